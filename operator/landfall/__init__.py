@@ -1,0 +1,1 @@
+"""Landfall brings applications and databases ashore, exactly, and can always go back."""

@@ -1,0 +1,1 @@
+"""The kinds: what a person writes, as documented models. Pure; nothing here does any I/O."""

@@ -1,0 +1,1 @@
+"""A person's terminal. It reads manifests, shows what the engine says and turns answers into exit statuses."""

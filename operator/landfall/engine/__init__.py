@@ -1,0 +1,1 @@
+"""Moving and checking data: a library that never heard of Kubernetes. Options in, results out."""

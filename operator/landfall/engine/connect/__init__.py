@@ -1,0 +1,1 @@
+"""Connections to databases; the only room that knows drivers and their errors."""

@@ -1,0 +1,92 @@
+"""What servers say went wrong, in the engine's words. The one place that knows SQLSTATEs and MySQL error numbers.
+
+A server's message may quote a value of a row, so only its primary text goes on, never DETAIL, and nothing for the
+classes whose primary text holds the value itself.
+"""
+
+from __future__ import annotations
+
+import re
+
+from landfall.engine.errors import (
+    ConnectionLostError,
+    CredentialRefusedError,
+    DiskFullError,
+    EngineError,
+    ObjectMissingError,
+    PrivilegeMissingError,
+    SourceBusyError,
+    UnreachableError,
+    ValueRefusedError,
+)
+
+_CODES: tuple[tuple[str, type[EngineError], str], ...] = (
+    ("53100", DiskFullError, "Free space on that server and run the same command again; it goes on where it stopped."),
+    ("28", CredentialRefusedError, "Check username and password in the Secret."),
+    ("3D000", ObjectMissingError, "Create the database or correct `database` in the Connection."),
+    ("42501", PrivilegeMissingError, "Grant it and run the same command again."),
+    ("57P0", ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    ("08", ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    ("55P03", SourceBusyError, "Somebody holds a lock; try again when it is gone."),
+    ("40P01", SourceBusyError, "Run the same command again; it goes on where it stopped."),
+    ("53300", UnreachableError, "The server has no connection left; raise its limit or lower `parallelism`."),
+    ("22", ValueRefusedError, "Plan again: a policy for this column decides what becomes of such values."),
+    ("23", ValueRefusedError, "Plan again: the rows break a rule of the target."),
+)
+
+_MYSQL: dict[int, tuple[type[EngineError], str]] = {
+    1045: (CredentialRefusedError, "Check username and password in the Secret."),
+    1044: (PrivilegeMissingError, "Grant it and run the same command again."),
+    1142: (PrivilegeMissingError, "Grant it and run the same command again."),
+    1143: (PrivilegeMissingError, "Grant it and run the same command again."),
+    1227: (PrivilegeMissingError, "Grant it and run the same command again."),
+    1049: (ObjectMissingError, "Correct `database` in the Connection."),
+    1146: (ObjectMissingError, "The table is gone; plan again."),
+    1205: (SourceBusyError, "Somebody holds a lock; try again when it is gone."),
+    1213: (SourceBusyError, "Run the same command again; it goes on where it stopped."),
+    2002: (UnreachableError, "Check host and port in the Connection, and that a firewall lets this machine through."),
+    2003: (UnreachableError, "Check host and port in the Connection, and that a firewall lets this machine through."),
+    2005: (UnreachableError, "Check host and port in the Connection."),
+    2006: (ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    2013: (ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    2026: (UnreachableError, "TLS could not be agreed on; check `tls` in the Connection."),
+    1317: (ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    1927: (ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+    1053: (ConnectionLostError, "Run the same command again; it goes on where it stopped."),
+}
+
+
+class ServerError(Exception):
+    """A server's error as it came: code, primary message and the COPY context (which names table, line and column)."""
+
+    def __init__(self, code: str, message: str, context: str = "") -> None:
+        super().__init__(f"{code} {message}")
+        self.code = code
+        self.message = message
+        self.context = context
+
+
+def _without_values(code: str, message: str, context: str) -> str:
+    """The message with quoted values cut out where the class of error quotes values."""
+    if code[:2] in {"22", "23"}:
+        message = re.sub(r': ".*"', "", message, flags=re.DOTALL)
+        place = re.match(r'COPY (\S+), line \d+(?:, column ([^:]+))?', context)
+        if place:
+            column = f".{place.group(2)}" if place.group(2) else ""
+            return f"{message} (table {place.group(1)}{column})"
+    return message
+
+
+def from_postgresql(code: str, message: str, side: str, context: str = "") -> EngineError:
+    """The engine's error for a SQLSTATE."""
+    text = f"{side}: {_without_values(code, message, context)}"
+    for prefix, kind, advice in _CODES:
+        if code.startswith(prefix):
+            return kind(text, advice=advice)
+    return EngineError(f"{text} (SQLSTATE {code})" if code else text)
+
+
+def from_mysql(number: int, message: str, side: str) -> EngineError:
+    """The engine's error for an error number of MySQL or MariaDB."""
+    kind, advice = _MYSQL.get(number, (EngineError, ""))
+    return kind(f"{side}: {message} (error {number})", advice=advice)

@@ -1,0 +1,401 @@
+"""A source of any engine behind one face: sessions that read, a common snapshot, and the freeze.
+
+Ask what a source can do, never what it is: the differences between engines end in this file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from landfall.engine.connect.mysql import MySqlSession
+from landfall.engine.connect.postgresql import PINNED
+from landfall.engine.connect.sqlite import SqliteSession
+from landfall.engine.connect.wire import Moved, Row, Wire
+from landfall.engine.dialects import mysql
+from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
+from landfall.engine.options import Endpoint, Engine
+from landfall.engine.schema.names import quoted
+
+_LOCK_TRIES = 3
+_LOCK_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """One range to copy. `large` reads the rows that the server cannot render, column by column.
+
+    `kinds` says for each of its columns how to render it here: plain, text or bytes.
+    """
+
+    query: str
+    copy_in: str
+    form: str
+    large: str = ""
+    kinds: tuple[str, ...] = ()
+
+
+class Reader(Protocol):
+    """One session that reads."""
+
+    @property
+    def backend(self) -> str:
+        """How the server calls this session; empty where there is no server."""
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run a statement; its rows as text."""
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        """Read a query into the target's COPY. Rows read and rows written are proven equal."""
+
+    def abort(self) -> None:
+        """Stop at once, from any thread."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+class Freeze(Protocol):
+    """Writers are locked out as long as this lives."""
+
+    def alive(self) -> bool:
+        """Whether the lock is still held."""
+
+    def release(self) -> None:
+        """Let writers go on."""
+
+
+class Source(Protocol):
+    """A database to read from."""
+
+    def reader(self) -> Reader:
+        """A new session."""
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """Put all readers into a transaction; whether they see the same moment."""
+
+    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> Freeze:
+        """Lock writers out. Raises SourceBusyError when the lock cannot be had."""
+
+    def position(self) -> str | None:
+        """A mark that moves with every write, or None where the server has none."""
+
+    def kill(self, backends: Sequence[str]) -> None:
+        """End sessions that an earlier process left behind."""
+
+
+def source_of(endpoint: Endpoint) -> Source:
+    """The source behind an endpoint."""
+    if endpoint.engine is Engine.POSTGRESQL:
+        return _PostgresqlSource(endpoint)
+    if endpoint.engine is Engine.SQLITE:
+        return _SqliteSource(endpoint)
+    return _MySqlSource(endpoint)
+
+
+def _sent(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Moved:
+    target.copy_in(copy_in)
+    read = size = 0
+    try:
+        for rows, block in blocks:
+            target.copy_data(block)
+            read += rows
+            size += len(block)
+    except EngineError:
+        target.copy_fail()
+        raise
+    written = target.copy_end()
+    if read != written:
+        message = f"{read} rows read, but {written} written"
+        raise ConnectionLostError(message, advice="Run the same command again.")
+    return Moved(written, size)
+
+
+# -- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+class _PostgresqlReader:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.wire = Wire(endpoint, "source", dict(PINNED))
+        self.backend = str(self.wire.pid)
+        self._in_transaction = False
+
+    def begin(self, snapshot: str = "") -> None:
+        self.wire.rows("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if snapshot:
+            self.wire.rows(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        self._in_transaction = True
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.wire.rows(sql)
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
+        if self._in_transaction:
+            self.wire.rows("SAVEPOINT chunk")
+        target.copy_in(job.copy_in)
+        moved = self.wire.copy_to(f"COPY ({job.query}) TO STDOUT (FORMAT {job.form})", target)
+        if self._in_transaction:
+            self.wire.rows("ROLLBACK TO SAVEPOINT chunk")
+        return moved
+
+    def abort(self) -> None:
+        self.wire.abort()
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+class _WireFreeze:
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def alive(self) -> bool:
+        with contextlib.suppress(EngineError):
+            return self._wire.rows("SELECT 1") == [("1",)]
+        return False
+
+    def release(self) -> None:
+        self._wire.close()
+
+
+class _PostgresqlSource:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _PostgresqlReader:
+        return _PostgresqlReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        own = [r for r in readers if isinstance(r, _PostgresqlReader)]
+        own[0].begin()
+        name = own[0].rows("SELECT pg_export_snapshot()")[0][0] or ""
+        for reader in own[1:]:
+            reader.begin(name)
+        return True
+
+    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _WireFreeze:
+        del seconds
+        wire = Wire(self._endpoint, "source", {**PINNED, "lock_timeout": f"{_LOCK_SECONDS}s"})
+        listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
+        for attempt in range(_LOCK_TRIES):
+            wire.rows("BEGIN")
+            try:
+                wire.rows(f"LOCK TABLE {listed} IN SHARE MODE")
+            except SourceBusyError:
+                wire.rows("ROLLBACK")
+                if attempt == _LOCK_TRIES - 1:
+                    raise
+                time.sleep(0.5 * (attempt + 1))
+            else:
+                return _WireFreeze(wire)
+        message = "source: writers could not be locked out"
+        raise SourceBusyError(message)
+
+    def position(self) -> str | None:
+        """The next transaction identifier, while no transaction is in flight."""
+        wire = Wire(self._endpoint, "source", dict(PINNED))
+        try:
+            low, high = wire.rows("SELECT pg_snapshot_xmin(s)::text,pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s")[0]
+        finally:
+            wire.close()
+        return high if low == high else None
+
+    def kill(self, backends: Sequence[str]) -> None:
+        if backends:
+            wire = Wire(self._endpoint, "source", dict(PINNED))
+            pids = ",".join(str(int(b)) for b in backends)
+            wire.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='landfall'"
+                f" AND usename=current_user AND pid IN ({pids})"
+            )
+            wire.close()
+
+
+# -- MySQL and MariaDB ------------------------------------------------------------------------------------------------
+
+
+class _MySqlReader:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.session = MySqlSession(endpoint)
+        self.backend = str(self.session.id)
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.session.rows(sql)
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        blocks: Iterable[tuple[int, bytes]] = self.session.blocks(job.query)
+        if job.large:
+            blocks = itertools.chain(blocks, self._large(job))
+        return _sent(blocks, target, job.copy_in)
+
+    def _large(self, job: CopyJob) -> Iterator[tuple[int, bytes]]:
+        for row in self.session.raw_rows(job.large):
+            fields = [_rendered(value, kind) for value, kind in zip(row, job.kinds, strict=True)]
+            yield 1, b"\x02".join(fields) + b"\n"
+
+    def abort(self) -> None:
+        self.session.abort()
+
+    def close(self) -> None:
+        self.session.close()
+
+
+def _rendered(value: bytes | None, kind: str) -> bytes:
+    if value is None:
+        return b""
+    if kind == "bytes":
+        return b"\\x" + value.hex().encode()
+    return b"\x01" + value.replace(b"\x01", b"\x01\x01") + b"\x01" if kind == "text" else value
+
+
+class _MySqlFreeze:
+    def __init__(self, session: MySqlSession) -> None:
+        self._session = session
+
+    def alive(self) -> bool:
+        with contextlib.suppress(EngineError):
+            return self._session.rows("SELECT 1") == [("1",)]
+        return False
+
+    def release(self) -> None:
+        self._session.close()
+
+
+class _MySqlSource:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _MySqlReader:
+        return _MySqlReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """Open all snapshots; they are common when the binary log stands at one place in all of them."""
+        for _ in range(_LOCK_TRIES * 2):
+            marks = set()
+            for reader in readers:
+                reader.rows("ROLLBACK")
+                reader.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+                marks.add(tuple(reader.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")))
+            if len(marks) == 1 and any(value for row in next(iter(marks)) for value in row[1:]):
+                return True
+        return len(readers) == 1
+
+    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _MySqlFreeze:
+        del seconds
+        session = MySqlSession(self._endpoint)
+        session.rows(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}")
+        listed = ",".join(f"{mysql.name(schema)}.{mysql.name(name)} READ" for schema, name in tables)
+        for attempt in range(_LOCK_TRIES):
+            try:
+                session.rows(f"LOCK TABLES {listed}")
+            except SourceBusyError:
+                if attempt == _LOCK_TRIES - 1:
+                    session.close()
+                    raise
+                time.sleep(0.5 * (attempt + 1))
+            else:
+                return _MySqlFreeze(session)
+        message = "source: writers could not be locked out"
+        raise SourceBusyError(message)
+
+    def position(self) -> str | None:
+        session = MySqlSession(self._endpoint)
+        try:
+            if session.rows("SELECT @@log_bin")[0][0] != "1":
+                return None
+            with contextlib.suppress(EngineError):
+                return str(session.rows("SHOW MASTER STATUS")[0][:2])
+            return str(session.rows("SHOW BINARY LOG STATUS")[0][:2])
+        except EngineError:
+            return None
+        finally:
+            session.close()
+
+    def kill(self, backends: Sequence[str]) -> None:
+        session = MySqlSession(self._endpoint)
+        user = self._endpoint.username
+        for row in session.rows("SELECT ID,USER FROM information_schema.PROCESSLIST"):
+            if row[0] in backends and row[1] == user:
+                with contextlib.suppress(EngineError):
+                    session.rows(f"KILL {int(row[0])}")
+        session.close()
+
+
+# -- SQLite -----------------------------------------------------------------------------------------------------------
+
+
+class _SqliteReader:
+    backend = ""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.session = SqliteSession(endpoint)
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.session.rows(sql)
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        return _sent(self.session.blocks(job.query), target, job.copy_in)
+
+    def abort(self) -> None:
+        self.session.abort()
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class _SqliteFreeze:
+    def __init__(self, session: SqliteSession) -> None:
+        self._session = session
+
+    def alive(self) -> bool:
+        with contextlib.suppress(EngineError):
+            return self._session.rows("SELECT 1") == [("1",)]
+        return False
+
+    def release(self) -> None:
+        self._session.close()
+
+
+class _SqliteSource:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _SqliteReader:
+        return _SqliteReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """In WAL mode a read transaction costs writers nothing; elsewhere it would lock them out, so none is held."""
+        if readers[0].rows("PRAGMA journal_mode")[0][0] != "wal":
+            return False
+        marks = set()
+        for reader in readers:
+            reader.rows("BEGIN")
+            marks.add(reader.rows("SELECT count(*) FROM sqlite_master")[0][0])
+        return False
+
+    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _SqliteFreeze:
+        del tables, seconds
+        session = SqliteSession(self._endpoint, write=True)
+        for attempt in range(_LOCK_TRIES):
+            try:
+                session.rows("BEGIN IMMEDIATE")
+            except SourceBusyError:
+                if attempt == _LOCK_TRIES - 1:
+                    session.close()
+                    raise
+            else:
+                return _SqliteFreeze(session)
+        message = "source: writers could not be locked out"
+        raise SourceBusyError(message)
+
+    def position(self) -> str | None:
+        """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""
+        return None
+
+    def kill(self, backends: Sequence[str]) -> None:
+        """There is no server: the operating system ends locks with their process."""

@@ -1,0 +1,1 @@
+"""Putting the new in the place of the old, and back."""

@@ -1,0 +1,62 @@
+"""Expressions and view queries of other engines in PostgreSQL's SQL, by parsing and never by substitution.
+
+A translation is only a proposal: planning proves each by creating it on the target, in a transaction that is rolled
+back. What cannot be parsed or has no counterpart raises UntranslatableError with the parser's own words.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError
+
+Rename = Callable[[str], str]
+
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+_DIALECTS = {"MySQL": "mysql", "MariaDB": "mysql", "SQLite": "sqlite"}
+
+
+class UntranslatableError(ValueError):
+    """The expression has no counterpart that is known to mean the same."""
+
+
+def expression(sql: str, engine: str, rename: Rename) -> str:
+    """One scalar expression in the target's SQL, with its column names passed through `rename`."""
+    return _written(_parsed(f"SELECT {sql}", engine).expressions[0], rename)
+
+
+def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str:
+    """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
+    tree = _parsed(sql, engine)
+    for table in tree.find_all(exp.Table):
+        if table.args.get("db") is not None and table.db in schemas:
+            table.set("db", None)
+    for column in tree.find_all(exp.Column):
+        if column.args.get("db") is not None and column.args["db"].name in schemas:
+            column.set("db", None)
+    return _written(tree, rename)
+
+
+def _parsed(sql: str, engine: str) -> exp.Expression:
+    try:
+        tree = sqlglot.parse_one(sql, read=_DIALECTS[engine])
+    except SqlglotError as error:
+        raise UntranslatableError(str(error).splitlines()[0]) from error
+    if tree is None:
+        message = "nothing to translate"
+        raise UntranslatableError(message)
+    return tree
+
+
+def _written(tree: exp.Expression, rename: Rename) -> str:
+    for identifier in tree.find_all(exp.Identifier):
+        identifier.set("this", rename(identifier.name))
+        identifier.set("quoted", True)  # noqa: FBT003  sqlglot's own signature
+    try:
+        return tree.sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
+    except SqlglotError as error:
+        raise UntranslatableError(str(error).splitlines()[0]) from error

@@ -1,0 +1,94 @@
+"""What a dialect answers for one column: how it is stored, copied, checked and probed.
+
+Copy and check expressions of one column never share code: a fault in one must show in the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Counts
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Violation(StrEnum):
+    """A kind of value that the target type cannot hold, or a fact that decides the type."""
+
+    ZERO_DATE = "zeroDate"
+    NUL_BYTE = "nulByte"
+    OUT_OF_RANGE = "outOfRange"
+    INVALID_ENCODING = "invalidEncoding"
+    TYPE_MISMATCH = "typeMismatch"
+    NOT_BOOLEAN = "notBoolean"
+    NOT_DATE = "notDate"
+    NOT_TIMESTAMP = "notTimestamp"
+    NOT_INTEGER = "notInteger"
+    NOT_NUMBER = "notNumber"
+    NOT_JSON = "notJson"
+    NOT_BLOB = "notBlob"
+    TOO_LONG = "tooLong"
+    HAS_BLOB = "hasBlob"
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A predicate in the source's SQL that is true for the rows to be counted."""
+
+    kind: Violation
+    predicate: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How offending values of one kind are treated: `action` is Fail, Null, Strip, Replace, Map or Text."""
+
+    action: str
+    argument: str = ""
+
+    @property
+    def text(self) -> str:
+        """The rule as a person writes it in a policy."""
+        return f"{self.action}:{self.argument}" if self.argument else self.action
+
+
+def rule_from(text: str) -> Rule:
+    """Read `Fail`, `Null`, `Map:2000-01-01`, …"""
+    action, _, argument = text.partition(":")
+    return Rule(action, argument)
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """One column on its way: SQL of the source on the left, SQL of the target on the right.
+
+    `copy` yields the field's text or NULL; `quoted` fields may hold any byte. `check_source` and `check_target` yield
+    the same canonical text, or NULL; those with `measured` are length-prefixed in the row because they hold any text.
+    """
+
+    target_type: str
+    copy: str
+    quoted: bool
+    check_source: str
+    check_target: str
+    measured: bool = False
+    confidence: int = 100
+    reasons: tuple[str, ...] = ()
+    transformation: str = ""
+    type_statement: str = ""
+    type_name: str = ""
+    checks: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnFacts:
+    """What the census counted for one column, and the rules in force for it."""
+
+    counts: Counts[Violation, int]
+    rules: Counts[Violation, Rule]
+
+    def count(self, kind: Violation) -> int:
+        """Rows of that kind; zero where it was not probed."""
+        return self.counts.get(kind, 0)
+
+    def rule(self, kind: Violation) -> Rule | None:
+        """The rule to apply where such rows exist, else nothing."""
+        return self.rules.get(kind) if self.count(kind) else None

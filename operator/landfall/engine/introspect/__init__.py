@@ -1,0 +1,1 @@
+"""Reading catalogs. Queries only; nothing is changed."""

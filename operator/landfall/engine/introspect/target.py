@@ -1,0 +1,192 @@
+"""What is in the target already: versions, names, what would be in the way, and all that hangs on it.
+
+A dependant that is not listed here would stay on the table that is moved aside, silently; so the list is complete or
+the plan is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from landfall.engine.connect.postgresql import Control
+from landfall.engine.errors import ObjectMissingError, PrivilegeMissingError, SpecError
+from landfall.engine.options import Options
+from landfall.engine.planning.assemble import TargetFacts
+from landfall.engine.planning.model import Dependant, Replaced
+from landfall.engine.schema.names import quoted
+
+_OLDEST = 130000
+_POOLER_PORT = 6543
+_KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
+
+
+def facts(control: Control, options: Options, wanted: frozenset[str], port: int) -> TargetFacts:
+    """Everything that planning asks of the target."""
+    number = int(control.value("SELECT current_setting('server_version_num')"))
+    if number < _OLDEST:
+        message = f"target: PostgreSQL {number // 10000} is too old"
+        raise SpecError(message, advice="PostgreSQL 13 to 18 can be a target.")
+    if port == _POOLER_PORT:
+        message = "target: port 6543 is a transaction pooler, which cannot hold a session"
+        raise SpecError(message, advice="Use the direct connection or the session pooler (port 5432).")
+    schema = options.target_schema
+    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+        message = f"target: there is no schema {schema!r}"
+        raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
+    if control.value("SELECT current_setting('server_encoding')") != "UTF8":
+        message = "target: the database's encoding is not UTF8, so it cannot hold every text"
+        raise SpecError(message, advice="Create the target database with ENCODING 'UTF8'.")
+    return TargetFacts(
+        version=control.value("SELECT current_setting('server_version')"),
+        version_number=number,
+        relations=_names(control, "SELECT relname FROM pg_class WHERE relnamespace=to_regnamespace(%s)", schema),
+        types=_names(control, "SELECT typname FROM pg_type WHERE typnamespace=to_regnamespace(%s)", schema),
+        routines=_names(control, "SELECT proname FROM pg_proc WHERE pronamespace=to_regnamespace(%s)", schema),
+        in_the_way=tuple(_in_the_way(control, schema, wanted)),
+        extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
+        available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
+        problems=tuple(_problems(control, schema)),
+    )
+
+
+def _names(control: Control, query: str, schema: str) -> frozenset[str]:
+    return frozenset(r[0] for r in control.rows(query, quoted(schema)))
+
+
+def _problems(control: Control, schema: str) -> Iterable[str]:
+    if not control.value("SELECT has_schema_privilege(%s, 'CREATE, USAGE')", schema):
+        yield f"the target's credential lacks CREATE on schema {schema}"
+    if not control.value("SELECT has_database_privilege(current_database(), 'CREATE')"):
+        yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
+
+
+def _in_the_way(control: Control, schema: str, wanted: frozenset[str]) -> Iterable[Replaced]:
+    rows = control.rows(
+        "SELECT c.oid,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
+        " WHERE c.relnamespace=to_regnamespace(%s) AND c.relname=ANY(%s) AND c.relkind IN ('r','p','v','m','f','S')"
+        " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid='pg_class'::regclass AND d.objid=c.oid"
+        " AND d.deptype IN ('a','i') AND c.relkind='S') ORDER BY c.relname",
+        *(quoted(schema), sorted(wanted)),
+    )
+    oids = [r[0] for r in rows]
+    for oid, name, kind, owned in rows:
+        if not owned:
+            message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
+            raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
+        yield Replaced(_KINDS[kind], name, tuple(dependants(control, oid, oids)))
+
+
+def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
+    """All that hangs on a relation and does not move with it."""
+    with control.transaction():
+        control.run("SET LOCAL search_path=''")
+        name = control.value("SELECT %s::oid::regclass::text", oid)
+        yield from _views(control, oid, name, moving)
+        yield from _foreign_keys(control, oid, name, moving)
+        yield from _publications(control, oid, name)
+        yield from _attached(control, oid, name)
+        yield from _unsupported(control, oid, name)
+
+
+def _views(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+    rows = control.rows(
+        "WITH RECURSIVE up(oid,depth) AS (SELECT %s::oid,0 UNION SELECT r.ev_class,up.depth+1 FROM up"
+        " JOIN pg_depend d ON d.refclassid='pg_class'::regclass AND d.refobjid=up.oid AND d.classid='pg_rewrite'::regclass"
+        " JOIN pg_rewrite r ON r.oid=d.objid AND r.ev_class<>up.oid WHERE up.depth<50)"
+        " SELECT c.oid::regclass::text,c.relkind::text,pg_get_viewdef(c.oid),max(depth),"
+        " array_to_string(c.reloptions,', ') FROM up JOIN pg_class c ON c.oid=up.oid WHERE depth>0"
+        " AND NOT c.oid=ANY(%s) GROUP BY c.oid,c.relkind,c.reloptions ORDER BY max(depth),1",
+        *(oid, moving),
+    )
+    for view, kind, definition, _, options in rows:
+        if kind == "m":
+            yield Dependant("materialized view", view, name, "", "", supported=False)
+            continue
+        how = f" WITH ({options})" if options else ""
+        yield Dependant("view", view, name, "", f"CREATE OR REPLACE VIEW {view}{how} AS {definition}")
+
+
+def _foreign_keys(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+    rows = control.rows(
+        "SELECT conrelid::regclass::text,conname,pg_get_constraintdef(oid) FROM pg_constraint WHERE contype='f'"
+        " AND confrelid=%s AND NOT conrelid=ANY(%s) AND conparentid=0 ORDER BY 1,2",
+        *(oid, moving),
+    )
+    for table, key, definition in rows:
+        drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(key)}"
+        clause = definition.replace(" NOT VALID", "")
+        add = f"ALTER TABLE {table} ADD CONSTRAINT {quoted(key)} {clause} NOT VALID"
+        yield Dependant("foreign key", f"{table}.{key}", name, drop, add)
+
+
+def _publications(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    rows = control.rows(
+        "SELECT pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid=r.prpubid WHERE r.prrelid=%s ORDER BY 1", oid
+    )
+    for (publication,) in rows:
+        drop = f"ALTER PUBLICATION {quoted(publication)} DROP TABLE {name}"
+        add = f"ALTER PUBLICATION {quoted(publication)} ADD TABLE {name}"
+        yield Dependant("publication", publication, name, drop, add)
+
+
+def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    """What belongs to the table itself and is put on the new one: triggers, policies, row security, rights, owner."""
+    for trigger, definition in control.rows(
+        "SELECT tgname,pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid=%s AND NOT tgisinternal ORDER BY 1", oid
+    ):
+        yield Dependant("trigger", trigger, name, "", definition)
+    for policy, sql in control.rows(_POLICIES, oid):
+        yield Dependant("policy", policy, name, "", sql)
+    security = control.rows("SELECT relrowsecurity,relforcerowsecurity FROM pg_class WHERE oid=%s", oid)[0]
+    for on, word in zip(security, ("ENABLE", "FORCE"), strict=True):
+        if on:
+            yield Dependant("row security", word.lower(), name, "", f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+    owner = control.value("SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid=%s AND relowner<>current_user::regrole", oid)
+    if owner:
+        yield Dependant("owner", owner, name, "", f"ALTER TABLE {name} OWNER TO {owner}")
+    for grantee, privilege, column, option in control.rows(_GRANTS, oid, oid):
+        to = "PUBLIC" if grantee == "-" else grantee
+        columns = f" ({quoted(column)})" if column else ""
+        tail = " WITH GRANT OPTION" if option else ""
+        sql = f"GRANT {privilege}{columns} ON {name} TO {to}{tail}"
+        yield Dependant("grant", f"{privilege}{columns} to {to}", name, "", sql)
+
+
+_GRANTS = (
+    "SELECT a.grantee::regrole::text,a.privilege_type,NULL,a.is_grantable FROM pg_class c, aclexplode(c.relacl) a"
+    " WHERE c.oid=%s AND a.grantee<>c.relowner UNION ALL"
+    " SELECT a.grantee::regrole::text,a.privilege_type,t.attname,a.is_grantable FROM pg_attribute t, aclexplode(t.attacl) a"
+    " WHERE t.attrelid=%s AND t.attacl IS NOT NULL ORDER BY 1,2,3"
+)
+_POLICIES = (
+    "SELECT polname,'CREATE POLICY '||quote_ident(polname)||' ON '||polrelid::regclass||"
+    " CASE WHEN polpermissive THEN '' ELSE ' AS RESTRICTIVE' END||' FOR '||CASE polcmd WHEN 'r' THEN 'SELECT'"
+    " WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END||' TO '||"
+    " (SELECT string_agg(CASE WHEN r=0 THEN 'PUBLIC' ELSE r::regrole::text END,', ') FROM unnest(polroles) r)||"
+    " coalesce(' USING ('||pg_get_expr(polqual,polrelid)||')','')||"
+    " coalesce(' WITH CHECK ('||pg_get_expr(polwithcheck,polrelid)||')','')"
+    " FROM pg_policy WHERE polrelid=%s ORDER BY 1"
+)
+
+
+def _unsupported(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    rows = control.rows(
+        "SELECT d.objid::regprocedure::text FROM pg_depend d WHERE d.classid='pg_proc'::regclass AND ("
+        " (d.refclassid='pg_class'::regclass AND d.refobjid=%s) OR (d.refclassid='pg_type'::regclass AND d.refobjid IN"
+        " (SELECT reltype FROM pg_class WHERE oid=%s UNION SELECT typarray FROM pg_type WHERE typrelid=%s))) ORDER BY 1",
+        *(oid, oid, oid),
+    )
+    for (function,) in rows:
+        yield Dependant("function", function, name, "", "", supported=False)
+    rows = control.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent=%s", oid)
+    for (child,) in rows:
+        yield Dependant("partition or child table", child, name, "", "", supported=False)
+    rows = control.rows(
+        "SELECT attrelid::regclass::text||'.'||attname FROM pg_attribute WHERE atttypid=(SELECT reltype FROM pg_class"
+        " WHERE oid=%s) AND attrelid<>%s",
+        *(oid, oid),
+    )
+    for (column,) in rows:
+        yield Dependant("column of the row type", column, name, "", "", supported=False)
+
+

@@ -1,0 +1,1 @@
+"""The format of the ledger and the states of a run. Pure."""

@@ -1,0 +1,122 @@
+"""The ledger's format: its tables, the states of a run and what each state allows. Pure.
+
+The ledger lives in the target, so that rows and the record of them commit together. Its format has a version; a
+ledger of a newer version is left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+FORMAT = 1
+
+
+class State(StrEnum):
+    """Where a run stands. Only these changes happen: each to the next, and to CANCELLED or ROLLED_BACK."""
+
+    SCHEMA = "schema"
+    COPYING = "copying"
+    INDEXING = "indexing"
+    COMPARING = "comparing"
+    CUT_OVER = "cut_over"
+    CANCELLED = "cancelled"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def ended(self) -> bool:
+        """Whether this run key is used up."""
+        return self in {State.CANCELLED, State.ROLLED_BACK}
+
+
+ORDER = (State.SCHEMA, State.COPYING, State.INDEXING, State.COMPARING, State.CUT_OVER)
+
+
+def may_follow(now: State, then: State) -> bool:
+    """Whether a run may go from one state to another."""
+    if now.ended:
+        return False
+    if then is State.CANCELLED:
+        return now is not State.CUT_OVER
+    if then is State.ROLLED_BACK:
+        return now is State.CUT_OVER
+    return ORDER.index(then) == ORDER.index(now) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """One row of `run`."""
+
+    key: str
+    name: str
+    attempt: int
+    state: State
+    target_schema: str
+    source: str
+    plan_digest: str
+    started_at: datetime
+    finished_at: datetime | None
+    retain_until: datetime | None
+    result: dict[str, object]
+
+    @property
+    def stage_schema(self) -> str:
+        """Where tables are filled before the cutover."""
+        return f"landfall_stage_{self.key[:10]}"
+
+    @property
+    def kept_schema(self) -> str:
+        """Where `Replace` keeps what it replaced."""
+        return f"landfall_kept_{self.key[:10]}"
+
+    @property
+    def undone_schema(self) -> str:
+        """Where a rollback puts the tables that it takes away."""
+        return f"landfall_undone_{self.key[:10]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a table: its range as a predicate in the source's SQL (empty: all), and who wrote it."""
+
+    table: int
+    number: int
+    range: str
+    done: bool = False
+    rows: int = 0
+    bytes: int = 0
+    xid: str = ""
+    patched: bool = False
+
+
+def create(schema: str) -> str:
+    """DDL of the ledger in a schema (an already quoted name)."""
+    return f"""
+CREATE TABLE {schema}.format (version integer NOT NULL);
+INSERT INTO {schema}.format VALUES ({FORMAT});
+CREATE TABLE {schema}.run (
+  id text PRIMARY KEY, name text NOT NULL, attempt integer NOT NULL DEFAULT 1, state text NOT NULL,
+  target_schema text NOT NULL, source text NOT NULL, plan bytea NOT NULL, plan_digest text NOT NULL,
+  started_at timestamptz NOT NULL DEFAULT now(), finished_at timestamptz, retain_until timestamptz,
+  result jsonb NOT NULL DEFAULT '{{}}');
+CREATE TABLE {schema}.target_lock (target_schema text PRIMARY KEY, run text NOT NULL REFERENCES {schema}.run);
+CREATE TABLE {schema}.chunk (
+  run text NOT NULL REFERENCES {schema}.run, "table" integer NOT NULL, number integer NOT NULL, priority bigint NOT NULL,
+  range text NOT NULL, state text NOT NULL DEFAULT 'todo', rows bigint, bytes bigint, xid text, attempt integer,
+  copied_epoch integer, verified_epoch integer, patched boolean NOT NULL DEFAULT false,
+  PRIMARY KEY (run, "table", number));
+CREATE INDEX chunk_todo ON {schema}.chunk (run, priority DESC, "table", number) WHERE state = 'todo';
+CREATE TABLE {schema}.split (run text NOT NULL REFERENCES {schema}.run, "table" integer NOT NULL, PRIMARY KEY (run, "table"));
+CREATE TABLE {schema}.delta (
+  run text NOT NULL REFERENCES {schema}.run, "table" integer NOT NULL, xid text NOT NULL, rows bigint NOT NULL);
+CREATE TABLE {schema}.done (run text NOT NULL REFERENCES {schema}.run, statement integer NOT NULL, PRIMARY KEY (run, statement));
+CREATE TABLE {schema}.moved (
+  run text NOT NULL REFERENCES {schema}.run, number integer NOT NULL, role text NOT NULL, kind text NOT NULL,
+  name text NOT NULL, PRIMARY KEY (run, role, number));
+CREATE TABLE {schema}.worker (
+  run text NOT NULL REFERENCES {schema}.run, attempt integer NOT NULL, owner text NOT NULL,
+  heartbeat timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (run, attempt));
+CREATE TABLE {schema}.backend (
+  run text NOT NULL, attempt integer NOT NULL, side text NOT NULL, pid bigint NOT NULL, born text NOT NULL);
+"""

@@ -1,0 +1,137 @@
+"""What a caller asks of the engine: endpoints, scope and limits, as frozen values.
+
+Nothing here is read from the environment; the doors build these from manifests.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Engine(StrEnum):
+    """A database product that the engine speaks to."""
+
+    POSTGRESQL = "PostgreSQL"
+    MYSQL = "MySQL"
+    MARIADB = "MariaDB"
+    SQLITE = "SQLite"
+
+
+class TlsMode(StrEnum):
+    """How much of TLS is demanded. `Prefer` falls back to plain text, as libpq's `prefer` does."""
+
+    DISABLE = "Disable"
+    PREFER = "Prefer"
+    REQUIRE = "Require"
+    VERIFY_FULL = "VerifyFull"
+
+
+class OnExisting(StrEnum):
+    """What to do with target tables of the same name."""
+
+    FAIL = "Fail"
+    REPLACE = "Replace"
+
+
+class Mode(StrEnum):
+    """How much is moved."""
+
+    FULL = "Full"
+    SCHEMA_ONLY = "SchemaOnly"
+
+
+class Quiesce(StrEnum):
+    """How writers are kept away from the final comparison to the cutover."""
+
+    ENGINE = "Engine"
+    CONFIRM = "Confirm"
+    NONE = "None"
+
+
+class Identifiers(StrEnum):
+    """How names of a source that is not PostgreSQL are spelled in the target."""
+
+    LOWER = "Lower"
+    PRESERVE = "Preserve"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One database and the credential that opens it.
+
+    `host` that begins with a slash is a Unix socket: a directory for PostgreSQL, the socket itself for MySQL.
+    `ca` is the PEM text of a private authority. `path` is the file of a SQLite database.
+    """
+
+    engine: Engine
+    host: str = ""
+    port: int = 0
+    database: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    tls: TlsMode = TlsMode.PREFER
+    ca: str = field(default="", repr=False)
+    path: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Where the data lives, without the credential: the part of a run key that names this side."""
+        if self.engine is Engine.SQLITE:
+            return f"sqlite:{self.path}"
+        family = "postgresql" if self.engine is Engine.POSTGRESQL else "mysql"
+        return f"{family}:{self.host.lower()}:{self.port}/{self.database}"
+
+
+@dataclass(frozen=True, slots=True)
+class Policies:
+    """What becomes of values that the target cannot hold. None: the default of the kind (see `planning.policies`)."""
+
+    zero_dates: str | None = None
+    nul_bytes: str | None = None
+    out_of_range: str | None = None
+    invalid_encoding: str | None = None
+    type_mismatch: str | None = None
+    orphans: str | None = None
+    duplicate_keys: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDecision:
+    """A person's word on one source column: table and column as the source spells them."""
+
+    schema: str
+    table: str
+    column: str
+    decision: str
+    expression: str = ""
+    target_column: str = ""
+    policy: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to move and how. Sizes are rows, bytes and seconds, as the names say; zero is no limit."""
+
+    schemas: tuple[str, ...] = ()
+    exclude_tables: tuple[str, ...] = ()
+    target_schema: str = "public"
+    on_existing: OnExisting = OnExisting.FAIL
+    mode: Mode = Mode.FULL
+    quiesce: Quiesce | None = None
+    identifiers: Identifiers = Identifiers.LOWER
+    parallelism: int = 4
+    batch_rows: int = 10_000
+    rows_per_second: int = 0
+    bytes_per_second: int = 0
+    memory_bytes: int = 512 * 1024 * 1024
+    auto_approve_percent: int = 95
+    policies: Policies = Policies()
+    decisions: tuple[ColumnDecision, ...] = ()
+    rerun_token: str = "1"  # noqa: S105  a counter that a person changes, not a secret
+    generate_rollback: bool = True
+    retain_seconds: int = 604_800
+    ledger_schema: str = "landfall"
+    takeover_seconds: int = 30
+    freeze_limit_seconds: int = 60

@@ -1,0 +1,1 @@
+"""From a catalog to a plan that a person can approve. Pure."""

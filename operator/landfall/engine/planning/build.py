@@ -1,0 +1,363 @@
+"""From a catalog and what the census counted to a plan: pure, deterministic, and complete.
+
+Nothing of the source is left out without a risk that says so. Every statement is a candidate that `proof` confirms on
+the target before a person sees the plan.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping as Counts
+from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
+
+from landfall.engine.dialects import mysql, postgresql, sqlite
+from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Violation
+from landfall.engine.options import ColumnDecision, Engine, Identifiers, Options
+from landfall.engine.planning import ddl
+from landfall.engine.planning.model import (
+    ColumnPlan,
+    Converted,
+    Counter,
+    Decision,
+    Risk,
+    Severity,
+    Stage,
+    Statement,
+    TablePlan,
+)
+from landfall.engine.planning.policies import DESCRIBED, rules_for
+from landfall.engine.schema.model import Catalog, Column, ColumnType, Table
+from landfall.engine.schema.names import NameSpace, folded, quoted
+
+ROW_COUNT = "rows"
+LARGEST_ROW = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What was counted: rows per table, largest row in octets, and violations per column."""
+
+    rows: Counts[tuple[str, str], int] = field(default_factory=dict)
+    largest: Counts[tuple[str, str], int] = field(default_factory=dict)
+    violations: Counts[tuple[str, str, str], Counts[Violation, int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Draft:
+    """The plan while it is being written: the one mutable value of planning."""
+
+    catalog: Catalog
+    options: Options
+    census: Census
+    relations: NameSpace = field(default_factory=NameSpace)
+    types: NameSpace = field(default_factory=NameSpace)
+    routines: NameSpace = field(default_factory=NameSpace)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    risks: list[Risk] = field(default_factory=list)
+
+    def say(  # noqa: PLR0913  a statement has that many sides
+        self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
+    ) -> None:
+        """Add a statement."""
+        number = len(self.statements)
+        self.statements.append(Statement(number, stage, kind, name, table, sql, describes, essential))
+
+    def warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
+        """Add a risk."""
+        self.risks.append(Risk(severity, kind, affected, description, mitigation))
+
+    @property
+    def native(self) -> bool:
+        """Whether the source speaks the target's SQL."""
+        return self.catalog.engine == Engine.POSTGRESQL
+
+    def spelled(self, name: str) -> str:
+        """A name of the source as the target spells it."""
+        return folded(name, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
+
+
+def selected(catalog: Catalog, options: Options) -> tuple[Table, ...]:
+    """The tables that move: all but the excluded, parents before their partitions, by name."""
+    chosen = [t for t in catalog.tables if not excluded(t.name, options.exclude_tables)]
+    return tuple(sorted(chosen, key=lambda t: (t.schema, bool(t.partition_of or t.inherits), t.name)))
+
+
+def excluded(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern of `excludeTables` covers the name."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
+    """A digest per moved object of the source, without counts and counters: what must not change before a run."""
+    found: dict[str, str] = {}
+    for table in selected(catalog, options):
+        found[f"{table.schema}.{table.name}"] = _digest(_steady(asdict(table)))
+    for view in catalog.views:
+        found[f"{view.schema}.{view.name}"] = _digest(asdict(view))
+    for thing in catalog.objects:
+        found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
+    return found
+
+
+def _steady(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _steady(v) for k, v in value.items() if k not in {"rows", "bytes", "next_value"}}
+    if isinstance(value, list | tuple):
+        return [_steady(v) for v in value]
+    return value
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
+    """Every table with its columns; fills the draft with their statements and risks."""
+    tables = selected(draft.catalog, draft.options)
+    for table in tables:
+        draft.names[(table.schema, table.name)] = draft.relations.claim(draft.spelled(table.name), table.schema)
+    return tuple(_table(draft, number, table) for number, table in enumerate(tables))
+
+
+def _table(draft: Draft, number: int, table: Table) -> TablePlan:
+    target = draft.names[(table.schema, table.name)]
+    spelling = NameSpace()
+    columns = tuple(_column(draft, table, c, target, spelling) for c in table.columns)
+    key, key_kind = _chunk_key(draft, table)
+    census = draft.census
+    where = (table.schema, table.name)
+    made = TablePlan(
+        number=number,
+        schema=table.schema,
+        name=table.name,
+        target=target,
+        columns=columns,
+        key=key,
+        key_kind=key_kind,
+        row_key=_row_key(table, columns),
+        form=_form(draft, table),
+        create="",
+        rows=census.rows.get(where, table.rows),
+        bytes=table.bytes,
+        largest_row=census.largest.get(where, 0),
+        counters=_counters(table, columns, target),
+        moved=table.holds_rows,
+    )
+    for note in table.notes:
+        draft.warn(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
+    if not key and made.moved and made.rows > draft.options.batch_rows:
+        draft.warn(
+            Severity.LOW,
+            "SingleStream",
+            made.label,
+            "no usable key: the table is copied by one stream, which starts again from zero when it is interrupted",
+            "Add a primary key on the source for parallel and resumable copying.",
+        )
+    if not made.row_key and made.moved:
+        draft.warn(
+            Severity.LOW,
+            "NoRowKey",
+            made.label,
+            "no unique key without NULLs: rows written during the copy make the table be copied again under the freeze",
+            "Add a primary key on the source.",
+        )
+    return made
+
+
+def _form(draft: Draft, table: Table) -> str:
+    if not draft.native:
+        return "csv"
+    return "binary" if all(c.type.builtin for c in table.columns) else "text"
+
+
+def _counters(table: Table, columns: tuple[ColumnPlan, ...], target: str) -> tuple[Counter, ...]:
+    found = []
+    for column, planned in zip(table.columns, columns, strict=True):
+        if column.identity and planned.moved:
+            found.append(Counter(target, planned.target, column.name, column.identity.increment))
+    return tuple(found)
+
+
+def _chunk_key(draft: Draft, table: Table) -> tuple[tuple[str, ...], str]:
+    """The columns to cut by, and how: integer ranges, keyset ranges, row identifiers or block numbers."""
+    if draft.native:
+        return ((), "ctid") if draft.catalog.version_number >= 140000 else ((), "none")  # noqa: PLR2004
+    if table.rowid:
+        return (("_rowid_",), "integer")
+    candidates = [i for i in table.indexes if i.primary] + [i for i in table.indexes if i.unique and not i.primary]
+    for index in candidates:
+        names = tuple(p.column for p in index.parts)
+        if not all(names) or any(p.prefix or p.expression for p in index.parts):
+            continue
+        if all(_is_integer(table.column(n)) for n in names[:1]) and not table.column(names[0]).nullable:
+            return (names[:1], "integer")
+    for index in candidates:
+        names = tuple(p.column for p in index.parts)
+        if all(names) and index.primary and not any(p.prefix for p in index.parts):
+            return (names, "keyset")
+    return ((), "none")
+
+
+def _is_integer(column: Column) -> bool:
+    return column.type.name in mysql.INTEGERS or "int" in column.type.name.split()
+
+
+def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
+    usable = {c.source for c in columns if c.moved and not c.converted}
+    for index in sorted(table.indexes, key=lambda i: not i.primary):
+        names = tuple(p.column for p in index.parts)
+        plain = all(names) and not index.where and not any(p.prefix or p.expression for p in index.parts)
+        if not (index.unique or index.primary) or not plain or not set(names) <= usable:
+            continue
+        if index.primary or not any(table.column(n).nullable for n in names):
+            return names
+    return ()
+
+
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+
+def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
+    decided = _decision_for(draft, table, column)
+    wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
+    name = spelling.claim(wanted)
+    counts = draft.census.violations.get((table.schema, table.name, column.name), {})
+    mapped, converted = _mapped(draft, table, column, counts, decided)
+    type_name = ""
+    if mapped.type_statement:
+        type_name = draft.types.claim(f"{target}_{name}", table.schema)
+    shown = mapped.target_type.replace("{type}", type_name)
+    target_type = mapped.target_type.replace("{type}", quoted(type_name))
+    if mapped.type_statement:
+        sql = mapped.type_statement.replace("{type}", quoted(type_name))
+        draft.say(Stage.PREPARE, "type", type_name, target, sql, essential=True)
+    for suffix, rule in mapped.checks:
+        check = draft.relations.claim(f"{target}_{name}_{suffix}")
+        clause = rule.replace("{c}", quoted(name))
+        sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
+        draft.say(Stage.TABLES, "check", check, target, sql)
+    confidence = min(mapped.confidence, 75) if converted else mapped.confidence
+    made = ColumnPlan(
+        source=column.name,
+        target=name,
+        source_type=column.type.text or "(none)",
+        target_type=target_type,
+        mapping=mapped,
+        nullable=column.nullable or any(c.rule == "Null" for c in converted),
+        decision=_settled(draft, confidence, decided),
+        confidence=confidence,
+        reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
+        transformation=mapped.transformation,
+        generated=_generated(draft, table, column, target),
+        stored=column.stored,
+        identity=_identity(draft, column, shown),
+        converted=converted,
+        comment=column.comment,
+        collate=column.collate,
+    )
+    return made
+
+
+def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
+    return () if source == target else (f"spelled {target} in the target",)
+
+
+def _settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
+    if decided:
+        word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
+        return word.get(decided.decision, Decision.REJECTED)
+    return Decision.AUTO if confidence >= draft.options.auto_approve_percent else Decision.NEEDS_REVIEW
+
+
+def _decision_for(draft: Draft, table: Table, column: Column) -> ColumnDecision | None:
+    for decided in draft.options.decisions:
+        if (decided.table, decided.column) == (table.name, column.name) and decided.schema in {"", table.schema}:
+            return decided
+    return None
+
+
+def _mapped(
+    draft: Draft, table: Table, column: Column, counts: Counts[Violation, int], decided: ColumnDecision | None
+) -> tuple[Mapping, tuple[Converted, ...]]:
+    label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
+    if draft.native:
+        return postgresql.mapping(column), ()
+    rules = rules_for(column, counts, draft.options.policies, decided)
+    facts = ColumnFacts(counts, rules)
+    dialect = sqlite if draft.catalog.engine == Engine.SQLITE else mysql
+    try:
+        mapped = dialect.mapping(column, facts)
+    except KeyError:
+        draft.warn(
+            Severity.BLOCKER,
+            "UnknownType",
+            label,
+            f"type {column.type.text} has no counterpart that is known to hold its values",
+            "Exclude the column with a TablePlan decision, or exclude the table.",
+        )
+        fallback = Column(column.name, ColumnType("text", "text"))
+        mapped = dialect.mapping(fallback, facts)
+    converted = []
+    for kind, count in sorted(counts.items()):
+        if count and kind in DESCRIBED and kind in rules:
+            converted.append(_conversion(draft, label, kind, count, rules[kind].text))
+    return mapped, tuple(c for c in converted if c)
+
+
+def _conversion(draft: Draft, label: str, kind: Violation, count: int, rule: str) -> Converted | None:
+    if rule == "Fail":
+        draft.warn(
+            Severity.BLOCKER,
+            kind.value[0].upper() + kind.value[1:],
+            label,
+            f"{count} rows hold {DESCRIBED[kind]}",
+            "Decide what becomes of them: a policy in spec.data.policies or in the table's TablePlan.",
+        )
+        return None
+    draft.warn(
+        Severity.HIGH,
+        kind.value[0].upper() + kind.value[1:],
+        label,
+        f"{count} rows hold {DESCRIBED[kind]}; the rule {rule} changes them",
+        "Approve the plan, or choose another policy in spec.data.policies or in the table's TablePlan.",
+    )
+    return Converted(kind.value, count, rule)
+
+
+def _identity(draft: Draft, column: Column, target_type: str) -> str:
+    found = column.identity
+    if not found or target_type.startswith("numeric") or target_type in {"real", "double precision"}:
+        return ""
+    del draft
+    how = "ALWAYS" if found.always else "BY DEFAULT"
+    words = [f"INCREMENT BY {found.increment}", f"START WITH {found.start}"]
+    if found.minimum is not None:
+        words.append(f"MINVALUE {found.minimum}")
+    if found.maximum is not None:
+        words.append(f"MAXVALUE {found.maximum}")
+    words += [f"CACHE {found.cache}", "CYCLE" if found.cycle else "NO CYCLE"]
+    return f"GENERATED {how} AS IDENTITY ({' '.join(words)})"
+
+
+def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
+    if column.generated is None:
+        return ""
+    if draft.native:
+        return column.generated
+    found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled)
+    if found.sql:
+        return found.sql
+    draft.warn(
+        Severity.MEDIUM,
+        "GeneratedColumn",
+        f"{target}.{column.name}",
+        f"its expression has no counterpart ({found.problem}); its values are copied, but it is an ordinary column",
+        "Re-create the rule in the application or by hand.",
+    )
+    del table
+    return ""
+
+

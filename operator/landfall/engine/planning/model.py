@@ -1,0 +1,261 @@
+"""The plan: what a person reads and approves, and everything that a run needs to carry it out.
+
+A plan is a value. It is stored in the ledger as it was approved, so that a run never plans behind a person's back.
+Its digest covers what changes the result and leaves out estimates, counts and confidences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from landfall.engine.dialects.mapping import Mapping
+
+PLAN_FORMAT = 1
+
+
+class Decision(StrEnum):
+    """What was decided about a column."""
+
+    AUTO = "AutoApproved"
+    NEEDS_REVIEW = "NeedsReview"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+    EXCLUDED = "Excluded"
+
+
+class Severity(StrEnum):
+    """How bad it is if a risk is overlooked. `BLOCKER` stops the run until it is decided or mended."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    BLOCKER = "blocker"
+
+
+class Stage(StrEnum):
+    """When a statement runs. Statements of one stage run in plan order, INDEXES of different tables in parallel."""
+
+    PREPARE = "prepare"
+    TABLES = "tables"
+    INDEXES = "indexes"
+    FINISH = "finish"
+    KEYS = "keys"
+    LAST = "last"
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Something that a person should know before saying yes."""
+
+    severity: Severity
+    kind: str
+    affected: str
+    description: str
+    mitigation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Values that a rule changes: how many rows, which rule."""
+
+    kind: str
+    rows: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """One column from source to target."""
+
+    source: str
+    target: str
+    source_type: str
+    target_type: str
+    mapping: Mapping
+    nullable: bool
+    decision: Decision
+    confidence: int
+    reasons: tuple[str, ...]
+    transformation: str = ""
+    generated: str = ""
+    stored: bool = True
+    identity: str = ""
+    converted: tuple[Converted, ...] = ()
+    comment: str = ""
+    collate: str = ""
+
+    @property
+    def moved(self) -> bool:
+        """Whether values are copied: not for generated and excluded columns."""
+        return self.decision is not Decision.EXCLUDED and not self.generated
+
+    @property
+    def compared(self) -> bool:
+        """Whether values are compared: generated ones as well, for their expression was translated."""
+        return self.decision is not Decision.EXCLUDED
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A sequence to set after the copy: to the source's next value or past the largest value, whichever is further."""
+
+    table: str
+    column: str
+    source_column: str
+    increment: int = 1
+    sequence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One table. `key` are the source columns that cut it into chunks; `row_key` those that name a row uniquely."""
+
+    number: int
+    schema: str
+    name: str
+    target: str
+    columns: tuple[ColumnPlan, ...]
+    key: tuple[str, ...]
+    key_kind: str
+    row_key: tuple[str, ...]
+    form: str
+    create: str
+    rows: int = 0
+    bytes: int = 0
+    largest_row: int = 0
+    counters: tuple[Counter, ...] = ()
+    moved: bool = True
+
+    @property
+    def label(self) -> str:
+        """How the table is called in messages."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def compared(self) -> tuple[ColumnPlan, ...]:
+        """The columns that the checksum covers."""
+        return tuple(c for c in self.columns if c.compared)
+
+    @property
+    def copied(self) -> tuple[ColumnPlan, ...]:
+        """The columns whose values are moved."""
+        return tuple(c for c in self.columns if c.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """DDL of the target that never names a schema of its own: it runs with the staging schema in front of the path."""
+
+    number: int
+    stage: Stage
+    kind: str
+    name: str
+    table: str
+    sql: str
+    describes: str = ""
+    essential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """Something that hangs on a table that `Replace` moves away: how to take it off and how to put it on again."""
+
+    kind: str
+    name: str
+    table: str
+    detach: str
+    attach: str
+    supported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An object of the target that makes way: its kind, its name, and what depends on it."""
+
+    kind: str
+    name: str
+    dependants: tuple[Dependant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of it."""
+
+    engine: str
+    source: str
+    target: str
+    source_version: str
+    target_version: str
+    target_version_number: int
+    target_schema: str
+    on_existing: str
+    mode: str
+    quiesce: str
+    tables: tuple[TablePlan, ...]
+    statements: tuple[Statement, ...]
+    risks: tuple[Risk, ...]
+    replaced: tuple[Replaced, ...] = ()
+    sequences: tuple[tuple[str, str], ...] = ()
+    fingerprint: str = ""
+    packet_bytes: int = 0
+    freeze_seconds: int = 0
+    estimates: dict[str, int] = field(default_factory=dict)
+    format: int = PLAN_FORMAT
+
+    def digest(self) -> str:
+        """sha256 over what changes the result."""
+        text = json.dumps(_binding(self), sort_keys=True, separators=(",", ":"), default=str)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def blockers(self) -> tuple[Risk, ...]:
+        """What stops the run."""
+        return tuple(r for r in self.risks if r.severity is Severity.BLOCKER)
+
+    @property
+    def to_review(self) -> tuple[str, ...]:
+        """What needs a person's word: columns by name, and risks of high severity."""
+        columns = [
+            f"{t.label}.{c.source}" for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW
+        ]
+        return (*columns, *(f"{r.kind}: {r.affected}" for r in self.risks if r.severity is Severity.HIGH))
+
+    def of_stage(self, stage: Stage) -> tuple[Statement, ...]:
+        """The statements of one stage, in order."""
+        return tuple(s for s in self.statements if s.stage is stage)
+
+    def with_risks(self, risks: tuple[Risk, ...]) -> Plan:
+        """The plan with more risks, the worst first."""
+        order = list(Severity)
+        every = sorted({*self.risks, *risks}, key=lambda r: (-order.index(r.severity), r.kind, r.affected))
+        return replace(self, risks=tuple(every))
+
+
+_UNBOUND_TABLE = ("rows", "bytes", "largest_row")
+_UNBOUND_COLUMN = ("confidence", "reasons", "decision")
+
+
+def _binding(plan: Plan) -> dict[str, Any]:
+    whole = asdict(plan)
+    for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
+        whole.pop(name)
+    for table in whole["tables"]:
+        for name in _UNBOUND_TABLE:
+            table.pop(name)
+        for column in table["columns"]:
+            for name in _UNBOUND_COLUMN:
+                column.pop(name)
+            column["excluded"] = False
+            column["mapping"].pop("confidence")
+            column["mapping"].pop("reasons")
+            column["converted"] = [(c["kind"], c["rule"]) for c in column["converted"]]
+    whole["risks"] = sorted({(r.kind, r.affected) for r in plan.risks if r.severity is not Severity.INFO})
+    for table, mine in zip(whole["tables"], plan.tables, strict=True):
+        for column, told in zip(table["columns"], mine.columns, strict=True):
+            column["excluded"] = told.decision is Decision.EXCLUDED
+    return whole

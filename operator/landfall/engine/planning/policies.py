@@ -1,0 +1,65 @@
+"""Which rule applies to values that the target cannot hold: the column's decision, the spec, or the default.
+
+A default never loses a value silently: it is a proposal that a person approves, or `Fail` where nothing is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Counts
+
+from landfall.engine.dialects.mapping import Rule, Violation, rule_from
+from landfall.engine.errors import SpecError
+from landfall.engine.options import ColumnDecision, Policies
+from landfall.engine.schema.model import Column
+
+ALLOWED: dict[Violation, tuple[str, frozenset[str]]] = {
+    Violation.ZERO_DATE: ("zeroDates", frozenset({"Fail", "Null", "Map"})),
+    Violation.NUL_BYTE: ("nulBytes", frozenset({"Fail", "Strip", "Replace"})),
+    Violation.INVALID_ENCODING: ("invalidEncoding", frozenset({"Fail", "Replace", "Latin1"})),
+    Violation.TYPE_MISMATCH: ("typeMismatch", frozenset({"Fail", "Text", "Null", "Map"})),
+    Violation.OUT_OF_RANGE: ("outOfRange", frozenset({"Fail", "Widen"})),
+}
+
+
+def rules_for(
+    column: Column, counts: Counts[Violation, int], policies: Policies, decision: ColumnDecision | None
+) -> dict[Violation, Rule]:
+    """A rule for each kind of violation that can be treated. Raises SpecError for a policy that does not exist."""
+    told = {
+        Violation.ZERO_DATE: policies.zero_dates,
+        Violation.NUL_BYTE: policies.nul_bytes,
+        Violation.INVALID_ENCODING: policies.invalid_encoding,
+        Violation.TYPE_MISMATCH: policies.type_mismatch,
+        Violation.OUT_OF_RANGE: policies.out_of_range,
+    }
+    rules: dict[Violation, Rule] = {}
+    for kind, (name, allowed) in ALLOWED.items():
+        mine = decision.policy if decision and decision.policy and counts.get(kind) else None
+        text = mine or told[kind] or _default(kind, column)
+        rule = rule_from(text)
+        if rule.action not in allowed:
+            words = ", ".join(sorted(allowed))
+            message = f"policy {text!r} for {name} does not exist"
+            raise SpecError(message, advice=f"Choose one of {words} (Map takes a value: `Map:2000-01-01`).")
+        rules[kind] = rule
+    return rules
+
+
+def _default(kind: Violation, column: Column) -> str:
+    if kind in {Violation.ZERO_DATE, Violation.TYPE_MISMATCH} and column.type.name in {"enum", "date", "datetime", "timestamp"}:
+        return "Null" if column.nullable else "Fail"
+    return {
+        Violation.ZERO_DATE: "Fail",
+        Violation.NUL_BYTE: "Strip",
+        Violation.INVALID_ENCODING: "Replace",
+        Violation.TYPE_MISMATCH: "Text",
+        Violation.OUT_OF_RANGE: "Widen",
+    }[kind]
+
+
+DESCRIBED: dict[Violation, str] = {
+    Violation.ZERO_DATE: "zero or partial dates, which no date of PostgreSQL can hold",
+    Violation.NUL_BYTE: "texts with a NUL byte, which no text of PostgreSQL can hold",
+    Violation.INVALID_ENCODING: "texts that are not valid in their encoding",
+    Violation.TYPE_MISMATCH: "the error value of an enumeration",
+}

@@ -1,0 +1,1 @@
+"""The source's catalog as values, and the spelling of names."""

@@ -1,0 +1,197 @@
+"""The source's catalog as values: what introspection returns and planning reads.
+
+Everything is spelled as the source spells it. `definition` fields hold complete SQL of the source and are only
+filled by PostgreSQL, whose SQL the target speaks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A column type: `name` is the bare word in lower case, `text` the whole of it as the source prints it."""
+
+    name: str
+    text: str
+    length: int | None = None
+    precision: int | None = None
+    scale: int | None = None
+    unsigned: bool = False
+    charset: str = ""
+    collation: str = ""
+    labels: tuple[str, ...] = ()
+    builtin: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A counter that fills a column. `next_value` is what the source would give out next."""
+
+    always: bool = False
+    start: int = 1
+    increment: int = 1
+    minimum: int | None = None
+    maximum: int | None = None
+    cache: int = 1
+    cycle: bool = False
+    next_value: int | None = None
+    sequence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. `default` and `generated` are expressions in the source's SQL."""
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+    default: str | None = None
+    generated: str | None = None
+    stored: bool = True
+    identity: Identity | None = None
+    on_update_now: bool = False
+    comment: str = ""
+    collate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexPart:
+    """One element of an index: a column or an expression, with an optional prefix length in characters."""
+
+    column: str = ""
+    expression: str = ""
+    descending: bool = False
+    prefix: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index or key. `method` is the source's word (BTREE, HASH, FULLTEXT, SPATIAL, gin, …)."""
+
+    name: str
+    parts: tuple[IndexPart, ...]
+    unique: bool = False
+    primary: bool = False
+    method: str = "BTREE"
+    where: str = ""
+    definition: str = ""
+    constraint: str = ""
+    attach_to: str = ""
+    comment: str = ""
+    collations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A reference to another table of the source."""
+
+    name: str
+    columns: tuple[str, ...]
+    ref_schema: str
+    ref_table: str
+    ref_columns: tuple[str, ...]
+    on_update: str = "NO ACTION"
+    on_delete: str = "NO ACTION"
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check constraint; `definition` is the whole clause where the source speaks PostgreSQL."""
+
+    name: str
+    expression: str
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table that holds rows, or a partitioned parent. `rows` and `bytes` are the catalog's estimates."""
+
+    schema: str
+    name: str
+    columns: tuple[Column, ...]
+    indexes: tuple[Index, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[Check, ...] = ()
+    comment: str = ""
+    rows: int = 0
+    bytes: int = 0
+    kind: str = "table"
+    partition_by: str = ""
+    partition_of: str = ""
+    bound: str = ""
+    inherits: tuple[str, ...] = ()
+    options: str = ""
+    rowid: bool = False
+    notes: tuple[str, ...] = ()
+
+    @property
+    def primary(self) -> Index | None:
+        """The primary key, where there is one."""
+        return next((i for i in self.indexes if i.primary), None)
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether rows live in this table itself (a partitioned parent has none of its own)."""
+        return self.kind != "partitioned"
+
+    def column(self, name: str) -> Column:
+        """The column of that name. Raises KeyError."""
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view with its query in the source's SQL."""
+
+    schema: str
+    name: str
+    query: str
+    columns: tuple[str, ...] = ()
+    materialized: bool = False
+    comment: str = ""
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObject:
+    """Anything else: `kind` is a word such as enum, domain, composite, sequence, function, trigger, policy, rule.
+
+    `definition` is the SQL that makes it in a target that speaks the same language; empty where it cannot be carried.
+    """
+
+    kind: str
+    name: str
+    definition: str = ""
+    table: str = ""
+    signature: str = ""
+    detail: str = ""
+    counter: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All that the credential may read of the schemas that the spec names.
+
+    `problems` says what the credential may not see or do, by name; a plan refuses while it is not empty.
+    `features` are capabilities of the server and the credential that planning asks for.
+    """
+
+    engine: str
+    version: str
+    version_number: int
+    database: str
+    schemas: tuple[str, ...]
+    tables: tuple[Table, ...] = ()
+    views: tuple[View, ...] = ()
+    objects: tuple[SourceObject, ...] = ()
+    extensions: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    features: frozenset[str] = frozenset()
+    packet_bytes: int = 0

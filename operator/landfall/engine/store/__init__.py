@@ -1,0 +1,1 @@
+"""The ledger and plans at rest, in the target."""

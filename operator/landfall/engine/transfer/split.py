@@ -1,0 +1,143 @@
+"""Cutting a table into chunks: predicates in the source's SQL that together cover every row exactly once.
+
+The first range is open below and the last open above, so that rows added meanwhile belong to a chunk too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landfall.engine.connect.source import Reader
+from landfall.engine.dialects import mysql, sqlite
+from landfall.engine.options import Engine
+from landfall.engine.planning.model import TablePlan
+from landfall.engine.schema.names import quoted
+
+_DENSE = 1.5
+_PAGE = 8192
+_LEAST_PAGES = 16
+
+
+def ranges(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    """The chunks of a table. One chunk that covers all is the empty predicate."""
+    if table.key_kind == "ctid":
+        return _blocks(reader, table, batch_rows)
+    if table.key_kind == "none" or table.rows <= batch_rows:
+        return [""]
+    if table.key_kind == "integer":
+        return _integers(reader, engine, table, batch_rows)
+    return _keysets(reader, engine, table, batch_rows)
+
+
+def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
+    name = f"{quoted(table.schema)}.{quoted(table.name)}".replace("'", "''")
+    size = int(reader.rows(f"SELECT pg_relation_size('{name}')")[0][0] or 0)
+    pages = size // _PAGE
+    rows = max(table.rows, 1)
+    step = max(_LEAST_PAGES, pages * batch_rows // rows)
+    bounds = list(range(step, pages, step))
+    lows = [0, *bounds]
+    found = []
+    for at, low in enumerate(lows):
+        parts = [f"ctid >= '({low},0)'::tid"] if low else []
+        if at + 1 < len(lows):
+            parts.append(f"ctid < '({lows[at + 1]},0)'::tid")
+        found.append(" AND ".join(parts))
+    return found
+
+
+def _names(engine: Engine, table: TablePlan) -> tuple[str, list[str]]:
+    if engine is Engine.SQLITE:
+        return sqlite.name(table.name), [sqlite.name(k) if k != "_rowid_" else k for k in table.key]
+    return f"{mysql.name(table.schema)}.{mysql.name(table.name)}", [mysql.name(k) for k in table.key]
+
+
+def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    name, (key, *_) = _names(engine, table)
+    low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {name}")[0]  # noqa: S608
+    if low is None or high is None:
+        return [""]
+    first, last = int(low), int(high)
+    if last - first + 1 <= table.rows * _DENSE:
+        step = max(1, (last - first + 1) * batch_rows // max(table.rows, 1))
+        bounds = list(range(first + step, last + 1, step))
+    else:
+        bounds = _walked(reader, name, key, first, batch_rows)
+    return _between(key, bounds)
+
+
+def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) -> list[int]:
+    """Boundaries every `batch_rows` rows of a sparse key, read from its index."""
+    bounds, at = [], first
+    while True:
+        found = reader.rows(
+            f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}"  # noqa: S608
+        )
+        if not found or found[0][0] is None or int(found[0][0]) == at:
+            return bounds
+        at = int(found[0][0])
+        bounds.append(at)
+
+
+def _between(key: str, bounds: Sequence[int]) -> list[str]:
+    if not bounds:
+        return [""]
+    found = [f"{key}<{bounds[0]}"]
+    found += [f"{key}>={low} AND {key}<{high}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    found.append(f"{key}>={bounds[-1]}")
+    return found
+
+
+def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    """Boundaries of a composite or textual key, in the source's own order, as literals of the source."""
+    name, keys = _names(engine, table)
+    rendered = ",".join(_literal_of(engine, table, k, source) for k, source in zip(keys, table.key, strict=True))
+    order = ",".join(keys)
+    bounds: list[list[str]] = []
+    while True:
+        where = f" WHERE {_at_least(keys, bounds[-1])}" if bounds else ""
+        found = reader.rows(f"SELECT {rendered} FROM {name}{where} ORDER BY {order} LIMIT 1 OFFSET {batch_rows}")  # noqa: S608
+        if not found:
+            break
+        bounds.append([cell or "NULL" for cell in found[0]])
+    if not bounds:
+        return [""]
+    made = [_below(keys, bounds[0])]
+    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    made.append(_at_least(keys, bounds[-1]))
+    return made
+
+
+def _literal_of(engine: Engine, table: TablePlan, key: str, source: str) -> str:
+    """SQL that yields the key's value as a literal of the source."""
+    if engine is Engine.SQLITE:
+        return f"quote({key})"
+    kind = next(c.source_type for c in table.columns if c.source == source).split("(")[0].lower()
+    if kind in mysql.TEXTS or kind == "enum":
+        return f"CONCAT('_utf8mb4 X''',HEX(CONVERT({key} USING utf8mb4)),'''')"
+    if kind in mysql.BLOBS:
+        return f"CONCAT('X''',HEX({key}),'''')"
+    if kind.split()[0] in mysql.INTEGERS or kind.startswith("decimal"):
+        return f"CAST({key} AS CHAR)"
+    return f"CONCAT('''',{key},'''')"
+
+
+def _at_least(keys: Sequence[str], bound: Sequence[str]) -> str:
+    return _compared(keys, bound, ">", ">=")
+
+
+def _below(keys: Sequence[str], bound: Sequence[str]) -> str:
+    return _compared(keys, bound, "<", "<")
+
+
+def _compared(keys: Sequence[str], bound: Sequence[str], strictly: str, lastly: str) -> str:
+    """(a,b) >= (x,y) spelled out, with a bare bound on the first key so that its index is used."""
+    if len(keys) == 1:
+        return f"{keys[0]}{lastly}{bound[0]}"
+    loose = ">=" if strictly == ">" else "<="
+    arms = []
+    for at, key in enumerate(keys):
+        operator = lastly if at == len(keys) - 1 else strictly
+        equal = [f"{k}={b}" for k, b in zip(keys[:at], bound[:at], strict=True)]
+        arms.append(" AND ".join([*equal, f"{key}{operator}{bound[at]}"]))
+    return f"{keys[0]}{loose}{bound[0]} AND (" + " OR ".join(f"({arm})" for arm in arms) + ")"

@@ -1,0 +1,197 @@
+"""The copy: streams that claim chunks from the ledger and move each in one transaction with its record.
+
+A stream that loses a connection opens new ones and goes on; the chunk it held was rolled back by the server and is
+claimed again. Nothing here decides whether the result is right: that is the comparison's word.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from landfall.engine.connect.postgresql import PINNED
+from landfall.engine.connect.source import CopyJob, Reader
+from landfall.engine.connect.wire import Wire
+from landfall.engine.dialects import mysql
+from landfall.engine.dialects.compare import SourceQueries, TargetQueries
+from landfall.engine.errors import ConnectionLostError, EngineError, InterruptedRunError, SourceBusyError, UnreachableError
+from landfall.engine.planning.model import TablePlan
+from landfall.engine.schema.names import quoted
+from landfall.engine.store.ledger import superseded
+from landfall.engine.transfer import split
+from landfall.engine.transfer.work import Budget, Event, Throttle, Work
+
+_RETRIES = 4
+_FLOOR = 90 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class _Ends:
+    """The two connections of a stream."""
+
+    reader: Reader
+    wire: Wire
+
+
+class Streams:
+    """All streams of the copy phase."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._tables = {t.number: t for t in work.plan.tables}
+        self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
+        self._budget = Budget(work.options.memory_bytes - _FLOOR)
+        self._throttle = Throttle(work.options.rows_per_second, work.options.bytes_per_second)
+        self._failure: EngineError | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> None:
+        """Move every chunk that is not done. Raises the first failure, or InterruptedRunError when asked to stop."""
+        work = self._work
+        todo = sum(1 for c in work.ledger.chunks(work.lease.key) if not c.done)
+        if not todo:
+            return
+        ends = [self._open() for _ in range(min(work.threads, todo))]
+        common = work.source.snapshot([e.reader for e in ends])
+        work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
+        threads = [threading.Thread(target=self._guarded, args=(e,), daemon=True) for e in ends]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+        if work.stop.asked:
+            raise stopped()
+
+    def _open(self) -> _Ends:
+        work = self._work
+        reader = work.source.reader()
+        wire = Wire(work.target_endpoint, "target", dict(PINNED))
+        work.stop.register(reader, reader.abort)
+        work.stop.register(wire, wire.abort)
+        with self._lock:
+            work.ledger.register_backend(work.lease, "target", str(wire.pid))
+            work.ledger.register_backend(work.lease, "source", reader.backend)
+        return _Ends(reader, wire)
+
+    def _close(self, ends: _Ends) -> None:
+        for end in (ends.reader, ends.wire):
+            self._work.stop.forget(end)
+            end.close()
+
+    def _guarded(self, ends: _Ends) -> None:
+        """Run a stream; keep the first failure and stop the others at their next checkpoint."""
+        losses = 0
+        while True:
+            try:
+                while not self._work.stop.asked and not self._failure and self._chunk(ends):
+                    losses = 0
+            except (ConnectionLostError, UnreachableError, SourceBusyError) as error:
+                self._close(ends)
+                losses += 1
+                if losses > _RETRIES or self._work.stop.asked:
+                    self._fail(stopped() if self._work.stop.asked else error)
+                    return
+                self._work.report(Event("recovered", text=error.message))
+                self._work.stop.wait(0.2 * 2**losses)
+                try:
+                    ends = self._open()
+                except EngineError as again:
+                    self._fail(again)
+                    return
+            except EngineError as error:
+                self._close(ends)
+                self._fail(error)
+                return
+            else:
+                self._close(ends)
+                return
+
+    def _fail(self, error: EngineError) -> None:
+        with self._lock:
+            self._failure = self._failure or error
+
+    def _chunk(self, ends: _Ends) -> bool:
+        """Move one chunk. False when there is none left."""
+        work, wire = self._work, ends.wire
+        answer = wire.rows(
+            "BEGIN; SET LOCAL synchronous_commit=off; "
+            + work.ledger.fence(work.lease)
+            + "; "
+            + work.ledger.claim(work.lease)
+        )
+        if not answer or len(answer[0]) != 1:
+            raise superseded()
+        if len(answer) == 1:
+            wire.rows("ROLLBACK")
+            return False
+        table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
+        taken = self._budget.take(work.weight(self._tables[table]))
+        try:
+            moved = ends.reader.copy(self._jobs[table](condition), wire)
+        finally:
+            self._budget.give(taken)
+        wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
+        work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
+        work.stop.wait(self._throttle.pause_after(moved.rows, moved.bytes))
+        return True
+
+
+def stopped() -> InterruptedRunError:
+    """A person asked for it."""
+    return InterruptedRunError("stopped on request", advice="Run the same command again; it goes on where it stopped.")
+
+
+def job_builder(work: Work, table: TablePlan) -> _JobBuilder:
+    """What makes copy jobs for one table."""
+    return _JobBuilder(work, table)
+
+
+class _JobBuilder:
+    """Copy jobs of one table: the ordinary query, and a second one where rows exceed what the server can render."""
+
+    def __init__(self, work: Work, table: TablePlan) -> None:
+        shape = work.shape(table)
+        self._source = SourceQueries(shape)
+        self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
+        self._form = table.form
+        self._octets = ""
+        packet = work.plan.packet_bytes
+        if packet and table.largest_row > packet // 4:
+            long = [c for c in table.copied if _kind(c.source_type) in mysql.LONG | {"blob", "text"}]
+            total = "+".join(f"COALESCE(OCTET_LENGTH({mysql.name(c.source)}),0)" for c in long)
+            self._octets = f"({total})>{packet // 4}"
+            self._long = {c.source for c in long}
+
+    def __call__(self, condition: str, buckets: Sequence[int] | None = None) -> CopyJob:
+        if not self._octets:
+            return CopyJob(self._source.copy(condition, buckets), self._copy_in, self._form)
+        small = f"({condition}) AND NOT {self._octets}" if condition else f"NOT {self._octets}"
+        large = f"({condition}) AND {self._octets}" if condition else self._octets
+        query, kinds = self._source.raw(large, self._long, buckets)
+        return CopyJob(self._source.copy(small, buckets), self._copy_in, self._form, query, kinds)
+
+
+def _kind(source_type: str) -> str:
+    return source_type.split("(")[0].split()[0].lower()
+
+
+def split_tables(work: Work) -> None:
+    """Cut every table that is not cut yet."""
+    ledger, lease = work.ledger, work.lease
+    known = ledger.split_tables(lease.key)
+    reader = work.source.reader()
+    try:
+        for table in work.plan.tables:
+            if table.moved and table.number not in known:
+                found = split.ranges(reader, work.engine, table, work.options.batch_rows)
+                ledger.add_chunks(lease, table.number, found, priority=max(table.bytes, table.rows))
+    finally:
+        reader.close()
+
+
+def stage_path(work: Work) -> str:
+    """The search path under which statements of the plan run."""
+    return f"{quoted(work.stage)},{quoted(work.plan.target_schema)},pg_catalog"

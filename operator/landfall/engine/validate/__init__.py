@@ -1,0 +1,1 @@
+"""Comparing both sides and mending what differs."""

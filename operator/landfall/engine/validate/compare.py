@@ -1,0 +1,232 @@
+"""The comparison: every chunk on both sides, under the freeze, and the narrowing of a difference to its rows.
+
+Sums are additive: chunks that differ, rows of earlier deltas and rows that nobody accounts for form one group per
+table, whose sum must equal the sum of its chunks on the source. A difference is narrowed to buckets of keys, then to rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import queue
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from landfall.engine.connect.postgresql import PINNED
+from landfall.engine.connect.source import Reader
+from landfall.engine.connect.wire import Wire
+from landfall.engine.dialects.compare import SourceQueries, TargetQueries
+from landfall.engine.errors import EngineError
+from landfall.engine.ledger.records import Chunk
+from landfall.engine.planning.model import TablePlan
+from landfall.engine.transfer.streams import stopped
+from landfall.engine.transfer.work import Event, Work
+
+_NAMED = 20
+
+Sum = tuple[int, int]
+
+
+@dataclass(slots=True)
+class TableDifference:
+    """What differs in one table: the group of chunks and transactions to look at, and once narrowed, the rows."""
+
+    table: TablePlan
+    chunks: tuple[Chunk, ...]
+    xids: tuple[str, ...]
+    expected: Sum
+    found: Sum
+    buckets: tuple[int, ...] | None = None
+    missing: list[str] = field(default_factory=list)
+    extra: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    rows: int = 0
+
+    def describe(self) -> str:
+        """In one line, rows by key."""
+        told = [
+            f"{word} {', '.join(keys[:_NAMED])}{' …' if len(keys) > _NAMED else ''}"
+            for word, keys in (("missing", self.missing), ("surplus", self.extra), ("changed", self.changed))
+            if keys
+        ]
+        rows = f"{self.expected[0]} rows in the source, {self.found[0]} in the target"
+        return f"{self.table.label}: {'; '.join(told) or 'rows differ'} ({rows} of the chunks that differ)"
+
+
+class Comparison:
+    """The comparison of all tables at one moment of a frozen (or snapshotted) source."""
+
+    def __init__(self, work: Work, readers: Sequence[Reader]) -> None:
+        self._work = work
+        self._readers = list(readers)
+        self._source: dict[tuple[int, int], Sum] = {}
+        self._target: dict[int, dict[str, Sum]] = {}
+        self._failure: EngineError | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> list[TableDifference]:
+        """Sum up both sides at once; the tables that differ."""
+        tables = [t for t in self._work.plan.tables if t.moved]
+        chunks = self._work.ledger.chunks(self._work.lease.key)
+        by_number = {t.number: t for t in tables}
+        tasks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
+        for chunk in sorted(chunks, key=lambda c: -by_number[c.table].bytes):
+            tasks.put(chunk)
+        scans: queue.SimpleQueue[TablePlan] = queue.SimpleQueue()
+        for table in sorted(tables, key=lambda t: -t.bytes):
+            scans.put(table)
+        threads = [
+            threading.Thread(target=self._guarded, args=(lambda r=r: self._sum_source(r, tasks, by_number),), daemon=True)
+            for r in self._readers
+        ]
+        threads += [
+            threading.Thread(target=self._guarded, args=(lambda: self._sum_target(scans),), daemon=True)
+            for _ in range(min(len(tables), self._work.threads))
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if self._failure:
+            raise self._failure
+        if self._work.stop.asked:
+            raise stopped()
+        return self._differences(tables, chunks)
+
+    def _guarded(self, body: Callable[[], None]) -> None:
+        try:
+            body()
+        except EngineError as error:
+            with self._lock:
+                self._failure = self._failure or (stopped() if self._work.stop.asked else error)
+
+    def _sum_source(self, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan]) -> None:
+        queries = {n: SourceQueries(self._work.shape(t)) for n, t in tables.items()}
+        while not self._failure and not self._work.stop.asked:
+            try:
+                chunk = tasks.get_nowait()
+            except queue.Empty:
+                return
+            count, total = reader.rows(queries[chunk.table].sums(chunk.range))[0][:2]
+            self._source[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
+            self._work.report(Event("compared", tables[chunk.table].label, int(count or 0)))
+
+    def _sum_target(self, scans: queue.SimpleQueue[TablePlan]) -> None:
+        wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
+        self._work.stop.register(wire, wire.abort)
+        try:
+            while not self._failure and not self._work.stop.asked:
+                try:
+                    table = scans.get_nowait()
+                except queue.Empty:
+                    return
+                self._target[table.number] = self._scan(wire, table)
+        finally:
+            self._work.stop.forget(wire)
+            wire.close()
+
+    def _scan(self, wire: Wire, table: TablePlan) -> dict[str, Sum]:
+        queries = TargetQueries(self._work.shape(table), self._work.stage)
+        return {str(x): (int(n or 0), int(s or 0)) for x, n, s in wire.rows(queries.groups())}
+
+    def rescan(self, tables: Sequence[TablePlan]) -> list[TableDifference]:
+        """Compare some tables again after a delta; the source stands still, so its sums still hold."""
+        scans: queue.SimpleQueue[TablePlan] = queue.SimpleQueue()
+        for table in tables:
+            scans.put(table)
+        self._sum_target(scans)
+        return self._differences(list(tables), self._work.ledger.chunks(self._work.lease.key))
+
+    def source_sums(self) -> dict[tuple[int, int], Sum]:
+        """Count and sum of every chunk on the source."""
+        return dict(self._source)
+
+    def _differences(self, tables: Sequence[TablePlan], chunks: Sequence[Chunk]) -> list[TableDifference]:
+        deltas = self._work.ledger.deltas(self._work.lease.key)
+        found = []
+        for table in tables:
+            mine = [c for c in chunks if c.table == table.number]
+            difference = self._difference(table, mine, deltas.get(table.number, []))
+            if difference:
+                found.append(difference)
+            else:
+                self._work.report(Event("table", table.label, sum(c.rows for c in mine), text="equal"))
+        return found
+
+    def _difference(self, table: TablePlan, chunks: list[Chunk], deltas: list[str]) -> TableDifference | None:
+        groups = self._target[table.number]
+        known = {c.xid for c in chunks} | set(deltas)
+        strangers = [x for x in groups if x not in known]
+        shared = {x for x, n in Counter(c.xid for c in chunks if c.xid).items() if n > 1}
+        suspects = [
+            c
+            for c in chunks
+            if c.patched or c.xid in shared or self._source[(c.table, c.number)] != groups.get(c.xid, (0, 0))
+        ]
+        if not suspects and not strangers:
+            return None
+        xids = tuple(dict.fromkeys([*(c.xid for c in suspects if c.xid), *deltas, *strangers]))
+        expected = _total([self._source[(c.table, c.number)] for c in suspects])
+        held = _total([groups[x] for x in xids if x in groups])
+        if expected == held and not strangers:
+            return None
+        return TableDifference(table, tuple(suspects), xids, expected, held)
+
+
+def _total(sums: Sequence[Sum]) -> Sum:
+    return sum(s[0] for s in sums), sum(s[1] for s in sums)
+
+
+# -- narrowing --------------------------------------------------------------------------------------------------------
+
+
+def narrow(work: Work, reader: Reader, difference: TableDifference) -> None:
+    """Fill in which buckets and which rows differ. Without a row key only the number of rows can be told."""
+    table = difference.table
+    if not table.row_key:
+        difference.rows = difference.expected[0]
+        return
+    wire = Wire(work.target_endpoint, "target", dict(PINNED))
+    try:
+        source, target = SourceQueries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
+        wanted: dict[int, Sum] = {}
+        for chunk in difference.chunks:
+            for bucket, count, total in reader.rows(source.buckets(chunk.range)):
+                have = wanted.get(int(bucket or 0), (0, 0))
+                wanted[int(bucket or 0)] = (have[0] + int(count or 0), have[1] + int(total or 0))
+        held = {int(b or 0): (int(n or 0), int(s or 0)) for b, n, s in wire.rows(target.buckets(difference.xids))}
+        difference.buckets = tuple(sorted(b for b in wanted.keys() | held.keys() if wanted.get(b) != held.get(b)))
+        if not difference.buckets:
+            difference.buckets = None
+            return
+        left: Counter[tuple[str, str]] = Counter()
+        for chunk in difference.chunks:
+            left.update((k or "", n or "") for k, n in reader.rows(source.rows(chunk.range, difference.buckets)))
+        right = Counter((k or "", n or "") for k, n in wire.rows(target.rows(difference.xids, difference.buckets)))
+        _name_rows(difference, left - right, right - left)
+    finally:
+        wire.close()
+
+
+def _name_rows(difference: TableDifference, lost: Counter[tuple[str, str]], surplus: Counter[tuple[str, str]]) -> None:
+    lost_keys, surplus_keys = {k for k, _ in lost}, {k for k, _ in surplus}
+    name = difference.table.row_key
+    texts = {c.source for c in difference.table.columns if c.mapping.measured or c.mapping.quoted}
+    shown = _key_namer(name, hashed=bool(texts & set(name)))
+    difference.changed = sorted(shown(k) for k in lost_keys & surplus_keys)
+    difference.missing = sorted(shown(k) for k in lost_keys - surplus_keys)
+    difference.extra = sorted(shown(k) for k in surplus_keys - lost_keys)
+    difference.rows = max(sum(lost.values()), sum(surplus.values()))
+
+
+def _key_namer(columns: tuple[str, ...], *, hashed: bool) -> Callable[[str], str]:
+    """How a key is shown: numbers and dates as they are, anything that may be a person's text as a digest."""
+    label = ",".join(columns)
+
+    def shown(line: str) -> str:
+        if hashed:
+            return f"{label}=#{hashlib.sha256(line.encode()).hexdigest()[:12]}"
+        return f"{label}={line.strip('()').replace('|', ',')}"
+
+    return shown
