@@ -70,7 +70,7 @@ def _without_values(code: str, message: str, context: str) -> str:
     """The message with quoted values cut out where the class of error quotes values."""
     if code[:2] in {"22", "23"}:
         message = re.sub(r': ".*"', "", message, flags=re.DOTALL)
-        place = re.match(r'COPY (\S+), line \d+(?:, column ([^:]+))?', context)
+        place = re.match(r"COPY (\S+), line \d+(?:, column ([^:]+))?", context)
         if place:
             column = f".{place.group(2)}" if place.group(2) else ""
             return f"{message} (table {place.group(1)}{column})"

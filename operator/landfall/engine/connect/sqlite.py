@@ -154,9 +154,7 @@ class SqliteSession:
             raise ObjectMissingError(message, advice="Correct `file.path` in the Connection.")
         address = f"file:{quote(str(path.resolve()))}?mode={'rw' if write else 'ro'}"
         try:
-            self._connection = sqlite3.connect(
-                address, uri=True, check_same_thread=False, isolation_level=None, timeout=5
-            )
+            self._connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None, timeout=5)
             self._connection.text_factory = bytes
             for name, count, function in _FUNCTIONS:
                 self._connection.create_function(name, count, function, deterministic=True)

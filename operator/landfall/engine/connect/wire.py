@@ -294,7 +294,7 @@ class Wire:
         while True:
             ready, rest, ended = _frames_end(space, have, rest)
             if ready:
-                target._write(view[:ready])  # noqa: SLF001  both ends are this class
+                target._write(view[:ready])
                 sent += ready
                 target.check_refusal()
             if ended:
@@ -352,8 +352,8 @@ def _frames_end(space: bytearray, have: int, rest: int) -> tuple[int, int, bool]
         return have, rest - have, False
     at = rest
     unpack = _LENGTH.unpack_from
-    while have - at >= 5:  # noqa: PLR2004  the size of a frame header
-        if space[at] != 100:  # noqa: PLR2004  'd', CopyData
+    while have - at >= 5:
+        if space[at] != 100:
             return at, 0, True
         after = at + 1 + unpack(space, at + 1)[0]
         if after > have:

@@ -15,7 +15,7 @@ from landfall.engine.errors import DependantError, EngineError, SourceBusyError,
 from landfall.engine.ledger.records import RunRecord, State
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import literal, quoted
-from landfall.engine.store.ledger import Ledger, Lease, superseded
+from landfall.engine.store.ledger import Lease, Ledger, superseded
 
 _TRIES = 5
 
@@ -175,7 +175,9 @@ def _attach(control: Control, plan: Plan) -> None:
             except SourceBusyError:
                 raise
             except EngineError as error:
-                message = f"target: the {dependant.kind} {dependant.name} cannot be put on the new {replaced.name}: {error.message}"
+                message = (
+                    f"target: the {dependant.kind} {dependant.name} cannot be put on the new {replaced.name}: {error.message}"
+                )
                 raise DependantError(message, advice="Drop or adapt it, then run the same command again.") from error
 
 

@@ -33,8 +33,7 @@ def mysql_canon(x: str) -> str:
 
     tree = _bucket(_FIRST, _LAST, f"ABS({x})", leaf)
     return (
-        f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={_LOWEST!r} AND ABS({x})<{_HIGHEST!r}"
-        f" THEN {tree} ELSE {_mysql_shortest(x)} END"
+        f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={_LOWEST!r} AND ABS({x})<{_HIGHEST!r} THEN {tree} ELSE {_mysql_shortest(x)} END"
     )
 
 

@@ -301,7 +301,11 @@ def _enum(column: Column, facts: ColumnFacts) -> Mapping:
     rule = facts.rule(Violation.TYPE_MISMATCH)
     copy, checked, note = c, c, ""
     if rule and rule.action == "Null":
-        copy, checked, note = f"IF({c}+0=0,NULL,{c})", f"CASE {c}+0 WHEN 0 THEN NULL ELSE {c} END", "the error value '' becomes NULL"
+        copy, checked, note = (
+            f"IF({c}+0=0,NULL,{c})",
+            f"CASE {c}+0 WHEN 0 THEN NULL ELSE {c} END",
+            "the error value '' becomes NULL",
+        )
     elif rule and rule.action == "Map":
         value = hexed(rule.argument)
         copy, checked = f"IF({c}+0=0,{value},{c})", f"CASE {c}+0 WHEN 0 THEN {value} ELSE {c} END"

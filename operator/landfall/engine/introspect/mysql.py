@@ -155,7 +155,7 @@ class _Reader:
     def _sequence(self, where: tuple[str, str]) -> SourceObject:
         name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
         row = self._session.rows(
-            f"SELECT next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option FROM {name}"  # noqa: S608
+            f"SELECT next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option FROM {name}"
         )[0]
         following, low, high, start, step, cache, cycle = (int(v or 0) for v in row)
         high = min(high, 9223372036854775806)
@@ -238,15 +238,12 @@ class _Reader:
             SourceObject("routine", row[0] or "", signature="()", detail=f"the {(row[1] or '').lower()} is not carried")
             for row in self._listed("ROUTINE_NAME,ROUTINE_TYPE", "ROUTINES", "ROUTINE_SCHEMA")
         ]
-        found += [
-            SourceObject("event", row[0] or "")
-            for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")
-        ]
+        found += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
         return tuple(found)
 
     def _listed(self, what: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
         return self._session.rows(
-            f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1"  # noqa: S608
+            f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1"
         )
 
 

@@ -26,9 +26,7 @@ from landfall.engine.schema.model import (
 )
 from landfall.engine.schema.names import quoted
 
-_OF_EXTENSION = (
-    "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
-)
+_OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
 
 def catalog(control: Control, options: Options) -> Catalog:
@@ -247,4 +245,3 @@ _UNLOCKABLE = (
     " AND NOT (has_table_privilege(c.oid,'UPDATE') OR has_table_privilege(c.oid,'DELETE') OR has_table_privilege(c.oid,'TRUNCATE'))"
     " LIMIT 1"
 )
-

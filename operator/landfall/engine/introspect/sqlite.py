@@ -31,7 +31,9 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
     version = session.rows("SELECT sqlite_version()")[0][0] or ""
     tables, objects = [], []
     size = int(session.rows("SELECT page_count*page_size FROM pragma_page_count,pragma_page_size")[0][0] or 0)
-    listed = session.rows("SELECT name,type,wr FROM pragma_table_list WHERE schema='main' AND name NOT LIKE 'sqlite_%' ORDER BY name")
+    listed = session.rows(
+        "SELECT name,type,wr FROM pragma_table_list WHERE schema='main' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+    )
     for name, kind, without_rowid in listed:
         if kind == "table":
             tables.append(_table(session, name or "", without_rowid=without_rowid == "1"))
@@ -86,15 +88,15 @@ def _views(session: SqliteSession) -> tuple[View, ...]:
 
 def _table(session: SqliteSession, name: str, *, without_rowid: bool) -> Table:
     literal = "'" + name.replace("'", "''") + "'"
-    sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='table' AND name={literal}")[0][0] or ""  # noqa: S608
+    sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='table' AND name={literal}")[0][0] or ""
     parsed = _Parsed(sql)
-    info = session.rows(f"SELECT name,type,\"notnull\",dflt_value,pk,hidden FROM pragma_table_xinfo({literal}) ORDER BY cid")  # noqa: S608
+    info = session.rows(f'SELECT name,type,"notnull",dflt_value,pk,hidden FROM pragma_table_xinfo({literal}) ORDER BY cid')
     primary = [row[0] or "" for row in sorted((r for r in info if r[4] != "0"), key=lambda r: int(r[4] or 0))]
     types = {row[0]: (row[1] or "").upper() for row in info}
     alias = primary[0] if len(primary) == 1 and types[primary[0]] == "INTEGER" and not without_rowid else ""
     columns = tuple(_column(row, parsed, alias, primary, without_rowid=without_rowid) for row in info)
     indexes = _indexes(session, literal, primary, parsed)
-    rows = int(session.rows(f"SELECT count(*) FROM {sqlite.name(name)}")[0][0] or 0)  # noqa: S608
+    rows = int(session.rows(f"SELECT count(*) FROM {sqlite.name(name)}")[0][0] or 0)
     return Table(
         schema="",
         name=name,
@@ -108,9 +110,7 @@ def _table(session: SqliteSession, name: str, *, without_rowid: bool) -> Table:
     )
 
 
-def _column(
-    row: tuple[str | None, ...], parsed: _Parsed, alias: str, primary: list[str], *, without_rowid: bool
-) -> Column:
+def _column(row: tuple[str | None, ...], parsed: _Parsed, alias: str, primary: list[str], *, without_rowid: bool) -> Column:
     name, kind, notnull, default, _, hidden = row
     name = name or ""
     required = notnull == "1" or name == alias or (without_rowid and name in primary)
@@ -130,14 +130,14 @@ def _indexes(session: SqliteSession, literal: str, primary: list[str], parsed: _
     found = []
     if primary:
         found.append(Index("PRIMARY", tuple(IndexPart(c) for c in primary), unique=True, primary=True))
-    listed = session.rows(f"SELECT name,\"unique\",origin,partial FROM pragma_index_list({literal}) ORDER BY name")  # noqa: S608
+    listed = session.rows(f'SELECT name,"unique",origin,partial FROM pragma_index_list({literal}) ORDER BY name')
     for name, unique, origin, partial in listed:
         if origin == "pk":
             continue
         quoted = "'" + (name or "").replace("'", "''") + "'"
-        sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='index' AND name={quoted}")  # noqa: S608
+        sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='index' AND name={quoted}")
         own = _ParsedIndex((sql[0][0] if sql else "") or "")
-        members = session.rows(f"SELECT name,\"desc\",coll FROM pragma_index_xinfo({quoted}) WHERE key=1 ORDER BY seqno")  # noqa: S608
+        members = session.rows(f'SELECT name,"desc",coll FROM pragma_index_xinfo({quoted}) WHERE key=1 ORDER BY seqno')
         parts = []
         for at, (column, descending, _) in enumerate(members):
             expression = "" if column is not None else own.part(at)
@@ -153,7 +153,7 @@ def _indexes(session: SqliteSession, literal: str, primary: list[str], parsed: _
 
 def _foreign_keys(session: SqliteSession, literal: str) -> tuple[ForeignKey, ...]:
     rows = session.rows(
-        f"SELECT id,\"table\",\"from\",\"to\",on_update,on_delete FROM pragma_foreign_key_list({literal}) ORDER BY id,seq"  # noqa: S608
+        f'SELECT id,"table","from","to",on_update,on_delete FROM pragma_foreign_key_list({literal}) ORDER BY id,seq'
     )
     grouped: dict[str, list[tuple[str | None, ...]]] = {}
     for row in rows:

@@ -141,7 +141,9 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
     for on, word in zip(security, ("ENABLE", "FORCE"), strict=True):
         if on:
             yield Dependant("row security", word.lower(), name, "", f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
-    owner = control.value("SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid=%s AND relowner<>current_user::regrole", oid)
+    owner = control.value(
+        "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid=%s AND relowner<>current_user::regrole", oid
+    )
     if owner:
         yield Dependant("owner", owner, name, "", f"ALTER TABLE {name} OWNER TO {owner}")
     for grantee, privilege, column, option in control.rows(_GRANTS, oid, oid):
@@ -188,5 +190,3 @@ def _unsupported(control: Control, oid: int, name: str) -> Iterable[Dependant]:
     )
     for (column,) in rows:
         yield Dependant("column of the row type", column, name, "", "", supported=False)
-
-

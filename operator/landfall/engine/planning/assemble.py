@@ -150,7 +150,9 @@ def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
         for column in table.columns:
             label = f"{table.label}.{column.source}"
             if column.decision is Decision.REJECTED:
-                draft.warn(Severity.BLOCKER, "Rejected", label, "its mapping was rejected", "Override or exclude it in the TablePlan.")
+                draft.warn(
+                    Severity.BLOCKER, "Rejected", label, "its mapping was rejected", "Override or exclude it in the TablePlan."
+                )
             elif column.decision is Decision.EXCLUDED:
                 draft.warn(Severity.INFO, "Excluded", label, "the column is left out by decision", "Nothing to do.")
     known = {(t.name, c.source) for t in tables for c in t.columns}
@@ -238,7 +240,15 @@ def settle(plan: Plan, refused: Answers[int, str], order: Sequence[int]) -> Plan
             continue
         label = statement.describes or statement.name
         if statement.essential:
-            risks.append(Risk(Severity.BLOCKER, "Refused", label, f"the target refuses the {statement.kind}: {problem}", "Mend it on the source or exclude the table."))
+            risks.append(
+                Risk(
+                    Severity.BLOCKER,
+                    "Refused",
+                    label,
+                    f"the target refuses the {statement.kind}: {problem}",
+                    "Mend it on the source or exclude the table.",
+                )
+            )
             continue
         severity, description, advice = structure.unproven(statement.kind, label, problem)
         risks.append(Risk(severity, "NotCarried", label, description, advice))
@@ -253,13 +263,23 @@ def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, ri
     table = tables[at]
     generated = [c for c in table.columns if c.generated]
     if not generated:
-        risks.append(Risk(Severity.BLOCKER, "Refused", table.label, f"the target refuses the table: {problem}", "Exclude it, or mend it on the source."))
+        risks.append(
+            Risk(
+                Severity.BLOCKER,
+                "Refused",
+                table.label,
+                f"the target refuses the table: {problem}",
+                "Exclude it, or mend it on the source.",
+            )
+        )
         return statement
     columns = tuple(replace(c, generated="") for c in table.columns)
     tables[at] = replace(table, columns=columns)
     for column in generated:
         text = f"the target refuses its expression ({problem}); its values are copied, but it is an ordinary column"
-        risks.append(Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Re-create the rule by hand."))
+        risks.append(
+            Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Re-create the rule by hand.")
+        )
     return replace(statement, sql=ddl.create_table(tables[at]))
 
 

@@ -58,7 +58,7 @@ class Draft:
     statements: list[Statement] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
 
-    def say(  # noqa: PLR0913  a statement has that many sides
+    def say(
         self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
     ) -> None:
         """Add a statement."""
@@ -184,7 +184,7 @@ def _counters(table: Table, columns: tuple[ColumnPlan, ...], target: str) -> tup
 def _chunk_key(draft: Draft, table: Table) -> tuple[tuple[str, ...], str]:
     """The columns to cut by, and how: integer ranges, keyset ranges, row identifiers or block numbers."""
     if draft.native:
-        return ((), "ctid") if draft.catalog.version_number >= 140000 else ((), "none")  # noqa: PLR2004
+        return ((), "ctid") if draft.catalog.version_number >= 140000 else ((), "none")
     if table.rowid:
         return (("_rowid_",), "integer")
     candidates = [i for i in table.indexes if i.primary] + [i for i in table.indexes if i.unique and not i.primary]
@@ -359,5 +359,3 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
     )
     del table
     return ""
-
-

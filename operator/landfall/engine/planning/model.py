@@ -220,9 +220,7 @@ class Plan:
     @property
     def to_review(self) -> tuple[str, ...]:
         """What needs a person's word: columns by name, and risks of high severity."""
-        columns = [
-            f"{t.label}.{c.source}" for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW
-        ]
+        columns = [f"{t.label}.{c.source}" for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW]
         return (*columns, *(f"{r.kind}: {r.affected}" for r in self.risks if r.severity is Severity.HIGH))
 
     def of_stage(self, stage: Stage) -> tuple[Statement, ...]:

@@ -192,11 +192,7 @@ def _part(column: ColumnPlan, prefix: int | None) -> str:
 def _case_risk(draft: Draft, table: Table, index: Index, label: str) -> None:
     if not (index.unique or index.primary):
         return
-    loose = [
-        p.column
-        for p in index.parts
-        if p.column and _ignores_case(table.column(p.column).type.collation)
-    ]
+    loose = [p.column for p in index.parts if p.column and _ignores_case(table.column(p.column).type.collation)]
     if loose:
         draft.warn(
             Severity.MEDIUM,
@@ -341,7 +337,11 @@ def _lost_view(draft: Draft, name: str, problem: str) -> None:
 
 def unproven(kind: str, label: str, problem: str) -> tuple[Severity, str, str]:
     """How a statement that the target refused is reported: severity, description, advice."""
-    severity = Severity.HIGH if kind in {"view", "foreign key", "unique index", "function", "trigger", "policy"} else Severity.MEDIUM
-    return severity, f"the {kind} {label} is not carried: the target says {problem}", "Re-create it by hand, written for PostgreSQL."
-
-
+    severity = (
+        Severity.HIGH if kind in {"view", "foreign key", "unique index", "function", "trigger", "policy"} else Severity.MEDIUM
+    )
+    return (
+        severity,
+        f"the {kind} {label} is not carried: the target says {problem}",
+        "Re-create it by hand, written for PostgreSQL.",
+    )

@@ -31,7 +31,7 @@ from landfall.engine.planning.model import Plan, Stage, Statement, TablePlan
 from landfall.engine.run.key import run_key
 from landfall.engine.run.plan import read_catalog
 from landfall.engine.schema.names import literal, quoted
-from landfall.engine.store.ledger import Ledger, Lease
+from landfall.engine.store.ledger import Lease, Ledger
 from landfall.engine.transfer.streams import Streams, split_tables, stage_path, stopped
 from landfall.engine.transfer.work import Event, Stop, Work
 from landfall.engine.validate import delta
@@ -405,7 +405,7 @@ class _Finale:
         work = self._work
         control = work.ledger.control
         for source, target in work.plan.sequences:
-            value, called = reader.rows(f"SELECT last_value,is_called FROM {source}")[0]  # noqa: S608  a name of the catalog
+            value, called = reader.rows(f"SELECT last_value,is_called FROM {source}")[0]
             name = f"{quoted(work.stage)}.{quoted(target)}"
             control.run("SELECT setval(%s::regclass,%s,%s)", name, int(value or 1), called == "t")
         for table in work.plan.tables:
@@ -444,7 +444,9 @@ class _Finale:
         differences = Comparison(work, readers).run()
         if differences:
             message = f"the source was written to during the cutover: {', '.join(d.table.label for d in differences)}"
-            raise SourceBusyError(message, advice="Stop its writers, then run the same command again; it goes on where it stopped.")
+            raise SourceBusyError(
+                message, advice="Stop its writers, then run the same command again; it goes on where it stopped."
+            )
 
     def _cut_over(self) -> None:
         work = self._work
@@ -542,4 +544,3 @@ class _Heartbeat(threading.Thread):
                 f"DELETE FROM {self._ledger.schema}.backend WHERE run=%s AND attempt=%s", self._lease.key, self._lease.attempt
             )
         self._control.close()
-

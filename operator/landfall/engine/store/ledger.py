@@ -101,9 +101,7 @@ class Ledger:
             self.control.run(
                 f"INSERT INTO {self.schema}.target_lock VALUES (%s,%s) ON CONFLICT DO NOTHING", plan.target_schema, key
             )
-            holder = self.control.value(
-                f"SELECT run FROM {self.schema}.target_lock WHERE target_schema=%s", plan.target_schema
-            )
+            holder = self.control.value(f"SELECT run FROM {self.schema}.target_lock WHERE target_schema=%s", plan.target_schema)
             if holder != key:
                 other = self.control.value(f"SELECT name FROM {self.schema}.run WHERE id=%s", holder)
                 message = f"target: another migration, {other!r}, is moving into schema {plan.target_schema}"
@@ -268,7 +266,7 @@ class Ledger:
     def claim(self, lease: Lease) -> str:
         """SQL that claims the next chunk for the open transaction: (table, number, range)."""
         return (
-            f'SELECT "table",number,range FROM {self.schema}.chunk WHERE run={literal(lease.key)} AND state=\'todo\''
+            f"SELECT \"table\",number,range FROM {self.schema}.chunk WHERE run={literal(lease.key)} AND state='todo'"
             ' ORDER BY priority DESC,"table",number LIMIT 1 FOR UPDATE SKIP LOCKED'
         )
 

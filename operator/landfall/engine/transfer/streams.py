@@ -117,10 +117,7 @@ class Streams:
         """Move one chunk. False when there is none left."""
         work, wire = self._work, ends.wire
         answer = wire.rows(
-            "BEGIN; SET LOCAL synchronous_commit=off; "
-            + work.ledger.fence(work.lease)
-            + "; "
-            + work.ledger.claim(work.lease)
+            "BEGIN; SET LOCAL synchronous_commit=off; " + work.ledger.fence(work.lease) + "; " + work.ledger.claim(work.lease)
         )
         if not answer or len(answer[0]) != 1:
             raise superseded()
@@ -175,7 +172,7 @@ class _JobBuilder:
 
 
 def _kind(source_type: str) -> str:
-    return source_type.split("(")[0].split()[0].lower()
+    return source_type.split("(", maxsplit=1)[0].split(maxsplit=1)[0].lower()
 
 
 def split_tables(work: Work) -> None:

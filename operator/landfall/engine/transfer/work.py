@@ -11,7 +11,7 @@ from landfall.engine.connect.source import Source
 from landfall.engine.dialects.compare import Shape
 from landfall.engine.options import Endpoint, Engine, Options
 from landfall.engine.planning.model import Plan, TablePlan
-from landfall.engine.store.ledger import Ledger, Lease
+from landfall.engine.store.ledger import Lease, Ledger
 
 _HASHES_SINCE = 140000
 

@@ -160,9 +160,7 @@ class Comparison:
         strangers = [x for x in groups if x not in known]
         shared = {x for x, n in Counter(c.xid for c in chunks if c.xid).items() if n > 1}
         suspects = [
-            c
-            for c in chunks
-            if c.patched or c.xid in shared or self._source[(c.table, c.number)] != groups.get(c.xid, (0, 0))
+            c for c in chunks if c.patched or c.xid in shared or self._source[(c.table, c.number)] != groups.get(c.xid, (0, 0))
         ]
         if not suspects and not strangers:
             return None

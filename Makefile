@@ -1,0 +1,74 @@
+# The verbs of this repository. `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := operator
+
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try bench generate verify lock clean
+
+help: ## list the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
+
+$(VENV)/.run: requirements/run.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/run.txt
+	touch $@
+
+$(VENV)/.check: requirements/check.txt $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r requirements/check.txt
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.check
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+setup-run: $(VENV)/.run ## a virtual environment that runs landfall
+setup-servers: ## Debian's MariaDB and PostgreSQL 15, where they are missing
+	@tests/support/packages.sh servers
+setup-peers: ## the movers that `make bench` compares with
+	@tests/support/packages.sh peers
+setup: setup-servers $(VENV)/.dev ## everything that the tests need
+
+fmt: $(VENV)/.check ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.check ## format and lint, without changing anything
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(VENV)/.check ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(VENV)/.check ## the import contracts
+	$(BIN)/lint-imports
+
+generate: $(VENV)/.run ## write everything that is generated
+	$(BIN)/python -m tests.support.generate
+
+verify: $(VENV)/.run ## fail where something generated is out of date
+	$(BIN)/python -m tests.support.generate --check
+
+check: lint types imports verify ## all that needs nothing outside Python
+	$(BIN)/pytest -q tests/unit
+
+test: setup ## everything, on servers that the tests start themselves
+	$(MAKE) --no-print-directory check
+	$(BIN)/pytest -q tests/integration
+
+try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
+	$(BIN)/python -m examples.try
+
+bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+lock: ## pin requirements again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group try -o requirements/run.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/run.txt pyproject.toml --group try --group check -o requirements/check.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/check.txt pyproject.toml --extra mysql --group try --group check -o requirements/dev.txt
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,5 @@
+"""`python -m landfall`."""
+
+from landfall.cli.main import main
+
+main()

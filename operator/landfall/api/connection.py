@@ -1,0 +1,69 @@
+"""Connection: where a database is, and which Secret opens it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model, SecretKey
+
+DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
+DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
+
+
+class Tls(Model):
+    """How the connection is protected."""
+
+    mode: Literal["Disable", "Prefer", "Require", "VerifyFull"] = Field(
+        default="Prefer",
+        description="Disable: plain text. Prefer: TLS where the server offers it. Require: TLS or nothing. VerifyFull: TLS with"
+        " a certificate that is valid for the host.",
+    )
+    ca_secret_ref: SecretKey | None = Field(default=None, description="PEM of a private certificate authority (default key: ca.crt).")
+
+
+class File(Model):
+    """A SQLite file."""
+
+    path: str = Field(min_length=1, description="Path of the file; in a cluster relative to the volume.")
+    persistent_volume_claim: str | None = Field(default=None, description="Volume that holds the file. Not used without a cluster.")
+
+
+class ConnectionSpec(Model):
+    """Desired state of a Connection."""
+
+    type: DatabaseType = Field(description="The product.")
+    host: str | None = Field(
+        default=None, min_length=1, description="Host name or address; a path that begins with a slash is a Unix socket."
+    )
+    port: int | None = Field(default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB.")
+    database: str | None = Field(default=None, min_length=1, description="Database to connect to.")
+    secret_ref: LocalReference | None = Field(
+        default=None, description="Secret with the keys username and password, or one key url."
+    )
+    tls: Tls = Field(default_factory=Tls, description="How the connection is protected.")
+    file: File | None = Field(default=None, description="The file of a SQLite database.")
+
+    @model_validator(mode="after")
+    def _file_or_host(self) -> ConnectionSpec:
+        if self.type == "SQLite":
+            if self.file is None:
+                message = "type SQLite needs file.path"
+                raise ValueError(message)
+        elif self.file is not None:
+            message = f"file is for type SQLite, not {self.type}"
+            raise ValueError(message)
+        elif self.host is None and self.secret_ref is None:
+            message = "host is required, unless the Secret has the key url"
+            raise ValueError(message)
+        return self
+
+
+class Connection(Model):
+    """Where a database or provider is, and which Secret opens it."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["Connection"] = Field(default="Connection", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: ConnectionSpec = Field(description="Desired state.")

@@ -1,0 +1,198 @@
+"""Migration: brings a database, an app, or both as one, into the target. Bounded: it ends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model
+
+DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
+
+
+class DataSource(Model):
+    """Where the data comes from."""
+
+    connection_ref: LocalReference = Field(description="Connection of the source.")
+    schemas: tuple[str, ...] = Field(
+        default=(), description="Schemas to move. Default: the Connection's database (MySQL, MariaDB), `public` (PostgreSQL)."
+    )
+    exclude_tables: tuple[str, ...] = Field(default=(), description="Shell patterns of table names to leave out, as `audit_*`.")
+    quiesce: Literal["Engine", "Confirm", "None"] | None = Field(
+        default=None,
+        description="How writers are kept away from the last comparison to the cutover. Engine: locked out by the database."
+        " Confirm: a person says that they have stopped, and it is checked. None: not at all; rows written after the last"
+        " snapshot stay behind. Default: Engine while that takes a minute at most; above that the plan asks.",
+    )
+
+
+class DataTarget(Model):
+    """Where the data goes."""
+
+    connection_ref: LocalReference = Field(description="Connection of the target.")
+    schema_: str = Field(default="public", alias="schema", min_length=1, description="Schema that the tables end up in.")
+    on_existing: Literal["Fail", "Replace", "Fill"] = Field(
+        default="Fail",
+        description="Tables of the same name: Fail refuses; Replace moves them to a kept schema and puts what depends on them on"
+        " the new ones; Fill loads existing empty tables.",
+    )
+    identifiers: Literal["Lower", "Preserve"] = Field(
+        default="Lower", description="How names of a source that is not PostgreSQL are spelled: in lower case, or as they are."
+    )
+
+
+class Approval(Model):
+    """What is approved beforehand."""
+
+    auto_approve_above_percent: int = Field(
+        default=95, ge=0, le=100, description="Mappings of at least this confidence need no person."
+    )
+    plan_digest: str | None = Field(
+        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the plan that a person has read and approved."
+    )
+
+
+class PolicySpec(Model):
+    """What becomes of values that the target cannot hold. Each is a default for every column; a TablePlan refines it."""
+
+    zero_dates: str | None = Field(default=None, description="Fail, Null or Map:VALUE. Default: Null where NULL is allowed, else Fail.")
+    nul_bytes: str | None = Field(default=None, description="Fail, Strip or Replace (by U+FFFD). Default: Strip.")
+    invalid_encoding: str | None = Field(default=None, description="Fail, Replace (by U+FFFD) or Latin1. Default: Replace.")
+    type_mismatch: str | None = Field(
+        default=None, description="Values of another type than the column's: Fail, Text, Null or Map:VALUE. Default: Text."
+    )
+    out_of_range: str | None = Field(default=None, description="Fail or Widen (to a type that holds every value). Default: Widen.")
+    orphans: Literal["Fail", "NotValid"] | None = Field(
+        default=None, description="Rows without their parent: Fail, or NotValid (the key is added unproven). Default: Fail."
+    )
+
+
+class Limits(Model):
+    """How much the run may take of either side. Zero is no limit."""
+
+    rows_per_second: int = Field(default=0, ge=0, description="Most rows per second, over all streams.")
+    bytes_per_second: int = Field(default=0, ge=0, description="Most bytes per second, over all streams.")
+    memory_bytes: int = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
+
+
+class DataSpec(Model):
+    """The data half of a Migration."""
+
+    source: DataSource = Field(description="Where the data comes from.")
+    target: DataTarget = Field(description="Where the data goes.")
+    mode: Literal["Full", "SchemaOnly", "DataOnly"] = Field(default="Full", description="Schema and rows, or one of them.")
+    parallelism: int = Field(default=4, ge=1, le=64, description="Concurrent streams.")
+    workers: int = Field(default=1, ge=1, le=32, description="Pods that share the run. Without a cluster there is one process.")
+    batch_size: int = Field(default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints of a stream.")
+    approval: Approval = Field(default_factory=Approval, description="What is approved beforehand.")
+    policies: PolicySpec = Field(default_factory=PolicySpec, description="What becomes of values that the target cannot hold.")
+    generate_rollback: bool = Field(default=True, description="Keep what the cutover replaces, so that going back is possible.")
+    rerun_token: str = Field(default="1", min_length=1, max_length=63, description="Change it to run again what has ended.")
+    limits: Limits = Field(default_factory=Limits, description="How much the run may take.")
+
+
+class Pause(Model):
+    """Why and how a run is paused."""
+
+    reason: str = Field(default="", description="Shown in status.")
+    immediate: bool = Field(default=False, description="Give up the chunks in flight instead of finishing them.")
+
+
+class Cancel(Model):
+    """Why and how a run is cancelled."""
+
+    reason: str = Field(default="", description="Shown in status.")
+    rollback: bool = Field(default=True, description="Drop what was staged.")
+    force: bool = Field(default=False, description="Do not wait for the worker.")
+
+
+class Rollback(Model):
+    """How long and on what terms going back is possible."""
+
+    retain_seconds: int = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
+    discard_writes: bool = Field(default=False, description="Go back even if rows were written to the new tables since the cutover.")
+
+
+class MaintenanceWindow(Model):
+    """When a run may work."""
+
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Beginning, HH:MM.")
+    end: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="End, HH:MM; before the beginning: on the next day.")
+    time_zone: str = Field(default="UTC", description="Name of the IANA time zone.")
+    weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
+        default=(), description="Days on which it begins. Default: every day."
+    )
+    applies_to: Literal["All", "Cutover"] = Field(default="All", description="The whole run, or the cutover alone.")
+
+
+class Schedule(Model):
+    """When a run begins and works."""
+
+    start_at: datetime | None = Field(default=None, description="Not before this time.")
+    maintenance_window: MaintenanceWindow | None = Field(default=None, description="Only inside this window.")
+
+
+class Email(Model):
+    """Notification by e-mail."""
+
+    to: tuple[str, ...] = Field(description="Addresses.")
+
+
+class Slack(Model):
+    """Notification in Slack."""
+
+    channel: str = Field(description="Channel.")
+    secret_ref: LocalReference = Field(description="Secret with the token.")
+
+
+class Webhook(Model):
+    """Notification by a signed HTTP request."""
+
+    secret_ref: LocalReference = Field(description="Secret with url and signing key.")
+
+
+class Notifications(Model):
+    """Who is told of what."""
+
+    email: Email | None = Field(default=None, description="E-mail.")
+    slack: Slack | None = Field(default=None, description="Slack.")
+    webhooks: tuple[Webhook, ...] = Field(default=(), description="Webhooks.")
+    on_events: tuple[Literal["Completed", "Failed", "ApprovalRequired"], ...] = Field(
+        default=("Completed", "Failed", "ApprovalRequired"), description="Which events."
+    )
+
+
+class MigrationSpec(Model):
+    """Desired state of a Migration."""
+
+    desired_state: DesiredState | None = Field(default=None, description="How far to go. Default: Completed.")
+    pause: Pause | None = Field(default=None, description="Why and how it is paused.")
+    cancel: Cancel | None = Field(default=None, description="Why and how it is cancelled.")
+    rollback: Rollback = Field(default_factory=Rollback, description="How long and on what terms going back is possible.")
+    deletion_policy: Literal["DropStaging", "Retain"] = Field(
+        default="DropStaging", description="What happens to staged tables when the Migration is deleted before the cutover."
+    )
+    data: DataSpec | None = Field(default=None, description="A database to move.")
+    app: dict[str, Any] | None = Field(default=None, description="An app to bring live. Needs a cluster.")
+    schedule: Schedule | None = Field(default=None, description="When the run begins and works.")
+    notifications: Notifications | None = Field(default=None, description="Who is told of what.")
+
+    @model_validator(mode="after")
+    def _something(self) -> MigrationSpec:
+        if self.data is None and self.app is None:
+            message = "at least one of data and app is required"
+            raise ValueError(message)
+        return self
+
+
+class Migration(Model):
+    """Brings a database, an app, or both as one, into the target."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["Migration"] = Field(default="Migration", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: MigrationSpec = Field(description="Desired state.")
+
+

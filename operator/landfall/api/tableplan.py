@@ -1,0 +1,45 @@
+"""TablePlan: a person's decisions about the columns of one source table."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model
+
+
+class Decision(Model):
+    """A person's word on one column."""
+
+    column: str = Field(min_length=1, description="Column, as the source spells it.")
+    decision: Literal["Approve", "Reject", "Override", "Exclude"] = Field(description="What is decided.")
+    expression: str | None = Field(default=None, description="With Override: an expression in the source's SQL to store instead.")
+    target_column: str | None = Field(default=None, min_length=1, description="Another name in the target.")
+    policy: str | None = Field(default=None, description="What becomes of values that the target cannot hold, as in data.policies.")
+    comment: str | None = Field(default=None, description="Why.")
+    digest: str | None = Field(default=None, description="Digest of the mapping that was decided on.")
+
+
+class SourceTable(Model):
+    """A table of the source."""
+
+    schema_: str | None = Field(default=None, alias="schema", description="Schema. Default: any.")
+    table: str = Field(min_length=1, description="Table, as the source spells it.")
+
+
+class TablePlanSpec(Model):
+    """A person's decisions."""
+
+    migration_ref: LocalReference = Field(description="The Migration that it belongs to.")
+    source: SourceTable = Field(description="The source table.")
+    decisions: tuple[Decision, ...] = Field(default=(), description="One entry per column.")
+
+
+class TablePlan(Model):
+    """A source table whose mapping a person decides on."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["TablePlan"] = Field(default="TablePlan", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: TablePlanSpec = Field(description="A person's decisions.")

@@ -1,0 +1,333 @@
+"""`landfall`: plan, run, watch, go back and tidy up, from the manifests that a cluster would take.
+
+Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from landfall.cli import show
+from landfall.cli.manifests import Bundle, Request, read, request
+from landfall.cli.progress import JsonView, LiveView, PlainView, View
+from landfall.engine.connect.postgresql import Control
+from landfall.engine.errors import (
+    ApprovalRequiredError,
+    ConnectionLostError,
+    EngineError,
+    InterruptedRunError,
+    PlanBlockedError,
+    RunEndedError,
+    SpecError,
+)
+from landfall.engine.planning.model import Plan
+from landfall.engine.run.back import roll_back, tidy
+from landfall.engine.run.migrate import Migration
+from landfall.engine.run.plan import make_plan
+from landfall.engine.store.archive import as_json
+from landfall.engine.store.ledger import Ledger
+
+app = typer.Typer(
+    name="landfall",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**.\n\n"
+    "The manifests are those that a cluster takes (Connection, Secret, Migration, TablePlan). Secrets can also come from the"
+    " environment: LANDFALL_SECRET_<NAME>_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
+    "Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.",
+)
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifests, or folders of them.")]
+Name = Annotated[str | None, typer.Option("--name", "-n", help="The Migration, where the manifests hold several.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan as it is.")]
+Takeover = Annotated[
+    int, typer.Option("--takeover-after", metavar="SECONDS", min=0, help="How long a silent process keeps its run before this one takes it over.")
+]
+
+
+@app.command()
+def run(files: Files, name: Name = None, output: Format = Output.TEXT, yes: Yes = False, takeover: Takeover = 30) -> None:
+    """Plan, ask where the plan needs it, move, compare and cut over. Run it again to go on after an interruption."""
+    with _reported(output):
+        bundle = read(files)
+        wanted = _with_takeover(request(bundle, name), takeover)
+        state = bundle.migrations[wanted.name].spec.desired_state or "Completed"
+        _notices(output, wanted)
+        if state in {"RolledBack", "Cancelled"}:
+            _go_back(bundle, wanted, output, discard=False)
+        elif state == "Planned":
+            _print_plan(output, make_plan(wanted.source, wanted.target, wanted.options), every=False)
+        elif state == "Paused":
+            message = f"Migration {wanted.name} says desiredState: Paused"
+            raise SpecError(message, advice="Set it to Completed, or leave it out, to run.")
+        else:
+            _run(wanted, output, yes=yes)
+
+
+@app.command()
+def plan(
+    files: Files,
+    name: Name = None,
+    output: Format = Output.TEXT,
+    every: Annotated[bool, typer.Option("--all", help="Show every column, also those that go over as they are.")] = False,
+) -> None:
+    """Show what a run would do, proven on the target in a transaction that is rolled back. Changes nothing."""
+    with _reported(output):
+        wanted = request(read(files), name)
+        _notices(output, wanted)
+        made = make_plan(wanted.source, wanted.target, wanted.options)
+        _print_plan(output, made, every=every)
+        if made.blockers:
+            raise typer.Exit(1)
+        if made.to_review and wanted.approved_digest != made.digest():
+            raise typer.Exit(3)
+
+
+@app.command()
+def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
+    """Show the runs that the target's ledger knows."""
+    with _reported(output):
+        wanted = request(read(files), name)
+        control = Control(wanted.target, "target")
+        try:
+            records = Ledger(control, wanted.options.ledger_schema).every()
+        finally:
+            control.close()
+        if output is Output.JSON:
+            for record in records:
+                fields = {f: getattr(record, f) for f in type(record).__slots__}
+                sys.stdout.write(json.dumps(fields, default=str) + "\n")
+        else:
+            show.status(_console(), records)
+
+
+@app.command()
+def rollback(
+    files: Files,
+    name: Name = None,
+    output: Format = Output.TEXT,
+    discard_writes: Annotated[
+        bool, typer.Option("--discard-writes", help="Go back even if rows were written to the new tables since the cutover.")
+    ] = False,
+    takeover: Takeover = 30,
+) -> None:
+    """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back."""
+    with _reported(output):
+        bundle = read(files)
+        _go_back(bundle, _with_takeover(request(bundle, name), takeover), output, discard=discard_writes)
+
+
+@app.command()
+def gc(
+    files: Files,
+    name: Name = None,
+    output: Format = Output.TEXT,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also what is still within its retention. There is no way back afterwards.")
+    ] = False,
+) -> None:
+    """Drop what cutovers and rollbacks kept, where the retention has ended."""
+    with _reported(output):
+        wanted = request(read(files), name)
+        gone = tidy(wanted.target, wanted.options.ledger_schema, everything=everything)
+        if output is Output.JSON:
+            JsonView().line({"type": "result", "dropped": gone})
+        else:
+            _console().print(f"dropped {len(gone)} schemas{': ' if gone else ''}{', '.join(gone)}")
+
+
+# -- what the commands share ------------------------------------------------------------------------------------------
+
+
+def _with_takeover(wanted: Request, seconds: int) -> Request:
+    from dataclasses import replace  # noqa: PLC0415  one use
+
+    return replace(wanted, options=replace(wanted.options, takeover_seconds=seconds))
+
+
+def _console(*, error: bool = False) -> Console:
+    return Console(stderr=error, highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _notices(output: Output, wanted: Request) -> None:
+    if output is Output.TEXT:
+        for notice in wanted.notices:
+            _console(error=True).print(f"note: {notice}")
+
+
+@contextmanager
+def _reported(output: Output) -> Iterator[None]:
+    """Turn an error into a message and an exit status."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _ended(output, InterruptedRunError("stopped on request; nothing was begun"), 130)
+    except EngineError as error:
+        _ended(output, error, _status_of(error))
+
+
+def _status_of(error: EngineError) -> int:
+    if isinstance(error, SpecError):
+        return 2
+    if isinstance(error, ApprovalRequiredError):
+        return 3
+    return 130 if isinstance(error, InterruptedRunError) else 1
+
+
+def _ended(output: Output, error: EngineError, code: int) -> NoReturn:
+    if output is Output.JSON:
+        JsonView().line({"type": "error", "reason": error.reason, "message": error.message, "advice": error.advice})
+    else:
+        console = _console(error=True)
+        style = "yellow" if code in {3, 130} else "bold red"
+        console.print(f"{error.reason}: ", style=style, end="")
+        console.print(error.message, markup=False)
+        if error.advice:
+            console.print(f"  {error.advice}", markup=False)
+    raise typer.Exit(code)
+
+
+def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
+    if output is Output.JSON:
+        document = json.loads(as_json(made))
+        document["digest"] = made.digest()
+        document["toReview"] = made.to_review
+        sys.stdout.write(json.dumps(document) + "\n")
+    else:
+        show.plan(_console(), made, every_column=every)
+
+
+def _approve(wanted: Request, made: Plan, output: Output, *, yes: bool) -> None:
+    """Return when the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
+    if made.blockers:
+        first = made.blockers[0]
+        more = f" (and {len(made.blockers) - 1} more)" if len(made.blockers) > 1 else ""
+        message = f"{first.affected}: {first.description}{more}"
+        raise PlanBlockedError(message, advice=first.mitigation)
+    if yes or not made.to_review or wanted.approved_digest == made.digest():
+        return
+    if output is Output.TEXT and sys.stdin.isatty() and typer.confirm(f"{len(made.to_review)} points need your word. Run this plan?"):
+        return
+    points = ", ".join(made.to_review[:5]) + (" …" if len(made.to_review) > 5 else "")
+    message = f"the plan needs a person's word on {len(made.to_review)} points: {points}"
+    advice = f"Read it with `landfall plan`, then run with --yes, or commit spec.data.approval.planDigest: {made.digest()}"
+    raise ApprovalRequiredError(message, advice=advice)
+
+
+def _view(output: Output) -> View:
+    if output is Output.JSON:
+        return JsonView()
+    console = _console()
+    return LiveView(console) if console.is_terminal else PlainView(lambda line: typer.echo(line))
+
+
+def _run(wanted: Request, output: Output, *, yes: bool) -> None:
+    view = _view(output)
+    migration = Migration(wanted.source, wanted.target, wanted.options, view.event)
+    try:
+        record = migration.existing()
+        made: Plan | None = None
+        if record is None:
+            made = make_plan(wanted.source, wanted.target, wanted.options)
+            if output is Output.TEXT:
+                show.plan(_console(), made)
+            _approve(wanted, made, output, yes=yes)
+        planned = made or migration.ledger.plan(migration.key)
+        with _stoppable(migration, output):
+            view.start(planned, _done(migration, planned) if record else None)
+            try:
+                outcome = migration.run(wanted.name, made)
+            finally:
+                view.stop()
+        if isinstance(view, JsonView):
+            view.line({"type": "result", "state": "AlreadyCompleted" if outcome.already else "Completed", **outcome.as_dict()})
+        else:
+            show.outcome(_console(), wanted.name, outcome, planned)
+    except ConnectionLostError as error:
+        if migration.stop.asked:
+            raise InterruptedRunError("stopped on request", advice=error.advice) from error
+        raise
+    finally:
+        migration.close()
+
+
+def _done(migration: Migration, made: Plan) -> dict[str, tuple[int, int]]:
+    """What an earlier attempt moved, rows and bytes by table."""
+    labels = {t.number: t.label for t in made.tables}
+    found: dict[str, tuple[int, int]] = {}
+    for chunk in migration.ledger.chunks(migration.key):
+        if chunk.done:
+            rows, size = found.get(labels[chunk.table], (0, 0))
+            found[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
+    return found
+
+
+@contextmanager
+def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
+    """The first Ctrl-C stops at the next checkpoint, the second at once."""
+
+    def asked(*_: object) -> None:
+        if migration.stop.asked:
+            migration.stop.now()
+            return
+        migration.stop.gently()
+        if output is Output.TEXT:
+            typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop at once", err=True)
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _go_back(bundle: Bundle, wanted: Request, output: Output, *, discard: bool) -> None:
+    migration = Migration(wanted.source, wanted.target, wanted.options, lambda _: None)
+    key = migration.key
+    record = migration.ledger.find(key)
+    migration.close()
+    if record is None:
+        message = f"the target's ledger knows no run of {wanted.name}"
+        raise RunEndedError(message, advice="There is nothing to roll back.")
+    told = bundle.migrations[wanted.name].spec.rollback.discard_writes
+    done = roll_back(wanted.target, wanted.options, key, discard_writes=discard or told)
+    if output is Output.JSON:
+        fields = {f: getattr(done, f) for f in type(done).__slots__}
+        JsonView().line({"type": "result", **fields})
+        return
+    console = _console()
+    if done.restored or done.state.value == "rolled_back":
+        console.print(f"[green]{wanted.name}: rolled back[/]; {done.restored} replaced objects are back in their place")
+    else:
+        console.print(f"[green]{wanted.name}: cancelled[/]; {done.dropped} staged objects were dropped")
+    if done.discarded_rows:
+        console.print(f"  {done.discarded_rows} rows written since the cutover went aside with the new tables")
+
+
+def main() -> None:
+    """The entry point."""
+    app()
+
+
