@@ -11,12 +11,17 @@ import tempfile
 from collections.abc import Iterator
 from typing import Any
 
-import MySQLdb
-import MySQLdb.cursors
-
 from landfall.engine.connect.faults import from_mysql
-from landfall.engine.errors import EngineError, ValueRefusedError
+from landfall.engine.errors import EngineError, SpecError, ValueRefusedError
 from landfall.engine.options import Endpoint, TlsMode
+
+try:
+    import MySQLdb
+    import MySQLdb.cursors
+
+    MISSING = ""
+except ImportError as error:  # the driver is an extra, for it is compiled on installation
+    MISSING = str(error)
 
 _PINNED = (
     "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES', time_zone='+00:00', sql_select_limit=18446744073709551615,"
@@ -33,6 +38,9 @@ class MySqlSession:
     """One connection to a source."""
 
     def __init__(self, endpoint: Endpoint, side: str = "source") -> None:
+        if MISSING:
+            message = f"{side}: the driver for MySQL and MariaDB is not installed ({MISSING})"
+            raise SpecError(message, advice="Install it: pip install 'landfall[mysql]'.")
         self._side = side
         self._endpoint = endpoint
         self._connection = self._connected()

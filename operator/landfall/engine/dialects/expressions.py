@@ -24,9 +24,16 @@ class UntranslatableError(ValueError):
     """The expression has no counterpart that is known to mean the same."""
 
 
-def expression(sql: str, engine: str, rename: Rename) -> str:
-    """One scalar expression in the target's SQL, with its column names passed through `rename`."""
-    return _written(_parsed(f"SELECT {sql}", engine).expressions[0], rename)
+def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = frozenset()) -> str:
+    """One scalar expression in the target's SQL, with its column names passed through `rename`.
+
+    Columns in `widen` are computed as bigint, for the sources add small integers without overflowing.
+    """
+    tree = _parsed(f"SELECT {sql}", engine)
+    for column in list(tree.find_all(exp.Column)):
+        if column.name in widen:
+            column.replace(exp.cast(column.copy(), "BIGINT"))
+    return _written(tree.expressions[0], rename)
 
 
 def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str:

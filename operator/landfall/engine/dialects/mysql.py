@@ -76,9 +76,10 @@ def probes(column: Column) -> tuple[Probe, ...]:
     if kind == "enum":
         return (Probe(Violation.TYPE_MISMATCH, f"{c}+0=0"),)
     if kind in TEXTS:
-        found = [Probe(Violation.NUL_BYTE, f"LOCATE(X'00',{c})>0")]
+        value = _text_value(column)
+        found = [Probe(Violation.NUL_BYTE, f"LOCATE(X'00',{value})>0")]
         if kind in {"char", "varchar"}:
-            found = [Probe(Violation.NUL_BYTE, f"{c} LIKE X'250025'")]
+            found = [Probe(Violation.NUL_BYTE, f"{value} LIKE X'250025'")]
         if column.type.charset not in UTF8:
             back = f"CONVERT(CONVERT({c} USING utf8mb4) USING {column.type.charset})"
             found.append(Probe(Violation.INVALID_ENCODING, f"BINARY {back}<>BINARY {c}"))

@@ -232,6 +232,10 @@ def settle(plan: Plan, refused: Answers[int, str], order: Sequence[int]) -> Plan
     risks: list[Risk] = []
     tables = list(plan.tables)
     kept = [by_number[n] for n in order if n not in refused]
+    if any(by_number[n].kind == "table" for n in refused):
+        # What failed besides may only have missed its table; it gets another try once the table stands.
+        kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
+        refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
     for number, problem in sorted(refused.items()):
         statement = by_number[number]
         if statement.kind == "table":

@@ -55,6 +55,7 @@ class Draft:
     types: NameSpace = field(default_factory=NameSpace)
     routines: NameSpace = field(default_factory=NameSpace)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
+    constraints: dict[str, NameSpace] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
 
@@ -68,6 +69,10 @@ class Draft:
     def warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
         """Add a risk."""
         self.risks.append(Risk(severity, kind, affected, description, mitigation))
+
+    def constraint(self, table: str, wanted: str) -> str:
+        """A name for a check or foreign key, which only has to be free in its table."""
+        return self.constraints.setdefault(table, NameSpace()).claim(wanted)
 
     @property
     def native(self) -> bool:
@@ -235,7 +240,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         sql = mapped.type_statement.replace("{type}", quoted(type_name))
         draft.say(Stage.PREPARE, "type", type_name, target, sql, essential=True)
     for suffix, rule in mapped.checks:
-        check = draft.relations.claim(f"{target}_{name}_{suffix}")
+        check = draft.constraint(target, f"{target}_{name}_{suffix}")
         clause = rule.replace("{c}", quoted(name))
         sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
         draft.say(Stage.TABLES, "check", check, target, sql)
@@ -252,7 +257,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
         transformation=mapped.transformation,
         generated=_generated(draft, table, column, target),
-        stored=column.stored,
+        stored=column.stored or not draft.native,
         identity=_identity(draft, column, shown),
         converted=converted,
         comment=column.comment,
@@ -347,7 +352,8 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
         return ""
     if draft.native:
         return column.generated
-    found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled)
+    small = frozenset(c.name for c in table.columns if c.type.name in mysql.INTEGERS)
+    found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
     if found.sql:
         return found.sql
     draft.warn(
@@ -357,5 +363,4 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
         f"its expression has no counterpart ({found.problem}); its values are copied, but it is an ordinary column",
         "Re-create the rule in the application or by hand.",
     )
-    del table
     return ""

@@ -26,10 +26,10 @@ class Translated:
     problem: str = ""
 
 
-def translated(engine: str, text: str, rename: expressions.Rename) -> Translated:
+def translated(engine: str, text: str, rename: expressions.Rename, widen: frozenset[str] = frozenset()) -> Translated:
     """Translate one scalar expression of another engine."""
     try:
-        return Translated(expressions.expression(text, engine, rename))
+        return Translated(expressions.expression(text, engine, rename, widen))
     except expressions.UntranslatableError as error:
         return Translated(problem=str(error))
 

@@ -77,7 +77,7 @@ def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
 
 def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
     for check in table.checks:
-        name = check.name if draft.native else draft.relations.claim(draft.spelled(f"{planned.target}_{check.name}"))
+        name = check.name if draft.native else draft.constraint(planned.target, draft.spelled(f"{planned.target}_{check.name}"))
         if check.definition:
             clause = check.definition
         else:
@@ -243,7 +243,7 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
     if key.definition:
         name, clause = key.name, key.definition.replace(" NOT VALID", "")
     else:
-        name = draft.relations.claim(draft.spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
+        name = draft.constraint(planned.target, draft.spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
         columns = ddl.names([draft.spelled(c) for c in key.columns])
         others = f" ({ddl.names([draft.spelled(c) for c in key.ref_columns])})" if key.ref_columns else ""
         clause = f"FOREIGN KEY ({columns}) REFERENCES {quoted(target)}{others}"
