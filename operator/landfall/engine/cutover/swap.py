@@ -20,9 +20,9 @@ from landfall.engine.store.ledger import Lease, Ledger, superseded
 _TRIES = 5
 
 _OBJECTS = """
-SELECT kind, name FROM (
+SELECT kind, name, oid::bigint FROM (
  SELECT 1 AS step, 'TYPE' AS kind, format('%%I', t.typname) AS name, t.oid FROM pg_type t LEFT JOIN pg_class c ON c.oid=t.typrelid
-  WHERE t.typnamespace=to_regnamespace(%(s)s) AND t.typtype IN ('e','d','r','c') AND (c.oid IS NULL OR c.relkind='c')
+  WHERE t.typnamespace=to_regnamespace(%(s)s) AND t.typtype IN ('e','d','r','m','c') AND (c.oid IS NULL OR c.relkind='c')
  UNION ALL
  SELECT CASE c.relkind WHEN 'S' THEN 2 WHEN 'p' THEN 3 WHEN 'r' THEN 4 ELSE 5 END,
   CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
@@ -33,7 +33,6 @@ SELECT kind, name FROM (
  SELECT 6, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END,
   format('%%I(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.oid FROM pg_proc p
   WHERE p.pronamespace=to_regnamespace(%(s)s)
-  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid='pg_proc'::regclass AND d.objid=p.oid AND d.deptype='i')
  UNION ALL
  SELECT 7, 'STATISTICS', format('%%I', e.stxname), e.oid FROM pg_statistic_ext e WHERE e.stxnamespace=to_regnamespace(%(s)s)
 ) o ORDER BY step, oid
@@ -46,12 +45,16 @@ class Moved:
 
     kind: str
     name: str
+    oid: int = 0
+
+
+_ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 
 
 def objects_in(control: Control, schema: str) -> list[Moved]:
     """The objects of a schema that have to be moved or dropped one by one, in an order that works for moving."""
     rows = control.raw.execute(_OBJECTS.encode(), {"s": quoted(schema)}).fetchall()
-    return [Moved(kind, name) for kind, name in rows]
+    return [Moved(kind, name, oid) for kind, name, oid in rows]
 
 
 def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
@@ -114,7 +117,14 @@ def cut_over(ledger: Ledger, lease: Lease, record: RunRecord, plan: Plan, result
 
 def _move(control: Control, things: Iterable[Moved], source: str, target: str) -> None:
     for thing in things:
-        control.run(f"ALTER {thing.kind} {quoted(source)}.{thing.name} SET SCHEMA {quoted(target)}")
+        control.run(f"ALTER {thing.kind} {_place(control, thing, source)} SET SCHEMA {quoted(target)}")
+
+
+def _place(control: Control, thing: Moved, schema: str) -> str:
+    """The full name. That of a routine holds the types of its arguments, which may have moved just before it."""
+    if thing.kind in _ROUTINES and thing.oid:
+        return str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
+    return f"{quoted(schema)}.{thing.name}"
 
 
 def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None:
@@ -131,14 +141,14 @@ def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None
 def _record_moved(ledger: Ledger, key: str, role: str, moved: Iterable[Moved]) -> None:
     for number, thing in enumerate(moved):
         ledger.control.run(
-            f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s)", *(key, number, role, thing.kind, thing.name)
+            f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)", *(key, number, role, thing.kind, thing.name, thing.oid)
         )
 
 
 def moved_of(ledger: Ledger, key: str, role: str) -> list[Moved]:
     """What was moved, in the order in which it was."""
     rows = ledger.control.rows(
-        f"SELECT kind,name FROM {ledger.schema}.moved WHERE run=%s AND role=%s ORDER BY number", *(key, role)
+        f"SELECT kind,name,oid FROM {ledger.schema}.moved WHERE run=%s AND role=%s ORDER BY number", *(key, role)
     )
     return [Moved(*row) for row in rows]
 
@@ -209,7 +219,7 @@ def _default_rights(control: Control, schema: str, moved: Iterable[Moved]) -> No
             if words.get(thing.kind) == kind:
                 noun = thing.kind if kind in {"S", "f", "T"} else "TABLE"
                 tail = " WITH GRANT OPTION" if option else ""
-                control.run(f"GRANT {privilege} ON {noun} {quoted(schema)}.{thing.name} TO {grantee}{tail}")
+                control.run(f"GRANT {privilege} ON {noun} {_place(control, thing, schema)} TO {grantee}{tail}")
 
 
 # -- going back -------------------------------------------------------------------------------------------------------
@@ -260,7 +270,7 @@ def drop_schema(control: Control, schema: str) -> int:
         for thing in reversed(things):
             try:
                 with control.transaction():
-                    control.run(f"DROP {thing.kind} IF EXISTS {quoted(schema)}.{thing.name} RESTRICT")
+                    control.run(f"DROP {thing.kind} IF EXISTS {_place(control, thing, schema)} RESTRICT")
                 progress += 1
             except EngineError as error:
                 failure = error

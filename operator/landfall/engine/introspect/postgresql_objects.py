@@ -92,6 +92,8 @@ def _rules(control: Control, schemas: list[str]) -> list[SourceObject]:
         found.append(SourceObject("rule", name, bare, table=table))
     for name, schema, definition in control.rows(_STATISTICS, schemas):
         found.append(SourceObject("statistics", name, definition.replace(f"{schema}.", "", 1)))
+    for name, definition in control.rows(_VIEW_INDEXES, schemas):
+        found.append(SourceObject("index", name, definition))
     return found
 
 
@@ -160,6 +162,11 @@ _RULES = (
 _STATISTICS = (
     "SELECT s.stxname,quote_ident(n.nspname),pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s"
     " JOIN pg_namespace n ON n.oid=s.stxnamespace WHERE n.nspname=ANY(%s) ORDER BY 1"
+)
+_VIEW_INDEXES = (
+    "SELECT x.relname,pg_get_indexdef(i.indexrelid,0,true) FROM pg_index i JOIN pg_class x ON x.oid=i.indexrelid"
+    " JOIN pg_class c ON c.oid=i.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind='m'"
+    " ORDER BY 1"
 )
 _FOREIGN = (
     "SELECT 'foreign table',c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s)"

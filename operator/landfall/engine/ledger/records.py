@@ -113,7 +113,7 @@ CREATE TABLE {schema}.delta (
 CREATE TABLE {schema}.done (run text NOT NULL REFERENCES {schema}.run, statement integer NOT NULL, PRIMARY KEY (run, statement));
 CREATE TABLE {schema}.moved (
   run text NOT NULL REFERENCES {schema}.run, number integer NOT NULL, role text NOT NULL, kind text NOT NULL,
-  name text NOT NULL, PRIMARY KEY (run, role, number));
+  name text NOT NULL, oid bigint NOT NULL, PRIMARY KEY (run, role, number));
 CREATE TABLE {schema}.worker (
   run text NOT NULL REFERENCES {schema}.run, attempt integer NOT NULL, owner text NOT NULL,
   heartbeat timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (run, attempt));

@@ -223,15 +223,15 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
 # -- after the proof --------------------------------------------------------------------------------------------------
 
 
-def settle(plan: Plan, refused: Answers[int, str], order: Sequence[int]) -> Plan:
-    """The plan without what the target refused, in the order that worked, with a risk for each loss.
+def settle(plan: Plan, refused: Answers[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
+    """The plan without what the target refused, in the order and at the stage that worked, with a risk for each loss.
 
     A table is never given up: one that was refused because of a generated column gets an ordinary one instead.
     """
     by_number = {s.number: s for s in plan.statements}
     risks: list[Risk] = []
     tables = list(plan.tables)
-    kept = [by_number[n] for n in order if n not in refused]
+    kept = [replace(by_number[n], stage=stage) for n, stage in order if n not in refused]
     if any(by_number[n].kind == "table" for n in refused):
         # What failed besides may only have missed its table; it gets another try once the table stands.
         kept += [by_number[n] for n in refused if by_number[n].kind != "table"]

@@ -272,6 +272,7 @@ _STAGES = {
     "ownership": Stage.FINISH,
     "statistics": Stage.FINISH,
     "comment": Stage.LAST,
+    "index": Stage.LAST,
     "rule": Stage.LAST,
     "trigger": Stage.LAST,
     "row security": Stage.LAST,

@@ -26,9 +26,9 @@ def proven(control: Control, plan: Plan) -> Plan:
     return plan
 
 
-def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[int]]:
+def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[tuple[int, Stage]]]:
     refused: dict[int, str] = {}
-    order: list[int] = []
+    order: list[tuple[int, Stage]] = []
     with control.transaction(undo=True):
         control.run("SET LOCAL lock_timeout='3s'")
         control.run("SET LOCAL check_function_bodies=off")
@@ -37,13 +37,15 @@ def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[int]]:
         waiting: list[Statement] = []
         for stage in Stage:
             waiting = [*waiting, *plan.of_stage(stage)]
-            waiting = _rounds(control, waiting, refused, order)
+            waiting = _rounds(control, waiting, refused, order, stage)
         for statement in waiting:
-            order.append(statement.number)
+            order.append((statement.number, statement.stage))
     return refused, order
 
 
-def _rounds(control: Control, waiting: list[Statement], refused: dict[int, str], order: list[int]) -> list[Statement]:
+def _rounds(
+    control: Control, waiting: list[Statement], refused: dict[int, str], order: list[tuple[int, Stage]], stage: Stage
+) -> list[Statement]:
     """Try statements until no more succeed; those left stay refused, but are tried again with the next stage."""
     progress = True
     while waiting and progress:
@@ -57,7 +59,7 @@ def _rounds(control: Control, waiting: list[Statement], refused: dict[int, str],
                 again.append(statement)
             else:
                 refused.pop(statement.number, None)
-                order.append(statement.number)
+                order.append((statement.number, stage))
                 progress = True
         waiting = again
     return waiting
