@@ -49,6 +49,9 @@ class Reader(Protocol):
     def rows(self, sql: str) -> list[Row]:
         """Run a statement; its rows as text."""
 
+    def sums(self, sql: str) -> tuple[int, int]:
+        """Count and sum of the row numbers that a query of `SourceQueries.sums` stands for."""
+
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         """Read a query into the target's COPY. Rows read and rows written are proven equal."""
 
@@ -70,7 +73,9 @@ class Freeze(Protocol):
 
 
 class Source(Protocol):
-    """A database to read from."""
+    """A database to read from. `most_readers` is how many sessions at once still make it faster."""
+
+    most_readers: int
 
     def reader(self) -> Reader:
         """A new session."""
@@ -86,6 +91,11 @@ class Source(Protocol):
 
     def kill(self, backends: Sequence[str]) -> None:
         """End sessions that an earlier process left behind."""
+
+
+def _summed(rows: list[Row]) -> tuple[int, int]:
+    count, total = rows[0][:2]
+    return int(count or 0), int(total or 0)
 
 
 def source_of(endpoint: Endpoint) -> Source:
@@ -133,6 +143,9 @@ class _PostgresqlReader:
     def rows(self, sql: str) -> list[Row]:
         return self.wire.rows(sql)
 
+    def sums(self, sql: str) -> tuple[int, int]:
+        return _summed(self.rows(sql))
+
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
         if self._in_transaction:
@@ -164,6 +177,8 @@ class _WireFreeze:
 
 
 class _PostgresqlSource:
+    most_readers = 64
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
@@ -227,6 +242,9 @@ class _MySqlReader:
     def rows(self, sql: str) -> list[Row]:
         return self.session.rows(sql)
 
+    def sums(self, sql: str) -> tuple[int, int]:
+        return _summed(self.rows(sql))
+
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         blocks: Iterable[tuple[int, bytes]] = self.session.blocks(job.query)
         if job.large:
@@ -267,6 +285,8 @@ class _MySqlFreeze:
 
 
 class _MySqlSource:
+    most_readers = 64
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 
@@ -338,6 +358,9 @@ class _SqliteReader:
     def rows(self, sql: str) -> list[Row]:
         return self.session.rows(sql)
 
+    def sums(self, sql: str) -> tuple[int, int]:
+        return self.session.line_sum(sql)
+
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         return _sent(self.session.blocks(job.query), target, job.copy_in)
 
@@ -362,6 +385,8 @@ class _SqliteFreeze:
 
 
 class _SqliteSource:
+    most_readers = 2  # it computes in this process, so more would only wait for one another
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
 

@@ -81,9 +81,13 @@ class SourceQueries:
         return f"SELECT {','.join(told)} FROM {self._from}{self._filter(where, buckets)}", tuple(kinds)
 
     def sums(self, where: str) -> str:
-        """One row: count and sum of row numbers. A row without a number (too large a value) shows as a difference."""
-        total = f"lf_sum({self._line})" if self._shape.engine is Engine.SQLITE else f"SUM({self._number})"
-        return f"SELECT COUNT(*),COALESCE({total},0) FROM {self._from}{self._filter(where, None)}"
+        """One row: count and sum of row numbers; from SQLite the lines themselves, for we are its checksum function.
+
+        A row without a number (too large a value) shows as a difference.
+        """
+        if self._shape.engine is Engine.SQLITE:
+            return f"SELECT {self._line} FROM {self._from}{self._filter(where, None)}"
+        return f"SELECT COUNT(*),COALESCE(SUM({self._number}),0) FROM {self._from}{self._filter(where, None)}"
 
     def buckets(self, where: str) -> str:
         """Rows of (bucket, count, sum)."""

@@ -39,7 +39,6 @@ def mysql_canon(x: str) -> str:
 
 def _mysql_shortest(x: str) -> str:
     text = f"LOWER(CAST({x} AS CHAR))"
-    mantissa = f"SUBSTRING_INDEX(REPLACE({text},'-',' '),'e',1)"
     mantissa = f"REPLACE(SUBSTRING_INDEX(SUBSTRING({text},IF({x}<0,2,1)),'e',1),' ','')"
     exponent = f"IF(LOCATE('e',{text})>0,CAST(SUBSTRING_INDEX({text},'e',-1) AS SIGNED),0)"
     fraction = f"IF(LOCATE('.',{mantissa})>0,LENGTH({mantissa})-LOCATE('.',{mantissa}),0)"
@@ -47,6 +46,19 @@ def _mysql_shortest(x: str) -> str:
     bare = f"TRIM(TRAILING '0' FROM {digits})"
     power = f"({exponent}-{fraction}+LENGTH({digits})-LENGTH({bare}))"
     return f"CONCAT(IF({x}<0,'-',''),{bare},'e',{power})"
+
+
+def sqlite_canon(x: str) -> str:
+    """SQL of SQLite for the canonical text of the real expression `x`; rare magnitudes go through `lf_double`."""
+
+    def leaf(j: int) -> str:
+        return f"'{j}b'||CAST({x}*{2.0 ** (-10 * j)!r} AS INTEGER)"
+
+    tree = _bucket(_FIRST, _LAST, f"abs({x})", leaf)
+    return (
+        f"CASE WHEN {x}=0 THEN '0' WHEN abs({x})>={_LOWEST!r} AND abs({x})<{_HIGHEST!r} THEN {tree}"
+        f" WHEN {x} IS NOT NULL THEN lf_double({x}) END"
+    )
 
 
 def postgresql_canon(x: str) -> str:

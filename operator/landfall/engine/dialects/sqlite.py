@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from landfall.engine.dialects.floats import postgresql_canon
+from landfall.engine.dialects.floats import postgresql_canon, sqlite_canon
 from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Probe, Violation
 from landfall.engine.schema.model import Column, ColumnType, Table
 
@@ -73,13 +73,30 @@ class _Family:
 
 
 _NUMBER = "typeof({c}) NOT IN ('integer','real','null')"
+# SQLite's own conversions between text and REAL are off by one unit in the last place now and then. But the quotient of
+# two integers below 2**53 is rounded correctly, so `m/10000.0 IS c` proves that c is the double nearest to m/10000.
+_FOUR = "CAST(round({c}*10000.0) AS INTEGER)"
+_COPY_REAL = (
+    "CASE WHEN {c} IS NULL THEN NULL WHEN typeof({c})='integer' THEN CAST({c} AS TEXT)"
+    f" WHEN abs({{c}})<900000000000.0 AND {_FOUR}/10000.0 IS {{c}}"
+    f" THEN iif({{c}}<0,'-','')||CAST(abs({_FOUR})/10000 AS TEXT)||'.'||printf('%04d',abs({_FOUR})%10000)"
+    " ELSE lf_real({c}) END"
+)
+_TWO = "CAST(round({c}*100.0) AS INTEGER)"
+_CHECK_DECIMAL = (
+    "CASE WHEN {c}=0 THEN '0' WHEN typeof({c})='integer' THEN printf('%d',{c})"
+    f" WHEN abs({{c}})<90000000000000.0 AND {_TWO}/100.0 IS {{c}} THEN rtrim(rtrim("
+    f"printf('%s%d.%02d',iif({{c}}<0,'-',''),abs({_TWO})/100,abs({_TWO})%100),'0'),'.')"
+    " ELSE lf_decimal({c}) END"
+)
+_CHECK_INTEGER = "iif({c} IS NULL,NULL,printf('%d',{c}))"
 _FAMILIES = {
     "boolean": _Family(
         "boolean",
         Violation.NOT_BOOLEAN,
         "{c} IS NOT NULL AND (typeof({c})<>'integer' OR {c} NOT IN (0,1))",
         "CAST({c} AS TEXT)",
-        "printf('%d',{c})",
+        _CHECK_INTEGER,
         "{c}::int::text",
         reason="only 0 and 1 are stored",
     ),
@@ -88,7 +105,7 @@ _FAMILIES = {
         Violation.NOT_INTEGER,
         "typeof({c}) NOT IN ('integer','null')",
         "CAST({c} AS TEXT)",
-        "printf('%d',{c})",
+        _CHECK_INTEGER,
         "{c}::text",
         reason="integers of up to eight bytes",
     ),
@@ -96,8 +113,8 @@ _FAMILIES = {
         "double precision",
         Violation.NOT_NUMBER,
         _NUMBER,
-        "lf_real({c})",
-        "lf_double({c})",
+        _COPY_REAL,
+        sqlite_canon("{c}"),
         postgresql_canon("{c}"),
         reason="same binary format",
     ),
@@ -105,26 +122,26 @@ _FAMILIES = {
         "numeric",
         Violation.NOT_NUMBER,
         _NUMBER,
-        "lf_real({c})",
-        "lf_decimal({c})",
+        _COPY_REAL,
+        _CHECK_DECIMAL,
         "trim_scale({c})::text",
         reason="the shortest decimal that reads back as the stored number",
     ),
     "date": _Family(
         "date",
         Violation.NOT_DATE,
-        "{c} IS NOT NULL AND lf_date({c}) IS NULL",
+        "CASE WHEN date({c}) IS {c} THEN 0 ELSE lf_date({c}) IS NULL END",
         "{c}",
-        "lf_date({c})",
+        "CASE WHEN date({c}) IS {c} THEN {c} ELSE lf_date({c}) END",
         "{c}::text",
         reason="every value is an ISO date",
     ),
     "timestamp": _Family(
         "timestamp",
         Violation.NOT_TIMESTAMP,
-        "{c} IS NOT NULL AND lf_timestamp({c}) IS NULL",
+        "CASE WHEN datetime({c}) IS {c} THEN 0 ELSE lf_timestamp({c}) IS NULL END",
         "{c}",
-        "lf_timestamp({c})",
+        "CASE WHEN datetime({c}) IS {c} THEN {c} ELSE lf_timestamp({c}) END",
         "{c}::text",
         reason="every value is an ISO date and time without a zone",
     ),
@@ -151,7 +168,11 @@ _FAMILIES = {
 
 _HAS_BLOB = "typeof({c})='blob'"
 _NUL = "typeof({c})='text' AND instr(CAST({c} AS BLOB),X'00')>0"
-_BAD_TEXT = "typeof({c})='text' AND NOT lf_utf8(CAST({c} AS BLOB))"
+# Text of printable ASCII is valid; only the rest is decoded. GLOB stops at a NUL byte, so texts with one are decoded too.
+_BAD_TEXT = (
+    "CASE WHEN typeof({c})<>'text' THEN 0 WHEN NOT {c} GLOB '*[^ -~]*' AND instr(CAST({c} AS BLOB),X'00')=0 THEN 0"
+    " ELSE NOT lf_utf8(CAST({c} AS BLOB)) END"
+)
 
 
 def probes(column: Column) -> tuple[Probe, ...]:
@@ -166,7 +187,8 @@ def probes(column: Column) -> tuple[Probe, ...]:
         wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
     if kind == "numeric" and column.type.precision is not None:
         size = f"{column.type.precision},{column.type.scale or 0}"
-        wanted.append((Violation.OUT_OF_RANGE, f"{{c}} IS NOT NULL AND NOT lf_fits({{c}},{size})"))
+        wanted.append((Violation.OUT_OF_RANGE, f"CASE WHEN {{c}} IS NULL OR abs({{c}})<{10 ** (column.type.precision - (column.type.scale or 0))}"
+            f" AND round({{c}},{column.type.scale or 0}) IS {{c}} THEN 0 ELSE NOT lf_fits({{c}},{size}) END"))
     if kind == "text" and column.type.length:
         wanted.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
     wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]

@@ -23,7 +23,7 @@ def take(source: Source, catalog: Catalog, options: Options, told: Callable[[str
     for table in sorted(chosen, key=lambda t: -t.bytes):
         tables.put(table)
     counted = _Counted(Engine(catalog.engine))
-    threads = min(max(1, options.parallelism), len(chosen) or 1)
+    threads = min(max(1, options.parallelism), source.most_readers, len(chosen) or 1)
     failures: list[EngineError] = []
 
     def body() -> None:

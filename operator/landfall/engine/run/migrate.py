@@ -338,7 +338,7 @@ class _Finale:
         work = self._work
         readers: list[Reader] = []
         try:
-            for _ in range(work.threads):
+            for _ in range(work.readers):
                 reader = work.source.reader()
                 readers.append(reader)
                 work.stop.register(reader, reader.abort)

@@ -52,7 +52,7 @@ class Streams:
         todo = sum(1 for c in work.ledger.chunks(work.lease.key) if not c.done)
         if not todo:
             return
-        ends = [self._open() for _ in range(min(work.threads, todo))]
+        ends = [self._open() for _ in range(min(work.readers, todo))]
         common = work.source.snapshot([e.reader for e in ends])
         work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
         threads = [threading.Thread(target=self._guarded, args=(e,), daemon=True) for e in ends]

@@ -143,6 +143,11 @@ class Work:
         return table.largest_row * 4
 
     @property
+    def readers(self) -> int:
+        """How many sessions read the source at once."""
+        return min(self.threads, self.source.most_readers)
+
+    @property
     def threads(self) -> int:
         """How many streams work at once."""
         return max(1, self.options.parallelism)

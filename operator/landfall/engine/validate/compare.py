@@ -108,9 +108,9 @@ class Comparison:
                 chunk = tasks.get_nowait()
             except queue.Empty:
                 return
-            count, total = reader.rows(queries[chunk.table].sums(chunk.range))[0][:2]
-            self._source[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
-            self._work.report(Event("compared", tables[chunk.table].label, int(count or 0)))
+            count, total = reader.sums(queries[chunk.table].sums(chunk.range))
+            self._source[(chunk.table, chunk.number)] = (count, total)
+            self._work.report(Event("compared", tables[chunk.table].label, count))
 
     def _sum_target(self, scans: queue.SimpleQueue[TablePlan]) -> None:
         wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
