@@ -58,6 +58,7 @@ class Wire:
         self._side = side
         self._buffer = b""
         self._aborted = False
+        self._copying = False
         self.pid = 0
         try:
             self._socket = self._opened()
@@ -217,6 +218,7 @@ class Wire:
     def copy_in(self, sql: str) -> None:
         """Begin COPY … FROM STDIN."""
         self._begin_copy(sql, b"G")
+        self._copying = True
 
     def copy_data(self, block: bytes) -> None:
         """Send one block of COPY input. A refusal by the server is noticed early, between blocks."""
@@ -242,11 +244,14 @@ class Wire:
         return self._finish(b"c", b"")
 
     def copy_fail(self) -> None:
-        """Give the COPY up; the transaction is aborted."""
+        """Give the COPY up; the transaction is aborted. Nothing is sent where the server has ended it already."""
+        if not self._copying:
+            return
         with contextlib.suppress(EngineError):
             self._finish(b"f", b"stopped\0")
 
     def _finish(self, kind: bytes, body: bytes) -> int:
+        self._copying = False
         self._send(kind, body)
         rows, failure = 0, None
         for answer, told in self._messages():

@@ -159,7 +159,7 @@ _FAMILIES = {
         "bytea",
         Violation.NOT_BLOB,
         "typeof({c}) NOT IN ('blob','null')",
-        "'\\x'||hex({c})",
+        "iif({c} IS NULL,NULL,'\\x'||hex({c}))",
         "lf_md5({c})",
         "md5({c})",
         reason="same bytes",

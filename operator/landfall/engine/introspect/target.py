@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from landfall.engine.connect.postgresql import Control
-from landfall.engine.errors import ObjectMissingError, PrivilegeMissingError, SpecError
+from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
 from landfall.engine.options import Options
-from landfall.engine.planning.assemble import TargetFacts
+from landfall.engine.planning.assemble import XML_MISSING, TargetFacts
 from landfall.engine.planning.model import Dependant, Replaced
 from landfall.engine.schema.names import quoted
 
@@ -56,6 +56,11 @@ def _names(control: Control, query: str, schema: str) -> frozenset[str]:
 def _problems(control: Control, schema: str) -> Iterable[str]:
     if not control.value("SELECT has_schema_privilege(%s, 'CREATE, USAGE')", schema):
         yield f"the target's credential lacks CREATE on schema {schema}"
+    try:
+        with control.transaction(undo=True):
+            control.rows("SELECT '<a/>'::xml")
+    except EngineError:
+        yield XML_MISSING
     if not control.value("SELECT has_database_privilege(current_database(), 'CREATE')"):
         yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
 

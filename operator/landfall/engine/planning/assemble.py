@@ -18,6 +18,7 @@ from landfall.engine.schema.names import NameSpace
 _ROWS_PER_SECOND = {"csv": 250_000, "text": 200_000, "binary": 350_000}
 _BYTES_PER_SECOND = 40_000_000
 _CHECK_ROWS_PER_SECOND = 400_000
+XML_MISSING = "the target was built without support for xml values"
 _MEMORY_FLOOR = 90 * 1024 * 1024
 _COPIES_OF_A_ROW = 4
 
@@ -98,7 +99,12 @@ def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str
 
 
 def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -> None:
-    for problem in (*draft.catalog.problems, *target.problems):
+    for table in tables if XML_MISSING in target.problems else ():
+        for column in table.columns:
+            if column.target_type == "xml" and column.moved:
+                advice = "Use a target with libxml, or exclude the column in a TablePlan."
+                draft.warn(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
+    for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
         draft.warn(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the credential of the Connection.")
     for extension in draft.catalog.extensions:
         if extension in target.extensions:

@@ -1,0 +1,68 @@
+"""Running the engine as a library in a test, with a hand in its events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from landfall.engine.options import Endpoint, Engine, Options
+from landfall.engine.planning.model import Plan
+from landfall.engine.run.migrate import Migration, Outcome
+from landfall.engine.run.plan import make_plan
+from landfall.engine.transfer.work import Event
+from tests.support.servers import MariaDb, PostgreSql
+
+
+def postgresql(server: PostgreSql, database: str, user: str = "postgres", password: str = "") -> Endpoint:
+    """An endpoint in PostgreSQL."""
+    return Endpoint(Engine.POSTGRESQL, str(server.folder), server.port, database, user, password)
+
+
+def mariadb(server: MariaDb, database: str, user: str = "root", password: str = "") -> Endpoint:
+    """An endpoint in MariaDB."""
+    return Endpoint(Engine.MARIADB, server.socket, 3306, database, user, password)
+
+
+def sqlite(path: Path) -> Endpoint:
+    """A SQLite file."""
+    return Endpoint(Engine.SQLITE, path=str(path))
+
+
+@dataclass
+class Move:
+    """A migration in a test: `at` has functions that run when a state begins, in the run's own thread."""
+
+    source: Endpoint
+    target: Endpoint
+    options: Options = field(default_factory=lambda: Options(batch_rows=200, parallelism=3))
+    at: dict[str, Callable[[], None]] = field(default_factory=dict)
+    on: Callable[[Event], None] = lambda _: None
+    change: Callable[[Plan], Plan] = lambda plan: plan
+    events: list[Event] = field(default_factory=list)
+
+    def plan(self) -> Plan:
+        """The plan."""
+        return self.change(make_plan(self.source, self.target, self.options))
+
+    def run(self) -> Outcome:
+        """Plan and run, or resume."""
+        migration = Migration(self.source, self.target, self.options, self._event)
+        try:
+            plan = None if migration.existing() else self.plan()
+            return migration.run("test", plan)
+        finally:
+            migration.close()
+
+    def _event(self, event: Event) -> None:
+        self.events.append(event)
+        if event.kind == "state" and event.text in self.at:
+            self.at[event.text]()
+        self.on(event)
+
+    def again(self) -> Move:
+        """The same migration under another key."""
+        return replace(self, options=replace(self.options, rerun_token=self.options.rerun_token + "x"), events=[])
+
+
+__all__ = ["Move", "Outcome", "mariadb", "postgresql", "sqlite"]

