@@ -16,6 +16,7 @@ from fractions import Fraction
 from typing import Any
 
 import MySQLdb
+import MySQLdb.converters
 import psycopg
 from MySQLdb.constants import FIELD_TYPE
 

@@ -1,0 +1,178 @@
+"""Going back: after any step the target is as before, proven by two dumps; after foreign writes only when told."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from landfall.engine.errors import EngineError, PlanBlockedError, RunConflictError, RunEndedError, WrittenSinceError
+from landfall.engine.ledger.records import State
+from landfall.engine.options import OnExisting, Options
+from landfall.engine.run.back import roll_back, tidy
+from landfall.engine.run.key import run_key
+from tests.support import engine as run
+from tests.support.servers import MariaDb, PostgreSql
+
+_LIVE = """
+CREATE ROLE {r} LOGIN; CREATE SCHEMA other;
+CREATE TABLE parent (id bigint PRIMARY KEY, code varchar(20), title text, note text);
+INSERT INTO parent VALUES (1,'a','old','kept'),(2,'A','old','kept');
+CREATE TABLE other.orders (id int PRIMARY KEY, parent bigint REFERENCES parent (id) ON DELETE CASCADE);
+INSERT INTO other.orders VALUES (1,1);
+CREATE VIEW other.codes AS SELECT id, code FROM public.parent; CREATE VIEW other.again AS SELECT code FROM other.codes;
+CREATE TABLE audit (id int, what text);
+CREATE FUNCTION other.log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER logged AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION other.log();
+ALTER TABLE parent ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON parent FOR SELECT TO {r} USING (id > 0);
+GRANT SELECT, INSERT ON parent TO {r}; GRANT UPDATE (title) ON parent TO {r};
+CREATE PUBLICATION pub_{r} FOR TABLE parent, audit;
+COMMENT ON TABLE audit IS 'untouched';
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {r};
+"""
+
+
+class _PlugError(Exception):
+    """Pulled by the test."""
+
+
+def _source(maria: MariaDb, name: str) -> None:
+    maria.sql(
+        "CREATE TABLE parent (id BIGINT PRIMARY KEY, code VARCHAR(20), title TEXT, extra INT);"
+        "INSERT INTO parent SELECT seq,concat('c',seq),'new',seq FROM seq_1_to_900;"
+        "CREATE TABLE child (id INT PRIMARY KEY, parent BIGINT, FOREIGN KEY (parent) REFERENCES parent (id));"
+        "INSERT INTO child SELECT seq,seq FROM seq_1_to_500; CREATE VIEW shown AS SELECT id FROM child",
+        maria.database(name),
+    )
+
+
+def _live(server: PostgreSql, name: str) -> str:
+    server.database(name)
+    with server.connect(name) as connection:
+        connection.execute(_LIVE.replace("{r}", f"role_{name}").encode())
+    return server.dump(name)
+
+
+def _move(maria: MariaDb, server: PostgreSql, name: str, **options: object) -> run.Move:
+    chosen = replace(Options(batch_rows=100, parallelism=2, takeover_seconds=0), **options)
+    return run.Move(run.mariadb(maria, name), run.postgresql(server, name), chosen)
+
+
+def _back(move: run.Move, *, discard: bool = False) -> State:
+    key = run_key(move.source, move.target, move.options)
+    return roll_back(move.target, move.options, key, discard_writes=discard).state
+
+
+@pytest.mark.parametrize("step", ["copying", "indexing", "comparing", "cut_over"])
+@pytest.mark.parametrize("mode", [OnExisting.FAIL, OnExisting.REPLACE])
+def test_after_any_step_rollback_leaves_the_target_as_before(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, step: str, mode: OnExisting
+) -> None:
+    _source(maria, fresh)
+    before = _live(pg15, fresh)
+    if mode is OnExisting.FAIL:
+        with pg15.connect(fresh) as connection:
+            connection.execute(b"ALTER TABLE parent RENAME TO parents")
+        before = pg15.dump(fresh)
+
+    def plug() -> None:
+        raise _PlugError
+
+    move = _move(maria, pg15, fresh, on_existing=mode)
+    if step != "cut_over":
+        move.at = {step: plug}
+        with pytest.raises(_PlugError):
+            move.run()
+    else:
+        move.run()
+        assert pg15.dump(fresh) != before
+    state = _back(move)
+    assert state is (State.ROLLED_BACK if step == "cut_over" else State.CANCELLED)
+    assert pg15.dump(fresh) == before
+    with pytest.raises(RunEndedError, match="rerunToken"):
+        move.run()
+
+
+def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    _live(pg15, fresh)
+    _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE).run()
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM other.codes").fetchone() == (900,)
+        assert target.execute(b"SELECT count(*) FROM other.again").fetchone() == (900,)
+        checks = target.execute(
+            b"SELECT convalidated, confrelid::regclass::text FROM pg_constraint WHERE conrelid='other.orders'::regclass AND contype='f'"
+        )
+        assert checks.fetchall() == [(True, "parent")]
+        new = b"'public.parent'::regclass"
+        assert target.execute(b"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid=" + new).fetchall() == [("logged",)]
+        assert target.execute(b"SELECT polname FROM pg_policy WHERE polrelid=" + new).fetchall() == [("mine",)]
+        assert target.execute(b"SELECT relrowsecurity FROM pg_class WHERE oid=" + new).fetchone() == (True,)
+        assert target.execute(f"SELECT has_table_privilege('role_{fresh}','parent','INSERT')".encode()).fetchone() == (True,)
+        assert target.execute(f"SELECT has_table_privilege('role_{fresh}','child','SELECT')".encode()).fetchone() == (True,)
+        assert target.execute(f"SELECT has_column_privilege('role_{fresh}','parent','title','UPDATE')".encode()).fetchone() == (True,)
+        published = target.execute(b"SELECT schemaname||'.'||tablename FROM pg_publication_tables ORDER BY 1").fetchall()
+        assert published == [("public.audit",), ("public.parent",)]
+
+
+def test_a_dependant_that_cannot_follow_blocks_the_plan(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    _live(pg15, fresh)
+    with pg15.connect(fresh) as target:
+        target.execute(b"CREATE MATERIALIZED VIEW other.sums AS SELECT count(*) FROM parent")
+    before = pg15.dump(fresh)
+    with pytest.raises(PlanBlockedError, match=r"materialized view other\.sums"):
+        _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE).run()
+    assert pg15.dump(fresh) == before
+
+
+@pytest.mark.parametrize(
+    ("statement", "count"),
+    [
+        ("INSERT INTO parent VALUES (5000,'x','y',1)", 1),
+        ("UPDATE parent SET title='edited' WHERE id<=3", 3),
+        ("DELETE FROM child WHERE id<=2", 2),
+    ],
+    ids=["inserted", "updated", "deleted"],
+)
+def test_rollback_after_foreign_writes_refuses_until_told(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, statement: str, count: int
+) -> None:
+    _source(maria, fresh)
+    before = pg15.dump(pg15.database(fresh))
+    move = _move(maria, pg15, fresh)
+    move.run()
+    with pg15.connect(fresh) as target:
+        target.execute(statement.encode())
+    after = pg15.dump(fresh)
+    with pytest.raises(WrittenSinceError, match=rf"^{count} rows"):
+        _back(move)
+    assert pg15.dump(fresh) == after
+    assert _back(move, discard=True) is State.ROLLED_BACK
+    assert pg15.dump(fresh) == before
+
+
+def test_a_view_made_since_stands_in_the_way_of_the_rollback(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    pg15.database(fresh)
+    move = _move(maria, pg15, fresh)
+    move.run()
+    with pg15.connect(fresh) as target:
+        target.execute(b"CREATE VIEW later AS SELECT id FROM parent")
+        with pytest.raises(RunConflictError, match="later"):
+            _back(move)
+        target.execute(b"DROP VIEW later")
+    assert _back(move) is State.ROLLED_BACK
+
+
+def test_gc_drops_what_is_kept_and_nothing_else(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    _live(pg15, fresh)
+    move = _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE)
+    move.run()
+    after = pg15.dump(fresh)
+    assert tidy(move.target, "landfall") == []
+    assert len(tidy(move.target, "landfall", everything=True)) == 1
+    assert pg15.dump(fresh) == after
+    with pytest.raises(EngineError, match="retention has ended"):
+        _back(move)
