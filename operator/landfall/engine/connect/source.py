@@ -5,6 +5,7 @@ Ask what a source can do, never what it is: the differences between engines end 
 
 from __future__ import annotations
 
+import binascii
 import contextlib
 import itertools
 import time
@@ -23,6 +24,7 @@ from landfall.engine.schema.names import quoted
 
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 3
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,44 @@ class Source(Protocol):
 
     def kill(self, backends: Sequence[str]) -> None:
         """End sessions that an earlier process left behind."""
+
+
+class _Streams(Protocol):
+    def blocks(self, sql: str) -> Iterator[tuple[int, bytes]]: ...
+
+    def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]: ...
+
+
+def _blocks(session: _Streams, job: CopyJob) -> Iterable[tuple[int, bytes]]:
+    """The rendered rows, and behind them the large ones, which are rendered here in pieces."""
+    if not job.large:
+        return session.blocks(job.query)
+    return itertools.chain(session.blocks(job.query), _large(session.raw_rows(job.large), job.kinds))
+
+
+def _large(rows: Iterable[tuple[bytes | None, ...]], kinds: tuple[str, ...]) -> Iterator[tuple[int, bytes]]:
+    for row in rows:
+        for at, (value, kind) in enumerate(zip(row, kinds, strict=True)):
+            if at:
+                yield 0, b"\x02"
+            if value is not None:
+                yield from ((0, piece) for piece in _rendered(value, kind))
+        yield 1, b"\n"
+
+
+def _rendered(value: bytes, kind: str) -> Iterator[bytes]:
+    """One field in pieces, so that a large value is held once and not once more as text."""
+    view = memoryview(value)
+    pieces = (view[at : at + _PIECE] for at in range(0, len(value), _PIECE))
+    if kind == "bytes":
+        yield b"\\x"
+        yield from (binascii.hexlify(piece) for piece in pieces)
+    elif kind == "text":
+        yield b"\x01"
+        yield from (bytes(piece).replace(b"\x01", b"\x01\x01") for piece in pieces)
+        yield b"\x01"
+    else:
+        yield value
 
 
 def _summed(rows: list[Row]) -> tuple[int, int]:
@@ -246,29 +286,13 @@ class _MySqlReader:
         return _summed(self.rows(sql))
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
-        blocks: Iterable[tuple[int, bytes]] = self.session.blocks(job.query)
-        if job.large:
-            blocks = itertools.chain(blocks, self._large(job))
-        return _sent(blocks, target, job.copy_in)
-
-    def _large(self, job: CopyJob) -> Iterator[tuple[int, bytes]]:
-        for row in self.session.raw_rows(job.large):
-            fields = [_rendered(value, kind) for value, kind in zip(row, job.kinds, strict=True)]
-            yield 1, b"\x02".join(fields) + b"\n"
+        return _sent(_blocks(self.session, job), target, job.copy_in)
 
     def abort(self) -> None:
         self.session.abort()
 
     def close(self) -> None:
         self.session.close()
-
-
-def _rendered(value: bytes | None, kind: str) -> bytes:
-    if value is None:
-        return b""
-    if kind == "bytes":
-        return b"\\x" + value.hex().encode()
-    return b"\x01" + value.replace(b"\x01", b"\x01\x01") + b"\x01" if kind == "text" else value
 
 
 class _MySqlFreeze:
@@ -362,7 +386,7 @@ class _SqliteReader:
         return self.session.line_sum(sql)
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
-        return _sent(self.session.blocks(job.query), target, job.copy_in)
+        return _sent(_blocks(self.session, job), target, job.copy_in)
 
     def abort(self) -> None:
         self.session.abort()

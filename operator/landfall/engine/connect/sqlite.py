@@ -198,6 +198,13 @@ class SqliteSession:
         except sqlite3.Error as error:
             raise self._translated(error) from error
 
+    def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]:
+        """Stream the rows of a statement that yields only texts and blobs, as bytes."""
+        try:
+            yield from self._connection.execute(sql)
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
     def line_sum(self, sql: str) -> tuple[int, int]:
         """Count the rows of a query of one line, and sum the first 60 bits of each line's MD5."""
         count = total = 0

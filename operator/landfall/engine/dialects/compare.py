@@ -70,12 +70,23 @@ class SourceQueries:
         """The rows of a range as the target's COPY reads them."""
         return f"SELECT {self._copy} FROM {self._from}{self._filter(where, buckets)}"
 
+    def octets(self, column: str) -> str:
+        """The size of a value."""
+        if self._shape.engine is Engine.SQLITE:
+            return f"coalesce(length(CAST({sqlite.name(column)} AS BLOB)),0)"
+        return f"COALESCE(OCTET_LENGTH({mysql.name(column)}),0)"
+
     def raw(self, where: str, long: Iterable[str], buckets: Iterable[int] | None = None) -> tuple[str, tuple[str, ...]]:
         """The columns of rows that the server cannot render as one value, long ones bare, and how to render each."""
         bare = set(long)
         told, kinds = [], []
         for source, _, mapped in self._shape.copied:
-            told.append(mysql.name(source) if source in bare else mapped.copy)
+            if source not in bare:
+                told.append(mapped.copy)
+            elif self._shape.engine is Engine.SQLITE:
+                told.append(f"CAST({sqlite.name(source)} AS BLOB)")
+            else:
+                told.append(mysql.name(source))
             as_text = "text" if mapped.quoted else "plain"
             kinds.append("bytes" if source in bare and not mapped.quoted else as_text)
         return f"SELECT {','.join(told)} FROM {self._from}{self._filter(where, buckets)}", tuple(kinds)

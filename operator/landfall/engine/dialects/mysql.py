@@ -184,11 +184,11 @@ def _moment(column: Column, facts: ColumnFacts) -> Mapping:
         copy, note = f"IF({_zero(c)},NULL,{c})", "NULLIF zero or partial date"
         checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN NULL ELSE {c} END"
     elif rule and rule.action == "Map":
-        value = hexed(rule.argument)
+        size = f"({fraction})" if fraction else ""
+        value = f"CAST({hexed(rule.argument)} AS {'DATE' if kind.name == 'date' else 'DATETIME' + size})"
         copy, note = f"IF({_zero(c)},{value},{c})", f"zero or partial date becomes {rule.argument}"
         checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN {value} ELSE {c} END"
     if fraction and kind.name != "date":
-        copy = f"{copy}" if kind.name == "datetime" else copy
         checked = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({checked} AS CHAR)))"
     zone = "+00" if kind.name == "timestamp" else ""
     return Mapping(

@@ -104,6 +104,7 @@ class Migration:
         if record and record.state is State.CUT_OVER:
             return Outcome(self.key, already=True)
         lease = self._begun(name, plan, record)
+        self.ledger.register_backend(lease, "target", str(self._control.pid))
         work = self._work(lease)
         beat = _Heartbeat(self.target, self.options.ledger_schema, lease, self.stop)
         beat.start()
@@ -261,6 +262,7 @@ def _in_parallel(work: Work, statements: Sequence[Statement], body: Callable[[Wo
         control: Control | None = None
         try:
             control = Control(work.target_endpoint, "target")
+            work.ledger.register_backend(work.lease, "target", str(control.pid))
             work.stop.register(control, control.raw.cancel)
             while not failures and not work.stop.asked:
                 body(work, tasks.get_nowait(), control)

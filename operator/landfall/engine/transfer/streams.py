@@ -16,6 +16,7 @@ from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects import mysql
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
 from landfall.engine.errors import ConnectionLostError, EngineError, InterruptedRunError, SourceBusyError, UnreachableError
+from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
 from landfall.engine.schema.names import quoted
 from landfall.engine.store.ledger import superseded
@@ -24,6 +25,7 @@ from landfall.engine.transfer.work import Budget, Event, Throttle, Work
 
 _RETRIES = 4
 _FLOOR = 90 * 1024 * 1024
+_LARGE = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -155,12 +157,11 @@ class _JobBuilder:
         self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
         self._form = table.form
         self._octets = ""
-        packet = work.plan.packet_bytes
-        if packet and table.largest_row > packet // 4:
-            long = [c for c in table.copied if _kind(c.source_type) in mysql.LONG | {"blob", "text"}]
-            total = "+".join(f"COALESCE(OCTET_LENGTH({mysql.name(c.source)}),0)" for c in long)
-            self._octets = f"({total})>{packet // 4}"
-            self._long = {c.source for c in long}
+        self._long = _long_columns(work.engine, table)
+        limit = min(work.plan.packet_bytes // 4 or _LARGE, _LARGE)
+        if self._long and table.largest_row > limit:
+            total = "+".join(self._source.octets(c) for c in self._long)
+            self._octets = f"({total})>{limit}"
 
     def __call__(self, condition: str, buckets: Sequence[int] | None = None) -> CopyJob:
         if not self._octets:
@@ -169,6 +170,15 @@ class _JobBuilder:
         large = f"({condition}) AND {self._octets}" if condition else self._octets
         query, kinds = self._source.raw(large, self._long, buckets)
         return CopyJob(self._source.copy(small, buckets), self._copy_in, self._form, query, kinds)
+
+
+def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:
+    """The source columns that may hold large values; none where the bytes pass through unread anyway."""
+    if engine is Engine.POSTGRESQL:
+        return ()
+    if engine is Engine.SQLITE:
+        return tuple(c.source for c in table.copied if c.mapping.quoted or c.target_type == "bytea")
+    return tuple(c.source for c in table.copied if _kind(c.source_type) in mysql.LONG | {"blob", "text"})
 
 
 def _kind(source_type: str) -> str:

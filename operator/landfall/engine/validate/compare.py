@@ -115,6 +115,7 @@ class Comparison:
     def _sum_target(self, scans: queue.SimpleQueue[TablePlan]) -> None:
         wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
         self._work.stop.register(wire, wire.abort)
+        self._work.ledger.register_backend(self._work.lease, "target", str(wire.pid))
         try:
             while not self._failure and not self._work.stop.asked:
                 try:

@@ -23,6 +23,7 @@ def apply(work: Work, reader: Reader, difference: TableDifference) -> int:
     ledger, lease = work.ledger, work.lease
     wire = Wire(work.target_endpoint, "target", dict(PINNED))
     work.stop.register(wire, wire.abort)
+    work.ledger.register_backend(work.lease, "target", str(wire.pid))
     moved = 0
     try:
         fence = ledger.fence(lease).replace("state='copying'", "state='comparing'")

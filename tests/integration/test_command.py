@@ -1,0 +1,196 @@
+"""The command on real databases: exit statuses, messages that name the thing, and a target that bad input leaves alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import manifest
+from tests.support.faults import REPOSITORY
+from tests.support.servers import MariaDb, PostgreSql, free_port
+
+_SECRET = "s3cr3t-of-the-test"  # noqa: S105  made up
+
+
+def landfall(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator"), "COLUMNS": "200", **(env or {})}
+    command = [sys.executable, "-m", "landfall", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=REPOSITORY, timeout=120)
+
+
+@pytest.fixture
+def documents(maria: MariaDb, pg15: PostgreSql, fresh: str) -> list[manifest.Document]:
+    """A small shop in MariaDB and an empty target."""
+    maria.sql(
+        "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(30), seen DATETIME);"
+        "INSERT INTO item SELECT seq, concat('n',seq), '2020-01-01' FROM seq_1_to_700",
+        maria.database(fresh),
+    )
+    pg15.database(fresh)
+    return [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, fresh)]
+
+
+def test_run_status_rollback_and_gc(documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    before = pg15.dump(fresh)
+    first = landfall("run", path)
+    assert first.returncode == 0, first.stderr
+    assert "verdict: equal" in first.stdout
+    again = landfall("run", path)
+    assert (again.returncode, "already completed" in again.stdout) == (0, True)
+    assert "Completed" in landfall("status", path).stdout
+    assert landfall("rollback", path).returncode == 0
+    assert pg15.dump(fresh) == before
+    ended = landfall("run", path)
+    assert ended.returncode == 1
+    assert "rerunToken" in ended.stderr
+    assert "landfall_undone" in landfall("gc", "--all", path).stdout
+
+
+def test_json_is_one_object_per_line(documents: list[manifest.Document], tmp_path: Path) -> None:
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    plan = json.loads(landfall("plan", "-o", "json", path).stdout)
+    assert plan["digest"].startswith("sha256:")
+    lines = [json.loads(line) for line in landfall("run", "-o", "json", path).stdout.splitlines()]
+    assert lines[0]["tables"] == {"%s.item" % plan["tables"][0]["schema"]: 700}
+    assert lines[-1]["type"] == "result"
+    assert lines[-1]["rows"] == 700
+
+
+def test_approval_is_asked_for_and_can_be_committed(
+    documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    maria.sql("SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=3", fresh)
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    before = pg15.dump(fresh)
+    planned = landfall("plan", path)
+    assert planned.returncode == 3
+    assert "1 rows hold zero or partial dates" in planned.stdout
+    refused = landfall("run", path)
+    assert refused.returncode == 3
+    assert pg15.dump(fresh) == before
+    digest = json.loads(landfall("plan", "-o", "json", path).stdout)["digest"]
+    manifest.written(path, [*documents, manifest.migration("shop", approval={"planDigest": digest})])
+    assert landfall("run", path).returncode == 0
+
+
+def test_a_policy_of_fail_blocks_and_a_map_is_carried_out(
+    documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    maria.sql("SET sql_mode=''; UPDATE item SET seen='2024-02-00' WHERE id<=3", fresh)
+    path = tmp_path / "m.yaml"
+    manifest.written(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Fail"})])
+    blocked = landfall("run", "--yes", path)
+    assert blocked.returncode == 1
+    assert f"{fresh}.item.seen" in blocked.stderr
+    manifest.written(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Map:1999-12-31"})])
+    assert landfall("run", "--yes", path).returncode == 0
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM item WHERE seen='1999-12-31'").fetchone() == (3,)
+
+
+def _target(pg15: PostgreSql, fresh: str, **changes: object) -> list[manifest.Document]:
+    connection, secret = manifest.postgresql("target", pg15, fresh)
+    connection["spec"].update(changes)
+    return [connection, secret]
+
+
+def test_bad_input_is_named_and_leaves_the_target_alone(
+    documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    source, target = documents[:2], documents[2:]
+    move = manifest.migration("shop")
+    typo = manifest.migration("shop", paralelism=3)
+    odd = {**move, "kind": "Migratoin"}
+    nowhere = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": free_port()}}, source[1]]
+    wrong = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": maria.port, "database": "nope"}}, source[1]]
+    maria.sql("CREATE OR REPLACE USER few@localhost IDENTIFIED BY 'x'; GRANT SELECT (id) ON %s.item TO few@localhost" % fresh)
+    few = [source[0], {**source[1], "stringData": {"username": "few", "password": "x"}}]
+    refused = [source[0], {**source[1], "stringData": {"username": "few", "password": _SECRET}}]
+    with pg15.connect(fresh) as connection:
+        connection.execute(b"CREATE TABLE busy (id int)")
+    cases: list[tuple[str, list[manifest.Document], int, str]] = [
+        ("unknown field", [*documents, typo], 2, "Did you mean parallelism?"),
+        ("unknown kind", [*documents, odd], 2, "Did you mean Migration?"),
+        ("no connection", [*source, move], 2, "no Connection 'target'"),
+        ("unreachable", [*nowhere, *target, move], 1, "Unreachable"),
+        ("no database", [*wrong, *target, move], 1, "nope"),
+        ("refused password", [*refused, *target, move], 1, "CredentialRefused"),
+        ("sees too little", [*few, *target, move], 1, "lacks SELECT"),
+        ("no target database", [*source, *_target(pg15, "gone_db"), move], 1, "gone_db"),
+        ("unreachable target", [*source, *_target(pg15, fresh, host="127.0.0.1", port=free_port()), move], 1, "Unreachable"),
+        ("no schema", [*documents, manifest.migration("shop", target={"schema": "attic"})], 1, "no schema 'attic'"),
+        ("no source schema", [*documents, manifest.migration("shop", source={"schemas": ["attic"]})], 1, "no schema 'attic'"),
+        ("nothing to move", [*documents, manifest.migration("shop", source={"excludeTables": ["*"]})], 2, "no table to move"),
+        ("bad policy", [*documents, manifest.migration("shop", policies={"nulBytes": "Eat"})], 2, "Choose one of"),
+        ("fill", [*documents, manifest.migration("shop", target={"onExisting": "Fill"})], 2, "not supported"),
+    ]
+    before = pg15.dump(fresh)
+    for name, given, status, told in cases:
+        path = manifest.written(tmp_path / "bad.yaml", given)
+        done = landfall("run", "--yes", path)
+        assert done.returncode == status, f"{name}: {done.stdout}{done.stderr}"
+        assert told in done.stderr + done.stdout, f"{name}: {done.stderr}"
+        assert "Traceback" not in done.stderr, name
+        assert _SECRET not in done.stdout + done.stderr, name
+        assert pg15.dump(fresh) == before, name
+
+
+def test_tables_in_the_way_are_refused(documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with pg15.connect(fresh) as target:
+        target.execute(b"CREATE TABLE item (mine int)")
+    before = pg15.dump(fresh)
+    done = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    assert done.returncode == 1
+    assert "onExisting: Replace" in done.stderr
+    assert pg15.dump(fresh) == before
+
+
+def test_a_missing_extension_is_found_before_anything_starts(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with pg15.connect(pg15.database(f"{fresh}s")) as source:
+        source.execute(b"CREATE EXTENSION citext")
+        source.execute(b"CREATE TABLE t (id int PRIMARY KEY, name citext)")
+    given = [*manifest.postgresql("source", pg15, f"{fresh}s"), *manifest.postgresql("target", pg15, pg15.database(fresh))]
+    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    before = pg15.dump(fresh)
+    done = landfall("run", "--yes", path)
+    assert done.returncode == 1
+    assert 'CREATE EXTENSION "citext"' in done.stderr
+    assert pg15.dump(fresh) == before
+    with pg15.connect(fresh) as target:
+        target.execute(b"CREATE EXTENSION citext")
+    assert landfall("run", "--yes", path).returncode == 0
+
+
+def test_a_ledger_of_a_newer_version_is_left_alone(documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with pg15.connect(fresh) as target:
+        target.execute(b"CREATE SCHEMA landfall")
+        target.execute(b"CREATE TABLE landfall.format (version int)")
+        target.execute(b"INSERT INTO landfall.format VALUES (99)")
+    done = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    assert done.returncode == 1
+    assert "LedgerTooNew" in done.stderr
+
+
+def test_secrets_come_from_the_environment_and_stay_out_of_everything(
+    documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    maria.sql(f"CREATE OR REPLACE USER mover@localhost IDENTIFIED BY '{_SECRET}'; GRANT ALL ON *.* TO mover@localhost")
+    given = [d for d in documents if not (d["kind"] == "Secret" and d["metadata"]["name"] == "source")]
+    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    missing = landfall("run", path)
+    assert missing.returncode == 2
+    assert "LANDFALL_SECRET_SOURCE_USERNAME" in missing.stderr
+    done = landfall("run", path, env={"LANDFALL_SECRET_SOURCE_USERNAME": "mover", "LANDFALL_SECRET_SOURCE_PASSWORD": _SECRET})
+    assert done.returncode == 0, done.stderr
+    assert _SECRET not in done.stdout + done.stderr
+    with pg15.connect(fresh) as target:
+        for (table,) in target.execute(b"SELECT tablename FROM pg_tables WHERE schemaname='landfall'").fetchall():
+            (found,) = target.execute(f"SELECT coalesce(string_agg(t::text,' '),'') FROM landfall.{table} t".encode()).fetchone()
+            assert _SECRET not in found
+            assert _SECRET.encode().hex() not in found

@@ -1,0 +1,97 @@
+"""What happens when the world changes under a run: the source's schema, a second run, a full disk."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError
+from landfall.engine.options import Options
+from tests.support import checker
+from tests.support import engine as run
+from tests.support.servers import MariaDb, PostgreSql
+
+
+class _PlugError(Exception):
+    """Pulled by the test."""
+
+
+def _plug() -> None:
+    raise _PlugError
+
+
+def _source(maria: MariaDb, name: str, rows: int = 2000) -> None:
+    maria.sql(
+        "CREATE TABLE item (id INT PRIMARY KEY, name VARCHAR(200));"
+        f"INSERT INTO item SELECT seq, repeat('x',150) FROM seq_1_to_{rows}",
+        maria.database(name),
+    )
+
+
+def test_a_source_that_changes_its_schema_is_noticed(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    options = Options(batch_rows=200, takeover_seconds=0)
+    move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)), options, at={"copying": _plug})
+    with pytest.raises(_PlugError):
+        move.run()
+    maria.sql("ALTER TABLE item ADD COLUMN extra INT", fresh)
+    move.at = {}
+    with pytest.raises(SourceChangedError, match=f"{fresh}.item"):
+        move.run()
+
+
+def test_a_second_run_at_the_same_schema_is_refused(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    _source(maria, f"{fresh}b")
+    target = run.postgresql(pg15, pg15.database(fresh))
+    refused: list[str] = []
+
+    def second() -> None:
+        other = run.Move(run.mariadb(maria, f"{fresh}b"), target)
+        same = run.Move(run.mariadb(maria, fresh), target, replace(other.options, takeover_seconds=60))
+        for move in (other, same):
+            with pytest.raises(RunConflictError) as caught:
+                move.run()
+            refused.append(caught.value.message)
+
+    run.Move(run.mariadb(maria, fresh), target, at={"copying": second}).run()
+    assert "another migration" in refused[0]
+    assert "is being run by" in refused[1]
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    if os.getuid() != 0:
+        pytest.skip("needs root, to mount a file system of 16 MB")
+    folder = Path("/tmp") / f"landfall-full-{fresh}-{os.getpid()}"  # noqa: S108  a mount point that the server can reach
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m,mode=0777", "tmpfs", folder], check=True)
+    space = folder / "space"
+    try:
+        space.mkdir(mode=0o700)
+        subprocess.run(["chown", str(pg15.user), space], check=True)
+        _source(maria, fresh, rows=150_000)
+        pg15.database(fresh)
+        with pg15.connect() as connection:
+            connection.execute(f"CREATE TABLESPACE full_{fresh} LOCATION '{space}'".encode())
+            connection.execute(f"ALTER DATABASE {fresh} SET default_tablespace = full_{fresh}".encode())
+        move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, fresh), Options(takeover_seconds=0))
+        with pytest.raises(DiskFullError, match="No space left"):
+            move.run()
+        subprocess.run(["mount", "-o", "remount,size=256m", folder], check=True)
+        move.run()
+        with pg15.connect(fresh) as target:
+            there = checker.mariadb(maria.socket, fresh, "item", ["id", "name"])
+            assert checker.difference(there, checker.postgresql(target, "item", ["id", "name"])) == ""
+    finally:
+        with pg15.connect() as connection:
+            connection.execute(f"DROP DATABASE IF EXISTS {fresh} WITH (FORCE)".encode())
+            connection.execute(f"DROP TABLESPACE IF EXISTS full_{fresh}".encode())
+        subprocess.run(["umount", folder], check=True)
+        folder.rmdir()
+    del tmp_path
