@@ -60,7 +60,7 @@ test: setup ## everything, on servers that the tests start themselves
 	$(BIN)/pytest -q tests/integration
 
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
-	$(BIN)/python -m examples.try
+	$(BIN)/python -m examples.tour
 
 bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench

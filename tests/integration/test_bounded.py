@@ -58,9 +58,7 @@ def test_ordinary_rows_take_less_than_150_mb(maria: MariaDb, pg15: PostgreSql, f
 
 
 @pytest.mark.parametrize("source", ["mariadb", "sqlite", "postgresql"])
-def test_rows_of_64_mb_stay_within_the_budget(
-    source: str, roomy: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
-) -> None:
+def test_rows_of_64_mb_stay_within_the_budget(source: str, roomy: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     size = 60 * _MEGABYTE
     if source == "mariadb":
         text = f"CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO t SELECT seq,repeat('b',{size}) FROM seq_1_to_5"

@@ -57,7 +57,7 @@ def test_json_is_one_object_per_line(documents: list[manifest.Document], tmp_pat
     plan = json.loads(landfall("plan", "-o", "json", path).stdout)
     assert plan["digest"].startswith("sha256:")
     lines = [json.loads(line) for line in landfall("run", "-o", "json", path).stdout.splitlines()]
-    assert lines[0]["tables"] == {"%s.item" % plan["tables"][0]["schema"]: 700}
+    assert lines[0]["tables"] == {f"{plan['tables'][0]['schema']}.item": 700}
     assert lines[-1]["type"] == "result"
     assert lines[-1]["rows"] == 700
 
@@ -109,7 +109,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
     odd = {**move, "kind": "Migratoin"}
     nowhere = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": free_port()}}, source[1]]
     wrong = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": maria.port, "database": "nope"}}, source[1]]
-    maria.sql("CREATE OR REPLACE USER few@localhost IDENTIFIED BY 'x'; GRANT SELECT (id) ON %s.item TO few@localhost" % fresh)
+    maria.sql(f"CREATE OR REPLACE USER few@localhost IDENTIFIED BY 'x'; GRANT SELECT (id) ON {fresh}.item TO few@localhost")
     few = [source[0], {**source[1], "stringData": {"username": "few", "password": "x"}}]
     refused = [source[0], {**source[1], "stringData": {"username": "few", "password": _SECRET}}]
     with pg15.connect(fresh) as connection:
@@ -167,7 +167,9 @@ def test_a_missing_extension_is_found_before_anything_starts(pg15: PostgreSql, f
     assert landfall("run", "--yes", path).returncode == 0
 
 
-def test_a_ledger_of_a_newer_version_is_left_alone(documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+def test_a_ledger_of_a_newer_version_is_left_alone(
+    documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
     with pg15.connect(fresh) as target:
         target.execute(b"CREATE SCHEMA landfall")
         target.execute(b"CREATE TABLE landfall.format (version int)")

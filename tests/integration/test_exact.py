@@ -127,7 +127,12 @@ def test_writers_that_go_on_lose_nothing(maria: MariaDb, pg15: PostgreSql, fresh
     assert outcome.redone_rows
     with pg15.connect(fresh) as target:
         assert checker.difference(seen[0], checker.postgresql(target, "w", ["id", "u", "v"])) == ""
-        assert checker.difference(checker.mariadb(maria.socket, fresh, "loose", ["a", "b"]), checker.postgresql(target, "loose", ["a", "b"])) == ""
+        assert (
+            checker.difference(
+                checker.mariadb(maria.socket, fresh, "loose", ["a", "b"]), checker.postgresql(target, "loose", ["a", "b"])
+            )
+            == ""
+        )
 
 
 def test_writers_of_postgresql_lose_nothing(pg15: PostgreSql, fresh: str) -> None:
@@ -141,9 +146,7 @@ def test_writers_of_postgresql_lose_nothing(pg15: PostgreSql, fresh: str) -> Non
             source.execute(b"UPDATE w SET u=CASE id WHEN 1 THEN 'u20000x' WHEN 20000 THEN 'u1x' END WHERE id IN (1,20000)")
             source.execute(b"INSERT INTO w VALUES(-5,'low','x'),(999999,'high','y')")
 
-        run.Move(
-            run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)), at={"indexing": write}
-        ).run()
+        run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)), at={"indexing": write}).run()
         there = source.execute(b"SELECT * FROM w ORDER BY id").fetchall()
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT * FROM w ORDER BY id").fetchall() == there
@@ -155,12 +158,16 @@ def test_writers_of_sqlite_lose_nothing(pg15: PostgreSql, fresh: str, tmp_path: 
     live = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
     def write() -> None:
-        live.executescript("UPDATE numbers SET id=id+100000 WHERE id%9=0; DELETE FROM pairs WHERE b%5=0; INSERT INTO keyless VALUES(9,'z')")
+        live.executescript(
+            "UPDATE numbers SET id=id+100000 WHERE id%9=0; DELETE FROM pairs WHERE b%5=0; INSERT INTO keyless VALUES(9,'z')"
+        )
 
     run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh)), at={"indexing": write}).run()
     with pg15.connect(fresh) as target:
         for table, (left, right) in kinds.SQLITE.items():
-            assert checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)) == "", table
+            assert checker.difference(checker.sqlite(str(path), table, left), checker.postgresql(target, table, right)) == "", (
+                table
+            )
 
 
 # -- planted corruption -----------------------------------------------------------------------------------------------
@@ -184,7 +191,9 @@ _PLANTED = {
 
 
 @pytest.mark.parametrize("planted", _PLANTED)
-def test_corruption_of_the_staged_rows_is_found_named_and_mended(maria: MariaDb, pg15: PostgreSql, fresh: str, planted: str) -> None:
+def test_corruption_of_the_staged_rows_is_found_named_and_mended(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, planted: str
+) -> None:
     _plain_table(maria, fresh)
     statement, told = _PLANTED[planted]
 
@@ -198,7 +207,9 @@ def test_corruption_of_the_staged_rows_is_found_named_and_mended(maria: MariaDb,
     assert [line for line in outcome.corrected if line.startswith(f"{fresh}.p: {told}")], outcome.corrected
     columns = ["id", "a", "b", "big"]
     with pg15.connect(fresh) as target:
-        assert checker.difference(checker.mariadb(maria.socket, fresh, "p", columns), checker.postgresql(target, "p", columns)) == ""
+        assert (
+            checker.difference(checker.mariadb(maria.socket, fresh, "p", columns), checker.postgresql(target, "p", columns)) == ""
+        )
 
 
 def test_a_doubled_row_is_found_and_mended(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

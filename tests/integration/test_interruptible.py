@@ -105,7 +105,9 @@ def test_every_fault_is_survived(source: str, target: PostgreSql, tmp_path: Path
 
     def kill_target() -> None:
         with target.connect() as connection:
-            connection.execute(b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='lf' AND pid<>pg_backend_pid()")
+            connection.execute(
+                b"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname='lf' AND pid<>pg_backend_pid()"
+            )
 
     def restart() -> None:
         target.down("immediate")

@@ -105,12 +105,16 @@ def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, 
         )
         assert checks.fetchall() == [(True, "parent")]
         new = b"'public.parent'::regclass"
-        assert target.execute(b"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid=" + new).fetchall() == [("logged",)]
+        assert target.execute(b"SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgrelid=" + new).fetchall() == [
+            ("logged",)
+        ]
         assert target.execute(b"SELECT polname FROM pg_policy WHERE polrelid=" + new).fetchall() == [("mine",)]
         assert target.execute(b"SELECT relrowsecurity FROM pg_class WHERE oid=" + new).fetchone() == (True,)
         assert target.execute(f"SELECT has_table_privilege('role_{fresh}','parent','INSERT')".encode()).fetchone() == (True,)
         assert target.execute(f"SELECT has_table_privilege('role_{fresh}','child','SELECT')".encode()).fetchone() == (True,)
-        assert target.execute(f"SELECT has_column_privilege('role_{fresh}','parent','title','UPDATE')".encode()).fetchone() == (True,)
+        assert target.execute(f"SELECT has_column_privilege('role_{fresh}','parent','title','UPDATE')".encode()).fetchone() == (
+            True,
+        )
         published = target.execute(b"SELECT schemaname||'.'||tablename FROM pg_publication_tables ORDER BY 1").fetchall()
         assert published == [("public.audit",), ("public.parent",)]
 

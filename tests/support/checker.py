@@ -71,7 +71,7 @@ def postgresql(connection: psycopg.Connection, table: str, columns: Iterable[str
 def mariadb(socket: str, database: str, table: str, expressions: Iterable[str]) -> Rows:
     """The rows of a table in MariaDB, through the driver's own conversion of every type."""
     conversions = dict(MySQLdb.converters.conversions)
-    conversions[FIELD_TYPE.BIT] = lambda raw: int.from_bytes(raw)
+    conversions[FIELD_TYPE.BIT] = int.from_bytes
     connection = MySQLdb.connect(unix_socket=socket, user="root", db=database, charset="utf8mb4", conv=conversions)
     cursor = connection.cursor()
     cursor.execute("SET SESSION time_zone='+00:00'")
@@ -84,7 +84,9 @@ def mariadb(socket: str, database: str, table: str, expressions: Iterable[str]) 
 def sqlite(path: str, table: str, expressions: Iterable[str]) -> Rows:
     """The rows of a table in SQLite."""
     connection = sqlite3.connect(path)
-    found: Rows = Counter(tuple(plain(v) for v in row) for row in connection.execute(f"SELECT {','.join(expressions)} FROM {table}"))
+    found: Rows = Counter(
+        tuple(plain(v) for v in row) for row in connection.execute(f"SELECT {','.join(expressions)} FROM {table}")
+    )
     connection.close()
     return found
 

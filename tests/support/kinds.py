@@ -10,19 +10,61 @@ from pathlib import Path
 from tests.support.servers import MariaDb, PostgreSql
 
 FIXTURES = Path(__file__).parent.parent / "integration" / "fixtures"
-_TEXTS = ("", " ", "a", "\\", "\\N", "\\.", "\t", "\r\n", "'", '"', "~", "|", "1|2", "\x01", "\x02", "ü", "日本", "😀", "NULL", "a\x7fb")
+_TEXTS = (
+    "",
+    " ",
+    "a",
+    "\\",
+    "\\N",
+    "\\.",
+    "\t",
+    "\r\n",
+    "'",
+    '"',
+    "~",
+    "|",
+    "1|2",
+    "\x01",
+    "\x02",
+    "ü",
+    "日本",
+    "😀",
+    "NULL",
+    "a\x7fb",
+)
 
 # table: (expressions for MariaDB, expressions for PostgreSQL)
 MARIADB = {
     "parent": (["id", "code", "title", "created", "touched"],) * 2,
     "numbers": (
-        "id,t,tu,s,su,m,mu,i,iu,b,bu,z,flag,notflag,d,du,f*1e0,g,bit1+0,bit9+0".split(",")
-        + ["LPAD(BIN(bit64+0),64,'0')", "y+0", "half", "sum_ts"],
-        "id,t,tu,s,su,m,mu,i,iu,b,bu,z,flag,notflag,d,du,f::float8,g,bit1,bit9::int,bit64::text,y,half,sum_ts".split(","),
+        [
+            *("id", "t", "tu", "s", "su", "m", "mu", "i", "iu", "b", "bu", "z", "flag", "notflag", "d", "du", "f*1e0", "g"),
+            *("bit1+0", "bit9+0", "LPAD(BIN(bit64+0),64,'0')", "y+0", "half", "sum_ts"),
+        ],
+        [
+            *("id", "t", "tu", "s", "su", "m", "mu", "i", "iu", "b", "bu", "z", "flag", "notflag", "d", "du", "f::float8", "g"),
+            *("bit1", "bit9::int", "bit64::text", "y", "half", "sum_ts"),
+        ],
     ),
     "texts": (
         [
-            *("id", "c", "REPLACE(v,CHAR(0),'')", "v0", "tt", "tx", "mt", "lt", "latin", "ucs", "e", "st", "j", "HEX(bi)", "HEX(vb)"),
+            *(
+                "id",
+                "c",
+                "REPLACE(v,CHAR(0),'')",
+                "v0",
+                "tt",
+                "tx",
+                "mt",
+                "lt",
+                "latin",
+                "ucs",
+                "e",
+                "st",
+                "j",
+                "HEX(bi)",
+                "HEX(vb)",
+            ),
             *("HEX(tb)", "HEX(bl)", "HEX(mb)", "HEX(lb)", "u", "ip", "HEX(g)"),
         ],
         [
@@ -115,8 +157,9 @@ def fill_postgresql(server: PostgreSql, database: str, seed: int, rows: int = 30
             b"(random()*1e18)::int8,(random()*1e9)::numeric/7,random()*1e30,(random()-0.5)*1e300,chr(65+g%26),repeat(E'\\\\\\n\\t',g%3),"
             b"repeat(chr(233)||chr(128512),g%9),decode(md5(g::text),'hex'),date '2000-01-01'+g,now()-g*interval '1 hour',"
             b"(random()*1e6)*interval '1 second',md5(g::text)::uuid,jsonb_build_object('a',g),('10.0.'||g%256||'.1')::inet,"
-            b"ARRAY[g,NULL,g],ARRAY['happy'::mood],ROW('s'||g,g)::place,int4range(g,g+9) FROM generate_series(100,99+%s) g"
-            .replace(b"%s", str(rows).encode())
+            b"ARRAY[g,NULL,g],ARRAY['happy'::mood],ROW('s'||g,g)::place,int4range(g,g+9) FROM generate_series(100,99+%s) g".replace(
+                b"%s", str(rows).encode()
+            )
         )
         connection.execute(
             f"INSERT INTO events SELECT g, date '2024-01-01'+(g%700), 'e'||g, NULL FROM generate_series(1000,{999 + rows}) g".encode()
@@ -126,7 +169,10 @@ def fill_postgresql(server: PostgreSql, database: str, seed: int, rows: int = 30
 
 SQLITE = {
     "numbers": (["id", "i", "r", "flag", "n", "loose"], ["id", "i", "r", "flag", "n::float8", "loose"]),
-    "texts": (["id", "t", "v", "iif(b IS NULL,NULL,hex(b))", "j", "d", "ts"], ["id", "t", "v", "upper(encode(b,'hex'))", "j::text", "d::text", "ts::text"]),
+    "texts": (
+        ["id", "t", "v", "iif(b IS NULL,NULL,hex(b))", "j", "d", "ts"],
+        ["id", "t", "v", "upper(encode(b,'hex'))", "j::text", "d::text", "ts::text"],
+    ),
     "pairs": (["a", "b", "c"],) * 2,
     "keyless": (["a", "b"],) * 2,
     "mixed": (["id", "iif(v IS NULL,NULL,hex(CAST(v AS BLOB)))"], ["id", "upper(encode(v,'hex'))"]),

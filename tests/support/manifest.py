@@ -15,7 +15,13 @@ API = "landfall.dev/v1alpha1"
 
 def postgresql(name: str, server: PostgreSql, database: str, user: str = "postgres") -> list[Document]:
     """A Connection to PostgreSQL and its Secret."""
-    spec = {"type": "PostgreSQL", "host": str(server.folder), "port": server.port, "database": database, "secretRef": {"name": name}}
+    spec = {
+        "type": "PostgreSQL",
+        "host": str(server.folder),
+        "port": server.port,
+        "database": database,
+        "secretRef": {"name": name},
+    }
     return [_object("Connection", name, spec), _secret(name, user)]
 
 

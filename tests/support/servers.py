@@ -70,7 +70,9 @@ class PostgreSql:
             shutil.chown(self.folder, self.user)
         else:
             self.folder.chmod(0o700)
-        self._program("initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self._program(
+            "initdb", "-D", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"
+        )
         with (self.folder / "data" / "postgresql.conf").open("a") as conf:
             conf.write(f"port={self.port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{self.folder}'\n")
             conf.writelines(f"{line}\n" for line in self.settings)
@@ -115,7 +117,18 @@ class PostgreSql:
     def dump(self, database: str) -> str:
         """Everything in a database but our own schemas, as text."""
         done = subprocess.run(
-            [str(self.programs / "pg_dump"), "-h", str(self.folder), "-p", str(self.port), "-U", "postgres", "-N", "landfall*", database],
+            [
+                str(self.programs / "pg_dump"),
+                "-h",
+                str(self.folder),
+                "-p",
+                str(self.port),
+                "-U",
+                "postgres",
+                "-N",
+                "landfall*",
+                database,
+            ],
             check=True,
             capture_output=True,
             text=True,
@@ -144,7 +157,14 @@ class MariaDb:
         self.folder.chmod(0o755)
         data = f"--datadir={self.folder}/data"
         subprocess.run(
-            ["mariadb-install-db", "--no-defaults", f"--user={user}", data, "--auth-root-authentication-method=normal", "--skip-test-db"],
+            [
+                "mariadb-install-db",
+                "--no-defaults",
+                f"--user={user}",
+                data,
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+            ],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -176,7 +196,15 @@ class MariaDb:
 
     def sql(self, text: str, database: str = "", *, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run SQL through the client."""
-        command = ["mariadb", "--no-defaults", "--default-character-set=utf8mb4", f"--socket={self.socket}", "-uroot", "-N", *([database] if database else [])]
+        command = [
+            "mariadb",
+            "--no-defaults",
+            "--default-character-set=utf8mb4",
+            f"--socket={self.socket}",
+            "-uroot",
+            "-N",
+            *([database] if database else []),
+        ]
         return subprocess.run(command, input=text.encode(), check=check, capture_output=True)
 
     def database(self, name: str) -> str:

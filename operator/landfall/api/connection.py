@@ -20,14 +20,18 @@ class Tls(Model):
         description="Disable: plain text. Prefer: TLS where the server offers it. Require: TLS or nothing. VerifyFull: TLS with"
         " a certificate that is valid for the host.",
     )
-    ca_secret_ref: SecretKey | None = Field(default=None, description="PEM of a private certificate authority (default key: ca.crt).")
+    ca_secret_ref: SecretKey | None = Field(
+        default=None, description="PEM of a private certificate authority (default key: ca.crt)."
+    )
 
 
 class File(Model):
     """A SQLite file."""
 
     path: str = Field(min_length=1, description="Path of the file; in a cluster relative to the volume.")
-    persistent_volume_claim: str | None = Field(default=None, description="Volume that holds the file. Not used without a cluster.")
+    persistent_volume_claim: str | None = Field(
+        default=None, description="Volume that holds the file. Not used without a cluster."
+    )
 
 
 class ConnectionSpec(Model):
@@ -37,7 +41,9 @@ class ConnectionSpec(Model):
     host: str | None = Field(
         default=None, min_length=1, description="Host name or address; a path that begins with a slash is a Unix socket."
     )
-    port: int | None = Field(default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB.")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB."
+    )
     database: str | None = Field(default=None, min_length=1, description="Database to connect to.")
     secret_ref: LocalReference | None = Field(
         default=None, description="Secret with the keys username and password, or one key url."

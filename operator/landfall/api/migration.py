@@ -57,13 +57,17 @@ class Approval(Model):
 class PolicySpec(Model):
     """What becomes of values that the target cannot hold. Each is a default for every column; a TablePlan refines it."""
 
-    zero_dates: str | None = Field(default=None, description="Fail, Null or Map:VALUE. Default: Null where NULL is allowed, else Fail.")
+    zero_dates: str | None = Field(
+        default=None, description="Fail, Null or Map:VALUE. Default: Null where NULL is allowed, else Fail."
+    )
     nul_bytes: str | None = Field(default=None, description="Fail, Strip or Replace (by U+FFFD). Default: Strip.")
     invalid_encoding: str | None = Field(default=None, description="Fail, Replace (by U+FFFD) or Latin1. Default: Replace.")
     type_mismatch: str | None = Field(
         default=None, description="Values of another type than the column's: Fail, Text, Null or Map:VALUE. Default: Text."
     )
-    out_of_range: str | None = Field(default=None, description="Fail or Widen (to a type that holds every value). Default: Widen.")
+    out_of_range: str | None = Field(
+        default=None, description="Fail or Widen (to a type that holds every value). Default: Widen."
+    )
     orphans: Literal["Fail", "NotValid"] | None = Field(
         default=None, description="Rows without their parent: Fail, or NotValid (the key is added unproven). Default: Fail."
     )
@@ -112,7 +116,9 @@ class Rollback(Model):
     """How long and on what terms going back is possible."""
 
     retain_seconds: int = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
-    discard_writes: bool = Field(default=False, description="Go back even if rows were written to the new tables since the cutover.")
+    discard_writes: bool = Field(
+        default=False, description="Go back even if rows were written to the new tables since the cutover."
+    )
 
 
 class MaintenanceWindow(Model):
@@ -194,5 +200,3 @@ class Migration(Model):
     kind: Literal["Migration"] = Field(default="Migration", description="Kind.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: MigrationSpec = Field(description="Desired state.")
-
-

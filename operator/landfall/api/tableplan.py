@@ -16,7 +16,9 @@ class Decision(Model):
     decision: Literal["Approve", "Reject", "Override", "Exclude"] = Field(description="What is decided.")
     expression: str | None = Field(default=None, description="With Override: an expression in the source's SQL to store instead.")
     target_column: str | None = Field(default=None, min_length=1, description="Another name in the target.")
-    policy: str | None = Field(default=None, description="What becomes of values that the target cannot hold, as in data.policies.")
+    policy: str | None = Field(
+        default=None, description="What becomes of values that the target cannot hold, as in data.policies."
+    )
     comment: str | None = Field(default=None, description="Why.")
     digest: str | None = Field(default=None, description="Digest of the mapping that was decided on.")
 

@@ -37,6 +37,8 @@ from landfall.engine.run.plan import make_plan
 from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import Ledger
 
+_PIPE_WIDTH = 160
+
 app = typer.Typer(
     name="landfall",
     no_args_is_help=True,
@@ -62,7 +64,13 @@ Name = Annotated[str | None, typer.Option("--name", "-n", help="The Migration, w
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan as it is.")]
 Takeover = Annotated[
-    int, typer.Option("--takeover-after", metavar="SECONDS", min=0, help="How long a silent process keeps its run before this one takes it over.")
+    int,
+    typer.Option(
+        "--takeover-after",
+        metavar="SECONDS",
+        min=0,
+        help="How long a silent process keeps its run before this one takes it over.",
+    ),
 ]
 
 
@@ -167,7 +175,8 @@ def _with_takeover(wanted: Request, seconds: int) -> Request:
 
 
 def _console(*, error: bool = False) -> Console:
-    return Console(stderr=error, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if error else sys.stdout
+    return Console(stderr=error, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH, soft_wrap=error)
 
 
 def _notices(output: Output, wanted: Request) -> None:
@@ -227,7 +236,11 @@ def _approve(wanted: Request, made: Plan, output: Output, *, yes: bool) -> None:
         raise PlanBlockedError(message, advice=first.mitigation)
     if yes or not made.to_review or wanted.approved_digest == made.digest():
         return
-    if output is Output.TEXT and sys.stdin.isatty() and typer.confirm(f"{len(made.to_review)} points need your word. Run this plan?"):
+    if (
+        output is Output.TEXT
+        and sys.stdin.isatty()
+        and typer.confirm(f"{len(made.to_review)} points need your word. Run this plan?")
+    ):
         return
     points = ", ".join(made.to_review[:5]) + (" …" if len(made.to_review) > 5 else "")
     message = f"the plan needs a person's word on {len(made.to_review)} points: {points}"
@@ -239,7 +252,7 @@ def _view(output: Output) -> View:
     if output is Output.JSON:
         return JsonView()
     console = _console()
-    return LiveView(console) if console.is_terminal else PlainView(lambda line: typer.echo(line))
+    return LiveView(console) if console.is_terminal else PlainView(typer.echo)
 
 
 def _run(wanted: Request, output: Output, *, yes: bool) -> None:
@@ -329,5 +342,3 @@ def _go_back(bundle: Bundle, wanted: Request, output: Output, *, discard: bool) 
 def main() -> None:
     """The entry point."""
     app()
-
-

@@ -137,7 +137,9 @@ def _closest(word: str, known: Iterable[str]) -> str:
     return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(sorted(known))}."
 
 
-def _checked(kind: type[Connection | Migration | TablePlan], path: Path, document: dict[str, Any]) -> Connection | Migration | TablePlan:
+def _checked(
+    kind: type[Connection | Migration | TablePlan], path: Path, document: dict[str, Any]
+) -> Connection | Migration | TablePlan:
     try:
         return kind.model_validate(document)
     except ValidationError as error:
@@ -249,6 +251,9 @@ def _decisions(bundle: Bundle, name: str) -> Iterator[ColumnDecision]:
         if plan.spec.migration_ref.name != name:
             continue
         for decision in plan.spec.decisions:
+            if decision.decision == "Override":
+                message = f"TablePlan {plan.metadata.name}: {decision.column}: Override is not supported by this version"
+                raise SpecError(message, advice="Approve it, choose a policy, give it a targetColumn, or exclude it.")
             yield ColumnDecision(
                 schema=plan.spec.source.schema_ or "",
                 table=plan.spec.source.table,
@@ -313,7 +318,8 @@ def _secret(bundle: Bundle, name: str, side: str) -> dict[str, str]:
     if not found:
         message = f"{side}: there is no Secret {name!r}"
         raise SpecError(
-            message, advice=f"Add it to the files, or set {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL) in the environment."
+            message,
+            advice=f"Add it to the files, or set {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL) in the environment.",
         )
     return found
 

@@ -125,7 +125,7 @@ def sized(count: float) -> str:
 def lasting(seconds: float | None) -> str:
     """A duration for people."""
     if seconds is None:
-        return "–"
+        return "-"
     whole = int(seconds + 0.5)
     if whole < 60:
         return f"{whole} s"

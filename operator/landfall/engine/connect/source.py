@@ -366,7 +366,7 @@ class _MySqlSource:
         for row in session.rows("SELECT ID,USER FROM information_schema.PROCESSLIST"):
             if row[0] in backends and row[1] == user:
                 with contextlib.suppress(EngineError):
-                    session.rows(f"KILL {int(row[0])}")
+                    session.rows(f"KILL {int(row[0] or 0)}")
         session.close()
 
 

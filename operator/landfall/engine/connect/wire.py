@@ -369,7 +369,8 @@ def _frames_end(space: bytearray, have: int, rest: int) -> tuple[int, int, bool]
 
 def _row(body: bytes) -> Row:
     (count,) = struct.unpack_from("!H", body)
-    at, values = 2, []
+    at = 2
+    values: list[str | None] = []
     for _ in range(count):
         (length,) = struct.unpack_from("!i", body, at)
         at += 4

@@ -141,7 +141,8 @@ def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None
 def _record_moved(ledger: Ledger, key: str, role: str, moved: Iterable[Moved]) -> None:
     for number, thing in enumerate(moved):
         ledger.control.run(
-            f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)", *(key, number, role, thing.kind, thing.name, thing.oid)
+            f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)",
+            *(key, number, role, thing.kind, thing.name, thing.oid),
         )
 
 
@@ -162,15 +163,20 @@ def _sql_kind(kind: str) -> str:
 
 def _move_aside(ledger: Ledger, record: RunRecord, plan: Plan) -> None:
     control, kept = ledger.control, quoted(record.kept_schema)
-    for replaced in plan.replaced:
-        for dependant in replaced.dependants:
-            if dependant.detach:
-                control.run(dependant.detach)
+    _detach(control, plan)
     control.run(f"CREATE SCHEMA {kept}")
     control.run(f"REVOKE ALL ON SCHEMA {kept} FROM PUBLIC")
     things = [Moved(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
     _move(control, things, plan.target_schema, record.kept_schema)
     _record_moved(ledger, record.key, "old", things)
+
+
+def _detach(control: Control, plan: Plan) -> None:
+    """Take off what would hold the table that goes aside: foreign keys from outside, publications."""
+    for replaced in plan.replaced:
+        for dependant in replaced.dependants:
+            if dependant.detach:
+                control.run(dependant.detach)
 
 
 def _attach(control: Control, plan: Plan) -> None:
@@ -236,10 +242,7 @@ def cut_back(ledger: Ledger, record: RunRecord, plan: Plan, check: Callable[[], 
         if tables:
             control.run(f"LOCK TABLE {','.join(tables)} IN ACCESS EXCLUSIVE MODE")
         check()
-        for replaced in plan.replaced:
-            for dependant in replaced.dependants:
-                if dependant.detach:
-                    control.run(dependant.detach)
+        _detach(control, plan)
         control.run(f"CREATE SCHEMA {quoted(record.undone_schema)}")
         control.run(f"REVOKE ALL ON SCHEMA {quoted(record.undone_schema)} FROM PUBLIC")
         _move(control, new, plan.target_schema, record.undone_schema)

@@ -48,7 +48,7 @@ def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str
     return _written(tree, rename)
 
 
-def _parsed(sql: str, engine: str) -> exp.Expression:
+def _parsed(sql: str, engine: str) -> exp.Expr:
     try:
         tree = sqlglot.parse_one(sql, read=_DIALECTS[engine])
     except SqlglotError as error:
@@ -59,7 +59,7 @@ def _parsed(sql: str, engine: str) -> exp.Expression:
     return tree
 
 
-def _written(tree: exp.Expression, rename: Rename) -> str:
+def _written(tree: exp.Expr, rename: Rename) -> str:
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("this", rename(identifier.name))
         identifier.set("quoted", True)  # noqa: FBT003  sqlglot's own signature

@@ -51,7 +51,7 @@ class Rule:
 
 
 def rule_from(text: str) -> Rule:
-    """Read `Fail`, `Null`, `Map:2000-01-01`, …"""
+    """Read `Fail`, `Null` or `Map:2000-01-01`."""
     action, _, argument = text.partition(":")
     return Rule(action, argument)
 

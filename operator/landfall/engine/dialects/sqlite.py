@@ -186,9 +186,7 @@ def probes(column: Column) -> tuple[Probe, ...]:
     elif kind in _FAMILIES:
         wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
     if kind == "numeric" and column.type.precision is not None:
-        size = f"{column.type.precision},{column.type.scale or 0}"
-        wanted.append((Violation.OUT_OF_RANGE, f"CASE WHEN {{c}} IS NULL OR abs({{c}})<{10 ** (column.type.precision - (column.type.scale or 0))}"
-            f" AND round({{c}},{column.type.scale or 0}) IS {{c}} THEN 0 ELSE NOT lf_fits({{c}},{size}) END"))
+        wanted.append((Violation.OUT_OF_RANGE, _unfit(column.type.precision, column.type.scale or 0)))
     if kind == "text" and column.type.length:
         wanted.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
     wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
@@ -196,6 +194,14 @@ def probes(column: Column) -> tuple[Probe, ...]:
         wanted = wanted[:1] + wanted[-3:]
     c = name(column.name)
     return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
+
+
+def _unfit(precision: int, scale: int) -> str:
+    """A number that numeric(precision, scale) would round or refuse."""
+    return (
+        f"CASE WHEN {{c}} IS NULL OR abs({{c}})<{10 ** (precision - scale)} AND round({{c}},{scale}) IS {{c}} THEN 0"
+        f" ELSE NOT lf_fits({{c}},{precision},{scale}) END"
+    )
 
 
 def long_octets(table: Table) -> str:

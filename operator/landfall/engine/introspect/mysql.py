@@ -77,11 +77,11 @@ def _privileges(session: MySqlSession, schemas: Sequence[str]) -> tuple[tuple[st
             if found and _covers(found.group(2), schema):
                 held |= {word.strip().upper() for word in found.group(1).split(",")}
         everything = "ALL PRIVILEGES" in held
-        for needed in ("SELECT", "SHOW VIEW", "TRIGGER"):
-            if not everything and needed not in held:
-                problems.append(
-                    f"the credential lacks {needed} on all of schema {schema}: it cannot be proven that it sees everything"
-                )
+        problems += [
+            f"the credential lacks {needed} on all of schema {schema}: it cannot be proven that it sees everything"
+            for needed in ("SELECT", "SHOW VIEW", "TRIGGER")
+            if not everything and needed not in held
+        ]
         freeze = freeze and (everything or "LOCK TABLES" in held)
     return tuple(problems), frozenset({"freeze"} if freeze else ())
 
@@ -135,12 +135,12 @@ class _Reader:
                 refused.append(SourceObject(f"{kind}".lower(), where[1], detail=f"tables of type {kind} are not understood"))
                 continue
             json_columns, plain_checks = _json_checks(checks.get(where, []))
-            rows = [_quoted_default(row, mariadb=self._session.is_mariadb) for row in columns[where]]
+            told = [_quoted_default(row, mariadb=self._session.is_mariadb) for row in columns[where]]
             made.append(
                 Table(
                     schema=where[0],
                     name=where[1],
-                    columns=tuple(_column(row, json_columns, counter) for row in rows),
+                    columns=tuple(_column(row, json_columns, counter) for row in told),
                     indexes=indexes.get(where, ()),
                     foreign_keys=keys.get(where, ()),
                     checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
@@ -242,9 +242,7 @@ class _Reader:
         return tuple(found)
 
     def _listed(self, what: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
-        return self._session.rows(
-            f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1"
-        )
+        return self._session.rows(f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")
 
 
 def _notes(kind: Cell, options: str) -> tuple[str, ...]:
@@ -258,7 +256,8 @@ def _notes(kind: Cell, options: str) -> tuple[str, ...]:
 
 def _json_checks(checks: list[tuple[Cell, ...]]) -> tuple[set[str], list[tuple[Cell, ...]]]:
     """MariaDB's JSON is a text with a check `json_valid`: the columns, and the checks that are the user's own."""
-    columns, rest = set(), []
+    columns: set[str] = set()
+    rest: list[tuple[Cell, ...]] = []
     for name, clause in checks:
         found = re.fullmatch(r"json_valid\(`((?:[^`]|``)+)`\)", clause or "")
         if found:

@@ -135,10 +135,11 @@ class _Reader:
 
     def problems(self) -> tuple[str, ...]:
         """What the credential cannot read, by name."""
-        found = []
-        for schema in self._schemas:
-            if not self._control.value("SELECT has_schema_privilege(%s,'USAGE')", schema):
-                found.append(f"the credential lacks USAGE on schema {schema}")
+        found = [
+            f"the credential lacks USAGE on schema {schema}"
+            for schema in self._schemas
+            if not self._control.value("SELECT has_schema_privilege(%s,'USAGE')", schema)
+        ]
         rows = self._control.rows(_UNREADABLE, self._schemas)
         found += [f"the credential lacks SELECT on {name}" for name, readable, _ in rows if not readable]
         found += [

@@ -27,11 +27,11 @@ def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
         words = ",".join(literal(label) for label in labels)
         found.append(SourceObject("enum", name, f"CREATE TYPE {quoted(name)} AS ENUM ({words})"))
     for name, base, required, default, collation, checks in _rows(control, _DOMAINS, schemas, "pg_type", "t.oid"):
-        words = [f"CREATE DOMAIN {quoted(name)} AS {base}"]
-        words += [f"COLLATE {collation}"] if collation else []
-        words += [f"DEFAULT {default}"] if default else []
-        words += ["NOT NULL"] if required else []
-        found.append(SourceObject("domain", name, " ".join([*words, *(checks or [])])))
+        parts = [f"CREATE DOMAIN {quoted(name)} AS {base}"]
+        parts += [f"COLLATE {collation}"] if collation else []
+        parts += [f"DEFAULT {default}"] if default else []
+        parts += ["NOT NULL"] if required else []
+        found.append(SourceObject("domain", name, " ".join([*parts, *(checks or [])])))
     for name, fields in _rows(control, _COMPOSITES, schemas, "pg_type", "t.oid"):
         found.append(SourceObject("composite", name, f"CREATE TYPE {quoted(name)} AS ({', '.join(fields)})"))
     for name, subtype in _rows(control, _RANGES, schemas, "pg_type", "t.oid"):

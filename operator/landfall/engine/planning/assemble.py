@@ -106,6 +106,20 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
                 draft.warn(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
     for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
         draft.warn(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the credential of the Connection.")
+    _extensions(draft, target)
+    _in_the_way(draft, target)
+    largest = max((t.largest_row for t in tables), default=0)
+    if _MEMORY_FLOOR + largest * _COPIES_OF_A_ROW > draft.options.memory_bytes:
+        draft.warn(
+            Severity.BLOCKER,
+            "Memory",
+            "largest row",
+            f"the largest row has {largest} octets, which does not fit the memory budget of {draft.options.memory_bytes}",
+            "Raise spec.data.limits.memoryBytes.",
+        )
+
+
+def _extensions(draft: Draft, target: TargetFacts) -> None:
     for extension in draft.catalog.extensions:
         if extension in target.extensions:
             continue
@@ -114,6 +128,9 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
         else:
             advice = f"Install the packages of {extension} on the target's server, then CREATE EXTENSION."
         draft.warn(Severity.BLOCKER, "Extension", extension, f"the target lacks the extension {extension}", advice)
+
+
+def _in_the_way(draft: Draft, target: TargetFacts) -> None:
     for replaced in target.in_the_way:
         if draft.options.on_existing.value == "Fail":
             draft.warn(
@@ -140,15 +157,6 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
                     f"the {dependant.kind} {dependant.name} depends on {replaced.name} and cannot be put on the new one",
                     "Drop it before the migration and create it again afterwards.",
                 )
-    largest = max((t.largest_row for t in tables), default=0)
-    if _MEMORY_FLOOR + largest * _COPIES_OF_A_ROW > draft.options.memory_bytes:
-        draft.warn(
-            Severity.BLOCKER,
-            "Memory",
-            "largest row",
-            f"the largest row has {largest} octets, which does not fit the memory budget of {draft.options.memory_bytes}",
-            "Raise spec.data.limits.memoryBytes.",
-        )
 
 
 def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:

@@ -245,7 +245,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
         draft.say(Stage.TABLES, "check", check, target, sql)
     confidence = min(mapped.confidence, 75) if converted else mapped.confidence
-    made = ColumnPlan(
+    return ColumnPlan(
         source=column.name,
         target=name,
         source_type=column.type.text or "(none)",
@@ -263,7 +263,6 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         comment=column.comment,
         collate=column.collate,
     )
-    return made
 
 
 def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
@@ -308,11 +307,13 @@ def _mapped(
     converted = []
     for kind, count in sorted(counts.items()):
         if count and kind in DESCRIBED and kind in rules:
-            converted.append(_conversion(draft, label, kind, count, rules[kind].text))
+            converted.append(_conversion(draft, label, kind, count, rules[kind].text, decided))
     return mapped, tuple(c for c in converted if c)
 
 
-def _conversion(draft: Draft, label: str, kind: Violation, count: int, rule: str) -> Converted | None:
+def _conversion(
+    draft: Draft, label: str, kind: Violation, count: int, rule: str, decided: ColumnDecision | None
+) -> Converted | None:
     if rule == "Fail":
         draft.warn(
             Severity.BLOCKER,
@@ -323,7 +324,7 @@ def _conversion(draft: Draft, label: str, kind: Violation, count: int, rule: str
         )
         return None
     draft.warn(
-        Severity.HIGH,
+        Severity.MEDIUM if decided and decided.decision == "Approve" else Severity.HIGH,
         kind.value[0].upper() + kind.value[1:],
         label,
         f"{count} rows hold {DESCRIBED[kind]}; the rule {rule} changes them",

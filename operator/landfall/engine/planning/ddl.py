@@ -60,7 +60,7 @@ def create_table(table: TablePlan, tail: str = "") -> str:
     return f"CREATE TABLE {quoted(table.target)} (\n  {lines}\n){tail}"
 
 
-def default_of(engine: str, text: str, column: ColumnPlan, rename: expressions.Rename) -> Translated:  # noqa: PLR0911
+def default_of(engine: str, text: str, column: ColumnPlan, rename: expressions.Rename) -> Translated:  # noqa: C901, PLR0911  a table of literal forms
     """The default of a column of another engine, as the target's type wants it."""
     text, kind = text.strip(), column.target_type
     if text.upper() == "NULL":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landfall.engine.dialects import expressions
 from landfall.engine.planning import ddl
-from landfall.engine.planning.build import Draft, excluded
+from landfall.engine.planning.build import Draft, excluded, selected
 from landfall.engine.planning.model import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.schema.model import ForeignKey, Index, SourceObject, Table
 from landfall.engine.schema.names import quoted
@@ -282,7 +282,7 @@ _STAGES = {
 
 def objects(draft: Draft, *, before: bool) -> None:
     """Types, functions and sequences before the tables; triggers, policies, rules and comments after them."""
-    moved = {name for (_, name) in draft.names}
+    moved = {t.name for t in selected(draft.catalog, draft.options)} | {v.name for v in draft.catalog.views}
     for thing in draft.catalog.objects:
         if thing.table and thing.table not in moved:
             continue

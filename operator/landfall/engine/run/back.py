@@ -92,7 +92,7 @@ def written_since(ledger: Ledger, record: RunRecord, plan: Plan) -> dict[str, in
             if t.moved
         }
     chunks, deltas = ledger.chunks(record.key), ledger.deltas(record.key)
-    expected = dict(
+    expected: dict[int, int] = dict(
         ledger.control.rows(f'SELECT "table",sum(rows) FROM {ledger.schema}.chunk WHERE run=%s GROUP BY 1', record.key)
     )
     final = record.result.get("final_rows")
@@ -106,7 +106,7 @@ def written_since(ledger: Ledger, record: RunRecord, plan: Plan) -> dict[str, in
         counts = {xid: int(count) for xid, count in ledger.control.rows(queries.counts())}
         ours = sum(count for xid, count in counts.items() if xid in known)
         theirs = sum(count for xid, count in counts.items() if xid not in known)
-        meant = int(after.get(str(table.number), expected.get(table.number, 0)))
+        meant = int(after.get(str(table.number)) or expected.get(table.number) or 0)
         found[table.target] = theirs + max(0, meant - ours - theirs) if theirs or ours != meant else 0
     return found
 

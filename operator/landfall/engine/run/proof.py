@@ -38,8 +38,7 @@ def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[tuple[int
         for stage in Stage:
             waiting = [*waiting, *plan.of_stage(stage)]
             waiting = _rounds(control, waiting, refused, order, stage)
-        for statement in waiting:
-            order.append((statement.number, statement.stage))
+        order += [(statement.number, statement.stage) for statement in waiting]
     return refused, order
 
 

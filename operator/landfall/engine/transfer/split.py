@@ -5,6 +5,7 @@ The first range is open below and the last open above, so that rows added meanwh
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from landfall.engine.connect.source import Reader
@@ -68,11 +69,10 @@ def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int)
 
 def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) -> list[int]:
     """Boundaries every `batch_rows` rows of a sparse key, read from its index."""
-    bounds, at = [], first
+    bounds: list[int] = []
+    at = first
     while True:
-        found = reader.rows(
-            f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}"
-        )
+        found = reader.rows(f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}")
         if not found or found[0][0] is None or int(found[0][0]) == at:
             return bounds
         at = int(found[0][0])
@@ -83,7 +83,7 @@ def _between(key: str, bounds: Sequence[int]) -> list[str]:
     if not bounds:
         return [""]
     found = [f"{key}<{bounds[0]}"]
-    found += [f"{key}>={low} AND {key}<{high}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    found += [f"{key}>={low} AND {key}<{high}" for low, high in itertools.pairwise(bounds)]
     found.append(f"{key}>={bounds[-1]}")
     return found
 
@@ -103,7 +103,7 @@ def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) 
     if not bounds:
         return [""]
     made = [_below(keys, bounds[0])]
-    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in zip(bounds, bounds[1:], strict=False)]
+    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(bounds)]
     made.append(_at_least(keys, bounds[-1]))
     return made
 

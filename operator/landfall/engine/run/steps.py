@@ -1,0 +1,140 @@
+"""The steps before the finale: schema, copy, indexes. Each asks the ledger what is done and does the rest."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from landfall.engine.connect.postgresql import Control
+from landfall.engine.errors import (
+    EngineError,
+    ValueRefusedError,
+)
+from landfall.engine.options import Mode
+from landfall.engine.planning.model import Stage, Statement
+from landfall.engine.schema.names import quoted
+from landfall.engine.transfer.streams import Streams, split_tables, stage_path, stopped
+from landfall.engine.transfer.work import Event, Work
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a run ended."""
+
+    key: str
+    already: bool = False
+    rows: int = 0
+    tables: int = 0
+    seconds: float = 0.0
+    frozen_seconds: float = 0.0
+    redone_rows: int = 0
+    recovered: int = 0
+    corrected: list[str] = field(default_factory=list)
+    converted: list[str] = field(default_factory=list)
+    unvalidated: list[str] = field(default_factory=list)
+    consistent_as_of: str = ""
+    final_rows: dict[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, object]:
+        """For the ledger and for machines."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def schema(work: Work) -> None:
+    """The staging schema and its empty tables."""
+    control, ledger = work.ledger.control, work.ledger
+    if control.value("SELECT to_regnamespace(%s)", quoted(work.stage)) is None:
+        with control.transaction():
+            control.run(f"CREATE SCHEMA {quoted(work.stage)}")
+            control.run(f"REVOKE ALL ON SCHEMA {quoted(work.stage)} FROM PUBLIC")
+    statements = [*work.plan.of_stage(Stage.PREPARE), *work.plan.of_stage(Stage.TABLES)]
+    carry_out_all(work, statements, control)
+    if work.plan.mode == Mode.FULL:
+        ledger.check(work.lease)
+
+
+def carry_out_all(work: Work, statements: Sequence[Statement], control: Control) -> None:
+    """Run statements one after the other, leaving out what the ledger says is done."""
+    done = work.ledger.done(work.lease.key)
+    for statement in statements:
+        if statement.number in done:
+            continue
+        if work.stop.asked:
+            raise stopped()
+        carry_out(work, statement, control)
+
+
+def carry_out(work: Work, statement: Statement, control: Control) -> None:
+    """Run one statement and record it in the same transaction."""
+    with control.transaction():
+        control.run(f"SET LOCAL search_path={stage_path(work)}")
+        control.run("SET LOCAL check_function_bodies=off")
+        control.run("SET LOCAL maintenance_work_mem='256MB'")
+        work.ledger.mark_done(work.lease, statement.number, control)
+        control.run(statement.sql)
+    work.report(Event("step", statement.table, text=f"{statement.kind} {statement.name}"))
+
+
+def copy(work: Work) -> None:
+    """Every row, in chunks."""
+    split_tables(work)
+    Streams(work).run()
+
+
+def indexes(work: Work) -> None:
+    """Indexes of different tables in parallel, then what only touches the catalog."""
+    statements = [s for s in work.plan.of_stage(Stage.INDEXES) if s.number not in work.ledger.done(work.lease.key)]
+    _in_parallel(work, statements, _index)
+    carry_out_all(work, work.plan.of_stage(Stage.FINISH), work.ledger.control)
+    if work.plan.mode == Mode.FULL:
+        for table in work.plan.tables:
+            if table.moved:
+                work.ledger.control.run(f"ANALYZE {quoted(work.stage)}.{quoted(table.target)}")
+
+
+def _index(work: Work, statement: Statement, control: Control) -> None:
+    """Build an index; a unique one that fails now may be right after the delta, so it is built then."""
+    try:
+        carry_out(work, statement, control)
+    except ValueRefusedError as error:
+        work.report(Event("notice", statement.table, text=f"{statement.name} waits for the delta: {error.message}"))
+
+
+def _in_parallel(work: Work, statements: Sequence[Statement], body: Callable[[Work, Statement, Control], None]) -> None:  # noqa: C901  the thread's body is inside
+    tasks: queue.SimpleQueue[Statement] = queue.SimpleQueue()
+    for statement in statements:
+        tasks.put(statement)
+    failures: list[EngineError] = []
+
+    def thread() -> None:
+        control: Control | None = None
+        try:
+            control = Control(work.target_endpoint, "target")
+            work.ledger.register_backend(work.lease, "target", str(control.pid))
+            work.stop.register(control, control.raw.cancel)
+            while not failures and not work.stop.asked:
+                body(work, tasks.get_nowait(), control)
+        except queue.Empty:
+            pass
+        except EngineError as error:
+            failures.append(error)
+        finally:
+            if control:
+                work.stop.forget(control)
+                control.close()
+
+    threads = [threading.Thread(target=thread, daemon=True) for _ in range(min(work.threads, len(statements)))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    if work.stop.asked:
+        raise stopped()
+    if failures:
+        raise failures[0]
+
+
+def nothing(_work: Work) -> None:
+    """A step that this mode leaves out."""

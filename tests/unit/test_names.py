@@ -1,0 +1,33 @@
+"""Names in the target: short enough, unique, and always the same."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landfall.engine.schema.names import NameSpace, literal, quoted, shortened
+
+
+@given(st.text(min_size=1))
+def test_a_name_has_at_most_63_bytes(name: str) -> None:
+    assert len(shortened(name).encode()) <= 63
+    assert shortened(name) == shortened(name)
+
+
+@given(st.lists(st.text("aäé", min_size=1, max_size=90), max_size=12))
+def test_names_of_one_space_never_collide(names: list[str]) -> None:
+    space = NameSpace()
+    claimed = [space.claim(name, str(at)) for at, name in enumerate(names)]
+    assert len(set(claimed)) == len(claimed)
+    again = NameSpace()
+    assert claimed == [again.claim(name, str(at)) for at, name in enumerate(names)]
+
+
+@pytest.mark.parametrize(("text", "sql"), [("a", "'a'"), ("it's", "'it''s'"), ("a\\b", "E'a\\\\b'"), ("", "''")])
+def test_literals(text: str, sql: str) -> None:
+    assert literal(text) == sql
+
+
+def test_quotes_are_doubled() -> None:
+    assert quoted('a"b') == '"a""b"'

@@ -1,0 +1,131 @@
+"""Plans from catalogs: nothing is lost without a line, and the digest covers what changes the result."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from landfall.engine.dialects.mapping import Violation
+from landfall.engine.errors import SpecError
+from landfall.engine.options import ColumnDecision, Endpoint, Engine, Options, Policies
+from landfall.engine.planning.assemble import TargetFacts, changed_objects, draft_plan, settle
+from landfall.engine.planning.build import Census
+from landfall.engine.planning.model import Decision, Plan, Severity, Stage
+from landfall.engine.schema.model import Catalog, Column, ColumnType, Index, IndexPart, SourceObject, Table, View
+from landfall.engine.store.archive import packed, unpacked
+
+FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
+ENDS = (Endpoint(Engine.MARIADB, "h", 3306, "shop"), Endpoint(Engine.POSTGRESQL, "t", 5432, "w"))
+
+
+def column(name: str, kind: str, **more: object) -> Column:
+    return Column(
+        name,
+        ColumnType(kind.split("(", maxsplit=1)[0].split(maxsplit=1)[0], kind, unsigned="unsigned" in kind, charset="utf8mb4"),
+        **more,
+    )
+
+
+ITEM = Table(
+    "shop",
+    "Item",
+    (column("Id", "int(11)", nullable=False), column("Seen", "datetime"), column("Name", "text")),
+    (Index("PRIMARY", (IndexPart("Id"),), unique=True, primary=True),),
+    rows=5000,
+)
+CATALOG = Catalog(Engine.MARIADB, "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
+
+
+def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:
+    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS)
+
+
+def counted(name: str, kind: Violation, rows: int = 3) -> Census:
+    return Census(violations={("shop", "Item", name): {kind: rows}})
+
+
+def test_names_are_folded_and_keys_are_found() -> None:
+    table = planned().tables[0]
+    assert (table.target, [c.target for c in table.columns]) == ("item", ["id", "seen", "name"])
+    assert (table.key, table.key_kind, table.row_key) == (("Id",), "integer", ("Id",))
+
+
+def test_everything_that_is_not_carried_has_a_line() -> None:
+    things = (
+        SourceObject("trigger", "bump", table="Item"),
+        SourceObject("routine", "tidy", signature="()"),
+        SourceObject("event", "nightly"),
+    )
+    indexes = (*ITEM.indexes, Index("words", (IndexPart("Name"),), method="FULLTEXT"))
+    views = (View("shop", "odd", "SELECT FROM WHERE (("),)
+    catalog = replace(CATALOG, objects=things, tables=(replace(ITEM, indexes=indexes),), views=views)
+    assert {r.affected for r in planned(catalog).risks} >= {"bump", "tidy()", "nightly", "shop.Item.words", "odd"}
+
+
+def test_a_zero_date_is_proposed_as_null_and_needs_a_person() -> None:
+    plan = planned(census=counted("Seen", Violation.ZERO_DATE))
+    seen = plan.tables[0].columns[1]
+    assert seen.decision is Decision.NEEDS_REVIEW
+    assert (seen.converted[0].rows, seen.converted[0].rule) == (3, "Null")
+    assert "shop.Item.Seen" in plan.to_review
+
+
+def test_a_decision_in_a_table_plan_settles_it() -> None:
+    decided = ColumnDecision("", "Item", "Seen", "Approve", policy="Map:2000-01-01")
+    plan = planned(census=counted("Seen", Violation.ZERO_DATE), decisions=(decided,))
+    assert plan.tables[0].columns[1].converted[0].rule == "Map:2000-01-01"
+    assert plan.to_review == ()
+
+
+def test_fail_blocks() -> None:
+    plan = planned(census=counted("Name", Violation.NUL_BYTE), policies=Policies(nul_bytes="Fail"))
+    assert [r.affected for r in plan.blockers] == ["shop.Item.Name"]
+
+
+def test_an_unknown_policy_is_refused_with_the_choice() -> None:
+    with pytest.raises(SpecError) as caught:
+        planned(census=counted("Name", Violation.NUL_BYTE), policies=Policies(nul_bytes="Eat"))
+    assert "Fail, Replace, Strip" in caught.value.advice
+
+
+def test_a_decision_about_a_column_that_is_not_there_blocks() -> None:
+    plan = planned(decisions=(ColumnDecision("", "Item", "Gone", "Approve"),))
+    assert [r.affected for r in plan.blockers] == ["Item.Gone"]
+
+
+def test_the_digest_leaves_out_estimates_and_covers_rules() -> None:
+    plain = planned()
+    assert planned(replace(CATALOG, tables=(replace(ITEM, rows=9),))).digest() == plain.digest()
+    assert planned(census=counted("Seen", Violation.ZERO_DATE)).digest() != plain.digest()
+    assert planned(exclude_tables=("x*",)).digest() == plain.digest()
+
+
+def test_a_plan_survives_its_archive() -> None:
+    plan = planned(census=counted("Seen", Violation.ZERO_DATE))
+    assert unpacked(packed(plan)) == plan
+    assert unpacked(packed(plan)).digest() == plan.digest()
+
+
+def test_a_changed_schema_is_named_and_changed_rows_are_not() -> None:
+    plan = planned()
+    assert changed_objects(plan, replace(CATALOG, tables=(replace(ITEM, rows=1),)), Options()) == ()
+    wider = replace(ITEM, columns=(*ITEM.columns, column("More", "int(11)")))
+    assert changed_objects(plan, replace(CATALOG, tables=(wider,)), Options()) == ("shop.Item",)
+
+
+def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> None:
+    views = (View("shop", "some", "SELECT Id FROM Item"),)
+    plan = planned(replace(CATALOG, views=views))
+    view = next(s for s in plan.statements if s.kind == "view")
+    key = next(s for s in plan.statements if s.kind == "primary key")
+    order = [(s.number, s.stage) for s in plan.statements if s.number not in {view.number, key.number}]
+    settled = settle(plan, {view.number: "no such function", key.number: "no"}, order)
+    assert not [s for s in settled.statements if s.kind in {"view", "primary key"}]
+    assert {(r.affected, r.severity) for r in settled.risks} >= {("some", Severity.HIGH), ("shop.Item.PRIMARY", Severity.BLOCKER)}
+
+
+def test_foreign_keys_and_triggers_wait_for_the_delta() -> None:
+    order = list(Stage)
+    assert order.index(Stage.KEYS) > order.index(Stage.INDEXES)
+    assert order.index(Stage.LAST) > order.index(Stage.KEYS)

@@ -1,0 +1,33 @@
+"""The shape of the house: what linters do not hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+SOURCES = sorted((ROOT / "operator" / "landfall").rglob("*.py"))
+
+
+def test_operator_is_not_a_package() -> None:
+    assert not (ROOT / "operator" / "__init__.py").exists()
+
+
+def test_every_module_says_why_it_exists() -> None:
+    silent = [p for p in SOURCES if not ast.get_docstring(ast.parse(p.read_text()))]
+    assert silent == []
+
+
+def test_no_file_is_too_long() -> None:
+    assert [p for p in SOURCES if len(p.read_text().splitlines()) > 500] == []
+
+
+def test_no_drawer_for_odds_and_ends() -> None:
+    words = {"utils", "helpers", "common", "misc", "manager", "base"}
+    assert [p for p in SOURCES if words & {p.stem, p.parent.name}] == []
+
+
+def test_nothing_is_dropped_with_what_depends_on_it() -> None:
+    found = [p for p in SOURCES for line in p.read_text().splitlines() if re.search(r"(DROP|TRUNCATE)[^\"]* CASCADE", line)]
+    assert found == []
