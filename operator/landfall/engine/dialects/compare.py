@@ -142,9 +142,18 @@ class TargetQueries:
         """The COPY statement that fills the table."""
         return postgresql.copy_in(self.table, [target for _, target, _ in self._shape.copied], form)
 
-    def groups(self) -> str:
-        """Rows of (writing transaction, count, sum)."""
-        return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table} GROUP BY xmin"
+    def groups(self, blocks: tuple[int, int | None] | None = None) -> str:
+        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks."""
+        where = ""
+        if blocks:
+            low, high = blocks
+            where = f" WHERE ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else "")
+        return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{where} GROUP BY xmin"
+
+    def blocks(self) -> str:
+        """How many blocks the table has."""
+        name = self.table.replace("'", "''")
+        return f"SELECT pg_relation_size('{name}')/current_setting('block_size')::int"
 
     def counts(self) -> str:
         """Rows of (writing transaction, count)."""

@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
 
 from landfall.engine.connect.source import Reader, Source
 from landfall.engine.dialects import mysql, sqlite
-from landfall.engine.dialects.mapping import Violation
+from landfall.engine.dialects.mapping import Probe, Violation
 from landfall.engine.errors import EngineError
 from landfall.engine.options import Engine, Options
 from landfall.engine.planning.build import Census, selected
 from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
+_WORTH_SPLITTING = 200_000
 
-def take(source: Source, catalog: Catalog, options: Options, told: Callable[[str], None]) -> Census:
+
+def take(  # noqa: C901  the thread body is inside
+    source: Source, catalog: Catalog, options: Options, told: Callable[[str], None]
+) -> Census:
     """Count everything that planning asks, several tables at a time."""
-    tables: queue.SimpleQueue[Table] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[tuple[Table, str]] = queue.SimpleQueue()
     chosen = [t for t in selected(catalog, options) if t.holds_rows]
-    for table in sorted(chosen, key=lambda t: -t.bytes):
-        tables.put(table)
     counted = _Counted(Engine(catalog.engine))
-    threads = min(max(1, options.parallelism), source.most_readers, len(chosen) or 1)
+    most = min(max(1, options.parallelism), source.most_readers)
+    first = source.reader()
+    for table in sorted(chosen, key=lambda t: -t.bytes):
+        for part in counted.parts(first, table, most):
+            tasks.put((table, part))
+    first.close()
+    threads = min(most, tasks.qsize() or 1)
     failures: list[EngineError] = []
 
     def body() -> None:
@@ -31,8 +40,8 @@ def take(source: Source, catalog: Catalog, options: Options, told: Callable[[str
         try:
             reader = source.reader()
             while not failures:
-                table = tables.get_nowait()
-                counted.table(reader, table)
+                table, part = tasks.get_nowait()
+                counted.table(reader, table, part)
                 told(f"{table.name}: {counted.rows[(table.schema, table.name)]} rows")
         except queue.Empty:
             pass
@@ -55,31 +64,54 @@ def take(source: Source, catalog: Catalog, options: Options, told: Callable[[str
 class _Counted:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._lock = threading.Lock()
         self.rows: dict[tuple[str, str], int] = {}
         self.largest: dict[tuple[str, str], int] = {}
         self.violations: dict[tuple[str, str, str], dict[Violation, int]] = {}
 
-    def table(self, reader: Reader, table: Table) -> None:
-        where = (table.schema, table.name)
+    def parts(self, reader: Reader, table: Table, count: int) -> list[str]:
+        """A large table of MySQL in equal ranges of its integer key, so that several sessions count it."""
+        key = table.primary.parts[0].column if table.primary else ""
+        whole = bool(key) and table.column(key).type.name in mysql.INTEGERS
+        if self._engine not in {Engine.MYSQL, Engine.MARIADB} or not whole or table.rows < _WORTH_SPLITTING:
+            return [""]
+        name = mysql.name(key)
+        low, high = reader.rows(f"SELECT MIN({name}),MAX({name}) FROM {mysql.table_name(table)}")[0]
+        if low is None or high is None:
+            return [""]
+        step = (int(high) - int(low)) // count + 1
+        bounds = [int(low) + step * n for n in range(1, count)]
+        return [
+            *(f" WHERE {name}<{bound}" for bound in bounds[:1]),
+            *(f" WHERE {name}>={left} AND {name}<{right}" for left, right in itertools.pairwise(bounds)),
+            *(f" WHERE {name}>={bound}" for bound in bounds[-1:]),
+        ] or [""]
+
+    def table(self, reader: Reader, table: Table, part: str) -> None:
+        """Count one part of a table and add it to what is known."""
+        asked: list[tuple[str, Probe]] = []
         if self._engine is Engine.POSTGRESQL:
-            name = f"{quoted(table.schema)}.{quoted(table.name)}"
-            sizes = "+".join(f"coalesce(octet_length({quoted(c)}),0)" for c in _wide(table)) or "0"
-            row = reader.rows(f"SELECT count(*),coalesce(max({sizes}),0) FROM ONLY {name}")[0]
-            self.rows[where], self.largest[where] = int(row[0] or 0), int(row[1] or 0)
-            return
-        dialect = sqlite if self._engine is Engine.SQLITE else mysql
-        asked = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
-        octets = dialect.long_octets(table)
-        columns = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
-        columns += [f"SUM({p.predicate})" for _, p in asked]
+            name = f"ONLY {quoted(table.schema)}.{quoted(table.name)}"
+            octets = "+".join(f"coalesce(octet_length({quoted(c)}),0)" for c in _wide(table))
+        else:
+            dialect = sqlite if self._engine is Engine.SQLITE else mysql
+            asked = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
+            octets, name = dialect.long_octets(table), dialect.table_name(table)
+        columns = ["COUNT(*)", f"MAX({octets})" if octets else "0", *(f"SUM({p.predicate})" for _, p in asked)]
         answers: list[str | None] = []
-        for part in _parts(columns):
-            answers += reader.rows(f"SELECT {','.join(part)} FROM {dialect.table_name(table)}")[0]
-        self.rows[where], self.largest[where] = int(answers[0] or 0), int(answers[1] or 0)
-        for (column, probe), answer in zip(asked, answers[2:], strict=True):
-            count = int(float(answer or 0))
-            if count:
-                self.violations.setdefault((*where, column), {})[probe.kind] = count
+        for some in _parts(columns):
+            answers += reader.rows(f"SELECT {','.join(some)} FROM {name}{part}")[0]
+        self._add((table.schema, table.name), asked, answers)
+
+    def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
+        with self._lock:
+            self.rows[where] = self.rows.get(where, 0) + int(answers[0] or 0)
+            self.largest[where] = max(self.largest.get(where, 0), int(answers[1] or 0))
+            for (column, probe), answer in zip(asked, answers[2:], strict=True):
+                count = int(float(answer or 0))
+                if count:
+                    counts = self.violations.setdefault((*where, column), {})
+                    counts[probe.kind] = counts.get(probe.kind, 0) + count
 
 
 def _wide(table: Table) -> list[str]:

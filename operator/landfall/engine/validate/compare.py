@@ -24,8 +24,11 @@ from landfall.engine.transfer.streams import stopped
 from landfall.engine.transfer.work import Event, Work
 
 _NAMED = 20
+_TID_SCANS_SINCE = 140000
+_LEAST_BLOCKS = 4096
 
 Sum = tuple[int, int]
+_Scan = tuple[TablePlan, tuple[int, int | None] | None]
 
 
 @dataclass(slots=True)
@@ -73,16 +76,14 @@ class Comparison:
         tasks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
         for chunk in sorted(chunks, key=lambda c: -by_number[c.table].bytes):
             tasks.put(chunk)
-        scans: queue.SimpleQueue[TablePlan] = queue.SimpleQueue()
-        for table in sorted(tables, key=lambda t: -t.bytes):
-            scans.put(table)
+        scans = self._scans(sorted(tables, key=lambda t: -t.bytes))
         threads = [
             threading.Thread(target=self._guarded, args=(lambda r=r: self._sum_source(r, tasks, by_number),), daemon=True)
             for r in self._readers
         ]
         threads += [
             threading.Thread(target=self._guarded, args=(lambda: self._sum_target(scans),), daemon=True)
-            for _ in range(min(len(tables), self._work.threads))
+            for _ in range(min(scans.qsize(), self._work.threads))
         ]
         for thread in threads:
             thread.start()
@@ -112,31 +113,46 @@ class Comparison:
             self._source[(chunk.table, chunk.number)] = (count, total)
             self._work.report(Event("compared", tables[chunk.table].label, count))
 
-    def _sum_target(self, scans: queue.SimpleQueue[TablePlan]) -> None:
+    def _scans(self, tables: Sequence[TablePlan]) -> queue.SimpleQueue[_Scan]:
+        """What to scan on the target: large tables in ranges of blocks, so that all streams have work to the end."""
+        scans: queue.SimpleQueue[_Scan] = queue.SimpleQueue()
+        split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
+        for table in tables:
+            self._target[table.number] = {}
+            queries = TargetQueries(self._work.shape(table), self._work.stage)
+            blocks = int(self._work.ledger.control.value(queries.blocks())) if split else 0
+            step = max(_LEAST_BLOCKS, blocks // (self._work.threads * 4) + 1)
+            lows = list(range(0, max(blocks, 1), step))
+            for low, high in zip(lows, [*lows[1:], None], strict=True):
+                scans.put((table, (low, high) if len(lows) > 1 else None))
+        return scans
+
+    def _sum_target(self, scans: queue.SimpleQueue[_Scan]) -> None:
         wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
         self._work.stop.register(wire, wire.abort)
         self._work.ledger.register_backend(self._work.lease, "target", str(wire.pid))
         try:
             while not self._failure and not self._work.stop.asked:
                 try:
-                    table = scans.get_nowait()
+                    table, blocks = scans.get_nowait()
                 except queue.Empty:
                     return
-                self._target[table.number] = self._scan(wire, table)
+                self._scan(wire, table, blocks)
         finally:
             self._work.stop.forget(wire)
             wire.close()
 
-    def _scan(self, wire: Wire, table: TablePlan) -> dict[str, Sum]:
+    def _scan(self, wire: Wire, table: TablePlan, blocks: tuple[int, int | None] | None) -> None:
         queries = TargetQueries(self._work.shape(table), self._work.stage)
-        return {str(x): (int(n or 0), int(s or 0)) for x, n, s in wire.rows(queries.groups())}
+        found = wire.rows(queries.groups(blocks))
+        with self._lock:
+            groups = self._target[table.number]
+            for xid, count, total in found:
+                groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
 
     def rescan(self, tables: Sequence[TablePlan]) -> list[TableDifference]:
         """Compare some tables again after a delta; the source stands still, so its sums still hold."""
-        scans: queue.SimpleQueue[TablePlan] = queue.SimpleQueue()
-        for table in tables:
-            scans.put(table)
-        self._sum_target(scans)
+        self._sum_target(self._scans(tables))
         return self._differences(list(tables), self._work.ledger.chunks(self._work.lease.key))
 
     def source_sums(self) -> dict[tuple[int, int], Sum]:
