@@ -117,7 +117,7 @@ class Finale:
             told = "; ".join(d.describe() for d in differences)
             work.report(Event("verdict", text=f"different: {told}"))
             message = f"source and target differ: {told}"
-            raise VerdictError(message, advice="Nothing was cut over. See docs/guides/verdict.md for what to look at.")
+            raise VerdictError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
         for planned in work.plan.tables:
             if planned.moved:
                 work.ledger.verified(work.lease, planned.number)
