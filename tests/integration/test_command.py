@@ -196,3 +196,46 @@ def test_secrets_come_from_the_environment_and_stay_out_of_everything(
             (found,) = target.execute(f"SELECT coalesce(string_agg(t::text,' '),'') FROM landfall.{table} t".encode()).fetchone()
             assert _SECRET not in found
             assert _SECRET.encode().hex() not in found
+
+
+def test_schema_only_brings_empty_tables(
+    documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    before = pg15.dump(fresh)
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", mode="SchemaOnly")])
+    assert landfall("run", path).returncode == 0
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM item").fetchone() == (0,)
+    assert landfall("rollback", path).returncode == 0
+    assert pg15.dump(fresh) == before
+
+
+def test_confirm_waits_for_a_persons_word(
+    documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
+) -> None:
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "Confirm"})])
+    waiting = landfall("run", path)
+    assert (waiting.returncode, "--quiesced" in waiting.stderr) == (3, True), waiting.stderr
+    maria.sql("UPDATE item SET name='late' WHERE id=7", fresh)
+    done = landfall("run", "--quiesced", path)
+    assert done.returncode == 0, done.stderr
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT name FROM item WHERE id=7").fetchone() == ("late",)
+
+
+def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    maria.sql(
+        "CREATE TABLE parent (code VARCHAR(9) PRIMARY KEY) COLLATE utf8mb4_general_ci; INSERT INTO parent VALUES ('abc');"
+        "CREATE TABLE child (id INT PRIMARY KEY, code VARCHAR(9), CONSTRAINT up FOREIGN KEY (code) REFERENCES parent (code))"
+        " COLLATE utf8mb4_general_ci; INSERT INTO child VALUES (1,'abc'),(2,'ABC'),(3,NULL)",
+        maria.database(fresh),
+    )
+    given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
+    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("m")])
+    blocked = landfall("run", "--yes", path)
+    assert blocked.returncode == 1
+    assert "1 rows have no parent in parent" in blocked.stderr
+    manifest.written(path, [*given, manifest.migration("m", policies={"orphans": "NotValid"})])
+    assert landfall("run", "--yes", path).returncode == 0
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT convalidated FROM pg_constraint WHERE conname='up'").fetchone() == (False,)

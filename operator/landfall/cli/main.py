@@ -10,6 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -75,11 +76,20 @@ Takeover = Annotated[
 
 
 @app.command()
-def run(files: Files, name: Name = None, output: Format = Output.TEXT, yes: Yes = False, takeover: Takeover = 30) -> None:
+def run(
+    files: Files,
+    name: Name = None,
+    output: Format = Output.TEXT,
+    yes: Yes = False,
+    quiesced: Annotated[
+        bool, typer.Option("--quiesced", help="With quiesce: Confirm: the source's writers have stopped.")
+    ] = False,
+    takeover: Takeover = 30,
+) -> None:
     """Plan, ask where the plan needs it, move, compare and cut over. Run it again to go on after an interruption."""
     with _reported(output):
         bundle = read(files)
-        wanted = _with_takeover(request(bundle, name), takeover)
+        wanted = _refined(request(bundle, name), takeover_seconds=takeover, quiesced=quiesced)
         state = bundle.migrations[wanted.name].spec.desired_state or "Completed"
         _notices(output, wanted)
         if state in {"RolledBack", "Cancelled"}:
@@ -143,7 +153,7 @@ def rollback(
     """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back."""
     with _reported(output):
         bundle = read(files)
-        _go_back(bundle, _with_takeover(request(bundle, name), takeover), output, discard=discard_writes)
+        _go_back(bundle, _refined(request(bundle, name), takeover_seconds=takeover), output, discard=discard_writes)
 
 
 @app.command()
@@ -168,10 +178,9 @@ def gc(
 # -- what the commands share ------------------------------------------------------------------------------------------
 
 
-def _with_takeover(wanted: Request, seconds: int) -> Request:
-    from dataclasses import replace  # noqa: PLC0415  one use
-
-    return replace(wanted, options=replace(wanted.options, takeover_seconds=seconds))
+def _refined(wanted: Request, *, takeover_seconds: int, quiesced: bool = False) -> Request:
+    options = replace(wanted.options, takeover_seconds=takeover_seconds, quiesced=quiesced)
+    return replace(wanted, options=options)
 
 
 def _console(*, error: bool = False) -> Console:

@@ -135,3 +135,4 @@ class Options:
     ledger_schema: str = "landfall"
     takeover_seconds: int = 30
     freeze_limit_seconds: int = 60
+    quiesced: bool = False

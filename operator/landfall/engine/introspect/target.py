@@ -46,6 +46,7 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
         available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
         problems=tuple(_problems(control, schema)),
+        lock_slots=int(control.value(_LOCK_SLOTS)),
     )
 
 
@@ -159,6 +160,10 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         yield Dependant("grant", f"{privilege}{columns} to {to}", name, "", sql)
 
 
+_LOCK_SLOTS = (
+    "SELECT current_setting('max_locks_per_transaction')::int"
+    "*(current_setting('max_connections')::int+current_setting('max_prepared_transactions')::int)"
+)
 _GRANTS = (
     "SELECT a.grantee::regrole::text,a.privilege_type,NULL,a.is_grantable FROM pg_class c, aclexplode(c.relacl) a"
     " WHERE c.oid=%s AND a.grantee<>c.relowner UNION ALL"

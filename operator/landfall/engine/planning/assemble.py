@@ -36,7 +36,6 @@ class TargetFacts:
     extensions: frozenset[str]
     available_extensions: frozenset[str]
     problems: tuple[str, ...] = ()
-    exposed: bool = False
     lock_slots: int = 0
 
 
@@ -108,6 +107,15 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
         draft.warn(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the credential of the Connection.")
     _extensions(draft, target)
     _in_the_way(draft, target)
+    objects = 2 * (len(tables) + sum(len(t.counters) for t in tables) + len(draft.catalog.views) + len(target.in_the_way))
+    if target.lock_slots and objects > target.lock_slots // 2:
+        draft.warn(
+            Severity.BLOCKER,
+            "Locks",
+            "cutover",
+            f"the cutover needs about {objects} locks at once; the target has room for {target.lock_slots}, shared with everybody",
+            "Raise max_locks_per_transaction on the target, or move fewer tables at a time.",
+        )
     largest = max((t.largest_row for t in tables), default=0)
     if _MEMORY_FLOOR + largest * _COPIES_OF_A_ROW > draft.options.memory_bytes:
         draft.warn(

@@ -42,6 +42,7 @@ class Census:
     rows: Counts[tuple[str, str], int] = field(default_factory=dict)
     largest: Counts[tuple[str, str], int] = field(default_factory=dict)
     violations: Counts[tuple[str, str, str], Counts[Violation, int]] = field(default_factory=dict)
+    orphans: Counts[tuple[str, str, int], int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

@@ -29,8 +29,9 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
         mine = next(c for c in planned.columns if c.source == column.name)
         if column.on_update_now and mine.moved:
             _touch(draft, planned, mine)
-    for key in table.foreign_keys:
-        _foreign_key(draft, table, planned, key)
+    for at, key in enumerate(table.foreign_keys):
+        orphans = draft.census.orphans.get((table.schema, table.name, at), 0)
+        _foreign_key(draft, table, planned, key, orphans)
 
 
 def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -228,7 +229,7 @@ def _touch(draft: Draft, planned: TablePlan, column: ColumnPlan) -> None:
     draft.say(Stage.LAST, "trigger", name, planned.target, sql, describes=f"{planned.label}.{column.source}")
 
 
-def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey) -> None:
+def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey, orphans: int) -> None:
     label = f"{planned.label}.{key.name or '_'.join(key.columns)}"
     target = draft.names.get((key.ref_schema or table.schema, key.ref_table))
     if target is None:
@@ -254,9 +255,23 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
     valid = "" if partitioned else " NOT VALID"
     sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {clause}{valid}"
     draft.say(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
-    if not partitioned:
+    if orphans:
+        _orphans(draft, label, key.ref_table, orphans)
+    elif not partitioned:
         sql = f"ALTER TABLE {quoted(planned.target)} VALIDATE CONSTRAINT {quoted(name)}"
         draft.say(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
+
+
+def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
+    """Rows without a parent: a blocker, or by policy a key that holds for new rows only."""
+    if draft.options.policies.orphans == "NotValid":
+        text = f"{count} rows have no parent in {parent}; the key is added NOT VALID and holds for new rows only"
+        draft.warn(Severity.HIGH, "Orphans", label, text, "Mend the rows and VALIDATE the constraint when you can.")
+        return
+    text = f"{count} rows have no parent in {parent} (values are compared exactly)"
+    draft.warn(
+        Severity.BLOCKER, "Orphans", label, text, "Mend the rows on the source, or set spec.data.policies.orphans: NotValid."
+    )
 
 
 # -- the rest of the schema -------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from types import ModuleType
 
 from landfall.engine.connect.source import Reader, Source
 from landfall.engine.dialects import mysql, sqlite
@@ -17,6 +18,7 @@ from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
 _WORTH_SPLITTING = 200_000
+_BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
 
 
 def take(  # noqa: C901  the thread body is inside
@@ -58,7 +60,44 @@ def take(  # noqa: C901  the thread body is inside
         worker.join()
     if failures:
         raise failures[0]
-    return Census(counted.rows, counted.largest, counted.violations)
+    return Census(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
+
+
+def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
+    """Rows whose foreign key finds no parent when values are compared exactly, as the target will. PostgreSQL has none."""
+    found: dict[tuple[str, str, int], int] = {}
+    if catalog.engine == Engine.POSTGRESQL:
+        return found
+    dialect = sqlite if catalog.engine == Engine.SQLITE else mysql
+    tables = {(t.schema, t.name): t for t in chosen}
+    reader = source.reader()
+    try:
+        for table in chosen:
+            for at, key in enumerate(table.foreign_keys):
+                parent = tables.get((key.ref_schema or table.schema, key.ref_table))
+                if parent is None:
+                    continue
+                others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+                if len(others) != len(key.columns):
+                    continue
+                count = reader.rows(_orphan_query(dialect, table, parent, key.columns, others))[0][0]
+                if int(count or 0):
+                    found[(table.schema, table.name, at)] = int(count or 0)
+    finally:
+        reader.close()
+    return found
+
+
+def _orphan_query(dialect: ModuleType, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
+    """The join uses the parent's key in the source's own comparison; what matched only loosely counts as well."""
+    pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(columns, others, strict=True)]
+    joined = " AND ".join(f"{p}={c}" for c, p in pairs)
+    filled = " AND ".join(f"{c} IS NOT NULL" for c, _ in pairs)
+    loose = " OR ".join(f"CAST({p} AS {_BYTES[dialect.__name__]})<>CAST({c} AS {_BYTES[dialect.__name__]})" for c, p in pairs)
+    return (
+        f"SELECT COUNT(*) FROM {dialect.table_name(table)} c LEFT JOIN {dialect.table_name(parent)} p ON {joined}"
+        f" WHERE {filled} AND ({pairs[0][1]} IS NULL OR {loose})"
+    )
 
 
 class _Counted:

@@ -11,6 +11,7 @@ from landfall.engine.connect.source import Freeze, Reader
 from landfall.engine.cutover import swap
 from landfall.engine.dialects import mysql
 from landfall.engine.errors import (
+    ApprovalRequiredError,
     ConnectionLostError,
     EngineError,
     SourceBusyError,
@@ -45,6 +46,9 @@ class Finale:
             self._keys(compared=False)
             self._cut_over()
             return self._outcome
+        if work.plan.quiesce == Quiesce.CONFIRM and not work.options.quiesced:
+            message = "everything is copied; with quiesce: Confirm a person says when the source's writers have stopped"
+            raise ApprovalRequiredError(message, advice="Stop them, then run the same command again with --quiesced.")
         began = time.monotonic()
         with self._frozen(), self._readers() as readers:
             mark = self._mark()
@@ -207,7 +211,7 @@ class Finale:
             for c in t.columns
             for v in c.converted
         ]
-        retain = work.options.retain_seconds
+        retain = work.options.retain_seconds if work.options.generate_rollback else 0
         result = self._outcome.as_dict()
         swap.cut_over(ledger, work.lease, record, work.plan, result, frozen=self._still_frozen, retain_seconds=retain)
         work.report(Event("state", text=State.CUT_OVER.value))
