@@ -93,7 +93,6 @@ class Policies:
     invalid_encoding: str | None = None
     type_mismatch: str | None = None
     orphans: str | None = None
-    duplicate_keys: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Source(Protocol):
     def snapshot(self, readers: Sequence[Reader]) -> bool:
         """Put all readers into a transaction; whether they see the same moment."""
 
-    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
         """Lock writers out. Raises SourceBusyError when the lock cannot be had."""
 
     def position(self) -> str | None:
@@ -131,6 +131,47 @@ def _rendered(value: bytes, kind: str) -> Iterator[bytes]:
         yield b"\x01"
     else:
         yield value
+
+
+class _Session(Protocol):
+    def rows(self, sql: str) -> list[Row]: ...
+
+    def close(self) -> None: ...
+
+
+class _Held:
+    """A session that holds a lock until it is released; the lock dies with the session."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+
+    def alive(self) -> bool:
+        """Whether the session, and with it the lock, is still there."""
+        with contextlib.suppress(EngineError):
+            return self._session.rows("SELECT 1") == [("1",)]
+        return False
+
+    def release(self) -> None:
+        """Let go."""
+        self._session.close()
+
+
+def _locked(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
+    """Take a lock that is waited for a few seconds, a few times. Raises SourceBusyError when it cannot be had."""
+    for attempt in itertools.count(1):
+        try:
+            for statement in lock:
+                session.rows(statement)
+        except SourceBusyError:
+            if attempt == _LOCK_TRIES:
+                session.close()
+                raise
+            if undo:
+                session.rows(undo)
+            time.sleep(0.5 * attempt)
+        else:
+            break
+    return _Held(session)
 
 
 def _summed(rows: list[Row]) -> tuple[int, int]:
@@ -203,19 +244,6 @@ class _PostgresqlReader:
         self.wire.close()
 
 
-class _WireFreeze:
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-
-    def alive(self) -> bool:
-        with contextlib.suppress(EngineError):
-            return self._wire.rows("SELECT 1") == [("1",)]
-        return False
-
-    def release(self) -> None:
-        self._wire.close()
-
-
 class _PostgresqlSource:
     most_readers = 64
 
@@ -233,23 +261,10 @@ class _PostgresqlSource:
             reader.begin(name)
         return True
 
-    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _WireFreeze:
-        del seconds
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
         wire = Wire(self._endpoint, "source", {**PINNED, "lock_timeout": f"{_LOCK_SECONDS}s"})
         listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
-        for attempt in range(_LOCK_TRIES):
-            wire.rows("BEGIN")
-            try:
-                wire.rows(f"LOCK TABLE {listed} IN SHARE MODE")
-            except SourceBusyError:
-                wire.rows("ROLLBACK")
-                if attempt == _LOCK_TRIES - 1:
-                    raise
-                time.sleep(0.5 * (attempt + 1))
-            else:
-                return _WireFreeze(wire)
-        message = "source: writers could not be locked out"
-        raise SourceBusyError(message)
+        return _locked(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
 
     def position(self) -> str | None:
         """The next transaction identifier, while no transaction is in flight."""
@@ -295,19 +310,6 @@ class _MySqlReader:
         self.session.close()
 
 
-class _MySqlFreeze:
-    def __init__(self, session: MySqlSession) -> None:
-        self._session = session
-
-    def alive(self) -> bool:
-        with contextlib.suppress(EngineError):
-            return self._session.rows("SELECT 1") == [("1",)]
-        return False
-
-    def release(self) -> None:
-        self._session.close()
-
-
 class _MySqlSource:
     most_readers = 64
 
@@ -329,23 +331,11 @@ class _MySqlSource:
                 return True
         return len(readers) == 1
 
-    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _MySqlFreeze:
-        del seconds
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
         session = MySqlSession(self._endpoint)
         session.rows(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}")
         listed = ",".join(f"{mysql.name(schema)}.{mysql.name(name)} READ" for schema, name in tables)
-        for attempt in range(_LOCK_TRIES):
-            try:
-                session.rows(f"LOCK TABLES {listed}")
-            except SourceBusyError:
-                if attempt == _LOCK_TRIES - 1:
-                    session.close()
-                    raise
-                time.sleep(0.5 * (attempt + 1))
-            else:
-                return _MySqlFreeze(session)
-        message = "source: writers could not be locked out"
-        raise SourceBusyError(message)
+        return _locked(session, (f"LOCK TABLES {listed}",))
 
     def position(self) -> str | None:
         session = MySqlSession(self._endpoint)
@@ -395,19 +385,6 @@ class _SqliteReader:
         self.session.close()
 
 
-class _SqliteFreeze:
-    def __init__(self, session: SqliteSession) -> None:
-        self._session = session
-
-    def alive(self) -> bool:
-        with contextlib.suppress(EngineError):
-            return self._session.rows("SELECT 1") == [("1",)]
-        return False
-
-    def release(self) -> None:
-        self._session.close()
-
-
 class _SqliteSource:
     most_readers = 2  # it computes in this process, so more would only wait for one another
 
@@ -427,20 +404,10 @@ class _SqliteSource:
             marks.add(reader.rows("SELECT count(*) FROM sqlite_master")[0][0])
         return False
 
-    def freeze(self, tables: Sequence[tuple[str, str]], seconds: int) -> _SqliteFreeze:
-        del tables, seconds
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+        del tables
         session = SqliteSession(self._endpoint, write=True)
-        for attempt in range(_LOCK_TRIES):
-            try:
-                session.rows("BEGIN IMMEDIATE")
-            except SourceBusyError:
-                if attempt == _LOCK_TRIES - 1:
-                    session.close()
-                    raise
-            else:
-                return _SqliteFreeze(session)
-        message = "source: writers could not be locked out"
-        raise SourceBusyError(message)
+        return _locked(session, ("BEGIN IMMEDIATE",))
 
     def position(self) -> str | None:
         """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""

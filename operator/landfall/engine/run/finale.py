@@ -70,7 +70,7 @@ class Finale:
             yield
             return
         tables = [(t.schema, t.name) for t in work.plan.tables]
-        self._freeze = work.source.freeze(tables, work.plan.freeze_seconds)
+        self._freeze = work.source.freeze(tables)
         work.report(Event("notice", text="writers of the source are locked out"))
         try:
             yield

@@ -21,7 +21,6 @@ from landfall.engine.schema.names import literal, quoted
 from landfall.engine.store.archive import packed, unpacked
 
 _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finished_at,retain_until,result"
-_HEARTBEAT_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
