@@ -395,18 +395,20 @@ def _copy_field(column: str, mapped: Mapping) -> str:
         value = f"CONCAT(X'01',REPLACE({mapped.copy},X'01',X'0101'),X'01')"
     else:
         value = mapped.copy
+    if not mapped.nullable:
+        return value
     absent = f"{column} IS NULL" if "NULL" not in mapped.copy else f"({mapped.copy}) IS NULL"
     return f"IF({absent},'',{value})"
 
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
-    plain = [f"IFNULL({m.check_source},'~')" for _, m in columns if not m.measured]
-    measured = [m.check_source for _, m in columns if m.measured]
-    lengths = [f"IFNULL(OCTET_LENGTH({text}),'~')" for text in measured]
+    plain = [f"IFNULL({m.check_source},'~')" if m.nullable else m.check_source for _, m in columns if not m.measured]
+    measured = [(m.check_source, m.nullable) for _, m in columns if m.measured]
+    lengths = [f"IFNULL(OCTET_LENGTH({text}),'~')" if nullable else f"OCTET_LENGTH({text})" for text, nullable in measured]
     head = f"CONCAT_WS(X'7C',{','.join(plain + lengths)})"
     guard = [f"IF({name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')" for c, m in columns if "MD5(" in m.check_source]
-    tail = [f"IFNULL({text},'')" for text in measured]
+    tail = [f"IFNULL({text},'')" if nullable else text for text, nullable in measured]
     if not tail and not guard:
         return head
     return f"CONCAT({','.join([head, *tail, *guard])})"

@@ -11,6 +11,7 @@ from landfall.engine.dialects.mapping import Mapping
 from landfall.engine.schema.model import Column
 from landfall.engine.schema.names import quoted
 
+_BARE = ("smallint", "integer", "bigint", "numeric", "date", "timestamp")
 CSV = r"(FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01', ESCAPE E'\x01', NULL '')"
 
 
@@ -29,12 +30,22 @@ def mapping(column: Column) -> Mapping:
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """The canonical line of a row, as the sources of other engines compute it. Columns by their target names."""
-    told = [(m, f"({m.check_target.replace('{c}', quoted(c))})") for c, m in columns]
-    plain = [f"coalesce({value},'~')" for m, value in told if not m.measured]
-    measured = [value for m, value in told if m.measured]
-    lengths = [f"coalesce(octet_length({value})::text,'~')" for value in measured]
-    tail = [f"coalesce({value},'')" for value in measured]
+    told = [(m, f"({m.check_target.replace('{c}', quoted(c))})", quoted(c)) for c, m in columns]
+    plain = [_plain(m, value, column) for m, value, column in told if not m.measured]
+    measured = [(value, m.nullable) for m, value, _ in told if m.measured]
+    lengths = [
+        f"coalesce(octet_length({value})::text,'~')" if nullable else f"octet_length({value})" for value, nullable in measured
+    ]
+    tail = [f"coalesce({value},'')" if nullable else value for value, nullable in measured]
     return "||".join([f"concat_ws('|',{','.join(plain + lengths)})", *tail])
+
+
+def _plain(mapped: Mapping, value: str, column: str) -> str:
+    """One plain field; `concat_ws` calls the output function of simple types itself, which spares a cast."""
+    if mapped.nullable:
+        return f"coalesce({value},'~')"
+    bare = mapped.check_target == "{c}::text" and mapped.target_type.startswith(_BARE) and "zone" not in mapped.target_type
+    return column if bare else value
 
 
 def line_number(line: str) -> str:

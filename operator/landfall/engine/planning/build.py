@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping as Counts
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from landfall.engine.dialects import mysql, postgresql, sqlite
@@ -246,13 +246,14 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
         draft.say(Stage.TABLES, "check", check, target, sql)
     confidence = min(mapped.confidence, 75) if converted else mapped.confidence
+    nullable = column.nullable or any(c.rule == "Null" for c in converted)
     return ColumnPlan(
         source=column.name,
         target=name,
         source_type=column.type.text or "(none)",
         target_type=target_type,
-        mapping=mapped,
-        nullable=column.nullable or any(c.rule == "Null" for c in converted),
+        mapping=replace(mapped, nullable=nullable),
+        nullable=nullable,
         decision=_settled(draft, confidence, decided),
         confidence=confidence,
         reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
