@@ -239,3 +239,23 @@ def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: Postgre
     assert landfall("run", "--yes", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT convalidated FROM pg_constraint WHERE conname='up'").fetchone() == (False,)
+
+
+def test_without_quiescing_the_result_says_as_of_when(documents: list[manifest.Document], tmp_path: Path) -> None:
+    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "None"})])
+    asked = landfall("run", path)
+    assert asked.returncode == 3
+    assert "NotQuiesced" in asked.stderr
+    done = landfall("run", "--yes", path)
+    assert done.returncode == 0, done.stderr
+    assert "consistent as of" in done.stdout
+
+
+def test_a_credential_that_cannot_lock_is_named(
+    documents: list[manifest.Document], maria: MariaDb, fresh: str, tmp_path: Path
+) -> None:
+    maria.sql(f"CREATE OR REPLACE USER look@localhost; GRANT SELECT, SHOW VIEW, TRIGGER ON {fresh}.* TO look@localhost")
+    looking = [documents[0], {**documents[1], "stringData": {"username": "look", "password": ""}}, *documents[2:]]
+    blocked = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*looking, manifest.migration("shop")]))
+    assert blocked.returncode == 1
+    assert "quiesce: Engine needs LOCK TABLES" in blocked.stderr
