@@ -48,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**.\n\n"
     "The manifests are those that a cluster takes (Connection, Secret, Migration, TablePlan). Secrets can also come from the"
-    " environment: LANDFALL_SECRET_<NAME>_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
+    " environment: LANDFALL_SECRET_{NAME}_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
     "Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.",
 )
 
