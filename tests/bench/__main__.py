@@ -43,6 +43,7 @@ class Result:
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     moved: list[float] = field(default_factory=list)
+    failure: str = ""
 
 
 def timed(command: list[str], env: dict[str, str] | None = None) -> tuple[float, float, str]:
@@ -87,8 +88,22 @@ def landfall(result: Result, path: Path) -> None:
 
 
 def peer(result: Result, command: list[str]) -> None:
-    """One run of a peer."""
-    wall, cpu, _ = timed(command)
+    """One run of a peer. One that fails is reported as such and not tried again."""
+    if result.failure:
+        return
+    try:
+        wall, cpu, _ = timed(command)
+    except subprocess.CalledProcessError as error:
+        lines = [
+            line
+            for line in f"{error.stdout}\n{error.stderr}".splitlines()
+            if "ERROR" in line or "exhaust" in line or "FATAL" in line
+        ]
+        result.failure = lines[0].split("ERROR", 1)[-1].strip()[:120] if lines else f"exit status {error.returncode}"
+        return
+    except subprocess.TimeoutExpired:
+        result.failure = f"no end after {_LIMIT} s"
+        return
     result.wall.append(wall)
     result.cpu.append(cpu)
     result.moved.append(wall)
@@ -187,6 +202,11 @@ class Bench:
 
 def row(title: str, ours: Result, theirs: Result) -> str:
     """A line: medians, and the ratios of the medians."""
+    if theirs.failure:
+        mine, cpu = statistics.median(ours.wall), statistics.median(ours.cpu)
+        line = f"| {title} | {theirs.name} | failed: {theirs.failure} | {mine:.1f} | | {statistics.median(ours.moved):.1f} | | | {cpu:.1f} | |"
+        print(line, flush=True)
+        return line
     mine, moved, cpu = (statistics.median(v) for v in (ours.wall, ours.moved, ours.cpu))
     other, other_cpu = statistics.median(theirs.wall), statistics.median(theirs.cpu)
     spread = f"{min(ours.wall):.1f} to {max(ours.wall):.1f}"

@@ -44,7 +44,9 @@ def roomy() -> Iterator[MariaDb]:
     server.stop()
 
 
-def test_ordinary_rows_take_less_than_150_mb(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+def test_ordinary_rows_take_less_than_150_mb(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     maria.sql(
         "CREATE TABLE t (id INT PRIMARY KEY, a VARCHAR(60), b DECIMAL(12,2), c DATETIME, d TEXT);"
         "INSERT INTO t SELECT seq,md5(seq),seq/3,'2020-01-01',repeat('text ',seq%20) FROM seq_1_to_400000",
@@ -53,12 +55,15 @@ def test_ordinary_rows_take_less_than_150_mb(maria: MariaDb, pg15: PostgreSql, f
     given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
     path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("m", parallelism=4)])
     size = resident(path)
-    print(f"\nordinary rows, 4 streams: {size // _MEGABYTE} MB")
+    with capsys.disabled():
+        print(f"\nordinary rows, 4 streams: {size // _MEGABYTE} MB")
     assert size < 150 * _MEGABYTE
 
 
 @pytest.mark.parametrize("source", ["mariadb", "sqlite", "postgresql"])
-def test_rows_of_64_mb_stay_within_the_budget(source: str, roomy: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+def test_rows_of_64_mb_stay_within_the_budget(
+    source: str, roomy: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     size = 60 * _MEGABYTE
     if source == "mariadb":
         text = f"CREATE TABLE t (id INT PRIMARY KEY, b LONGBLOB); INSERT INTO t SELECT seq,repeat('b',{size}) FROM seq_1_to_5"
@@ -80,7 +85,8 @@ def test_rows_of_64_mb_stay_within_the_budget(source: str, roomy: MariaDb, pg15:
     move = manifest.migration("m", parallelism=4, batchSize=100, limits={"memoryBytes": budget})
     path = manifest.written(tmp_path / "m.yaml", [*given, *manifest.postgresql("target", pg15, pg15.database(fresh)), move])
     used = resident(path)
-    print(f"\n{source}, rows of 60 MB: {used // _MEGABYTE} MB of {budget // _MEGABYTE} MB")
+    with capsys.disabled():
+        print(f"\n{source}, rows of 60 MB: {used // _MEGABYTE} MB of {budget // _MEGABYTE} MB")
     assert used < budget
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*),min(length(b)) FROM t").fetchone() == (5, size)

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,10 +32,17 @@ class Attempt:
     events: list[dict[str, Any]]
     errors: str = ""
 
-    @property
-    def rows(self) -> int:
-        """Rows that it committed, as far as it told."""
-        return sum(e.get("rows", 0) for e in self.events if e["type"] in {"chunk", "delta"})
+    def chunks(self, kind: str) -> list[tuple[str, str, int]]:
+        """Table, number and rows of the chunks that it began (`begun`) or committed (`chunk`)."""
+        return [(e["table"], e["text"], e.get("rows", 0)) for e in self.events if e["type"] == kind]
+
+
+def redone(attempts: list[Attempt]) -> int:
+    """Rows of the chunks that were begun more than once, for each time too many, and of the deltas."""
+    sizes = {(table, number): rows for a in attempts for table, number, rows in a.chunks("chunk")}
+    begun = Counter((table, number) for a in attempts for table, number, _ in a.chunks("begun"))
+    again = sum(sizes.get(chunk, 0) * (times - 1) for chunk, times in begun.items())
+    return again + sum(rows for a in attempts for _, _, rows in a.chunks("delta"))
 
 
 def start(manifest: Path, *more: str) -> subprocess.Popen[str]:
@@ -122,9 +130,9 @@ def until_complete(
     A lock on a file dies with its process only, so a frozen one is woken when its lock is in the way.
     """
     process = start(manifest)
-    attempts = []
+    attempts: list[Attempt] = []
     if name == "SIGSTOP":
-        _until_event(process, at)
+        attempts.append(Attempt(-signal.SIGSTOP, _until_event(process, at)))
         strike(process)
         time.sleep(1.6)
     else:
@@ -142,8 +150,10 @@ def until_complete(
     raise AssertionError(message)
 
 
-def _until_event(process: subprocess.Popen[str], at: int) -> None:
+def _until_event(process: subprocess.Popen[str], at: int) -> list[dict[str, Any]]:
+    """The first events; what comes after them is read when the process is woken."""
     assert process.stdout
-    for _ in range(at):
-        if not process.stdout.readline():
-            return
+    events = []
+    while len(events) < at and (line := process.stdout.readline()):
+        events.append(json.loads(line))
+    return events

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from landfall.engine.dialects import expressions
 from landfall.engine.planning import ddl
 from landfall.engine.planning.build import Draft, excluded, selected
@@ -103,7 +105,8 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
 def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None:
     label = f"{planned.label}.{index.name}"
     if draft.native:
-        _native_index(draft, planned, index, label)
+        alone = table.kind == "table" and not table.partition_of and not table.inherits
+        _native_index(draft, planned, index, label, alone=alone)
         return
     if index.method in {"FULLTEXT", "SPATIAL"}:
         draft.warn(
@@ -120,8 +123,14 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
         return
     if index.primary:
         name = draft.relations.claim(f"{planned.target}_pkey")
-        sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} PRIMARY KEY ({parts})"
-        draft.say(Stage.INDEXES, "primary key", name, planned.target, sql, describes=label, essential=True)
+        _constraint(
+            draft,
+            planned,
+            name,
+            "PRIMARY KEY",
+            f"CREATE UNIQUE INDEX {quoted(name)} ON {quoted(planned.target)} ({parts})",
+            label,
+        )
         return
     own = draft.spelled(index.name)
     name = draft.relations.claim(own if own.startswith(planned.target) else f"{planned.target}_{own}")
@@ -133,16 +142,33 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
             _lost_index(draft, label, found.problem)
             return
         where = f" WHERE {found.sql}"
+    unique = "UNIQUE " if index.unique else ""
+    sql = f"CREATE {unique}INDEX {quoted(name)} ON {quoted(planned.target)} ({parts}){where}"
     if plain:
-        sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} UNIQUE ({parts})"
-    else:
-        unique = "UNIQUE " if index.unique else ""
-        sql = f"CREATE {unique}INDEX {quoted(name)} ON {quoted(planned.target)} ({parts}){where}"
+        _constraint(draft, planned, name, "UNIQUE", sql, label)
+        return
     kind = "unique index" if index.unique else "index"
     draft.say(Stage.INDEXES, kind, name, planned.target, sql, describes=label)
 
 
-def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str) -> None:
+def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: str, label: str, tail: str = "") -> None:
+    """A key as an index first, for indexes of one table are built side by side, and as a constraint over it later.
+
+    The constraint waits until after the delta, because its index may have to.
+    """
+    primary = word == "PRIMARY KEY"
+    kind = "primary key" if primary else "unique index"
+    draft.say(Stage.INDEXES, kind, name, planned.target, index, describes=label, essential=primary)
+    sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {word} USING INDEX {quoted(name)}{tail}"
+    draft.say(Stage.KEYS, "constraint", name, planned.target, sql, describes=label, essential=primary)
+
+
+def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *, alone: bool) -> None:
+    found = re.match(r"(PRIMARY KEY|UNIQUE)\b", index.constraint)
+    if found and alone:
+        tail = re.search(r"( NOT)? DEFERRABLE.*$", index.constraint)
+        _constraint(draft, planned, index.name, found.group(1), index.definition, label, tail.group(0) if tail else "")
+        return
     kind = "primary key" if index.primary else "unique index" if index.unique else "index"
     attached = bool(index.attach_to)
     if index.constraint:

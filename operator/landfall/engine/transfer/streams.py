@@ -127,6 +127,7 @@ class Streams:
             wire.rows("ROLLBACK")
             return False
         table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
+        work.report(Event("begun", self._tables[table].label, text=str(number)))
         taken = self._budget.take(work.weight(self._tables[table]))
         try:
             moved = ends.reader.copy(self._jobs[table](condition), wire)

@@ -27,7 +27,7 @@ class Event:
     text: str = ""
 
 
-EVENTS = ("state", "step", "table", "chunk", "compared", "delta", "recovered", "notice", "verdict")
+EVENTS = ("state", "step", "table", "begun", "chunk", "compared", "delta", "recovered", "notice", "verdict")
 
 
 class Stop:
