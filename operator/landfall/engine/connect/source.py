@@ -17,7 +17,7 @@ from landfall.engine.connect.mysql import MySqlSession
 from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.sqlite import SqliteSession
 from landfall.engine.connect.wire import Moved, Row, Wire
-from landfall.engine.dialects import mysql
+from landfall.engine.dialects import mysql, postgresql
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
 from landfall.engine.options import Endpoint, Engine
 from landfall.engine.schema.names import quoted
@@ -232,7 +232,7 @@ class _PostgresqlReader:
         if self._in_transaction:
             self.wire.rows("SAVEPOINT chunk")
         target.copy_in(job.copy_in)
-        moved = self.wire.copy_to(f"COPY ({job.query}) TO STDOUT (FORMAT {job.form})", target)
+        moved = self.wire.copy_to(postgresql.copy_out(job.query, job.form), target)
         if self._in_transaction:
             self.wire.rows("ROLLBACK TO SAVEPOINT chunk")
         return moved

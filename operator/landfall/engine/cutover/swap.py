@@ -79,14 +79,21 @@ def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
             return
 
 
-def cut_over(ledger: Ledger, lease: Lease, record: RunRecord, plan: Plan, result: dict[str, object], **more: object) -> None:
+def cut_over(
+    ledger: Ledger,
+    lease: Lease,
+    record: RunRecord,
+    plan: Plan,
+    result: dict[str, object],
+    *,
+    frozen: Callable[[], None],
+    retain_seconds: int,
+) -> None:
     """Make the staged objects the target's, all at once, and mark the ledger.
 
     `frozen` (a callable) is asked last: if the source's writers are no longer locked out, nothing is committed.
     """
     control = ledger.control
-    frozen: Callable[[], None] = more["frozen"]  # type: ignore[assignment]
-    retain: int = more["retain_seconds"]  # type: ignore[assignment]
 
     def body() -> None:
         owned = control.rows(
@@ -109,7 +116,7 @@ def cut_over(ledger: Ledger, lease: Lease, record: RunRecord, plan: Plan, result
         _default_rights(control, plan.target_schema, moving)
         _attach(control, plan)
         _record_moved(ledger, lease.key, "new", moving)
-        ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain)
+        ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
         frozen()
 
     with_locks(control, "the cutover", body)

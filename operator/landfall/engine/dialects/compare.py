@@ -14,8 +14,6 @@ from landfall.engine.dialects.mapping import Mapping
 from landfall.engine.options import Engine
 from landfall.engine.schema.names import quoted
 
-BUCKETS = 4096
-
 
 @dataclass(frozen=True, slots=True)
 class Shape:

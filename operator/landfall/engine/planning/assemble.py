@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping as Answers
 from collections.abc import Sequence
@@ -307,8 +306,3 @@ def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, ri
             Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Re-create the rule by hand.")
         )
     return replace(statement, sql=ddl.create_table(tables[at]))
-
-
-def digest_of(text: str) -> str:
-    """A short digest, for names that must be the same each time."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
