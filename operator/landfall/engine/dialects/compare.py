@@ -46,7 +46,7 @@ class SourceQueries:
         if self._native:
             self._from = f"ONLY {quoted(shape.schema)}.{quoted(shape.name)}"
             self._copy = ",".join(quoted(source) for source, _ in copied) or "NULL"
-            self._number = postgresql.native_number([m.check_source for _, m in compared], hashed=shape.hashed)
+            self._number = postgresql.native_number([(m.check_source, m) for _, m in compared], hashed=shape.hashed)
             self._key_line = f"ROW({','.join(m.check_source for _, m in keys)})::text"
             key_number = f"('x'||left(md5({self._key_line}),3))::bit(12)::int"
         elif engine is Engine.SQLITE:
@@ -127,7 +127,7 @@ class TargetQueries:
         compared = [(target, m) for _, target, m in shape.compared]
         keys = [(target, m) for _, target, m in shape._keys]  # noqa: SLF001
         if native:
-            told = [m.check_target.replace("{c}", quoted(target)) for target, m in compared]
+            told = [(m.check_target.replace("{c}", quoted(target)), m) for target, m in compared]
             named = [m.check_target.replace("{c}", quoted(target)) for target, m in keys]
             self._number = postgresql.native_number(told, hashed=shape.hashed)
             self._key_line = f"ROW({','.join(named)})::text"

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
@@ -17,6 +18,9 @@ from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
 from landfall.engine.transfer.streams import Streams, split_tables, stage_path, stopped
 from landfall.engine.transfer.work import Event, Work
+
+# Builds that run side by side share the server's parallel workers instead of each asking for all of them.
+_SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current_setting('max_parallel_maintenance_workers')::int/%s)::text,false)"
 
 
 @dataclass(slots=True)
@@ -86,12 +90,15 @@ def copy(work: Work) -> None:
 def indexes(work: Work) -> None:
     """Indexes of different tables in parallel, then what only touches the catalog."""
     statements = [s for s in work.plan.of_stage(Stage.INDEXES) if s.number not in work.ledger.done(work.lease.key)]
-    _in_parallel(work, statements, _index)
+    _in_parallel(work, [partial(_index, work, s) for s in statements])
     carry_out_all(work, work.plan.of_stage(Stage.FINISH), work.ledger.control)
     if work.plan.mode == Mode.FULL:
-        for table in work.plan.tables:
-            if table.moved:
-                work.ledger.control.run(f"ANALYZE {quoted(work.stage)}.{quoted(table.target)}")
+        moved = [f"ANALYZE {quoted(work.stage)}.{quoted(t.target)}" for t in work.plan.tables if t.moved]
+        _in_parallel(work, [partial(_run, sql) for sql in moved])
+
+
+def _run(sql: str, control: Control) -> None:
+    control.run(sql)
 
 
 def _index(work: Work, statement: Statement, control: Control) -> None:
@@ -102,20 +109,22 @@ def _index(work: Work, statement: Statement, control: Control) -> None:
         work.report(Event("notice", statement.table, text=f"{statement.name} waits for the delta: {error.message}"))
 
 
-def _in_parallel(work: Work, statements: Sequence[Statement], body: Callable[[Work, Statement, Control], None]) -> None:  # noqa: C901  the thread's body is inside
-    tasks: queue.SimpleQueue[Statement] = queue.SimpleQueue()
-    for statement in statements:
-        tasks.put(statement)
+def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> None:  # noqa: C901  the thread's body is inside
+    tasks: queue.SimpleQueue[Callable[[Control], None]] = queue.SimpleQueue()
+    for body in bodies:
+        tasks.put(body)
     failures: list[EngineError] = []
+    count = min(work.threads, len(bodies))
 
     def thread() -> None:
         control: Control | None = None
         try:
             control = Control(work.target_endpoint, "target")
+            control.run(_SHARED_WORKERS, count)
             work.ledger.register_backend(work.lease, "target", str(control.pid))
             work.stop.register(control, control.raw.cancel)
             while not failures and not work.stop.asked:
-                body(work, tasks.get_nowait(), control)
+                tasks.get_nowait()(control)
         except queue.Empty:
             pass
         except EngineError as error:
@@ -125,7 +134,7 @@ def _in_parallel(work: Work, statements: Sequence[Statement], body: Callable[[Wo
                 work.stop.forget(control)
                 control.close()
 
-    threads = [threading.Thread(target=thread, daemon=True) for _ in range(min(work.threads, len(statements)))]
+    threads = [threading.Thread(target=thread, daemon=True) for _ in range(count)]
     for each in threads:
         each.start()
     for each in threads:
