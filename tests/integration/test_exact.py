@@ -13,6 +13,7 @@ import pytest
 
 from landfall.engine.dialects import postgresql as dialect
 from landfall.engine.errors import VerdictError
+from landfall.engine.options import Options, Policies
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.model import Column, ColumnType
 from tests.support import checker, kinds
@@ -227,6 +228,54 @@ def test_a_doubled_row_is_found_and_mended(maria: MariaDb, pg15: PostgreSql, fre
     assert any("id=42" in line for line in outcome.corrected), outcome.corrected
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM p").fetchone() == (2000,)
+
+
+def test_the_census_counts_what_the_target_cannot_hold(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    maria.sql(
+        "SET sql_mode=''; CREATE TABLE v (id INT PRIMARY KEY, a VARCHAR(20), b TEXT CHARACTER SET latin1, d DATE, t DATETIME);"
+        "INSERT INTO v VALUES (1,concat('x',char(0)),concat(char(0),'y'),'2020-00-15','0000-00-00'),(2,'%','_','0000-05-05','0001-01-01'),"
+        "(3,NULL,'100 %',NULL,'9999-12-31'),(4,'','x','2020-05-00','2020-02-29')",
+        maria.database(fresh),
+    )
+    plan = run.Move(
+        run.mariadb(maria, fresh),
+        run.postgresql(pg15, pg15.database(fresh)),
+        options=Options(policies=Policies(nul_bytes="Strip")),
+    ).plan()
+    counted = {c.source: [(v.kind, v.rows) for v in c.converted] for t in plan.tables for c in t.columns}
+    assert counted == {"id": [], "a": [("nulByte", 1)], "b": [("nulByte", 1)], "d": [("zeroDate", 3)], "t": [("zeroDate", 1)]}
+
+
+def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.db"
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE v (id INTEGER PRIMARY KEY, i INTEGER, r REAL, b BOOLEAN, t TEXT, x, d DATE, n NUMERIC(5,2))")
+        file.execute("INSERT INTO v VALUES (1,1,1.5,1,'a',1,'2020-02-29',1.25),(2,NULL,NULL,NULL,NULL,NULL,NULL,NULL)")
+        file.commit()
+        plain = run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh))).plan()
+        file.execute("INSERT INTO v VALUES (3,'one','two','yes',x'00ff',2,'2020-02-30',123456.789)")
+        file.execute("INSERT INTO v VALUES (4,1e300,x'31',2,CAST(x'61ff' AS TEXT),2,20200101,'x')")
+        file.execute("INSERT INTO v (id,d) VALUES (5,'0000-01-01'),(6,'0001-01-01')")
+    odd = run.Move(run.sqlite(path), run.postgresql(pg15, pg15.database(fresh))).plan()
+    types = [{c.source: c.target_type for c in plan.tables[0].columns} for plan in (plain, odd)]
+    assert types[0] == {
+        "id": "bigint",
+        "i": "bigint",
+        "r": "double precision",
+        "b": "boolean",
+        "t": "text",
+        "x": "bigint",
+        "d": "date",
+        "n": "numeric(5,2)",
+    }
+    assert types[1] == {
+        "id": "bigint", "i": "text", "r": "bytea", "b": "text", "t": "bytea",
+        "x": "bigint", "d": "date", "n": "text",
+    }
+    assert [(c.source, v.rule, v.rows) for c in odd.tables[0].columns for v in c.converted] == [
+        ("t", "Replace", 1),
+        ("d", "Null", 3),
+    ]
 
 
 _ALIKE = {

@@ -25,7 +25,7 @@ except ImportError as error:  # the driver is an extra, for it is compiled on in
 
 _PINNED = (
     "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES', time_zone='+00:00', sql_select_limit=18446744073709551615,"
-    " net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, group_concat_max_len=1048576,"
+    " net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, group_concat_max_len=1073741824,"
     " transaction_isolation='REPEATABLE-READ'"
 )
 _ROWS_AT_ONCE = 500

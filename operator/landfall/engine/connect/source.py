@@ -8,14 +8,15 @@ from __future__ import annotations
 import binascii
 import contextlib
 import itertools
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from landfall.engine.connect.mysql import MySqlSession
 from landfall.engine.connect.postgresql import PINNED
-from landfall.engine.connect.sqlite import SqliteSession
+from landfall.engine.connect.sqlite import Span, SqliteSession
 from landfall.engine.connect.wire import Moved, Row, Wire
 from landfall.engine.dialects import mysql, postgresql
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
@@ -31,7 +32,7 @@ _PIECE = 1024 * 1024
 class CopyJob:
     """One range to copy. `large` reads the rows that the server cannot render, column by column.
 
-    `kinds` says for each of its columns how to render it here: plain, text or bytes.
+    `kinds` says for each of its columns how to render it here: plain, text or bytes. With a `span`, `query` is a page.
     """
 
     query: str
@@ -39,6 +40,7 @@ class CopyJob:
     form: str
     large: str = ""
     kinds: tuple[str, ...] = ()
+    span: Span | None = None
 
 
 class Reader(Protocol):
@@ -95,17 +97,29 @@ class Source(Protocol):
         """End sessions that an earlier process left behind."""
 
 
-class _Streams(Protocol):
-    def blocks(self, sql: str) -> Iterator[tuple[int, bytes]]: ...
+@runtime_checkable
+class Digesting(Reader, Protocol):
+    """A reader that can tell a digest of a range in the order of its key."""
 
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        """Count and MD5 of the lines of a query of `SourceQueries.digest`; empty where there is no row."""
+
+
+@runtime_checkable
+class Screening(Reader, Protocol):
+    """A reader that looks at texts faster than its database does."""
+
+    def clean(self, sql: str, span: Span) -> bool:
+        """Whether the texts of a range are valid UTF-8 without NUL bytes, all of them."""
+
+
+class _Streams(Protocol):
     def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]: ...
 
 
-def _blocks(session: _Streams, job: CopyJob) -> Iterable[tuple[int, bytes]]:
+def _blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
     """The rendered rows, and behind them the large ones, which are rendered here in pieces."""
-    if not job.large:
-        return session.blocks(job.query)
-    return itertools.chain(session.blocks(job.query), _large(session.raw_rows(job.large), job.kinds))
+    return itertools.chain(rendered, _large(session.raw_rows(job.large), job.kinds)) if job.large else rendered
 
 
 def _large(rows: Iterable[tuple[bytes | None, ...]], kinds: tuple[str, ...]) -> Iterator[tuple[int, bytes]]:
@@ -301,7 +315,12 @@ class _MySqlReader:
         return _summed(self.rows(sql))
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
-        return _sent(_blocks(self.session, job), target, job.copy_in)
+        return _sent(_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        del span
+        count, digest = self.rows(sql)[0]
+        return int(count or 0), digest or ""
 
     def abort(self) -> None:
         self.session.abort()
@@ -376,7 +395,14 @@ class _SqliteReader:
         return self.session.line_sum(sql)
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
-        return _sent(_blocks(self.session, job), target, job.copy_in)
+        rendered = self.session.pages(job.query, job.span) if job.span else self.session.blocks(job.query)
+        return _sent(_blocks(self.session, job, rendered), target, job.copy_in)
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        return self.session.digest(sql, span)
+
+    def clean(self, sql: str, span: Span) -> bool:
+        return self.session.clean(sql, span)
 
     def abort(self) -> None:
         self.session.abort()
@@ -386,7 +412,7 @@ class _SqliteReader:
 
 
 class _SqliteSource:
-    most_readers = 2  # it computes in this process, so more would only wait for one another
+    most_readers = max(2, min(8, os.cpu_count() or 1))  # it computes in this process
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint

@@ -11,6 +11,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +25,7 @@ _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_BIG = 1 << 53
+_LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 Row = tuple[str | None, ...]
 Value = str | bytes | int | float | None
@@ -143,6 +144,20 @@ def _as_latin1(data: bytes) -> str:
     return data.decode() if _utf8(data) else data.decode("latin-1")
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of an integer key, both ends included, and how many rows make a page of it."""
+
+    low: int
+    high: int
+    rows: int
+
+    @classmethod
+    def of(cls, low: int | None, high: int | None, rows: int) -> Span:
+        """From the least key to before `high`; None is open."""
+        return cls(_LEAST if low is None else low, _LARGEST if high is None else high - 1, rows)
+
+
 class SqliteSession:
     """One connection to a SQLite file. `write` opens it so that it can hold the write lock."""
 
@@ -197,6 +212,42 @@ class SqliteSession:
                 yield len(parts), b"".join(parts)
         except sqlite3.Error as error:
             raise self._translated(error) from error
+
+    def pages(self, sql: str, span: Span) -> Iterator[tuple[int, bytes]]:
+        """Stream a range in pages that SQLite renders on its own: (rows, bytes), read along the key.
+
+        A page is one step of the statement, so other threads run meanwhile.
+        """
+        at, last = span.low, span.high
+        try:
+            while at <= last:
+                count, page, largest = self._connection.execute(sql, (at, last, span.rows)).fetchone()
+                if count:
+                    yield count, page
+                if count < span.rows:
+                    return
+                at = largest + 1
+        except sqlite3.Error as error:
+            raise self._translated(error) from error
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        """Count the rows of a range, and MD5 of their lines with a line feed between them; empty where there is none."""
+        total, md5 = 0, hashlib.md5(usedforsecurity=False)
+        for count, page in self.pages(sql, span):
+            md5.update(b"\n" + page if total else page)
+            total += count
+        return total, md5.hexdigest() if total else ""
+
+    def clean(self, sql: str, span: Span) -> bool:
+        """Whether the pages of a range are valid UTF-8 without NUL bytes."""
+        try:
+            for _, page in self.pages(sql, span):
+                page.decode()
+                if b"\0" in page:
+                    return False
+        except UnicodeDecodeError:
+            return False
+        return True
 
     def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]:
         """Stream the rows of a statement that yields only texts and blobs, as bytes."""

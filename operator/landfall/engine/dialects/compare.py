@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from landfall.engine.dialects import mysql, postgresql, sqlite
 from landfall.engine.dialects.mapping import Mapping
 from landfall.engine.options import Engine
-from landfall.engine.schema.names import quoted
+from landfall.engine.schema.names import literal, quoted
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the queries need of a table: names on both sides and the mappings of its columns."""
+    """What the queries need of a table: names on both sides and the mappings of its columns.
+
+    `key` is the source's unique integer, where the table has one, and `ordered_by` the column that holds it on both sides.
+    """
 
     engine: Engine
     schema: str
@@ -27,6 +30,8 @@ class Shape:
     compared: tuple[tuple[str, str, Mapping], ...]
     row_key: tuple[str, ...]
     hashed: bool = True
+    key: str = ""
+    ordered_by: tuple[str, str] = ("", "")
 
     @property
     def _keys(self) -> list[tuple[str, str, Mapping]]:
@@ -52,14 +57,15 @@ class SourceQueries:
         elif engine is Engine.SQLITE:
             self._from = sqlite.name(shape.name)
             self._copy = sqlite.copy_line(copied)
-            self._number = f"lf_number({sqlite.check_line(compared)})"
             self._line = sqlite.check_line(compared)
+            self._number = f"lf_number(CAST({self._line} AS BLOB))"
             self._key_line = sqlite.check_line(keys) if keys else "''"
-            key_number = f"lf_bucket({self._key_line})"
+            key_number = f"lf_bucket(CAST({self._key_line} AS BLOB))"
         else:
             self._from = f"{mysql.name(shape.schema)}.{mysql.name(shape.name)}"
             self._copy = mysql.copy_line(copied)
-            self._number = f"CAST(CONV(LEFT(MD5({mysql.check_line(compared)}),15),16,10) AS UNSIGNED)"
+            self._line = mysql.check_line(compared)
+            self._number = f"CAST(CONV(LEFT(MD5({self._line}),15),16,10) AS UNSIGNED)"
             self._key_line = mysql.check_line(keys) if keys else "''"
             key_number = f"CAST(CONV(LEFT(MD5({self._key_line}),3),16,10) AS UNSIGNED)"
         self._bucket = key_number
@@ -67,6 +73,24 @@ class SourceQueries:
     def copy(self, where: str, buckets: Iterable[int] | None = None) -> str:
         """The rows of a range as the target's COPY reads them."""
         return f"SELECT {self._copy} FROM {self._from}{self._filter(where, buckets)}"
+
+    def copy_page(self, where: str, buckets: Iterable[int] | None = None) -> str:
+        """SQLite: one page of a range of the key as one value. Parameters: the least key, the largest key, how many rows."""
+        return self._page(self._copy, "", where, buckets)
+
+    def _page(self, line: str, between: str, where: str = "", buckets: Iterable[int] | None = None) -> str:
+        key = self._shape.key if self._shape.key == "_rowid_" else sqlite.name(self._shape.key)
+        ranged = f"{key} BETWEEN ?1 AND ?2" + (f" AND ({where})" if where else "")
+        page = f"SELECT {key} AS k,{line} AS l FROM {self._from}{self._filter(ranged, buckets)} ORDER BY {key} LIMIT ?3"
+        return f"SELECT count(*),group_concat(l,'{between}'),max(k) FROM ({page})"
+
+    def digest(self, where: str) -> str:
+        """One row: count, and MD5 of all lines in the order of the key; from SQLite a page of them, as `copy_page`."""
+        if self._shape.engine is Engine.SQLITE:
+            return self._page(self._line, "\n")
+        # A range is read along the primary key, so no order is asked for: sorting would cost more than all the rest. Where a
+        # server reads in another order the digests differ, and the rows are compared by sums instead.
+        return f"SELECT COUNT(*),MD5(GROUP_CONCAT({self._line} SEPARATOR X'0A')) FROM {self._from}{self._filter(where, None)}"
 
     def octets(self, column: str) -> str:
         """The size of a value."""
@@ -102,13 +126,12 @@ class SourceQueries:
         """Rows of (bucket, count, sum)."""
         inner = f"SELECT {self._bucket} AS b,{self._number} AS n FROM {self._from}{self._filter(where, None)}"
         if self._shape.engine is Engine.SQLITE:
-            return f"SELECT lf_bucket({self._key_line}),count(*),lf_sum({self._line}) FROM {self._from}{self._filter(where, None)} GROUP BY 1"
+            return f"SELECT {self._bucket},count(*),lf_sum(CAST({self._line} AS BLOB)) FROM {self._from}{self._filter(where, None)} GROUP BY 1"
         return f"SELECT b,COUNT(*),SUM(n) FROM ({inner}) s GROUP BY b"
 
     def rows(self, where: str, buckets: Iterable[int]) -> str:
         """Rows of (key line, number) in some buckets."""
-        key = self._key_line if self._shape.engine is not Engine.SQLITE else f"CAST({self._key_line} AS TEXT)"
-        return f"SELECT {key},{self._number} FROM {self._from}{self._filter(where, buckets)}"
+        return f"SELECT {self._key_line},{self._number} FROM {self._from}{self._filter(where, buckets)}"
 
     def _filter(self, where: str, buckets: Iterable[int] | None) -> str:
         parts = [where] if where else []
@@ -132,7 +155,8 @@ class TargetQueries:
             self._number = postgresql.native_number(told, hashed=shape.hashed)
             self._key_line = f"ROW({','.join(named)})::text"
         else:
-            self._number = postgresql.line_number(postgresql.check_line(compared))
+            self._line = postgresql.check_line(compared)
+            self._number = postgresql.line_number(self._line)
             self._key_line = postgresql.check_line(keys) if keys else "''"
         self._bucket = f"('x'||left(md5({self._key_line}),3))::bit(12)::int"
 
@@ -140,18 +164,36 @@ class TargetQueries:
         """The COPY statement that fills the table."""
         return postgresql.copy_in(self.table, [target for _, target, _ in self._shape.copied], form)
 
-    def groups(self, blocks: tuple[int, int | None] | None = None) -> str:
-        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks."""
-        where = ""
+    def digest(self, low: int | None, high: int | None) -> str:
+        """One row: count, and MD5 of all lines in the order of the key, from `low` to before `high`."""
+        key = quoted(self._shape.ordered_by[1])
+        bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
+        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+        lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{where} ORDER BY {key}"
+        return f"SELECT count(*),md5(string_agg(l,E'\\n')) FROM ({lines}) s"
+
+    def indexed(self) -> str:
+        """Whether an index gives the order of the key."""
+        column, table = (literal(name) for name in (self._shape.ordered_by[1], self.table))
+        return (
+            "SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=i.indkey[0]"
+            f" WHERE i.indrelid={table}::regclass AND a.attname={column} AND i.indisvalid AND i.indpred IS NULL"
+        )
+
+    def groups(self, blocks: tuple[int, int | None] | None = None, without: Sequence[str] = ()) -> str:
+        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks, less some transactions."""
+        parts = []
         if blocks:
             low, high = blocks
-            where = f" WHERE ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else "")
+            parts.append(f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else ""))
+        if without:
+            parts.append(f"NOT {_written_by(without)}")
+        where = f" WHERE {' AND '.join(parts)}" if parts else ""
         return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{where} GROUP BY xmin"
 
     def blocks(self) -> str:
         """How many blocks the table has."""
-        name = self.table.replace("'", "''")
-        return f"SELECT pg_relation_size('{name}')/current_setting('block_size')::int"
+        return f"SELECT pg_relation_size({literal(self.table)})/current_setting('block_size')::int"
 
     def counts(self) -> str:
         """Rows of (writing transaction, count)."""

@@ -60,6 +60,9 @@ def hexed(text: str) -> str:
 # -- census ---------------------------------------------------------------------------------------------------------
 
 
+_FIRST_DAY = 366  # TO_DAYS of 0001-01-01; it is NULL where the month or the day is zero
+
+
 def _zero(c: str) -> str:
     return f"(YEAR({c})=0 OR MONTH({c})=0 OR DAYOFMONTH({c})=0)"
 
@@ -72,14 +75,12 @@ def probes(column: Column) -> tuple[Probe, ...]:
     if column.type.text.startswith("tinyint(1)") and not column.identity:
         return (Probe(Violation.NOT_BOOLEAN, f"{c} NOT IN (0,1)"),)
     if kind in DATES:
-        return (Probe(Violation.ZERO_DATE, _zero(c)),)
+        return (Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY}"),)
     if kind == "enum":
         return (Probe(Violation.TYPE_MISMATCH, f"{c}+0=0"),)
     if kind in TEXTS:
         value = _text_value(column)
-        found = [Probe(Violation.NUL_BYTE, f"LOCATE(X'00',{value})>0")]
-        if kind in {"char", "varchar"}:
-            found = [Probe(Violation.NUL_BYTE, f"{value} LIKE X'250025'")]
+        found = [Probe(Violation.NUL_BYTE, f"INSTR(CAST({value} AS BINARY),X'00')>0")]
         if column.type.charset not in UTF8:
             back = f"CONVERT(CONVERT({c} USING utf8mb4) USING {column.type.charset})"
             found.append(Probe(Violation.INVALID_ENCODING, f"BINARY {back}<>BINARY {c}"))

@@ -76,11 +76,25 @@ _NUMBER = "typeof({c}) NOT IN ('integer','real','null')"
 # SQLite's own conversions between text and REAL are off by one unit in the last place now and then. But the quotient of
 # two integers below 2**53 is rounded correctly, so `m/10000.0 IS c` proves that c is the double nearest to m/10000.
 _FOUR = "CAST(round({c}*10000.0) AS INTEGER)"
-_COPY_REAL = (
+_COPY_DECIMAL = (
     "CASE WHEN {c} IS NULL THEN NULL WHEN typeof({c})='integer' THEN CAST({c} AS TEXT)"
     f" WHEN abs({{c}})<900000000000.0 AND {_FOUR}/10000.0 IS {{c}}"
     f" THEN iif({{c}}<0,'-','')||CAST(abs({_FOUR})/10000 AS TEXT)||'.'||printf('%04d',abs({_FOUR})%10000)"
     " ELSE lf_real({c}) END"
+)
+
+
+def _hexadecimal(scale: int) -> str:
+    """A double that is a whole number of 2**-scale, as C writes it: the division proves that nothing was lost."""
+    whole = f"CAST({{c}}*{2.0**scale!r} AS INTEGER)"
+    within = f"abs({{c}})<{2.0 ** (63 - scale)!r} AND {whole}/{2.0**scale!r} IS {{c}}"
+    return f"WHEN {within} THEN printf('%s0x%llxp-{scale}',iif({{c}}<0,'-',''),abs({whole}))"
+
+
+# `float8in` reads what C's `strtod` reads, so a power of two spares both sides the conversion to decimals.
+_COPY_REAL = (
+    "CASE WHEN {c} IS NULL THEN NULL WHEN typeof({c})='integer' THEN CAST({c} AS TEXT)"
+    f" {' '.join(_hexadecimal(scale) for scale in (43, 53, 62, 33, 23))} ELSE lf_real({{c}}) END"
 )
 _TWO = "CAST(round({c}*100.0) AS INTEGER)"
 _CHECK_DECIMAL = (
@@ -89,14 +103,14 @@ _CHECK_DECIMAL = (
     f"printf('%s%d.%02d',iif({{c}}<0,'-',''),abs({_TWO})/100,abs({_TWO})%100),'0'),'.')"
     " ELSE lf_decimal({c}) END"
 )
-_CHECK_INTEGER = "iif({c} IS NULL,NULL,printf('%d',{c}))"
+_ARGUMENTS = 100
 _FAMILIES = {
     "boolean": _Family(
         "boolean",
         Violation.NOT_BOOLEAN,
         "{c} IS NOT NULL AND (typeof({c})<>'integer' OR {c} NOT IN (0,1))",
         "CAST({c} AS TEXT)",
-        _CHECK_INTEGER,
+        "{c}",
         "{c}::int::text",
         reason="only 0 and 1 are stored",
     ),
@@ -105,7 +119,7 @@ _FAMILIES = {
         Violation.NOT_INTEGER,
         "typeof({c}) NOT IN ('integer','null')",
         "CAST({c} AS TEXT)",
-        _CHECK_INTEGER,
+        "{c}",
         "{c}::text",
         reason="integers of up to eight bytes",
     ),
@@ -122,7 +136,7 @@ _FAMILIES = {
         "numeric",
         Violation.NOT_NUMBER,
         _NUMBER,
-        _COPY_REAL,
+        _COPY_DECIMAL,
         _CHECK_DECIMAL,
         "trim_scale({c})::text",
         reason="the shortest decimal that reads back as the stored number",
@@ -130,18 +144,18 @@ _FAMILIES = {
     "date": _Family(
         "date",
         Violation.NOT_DATE,
-        "CASE WHEN date({c}) IS {c} THEN 0 ELSE lf_date({c}) IS NULL END",
+        "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
         "{c}",
-        "CASE WHEN date({c}) IS {c} THEN {c} ELSE lf_date({c}) END",
+        "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_date({c}) END",
         "{c}::text",
         reason="every value is an ISO date",
     ),
     "timestamp": _Family(
         "timestamp",
         Violation.NOT_TIMESTAMP,
-        "CASE WHEN datetime({c}) IS {c} THEN 0 ELSE lf_timestamp({c}) IS NULL END",
+        "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
         "{c}",
-        "CASE WHEN datetime({c}) IS {c} THEN {c} ELSE lf_timestamp({c}) END",
+        "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_timestamp({c}) END",
         "{c}::text",
         reason="every value is an ISO date and time without a zone",
     ),
@@ -194,6 +208,37 @@ def probes(column: Column) -> tuple[Probe, ...]:
         wanted = wanted[:1] + wanted[-3:]
     c = name(column.name)
     return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
+
+
+def fact(column: Column) -> Violation | None:
+    """The kind of violation that a value outside the column's declared family is."""
+    chosen = _FAMILIES.get(family(column.type))
+    return chosen.fact if chosen else None
+
+
+def misfit(column: Column) -> str | None:
+    """SQL that is true for rows with a value that is not of the column's family; None where the family itself is in question.
+
+    Cheaper than the probes, for it only says whether they are needed. Numbers sort before texts, and texts before blobs.
+    """
+    c, kind = name(column.name), family(column.type)
+    if kind == "untyped":
+        return None
+    if kind == "integer":
+        return f"({c}>='' OR {c}<>CAST({c} AS INTEGER))"
+    if kind == "boolean":
+        return f"{c} NOT IN (0,1)"
+    if kind == "real":
+        return f"{c}>=''"
+    tests = [p.predicate for p in probes(column) if p.kind not in {Violation.NUL_BYTE, Violation.INVALID_ENCODING}]
+    tests = [f"{c}>=x''" if test == _HAS_BLOB.replace("{c}", c) else test for test in tests]
+    return " OR ".join(f"coalesce({test},0)" for test in tests)
+
+
+def screened(columns: Sequence[Column]) -> str:
+    """SQL for all of a row's texts as one, to look for invalid encodings and NUL bytes; empty where no column holds texts."""
+    texts = [name(c.name) for c in columns if family(c.type) in {"text", "json"}]
+    return "||'\n'||".join(f"coalesce({text},'')" for text in texts)
 
 
 def _unfit(precision: int, scale: int) -> str:
@@ -324,20 +369,30 @@ def _text_type(column: Column, facts: ColumnFacts) -> str:
 
 
 def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
-    """One row of CSV input with control characters for delimiter and quote."""
+    """One row of CSV input with control characters for delimiter and quote. NULL prints as nothing."""
     fields = []
     for _, mapped in columns:
         value = mapped.copy
         if mapped.quoted:
             value = f"'\x01'||replace({value},'\x01','\x01\x01')||'\x01'"
-        fields.append(f"coalesce({value},'')")
-    return "CAST(" + "||'\x02'||".join(fields) + "||'\n' AS BLOB)"
+        fields.append(value)
+    return _printed([("%s", field) for field in fields], "\x02", "\n")
 
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
-    """The canonical line of a row as a blob: plain fields, then the lengths of texts, then the texts."""
+    """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
     plain = [f"coalesce({m.check_source},'~')" for _, m in columns if not m.measured]
     measured = [m.check_source for _, m in columns if m.measured]
     lengths = [f"coalesce(length(CAST({text} AS BLOB)),'~')" for text in measured]
-    tail = [f"coalesce({text},'')" for text in measured]
-    return "CAST(" + "||".join(["||'|'||".join(plain + lengths), *tail]) + " AS BLOB)"
+    head = _printed([("%s", value) for value in plain + lengths], "|", "")
+    return "||".join([head, _printed([("%s", text) for text in measured], "", "")]) if measured else head
+
+
+def _printed(fields: Sequence[tuple[str, str]], between: str, end: str) -> str:
+    """All fields by one call of `printf`, or by as many as its limit on arguments asks for."""
+    told = []
+    for at in range(0, len(fields), _ARGUMENTS):
+        some = fields[at : at + _ARGUMENTS]
+        last = at + _ARGUMENTS >= len(fields)
+        told.append(f"printf('{between.join(f for f, _ in some)}{end if last else between}',{','.join(v for _, v in some)})")
+    return "||".join(told)

@@ -27,7 +27,7 @@ from landfall.engine.planning.model import (
     Statement,
     TablePlan,
 )
-from landfall.engine.planning.policies import DESCRIBED, rules_for
+from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.schema.model import Catalog, Column, ColumnType, Table
 from landfall.engine.schema.names import NameSpace, folded, quoted
 
@@ -308,8 +308,14 @@ def _mapped(
         mapped = dialect.mapping(fallback, facts)
     converted = []
     for kind, count in sorted(counts.items()):
-        if count and kind in DESCRIBED and kind in rules:
-            converted.append(_conversion(draft, label, kind, count, rules[kind].text, decided))
+        rule = rules.get(MISFITS.get(kind, kind))
+        if (
+            count
+            and kind in DESCRIBED
+            and rule
+            and (kind not in MISFITS or (rule.action == "Null" and kind is sqlite.fact(column)))
+        ):
+            converted.append(_conversion(draft, label, kind, count, rule.text, decided))
     return mapped, tuple(c for c in converted if c)
 
 

@@ -137,6 +137,19 @@ class TablePlan:
         return f"{self.schema}.{self.name}" if self.schema else self.name
 
     @property
+    def unique_key(self) -> bool:
+        """Whether the ranges are of one integer that no two rows share."""
+        return self.key_kind == "integer" and self.key in {("_rowid_",), self.row_key}
+
+    @property
+    def ordered_by(self) -> ColumnPlan | None:
+        """The column that holds the integer of `unique_key`, and so puts the rows into one order on both sides."""
+        if not self.unique_key or len(self.row_key) != 1:
+            return None
+        column = next(c for c in self.columns if c.source == self.row_key[0])
+        return column if self.key == self.row_key or column.identity else None
+
+    @property
     def compared(self) -> tuple[ColumnPlan, ...]:
         """The columns that the checksum covers."""
         return tuple(c for c in self.columns if c.compared)

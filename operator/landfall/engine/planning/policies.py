@@ -57,7 +57,23 @@ def _default(kind: Violation, column: Column) -> str:
     }[kind]
 
 
+# Values of SQLite that do not fit the declared type: one policy speaks for all of them.
+MISFITS: dict[Violation, Violation] = dict.fromkeys(
+    (
+        *(Violation.NOT_BOOLEAN, Violation.NOT_DATE, Violation.NOT_TIMESTAMP, Violation.NOT_INTEGER, Violation.NOT_NUMBER),
+        *(Violation.NOT_JSON, Violation.NOT_BLOB),
+    ),
+    Violation.TYPE_MISMATCH,
+)
+
 DESCRIBED: dict[Violation, str] = {
+    Violation.NOT_BOOLEAN: "values that are neither 0 nor 1",
+    Violation.NOT_DATE: "values that are no ISO date",
+    Violation.NOT_TIMESTAMP: "values that are no ISO date and time",
+    Violation.NOT_INTEGER: "values that are no integer",
+    Violation.NOT_NUMBER: "values that are no number",
+    Violation.NOT_JSON: "values that are no valid JSON",
+    Violation.NOT_BLOB: "values that are not binary",
     Violation.ZERO_DATE: "zero or partial dates, which no date of PostgreSQL can hold",
     Violation.NUL_BYTE: "texts with a NUL byte, which no text of PostgreSQL can hold",
     Violation.INVALID_ENCODING: "texts that are not valid in their encoding",

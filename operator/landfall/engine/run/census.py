@@ -6,9 +6,11 @@ import itertools
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import ModuleType
 
-from landfall.engine.connect.source import Reader, Source
+from landfall.engine.connect.source import Reader, Screening, Source
+from landfall.engine.connect.sqlite import Span
 from landfall.engine.dialects import mysql, sqlite
 from landfall.engine.dialects.mapping import Probe, Violation
 from landfall.engine.errors import EngineError
@@ -18,6 +20,8 @@ from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
 _WORTH_SPLITTING = 200_000
+_LOOKED_AT_ONCE = 2000
+_PAGE_BYTES = 8 * 1024 * 1024
 _BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
 
 
@@ -25,7 +29,7 @@ def take(  # noqa: C901  the thread body is inside
     source: Source, catalog: Catalog, options: Options, told: Callable[[str], None]
 ) -> Census:
     """Count everything that planning asks, several tables at a time."""
-    tasks: queue.SimpleQueue[tuple[Table, str]] = queue.SimpleQueue()
+    tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
     chosen = [t for t in selected(catalog, options) if t.holds_rows]
     counted = _Counted(Engine(catalog.engine))
     most = min(max(1, options.parallelism), source.most_readers)
@@ -100,46 +104,66 @@ def _orphan_query(dialect: ModuleType, table: Table, parent: Table, columns: Seq
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A range of a table's key, from `low` to before `high`; without a key, the whole table."""
+
+    key: str
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The condition, or nothing."""
+        ends = [f"{self.key}{sign}{at}" for sign, at in ((">=", self.low), ("<", self.high)) if at is not None]
+        return f" WHERE {' AND '.join(ends)}" if ends else ""
+
+
 class _Counted:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._dialect = sqlite if engine is Engine.SQLITE else mysql
         self._lock = threading.Lock()
         self.rows: dict[tuple[str, str], int] = {}
         self.largest: dict[tuple[str, str], int] = {}
         self.violations: dict[tuple[str, str, str], dict[Violation, int]] = {}
 
-    def parts(self, reader: Reader, table: Table, count: int) -> list[str]:
-        """A large table of MySQL in equal ranges of its integer key, so that several sessions count it."""
-        key = table.primary.parts[0].column if table.primary else ""
-        whole = bool(key) and table.column(key).type.name in mysql.INTEGERS
-        if self._engine not in {Engine.MYSQL, Engine.MARIADB} or not whole or table.rows < _WORTH_SPLITTING:
-            return [""]
-        name = mysql.name(key)
-        low, high = reader.rows(f"SELECT MIN({name}),MAX({name}) FROM {mysql.table_name(table)}")[0]
+    def parts(self, reader: Reader, table: Table, count: int) -> list[_Part]:
+        """A large table in equal ranges of its integer key, so that several sessions count it."""
+        key = self._key(table)
+        if not key or table.rows < _WORTH_SPLITTING:
+            return [_Part(key)]
+        low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {self._dialect.table_name(table)}")[0]
         if low is None or high is None:
-            return [""]
+            return [_Part(key)]
         step = (int(high) - int(low)) // count + 1
-        bounds = [int(low) + step * n for n in range(1, count)]
-        return [
-            *(f" WHERE {name}<{bound}" for bound in bounds[:1]),
-            *(f" WHERE {name}>={left} AND {name}<{right}" for left, right in itertools.pairwise(bounds)),
-            *(f" WHERE {name}>={bound}" for bound in bounds[-1:]),
-        ] or [""]
+        cuts: list[int | None] = [int(low) + step * n for n in range(1, count)]
+        return [_Part(key, left, right) for left, right in itertools.pairwise([None, *cuts, None])]
 
-    def table(self, reader: Reader, table: Table, part: str) -> None:
+    def _key(self, table: Table) -> str:
+        if self._engine is Engine.SQLITE:
+            return "_rowid_" if table.rowid else ""
+        name = table.primary.parts[0].column if table.primary else ""
+        whole = bool(name) and table.column(name).type.name in mysql.INTEGERS
+        return mysql.name(name) if whole and self._engine is not Engine.POSTGRESQL else ""
+
+    def table(self, reader: Reader, table: Table, part: _Part) -> None:
         """Count one part of a table and add it to what is known."""
-        asked: list[tuple[str, Probe]] = []
         if self._engine is Engine.POSTGRESQL:
             name = f"ONLY {quoted(table.schema)}.{quoted(table.name)}"
             octets = "+".join(f"coalesce(octet_length({quoted(c)}),0)" for c in _wide(table))
+            asked: list[tuple[str, Probe]] = []
         else:
-            dialect = sqlite if self._engine is Engine.SQLITE else mysql
-            asked = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
-            octets, name = dialect.long_octets(table), dialect.table_name(table)
-        columns = ["COUNT(*)", f"MAX({octets})" if octets else "0", *(f"SUM({p.predicate})" for _, p in asked)]
-        answers: list[str | None] = []
-        for some in _parts(columns):
-            answers += reader.rows(f"SELECT {','.join(some)} FROM {name}{part}")[0]
+            octets, name = self._dialect.long_octets(table), self._dialect.table_name(table)
+            asked = [(c.name, p) for c in table.columns for p in self._dialect.probes(c)]
+        sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
+        if isinstance(reader, Screening) and part.key:
+            rows, largest = _asked(reader, sized, f"{name}{part.where}")
+            doubtful = _doubtful(reader, table, part, int(largest or 0))
+            asked = [(column, probe) for column, probe in asked if column in doubtful]
+            answers = [rows, largest, *_asked(reader, [f"SUM({p.predicate})" for _, p in asked], f"{name}{part.where}")]
+        else:
+            answers = _asked(reader, [*sized, *(f"SUM({p.predicate})" for _, p in asked)], f"{name}{part.where}")
         self._add((table.schema, table.name), asked, answers)
 
     def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
@@ -160,3 +184,26 @@ def _wide(table: Table) -> list[str]:
 def _parts(columns: Sequence[str]) -> list[Sequence[str]]:
     """At most 300 expressions a query: servers limit how many they take."""
     return [columns[at : at + 300] for at in range(0, len(columns), 300)]
+
+
+def _asked(reader: Reader, columns: Sequence[str], where: str) -> list[str | None]:
+    found: list[str | None] = []
+    for some in _parts(columns):
+        found += reader.rows(f"SELECT {','.join(some)} FROM {where}")[0]
+    return found
+
+
+def _doubtful(reader: Screening, table: Table, part: _Part, largest: int) -> set[str]:
+    """The columns whose values have to be looked at one by one. A quick look at SQLite's pages settles most of them."""
+    stored = [c for c in table.columns if c.generated is None]
+    name, tests = sqlite.table_name(table), {c.name: sqlite.misfit(c) for c in stored}
+    known = [column for column, test in tests.items() if test is not None]
+    found = _asked(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
+    doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
+    doubtful |= {column for column, test in tests.items() if test is None}
+    texts = sqlite.screened(stored)
+    page = f"SELECT {part.key} AS k,{texts} AS l FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2 ORDER BY {part.key} LIMIT ?3"
+    span = Span.of(part.low, part.high, max(1, min(_LOOKED_AT_ONCE, _PAGE_BYTES // max(1, largest))))
+    if texts and not reader.clean(f"SELECT count(*),group_concat(l,'\n'),max(k) FROM ({page})", span):
+        doubtful |= {c.name for c in stored}
+    return doubtful

@@ -22,7 +22,7 @@ from landfall.engine.options import Engine, Mode, Quiesce
 from landfall.engine.planning.model import Stage, TablePlan
 from landfall.engine.run.steps import Outcome, carry_out, carry_out_all
 from landfall.engine.schema.names import literal, quoted
-from landfall.engine.transfer.streams import stopped
+from landfall.engine.transfer.crew import stopped
 from landfall.engine.transfer.work import Event, Work
 from landfall.engine.validate import delta
 from landfall.engine.validate.compare import Comparison, TableDifference, narrow
@@ -125,7 +125,7 @@ class Finale:
         for planned in work.plan.tables:
             if planned.moved:
                 work.ledger.verified(work.lease, planned.number)
-        for (table, _), (count, _) in comparison.source_sums().items():
+        for (table, _), count in comparison.source_rows().items():
             self._outcome.final_rows[str(table)] = self._outcome.final_rows.get(str(table), 0) + count
         self._outcome.rows = sum(self._outcome.final_rows.values())
         work.report(Event("verdict", rows=self._outcome.rows, text="equal"))

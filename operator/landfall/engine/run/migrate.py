@@ -27,7 +27,7 @@ from landfall.engine.run.key import run_key
 from landfall.engine.run.plan import read_catalog
 from landfall.engine.run.steps import Outcome
 from landfall.engine.store.ledger import Lease, Ledger
-from landfall.engine.transfer.streams import stopped
+from landfall.engine.transfer.crew import stopped
 from landfall.engine.transfer.work import Event, Stop, Work
 
 _HEARTBEAT_SECONDS = 3

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import queue
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
-    EngineError,
     ValueRefusedError,
 )
 from landfall.engine.options import Mode
 from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
-from landfall.engine.transfer.streams import Streams, split_tables, stage_path, stopped
+from landfall.engine.transfer.crew import Crew, stopped
+from landfall.engine.transfer.streams import Streams, split_tables, stage_path
 from landfall.engine.transfer.work import Event, Work
 
 # Builds that run side by side share the server's parallel workers instead of each asking for all of them.
@@ -109,40 +108,26 @@ def _index(work: Work, statement: Statement, control: Control) -> None:
         work.report(Event("notice", statement.table, text=f"{statement.name} waits for the delta: {error.message}"))
 
 
-def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> None:  # noqa: C901  the thread's body is inside
+def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> None:
     tasks: queue.SimpleQueue[Callable[[Control], None]] = queue.SimpleQueue()
     for body in bodies:
         tasks.put(body)
-    failures: list[EngineError] = []
     count = min(work.threads, len(bodies))
+    crew = Crew(work.stop)
 
     def thread() -> None:
-        control: Control | None = None
+        control = Control(work.target_endpoint, "target")
         try:
-            control = Control(work.target_endpoint, "target")
             control.run(_SHARED_WORKERS, count)
             work.ledger.register_backend(work.lease, "target", str(control.pid))
             work.stop.register(control, control.raw.cancel)
-            while not failures and not work.stop.asked:
-                tasks.get_nowait()(control)
-        except queue.Empty:
-            pass
-        except EngineError as error:
-            failures.append(error)
+            for task in crew.each(tasks):
+                task(control)
         finally:
-            if control:
-                work.stop.forget(control)
-                control.close()
+            work.stop.forget(control)
+            control.close()
 
-    threads = [threading.Thread(target=thread, daemon=True) for _ in range(count)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    if work.stop.asked:
-        raise stopped()
-    if failures:
-        raise failures[0]
+    crew.run([thread] * count)
 
 
 def nothing(_work: Work) -> None:

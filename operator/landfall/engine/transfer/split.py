@@ -6,6 +6,7 @@ The first range is open below and the last open above, so that rows added meanwh
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 
 from landfall.engine.connect.source import Reader
@@ -14,6 +15,8 @@ from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
 from landfall.engine.schema.names import quoted
 
+_AT_LEAST = re.compile(r">=(-?\d+)(?: AND |$)")
+_BELOW = re.compile(r"<(-?\d+)$")
 _DENSE = 1.5
 _PAGE = 8192
 _LEAST_PAGES = 16
@@ -36,8 +39,7 @@ def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
     pages = size // _PAGE
     rows = max(table.rows, 1)
     step = max(_LEAST_PAGES, pages * batch_rows // rows)
-    bounds = list(range(step, pages, step))
-    lows = [0, *bounds]
+    lows = [0, *range(step, pages, step)]
     found = []
     for at, low in enumerate(lows):
         parts = [f"ctid >= '({low},0)'::tid"] if low else []
@@ -61,30 +63,36 @@ def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int)
     first, last = int(low), int(high)
     if last - first + 1 <= table.rows * _DENSE:
         step = max(1, (last - first + 1) * batch_rows // max(table.rows, 1))
-        bounds = list(range(first + step, last + 1, step))
+        cuts = list(range(first + step, last + 1, step))
     else:
-        bounds = _walked(reader, name, key, first, batch_rows)
-    return _between(key, bounds)
+        cuts = _walked(reader, name, key, first, batch_rows)
+    return _between(key, cuts)
+
+
+def bounds(condition: str) -> tuple[int | None, int | None]:
+    """The least integer of a range of an integer key and the first one beyond it; None where it is open."""
+    low, high = _AT_LEAST.search(condition), _BELOW.search(condition)
+    return (int(low.group(1)) if low else None, int(high.group(1)) if high else None)
 
 
 def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) -> list[int]:
     """Boundaries every `batch_rows` rows of a sparse key, read from its index."""
-    bounds: list[int] = []
+    cuts: list[int] = []
     at = first
     while True:
         found = reader.rows(f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}")
         if not found or found[0][0] is None or int(found[0][0]) == at:
-            return bounds
+            return cuts
         at = int(found[0][0])
-        bounds.append(at)
+        cuts.append(at)
 
 
-def _between(key: str, bounds: Sequence[int]) -> list[str]:
-    if not bounds:
+def _between(key: str, cuts: Sequence[int]) -> list[str]:
+    if not cuts:
         return [""]
-    found = [f"{key}<{bounds[0]}"]
-    found += [f"{key}>={low} AND {key}<{high}" for low, high in itertools.pairwise(bounds)]
-    found.append(f"{key}>={bounds[-1]}")
+    found = [f"{key}<{cuts[0]}"]
+    found += [f"{key}>={low} AND {key}<{high}" for low, high in itertools.pairwise(cuts)]
+    found.append(f"{key}>={cuts[-1]}")
     return found
 
 
@@ -93,18 +101,18 @@ def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) 
     name, keys = _names(engine, table)
     rendered = ",".join(_literal_of(engine, table, k, source) for k, source in zip(keys, table.key, strict=True))
     order = ",".join(keys)
-    bounds: list[list[str]] = []
+    cuts: list[list[str]] = []
     while True:
-        where = f" WHERE {_at_least(keys, bounds[-1])}" if bounds else ""
+        where = f" WHERE {_at_least(keys, cuts[-1])}" if cuts else ""
         found = reader.rows(f"SELECT {rendered} FROM {name}{where} ORDER BY {order} LIMIT 1 OFFSET {batch_rows}")
         if not found:
             break
-        bounds.append([cell or "NULL" for cell in found[0]])
-    if not bounds:
+        cuts.append([cell or "NULL" for cell in found[0]])
+    if not cuts:
         return [""]
-    made = [_below(keys, bounds[0])]
-    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(bounds)]
-    made.append(_at_least(keys, bounds[-1]))
+    made = [_below(keys, cuts[0])]
+    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
+    made.append(_at_least(keys, cuts[-1]))
     return made
 
 

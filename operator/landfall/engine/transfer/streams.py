@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import CopyJob, Reader
+from landfall.engine.connect.sqlite import Span
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects import mysql
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
-from landfall.engine.errors import ConnectionLostError, EngineError, InterruptedRunError, SourceBusyError, UnreachableError
+from landfall.engine.errors import ConnectionLostError, SourceBusyError, UnreachableError
 from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
 from landfall.engine.schema.names import quoted
 from landfall.engine.store.ledger import superseded
 from landfall.engine.transfer import split
+from landfall.engine.transfer.crew import Crew
 from landfall.engine.transfer.work import Budget, Event, Throttle, Work
 
 _RETRIES = 4
 _FLOOR = 90 * 1024 * 1024
 _LARGE = 4 * 1024 * 1024
+_PAGE_ROWS = 2000
+_PAGE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -45,7 +50,7 @@ class Streams:
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
         self._budget = Budget(work.options.memory_bytes - _FLOOR)
         self._throttle = Throttle(work.options.rows_per_second, work.options.bytes_per_second)
-        self._failure: EngineError | None = None
+        self._crew = Crew(work.stop)
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -57,15 +62,7 @@ class Streams:
         ends = [self._open() for _ in range(min(work.readers, todo))]
         common = work.source.snapshot([e.reader for e in ends])
         work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
-        threads = [threading.Thread(target=self._guarded, args=(e,), daemon=True) for e in ends]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self._failure:
-            raise self._failure
-        if work.stop.asked:
-            raise stopped()
+        self._crew.run([partial(self._stream, e) for e in ends])
 
     def _open(self) -> _Ends:
         work = self._work
@@ -83,37 +80,25 @@ class Streams:
             self._work.stop.forget(end)
             end.close()
 
-    def _guarded(self, ends: _Ends) -> None:
-        """Run a stream; keep the first failure and stop the others at their next checkpoint."""
+    def _stream(self, ends: _Ends) -> None:
+        """Move chunks until none is left; a stream that loses a connection opens new ones a few times."""
         losses = 0
-        while True:
-            try:
-                while not self._work.stop.asked and not self._failure and self._chunk(ends):
-                    losses = 0
-            except (ConnectionLostError, UnreachableError, SourceBusyError) as error:
-                self._close(ends)
-                losses += 1
-                if losses > _RETRIES or self._work.stop.asked:
-                    self._fail(stopped() if self._work.stop.asked else error)
-                    return
-                self._work.report(Event("recovered", text=error.message))
-                self._work.stop.wait(0.2 * 2**losses)
+        try:
+            while not self._crew.ended:
                 try:
+                    if not self._chunk(ends):
+                        return
+                    losses = 0
+                except (ConnectionLostError, UnreachableError, SourceBusyError) as error:
+                    losses += 1
+                    if losses > _RETRIES or self._work.stop.asked:
+                        raise
+                    self._work.report(Event("recovered", text=error.message))
+                    self._close(ends)
+                    self._work.stop.wait(0.2 * 2**losses)
                     ends = self._open()
-                except EngineError as again:
-                    self._fail(again)
-                    return
-            except EngineError as error:
-                self._close(ends)
-                self._fail(error)
-                return
-            else:
-                self._close(ends)
-                return
-
-    def _fail(self, error: EngineError) -> None:
-        with self._lock:
-            self._failure = self._failure or error
+        finally:
+            self._close(ends)
 
     def _chunk(self, ends: _Ends) -> bool:
         """Move one chunk. False when there is none left."""
@@ -139,11 +124,6 @@ class Streams:
         return True
 
 
-def stopped() -> InterruptedRunError:
-    """A person asked for it."""
-    return InterruptedRunError("stopped on request", advice="Run the same command again; it goes on where it stopped.")
-
-
 def job_builder(work: Work, table: TablePlan) -> _JobBuilder:
     """What makes copy jobs for one table."""
     return _JobBuilder(work, table)
@@ -157,6 +137,7 @@ class _JobBuilder:
         self._source = SourceQueries(shape)
         self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
         self._form = table.form
+        self._page_rows = page_rows(work, table)
         self._octets = ""
         self._long = _long_columns(work.engine, table)
         limit = min(work.plan.packet_bytes // 4 or _LARGE, _LARGE)
@@ -165,12 +146,25 @@ class _JobBuilder:
             self._octets = f"({total})>{limit}"
 
     def __call__(self, condition: str, buckets: Sequence[int] | None = None) -> CopyJob:
+        small = f"NOT {self._octets}" if self._octets else ""
+        if self._page_rows:
+            span = Span.of(*split.bounds(condition), self._page_rows)
+            job = CopyJob(self._source.copy_page(small, buckets), self._copy_in, self._form, span=span)
+        else:
+            both = " AND ".join(f"({part})" for part in (condition, small) if part)
+            job = CopyJob(self._source.copy(both, buckets), self._copy_in, self._form)
         if not self._octets:
-            return CopyJob(self._source.copy(condition, buckets), self._copy_in, self._form)
-        small = f"({condition}) AND NOT {self._octets}" if condition else f"NOT {self._octets}"
+            return job
         large = f"({condition}) AND {self._octets}" if condition else self._octets
         query, kinds = self._source.raw(large, self._long, buckets)
-        return CopyJob(self._source.copy(small, buckets), self._copy_in, self._form, query, kinds)
+        return replace(job, large=query, kinds=kinds)
+
+
+def page_rows(work: Work, table: TablePlan) -> int:
+    """How many rows of SQLite make a page of bounded size; 0 where the table is not read in pages."""
+    if work.engine is not Engine.SQLITE or not table.unique_key:
+        return 0
+    return max(1, min(_PAGE_ROWS, _PAGE_BYTES // max(1, table.largest_row)))
 
 
 def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:

@@ -165,5 +165,7 @@ def shape_of(plan: Plan, table: TablePlan) -> Shape:
         copied=tuple((c.source, c.target, c.mapping) for c in table.copied),
         compared=tuple((c.source, c.target, c.mapping) for c in table.compared),
         row_key=table.row_key,
+        key=table.key[0] if table.unique_key else "",
+        ordered_by=(table.ordered_by.source, table.ordered_by.target) if table.ordered_by else ("", ""),
         hashed=source_is_new and plan.target_version_number >= _HASHES_SINCE,
     )

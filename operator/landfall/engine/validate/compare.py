@@ -12,23 +12,25 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Reader
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
-from landfall.engine.errors import EngineError
 from landfall.engine.ledger.records import Chunk
 from landfall.engine.planning.model import TablePlan
-from landfall.engine.transfer.streams import stopped
+from landfall.engine.transfer.crew import Crew
 from landfall.engine.transfer.work import Event, Work
+from landfall.engine.validate.digest import Place, digested
 
 _NAMED = 20
 _TID_SCANS_SINCE = 140000
 _LEAST_BLOCKS = 4096
+_EXCLUDED = 500
 
 Sum = tuple[int, int]
-_Scan = tuple[TablePlan, tuple[int, int | None] | None]
+_Scan = tuple[TablePlan, tuple[int, int | None] | None, tuple[str, ...]]
 
 
 @dataclass(slots=True)
@@ -63,108 +65,103 @@ class Comparison:
     def __init__(self, work: Work, readers: Sequence[Reader]) -> None:
         self._work = work
         self._readers = list(readers)
-        self._source: dict[tuple[int, int], Sum] = {}
+        self._digested: dict[Place, int | None] = {}
+        self._aside: set[Place] = set()
+        self._source: dict[Place, Sum] = {}
         self._target: dict[int, dict[str, Sum]] = {}
-        self._failure: EngineError | None = None
         self._lock = threading.Lock()
 
     def run(self) -> list[TableDifference]:
-        """Sum up both sides at once; the tables that differ."""
-        tables = [t for t in self._work.plan.tables if t.moved]
-        chunks = self._work.ledger.chunks(self._work.lease.key)
-        by_number = {t.number: t for t in tables}
+        """Compare digests, then sum up both sides of what they leave open; the tables that differ."""
+        work = self._work
+        tables = {t.number: t for t in work.plan.tables if t.moved}
+        chunks = work.ledger.chunks(work.lease.key)
+        self._digested = digested(work, self._readers, chunks)
+        left = {c.table for c in chunks if self._digested.get((c.table, c.number)) is None}
+        self._aside = self._set_aside(chunks, left)
         tasks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-        for chunk in sorted(chunks, key=lambda c: -by_number[c.table].bytes):
-            tasks.put(chunk)
-        scans = self._scans(sorted(tables, key=lambda t: -t.bytes))
-        threads = [
-            threading.Thread(target=self._guarded, args=(lambda r=r: self._sum_source(r, tasks, by_number),), daemon=True)
-            for r in self._readers
-        ]
-        threads += [
-            threading.Thread(target=self._guarded, args=(lambda: self._sum_target(scans),), daemon=True)
-            for _ in range(min(scans.qsize(), self._work.threads))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if self._failure:
-            raise self._failure
-        if self._work.stop.asked:
-            raise stopped()
-        return self._differences(tables, chunks)
+        for chunk in sorted(chunks, key=lambda c: -tables[c.table].bytes):
+            if (chunk.table, chunk.number) not in self._aside:
+                tasks.put(chunk)
+        scans = self._scans(sorted((tables[n] for n in left), key=lambda t: -t.bytes), chunks)
+        crew = Crew(work.stop)
+        bodies = [partial(self._sum_source, crew, r, tasks, tables) for r in self._readers]
+        bodies += [partial(self._sum_target, crew, scans) for _ in range(min(scans.qsize(), work.threads))]
+        crew.run(bodies if left else [])
+        return self._differences(tuple(tables.values()), chunks)
 
-    def _guarded(self, body: Callable[[], None]) -> None:
-        try:
-            body()
-        except EngineError as error:
-            with self._lock:
-                self._failure = self._failure or (stopped() if self._work.stop.asked else error)
+    def _set_aside(self, chunks: Sequence[Chunk], left: set[int]) -> set[Place]:
+        """The chunks that need no sum: all of a table that is equal, else those that are and whose rows have a writer of their own."""
+        writers = Counter((c.table, c.xid) for c in chunks)
+        return {
+            (c.table, c.number)
+            for c in chunks
+            if self._digested.get((c.table, c.number)) is not None
+            and (c.table not in left or not (c.patched or writers[(c.table, c.xid)] > 1))
+        }
 
-    def _sum_source(self, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan]) -> None:
+    def _sum_source(self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan]) -> None:
         queries = {n: SourceQueries(self._work.shape(t)) for n, t in tables.items()}
-        while not self._failure and not self._work.stop.asked:
-            try:
-                chunk = tasks.get_nowait()
-            except queue.Empty:
-                return
+        for chunk in crew.each(tasks):
             count, total = reader.sums(queries[chunk.table].sums(chunk.range))
             self._source[(chunk.table, chunk.number)] = (count, total)
-            self._work.report(Event("compared", tables[chunk.table].label, count))
+            if (chunk.table, chunk.number) not in self._digested:
+                self._work.report(Event("compared", tables[chunk.table].label, count))
 
-    def _scans(self, tables: Sequence[TablePlan]) -> queue.SimpleQueue[_Scan]:
+    def _scans(self, tables: Sequence[TablePlan], chunks: Sequence[Chunk]) -> queue.SimpleQueue[_Scan]:
         """What to scan on the target: large tables in ranges of blocks, so that all streams have work to the end."""
         scans: queue.SimpleQueue[_Scan] = queue.SimpleQueue()
         split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
         for table in tables:
             self._target[table.number] = {}
+            without = tuple(c.xid for c in chunks if c.table == table.number and (c.table, c.number) in self._aside)
             queries = TargetQueries(self._work.shape(table), self._work.stage)
             blocks = int(self._work.ledger.control.value(queries.blocks())) if split else 0
             step = max(_LEAST_BLOCKS, blocks // (self._work.threads * 4) + 1)
             lows = list(range(0, max(blocks, 1), step))
             for low, high in zip(lows, [*lows[1:], None], strict=True):
-                scans.put((table, (low, high) if len(lows) > 1 else None))
+                scans.put((table, (low, high) if len(lows) > 1 else None, without))
         return scans
 
-    def _sum_target(self, scans: queue.SimpleQueue[_Scan]) -> None:
+    def _sum_target(self, crew: Crew, scans: queue.SimpleQueue[_Scan]) -> None:
         wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
         self._work.stop.register(wire, wire.abort)
         self._work.ledger.register_backend(self._work.lease, "target", str(wire.pid))
         try:
-            while not self._failure and not self._work.stop.asked:
-                try:
-                    table, blocks = scans.get_nowait()
-                except queue.Empty:
-                    return
-                self._scan(wire, table, blocks)
+            for scan in crew.each(scans):
+                self._scan(wire, *scan)
         finally:
             self._work.stop.forget(wire)
             wire.close()
 
-    def _scan(self, wire: Wire, table: TablePlan, blocks: tuple[int, int | None] | None) -> None:
+    def _scan(self, wire: Wire, table: TablePlan, blocks: tuple[int, int | None] | None, without: tuple[str, ...]) -> None:
         queries = TargetQueries(self._work.shape(table), self._work.stage)
-        found = wire.rows(queries.groups(blocks))
+        found = wire.rows(queries.groups(blocks, without if len(without) <= _EXCLUDED else ()))
         with self._lock:
             groups = self._target[table.number]
             for xid, count, total in found:
-                groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
+                if xid not in without:
+                    groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
 
     def rescan(self, tables: Sequence[TablePlan]) -> list[TableDifference]:
         """Compare some tables again after a delta; the source stands still, so its sums still hold."""
-        self._sum_target(self._scans(tables))
-        return self._differences(list(tables), self._work.ledger.chunks(self._work.lease.key))
+        chunks = self._work.ledger.chunks(self._work.lease.key)
+        self._sum_target(Crew(self._work.stop), self._scans(tables, chunks))
+        return self._differences(tables, chunks)
 
-    def source_sums(self) -> dict[tuple[int, int], Sum]:
-        """Count and sum of every chunk on the source."""
-        return dict(self._source)
+    def source_rows(self) -> dict[Place, int]:
+        """Rows of every chunk on the source."""
+        return {place: rows for place, rows in self._digested.items() if rows is not None} | {
+            place: count for place, (count, _) in self._source.items()
+        }
 
     def _differences(self, tables: Sequence[TablePlan], chunks: Sequence[Chunk]) -> list[TableDifference]:
         deltas = self._work.ledger.deltas(self._work.lease.key)
         found = []
         for table in tables:
             mine = [c for c in chunks if c.table == table.number]
-            difference = self._difference(table, mine, deltas.get(table.number, []))
+            summed = [c for c in mine if (c.table, c.number) not in self._aside]
+            difference = self._difference(table, summed, deltas.get(table.number, [])) if summed else None
             if difference:
                 found.append(difference)
             else:
@@ -172,7 +169,7 @@ class Comparison:
         return found
 
     def _difference(self, table: TablePlan, chunks: list[Chunk], deltas: list[str]) -> TableDifference | None:
-        groups = self._target[table.number]
+        groups = self._target.get(table.number, {})
         known = {c.xid for c in chunks} | set(deltas)
         strangers = [x for x in groups if x not in known]
         shared = {x for x, n in Counter(c.xid for c in chunks if c.xid).items() if n > 1}
