@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try bench generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try cluster cluster-down bench generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -62,13 +62,20 @@ test: setup ## everything, on servers that the tests start themselves
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
 	$(BIN)/python -m examples.tour
 
+cluster: $(VENV)/.dev ## a Kubernetes cluster of one node on this machine
+	$(BIN)/python -m tests.cluster up
+
+cluster-down: $(VENV)/.run ## end it, and leave nothing behind
+	$(BIN)/python -m tests.cluster down
+
 bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 
 lock: ## pin requirements again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group try -o requirements/run.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/run.txt pyproject.toml --group try --group check -o requirements/check.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/check.txt pyproject.toml --extra mysql --group try --group check -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/run.txt pyproject.toml --group try --group check --extra operator -o requirements/check.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/check.txt pyproject.toml --extra mysql --group try --group check --extra operator -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/dev.txt pyproject.toml --extra mysql --extra operator -o requirements/operator.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,5 +1,26 @@
-"""`python -m landfall`."""
+"""`python -m landfall`, and the `landfall` command: the roles that run in a cluster, and the command line."""
 
-from landfall.cli.main import main
+from __future__ import annotations
 
-main()
+import sys
+
+
+def main() -> None:
+    """Each role imports what it needs and no more: a worker knows nothing of Kubernetes, a person's terminal neither."""
+    role = sys.argv[1] if len(sys.argv) > 1 else ""
+    if role == "worker":
+        from landfall.worker.main import main as worker  # noqa: PLC0415
+
+        sys.exit(worker())
+    if role == "operator":
+        from landfall.handlers.main import main as operator  # noqa: PLC0415
+        from landfall.intake.server import Intake  # noqa: PLC0415
+
+        sys.exit(operator(lambda kube, reports, changed: Intake(kube, reports, changed).application()))
+    from landfall.cli.main import main as cli  # noqa: PLC0415
+
+    cli()
+
+
+if __name__ == "__main__":
+    main()

@@ -245,7 +245,7 @@ def main() -> None:
     rows = int(3_000_000 * told.scale)
     lines = []
     try:
-        pgloader = ["pgloader", load, f"{url}/bench_target"]
+        pgloader = ["pgloader", "--with", "prefetch rows = 10000", load, f"{url}/bench_target"]
         for title, tables, each in (("one table", 1, rows), ("20 tables", 20, rows // 15)):
             source = bench.mariadb(tables, each)
             lines.append(bench.scenario(f"MariaDB, {title} of {each:,} rows", source, "pgloader 3.6.9", pgloader))

@@ -269,8 +269,14 @@ def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh
         "n": "numeric(5,2)",
     }
     assert types[1] == {
-        "id": "bigint", "i": "text", "r": "bytea", "b": "text", "t": "bytea",
-        "x": "bigint", "d": "date", "n": "text",
+        "id": "bigint",
+        "i": "text",
+        "r": "bytea",
+        "b": "text",
+        "t": "bytea",
+        "x": "bigint",
+        "d": "date",
+        "n": "text",
     }
     assert [(c.source, v.rule, v.rows) for c in odd.tables[0].columns for v in c.converted] == [
         ("t", "Replace", 1),

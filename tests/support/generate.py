@@ -1,4 +1,4 @@
-"""Writes what is generated from code: the reference of the manifests' fields. `--check` fails on a difference."""
+"""Writes what is generated from code: the CustomResourceDefinitions, the operator's role and the reference of all fields. `--check` fails on a difference."""
 
 from __future__ import annotations
 
@@ -6,30 +6,47 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from landfall.api.connection import Connection
-from landfall.api.migration import Migration
-from landfall.api.tableplan import TablePlan
+import yaml
 
-_PAGE = Path(__file__).parent.parent.parent / "docs" / "reference.md"
+from landfall.api.crd import KINDS, Kind, definition
+from landfall.kube.permissions import rules
+
+_ROOT = Path(__file__).parent.parent.parent
 _HEAD = "# Field reference\n\nGenerated from the models in `operator/landfall/api` by `make generate`.\n"
+_ROLE = """# Generated from operator/landfall/kube/permissions.py, which says why.
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata:
+  name: {{ .Release.Name }}-operator
+"""
 
 
-def page() -> str:
-    """The whole page."""
-    return _HEAD + "".join(_kind(model) for model in (Connection, Migration, TablePlan))
+def files() -> dict[Path, str]:
+    """Every generated file with its content."""
+    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS)}
+    chart = _ROOT / "charts" / "landfall"
+    for kind in KINDS:
+        made = definition(kind)
+        found[_ROOT / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
+        made["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
+        found[chart / "files" / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
+    found[chart / "templates" / "role.yaml"] = _ROLE + _yaml({"rules": rules()})
+    return found
 
 
-def _kind(model: type[Connection | Migration | TablePlan]) -> str:
-    schema = model.model_json_schema(by_alias=True)
+def _yaml(document: dict[str, Any]) -> str:
+    return yaml.safe_dump(document, sort_keys=False, width=120)
+
+
+def _kind(kind: Kind) -> str:
+    schema = kind.model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
-    spec = _resolved(schema["properties"]["spec"], definitions)
-    lines = [
-        f"\n## {model.__name__}\n",
-        f"{(model.__doc__ or '').strip()}\n",
-        "| field | type | default | meaning |",
-        "|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *_rows(spec, "spec", definitions)]) + "\n"
+    short = f", short {kind.short}" if kind.short else ""
+    lines = [f"\n## {kind.name} (`{kind.plural}`{short})\n", f"{(kind.model.__doc__ or '').strip().splitlines()[0]}\n"]
+    for part in ("spec", "status"):
+        lines += ["| field | type | default | meaning |", "|---|---|---|---|"]
+        lines += [*_rows(_resolved(schema["properties"][part], definitions), part, definitions), ""]
+    return "\n".join(lines)
 
 
 def _resolved(schema: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
@@ -68,14 +85,15 @@ def _type(field: dict[str, Any], inner: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write the page, or compare it."""
-    made = page()
+    """Write the files, or compare them."""
+    stale = [path for path, text in files().items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     if "--check" in sys.argv:
-        if not _PAGE.exists() or _PAGE.read_text(encoding="utf-8") != made:
-            sys.stderr.write(f"{_PAGE.name} is out of date; run `make generate`\n")
-            return 1
-        return 0
-    _PAGE.write_text(made, encoding="utf-8")
+        for path in stale:
+            sys.stderr.write(f"{path.relative_to(_ROOT)} is out of date; run `make generate`\n")
+        return bool(stale)
+    for path in stale:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(files()[path], encoding="utf-8")
     return 0
 
 

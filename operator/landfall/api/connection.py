@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model, SecretKey
+from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, SecretKey, Status, rules
 
 DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
 DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
@@ -37,6 +38,12 @@ class File(Model):
 class ConnectionSpec(Model):
     """Desired state of a Connection."""
 
+    model_config = rules(
+        ("self.type != 'SQLite' || has(self.file)", "type SQLite needs file.path"),
+        ("self.type == 'SQLite' || !has(self.file)", "file is for type SQLite alone; other types take host and port"),
+        ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host is required, unless the Secret has the key url"),
+    )
+
     type: DatabaseType = Field(description="The product.")
     host: str | None = Field(
         default=None, min_length=1, description="Host name or address; a path that begins with a slash is a Unix socket."
@@ -66,6 +73,19 @@ class ConnectionSpec(Model):
         return self
 
 
+class ConnectionStatus(Status):
+    """What the last probe found."""
+
+    version: str = Field(default="", description="Version that the server told.")
+    capabilities: tuple[str, ...] = Field(
+        default=(), description="What this server and credential can do.", json_schema_extra=ATOMIC
+    )
+    lacks: tuple[str, ...] = Field(default=(), description="What the credential may not do, by name.", json_schema_extra=ATOMIC)
+    latency_milliseconds: int | None = Field(default=None, ge=0, description="Time of one round trip.")
+    probed_at: datetime | None = Field(default=None, description="When the last probe ended.")
+    probe: str = Field(default="", description="Job of the last probe.")
+
+
 class Connection(Model):
     """Where a database or provider is, and which Secret opens it."""
 
@@ -73,3 +93,4 @@ class Connection(Model):
     kind: Literal["Connection"] = Field(default="Connection", description="Kind.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: ConnectionSpec = Field(description="Desired state.")
+    status: ConnectionStatus | None = Field(default=None, description="What the last probe found.")

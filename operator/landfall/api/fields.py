@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -40,3 +41,42 @@ class SecretKey(Model):
 
     name: Name = Field(description="Name of the Secret.")
     key: str = Field(default="", description="Key in the Secret's data.")
+
+
+def list_map(*keys: str) -> dict[str, Any]:
+    """Schema of a list whose entries are told apart by keys, so that managers own single entries."""
+    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
+
+
+class Condition(Model):
+    """One fact about the object, in the shape that every Kubernetes tool reads."""
+
+    type: str = Field(max_length=316, description="The fact: Ready, Succeeded, Stalled, PlanReady and so on.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
+    reason: str = Field(min_length=1, max_length=1024, description="Why, in one word for machines.")
+    message: str = Field(default="", max_length=32768, description="Why, for a person; with what to do where a person must act.")
+    last_transition_time: datetime = Field(description="When status last changed.")
+    observed_generation: int = Field(default=0, ge=0, description="The generation of the spec that this was found for.")
+
+
+class Status(Model):
+    """What every kind tells about itself. The operator alone writes it."""
+
+    observed_generation: int = Field(
+        default=-1, description="The generation of the spec that the rest was found for; -1: not seen yet."
+    )
+    conditions: tuple[Condition, ...] = Field(
+        default=(),
+        description="Facts. Ready is always there; Reconciling and Stalled only while they are true.",
+        json_schema_extra=list_map("type"),
+    )
+    phase: str = Field(default="", description="Where it stands, in one word for people. Nothing should depend on it.")
+
+
+ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
+
+
+def rules(*pairs: tuple[str, str]) -> ConfigDict:
+    """CEL rules of a model as (expression, message): the same that its validators check, for the API server."""
+    found: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
+    return ConfigDict(json_schema_extra={"x-kubernetes-validations": found})

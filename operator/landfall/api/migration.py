@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model
+from landfall.api.deployment import DeploymentSpec
+from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, Status, list_map, rules
 
 DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
 
@@ -170,8 +171,31 @@ class Notifications(Model):
     )
 
 
+class AppSpec(Model):
+    """The app half of a Migration."""
+
+    model_config = rules(
+        ("has(self.deploymentRef) != has(self.template)", "exactly one of deploymentRef and template is required")
+    )
+
+    deployment_ref: LocalReference | None = Field(default=None, description="An existing Deployment.")
+    template: DeploymentSpec | None = Field(
+        default=None,
+        description="A Deployment to create where there is none of the Migration's name; it is never changed afterwards.",
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> AppSpec:
+        if (self.deployment_ref is None) == (self.template is None):
+            message = "exactly one of deploymentRef and template is required"
+            raise ValueError(message)
+        return self
+
+
 class MigrationSpec(Model):
     """Desired state of a Migration."""
+
+    model_config = rules(("has(self.data) || has(self.app)", "at least one of data and app is required"))
 
     desired_state: DesiredState | None = Field(default=None, description="How far to go. Default: Completed.")
     pause: Pause | None = Field(default=None, description="Why and how it is paused.")
@@ -181,7 +205,7 @@ class MigrationSpec(Model):
         default="DropStaging", description="What happens to staged tables when the Migration is deleted before the cutover."
     )
     data: DataSpec | None = Field(default=None, description="A database to move.")
-    app: dict[str, Any] | None = Field(default=None, description="An app to bring live. Needs a cluster.")
+    app: AppSpec | None = Field(default=None, description="An app to bring live. Needs a cluster.")
     schedule: Schedule | None = Field(default=None, description="When the run begins and works.")
     notifications: Notifications | None = Field(default=None, description="Who is told of what.")
 
@@ -193,10 +217,100 @@ class MigrationSpec(Model):
         return self
 
 
+class Risk(Model):
+    """Something that the plan wants a person to know."""
+
+    severity: str = Field(description="Low, Medium, High or Blocker.")
+    type: str = Field(description="What kind of risk it is.")
+    affected: str = Field(description="What it is about.")
+    description: str = Field(description="What is the matter.")
+    mitigation: str = Field(default="", description="What to do about it.")
+
+
+class PlanSummary(Model):
+    """The plan in numbers. The whole of it is in the ConfigMaps `<run>-plan-<n>`."""
+
+    digest: str = Field(description="What an approval names.")
+    tables: int = Field(default=0, ge=0, description="Tables that move.")
+    columns: int = Field(default=0, ge=0, description="Columns that move.")
+    transformations: int = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
+    to_review: int = Field(default=0, ge=0, description="Columns and risks that need a person.")
+    blockers: int = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
+    rows: int = Field(default=0, ge=0, description="Rows that move.")
+    estimated_seconds: int = Field(default=0, ge=0, description="How long the whole is estimated to take.")
+    estimated_freeze_seconds: int = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
+    risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The gravest risks.", json_schema_extra=ATOMIC)
+
+
+class Step(Model):
+    """One step of the run."""
+
+    name: Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"] = Field(description="Which step.")
+    status: Literal["Pending", "Running", "Done", "Failed"] = Field(description="How far it is.")
+    percent: int = Field(default=0, ge=0, le=100, description="How much of it is done.")
+    started_at: datetime | None = Field(default=None, description="When it began.")
+    finished_at: datetime | None = Field(default=None, description="When it ended.")
+
+
+class Progress(Model):
+    """Numbers of a run, at most five seconds old while it works."""
+
+    percent: int = Field(default=0, ge=0, le=100, description="How much of the rows is moved.")
+    rows: int = Field(default=0, ge=0, description="Rows moved.")
+    total_rows: int = Field(default=0, ge=0, description="Rows to move, as planned.")
+    bytes: int = Field(default=0, ge=0, description="Bytes moved.")
+    rows_per_second: int = Field(default=0, ge=0, description="Rows a second, of late.")
+    remaining_seconds: int | None = Field(default=None, ge=0, description="Estimated time to the end of the copy.")
+    tables_done: int = Field(default=0, ge=0, description="Tables that are moved.")
+    recovered_errors: int = Field(default=0, ge=0, description="Failures that the run got over by itself.")
+
+
+class MigrationStatus(Status):
+    """Where a Migration stands."""
+
+    id: str = Field(default="", description="Public identifier.")
+    run_key: str = Field(default="", description="What the run is known by in the target's ledger.")
+    run: str = Field(default="", description="Name of the Run that records the execution.")
+    start_time: datetime | None = Field(
+        default=None, description="When a run was first begun. Source and target are fixed from then on."
+    )
+    completion_time: datetime | None = Field(default=None, description="When the cutover was done.")
+    plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
+    steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
+    progress: Progress | None = Field(default=None, description="How far the copy is.")
+    verdict: str = Field(default="", description="What the comparison found.")
+    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
+
+
+def _same(path: str, *, optional: bool = False) -> str:
+    """CEL: a field of spec.data is what it was."""
+    now, then = f"self.spec.data.{path}", f"oldSelf.spec.data.{path}"
+    equal = f"{now} == {then}"
+    return f"has({now}) == has({then}) && (!has({now}) || {equal})" if optional else equal
+
+
+_SAME_ENDS = " && ".join(
+    (
+        _same("source.connectionRef"),
+        _same("target.connectionRef"),
+        _same("source.schemas", optional=True),
+        _same("target.schema", optional=True),
+    )
+)
+_FIXED_ENDS = (
+    f"!has(oldSelf.status) || !has(oldSelf.status.startTime) || !has(oldSelf.spec.data) || (has(self.spec.data) && {_SAME_ENDS})"
+)
+
+
 class Migration(Model):
     """Brings a database, an app, or both as one, into the target."""
+
+    model_config = rules(
+        (_FIXED_ENDS, "source and target are fixed once a run has started; create another Migration for another source or target")
+    )
 
     api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
     kind: Literal["Migration"] = Field(default="Migration", description="Kind.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: MigrationSpec = Field(description="Desired state.")
+    status: MigrationStatus | None = Field(default=None, description="Where it stands.")

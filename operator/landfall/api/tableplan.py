@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model
+from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, Status, list_map
 
 
 class Decision(Model):
@@ -35,7 +35,30 @@ class TablePlanSpec(Model):
 
     migration_ref: LocalReference = Field(description="The Migration that it belongs to.")
     source: SourceTable = Field(description="The source table.")
-    decisions: tuple[Decision, ...] = Field(default=(), description="One entry per column.")
+    decisions: tuple[Decision, ...] = Field(default=(), description="One entry per column.", json_schema_extra=list_map("column"))
+
+
+class ColumnProposal(Model):
+    """What is proposed for one column."""
+
+    source: str = Field(description="Column, as the source spells it.")
+    target: str = Field(default="", description="Column in the target.")
+    source_type: str = Field(default="", description="Type in the source.")
+    target_type: str = Field(default="", description="Type in the target.")
+    transformation: str = Field(default="", description="What is done to its values.")
+    confidence: int = Field(default=0, ge=0, le=100, description="How sure the proposal is, in percent.")
+    reasons: tuple[str, ...] = Field(default=(), description="Why.", json_schema_extra=ATOMIC)
+    decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
+
+
+class TablePlanStatus(Status):
+    """The proposal."""
+
+    plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
+    rows: int = Field(default=0, ge=0, description="Rows of the table.")
+    columns: tuple[ColumnProposal, ...] = Field(
+        default=(), max_length=500, description="What is proposed, column by column.", json_schema_extra=ATOMIC
+    )
 
 
 class TablePlan(Model):
@@ -45,3 +68,4 @@ class TablePlan(Model):
     kind: Literal["TablePlan"] = Field(default="TablePlan", description="Kind.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: TablePlanSpec = Field(description="A person's decisions.")
+    status: TablePlanStatus | None = Field(default=None, description="The proposal.")

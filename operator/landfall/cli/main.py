@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 
 from landfall.cli import show
-from landfall.cli.manifests import Bundle, Request, read, request
+from landfall.cli.manifests import Bundle, read, request
 from landfall.cli.progress import JsonView, LiveView, PlainView, View
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
@@ -37,6 +37,7 @@ from landfall.engine.run.migrate import Migration
 from landfall.engine.run.plan import make_plan
 from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import Ledger
+from landfall.moves import Move
 
 _PIPE_WIDTH = 160
 
@@ -178,7 +179,7 @@ def gc(
 # -- what the commands share ------------------------------------------------------------------------------------------
 
 
-def _refined(wanted: Request, *, takeover_seconds: int, quiesced: bool = False) -> Request:
+def _refined(wanted: Move, *, takeover_seconds: int, quiesced: bool = False) -> Move:
     options = replace(wanted.options, takeover_seconds=takeover_seconds, quiesced=quiesced)
     return replace(wanted, options=options)
 
@@ -188,7 +189,7 @@ def _console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH, soft_wrap=error)
 
 
-def _notices(output: Output, wanted: Request) -> None:
+def _notices(output: Output, wanted: Move) -> None:
     if output is Output.TEXT:
         for notice in wanted.notices:
             _console(error=True).print(f"note: {notice}")
@@ -236,7 +237,7 @@ def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
         show.plan(_console(), made, every_column=every)
 
 
-def _approve(wanted: Request, made: Plan, output: Output, *, yes: bool) -> None:
+def _approve(wanted: Move, made: Plan, output: Output, *, yes: bool) -> None:
     """Return when the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
     if made.blockers:
         first = made.blockers[0]
@@ -264,7 +265,7 @@ def _view(output: Output) -> View:
     return LiveView(console) if console.is_terminal else PlainView(typer.echo)
 
 
-def _run(wanted: Request, output: Output, *, yes: bool) -> None:
+def _run(wanted: Move, output: Output, *, yes: bool) -> None:
     view = _view(output)
     migration = Migration(wanted.source, wanted.target, wanted.options, view.event)
     try:
@@ -325,7 +326,7 @@ def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _go_back(bundle: Bundle, wanted: Request, output: Output, *, discard: bool) -> None:
+def _go_back(bundle: Bundle, wanted: Move, output: Output, *, discard: bool) -> None:
     migration = Migration(wanted.source, wanted.target, wanted.options, lambda _: None)
     key = migration.key
     record = migration.ledger.find(key)

@@ -6,42 +6,29 @@ Every complaint names the file, the object and the field, and says what would be
 from __future__ import annotations
 
 import base64
-import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from landfall.api.connection import DEFAULT_PORTS, Connection
-from landfall.api.fields import API_VERSION, SecretKey
+from landfall.api.connection import Connection
+from landfall.api.fields import API_VERSION
 from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
-from landfall.engine.options import (
-    ColumnDecision,
-    Endpoint,
-    Engine,
-    Identifiers,
-    Mode,
-    OnExisting,
-    Options,
-    Policies,
-    Quiesce,
-    TlsMode,
-)
+from landfall.moves import Ends, Move, closest, move
 
 _KINDS: dict[str, type[Connection | Migration | TablePlan]] = {
     "Connection": Connection,
     "Migration": Migration,
     "TablePlan": TablePlan,
 }
-_ENGINES = {"Supabase": "PostgreSQL"}
 _ENVIRONMENT = "LANDFALL_SECRET_"
 
 
@@ -114,7 +101,7 @@ def _add(bundle: Bundle, path: Path, document: dict[str, Any]) -> None:
         if isinstance(version, str) and version.split("/")[0] != "landfall.dev":
             return  # objects of others, as a namespace beside a Migration, are none of our business
         message = f"{path}: there is no kind {kind!r}"
-        raise SpecError(message, advice=_closest(str(kind), _KINDS))
+        raise SpecError(message, advice=closest(str(kind), _KINDS))
     made = _checked(_KINDS[kind], path, document)
     bundle.folders[made.metadata.name] = path.parent
     if isinstance(made, Migration):
@@ -132,11 +119,6 @@ def _add_secret(bundle: Bundle, document: dict[str, Any]) -> None:
     bundle.secrets[name] = data
 
 
-def _closest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(sorted(known))}."
-
-
 def _checked(
     kind: type[Connection | Migration | TablePlan], path: Path, document: dict[str, Any]
 ) -> Connection | Migration | TablePlan:
@@ -149,7 +131,7 @@ def _checked(
         label = f"{path}: {document['kind']} {name}"
         if first["type"] == "extra_forbidden":
             message = f"{label}: there is no field {where}"
-            raise SpecError(message, advice=_closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
+            raise SpecError(message, advice=closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
         message = f"{label}: {where}: {first['msg']}"
         raise SpecError(message) from error
 
@@ -169,19 +151,7 @@ def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 # -- from manifests to the engine -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One data migration as the engine wants it."""
-
-    name: str
-    source: Endpoint
-    target: Endpoint
-    options: Options
-    approved_digest: str | None
-    notices: tuple[str, ...]
-
-
-def request(bundle: Bundle, name: str | None) -> Request:
+def request(bundle: Bundle, name: str | None) -> Move:
     """The migration of that name, or the only one. Raises SpecError."""
     if not bundle.migrations:
         message = "there is no Migration among the manifests"
@@ -193,47 +163,10 @@ def request(bundle: Bundle, name: str | None) -> Request:
         name = next(iter(bundle.migrations))
     if name not in bundle.migrations:
         message = f"there is no Migration {name!r}"
-        raise SpecError(message, advice=_closest(name, bundle.migrations))
+        raise SpecError(message, advice=closest(name, bundle.migrations))
     migration = bundle.migrations[name]
-    data = migration.spec.data
-    if data is None:
-        message = f"Migration {name} has no data to move"
-        raise SpecError(message, advice="An app needs a cluster: apply the manifest there.")
-    for chosen, value, allowed in (
-        ("target.onExisting", data.target.on_existing, ("Fail", "Replace")),
-        ("mode", data.mode, ("Full", "SchemaOnly")),
-    ):
-        if value not in allowed:
-            message = f"Migration {name}: spec.data.{chosen}: {value} is not supported by this version"
-            raise SpecError(message, advice=f"Choose one of {', '.join(allowed)}.")
-    options = Options(
-        schemas=data.source.schemas,
-        exclude_tables=data.source.exclude_tables,
-        target_schema=data.target.schema_,
-        on_existing=OnExisting(data.target.on_existing),
-        mode=Mode(data.mode),
-        quiesce=Quiesce(data.source.quiesce) if data.source.quiesce else None,
-        identifiers=Identifiers(data.target.identifiers),
-        parallelism=data.parallelism,
-        batch_rows=data.batch_size,
-        rows_per_second=data.limits.rows_per_second,
-        bytes_per_second=data.limits.bytes_per_second,
-        memory_bytes=data.limits.memory_bytes,
-        auto_approve_percent=data.approval.auto_approve_above_percent,
-        policies=Policies(**data.policies.model_dump()),
-        decisions=tuple(_decisions(bundle, name)),
-        rerun_token=data.rerun_token,
-        generate_rollback=data.generate_rollback,
-        retain_seconds=migration.spec.rollback.retain_seconds,
-    )
-    return Request(
-        name,
-        endpoint(bundle, data.source.connection_ref.name, "source"),
-        endpoint(bundle, data.target.connection_ref.name, "target"),
-        options,
-        data.approval.plan_digest,
-        tuple(_notices(migration)),
-    )
+    ends = Ends(bundle.connections, partial(_secret, bundle), bundle.folders)
+    return replace(move(migration, ends, bundle.plans), notices=tuple(_notices(migration)))
 
 
 def _notices(migration: Migration) -> Iterator[str]:
@@ -244,70 +177,6 @@ def _notices(migration: Migration) -> Iterator[str]:
             yield f"spec.{name} is for a cluster and is not heeded here"
     if spec.data and spec.data.workers > 1:
         yield "spec.data.workers is for a cluster; this is one process"
-
-
-def _decisions(bundle: Bundle, name: str) -> Iterator[ColumnDecision]:
-    for plan in bundle.plans:
-        if plan.spec.migration_ref.name != name:
-            continue
-        for decision in plan.spec.decisions:
-            if decision.decision == "Override":
-                message = f"TablePlan {plan.metadata.name}: {decision.column}: Override is not supported by this version"
-                raise SpecError(message, advice="Approve it, choose a policy, give it a targetColumn, or exclude it.")
-            yield ColumnDecision(
-                schema=plan.spec.source.schema_ or "",
-                table=plan.spec.source.table,
-                column=decision.column,
-                decision=decision.decision,
-                expression=decision.expression or "",
-                target_column=decision.target_column or "",
-                policy=decision.policy or "",
-                comment=decision.comment or "",
-            )
-
-
-def endpoint(bundle: Bundle, name: str, side: str) -> Endpoint:
-    """A Connection with its Secret. Raises SpecError when one of them is missing."""
-    if name not in bundle.connections:
-        message = f"{side}: there is no Connection {name!r} among the manifests"
-        raise SpecError(message, advice=_closest(name, bundle.connections) if bundle.connections else "Add it to the files.")
-    spec = bundle.connections[name].spec
-    engine_name = _ENGINES.get(spec.type, spec.type)
-    if engine_name not in {e.value for e in Engine}:
-        message = f"{side}: Connection {name}: databases of type {spec.type} are not supported by this version"
-        raise SpecError(message, advice=f"Supported are {', '.join(e.value for e in Engine)}.")
-    engine = Engine(engine_name)
-    if spec.file is not None:
-        path = Path(spec.file.path)
-        absolute = path if path.is_absolute() else bundle.folders[name] / path
-        return Endpoint(engine, path=str(absolute.resolve()))
-    secret = _secret(bundle, spec.secret_ref.name, side) if spec.secret_ref else {}
-    parts = _from_url(secret["url"]) if "url" in secret else {}
-    host = spec.host or parts.get("host") or ""
-    if not host:
-        message = f"{side}: Connection {name} has no host, and neither has its Secret's url"
-        raise SpecError(message)
-    return Endpoint(
-        engine=engine,
-        host=host,
-        port=spec.port or int(parts.get("port") or DEFAULT_PORTS.get(spec.type, 0)),
-        database=spec.database or parts.get("database") or "",
-        username=secret.get("username") or parts.get("username") or "",
-        password=secret.get("password") or parts.get("password") or "",
-        tls=TlsMode(spec.tls.mode),
-        ca=_authority(bundle, spec.tls.ca_secret_ref, side),
-    )
-
-
-def _authority(bundle: Bundle, reference: SecretKey | None, side: str) -> str:
-    if reference is None:
-        return ""
-    data = _secret(bundle, reference.name, side)
-    key = reference.key or "ca.crt"
-    if key not in data:
-        message = f"{side}: Secret {reference.name} has no key {key}"
-        raise SpecError(message, advice="It holds the PEM of the certificate authority.")
-    return data[key]
 
 
 def _secret(bundle: Bundle, name: str, side: str) -> dict[str, str]:
@@ -322,14 +191,3 @@ def _secret(bundle: Bundle, name: str, side: str) -> dict[str, str]:
             advice=f"Add it to the files, or set {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL) in the environment.",
         )
     return found
-
-
-def _from_url(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    return {
-        "host": parts.hostname or "",
-        "port": str(parts.port or ""),
-        "database": unquote(parts.path.lstrip("/")),
-        "username": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-    }

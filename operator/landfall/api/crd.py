@@ -1,0 +1,222 @@
+"""From the models to CustomResourceDefinitions: structural schemas, CEL rules, printer columns. Pure.
+
+Specs get no defaults: a default would make a server-side apply conflict with whoever manages the object from Git, and
+rewrite what a person wrote. The models know them, and every description tells them. Only `status` has one, so that a
+fresh object is not taken for a healthy one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from landfall.api.connection import Connection
+from landfall.api.deployment import Deployment, Release
+from landfall.api.migration import Migration
+from landfall.api.run import Run
+from landfall.api.tableplan import TablePlan
+
+GROUP = "landfall.dev"
+VERSION = "v1alpha1"
+Schema = dict[str, Any]
+
+_KEPT = frozenset(
+    {
+        *(
+            "type",
+            "description",
+            "enum",
+            "pattern",
+            "format",
+            "minimum",
+            "maximum",
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+        ),
+        *("required", "properties", "items", "additionalProperties"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind as the API server knows it. Columns are (name, type, JSON path, priority)."""
+
+    model: type[BaseModel]
+    plural: str
+    short: str
+    columns: tuple[tuple[str, str, str, int], ...]
+    scaled: bool = False
+
+    @property
+    def name(self) -> str:
+        """The word after `kind:`."""
+        return self.model.__name__
+
+
+def _condition(kind: str, field: str = "status") -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+_AGE = ("Age", "date", ".metadata.creationTimestamp", 0)
+_READY = (("Ready", "string", _condition("Ready"), 0), ("Reason", "string", _condition("Ready", "reason"), 0))
+_MESSAGE = ("Message", "string", _condition("Ready", "message"), 1)
+
+KINDS: tuple[Kind, ...] = (
+    Kind(
+        Connection,
+        "connections",
+        "conn",
+        (("Type", "string", ".spec.type", 0), *_READY, ("Version", "string", ".status.version", 0), _MESSAGE, _AGE),
+    ),
+    Kind(
+        Migration,
+        "migrations",
+        "mig",
+        (
+            ("Phase", "string", ".status.phase", 0),
+            ("Percent", "integer", ".status.progress.percent", 0),
+            ("Rows", "integer", ".status.progress.rows", 0),
+            *_READY,
+            ("Run", "string", ".status.run", 1),
+            _MESSAGE,
+            _AGE,
+        ),
+    ),
+    Kind(
+        Run,
+        "runs",
+        "",
+        (
+            ("Migration", "string", ".spec.migrationRef.name", 0),
+            ("State", "string", ".status.state", 0),
+            ("Percent", "integer", ".status.progress.percent", 0),
+            ("Attempts", "integer", ".status.attempts", 0),
+            ("Verdict", "string", ".status.verdict", 1),
+            _AGE,
+        ),
+    ),
+    Kind(
+        TablePlan,
+        "tableplans",
+        "tp",
+        (
+            ("Migration", "string", ".spec.migrationRef.name", 0),
+            ("Table", "string", ".spec.source.table", 0),
+            ("Rows", "integer", ".status.rows", 0),
+            _READY[0],
+            _AGE,
+        ),
+    ),
+    Kind(
+        Deployment,
+        "appdeployments",
+        "appdep",
+        (
+            ("Phase", "string", ".status.phase", 0),
+            ("Live", "string", ".status.live", 0),
+            *_READY,
+            ("URL", "string", ".status.url", 0),
+            _MESSAGE,
+            _AGE,
+        ),
+        scaled=True,
+    ),
+    Kind(
+        Release,
+        "releases",
+        "rel",
+        (
+            ("Revision", "integer", ".spec.revision", 0),
+            ("Phase", "string", ".status.phase", 0),
+            ("Commit", "string", ".spec.commit", 0),
+            _AGE,
+        ),
+    ),
+)
+BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+
+
+def definition(kind: Kind) -> Schema:
+    """The CustomResourceDefinition of a kind."""
+    names = {"kind": kind.name, "listKind": f"{kind.name}List", "plural": kind.plural, "singular": kind.plural.removesuffix("s")}
+    subresources: Schema = {"status": {}}
+    if kind.scaled:
+        subresources["scale"] = {
+            "specReplicasPath": ".spec.replicas",
+            "statusReplicasPath": ".status.replicas",
+            "labelSelectorPath": ".status.selector",
+        }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {**names, "categories": ["landfall"], **({"shortNames": [kind.short]} if kind.short else {})},
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "schema": {"openAPIV3Schema": structural(kind.model)},
+                    "subresources": subresources,
+                    "additionalPrinterColumns": [_column(*column) for column in kind.columns],
+                }
+            ],
+        },
+    }
+
+
+def _column(name: str, kind: str, path: str, priority: int) -> Schema:
+    return {"name": name, "type": kind, "jsonPath": path, **({"priority": priority} if priority else {})}
+
+
+def structural(model: type[BaseModel]) -> Schema:
+    """The model's schema with everything inlined that the API server wants inlined."""
+    whole = model.model_json_schema(by_alias=True)
+    found = _inlined(whole, whole.get("$defs", {}))
+    found["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    found["required"] = ["spec"]
+    found["properties"]["status"]["default"] = {"observedGeneration": -1}
+    return found
+
+
+def _inlined(schema: Schema, definitions: Schema) -> Schema:
+    """One node: references and unions with null resolved, what the API server does not know left out."""
+    told = _resolved(schema, definitions)
+    found = {k: v for k, v in told.items() if k in _KEPT or k.startswith("x-kubernetes-")}
+    found.pop("additionalProperties", None)
+    if "properties" in told:
+        found["properties"] = {k: _inlined(v, definitions) for k, v in told["properties"].items()}
+    elif isinstance(told.get("additionalProperties"), dict):
+        found["additionalProperties"] = _inlined(told["additionalProperties"], definitions)
+    elif told.get("type") == "object":
+        found["x-kubernetes-preserve-unknown-fields"] = True
+    if "items" in told:
+        found["items"] = _inlined(told["items"], definitions)
+    return _with_default(found, told.get("default"))
+
+
+def _resolved(schema: Schema, definitions: Schema) -> Schema:
+    told = dict(schema)
+    for option in told.pop("anyOf", []):
+        if option.get("type") != "null":
+            told = {**option, **told}
+    if "$ref" in told:
+        told = {**definitions[told.pop("$ref").rsplit("/", 1)[-1]], **told}
+    return {**told, "enum": [told["const"]]} if "const" in told else told
+
+
+def _with_default(schema: Schema, default: object) -> Schema:
+    """Tell a default where the description does not yet."""
+    if isinstance(default, str | bool | int) and default != "" and "Default:" not in schema.get("description", ""):
+        shown = str(default).lower() if isinstance(default, bool) else default
+        schema["description"] = f"{schema.get('description', '')} Default: {shown}.".strip()
+    return schema

@@ -1,0 +1,328 @@
+"""Deployment: keeps an app live at a commit. Long-running."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, SecretKey, Status, list_map, rules
+
+_FRAMEWORKS = Literal[
+    "react-vite",
+    "nextjs",
+    "node-express",
+    "python-fastapi",
+    "static",
+    "flask",
+    "django",
+    "sveltekit",
+    "nuxt",
+    "astro",
+    "remix",
+    "go",
+]
+
+
+class GitHubSource(Model):
+    """A repository on GitHub."""
+
+    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="Owner and name, as `org/shop`.")
+    branch: str | None = Field(default=None, min_length=1, description="Branch to follow. Default: the repository's own default.")
+    commit: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{7,40}$", description="Commit to stay at; nothing is followed then."
+    )
+    token_secret_ref: SecretKey | None = Field(default=None, description="Token that may read it (default key: token).")
+
+
+class ZipSource(Model):
+    """An archive."""
+
+    model_config = rules(
+        ("has(self.url) != has(self.artifact)", "exactly one of url and artifact is required"),
+        ("!has(self.url) || has(self.sha256)", "url needs sha256"),
+    )
+
+    url: str | None = Field(default=None, pattern=r"^https://", description="Address to fetch it from.")
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Digest that the archive must have.")
+    artifact: str | None = Field(
+        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of an uploaded archive in the registry."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> ZipSource:
+        if (self.url is None) == (self.artifact is None):
+            message = "exactly one of url and artifact is required"
+            raise ValueError(message)
+        if self.url is not None and self.sha256 is None:
+            message = "url needs sha256"
+            raise ValueError(message)
+        return self
+
+
+class AppSource(Model):
+    """Where the app comes from."""
+
+    model_config = rules(
+        (
+            "[has(self.github), has(self.zip), has(self.image)].filter(x, x).size() == 1",
+            "exactly one of github, zip and image is required",
+        )
+    )
+
+    github: GitHubSource | None = Field(default=None, description="A repository on GitHub.")
+    zip: ZipSource | None = Field(default=None, description="An archive.")
+    image: str | None = Field(
+        default=None, pattern=r"^\S+@sha256:[0-9a-f]{64}$", description="An image by digest; nothing is built."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> AppSource:
+        if sum(x is not None for x in (self.github, self.zip, self.image)) != 1:
+            message = "exactly one of github, zip and image is required"
+            raise ValueError(message)
+        return self
+
+
+class KeyReference(Model):
+    """One key of a Secret or ConfigMap."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name of the object.")
+    key: str = Field(min_length=1, description="Key in its data.")
+
+
+class ValueFrom(Model):
+    """Where a value is kept."""
+
+    model_config = rules(
+        ("has(self.secretKeyRef) != has(self.configMapKeyRef)", "exactly one of secretKeyRef and configMapKeyRef is required")
+    )
+
+    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret.")
+    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
+
+    @model_validator(mode="after")
+    def _one(self) -> ValueFrom:
+        if (self.secret_key_ref is None) == (self.config_map_key_ref is None):
+            message = "exactly one of secretKeyRef and configMapKeyRef is required"
+            raise ValueError(message)
+        return self
+
+
+class Variable(Model):
+    """One environment variable."""
+
+    model_config = rules(("!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other"))
+
+    name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Name of the variable.")
+    value: str | None = Field(default=None, description="The value.")
+    value_from: ValueFrom | None = Field(default=None, description="Where the value is kept.")
+    capture: Literal["Snapshot", "Live"] = Field(
+        default="Snapshot", description="Snapshot: a release keeps the value that it began with. Live: always the current one."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Variable:
+        if self.value is not None and self.value_from is not None:
+            message = "value and valueFrom exclude each other"
+            raise ValueError(message)
+        return self
+
+
+class Cache(Model):
+    """Where package managers keep what they fetched."""
+
+    persistent_volume_claim: str = Field(min_length=1, description="Volume.")
+
+
+class Build(Model):
+    """How the app is built. What is left out is detected."""
+
+    framework: _FRAMEWORKS | None = Field(default=None, description="Framework. Default: as detected.")
+    install_command: str | None = Field(default=None, min_length=1, description="Installs what the app depends on.")
+    build_command: str | None = Field(default=None, min_length=1, description="Builds it.")
+    start_command: str | None = Field(default=None, min_length=1, description="Starts it.")
+    output_directory: str | None = Field(default=None, min_length=1, description="Folder of static files that the build makes.")
+    env: tuple[Variable, ...] = Field(default=(), description="Variables of the build.", json_schema_extra=list_map("name"))
+    cache: Cache | None = Field(default=None, description="Where package managers keep what they fetched.")
+
+
+class AppDatabase(Model):
+    """The app's database."""
+
+    model_config = rules(
+        ("has(self.connectionRef) != has(self.type)", "exactly one of connectionRef and type is required"),
+        ("!has(self.type) || (has(self.action) && has(self.secretRef))", "type needs action and secretRef"),
+    )
+
+    connection_ref: LocalReference | None = Field(default=None, description="A Connection.")
+    type: Literal["Supabase", "Appwrite"] | None = Field(default=None, description="A provider.")
+    action: Literal["Create", "Connect"] | None = Field(default=None, description="Whether a new one is made.")
+    secret_ref: LocalReference | None = Field(default=None, description="Secret with the provider's credentials.")
+
+    @model_validator(mode="after")
+    def _one(self) -> AppDatabase:
+        if (self.connection_ref is None) == (self.type is None):
+            message = "exactly one of connectionRef and type is required"
+            raise ValueError(message)
+        if self.type is not None and (self.action is None or self.secret_ref is None):
+            message = "type needs action and secretRef"
+            raise ValueError(message)
+        return self
+
+
+class PodMetadata(Model):
+    """Labels and annotations of the app's pods."""
+
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations.")
+
+
+class PodTemplate(Model):
+    """What goes to the app's pods."""
+
+    metadata: PodMetadata = Field(default_factory=PodMetadata, description="Labels and annotations.")
+
+
+class HealthCheck(Model):
+    """When a release counts as healthy."""
+
+    path: str = Field(default="/", pattern=r"^/", description="Path that answers with a status below 400.")
+    timeout_seconds: int = Field(default=120, ge=1, le=3600, description="How long it may take to become healthy.")
+
+
+class Runtime(Model):
+    """How the app runs."""
+
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port that it listens on. Default: the framework's, told as PORT."
+    )
+    instance_type: str | None = Field(default=None, min_length=1, description="A row of the table of resources, as t3.small.")
+    health_check: HealthCheck = Field(default_factory=HealthCheck, description="When a release counts as healthy.")
+
+
+class RouteTls(Model):
+    """How the domain's certificate is come by."""
+
+    cluster_issuer: str | None = Field(default=None, min_length=1, description="A cert-manager ClusterIssuer.")
+    secret_ref: LocalReference | None = Field(default=None, description="A Secret with the certificate.")
+
+
+class Route(Model):
+    """The app's address."""
+
+    domain: str = Field(
+        max_length=253,
+        pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$",
+        description="Domain; the first who claims it gets it.",
+    )
+    ingress_class_name: str | None = Field(default=None, min_length=1, description="Which ingress controller serves it.")
+    tls: RouteTls | None = Field(default=None, description="How its certificate is come by.")
+
+
+class Rollout(Model):
+    """How a release goes live."""
+
+    strategy: Literal["Switch"] = Field(default="Switch", description="One switch of the Service.")
+    follow: bool = Field(default=True, description="Whether new commits of the branch go live.")
+    automatic_rollback: bool = Field(default=True, description="Go back by itself when a release fails while it is observed.")
+    progress_deadline_seconds: int = Field(default=300, ge=1, description="How long a release may take to become healthy.")
+    observe_seconds: int = Field(default=30, ge=0, description="How long a release is observed after the switch.")
+    drain_seconds: int = Field(default=30, ge=0, description="How long the predecessor finishes its requests.")
+    keep_warm_seconds: int = Field(default=300, ge=0, description="How long pods of the predecessor wait for a rollback.")
+    on_secret_change: Literal["None", "Release"] = Field(default="None", description="What a changed Secret does.")
+
+
+class RollbackTarget(Model):
+    """What to go back to."""
+
+    model_config = rules(("has(self.release) != has(self.revision)", "exactly one of release and revision is required"))
+
+    release: str | None = Field(default=None, min_length=1, description="Name of a Release.")
+    revision: int | None = Field(default=None, ge=1, description="Revision of a Release.")
+
+    @model_validator(mode="after")
+    def _one(self) -> RollbackTarget:
+        if (self.release is None) == (self.revision is None):
+            message = "exactly one of release and revision is required"
+            raise ValueError(message)
+        return self
+
+
+class DeploymentSpec(Model):
+    """Desired state of a Deployment."""
+
+    source: AppSource = Field(description="Where the app comes from.")
+    path: str = Field(default=".", min_length=1, description="Folder of the app in a repository of several.")
+    build: Build = Field(default_factory=Build, description="How it is built.")
+    env: tuple[Variable, ...] = Field(default=(), description="Environment of the app.", json_schema_extra=list_map("name"))
+    database: AppDatabase | None = Field(default=None, description="Its database.")
+    replicas: int = Field(default=1, ge=0, le=1000, description="Pods.")
+    template: PodTemplate = Field(default_factory=PodTemplate, description="Labels and annotations of its pods.")
+    runtime: Runtime = Field(default_factory=Runtime, description="How it runs.")
+    route: Route | None = Field(default=None, description="Its address.")
+    region: str | None = Field(default=None, min_length=1, description="Where its pods run (topology.kubernetes.io/region).")
+    rollout: Rollout = Field(default_factory=Rollout, description="How a release goes live.")
+    rollback_to: RollbackTarget | None = Field(default=None, description="Set it to go back, remove it to move on.")
+    release_history_limit: int = Field(default=10, ge=0, le=100, description="How many releases that were once live are kept.")
+    selector: dict[str, Any] | None = Field(
+        default=None, description="Accepted and ignored: kustomize writes it into every Deployment."
+    )
+
+
+class DeploymentStatus(Status):
+    """Where a Deployment stands."""
+
+    id: str = Field(default="", description="Public identifier.")
+    commit: str = Field(default="", description="Commit that the branch was resolved to.")
+    live: str = Field(default="", description="Release that serves.")
+    revision: int = Field(default=0, ge=0, description="Highest revision so far.")
+    replicas: int = Field(default=0, ge=0, description="Pods that serve.")
+    selector: str = Field(default="", description="Selector of the pods that serve, for autoscalers.")
+    url: str = Field(default="", description="Where it is reached.")
+    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
+
+
+class Deployment(Model):
+    """Keeps an app live at a commit."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["Deployment"] = Field(default="Deployment", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: DeploymentSpec = Field(description="Desired state.")
+    status: DeploymentStatus | None = Field(default=None, description="Where it stands.")
+
+
+class ReleaseSpec(Model):
+    """What one deploy is. Written once, by the operator."""
+
+    model_config = rules(("self == oldSelf", "a Release is a record: its spec never changes"))
+
+    deployment_ref: LocalReference = Field(description="The Deployment.")
+    revision: int = Field(ge=1, description="Its number.")
+    trigger: str = Field(description="What asked for it: a generation or a request.")
+    commit: str = Field(default="", description="The commit.")
+    message: str = Field(default="", description="The commit's message.")
+    image: str = Field(default="", description="Image by digest; empty until it is built.")
+    environment: str = Field(default="", description="Secret with the captured values.")
+    live_env: tuple[Variable, ...] = Field(default=(), description="Variables that stay references.", json_schema_extra=ATOMIC)
+    rollback_from: str = Field(default="", description="With a rollback: the Release that was left.")
+
+
+class ReleaseStatus(Status):
+    """Where a Release stands."""
+
+    image: str = Field(default="", description="Image by digest, once it is built.")
+    started_at: datetime | None = Field(default=None, description="When it began.")
+    live_at: datetime | None = Field(default=None, description="When it went live.")
+
+
+class Release(Model):
+    """The immutable record of one deploy, and what a rollback goes to."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["Release"] = Field(default="Release", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: ReleaseSpec = Field(description="What the deploy is.")
+    status: ReleaseStatus | None = Field(default=None, description="Where it stands.")

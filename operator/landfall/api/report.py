@@ -1,0 +1,60 @@
+"""What workers tell the operator. A report is cumulative: the last one says everything, and telling it twice changes nothing."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from landfall.api.connection import Connection
+from landfall.api.fields import Model
+from landfall.api.migration import Migration, PlanSummary, Progress
+from landfall.api.tableplan import TablePlan
+
+Verb = Literal["probe", "plan", "run", "back"]
+EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
+
+
+class Failure(Model):
+    """Why a worker ended without reaching its goal."""
+
+    reason: str = Field(description="Stable word for conditions.")
+    message: str = Field(description="What happened, and what to do next.")
+    transient: bool = Field(default=False, description="Whether trying again may help with nothing changed.")
+
+
+class Probe(Model):
+    """What a Connection's probe found."""
+
+    version: str = Field(default="", description="Version that the server told.")
+    capabilities: tuple[str, ...] = Field(default=(), description="What this server and credential can do.")
+    latency_milliseconds: int = Field(default=0, ge=0, description="Time of one round trip.")
+
+
+class Report(Model):
+    """Everything that a worker knows so far."""
+
+    sequence: int = Field(ge=0, description="Counts up within one worker.")
+    final: bool = Field(default=False, description="Whether the worker has reached its end.")
+    state: str = Field(default="", description="State of the run in the target's ledger.")
+    already: bool = Field(default=False, description="Whether the ledger knew the run as completed before.")
+    plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
+    plan_bytes: str = Field(default="", description="The plan, packed, in base64.")
+    progress: Progress | None = Field(default=None, description="Numbers of the copy.")
+    verdict: str = Field(default="", description="What the comparison found.")
+    rows: int = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
+    probe: Probe | None = Field(default=None, description="What a probe found.")
+    failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
+
+
+class Task(Model):
+    """What a worker is asked to do; mounted as a file. Credentials are mounted apart from it."""
+
+    verb: Verb = Field(description="What to do.")
+    intake: str = Field(description="Address that reports go to.")
+    migration: Migration | None = Field(default=None, description="The Migration.")
+    connections: dict[str, Connection] = Field(default_factory=dict, description="The Connections by name.")
+    plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
+    digest: str = Field(default="", description="Digest of the plan that may run.")
+    quiesced: bool = Field(default=False, description="A person says that writers have stopped.")

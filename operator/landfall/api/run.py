@@ -1,0 +1,60 @@
+"""Run: the immutable record of one execution of a data migration, over pauses and retries."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model, Status, rules
+from landfall.api.migration import DataSpec, PlanSummary, Progress
+
+
+class RunSpec(Model):
+    """What is executed. Written once, by the operator."""
+
+    model_config = rules(("self == oldSelf", "a Run is a record: its spec never changes"))
+
+    migration_ref: LocalReference = Field(description="The Migration that it executes.")
+    key: str = Field(pattern=r"^[0-9a-f]{64}$", description="What the run is known by in the target's ledger.")
+    image: str = Field(min_length=1, description="Image of its workers, pinned for the whole run.")
+    data: DataSpec = Field(description="The data half of the Migration, as it was when the run began.")
+    retain_seconds: int = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
+
+
+class RunFailure(Model):
+    """What a worker failed of."""
+
+    job: str = Field(description="The worker's Job.")
+    reason: str = Field(description="Stable word for conditions.")
+    message: str = Field(description="What happened, and what to do next.")
+    transient: bool = Field(default=False, description="Whether trying again may help with nothing changed.")
+
+
+class RunStatus(Status):
+    """How far the execution is."""
+
+    state: Literal["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"] = Field(
+        default="", description="State in the target's ledger; empty before the first step."
+    )
+    plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
+    progress: Progress | None = Field(default=None, description="How far the copy is.")
+    attempts: int = Field(default=0, ge=0, description="Worker pods that were started for it.")
+    failure: RunFailure | None = Field(default=None, description="What the last worker failed of, with the way out.")
+    reported_by: str = Field(default="", description="Job whose report was taken last.")
+    sequence: int = Field(default=-1, description="Number of that report.")
+    verdict: str = Field(default="", description="What the comparison found.")
+    rows: int = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    frozen_seconds: float = Field(default=0, ge=0, description="How long writers of the source were locked out.")
+    reported_at: datetime | None = Field(default=None, description="When a worker last reported.")
+
+
+class Run(Model):
+    """The record of one execution of a data migration."""
+
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
+    kind: Literal["Run"] = Field(default="Run", description="Kind.")
+    metadata: Metadata = Field(description="Standard object metadata.")
+    spec: RunSpec = Field(description="What is executed.")
+    status: RunStatus | None = Field(default=None, description="How far the execution is.")

@@ -1,0 +1,1 @@
+"""How a Connection is decided on."""

@@ -1,0 +1,1 @@
+"""How a Migration is decided on."""

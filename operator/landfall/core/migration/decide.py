@@ -1,0 +1,312 @@
+"""The rules of a Migration, in order; the first with an opinion wins.
+
+They look at what is, never at what changed: any two looks at the same objects decide the same. At most one Job of a Run
+is ever active, for every rule that makes one stands behind `worker_active`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from landfall.api.migration import DataSpec
+from landfall.core.migration.observed import ENDED, JobSeen, Observed
+from landfall.core.outcome import Act, Decision
+
+_GIVE_UP_SECONDS = 600
+_FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+_PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
+
+
+def decide(seen: Observed) -> Decision:
+    """What to do next."""
+    for rule in RULES:
+        decision = rule(seen)
+        if decision:
+            return decision
+    return _run(seen)
+
+
+def _working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
+    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+
+
+def _stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> Decision:
+    return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
+
+
+def _data(seen: Observed) -> DataSpec | None:
+    return seen.migration.spec.data if seen.migration else None
+
+
+def _wanted(seen: Observed) -> str:
+    return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
+
+
+def _attempt(seen: Observed, verb: str) -> int:
+    last = seen.last(verb)
+    return last.attempt + 1 if last else 1
+
+
+def _job(seen: Observed, verb: str) -> Act:
+    return Act("job", verb, _attempt(seen, verb))
+
+
+# -- the rules --------------------------------------------------------------------------------------------------------
+
+
+def being_deleted(seen: Observed) -> Decision | None:
+    """Take workers away, undo what was staged, and let go. Never in the way of a namespace that ends."""
+    if not seen.deleting:
+        return None
+    if not seen.finalizer:
+        return Decision("Deleting", ("False", "Deleting"), "being deleted")
+    active, last = seen.active, seen.last("back")
+    if active and active.verb != "back":
+        return _working("Deleting", "Deleting", "ending the worker", Act("delete-job", active.name), again=2)
+    if _nothing_to_undo(seen):
+        return _working("Deleting", "Deleting", "nothing is left to tidy up", Act("release"))
+    if last and last.failed:
+        return _again(seen, last, "Deleting", "trying again to drop what was staged")
+    return _working("Deleting", "Deleting", "dropping what was staged", None if active else _job(seen, "back"), again=5)
+
+
+def _nothing_to_undo(seen: Observed) -> bool:
+    """Nothing was staged, it shall be kept, or there is no way left to undo it."""
+    retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
+    staged = seen.run is not None and (
+        seen.state not in ENDED | {"", "cut_over"} or (not seen.state and seen.last("run") is not None)
+    )
+    gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
+    return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
+
+
+def not_data(seen: Observed) -> Decision | None:
+    """A Migration without data is for a later version of the operator."""
+    if _data(seen) is None or (seen.migration and seen.migration.spec.app):
+        return _stalled("AppUnsupported", "spec.app is not supported by this version. Remove it, and move the data alone.")
+    return None
+
+
+def spec_impossible(seen: Observed) -> Decision | None:
+    """What this version cannot do."""
+    return _stalled("SpecInvalid", seen.unsupported) if seen.unsupported and not seen.active else None
+
+
+def reference_missing(seen: Observed) -> Decision | None:
+    """A Connection or Secret that is not there yet; a Secret cannot be watched, so it is looked for."""
+    if seen.active:
+        return None
+    for name, connection in seen.connections.items():
+        if connection is None:
+            return _stalled(
+                "ConnectionMissing", f"there is no Connection {name!r} in this namespace. Create it.", phase="Pending"
+            )
+    if seen.missing_secrets:
+        name = seen.missing_secrets[0]
+        return _stalled("SecretMissing", f"there is no Secret {name!r} in this namespace. Create it.", phase="Pending", again=5)
+    return None
+
+
+def finalizer_missing(seen: Observed) -> Decision | None:
+    """Before anything outside the object is made."""
+    return _working("Pending", "Starting", "starting", Act("finalize")) if not seen.finalizer else None
+
+
+def run_foreign(seen: Observed) -> Decision | None:
+    """The Run of an object of the same name that is being collected."""
+    return _working("Pending", "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
+
+
+def run_missing(seen: Observed) -> Decision | None:
+    """The record, before the first worker."""
+    return _working("Planning", "Planning", "starting", Act("run")) if seen.run is None else None
+
+
+def ended(seen: Observed) -> Decision | None:
+    """Cancelled or rolled back: the key is used up."""
+    if seen.state not in ENDED:
+        return None
+    reached = {"cancelled": "Cancelled", "rolled_back": "RolledBack"}[seen.state]
+    if _wanted(seen) in {"Cancelled", "RolledBack"}:
+        return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
+    return _stalled("RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached)
+
+
+def going_back(seen: Observed) -> Decision | None:
+    """Cancelled and RolledBack: levels, reached by a worker."""
+    wanted = _wanted(seen)
+    if wanted not in {"Cancelled", "RolledBack"}:
+        return None
+    if wanted == "Cancelled" and seen.state == "cut_over":
+        return _stalled(
+            "AlreadyCompleted", "it is completed, so it cannot be cancelled. Ask for RolledBack to go back.", phase="Completed"
+        )
+    if wanted == "Cancelled" and seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
+        return _cancelled_as_it_is(seen)
+    active, phase = seen.active, "Cancelling" if wanted == "Cancelled" else "RollingBack"
+    if active and active.verb != "back":
+        return _working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
+    if active:
+        return _working(phase, phase, "going back", again=10)
+    return _failed(seen, "back") or _working(phase, phase, "going back", _job(seen, "back"), again=10)
+
+
+def _cancelled_as_it_is(seen: Observed) -> Decision:
+    active = seen.active
+    if active:
+        return _working("Cancelling", "Cancelling", "ending the worker", Act("delete-job", active.name), again=2)
+    return Decision("Cancelled", ("True", "Cancelled"), "Cancelled; what was staged is kept until the Migration is deleted")
+
+
+def completed(seen: Observed) -> Decision | None:
+    """Done, and everything that was asked for below it is reached too."""
+    if seen.state != "cut_over":
+        return None
+    already = not seen.last("run")
+    word = "AlreadyCompleted" if already else "Completed"
+    rows = seen.run.rows if seen.run else 0
+    message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
+    return Decision("Completed", ("True", word), message, facts=(("Succeeded", ("True", word)), ("Validated", ("True", "Equal"))))
+
+
+def held(seen: Observed) -> Decision | None:
+    """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
+    active = seen.active
+    if not seen.hold and _wanted(seen) != "Paused":
+        if active and active.suspended:
+            return _working("Running", "Resuming", "resuming", Act("resume", active.name), again=5)
+        return None
+    reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
+    message = f"paused{': ' + reason if reason else ''}"
+    if active and not active.suspended:
+        return _working("Pausing", "Pausing", message, Act("suspend", active.name), again=2)
+    return Decision("Paused", ("True", "Paused"), message)
+
+
+def worker_active(seen: Observed) -> Decision | None:
+    """Something works: nothing else is begun."""
+    active = seen.active
+    if not active:
+        return None
+    if active.verb == "plan":
+        return _working("Planning", "Planning", "reading both sides and planning", again=15)
+    if active.verb == "back":
+        return _working("RollingBack", "RollingBack", "going back", again=15)
+    progress = seen.run.progress if seen.run else None
+    told = (
+        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second"
+        if progress
+        else "starting the worker"
+    )
+    phase = _PHASES.get(seen.state, "Running")
+    return Decision(phase, ("False", phase), told, working=True, again_seconds=15, facts=_planned(seen, approved=True))
+
+
+def plan_missing(seen: Observed) -> Decision | None:
+    """Plan, or plan again where what it was made from has changed."""
+    plan = seen.run.plan if seen.run else None
+    last = seen.last("plan")
+    if plan and last and last.inputs == seen.inputs and seen.plan_stored:
+        return None
+    if seen.state:
+        return None  # begun: the ledger holds the plan
+    return _failed(seen, "plan") or _working(
+        "Planning", "Planning", "reading both sides and planning", _job(seen, "plan"), again=15
+    )
+
+
+def plan_blocked(seen: Observed) -> Decision | None:
+    """Something that must be decided or mended before it can run."""
+    plan = seen.run.plan if seen.run else None
+    if not plan or not plan.blockers or seen.state:
+        return None
+    first = plan.risks[0]
+    more = f" (and {plan.blockers - 1} more)" if plan.blockers > 1 else ""
+    message = f"{first.affected}: {first.description}. {first.mitigation}{more}"
+    return Decision("PlanReady", ("False", "PlanBlocked"), message, stalled=True, facts=_planned(seen, approved=False))
+
+
+def planned_wanted(seen: Observed) -> Decision | None:
+    """As far as it was asked to go."""
+    if _wanted(seen) != "Planned":
+        return None
+    return Decision("PlanReady", ("True", "Planned"), _told(seen), facts=_planned(seen, approved=False))
+
+
+def approval_missing(seen: Observed) -> Decision | None:
+    """A wait that a person ends, by committing the digest."""
+    plan, data = seen.run.plan if seen.run else None, _data(seen)
+    if not plan or not data or seen.state or not plan.to_review or data.approval.plan_digest == plan.digest:
+        return None
+    message = f"{_told(seen)}; {plan.to_review} points need your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
+    return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=_planned(seen, approved=False))
+
+
+def _run(seen: Observed) -> Decision:
+    found = _failed(seen, "run") or _working("Approved", "Running", "starting the worker", _job(seen, "run"), again=15)
+    return Decision(
+        found.phase,
+        found.ready,
+        found.message,
+        found.act,
+        found.stalled,
+        found.working,
+        found.again_seconds,
+        _planned(seen, approved=True),
+    )
+
+
+RULES: tuple[Callable[[Observed], Decision | None], ...] = (
+    being_deleted,
+    not_data,
+    spec_impossible,
+    reference_missing,
+    finalizer_missing,
+    run_foreign,
+    run_missing,
+    ended,
+    going_back,
+    completed,
+    held,
+    worker_active,
+    plan_missing,
+    plan_blocked,
+    planned_wanted,
+    approval_missing,
+)
+
+
+# -- what the rules share ---------------------------------------------------------------------------------------------
+
+
+def _failed(seen: Observed, verb: str) -> Decision | None:
+    """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
+    last = seen.last(verb)
+    if not last or not last.failed or last.inputs != seen.inputs:
+        return None
+    failure = seen.run.failure if seen.run else None
+    if failure is None or failure.job != last.name:
+        return _again(
+            seen, last, "WorkerLost", f"the worker {last.name} ended without a word (out of memory, evicted?); trying again"
+        )
+    return _again(seen, last, failure.reason, failure.message) if failure.transient else _stalled(failure.reason, failure.message)
+
+
+def _again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:
+    """Another attempt, after a pause that grows with each."""
+    left = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(last.attempt - 1, 8)) - last.ended_seconds
+    return _working("Pending", reason, message, _job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
+
+
+def _told(seen: Observed) -> str:
+    plan = seen.run.plan if seen.run else None
+    return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
+
+
+def _planned(seen: Observed, *, approved: bool) -> tuple[tuple[str, tuple[str, str]], ...]:
+    if not seen.run or not seen.run.plan:
+        return ()
+    return (("PlanReady", ("True", "Planned")), ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired")))
+
+
+__all__ = ["RULES", "decide"]

@@ -1,0 +1,67 @@
+"""What is seen of a Migration before anything is decided: itself, what it refers to, its Run and its Jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from landfall.api.connection import Connection
+from landfall.api.migration import Migration
+from landfall.api.run import RunStatus
+from landfall.core.outcome import Seen
+
+ENDED = frozenset({"cancelled", "rolled_back"})
+
+
+@dataclass(frozen=True, slots=True)
+class JobSeen:
+    """One Job of a Run. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over."""
+
+    name: str
+    verb: str
+    attempt: int
+    inputs: str
+    complete: bool = False
+    failed: bool = False
+    suspended: bool = False
+    ended_seconds: float = 0
+
+    @property
+    def over(self) -> bool:
+        """Only these two conditions are terminal."""
+        return self.complete or self.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Seen):
+    """Everything about one Migration. `run` is its Run's status; None where there is no Run yet."""
+
+    migration: Migration | None = None
+    finalizer: bool = False
+    hold: str = ""
+    namespace_ends: bool = False
+    deleting_seconds: float = 0
+    connections: Mapping[str, Connection | None] = field(default_factory=dict)
+    missing_secrets: tuple[str, ...] = ()
+    unsupported: str = ""
+    inputs: str = ""
+    run_name: str = ""
+    run: RunStatus | None = None
+    run_foreign: bool = False
+    plan_stored: bool = False
+    jobs: tuple[JobSeen, ...] = ()
+
+    def last(self, verb: str) -> JobSeen | None:
+        """The newest Job of a verb."""
+        found = [j for j in self.jobs if j.verb == verb]
+        return max(found, key=lambda j: j.attempt) if found else None
+
+    @property
+    def active(self) -> JobSeen | None:
+        """The Job that is not over yet."""
+        return next((j for j in self.jobs if not j.over), None)
+
+    @property
+    def state(self) -> str:
+        """The run's state in the target's ledger, as last reported."""
+        return self.run.state if self.run else ""

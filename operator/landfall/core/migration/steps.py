@@ -1,0 +1,29 @@
+"""The five steps of a run, as people are shown them."""
+
+from __future__ import annotations
+
+from landfall.api.migration import Step
+from landfall.core.migration.observed import Observed
+from landfall.core.outcome import Decision
+
+_NAMES = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
+_AT = {"schema": 1, "copying": 2, "indexing": 3, "comparing": 3, "cut_over": 5, "rolled_back": 5, "cancelled": 5}
+
+
+def steps(seen: Observed, decision: Decision) -> tuple[Step, ...]:
+    """Each with how far it is."""
+    if seen.run is None:
+        return ()
+    at = _AT.get(seen.state, 1 if seen.run.plan else 0)
+    begun = bool(seen.state) or seen.last("plan") is not None
+    return tuple(_step(number, name, at, seen, stalled=decision.stalled, begun=begun) for number, name in enumerate(_NAMES))
+
+
+def _step(number: int, name: str, at: int, seen: Observed, *, stalled: bool, begun: bool) -> Step:
+    if number < at:
+        return Step.model_validate({"name": name, "status": "Done", "percent": 100})
+    waiting = number > at or not begun or (number == 1 and not seen.state)
+    if waiting:
+        return Step.model_validate({"name": name, "status": "Pending"})
+    percent = seen.run.progress.percent if seen.run and seen.run.progress and name == "data_transfer" else 0
+    return Step.model_validate({"name": name, "status": "Failed" if stalled else "Running", "percent": percent})

@@ -1,0 +1,1 @@
+"""The door to the cluster: watch, enqueue, health. Nothing is decided here."""

@@ -1,0 +1,82 @@
+"""`landfall operator`: starts everything, serves health and metrics, ends gracefully."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+import time
+
+import kopf
+from aiohttp import web
+from prometheus_client import generate_latest
+
+from landfall.handlers.operator import IntakeOf, Operator, registered
+from landfall.kube.client import Kube
+from landfall.settings import Settings
+
+
+class _JsonLines(logging.Formatter):
+    """One object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record with its fields."""
+        told = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        if record.exc_info:
+            told["trace"] = self.formatException(record.exc_info)
+        return json.dumps(told)
+
+
+def _logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+
+
+async def _health(operator: Operator, port: int) -> web.AppRunner:
+    async def alive(_: web.Request) -> web.Response:
+        ill = operator.ill()
+        return web.Response(status=503 if ill else 200, text=ill or "ok")
+
+    async def told(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), content_type="text/plain")
+
+    application = web.Application()
+    application.router.add_get("/healthz", alive)
+    application.router.add_get("/readyz", alive)
+    application.router.add_get("/metrics", told)
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104  probes and Prometheus come from outside the pod
+    return runner
+
+
+async def _run(settings: Settings, intake: IntakeOf) -> None:
+    kube = await Kube.connect()
+    operator = Operator(kube, settings, intake)
+    health = await _health(operator, settings.health_port)
+    ours = asyncio.create_task(operator.work())
+    theirs = asyncio.create_task(kopf.operator(registry=registered(operator), clusterwide=True, standalone=True))
+    try:
+        done, _ = await asyncio.wait({ours, theirs}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (ours, theirs):
+            task.cancel()
+        await asyncio.gather(ours, theirs, return_exceptions=True)
+        await health.cleanup()
+        await kube.close()
+
+
+def main(intake: IntakeOf) -> int:
+    """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
+    _logging()
+    os.environ.setdefault("TZ", "UTC")
+    time.tzset()
+    asyncio.run(_run(Settings.of(os.environ), intake))
+    return 0

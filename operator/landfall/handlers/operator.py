@@ -1,0 +1,198 @@
+"""The operator's process: kopf watches our kinds, our own watch sees their Jobs; both only name keys to look at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import kopf
+from aiohttp import web
+from pydantic import ValidationError
+
+from landfall.api.crd import GROUP, VERSION
+from landfall.kube.client import Kube, Object
+from landfall.kube.errors import ConflictError, KubeError
+from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
+from landfall.metrics import loop as metrics
+from landfall.reconcile import connection, migration
+from landfall.reconcile.hands import Hands, now
+from landfall.reconcile.queue import Key, Queue
+from landfall.reconcile.reports import Reports
+from landfall.settings import Settings
+
+_LOG = logging.getLogger("landfall")
+_WORKERS = 8
+_RESYNC_SECONDS = 300
+_STUCK_SECONDS = 120
+IntakeOf = Callable[[Kube, Reports, Callable[[str, str, str], None]], web.Application]
+_LOOPS: dict[str, Callable[[Hands, Object], Awaitable[float | None]]] = {
+    "Connection": connection.reconcile,
+    "Migration": migration.reconcile,
+}
+
+
+class Operator:
+    """The queue, its workers and the watches beside kopf's."""
+
+    def __init__(self, kube: Kube, settings: Settings, intake: IntakeOf) -> None:
+        self.queue = Queue(time.monotonic)
+        self._kube = kube
+        self._reports = Reports()
+        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now)
+        self._settings = settings
+        self._intake = intake(kube, self._reports, self.owned)
+        self._known: set[Key] = set()
+        self._resynced = time.monotonic()
+        self._watched = time.monotonic()
+        self._busy: dict[Key, float] = {}
+
+    # -- what is told to look at --------------------------------------------------------------------------------------
+
+    def seen(self, kind: str, namespace: str, name: str) -> None:
+        """An object changed."""
+        key = Key(kind, namespace, name)
+        self._known.add(key)
+        metrics.ADDS.labels(kind).inc()
+        self.queue.add(key)
+
+    def owned(self, kind: str, namespace: str, name: str) -> None:
+        """Something that belongs to an object changed: a Run stands for its Migration."""
+        if kind == "Run":
+            metrics.REPORTS.inc()
+            for key in self._known:
+                if key.kind == "Migration" and key.namespace == namespace and name.startswith(key.name[:40].rstrip("-.")):
+                    self.queue.add(key)
+        else:
+            self.seen(kind, namespace, name)
+
+    # -- work ---------------------------------------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Everything that runs beside kopf, until it is cancelled."""
+        runner = web.AppRunner(self._intake, access_log=None)
+        await runner.setup()
+        await web.TCPSite(runner, "0.0.0.0", self._settings.intake_port).start()  # noqa: S104  pods reach it through a Service
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(_WORKERS):
+                    group.create_task(self._worker())
+                group.create_task(self._watch_jobs())
+                group.create_task(self._resync())
+        finally:
+            await runner.cleanup()
+
+    async def _worker(self) -> None:
+        while True:
+            key = await self.queue.get()
+            self._busy[key] = began = time.monotonic()
+            metrics.DEPTH.labels("landfall").set(len(self.queue))
+            try:
+                again = await self._one(key)
+            except ConflictError:
+                self.queue.done(key, 0.05)
+                metrics.RECONCILED.labels(key.kind, "requeue").inc()
+            except (KubeError, ValidationError) as error:
+                pause = self.queue.failed(key)
+                metrics.ERRORS.labels(key.kind).inc()
+                metrics.RECONCILED.labels(key.kind, "error").inc()
+                _LOG.warning("%s %s/%s: %s; again in %.1f s", key.kind, key.namespace, key.name, error, pause)
+            except Exception:  # noqa: BLE001  one object's fault must not stop the others; it is logged and tried again
+                self.queue.failed(key)
+                metrics.ERRORS.labels(key.kind).inc()
+                metrics.RECONCILED.labels(key.kind, "error").inc()
+                _LOG.exception("%s %s/%s: a fault of the operator", key.kind, key.namespace, key.name)
+            else:
+                self.queue.done(key, again)
+                metrics.RECONCILED.labels(key.kind, "success" if again is None else "requeue_after").inc()
+            finally:
+                self._busy.pop(key, None)
+                metrics.SECONDS.labels(key.kind).observe(time.monotonic() - began)
+
+    async def _one(self, key: Key) -> float | None:
+        raw = await self._kube.get(key.kind, key.namespace, key.name)
+        if raw is None:
+            self._known.discard(key)
+            return None
+        again = await _LOOPS[key.kind](self._hands, raw)
+        if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
+            self._wake_users(key)
+        return again
+
+    def _wake_users(self, connection_key: Key) -> None:
+        """A Connection that appeared or changed may be what a Migration waits for; looking costs a few reads."""
+        version = connection_key.namespace
+        for key in self._known:
+            if key.kind == "Migration" and key.namespace == version:
+                self.queue.add(key, 0.5)
+
+    async def _watch_jobs(self) -> None:
+        """Our own watch, by label; kopf cannot. After every end it begins anew, and all known keys are looked at."""
+        while True:
+            self._watched = time.monotonic()
+            with contextlib.suppress(KubeError, OSError, TimeoutError, ValueError):
+                async for job in self._kube.watch("Job", LABEL_OWNER):
+                    self._watched = time.monotonic()
+                    metadata = job["metadata"]
+                    self.owned(metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER])
+            for key in list(self._known):
+                self.queue.add(key, 1.0)
+            await asyncio.sleep(1)
+
+    async def _resync(self) -> None:
+        """Every five minutes, all that is listed and all that is known."""
+        while True:
+            for kind in _LOOPS:
+                with contextlib.suppress(KubeError):
+                    for one in await self._kube.listed(kind):
+                        self.seen(kind, one["metadata"]["namespace"], one["metadata"]["name"])
+            for key in list(self._known):
+                self.queue.add(key, 1.0)
+            self._resynced = time.monotonic()
+            await asyncio.sleep(_RESYNC_SECONDS)
+
+    # -- health -------------------------------------------------------------------------------------------------------
+
+    def ill(self) -> str:
+        """What is wrong with this process, if anything: a watch that is dead, a key that is stuck."""
+        moment = time.monotonic()
+        if moment - self._resynced > _RESYNC_SECONDS + _STUCK_SECONDS:
+            return "objects have not been listed for too long"
+        if moment - self._watched > _RESYNC_SECONDS + _STUCK_SECONDS:
+            return "the watch of Jobs is dead"
+        stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
+        return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
+
+
+def registered(operator: Operator) -> kopf.OperatorRegistry:
+    """Kopf's side: one handler a kind, which only names a key."""
+    registry = kopf.OperatorRegistry()
+    for kind, plural in (("Connection", "connections"), ("Migration", "migrations")):
+
+        @kopf.on.event(GROUP, VERSION, plural, registry=registry, id=f"see-{plural}")
+        async def see(name: str, namespace: str | None, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's
+            operator.seen(kind, namespace or "", name)
+
+    @kopf.on.event(GROUP, VERSION, "tableplans", registry=registry, id="see-tableplans")
+    async def see_plan(spec: kopf.Spec, namespace: str | None, **_: Any) -> None:  # noqa: ANN401  kopf's
+        operator.seen("Migration", namespace or "", str(spec.get("migrationRef", {}).get("name", "")))
+
+    @kopf.on.startup(registry=registry)
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's
+        settings.posting.enabled = False
+        settings.peering.standalone = True
+        settings.watching.server_timeout = 300
+        settings.watching.client_timeout = 310
+        settings.watching.connect_timeout = 30
+        settings.networking.request_timeout = 30
+        settings.networking.error_backoffs = [1, 2, 4, 8, 15, 30, 30, 30, 30, 30, 30, 30]
+        settings.process.ultimate_exiting_timeout = 15
+
+    @kopf.on.login(registry=registry)
+    def login(**more: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401  kopf's
+        return kopf.login_with_service_account(**more) or kopf.login_with_kubeconfig(**more)
+
+    return registry

@@ -1,0 +1,1 @@
+"""Where workers report. A report is believed only from the pod of a Job that belongs to what it reports on."""

@@ -1,0 +1,91 @@
+"""The intake: checks whose token it is, keeps the report, and wakes the loop.
+
+The token is bound to the pod and to our audience, so it opens nothing else; it is worth what its pod is worth: from the
+pod to its Job, by name and uid, and from the Job to the Run or Connection that owns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+from pydantic import ValidationError
+
+from landfall.api.report import Report
+from landfall.kube.client import Kube, Object
+from landfall.kube.errors import KubeError
+from landfall.manifests.job import AUDIENCE, LABEL_KIND, LABEL_OWNER
+from landfall.reconcile.reports import Reports
+
+_LARGEST = 64 * 1024 * 1024
+_POD = "authentication.kubernetes.io/pod-name"
+_POD_UID = "authentication.kubernetes.io/pod-uid"
+_ACCOUNT = "system:serviceaccount:"
+Changed = Callable[[str, str, str], None]
+
+
+class Intake:
+    """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported."""
+
+    def __init__(self, kube: Kube, reports: Reports, changed: Changed) -> None:
+        self._kube = kube
+        self._reports = reports
+        self._changed = changed
+
+    def application(self) -> web.Application:
+        """Its only path."""
+        made = web.Application(client_max_size=_LARGEST)
+        made.router.add_post("/v1/reports", self._report)
+        return made
+
+    async def _report(self, request: web.Request) -> web.Response:
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        try:
+            job = await self._job(token)
+        except KubeError:
+            return _refused(503, "the token cannot be checked now")
+        if job is None:
+            return _refused(401, "this token is not of a worker that is known here")
+        try:
+            report = Report.model_validate_json(await request.read())
+        except ValidationError:
+            return _refused(400, "this is not a report")
+        metadata = job["metadata"]
+        if self._reports.take(metadata["namespace"], metadata["name"], report):
+            labels = metadata["labels"]
+            self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
+        return web.json_response({"taken": report.sequence})
+
+    async def _job(self, token: str) -> Object | None:
+        """The Job whose pod holds the token, if it is one of ours; None for anybody else's."""
+        if not token:
+            return None
+        review = await self._kube.create(
+            "TokenReview",
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token, "audiences": [AUDIENCE]}},
+        )
+        status = review.get("status", {})
+        user = status.get("user", {})
+        extra = user.get("extra", {})
+        if not status.get("authenticated") or AUDIENCE not in status.get("audiences", []) or not extra.get(_POD):
+            return None
+        namespace = user.get("username", "").removeprefix(_ACCOUNT).partition(":")[0]
+        pod = await self._kube.get("Pod", namespace, extra[_POD][0])
+        if pod is None or pod["metadata"]["uid"] != extra[_POD_UID][0]:
+            return None
+        owner = next((r for r in pod["metadata"].get("ownerReferences", []) if r["kind"] == "Job" and r.get("controller")), None)
+        job = await self._kube.get("Job", namespace, owner["name"]) if owner else None
+        if job is None or owner is None or job["metadata"]["uid"] != owner["uid"]:
+            return None
+        labels = job["metadata"].get("labels", {})
+        parent = await self._kube.get(labels[LABEL_KIND], namespace, labels[LABEL_OWNER]) if _known(labels) else None
+        owners = {r["uid"] for r in job["metadata"].get("ownerReferences", [])}
+        return job if parent and parent["metadata"]["uid"] in owners else None
+
+
+def _known(labels: dict[str, str]) -> bool:
+    return labels.get(LABEL_KIND) in {"Run", "Connection"} and LABEL_OWNER in labels
+
+
+def _refused(status: int, message: str) -> web.Response:
+    return web.json_response({"error": message}, status=status)

@@ -1,0 +1,1 @@
+"""The Kubernetes API behind one small client: typed errors, time-outs, preconditions."""

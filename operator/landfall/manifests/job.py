@@ -1,0 +1,132 @@
+"""The Job of a worker and the ConfigMap with its task.
+
+The pod holds the credentials of the databases as files, a token that only the intake accepts, and no permission at the
+Kubernetes API. It passes Pod Security `restricted`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from landfall.api.report import EXIT_AGAIN, Task
+
+LABEL_OWNER = "landfall.dev/owner"
+LABEL_KIND = "landfall.dev/owner-kind"
+LABEL_VERB = "landfall.dev/verb"
+LABEL_ATTEMPT = "landfall.dev/attempt"
+INPUTS = "landfall.dev/inputs"
+AUDIENCE = "landfall.dev/intake"
+_KEPT_SECONDS = 86_400
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPod:
+    """What differs from worker to worker."""
+
+    name: str
+    namespace: str
+    owner: Object
+    owner_kind: str
+    owner_name: str
+    attempt: int
+    inputs: str
+    image: str
+    memory_bytes: int
+    secrets: Sequence[str]
+    volumes: Sequence[tuple[str, str]] = ()
+    plans: Sequence[str] = ()
+
+
+def task_map(pod: WorkerPod, task: Task) -> Object:
+    """The ConfigMap that holds the task."""
+    data = task.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=False)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(pod), "immutable": True, "data": {"task.json": data}}
+
+
+def job(pod: WorkerPod, verb: str) -> Object:
+    """The Job."""
+    metadata = _metadata(pod)
+    metadata["labels"] |= {LABEL_VERB: verb, LABEL_ATTEMPT: str(pod.attempt)}
+    metadata["annotations"] = {INPUTS: pod.inputs}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": 0,
+            "podReplacementPolicy": "Failed",
+            "podFailurePolicy": {
+                "rules": [
+                    {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                    {"action": "Ignore", "onExitCodes": {"containerName": "worker", "operator": "In", "values": [EXIT_AGAIN]}},
+                ]
+            },
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            "template": {"metadata": {"labels": dict(metadata["labels"])}, "spec": _pod(pod)},
+        },
+    }
+
+
+def _metadata(pod: WorkerPod) -> Object:
+    return {
+        "name": pod.name,
+        "namespace": pod.namespace,
+        "labels": {LABEL_KIND: pod.owner_kind, LABEL_OWNER: pod.owner_name, "app.kubernetes.io/managed-by": "landfall"},
+        "ownerReferences": [pod.owner],
+    }
+
+
+def _pod(pod: WorkerPod) -> Object:
+    token = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
+    volumes: list[Object] = [
+        {"name": "task", "configMap": {"name": pod.name}},
+        {"name": "token", "projected": {"sources": [token]}},
+        {"name": "scratch", "emptyDir": {}},
+    ]
+    mounts: list[Object] = [
+        {"name": "task", "mountPath": "/etc/landfall/task", "readOnly": True},
+        {"name": "token", "mountPath": "/var/run/landfall", "readOnly": True},
+        {"name": "scratch", "mountPath": "/tmp"},  # noqa: S108  the pod's own
+    ]
+    for at, secret in enumerate(pod.secrets):
+        volumes.append({"name": f"secret-{at}", "secret": {"secretName": secret, "defaultMode": 0o440}})
+        mounts.append({"name": f"secret-{at}", "mountPath": f"/etc/landfall/secrets/{secret}", "readOnly": True})
+    for at, plan in enumerate(pod.plans):
+        volumes.append({"name": f"plan-{at}", "configMap": {"name": plan}})
+        mounts.append({"name": f"plan-{at}", "mountPath": f"/etc/landfall/plan/{at}", "readOnly": True})
+    for at, (connection, claim) in enumerate(pod.volumes):
+        volumes.append({"name": f"data-{at}", "persistentVolumeClaim": {"claimName": claim}})
+        mounts.append({"name": f"data-{at}", "mountPath": f"/data/{connection}"})
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 65532,
+            "runAsGroup": 65532,
+            "fsGroup": 65532,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [
+            {
+                "name": "worker",
+                "image": pod.image,
+                "imagePullPolicy": "IfNotPresent",
+                "args": ["worker"],
+                "volumeMounts": mounts,
+                "securityContext": {
+                    "allowPrivilegeEscalation": False,
+                    "readOnlyRootFilesystem": True,
+                    "capabilities": {"drop": ["ALL"]},
+                },
+                "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": str(pod.memory_bytes)}},
+                "terminationMessagePolicy": "FallbackToLogsOnError",
+            }
+        ],
+        "volumes": volumes,
+    }

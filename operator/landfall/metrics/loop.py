@@ -1,0 +1,17 @@
+"""Metrics of the loop (controller-runtime's names) and of what it takes in."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+RECONCILED = Counter("controller_runtime_reconcile", "Reconciliations per controller.", ["controller", "result"])
+ERRORS = Counter("controller_runtime_reconcile_errors", "Reconciliations that failed.", ["controller"])
+SECONDS = Histogram(
+    "controller_runtime_reconcile_time_seconds",
+    "Length of time per reconciliation.",
+    ["controller"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+DEPTH = Gauge("workqueue_depth", "Keys that are due.", ["name"])
+ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
+REPORTS = Counter("landfall_reports", "Reports of workers, and changes of their Jobs, that were taken.")

@@ -1,0 +1,1 @@
+"""The loop: a key comes in; look, decide, act once, report once."""

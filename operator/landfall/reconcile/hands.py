@@ -1,0 +1,143 @@
+"""What the loops of all kinds share: the client, the clock, the reports, and how status and Events are written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from landfall.api.connection import Connection
+from landfall.api.fields import API_VERSION
+from landfall.core.outcome import Decision, Seen, conditions
+from landfall.kit.redact import redacted
+from landfall.kube.client import Kube, Object
+from landfall.kube.errors import AlreadyExistsError, KubeError
+from landfall.reconcile.reports import Reports
+
+_LOG = logging.getLogger("landfall")
+_MESSAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Hands:
+    """Everything that acting needs."""
+
+    kube: Kube
+    reports: Reports
+    image: str
+    intake_url: str
+    clock: Callable[[], datetime]
+
+    async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
+        """The versions of Secrets; None for one that is not there. Their content is not looked at."""
+        found: dict[str, str | None] = {}
+        for name in sorted(set(names)):
+            secret = await self.kube.get("Secret", namespace, name)
+            found[name] = str(secret["metadata"]["resourceVersion"]) if secret else None
+        return found
+
+    async def created(self, kind: Literal["Run", "Job", "ConfigMap"], body: Object) -> None:
+        """Create it; one that is there already was made by an earlier try of just this."""
+        try:
+            await self.kube.create(kind, body)
+        except AlreadyExistsError:
+            return
+
+    async def report(self, raw: Object, seen: Seen, decision: Decision, fields: dict[str, Any]) -> None:
+        """Write the status once, if it changed, and tell an Event where Ready's reason did."""
+        before = raw.get("status") or {}
+        told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
+        for condition in told:
+            condition["message"] = redacted(condition["message"])[:_MESSAGE]
+        status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told, **fields}
+        status = {name: value for name, value in status.items() if value not in (None, "", [], ())}
+        if status == before:
+            return
+        await self.kube.replace_status(raw["kind"], {**raw, "status": status})
+        then: dict[str, str] = next((c for c in before.get("conditions", []) if c["type"] == "Ready"), {})
+        if (then.get("reason"), then.get("status")) != (decision.ready[1], decision.ready[0]):
+            await self.event(raw, decision.ready[1], decision.message, warning=decision.stalled)
+
+    async def event(self, raw: Object, reason: str, message: str, *, warning: bool) -> None:
+        """Something for `kubectl describe`. An Event that cannot be written stops nothing, and is logged."""
+        metadata, now = raw["metadata"], self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = {
+            "apiVersion": "v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": API_VERSION,
+                "kind": raw["kind"],
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "reason": reason,
+            "message": redacted(message or reason)[:_MESSAGE],
+            "type": "Warning" if warning else "Normal",
+            "source": {"component": "landfall"},
+            "firstTimestamp": now,
+            "lastTimestamp": now,
+            "count": 1,
+        }
+        try:
+            await self.kube.create("Event", body)
+        except KubeError as error:
+            _LOG.warning("event not written", extra={"object": metadata["name"], "reason": reason, "error": str(error)})
+
+
+def now() -> datetime:
+    """The clock of the process, in whole seconds, as the API server keeps times."""
+    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  the one place of the loop that reads it
+
+
+def told(moment: datetime | None) -> str | None:
+    """A time as the API server writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def digest(*parts: object) -> str:
+    """A short name for what something was made from."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def secret_names(connection: Connection) -> list[str]:
+    """The Secrets that a Connection refers to."""
+    spec = connection.spec
+    return [r.name for r in (spec.secret_ref, spec.tls.ca_secret_ref) if r]
+
+
+def volumes(connections: Iterable[Connection]) -> list[tuple[str, str]]:
+    """The volumes that hold files of Connections, as (connection, claim)."""
+    found = [(c.metadata.name, c.spec.file.persistent_volume_claim) for c in connections if c.spec.file]
+    return [(name, claim) for name, claim in found if claim]
+
+
+def plain(raw: Object) -> Object:
+    """An object as its model takes it: with the metadata that people write."""
+    metadata = raw["metadata"]
+    kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
+    status = raw.get("status")
+    return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
+
+
+def owner_of(raw: Object) -> Object:
+    """A controller owner reference to an object."""
+    metadata = raw["metadata"]
+    return {
+        "apiVersion": raw["apiVersion"],
+        "kind": raw["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "controller": True,
+        "blockOwnerDeletion": False,
+    }
+
+
+def since(moment: datetime, text: str | None) -> float:
+    """Seconds from a time that the API server wrote."""
+    return (moment - datetime.fromisoformat(text)).total_seconds() if text else 0.0

@@ -1,0 +1,283 @@
+"""The loop of a Migration: look at it, its ends, its Run and its Jobs; take in reports; decide; act once; report once."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from landfall.api.connection import Connection
+from landfall.api.migration import Migration
+from landfall.api.report import Report, Task, Verb
+from landfall.api.run import Run, RunFailure, RunStatus
+from landfall.api.tableplan import TablePlan
+from landfall.core.migration.decide import decide
+from landfall.core.migration.observed import Observed
+from landfall.core.migration.steps import steps
+from landfall.core.outcome import Act, Decision
+from landfall.engine.options import Endpoint, Engine
+from landfall.engine.run.key import run_key
+from landfall.kube.client import Object
+from landfall.kube.errors import NotFoundError
+from landfall.manifests.run import plan_maps, plan_names, run, run_name
+from landfall.moves import first_unsupported, options
+from landfall.reconcile import jobs
+from landfall.reconcile.hands import Hands, digest, plain, secret_names, since, told
+
+FINALIZER = "landfall.dev/cleanup"
+HOLD = "landfall.dev/hold"
+QUIESCED = "landfall.dev/quiesced"
+_PROGRESS_SECONDS = 5
+
+
+class Look:
+    """One look at a Migration: the raw objects, and what is seen in them."""
+
+    def __init__(self, hands: Hands, raw: Object) -> None:
+        self.hands = hands
+        self.raw = raw
+        self.namespace: str = raw["metadata"]["namespace"]
+        self.migration = Migration.model_validate(plain(raw))
+        self.connections: dict[str, Connection | None] = {}
+        self.plans: tuple[TablePlan, ...] = ()
+        self.run: Object | None = None
+        self.seen = Observed(now=hands.clock(), generation=0)
+
+    async def take(self) -> Observed:
+        """Look at everything."""
+        hands, metadata, data = self.hands, self.raw["metadata"], self.migration.spec.data
+        now = hands.clock()
+        for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
+            found = await hands.kube.get("Connection", self.namespace, reference.name)
+            self.connections[reference.name] = Connection.model_validate(plain(found)) if found else None
+        secrets = await hands.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
+        self.plans = await self._table_plans()
+        name = self._identity()[0]
+        self.run = await hands.kube.get("Run", self.namespace, name) if name else None
+        mine = self.run is not None and any(r["uid"] == metadata["uid"] for r in self.run["metadata"].get("ownerReferences", []))
+        await self._fold(mine=mine)
+        listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine and self.run else []
+        status = Run.model_validate(plain(self.run)).status if mine and self.run else None
+        inputs = self._inputs(secrets)
+        self.seen = Observed(
+            now=now,
+            generation=metadata["generation"],
+            uid=metadata["uid"],
+            deleting="deletionTimestamp" in metadata,
+            conditions=self.migration.status.conditions if self.migration.status else (),
+            migration=self.migration,
+            finalizer=FINALIZER in metadata.get("finalizers", []),
+            hold=str(metadata.get("annotations", {}).get(HOLD, "")),
+            namespace_ends=await self._namespace_ends() if "deletionTimestamp" in metadata else False,
+            deleting_seconds=since(now, metadata.get("deletionTimestamp")),
+            connections=self.connections,
+            missing_secrets=tuple(n for n, version in secrets.items() if version is None),
+            unsupported=first_unsupported(data) if data else "",
+            inputs=inputs,
+            run_name=name,
+            run=(status or RunStatus()) if mine else None,
+            run_foreign=self.run is not None and not mine,
+            plan_stored=await self._plan_stored(name, status),
+            jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
+        )
+        return self.seen
+
+    def _identity(self) -> tuple[str, str]:
+        """Name and key of the Run. The key is the ledger's, but for a host that only a Secret's url tells."""
+        data = self.migration.spec.data
+        ends = [c for c in self.connections.values() if c]
+        if data is None or len(ends) != len(self.connections) or not ends:
+            kept = self.migration.status.run if self.migration.status else ""
+            return kept, self.migration.status.run_key if self.migration.status else ""
+        source, target = (self.connections[n] for n in (data.source.connection_ref.name, data.target.connection_ref.name))
+        key = run_key(_endpoint(source), _endpoint(target), options(data, (), 0)) if source and target else ""
+        return run_name(self.migration.metadata.name, key), key
+
+    @property
+    def key(self) -> str:
+        """The key of the Run."""
+        return self._identity()[1]
+
+    def _inputs(self, secrets: dict[str, str | None]) -> str:
+        """A name for all that a worker is made from: where it changes, what failed is tried again."""
+        data = self.migration.spec.data
+        specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
+        wanted = data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers"}) if data else {}
+        decisions = [p.spec.model_dump(mode="json") for p in self.plans]
+        quiesced = self.raw["metadata"].get("annotations", {}).get(QUIESCED, "")
+        rollback = self.migration.spec.rollback.model_dump(mode="json")
+        return digest(specs, wanted, decisions, secrets, quiesced, rollback)
+
+    async def _table_plans(self) -> tuple[TablePlan, ...]:
+        listed = await self.hands.kube.listed("TablePlan", self.namespace)
+        found = [TablePlan.model_validate(plain(one)) for one in listed]
+        return tuple(
+            p for p in sorted(found, key=lambda p: p.metadata.name) if p.spec.migration_ref.name == self.migration.metadata.name
+        )
+
+    async def _namespace_ends(self) -> bool:
+        found = await self.hands.kube.get("Namespace", "", self.namespace)
+        return found is None or "deletionTimestamp" in found["metadata"]
+
+    async def _plan_stored(self, name: str, status: RunStatus | None) -> bool:
+        return bool(status and status.plan and await self.plan_pieces(name, status.plan.digest))
+
+    async def plan_pieces(self, name: str, wanted: str) -> list[str]:
+        """The ConfigMaps of a plan, all of them or none."""
+        listed = await self.hands.kube.listed("ConfigMap", self.namespace, f"landfall.dev/run={name}")
+        mine = [m["metadata"] for m in listed if m["metadata"].get("annotations", {}).get("landfall.dev/plan") == wanted]
+        count = int(mine[0]["annotations"]["landfall.dev/pieces"]) if mine else 0
+        return plan_names(name, wanted, count) if count == len(mine) else []
+
+    # -- reports ------------------------------------------------------------------------------------------------------
+
+    async def _fold(self, *, mine: bool) -> None:
+        """Take the newest report of a worker into the Run's status, plans first."""
+        if not mine or self.run is None:
+            return
+        before = Run.model_validate(plain(self.run)).status or RunStatus()
+        for raw in await jobs.jobs_of(self.hands, self.namespace, "Run", self.run["metadata"]["name"]):
+            job = raw["metadata"]["name"]
+            report = self.hands.reports.of(self.namespace, job)
+            if report is None:
+                continue
+            known = before.reported_by == job and before.sequence >= report.sequence
+            young = before.reported_at and (self.hands.clock() - before.reported_at).total_seconds() < _PROGRESS_SECONDS
+            if known or (young and not report.final and before.state == report.state and before.reported_by == job):
+                continue
+            if report.plan_bytes and report.plan:
+                for piece in plan_maps(self.run, report.plan_bytes, report.plan.digest):
+                    await self.hands.created("ConfigMap", piece)
+            before = _folded(before, job, report, self.hands)
+            status = before.model_dump(mode="json", by_alias=True, exclude_none=True)
+            status["reportedAt"] = told(before.reported_at)
+            self.run = await self.hands.kube.replace_status("Run", {**self.run, "status": status})
+            if report.final:
+                self.hands.reports.forget(self.namespace, job)
+
+
+def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunStatus:
+    failure = report.failure
+    return before.model_copy(
+        update={
+            "observed_generation": 1,
+            "state": report.state or before.state,
+            "plan": report.plan or before.plan,
+            "progress": report.progress or before.progress,
+            "verdict": report.verdict or before.verdict,
+            "rows": report.rows or before.rows,
+            "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
+            "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
+            if failure
+            else None,
+            "attempts": before.attempts + (1 if before.reported_by != job else 0),
+            "reported_by": job,
+            "sequence": report.sequence,
+            "reported_at": hands.clock(),
+        }
+    )
+
+
+def _endpoint(connection: Connection) -> Endpoint:
+    spec = connection.spec
+    engine = Engine(spec.type) if spec.type in {e.value for e in Engine} else Engine.POSTGRESQL
+    if spec.file:
+        return Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}")
+    secret = f"secret/{spec.secret_ref.name}" if spec.secret_ref else ""
+    return Endpoint(engine, spec.host or secret, spec.port or 0, spec.database or "")
+
+
+# -- acting -----------------------------------------------------------------------------------------------------------
+
+
+async def reconcile(hands: Hands, raw: Object) -> float | None:
+    """Look, decide, act, report; when to look again, in seconds."""
+    look = Look(hands, raw)
+    seen = await look.take()
+    decision = decide(seen)
+    if decision.act:
+        await _act(look, decision.act)
+        if decision.act.verb in {"finalize", "release"}:
+            return None  # the object has another version now, and its change brings it back here
+    await hands.report(raw, seen, decision, _status(look, decision))
+    return decision.again_seconds
+
+
+async def _act(look: Look, act: Act) -> None:
+    hands, name = look.hands, look.raw["metadata"]["name"]
+    if act.verb == "finalize":
+        await _finalizers(look, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
+    elif act.verb == "release":
+        await _finalizers(look, [f for f in look.raw["metadata"].get("finalizers", []) if f != FINALIZER])
+    elif act.verb == "run":
+        await hands.created("Run", run(look.migration, look.raw["metadata"]["uid"], look.key, hands.image))
+    elif act.verb == "job":
+        await _job(look, act)
+    elif act.verb == "delete-job":
+        await jobs.end(hands, look.namespace, act.name)
+    elif act.verb in {"suspend", "resume"}:
+        await jobs.suspend(hands, look.namespace, act.name, suspended=act.verb == "suspend")
+    else:
+        message = f"nobody knows how to {act.verb} {name}"
+        raise ValueError(message)
+
+
+async def _finalizers(look: Look, wanted: list[str]) -> None:
+    metadata = look.raw["metadata"]
+    test = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
+    try:
+        await look.hands.kube.patch(
+            "Migration", look.namespace, metadata["name"], [test, {"op": "add", "path": "/metadata/finalizers", "value": wanted}]
+        )
+    except NotFoundError:
+        return
+
+
+async def _job(look: Look, act: Act) -> None:
+    seen, data = look.seen, look.migration.spec.data
+    if look.run is None or data is None:
+        return
+    plan = seen.run.plan if seen.run else None
+    task = Task(
+        verb=cast("Verb", act.name),
+        intake=look.hands.intake_url,
+        migration=look.migration.model_copy(update={"status": None}),
+        connections={n: c.model_copy(update={"status": None}) for n, c in look.connections.items() if c},
+        plans=tuple(p.model_copy(update={"status": None}) for p in look.plans),
+        digest=plan.digest if plan else "",
+        quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
+    )
+    pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name == "run" else []
+    order = jobs.Order(
+        name=f"{seen.run_name}-{act.name}-{act.attempt}",
+        owner={**look.run, "apiVersion": look.raw["apiVersion"], "kind": "Run"},
+        verb=act.name,
+        attempt=act.attempt,
+        inputs=seen.inputs,
+        image=str(look.run["spec"]["image"]),
+        task=task,
+        memory_bytes=data.limits.memory_bytes,
+        plans=tuple(pieces),
+    )
+    await jobs.start(look.hands, order)
+
+
+def _status(look: Look, decision: Decision) -> dict[str, Any]:
+    seen, before = look.seen, look.migration.status
+    run_status = seen.run
+    started = before.start_time if before else None
+    if started is None and run_status and (run_status.state or seen.last("run")):
+        started = seen.now
+    ended = before.completion_time if before else None
+    if ended is None and seen.state == "cut_over":
+        ended = seen.now
+    plan = run_status.plan if run_status else None
+    progress = run_status.progress if run_status else None
+    return {
+        "runKey": look.key,
+        "run": seen.run_name,
+        "startTime": told(started),
+        "completionTime": told(ended),
+        "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
+        "progress": progress.model_dump(mode="json", by_alias=True, exclude_none=True) if progress else None,
+        "steps": [s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision)],
+        "verdict": run_status.verdict if run_status else None,
+    }

@@ -1,0 +1,1 @@
+"""What runs in Job pods: it holds credentials of databases and none of Kubernetes, and reports to the operator's intake."""

@@ -1,0 +1,276 @@
+"""`landfall worker`: one task from a file, done with the engine.
+
+Exit status: 0 the goal is reached and told, 75 start me again (SIGTERM, or a last report that could not be delivered),
+1 anything else, and the report says whether trying again may help.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from landfall.api.migration import PlanSummary, Progress, Risk
+from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Failure, Probe, Task
+from landfall.engine.connect.probe import probed
+from landfall.engine.errors import (
+    ConnectionLostError,
+    EngineError,
+    InterruptedRunError,
+    RunConflictError,
+    SourceBusyError,
+    SourceChangedError,
+    SpecError,
+    SupersededError,
+    UnreachableError,
+)
+from landfall.engine.ledger.records import State
+from landfall.engine.planning.model import Plan, Severity
+from landfall.engine.run.back import roll_back
+from landfall.engine.run.migrate import Migration as Engine
+from landfall.engine.run.plan import make_plan
+from landfall.engine.store.archive import packed, unpacked
+from landfall.engine.transfer.work import Event
+from landfall.kit.redact import redacted
+from landfall.moves import Ends, Move, endpoint, move
+from landfall.worker.reporter import Reporter
+
+ROOT = Path("/etc/landfall")
+DATA = Path("/data")
+_GRACE_SECONDS = 20
+_TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
+_SHOWN_RISKS = 50
+_PARTS = ("schema", "copy", "index", "validation", "cutover")
+
+
+class Worker:
+    """One task, from its file to its last report."""
+
+    def __init__(self, task: Task, root: Path, reporter: Reporter) -> None:
+        self._task = task
+        self._root = root
+        self._reporter = reporter
+        self._secrets: list[str] = []
+        self._watch: _Watch | None = None
+
+    def work(self) -> int:
+        """Do the task; the exit status."""
+        self._reporter.start()
+        verbs = {"probe": self._probe, "plan": self._plan, "run": self._run, "back": self._back}
+        try:
+            found = verbs[self._task.verb]()
+        except EngineError as error:
+            transient = isinstance(error, _TRANSIENT)
+            failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
+            sys.stderr.write(f"{failure.reason}: {failure.message}\n")
+            told = self._reporter.finish(failure=failure)
+            return EXIT_FAILED if told and not isinstance(error, InterruptedRunError) else EXIT_AGAIN
+        return EXIT_DONE if self._reporter.finish(**found) else EXIT_AGAIN
+
+    # -- the verbs ----------------------------------------------------------------------------------------------------
+
+    def _probe(self) -> dict[str, object]:
+        name = next(iter(self._task.connections))
+        began = time.monotonic()
+        version, capabilities = probed(endpoint(name, self._ends(), "connection"))
+        spent = int((time.monotonic() - began) * 1000)
+        return {"probe": Probe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
+
+    def _plan(self) -> dict[str, object]:
+        """The plan; or where the ledger knows the run already, how far it is."""
+        wanted = self._move()
+        with self._engine(wanted) as engine:
+            record = engine.ledger.find(engine.key)
+            if record:
+                plan = engine.ledger.plan(engine.key)
+                told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
+                rows = record.result.get("rows")
+                return {**told, **_planned(plan), "rows": rows if isinstance(rows, int) else 0}
+        return _planned(make_plan(wanted.source, wanted.target, wanted.options))
+
+    def _run(self) -> dict[str, object]:
+        wanted = self._move()
+        with self._engine(wanted) as engine, _stopped_on_term(engine):
+            record = engine.existing()
+            plan = None if record else self._approved(wanted)
+            shown = plan or engine.ledger.plan(engine.key)
+            watch = self._watch = _Watch(self._reporter, shown, _moved(engine))
+            outcome = engine.run(wanted.name, plan)
+        told: dict[str, object] = {
+            "state": State.CUT_OVER.value,
+            "already": outcome.already,
+            "frozen_seconds": outcome.frozen_seconds,
+        }
+        return {**told, "verdict": "equal" if shown.mode == "Full" else "", "rows": outcome.rows, "progress": watch.progress()}
+
+    def _approved(self, wanted: Move) -> Plan:
+        """The plan that was approved, as the operator kept it."""
+        pieces = sorted((self._root / "plan").glob("*/plan"), key=lambda p: int(p.parent.name))
+        if not pieces:
+            message = "there is no plan to run"
+            raise SpecError(message)
+        plan = unpacked(b"".join(piece.read_bytes() for piece in pieces))
+        if plan.digest() != self._task.digest:
+            message = f"the plan of {wanted.name} is not the one that was approved"
+            raise SourceChangedError(message)
+        return plan
+
+    def _back(self) -> dict[str, object]:
+        """Go back; where the ledger knows no run, there is nothing to go back from."""
+        wanted = self._move()
+        migration = self._task.migration
+        discard = migration.spec.rollback.discard_writes if migration else False
+        with self._engine(wanted) as engine:
+            key = engine.key
+            if engine.ledger.find(key) is None:
+                return {"state": State.CANCELLED.value}
+        done = roll_back(wanted.target, wanted.options, key, discard_writes=discard)
+        return {"state": done.state.value}
+
+    # -- what they share ----------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _engine(self, wanted: Move) -> Iterator[Engine]:
+        engine = Engine(wanted.source, wanted.target, wanted.options, self._event)
+        try:
+            yield engine
+        finally:
+            engine.close()
+
+    def _event(self, event: Event) -> None:
+        if self._watch:
+            self._watch.event(event)
+
+    def _move(self) -> Move:
+        if self._task.migration is None:
+            message = "the task names no Migration"
+            raise SpecError(message)
+        made = move(self._task.migration, self._ends(), self._task.plans)
+        return replace(made, options=replace(made.options, quiesced=self._task.quiesced))
+
+    def _ends(self) -> Ends:
+        return Ends(self._task.connections, self._secret, {name: DATA / name for name in self._task.connections})
+
+    def _secret(self, name: str, side: str) -> Mapping[str, str]:
+        folder = self._root / "secrets" / name
+        if not folder.is_dir():
+            message = f"{side}: there is no Secret {name!r}"
+            raise SpecError(message)
+        found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
+        self._secrets += [value for key, value in found.items() if key in {"password", "url"}]
+        return found
+
+
+class _Watch:
+    """Turns the engine's events into numbers."""
+
+    def __init__(self, reporter: Reporter, plan: Plan, done: tuple[int, int]) -> None:
+        self._reporter = reporter
+        self._total = sum(t.rows for t in plan.tables if t.moved)
+        self._rows, self._bytes = done
+        self._began, self._first = time.monotonic(), done[0]
+        self._recovered = self._equal = 0
+        self._lock = threading.Lock()
+
+    def event(self, event: Event) -> None:
+        """Count; called from several threads."""
+        with self._lock:
+            if event.kind == "chunk":
+                self._rows += event.rows
+                self._bytes += event.bytes
+            elif event.kind == "recovered":
+                self._recovered += 1
+            elif event.kind == "table":
+                self._equal += 1
+        if event.kind in {"chunk", "recovered", "table"}:
+            self._reporter.tell(progress=self.progress())
+        elif event.kind == "state":
+            self._reporter.tell(state=event.text)
+        if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
+            sys.stdout.write(f"{event.kind} {event.table} {event.text}".rstrip() + "\n")
+            sys.stdout.flush()
+
+    def progress(self) -> Progress:
+        """The numbers so far."""
+        spent = max(time.monotonic() - self._began, 0.001)
+        rate = int((self._rows - self._first) / spent)
+        left = max(self._total - self._rows, 0)
+        return Progress(
+            percent=min(100, self._rows * 100 // self._total) if self._total else 100,
+            rows=self._rows,
+            total_rows=self._total,
+            bytes=self._bytes,
+            rows_per_second=rate,
+            remaining_seconds=left // rate if rate else None,
+            tables_done=self._equal,
+            recovered_errors=self._recovered,
+        )
+
+
+def _moved(engine: Engine) -> tuple[int, int]:
+    """Rows and bytes that earlier attempts moved."""
+    if not engine.ledger.exists():
+        return (0, 0)
+    done = [c for c in engine.ledger.chunks(engine.key) if c.done]
+    return (sum(c.rows for c in done), sum(c.bytes for c in done))
+
+
+def _planned(plan: Plan) -> dict[str, object]:
+    moved = [t for t in plan.tables if t.moved]
+    gravest = sorted(plan.risks, key=lambda r: -list(Severity).index(r.severity))
+    summary = PlanSummary(
+        digest=plan.digest(),
+        tables=len(moved),
+        columns=sum(len(t.copied) for t in moved),
+        transformations=sum(1 for t in moved for c in t.copied if c.transformation),
+        to_review=len(plan.to_review),
+        blockers=len(plan.blockers),
+        rows=sum(t.rows for t in moved),
+        estimated_seconds=sum(plan.estimates.get(f"{part}Seconds", 0) for part in _PARTS),
+        estimated_freeze_seconds=int(plan.freeze_seconds),
+        risks=tuple(
+            Risk(
+                severity=r.severity.value.capitalize(),
+                type=r.kind,
+                affected=r.affected,
+                description=redacted(r.description),
+                mitigation=r.mitigation,
+            )
+            for r in gravest[:_SHOWN_RISKS]
+        ),
+    )
+    return {"plan": summary, "plan_bytes": base64.b64encode(packed(plan)).decode()}
+
+
+@contextlib.contextmanager
+def _stopped_on_term(engine: Engine) -> Iterator[None]:
+    """SIGTERM: finish the chunks in flight, and give them up when that takes too long."""
+
+    def asked(*_: object) -> None:
+        if not engine.stop.asked:
+            engine.stop.gently()
+            timer = threading.Timer(_GRACE_SECONDS, engine.stop.now)
+            timer.daemon = True
+            timer.start()
+
+    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def main(root: Path = ROOT) -> int:
+    """Read the task and do it."""
+    task = Task.model_validate_json((root / "task" / "task.json").read_bytes())
+    return Worker(task, root, Reporter(task.intake)).work()
+
+
+__all__ = ["Worker", "main"]

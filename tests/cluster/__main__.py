@@ -1,0 +1,24 @@
+"""`python -m tests.cluster up|down|env`: the project's own cluster on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from tests.cluster import machine
+
+
+def main() -> None:
+    """Do what is asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("verb", choices=["up", "down"], help="start the cluster, or end it and remove all of it")
+    told = parser.parse_args()
+    if told.verb == "down":
+        machine.down()
+        print("the cluster is gone")
+        return
+    cluster = machine.up()
+    print(f"the cluster is up:\n  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.programs}:$PATH\n  kubectl get nodes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,292 @@
+"""One node on this machine: a bridge, containerd and the programs of Kubernetes, all started here and all ended again.
+
+Everything that is started is written down by its process id, everything that is made lies under one folder, and `down`
+undoes what `up` did: processes, shims, mounts, network namespaces, the bridge, iptables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.cluster import authority, programs, settings
+from tests.cluster.authority import ADDRESS, NODE
+
+STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "landfall" / "cluster"
+_BRIDGE = "cni0"
+_WAIT_SECONDS = 120
+_SYSCTLS = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1", "fs/inotify/max_user_instances": "1024"}
+_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2", "openssl", "mount")
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A cluster that is up: its kubeconfig and the folder of its programs."""
+
+    kubeconfig: Path
+    programs: Path
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """What kubectl prints."""
+        done = subprocess.run(
+            [str(self.programs / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode:
+            message = f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+            raise RuntimeError(message)
+        return done.stdout
+
+    def load(self, archive: Path) -> None:
+        """Give an image in a docker-archive to the node."""
+        subprocess.run(
+            ["ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", "images", "import", str(archive)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+def running() -> Cluster | None:
+    """The cluster of this machine, if it is up."""
+    if not (STATE / "ready").exists():
+        return None
+    return Cluster(STATE / "pki" / "admin.kubeconfig", programs.folder())
+
+
+def up() -> Cluster:
+    """Start the cluster, or find it running."""
+    found = running()
+    if found:
+        return found
+    _packages()
+    built = programs.folder()
+    down()
+    STATE.mkdir(parents=True, exist_ok=True)
+    authority.make(STATE / "pki")
+    _network()
+    settings.write(STATE)
+    _said("starting Kubernetes, about 20 seconds")
+    _control_plane(built)
+    cluster = Cluster(STATE / "pki" / "admin.kubeconfig", built)
+    _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+    _node(built)
+    cluster.load(settings.pause_image(built, STATE))
+    cluster.kubectl("apply", "-f", "-", stdin=settings.DNS_OBJECTS)
+    _waited("the node", lambda: " Ready " in cluster.kubectl("get", "nodes", check=False).replace("   ", " "))
+    _waited(
+        "the default service account",
+        lambda: "default" in cluster.kubectl("get", "serviceaccounts", "-n", "default", check=False),
+    )
+    (STATE / "ready").touch()
+    return cluster
+
+
+def _packages() -> None:
+    missing = [p for p in _PACKAGES if subprocess.run(["dpkg", "-s", p], check=False, capture_output=True).returncode]
+    if missing:
+        _said(f"installing {', '.join(missing)} from Debian")
+        subprocess.run(["apt-get", "-qq", "update"], check=True, stdout=subprocess.DEVNULL)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        subprocess.run(
+            ["apt-get", "-qq", "install", "-y", "--no-install-recommends", *missing],
+            check=True,
+            env=environment,
+            stdout=subprocess.DEVNULL,
+        )
+        for service in ("containerd",):  # we run our own, with its own state
+            subprocess.run(["service", service, "stop"], check=False, capture_output=True)
+
+
+def _network() -> None:
+    subprocess.run(["mount", "--make-rshared", "/"], check=True)
+    for name, value in _SYSCTLS.items():
+        path = Path("/proc/sys") / name
+        with contextlib.suppress(OSError):  # a container may hold some of them fixed; kubelet says so where it matters
+            path.write_text(value, encoding="ascii")
+    subprocess.run(["ip", "link", "add", _BRIDGE, "type", "bridge"], check=True)
+    subprocess.run(["ip", "addr", "add", f"{ADDRESS}/24", "dev", _BRIDGE], check=True)
+    subprocess.run(["ip", "link", "set", _BRIDGE, "up"], check=True)
+
+
+def _control_plane(built: Path) -> None:
+    pki = STATE / "pki"
+    _started(built / "etcd", *settings.etcd(STATE))
+    _started(built / "kube-apiserver", *settings.apiserver(pki))
+    _started(built / "kube-controller-manager", *settings.controllers(pki))
+    _started(built / "kube-scheduler", "--config", str(STATE / "scheduler.yaml"), "--secure-port", "0")
+
+
+def _node(built: Path) -> None:
+    _started(Path(shutil.which("containerd") or "/usr/bin/containerd"), "--config", str(STATE / "containerd.toml"))
+    _waited("containerd", (STATE / "containerd.sock").exists)
+    _started(
+        built / "kubelet",
+        *("--config", str(STATE / "kubelet.yaml"), "--kubeconfig", str(STATE / "pki" / "node.kubeconfig")),
+        *(
+            "--hostname-override",
+            NODE,
+            "--root-dir",
+            str(STATE / "kubelet"),
+            "--cert-dir",
+            str(STATE / "pki"),
+            "--node-ip",
+            ADDRESS,
+        ),
+    )
+    _started(built / "kube-proxy", "--config", str(STATE / "proxy.yaml"), "--hostname-override", NODE)
+    _started(built / "coredns", "-conf", str(STATE / "Corefile"))
+
+
+def _started(program: Path, *arguments: str) -> None:
+    log = (STATE / f"{program.name}.log").open("ab")
+    process = subprocess.Popen(
+        [str(program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=STATE
+    )
+    with (STATE / "processes").open("a", encoding="ascii") as file:
+        file.write(f"{process.pid} {_born(process.pid)} {program.name}\n")
+
+
+def _born(pid: int) -> str:
+    """When a process started, so that a number that was given again is not taken for it. Empty when it is gone."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19]
+    except OSError:
+        return ""
+
+
+def _waited(what: str, ready: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline:
+        if ready():
+            return
+        time.sleep(0.2)
+    message = f"{what} was not ready within {_WAIT_SECONDS} s; the logs are in {STATE}"
+    raise RuntimeError(message)
+
+
+# -- the end ----------------------------------------------------------------------------------------------------------
+
+
+def down() -> None:
+    """End the cluster and leave nothing behind."""
+    (STATE / "ready").unlink(missing_ok=True)
+    recorded = _recorded()
+    for name in ("kubelet", "kube-proxy", "coredns"):
+        _ended([pid for pid, program in recorded if program == name])
+    _pods_removed()
+    _ended([pid for pid, program in recorded if program not in {"kubelet", "kube-proxy", "coredns"}])
+    _ended(_shims())
+    _unmounted()
+    _namespaces_removed()
+    if (Path("/sys/class/net") / _BRIDGE).exists():
+        subprocess.run(["ip", "link", "delete", _BRIDGE], check=False)
+    _tables_cleared()
+    shutil.rmtree(STATE, ignore_errors=True)
+
+
+def _recorded() -> list[tuple[int, str]]:
+    try:
+        lines = (STATE / "processes").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
+    found = [line.split() for line in lines]
+    return [(int(pid), name) for pid, born, name in found if _born(int(pid)) == born]
+
+
+def _ended(pids: list[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while any(_alive(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _ctr(*arguments: str) -> list[str]:
+    done = subprocess.run(
+        ["ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    return done.stdout.split()
+
+
+def _pods_removed() -> None:
+    """While containerd still lives, let it end what it started."""
+    if not (STATE / "containerd.sock").exists():
+        return
+    for task in _ctr("tasks", "ls", "-q"):
+        _ctr("tasks", "kill", "-s", "SIGKILL", task)
+    for task in _ctr("tasks", "ls", "-q"):
+        _ctr("tasks", "rm", "-f", task)
+
+
+def _shims() -> list[int]:
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                command = (process / "cmdline").read_bytes()
+                if b"containerd-shim" in command and str(STATE).encode() in command:
+                    found.append(int(process.name))
+    return found
+
+
+def _unmounted() -> None:
+    lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    for point in sorted((line.split()[1] for line in lines if str(STATE) in line.split()[1]), reverse=True):
+        subprocess.run(["umount", "-l", point], check=False, capture_output=True)
+
+
+def _namespaces_removed() -> None:
+    done = subprocess.run(["ip", "-j", "netns", "list"], check=False, capture_output=True, text=True)
+    for entry in json.loads(done.stdout or "[]"):
+        if str(entry.get("name", "")).startswith("cni-"):
+            subprocess.run(["ip", "netns", "delete", entry["name"]], check=False, capture_output=True)
+
+
+def _tables_cleared() -> None:
+    """Take out the chains of kube-proxy, the kubelet and the network plugins, and the rules that jump to them."""
+    for table in ("nat", "filter", "mangle"):
+        done = subprocess.run(["iptables-save", "-t", table], check=False, capture_output=True, text=True)
+        ours = ("KUBE-", "CNI-")
+        kept = [
+            line
+            for line in done.stdout.splitlines()
+            if not any(f"{mark}{name}" in line for name in ours for mark in (":", "-A ", "-j ", "-g "))
+        ]
+        if done.stdout and len(kept) != len(done.stdout.splitlines()):
+            subprocess.run(["iptables-restore", "-T", table], input="\n".join(kept) + "\n", text=True, check=False)
+
+
+def _said(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+__all__ = ["Cluster", "down", "running", "up"]

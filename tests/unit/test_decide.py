@@ -1,0 +1,236 @@
+"""The rules of a Migration: what is decided from what is seen, and that it settles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landfall.api.connection import Connection
+from landfall.api.migration import Migration, PlanSummary, Risk
+from landfall.api.run import RunFailure, RunStatus
+from landfall.core.migration.decide import RULES, decide
+from landfall.core.migration.observed import JobSeen, Observed
+from landfall.core.outcome import Decision, conditions
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+DIGEST = "sha256:" + "a" * 64
+PLAN = PlanSummary(digest=DIGEST, tables=2, columns=5, rows=100, estimated_seconds=3)
+
+
+def migration(**spec: object) -> Migration:
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, **spec.pop("data", {})}  # type: ignore[dict-item]
+    return Migration.model_validate({"metadata": {"name": "shop"}, "spec": {"data": data, **spec}})
+
+
+def connection(name: str) -> Connection:
+    return Connection.model_validate({"metadata": {"name": name}, "spec": {"type": "PostgreSQL", "host": "h"}})
+
+
+ENDS = {"a": connection("a"), "b": connection("b")}
+FRESH = Observed(now=NOW, generation=1, migration=migration(), connections=ENDS, inputs="i", run_name="shop-1")
+BEGUN = replace(FRESH, finalizer=True, run=RunStatus())
+PLANNED = replace(
+    BEGUN, run=RunStatus(plan=PLAN), plan_stored=True, jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i", complete=True),)
+)
+RUNNING = replace(PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i")))
+DONE = replace(
+    RUNNING,
+    run=RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal"),
+    jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True)),
+)
+
+
+def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0) -> Observed:
+    job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
+    failure = RunFailure(job=job.name, reason="Unreachable", message="no server answers", transient=transient)
+    before = () if verb == "plan" else PLANNED.jobs
+    status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)
+    return replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan")
+
+
+ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
+    "a fresh one gets the finalizer before anything is made": (FRESH, "Pending", "Starting", "finalize"),
+    "then its record": (replace(FRESH, finalizer=True), "Planning", "Planning", "run"),
+    "then a plan": (BEGUN, "Planning", "Planning", "job"),
+    "a missing Connection is told": (replace(FRESH, connections={"a": None, "b": ENDS["b"]}), "Pending", "ConnectionMissing", None),
+    "a missing Secret is told": (replace(FRESH, missing_secrets=("s",)), "Pending", "SecretMissing", None),
+    "a plan that needs nobody runs": (PLANNED, "Approved", "Running", "job"),
+    "a plan that needs a word waits": (
+        replace(PLANNED, run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))),
+        "PlanReady",
+        "ApprovalRequired",
+        None,
+    ),
+    "a plan whose digest is committed runs": (
+        replace(
+            PLANNED,
+            run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2})),
+            migration=migration(data={"approval": {"planDigest": DIGEST}}),
+        ),
+        "Approved",
+        "Running",
+        "job",
+    ),
+    "a blocker stalls": (
+        replace(
+            PLANNED,
+            run=RunStatus(
+                plan=PLAN.model_copy(
+                    update={"blockers": 1, "risks": (Risk(severity="Blocker", type="X", affected="t", description="d", mitigation="m"),)}
+                )
+            ),
+        ),
+        "PlanReady",
+        "PlanBlocked",
+        None,
+    ),
+    "Planned stops after the plan": (replace(PLANNED, migration=migration(desiredState="Planned")), "PlanReady", "Planned", None),
+    "changed inputs are planned again": (replace(PLANNED, inputs="other"), "Planning", "Planning", "job"),
+    "a worker at work is left alone": (RUNNING, "Running", "Running", None),
+    "Paused suspends it": (replace(RUNNING, migration=migration(desiredState="Paused")), "Pausing", "Pausing", "suspend"),
+    "the hold annotation suspends it": (replace(RUNNING, hold="release"), "Pausing", "Pausing", "suspend"),
+    "a suspended one is Paused": (
+        replace(RUNNING, hold="x", jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", suspended=True))),
+        "Paused",
+        "Paused",
+        None,
+    ),
+    "without the hold it goes on": (
+        replace(RUNNING, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", suspended=True))),
+        "Running",
+        "Resuming",
+        "resume",
+    ),
+    "Cancelled ends the worker first": (
+        replace(RUNNING, migration=migration(desiredState="Cancelled")),
+        "Cancelling",
+        "Cancelling",
+        "delete-job",
+    ),
+    "then goes back": (
+        replace(PLANNED, run=RunStatus(plan=PLAN, state="copying"), migration=migration(desiredState="Cancelled")),
+        "Cancelling",
+        "Cancelling",
+        "job",
+    ),
+    "Cancelled is reached": (
+        replace(PLANNED, run=RunStatus(state="cancelled"), migration=migration(desiredState="Cancelled")),
+        "Cancelled",
+        "Cancelled",
+        None,
+    ),
+    "a used key asks for a new token": (replace(PLANNED, run=RunStatus(state="cancelled")), "Cancelled", "RunEnded", None),
+    "done is done": (DONE, "Completed", "Completed", None),
+    "what the ledger knew before is adopted": (replace(DONE, jobs=PLANNED.jobs), "Completed", "AlreadyCompleted", None),
+    "RolledBack goes back": (replace(DONE, migration=migration(desiredState="RolledBack")), "RollingBack", "RollingBack", "job"),
+    "what is completed cannot be cancelled": (
+        replace(DONE, migration=migration(desiredState="Cancelled")),
+        "Completed",
+        "AlreadyCompleted",
+        None,
+    ),
+    "a failure for a person stalls": (failed("run", transient=False), "Failed", "Unreachable", None),
+    "a passing failure waits": (failed("plan", transient=True), "Pending", "Unreachable", None),
+    "and is tried again": (failed("plan", transient=True, ended=60), "Pending", "Unreachable", "job"),
+    "a mended environment is tried at once": (failed("plan", transient=False, inputs="before"), "Planning", "Planning", "job"),
+    "a worker that ended without a word is tried again": (
+        replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", failed=True, ended_seconds=60))),
+        "Pending",
+        "WorkerLost",
+        "job",
+    ),
+    "a completed worker without a finished ledger is tried again": (
+        replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True))),
+        "Approved",
+        "Running",
+        "job",
+    ),
+    "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
+    "then drops what was staged": (
+        replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),
+        "Deleting",
+        "Deleting",
+        "job",
+    ),
+    "and lets go": (replace(DONE, deleting=True), "Deleting", "Deleting", "release"),
+    "a namespace that ends is not held up": (
+        replace(PLANNED, deleting=True, run=RunStatus(state="copying"), namespace_ends=True),
+        "Deleting",
+        "Deleting",
+        "release",
+    ),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_decided(row: str) -> None:
+    seen, phase, reason, verb = ROWS[row]
+    decision = decide(seen)
+    assert (decision.phase, decision.ready[1], decision.act.verb if decision.act else None) == (phase, reason, verb), decision
+
+
+def test_the_order_of_the_rules() -> None:
+    names = [rule.__name__ for rule in RULES]
+    assert names.index("being_deleted") == 0
+    assert names.index("finalizer_missing") < names.index("run_missing") < names.index("plan_missing")
+    assert names.index("going_back") < names.index("completed") < names.index("held") < names.index("worker_active")
+    assert names.index("worker_active") < names.index("plan_missing") < names.index("approval_missing")
+
+
+_JOBS = st.builds(
+    JobSeen,
+    name=st.sampled_from(["p1", "r1", "b1"]),
+    verb=st.sampled_from(["plan", "run", "back"]),
+    attempt=st.integers(1, 12),
+    inputs=st.sampled_from(["i", "other"]),
+    complete=st.booleans(),
+    failed=st.booleans(),
+    suspended=st.booleans(),
+    ended_seconds=st.floats(0, 1000),
+)
+_RUNS = st.builds(
+    RunStatus,
+    state=st.sampled_from(["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"]),
+    plan=st.one_of(st.none(), st.just(PLAN), st.just(PLAN.model_copy(update={"to_review": 1}))),
+    failure=st.one_of(st.none(), st.builds(RunFailure, job=st.sampled_from(["p1", "r1", "b1"]), reason=st.just("X"), message=st.just("m"), transient=st.booleans())),
+)
+_SEEN = st.builds(
+    replace,
+    st.just(FRESH),
+    finalizer=st.booleans(),
+    deleting=st.booleans(),
+    hold=st.sampled_from(["", "x"]),
+    missing_secrets=st.sampled_from([(), ("s",)]),
+    run=st.one_of(st.none(), _RUNS),
+    run_foreign=st.booleans(),
+    plan_stored=st.booleans(),
+    jobs=st.lists(_JOBS, max_size=4).map(tuple),
+    migration=st.sampled_from([None, "Planned", "Completed", "Paused", "Cancelled", "RolledBack"]).map(
+        lambda wanted: migration(desiredState=wanted) if wanted else migration()
+    ),
+)
+
+
+@given(_SEEN)
+def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> None:
+    decision = decide(seen)
+    assert isinstance(decision, Decision)
+    assert decision.act is None or decision.act.verb != "job" or seen.active is None
+    assert not (decision.stalled and decision.working)
+    assert not (decision.stalled and decision.ready[0] == "True")
+
+
+@given(_SEEN)
+def test_nothing_outside_is_made_without_the_finalizer(seen: Observed) -> None:
+    decision = decide(seen)
+    assert seen.finalizer or decision.act is None or decision.act.verb in {"finalize", "delete-job"}
+
+
+def test_a_condition_keeps_its_time_while_it_holds() -> None:
+    first = conditions(PLANNED, decide(PLANNED))
+    later = replace(PLANNED, now=NOW.replace(year=2027), conditions=first)
+    assert [c.last_transition_time for c in conditions(later, decide(later))] == [NOW] * len(first)
