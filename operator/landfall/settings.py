@@ -21,6 +21,6 @@ class Settings:
         return cls(
             image=environment["LANDFALL_IMAGE"],
             intake_url=environment["LANDFALL_INTAKE_URL"],
-            intake_port=int(environment.get("LANDFALL_INTAKE_PORT", "8443")),
-            health_port=int(environment.get("LANDFALL_HEALTH_PORT", "8080")),
+            intake_port=int(environment.get("LANDFALL_LISTEN_INTAKE", "8443")),
+            health_port=int(environment.get("LANDFALL_LISTEN_HEALTH", "8080")),
         )

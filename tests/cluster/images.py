@@ -35,8 +35,12 @@ def landfall() -> Path:
     sys.stderr.write("building the image, about half a minute\n")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(site(), Path(folder) / "site")
-        shutil.copytree(ROOT / "operator" / "landfall", Path(folder) / "site" / "landfall", ignore=shutil.ignore_patterns("__pycache__"))
-        _buildah("bud", "--layers=false", "--pull=never", "-t", OURS, "-f", str(ROOT / "images" / "landfall.Containerfile"), folder)
+        shutil.copytree(
+            ROOT / "operator" / "landfall", Path(folder) / "site" / "landfall", ignore=shutil.ignore_patterns("__pycache__")
+        )
+        _buildah(
+            "bud", "--layers=false", "--pull=never", "-t", OURS, "-f", str(ROOT / "images" / "landfall.Containerfile"), folder
+        )
     _buildah("push", OURS, f"docker-archive:{made}:{OURS}")
     _buildah("rmi", OURS)
     return made
@@ -57,7 +61,11 @@ def site() -> Path:
 
 def _digest() -> str:
     found = hashlib.sha256()
-    files = [*sorted((ROOT / "operator").rglob("*.py")), ROOT / "requirements" / "operator.txt", ROOT / "images" / "landfall.Containerfile"]
+    files = [
+        *sorted((ROOT / "operator").rglob("*.py")),
+        ROOT / "requirements" / "operator.txt",
+        ROOT / "images" / "landfall.Containerfile",
+    ]
     for path in files:
         found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
     return found.hexdigest()[:16]
@@ -71,7 +79,8 @@ def _base() -> None:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "base.tar"
         subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", str(archive)], check=True
+            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", str(archive)],
+            check=True,
         )
         container = _buildah("from", "scratch").strip()
         _buildah("add", container, str(archive), "/")

@@ -36,7 +36,9 @@ BEGUN = replace(FRESH, finalizer=True, run=RunStatus())
 PLANNED = replace(
     BEGUN, run=RunStatus(plan=PLAN), plan_stored=True, jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i", complete=True),)
 )
-RUNNING = replace(PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i")))
+RUNNING = replace(
+    PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i"))
+)
 DONE = replace(
     RUNNING,
     run=RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal"),
@@ -56,7 +58,12 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "a fresh one gets the finalizer before anything is made": (FRESH, "Pending", "Starting", "finalize"),
     "then its record": (replace(FRESH, finalizer=True), "Planning", "Planning", "run"),
     "then a plan": (BEGUN, "Planning", "Planning", "job"),
-    "a missing Connection is told": (replace(FRESH, connections={"a": None, "b": ENDS["b"]}), "Pending", "ConnectionMissing", None),
+    "a missing Connection is told": (
+        replace(FRESH, connections={"a": None, "b": ENDS["b"]}),
+        "Pending",
+        "ConnectionMissing",
+        None,
+    ),
     "a missing Secret is told": (replace(FRESH, missing_secrets=("s",)), "Pending", "SecretMissing", None),
     "a plan that needs nobody runs": (PLANNED, "Approved", "Running", "job"),
     "a plan that needs a word waits": (
@@ -80,7 +87,10 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
             PLANNED,
             run=RunStatus(
                 plan=PLAN.model_copy(
-                    update={"blockers": 1, "risks": (Risk(severity="Blocker", type="X", affected="t", description="d", mitigation="m"),)}
+                    update={
+                        "blockers": 1,
+                        "risks": (Risk(severity="Blocker", type="X", affected="t", description="d", mitigation="m"),),
+                    }
                 )
             ),
         ),
@@ -196,7 +206,16 @@ _RUNS = st.builds(
     RunStatus,
     state=st.sampled_from(["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"]),
     plan=st.one_of(st.none(), st.just(PLAN), st.just(PLAN.model_copy(update={"to_review": 1}))),
-    failure=st.one_of(st.none(), st.builds(RunFailure, job=st.sampled_from(["p1", "r1", "b1"]), reason=st.just("X"), message=st.just("m"), transient=st.booleans())),
+    failure=st.one_of(
+        st.none(),
+        st.builds(
+            RunFailure,
+            job=st.sampled_from(["p1", "r1", "b1"]),
+            reason=st.just("X"),
+            message=st.just("m"),
+            transient=st.booleans(),
+        ),
+    ),
 )
 _SEEN = st.builds(
     replace,

@@ -77,6 +77,7 @@ def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
     _logging()
     os.environ.setdefault("TZ", "UTC")
+    os.environ.setdefault("USER", "landfall")  # kopf asks for the user's name, and the container's user has none
     time.tzset()
     asyncio.run(_run(Settings.of(os.environ), intake))
     return 0

@@ -1,0 +1,177 @@
+"""One cluster for the session, with the chart installed; databases on this machine, which pods reach over the bridge."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster import images, machine, programs
+from tests.cluster.authority import ADDRESS
+from tests.cluster.machine import Cluster
+from tests.support.servers import _PG15, MariaDb, PostgreSql
+
+NAMESPACE = "landfall-system"
+_PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
+Object = dict[str, Any]
+
+
+class Place:
+    """The cluster with everything in it, as a test uses it."""
+
+    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb) -> None:
+        self.cluster = cluster
+        self.pg = pg
+        self.maria = maria
+
+    def apply(self, *documents: Object) -> None:
+        """Kubectl apply."""
+        self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+    def get(self, kind: str, namespace: str, name: str) -> Object:
+        """An object, empty where there is none."""
+        return dict(json.loads(self.cluster.kubectl("get", kind, "-n", namespace, name, "-o", "json", check=False) or "{}"))
+
+    def listed(self, kind: str, namespace: str) -> list[Object]:
+        """Objects of a namespace."""
+        return list(json.loads(self.cluster.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"])
+
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 90) -> None:
+        """Until it is so; fails with what the cluster says."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if ready():
+                return
+            time.sleep(0.3)
+        told = self.cluster.kubectl("get", "migrations,runs,connections,jobs,pods", "-A", "-o", "wide", check=False)
+        logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
+        pytest.fail(f"{what} within {seconds} s\n{told}\n{logs}")
+
+    def reason(self, namespace: str, name: str, kind: str = "migration") -> str:
+        """Ready's reason."""
+        conditions = self.get(kind, namespace, name).get("status", {}).get("conditions", [])
+        return str(next((c["reason"] for c in conditions if c["type"] == "Ready"), ""))
+
+    def until(self, namespace: str, name: str, reason: str, seconds: float = 90) -> Object:
+        """Wait for a reason of Ready; the Migration."""
+        self.wait(f"{name} is {reason}", lambda: self.reason(namespace, name) == reason, seconds)
+        return self.get("migration", namespace, name)
+
+    def namespace(self, name: str) -> str:
+        """A namespace that demands Pod Security restricted."""
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        return name
+
+    def move(self, namespace: str, database: str, **spec: Any) -> list[Object]:
+        """A Migration from MariaDB to PostgreSQL, with Connections and Secrets."""
+        data = spec.pop("data", {})
+        source = {"connectionRef": {"name": "old"}, **data.pop("source", {})}
+        target = {"connectionRef": {"name": "new"}, **data.pop("target", {})}
+        return [
+            self.secret(namespace, "old", "mover"),
+            self.secret(namespace, "new", "mover"),
+            _object(
+                "Connection",
+                namespace,
+                "old",
+                {"type": "MariaDB", "host": ADDRESS, "port": self.maria.port, "database": database, "secretRef": {"name": "old"}},
+            ),
+            _object(
+                "Connection",
+                namespace,
+                "new",
+                {"type": "PostgreSQL", "host": ADDRESS, "port": self.pg.port, "database": database, "secretRef": {"name": "new"}},
+            ),
+            _object("Migration", namespace, "shop", {"data": {"source": source, "target": target, **data}, **spec}),
+        ]
+
+    @staticmethod
+    def secret(namespace: str, name: str, user: str, password: str = _PASSWORD) -> Object:
+        """A Secret of a Connection."""
+        metadata = {"name": name, "namespace": namespace}
+        return {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": metadata,
+            "stringData": {"username": user, "password": password},
+        }
+
+    def databases(self, name: str, rows: int) -> None:
+        """A source with a shop of so many rows, and an empty target."""
+        self.maria.database(name)
+        self.maria.sql(
+            "CREATE TABLE customer (id INT PRIMARY KEY, name VARCHAR(40) NOT NULL);"
+            "CREATE TABLE item (id INT PRIMARY KEY AUTO_INCREMENT, customer INT NOT NULL, note TEXT, price DECIMAL(10,2),"
+            " KEY (customer), FOREIGN KEY (customer) REFERENCES customer (id));"
+            "INSERT INTO customer SELECT seq,concat('name ',seq) FROM seq_1_to_100;"
+            f"INSERT INTO item (customer,note,price) SELECT 1+seq%100,repeat('x',seq%200),seq/7 FROM seq_1_to_{rows}",
+            name,
+        )
+        self.pg.database(name)
+        with self.pg.connect() as connection:
+            connection.execute(f'ALTER DATABASE "{name}" OWNER TO mover'.encode())
+        with self.pg.connect(name) as connection:
+            connection.execute(b"ALTER SCHEMA public OWNER TO mover")
+
+    def rows(self, database: str, table: str = "item") -> int:
+        """Rows of a table of the target; -1 where there is none."""
+        with self.pg.connect(database) as connection:
+            there = connection.execute(b"SELECT to_regclass(%s)", (f"public.{table}",)).fetchone()
+            if not there or there[0] is None:
+                return -1
+            found = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            return int(found[0]) if found else -1
+
+
+def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
+    return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def _installed(cluster: Cluster) -> None:
+    archive = images.landfall()
+    cluster.load(archive)
+    cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+    done = subprocess.run(
+        [
+            *(str(programs.helm()), "upgrade", "--install", "landfall", str(images.ROOT / "charts" / "landfall")),
+            *("--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, "--wait", "--timeout", "60s"),
+            *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
+        ],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        pods = cluster.kubectl("get", "pods", "-n", NAMESPACE, check=False)
+        pytest.fail(
+            f"{done.stderr}\n{pods}\n{cluster.kubectl('logs', '-n', NAMESPACE, 'deployment/landfall-operator', check=False)}"
+        )
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Place]:
+    """Everything, once."""
+    found = machine.running()
+    cluster = machine.up()
+    hosted = (*PostgreSql(_PG15).settings, f"listen_addresses='127.0.0.1,{ADDRESS}'")
+    pg, maria = PostgreSql(_PG15, settings=hosted).start(), MariaDb(settings=("--bind-address=0.0.0.0",)).start()
+    try:
+        with (pg.folder / "data" / "pg_hba.conf").open("a") as file:
+            file.write("host all all 10.244.0.0/24 scram-sha-256\n")
+        with pg.connect() as connection:
+            connection.execute(b"SELECT pg_reload_conf()")
+            connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{_PASSWORD}'".encode())
+        maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
+        _installed(cluster)
+        yield Place(cluster, pg, maria)
+    finally:
+        pg.stop()
+        maria.stop()
+        if not found:
+            machine.down()

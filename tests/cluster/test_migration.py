@@ -1,0 +1,162 @@
+"""A Migration on a real cluster: applied, it moves a database and says all along where it stands."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.conftest import Place
+
+
+@pytest.fixture
+def fresh(request: pytest.FixtureRequest, place: Place) -> str:
+    """A namespace of the test's own; the databases have its name too."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].rstrip("-")
+    place.namespace(name)
+    return name
+
+
+def test_apply_moves_a_database(place: Place, fresh: str) -> None:
+    place.databases(fresh, 20_000)
+    place.apply(*place.move(fresh, fresh))
+    place.cluster.kubectl("wait", "--for=condition=Succeeded", "-n", fresh, "migration/shop", "--timeout=90s")
+    done = place.get("migration", fresh, "shop")
+    assert place.rows(fresh) == 20_000
+    assert (done["status"]["phase"], done["status"]["verdict"]) == ("Completed", "equal")
+    assert done["status"]["observedGeneration"] == done["metadata"]["generation"]
+    assert [s["status"] for s in done["status"]["steps"]] == ["Done"] * 5
+    assert "20100" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
+    place.wait("the Connections are probed", lambda: place.reason(fresh, "old", "connection") == "Reachable")
+    assert place.get("connection", fresh, "old")["status"]["version"].startswith("MariaDB 10")
+    told = place.cluster.kubectl("describe", "-n", fresh, "migration/shop")
+    assert all(word in told for word in ("Planning", "Running", "Completed")), told
+    assert "s3cret" not in told
+
+
+def test_a_missing_secret_stalls_and_its_creation_is_enough(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    secret, *others = place.move(fresh, fresh)
+    place.apply(*others)
+    place.until(fresh, "shop", "SecretMissing")
+    assert place.listed("jobs", fresh) == []
+    place.apply(secret)
+    place.until(fresh, "shop", "Completed")
+
+
+def test_a_wrong_password_stalls_and_mending_the_secret_is_enough(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh)
+    place.apply(place.secret(fresh, "old", "mover", "wrong-Wort"), *documents[1:])
+    stalled = place.until(fresh, "shop", "CredentialRefused")
+    told = {c["type"]: c for c in stalled["status"]["conditions"]}
+    assert told["Stalled"]["status"] == "True"
+    assert "wrong-Wort" not in str(stalled)
+    place.apply(documents[0])
+    place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "looked=at")
+    place.until(fresh, "shop", "Completed")
+
+
+def test_planned_stops_after_the_plan_and_completed_goes_on(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh, desiredState="Planned")
+    place.apply(*documents)
+    planned = place.until(fresh, "shop", "Planned")
+    assert planned["status"]["plan"]["tables"] == 2
+    assert place.rows(fresh) == -1
+    documents[-1]["spec"]["desiredState"] = "Completed"
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+    assert place.rows(fresh) == 100
+
+
+def test_a_plan_that_needs_a_word_waits_for_its_digest(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    place.maria.sql(
+        "ALTER TABLE item ADD COLUMN seen DATETIME; SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=7", fresh
+    )
+    documents = place.move(fresh, fresh)
+    place.apply(*documents)
+    waiting = place.until(fresh, "shop", "ApprovalRequired")
+    assert "Stalled" not in {c["type"] for c in waiting["status"]["conditions"]}
+    documents[-1]["spec"]["data"]["approval"] = {"planDigest": waiting["status"]["plan"]["digest"]}
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+
+
+def test_hold_pauses_and_resuming_loses_nothing(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    slow = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 1}
+    place.apply(*place.move(fresh, fresh, data=slow))
+    place.wait(
+        "rows arrive", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0
+    )
+    place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "landfall.dev/hold=lunch")
+    paused = place.until(fresh, "shop", "Paused")
+    assert "lunch" in next(c["message"] for c in paused["status"]["conditions"] if c["type"] == "Ready")
+    place.wait("the worker is gone", lambda: not [p for p in place.listed("pods", fresh) if p["status"]["phase"] == "Running"])
+    place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "landfall.dev/hold-")
+    place.until(fresh, "shop", "Completed")
+    assert place.rows(fresh) == 60_000
+
+
+def test_cancel_drops_what_was_staged(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 5_000}, "batchSize": 1_000})
+    place.apply(*documents)
+    place.wait(
+        "rows arrive", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0
+    )
+    documents[-1]["spec"]["desiredState"] = "Cancelled"
+    place.apply(*documents)
+    place.until(fresh, "shop", "Cancelled")
+    with place.pg.connect(fresh) as target:
+        assert target.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchall() == []
+
+
+def test_rolled_back_after_completion(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh)
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+    documents[-1]["spec"]["desiredState"] = "RolledBack"
+    place.apply(*documents)
+    place.until(fresh, "shop", "RolledBack")
+    assert place.rows(fresh) == -1
+    documents[-1]["spec"]["desiredState"] = "Completed"
+    place.apply(*documents)
+    place.until(fresh, "shop", "RunEnded")
+
+
+def test_deleted_and_created_again_moves_nothing_twice(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh)
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+    place.cluster.kubectl("delete", "-n", fresh, "migration/shop", "--timeout=30s")
+    with place.pg.connect(fresh) as target:
+        target.execute(b"UPDATE item SET note='kept' WHERE id=1")
+    place.apply(*documents)
+    place.until(fresh, "shop", "AlreadyCompleted")
+    with place.pg.connect(fresh) as target:
+        assert target.execute(b"SELECT note FROM item WHERE id=1").fetchone() == ("kept",)
+
+
+def test_deleting_a_running_one_drops_what_was_staged(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    place.apply(*place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 5_000}, "batchSize": 1_000}))
+    place.wait(
+        "rows arrive", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0
+    )
+    place.cluster.kubectl("delete", "-n", fresh, "migration/shop", "--timeout=60s")
+    with place.pg.connect(fresh) as target:
+        assert target.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchall() == []
+    place.wait("nothing is left", lambda: not place.listed("runs", fresh) and not place.listed("jobs", fresh))
+
+
+def test_source_and_target_are_fixed_once_begun(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh)
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+    documents[-1]["spec"]["data"]["target"]["schema"] = "elsewhere"
+    with pytest.raises(RuntimeError, match="fixed once a run has started"):
+        place.apply(documents[-1])
