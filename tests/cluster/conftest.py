@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -62,8 +63,13 @@ class Place:
         self.wait(f"{name} is {reason}", lambda: self.reason(namespace, name) == reason, seconds)
         return self.get("migration", namespace, name)
 
-    def namespace(self, name: str) -> str:
-        """A namespace that demands Pod Security restricted."""
+    def workers(self, namespace: str) -> list[str]:
+        """The Jobs of Runs, probes left out."""
+        return [j["metadata"]["name"] for j in self.listed("jobs", namespace) if "-probe-" not in j["metadata"]["name"]]
+
+    def namespace(self, test: str) -> str:
+        """A new namespace for a test, one that demands Pod Security restricted."""
+        name = f"{test.removeprefix('test_').replace('_', '-')[:30].rstrip('-')}-{secrets.token_hex(3)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
         return name

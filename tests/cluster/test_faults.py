@@ -16,8 +16,7 @@ _SLOW = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 
 @pytest.fixture
 def running(request: pytest.FixtureRequest, place: Place) -> str:
     """A namespace whose Migration is in the middle of its copy."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].rstrip("-")
-    place.namespace(name)
+    name = place.namespace(request.node.name)
     place.databases(name, _ROWS)
     place.apply(*place.move(name, name, data=_SLOW))
     place.wait(

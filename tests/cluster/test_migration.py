@@ -10,9 +10,7 @@ from tests.cluster.conftest import Place
 @pytest.fixture
 def fresh(request: pytest.FixtureRequest, place: Place) -> str:
     """A namespace of the test's own; the databases have its name too."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:30].rstrip("-")
-    place.namespace(name)
-    return name
+    return place.namespace(request.node.name)
 
 
 def test_apply_moves_a_database(place: Place, fresh: str) -> None:
@@ -37,7 +35,7 @@ def test_a_missing_secret_stalls_and_its_creation_is_enough(place: Place, fresh:
     secret, *others = place.move(fresh, fresh)
     place.apply(*others)
     place.until(fresh, "shop", "SecretMissing")
-    assert place.listed("jobs", fresh) == []
+    assert place.workers(fresh) == []
     place.apply(secret)
     place.until(fresh, "shop", "Completed")
 
@@ -149,7 +147,7 @@ def test_deleting_a_running_one_drops_what_was_staged(place: Place, fresh: str) 
     place.cluster.kubectl("delete", "-n", fresh, "migration/shop", "--timeout=60s")
     with place.pg.connect(fresh) as target:
         assert target.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchall() == []
-    place.wait("nothing is left", lambda: not place.listed("runs", fresh) and not place.listed("jobs", fresh))
+    place.wait("nothing is left", lambda: not place.listed("runs", fresh) and not place.workers(fresh))
 
 
 def test_source_and_target_are_fixed_once_begun(place: Place, fresh: str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.connection import Connection
-from landfall.api.migration import Migration, PlanSummary, Risk
+from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Risk
 from landfall.api.run import RunFailure, RunStatus
 from landfall.core.migration.decide import RULES, decide
 from landfall.core.migration.observed import JobSeen, Observed
@@ -162,6 +162,12 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
     "then drops what was staged": (
         replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),
+        "Deleting",
+        "Deleting",
+        "job",
+    ),
+    "also where the worker's word was lost": (
+        replace(PLANNED, deleting=True, migration=migration().model_copy(update={"status": MigrationStatus(start_time=NOW)})),
         "Deleting",
         "Deleting",
         "job",

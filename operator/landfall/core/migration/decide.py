@@ -73,9 +73,9 @@ def being_deleted(seen: Observed) -> Decision | None:
 def _nothing_to_undo(seen: Observed) -> bool:
     """Nothing was staged, it shall be kept, or there is no way left to undo it."""
     retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
-    staged = seen.run is not None and (
-        seen.state not in ENDED | {"", "cut_over"} or (not seen.state and seen.last("run") is not None)
-    )
+    status = seen.migration.status if seen.migration else None
+    begun = bool(seen.state or seen.last("run") or (status and status.start_time))
+    staged = seen.run is not None and begun and seen.state not in ENDED | {"cut_over"}
     gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
