@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try cluster cluster-down bench generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try demo cluster cluster-down bench generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -58,9 +58,13 @@ check: lint types imports verify ## all that needs nothing outside Python
 test: setup ## everything, on servers that the tests start themselves
 	$(MAKE) --no-print-directory check
 	$(BIN)/pytest -q tests/integration
+	$(BIN)/pytest -q tests/cluster
 
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
 	$(BIN)/python -m examples.tour
+
+demo: setup-servers $(VENV)/.dev ## from nothing to a migrated shop in a cluster on this machine, as root
+	$(BIN)/python -m tests.cluster.demo
 
 cluster: $(VENV)/.dev ## a Kubernetes cluster of one node on this machine
 	$(BIN)/python -m tests.cluster up

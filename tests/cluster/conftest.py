@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -12,12 +11,12 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import images, machine, programs
+from tests.cluster import machine
 from tests.cluster.authority import ADDRESS
+from tests.cluster.install import NAMESPACE, install
 from tests.cluster.machine import Cluster
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
-NAMESPACE = "landfall-system"
 _PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
 Object = dict[str, Any]
 
@@ -139,27 +138,6 @@ def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-def _installed(cluster: Cluster) -> None:
-    archive = images.landfall()
-    cluster.load(archive)
-    cluster.kubectl("create", "namespace", NAMESPACE, check=False)
-    done = subprocess.run(
-        [
-            *(str(programs.helm()), "upgrade", "--install", "landfall", str(images.ROOT / "charts" / "landfall")),
-            *("--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, "--wait", "--timeout", "60s"),
-            *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        pods = cluster.kubectl("get", "pods", "-n", NAMESPACE, check=False)
-        pytest.fail(
-            f"{done.stderr}\n{pods}\n{cluster.kubectl('logs', '-n', NAMESPACE, 'deployment/landfall-operator', check=False)}"
-        )
-
-
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
     """Everything, once."""
@@ -174,7 +152,7 @@ def place() -> Iterator[Place]:
             connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{_PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
-        _installed(cluster)
+        install(cluster)
         yield Place(cluster, pg, maria)
     finally:
         pg.stop()

@@ -8,42 +8,75 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.cluster.programs import cache
 
 ROOT = Path(__file__).parent.parent.parent
 PYTHON = "docker.io/library/python:3.11-slim-bookworm"
+DEBIAN = "docker.io/library/debian:bookworm-slim"
 OURS = "localhost/landfall:test"
+DATABASES = "localhost/landfall-databases:demo"
 _PACKAGES = ("python3", "ca-certificates", "libmariadb3")
+_SERVERS = ("mariadb-server", "postgresql-15", "libnss-wrapper")
 _DEBIAN = ("buildah", "mmdebstrap")
 
 
 def landfall() -> Path:
     """Our image as a docker-archive, made again when the sources or the requirements change."""
-    made = cache() / f"landfall-{_digest()}.tar"
+    files = [
+        *sorted((ROOT / "operator").rglob("*.py")),
+        ROOT / "requirements" / "operator.txt",
+        ROOT / "images" / "landfall.Containerfile",
+    ]
+
+    def filled(folder: Path) -> None:
+        shutil.copytree(site(), folder / "site")
+        shutil.copytree(
+            ROOT / "operator" / "landfall", folder / "site" / "landfall", ignore=shutil.ignore_patterns("__pycache__")
+        )
+
+    return _image("landfall", OURS, PYTHON, _PACKAGES, files, filled)
+
+
+def databases() -> Path:
+    """MariaDB and PostgreSQL for the demo, as a docker-archive."""
+    files = [ROOT / "images" / "demo-databases.Containerfile", ROOT / "images" / "database.sh"]
+    return _image(
+        "demo-databases", DATABASES, DEBIAN, _SERVERS, files, lambda folder: shutil.copy(files[1], folder / "database.sh")
+    )
+
+
+def _image(
+    name: str, tag: str, base: str, packages: Sequence[str], files: Sequence[Path], filled: Callable[[Path], object]
+) -> Path:
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    made = cache() / f"{name}-{digest.hexdigest()[:16]}.tar"
     if made.exists():
         return made
     cache().mkdir(parents=True, exist_ok=True)
+    _installed()
+    for old in cache().glob(f"{name}-*.tar"):
+        old.unlink()
+    _base(base, packages)
+    sys.stderr.write(f"building the image {tag}, about half a minute\n")
+    with tempfile.TemporaryDirectory() as folder:
+        filled(Path(folder))
+        containerfile = ROOT / "images" / f"{name}.Containerfile"
+        _buildah("bud", "--layers=false", "--pull=never", "-t", tag, "-f", str(containerfile), folder)
+    _buildah("push", tag, f"docker-archive:{made}:{tag}")
+    _buildah("rmi", tag)
+    return made
+
+
+def _installed() -> None:
     for package in _DEBIAN:
         if subprocess.run(["dpkg", "-s", package], check=False, capture_output=True).returncode:
             environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
             subprocess.run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", package], check=True, env=environment)
-    for old in cache().glob("landfall-*.tar"):
-        old.unlink()
-    _base()
-    sys.stderr.write("building the image, about half a minute\n")
-    with tempfile.TemporaryDirectory() as folder:
-        shutil.copytree(site(), Path(folder) / "site")
-        shutil.copytree(
-            ROOT / "operator" / "landfall", Path(folder) / "site" / "landfall", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        _buildah(
-            "bud", "--layers=false", "--pull=never", "-t", OURS, "-f", str(ROOT / "images" / "landfall.Containerfile"), folder
-        )
-    _buildah("push", OURS, f"docker-archive:{made}:{OURS}")
-    _buildah("rmi", OURS)
-    return made
 
 
 def site() -> Path:
@@ -59,32 +92,20 @@ def site() -> Path:
     return made
 
 
-def _digest() -> str:
-    found = hashlib.sha256()
-    files = [
-        *sorted((ROOT / "operator").rglob("*.py")),
-        ROOT / "requirements" / "operator.txt",
-        ROOT / "images" / "landfall.Containerfile",
-    ]
-    for path in files:
-        found.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()[:16]
-
-
-def _base() -> None:
-    """A stand-in for the public base, from Debian's packages; kept in buildah's own store."""
-    if subprocess.run(["buildah", "inspect", PYTHON], check=False, capture_output=True, env=_environment()).returncode == 0:
+def _base(name: str, packages: Sequence[str]) -> None:
+    """A stand-in for a public base, from Debian's packages; kept in buildah's own store."""
+    if subprocess.run(["buildah", "inspect", name], check=False, capture_output=True, env=_environment()).returncode == 0:
         return
-    sys.stderr.write("making the base image from Debian's packages, about a minute\n")
+    sys.stderr.write(f"making a base image with {', '.join(packages)} from Debian's packages, one to two minutes\n")
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder) / "base.tar"
         subprocess.run(
-            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(_PACKAGES)}", "bookworm", str(archive)],
+            ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(packages)}", "bookworm", str(archive)],
             check=True,
         )
         container = _buildah("from", "scratch").strip()
         _buildah("add", container, str(archive), "/")
-        _buildah("commit", "--rm", container, PYTHON)
+        _buildah("commit", "--rm", container, name)
 
 
 def _environment() -> dict[str, str]:

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from tests.cluster.conftest import NAMESPACE, Place
+from tests.cluster.conftest import Place
+from tests.cluster.install import NAMESPACE
 
 _ROWS = 60_000
 _SLOW = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
