@@ -259,7 +259,9 @@ def main() -> None:
         pg.stop()
         shutil.rmtree(folder, ignore_errors=True)
     page = REPOSITORY / "docs" / "benchmarks.md"
-    page.write_text(_PAGE.format(rounds=told.rounds, cores=os.cpu_count(), lines="\n".join(lines)), encoding="utf-8")
+    rest = page.read_text(encoding="utf-8").partition("\n## The operator")
+    text = _PAGE.format(rounds=told.rounds, cores=os.cpu_count(), lines="\n".join(lines))
+    page.write_text(text + rest[1] + rest[2], encoding="utf-8")
     print(f"written to {page.relative_to(REPOSITORY)}")
 
 

@@ -46,9 +46,9 @@ DONE = replace(
 )
 
 
-def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0) -> Observed:
+def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> Observed:
     job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
-    failure = RunFailure(job=job.name, reason="Unreachable", message="no server answers", transient=transient)
+    failure = RunFailure(job=job.name, reason=reason, message="no server answers", transient=transient)
     before = () if verb == "plan" else PLANNED.jobs
     status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)
     return replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan")
@@ -135,7 +135,25 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "a used key asks for a new token": (replace(PLANNED, run=RunStatus(state="cancelled")), "Cancelled", "RunEnded", None),
     "done is done": (DONE, "Completed", "Completed", None),
-    "what the ledger knew before is adopted": (replace(DONE, jobs=PLANNED.jobs), "Completed", "AlreadyCompleted", None),
+    "what the ledger knew before is adopted": (
+        replace(DONE, run=RunStatus(plan=PLAN, state="cut_over", adopted=True)),
+        "Completed",
+        "AlreadyCompleted",
+        None,
+    ),
+    "done stays done when its Jobs are gone": (replace(DONE, jobs=()), "Completed", "Completed", None),
+    "a renewed Secret changes no plan": (
+        replace(PLANNED, inputs="i.new", jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i.old", complete=True),)),
+        "Approved",
+        "Running",
+        "job",
+    ),
+    "what is mended in a database is tried again now and then": (
+        failed("plan", transient=False, ended=400, reason="CredentialRefused"),
+        "Failed",
+        "CredentialRefused",
+        "job",
+    ),
     "RolledBack goes back": (replace(DONE, migration=migration(desiredState="RolledBack")), "RollingBack", "RollingBack", "job"),
     "what is completed cannot be cancelled": (
         replace(DONE, migration=migration(desiredState="Cancelled")),

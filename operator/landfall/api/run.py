@@ -40,6 +40,7 @@ class RunStatus(Status):
     )
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     progress: Progress | None = Field(default=None, description="How far the copy is.")
+    adopted: bool = Field(default=False, description="Whether the ledger knew the run as completed before this Run was made.")
     attempts: int = Field(default=0, ge=0, description="Worker pods that were started for it.")
     failure: RunFailure | None = Field(default=None, description="What the last worker failed of, with the way out.")
     reported_by: str = Field(default="", description="Job whose report was taken last.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -36,11 +36,10 @@ PATHS: dict[str, tuple[str, str]] = {
 
 
 class Kube:
-    """One connection pool. `before_write` is called with every write before it is sent; tests put their faults there."""
+    """One connection pool."""
 
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
-        self.before_write: Callable[[str, str], None] = lambda _method, _path: None
 
     @classmethod
     async def connect(cls) -> Kube:
@@ -121,8 +120,6 @@ class Kube:
             raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the answer was lost") from error
 
     async def _sent(self, method: str, path: str, body: object, content: str, *, seconds: float) -> aiohttp.ClientResponse:
-        if method != "GET":
-            self.before_write(method, path)
         headers = {"Accept": "application/json", "Content-Type": content}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}{path}"

@@ -8,12 +8,16 @@ from landfall.core.connection.decide import Observed, decide
 from landfall.core.outcome import Decision
 from landfall.kube.client import Object
 from landfall.reconcile import jobs
-from landfall.reconcile.hands import Hands, digest, plain, secret_names, told
+from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, told
 
 
 async def reconcile(hands: Hands, raw: Object) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
     if "deletionTimestamp" in raw["metadata"]:
+        return None
+    problem = invalid(Connection, raw)
+    if problem:
+        await hands.report(raw, bare(raw, hands), problem, {})
         return None
     seen = await _observed(hands, raw)
     decision = decide(seen)

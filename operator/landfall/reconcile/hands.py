@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from pydantic import BaseModel, ValidationError
+
 from landfall.api.connection import Connection
 from landfall.api.fields import API_VERSION
 from landfall.core.outcome import Decision, Seen, conditions
@@ -123,6 +125,23 @@ def plain(raw: Object) -> Object:
     kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
     status = raw.get("status")
     return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
+
+
+def invalid(model: type[BaseModel], raw: Object) -> Decision | None:
+    """How an object stands that the API server took and the models do not, as one that was written before a rule was."""
+    try:
+        model.model_validate(plain(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Correct it."
+        return Decision("Failed", ("False", "SpecInvalid"), message, stalled=True)
+    return None
+
+
+def bare(raw: Object, hands: Hands) -> Seen:
+    """What is seen of an object whose spec cannot be read."""
+    metadata = raw["metadata"]
+    return Seen(now=hands.clock(), generation=metadata["generation"], uid=metadata["uid"])
 
 
 def owner_of(raw: Object) -> Object:

@@ -20,11 +20,12 @@ from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.moves import first_unsupported, options
 from landfall.reconcile import jobs
-from landfall.reconcile.hands import Hands, digest, plain, secret_names, since, told
+from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
+REQUEST = "landfall.dev/request"
 _PROGRESS_SECONDS = 5
 
 
@@ -102,9 +103,11 @@ class Look:
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
         wanted = data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers"}) if data else {}
         decisions = [p.spec.model_dump(mode="json") for p in self.plans]
-        quiesced = self.raw["metadata"].get("annotations", {}).get(QUIESCED, "")
+        annotations = self.raw["metadata"].get("annotations", {})
+        quiesced = annotations.get(QUIESCED, "")
         rollback = self.migration.spec.rollback.model_dump(mode="json")
-        return digest(specs, wanted, decisions, secrets, quiesced, rollback)
+        asked = annotations.get(REQUEST, "")
+        return f"{digest(specs, wanted, decisions, asked)}.{digest(secrets, quiesced, rollback)}"
 
     async def _table_plans(self) -> tuple[TablePlan, ...]:
         listed = await self.hands.kube.listed("TablePlan", self.namespace)
@@ -168,6 +171,7 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
             "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
             if failure
             else None,
+            "adopted": before.adopted or (report.already and report.plan is not None),
             "attempts": before.attempts + (1 if before.reported_by != job else 0),
             "reported_by": job,
             "sequence": report.sequence,
@@ -185,11 +189,31 @@ def _endpoint(connection: Connection) -> Endpoint:
     return Endpoint(engine, spec.host or secret, spec.port or 0, spec.database or "")
 
 
+def settled(raw: Object) -> bool:
+    """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start."""
+    metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    ready: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    return (
+        "deletionTimestamp" not in metadata
+        and FINALIZER in metadata.get("finalizers", [])
+        and spec.get("desiredState", "Completed") == "Completed"
+        and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
+        and ready.get("status") == "True"
+        and ready.get("reason") in {"Completed", "AlreadyCompleted"}
+    )
+
+
 # -- acting -----------------------------------------------------------------------------------------------------------
 
 
 async def reconcile(hands: Hands, raw: Object) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
+    problem = invalid(Migration, raw)
+    if problem:
+        await hands.report(raw, bare(raw, hands), problem, {})
+        return None
+    if settled(raw):
+        return None
     look = Look(hands, raw)
     seen = await look.take()
     decision = decide(seen)

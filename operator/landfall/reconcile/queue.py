@@ -42,9 +42,8 @@ class Queue:
             self._changed.set()
 
     def __len__(self) -> int:
-        """Keys that are due now."""
-        now = self._clock()
-        return sum(1 for at in self._due.values() if at <= now)
+        """Keys that wait, be it for a worker or for their time."""
+        return len(self._due)
 
     async def get(self) -> Key:
         """The next key that is due and not worked on."""

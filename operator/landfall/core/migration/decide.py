@@ -7,13 +7,18 @@ is ever active, for every rule that makes one stands behind `worker_active`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from landfall.api.migration import DataSpec
-from landfall.core.migration.observed import ENDED, JobSeen, Observed
+from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision
 
 _GIVE_UP_SECONDS = 600
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
+# What people mend in the databases themselves, where nobody here can see it: tried again now and then.
+_MENDED_OUTSIDE = frozenset(
+    {"CredentialRefused", "PrivilegeMissing", "ObjectMissing", "DiskFull", "TargetInTheWay", "DependantInTheWay"}
+)
 _PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
 
 
@@ -162,8 +167,7 @@ def completed(seen: Observed) -> Decision | None:
     """Done, and everything that was asked for below it is reached too."""
     if seen.state != "cut_over":
         return None
-    already = not seen.last("run")
-    word = "AlreadyCompleted" if already else "Completed"
+    word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
     rows = seen.run.rows if seen.run else 0
     message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
     return Decision("Completed", ("True", word), message, facts=(("Succeeded", ("True", word)), ("Validated", ("True", "Equal"))))
@@ -206,7 +210,7 @@ def plan_missing(seen: Observed) -> Decision | None:
     """Plan, or plan again where what it was made from has changed."""
     plan = seen.run.plan if seen.run else None
     last = seen.last("plan")
-    if plan and last and last.inputs == seen.inputs and seen.plan_stored:
+    if plan and last and last.made_from == made_from(seen.inputs) and seen.plan_stored:
         return None
     if seen.state:
         return None  # begun: the ledger holds the plan
@@ -244,16 +248,7 @@ def approval_missing(seen: Observed) -> Decision | None:
 
 def _run(seen: Observed) -> Decision:
     found = _failed(seen, "run") or _working("Approved", "Running", "starting the worker", _job(seen, "run"), again=15)
-    return Decision(
-        found.phase,
-        found.ready,
-        found.message,
-        found.act,
-        found.stalled,
-        found.working,
-        found.again_seconds,
-        _planned(seen, approved=True),
-    )
+    return replace(found, facts=_planned(seen, approved=True))
 
 
 RULES: tuple[Callable[[Observed], Decision | None], ...] = (
@@ -289,7 +284,12 @@ def _failed(seen: Observed, verb: str) -> Decision | None:
         return _again(
             seen, last, "WorkerLost", f"the worker {last.name} ended without a word (out of memory, evicted?); trying again"
         )
-    return _again(seen, last, failure.reason, failure.message) if failure.transient else _stalled(failure.reason, failure.message)
+    if failure.transient:
+        return _again(seen, last, failure.reason, failure.message)
+    if failure.reason not in _MENDED_OUTSIDE:
+        return _stalled(failure.reason, failure.message)
+    left = _LONGEST_PAUSE - last.ended_seconds
+    return replace(_stalled(failure.reason, failure.message, again=max(left, 1)), act=_job(seen, verb) if left <= 0 else None)
 
 
 def _again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:

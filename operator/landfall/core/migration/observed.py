@@ -13,6 +13,11 @@ from landfall.core.outcome import Seen
 ENDED = frozenset({"cancelled", "rolled_back"})
 
 
+def made_from(inputs: str) -> str:
+    """The part of inputs that a plan depends on: a Secret that was renewed changes no plan."""
+    return inputs.partition(".")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class JobSeen:
     """One Job of a Run. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over."""
@@ -25,6 +30,11 @@ class JobSeen:
     failed: bool = False
     suspended: bool = False
     ended_seconds: float = 0
+
+    @property
+    def made_from(self) -> str:
+        """Its inputs without the versions of Secrets: what a plan depends on."""
+        return made_from(self.inputs)
 
     @property
     def over(self) -> bool:

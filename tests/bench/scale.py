@@ -1,0 +1,144 @@
+"""How the operator bears many Migrations that are done: `python -m tests.bench.scale 1000 10000`, against a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from landfall.api.fields import API_VERSION
+from landfall.kube.client import Kube
+from tests.cluster import images, machine
+from tests.cluster.authority import ADDRESS
+
+_SPACE = "scale"
+_PORT = 18081
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def _migration(number: int) -> dict[str, Any]:
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
+    metadata = {"name": f"done-{number:05d}", "namespace": _SPACE, "finalizers": ["landfall.dev/cleanup"]}
+    return {"apiVersion": API_VERSION, "kind": "Migration", "metadata": metadata, "spec": {"data": data}}
+
+
+def _status(generation: int) -> dict[str, Any]:
+    moment = "2026-01-01T00:00:00Z"
+    told = [
+        {
+            "type": kind,
+            "status": "True",
+            "reason": "Completed",
+            "message": "",
+            "lastTransitionTime": moment,
+            "observedGeneration": generation,
+        }
+        for kind in ("Ready", "Succeeded", "Validated")
+    ]
+    return {"observedGeneration": generation, "phase": "Completed", "conditions": told, "run": "r", "verdict": "equal"}
+
+
+async def _filled(kube: Kube, wanted: int) -> None:
+    there = len(await kube.listed("Migration", _SPACE))
+    gate = asyncio.Semaphore(20)
+
+    async def one(number: int) -> None:
+        async with gate:
+            made = await kube.create("Migration", _migration(number))
+            await kube.replace_status("Migration", {**made, "status": _status(made["metadata"]["generation"])})
+
+    await asyncio.gather(*(one(n) for n in range(there, wanted)))
+
+
+def _reconciled() -> int:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return 0
+    found = re.findall(r'^controller_runtime_reconcile_total\{controller="Migration".*\} ([\d.e+]+)$', text, re.MULTILINE)
+    return int(sum(map(float, found)))
+
+
+def _cpu(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _resident(pid: int) -> int:
+    return (
+        int(next(line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmHWM")).split()[1])
+        // 1024
+    )
+
+
+async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
+    await _filled(kube, count)
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(cluster.kubeconfig),
+        "PYTHONPATH": f"{images.ROOT}/operator",
+        "LANDFALL_IMAGE": images.OURS,
+        "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:8443",
+        "LANDFALL_LISTEN_HEALTH": str(_PORT),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "landfall", "operator"], env=environment, stderr=subprocess.DEVNULL)
+    try:
+        began = time.monotonic()
+        while _reconciled() == 0:
+            await asyncio.sleep(0.05)
+        started = time.monotonic()
+        while _reconciled() < count:
+            await asyncio.sleep(0.1)
+        observed = time.monotonic() - started
+        fresh = _migration(99_999)
+        fresh["metadata"] = {"name": f"new-{count}", "namespace": _SPACE}
+        asked = time.monotonic()
+        await kube.create("Migration", fresh)
+        while not ((await kube.get("Migration", _SPACE, f"new-{count}")) or {}).get("status", {}).get("conditions"):
+            await asyncio.sleep(0.02)
+        first = time.monotonic() - asked
+        await asyncio.sleep(5)
+        before = _cpu(process.pid)
+        await asyncio.sleep(20)
+        idle = (_cpu(process.pid) - before) / 20
+        line = f"| {count:,} | {started - began:.1f} | {observed:.1f} | {_resident(process.pid)} | {idle:.1%} | {first:.2f} |"
+        print(line, flush=True)
+        return line
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _main() -> None:
+    cluster = machine.up()
+    os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
+    cluster.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
+    cluster.kubectl("create", "namespace", _SPACE, check=False)
+    kube = await Kube.connect()
+    lines = [await _measured(kube, cluster, int(count)) for count in sys.argv[1:] or ("1000", "10000")]
+    await kube.close()
+    page = images.ROOT / "docs" / "benchmarks.md"
+    text = page.read_text(encoding="utf-8").split("\n## The operator")[0].rstrip() + "\n"
+    page.write_text(text + _PAGE.format(lines="\n".join(lines)), encoding="utf-8")
+
+
+_PAGE = """
+## The operator
+
+Written by `make bench-operator`: Migrations that are done, in a real API server on the same machine; a restart of the operator, until the first
+and then all of them were looked at, its largest resident memory, its CPU while nothing happens, and the time from creating another Migration to its first status.
+
+| Migrations | start, s | all observed after, s | MB | idle CPU | first status, s |
+|---|---|---|---|---|---|
+{lines}
+"""
+
+if __name__ == "__main__":
+    asyncio.run(_main())

@@ -1,0 +1,55 @@
+"""An operator whose writes go wrong: `python -m tests.cluster.faulty FAULT`.
+
+`kill` ends the process after every single write. The others strike each write once (by method and object, and by how
+often it was tried before): refused with 409, 429 or 500, lost on the way, or applied with the answer lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections import Counter
+
+import aiohttp
+
+from landfall.handlers.main import main as operator
+from landfall.intake.server import Intake
+from landfall.kube.client import Kube
+from landfall.kube.errors import KubeError, error_of
+
+FAULTS = ("kill", "409", "429", "500", "timeout", "lost")
+KILLED = 86
+_sent = Kube._sent  # noqa: SLF001  the one place that every request passes
+_seen: Counter[str] = Counter()
+
+
+async def _faulty(self: Kube, method: str, path: str, body: object, content: str, *, seconds: float) -> aiohttp.ClientResponse:
+    fault = sys.argv[1]
+    place = path.split("?", maxsplit=1)[0]
+    if method == "GET" or place.endswith("tokenreviews"):
+        return await _sent(self, method, path, body, content, seconds=seconds)
+    if fault == "kill":
+        answer = await _sent(self, method, path, body, content, seconds=seconds)
+        await answer.read()
+        sys.stderr.write(f"killed after {method} {place}\n")
+        sys.stderr.flush()
+        os._exit(KILLED)
+    _seen[f"{method} {place}"] += 1
+    if _seen[f"{method} {place}"] % 2 == 0:  # every other try of the same write goes well
+        return await _sent(self, method, path, body, content, seconds=seconds)
+    sys.stderr.write(f"{fault} at {method} {place}\n")
+    if fault == "lost":
+        answer = await _sent(self, method, path, body, content, seconds=seconds)
+        await answer.read()
+        raise KubeError(0, "the answer was lost")
+    if fault == "timeout":
+        await asyncio.sleep(1)
+        raise KubeError(0, "timed out")
+    raise error_of(int(fault), "", "as the test wants it")
+
+
+if __name__ == "__main__":
+    assert sys.argv[1] in FAULTS
+    Kube._sent = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
+    sys.exit(operator(lambda kube, reports, changed: Intake(kube, reports, changed).application()))
