@@ -12,7 +12,7 @@ import MySQLdb
 import pytest
 
 from landfall.engine.dialects import postgresql as dialect
-from landfall.engine.errors import VerdictError
+from landfall.engine.errors import SpecError, VerdictError
 from landfall.engine.options import Options, Policies
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.model import Column, ColumnType
@@ -244,6 +244,14 @@ def test_the_census_counts_what_the_target_cannot_hold(maria: MariaDb, pg15: Pos
     ).plan()
     counted = {c.source: [(v.kind, v.rows) for v in c.converted] for t in plan.tables for c in t.columns}
     assert counted == {"id": [], "a": [("nulByte", 1)], "b": [("nulByte", 1)], "d": [("zeroDate", 3)], "t": [("zeroDate", 1)]}
+
+
+def test_text_in_utf16_is_refused_by_name(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "u.db") as file:
+        file.execute("PRAGMA encoding='UTF-16'")
+        file.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT)")
+    with pytest.raises(SpecError, match=r"UTF-16le.*UTF-8"):
+        run.Move(run.sqlite(tmp_path / "u.db"), run.postgresql(pg15, pg15.database(fresh))).plan()
 
 
 def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlglot.errors import SqlglotError
 
 from landfall.engine.connect.sqlite import SqliteSession
 from landfall.engine.dialects import sqlite
-from landfall.engine.errors import EngineError
+from landfall.engine.errors import EngineError, SpecError
 from landfall.engine.options import Endpoint, Engine
 from landfall.engine.schema.model import (
     Catalog,
@@ -27,7 +27,11 @@ _HIDDEN_VIRTUAL, _HIDDEN_STORED = "2", "3"
 
 
 def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
-    """Everything in the file."""
+    """Everything in the file. Raises SpecError where its text is UTF-16, whose octets SQLite cannot count as UTF-8."""
+    encoding = session.rows("PRAGMA encoding")[0][0]
+    if encoding != "UTF-8":
+        message = f"source: the file keeps its text in {encoding}, which this version does not read"
+        raise SpecError(message, advice="Make a copy in UTF-8: sqlite3 old.db .dump | sqlite3 new.db")
     version = session.rows("SELECT sqlite_version()")[0][0] or ""
     tables, objects = [], []
     size = int(session.rows("SELECT page_count*page_size FROM pragma_page_count,pragma_page_size")[0][0] or 0)
