@@ -16,6 +16,7 @@ from landfall.api.fields import API_VERSION
 from landfall.kube.client import Kube
 from tests.cluster import images, machine
 from tests.cluster.authority import ADDRESS
+from tests.cluster.install import NAMESPACE
 
 _SPACE = "scale"
 _PORT = 18081
@@ -98,10 +99,10 @@ async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
             await asyncio.sleep(0.1)
         observed = time.monotonic() - started
         fresh = _migration(99_999)
-        fresh["metadata"] = {"name": f"new-{count}", "namespace": _SPACE}
+        fresh["metadata"] = {"name": f"new-{os.getpid()}-{count}", "namespace": _SPACE}
         asked = time.monotonic()
         await kube.create("Migration", fresh)
-        while not ((await kube.get("Migration", _SPACE, f"new-{count}")) or {}).get("status", {}).get("conditions"):
+        while not ((await kube.get("Migration", _SPACE, fresh["metadata"]["name"])) or {}).get("status", {}).get("conditions"):
             await asyncio.sleep(0.02)
         first = time.monotonic() - asked
         await asyncio.sleep(5)
@@ -120,6 +121,7 @@ async def _main() -> None:
     cluster = machine.up()
     os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
     cluster.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
+    cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0", check=False)
     cluster.kubectl("create", "namespace", _SPACE, check=False)
     kube = await Kube.connect()
     lines = [await _measured(kube, cluster, int(count)) for count in sys.argv[1:] or ("1000", "10000")]

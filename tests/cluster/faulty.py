@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections import Counter
+from typing import Any
 
 import aiohttp
 
@@ -24,23 +25,23 @@ _sent = Kube._sent  # noqa: SLF001  the one place that every request passes
 _seen: Counter[str] = Counter()
 
 
-async def _faulty(self: Kube, method: str, path: str, body: object, content: str, *, seconds: float) -> aiohttp.ClientResponse:
+async def _faulty(self: Kube, method: str, path: str, body: object, content: str, **more: Any) -> aiohttp.ClientResponse:
     fault = sys.argv[1]
     place = path.split("?", maxsplit=1)[0]
     if method == "GET" or place.endswith("tokenreviews"):
-        return await _sent(self, method, path, body, content, seconds=seconds)
+        return await _sent(self, method, path, body, content, **more)
     if fault == "kill":
-        answer = await _sent(self, method, path, body, content, seconds=seconds)
+        answer = await _sent(self, method, path, body, content, **more)
         await answer.read()
         sys.stderr.write(f"killed after {method} {place}\n")
         sys.stderr.flush()
         os._exit(KILLED)
     _seen[f"{method} {place}"] += 1
     if _seen[f"{method} {place}"] % 2 == 0:  # every other try of the same write goes well
-        return await _sent(self, method, path, body, content, seconds=seconds)
+        return await _sent(self, method, path, body, content, **more)
     sys.stderr.write(f"{fault} at {method} {place}\n")
     if fault == "lost":
-        answer = await _sent(self, method, path, body, content, seconds=seconds)
+        answer = await _sent(self, method, path, body, content, **more)
         await answer.read()
         raise KubeError(0, "the answer was lost")
     if fault == "timeout":

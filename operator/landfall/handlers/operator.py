@@ -147,8 +147,8 @@ class Operator:
         while True:
             for kind in _LOOPS:
                 with contextlib.suppress(KubeError):
-                    for one in await self._kube.listed(kind):
-                        self.seen(kind, one["metadata"]["namespace"], one["metadata"]["name"])
+                    async for namespace, name in self._kube.names(kind):
+                        self.seen(kind, namespace, name)
             for key in list(self._known):
                 self.queue.add(key, 1.0)
             self._resynced = time.monotonic()
@@ -187,6 +187,7 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
         settings.watching.server_timeout = 300
         settings.watching.client_timeout = 310
         settings.watching.connect_timeout = 30
+        settings.watching.chunk_size = 500
         settings.networking.request_timeout = 30
         settings.networking.error_backoffs = [1, 2, 4, 8, 15, 30, 30, 30, 30, 30, 30, 30]
         settings.process.ultimate_exiting_timeout = 15
