@@ -46,7 +46,10 @@ def _status(generation: int) -> dict[str, Any]:
 
 
 async def _filled(kube: Kube, wanted: int) -> None:
-    there = len(await kube.listed("Migration", _SPACE))
+    there = sum([1 async for _ in kube.names("Migration")])
+    if there > wanted:
+        message = f"there are {there} Migrations already; run `make cluster-down` first"
+        raise SystemExit(message)
     gate = asyncio.Semaphore(20)
 
     async def one(number: int) -> None:

@@ -184,6 +184,17 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Deleting",
         "job",
     ),
+    "one at a time": (
+        replace(
+            PLANNED,
+            deleting=True,
+            run=RunStatus(plan=PLAN, state="copying"),
+            jobs=(JobSeen("b1", "back", 1, "i"), JobSeen("b2", "back", 2, "i", failed=True, ended_seconds=60)),
+        ),
+        "Deleting",
+        "Deleting",
+        None,
+    ),
     "also where the worker's word was lost": (
         replace(PLANNED, deleting=True, migration=migration().model_copy(update={"status": MigrationStatus(start_time=NOW)})),
         "Deleting",

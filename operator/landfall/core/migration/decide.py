@@ -70,7 +70,7 @@ def being_deleted(seen: Observed) -> Decision | None:
         return _working("Deleting", "Deleting", "ending the worker", Act("delete-job", active.name), again=2)
     if _nothing_to_undo(seen):
         return _working("Deleting", "Deleting", "nothing is left to tidy up", Act("release"))
-    if last and last.failed:
+    if last and last.failed and not active:
         return _again(seen, last, "Deleting", "trying again to drop what was staged")
     return _working("Deleting", "Deleting", "dropping what was staged", None if active else _job(seen, "back"), again=5)
 
