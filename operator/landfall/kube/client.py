@@ -84,7 +84,7 @@ class Kube:
                 **({"continue": token} if token else {}),
             }
             page = await self._json("GET", f"{_path(kind, namespace)}?{urlencode(query)}", accepted=accepted)
-            yield page.get("items", [])
+            yield page.get("items") or []  # a list of metadata alone says null where it is empty
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return
