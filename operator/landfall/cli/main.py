@@ -6,7 +6,6 @@ Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +36,7 @@ from landfall.engine.run.migrate import Migration
 from landfall.engine.run.plan import make_plan
 from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import Ledger
+from landfall.kit.signals import stop_signals
 from landfall.moves import Move
 
 _PIPE_WIDTH = 160
@@ -318,12 +318,8 @@ def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
         if output is Output.TEXT:
             typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop at once", err=True)
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(asked):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _go_back(bundle: Bundle, wanted: Move, output: Output, *, discard: bool) -> None:

@@ -122,11 +122,10 @@ class Operator:
             self._wake_users(key)
         return again
 
-    def _wake_users(self, connection_key: Key) -> None:
+    def _wake_users(self, connected: Key) -> None:
         """A Connection that appeared or changed may be what a Migration waits for; looking costs a few reads."""
-        version = connection_key.namespace
         for key in self._known:
-            if key.kind == "Migration" and key.namespace == version:
+            if key.kind == "Migration" and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
     async def _watch_jobs(self) -> None:

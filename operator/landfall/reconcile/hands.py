@@ -18,6 +18,7 @@ from landfall.core.outcome import Decision, Seen, conditions
 from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
+from landfall.manifests.run import owner
 from landfall.reconcile.reports import Reports
 
 _LOG = logging.getLogger("landfall")
@@ -146,15 +147,7 @@ def bare(raw: Object, hands: Hands) -> Seen:
 
 def owner_of(raw: Object) -> Object:
     """A controller owner reference to an object."""
-    metadata = raw["metadata"]
-    return {
-        "apiVersion": raw["apiVersion"],
-        "kind": raw["kind"],
-        "name": metadata["name"],
-        "uid": metadata["uid"],
-        "controller": True,
-        "blockOwnerDeletion": False,
-    }
+    return owner(raw["kind"], raw["metadata"]["name"], raw["metadata"]["uid"], raw["apiVersion"])
 
 
 def since(moment: datetime, text: str | None) -> float:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import signal
 import sys
 import threading
 import time
@@ -38,6 +37,7 @@ from landfall.engine.run.plan import make_plan
 from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
+from landfall.kit.signals import stop_signals
 from landfall.moves import Ends, Move, endpoint, move
 from landfall.worker.reporter import Reporter
 
@@ -259,12 +259,8 @@ def _stopped_on_term(engine: Engine) -> Iterator[None]:
             timer.daemon = True
             timer.start()
 
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with stop_signals(asked):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def main(root: Path = ROOT) -> int:

@@ -25,6 +25,8 @@ _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_PAGE_ROWS = 2000
+_PAGE_BYTES = 8 * 1024 * 1024
 _LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 Row = tuple[str | None, ...]
@@ -151,6 +153,11 @@ class Span:
     low: int
     high: int
     rows: int
+
+    @staticmethod
+    def rows_of(largest: int) -> int:
+        """How many rows make a page of bounded size, where the largest has so many octets."""
+        return max(1, min(_PAGE_ROWS, _PAGE_BYTES // max(1, largest)))
 
     @classmethod
     def of(cls, low: int | None, high: int | None, rows: int) -> Span:

@@ -81,8 +81,7 @@ class SourceQueries:
     def _page(self, line: str, between: str, where: str = "", buckets: Iterable[int] | None = None) -> str:
         key = self._shape.key if self._shape.key == "_rowid_" else sqlite.name(self._shape.key)
         ranged = f"{key} BETWEEN ?1 AND ?2" + (f" AND ({where})" if where else "")
-        page = f"SELECT {key} AS k,{line} AS l FROM {self._from}{self._filter(ranged, buckets)} ORDER BY {key} LIMIT ?3"
-        return f"SELECT count(*),group_concat(l,'{between}'),max(k) FROM ({page})"
+        return sqlite.page(f"FROM {self._from}{self._filter(ranged, buckets)}", key, line, between)
 
     def digest(self, where: str) -> str:
         """One row: count, and MD5 of all lines in the order of the key; from SQLite a page of them, as `copy_page`."""

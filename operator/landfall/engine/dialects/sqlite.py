@@ -368,6 +368,13 @@ def _text_type(column: Column, facts: ColumnFacts) -> str:
     return "text"
 
 
+def page(rows: str, key: str, line: str, between: str) -> str:
+    """A page of a range as one value: (rows, lines, largest key). `rows` is FROM and WHERE, with the range as ?1 and ?2; ?3 is how many."""
+    return (
+        f"SELECT count(*),group_concat(l,'{between}'),max(k) FROM (SELECT {key} AS k,{line} AS l {rows} ORDER BY {key} LIMIT ?3)"
+    )
+
+
 def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """One row of CSV input with control characters for delimiter and quote. NULL prints as nothing."""
     fields = []

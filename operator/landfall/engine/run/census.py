@@ -20,8 +20,6 @@ from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
 _WORTH_SPLITTING = 200_000
-_LOOKED_AT_ONCE = 2000
-_PAGE_BYTES = 8 * 1024 * 1024
 _BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
 
 
@@ -198,8 +196,7 @@ def _doubtful(reader: Screening, table: Table, part: _Part, largest: int) -> set
     doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
     doubtful |= {column for column, test in tests.items() if test is None}
     texts = sqlite.screened(stored)
-    page = f"SELECT {part.key} AS k,{texts} AS l FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2 ORDER BY {part.key} LIMIT ?3"
-    span = Span.of(part.low, part.high, max(1, min(_LOOKED_AT_ONCE, _PAGE_BYTES // max(1, largest))))
-    if texts and not reader.clean(f"SELECT count(*),group_concat(l,'\n'),max(k) FROM ({page})", span):
+    page = sqlite.page(f"FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2", part.key, texts, "\n")
+    if texts and not reader.clean(page, Span.of(part.low, part.high, Span.rows_of(largest))):
         doubtful |= {c.name for c in stored}
     return doubtful

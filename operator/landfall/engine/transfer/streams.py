@@ -29,8 +29,6 @@ from landfall.engine.transfer.work import Budget, Event, Throttle, Work
 _RETRIES = 4
 _FLOOR = 90 * 1024 * 1024
 _LARGE = 4 * 1024 * 1024
-_PAGE_ROWS = 2000
-_PAGE_BYTES = 8 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -164,7 +162,7 @@ def page_rows(work: Work, table: TablePlan) -> int:
     """How many rows of SQLite make a page of bounded size; 0 where the table is not read in pages."""
     if work.engine is not Engine.SQLITE or not table.unique_key:
         return 0
-    return max(1, min(_PAGE_ROWS, _PAGE_BYTES // max(1, table.largest_row)))
+    return Span.rows_of(table.largest_row)
 
 
 def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:
