@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -16,7 +17,11 @@ def main() -> None:
         from landfall.handlers.main import main as operator  # noqa: PLC0415
         from landfall.intake.server import Intake  # noqa: PLC0415
 
-        sys.exit(operator(lambda kube, reports, changed: Intake(kube, reports, changed).application()))
+        sys.exit(operator(lambda *parts: Intake(*parts).application()))
+    if role == "journal":
+        from landfall.journal.show import main as journal  # noqa: PLC0415
+
+        sys.exit(journal(sys.argv[2:], dict(os.environ)))
     from landfall.cli.main import main as cli  # noqa: PLC0415
 
     cli()

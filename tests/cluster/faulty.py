@@ -53,4 +53,4 @@ async def _faulty(self: Kube, method: str, path: str, body: object, content: str
 if __name__ == "__main__":
     assert sys.argv[1] in FAULTS
     Kube._sent = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
-    sys.exit(operator(lambda kube, reports, changed: Intake(kube, reports, changed).application()))
+    sys.exit(operator(lambda *parts: Intake(*parts).application()))

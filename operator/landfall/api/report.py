@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -9,7 +10,7 @@ from pydantic import Field
 from landfall.api.connection import Connection
 from landfall.api.fields import Model
 from landfall.api.migration import Migration, PlanSummary, Progress
-from landfall.api.tableplan import TablePlan
+from landfall.api.tableplan import TablePlan, TableProposal
 
 Verb = Literal["probe", "plan", "run", "back"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
@@ -31,6 +32,16 @@ class Probe(Model):
     latency_milliseconds: int = Field(default=0, ge=0, description="Time of one round trip.")
 
 
+class Line(Model):
+    """One line of a worker's log."""
+
+    number: int = Field(ge=0, description="Counts up within one worker.")
+    at: datetime = Field(description="When it was written, by the worker's clock.")
+    level: Literal["info", "warning", "error"] = Field(default="info", description="How grave it is.")
+    phase: str = Field(default="", max_length=20, description="Where in its work the worker was.")
+    message: str = Field(max_length=4000, description="What happened.")
+
+
 class Report(Model):
     """Everything that a worker knows so far."""
 
@@ -46,6 +57,18 @@ class Report(Model):
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
+    tables: tuple[TableProposal, ...] = Field(default=(), description="Tables of the plan that a person decides about.")
+    at: datetime | None = Field(default=None, description="When it was told, by the worker's clock.")
+    lines: tuple[Line, ...] = Field(
+        default=(), max_length=1000, description="Lines of the log that the journal has not taken yet."
+    )
+
+
+class Taken(Model):
+    """What the intake answers."""
+
+    taken: int = Field(description="Number of the report that was taken.")
+    lines: int = Field(default=-1, description="Number of the last line that is in the journal.")
 
 
 class Task(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Literal
 
 from pydantic import Field
@@ -29,6 +30,10 @@ class SourceTable(Model):
     schema_: str | None = Field(default=None, alias="schema", description="Schema. Default: any.")
     table: str = Field(min_length=1, description="Table, as the source spells it.")
 
+    def is_of(self, schema: str, table: str) -> bool:
+        """Whether it means this table."""
+        return self.table == table and self.schema_ in {None, "", schema}
+
 
 class TablePlanSpec(Model):
     """A person's decisions."""
@@ -51,14 +56,32 @@ class ColumnProposal(Model):
     decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
 
 
+class TableProposal(Model):
+    """What is proposed for one table, as a worker reports it."""
+
+    source: SourceTable = Field(description="The source table.")
+    rows: int = Field(default=0, ge=0, description="Rows of the table.")
+    columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Column by column.")
+    decisions: str = Field(default="", description="Digest of the decisions that it was made with; empty for none.")
+
+
 class TablePlanStatus(Status):
     """The proposal."""
 
     plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
     rows: int = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(
-        default=(), max_length=500, description="What is proposed, column by column.", json_schema_extra=ATOMIC
+        default=(),
+        max_length=500,
+        description="What is proposed, column by column. Of a table with more than 500, those that need a decision come first.",
+        json_schema_extra=ATOMIC,
     )
+
+
+def decided(spec: TablePlanSpec) -> str:
+    """A name for the decisions of a TablePlan; empty where there are none."""
+    told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
 
 
 class TablePlan(Model):

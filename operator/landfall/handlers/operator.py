@@ -14,21 +14,23 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from landfall.api.crd import GROUP, VERSION
+from landfall.journal.store import Journal
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, KubeError
 from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
 from landfall.metrics import loop as metrics
 from landfall.reconcile import connection, migration
 from landfall.reconcile.hands import Hands, now
+from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.queue import Key, Queue
 from landfall.reconcile.reports import Reports
 from landfall.settings import Settings
 
 _LOG = logging.getLogger("landfall")
 _WORKERS = 8
-_RESYNC_SECONDS = 300
+_WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
-IntakeOf = Callable[[Kube, Reports, Callable[[str, str, str], None]], web.Application]
+IntakeOf = Callable[[Kube, Reports, Keeper, Callable[[str, str, str], None]], web.Application]
 _LOOPS: dict[str, Callable[[Hands, Object], Awaitable[float | None]]] = {
     "Connection": connection.reconcile,
     "Migration": migration.reconcile,
@@ -44,7 +46,9 @@ class Operator:
         self._reports = Reports()
         self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now)
         self._settings = settings
-        self._intake = intake(kube, self._reports, self.owned)
+        self._journal = Journal(settings.journal_url)
+        self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
+        self._intake = intake(kube, self._reports, self._keeper, self.owned)
         self._known: set[Key] = set()
         self._resynced = time.monotonic()
         self._watched = time.monotonic()
@@ -82,8 +86,10 @@ class Operator:
                     group.create_task(self._worker())
                 group.create_task(self._watch_jobs())
                 group.create_task(self._resync())
+                group.create_task(self._keeper.tidy())
         finally:
             await runner.cleanup()
+            self._journal.close()
 
     async def _worker(self) -> None:
         while True:
@@ -142,7 +148,7 @@ class Operator:
             await asyncio.sleep(1)
 
     async def _resync(self) -> None:
-        """Every five minutes, all that is listed and all that is known."""
+        """Now and then, all that is listed and all that is known."""
         while True:
             for kind in _LOOPS:
                 with contextlib.suppress(KubeError):
@@ -151,16 +157,16 @@ class Operator:
             for key in list(self._known):
                 self.queue.add(key, 1.0)
             self._resynced = time.monotonic()
-            await asyncio.sleep(_RESYNC_SECONDS)
+            await asyncio.sleep(self._settings.resync_seconds)
 
     # -- health -------------------------------------------------------------------------------------------------------
 
     def ill(self) -> str:
         """What is wrong with this process, if anything: a watch that is dead, a key that is stuck."""
         moment = time.monotonic()
-        if moment - self._resynced > _RESYNC_SECONDS + _STUCK_SECONDS:
+        if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
             return "objects have not been listed for too long"
-        if moment - self._watched > _RESYNC_SECONDS + _STUCK_SECONDS:
+        if moment - self._watched > _WATCH_SECONDS + _STUCK_SECONDS:
             return "the watch of Jobs is dead"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from aiohttp import web
 from pydantic import ValidationError
 
-from landfall.api.report import Report
+from landfall.api.report import Report, Taken
+from landfall.journal.store import Line, Sample, Teller
+from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
 from landfall.manifests.job import AUDIENCE, LABEL_KIND, LABEL_OWNER
+from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.reports import Reports
 
 _LARGEST = 64 * 1024 * 1024
@@ -27,9 +30,10 @@ Changed = Callable[[str, str, str], None]
 class Intake:
     """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported."""
 
-    def __init__(self, kube: Kube, reports: Reports, changed: Changed) -> None:
+    def __init__(self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed) -> None:
         self._kube = kube
         self._reports = reports
+        self._keeper = keeper
         self._changed = changed
 
     def application(self) -> web.Application:
@@ -41,23 +45,26 @@ class Intake:
     async def _report(self, request: web.Request) -> web.Response:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         try:
-            job = await self._job(token)
+            found = await self._teller(token)
         except KubeError:
             return _refused(503, "the token cannot be checked now")
-        if job is None:
+        if found is None:
             return _refused(401, "this token is not of a worker that is known here")
         try:
             report = Report.model_validate_json(await request.read())
         except ValidationError:
             return _refused(400, "this is not a report")
+        job, teller = found
         metadata = job["metadata"]
-        if self._reports.take(metadata["namespace"], metadata["name"], report):
+        if self._reports.take(metadata["namespace"], metadata["name"], report.model_copy(update={"lines": ()})):
             labels = metadata["labels"]
             self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
-        return web.json_response({"taken": report.sequence})
+        kept = await self._keeper.keep(teller, _lines(report), _samples(report))
+        last = report.lines[-1].number if kept and report.lines else -1
+        return web.json_response(Taken(taken=report.sequence, lines=last).model_dump())
 
-    async def _job(self, token: str) -> Object | None:
-        """The Job whose pod holds the token, if it is one of ours; None for anybody else's."""
+    async def _teller(self, token: str) -> tuple[Object, Teller] | None:
+        """The Job whose pod holds the token, if it is one of ours, and how the journal names them; None for anybody else's."""
         if not token:
             return None
         review = await self._kube.create(
@@ -80,7 +87,25 @@ class Intake:
         labels = job["metadata"].get("labels", {})
         parent = await self._kube.get(labels[LABEL_KIND], namespace, labels[LABEL_OWNER]) if _known(labels) else None
         owners = {r["uid"] for r in job["metadata"].get("ownerReferences", [])}
-        return job if parent and parent["metadata"]["uid"] in owners else None
+        if parent is None or parent["metadata"]["uid"] not in owners:
+            return None
+        kind, name = labels[LABEL_KIND], labels[LABEL_OWNER]
+        if kind == "Run":
+            kind, name = "Migration", parent["spec"]["migrationRef"]["name"]
+        return job, Teller(namespace, kind, name, job["metadata"]["name"], extra[_POD_UID][0])
+
+
+def _lines(report: Report) -> list[Line]:
+    """As the journal keeps them: redacted once more, for what leaves a worker is seen by more people."""
+    return [Line(one.number, one.at, one.level, one.phase, redacted(one.message)) for one in report.lines]
+
+
+def _samples(report: Report) -> list[Sample]:
+    told = report.progress
+    if told is None or report.at is None:
+        return []
+    numbers = (told.percent, told.rows, told.total_rows, told.bytes, told.rows_per_second, told.recovered_errors)
+    return [Sample(report.sequence, report.at, *numbers)]
 
 
 def _known(labels: dict[str, str]) -> bool:

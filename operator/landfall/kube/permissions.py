@@ -13,7 +13,7 @@ _OURS = [kind.plural for kind in KINDS]
 # One tuple per line of reasons: API group, resources, verbs.
 GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (GROUP, tuple(_OURS), ("get", "list", "watch")),
-    (GROUP, ("runs",), ("create",)),  # the record of an execution
+    (GROUP, ("runs", "tableplans"), ("create",)),  # the record of an execution; a place for decisions
     (GROUP, ("migrations",), ("patch",)),  # the finalizer, and nothing of spec
     (GROUP, tuple(f"{plural}/status" for plural in _OURS), ("get", "update")),
     (GROUP, ("migrations/finalizers",), ("update",)),  # owner references that block, where a cluster enforces them

@@ -15,3 +15,4 @@ SECONDS = Histogram(
 DEPTH = Gauge("workqueue_depth", "Keys that are due.", ["name"])
 ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
 REPORTS = Counter("landfall_reports", "Reports of workers, and changes of their Jobs, that were taken.")
+JOURNAL_ERRORS = Counter("landfall_journal_errors", "Times that the journal could not be written.")

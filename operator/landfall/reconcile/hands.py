@@ -43,7 +43,7 @@ class Hands:
             found[name] = str(secret["metadata"]["resourceVersion"]) if secret else None
         return found
 
-    async def created(self, kind: Literal["Run", "Job", "ConfigMap"], body: Object) -> None:
+    async def created(self, kind: Literal["Run", "Job", "ConfigMap", "TablePlan"], body: Object) -> None:
         """Create it; one that is there already was made by an earlier try of just this."""
         try:
             await self.kube.create(kind, body)

@@ -8,7 +8,6 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration
 from landfall.api.report import Report, Task, Verb
 from landfall.api.run import Run, RunFailure, RunStatus
-from landfall.api.tableplan import TablePlan
 from landfall.core.migration.decide import decide
 from landfall.core.migration.observed import Observed
 from landfall.core.migration.steps import steps
@@ -19,7 +18,7 @@ from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.moves import first_unsupported, options
-from landfall.reconcile import jobs
+from landfall.reconcile import jobs, tableplans
 from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
@@ -38,7 +37,7 @@ class Look:
         self.namespace: str = raw["metadata"]["namespace"]
         self.migration = Migration.model_validate(plain(raw))
         self.connections: dict[str, Connection | None] = {}
-        self.plans: tuple[TablePlan, ...] = ()
+        self.plans: tuple[tableplans.Held, ...] = ()
         self.run: Object | None = None
         self.seen = Observed(now=hands.clock(), generation=0)
 
@@ -50,7 +49,7 @@ class Look:
             found = await hands.kube.get("Connection", self.namespace, reference.name)
             self.connections[reference.name] = Connection.model_validate(plain(found)) if found else None
         secrets = await hands.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
-        self.plans = await self._table_plans()
+        self.plans = await tableplans.held(hands, self.namespace, metadata["name"])
         name = self._identity()[0]
         self.run = await hands.kube.get("Run", self.namespace, name) if name else None
         mine = self.run is not None and any(r["uid"] == metadata["uid"] for r in self.run["metadata"].get("ownerReferences", []))
@@ -102,19 +101,12 @@ class Look:
         data = self.migration.spec.data
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
         wanted = data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers"}) if data else {}
-        decisions = [p.spec.model_dump(mode="json") for p in self.plans]
+        decisions = [p.says for p in self.plans if p.says]
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")
         rollback = self.migration.spec.rollback.model_dump(mode="json")
         asked = annotations.get(REQUEST, "")
         return f"{digest(specs, wanted, decisions, asked)}.{digest(secrets, quiesced, rollback)}"
-
-    async def _table_plans(self) -> tuple[TablePlan, ...]:
-        listed = await self.hands.kube.listed("TablePlan", self.namespace)
-        found = [TablePlan.model_validate(plain(one)) for one in listed]
-        return tuple(
-            p for p in sorted(found, key=lambda p: p.metadata.name) if p.spec.migration_ref.name == self.migration.metadata.name
-        )
 
     async def _namespace_ends(self) -> bool:
         found = await self.hands.kube.get("Namespace", "", self.namespace)
@@ -149,6 +141,8 @@ class Look:
             if report.plan_bytes and report.plan:
                 for piece in plan_maps(self.run, report.plan_bytes, report.plan.digest):
                     await self.hands.created("ConfigMap", piece)
+                await tableplans.propose(self.hands, self.raw, self.plans, report)
+                self.plans = await tableplans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
             before = _folded(before, job, report, self.hands)
             status = before.model_dump(mode="json", by_alias=True, exclude_none=True)
             status["reportedAt"] = told(before.reported_at)
@@ -221,6 +215,7 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
         await _act(look, decision.act)
         if decision.act.verb in {"finalize", "release"}:
             return None  # the object has another version now, and its change brings it back here
+    await tableplans.tell(hands, look.plans, approved=seen.approved, begun=bool(seen.state))
     await hands.report(raw, seen, decision, _status(look, decision))
     return decision.again_seconds
 
@@ -265,7 +260,7 @@ async def _job(look: Look, act: Act) -> None:
         intake=look.hands.intake_url,
         migration=look.migration.model_copy(update={"status": None}),
         connections={n: c.model_copy(update={"status": None}) for n, c in look.connections.items() if c},
-        plans=tuple(p.model_copy(update={"status": None}) for p in look.plans),
+        plans=tuple(p.plan.model_copy(update={"status": None}) for p in look.plans),
         digest=plan.digest if plan else "",
         quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
     )

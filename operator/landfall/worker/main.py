@@ -11,12 +11,15 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from landfall.api.migration import PlanSummary, Progress, Risk
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Failure, Probe, Task
+from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
 from landfall.engine.connect.probe import probed
 from landfall.engine.errors import (
     ConnectionLostError,
@@ -30,7 +33,8 @@ from landfall.engine.errors import (
     UnreachableError,
 )
 from landfall.engine.ledger.records import State
-from landfall.engine.planning.model import Plan, Severity
+from landfall.engine.planning.model import ColumnPlan, Decision, Plan, Severity
+from landfall.engine.planning.model import TablePlan as PlannedTable
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.migrate import Migration as Engine
 from landfall.engine.run.plan import make_plan
@@ -46,6 +50,7 @@ DATA = Path("/data")
 _GRACE_SECONDS = 20
 _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
 _SHOWN_RISKS = 50
+_SHOWN_COLUMNS = 500
 _PARTS = ("schema", "copy", "index", "validation", "cutover")
 
 
@@ -68,7 +73,7 @@ class Worker:
         except EngineError as error:
             transient = isinstance(error, _TRANSIENT)
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
-            sys.stderr.write(f"{failure.reason}: {failure.message}\n")
+            self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
             told = self._reporter.finish(failure=failure)
             return EXIT_FAILED if told and not isinstance(error, InterruptedRunError) else EXIT_AGAIN
         return EXIT_DONE if self._reporter.finish(**found) else EXIT_AGAIN
@@ -92,7 +97,9 @@ class Worker:
                 told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
                 rows = record.result.get("rows")
                 return {**told, **_planned(plan), "rows": rows if isinstance(rows, int) else 0}
-        return _planned(make_plan(wanted.source, wanted.target, wanted.options))
+        plan = make_plan(wanted.source, wanted.target, wanted.options)
+        self._say(f"planned {len(plan.tables)} tables: {len(plan.to_review)} points to review, {len(plan.blockers)} in the way")
+        return {**_planned(plan), "tables": _proposals(plan, self._task.plans)}
 
     def _run(self) -> dict[str, object]:
         wanted = self._move()
@@ -100,7 +107,7 @@ class Worker:
             record = engine.existing()
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
-            watch = self._watch = _Watch(self._reporter, shown, _moved(engine))
+            watch = self._watch = _Watch(self._reporter, shown, _moved(engine), self._say)
             outcome = engine.run(wanted.name, plan)
         told: dict[str, object] = {
             "state": State.CUT_OVER.value,
@@ -134,6 +141,13 @@ class Worker:
         return {"state": done.state.value}
 
     # -- what they share ----------------------------------------------------------------------------------------------
+
+    def _say(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
+        """A line for the pod's log and for the journal."""
+        told = redacted(text, *self._secrets)
+        sys.stdout.write(f"{told}\n")
+        sys.stdout.flush()
+        self._reporter.line(told, level)
 
     @contextlib.contextmanager
     def _engine(self, wanted: Move) -> Iterator[Engine]:
@@ -170,8 +184,9 @@ class Worker:
 class _Watch:
     """Turns the engine's events into numbers."""
 
-    def __init__(self, reporter: Reporter, plan: Plan, done: tuple[int, int]) -> None:
+    def __init__(self, reporter: Reporter, plan: Plan, done: tuple[int, int], say: Callable[[str], None]) -> None:
         self._reporter = reporter
+        self._say = say
         self._total = sum(t.rows for t in plan.tables if t.moved)
         self._rows, self._bytes = done
         self._began, self._first = time.monotonic(), done[0]
@@ -193,8 +208,7 @@ class _Watch:
         elif event.kind == "state":
             self._reporter.tell(state=event.text)
         if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
-            sys.stdout.write(f"{event.kind} {event.table} {event.text}".rstrip() + "\n")
-            sys.stdout.flush()
+            self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
 
     def progress(self) -> Progress:
         """The numbers so far."""
@@ -248,6 +262,37 @@ def _planned(plan: Plan) -> dict[str, object]:
     return {"plan": summary, "plan_bytes": base64.b64encode(packed(plan)).decode()}
 
 
+def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TableProposal, ...]:
+    """The tables that a person must decide about, and those that somebody has decided about."""
+    grave = {r.affected for r in plan.risks if r.severity in {Severity.HIGH, Severity.BLOCKER}}
+    found = []
+    for table in plan.tables:
+        columns = [_proposal(table, column, grave) for column in table.columns]
+        word = next((decided(p.spec) for p in decided_on if p.spec.source.is_of(table.schema, table.name)), None)
+        waiting = [c for c in columns if c.decision in {Decision.NEEDS_REVIEW, Decision.REJECTED}]
+        if waiting or word is not None:
+            shown = (
+                columns if len(columns) <= _SHOWN_COLUMNS else sorted(columns, key=lambda c: c not in waiting)[:_SHOWN_COLUMNS]
+            )
+            where = SourceTable(schema=table.schema or None, table=table.name)
+            found.append(TableProposal(source=where, rows=table.rows, columns=tuple(shown), decisions=word or ""))
+    return tuple(found)
+
+
+def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) -> ColumnProposal:
+    risky = column.decision is Decision.AUTO and f"{table.label}.{column.source}" in grave
+    return ColumnProposal(
+        source=column.source,
+        target=column.target,
+        source_type=column.source_type,
+        target_type=column.target_type,
+        transformation=column.transformation,
+        confidence=column.confidence,
+        reasons=(*column.reasons, *(f"{c.rows} rows are changed by the rule {c.rule} ({c.kind})" for c in column.converted)),
+        decision=(Decision.NEEDS_REVIEW if risky else column.decision).value,
+    )
+
+
 @contextlib.contextmanager
 def _stopped_on_term(engine: Engine) -> Iterator[None]:
     """SIGTERM: finish the chunks in flight, and give them up when that takes too long."""
@@ -266,7 +311,7 @@ def _stopped_on_term(engine: Engine) -> Iterator[None]:
 def main(root: Path = ROOT) -> int:
     """Read the task and do it."""
     task = Task.model_validate_json((root / "task" / "task.json").read_bytes())
-    return Worker(task, root, Reporter(task.intake)).work()
+    return Worker(task, root, Reporter(task.intake, task.verb)).work()
 
 
 __all__ = ["Worker", "main"]

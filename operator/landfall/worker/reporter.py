@@ -1,4 +1,8 @@
-"""Reports to the intake: the newest in the background while work goes on, the last one until it has arrived."""
+"""Reports to the intake: the newest in the background while work goes on, the last one until it has arrived.
+
+Lines of the log go along until the journal has taken them, and wait in a spool meanwhile. A worker never waits for the
+journal: at its end it lets go of what was not taken, for the pod's own log has it too.
+"""
 
 from __future__ import annotations
 
@@ -6,59 +10,90 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
-from landfall.api.report import Report
+from pydantic import ValidationError
+
+from landfall.api.report import Line, Report, Taken
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
 _TIMEOUT_SECONDS = 10
 _PATIENCE_SECONDS = 120
+_LINES_PATIENCE_SECONDS = 6
+_SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 
 
 class Reporter(threading.Thread):
     """Sends what it was told last. Losing a report in between loses nothing, for the next one says it all."""
 
-    def __init__(self, intake: str, token: Path = TOKEN) -> None:
+    def __init__(self, intake: str, verb: str, token: Path = TOKEN) -> None:
         super().__init__(daemon=True)
         self._intake = intake
+        self._verb = verb
         self._token = token
         self._latest = Report(sequence=0)
         self._sent = -1
+        self._spool: deque[Line] = deque(maxlen=_SPOOL)
+        self._lines = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
     def tell(self, **fields: object) -> None:
         """Take over what has changed."""
         with self._lock:
-            self._latest = self._latest.model_copy(update={**fields, "sequence": self._latest.sequence + 1})
+            self._latest = self._latest.model_copy(update={**fields, "sequence": self._latest.sequence + 1, "at": _now()})
 
-    @property
+    def line(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None:
+        """A line for the journal. Beyond ten thousand that nobody took, the oldest go."""
+        with self._lock:
+            phase = self._latest.state or self._verb
+            self._spool.append(Line(number=self._lines, at=_now(), level=level, phase=phase, message=message[:_LONGEST]))
+            self._lines += 1
+
     def latest(self) -> Report:
         """What would be sent now."""
         with self._lock:
-            return self._latest
+            return self._latest.model_copy(update={"lines": tuple(self._spool)[:_AT_ONCE]})
 
     def run(self) -> None:
         """Send what is new, every few seconds."""
         while not self._ended.wait(_EVERY_SECONDS):
-            report = self.latest
-            if report.sequence > self._sent and self._delivered(report):
-                self._sent = report.sequence
+            report = self.latest()
+            if report.sequence > self._sent or report.lines:
+                self._deliver(report)
 
     def finish(self, **fields: object) -> bool:
-        """Send the last report until it has arrived; whether it has, within two minutes."""
+        """Send the last report until it has arrived; whether it has, within two minutes. Then a moment for the last lines."""
         self.tell(final=True, **fields)
         self._ended.set()
-        deadline, pause = time.monotonic() + _PATIENCE_SECONDS, 0.2
-        while not self._delivered(self.latest):
+        pause, deadline = 0.2, time.monotonic() + _PATIENCE_SECONDS
+        while not self._deliver(self.latest()):
             if time.monotonic() > deadline:
                 return False
             time.sleep(pause)
             pause = min(pause * 2, 5)
+        deadline = time.monotonic() + _LINES_PATIENCE_SECONDS
+        while self._spool and time.monotonic() < deadline:
+            time.sleep(pause)
+            self._deliver(self.latest())
         return True
 
-    def _delivered(self, report: Report) -> bool:
+    def _deliver(self, report: Report) -> bool:
+        """Whether the report has arrived. What the journal took along is spooled no longer."""
+        taken = self._answer(report)
+        if taken is None:
+            return False
+        self._sent = max(self._sent, report.sequence)
+        with self._lock:
+            while self._spool and self._spool[0].number <= taken.lines:
+                self._spool.popleft()
+        return True
+
+    def _answer(self, report: Report) -> Taken | None:
         """The token is read each time, for the kubelet renews it."""
         try:
             request = urllib.request.Request(  # noqa: S310  the address comes from the operator
@@ -70,7 +105,11 @@ class Reporter(threading.Thread):
                 },
                 method="POST",
             )
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
-                return True
-        except (urllib.error.URLError, OSError, TimeoutError):
-            return False
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+                return Taken.model_validate_json(answer.read())
+        except (urllib.error.URLError, OSError, TimeoutError, ValidationError):
+            return None
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  the worker's clock, for the journal alone

@@ -239,8 +239,8 @@ def planned_wanted(seen: Observed) -> Decision | None:
 
 def approval_missing(seen: Observed) -> Decision | None:
     """A wait that a person ends, by committing the digest."""
-    plan, data = seen.run.plan if seen.run else None, _data(seen)
-    if not plan or not data or seen.state or not plan.to_review or data.approval.plan_digest == plan.digest:
+    plan = seen.run.plan if seen.run else None
+    if not plan or seen.state or not plan.to_review or seen.approved:
         return None
     message = f"{_told(seen)}; {plan.to_review} points need your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=_planned(seen, approved=False))

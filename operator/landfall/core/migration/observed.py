@@ -72,6 +72,12 @@ class Observed(Seen):
         return next((j for j in self.jobs if not j.over), None)
 
     @property
+    def approved(self) -> bool:
+        """Whether a person gave their word on just this plan."""
+        data = self.migration.spec.data if self.migration else None
+        return bool(data and self.run and self.run.plan and data.approval.plan_digest == self.run.plan.digest)
+
+    @property
     def state(self) -> str:
         """The run's state in the target's ledger, as last reported."""
         return self.run.state if self.run else ""

@@ -1,0 +1,42 @@
+"""`landfall journal NAMESPACE/NAME`: what the workers of an object told, read in the operator's pod, where the journal is."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+
+from landfall.journal.store import DEFAULT_URL, Journal
+
+
+def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Print lines or samples; 0, or 1 where there are none."""
+    parser = argparse.ArgumentParser(prog="landfall journal", description=__doc__)
+    parser.add_argument("object", metavar="NAMESPACE/NAME", help="whose lines to read")
+    parser.add_argument("--kind", default="Migration", choices=["Migration", "Connection"], help="its kind")
+    parser.add_argument("--samples", action="store_true", help="the numbers of the copy over time instead of the log")
+    parser.add_argument("--limit", type=int, default=1000, help="at most so many")
+    asked = parser.parse_args(arguments)
+    namespace, _, name = asked.object.partition("/")
+    if not name:
+        parser.error("name the object as NAMESPACE/NAME")
+    journal = Journal(environment.get("LANDFALL_JOURNAL_URL") or DEFAULT_URL)
+    told = _samples(journal, namespace, asked) if asked.samples else _lines(journal, namespace, asked)
+    for line in told:
+        sys.stdout.write(f"{line}\n")
+    if not told:
+        sys.stderr.write(f"the journal has nothing of {asked.kind} {asked.object}\n")
+    return 0 if told else 1
+
+
+def _lines(journal: Journal, namespace: str, asked: argparse.Namespace) -> list[str]:
+    found = journal.lines(namespace, asked.kind, asked.object.partition("/")[2], limit=asked.limit)
+    return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in found]
+
+
+def _samples(journal: Journal, namespace: str, asked: argparse.Namespace) -> list[str]:
+    found = journal.samples(namespace, asked.kind, asked.object.partition("/")[2], limit=asked.limit)
+    return [
+        f"{s.at:%Y-%m-%dT%H:%M:%SZ} {s.percent:3} % {s.rows} of {s.total_rows} rows, {s.bytes} bytes, {s.rows_per_second} rows/s"
+        for s in found
+    ]

@@ -1,0 +1,83 @@
+"""The journal beside an event loop: one writer at a time, never waited for longer than a moment, left alone for a while after it failed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from landfall.journal.store import Journal, Line, Sample, Teller
+from landfall.kit.redact import redacted
+from landfall.metrics import loop as metrics
+
+_LOG = logging.getLogger("landfall")
+_PATIENCE_SECONDS = 5.0
+_REST_SECONDS = 10.0
+_TIDY_SECONDS = 3600.0
+
+
+class Keeper:
+    """Keeps for `keep_days`, and at most `keep_lines` of each table."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        keep_days: int,
+        keep_lines: int,
+        clock: Callable[[], datetime],
+        *,
+        patience_seconds: float = _PATIENCE_SECONDS,
+        rest_seconds: float = _REST_SECONDS,
+    ) -> None:
+        self._patience = patience_seconds
+        self._resting = rest_seconds
+        self._journal = journal
+        self._days = timedelta(days=keep_days)
+        self._most = keep_lines
+        self._clock = clock
+        self._turn = asyncio.Lock()
+        self._prepared = False
+        self._rests_until = 0.0
+
+    async def keep(self, teller: Teller, lines: Sequence[Line], samples: Sequence[Sample]) -> bool:
+        """Whether all of it is in the journal now. Never raises: who tells keeps it and tells it again."""
+        return await self._done(lambda: self._journal.keep(teller, lines, samples))
+
+    async def tidy(self) -> None:
+        """Forget what is too old, every hour, until cancelled."""
+        while True:
+            await self._done(lambda: self._journal.expire(self._clock() - self._days, self._most))
+            await asyncio.sleep(_TIDY_SECONDS)
+
+    async def _done(self, work: Callable[[], object]) -> bool:
+        if time.monotonic() < self._rests_until:
+            return False
+        try:
+            return await asyncio.wait_for(asyncio.shield(asyncio.create_task(self._in_turn(work))), self._patience)
+        except TimeoutError:
+            self._rest("it does not answer")
+            return False
+
+    async def _in_turn(self, work: Callable[[], object]) -> bool:
+        async with self._turn:
+            if time.monotonic() < self._rests_until:
+                return False
+            try:
+                await asyncio.to_thread(self._work, work)
+            except Exception as error:  # noqa: BLE001  whatever a driver raises: the journal is down, and nothing else is
+                self._rest(redacted(f"{type(error).__name__}: {error}".splitlines()[0]))
+                return False
+            return True
+
+    def _work(self, work: Callable[[], object]) -> None:
+        if not self._prepared:
+            self._journal.prepare()
+            self._prepared = True
+        work()
+
+    def _rest(self, why: str) -> None:
+        self._rests_until = time.monotonic() + self._resting
+        metrics.JOURNAL_ERRORS.inc()
+        _LOG.warning("the journal is down (%s); workers keep their lines, and it is tried again in %s s", why, self._resting)

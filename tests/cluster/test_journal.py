@@ -1,0 +1,35 @@
+"""What workers told is in the journal afterwards, and nothing of it is a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.conftest import Place
+from tests.cluster.install import NAMESPACE
+
+_JOURNAL = ("exec", "-n", NAMESPACE, "deployment/landfall-operator", "--", "python3", "-m", "landfall", "journal")
+
+
+def test_the_journal_tells_of_a_run(request: pytest.FixtureRequest, place: Place) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 30_000)
+    place.apply(*place.move(name, name, data={"limits": {"rowsPerSecond": 10_000}, "batchSize": 1_000}))
+    place.until(name, "shop", "Completed")
+    lines = place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
+    assert "planned 2 tables" in lines
+    assert "copying" in lines
+    assert "s3cret" not in lines
+    samples = place.cluster.kubectl(*_JOURNAL, f"{name}/shop", "--samples").splitlines()
+    assert len(samples) > 1
+    assert "of 30100 rows" in samples[-1]
+
+
+def test_a_wrong_password_is_told_without_it(request: pytest.FixtureRequest, place: Place) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 10)
+    documents = place.move(name, name)
+    place.apply(place.secret(name, "old", "mover", "wrong-Wort"), *documents[1:])
+    place.until(name, "shop", "CredentialRefused")
+    lines = place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
+    assert "CredentialRefused" in lines
+    assert "wrong-Wort" not in lines

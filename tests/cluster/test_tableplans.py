@@ -1,0 +1,74 @@
+"""Decisions of a person: asked for in a TablePlan, given there, and given beforehand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.cluster.conftest import Place
+
+Object = dict[str, Any]
+
+
+@pytest.fixture
+def doubtful(request: pytest.FixtureRequest, place: Place) -> str:
+    """A namespace whose source has zero dates, for which a person must say what becomes of them."""
+    name = place.namespace(request.node.name)
+    place.databases(name, 100)
+    place.maria.sql(
+        "ALTER TABLE item ADD COLUMN seen DATETIME; SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=7", name
+    )
+    return name
+
+
+def _plan(namespace: str, name: str, table: str = "item", **decision: str) -> Object:
+    decisions = [{"column": "seen", **decision}] if decision else []
+    return {
+        "apiVersion": "landfall.dev/v1alpha1",
+        "kind": "TablePlan",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"migrationRef": {"name": "shop"}, "source": {"table": table}, "decisions": decisions},
+    }
+
+
+def _ready(found: Object) -> tuple[str, str]:
+    return next((c["status"], c["reason"]) for c in found["status"]["conditions"] if c["type"] == "Ready")
+
+
+def test_a_table_that_needs_a_decision_asks_for_it(place: Place, doubtful: str) -> None:
+    place.apply(*place.move(doubtful, doubtful))
+    place.until(doubtful, "shop", "ApprovalRequired")
+    (asked,) = place.listed("tableplans", doubtful)
+    assert asked["metadata"]["name"].startswith("shop-item-")
+    assert _ready(asked) == ("False", "DecisionRequired")
+    columns = {c["source"]: c for c in asked["status"]["columns"]}
+    assert columns["id"]["decision"] == "AutoApproved"
+    assert columns["seen"]["decision"] == "NeedsReview"
+    assert "1 rows are changed by the rule Null" in str(columns["seen"]["reasons"])
+    change = json.dumps({"spec": {"decisions": [{"column": "seen", "decision": "Approve", "comment": "as agreed"}]}})
+    place.cluster.kubectl("patch", "tableplan", "-n", doubtful, asked["metadata"]["name"], "--type=merge", "-p", change)
+    place.until(doubtful, "shop", "Completed")
+    given = place.get("tableplan", doubtful, asked["metadata"]["name"])
+    assert _ready(given) == ("True", "Decided")
+    assert given["status"]["observedGeneration"] == given["metadata"]["generation"] == 2
+    place.cluster.kubectl("delete", "-n", doubtful, "migration/shop", "--timeout=30s")
+    place.wait("its TablePlan goes with it", lambda: not place.listed("tableplans", doubtful))
+
+
+def test_a_decision_that_was_committed_beforehand_is_heeded(place: Place, doubtful: str) -> None:
+    place.apply(_plan(doubtful, "of-mine", decision="Approve", policy="Map:2000-01-01"), *place.move(doubtful, doubtful))
+    place.until(doubtful, "shop", "Completed")
+    (mine,) = place.listed("tableplans", doubtful)
+    assert mine["metadata"]["name"] == "of-mine"
+    assert _ready(mine) == ("True", "Decided")
+    with place.pg.connect(doubtful) as target:
+        assert target.execute(b"SELECT seen::text FROM item WHERE id=7").fetchone() == ("2000-01-01 00:00:00",)
+
+
+def test_a_plan_for_a_table_that_is_not_there_says_so(place: Place, doubtful: str) -> None:
+    place.apply(_plan(doubtful, "of-mine", table="itme"), *place.move(doubtful, doubtful, desiredState="Planned"))
+    place.until(doubtful, "shop", "Planned")
+    place.wait("it is told", lambda: "conditions" in place.get("tableplan", doubtful, "of-mine").get("status", {}))
+    assert _ready(place.get("tableplan", doubtful, "of-mine")) == ("False", "TableMissing")

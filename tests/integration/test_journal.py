@@ -1,0 +1,129 @@
+"""The journal on both of its databases: what is told twice is kept once, and where it is down nobody waits."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from landfall.journal.show import main as show
+from landfall.journal.store import Journal, Line, Sample, Teller
+from landfall.journal.tables import METADATA
+from landfall.reconcile.keeper import Keeper
+from tests.support.servers import PostgreSql
+
+_NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+_WHO = Teller("store", "Migration", "shop", "shop-1-run-1", "11111111-1111-1111-1111-111111111111")
+
+
+def _line(number: int, at: datetime = _NOW) -> Line:
+    return Line(number, at, "info", "copying", f"line {number}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path, pg15: PostgreSql, fresh: str) -> Iterator[str]:
+    """An empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/journal.db"
+        return
+    pg15.database(fresh)
+    yield f"postgresql://postgres@127.0.0.1:{pg15.port}/{fresh}"
+
+
+def test_what_is_told_twice_is_kept_once(url: str) -> None:
+    journal = Journal(url)
+    journal.prepare()
+    journal.prepare()
+    sample = Sample(4, _NOW, 50, 5, 10, 500, 5, 0)
+    journal.keep(_WHO, [_line(0), _line(1)], [sample])
+    journal.keep(_WHO, [_line(1), _line(2)], [sample])
+    found = journal.lines("store", "Migration", "shop")
+    assert [line for _, line in found] == [_line(0), _line(1), _line(2)]
+    assert journal.samples("store", "Migration", "shop") == [sample]
+    behind = journal.lines("store", "Migration", "shop", after=found[0][0], limit=1)
+    assert [line for _, line in behind] == [_line(1)]
+    assert not journal.lines("store", "Migration", "other")
+    journal.close()
+
+
+def test_the_old_and_the_many_are_forgotten(url: str) -> None:
+    journal = Journal(url)
+    journal.prepare()
+    journal.keep(_WHO, [_line(n, _NOW - timedelta(days=40 - n)) for n in range(20)])
+    assert journal.expire(_NOW - timedelta(days=30), most=100) == 10
+    assert journal.expire(_NOW - timedelta(days=30), most=4) == 6
+    assert [line.number for _, line in journal.lines("store", "Migration", "shop")] == [16, 17, 18, 19]
+    journal.close()
+
+
+def test_the_migrations_make_the_tables(url: str) -> None:
+    journal = Journal(url)
+    journal.prepare()
+    journal.close()
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"version_table": "journal_version"})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = Journal(url)
+    journal.prepare()
+    journal.keep(_WHO, [_line(7)], [Sample(1, _NOW, 50, 5, 10, 500, 5, 0)])
+    journal.close()
+    assert show(["store/shop"], {"LANDFALL_JOURNAL_URL": url}) == 0
+    assert capsys.readouterr().out == "2026-03-01T12:00:00Z info    copying   line 7\n"
+    assert show(["store/shop", "--samples"], {"LANDFALL_JOURNAL_URL": url}) == 0
+    assert "5 of 10 rows" in capsys.readouterr().out
+    assert show(["store/none"], {"LANDFALL_JOURNAL_URL": url}) == 1
+
+
+def test_a_journal_that_is_down_is_not_waited_for(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    journal = Journal(f"sqlite:///{folder}/journal.db")
+
+    async def told() -> list[bool]:
+        keeper = Keeper(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2)
+        found = [await keeper.keep(_WHO, [_line(0)], []), await keeper.keep(_WHO, [_line(0)], [])]
+        folder.mkdir()
+        await asyncio.sleep(0.3)
+        return [*found, await keeper.keep(_WHO, [_line(0)], [])]
+
+    began = time.monotonic()
+    assert asyncio.run(told()) == [False, False, True]
+    assert time.monotonic() - began < 4
+    journal.close()
+
+
+def test_a_journal_that_hangs_is_not_waited_for(pg15: PostgreSql, fresh: str) -> None:
+    pg15.database(fresh)
+    journal = Journal(f"postgresql://postgres@127.0.0.1:{pg15.port}/{fresh}")
+    journal.prepare()
+
+    async def told() -> list[bool]:
+        keeper = Keeper(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2, patience_seconds=0.5)
+        assert await keeper.keep(_WHO, [_line(0)], [])
+        with pg15.connect(fresh) as blocker:
+            blocker.autocommit = False
+            blocker.execute(b"LOCK TABLE line")
+            found = [await keeper.keep(_WHO, [_line(1)], []), await keeper.keep(_WHO, [_line(1)], [])]
+            blocker.rollback()
+        await asyncio.sleep(0.5)
+        return [*found, await keeper.keep(_WHO, [_line(1)], [])]
+
+    assert asyncio.run(told()) == [False, False, True]
+    assert [line.number for _, line in journal.lines("store", "Migration", "shop")] == [0, 1]
+    journal.close()
+
+
+def test_an_address_of_another_database_is_refused() -> None:
+    with pytest.raises(ValueError, match="SQLite or PostgreSQL"):
+        Journal("mysql://h/d")

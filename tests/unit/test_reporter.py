@@ -1,0 +1,85 @@
+"""Reports and lines on their way to an intake that is away, that has no journal, that has everything."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from landfall.api.report import Report, Taken
+from landfall.worker import reporter
+from landfall.worker.reporter import Reporter
+
+
+@contextmanager
+def _intake(answers: list[str]) -> Iterator[tuple[str, list[Report]]]:
+    """An intake that answers so, the last one forever: `away`, `no journal` or `all`."""
+    taken: list[Report] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            report = Report.model_validate_json(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = answers.pop(0) if len(answers) > 1 else answers[0]
+            if answer == "away":
+                self.send_response(503)
+                self.end_headers()
+                return
+            taken.append(report)
+            last = report.lines[-1].number if answer == "all" and report.lines else -1
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(Taken(taken=report.sequence, lines=last).model_dump_json().encode())
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", taken
+    finally:
+        server.shutdown()
+
+
+def _reporter(url: str, folder: Path) -> Reporter:
+    (folder / "token").write_text("t", encoding="ascii")
+    return Reporter(url, "plan", folder / "token")
+
+
+def test_the_last_report_is_told_until_it_arrives(tmp_path: Path) -> None:
+    with _intake(["away", "away", "all"]) as (url, taken):
+        told = _reporter(url, tmp_path)
+        told.line("first")
+        assert told.finish(rows=3)
+    assert [(r.final, r.rows, [x.message for x in r.lines]) for r in taken] == [(True, 3, ["first"])]
+
+
+def test_lines_are_told_again_until_the_journal_has_them(tmp_path: Path) -> None:
+    with _intake(["no journal", "no journal", "all"]) as (url, taken):
+        told = _reporter(url, tmp_path)
+        for number in range(3):
+            told.line(f"line {number}")
+        assert told.finish()
+        assert not told.latest().lines
+    assert [len(r.lines) for r in taken] == [3, 3, 3]
+    assert {r.sequence for r in taken} == {1}
+
+
+def test_a_journal_that_is_away_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "_LINES_PATIENCE_SECONDS", 0.3)
+    with _intake(["no journal"]) as (url, taken):
+        told = _reporter(url, tmp_path)
+        told.line("lost")
+        assert told.finish()
+    assert taken[-1].final
+
+
+def test_an_intake_that_stays_away_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "_PATIENCE_SECONDS", 0.3)
+    with _intake(["away"]) as (url, _):
+        assert not _reporter(url, tmp_path).finish()
