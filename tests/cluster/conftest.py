@@ -35,7 +35,12 @@ class Place:
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
-        return dict(json.loads(self.cluster.kubectl("get", kind, "-n", namespace, name, "-o", "json", check=False) or "{}"))
+        return dict(
+            json.loads(
+                self.cluster.kubectl("get", kind, "-n", namespace, name, "-o", "json", "--show-managed-fields", check=False)
+                or "{}"
+            )
+        )
 
     def listed(self, kind: str, namespace: str) -> list[Object]:
         """Objects of a namespace."""
@@ -124,6 +129,54 @@ class Place:
         with self.pg.connect(name) as connection:
             connection.execute(b"ALTER SCHEMA public OWNER TO mover")
 
+    def settled(self, namespace: str, rows: int) -> None:
+        """Completed as the undisturbed run is: every row once, equal, one finished run, nothing orphaned, no spec written to."""
+        self.wait("its worker has ended", lambda: self.active(namespace) == [])
+        done = self.get("migration", namespace, "shop")
+        assert (done["status"]["phase"], done["status"]["verdict"]) == ("Completed", "equal")
+        writers = {m["manager"] for m in done["metadata"]["managedFields"] if "f:spec" in m.get("fieldsV1", {})}
+        assert all(w.startswith("kubectl") for w in writers), writers
+        with self.pg.connect(namespace) as target:
+            assert target.execute(b"SELECT count(*),count(DISTINCT id) FROM item").fetchone() == (rows, rows)
+            assert target.execute(b"SELECT state FROM landfall.run").fetchall() == [("cut_over",)]
+            assert target.execute(b"SELECT sum(rows) FROM landfall.chunk").fetchone() == (rows + 100,)
+            assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
+        assert self.orphans(namespace) == []
+
+    def active(self, namespace: str) -> list[str]:
+        """Workers of Runs that are not over."""
+        return [
+            j["metadata"]["name"]
+            for j in self.listed("jobs", namespace)
+            if "-probe-" not in j["metadata"]["name"]
+            and not any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in j["status"].get("conditions", []))
+        ]
+
+    def orphans(self, namespace: str) -> list[str]:
+        """What the operator made there and whose owner is not there."""
+        kinds = "migrations,runs,connections,tableplans,jobs,configmaps"
+        found = self.listed(kinds, namespace)
+        known = {one["metadata"]["uid"] for one in found}
+        return [
+            one["metadata"]["name"]
+            for one in found
+            if any(owner["uid"] not in known for owner in one["metadata"].get("ownerReferences", []))
+        ]
+
+    def still(self, seconds: float = 20) -> None:
+        """Nothing of ours is written anywhere for so long."""
+
+        def versions() -> dict[str, str]:
+            kinds = "migrations,runs,connections,tableplans,jobs,configmaps,events"
+            listed = json.loads(self.cluster.kubectl("get", kinds, "-A", "-o", "json"))["items"]
+            ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
+            return {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] + " " + o["metadata"]["name"] for o in ours}
+
+        time.sleep(5)
+        before = versions()
+        time.sleep(seconds)
+        assert set(versions().items()) - set(before.items()) == set()
+
     def rows(self, database: str, table: str = "item") -> int:
         """Rows of a table of the target; -1 where there is none."""
         with self.pg.connect(database) as connection:
@@ -159,3 +212,13 @@ def place() -> Iterator[Place]:
         maria.stop()
         if not found:
             machine.down()
+
+
+@pytest.fixture
+def alone(place: Place) -> Iterator[Place]:
+    """The cluster without its own operator."""
+    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0")
+    place.wait("the operator is gone", lambda: not place.listed("pods", NAMESPACE))
+    yield place
+    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=1")
+    place.cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/landfall-operator", "--timeout=60s")

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.cluster import machine
 from tests.cluster.conftest import Place
 from tests.cluster.install import NAMESPACE
 
 _ROWS = 60_000
 _SLOW = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quiet(place: Place) -> Iterator[None]:
+    """When all of it is over, nothing is written any more."""
+    yield
+    place.still()
 
 
 @pytest.fixture
@@ -27,21 +38,23 @@ def running(request: pytest.FixtureRequest, place: Place) -> str:
 
 
 def _settled(place: Place, namespace: str) -> None:
-    """Completed, all rows, one finished run, and quiet: no write for a while."""
-    done = place.until(namespace, "shop", "Completed", 120)
-    assert place.rows(namespace) == _ROWS
-    assert done["status"]["verdict"] == "equal"
-    with place.pg.connect(namespace) as target:
-        assert target.execute(b"SELECT count(*),count(DISTINCT id) FROM item").fetchone() == (_ROWS, _ROWS)
-        assert target.execute(b"SELECT count(*) FROM landfall.run WHERE state='cut_over'").fetchone() == (1,)
-    time.sleep(3)
-    versions = [place.get("migration", namespace, "shop")["metadata"]["resourceVersion"] for _ in range(2) if not time.sleep(2)]
-    assert versions[0] == versions[1]
+    place.until(namespace, "shop", "Completed", 150)
+    place.settled(namespace, _ROWS)
 
 
 def _worker(place: Place, namespace: str) -> str:
     pods = [p for p in place.listed("pods", namespace) if p["status"]["phase"] == "Running"]
     return str(next(p["metadata"]["name"] for p in pods if "-run-" in p["metadata"]["name"]))
+
+
+def _process(pod: str) -> Path:
+    """The worker's process, as this machine sees it."""
+    for process in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            is_worker = process.name.isdigit() and (process / "cmdline").read_bytes().endswith(b"landfall\0worker\0")
+            if is_worker and f"HOSTNAME={pod}".encode() in (process / "environ").read_bytes():
+                return process
+    return pytest.fail(f"{pod} has no process")
 
 
 def test_the_worker_is_deleted(place: Place, running: str) -> None:
@@ -79,6 +92,43 @@ def test_the_target_restarts(place: Place, running: str) -> None:
     place.pg.down("immediate")
     time.sleep(2)
     place.pg.up()
+    _settled(place, running)
+
+
+def test_the_source_restarts(place: Place, running: str) -> None:
+    place.maria.kill()
+    time.sleep(2)
+    place.maria.up()
+    _settled(place, running)
+
+
+def test_the_worker_runs_out_of_memory(place: Place, running: str) -> None:
+    pod = _worker(place, running)
+    (_process(pod) / "oom_score_adj").write_text(
+        "1000", encoding="ascii"
+    )  # the kernel takes the worker, not what eats in small bites
+    hungry = "import os, time\nfor _ in range(400):\n  if os.fork() == 0:\n    kept = bytearray(1 << 22); time.sleep(60)"
+    place.cluster.kubectl("exec", "-n", running, pod, "--", "python3", "-c", hungry, check=False)
+    place.wait("the worker is gone", lambda: place.get("pod", running, pod)["status"]["phase"] == "Failed", 30)
+    told = place.get("pod", running, pod)["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert told["reason"] == "OOMKilled"
+    _settled(place, running)
+
+
+def test_the_intake_cannot_be_reached(place: Place, running: str) -> None:
+    def selects(name: str) -> None:
+        change = json.dumps({"spec": {"selector": {"app.kubernetes.io/name": name}}})
+        place.cluster.kubectl("patch", "service", "-n", NAMESPACE, "landfall-intake", "--type=merge", "-p", change)
+
+    selects("nobody")
+    place.wait("the rows are there", lambda: place.rows(running) == _ROWS, 60)
+    assert place.active(running)
+    selects("landfall-operator")
+    _settled(place, running)
+
+
+def test_the_node_restarts(place: Place, running: str) -> None:
+    machine.restart()
     _settled(place, running)
 
 

@@ -33,3 +33,4 @@ def test_a_wrong_password_is_told_without_it(request: pytest.FixtureRequest, pla
     lines = place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
     assert "CredentialRefused" in lines
     assert "wrong-Wort" not in lines
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")

@@ -155,13 +155,12 @@ class MariaDb:
         user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
         shutil.chown(self.folder, user)
         self.folder.chmod(0o755)
-        data = f"--datadir={self.folder}/data"
         subprocess.run(
             [
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--user={user}",
-                data,
+                f"--datadir={self.folder}/data",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
@@ -169,12 +168,18 @@ class MariaDb:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self.up()
+        return self
+
+    def up(self) -> None:
+        """Start the server, and wait until it answers."""
+        user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
         self.process = subprocess.Popen(
             [
                 shutil.which("mariadbd") or "/usr/sbin/mariadbd",
                 "--no-defaults",
                 f"--user={user}",
-                data,
+                f"--datadir={self.folder}/data",
                 f"--socket={self.socket}",
                 f"--port={self.port}",
                 "--bind-address=127.0.0.1",
@@ -189,10 +194,16 @@ class MariaDb:
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
             if self.sql("SELECT 1", check=False).returncode == 0:
-                return self
+                return
             time.sleep(0.2)
         message = "MariaDB did not start"
         raise RuntimeError(message)
+
+    def kill(self) -> None:
+        """End the server at once, as a loss of power does."""
+        if self.process:
+            self.process.kill()
+            self.process.wait(_WAIT_SECONDS)
 
     def sql(self, text: str, database: str = "", *, check: bool = True) -> subprocess.CompletedProcess[bytes]:
         """Run SQL through the client."""

@@ -177,6 +177,19 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Running",
         "job",
     ),
+    "a run that the spec no longer asks for waits": (replace(RUNNING, run_differs=True), "Paused", "RunStarted", "suspend"),
+    "and is dropped when that is asked for": (
+        replace(RUNNING, run_differs=True, migration=migration(desiredState="Cancelled")),
+        "Cancelling",
+        "Cancelling",
+        "delete-job",
+    ),
+    "what has not begun is cancelled without a worker": (
+        replace(PLANNED, migration=migration(desiredState="Cancelled")),
+        "Cancelled",
+        "Cancelled",
+        None,
+    ),
     "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
     "then drops what was staged": (
         replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),

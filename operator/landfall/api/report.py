@@ -81,3 +81,4 @@ class Task(Model):
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
     digest: str = Field(default="", description="Digest of the plan that may run.")
     quiesced: bool = Field(default=False, description="A person says that writers have stopped.")
+    forget: bool = Field(default=False, description="Going back from a run that is not completed leaves no trace in the ledger.")

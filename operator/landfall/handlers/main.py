@@ -33,8 +33,8 @@ def _logging() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("kopf").setLevel(logging.WARNING)
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for name in ("kopf", "aiohttp.access", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def _health(operator: Operator, port: int) -> web.AppRunner:

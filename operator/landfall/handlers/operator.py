@@ -138,7 +138,7 @@ class Operator:
         """Our own watch, by label; kopf cannot. After every end it begins anew, and all known keys are looked at."""
         while True:
             self._watched = time.monotonic()
-            with contextlib.suppress(KubeError, OSError, TimeoutError, ValueError):
+            with contextlib.suppress(KubeError):
                 async for job in self._kube.watch("Job", LABEL_OWNER):
                     self._watched = time.monotonic()
                     metadata = job["metadata"]

@@ -113,11 +113,16 @@ class Kube:
         version = listed["metadata"]["resourceVersion"]
         query = {"watch": "1", "labelSelector": labels, "resourceVersion": version, "timeoutSeconds": "290"}
         response = await self._sent("GET", f"{_path(kind, '')}?{urlencode(query)}", None, "application/json", seconds=310)
-        async for line in response.content:
-            event = json.loads(line)
-            if event.get("type") == "ERROR":
-                raise KubeError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
-            yield event["object"]
+        try:
+            async for line in response.content:
+                event = json.loads(line)
+                if event.get("type") == "ERROR":
+                    raise KubeError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
+                yield event["object"]
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            raise KubeError(0, f"the watch of {kind}s broke off") from error
+        finally:
+            response.close()
 
     # -- transport ----------------------------------------------------------------------------------------------------
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from landfall.api.connection import Connection
-from landfall.api.migration import Migration
+from landfall.api.migration import DataSpec, Migration
 from landfall.api.report import Report, Task, Verb
 from landfall.api.run import Run, RunFailure, RunStatus
 from landfall.core.migration.decide import decide
-from landfall.core.migration.observed import Observed
+from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.steps import steps
 from landfall.core.outcome import Act, Decision
 from landfall.engine.options import Endpoint, Engine
@@ -39,6 +39,7 @@ class Look:
         self.connections: dict[str, Connection | None] = {}
         self.plans: tuple[tableplans.Held, ...] = ()
         self.run: Object | None = None
+        self.name = self.key = ""
         self.seen = Observed(now=hands.clock(), generation=0)
 
     async def take(self) -> Observed:
@@ -50,11 +51,11 @@ class Look:
             self.connections[reference.name] = Connection.model_validate(plain(found)) if found else None
         secrets = await hands.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
         self.plans = await tableplans.held(hands, self.namespace, metadata["name"])
-        name = self._identity()[0]
-        self.run = await hands.kube.get("Run", self.namespace, name) if name else None
-        mine = self.run is not None and any(r["uid"] == metadata["uid"] for r in self.run["metadata"].get("ownerReferences", []))
-        await self._fold(mine=mine)
-        listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine and self.run else []
+        differs = await self._find_run()
+        name = self.name
+        mine = self._mine(self.run)
+        listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine else []
+        await self._fold(listed)
         status = Run.model_validate(plain(self.run)).status if mine and self.run else None
         inputs = self._inputs(secrets)
         self.seen = Observed(
@@ -75,6 +76,7 @@ class Look:
             run_name=name,
             run=(status or RunStatus()) if mine else None,
             run_foreign=self.run is not None and not mine,
+            run_differs=differs,
             plan_stored=await self._plan_stored(name, status),
             jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
         )
@@ -91,10 +93,26 @@ class Look:
         key = run_key(_endpoint(source), _endpoint(target), options(data, (), 0)) if source and target else ""
         return run_name(self.migration.metadata.name, key), key
 
-    @property
-    def key(self) -> str:
-        """The key of the Run."""
-        return self._identity()[1]
+    async def _find_run(self) -> bool:
+        """The Run that the spec asks for; or the one that has begun, where the spec has come to ask for another. Whether it has."""
+        self.name, self.key = self._identity()
+        self.run = await self.hands.kube.get("Run", self.namespace, self.name) if self.name else None
+        before = self.migration.status.run if self.migration.status else ""
+        if not before or before == self.name:
+            return False
+        known = await self.hands.kube.get("Run", self.namespace, before)
+        if known is None or not self._mine(known):
+            return False
+        state = known.get("status", {}).get("state", "")
+        listed = await jobs.jobs_of(self.hands, self.namespace, "Run", before) if not state else []
+        if state in ENDED | {"cut_over"} or not (state or any(jobs.verb_of(job) == "run" for job in listed)):
+            return False
+        self.run, self.name, self.key = known, before, str(known["spec"]["key"])
+        return True
+
+    def _mine(self, run: Object | None) -> bool:
+        uid = self.raw["metadata"]["uid"]
+        return run is not None and any(r["uid"] == uid for r in run["metadata"].get("ownerReferences", []))
 
     def _inputs(self, secrets: dict[str, str | None]) -> str:
         """A name for all that a worker is made from: where it changes, what failed is tried again."""
@@ -124,17 +142,19 @@ class Look:
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
-    async def _fold(self, *, mine: bool) -> None:
+    async def _fold(self, listed: list[Object]) -> None:
         """Take the newest report of a worker into the Run's status, plans first."""
-        if not mine or self.run is None:
+        if self.run is None:
             return
         before = Run.model_validate(plain(self.run)).status or RunStatus()
-        for raw in await jobs.jobs_of(self.hands, self.namespace, "Run", self.run["metadata"]["name"]):
+        for raw in listed:
             job = raw["metadata"]["name"]
             report = self.hands.reports.of(self.namespace, job)
             if report is None:
                 continue
             known = before.reported_by == job and before.sequence >= report.sequence
+            if known and report.final:
+                self.hands.reports.forget(self.namespace, job)
             young = before.reported_at and (self.hands.clock() - before.reported_at).total_seconds() < _PROGRESS_SECONDS
             if known or (young and not report.final and before.state == report.state and before.reported_by == job):
                 continue
@@ -258,11 +278,12 @@ async def _job(look: Look, act: Act) -> None:
     task = Task(
         verb=cast("Verb", act.name),
         intake=look.hands.intake_url,
-        migration=look.migration.model_copy(update={"status": None}),
+        migration=_as_begun(look),
         connections={n: c.model_copy(update={"status": None}) for n, c in look.connections.items() if c},
         plans=tuple(p.plan.model_copy(update={"status": None}) for p in look.plans),
         digest=plan.digest if plan else "",
         quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
+        forget=seen.deleting,
     )
     pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name == "run" else []
     order = jobs.Order(
@@ -277,6 +298,14 @@ async def _job(look: Look, act: Act) -> None:
         plans=tuple(pieces),
     )
     await jobs.start(look.hands, order)
+
+
+def _as_begun(look: Look) -> Migration:
+    """The Migration as a worker takes it: what it does to a Run that the spec no longer asks for, it does as that was asked for."""
+    spec = look.migration.spec
+    if look.run is not None and look.seen.run_differs:
+        spec = spec.model_copy(update={"data": DataSpec.model_validate(look.run["spec"]["data"])})
+    return look.migration.model_copy(update={"status": None, "spec": spec})
 
 
 def _status(look: Look, decision: Decision) -> dict[str, Any]:

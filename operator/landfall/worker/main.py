@@ -137,7 +137,7 @@ class Worker:
             key = engine.key
             if engine.ledger.find(key) is None:
                 return {"state": State.CANCELLED.value}
-        done = roll_back(wanted.target, wanted.options, key, discard_writes=discard)
+        done = roll_back(wanted.target, wanted.options, key, discard_writes=discard, forget=self._task.forget)
         return {"state": done.state.value}
 
     # -- what they share ----------------------------------------------------------------------------------------------

@@ -137,17 +137,26 @@ def ended(seen: Observed) -> Decision | None:
     return _stalled("RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached)
 
 
+def cancelled_at_once(seen: Observed) -> Decision | None:
+    """Cancelled, where no worker has to undo anything for it."""
+    if _wanted(seen) != "Cancelled":
+        return None
+    if seen.state == "cut_over":
+        return _stalled(
+            "AlreadyCompleted", "it is completed, so it cannot be cancelled. Ask for RolledBack to go back.", phase="Completed"
+        )
+    if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
+        return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
+    if not seen.state and not seen.last("run"):
+        return _cancelled(seen, "Cancelled; nothing had begun")
+    return None
+
+
 def going_back(seen: Observed) -> Decision | None:
     """Cancelled and RolledBack: levels, reached by a worker."""
     wanted = _wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
         return None
-    if wanted == "Cancelled" and seen.state == "cut_over":
-        return _stalled(
-            "AlreadyCompleted", "it is completed, so it cannot be cancelled. Ask for RolledBack to go back.", phase="Completed"
-        )
-    if wanted == "Cancelled" and seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
-        return _cancelled_as_it_is(seen)
     active, phase = seen.active, "Cancelling" if wanted == "Cancelled" else "RollingBack"
     if active and active.verb != "back":
         return _working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
@@ -156,11 +165,24 @@ def going_back(seen: Observed) -> Decision | None:
     return _failed(seen, "back") or _working(phase, phase, "going back", _job(seen, "back"), again=10)
 
 
-def _cancelled_as_it_is(seen: Observed) -> Decision:
+def _cancelled(seen: Observed, message: str) -> Decision:
     active = seen.active
     if active:
         return _working("Cancelling", "Cancelling", "ending the worker", Act("delete-job", active.name), again=2)
-    return Decision("Cancelled", ("True", "Cancelled"), "Cancelled; what was staged is kept until the Migration is deleted")
+    return Decision("Cancelled", ("True", "Cancelled"), message)
+
+
+def run_differs(seen: Observed) -> Decision | None:
+    """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
+    if not seen.run_differs:
+        return None
+    active = seen.active
+    message = (
+        f"the run {seen.run_name} has begun, and the spec has come to ask for another one (mode, rerunToken or a Connection changed)."
+        " Set it back to go on; or set desiredState: Cancelled to drop what was staged, and then ask anew."
+    )
+    act = Act("suspend", active.name) if active and not active.suspended else None
+    return replace(_stalled("RunStarted", message, phase="Paused"), act=act)
 
 
 def completed(seen: Observed) -> Decision | None:
@@ -260,7 +282,9 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     run_foreign,
     run_missing,
     ended,
+    cancelled_at_once,
     going_back,
+    run_differs,
     completed,
     held,
     worker_active,

@@ -44,7 +44,10 @@ class JobSeen:
 
 @dataclass(frozen=True, slots=True)
 class Observed(Seen):
-    """Everything about one Migration. `run` is its Run's status; None where there is no Run yet."""
+    """Everything about one Migration. `run` is its Run's status; None where there is no Run yet.
+
+    `run_differs`: that Run has begun, and the spec has come to ask for another one.
+    """
 
     migration: Migration | None = None
     finalizer: bool = False
@@ -58,6 +61,7 @@ class Observed(Seen):
     run_name: str = ""
     run: RunStatus | None = None
     run_foreign: bool = False
+    run_differs: bool = False
     plan_stored: bool = False
     jobs: tuple[JobSeen, ...] = ()
 

@@ -11,6 +11,8 @@ from datetime import datetime
 from enum import StrEnum
 
 FORMAT = 1
+# The tables whose rows belong to a run.
+OF_A_RUN = ("target_lock", "chunk", "split", "delta", "done", "moved", "worker", "backend")
 
 
 class State(StrEnum):

@@ -26,8 +26,11 @@ class WentBack:
     discarded_rows: int = 0
 
 
-def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: bool = False) -> WentBack:
-    """Undo a run. Raises WrittenSinceError when rows were written since the cutover, unless they may be discarded."""
+def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False) -> WentBack:
+    """Undo a run. Raises WrittenSinceError when rows were written since the cutover, unless they may be discarded.
+
+    `forget`: of a run that was not cut over nothing is kept in the ledger, so that it may be asked for again.
+    """
     control = Control(target, "target")
     try:
         ledger = Ledger(control, options.ledger_schema)
@@ -40,16 +43,19 @@ def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: b
         ledger.take_over(key, options.takeover_seconds)
         if record.state is State.CUT_OVER:
             return _after(ledger, record, ledger.plan(key), discard_writes=discard_writes)
-        return _before(ledger, record)
+        return _before(ledger, record, forget=forget)
     finally:
         control.close()
 
 
-def _before(ledger: Ledger, record: RunRecord) -> WentBack:
+def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> WentBack:
     ledger.control.run("SET lock_timeout='10s'")
     dropped = swap.drop_schema(ledger.control, record.stage_schema)
     with ledger.control.transaction():
-        ledger.finish(record.key, State.CANCELLED, {})
+        if forget:
+            ledger.forget(record.key)
+        else:
+            ledger.finish(record.key, State.CANCELLED, {})
     return WentBack(State.CANCELLED, dropped=dropped)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from landfall.engine.connect.postgresql import Cells, Control
 from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError, SupersededError
-from landfall.engine.ledger.records import FORMAT, Chunk, RunRecord, State, create, may_follow
+from landfall.engine.ledger.records import FORMAT, OF_A_RUN, Chunk, RunRecord, State, create, may_follow
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import literal, quoted
 from landfall.engine.store.archive import packed, unpacked
@@ -208,6 +208,12 @@ class Ledger:
             *(state.value, json.dumps(result), retain_seconds, key),
         )
         self.control.run(f"DELETE FROM {self.schema}.target_lock WHERE run=%s", key)
+
+    def forget(self, key: str) -> None:
+        """Take everything about a run out of the ledger, inside the caller's transaction."""
+        for table in OF_A_RUN:
+            self.control.run(f"DELETE FROM {self.schema}.{table} WHERE run=%s", key)
+        self.control.run(f"DELETE FROM {self.schema}.run WHERE id=%s", key)
 
     def note(self, key: str, result: dict[str, object]) -> None:
         """Add facts to the record of a run."""

@@ -1,0 +1,54 @@
+"""An operator on this machine instead of the one in the cluster, started again whenever it dies."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Self
+
+from tests.cluster import images
+from tests.cluster.authority import ADDRESS
+from tests.cluster.conftest import Place
+
+
+class LocalOperator:
+    """`arguments` are those of the interpreter; `settings` are added to its environment."""
+
+    def __init__(self, place: Place, arguments: list[str], log: Path, **settings: str) -> None:
+        self._environment = {
+            **os.environ,
+            "KUBECONFIG": str(place.cluster.kubeconfig),
+            "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
+            "LANDFALL_IMAGE": images.OURS,
+            "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:8443",
+            "LANDFALL_LISTEN_HEALTH": "18080",
+            "LANDFALL_JOURNAL_URL": f"sqlite:///{log.parent}/journal.db",
+            **settings,
+        }
+        self._arguments = arguments
+        self._log = log
+        self._ended = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self.starts = 0
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        if self._process:
+            self._process.kill()
+        self._thread.join(20)
+
+    def _run(self) -> None:
+        with self._log.open("ab") as log:
+            while not self._ended.is_set():
+                self.starts += 1
+                command = [sys.executable, *self._arguments]
+                self._process = subprocess.Popen(command, env=self._environment, cwd=images.ROOT, stderr=log)
+                self._process.wait()
