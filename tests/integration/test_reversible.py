@@ -93,6 +93,42 @@ def test_after_any_step_rollback_leaves_the_target_as_before(
         move.run()
 
 
+@pytest.mark.parametrize("step", ["copying", "comparing"])
+def test_a_forgotten_run_may_be_asked_for_again(maria: MariaDb, pg15: PostgreSql, fresh: str, step: str) -> None:
+    _source(maria, fresh)
+    before = pg15.dump(pg15.database(fresh))
+
+    def plug() -> None:
+        raise _PlugError
+
+    move = _move(maria, pg15, fresh)
+    move.at = {step: plug}
+    with pytest.raises(_PlugError):
+        move.run()
+    assert _forgotten(move) is State.CANCELLED
+    assert pg15.dump(fresh) == before
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM landfall.run").fetchone() == (0,)
+    move.at = {}
+    assert move.run().rows == 1400
+
+
+def test_what_was_cut_over_is_not_forgotten(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    _source(maria, fresh)
+    pg15.database(fresh)
+    move = _move(maria, pg15, fresh)
+    move.run()
+    after = pg15.dump(fresh)
+    assert _forgotten(move) is State.CUT_OVER
+    assert pg15.dump(fresh) == after
+    again = move.run()
+    assert (again.already, again.rows) == (True, 1400)
+
+
+def _forgotten(move: run.Move) -> State:
+    return roll_back(move.target, move.options, run_key(move.source, move.target, move.options), forget=True).state
+
+
 def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     _source(maria, fresh)
     _live(pg15, fresh)

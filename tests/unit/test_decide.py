@@ -46,12 +46,18 @@ DONE = replace(
 )
 
 
+def started(seen: Observed, wanted: Migration | None = None) -> Observed:
+    """The same with its start written down."""
+    status = MigrationStatus(run="shop-1", start_time=NOW)
+    return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
+
+
 def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> Observed:
     job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
     failure = RunFailure(job=job.name, reason=reason, message="no server answers", transient=transient)
     before = () if verb == "plan" else PLANNED.jobs
     status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)
-    return replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan")
+    return started(replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan"))
 
 
 ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
@@ -65,7 +71,8 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         None,
     ),
     "a missing Secret is told": (replace(FRESH, missing_secrets=("s",)), "Pending", "SecretMissing", None),
-    "a plan that needs nobody runs": (PLANNED, "Approved", "Running", "job"),
+    "a plan that needs nobody has its start written down": (PLANNED, "Approved", "Starting", None),
+    "and runs": (started(PLANNED), "Approved", "Running", "job"),
     "a plan that needs a word waits": (
         replace(PLANNED, run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))),
         "PlanReady",
@@ -73,10 +80,9 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         None,
     ),
     "a plan whose digest is committed runs": (
-        replace(
-            PLANNED,
-            run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2})),
-            migration=migration(data={"approval": {"planDigest": DIGEST}}),
+        started(
+            replace(PLANNED, run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))),
+            migration(data={"approval": {"planDigest": DIGEST}}),
         ),
         "Approved",
         "Running",
@@ -143,7 +149,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "done stays done when its Jobs are gone": (replace(DONE, jobs=()), "Completed", "Completed", None),
     "a renewed Secret changes no plan": (
-        replace(PLANNED, inputs="i.new", jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i.old", complete=True),)),
+        started(replace(PLANNED, inputs="i.new", jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i.old", complete=True),))),
         "Approved",
         "Running",
         "job",
@@ -166,13 +172,13 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "and is tried again": (failed("plan", transient=True, ended=60), "Pending", "Unreachable", "job"),
     "a mended environment is tried at once": (failed("plan", transient=False, inputs="before"), "Planning", "Planning", "job"),
     "a worker that ended without a word is tried again": (
-        replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", failed=True, ended_seconds=60))),
+        started(replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", failed=True, ended_seconds=60)))),
         "Pending",
         "WorkerLost",
         "job",
     ),
     "a completed worker without a finished ledger is tried again": (
-        replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True))),
+        started(replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True)))),
         "Approved",
         "Running",
         "job",
@@ -183,6 +189,12 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Cancelling",
         "Cancelling",
         "delete-job",
+    ),
+    "what has begun is cancelled by a worker, also where none has told anything": (
+        started(PLANNED, migration(desiredState="Cancelled")),
+        "Cancelling",
+        "Cancelling",
+        "job",
     ),
     "what has not begun is cancelled without a worker": (
         replace(PLANNED, migration=migration(desiredState="Cancelled")),
@@ -209,7 +221,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         None,
     ),
     "also where the worker's word was lost": (
-        replace(PLANNED, deleting=True, migration=migration().model_copy(update={"status": MigrationStatus(start_time=NOW)})),
+        started(replace(PLANNED, deleting=True)),
         "Deleting",
         "Deleting",
         "job",
@@ -279,7 +291,7 @@ _SEEN = st.builds(
     migration=st.sampled_from([None, "Planned", "Completed", "Paused", "Cancelled", "RolledBack"]).map(
         lambda wanted: migration(desiredState=wanted) if wanted else migration()
     ),
-)
+).flatmap(lambda seen: st.sampled_from([seen, started(seen, seen.migration)]))
 
 
 @given(_SEEN)
@@ -288,6 +300,8 @@ def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> N
     assert isinstance(decision, Decision)
     assert decision.act is None or decision.act.verb != "job" or seen.active is None
     assert not (decision.stalled and decision.working)
+    changes_target = decision.act is not None and (decision.act.verb, decision.act.name) == ("job", "run")
+    assert not changes_target or seen.started
     assert not (decision.stalled and decision.ready[0] == "True")
 
 

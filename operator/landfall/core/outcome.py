@@ -33,7 +33,7 @@ class Decision:
     """How it stands, what to do next, and when to look again.
 
     `ready` is Ready's (status, reason); `stalled` says that a person must act, `working` that the operator or a worker does.
-    `facts` are further conditions as (type, (status, reason)).
+    `facts` are further conditions as (type, (status, reason)). `starts`: the run's start is written down now, before its first worker.
     """
 
     phase: str
@@ -44,6 +44,7 @@ class Decision:
     working: bool = False
     again_seconds: float | None = None
     facts: tuple[tuple[str, Flag], ...] = ()
+    starts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _seen(raw: Object, now: datetime) -> JobSeen:
     end = held.get("Complete") or held.get("Failed")
     return JobSeen(
         name=metadata["name"],
-        verb=verb_of(raw),
+        verb=metadata["labels"].get(LABEL_VERB, ""),
         attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
         inputs=metadata.get("annotations", {}).get(INPUTS, ""),
         complete="Complete" in held,
@@ -55,11 +55,6 @@ def _seen(raw: Object, now: datetime) -> JobSeen:
         suspended=bool(raw["spec"].get("suspend")),
         ended_seconds=since(now, end["lastTransitionTime"]) if end else 0.0,
     )
-
-
-def verb_of(raw: Object) -> str:
-    """What a Job was started for."""
-    return str(raw["metadata"]["labels"].get(LABEL_VERB, ""))
 
 
 async def start(hands: Hands, order: Order) -> None:

@@ -104,8 +104,8 @@ class Look:
         if known is None or not self._mine(known):
             return False
         state = known.get("status", {}).get("state", "")
-        listed = await jobs.jobs_of(self.hands, self.namespace, "Run", before) if not state else []
-        if state in ENDED | {"cut_over"} or not (state or any(jobs.verb_of(job) == "run" for job in listed)):
+        started = self.migration.status and self.migration.status.start_time
+        if state in ENDED | {"cut_over"} or not (state or started):
             return False
         self.run, self.name, self.key = known, before, str(known["spec"]["key"])
         return True
@@ -311,10 +311,11 @@ def _as_begun(look: Look) -> Migration:
 def _status(look: Look, decision: Decision) -> dict[str, Any]:
     seen, before = look.seen, look.migration.status
     run_status = seen.run
-    started = before.start_time if before else None
-    if started is None and run_status and (run_status.state or seen.last("run")):
+    same = before if before and before.run == seen.run_name else None
+    started = same.start_time if same else None
+    if started is None and (decision.starts or seen.state):
         started = seen.now
-    ended = before.completion_time if before else None
+    ended = same.completion_time if same else None
     if ended is None and seen.state == "cut_over":
         ended = seen.now
     plan = run_status.plan if run_status else None

@@ -96,7 +96,8 @@ class Worker:
                 plan = engine.ledger.plan(engine.key)
                 told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
                 rows = record.result.get("rows")
-                return {**told, **_planned(plan), "rows": rows if isinstance(rows, int) else 0}
+                verdict = "equal" if record.state is State.CUT_OVER and plan.mode == "Full" else ""
+                return {**told, **_planned(plan), "rows": rows if isinstance(rows, int) else 0, "verdict": verdict}
         plan = make_plan(wanted.source, wanted.target, wanted.options)
         self._say(f"planned {len(plan.tables)} tables: {len(plan.to_review)} points to review, {len(plan.blockers)} in the way")
         return {**_planned(plan), "tables": _proposals(plan, self._task.plans)}

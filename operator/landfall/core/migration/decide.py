@@ -78,9 +78,7 @@ def being_deleted(seen: Observed) -> Decision | None:
 def _nothing_to_undo(seen: Observed) -> bool:
     """Nothing was staged, it shall be kept, or there is no way left to undo it."""
     retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
-    status = seen.migration.status if seen.migration else None
-    begun = bool(seen.state or seen.last("run") or (status and status.start_time))
-    staged = seen.run is not None and begun and seen.state not in ENDED | {"cut_over"}
+    staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
     gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
@@ -147,7 +145,7 @@ def cancelled_at_once(seen: Observed) -> Decision | None:
         )
     if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
         return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
-    if not seen.state and not seen.last("run"):
+    if not seen.state and not seen.started:
         return _cancelled(seen, "Cancelled; nothing had begun")
     return None
 
@@ -269,6 +267,8 @@ def approval_missing(seen: Observed) -> Decision | None:
 
 
 def _run(seen: Observed) -> Decision:
+    if not seen.started:
+        return replace(_working("Approved", "Starting", "starting", again=1), starts=True, facts=_planned(seen, approved=True))
     found = _failed(seen, "run") or _working("Approved", "Running", "starting the worker", _job(seen, "run"), again=15)
     return replace(found, facts=_planned(seen, approved=True))
 

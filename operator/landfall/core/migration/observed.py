@@ -82,6 +82,12 @@ class Observed(Seen):
         return bool(data and self.run and self.run.plan and data.approval.plan_digest == self.run.plan.digest)
 
     @property
+    def started(self) -> bool:
+        """Whether this run's start is written down: only then may a worker change the target."""
+        status = self.migration.status if self.migration else None
+        return bool(status and status.start_time and status.run == self.run_name)
+
+    @property
     def state(self) -> str:
         """The run's state in the target's ledger, as last reported."""
         return self.run.state if self.run else ""

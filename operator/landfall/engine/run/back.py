@@ -29,7 +29,8 @@ class WentBack:
 def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False) -> WentBack:
     """Undo a run. Raises WrittenSinceError when rows were written since the cutover, unless they may be discarded.
 
-    `forget`: of a run that was not cut over nothing is kept in the ledger, so that it may be asked for again.
+    `forget`: what was cut over stays as it is, and of any other run nothing is kept in the ledger, so that it may be asked
+    for again.
     """
     control = Control(target, "target")
     try:
@@ -41,6 +42,9 @@ def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: b
         if record.state.ended:
             return WentBack(record.state)
         ledger.take_over(key, options.takeover_seconds)
+        record = ledger.find(key) or record  # it may have been completed meanwhile
+        if record.state is State.CUT_OVER and forget:
+            return WentBack(State.CUT_OVER)
         if record.state is State.CUT_OVER:
             return _after(ledger, record, ledger.plan(key), discard_writes=discard_writes)
         return _before(ledger, record, forget=forget)

@@ -43,7 +43,9 @@ class Finale:
         """Bring the run to its end."""
         work = self._work
         if work.plan.mode != Mode.FULL:
-            self._keys(compared=False)
+            self._keys()
+            if work.stop.asked:
+                raise stopped()
             self._cut_over()
             return self._outcome
         if work.plan.quiesce == Quiesce.CONFIRM and not work.options.quiesced:
@@ -55,7 +57,7 @@ class Finale:
             self._compare(readers)
             self._late_indexes()
             self._counters(readers[0])
-            self._keys(compared=True)
+            self._keys()
             self._check_standstill(mark, readers)
             if work.stop.asked:
                 raise stopped()
@@ -165,9 +167,8 @@ class Finale:
                 following = _next_value(reader, work.engine, table, counter.source_column)
                 _set_sequence(control, sequence, largest, following, counter.increment)
 
-    def _keys(self, *, compared: bool) -> None:
+    def _keys(self) -> None:
         work = self._work
-        del compared
         if not work.stop.asked:
             carry_out_all(work, work.plan.of_stage(Stage.KEYS), work.ledger.control)
             carry_out_all(work, work.plan.of_stage(Stage.LAST), work.ledger.control)

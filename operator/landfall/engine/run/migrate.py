@@ -71,7 +71,8 @@ class Migration:
         began = time.monotonic()
         record = self.existing()
         if record and record.state is State.CUT_OVER:
-            return Outcome(self.key, already=True)
+            rows = record.result.get("rows")
+            return Outcome(self.key, already=True, rows=rows if isinstance(rows, int) else 0)
         lease = self._begun(name, plan, record)
         self.ledger.register_backend(lease, "target", str(self._control.pid))
         work = self._work(lease)
