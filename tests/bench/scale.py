@@ -14,6 +14,7 @@ from typing import Any
 
 from landfall.api.fields import API_VERSION
 from landfall.kube.client import Kube
+from tests.bench import first_row
 from tests.cluster import images, machine
 from tests.cluster.authority import ADDRESS
 from tests.cluster.install import NAMESPACE
@@ -91,6 +92,7 @@ async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
         "LANDFALL_IMAGE": images.OURS,
         "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:8443",
         "LANDFALL_LISTEN_HEALTH": str(_PORT),
+        "LANDFALL_JOURNAL_URL": "sqlite:////tmp/landfall-bench-journal.db",
     }
     process = subprocess.Popen([sys.executable, "-m", "landfall", "operator"], env=environment, stderr=subprocess.DEVNULL)
     try:
@@ -121,6 +123,7 @@ async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
 
 
 async def _main() -> None:
+    first = await first_row.measured()
     cluster = machine.up()
     os.environ["KUBECONFIG"] = str(cluster.kubeconfig)
     cluster.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
@@ -131,7 +134,7 @@ async def _main() -> None:
     await kube.close()
     page = images.ROOT / "docs" / "benchmarks.md"
     text = page.read_text(encoding="utf-8").split("\n## The operator")[0].rstrip() + "\n"
-    page.write_text(text + _PAGE.format(lines="\n".join(lines)), encoding="utf-8")
+    page.write_text(text + _PAGE.format(lines="\n".join(lines)) + first, encoding="utf-8")
 
 
 _PAGE = """

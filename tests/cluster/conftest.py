@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -193,9 +194,9 @@ def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-@pytest.fixture(scope="session")
-def place() -> Iterator[Place]:
-    """Everything, once."""
+@contextmanager
+def placed() -> Iterator[Place]:
+    """The cluster with the chart and both database servers; what was not running before is ended afterwards."""
     found = machine.running()
     cluster = machine.up()
     hosted = (*PostgreSql(_PG15).settings, f"listen_addresses='127.0.0.1,{ADDRESS}'")
@@ -214,6 +215,13 @@ def place() -> Iterator[Place]:
         maria.stop()
         if not found:
             machine.down()
+
+
+@pytest.fixture(scope="session")
+def place() -> Iterator[Place]:
+    """Everything, once."""
+    with placed() as made:
+        yield made
 
 
 @pytest.fixture

@@ -79,6 +79,14 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "ApprovalRequired",
         None,
     ),
+    "nobody waits for the pod of a planning worker that has told its plan": (
+        started(
+            replace(PLANNED, run=RunStatus(plan=PLAN, finished="shop-1-plan-1"), jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i"),))
+        ),
+        "Approved",
+        "Running",
+        "job",
+    ),
     "a plan whose digest is committed runs": (
         started(
             replace(PLANNED, run=RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))),

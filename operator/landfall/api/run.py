@@ -45,6 +45,7 @@ class RunStatus(Status):
     failure: RunFailure | None = Field(default=None, description="What the last worker failed of, with the way out.")
     reported_by: str = Field(default="", description="Job whose report was taken last.")
     sequence: int = Field(default=-1, description="Number of that report.")
+    finished: str = Field(default="", description="The last Job whose worker said that it had reached its end.")
     verdict: str = Field(default="", description="What the comparison found.")
     rows: int = Field(default=0, ge=0, description="Rows in the target, as compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers of the source were locked out.")

@@ -188,6 +188,7 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
             "adopted": before.adopted or (report.already and report.plan is not None),
             "attempts": before.attempts + (1 if before.reported_by != job else 0),
             "reported_by": job,
+            "finished": job if report.final else before.finished,
             "sequence": report.sequence,
             "reported_at": hands.clock(),
         }

@@ -72,8 +72,11 @@ class Observed(Seen):
 
     @property
     def active(self) -> JobSeen | None:
-        """The Job that is not over yet."""
-        return next((j for j in self.jobs if not j.over), None)
+        """The Job that is not over yet. A planning worker changes nothing: once it has told its plan, nobody waits for its pod."""
+        return next((j for j in self.jobs if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
+
+    def _told_plan(self, job: str) -> bool:
+        return bool(self.run and self.run.finished == job and self.run.plan and not self.run.failure)
 
     @property
     def approved(self) -> bool:
