@@ -19,7 +19,7 @@ from tests.cluster.install import NAMESPACE, install
 from tests.cluster.machine import Cluster
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
-_PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
+PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
 Object = dict[str, Any]
 
 
@@ -104,7 +104,7 @@ class Place:
         ]
 
     @staticmethod
-    def secret(namespace: str, name: str, user: str, password: str = _PASSWORD) -> Object:
+    def secret(namespace: str, name: str, user: str, password: str = PASSWORD) -> Object:
         """A Secret of a Connection."""
         metadata = {"name": name, "namespace": namespace}
         return {
@@ -125,6 +125,10 @@ class Place:
             f"INSERT INTO item (customer,note,price) SELECT 1+seq%100,repeat('x',seq%200),seq/7 FROM seq_1_to_{rows}",
             name,
         )
+        self.empty(name)
+
+    def empty(self, name: str) -> None:
+        """An empty target."""
         self.pg.database(name)
         with self.pg.connect() as connection:
             connection.execute(f'ALTER DATABASE "{name}" OWNER TO mover'.encode())
@@ -206,8 +210,8 @@ def placed() -> Iterator[Place]:
             file.write("host all all 10.244.0.0/24 scram-sha-256\n")
         with pg.connect() as connection:
             connection.execute(b"SELECT pg_reload_conf()")
-            connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{_PASSWORD}'".encode())
-        maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{_PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
+            connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
+        maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
         install(cluster)
         yield Place(cluster, pg, maria)
     finally:
@@ -215,6 +219,7 @@ def placed() -> Iterator[Place]:
         maria.stop()
         if not found:
             machine.down()
+            assert machine.left() == []
 
 
 @pytest.fixture(scope="session")

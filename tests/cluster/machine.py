@@ -18,22 +18,33 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.cluster import authority, programs, settings
+from tests.cluster import authority, kind, programs, settings
 from tests.cluster.authority import ADDRESS, NODE
 
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "landfall" / "cluster"
 _BRIDGE = "cni0"
 _WAIT_SECONDS = 120
 _SYSCTLS = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1", "fs/inotify/max_user_instances": "1024"}
-_PACKAGES = ("containerd", "runc", "containernetworking-plugins", "iptables", "conntrack", "iproute2", "openssl", "mount")
+_PACKAGES = (
+    "containerd",
+    "runc",
+    "containernetworking-plugins",
+    "iptables",
+    "conntrack",
+    "iproute2",
+    "openssl",
+    "mount",
+    "docker-registry",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A cluster that is up: its kubeconfig and the folder of its programs."""
+    """A cluster that is up: its kubeconfig and the folder of its kubectl; the project's own, or kind's."""
 
     kubeconfig: Path
     programs: Path
+    by_kind: bool = False
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """What kubectl prints."""
@@ -51,6 +62,9 @@ class Cluster:
 
     def load(self, archive: Path) -> None:
         """Give an image in a docker-archive to the node."""
+        if self.by_kind:
+            kind.load(archive)
+            return
         subprocess.run(
             ["ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", "images", "import", str(archive)],
             check=True,
@@ -65,8 +79,17 @@ def running() -> Cluster | None:
     return Cluster(STATE / "pki" / "admin.kubeconfig", programs.folder())
 
 
+def chosen() -> Cluster:
+    """A cluster to look at: kind's where there is Docker, or else the project's own."""
+    if not kind.available():
+        return up()
+    kubeconfig = STATE.parent / "kind.kubeconfig"
+    kind.up(kubeconfig)
+    return Cluster(kubeconfig, Path(shutil.which("kubectl") or "/usr/bin/kubectl").parent, by_kind=True)
+
+
 def up() -> Cluster:
-    """Start the cluster, or find it running."""
+    """Start the project's own cluster, or find it running."""
     found = running()
     if found:
         return found
@@ -105,7 +128,7 @@ def _packages() -> None:
             env=environment,
             stdout=subprocess.DEVNULL,
         )
-        for service in ("containerd",):  # we run our own, with its own state
+        for service in ("containerd", "docker-registry"):  # we run our own, with their own state
             subprocess.run(["service", service, "stop"], check=False, capture_output=True)
 
 
@@ -147,6 +170,7 @@ def _node(built: Path) -> None:
     )
     _started(built / "kube-proxy", "--config", str(STATE / "proxy.yaml"), "--hostname-override", NODE)
     _started(built / "coredns", "-conf", str(STATE / "Corefile"))
+    _started(Path(shutil.which("docker-registry") or "/usr/bin/docker-registry"), "serve", str(STATE / "registry.yaml"))
 
 
 def _started(program: Path, *arguments: str) -> None:
@@ -183,10 +207,11 @@ def down() -> None:
     """End the cluster and leave nothing behind."""
     (STATE / "ready").unlink(missing_ok=True)
     recorded = _recorded()
-    for name in ("kubelet", "kube-proxy", "coredns"):
+    first = ("kubelet", "kube-proxy", "coredns", "docker-registry")
+    for name in first:
         _ended([pid for pid, program in recorded if program == name])
     _pods_removed()
-    _ended([pid for pid, program in recorded if program not in {"kubelet", "kube-proxy", "coredns"}])
+    _ended([pid for pid, program in recorded if program not in first])
     _ended(_shims())
     _unmounted()
     _namespaces_removed()
@@ -194,6 +219,19 @@ def down() -> None:
         subprocess.run(["ip", "link", "delete", _BRIDGE], check=False)
     _tables_cleared()
     shutil.rmtree(STATE, ignore_errors=True)
+
+
+def left() -> list[str]:
+    """What of a cluster is still on this machine after its end: processes, mounts, networks, rules."""
+    found = [f"process {pid} {name}" for pid, name in _recorded()] + [f"shim {pid}" for pid in _shims()]
+    found += [line for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines() if str(STATE) in line]
+    networks = [("link", (Path("/sys/class/net") / _BRIDGE).exists()), ("state", STATE.exists())]
+    found += [name for name, there in networks if there]
+    spaces = subprocess.run(["ip", "netns", "list"], check=False, capture_output=True, text=True).stdout
+    rules = subprocess.run(["iptables-save"], check=False, capture_output=True, text=True).stdout
+    return found + [
+        line for line in (spaces + rules).splitlines() if line.startswith("cni-") or "KUBE-" in line or "CNI-" in line
+    ]
 
 
 def restart() -> None:
@@ -315,4 +353,4 @@ def _said(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-__all__ = ["Cluster", "down", "restart", "running", "up"]
+__all__ = ["Cluster", "chosen", "down", "left", "restart", "running", "up"]

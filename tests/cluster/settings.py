@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tests.cluster.authority import ADDRESS
 
+REGISTRY = f"{ADDRESS}:5000"  # one name for pods, the node and this machine
 _RESOLVER = Path("/etc/resolv.conf")
 
 
@@ -89,6 +90,10 @@ def write(state: Path) -> None:
     plugins = state / "cni"
     plugins.mkdir(exist_ok=True)
     (plugins / "10-bridge.conflist").write_text(json.dumps(_BRIDGE), encoding="utf-8")
+    (state / "registry.yaml").write_text(_REGISTRY.format(state=state, address=REGISTRY), encoding="utf-8")
+    hosts = state / "hosts" / REGISTRY
+    hosts.mkdir(parents=True, exist_ok=True)
+    (hosts / "hosts.toml").write_text(f'[host."http://{REGISTRY}"]\ncapabilities = ["pull", "resolve"]\n', encoding="utf-8")
     (state / "containerd.toml").write_text(_CONTAINERD.format(state=state), encoding="utf-8")
 
 
@@ -143,6 +148,12 @@ _BRIDGE = {
     ],
 }
 
+_REGISTRY = """version: 0.1
+log: {{level: warn}}
+storage: {{filesystem: {{rootdirectory: {state}/registry}}, delete: {{enabled: true}}}}
+http: {{addr: "{address}"}}
+"""
+
 _CONTAINERD = """version = 2
 root = "{state}/containerd"
 state = "{state}/containerd-state"
@@ -151,6 +162,8 @@ state = "{state}/containerd-state"
 [plugins."io.containerd.grpc.v1.cri"]
   sandbox_image = "localhost/pause:1"
   restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".registry]
+    config_path = "{state}/hosts"
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = "/usr/lib/cni"
     conf_dir = "{state}/cni"

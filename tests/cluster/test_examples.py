@@ -1,13 +1,26 @@
-"""The example that is told in a cluster: what `make demo` does, with a small shop."""
+"""Every folder of examples/, applied in a cluster and taken back: with small shops."""
 
 from __future__ import annotations
 
+import io
 import json
+import shutil
+from pathlib import Path
+from typing import Any
 
-from tests.cluster import demo
-from tests.cluster.conftest import Place
+from examples.shop import write_mariadb, write_sqlite
+from tests.cluster import demo, images
+from tests.cluster.authority import ADDRESS
+from tests.cluster.conftest import PASSWORD, Place
 
 _SCALE = 0.02
+_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite"}
+Object = dict[str, Any]
+
+
+def test_every_example_is_known_here() -> None:
+    folders = {p.name for p in (images.ROOT / "examples").iterdir() if p.is_dir() and p.name != "__pycache__"}
+    assert folders == _TOLD
 
 
 def test_the_shop_in_a_cluster(place: Place) -> None:
@@ -23,7 +36,77 @@ def test_the_shop_in_a_cluster(place: Place) -> None:
     customers, tables = told.strip().split("|")
     assert int(customers) > 0
     assert int(tables) == done["status"]["plan"]["tables"] == 12
-    change = {"spec": {"desiredState": "RolledBack"}}
-    cluster.kubectl("patch", "migration", "-n", demo.SPACE, "shop", "--type", "merge", "-p", json.dumps(change))
-    place.until(demo.SPACE, "shop", "RolledBack")
+    _back(place, demo.SPACE)
     cluster.kubectl("delete", "namespace", demo.SPACE, "--timeout=90s")
+
+
+def test_the_shop_from_mariadb(place: Place) -> None:
+    name = place.namespace("example-mariadb")
+    text = io.StringIO()
+    write_mariadb(text, scale=_SCALE)
+    place.maria.sql(text.getvalue(), place.maria.database("shop"))
+    place.apply(_url(name, "shop-mariadb", f"mysql://mover:{PASSWORD}@{ADDRESS}:{place.maria.port}/shop"))
+    _there_and_back(place, name, "shop-from-mariadb")
+
+
+def test_the_shop_from_sqlite(place: Place, tmp_path: Path) -> None:
+    name = place.namespace("example-sqlite")
+    write_sqlite(tmp_path / "shop.db", scale=_SCALE)
+    for path in (tmp_path, tmp_path / "shop.db"):
+        shutil.chown(path, 65532, 65532)
+    for folder in tmp_path.parents[:2]:
+        folder.chmod(0o755)
+    volume = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": name},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "",
+            "hostPath": {"path": str(tmp_path)},
+            "claimRef": {"namespace": name, "name": "shop-data"},
+        },
+    }
+    claim = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "shop-data", "namespace": name},
+        "spec": {
+            "accessModes": ["ReadWriteOnce"],
+            "storageClassName": "",
+            "volumeName": name,
+            "resources": {"requests": {"storage": "1Gi"}},
+        },
+    }
+    place.apply(volume, claim)
+    _there_and_back(place, name, "shop-from-sqlite")
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
+    place.cluster.kubectl("delete", "pv", name, "--timeout=60s")
+
+
+def _url(namespace: str, name: str, url: str) -> Object:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "stringData": {"url": url}}
+
+
+def _there_and_back(place: Place, name: str, story: str) -> None:
+    """Apply the folder, approve its plan, and roll back: the target is as it was."""
+    place.empty(name)
+    place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
+    before = place.pg.dump(name)
+    place.cluster.kubectl("apply", "-n", name, "-f", str(images.ROOT / "examples" / story / "migration.yaml"))
+    planned = place.until(name, "shop", "ApprovalRequired")
+    change = {"spec": {"data": {"approval": {"planDigest": planned["status"]["plan"]["digest"]}}}}
+    place.cluster.kubectl("patch", "migration", "-n", name, "shop", "--type", "merge", "-p", json.dumps(change))
+    done = place.until(name, "shop", "Completed")
+    assert done["status"]["verdict"] == "equal"
+    assert place.rows(name, "customers") > 0
+    _back(place, name)
+    assert place.pg.dump(name) == before
+
+
+def _back(place: Place, name: str) -> None:
+    change = {"spec": {"desiredState": "RolledBack"}}
+    place.cluster.kubectl("patch", "migration", "-n", name, "shop", "--type", "merge", "-p", json.dumps(change))
+    place.until(name, "shop", "RolledBack")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, SecretKey, Status, rules
+from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Moment, SecretKey, Status, rules
 
 DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
 DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
@@ -48,7 +47,7 @@ class ConnectionSpec(Model):
     host: str | None = Field(
         default=None, min_length=1, description="Host name or address; a path that begins with a slash is a Unix socket."
     )
-    port: int | None = Field(
+    port: Integer | None = Field(
         default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB."
     )
     database: str | None = Field(default=None, min_length=1, description="Database to connect to.")
@@ -81,8 +80,8 @@ class ConnectionStatus(Status):
         default=(), description="What this server and credential can do.", json_schema_extra=ATOMIC
     )
     lacks: tuple[str, ...] = Field(default=(), description="What the credential may not do, by name.", json_schema_extra=ATOMIC)
-    latency_milliseconds: int | None = Field(default=None, ge=0, description="Time of one round trip.")
-    probed_at: datetime | None = Field(default=None, description="When the last probe ended.")
+    latency_milliseconds: Integer | None = Field(default=None, ge=0, description="Time of one round trip.")
+    probed_at: Moment | None = Field(default=None, description="When the last probe ended.")
     probe: str = Field(default="", description="Job of the last probe.")
 
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, SecretKey, Status, list_map, rules
+from landfall.api.fields import (
+    API_VERSION,
+    ATOMIC,
+    Boolean,
+    Integer,
+    LocalReference,
+    Metadata,
+    Model,
+    Moment,
+    SecretKey,
+    Status,
+    list_map,
+    rules,
+)
 
 _FRAMEWORKS = Literal[
     "react-vite",
@@ -74,7 +86,7 @@ class AppSource(Model):
     github: GitHubSource | None = Field(default=None, description="A repository on GitHub.")
     zip: ZipSource | None = Field(default=None, description="An archive.")
     image: str | None = Field(
-        default=None, pattern=r"^\S+@sha256:[0-9a-f]{64}$", description="An image by digest; nothing is built."
+        default=None, pattern=r"^[!-~]+@sha256:[0-9a-f]{64}$", description="An image by digest; nothing is built."
     )
 
     @model_validator(mode="after")
@@ -189,13 +201,13 @@ class HealthCheck(Model):
     """When a release counts as healthy."""
 
     path: str = Field(default="/", pattern=r"^/", description="Path that answers with a status below 400.")
-    timeout_seconds: int = Field(default=120, ge=1, le=3600, description="How long it may take to become healthy.")
+    timeout_seconds: Integer = Field(default=120, ge=1, le=3600, description="How long it may take to become healthy.")
 
 
 class Runtime(Model):
     """How the app runs."""
 
-    port: int | None = Field(
+    port: Integer | None = Field(
         default=None, ge=1, le=65535, description="Port that it listens on. Default: the framework's, told as PORT."
     )
     instance_type: str | None = Field(default=None, min_length=1, description="A row of the table of resources, as t3.small.")
@@ -225,12 +237,12 @@ class Rollout(Model):
     """How a release goes live."""
 
     strategy: Literal["Switch"] = Field(default="Switch", description="One switch of the Service.")
-    follow: bool = Field(default=True, description="Whether new commits of the branch go live.")
-    automatic_rollback: bool = Field(default=True, description="Go back by itself when a release fails while it is observed.")
-    progress_deadline_seconds: int = Field(default=300, ge=1, description="How long a release may take to become healthy.")
-    observe_seconds: int = Field(default=30, ge=0, description="How long a release is observed after the switch.")
-    drain_seconds: int = Field(default=30, ge=0, description="How long the predecessor finishes its requests.")
-    keep_warm_seconds: int = Field(default=300, ge=0, description="How long pods of the predecessor wait for a rollback.")
+    follow: Boolean = Field(default=True, description="Whether new commits of the branch go live.")
+    automatic_rollback: Boolean = Field(default=True, description="Go back by itself when a release fails while it is observed.")
+    progress_deadline_seconds: Integer = Field(default=300, ge=1, description="How long a release may take to become healthy.")
+    observe_seconds: Integer = Field(default=30, ge=0, description="How long a release is observed after the switch.")
+    drain_seconds: Integer = Field(default=30, ge=0, description="How long the predecessor finishes its requests.")
+    keep_warm_seconds: Integer = Field(default=300, ge=0, description="How long pods of the predecessor wait for a rollback.")
     on_secret_change: Literal["None", "Release"] = Field(default="None", description="What a changed Secret does.")
 
 
@@ -240,7 +252,7 @@ class RollbackTarget(Model):
     model_config = rules(("has(self.release) != has(self.revision)", "exactly one of release and revision is required"))
 
     release: str | None = Field(default=None, min_length=1, description="Name of a Release.")
-    revision: int | None = Field(default=None, ge=1, description="Revision of a Release.")
+    revision: Integer | None = Field(default=None, ge=1, description="Revision of a Release.")
 
     @model_validator(mode="after")
     def _one(self) -> RollbackTarget:
@@ -258,14 +270,16 @@ class DeploymentSpec(Model):
     build: Build = Field(default_factory=Build, description="How it is built.")
     env: tuple[Variable, ...] = Field(default=(), description="Environment of the app.", json_schema_extra=list_map("name"))
     database: AppDatabase | None = Field(default=None, description="Its database.")
-    replicas: int = Field(default=1, ge=0, le=1000, description="Pods.")
+    replicas: Integer = Field(default=1, ge=0, le=1000, description="Pods.")
     template: PodTemplate = Field(default_factory=PodTemplate, description="Labels and annotations of its pods.")
     runtime: Runtime = Field(default_factory=Runtime, description="How it runs.")
     route: Route | None = Field(default=None, description="Its address.")
     region: str | None = Field(default=None, min_length=1, description="Where its pods run (topology.kubernetes.io/region).")
     rollout: Rollout = Field(default_factory=Rollout, description="How a release goes live.")
     rollback_to: RollbackTarget | None = Field(default=None, description="Set it to go back, remove it to move on.")
-    release_history_limit: int = Field(default=10, ge=0, le=100, description="How many releases that were once live are kept.")
+    release_history_limit: Integer = Field(
+        default=10, ge=0, le=100, description="How many releases that were once live are kept."
+    )
     selector: dict[str, Any] | None = Field(
         default=None, description="Accepted and ignored: kustomize writes it into every Deployment."
     )
@@ -277,8 +291,8 @@ class DeploymentStatus(Status):
     id: str = Field(default="", description="Public identifier.")
     commit: str = Field(default="", description="Commit that the branch was resolved to.")
     live: str = Field(default="", description="Release that serves.")
-    revision: int = Field(default=0, ge=0, description="Highest revision so far.")
-    replicas: int = Field(default=0, ge=0, description="Pods that serve.")
+    revision: Integer = Field(default=0, ge=0, description="Highest revision so far.")
+    replicas: Integer = Field(default=0, ge=0, description="Pods that serve.")
     selector: str = Field(default="", description="Selector of the pods that serve, for autoscalers.")
     url: str = Field(default="", description="Where it is reached.")
     last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
@@ -300,7 +314,7 @@ class ReleaseSpec(Model):
     model_config = rules(("self == oldSelf", "a Release is a record: its spec never changes"))
 
     deployment_ref: LocalReference = Field(description="The Deployment.")
-    revision: int = Field(ge=1, description="Its number.")
+    revision: Integer = Field(ge=1, description="Its number.")
     trigger: str = Field(description="What asked for it: a generation or a request.")
     commit: str = Field(default="", description="The commit.")
     message: str = Field(default="", description="The commit's message.")
@@ -314,8 +328,8 @@ class ReleaseStatus(Status):
     """Where a Release stands."""
 
     image: str = Field(default="", description="Image by digest, once it is built.")
-    started_at: datetime | None = Field(default=None, description="When it began.")
-    live_at: datetime | None = Field(default=None, description="When it went live.")
+    started_at: Moment | None = Field(default=None, description="When it began.")
+    live_at: Moment | None = Field(default=None, description="When it went live.")
 
 
 class Release(Model):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 API_VERSION: Literal["landfall.dev/v1alpha1"] = "landfall.dev/v1alpha1"
@@ -13,10 +14,58 @@ API_VERSION: Literal["landfall.dev/v1alpha1"] = "landfall.dev/v1alpha1"
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$")]
 
 
+_RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})")
+
+
+def _moment(value: object) -> object:
+    """A time as the API server takes it: with date, time and zone."""
+    if isinstance(value, str) and not _RFC3339.fullmatch(value):
+        message = "is not a time as in 2026-02-15T02:00:00Z"
+        raise ValueError(message)
+    if not isinstance(value, str | datetime):
+        message = "is not a string"
+        raise ValueError(message)  # noqa: TRY004  pydantic's validators raise ValueError
+    return value
+
+
+def _fits(value: int) -> int:
+    """Numbers of 64 bits, as the API server keeps them."""
+    if not -(2**63) <= value < 2**63:
+        message = "is too large"
+        raise ValueError(message)
+    return value
+
+
+# The server takes no number for a truth and no text for a number; neither do we.
+Integer = Annotated[int, Strict(), AfterValidator(_fits)]
+Boolean = Annotated[bool, Strict()]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+
+
 class Model(BaseModel):
-    """The base of all API types: camelCase in YAML, frozen, and strict about what it does not know."""
+    """The base of all API types: camelCase in YAML, frozen, and strict about what it does not know.
+
+    They take what the API server takes: null means left out, and in lists with keys no key comes twice.
+    """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, data: Any) -> Any:  # noqa: ANN401  whatever was read
+        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _keys_are_unique(self) -> Self:
+        for name, field in type(self).model_fields.items():
+            extra = field.json_schema_extra
+            keys = extra.get("x-kubernetes-list-map-keys") if isinstance(extra, dict) else None
+            if isinstance(keys, list):
+                found = [tuple(getattr(one, str(key)) for key in keys) for one in getattr(self, name)]
+                if len(set(found)) < len(found):
+                    message = f"{field.alias or name}: an entry comes twice; each has a {', '.join(map(str, keys))} of its own"
+                    raise ValueError(message)
+        return self
 
 
 class Metadata(BaseModel):
@@ -55,14 +104,14 @@ class Condition(Model):
     status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
     reason: str = Field(min_length=1, max_length=1024, description="Why, in one word for machines.")
     message: str = Field(default="", max_length=32768, description="Why, for a person; with what to do where a person must act.")
-    last_transition_time: datetime = Field(description="When status last changed.")
-    observed_generation: int = Field(default=0, ge=0, description="The generation of the spec that this was found for.")
+    last_transition_time: Moment = Field(description="When status last changed.")
+    observed_generation: Integer = Field(default=0, ge=0, description="The generation of the spec that this was found for.")
 
 
 class Status(Model):
     """What every kind tells about itself. The operator alone writes it."""
 
-    observed_generation: int = Field(
+    observed_generation: Integer = Field(
         default=-1, description="The generation of the spec that the rest was found for; -1: not seen yet."
     )
     conditions: tuple[Condition, ...] = Field(

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from landfall.api.deployment import DeploymentSpec
-from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, Status, list_map, rules
+from landfall.api.fields import (
+    API_VERSION,
+    ATOMIC,
+    Boolean,
+    Integer,
+    LocalReference,
+    Metadata,
+    Model,
+    Moment,
+    Status,
+    list_map,
+    rules,
+)
 
 DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
 
@@ -47,7 +58,7 @@ class DataTarget(Model):
 class Approval(Model):
     """What is approved beforehand."""
 
-    auto_approve_above_percent: int = Field(
+    auto_approve_above_percent: Integer = Field(
         default=95, ge=0, le=100, description="Mappings of at least this confidence need no person."
     )
     plan_digest: str | None = Field(
@@ -77,9 +88,9 @@ class PolicySpec(Model):
 class Limits(Model):
     """How much the run may take of either side. Zero is no limit."""
 
-    rows_per_second: int = Field(default=0, ge=0, description="Most rows per second, over all streams.")
-    bytes_per_second: int = Field(default=0, ge=0, description="Most bytes per second, over all streams.")
-    memory_bytes: int = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
+    rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second, over all streams.")
+    bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second, over all streams.")
+    memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
 
 
 class DataSpec(Model):
@@ -88,12 +99,18 @@ class DataSpec(Model):
     source: DataSource = Field(description="Where the data comes from.")
     target: DataTarget = Field(description="Where the data goes.")
     mode: Literal["Full", "SchemaOnly", "DataOnly"] = Field(default="Full", description="Schema and rows, or one of them.")
-    parallelism: int = Field(default=4, ge=1, le=64, description="Concurrent streams.")
-    workers: int = Field(default=1, ge=1, le=32, description="Pods that share the run. Without a cluster there is one process.")
-    batch_size: int = Field(default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints of a stream.")
+    parallelism: Integer = Field(default=4, ge=1, le=64, description="Concurrent streams.")
+    workers: Integer = Field(
+        default=1, ge=1, le=32, description="Pods that share the run. Without a cluster there is one process."
+    )
+    batch_size: Integer = Field(
+        default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints of a stream."
+    )
     approval: Approval = Field(default_factory=Approval, description="What is approved beforehand.")
     policies: PolicySpec = Field(default_factory=PolicySpec, description="What becomes of values that the target cannot hold.")
-    generate_rollback: bool = Field(default=True, description="Keep what the cutover replaces, so that going back is possible.")
+    generate_rollback: Boolean = Field(
+        default=True, description="Keep what the cutover replaces, so that going back is possible."
+    )
     rerun_token: str = Field(default="1", min_length=1, max_length=63, description="Change it to run again what has ended.")
     limits: Limits = Field(default_factory=Limits, description="How much the run may take.")
 
@@ -102,22 +119,22 @@ class Pause(Model):
     """Why and how a run is paused."""
 
     reason: str = Field(default="", description="Shown in status.")
-    immediate: bool = Field(default=False, description="Give up the chunks in flight instead of finishing them.")
+    immediate: Boolean = Field(default=False, description="Give up the chunks in flight instead of finishing them.")
 
 
 class Cancel(Model):
     """Why and how a run is cancelled."""
 
     reason: str = Field(default="", description="Shown in status.")
-    rollback: bool = Field(default=True, description="Drop what was staged.")
-    force: bool = Field(default=False, description="Do not wait for the worker.")
+    rollback: Boolean = Field(default=True, description="Drop what was staged.")
+    force: Boolean = Field(default=False, description="Do not wait for the worker.")
 
 
 class Rollback(Model):
     """How long and on what terms going back is possible."""
 
-    retain_seconds: int = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
-    discard_writes: bool = Field(
+    retain_seconds: Integer = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
+    discard_writes: Boolean = Field(
         default=False, description="Go back even if rows were written to the new tables since the cutover."
     )
 
@@ -125,8 +142,8 @@ class Rollback(Model):
 class MaintenanceWindow(Model):
     """When a run may work."""
 
-    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="Beginning, HH:MM.")
-    end: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", description="End, HH:MM; before the beginning: on the next day.")
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Beginning, HH:MM.")
+    end: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="End, HH:MM; before the beginning: on the next day.")
     time_zone: str = Field(default="UTC", description="Name of the IANA time zone.")
     weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
         default=(), description="Days on which it begins. Default: every day."
@@ -137,7 +154,7 @@ class MaintenanceWindow(Model):
 class Schedule(Model):
     """When a run begins and works."""
 
-    start_at: datetime | None = Field(default=None, description="Not before this time.")
+    start_at: Moment | None = Field(default=None, description="Not before this time.")
     maintenance_window: MaintenanceWindow | None = Field(default=None, description="Only inside this window.")
 
 
@@ -231,14 +248,14 @@ class PlanSummary(Model):
     """The plan in numbers. The whole of it is in the ConfigMaps `<run>-plan-<n>`."""
 
     digest: str = Field(description="What an approval names.")
-    tables: int = Field(default=0, ge=0, description="Tables that move.")
-    columns: int = Field(default=0, ge=0, description="Columns that move.")
-    transformations: int = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
-    to_review: int = Field(default=0, ge=0, description="Columns and risks that need a person.")
-    blockers: int = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
-    rows: int = Field(default=0, ge=0, description="Rows that move.")
-    estimated_seconds: int = Field(default=0, ge=0, description="How long the whole is estimated to take.")
-    estimated_freeze_seconds: int = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
+    tables: Integer = Field(default=0, ge=0, description="Tables that move.")
+    columns: Integer = Field(default=0, ge=0, description="Columns that move.")
+    transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
+    to_review: Integer = Field(default=0, ge=0, description="Columns and risks that need a person.")
+    blockers: Integer = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
+    rows: Integer = Field(default=0, ge=0, description="Rows that move.")
+    estimated_seconds: Integer = Field(default=0, ge=0, description="How long the whole is estimated to take.")
+    estimated_freeze_seconds: Integer = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
     risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The gravest risks.", json_schema_extra=ATOMIC)
 
 
@@ -247,22 +264,22 @@ class Step(Model):
 
     name: Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"] = Field(description="Which step.")
     status: Literal["Pending", "Running", "Done", "Failed"] = Field(description="How far it is.")
-    percent: int = Field(default=0, ge=0, le=100, description="How much of it is done.")
-    started_at: datetime | None = Field(default=None, description="When it began.")
-    finished_at: datetime | None = Field(default=None, description="When it ended.")
+    percent: Integer = Field(default=0, ge=0, le=100, description="How much of it is done.")
+    started_at: Moment | None = Field(default=None, description="When it began.")
+    finished_at: Moment | None = Field(default=None, description="When it ended.")
 
 
 class Progress(Model):
     """Numbers of a run, at most five seconds old while it works."""
 
-    percent: int = Field(default=0, ge=0, le=100, description="How much of the rows is moved.")
-    rows: int = Field(default=0, ge=0, description="Rows moved.")
-    total_rows: int = Field(default=0, ge=0, description="Rows to move, as planned.")
-    bytes: int = Field(default=0, ge=0, description="Bytes moved.")
-    rows_per_second: int = Field(default=0, ge=0, description="Rows a second, of late.")
-    remaining_seconds: int | None = Field(default=None, ge=0, description="Estimated time to the end of the copy.")
-    tables_done: int = Field(default=0, ge=0, description="Tables that are moved.")
-    recovered_errors: int = Field(default=0, ge=0, description="Failures that the run got over by itself.")
+    percent: Integer = Field(default=0, ge=0, le=100, description="How much of the rows is moved.")
+    rows: Integer = Field(default=0, ge=0, description="Rows moved.")
+    total_rows: Integer = Field(default=0, ge=0, description="Rows to move, as planned.")
+    bytes: Integer = Field(default=0, ge=0, description="Bytes moved.")
+    rows_per_second: Integer = Field(default=0, ge=0, description="Rows a second, of late.")
+    remaining_seconds: Integer | None = Field(default=None, ge=0, description="Estimated time to the end of the copy.")
+    tables_done: Integer = Field(default=0, ge=0, description="Tables that are moved.")
+    recovered_errors: Integer = Field(default=0, ge=0, description="Failures that the run got over by itself.")
 
 
 class MigrationStatus(Status):
@@ -271,10 +288,10 @@ class MigrationStatus(Status):
     id: str = Field(default="", description="Public identifier.")
     run_key: str = Field(default="", description="What the run is known by in the target's ledger.")
     run: str = Field(default="", description="Name of the Run that records the execution.")
-    start_time: datetime | None = Field(
+    start_time: Moment | None = Field(
         default=None, description="When a run was first begun. Source and target are fixed from then on."
     )
-    completion_time: datetime | None = Field(default=None, description="When the cutover was done.")
+    completion_time: Moment | None = Field(default=None, description="When the cutover was done.")
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
     progress: Progress | None = Field(default=None, description="How far the copy is.")

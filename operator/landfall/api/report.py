@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from landfall.api.connection import Connection
-from landfall.api.fields import Model
+from landfall.api.fields import Boolean, Integer, Model, Moment
 from landfall.api.migration import Migration, PlanSummary, Progress
 from landfall.api.tableplan import TablePlan, TableProposal
 
@@ -21,7 +20,7 @@ class Failure(Model):
 
     reason: str = Field(description="Stable word for conditions.")
     message: str = Field(description="What happened, and what to do next.")
-    transient: bool = Field(default=False, description="Whether trying again may help with nothing changed.")
+    transient: Boolean = Field(default=False, description="Whether trying again may help with nothing changed.")
 
 
 class Probe(Model):
@@ -29,14 +28,14 @@ class Probe(Model):
 
     version: str = Field(default="", description="Version that the server told.")
     capabilities: tuple[str, ...] = Field(default=(), description="What this server and credential can do.")
-    latency_milliseconds: int = Field(default=0, ge=0, description="Time of one round trip.")
+    latency_milliseconds: Integer = Field(default=0, ge=0, description="Time of one round trip.")
 
 
 class Line(Model):
     """One line of a worker's log."""
 
-    number: int = Field(ge=0, description="Counts up within one worker.")
-    at: datetime = Field(description="When it was written, by the worker's clock.")
+    number: Integer = Field(ge=0, description="Counts up within one worker.")
+    at: Moment = Field(description="When it was written, by the worker's clock.")
     level: Literal["info", "warning", "error"] = Field(default="info", description="How grave it is.")
     phase: str = Field(default="", max_length=20, description="Where in its work the worker was.")
     message: str = Field(max_length=4000, description="What happened.")
@@ -45,20 +44,20 @@ class Line(Model):
 class Report(Model):
     """Everything that a worker knows so far."""
 
-    sequence: int = Field(ge=0, description="Counts up within one worker.")
-    final: bool = Field(default=False, description="Whether the worker has reached its end.")
+    sequence: Integer = Field(ge=0, description="Counts up within one worker.")
+    final: Boolean = Field(default=False, description="Whether the worker has reached its end.")
     state: str = Field(default="", description="State of the run in the target's ledger.")
-    already: bool = Field(default=False, description="Whether the ledger knew the run as completed before.")
+    already: Boolean = Field(default=False, description="Whether the ledger knew the run as completed before.")
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     plan_bytes: str = Field(default="", description="The plan, packed, in base64.")
     progress: Progress | None = Field(default=None, description="Numbers of the copy.")
     verdict: str = Field(default="", description="What the comparison found.")
-    rows: int = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
     tables: tuple[TableProposal, ...] = Field(default=(), description="Tables of the plan that a person decides about.")
-    at: datetime | None = Field(default=None, description="When it was told, by the worker's clock.")
+    at: Moment | None = Field(default=None, description="When it was told, by the worker's clock.")
     lines: tuple[Line, ...] = Field(
         default=(), max_length=1000, description="Lines of the log that the journal has not taken yet."
     )
@@ -67,8 +66,8 @@ class Report(Model):
 class Taken(Model):
     """What the intake answers."""
 
-    taken: int = Field(description="Number of the report that was taken.")
-    lines: int = Field(default=-1, description="Number of the last line that is in the journal.")
+    taken: Integer = Field(description="Number of the report that was taken.")
+    lines: Integer = Field(default=-1, description="Number of the last line that is in the journal.")
 
 
 class Task(Model):
@@ -80,5 +79,7 @@ class Task(Model):
     connections: dict[str, Connection] = Field(default_factory=dict, description="The Connections by name.")
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
     digest: str = Field(default="", description="Digest of the plan that may run.")
-    quiesced: bool = Field(default=False, description="A person says that writers have stopped.")
-    forget: bool = Field(default=False, description="Going back from a run that is not completed leaves no trace in the ledger.")
+    quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
+    forget: Boolean = Field(
+        default=False, description="Going back from a run that is not completed leaves no trace in the ledger."
+    )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
-from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model, Status, rules
+from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, Metadata, Model, Moment, Status, rules
 from landfall.api.migration import DataSpec, PlanSummary, Progress
 
 
@@ -20,7 +19,7 @@ class RunSpec(Model):
     key: str = Field(pattern=r"^[0-9a-f]{64}$", description="What the run is known by in the target's ledger.")
     image: str = Field(min_length=1, description="Image of its workers, pinned for the whole run.")
     data: DataSpec = Field(description="The data half of the Migration, as it was when the run began.")
-    retain_seconds: int = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
+    retain_seconds: Integer = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
 
 
 class RunFailure(Model):
@@ -29,7 +28,7 @@ class RunFailure(Model):
     job: str = Field(description="The worker's Job.")
     reason: str = Field(description="Stable word for conditions.")
     message: str = Field(description="What happened, and what to do next.")
-    transient: bool = Field(default=False, description="Whether trying again may help with nothing changed.")
+    transient: Boolean = Field(default=False, description="Whether trying again may help with nothing changed.")
 
 
 class RunStatus(Status):
@@ -40,16 +39,16 @@ class RunStatus(Status):
     )
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     progress: Progress | None = Field(default=None, description="How far the copy is.")
-    adopted: bool = Field(default=False, description="Whether the ledger knew the run as completed before this Run was made.")
-    attempts: int = Field(default=0, ge=0, description="Worker pods that were started for it.")
+    adopted: Boolean = Field(default=False, description="Whether the ledger knew the run as completed before this Run was made.")
+    attempts: Integer = Field(default=0, ge=0, description="Worker pods that were started for it.")
     failure: RunFailure | None = Field(default=None, description="What the last worker failed of, with the way out.")
     reported_by: str = Field(default="", description="Job whose report was taken last.")
-    sequence: int = Field(default=-1, description="Number of that report.")
+    sequence: Integer = Field(default=-1, description="Number of that report.")
     finished: str = Field(default="", description="The last Job whose worker said that it had reached its end.")
     verdict: str = Field(default="", description="What the comparison found.")
-    rows: int = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers of the source were locked out.")
-    reported_at: datetime | None = Field(default=None, description="When a worker last reported.")
+    reported_at: Moment | None = Field(default=None, description="When a worker last reported.")
 
 
 class Run(Model):

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from landfall.api.fields import API_VERSION, ATOMIC, LocalReference, Metadata, Model, Status, list_map
+from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Status, list_map
 
 
 class Decision(Model):
@@ -51,7 +51,7 @@ class ColumnProposal(Model):
     source_type: str = Field(default="", description="Type in the source.")
     target_type: str = Field(default="", description="Type in the target.")
     transformation: str = Field(default="", description="What is done to its values.")
-    confidence: int = Field(default=0, ge=0, le=100, description="How sure the proposal is, in percent.")
+    confidence: Integer = Field(default=0, ge=0, le=100, description="How sure the proposal is, in percent.")
     reasons: tuple[str, ...] = Field(default=(), description="Why.", json_schema_extra=ATOMIC)
     decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
 
@@ -60,7 +60,7 @@ class TableProposal(Model):
     """What is proposed for one table, as a worker reports it."""
 
     source: SourceTable = Field(description="The source table.")
-    rows: int = Field(default=0, ge=0, description="Rows of the table.")
+    rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Column by column.")
     decisions: str = Field(default="", description="Digest of the decisions that it was made with; empty for none.")
 
@@ -69,7 +69,7 @@ class TablePlanStatus(Status):
     """The proposal."""
 
     plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
-    rows: int = Field(default=0, ge=0, description="Rows of the table.")
+    rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(
         default=(),
         max_length=500,
