@@ -28,6 +28,11 @@ def _moment(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    """5.0 is a whole number in JSON, whoever wrote the dot."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _fits(value: int) -> int:
     """Numbers of 64 bits, as the API server keeps them."""
     if not -(2**63) <= value < 2**63:
@@ -52,8 +57,8 @@ class Model(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _null_is_left_out(cls, data: Any) -> Any:  # noqa: ANN401  whatever was read
-        return {k: v for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+    def _as_the_server_reads_it(cls, data: Any) -> Any:  # noqa: ANN401  whatever was read
+        return {k: _whole(v) for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
