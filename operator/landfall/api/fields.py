@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 API_VERSION: Literal["landfall.dev/v1alpha1"] = "landfall.dev/v1alpha1"
@@ -28,21 +28,18 @@ def _moment(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
-    """5.0 is a whole number in JSON, whoever wrote the dot."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _fits(value: int) -> int:
-    """Numbers of 64 bits, as the API server keeps them."""
-    if not -(2**63) <= value < 2**63:
-        message = "is too large"
+def _number(value: object) -> object:
+    """Numbers as the API server keeps them: 5.0 is whole, and whole numbers have 64 bits."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        message = f"{value} is too large"
         raise ValueError(message)
     return value
 
 
 # The server takes no number for a truth and no text for a number; neither do we.
-Integer = Annotated[int, Strict(), AfterValidator(_fits)]
+Integer = Annotated[int, Strict()]
 Boolean = Annotated[bool, Strict()]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
@@ -58,7 +55,7 @@ class Model(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _as_the_server_reads_it(cls, data: Any) -> Any:  # noqa: ANN401  whatever was read
-        return {k: _whole(v) for k, v in data.items() if v is not None} if isinstance(data, dict) else data
+        return {k: _number(v) for k, v in data.items() if v is not None} if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
