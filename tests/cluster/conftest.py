@@ -179,7 +179,7 @@ class Place:
             ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
             return {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] + " " + o["metadata"]["name"] for o in ours}
 
-        time.sleep(5)
+        time.sleep(3)
         before = versions()
         time.sleep(seconds)
         assert set(versions().items()) - set(before.items()) == set()

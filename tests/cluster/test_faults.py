@@ -132,6 +132,22 @@ def test_the_node_restarts(place: Place, running: str) -> None:
     _settled(place, running)
 
 
+def test_the_intake_believes_nobody_else(place: Place, running: str) -> None:
+    """A token of the right account but of no pod, and one for another audience."""
+    url = f"http://landfall-intake.{NAMESPACE}.svc:8443/v1/reports"
+    program = (
+        "import sys, urllib.request, urllib.error\n"
+        f"request = urllib.request.Request({url!r}, data=b'{{\"sequence\": 1}}', headers={{'Authorization': 'Bearer ' + sys.argv[1]}})\n"
+        "try: print(urllib.request.urlopen(request).status)\n"
+        "except urllib.error.HTTPError as error: print(error.code)"
+    )
+    inside = ("exec", "-n", NAMESPACE, "deployment/landfall-operator", "--", "python3", "-c", program)
+    for audience in ("landfall.dev/intake", "https://kubernetes.default.svc"):
+        token = place.cluster.kubectl("create", "token", "default", "-n", running, f"--audience={audience}").strip()
+        assert place.cluster.kubectl(*inside, token).strip() == "401"
+    _settled(place, running)
+
+
 def test_a_token_of_a_worker_opens_nothing_else(place: Place, running: str) -> None:
     pod = _worker(place, running)
     token = place.cluster.kubectl("exec", "-n", running, pod, "--", "cat", "/var/run/landfall/token")

@@ -25,6 +25,12 @@ def test_apply_moves_a_database(place: Place, fresh: str) -> None:
     assert "20100" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
     place.wait("the Connections are probed", lambda: place.reason(fresh, "old", "connection") == "Reachable")
     assert place.get("connection", fresh, "old")["status"]["version"].startswith("MariaDB 10")
+    held = {c["type"]: c["status"] for c in place.get("migration", fresh, "shop")["status"]["conditions"]}
+    assert held.items() >= {"Ready": "True", "Succeeded": "True", "Validated": "True", "SourceQuiesced": "True"}.items()
+    assert all("finishedAt" in step for step in done["status"]["steps"])
+    header, line = place.cluster.kubectl("get", "migrations", "-n", fresh).splitlines()
+    assert header.split() == ["NAME", "PHASE", "PERCENT", "ROWS", "READY", "REASON", "AGE"]
+    assert line.split()[:6] == ["shop", "Completed", "100", "20100", "True", "Completed"]
     told = place.cluster.kubectl("describe", "-n", fresh, "migration/shop")
     assert all(word in told for word in ("Planning", "Running", "Completed")), told
     assert "s3cret" not in told

@@ -31,6 +31,7 @@ def test_every_watch_goes_wrong(alone: Place, fault: str, tmp_path: Path) -> Non
         place.apply(*place.move(name, name, data=slow))
         place.until(name, "shop", "Completed", 150)
         place.settled(name, _ROWS)
+        place.still()
         place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=60s")
         place.wait("nothing is left over", lambda: not place.listed("runs", name) and not place.workers(name), 60)
     assert proxy.struck > 0

@@ -22,6 +22,7 @@ def test_every_write_goes_wrong(alone: Place, fault: str, tmp_path: Path) -> Non
         place.apply(*documents)
         done = place.until(name, "shop", "Completed", 150)
         place.settled(name, _ROWS)
+        place.still()
         place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=60s")
         place.wait("nothing is left over", lambda: not place.listed("runs", name) and not place.workers(name), 60)
     assert done["status"]["verdict"] == "equal"

@@ -256,6 +256,9 @@ class PlanSummary(Model):
     rows: Integer = Field(default=0, ge=0, description="Rows that move.")
     estimated_seconds: Integer = Field(default=0, ge=0, description="How long the whole is estimated to take.")
     estimated_freeze_seconds: Integer = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
+    quiesce: Literal["", "Engine", "Confirm", "None"] = Field(
+        default="", description="How writers of the source are kept away from the end."
+    )
     risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The gravest risks.", json_schema_extra=ATOMIC)
 
 

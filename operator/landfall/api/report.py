@@ -53,6 +53,7 @@ class Report(Model):
     progress: Progress | None = Field(default=None, description="Numbers of the copy.")
     verdict: str = Field(default="", description="What the comparison found.")
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")

@@ -47,6 +47,7 @@ class RunStatus(Status):
     finished: str = Field(default="", description="The last Job whose worker said that it had reached its end.")
     verdict: str = Field(default="", description="What the comparison found.")
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
+    consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers of the source were locked out.")
     reported_at: Moment | None = Field(default=None, description="When a worker last reported.")
 

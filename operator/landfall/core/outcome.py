@@ -8,6 +8,7 @@ from datetime import datetime
 from landfall.api.fields import Condition
 
 Flag = tuple[str, str]
+Fact = tuple[str, Flag | tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Decision:
     """How it stands, what to do next, and when to look again.
 
     `ready` is Ready's (status, reason); `stalled` says that a person must act, `working` that the operator or a worker does.
-    `facts` are further conditions as (type, (status, reason)). `starts`: the run's start is written down now, before its first worker.
+    `facts` are further conditions as (type, (status, reason)) or with a message of their own. `starts`: the run's start is written down now, before its first worker.
     """
 
     phase: str
@@ -43,7 +44,7 @@ class Decision:
     stalled: bool = False
     working: bool = False
     again_seconds: float | None = None
-    facts: tuple[tuple[str, Flag], ...] = ()
+    facts: tuple[Fact, ...] = ()
     starts: bool = False
 
 
@@ -65,8 +66,8 @@ def conditions(seen: Seen, decision: Decision) -> tuple[Condition, ...]:
         told["Reconciling"] = ("True", decision.ready[1], decision.message)
     if decision.stalled:
         told["Stalled"] = ("True", decision.ready[1], decision.message)
-    for kind, (status, reason) in decision.facts:
-        told[kind] = (status, reason, decision.message if status == "False" else "")
+    for kind, (status, reason, *own) in decision.facts:
+        told[kind] = (status, reason, own[0] if own else decision.message if status == "False" else "")
     before = {c.type: c for c in seen.conditions}
     return tuple(_condition(kind, *flag, seen, before.get(kind)) for kind, flag in told.items())
 

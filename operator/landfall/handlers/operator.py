@@ -122,6 +122,7 @@ class Operator:
         raw = await self._kube.get(key.kind, key.namespace, key.name)
         if raw is None:
             self._known.discard(key)
+            metrics.stands(key.kind, key.namespace, key.name, "")
             return None
         again = await _LOOPS[key.kind](self._hands, raw)
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:

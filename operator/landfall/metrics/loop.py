@@ -16,3 +16,18 @@ DEPTH = Gauge("workqueue_depth", "Keys that are due.", ["name"])
 ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
 REPORTS = Counter("landfall_reports", "Reports of workers, and changes of their Jobs, that were taken.")
 JOURNAL_ERRORS = Counter("landfall_journal_errors", "Times that the journal could not be written.")
+ROWS = Counter("landfall_rows", "Rows that workers told of having moved.")
+PHASES = Gauge("landfall_objects", "Objects by kind and phase.", ["kind", "phase"])
+_stand: dict[tuple[str, str, str], str] = {}
+
+
+def stands(kind: str, namespace: str, name: str, phase: str) -> None:
+    """An object stands there now; nowhere, where the phase is empty."""
+    before = _stand.pop((kind, namespace, name), "")
+    if before != phase:
+        if before:
+            PHASES.labels(kind, before).dec()
+        if phase:
+            PHASES.labels(kind, phase).inc()
+    if phase:
+        _stand[kind, namespace, name] = phase

@@ -19,6 +19,7 @@ from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
 from landfall.manifests.run import owner
+from landfall.metrics import loop as metrics
 from landfall.reconcile.reports import Reports
 
 _LOG = logging.getLogger("landfall")
@@ -52,7 +53,8 @@ class Hands:
 
     async def report(self, raw: Object, seen: Seen, decision: Decision, fields: dict[str, Any]) -> None:
         """Write the status once, if it changed, and tell an Event where Ready's reason did."""
-        before = raw.get("status") or {}
+        metadata, before = raw["metadata"], raw.get("status") or {}
+        metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], decision.phase)
         told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
         for condition in told:
             condition["message"] = redacted(condition["message"])[:_MESSAGE]

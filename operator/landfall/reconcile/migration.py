@@ -17,6 +17,7 @@ from landfall.engine.run.key import run_key
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
+from landfall.metrics import loop as metrics
 from landfall.moves import first_unsupported, options
 from landfall.reconcile import jobs, tableplans
 from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, since, told
@@ -163,7 +164,9 @@ class Look:
                     await self.hands.created("ConfigMap", piece)
                 await tableplans.propose(self.hands, self.raw, self.plans, report)
                 self.plans = await tableplans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
+            moved = before.progress.rows if before.progress else 0
             before = _folded(before, job, report, self.hands)
+            metrics.ROWS.inc(max(0, before.progress.rows - moved) if before.progress else 0)
             status = before.model_dump(mode="json", by_alias=True, exclude_none=True)
             status["reportedAt"] = told(before.reported_at)
             self.run = await self.hands.kube.replace_status("Run", {**self.run, "status": status})
@@ -181,6 +184,7 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
             "progress": report.progress or before.progress,
             "verdict": report.verdict or before.verdict,
             "rows": report.rows or before.rows,
+            "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
             "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
             "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
             if failure
@@ -228,6 +232,7 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
         await hands.report(raw, bare(raw, hands), problem, {})
         return None
     if settled(raw):
+        metrics.stands("Migration", raw["metadata"]["namespace"], raw["metadata"]["name"], raw["status"].get("phase", ""))
         return None
     look = Look(hands, raw)
     seen = await look.take()
@@ -328,6 +333,8 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
         "completionTime": told(ended),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
         "progress": progress.model_dump(mode="json", by_alias=True, exclude_none=True) if progress else None,
-        "steps": [s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision)],
+        "steps": [
+            s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())
+        ],
         "verdict": run_status.verdict if run_status else None,
     }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from landfall.api.migration import PlanSummary, Progress, Risk
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Failure, Probe, Task
@@ -114,6 +114,7 @@ class Worker:
             "state": State.CUT_OVER.value,
             "already": outcome.already,
             "frozen_seconds": outcome.frozen_seconds,
+            "consistent_as_of": outcome.consistent_as_of,
         }
         return {**told, "verdict": "equal" if shown.mode == "Full" else "", "rows": outcome.rows, "progress": watch.progress()}
 
@@ -242,6 +243,7 @@ def _planned(plan: Plan) -> dict[str, object]:
     summary = PlanSummary(
         digest=plan.digest(),
         tables=len(moved),
+        quiesce=cast("Literal['Engine', 'Confirm', 'None']", plan.quiesce),
         columns=sum(len(t.copied) for t in moved),
         transformations=sum(1 for t in moved for c in t.copied if c.transformation),
         to_review=len(plan.to_review),

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from landfall.api.migration import DataSpec
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
-from landfall.core.outcome import Act, Decision
+from landfall.core.outcome import Act, Decision, Fact
 
 _GIVE_UP_SECONDS = 600
 _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
@@ -24,11 +24,8 @@ _PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "co
 
 def decide(seen: Observed) -> Decision:
     """What to do next."""
-    for rule in RULES:
-        decision = rule(seen)
-        if decision:
-            return decision
-    return _run(seen)
+    decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
+    return replace(decision, facts=(*_reachable(seen), *decision.facts))
 
 
 def _working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
@@ -190,7 +187,8 @@ def completed(seen: Observed) -> Decision | None:
     word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
     rows = seen.run.rows if seen.run else 0
     message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
-    return Decision("Completed", ("True", word), message, facts=(("Succeeded", ("True", word)), ("Validated", ("True", "Equal"))))
+    facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
+    return Decision("Completed", ("True", word), message, facts=facts)
 
 
 def held(seen: Observed) -> Decision | None:
@@ -295,6 +293,29 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
 )
 
 
+def _reachable(seen: Observed) -> tuple[Fact, ...]:
+    """What the last probes of both ends found."""
+    data = _data(seen)
+    ends = (("SourceReachable", data.source.connection_ref), ("TargetReachable", data.target.connection_ref)) if data else ()
+    found: list[Fact] = []
+    for kind, reference in ends:
+        connection = seen.connections.get(reference.name)
+        probed = connection.status.conditions if connection and connection.status else ()
+        found += [(kind, (c.status, c.reason, c.message)) for c in probed if c.type == "Ready"]
+    return tuple(found)
+
+
+def _quiesced(seen: Observed) -> tuple[Fact, ...]:
+    """Whether writers of the source were kept away from the comparison to the cutover."""
+    how = seen.run.plan.quiesce if seen.run and seen.run.plan else None
+    if not seen.run or not how or not seen.run.verdict:
+        return ()
+    if how != "None":
+        return (("SourceQuiesced", ("True", how)),)
+    message = f"the source was not quiesced: what arrived is consistent as of {seen.run.consistent_as_of or 'the comparison'}"
+    return (("SourceQuiesced", ("False", "NotAsked", message)),)
+
+
 # -- what the rules share ---------------------------------------------------------------------------------------------
 
 
@@ -327,7 +348,7 @@ def _told(seen: Observed) -> str:
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
 
 
-def _planned(seen: Observed, *, approved: bool) -> tuple[tuple[str, tuple[str, str]], ...]:
+def _planned(seen: Observed, *, approved: bool) -> tuple[Fact, ...]:
     if not seen.run or not seen.run.plan:
         return ()
     return (("PlanReady", ("True", "Planned")), ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired")))
