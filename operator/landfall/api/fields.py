@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
@@ -59,15 +59,22 @@ class Model(BaseModel):
 
     @model_validator(mode="after")
     def _keys_are_unique(self) -> Self:
-        for name, field in type(self).model_fields.items():
-            extra = field.json_schema_extra
-            keys = extra.get("x-kubernetes-list-map-keys") if isinstance(extra, dict) else None
-            if isinstance(keys, list):
-                found = [tuple(getattr(one, str(key)) for key in keys) for one in getattr(self, name)]
-                if len(set(found)) < len(found):
-                    message = f"{field.alias or name}: an entry comes twice; each has a {', '.join(map(str, keys))} of its own"
-                    raise ValueError(message)
+        for name, keys in self._keyed:
+            found = [tuple(getattr(one, key) for key in keys) for one in getattr(self, name)]
+            if len(set(found)) < len(found):
+                message = f"{to_camel(name)}: an entry comes twice; each has a {', '.join(keys)} of its own"
+                raise ValueError(message)
         return self
+
+    # Lists with keys, as (field, keys).
+    _keyed: ClassVar[tuple[tuple[str, tuple[str, ...]], ...]] = ()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **more: Any) -> None:  # noqa: ANN401  pydantic's
+        super().__pydantic_init_subclass__(**more)
+        extras = {name: f.json_schema_extra for name, f in cls.model_fields.items() if isinstance(f.json_schema_extra, dict)}
+        keyed = {name: extra.get("x-kubernetes-list-map-keys") for name, extra in extras.items()}
+        cls._keyed = tuple((name, tuple(map(str, keys))) for name, keys in keyed.items() if isinstance(keys, list))
 
 
 class Metadata(BaseModel):
