@@ -7,7 +7,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import kopf
 from aiohttp import web
@@ -62,6 +62,15 @@ class Operator:
         self._known.add(key)
         metrics.ADDS.labels(kind).inc()
         self.queue.add(key)
+
+    def told(self, kind: str, raw: Object) -> None:
+        """An object as a list or a watch tells it: what is done for good is not looked at closer, be there ten thousand of it."""
+        metadata = raw["metadata"]
+        if kind == "Migration" and migration.settled(raw):
+            self._known.discard(Key(kind, metadata["namespace"], metadata["name"]))
+            metrics.stands(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
+        else:
+            self.seen(kind, metadata["namespace"], metadata["name"])
 
     def owned(self, kind: str, namespace: str, name: str) -> None:
         """Something that belongs to an object changed: a Run stands for its Migration."""
@@ -124,6 +133,7 @@ class Operator:
             self._known.discard(key)
             metrics.stands(key.kind, key.namespace, key.name, "")
             return None
+        self._known.add(key)
         again = await _LOOPS[key.kind](self._hands, raw)
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
@@ -153,8 +163,8 @@ class Operator:
         while True:
             for kind in _LOOPS:
                 with contextlib.suppress(KubeError):
-                    async for namespace, name in self._kube.names(kind):
-                        self.seen(kind, namespace, name)
+                    async for raw in self._kube.every(kind):
+                        self.told(kind, raw)
             for key in list(self._known):
                 self.queue.add(key, 1.0)
             self._resynced = time.monotonic()
@@ -179,8 +189,12 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
     for kind, plural in (("Connection", "connections"), ("Migration", "migrations")):
 
         @kopf.on.event(GROUP, VERSION, plural, registry=registry, id=f"see-{plural}")
-        async def see(name: str, namespace: str | None, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's
-            operator.seen(kind, namespace or "", name)
+        async def see(event: kopf.RawEvent, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's
+            raw = cast("Object", event["object"])
+            if event["type"] == "DELETED":
+                operator.seen(kind, raw["metadata"]["namespace"], raw["metadata"]["name"])
+            else:
+                operator.told(kind, raw)
 
     @kopf.on.event(GROUP, VERSION, "tableplans", registry=registry, id="see-tableplans")
     async def see_plan(spec: kopf.Spec, namespace: str | None, **_: Any) -> None:  # noqa: ANN401  kopf's

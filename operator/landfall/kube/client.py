@@ -22,7 +22,6 @@ from landfall.kube.errors import KubeError, NotFoundError, error_of
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 _PAGE = 500
-_METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 PATHS: dict[str, tuple[str, str]] = {
     **{kind.name: (f"/apis/{GROUP}/{VERSION}", kind.plural) for kind in KINDS},
@@ -67,15 +66,15 @@ class Kube:
 
     async def listed(self, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
         """All objects, read in pages."""
-        return [one async for page in self._pages(kind, namespace, labels, "application/json") for one in page]
+        return [one async for page in self._pages(kind, namespace, labels) for one in page]
 
-    async def names(self, kind: str) -> AsyncIterator[tuple[str, str]]:
-        """Namespace and name of every object, a page at a time and nothing else of them."""
-        async for page in self._pages(kind, "", "", _METADATA):
+    async def every(self, kind: str) -> AsyncIterator[Object]:
+        """Every object of all namespaces, read a page at a time."""
+        async for page in self._pages(kind, "", ""):
             for one in page:
-                yield one["metadata"]["namespace"], one["metadata"]["name"]
+                yield one
 
-    async def _pages(self, kind: str, namespace: str, labels: str, accepted: str) -> AsyncIterator[list[Object]]:
+    async def _pages(self, kind: str, namespace: str, labels: str) -> AsyncIterator[list[Object]]:
         token = ""
         while True:
             query = {
@@ -83,8 +82,8 @@ class Kube:
                 **({"labelSelector": labels} if labels else {}),
                 **({"continue": token} if token else {}),
             }
-            page = await self._json("GET", f"{_path(kind, namespace)}?{urlencode(query)}", accepted=accepted)
-            yield page.get("items") or []  # a list of metadata alone says null where it is empty
+            page = await self._json("GET", f"{_path(kind, namespace)}?{urlencode(query)}")
+            yield page.get("items") or []
             token = page.get("metadata", {}).get("continue", "")
             if not token:
                 return
@@ -126,19 +125,15 @@ class Kube:
 
     # -- transport ----------------------------------------------------------------------------------------------------
 
-    async def _json(
-        self, method: str, path: str, body: object = None, content: str = "application/json", accepted: str = "application/json"
-    ) -> Object:
-        response = await self._sent(method, path, body, content, seconds=_TIMEOUT_SECONDS, accepted=accepted)
+    async def _json(self, method: str, path: str, body: object = None, content: str = "application/json") -> Object:
+        response = await self._sent(method, path, body, content, seconds=_TIMEOUT_SECONDS)
         try:
             return dict(json.loads(await response.read() or b"{}"))
         except (aiohttp.ClientError, TimeoutError) as error:
             raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the answer was lost") from error
 
-    async def _sent(
-        self, method: str, path: str, body: object, content: str, *, seconds: float, accepted: str = "application/json"
-    ) -> aiohttp.ClientResponse:
-        headers = {"Accept": accepted, "Content-Type": content}
+    async def _sent(self, method: str, path: str, body: object, content: str, *, seconds: float) -> aiohttp.ClientResponse:
+        headers = {"Accept": "application/json", "Content-Type": content}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = f"{self._api.configuration.host}{path}"
         try:

@@ -228,7 +228,6 @@ def settled(raw: Object) -> bool:
 async def reconcile(hands: Hands, raw: Object) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
     if settled(raw):
-        metrics.stands("Migration", raw["metadata"]["namespace"], raw["metadata"]["name"], raw["status"].get("phase", ""))
         return None
     problem = invalid(Migration, raw)
     if problem:
