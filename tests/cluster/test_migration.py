@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.cluster.conftest import Place
@@ -98,6 +100,37 @@ def test_hold_pauses_and_resuming_loses_nothing(place: Place, fresh: str) -> Non
     assert "lunch" in next(c["message"] for c in paused["status"]["conditions"] if c["type"] == "Ready")
     place.wait("the worker is gone", lambda: not [p for p in place.listed("pods", fresh) if p["status"]["phase"] == "Running"])
     place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "landfall.dev/hold-")
+    place.until(fresh, "shop", "Completed")
+    assert place.rows(fresh) == 60_000
+
+
+def test_a_run_waits_for_its_hour(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    start = datetime.now(UTC) + timedelta(seconds=20)  # noqa: TID251  a test's own clock
+    place.apply(*place.move(fresh, fresh, schedule={"startAt": f"{start:%Y-%m-%dT%H:%M:%SZ}"}))
+    waiting = place.until(fresh, "shop", "Scheduled")
+    assert f"{start:%H:%M:%SZ}" in next(c["message"] for c in waiting["status"]["conditions"] if c["type"] == "Ready")
+    assert place.rows(fresh) == -1
+    done = place.until(fresh, "shop", "Completed")
+    assert datetime.fromisoformat(done["status"]["startTime"]) >= start.replace(microsecond=0)
+
+
+def test_outside_its_window_a_run_waits_at_a_checkpoint(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 1})
+    place.apply(*documents)
+    place.wait(
+        "rows arrive", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0
+    )
+    later = datetime.now(UTC) + timedelta(hours=3)  # noqa: TID251  a test's own clock
+    window = {"start": f"{later:%H}:00", "end": f"{later + timedelta(hours=2):%H}:00"}
+    documents[-1]["spec"]["schedule"] = {"maintenanceWindow": window}
+    place.apply(documents[-1])
+    place.until(fresh, "shop", "WindowClosed")
+    place.wait("its worker is gone", lambda: not [p for p in place.listed("pods", fresh) if p["status"]["phase"] == "Running"])
+    assert place.rows(fresh) == -1
+    del documents[-1]["spec"]["schedule"]
+    place.apply(documents[-1])
     place.until(fresh, "shop", "Completed")
     assert place.rows(fresh) == 60_000
 

@@ -52,6 +52,9 @@ def started(seen: Observed, wanted: Migration | None = None) -> Observed:
     return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
 
 
+LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
+
+
 def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> Observed:
     job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
     failure = RunFailure(job=job.name, reason=reason, message="no server answers", transient=transient)
@@ -191,6 +194,34 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Running",
         "job",
     ),
+    "outside its hours a run stops at a checkpoint": (
+        replace(started(RUNNING, LATER), run=RUNNING.run),
+        "Pausing",
+        "WindowClosed",
+        "suspend",
+    ),
+    "and waits": (
+        replace(started(RUNNING, LATER), jobs=(*PLANNED.jobs, replace(RUNNING.jobs[-1], suspended=True))),
+        "Paused",
+        "WindowClosed",
+        None,
+    ),
+    "inside them it goes on": (
+        replace(started(RUNNING), jobs=(*PLANNED.jobs, replace(RUNNING.jobs[-1], suspended=True))),
+        "Running",
+        "Resuming",
+        "resume",
+    ),
+    "a plan waits for nobody's hours": (replace(BEGUN, migration=LATER), "Planning", "Planning", "job"),
+    "what is planned waits for its hour": (replace(PLANNED, migration=LATER), "Approved", "Scheduled", None),
+    "a zone that nobody knows is told": (
+        replace(
+            PLANNED, migration=migration(schedule={"maintenanceWindow": {"start": "01:00", "end": "02:00", "timeZone": "X"}})
+        ),
+        "Failed",
+        "SpecInvalid",
+        None,
+    ),
     "a run that the spec no longer asks for waits": (replace(RUNNING, run_differs=True), "Paused", "RunStarted", "suspend"),
     "and is dropped when that is asked for": (
         replace(RUNNING, run_differs=True, migration=migration(desiredState="Cancelled")),
@@ -255,7 +286,8 @@ def test_the_order_of_the_rules() -> None:
     names = [rule.__name__ for rule in RULES]
     assert names.index("being_deleted") == 0
     assert names.index("finalizer_missing") < names.index("run_missing") < names.index("plan_missing")
-    assert names.index("going_back") < names.index("completed") < names.index("held") < names.index("worker_active")
+    assert names.index("going_back") < names.index("completed") < names.index("held_by_person") < names.index("closed")
+    assert names.index("closed") < names.index("resumable") < names.index("worker_active")
     assert names.index("worker_active") < names.index("plan_missing") < names.index("approval_missing")
 
 

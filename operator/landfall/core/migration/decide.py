@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from landfall.api.migration import DataSpec
+from landfall.core.migration import schedule
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision, Fact
 
@@ -88,8 +89,10 @@ def not_data(seen: Observed) -> Decision | None:
 
 
 def spec_impossible(seen: Observed) -> Decision | None:
-    """What this version cannot do."""
-    return _stalled("SpecInvalid", seen.unsupported) if seen.unsupported and not seen.active else None
+    """What this version cannot do, or nobody."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    wrong = seen.unsupported or (schedule.problem(wanted) if wanted else "")
+    return _stalled("SpecInvalid", wrong) if wrong and not seen.active else None
 
 
 def reference_missing(seen: Observed) -> Decision | None:
@@ -191,18 +194,53 @@ def completed(seen: Observed) -> Decision | None:
     return Decision("Completed", ("True", word), message, facts=facts)
 
 
-def held(seen: Observed) -> Decision | None:
+def held_by_person(seen: Observed) -> Decision | None:
     """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
     if not seen.hold and _wanted(seen) != "Paused":
-        if active and active.suspended:
-            return _working("Running", "Resuming", "resuming", Act("resume", active.name), again=5)
         return None
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
     if active and not active.suspended:
         return _working("Pausing", "Pausing", message, Act("suspend", active.name), again=2)
     return Decision("Paused", ("True", "Paused"), message)
+
+
+def resumable(seen: Observed) -> Decision | None:
+    """Nothing holds it any more."""
+    active = seen.active
+    if active and active.suspended:
+        return _working("Running", "Resuming", "resuming", Act("resume", active.name), again=5)
+    return None
+
+
+def closed(seen: Observed) -> Decision | None:
+    """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
+    found = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
+    active = seen.active
+    if found.open or not (seen.state or seen.started) or (active and active.verb != "run"):
+        return None
+    message, again = _closed(seen, found)
+    if active and not active.suspended:
+        return _working("Pausing", "WindowClosed", message, Act("suspend", active.name), again=2)
+    return Decision("Paused", ("False", "WindowClosed"), message, again_seconds=again, facts=_planned(seen, approved=True))
+
+
+def not_yet(seen: Observed) -> Decision | None:
+    """Planned and approved, and its hour has not come."""
+    found = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
+    if found.open:
+        return None
+    message, again = _closed(seen, found)
+    return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=_planned(seen, approved=True))
+
+
+def _closed(seen: Observed, found: schedule.Opening) -> tuple[str, float]:
+    """What is told of a wait, and when to look again: at its end, and now and then, for clocks are set."""
+    if found.changes is None:
+        return "outside its hours", _LONGEST_PAUSE
+    left = (found.changes - seen.now).total_seconds()
+    return f"waits until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), _LONGEST_PAUSE)
 
 
 def worker_active(seen: Observed) -> Decision | None:
@@ -221,7 +259,9 @@ def worker_active(seen: Observed) -> Decision | None:
         else "starting the worker"
     )
     phase = _PHASES.get(seen.state, "Running")
-    return Decision(phase, ("False", phase), told, working=True, again_seconds=15, facts=_planned(seen, approved=True))
+    until = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now).changes
+    again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
+    return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=_planned(seen, approved=True))
 
 
 def plan_missing(seen: Observed) -> Decision | None:
@@ -284,12 +324,15 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     going_back,
     run_differs,
     completed,
-    held,
+    held_by_person,
+    closed,
+    resumable,
     worker_active,
     plan_missing,
     plan_blocked,
     planned_wanted,
     approval_missing,
+    not_yet,
 )
 
 

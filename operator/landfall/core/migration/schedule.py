@@ -1,0 +1,71 @@
+"""When a run may begin and work: a start, and windows that come again, over midnight and through changes of the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from landfall.api.migration import MaintenanceWindow, Schedule
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_AHEAD = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """Whether a run may work now, and when that changes; None where it never does."""
+
+    open: bool
+    changes: datetime | None
+
+
+def problem(schedule: Schedule) -> str:
+    """What is wrong with a schedule that its schema cannot tell, or nothing."""
+    window = schedule.maintenance_window
+    if window is None:
+        return ""
+    try:
+        ZoneInfo(window.time_zone)
+    except (ZoneInfoNotFoundError, ValueError):
+        return (
+            f"spec.schedule.maintenanceWindow.timeZone: there is no time zone {window.time_zone!r}. Name one as America/New_York."
+        )
+    if window.applies_to == "Cutover":
+        return "spec.schedule.maintenanceWindow.appliesTo: Cutover is not supported by this version. Choose All."
+    return ""
+
+
+def opening(schedule: Schedule | None, now: datetime) -> Opening:
+    """How it is at a moment. Before `startAt` it is closed, whatever the window says."""
+    if schedule is None:
+        return Opening(open=True, changes=None)
+    start = schedule.start_at
+    if start is not None and now < start:
+        first = opening(schedule.model_copy(update={"start_at": None}), start)
+        return Opening(open=False, changes=start if first.open else first.changes)
+    if schedule.maintenance_window is None:
+        return Opening(open=True, changes=None)
+    spans = list(_spans(schedule.maintenance_window, now))
+    until = max((end for begin, end in spans if begin <= now < end), default=None)
+    if until is not None:
+        return Opening(open=True, changes=until)
+    return Opening(open=False, changes=min(begin for begin, _ in spans if begin > now))
+
+
+def _spans(window: MaintenanceWindow, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """The windows around a moment, as (begin, end) in UTC. An end at or before the beginning is on the next day."""
+    zone = ZoneInfo(window.time_zone)
+    start, end = time.fromisoformat(window.start), time.fromisoformat(window.end)
+    today = now.astimezone(zone).date()
+    for offset in range(-1, _AHEAD):
+        day = today + timedelta(days=offset)
+        if not window.weekdays or _DAYS[day.weekday()] in window.weekdays:
+            last = day if end > start else day + timedelta(days=1)
+            yield _at(day, start, zone), _at(last, end, zone)
+
+
+def _at(day: date, moment: time, zone: ZoneInfo) -> datetime:
+    """A wall clock's time in UTC. One that is skipped in spring is as long after the jump as it was before it."""
+    return datetime.combine(day, moment, zone).astimezone(UTC)

@@ -1,0 +1,91 @@
+"""When a run may work: weekdays, midnight, and the nights when the clock changes."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landfall.api.migration import Schedule
+from landfall.core.migration.schedule import opening, problem
+
+
+def _schedule(
+    start: str, end: str, zone: str = "America/New_York", days: tuple[str, ...] = (), at: str | None = None
+) -> Schedule:
+    window = {"start": start, "end": end, "timeZone": zone, "weekdays": days}
+    return Schedule.model_validate({"maintenanceWindow": window, "startAt": at})
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+NIGHT = _schedule("02:00", "06:00")
+ROWS = {
+    "inside": (NIGHT, "2026-01-15T08:00", True, "2026-01-15T11:00"),
+    "before": (NIGHT, "2026-01-15T06:59", False, "2026-01-15T07:00"),
+    "its end is outside": (NIGHT, "2026-01-15T11:00", False, "2026-01-16T07:00"),
+    "summer time": (NIGHT, "2026-07-15T06:00", True, "2026-07-15T10:00"),
+    "over midnight, before it": (_schedule("23:00", "04:00", "UTC"), "2026-01-15T23:30", True, "2026-01-16T04:00"),
+    "over midnight, after it": (_schedule("23:00", "04:00", "UTC"), "2026-01-15T03:00", True, "2026-01-15T04:00"),
+    "a weekday is that of the beginning": (
+        _schedule("23:00", "04:00", "UTC", ("Sat",)),
+        "2026-01-18T03:00",
+        True,
+        "2026-01-18T04:00",
+    ),
+    "not on another day": (_schedule("02:00", "06:00", "UTC", ("Sat", "Sun")), "2026-01-15T03:00", False, "2026-01-17T02:00"),
+    "the same day next week": (_schedule("02:00", "06:00", "UTC", ("Thu",)), "2026-01-15T07:00", False, "2026-01-22T02:00"),
+    "all day": (_schedule("00:00", "00:00", "UTC"), "2026-01-15T12:00", True, "2026-01-16T00:00"),
+    "the hour that is skipped in spring begins after the jump": (NIGHT, "2026-03-08T06:59", False, "2026-03-08T07:00"),
+    "that night is an hour shorter": (NIGHT, "2026-03-08T09:59", True, "2026-03-08T10:00"),
+    "the night in autumn ends by the wall clock": (_schedule("00:30", "06:00"), "2026-11-01T10:30", True, "2026-11-01T11:00"),
+    "before the start": (
+        _schedule("02:00", "06:00", "UTC", (), "2026-02-01T03:00:00Z"),
+        "2026-01-15T03:00",
+        False,
+        "2026-02-01T03:00",
+    ),
+    "a start outside the window waits for it": (
+        _schedule("02:00", "06:00", "UTC", (), "2026-02-01T12:00:00Z"),
+        "2026-01-15T03:00",
+        False,
+        "2026-02-02T02:00",
+    ),
+    "no schedule": (None, "2026-01-15T03:00", True, None),
+    "a start that has passed": (Schedule.model_validate({"startAt": "2026-01-01T00:00:00Z"}), "2026-01-15T03:00", True, None),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_when_it_is_open(row: str) -> None:
+    schedule, now, is_open, changes = ROWS[row]
+    found = opening(schedule, _utc(now))
+    assert (found.open, found.changes) == (is_open, _utc(changes) if changes else None)
+
+
+@given(
+    st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001  hypothesis adds the zone
+    st.integers(0, 23),
+    st.integers(0, 23),
+    st.sampled_from(["UTC", "America/New_York", "Australia/Lord_Howe", "Europe/Berlin", "Asia/Kathmandu"]),
+    st.lists(st.sampled_from(["Mon", "Wed", "Sat", "Sun"]), unique=True).map(tuple),
+)
+def test_what_it_says_of_the_next_change_is_true(now: datetime, start: int, end: int, zone: str, days: tuple[str, ...]) -> None:
+    schedule = _schedule(f"{start:02}:00", f"{end:02}:30", zone, days)
+    found = opening(schedule, now)
+    assert found.changes is not None
+    assert now < found.changes <= now + timedelta(days=8, hours=1)
+    assert opening(schedule, found.changes - timedelta(microseconds=1)).open == found.open
+    if not found.open:
+        assert opening(schedule, found.changes).open
+
+
+def test_what_is_wrong_is_said() -> None:
+    assert "America/New_York" in problem(_schedule("02:00", "06:00", "America/Newyork"))
+    assert problem(NIGHT) == ""
+    cutover = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}
+    assert "Choose All" in problem(Schedule.model_validate(cutover))
