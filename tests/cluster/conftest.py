@@ -137,7 +137,9 @@ class Place:
 
     def settled(self, namespace: str, rows: int, verdicts: AbstractSet[str | None] = frozenset({"equal"})) -> None:
         """Completed as the undisturbed run is: every row once, equal, one finished run, nothing orphaned, no spec written to."""
-        self.wait("its worker has ended", lambda: self.active(namespace) == [])
+        ends = ("old", "new")
+        self.wait("its ends are probed", lambda: all(self.reason(namespace, end, "connection") == "Reachable" for end in ends))
+        self.wait("its workers have ended", lambda: self.active(namespace, probes=True) == [])
         done = self.get("migration", namespace, "shop")
         assert done["status"]["phase"] == "Completed"
         assert done["status"].get("verdict") in verdicts
@@ -150,12 +152,12 @@ class Place:
             assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
         assert self.orphans(namespace) == []
 
-    def active(self, namespace: str) -> list[str]:
-        """Workers of Runs that are not over."""
+    def active(self, namespace: str, *, probes: bool = False) -> list[str]:
+        """Workers of Runs that are not over; of Connections too, with `probes`."""
         return [
             j["metadata"]["name"]
             for j in self.listed("jobs", namespace)
-            if "-probe-" not in j["metadata"]["name"]
+            if (probes or "-probe-" not in j["metadata"]["name"])
             and not any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in j["status"].get("conditions", []))
         ]
 
