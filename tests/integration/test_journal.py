@@ -86,6 +86,11 @@ def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -
     assert show(["store/none"], {"LANDFALL_JOURNAL_URL": url}) == 1
 
 
+def test_a_journal_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(["store/shop"], {"LANDFALL_JOURNAL_URL": f"sqlite:///{tmp_path}/none/journal.db"}) == 1
+    assert "the journal cannot be read" in capsys.readouterr().err
+
+
 def test_a_journal_that_is_down_is_not_waited_for(tmp_path: Path) -> None:
     folder = tmp_path / "later"
     journal = Journal(f"sqlite:///{folder}/journal.db")

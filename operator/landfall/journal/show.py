@@ -6,7 +6,10 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from landfall.journal.store import DEFAULT_URL, Journal
+from landfall.kit.redact import redacted
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -21,7 +24,15 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     if not name:
         parser.error("name the object as NAMESPACE/NAME")
     journal = Journal(environment.get("LANDFALL_JOURNAL_URL") or DEFAULT_URL)
-    told = _samples(journal, namespace, asked) if asked.samples else _lines(journal, namespace, asked)
+    read = _samples if asked.samples else _lines
+    try:
+        told = read(journal, namespace, asked.kind, name, asked.limit)
+    except SQLAlchemyError as error:
+        why = redacted(str(error).splitlines()[0])
+        sys.stderr.write(
+            f"the journal cannot be read: {why}. Run this in the operator's pod, where LANDFALL_JOURNAL_URL leads to it.\n"
+        )
+        return 1
     for line in told:
         sys.stdout.write(f"{line}\n")
     if not told:
@@ -29,13 +40,13 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     return 0 if told else 1
 
 
-def _lines(journal: Journal, namespace: str, asked: argparse.Namespace) -> list[str]:
-    found = journal.lines(namespace, asked.kind, asked.object.partition("/")[2], limit=asked.limit)
+def _lines(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
+    found = journal.lines(namespace, kind, name, limit=limit)
     return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in found]
 
 
-def _samples(journal: Journal, namespace: str, asked: argparse.Namespace) -> list[str]:
-    found = journal.samples(namespace, asked.kind, asked.object.partition("/")[2], limit=asked.limit)
+def _samples(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
+    found = journal.samples(namespace, kind, name, limit=limit)
     return [
         f"{s.at:%Y-%m-%dT%H:%M:%SZ} {s.percent:3} % {s.rows} of {s.total_rows} rows, {s.bytes} bytes, {s.rows_per_second} rows/s"
         for s in found

@@ -216,7 +216,7 @@ def resumable(seen: Observed) -> Decision | None:
 
 def closed(seen: Observed) -> Decision | None:
     """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
-    found = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
+    found = _opening(seen)
     active = seen.active
     if found.open or not (seen.state or seen.started) or (active and active.verb != "run"):
         return None
@@ -228,11 +228,15 @@ def closed(seen: Observed) -> Decision | None:
 
 def not_yet(seen: Observed) -> Decision | None:
     """Planned and approved, and its hour has not come."""
-    found = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
+    found = _opening(seen)
     if found.open:
         return None
     message, again = _closed(seen, found)
     return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=_planned(seen, approved=True))
+
+
+def _opening(seen: Observed) -> schedule.Opening:
+    return schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
 
 
 def _closed(seen: Observed, found: schedule.Opening) -> tuple[str, float]:
@@ -259,7 +263,7 @@ def worker_active(seen: Observed) -> Decision | None:
         else "starting the worker"
     )
     phase = _PHASES.get(seen.state, "Running")
-    until = schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now).changes
+    until = _opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
     return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=_planned(seen, approved=True))
 
