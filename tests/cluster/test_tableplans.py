@@ -65,6 +65,10 @@ def test_a_decision_that_was_committed_beforehand_is_heeded(place: Place, doubtf
     assert _ready(mine) == ("True", "Decided")
     with place.pg.connect(doubtful) as target:
         assert target.execute(b"SELECT seen::text FROM item WHERE id=7").fetchone() == ("2000-01-01 00:00:00",)
+    place.cluster.kubectl("delete", "-n", doubtful, "migration/shop", "--timeout=30s")
+    place.apply(place.move(doubtful, doubtful)[-1])
+    place.until(doubtful, "shop", "AlreadyCompleted")
+    assert _ready(place.get("tableplan", doubtful, "of-mine")) == ("True", "Decided")
 
 
 def test_a_plan_for_a_table_that_is_not_there_says_so(place: Place, doubtful: str) -> None:

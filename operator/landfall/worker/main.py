@@ -97,10 +97,15 @@ class Worker:
                 told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
                 rows = record.result.get("rows")
                 verdict = "equal" if record.state is State.CUT_OVER and plan.mode == "Full" else ""
-                return {**told, **_planned(plan), "rows": rows if isinstance(rows, int) else 0, "verdict": verdict}
+                return {
+                    **told,
+                    **_planned(plan, self._task.plans),
+                    "rows": rows if isinstance(rows, int) else 0,
+                    "verdict": verdict,
+                }
         plan = make_plan(wanted.source, wanted.target, wanted.options)
         self._say(f"planned {len(plan.tables)} tables: {len(plan.to_review)} points to review, {len(plan.blockers)} in the way")
-        return {**_planned(plan), "tables": _proposals(plan, self._task.plans)}
+        return _planned(plan, self._task.plans)
 
     def _run(self) -> dict[str, object]:
         wanted = self._move()
@@ -237,7 +242,8 @@ def _moved(engine: Engine) -> tuple[int, int]:
     return (sum(c.rows for c in done), sum(c.bytes for c in done))
 
 
-def _planned(plan: Plan) -> dict[str, object]:
+def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
+    """What is told of a plan, be it new or the ledger's."""
     moved = [t for t in plan.tables if t.moved]
     gravest = sorted(plan.risks, key=lambda r: -list(Severity).index(r.severity))
     summary = PlanSummary(
@@ -262,7 +268,11 @@ def _planned(plan: Plan) -> dict[str, object]:
             for r in gravest[:_SHOWN_RISKS]
         ),
     )
-    return {"plan": summary, "plan_bytes": base64.b64encode(packed(plan)).decode()}
+    return {
+        "plan": summary,
+        "plan_bytes": base64.b64encode(packed(plan)).decode(),
+        "tables": _proposals(plan, decided_on),
+    }
 
 
 def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TableProposal, ...]:
