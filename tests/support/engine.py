@@ -10,7 +10,7 @@ from landfall.engine.options import Endpoint, Engine, Options
 from landfall.engine.planning.model import Plan
 from landfall.engine.run.migrate import Migration, Outcome
 from landfall.engine.run.plan import make_plan
-from landfall.engine.transfer.work import Event
+from landfall.engine.transfer.work import Dials, Event
 from tests.support.servers import MariaDb, PostgreSql
 
 
@@ -40,6 +40,7 @@ class Move:
     on: Callable[[Event], None] = lambda _: None
     change: Callable[[Plan], Plan] = lambda plan: plan
     events: list[Event] = field(default_factory=list)
+    dials: Dials | None = None
 
     def plan(self) -> Plan:
         """The plan."""
@@ -48,6 +49,7 @@ class Move:
     def run(self) -> Outcome:
         """Plan and run, or resume."""
         migration = Migration(self.source, self.target, self.options, self._event)
+        self.dials = migration.dials
         try:
             plan = None if migration.existing() else self.plan()
             return migration.run("test", plan)

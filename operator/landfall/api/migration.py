@@ -272,17 +272,40 @@ class Step(Model):
     finished_at: Moment | None = Field(default=None, description="When it ended.")
 
 
+class TableProgress(Model):
+    """One table of a run."""
+
+    table: str = Field(description="Table, as the plan names it.")
+    state: Literal["Pending", "Copying", "Copied", "Equal"] = Field(description="How far it is; Equal: compared with its source.")
+    rows: Integer = Field(default=0, ge=0, description="Rows moved.")
+    total_rows: Integer = Field(default=0, ge=0, description="Rows to move, as planned.")
+    bytes: Integer = Field(default=0, ge=0, description="Bytes moved.")
+
+
 class Progress(Model):
     """Numbers of a run, at most five seconds old while it works."""
 
-    percent: Integer = Field(default=0, ge=0, le=100, description="How much of the rows is moved.")
+    percent: Integer = Field(default=0, ge=0, le=100, description="How much of the whole run is done, by the plan's estimates.")
+    step_percent: Integer = Field(default=0, ge=0, le=100, description="How much of the present step is done.")
     rows: Integer = Field(default=0, ge=0, description="Rows moved.")
     total_rows: Integer = Field(default=0, ge=0, description="Rows to move, as planned.")
     bytes: Integer = Field(default=0, ge=0, description="Bytes moved.")
     rows_per_second: Integer = Field(default=0, ge=0, description="Rows a second, of late.")
-    remaining_seconds: Integer | None = Field(default=None, ge=0, description="Estimated time to the end of the copy.")
-    tables_done: Integer = Field(default=0, ge=0, description="Tables that are moved.")
+    bytes_per_second: Integer = Field(default=0, ge=0, description="Bytes a second, of late.")
+    remaining_seconds: Integer | None = Field(default=None, ge=0, description="Estimated time to the end of the run.")
+    checkpoint: str = Field(
+        default="",
+        description="The last checkpoint, as TABLE/CHUNK: everything that was committed up to it is kept, whatever comes.",
+    )
+    checkpoint_seconds: Integer | None = Field(
+        default=None, ge=0, description="Estimated time to a checkpoint at which the run could pause."
+    )
+    tables_done: Integer = Field(default=0, ge=0, description="Tables that are moved and compared.")
     recovered_errors: Integer = Field(default=0, ge=0, description="Failures that the run got over by itself.")
+    escalated_errors: Integer = Field(default=0, ge=0, description="Failures that ended a worker.")
+    tables: tuple[TableProgress, ...] = Field(
+        default=(), max_length=50, description="Tables: those under way first, then the largest ones.", json_schema_extra=ATOMIC
+    )
 
 
 class MigrationStatus(Status):

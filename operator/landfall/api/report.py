@@ -64,11 +64,22 @@ class Report(Model):
     )
 
 
+class Dials(Model):
+    """What of a run may change while it works, as the spec has it now."""
+
+    parallelism: Integer = Field(ge=1, description="Concurrent streams.")
+    batch_rows: Integer = Field(ge=1, description="Most rows between two checkpoints of a stream.")
+    rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second; zero is no limit.")
+    bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second; zero is no limit.")
+    at_once: Boolean = Field(default=False, description="Stop now, and give up the chunks in flight.")
+
+
 class Taken(Model):
     """What the intake answers."""
 
     taken: Integer = Field(description="Number of the report that was taken.")
     lines: Integer = Field(default=-1, description="Number of the last line that is in the journal.")
+    dials: Dials | None = Field(default=None, description="How the worker is to go on; nothing for one that has no choice.")
 
 
 class Task(Model):
@@ -81,6 +92,7 @@ class Task(Model):
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
     digest: str = Field(default="", description="Digest of the plan that may run.")
     quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
+    force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
     forget: Boolean = Field(
         default=False, description="Going back from a run that is not completed leaves no trace in the ledger."
     )

@@ -278,7 +278,7 @@ def _run(wanted: Move, output: Output, *, yes: bool) -> None:
             _approve(wanted, made, output, yes=yes)
         planned = made or migration.ledger.plan(migration.key)
         with _stoppable(migration, output):
-            view.start(planned, _done(migration, planned) if record else None)
+            view.start(planned, migration.moved(planned))
             try:
                 outcome = migration.run(wanted.name, made)
             finally:
@@ -293,17 +293,6 @@ def _run(wanted: Move, output: Output, *, yes: bool) -> None:
         raise
     finally:
         migration.close()
-
-
-def _done(migration: Migration, made: Plan) -> dict[str, tuple[int, int]]:
-    """What an earlier attempt moved, rows and bytes by table."""
-    labels = {t.number: t.label for t in made.tables}
-    found: dict[str, tuple[int, int]] = {}
-    for chunk in migration.ledger.chunks(migration.key):
-        if chunk.done:
-            rows, size = found.get(labels[chunk.table], (0, 0))
-            found[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
-    return found
 
 
 @contextmanager

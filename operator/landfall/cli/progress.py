@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console, Group
@@ -16,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from landfall.engine.planning.model import Plan
+from landfall.engine.run.tally import Numbers, Tally
 from landfall.engine.transfer.work import Event
 
 _PLAIN_SECONDS = 5
@@ -27,77 +27,6 @@ _STATES = {
     "comparing": "comparing both sides and cutting over",
     "cut_over": "cut over",
 }
-
-
-@dataclass(slots=True)
-class _Tally:
-    """Rows and bytes of one table so far."""
-
-    total: int = 0
-    rows: int = 0
-    bytes: int = 0
-    compared: int = 0
-    equal: bool = False
-
-
-class Progress:
-    """Counts events; safe to call from several threads."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._tables: dict[str, _Tally] = {}
-        self._state = ""
-        self._since = time.monotonic()
-        self._resumed = 0
-
-    def expect(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
-        """Take the totals from the plan, and what an earlier attempt has done."""
-        for table in plan.tables:
-            if table.moved:
-                rows, size = (done or {}).get(table.label, (0, 0))
-                self._tables[table.label] = _Tally(table.rows, rows, size)
-                self._resumed += rows
-
-    def count(self, event: Event) -> None:
-        """Take an event in."""
-        with self._lock:
-            if event.kind == "state":
-                self._state = event.text
-                self._since = time.monotonic()
-            tally = self._tables.get(event.table)
-            if tally is None:
-                return
-            if event.kind == "chunk":
-                tally.rows += event.rows
-                tally.bytes += event.bytes
-            elif event.kind == "compared":
-                tally.compared += event.rows
-            elif event.kind == "table":
-                tally.equal = True
-
-    @property
-    def state(self) -> str:
-        """The step that the run is in."""
-        return self._state
-
-    def totals(self) -> tuple[int, int, int, float, float | None]:
-        """Rows done, rows in all, bytes done, rows per second in this step, seconds left if known."""
-        with self._lock:
-            comparing = self._state == "comparing"
-            done = sum(t.compared if comparing else t.rows for t in self._tables.values())
-            total = sum(t.total for t in self._tables.values())
-            size = sum(t.bytes for t in self._tables.values())
-            elapsed = max(time.monotonic() - self._since, 0.001)
-        fresh = done if comparing else done - self._resumed
-        rate = fresh / elapsed
-        left = (total - done) / rate if rate > 0 and total > done else None
-        return done, total, size, rate, left
-
-    def lines(self) -> list[tuple[str, _Tally]]:
-        """The tables that are under way or largest, for display."""
-        with self._lock:
-            items = sorted(self._tables.items(), key=lambda item: (item[1].rows >= item[1].total, -item[1].total))
-        return items[:_SHOWN_TABLES]
 
 
 class View(Protocol):
@@ -166,17 +95,19 @@ class PlainView:
 
     def __init__(self, echo: Callable[[str], None]) -> None:
         self._echo = echo
-        self._progress = Progress()
+        self._tally: Tally | None = None
         self._spoke = time.monotonic()
         self._lock = threading.Lock()
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
         """Take the totals."""
-        self._progress.expect(plan, done)
+        self._tally = Tally(plan, done)
 
     def event(self, event: Event) -> None:
         """Show what a person would want to read in a log."""
-        self._progress.count(event)
+        if self._tally is None:
+            return
+        self._tally.count(event)
         if event.kind == "state":
             self._echo(f"· {_STATES.get(event.text, event.text)}")
         elif event.kind in {"notice", "recovered", "delta"}:
@@ -185,8 +116,7 @@ class PlainView:
             if time.monotonic() - self._spoke < _PLAIN_SECONDS:
                 return
             self._spoke = time.monotonic()
-        done, total, size, rate, left = self._progress.totals()
-        self._echo(f"  {done:,} of {total:,} rows, {sized(size)}, {rate:,.0f} rows/s, {lasting(left)} left")
+        self._echo(f"  {_told(self._tally.numbers())}")
 
     def stop(self) -> None:
         """Nothing to tidy."""
@@ -197,17 +127,18 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._progress = Progress()
+        self._tally: Tally | None = None
         self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4, transient=True)
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
         """Begin to draw."""
-        self._progress.expect(plan, done)
+        self._tally = Tally(plan, done)
         self._live.start()
 
     def event(self, event: Event) -> None:
         """Count it; say what is worth a line that stays."""
-        self._progress.count(event)
+        if self._tally:
+            self._tally.count(event)
         if event.kind in {"notice", "recovered", "delta"}:
             self._console.print(Text(f"  {event.kind}: {event.text}", style="dim"))
 
@@ -216,14 +147,18 @@ class LiveView:
         self._live.stop()
 
     def _drawn(self) -> Group:
-        done, total, size, rate, left = self._progress.totals()
-        share = f"{100 * done / total:.0f} %" if total else ""
+        if self._tally is None:
+            return Group()
+        numbers = self._tally.numbers()
         grid = Table(box=None, pad_edge=False)
         for title in ("table", "rows", "of", "bytes", ""):
             grid.add_column(title, justify="left" if title in {"table", ""} else "right")
-        for name, tally in self._progress.lines():
-            mark = "equal" if tally.equal else ""
-            grid.add_row(name, f"{tally.rows:,}", f"{tally.total:,}", sized(tally.bytes), mark)
-        head = Text(f"{_STATES.get(self._progress.state, self._progress.state)}  {share}", style="bold")
-        tail = Text(f"{done:,} of {total:,} rows  {sized(size)}  {rate:,.0f} rows/s  {lasting(left)} left   (Ctrl-C stops)")
-        return Group(head, grid, tail)
+        for name, tally in self._tally.tables(_SHOWN_TABLES):
+            grid.add_row(name, f"{tally.rows:,}", f"{tally.total:,}", sized(tally.bytes), tally.state.lower())
+        head = Text(f"{_STATES.get(numbers.state, numbers.state)}  {numbers.percent} %", style="bold")
+        return Group(head, grid, Text(f"{_told(numbers)}   (Ctrl-C stops)"))
+
+
+def _told(numbers: Numbers) -> str:
+    rows = f"{numbers.rows:,} of {numbers.total:,} rows"
+    return f"{rows}, {sized(numbers.bytes)}, {numbers.rows_per_second:,.0f} rows/s, {lasting(numbers.remaining_seconds)} left"

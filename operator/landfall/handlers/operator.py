@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from landfall.api.crd import GROUP, VERSION
+from landfall.api.report import Dials
 from landfall.journal.store import Journal
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, KubeError
@@ -30,7 +31,7 @@ _LOG = logging.getLogger("landfall")
 _WORKERS = 8
 _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
-IntakeOf = Callable[[Kube, Reports, Keeper, Callable[[str, str, str], None]], web.Application]
+IntakeOf = Callable[[Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None]], web.Application]
 _LOOPS: dict[str, Callable[[Hands, Object], Awaitable[float | None]]] = {
     "Connection": connection.reconcile,
     "Migration": migration.reconcile,
@@ -48,7 +49,7 @@ class Operator:
         self._settings = settings
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
-        self._intake = intake(kube, self._reports, self._keeper, self.owned)
+        self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
         self._known: set[Key] = set()
         self._resynced = time.monotonic()
         self._watched = time.monotonic()

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from aiohttp import web
 from pydantic import ValidationError
 
-from landfall.api.report import Report, Taken
+from landfall.api.report import Dials, Report, Taken
 from landfall.journal.store import Line, Sample, Teller
 from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
-from landfall.manifests.job import AUDIENCE, LABEL_KIND, LABEL_OWNER
+from landfall.manifests.job import AUDIENCE, LABEL_KIND, LABEL_OWNER, LABEL_VERB
 from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.reports import Reports
 
@@ -25,16 +25,21 @@ _POD = "authentication.kubernetes.io/pod-name"
 _POD_UID = "authentication.kubernetes.io/pod-uid"
 _ACCOUNT = "system:serviceaccount:"
 Changed = Callable[[str, str, str], None]
+Dialled = Callable[[Object], Dials | None]
 
 
 class Intake:
-    """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported."""
+    """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported.
 
-    def __init__(self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed) -> None:
+    `dialled` says of a Migration how its worker is to go on.
+    """
+
+    def __init__(self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed, dialled: Dialled) -> None:
         self._kube = kube
         self._reports = reports
         self._keeper = keeper
         self._changed = changed
+        self._dialled = dialled
 
     def application(self) -> web.Application:
         """Its only path."""
@@ -61,7 +66,16 @@ class Intake:
             self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
         kept = await self._keeper.keep(teller, _lines(report), _samples(report))
         last = report.lines[-1].number if kept and report.lines else -1
-        return web.json_response(Taken(taken=report.sequence, lines=last).model_dump())
+        dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) == "run" else None
+        return web.json_response(Taken(taken=report.sequence, lines=last, dials=dials).model_dump(by_alias=True))
+
+    async def _dials(self, teller: Teller) -> Dials | None:
+        """As the spec has them now. Where it cannot be read, the worker goes on as before."""
+        try:
+            found = await self._kube.get(teller.kind, teller.namespace, teller.name)
+        except KubeError:
+            return None
+        return self._dialled(found) if found else None
 
     async def _teller(self, token: str) -> tuple[Object, Teller] | None:
         """The Job whose pod holds the token, if it is one of ours, and how the journal names them; None for anybody else's."""

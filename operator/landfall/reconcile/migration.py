@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 from landfall.api.connection import Connection
-from landfall.api.migration import DataSpec, Migration
-from landfall.api.report import Report, Task, Verb
+from landfall.api.migration import DataSpec, Migration, Progress
+from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.run import Run, RunFailure, RunStatus
 from landfall.core.migration.decide import decide
+from landfall.core.migration.dials import dials
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.steps import steps
 from landfall.core.outcome import Act, Decision
@@ -119,7 +120,9 @@ class Look:
         """A name for all that a worker is made from: where it changes, what failed is tried again."""
         data = self.migration.spec.data
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
-        wanted = data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers"}) if data else {}
+        wanted = (
+            data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers", "batch_size"}) if data else {}
+        )
         decisions = [p.says for p in self.plans if p.says]
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")
@@ -176,12 +179,15 @@ class Look:
 
 def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunStatus:
     failure = report.failure
+    grave = failure is not None and not failure.transient
+    escalated = (before.progress.escalated_errors if before.progress else 0) + grave
+    progress = report.progress or before.progress or (Progress() if grave else None)
     return before.model_copy(
         update={
             "observed_generation": 1,
             "state": report.state or before.state,
             "plan": report.plan or before.plan,
-            "progress": report.progress or before.progress,
+            "progress": progress.model_copy(update={"escalated_errors": escalated}) if progress else None,
             "verdict": report.verdict or before.verdict,
             "rows": report.rows or before.rows,
             "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
@@ -206,6 +212,11 @@ def _endpoint(connection: Connection) -> Endpoint:
         return Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}")
     secret = f"secret/{spec.secret_ref.name}" if spec.secret_ref else ""
     return Endpoint(engine, spec.host or secret, spec.port or 0, spec.database or "")
+
+
+def dialled(raw: Object) -> Dials | None:
+    """How the worker of a Migration is to go on; nothing where its spec cannot be read."""
+    return None if invalid(Migration, raw) else dials(Migration.model_validate(plain(raw)))
 
 
 def settled(raw: Object) -> bool:
@@ -289,6 +300,7 @@ async def _job(look: Look, act: Act) -> None:
         digest=plan.digest if plan else "",
         quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
         forget=seen.deleting,
+        force=bool(look.migration.spec.cancel and look.migration.spec.cancel.force),
     )
     pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name == "run" else []
     order = jobs.Order(

@@ -14,11 +14,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
-from landfall.api.migration import PlanSummary, Progress, Risk
-from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Failure, Probe, Task
+from landfall.api.migration import PlanSummary, Progress, Risk, TableProgress
+from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
 from landfall.engine.connect.probe import probed
 from landfall.engine.errors import (
@@ -38,6 +39,7 @@ from landfall.engine.planning.model import TablePlan as PlannedTable
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.migrate import Migration as Engine
 from landfall.engine.run.plan import make_plan
+from landfall.engine.run.tally import Tally
 from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
@@ -51,6 +53,8 @@ _GRACE_SECONDS = 20
 _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
 _SHOWN_RISKS = 50
 _SHOWN_COLUMNS = 500
+_SHOWN_TABLES = 50
+_COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
 _PARTS = ("schema", "copy", "index", "validation", "cutover")
 
 
@@ -113,7 +117,8 @@ class Worker:
             record = engine.existing()
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
-            watch = self._watch = _Watch(self._reporter, shown, _moved(engine), self._say)
+            watch = self._watch = _Watch(self._reporter, shown, engine.moved(shown), self._say)
+            self._reporter.heed(partial(_turned, engine))
             outcome = engine.run(wanted.name, plan)
         told: dict[str, object] = {
             "state": State.CUT_OVER.value,
@@ -144,7 +149,8 @@ class Worker:
             key = engine.key
             if engine.ledger.find(key) is None:
                 return {"state": State.CANCELLED.value}
-        done = roll_back(wanted.target, wanted.options, key, discard_writes=discard, forget=self._task.forget)
+        options = replace(wanted.options, takeover_seconds=0) if self._task.force else wanted.options
+        done = roll_back(wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
         return {"state": done.state.value}
 
     # -- what they share ----------------------------------------------------------------------------------------------
@@ -189,28 +195,17 @@ class Worker:
 
 
 class _Watch:
-    """Turns the engine's events into numbers."""
+    """Turns the engine's events into numbers and lines."""
 
-    def __init__(self, reporter: Reporter, plan: Plan, done: tuple[int, int], say: Callable[[str], None]) -> None:
+    def __init__(self, reporter: Reporter, plan: Plan, done: Mapping[str, tuple[int, int]], say: Callable[[str], None]) -> None:
         self._reporter = reporter
         self._say = say
-        self._total = sum(t.rows for t in plan.tables if t.moved)
-        self._rows, self._bytes = done
-        self._began, self._first = time.monotonic(), done[0]
-        self._recovered = self._equal = 0
-        self._lock = threading.Lock()
+        self._tally = Tally(plan, done)
 
     def event(self, event: Event) -> None:
         """Count; called from several threads."""
-        with self._lock:
-            if event.kind == "chunk":
-                self._rows += event.rows
-                self._bytes += event.bytes
-            elif event.kind == "recovered":
-                self._recovered += 1
-            elif event.kind == "table":
-                self._equal += 1
-        if event.kind in {"chunk", "recovered", "table"}:
+        self._tally.count(event)
+        if event.kind in _COUNTED:
             self._reporter.tell(progress=self.progress())
         elif event.kind == "state":
             self._reporter.tell(state=event.text)
@@ -219,27 +214,27 @@ class _Watch:
 
     def progress(self) -> Progress:
         """The numbers so far."""
-        spent = max(time.monotonic() - self._began, 0.001)
-        rate = int((self._rows - self._first) / spent)
-        left = max(self._total - self._rows, 0)
+        now = self._tally.numbers()
         return Progress(
-            percent=min(100, self._rows * 100 // self._total) if self._total else 100,
-            rows=self._rows,
-            total_rows=self._total,
-            bytes=self._bytes,
-            rows_per_second=rate,
-            remaining_seconds=left // rate if rate else None,
-            tables_done=self._equal,
-            recovered_errors=self._recovered,
+            percent=now.percent,
+            step_percent=now.step_percent,
+            rows=now.rows,
+            total_rows=now.total,
+            bytes=now.bytes,
+            rows_per_second=int(now.rows_per_second),
+            bytes_per_second=int(now.bytes_per_second),
+            remaining_seconds=None if now.remaining_seconds is None else round(now.remaining_seconds),
+            checkpoint=now.checkpoint,
+            checkpoint_seconds=None if now.checkpoint_seconds is None else round(now.checkpoint_seconds + 0.5),
+            tables_done=now.equal,
+            recovered_errors=now.recovered,
+            tables=tuple(
+                TableProgress.model_validate(
+                    {"table": label, "state": t.state, "rows": t.rows, "total_rows": t.total, "bytes": t.bytes}
+                )
+                for label, t in self._tally.tables(_SHOWN_TABLES)
+            ),
         )
-
-
-def _moved(engine: Engine) -> tuple[int, int]:
-    """Rows and bytes that earlier attempts moved."""
-    if not engine.ledger.exists():
-        return (0, 0)
-    done = [c for c in engine.ledger.chunks(engine.key) if c.done]
-    return (sum(c.rows for c in done), sum(c.bytes for c in done))
 
 
 def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
@@ -304,6 +299,16 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
         reasons=(*column.reasons, *(f"{c.rows} rows are changed by the rule {c.rule} ({c.kind})" for c in column.converted)),
         decision=(Decision.NEEDS_REVIEW if risky else column.decision).value,
     )
+
+
+def _turned(engine: Engine, dials: Dials) -> None:
+    """Go on as the spec has it now."""
+    engine.dials.parallelism = dials.parallelism
+    engine.dials.batch_rows = dials.batch_rows
+    engine.dials.rows_per_second = dials.rows_per_second
+    engine.dials.bytes_per_second = dials.bytes_per_second
+    if dials.at_once and not engine.stop.forced:
+        engine.stop.now()
 
 
 @contextlib.contextmanager

@@ -11,13 +11,14 @@ import time
 import urllib.error
 import urllib.request
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
-from landfall.api.report import Line, Report, Taken
+from landfall.api.report import Dials, Line, Report, Taken
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
@@ -41,6 +42,11 @@ class Reporter(threading.Thread):
         self._lines = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._heed: Callable[[Dials], None] | None = None
+
+    def heed(self, turn: Callable[[Dials], None]) -> None:
+        """From now on, ask every few seconds how to go on, and pass the answer on."""
+        self._heed = turn
 
     def tell(self, **fields: object) -> None:
         """Take over what has changed."""
@@ -60,10 +66,10 @@ class Reporter(threading.Thread):
             return self._latest.model_copy(update={"lines": tuple(self._spool)[:_AT_ONCE]})
 
     def run(self) -> None:
-        """Send what is new, every few seconds."""
+        """Send what is new, every few seconds; a worker that has a choice of how to go on asks each time."""
         while not self._ended.wait(_EVERY_SECONDS):
             report = self.latest()
-            if report.sequence > self._sent or report.lines:
+            if report.sequence > self._sent or report.lines or self._heed:
                 self._deliver(report)
 
     def finish(self, **fields: object) -> bool:
@@ -88,6 +94,8 @@ class Reporter(threading.Thread):
         if taken is None:
             return False
         self._sent = max(self._sent, report.sequence)
+        if taken.dials and self._heed and not report.final:
+            self._heed(taken.dials)
         with self._lock:
             while self._spool and self._spool[0].number <= taken.lines:
                 self._spool.popleft()

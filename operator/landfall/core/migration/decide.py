@@ -202,15 +202,28 @@ def held_by_person(seen: Observed) -> Decision | None:
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
     if active and not active.suspended:
-        return _working("Pausing", "Pausing", message, Act("suspend", active.name), again=2)
+        return _working("Pausing", "Pausing", f"{message}{_checkpoint(seen)}", Act("suspend", active.name), again=2)
     return Decision("Paused", ("True", "Paused"), message)
+
+
+def _checkpoint(seen: Observed) -> str:
+    """When it will have stopped."""
+    pause = seen.migration.spec.pause if seen.migration else None
+    progress = seen.run.progress if seen.run else None
+    if pause and pause.immediate and not seen.hold:
+        return "; the chunks in flight are given up"
+    if progress and progress.checkpoint_seconds is not None:
+        return f"; the next checkpoint is about {progress.checkpoint_seconds} s away"
+    return "; at the next checkpoint"
 
 
 def resumable(seen: Observed) -> Decision | None:
     """Nothing holds it any more."""
     active = seen.active
     if active and active.suspended:
-        return _working("Running", "Resuming", "resuming", Act("resume", active.name), again=5)
+        last = seen.run.progress.checkpoint if seen.run and seen.run.progress else ""
+        told = f"resuming from checkpoint {last}" if last else "resuming"
+        return _working("Running", "Resuming", told, Act("resume", active.name), again=5)
     return None
 
 
@@ -258,7 +271,7 @@ def worker_active(seen: Observed) -> Decision | None:
         return _working("RollingBack", "RollingBack", "going back", again=15)
     progress = seen.run.progress if seen.run else None
     told = (
-        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second"
+        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second{_left(progress.remaining_seconds)}"
         if progress
         else "starting the worker"
     )
@@ -266,6 +279,10 @@ def worker_active(seen: Observed) -> Decision | None:
     until = _opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
     return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=_planned(seen, approved=True))
+
+
+def _left(seconds: int | None) -> str:
+    return "" if seconds is None else f", about {seconds} s left"
 
 
 def plan_missing(seen: Observed) -> Decision | None:

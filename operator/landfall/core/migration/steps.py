@@ -36,5 +36,5 @@ def _step(number: int, name: str, at: int, seen: Observed, *, stalled: bool, beg
     waiting = number > at or not begun or (number == 1 and not seen.state)
     if waiting:
         return Step.model_validate({"name": name, "status": "Pending"})
-    percent = seen.run.progress.percent if seen.run and seen.run.progress and name == "data_transfer" else 0
+    percent = seen.run.progress.step_percent if seen.run and seen.run.progress and seen.state else 0
     return Step.model_validate({"name": name, "status": "Failed" if stalled else "Running", "percent": percent})

@@ -28,7 +28,7 @@ from landfall.engine.run.plan import read_catalog
 from landfall.engine.run.steps import Outcome
 from landfall.engine.store.ledger import Lease, Ledger
 from landfall.engine.transfer.crew import stopped
-from landfall.engine.transfer.work import Event, Stop, Work
+from landfall.engine.transfer.work import Dials, Event, Stop, Work
 
 _HEARTBEAT_SECONDS = 3
 
@@ -42,6 +42,7 @@ class Migration:
         self.options = options
         self.key = run_key(source, target, options)
         self.stop = Stop()
+        self.dials = Dials(options)
         self._told = report
         self._recovered = 0
         self._control = Control(target, "target")
@@ -63,6 +64,16 @@ class Migration:
             message = f"this migration was {record.state.value.replace('_', ' ')} and its key is used up"
             raise RunEndedError(message, advice="Change spec.data.rerunToken to run it again.")
         return record
+
+    def moved(self, plan: Plan) -> dict[str, tuple[int, int]]:
+        """What earlier attempts moved, as (rows, bytes) by the label of the table."""
+        labels = {t.number: t.label for t in plan.tables}
+        found: dict[str, tuple[int, int]] = {}
+        for chunk in self.ledger.chunks(self.key) if self.ledger.exists() else ():
+            if chunk.done:
+                rows, size = found.get(labels[chunk.table], (0, 0))
+                found[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
+        return found
 
     # -- the whole ----------------------------------------------------------------------------------------------------
 
@@ -126,6 +137,7 @@ class Migration:
             stage,
             self._report,
             self.stop,
+            self.dials,
         )
 
     def _steps(self, work: Work) -> Outcome:

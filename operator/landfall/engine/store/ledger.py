@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from landfall.engine.connect.postgresql import Cells, Control
@@ -258,6 +258,28 @@ class Ledger:
                 for number, condition in enumerate(ranges):
                     copy.write_row((lease.key, table, number, priority, condition))
             self.check(lease)
+
+    def cut_again(self, lease: Lease, cut: Callable[[str], Sequence[str]]) -> None:
+        """Replace the chunks that nobody works on by smaller ones that cover the same rows."""
+        with self.control.transaction():
+            self.check(lease)
+            waiting = self.control.rows(
+                f"SELECT \"table\",number,priority,range FROM {self.schema}.chunk WHERE run=%s AND state='todo' FOR UPDATE SKIP LOCKED",
+                lease.key,
+            )
+            last: dict[int, int] = dict(
+                self.control.rows(f'SELECT "table",max(number) FROM {self.schema}.chunk WHERE run=%s GROUP BY 1', lease.key)
+            )
+            for table, number, priority, condition in waiting:
+                first, *more = cut(condition)
+                where = 'WHERE run=%s AND "table"=%s AND number=%s'
+                self.control.run(f"UPDATE {self.schema}.chunk SET range=%s {where}", first, lease.key, table, number)
+                for piece in more:
+                    last[table] += 1
+                    self.control.run(
+                        f'INSERT INTO {self.schema}.chunk (run,"table",number,priority,range) VALUES (%s,%s,%s,%s,%s)',
+                        *(lease.key, table, last[table], priority, piece),
+                    )
 
     def chunks(self, key: str) -> list[Chunk]:
         """Every chunk of a run."""

@@ -25,6 +25,7 @@ class Crew:
         self._stop = stop
         self._lock = threading.Lock()
         self._failure: Exception | None = None
+        self._threads: list[threading.Thread] = []
 
     @property
     def ended(self) -> bool:
@@ -42,15 +43,22 @@ class Crew:
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> None:
         """Run every body in a thread of its own. Raises the first failure, or InterruptedRunError when asked to stop."""
-        threads = [threading.Thread(target=self._guarded, args=(body,), daemon=True) for body in bodies]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        for body in bodies:
+            self.add(body)
+        joined = 0
+        while joined < len(self._threads):  # it may grow
+            self._threads[joined].join()
+            joined += 1
         if self._failure:
             raise self._failure
         if self._stop.asked:
             raise stopped()
+
+    def add(self, body: Callable[[], None]) -> None:
+        """One more thread; called by `run`, or by a body that it runs."""
+        thread = threading.Thread(target=self._guarded, args=(body,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _guarded(self, body: Callable[[], None]) -> None:
         try:

@@ -17,6 +17,8 @@ from landfall.engine.schema.names import quoted
 
 _AT_LEAST = re.compile(r">=(-?\d+)(?: AND |$)")
 _BELOW = re.compile(r"<(-?\d+)$")
+_INTEGERS = re.compile(r"(.+)>=(-?\d+) AND \1<(-?\d+)")
+_BLOCKS = re.compile(r"ctid >= '\((\d+),0\)'::tid AND ctid < '\((\d+),0\)'::tid")
 _DENSE = 1.5
 _PAGE = 8192
 _LEAST_PAGES = 16
@@ -67,6 +69,26 @@ def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int)
     else:
         cuts = _walked(reader, name, key, first, batch_rows)
     return _between(key, cuts)
+
+
+def pieces(condition: str, count: int) -> list[str]:
+    """A range of an integer key or of blocks in `count` parts of one width; itself alone where it is open or of another kind."""
+    blocks = _BLOCKS.fullmatch(condition)
+    if blocks:
+        low, high = int(blocks.group(1)), int(blocks.group(2))
+        cuts = _even(low, high, count)
+        return [f"ctid >= '({a},0)'::tid AND ctid < '({b},0)'::tid" for a, b in itertools.pairwise([low, *cuts, high])]
+    integers = _INTEGERS.fullmatch(condition)
+    if not integers:
+        return [condition]
+    key, low, high = integers.group(1), int(integers.group(2)), int(integers.group(3))
+    return [f"{key}>={a} AND {key}<{b}" for a, b in itertools.pairwise([low, *_even(low, high, count), high])]
+
+
+def _even(low: int, high: int, count: int) -> list[int]:
+    """The inner boundaries."""
+    step = max(1, -(-(high - low) // count))
+    return list(range(low + step, high, step))
 
 
 def bounds(condition: str) -> tuple[int | None, int | None]:

@@ -17,7 +17,7 @@ from landfall.engine.connect.sqlite import Span
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects import mysql
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
-from landfall.engine.errors import ConnectionLostError, SourceBusyError, UnreachableError
+from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
 from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
 from landfall.engine.schema.names import quoted
@@ -29,6 +29,7 @@ from landfall.engine.transfer.work import Budget, Event, Throttle, Work
 _RETRIES = 4
 _FLOOR = 90 * 1024 * 1024
 _LARGE = 4 * 1024 * 1024
+_LOOK_SECONDS = 0.5
 
 
 @dataclass(slots=True)
@@ -47,9 +48,13 @@ class Streams:
         self._tables = {t.number: t for t in work.plan.tables}
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
         self._budget = Budget(work.options.memory_bytes - _FLOOR)
-        self._throttle = Throttle(work.options.rows_per_second, work.options.bytes_per_second)
+        self._throttle = Throttle(work.dials)
         self._crew = Crew(work.stop)
         self._lock = threading.Lock()
+        self._active: set[int] = set()
+        self._drained = False
+        self._refused = 0
+        self._batch_rows = work.dials.batch_rows
 
     def run(self) -> None:
         """Move every chunk that is not done. Raises the first failure, or InterruptedRunError when asked to stop."""
@@ -60,7 +65,24 @@ class Streams:
         ends = [self._open() for _ in range(min(work.readers, todo))]
         common = work.source.snapshot([e.reader for e in ends])
         work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
-        self._crew.run([partial(self._stream, e) for e in ends])
+        self._active = set(range(len(ends)))
+        self._crew.run([partial(self._stream, number, e) for number, e in enumerate(ends)])
+
+    def _adjust(self, number: int) -> bool:
+        """Heed the dials between two chunks: start streams that are missing, cut smaller; whether this stream is to go on."""
+        work = self._work
+        with self._lock:
+            if work.dials.batch_rows < self._batch_rows:
+                pieces = -(-self._batch_rows // work.dials.batch_rows)
+                work.ledger.cut_again(work.lease, lambda condition: split.pieces(condition, pieces))
+                self._batch_rows = work.dials.batch_rows
+            if number >= work.readers:
+                return False
+            if not self._drained and self._refused != work.dials.parallelism:
+                for missing in sorted(set(range(work.readers)) - self._active):
+                    self._active.add(missing)
+                    self._crew.add(partial(self._added, missing))
+        return True
 
     def _open(self) -> _Ends:
         work = self._work
@@ -78,11 +100,23 @@ class Streams:
             self._work.stop.forget(end)
             end.close()
 
-    def _stream(self, ends: _Ends) -> None:
+    def _added(self, number: int) -> None:
+        """A stream more than the run began with. Where a server has no room for it, the run goes on with those that there are."""
+        try:
+            ends = self._open()
+        except EngineError as error:
+            self._refused = self._work.dials.parallelism
+            self._work.report(Event("notice", text=f"one more stream could not be opened: {error.message}"))
+            with self._lock:
+                self._active.discard(number)
+            return
+        self._stream(number, ends)
+
+    def _stream(self, number: int, ends: _Ends) -> None:
         """Move chunks until none is left; a stream that loses a connection opens new ones a few times."""
         losses = 0
         try:
-            while not self._crew.ended:
+            while not self._crew.ended and self._adjust(number):
                 try:
                     if not self._chunk(ends):
                         return
@@ -96,6 +130,8 @@ class Streams:
                     self._work.stop.wait(0.2 * 2**losses)
                     ends = self._open()
         finally:
+            with self._lock:
+                self._active.discard(number)
             self._close(ends)
 
     def _chunk(self, ends: _Ends) -> bool:
@@ -108,6 +144,7 @@ class Streams:
             raise superseded()
         if len(answer) == 1:
             wire.rows("ROLLBACK")
+            self._drained = True
             return False
         table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
         work.report(Event("begun", self._tables[table].label, text=str(number)))
@@ -118,7 +155,9 @@ class Streams:
             self._budget.give(taken)
         wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
         work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
-        work.stop.wait(self._throttle.pause_after(moved.rows, moved.bytes))
+        ticket = self._throttle.take(moved.rows, moved.bytes)
+        while not self._crew.ended and (left := self._throttle.left(ticket)) > 0:
+            work.stop.wait(min(left, _LOOK_SECONDS))
         return True
 
 

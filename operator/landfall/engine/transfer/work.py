@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from landfall.engine.connect.source import Source
 from landfall.engine.dialects.compare import Shape
@@ -95,23 +95,53 @@ class Budget:
             self._changed.notify_all()
 
 
+class Dials:
+    """What of a run may change while it works. Whoever works looks at it between two chunks."""
+
+    def __init__(self, options: Options) -> None:
+        self.parallelism = options.parallelism
+        self.batch_rows = options.batch_rows
+        self.rows_per_second = options.rows_per_second
+        self.bytes_per_second = options.bytes_per_second
+
+
 class Throttle:
-    """Holds streams back between chunks so that the run stays under its limits. Zero is no limit."""
+    """Holds streams back between chunks so that the run stays under its limits, whatever these are by now. Zero is no limit.
 
-    def __init__(self, rows_per_second: int, bytes_per_second: int) -> None:
-        self._limits = (rows_per_second, bytes_per_second)
+    What was taken is served at the limit's pace; a stream waits until its own amount is.
+    """
+
+    def __init__(self, dials: Dials, clock: Callable[[], float] = time.monotonic) -> None:
+        self._dials = dials
+        self._clock = clock
         self._lock = threading.Lock()
-        self._free_at = time.monotonic()
+        self._taken = (0.0, 0.0)
+        self._served = (0.0, 0.0)
+        self._at = clock()
 
-    def pause_after(self, rows: int, size: int) -> float:
-        """How long to wait after moving this much, in seconds."""
-        cost = max((amount / limit for amount, limit in zip((rows, size), self._limits, strict=True) if limit), default=0.0)
-        if not cost:
-            return 0.0
+    def take(self, rows: int, size: int) -> tuple[float, float]:
+        """Count what was moved; a ticket for `left`."""
         with self._lock:
-            now = time.monotonic()
-            self._free_at = max(self._free_at, now) + cost
-            return self._free_at - now
+            self._serve()
+            self._taken = (self._taken[0] + rows, self._taken[1] + size)
+            return self._taken
+
+    def left(self, ticket: tuple[float, float]) -> float:
+        """How long to wait yet, in seconds."""
+        with self._lock:
+            limits = self._serve()
+            waits = [(mine - done) / limit for mine, done, limit in zip(ticket, self._served, limits, strict=True) if limit]
+            return max(0.0, *waits, 0.0)
+
+    def _serve(self) -> tuple[int, int]:
+        now, limits = self._clock(), (self._dials.rows_per_second, self._dials.bytes_per_second)
+        spent, self._at = now - self._at, now
+        served = [
+            min(taken, done + limit * spent) if limit else taken
+            for taken, done, limit in zip(self._taken, self._served, limits, strict=True)
+        ]
+        self._served = (served[0], served[1])
+        return limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +157,8 @@ class Work:
     lease: Lease
     stage: str
     report: Callable[[Event], None]
-    stop: Stop = field(default_factory=Stop)
+    stop: Stop
+    dials: Dials
 
     @property
     def engine(self) -> Engine:
@@ -150,7 +181,7 @@ class Work:
     @property
     def threads(self) -> int:
         """How many streams work at once."""
-        return max(1, self.options.parallelism)
+        return max(1, self.dials.parallelism)
 
 
 def shape_of(plan: Plan, table: TablePlan) -> Shape:

@@ -1,0 +1,104 @@
+"""What a person may change while rows are on their way: streams, limits, the size of chunks."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from landfall.engine.options import Options
+from landfall.engine.transfer.work import Event
+from tests.support import engine as run
+from tests.support.servers import MariaDb, PostgreSql
+
+_ROWS = 6000
+
+
+def _source(kind: str, name: str, maria: MariaDb, pg15: PostgreSql) -> run.Endpoint:
+    if kind == "mariadb":
+        maria.sql(
+            f"CREATE TABLE t (id INT PRIMARY KEY, v TEXT); INSERT INTO t SELECT seq,repeat('x',200) FROM seq_1_to_{_ROWS}",
+            maria.database(name),
+        )
+        return run.mariadb(maria, name)
+    with pg15.connect(pg15.database(f"{name}s")) as source:
+        source.execute(b"CREATE TABLE t (id int PRIMARY KEY, v text)")
+        source.execute(f"INSERT INTO t SELECT g,repeat('x',200) FROM generate_series(1,{_ROWS}) g".encode())
+        source.execute(b"ANALYZE t")
+    return run.postgresql(pg15, f"{name}s")
+
+
+class _Flights:
+    """How many chunks are in flight, and the sizes of those that landed."""
+
+    def __init__(self) -> None:
+        self.now = self.most = 0
+        self.sizes: list[int] = []
+        self.lock = threading.Lock()
+
+    def event(self, event: Event) -> None:
+        """Count."""
+        with self.lock:
+            if event.kind == "begun":
+                self.now += 1
+                self.most = max(self.most, self.now)
+            elif event.kind == "chunk":
+                self.now -= 1
+                self.sizes.append(event.rows)
+        if event.kind == "begun":
+            time.sleep(0.05)  # so that chunks overlap where there are streams for it
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_more_streams_and_smaller_chunks_from_one_chunk_to_the_next(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str
+) -> None:
+    flights = _Flights()
+    move = run.Move(
+        _source(kind, fresh, maria, pg15),
+        run.postgresql(pg15, pg15.database(fresh)),
+        options=Options(batch_rows=600, parallelism=1),
+    )
+
+    def on(event: Event) -> None:
+        flights.event(event)
+        if event.kind == "chunk" and len(flights.sizes) == 2:
+            assert flights.most == 1
+            assert move.dials is not None
+            move.dials.parallelism, move.dials.batch_rows = 3, 150
+
+    move.on = on
+    assert move.run().rows == _ROWS
+    assert flights.most in {2, 3}
+    assert sum(flights.sizes) == _ROWS
+    assert max(flights.sizes[:2]) > 400
+    assert min(flights.sizes[2:]) < 400
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*),count(DISTINCT id),min(id),max(id) FROM t").fetchone() == (_ROWS, _ROWS, 1, _ROWS)
+
+
+def test_fewer_streams_and_a_limit_that_is_lifted(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    flights = _Flights()
+    move = run.Move(
+        _source("mariadb", fresh, maria, pg15),
+        run.postgresql(pg15, pg15.database(fresh)),
+        options=Options(batch_rows=300, parallelism=4),
+    )
+
+    def lift() -> None:
+        assert move.dials is not None
+        move.dials.rows_per_second = 0
+
+    def on(event: Event) -> None:
+        flights.event(event)
+        if event.kind == "chunk" and len(flights.sizes) == 4:
+            assert move.dials is not None
+            move.dials.parallelism, move.dials.rows_per_second = 1, 1  # an hour, if it stayed
+            flights.most = 0
+            threading.Timer(1.5, lift).start()
+
+    move.on = on
+    assert move.run().rows == _ROWS
+    assert flights.now == 0
+    assert flights.sizes[-3:] == [300, 300, 300]

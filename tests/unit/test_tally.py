@@ -1,0 +1,198 @@
+"""How far a run is, when it will end, and what may change meanwhile: pure, with a clock of its own."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landfall.api.migration import Migration
+from landfall.core.migration.dials import dials
+from landfall.engine.options import Options
+from landfall.engine.planning.model import Plan, TablePlan
+from landfall.engine.run.tally import Numbers, Tally
+from landfall.engine.transfer import split
+from landfall.engine.transfer.work import Dials, Event, Throttle
+
+
+class Clock:
+    """A clock that stands still until it is told."""
+
+    def __init__(self) -> None:
+        self.at = 100.0
+
+    def __call__(self) -> float:
+        """What it shows."""
+        return self.at
+
+
+def _plan(rows: int = 1000, **estimates: int) -> Plan:
+    tables = tuple(
+        TablePlan(n, "s", name, name, (), ("id",), "integer", ("id",), "binary", "", rows=count)
+        for n, (name, count) in enumerate((("big", rows * 9 // 10), ("small", rows // 10)))
+    )
+    told = {"schemaSeconds": 1, "copySeconds": 10, "indexSeconds": 2, "validationSeconds": 6, "cutoverSeconds": 1, **estimates}
+    return Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", tables, (), (), estimates=told)
+
+
+def _chunk(tally: Tally, clock: Clock, number: int, rows: int, seconds: float, table: str = "s.big") -> Numbers:
+    tally.count(Event("begun", table, text=str(number)))
+    clock.at += seconds
+    tally.count(Event("chunk", table, rows, rows * 10, text=str(number)))
+    return tally.numbers()
+
+
+def test_a_copy_is_told_with_its_end() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    tally.count(Event("state", text="copying"))
+    assert tally.numbers().remaining_seconds is None
+    seen = _chunk(tally, clock, 7, 450, 9.0)  # twice as slow as estimated, so all that follows is expected to be, too
+    assert (seen.rows, seen.total, seen.bytes, seen.step_percent, seen.checkpoint) == (450, 1000, 4500, 45, "s.big/7")
+    assert seen.remaining_seconds == pytest.approx(11.0 + 9 * 2.0)
+    assert seen.percent == int(100 * (1 + 4.5) / 20)
+    assert seen.rows_per_second == pytest.approx(50)
+
+
+def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), {"s.big": (800, 8000)}, clock)
+    tally.count(Event("state", text="copying"))
+    seen = _chunk(tally, clock, 1, 100, 2.0)
+    assert (seen.rows, seen.step_percent) == (900, 90)
+    assert seen.remaining_seconds == pytest.approx(2.0 + 9 * 2.0)
+
+
+def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    tally.count(Event("state", text="copying"))
+    _chunk(tally, clock, 1, 10, 3.0)
+    tally.count(Event("begun", "s.big", text="2"))
+    clock.at += 1
+    assert tally.numbers().checkpoint_seconds == pytest.approx(2.0)
+    clock.at += 9
+    assert tally.numbers().checkpoint_seconds == 0.0
+    tally.count(Event("recovered", text="the connection was lost"))
+    assert tally.numbers().checkpoint_seconds is None
+    assert tally.numbers().recovered == 1
+
+
+def test_tables_under_way_come_first_and_are_told_by_state() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    tally.count(Event("state", text="copying"))
+    tally.count(Event("begun", "s.small", text="0"))
+    assert [(name, t.state) for name, t in tally.tables(9)] == [("s.small", "Copying"), ("s.big", "Pending")]
+    _chunk(tally, clock, 1, 900, 1.0)
+    tally.count(Event("chunk", "s.small", 100, 1, text="0"))
+    assert {t.state for _, t in tally.tables(9)} == {"Copied"}
+    tally.count(Event("table", "s.big", 900, text="equal"))
+    assert {name: t.state for name, t in tally.tables(9)}["s.big"] == "Equal"
+    assert [name for name, _ in tally.tables(1)] == ["s.big"]
+
+
+@given(st.lists(st.floats(0.75, 1.3), min_size=20, max_size=20), st.floats(0.2, 5.0))
+def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float], off: float) -> None:
+    """Every step takes `off` times its estimate, with chunks of uneven speed: what is told lies within 25 % of the whole."""
+    clock = Clock()
+    tally = Tally(_plan(2000, copySeconds=40, validationSeconds=24), clock=clock)
+    began, told = clock.at, []
+    whole = sum(jitter)
+    for state, seconds, event in (("copying", 40, "chunk"), ("comparing", 25, "compared")):
+        tally.count(Event("state", text=state))
+        for number, part in enumerate(jitter):
+            clock.at += seconds * off * part / whole
+            tally.count(Event(event, "s.big", 100, 0, text=str(number)))
+            told.append((clock.at, tally.numbers().remaining_seconds))
+        if state == "copying":
+            tally.count(Event("state", text="indexing"))
+            clock.at += 2 * off
+    ended = clock.at
+    for at, remaining in told:
+        if at - began > (ended - began) / 2:
+            assert remaining is not None
+            assert abs(at + remaining - ended) <= 0.25 * (ended - began)
+
+
+def test_percent_never_goes_back_and_ends_at_a_hundred() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    seen = [tally.numbers().percent]
+    for state in ("schema", "copying", "indexing", "comparing", "cut_over"):
+        tally.count(Event("state", text=state))
+        seen.append(tally.numbers().percent)
+        if state == "copying":
+            seen += [_chunk(tally, clock, n, 300, 1.0).percent for n in range(3)]
+    assert seen == sorted(seen)
+    assert (seen[-1], tally.numbers().remaining_seconds) == (100, 0.0)
+
+
+# -- what may change --------------------------------------------------------------------------------------------------
+
+
+def test_a_limit_that_is_lifted_ends_the_wait() -> None:
+    clock, turned = Clock(), Dials(Options(rows_per_second=10))
+    throttle = Throttle(turned, clock)
+    ticket = throttle.take(1000, 5)
+    assert throttle.left(ticket) == pytest.approx(100)
+    clock.at += 50
+    assert throttle.left(ticket) == pytest.approx(50)
+    turned.rows_per_second = 100
+    assert throttle.left(ticket) == pytest.approx(5)
+    turned.rows_per_second, turned.bytes_per_second = 0, 1
+    assert throttle.left(ticket) == 0  # a new limit is for what is moved from now on
+    assert throttle.left(throttle.take(1, 7)) == pytest.approx(7)
+
+
+@given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 30)), min_size=1, max_size=20))
+def test_streams_together_stay_under_the_limit(taken: list[tuple[int, float]]) -> None:
+    clock = Clock()
+    throttle = Throttle(Dials(Options(rows_per_second=50)), clock)
+    began = clock.at
+    moved = 0
+    for rows, idle in taken:
+        clock.at += idle
+        clock.at += throttle.left(throttle.take(rows, 0))
+        moved += rows
+        assert moved <= 50 * (clock.at - began) + 1e-6
+
+
+@given(st.integers(-1000, 1000), st.integers(1, 5000), st.integers(1, 9))
+def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> None:
+    found = split.pieces(f"`id`>={low} AND `id`<{low + width}", count)
+    assert len(found) <= count
+    edges = [split.bounds(piece) for piece in found]
+    assert (edges[0][0], edges[-1][1]) == (low, low + width)
+    assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
+
+
+@pytest.mark.parametrize(
+    "condition", ["", "`id`<5", "`id`>=5", "`a`>=1 AND (`a`>1 OR `a`=1 AND `b`>=2) AND `a`<3", "`a`>=1 AND `b`<3"]
+)
+def test_a_range_that_is_open_or_of_many_columns_stays_whole(condition: str) -> None:
+    assert split.pieces(condition, 4) == [condition]
+
+
+def test_blocks_are_cut_too() -> None:
+    found = split.pieces("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid", 2)
+    assert found == ["ctid >= '(10,0)'::tid AND ctid < '(12,0)'::tid", "ctid >= '(12,0)'::tid AND ctid < '(13,0)'::tid"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "at_once"),
+    [
+        ({}, False),
+        ({"desiredState": "Paused"}, False),
+        ({"desiredState": "Paused", "pause": {"immediate": True}}, True),
+        ({"desiredState": "Completed", "pause": {"immediate": True}}, False),
+        ({"desiredState": "Cancelled"}, True),
+    ],
+)
+def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[str, object], at_once: bool) -> None:  # noqa: FBT001
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "parallelism": 3}
+    told = dials(Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, **spec}}))
+    assert told is not None
+    assert (told.at_once, told.parallelism, told.batch_rows) == (at_once, 3, 10_000)
