@@ -107,10 +107,17 @@ class Look:
             return False
         state = known.get("status", {}).get("state", "")
         started = self.migration.status and self.migration.status.start_time
-        if state in ENDED | {"cut_over"} or not (state or started):
+        under_way = state not in ENDED | {"cut_over"} and bool(state or started)
+        if not (under_way or await self._going_back(known)):
             return False
         self.run, self.name, self.key = known, before, str(known["spec"]["key"])
         return True
+
+    async def _going_back(self, run: Object) -> bool:
+        """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""
+        listed = await jobs.jobs_of(self.hands, self.namespace, "Run", run["metadata"]["name"])
+        seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.hands.clock())
+        return any(job.verb == "back" and not job.over for job in seen)
 
     def _mine(self, run: Object | None) -> bool:
         uid = self.raw["metadata"]["uid"]

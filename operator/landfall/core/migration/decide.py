@@ -172,9 +172,9 @@ def _cancelled(seen: Observed, message: str) -> Decision:
 
 def run_differs(seen: Observed) -> Decision | None:
     """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
-    if not seen.run_differs:
-        return None
     active = seen.active
+    if not seen.run_differs or (active and active.verb == "back"):
+        return None  # what goes back is let finish
     message = (
         f"the run {seen.run_name} has begun, and the spec has come to ask for another one (mode, rerunToken or a Connection changed)."
         " Set it back to go on; or set desiredState: Cancelled to drop what was staged, and then ask anew."
