@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -152,6 +153,21 @@ class Place:
             assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
         assert self.orphans(namespace) == []
 
+    def worker(self, namespace: str) -> str:
+        """The pod that runs the migration."""
+        pods = [p for p in self.listed("pods", namespace) if p["status"]["phase"] == "Running"]
+        return str(next(p["metadata"]["name"] for p in pods if "-run-" in p["metadata"]["name"]))
+
+    @staticmethod
+    def process(pod: str) -> Path:
+        """The worker's process, as this machine sees it."""
+        for process in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                is_worker = process.name.isdigit() and (process / "cmdline").read_bytes().endswith(b"landfall\0worker\0")
+                if is_worker and f"HOSTNAME={pod}".encode() in (process / "environ").read_bytes():
+                    return process
+        return pytest.fail(f"{pod} has no process")
+
     def active(self, namespace: str, *, probes: bool = False) -> list[str]:
         """Workers of Runs that are not over; of Connections too, with `probes`."""
         return [
@@ -200,7 +216,7 @@ def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-@contextmanager
+@contextlib.contextmanager
 def placed() -> Iterator[Place]:
     """The cluster with the chart and both database servers; what was not running before is ended afterwards."""
     found = machine.running()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -42,33 +40,18 @@ def _settled(place: Place, namespace: str) -> None:
     place.settled(namespace, _ROWS)
 
 
-def _worker(place: Place, namespace: str) -> str:
-    pods = [p for p in place.listed("pods", namespace) if p["status"]["phase"] == "Running"]
-    return str(next(p["metadata"]["name"] for p in pods if "-run-" in p["metadata"]["name"]))
-
-
-def _process(pod: str) -> Path:
-    """The worker's process, as this machine sees it."""
-    for process in Path("/proc").iterdir():
-        with contextlib.suppress(OSError):
-            is_worker = process.name.isdigit() and (process / "cmdline").read_bytes().endswith(b"landfall\0worker\0")
-            if is_worker and f"HOSTNAME={pod}".encode() in (process / "environ").read_bytes():
-                return process
-    return pytest.fail(f"{pod} has no process")
-
-
 def test_the_worker_is_deleted(place: Place, running: str) -> None:
-    place.cluster.kubectl("delete", "pod", "-n", running, _worker(place, running), "--wait=false")
+    place.cluster.kubectl("delete", "pod", "-n", running, place.worker(running), "--wait=false")
     _settled(place, running)
 
 
 def test_the_worker_is_killed(place: Place, running: str) -> None:
-    place.cluster.kubectl("delete", "pod", "-n", running, _worker(place, running), "--force", "--grace-period=0")
+    place.cluster.kubectl("delete", "pod", "-n", running, place.worker(running), "--force", "--grace-period=0")
     _settled(place, running)
 
 
 def test_the_worker_is_evicted(place: Place, running: str) -> None:
-    name = _worker(place, running)
+    name = place.worker(running)
     eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": running}}
     path = f"/api/v1/namespaces/{running}/pods/{name}/eviction"
     place.cluster.kubectl("create", "--raw", path, "-f", "-", stdin=json.dumps(eviction))
@@ -103,8 +86,8 @@ def test_the_source_restarts(place: Place, running: str) -> None:
 
 
 def test_the_worker_runs_out_of_memory(place: Place, running: str) -> None:
-    pod = _worker(place, running)
-    (_process(pod) / "oom_score_adj").write_text(
+    pod = place.worker(running)
+    (place.process(pod) / "oom_score_adj").write_text(
         "1000", encoding="ascii"
     )  # the kernel takes the worker, not what eats in small bites
     hungry = "import os, time\nfor _ in range(400):\n  if os.fork() == 0:\n    kept = bytearray(1 << 22); time.sleep(60)"
@@ -149,7 +132,7 @@ def test_the_intake_believes_nobody_else(place: Place, running: str) -> None:
 
 
 def test_a_token_of_a_worker_opens_nothing_else(place: Place, running: str) -> None:
-    pod = _worker(place, running)
+    pod = place.worker(running)
     token = place.cluster.kubectl("exec", "-n", running, pod, "--", "cat", "/var/run/landfall/token")
     answer = place.cluster.kubectl("--token", token.strip(), "auth", "whoami", check=False)
     assert "system:serviceaccount" not in answer

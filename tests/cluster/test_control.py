@@ -1,0 +1,114 @@
+"""A person is in control of a run: limits and streams while it works, a pause at once, a cancellation that waits for nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.conftest import Object, Place
+
+_ROWS = 30_000
+_SLOW = {"limits": {"rowsPerSecond": 2_000}, "batchSize": 1_000, "parallelism": 1}
+
+
+@pytest.fixture
+def documents(request: pytest.FixtureRequest, place: Place) -> list[Object]:
+    """The manifests of a Migration that is in the middle of its copy."""
+    name = place.namespace(request.node.name)
+    place.databases(name, _ROWS)
+    made = place.move(name, name, data=_SLOW)
+    place.apply(*made)
+    place.wait("rows arrive", lambda: _progress(place, name).get("rows", 0) > 0)
+    return made
+
+
+def _name(documents: list[Object]) -> str:
+    return str(documents[-1]["metadata"]["namespace"])
+
+
+def _progress(place: Place, namespace: str) -> dict[str, object]:
+    return dict(place.get("migration", namespace, "shop").get("status", {}).get("progress", {}))
+
+
+def _runs(place: Place, namespace: str) -> list[str]:
+    """The pods that run the migration."""
+    names = [p["metadata"]["name"] for p in place.listed("pods", namespace) if p["status"]["phase"] == "Running"]
+    return [name for name in names if "-run-" in name]
+
+
+def _staged(place: Place, namespace: str) -> int:
+    """How many tables are left in staging."""
+    with place.pg.connect(namespace) as target:
+        found = target.execute(b"SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'landfall_stage%'").fetchone()
+    return int(found[0]) if found else -1
+
+
+@contextlib.contextmanager
+def _locked(place: Place, namespace: str) -> Iterator[None]:
+    """Nobody can write to the staged table meanwhile, so the chunk in flight does not end."""
+    with place.pg.connect(namespace) as other, other.transaction():
+        (stage,) = other.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() or ("",)
+        other.execute(f"LOCK TABLE {stage}.item IN EXCLUSIVE MODE".encode())
+        time.sleep(2)  # a chunk is waiting by now
+        yield
+
+
+def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents: list[Object]) -> None:
+    name = _name(documents)
+    told = place.get("migration", name, "shop")["status"]["progress"]
+    assert told["checkpoint"].startswith(f"{name}.item/")
+    assert told["remainingSeconds"] > 3
+    tables = {t["table"]: t for t in told["tables"]}
+    assert tables[f"{name}.item"]["state"] == "Copying"
+    assert 0 < tables[f"{name}.item"]["rows"] < _ROWS == tables[f"{name}.item"]["totalRows"]
+    documents[-1]["spec"]["data"] |= {"limits": {}, "parallelism": 3, "batchSize": 500}
+    place.apply(*documents)
+    began = time.monotonic()
+    done = place.until(name, "shop", "Completed")
+    assert time.monotonic() - began < 12  # with the limit it would have been more
+    place.settled(name, _ROWS)
+    assert [j for j in place.listed("jobs", name) if "-run-" in j["metadata"]["name"]][1:] == []
+    final = done["status"]["progress"]
+    assert (final["percent"], final["tables"][0]["state"], final["rows"]) == (100, "Equal", _ROWS + 100)
+
+
+def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: list[Object]) -> None:
+    name = _name(documents)
+    with _locked(place, name):
+        documents[-1]["spec"] |= {"desiredState": "Paused", "pause": {"reason": "the disk is slow", "immediate": True}}
+        place.apply(*documents)
+        place.wait("the worker is gone", lambda: not _runs(place, name), 12)
+    paused = place.until(name, "shop", "Paused")
+    assert "the disk is slow" in str(paused["status"]["conditions"])
+    rows = paused["status"]["progress"]["rows"]
+    assert 0 < rows < _ROWS
+    documents[-1]["spec"] |= {"desiredState": "Completed"}
+    documents[-1]["spec"]["data"] |= {"limits": {}}
+    place.apply(*documents)
+    place.until(name, "shop", "Completed")
+    place.settled(name, _ROWS)
+    told = place.cluster.kubectl("get", "events", "-n", name, "-o", "jsonpath={.items[*].message}")
+    assert f"resuming from checkpoint {name}.item/" in told
+
+
+def test_a_cancellation_by_force_waits_for_no_worker(place: Place, documents: list[Object]) -> None:
+    """The worker is frozen, as on a node that nobody reaches: without force its word is awaited for half a minute."""
+    name = _name(documents)
+    frozen = place.process(place.worker(name))
+    os.kill(int(frozen.name), signal.SIGSTOP)
+    try:
+        documents[-1]["spec"] |= {"desiredState": "Cancelled", "cancel": {"force": True, "reason": "wrong night"}}
+        place.apply(*documents)
+        place.until(name, "shop", "Cancelled", 15)
+        assert _staged(place, name) == 0
+        assert frozen.exists()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(frozen.name), signal.SIGCONT)
+    place.wait("the frozen one gives up", lambda: not frozen.exists(), 60)
+    assert (_staged(place, name), place.rows(name)) == (0, -1)
