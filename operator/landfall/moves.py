@@ -113,9 +113,6 @@ def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision
         if plan.spec.migration_ref.name != name:
             continue
         for decision in plan.spec.decisions:
-            if decision.decision == "Override":
-                message = f"TablePlan {plan.metadata.name}: {decision.column}: Override is not supported by this version"
-                raise SpecError(message, advice="Approve it, choose a policy, give it a targetColumn, or exclude it.")
             yield ColumnDecision(
                 schema=plan.spec.source.schema_ or "",
                 table=plan.spec.source.table,

@@ -5,23 +5,39 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Status, list_map
+from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Status, list_map, rules
 
 
 class Decision(Model):
     """A person's word on one column."""
 
+    model_config = rules(
+        ("(self.decision == 'Override') == has(self.expression)", "Override takes an expression, and nothing else does")
+    )
+
     column: str = Field(min_length=1, description="Column, as the source spells it.")
     decision: Literal["Approve", "Reject", "Override", "Exclude"] = Field(description="What is decided.")
-    expression: str | None = Field(default=None, description="With Override: an expression in the source's SQL to store instead.")
+    expression: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=4000,
+        description="With Override: an expression in the source's SQL to store instead.",
+    )
     target_column: str | None = Field(default=None, min_length=1, description="Another name in the target.")
     policy: str | None = Field(
         default=None, description="What becomes of values that the target cannot hold, as in data.policies."
     )
     comment: str | None = Field(default=None, description="Why.")
     digest: str | None = Field(default=None, description="Digest of the mapping that was decided on.")
+
+    @model_validator(mode="after")
+    def _expressed(self) -> Decision:
+        if (self.decision == "Override") != (self.expression is not None):
+            message = "Override takes an expression, and nothing else does"
+            raise ValueError(message)
+        return self
 
 
 class SourceTable(Model):

@@ -9,6 +9,7 @@ import contextlib
 import ssl
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from landfall.engine.connect.faults import from_mysql
@@ -30,8 +31,20 @@ _PINNED = (
 )
 _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
+_BINARY, _BINARY_FLAG = 63, 128
 
 Row = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of a result as the protocol describes it: type, length in octets, decimals, flags and character set by number."""
+
+    type: int
+    length: int
+    decimals: int
+    flags: int
+    charset: int
 
 
 class MySqlSession:
@@ -104,6 +117,16 @@ class MySqlSession:
         except MySQLdb.Error as error:
             raise self._translated(error) from error
         return [tuple(None if v is None else _text(v) for v in row) for row in found]
+
+    def described(self, sql: str) -> ResultColumn:
+        """The first column of a query's result."""
+        try:
+            self._connection.query(sql)
+            result = self._connection.store_result()
+            (_, kind, _, length, _, decimals, _), flags = result.describe()[0], result.field_flags()[0]
+        except MySQLdb.Error as error:
+            raise self._translated(error) from error
+        return ResultColumn(kind, length, decimals, flags, _BINARY if flags & _BINARY_FLAG else 0)
 
     def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]:
         """Stream the rows of a statement as bytes, one by one."""

@@ -83,6 +83,12 @@ class Control:
         found = self.rows(statement, *values)
         return found[0][0] if found else None
 
+    def described(self, statement: str) -> tuple[int, int]:
+        """Type and type modifier of a query's first column."""
+        with faults(self._side):
+            result = self.raw.execute(statement.encode()).pgresult
+        return (result.ftype(0), result.fmod(0)) if result else (0, -1)
+
     @contextlib.contextmanager
     def transaction(self, *, undo: bool = False) -> Iterator[None]:
         """A transaction, or a savepoint inside one; `undo` rolls it back at the end whatever happens."""

@@ -50,7 +50,7 @@ class SourceQueries:
         keys = [(source, m) for source, _, m in shape._keys]  # noqa: SLF001
         if self._native:
             self._from = f"ONLY {quoted(shape.schema)}.{quoted(shape.name)}"
-            self._copy = ",".join(quoted(source) for source, _ in copied) or "NULL"
+            self._copy = ",".join(m.copy for _, m in copied) or "NULL"
             self._number = postgresql.native_number([(m.check_source, m) for _, m in compared], hashed=shape.hashed)
             self._key_line = f"ROW({','.join(m.check_source for _, m in keys)})::text"
             key_number = f"('x'||left(md5({self._key_line}),3))::bit(12)::int"

@@ -17,7 +17,7 @@ Rename = Callable[[str], str]
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
-_DIALECTS = {"MySQL": "mysql", "MariaDB": "mysql", "SQLite": "sqlite"}
+_DIALECTS = {"MySQL": "mysql", "MariaDB": "mysql", "SQLite": "sqlite", "PostgreSQL": "postgres"}
 
 
 class UntranslatableError(ValueError):
@@ -34,6 +34,32 @@ def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = fr
         if column.name in widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
     return _written(tree.expressions[0], rename)
+
+
+def scalar(sql: str, engine: str) -> exp.Expr:
+    """One expression of a source, parsed. Raises UntranslatableError where it is anything else."""
+    if engine in {"MySQL", "MariaDB"} and "\\" in sql:
+        message = "write CHAR(92) for a backslash: whether it escapes depends on the session"
+        raise UntranslatableError(message)
+    try:
+        trees = [t for t in sqlglot.parse(f"SELECT {sql}", read=_DIALECTS[engine]) if t is not None]
+    except SqlglotError as error:
+        raise UntranslatableError(str(error).splitlines()[0]) from error
+    tree = trees[0] if len(trees) == 1 else None
+    told = [name for name, value in tree.args.items() if value] if isinstance(tree, exp.Select) else []
+    if (
+        tree is None
+        or told != ["expressions"]
+        or len(tree.expressions) != 1
+        or isinstance(tree.expressions[0], exp.Alias | exp.Star)
+    ):
+        message = "it is not a single expression"
+        raise UntranslatableError(message)
+    if any(node.comments for node in tree.walk()):
+        message = "it has a comment; the TablePlan has a field for that"
+        raise UntranslatableError(message)
+    found: exp.Expr = tree.expressions[0]
+    return found
 
 
 def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str:

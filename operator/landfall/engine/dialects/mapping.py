@@ -62,7 +62,7 @@ class Mapping:
 
     `copy` yields the field's text or NULL; `quoted` fields may hold any byte. `check_source` and `check_target` yield
     the same canonical text, or NULL; those with `measured` are length-prefixed in the row because they hold any text.
-    Where a column is not `nullable` the queries spare themselves the question, row by row, whether it is NULL.
+    `operand` is the expression that a person put in the column's place, if any. Where a column is not `nullable` the queries spare themselves the question, row by row, whether it is NULL.
     """
 
     target_type: str
@@ -78,6 +78,7 @@ class Mapping:
     type_name: str = ""
     checks: tuple[tuple[str, str], ...] = ()
     nullable: bool = True
+    operand: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,11 @@ def name(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def operand(column: Column) -> str:
+    """What is read for a column: itself, or the expression that a person put in its place."""
+    return f"({column.expression})" if column.expression else name(column.name)
+
+
 def table_name(table: Table) -> str:
     """The table with its schema."""
     return f"{name(table.schema)}.{name(table.name)}"
@@ -69,7 +74,7 @@ def _zero(c: str) -> str:
 
 def probes(column: Column) -> tuple[Probe, ...]:
     """What must be counted before this column can be mapped."""
-    c, kind = name(column.name), column.type.name
+    c, kind = operand(column), column.type.name
     if column.generated is not None:
         return ()
     if column.type.text.startswith("tinyint(1)") and not column.identity:
@@ -91,7 +96,7 @@ def probes(column: Column) -> tuple[Probe, ...]:
 def long_octets(table: Table) -> str:
     """SQL for the octets of a row's long columns, or nothing where the table has none."""
     long = [c for c in table.columns if c.type.name in LONG | {"blob", "text"}]
-    return "+".join(f"COALESCE(OCTET_LENGTH({name(c.name)}),0)" for c in long)
+    return "+".join(f"COALESCE(OCTET_LENGTH({operand(c)}),0)" for c in long)
 
 
 # -- mapping --------------------------------------------------------------------------------------------------------
@@ -107,7 +112,7 @@ def mapping(column: Column, facts: ColumnFacts) -> Mapping:
 
 
 def _plain(column: Column, target: str, *, target_check: str, reason: str, **more: str) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     copy = more.get("copy", c)
     return Mapping(
         target_type=target,
@@ -120,7 +125,7 @@ def _plain(column: Column, target: str, *, target_check: str, reason: str, **mor
 
 
 def _integer(column: Column, facts: ColumnFacts) -> Mapping:
-    c, kind = name(column.name), column.type
+    c, kind = operand(column), column.type
     if kind.text.startswith("tinyint(1)") and not column.identity and not facts.count(Violation.NOT_BOOLEAN):
         return replace(
             _plain(column, "boolean", target_check="{c}::int::text", reason="TINYINT(1) that holds only 0 and 1"),
@@ -138,7 +143,7 @@ def _integer(column: Column, facts: ColumnFacts) -> Mapping:
 
 
 def _decimal(column: Column, _facts: ColumnFacts) -> Mapping:
-    kind, c = column.type, name(column.name)
+    kind, c = column.type, operand(column)
     copy = f"{c}+0" if "zerofill" in kind.text else c
     target = f"numeric({kind.precision},{kind.scale})"
     made = _plain(column, target, target_check="{c}::text", reason="same precision and scale", copy=copy)
@@ -146,7 +151,7 @@ def _decimal(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _float(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     double = column.type.name == "double"
     wide = c if double else f"{c}*1e0"
     made = Mapping(
@@ -161,7 +166,7 @@ def _float(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _bit(column: Column, _facts: ColumnFacts) -> Mapping:
-    c, size = name(column.name), column.type.precision or column.type.length or 1
+    c, size = operand(column), column.type.precision or column.type.length or 1
     if size == 1:
         return replace(
             _plain(column, "boolean", target_check="{c}::int::text", reason="BIT(1)", copy=f"({c}+0)"),
@@ -172,7 +177,7 @@ def _bit(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _moment(column: Column, facts: ColumnFacts) -> Mapping:
-    c, kind = name(column.name), column.type
+    c, kind = operand(column), column.type
     fraction = kind.precision or 0
     target, check_target = {
         "date": ("date", "{c}::text"),
@@ -211,7 +216,7 @@ _MOMENT_REASONS = {
 
 
 def _time(column: Column, _facts: ColumnFacts) -> Mapping:
-    c, fraction = name(column.name), column.type.precision or 0
+    c, fraction = operand(column), column.type.precision or 0
     trimmed = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({c} AS CHAR)))" if fraction else f"CAST({c} AS CHAR)"
     return Mapping(
         target_type=f"interval({fraction})",
@@ -225,7 +230,7 @@ def _time(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _text_value(column: Column) -> str:
-    c = name(column.name)
+    c = operand(column)
     return c if column.type.charset in UTF8 else f"CONVERT({c} USING utf8mb4)"
 
 
@@ -261,7 +266,7 @@ def _text(column: Column, facts: ColumnFacts) -> Mapping:
 def _json(column: Column, _facts: ColumnFacts) -> Mapping:
     value = _text_value(column)
     if column.type.text == "json":
-        value = f"CAST({name(column.name)} AS CHAR CHARACTER SET utf8mb4)"
+        value = f"CAST({operand(column)} AS CHAR CHARACTER SET utf8mb4)"
     return Mapping(
         target_type="json",
         copy=value,
@@ -273,7 +278,7 @@ def _json(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _blob(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     return Mapping(
         target_type="bytea",
         copy=f"CONCAT(X'5C78',HEX({c}))",
@@ -285,7 +290,7 @@ def _blob(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _spatial(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     return Mapping(
         target_type="bytea",
         copy=f"CONCAT(X'5C78',HEX({c}))",
@@ -299,7 +304,7 @@ def _spatial(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _enum(column: Column, facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     rule = facts.rule(Violation.TYPE_MISMATCH)
     copy, checked, note = c, c, ""
     if rule and rule.action == "Null":
@@ -327,7 +332,7 @@ def _enum(column: Column, facts: ColumnFacts) -> Mapping:
 
 
 def _set(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = f"CONVERT({name(column.name)} USING utf8mb4)"
+    c = f"CONVERT({operand(column)} USING utf8mb4)"
     labels = ",".join(literal(label) for label in column.type.labels)
     escaped = f"REPLACE(REPLACE({c},X'5C',X'5C5C'),X'22',X'5C22')"
     filled = f"CONCAT(X'7B22',REPLACE({escaped},X'2C',X'222C22'),X'227D')"
@@ -346,7 +351,7 @@ def _set(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _address(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     target, check = ("uuid", "{c}::text") if column.type.name == "uuid" else ("inet", "host({c})")
     return Mapping(
         target_type=target,
@@ -359,7 +364,7 @@ def _address(column: Column, _facts: ColumnFacts) -> Mapping:
 
 
 def _year(column: Column, _facts: ColumnFacts) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     return _plain(column, "smallint", target_check="{c}::text", reason="a year is a number", copy=f"{c}+0")
 
 
@@ -387,7 +392,7 @@ _BUILDERS: tuple[tuple[frozenset[str], _Builder], ...] = (
 
 def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     """One row of CSV input with control characters for delimiter and quote; NULL where a value was too large."""
-    fields = [_copy_field(name(column), mapped) for column, mapped in columns]
+    fields = [_copy_field(mapped.operand or name(column), mapped) for column, mapped in columns]
     return "CONCAT(" + ",X'02',".join(fields) + ",X'0A')"
 
 
@@ -408,7 +413,11 @@ def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     measured = [(m.check_source, m.nullable) for _, m in columns if m.measured]
     lengths = [f"IFNULL(OCTET_LENGTH({text}),'~')" if nullable else f"OCTET_LENGTH({text})" for text, nullable in measured]
     head = f"CONCAT_WS(X'7C',{','.join(plain + lengths)})"
-    guard = [f"IF({name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')" for c, m in columns if "MD5(" in m.check_source]
+    guard = [
+        f"IF({m.operand or name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')"
+        for c, m in columns
+        if "MD5(" in m.check_source
+    ]
     tail = [f"IFNULL({text},'')" if nullable else text for text, nullable in measured]
     if not tail and not guard:
         return head

@@ -27,7 +27,7 @@ CSV = r"(FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01', ESCAPE E'\x01', NULL '')"
 
 def mapping(column: Column) -> Mapping:
     """The same column in another PostgreSQL."""
-    c = quoted(column.name)
+    c = f"({column.expression})" if column.expression else quoted(column.name)
     return Mapping(
         target_type=column.type.text,
         copy=c,

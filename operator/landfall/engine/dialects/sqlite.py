@@ -20,6 +20,11 @@ def name(identifier: str) -> str:
     return '"' + identifier.replace('"', '""') + '"'
 
 
+def operand(column: Column) -> str:
+    """What is read for a column: itself, or the expression that a person put in its place."""
+    return f"({column.expression})" if column.expression else name(column.name)
+
+
 def table_name(table: Table) -> str:
     """The table in the main database."""
     return name(table.name)
@@ -206,7 +211,7 @@ def probes(column: Column) -> tuple[Probe, ...]:
     wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
     if kind in {"integer", "boolean", "real"}:
         wanted = wanted[:1] + wanted[-3:]
-    c = name(column.name)
+    c = operand(column)
     return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
 
 
@@ -221,7 +226,7 @@ def misfit(column: Column) -> str | None:
 
     Cheaper than the probes, for it only says whether they are needed. Numbers sort before texts, and texts before blobs.
     """
-    c, kind = name(column.name), family(column.type)
+    c, kind = operand(column), family(column.type)
     if kind == "untyped":
         return None
     if kind == "integer":
@@ -237,7 +242,7 @@ def misfit(column: Column) -> str | None:
 
 def screened(columns: Sequence[Column]) -> str:
     """SQL for all of a row's texts as one, to look for invalid encodings and NUL bytes; empty where no column holds texts."""
-    texts = [name(c.name) for c in columns if family(c.type) in {"text", "json"}]
+    texts = [operand(c) for c in columns if family(c.type) in {"text", "json"}]
     return "||'\n'||".join(f"coalesce({text},'')" for text in texts)
 
 
@@ -252,7 +257,7 @@ def _unfit(precision: int, scale: int) -> str:
 def long_octets(table: Table) -> str:
     """SQL for the octets of a row's texts and blobs, or nothing where the table has none."""
     long = [c for c in table.columns if family(c.type) in {"text", "blob", "json", "untyped"} and c.generated is None]
-    return "+".join(f"coalesce(length(CAST({name(c.name)} AS BLOB)),0)" for c in long)
+    return "+".join(f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long)
 
 
 def mapping(column: Column, facts: ColumnFacts) -> Mapping:
@@ -286,7 +291,7 @@ def _untyped_family(facts: ColumnFacts) -> str:
 
 
 def _fitting(column: Column, chosen: _Family) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     return Mapping(
         target_type=chosen.target,
         copy=chosen.copy.replace("{c}", c),
@@ -299,7 +304,7 @@ def _fitting(column: Column, chosen: _Family) -> Mapping:
 
 def _nulled(column: Column, chosen: _Family) -> Mapping:
     made = _fitting(column, chosen)
-    misfit = chosen.misfit.replace("{c}", name(column.name))
+    misfit = chosen.misfit.replace("{c}", operand(column))
     return replace(
         made,
         copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
@@ -310,7 +315,7 @@ def _nulled(column: Column, chosen: _Family) -> Mapping:
 
 
 def _bytes(column: Column) -> Mapping:
-    c = name(column.name)
+    c = operand(column)
     return Mapping(
         target_type="bytea",
         copy=f"CASE WHEN {c} IS NOT NULL THEN '\\x'||hex(CAST({c} AS BLOB)) END",
@@ -326,7 +331,7 @@ def _bytes(column: Column) -> Mapping:
 def _text(column: Column, facts: ColumnFacts, *, confidence: int) -> Mapping:
     if facts.count(Violation.HAS_BLOB):
         return _bytes(column)
-    c = name(column.name)
+    c = operand(column)
     value, checked, note = f"lf_text({c})", f"CAST({c} AS TEXT)", ""
     if family(column.type) == "text":
         value = c

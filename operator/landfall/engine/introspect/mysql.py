@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from landfall.engine.connect.mysql import MySqlSession
+from landfall.engine.connect.mysql import MySqlSession, ResultColumn
 from landfall.engine.dialects import mysql
 from landfall.engine.errors import ObjectMissingError
 from landfall.engine.options import Engine, Options
@@ -325,3 +325,40 @@ def _index(name: str, members: list[tuple[Cell, ...]]) -> Index:
         method=first[4] or "BTREE",
         comment=first[6] or "",
     )
+
+
+_RESULTS = {
+    0: "decimal",
+    246: "decimal",
+    1: "tinyint",
+    2: "smallint",
+    9: "mediumint",
+    3: "int",
+    8: "bigint",
+    13: "year",
+    4: "float",
+    5: "double",
+    10: "date",
+    12: "datetime",
+    7: "timestamp",
+    11: "time",
+    16: "bit",
+    245: "json",
+}
+_BINARY_CHARSET = 63
+_UNSIGNED = 32
+
+
+def result_type(told: ResultColumn) -> ColumnType:
+    """The type of a query's column as the protocol tells it. Texts are of no known length, so they are long ones."""
+    kind = _RESULTS.get(told.type)
+    if kind is None:
+        binary = told.charset == _BINARY_CHARSET
+        return ColumnType("longblob", "longblob") if binary else ColumnType("longtext", "longtext", charset="utf8mb4")
+    if kind == "decimal":
+        digits = max(told.length - (1 if told.decimals else 0) - (0 if told.flags & _UNSIGNED else 1), told.decimals, 1)
+        return ColumnType(kind, f"decimal({digits},{told.decimals})", precision=digits, scale=told.decimals)
+    unsigned = bool(told.flags & _UNSIGNED) and kind in {"tinyint", "smallint", "mediumint", "int", "bigint"}
+    fraction = min(told.decimals, 6) if kind in {"datetime", "timestamp", "time"} else None
+    text = f"{kind} unsigned" if unsigned else kind
+    return ColumnType(kind, text, precision=told.length if kind == "bit" else fraction, unsigned=unsigned)

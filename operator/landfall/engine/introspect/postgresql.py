@@ -57,6 +57,16 @@ def catalog(control: Control, options: Options) -> Catalog:
         )
 
 
+def type_of(control: Control, query: str) -> ColumnType:
+    """The type of a query's first column."""
+    oid, modifier = control.described(query)
+    text, base, builtin = control.rows(
+        f"SELECT format_type(t.oid,%s),t.typname,{_BUILTIN} FROM pg_type t LEFT JOIN pg_type e ON e.oid=t.typelem WHERE t.oid=%s",
+        *(modifier, oid),
+    )[0]
+    return ColumnType(base, text, builtin=builtin)
+
+
 class _Reader:
     """Reads each catalog once for all schemas."""
 
@@ -181,13 +191,16 @@ _TABLES = (
     " array_to_string(c.reloptions,', '),c.relpersistence::text FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
     " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') AND c.relpersistence<>'t' AND NOT {ext} ORDER BY n.nspname,c.oid"
 )
+_BUILTIN = (
+    "t.typnamespace='pg_catalog'::regnamespace AND t.typtype IN ('b','r','m') AND t.typname !~ '^_?(reg|aclitem|pg_node)'"
+    " AND (t.typelem=0 OR e.typnamespace='pg_catalog'::regnamespace AND e.typtype<>'c')"
+)
 _COLUMNS = (
     "SELECT a.attrelid,a.attname,format_type(a.atttypid,a.atttypmod),t.typname,a.attnotnull,pg_get_expr(d.adbin,d.adrelid),"
     " a.attgenerated::text,a.attidentity::text,col_description(a.attrelid,a.attnum),"
     " CASE WHEN a.attcollation<>0 AND a.attcollation<>t.typcollation THEN (SELECT quote_ident(collname) FROM pg_collation"
     " WHERE oid=a.attcollation) END,"
-    " t.typnamespace='pg_catalog'::regnamespace AND t.typtype IN ('b','r','m') AND t.typname !~ '^_?(reg|aclitem|pg_node)'"
-    " AND (t.typelem=0 OR e.typnamespace='pg_catalog'::regnamespace AND e.typtype<>'c')"
+    f" {_BUILTIN}"
     " FROM pg_attribute a JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
     " JOIN pg_type t ON t.oid=a.atttypid LEFT JOIN pg_type e ON e.oid=t.typelem"
     " LEFT JOIN pg_attrdef d ON d.adrelid=a.attrelid AND d.adnum=a.attnum"

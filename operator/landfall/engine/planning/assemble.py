@@ -38,8 +38,15 @@ class TargetFacts:
     lock_slots: int = 0
 
 
-def draft_plan(catalog: Catalog, census: Census, options: Options, target: TargetFacts, ends: tuple[Endpoint, Endpoint]) -> Plan:
-    """The plan before it was proven on the target."""
+def draft_plan(
+    catalog: Catalog,
+    census: Census,
+    options: Options,
+    target: TargetFacts,
+    ends: tuple[Endpoint, Endpoint],
+    plain: Catalog | None = None,
+) -> Plan:
+    """The plan before it was proven on the target. `plain` is the catalog as it was read, without overrides."""
     draft = Draft(catalog, options, census)
     replacing = {r.name for r in target.in_the_way}
     draft.relations = NameSpace(() if draft.native else target.relations - replacing)
@@ -70,7 +77,7 @@ def draft_plan(catalog: Catalog, census: Census, options: Options, target: Targe
         risks=(),
         replaced=target.in_the_way,
         sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
-        fingerprint=_fingerprint_digest(catalog, options),
+        fingerprint=_fingerprint_digest(plain or catalog, options),
         packet_bytes=catalog.packet_bytes,
     )
     plan = _with_estimates(plan, options)

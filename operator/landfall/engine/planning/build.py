@@ -27,6 +27,7 @@ from landfall.engine.planning.model import (
     Statement,
     TablePlan,
 )
+from landfall.engine.planning.overrides import Override, Place, told, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.schema.model import Catalog, Column, ColumnType, Table
 from landfall.engine.schema.names import NameSpace, folded, quoted
@@ -43,6 +44,7 @@ class Census:
     largest: Counts[tuple[str, str], int] = field(default_factory=dict)
     violations: Counts[tuple[str, str, str], Counts[Violation, int]] = field(default_factory=dict)
     orphans: Counts[tuple[str, str, int], int] = field(default_factory=dict)
+    overrides: Counts[Place, Override] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -212,7 +214,7 @@ def _is_integer(column: Column) -> bool:
 
 
 def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
-    usable = {c.source for c in columns if c.moved and not c.converted}
+    usable = {c.source for c in columns if c.moved and not c.converted and not c.mapping.operand}
     for index in sorted(table.indexes, key=lambda i: not i.primary):
         names = tuple(p.column for p in index.parts)
         plain = all(names) and not index.where and not any(p.prefix or p.expression for p in index.parts)
@@ -232,6 +234,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
     name = spelling.claim(wanted)
     counts = draft.census.violations.get((table.schema, table.name, column.name), {})
     mapped, converted = _mapped(draft, table, column, counts, decided)
+    mapped = _overridden(draft, table, column, mapped)
     type_name = ""
     if mapped.type_statement:
         type_name = draft.types.claim(f"{target}_{name}", table.schema)
@@ -257,7 +260,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         decision=_settled(draft, confidence, decided),
         confidence=confidence,
         reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
-        transformation=mapped.transformation,
+        transformation=column.expression or mapped.transformation,
         generated=_generated(draft, table, column, target),
         stored=column.stored or not draft.native,
         identity=_identity(draft, column, shown),
@@ -265,6 +268,29 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         comment=column.comment,
         collate=column.collate,
     )
+
+
+def _overridden(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
+    """The mapping of an override; one that the source refuses stops the plan by name."""
+    place = (table.schema, table.name, column.name)
+    found = draft.census.overrides.get(place)
+    if found is None:
+        return mapped
+    label = ".".join(word for word in place if word)
+    if found.refused:
+        advice = "Correct the expression in the TablePlan, or take the decision back."
+        draft.warn(Severity.BLOCKER, "Override", label, f"the expression in its place is refused: {found.refused}", advice)
+        return mapped
+    for other in table.columns:
+        if other.generated is not None and uses(other.generated, draft.catalog.engine, (column.name,)):
+            draft.warn(
+                Severity.BLOCKER,
+                "Override",
+                f"{'.'.join(word for word in place[:2] if word)}.{other.name}",
+                f"it is computed from {column.name}, which gets other values in the target",
+                "Exclude it in the TablePlan, or take the override back.",
+            )
+    return replace(mapped, operand=f"({column.expression})", reasons=(*mapped.reasons, *told(draft.census.overrides, place)))
 
 
 def _spelling_reason(source: str, target: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from landfall.engine.planning.assemble import draft_plan, wanted_names
 from landfall.engine.planning.build import selected
 from landfall.engine.planning.model import Plan
 from landfall.engine.run import census, proof
+from landfall.engine.run.overrides import looked
 from landfall.engine.schema.model import Catalog
 
 
@@ -50,13 +51,14 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
         raise SpecError(message, advice="Use a Connection of type PostgreSQL.")
     control = Control(target, "target")
     try:
-        catalog = read_catalog(source, options)
+        plain = read_catalog(source, options)
+        catalog, overrides = looked(source, plain, options)
         if not selected(catalog, options):
             message = f"source: there is no table to move in {', '.join(catalog.schemas)}"
             raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
         facts = target_catalog.facts(control, options, wanted_names(catalog, options), target.port)
-        counted = census.take(source_of(source), catalog, options, told)
-        plan = draft_plan(catalog, counted, options, facts, (source, target))
+        counted = replace(census.take(source_of(source), catalog, options, told), overrides=overrides)
+        plan = draft_plan(catalog, counted, options, facts, (source, target), plain)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension"}
         if blocked:
             return plan

@@ -42,7 +42,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `default` and `generated` are expressions in the source's SQL."""
+    """One column. `default` and `generated` are expressions in the source's SQL, as is the `expression` that is read in its place."""
 
     name: str
     type: ColumnType
@@ -54,6 +54,7 @@ class Column:
     on_update_now: bool = False
     comment: str = ""
     collate: str = ""
+    expression: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,9 +208,10 @@ def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:
     """The source columns that may hold large values; none where the bytes pass through unread anyway."""
     if engine is Engine.POSTGRESQL:
         return ()
+    plain = [c for c in table.copied if not c.mapping.operand]
     if engine is Engine.SQLITE:
-        return tuple(c.source for c in table.copied if c.mapping.quoted or c.target_type == "bytea")
-    return tuple(c.source for c in table.copied if _kind(c.source_type) in mysql.LONG | {"blob", "text"})
+        return tuple(c.source for c in plain if c.mapping.quoted or c.target_type == "bytea")
+    return tuple(c.source for c in plain if _kind(c.source_type) in mysql.LONG | {"blob", "text"})
 
 
 def _kind(source_type: str) -> str:
