@@ -112,3 +112,43 @@ def test_a_cancellation_by_force_waits_for_no_worker(place: Place, documents: li
             os.kill(int(frozen.name), signal.SIGCONT)
     place.wait("the frozen one gives up", lambda: not frozen.exists(), 60)
     assert (_staged(place, name), place.rows(name)) == (0, -1)
+
+
+def test_a_rehearsal_moves_everything_and_leaves_nothing(place: Place, request: pytest.FixtureRequest) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 5_000)
+    place.maria.sql(
+        "ALTER TABLE item ADD COLUMN seen DATETIME; SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=7", name
+    )
+    before = place.pg.dump(name)
+    documents = place.move(name, name)
+    documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "eve", "verb": "rehearse"}'}
+    place.apply(*documents)
+    waiting = place.until(name, "shop", "ApprovalRequired")
+    measured = waiting["status"]["rehearsal"]
+    assert (measured["request"], measured["rows"]) == ("eve", 5_100)
+    assert measured["copySeconds"] > 0
+    assert waiting["status"]["lastHandledRequest"] == "eve"
+    told = {c["type"]: c for c in waiting["status"]["conditions"]}["Rehearsed"]
+    assert (told["status"], "5100 rows" in told["message"]) == ("True", True)
+    assert place.pg.dump(name) == before
+    with place.pg.connect(name) as target:
+        assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall%'").fetchone() == (0,)
+    documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "night", "verb": "start", "skipApproval": true}'}
+    place.apply(*documents)
+    done = place.until(name, "shop", "Completed")
+    assert place.rows(name) == 5_000
+    assert done["status"]["lastHandledRequest"] == "night"
+    assert len([j for j in place.listed("jobs", name) if "-rehearse-" in j["metadata"]["name"]]) == 1
+
+
+def test_an_annotation_that_is_no_request_is_told(place: Place, request: pytest.FixtureRequest) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 100)
+    documents = place.move(name, name)
+    documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": "rehearse"}
+    place.apply(*documents)
+    told = place.until(name, "shop", "RequestInvalid")
+    assert '"verb": "rehearse"' in str(told["status"]["conditions"])
+    place.cluster.kubectl("annotate", "-n", name, "migration/shop", "landfall.dev/request-")
+    place.until(name, "shop", "Completed")

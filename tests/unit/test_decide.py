@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.connection import Connection
-from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Risk
+from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed, Risk
+from landfall.api.request import Request, requested
 from landfall.api.run import RunFailure, RunStatus
 from landfall.core.migration.decide import RULES, decide
 from landfall.core.migration.observed import JobSeen, Observed
@@ -61,6 +62,10 @@ def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, r
     before = () if verb == "plan" else PLANNED.jobs
     status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)
     return started(replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan"))
+
+
+REVIEW = RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))
+REHEARSE = Request(id="7", verb="rehearse")
 
 
 ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
@@ -241,6 +246,75 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Cancelled",
         None,
     ),
+    "a rehearsal that is asked for comes before the approval": (
+        replace(PLANNED, run=REVIEW, request=REHEARSE),
+        "Rehearsing",
+        "Rehearsing",
+        "job",
+    ),
+    "and once": (
+        replace(PLANNED, run=REVIEW.model_copy(update={"rehearsal": Rehearsed(request="7")}), request=REHEARSE),
+        "PlanReady",
+        "ApprovalRequired",
+        None,
+    ),
+    "a run that has begun is not rehearsed": (
+        replace(RUNNING, request=REHEARSE, jobs=PLANNED.jobs),
+        "Approved",
+        "Starting",
+        None,
+    ),
+    "an annotation that is no request is told": (
+        replace(PLANNED, request_problem="the annotation is no request"),
+        "Failed",
+        "RequestInvalid",
+        None,
+    ),
+    "a start without approval begins": (
+        replace(PLANNED, run=REVIEW, request=Request(id="7", verb="start", skip_approval=True)),
+        "Approved",
+        "Starting",
+        None,
+    ),
+    "and not for the next run": (
+        replace(
+            PLANNED,
+            run=REVIEW,
+            request=Request(id="7", verb="start", skip_approval=True),
+            migration=migration().model_copy(update={"status": MigrationStatus(last_handled_request="7")}),
+        ),
+        "PlanReady",
+        "ApprovalRequired",
+        None,
+    ),
+    "a start from where nothing is proven is refused": (
+        replace(PLANNED, request=Request.model_validate({"id": "7", "verb": "start", "from": "validation"})),
+        "Failed",
+        "RequestRefused",
+        None,
+    ),
+    "a start from where the ledger stands goes on": (
+        started(
+            replace(
+                PLANNED,
+                run=RunStatus(plan=PLAN, state="comparing"),
+                request=Request.model_validate({"id": "7", "verb": "start", "from": "validation"}),
+            )
+        ),
+        "Approved",
+        "Running",
+        "job",
+    ),
+    "going back goes on where it was held": (
+        replace(
+            DONE,
+            migration=migration(desiredState="RolledBack"),
+            jobs=(JobSeen("shop-1-back-1", "back", 1, "i", suspended=True),),
+        ),
+        "RollingBack",
+        "RollingBack",
+        "resume",
+    ),
     "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
     "then drops what was staged": (
         replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),
@@ -355,3 +429,19 @@ def test_a_condition_keeps_its_time_while_it_holds() -> None:
     first = conditions(PLANNED, decide(PLANNED))
     later = replace(PLANNED, now=NOW.replace(year=2027), conditions=first)
     assert [c.last_transition_time for c in conditions(later, decide(later))] == [NOW] * len(first)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("again", "Invalid JSON"),
+        ('{"id": "1"}', "verb"),
+        ('{"id": "1", "verb": "dance"}', "verb"),
+        ('{"id": "1", "verb": "plan", "x": 1}', "x"),
+    ],
+)
+def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, told: str) -> None:
+    found, problem = requested(text)
+    assert found is None
+    assert told in problem
+    assert '"verb": "rehearse"' in problem

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from landfall.api.connection import Connection
-from landfall.api.migration import Migration, MigrationStatus, PlanSummary
+from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed
+from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.migration.decide import decide
+from landfall.core.migration.decide import decide, handled
 from landfall.core.migration.observed import ENDED, JobSeen, Observed
 from landfall.core.outcome import Act, Decision
 
 _NEXT = {"": "schema", "schema": "copying", "copying": "indexing", "indexing": "comparing", "comparing": "cut_over"}
-_WRITERS = {"run", "back"}
+_WRITERS = {"run", "back", "rehearse"}
 _LONG = 400
 EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "500"))
 
@@ -44,6 +45,7 @@ class _Pod:
     token: str
     digest: str
     may: bool
+    request: str = ""
     ended_at: datetime | None = None
 
 
@@ -61,6 +63,7 @@ class _World:
     decisions: int = 0
     start_at: datetime | None = None
     secret: bool = True
+    request: Request | None = None
     status: MigrationStatus | None = None
     runs: dict[str, RunStatus] = field(default_factory=dict)
     stored: set[str] = field(default_factory=set)
@@ -84,6 +87,12 @@ class _World:
         spec = {"desiredState": self.wanted, "data": data, "schedule": {"startAt": self.start_at} if self.start_at else None}
         made = Migration.model_validate({"metadata": {"name": "shop"}, "spec": spec})
         return made.model_copy(update={"status": self.status})
+
+    @property
+    def inputs(self) -> str:
+        """What workers are made from."""
+        asked = self.request
+        return f"{self.decisions}/{asked.id if asked and asked.verb == 'plan' else ''}.{int(self.secret)}/{asked.id if asked else ''}"
 
     def known_as(self) -> tuple[str, bool]:
         """The token of the Run that is looked at, and whether the spec asks for another one."""
@@ -115,7 +124,8 @@ class _World:
             finalizer=self.finalizer,
             connections={"a": end, "b": end},
             missing_secrets=() if self.secret else ("s",),
-            inputs=f"{self.decisions}.{int(self.secret)}",
+            inputs=self.inputs,
+            request=self.request,
             run_name=token,
             run=run,
             run_differs=differs,
@@ -134,7 +144,7 @@ class _World:
         if self.exists:
             same = self.status if self.status and self.status.run == seen.run_name else None
             started = (same.start_time if same else None) or (self.now if decision.starts or seen.state else None)
-            self.status = MigrationStatus(run=seen.run_name, start_time=started)
+            self.status = MigrationStatus(run=seen.run_name, start_time=started, last_handled_request=handled(seen))
         return decision
 
     def act(self, seen: Observed, act: Act) -> None:
@@ -150,7 +160,7 @@ class _World:
             job = JobSeen(f"{seen.run_name}-{act.name}-{act.attempt}", act.name, act.attempt, seen.inputs)
             assert all(p.job.name != job.name for p in self.pods), "a name is used once"
             may = bool(plan and (not plan.to_review or seen.approved)) or bool(seen.state)
-            self.pods.append(_Pod(job, seen.run_name, plan.digest if plan else "", may))
+            self.pods.append(_Pod(job, seen.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
         elif act.verb == "delete-job":
             self.pods = [p for p in self.pods if p.job.name != act.name]
         else:
@@ -171,6 +181,10 @@ class _World:
             plan = self.plan if not entry.state else PlanSummary(digest=entry.digest, tables=1, rows=9)
             self.stored.add(plan.digest)
             self.tell(pod, told=told, plan=plan, state=entry.state, finished=pod.job.name)
+            self.end(pod, told=told)
+        elif pod.job.verb == "rehearse":
+            assert not entry.state, "a rehearsal comes before the run"
+            self.tell(pod, told=told, rehearsal=Rehearsed(request=pod.request))
             self.end(pod, told=told)
         elif pod.job.verb == "run":
             if entry.state in ENDED | {"cut_over"}:
@@ -249,6 +263,18 @@ class Life(RuleBasedStateMachine):
     def run_again(self) -> None:
         """Another token."""
         self.world.token = str(int(self.world.token) + 1)
+
+    @rule(verb=st.sampled_from(["plan", "rehearse", "start"]), skip=st.booleans(), phase=st.sampled_from([None, "validation"]))
+    def request(self, verb: str, skip: bool, phase: str | None) -> None:  # noqa: FBT001
+        """A one-shot request."""
+        number = int(self.world.request.id) + 1 if self.world.request else 1
+        told = {
+            "id": str(number),
+            "verb": verb,
+            "skipApproval": skip and verb == "start",
+            "from": phase if verb == "start" else None,
+        }
+        self.world.request = Request.model_validate(told)
 
     @rule(hours=st.sampled_from([None, 1, 100]))
     def schedule(self, hours: int | None) -> None:

@@ -308,6 +308,23 @@ class Progress(Model):
     )
 
 
+class Rehearsed(Model):
+    """What a rehearsal measured."""
+
+    request: str = Field(description="The request that asked for it.")
+    rows: Integer = Field(default=0, ge=0, description="Rows that were moved and found equal.")
+    redone_rows: Integer = Field(default=0, ge=0, description="Rows that were written meanwhile and brought up to date.")
+    schema_seconds: float = Field(default=0, ge=0, description="Time for the schema.")
+    copy_seconds: float = Field(default=0, ge=0, description="Time for the rows.")
+    index_seconds: float = Field(default=0, ge=0, description="Time for the indexes.")
+    validation_seconds: float = Field(
+        default=0,
+        ge=0,
+        description="Time for the comparison and the keys: with `quiesce: Engine`, about how long writers are locked out.",
+    )
+    finished_at: Moment | None = Field(default=None, description="When it was over.")
+
+
 class MigrationStatus(Status):
     """Where a Migration stands."""
 
@@ -322,7 +339,8 @@ class MigrationStatus(Status):
     steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
     progress: Progress | None = Field(default=None, description="How far the copy is.")
     verdict: str = Field(default="", description="What the comparison found.")
-    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
+    rehearsal: Rehearsed | None = Field(default=None, description="What the last rehearsal measured.")
+    last_handled_request: str = Field(default="", description="Identifier of the last request annotation that was handled.")
 
 
 def _same(path: str, *, optional: bool = False) -> str:

@@ -8,10 +8,10 @@ from pydantic import Field
 
 from landfall.api.connection import Connection
 from landfall.api.fields import Boolean, Integer, Model, Moment
-from landfall.api.migration import Migration, PlanSummary, Progress
+from landfall.api.migration import Migration, PlanSummary, Progress, Rehearsed
 from landfall.api.tableplan import TablePlan, TableProposal
 
-Verb = Literal["probe", "plan", "run", "back"]
+Verb = Literal["probe", "plan", "rehearse", "run", "back"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
@@ -55,6 +55,7 @@ class Report(Model):
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
+    rehearsal: Rehearsed | None = Field(default=None, description="What a rehearsal measured.")
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
     tables: tuple[TableProposal, ...] = Field(default=(), description="Tables of the plan that a person decides about.")
@@ -92,6 +93,7 @@ class Task(Model):
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
     digest: str = Field(default="", description="Digest of the plan that may run.")
     quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
+    request: str = Field(default="", description="Identifier of the request that is carried out.")
     force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
     forget: Boolean = Field(
         default=False, description="Going back from a run that is not completed leaves no trace in the ledger."

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, Metadata, Model, Moment, Status, rules
-from landfall.api.migration import DataSpec, PlanSummary, Progress
+from landfall.api.migration import DataSpec, PlanSummary, Progress, Rehearsed
 
 
 class RunSpec(Model):
@@ -49,6 +49,7 @@ class RunStatus(Status):
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers of the source were locked out.")
+    rehearsal: Rehearsed | None = Field(default=None, description="What the last rehearsal measured.")
     reported_at: Moment | None = Field(default=None, description="When a worker last reported.")
 
 

@@ -34,6 +34,7 @@ from landfall.engine.planning.model import Plan
 from landfall.engine.run.back import roll_back, tidy
 from landfall.engine.run.migrate import Migration
 from landfall.engine.run.plan import make_plan
+from landfall.engine.run.rehearse import Rehearsal
 from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import Ledger
 from landfall.kit.signals import stop_signals
@@ -121,6 +122,29 @@ def plan(
             raise typer.Exit(1)
         if made.to_review and wanted.approved_digest != made.digest():
             raise typer.Exit(3)
+
+
+@app.command()
+def rehearse(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
+    """Do everything but the cutover, with real rows and real checks in a scratch schema, and leave nothing. Locks nobody out."""
+    with _reported(output):
+        wanted = request(read(files), name)
+        _notices(output, wanted)
+        made = make_plan(wanted.source, wanted.target, wanted.options)
+        view = _view(output)
+        rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, view.event)
+        with _stoppable(rehearsal.migration, output):
+            view.start(made)
+            try:
+                done = rehearsal.run(wanted.name, made)
+            finally:
+                view.stop()
+        if isinstance(view, JsonView):
+            view.line(
+                {"type": "result", "state": "Rehearsed", "rows": done.rows, "redone": done.redone_rows, "seconds": done.seconds}
+            )
+        else:
+            show.rehearsed(_console(), wanted.name, done, made)
 
 
 @app.command()

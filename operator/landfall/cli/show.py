@@ -10,7 +10,14 @@ from landfall.cli.progress import lasting, sized
 from landfall.engine.ledger.records import RunRecord, State
 from landfall.engine.planning.model import Decision, Plan, Severity, TablePlan
 from landfall.engine.run.migrate import Outcome
+from landfall.engine.run.rehearse import Rehearsed
 
+_REHEARSED = (
+    ("schema", "schemaSeconds", "schema"),
+    ("copying", "copySeconds", "rows"),
+    ("indexing", "indexSeconds", "indexes"),
+    ("comparing", "validationSeconds", "comparison and keys"),
+)
 _STYLES = {
     Severity.BLOCKER: "bold red",
     Severity.HIGH: "red",
@@ -117,6 +124,21 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
         console.print(f"  {len(made.replaced)} replaced objects are kept; `landfall rollback` brings them back")
     if made.quiesce == "None":
         console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes stayed behind[/]")
+
+
+def rehearsed(console: Console, name: str, done: Rehearsed, made: Plan) -> None:
+    """What a rehearsal measured, beside what the plan had estimated."""
+    console.print(f"[bold green]{escape(name)}: rehearsed[/]: {done.rows:,} rows moved and found equal; nothing is left of it")
+    grid = Table(box=None, pad_edge=False)
+    for title in ("  step", "measured", "estimated"):
+        grid.add_column(title, justify="left" if "step" in title else "right")
+    for state, key, title in _REHEARSED:
+        grid.add_row(f"  {title}", f"{done.seconds.get(state, 0.0):.1f} s", f"{made.estimates[key]} s")
+    console.print(grid)
+    if done.redone_rows:
+        console.print(f"  {done.redone_rows:,} rows were written meanwhile and brought up to date")
+    if made.quiesce == "Engine":
+        console.print("  writers of the source would be locked out for about as long as the comparison took")
 
 
 def _named(table: TablePlan) -> str:

@@ -111,7 +111,10 @@ class ColumnDecision:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to move and how. Sizes are rows, bytes and seconds, as the names say; zero is no limit."""
+    """What to move and how. Sizes are rows, bytes and seconds, as the names say; zero is no limit.
+
+    `rehearsal` names a run that ends before the cutover and leaves nothing.
+    """
 
     schemas: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
@@ -135,3 +138,4 @@ class Options:
     takeover_seconds: int = 30
     freeze_limit_seconds: int = 60
     quiesced: bool = False
+    rehearsal: str = ""

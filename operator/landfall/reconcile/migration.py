@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 
 from landfall.api.connection import Connection
+from landfall.api.fields import Model
 from landfall.api.migration import DataSpec, Migration, Progress
 from landfall.api.report import Dials, Report, Task, Verb
+from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
-from landfall.core.migration.decide import decide
+from landfall.core.migration.decide import decide, handled
 from landfall.core.migration.dials import dials
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.steps import steps
@@ -26,7 +28,6 @@ from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
-REQUEST = "landfall.dev/request"
 _PROGRESS_SECONDS = 5
 
 
@@ -60,6 +61,7 @@ class Look:
         await self._fold(listed)
         status = Run.model_validate(plain(self.run)).status if mine and self.run else None
         inputs = self._inputs(secrets)
+        request, problem = requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
         self.seen = Observed(
             now=now,
             generation=metadata["generation"],
@@ -79,6 +81,8 @@ class Look:
             run=(status or RunStatus()) if mine else None,
             run_foreign=self.run is not None and not mine,
             run_differs=differs,
+            request=request,
+            request_problem=problem,
             plan_stored=await self._plan_stored(name, status),
             jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
         )
@@ -134,8 +138,9 @@ class Look:
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")
         rollback = self.migration.spec.rollback.model_dump(mode="json")
-        asked = annotations.get(REQUEST, "")
-        return f"{digest(specs, wanted, decisions, asked)}.{digest(secrets, quiesced, rollback)}"
+        asked, _ = requested(annotations.get(ANNOTATION, ""))
+        anew = asked.id if asked and asked.verb == "plan" else ""
+        return f"{digest(specs, wanted, decisions, anew)}.{digest(secrets, quiesced, rollback, asked.id if asked else '')}"
 
     async def _namespace_ends(self) -> bool:
         found = await self.hands.kube.get("Namespace", "", self.namespace)
@@ -189,6 +194,7 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
     grave = failure is not None and not failure.transient
     escalated = (before.progress.escalated_errors if before.progress else 0) + grave
     progress = report.progress or before.progress or (Progress() if grave else None)
+    progress = None if report.rehearsal else progress  # its rows are gone again
     return before.model_copy(
         update={
             "observed_generation": 1,
@@ -197,6 +203,9 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
             "progress": progress.model_copy(update={"escalated_errors": escalated}) if progress else None,
             "verdict": report.verdict or before.verdict,
             "rows": report.rows or before.rows,
+            "rehearsal": report.rehearsal.model_copy(update={"finished_at": hands.clock()})
+            if report.rehearsal
+            else before.rehearsal,
             "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
             "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
             "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
@@ -306,10 +315,11 @@ async def _job(look: Look, act: Act) -> None:
         plans=tuple(p.plan.model_copy(update={"status": None}) for p in look.plans),
         digest=plan.digest if plan else "",
         quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
+        request=seen.request.id if seen.request else "",
         forget=seen.deleting,
         force=bool(look.migration.spec.cancel and look.migration.spec.cancel.force),
     )
-    pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name == "run" else []
+    pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name in {"run", "rehearse"} else []
     order = jobs.Order(
         name=f"{seen.run_name}-{act.name}-{act.attempt}",
         owner={**look.run, "apiVersion": look.raw["apiVersion"], "kind": "Run"},
@@ -332,6 +342,10 @@ def _as_begun(look: Look) -> Migration:
     return look.migration.model_copy(update={"status": None, "spec": spec})
 
 
+def _plainly(model: Model | None) -> dict[str, Any] | None:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else None
+
+
 def _status(look: Look, decision: Decision) -> dict[str, Any]:
     seen, before = look.seen, look.migration.status
     run_status = seen.run
@@ -350,9 +364,11 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
         "startTime": told(started),
         "completionTime": told(ended),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
-        "progress": progress.model_dump(mode="json", by_alias=True, exclude_none=True) if progress else None,
+        "progress": _plainly(progress),
         "steps": [
             s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())
         ],
         "verdict": run_status.verdict if run_status else None,
+        "rehearsal": _plainly(run_status.rehearsal if run_status else None),
+        "lastHandledRequest": handled(seen) or None,
     }

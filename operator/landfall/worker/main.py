@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, cast
 
-from landfall.api.migration import PlanSummary, Progress, Risk, TableProgress
+from landfall.api.migration import PlanSummary, Progress, Rehearsed, Risk, TableProgress
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
 from landfall.engine.connect.probe import probed
@@ -39,6 +39,7 @@ from landfall.engine.planning.model import TablePlan as PlannedTable
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.migrate import Migration as Engine
 from landfall.engine.run.plan import make_plan
+from landfall.engine.run.rehearse import Rehearsal
 from landfall.engine.run.tally import Tally
 from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
@@ -55,6 +56,7 @@ _SHOWN_RISKS = 50
 _SHOWN_COLUMNS = 500
 _SHOWN_TABLES = 50
 _COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
+_MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "validation": "comparing"}
 _PARTS = ("schema", "copy", "index", "validation", "cutover")
 
 
@@ -71,7 +73,13 @@ class Worker:
     def work(self) -> int:
         """Do the task; the exit status."""
         self._reporter.start()
-        verbs = {"probe": self._probe, "plan": self._plan, "run": self._run, "back": self._back}
+        verbs = {
+            "probe": self._probe,
+            "plan": self._plan,
+            "rehearse": self._rehearse,
+            "run": self._run,
+            "back": self._back,
+        }
         try:
             found = verbs[self._task.verb]()
         except EngineError as error:
@@ -127,6 +135,19 @@ class Worker:
             "consistent_as_of": outcome.consistent_as_of,
         }
         return {**told, "verdict": "equal" if shown.mode == "Full" else "", "rows": outcome.rows, "progress": watch.progress()}
+
+    def _rehearse(self) -> dict[str, object]:
+        wanted = self._move()
+        plan = self._approved(wanted)
+        rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
+        self._watch = _Watch(self._reporter, plan, {}, self._say, states=False)
+        with _stopped_on_term(rehearsal.migration):
+            done = rehearsal.run(wanted.name, plan)
+        spent = {f"{name}_seconds": done.seconds.get(state, 0.0) for name, state in _MEASURED.items()}
+        told = {"request": self._task.request, "rows": done.rows, "redone_rows": done.redone_rows}
+        measured = Rehearsed.model_validate({**told, **spent})
+        self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; nothing is left of it")
+        return {"rehearsal": measured}
 
     def _approved(self, wanted: Move) -> Plan:
         """The plan that was approved, as the operator kept it."""
@@ -195,11 +216,20 @@ class Worker:
 
 
 class _Watch:
-    """Turns the engine's events into numbers and lines."""
+    """Turns the engine's events into numbers and lines. `states`: whether its states are those of the run."""
 
-    def __init__(self, reporter: Reporter, plan: Plan, done: Mapping[str, tuple[int, int]], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        reporter: Reporter,
+        plan: Plan,
+        done: Mapping[str, tuple[int, int]],
+        say: Callable[[str], None],
+        *,
+        states: bool = True,
+    ) -> None:
         self._reporter = reporter
         self._say = say
+        self._states = states
         self._tally = Tally(plan, done)
 
     def event(self, event: Event) -> None:
@@ -207,7 +237,7 @@ class _Watch:
         self._tally.count(event)
         if event.kind in _COUNTED:
             self._reporter.tell(progress=self.progress())
-        elif event.kind == "state":
+        elif event.kind == "state" and self._states:
             self._reporter.tell(state=event.text)
         if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
             self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))

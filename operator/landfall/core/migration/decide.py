@@ -20,6 +20,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 5.0, 300.0
 _MENDED_OUTSIDE = frozenset(
     {"CredentialRefused", "PrivilegeMissing", "ObjectMissing", "DiskFull", "TargetInTheWay", "DependantInTheWay"}
 )
+_PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")
+_PROVEN = {"copying": 1, "indexing": 2, "comparing": 2}
 _PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
 
 
@@ -70,7 +72,14 @@ def being_deleted(seen: Observed) -> Decision | None:
         return _working("Deleting", "Deleting", "nothing is left to tidy up", Act("release"))
     if last and last.failed and not active:
         return _again(seen, last, "Deleting", "trying again to drop what was staged")
-    return _working("Deleting", "Deleting", "dropping what was staged", None if active else _job(seen, "back"), again=5)
+    return _working(
+        "Deleting", "Deleting", "dropping what was staged", _resumed(active) if active else _job(seen, "back"), again=5
+    )
+
+
+def _resumed(active: JobSeen) -> Act | None:
+    """A worker that was held while it went back is let go on."""
+    return Act("resume", active.name) if active.suspended else None
 
 
 def _nothing_to_undo(seen: Observed) -> bool:
@@ -159,7 +168,7 @@ def going_back(seen: Observed) -> Decision | None:
     if active and active.verb != "back":
         return _working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
     if active:
-        return _working(phase, phase, "going back", again=10)
+        return _working(phase, phase, "going back", _resumed(active), again=10)
     return _failed(seen, "back") or _working(phase, phase, "going back", _job(seen, "back"), again=10)
 
 
@@ -269,6 +278,8 @@ def worker_active(seen: Observed) -> Decision | None:
         return _working("Planning", "Planning", "reading both sides and planning", again=15)
     if active.verb == "back":
         return _working("RollingBack", "RollingBack", "going back", again=15)
+    if active.verb == "rehearse":
+        return _working("Rehearsing", "Rehearsing", "rehearsing: everything but the cutover", again=15)
     progress = seen.run.progress if seen.run else None
     told = (
         f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second{_left(progress.remaining_seconds)}"
@@ -283,6 +294,33 @@ def worker_active(seen: Observed) -> Decision | None:
 
 def _left(seconds: int | None) -> str:
     return "" if seconds is None else f", about {seconds} s left"
+
+
+def request_impossible(seen: Observed) -> Decision | None:
+    """An annotation that is no request, or a start from where nothing is proven."""
+    if seen.request_problem:
+        return _stalled("RequestInvalid", seen.request_problem)
+    asked = seen.pending
+    if not asked or asked.verb != "start" or asked.from_ is None:
+        return None
+    reached = _PROVEN.get(seen.state, 0)
+    if _PHASE_NAMES.index(asked.from_) <= reached:
+        return None
+    message = (
+        f"the request {asked.id} asks to start from {asked.from_}, and the target's ledger proves nothing beyond {_PHASE_NAMES[reached]}."
+        " Leave `from` out: a run goes on where the ledger says by itself."
+    )
+    return _stalled("RequestRefused", message)
+
+
+def rehearsal_asked(seen: Observed) -> Decision | None:
+    """Everything but the cutover, once, before the run begins."""
+    asked, done = seen.request, seen.run.rehearsal if seen.run else None
+    if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
+        return None
+    return _failed(seen, "rehearse") or _working(
+        "Rehearsing", "Rehearsing", "starting the rehearsal", _job(seen, "rehearse"), again=15
+    )
 
 
 def plan_missing(seen: Observed) -> Decision | None:
@@ -349,8 +387,10 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     closed,
     resumable,
     worker_active,
+    request_impossible,
     plan_missing,
     plan_blocked,
+    rehearsal_asked,
     planned_wanted,
     approval_missing,
     not_yet,
@@ -415,7 +455,30 @@ def _told(seen: Observed) -> str:
 def _planned(seen: Observed, *, approved: bool) -> tuple[Fact, ...]:
     if not seen.run or not seen.run.plan:
         return ()
-    return (("PlanReady", ("True", "Planned")), ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired")))
+    approval = ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired"))
+    return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
 
 
-__all__ = ["RULES", "decide"]
+def _rehearsed(seen: Observed) -> tuple[Fact, ...]:
+    done = seen.run.rehearsal if seen.run else None
+    if not done:
+        return ()
+    whole = done.schema_seconds + done.copy_seconds + done.index_seconds + done.validation_seconds
+    message = f"{done.rows} rows were moved and found equal in {whole:.1f} s, {done.validation_seconds:.1f} s of it comparing; nothing is left of it"
+    return (("Rehearsed", ("True", "Equal", message)),)
+
+
+def handled(seen: Observed) -> str:
+    """The request that is handled by now: this one, or still the one before it."""
+    status, asked = seen.migration.status if seen.migration else None, seen.pending
+    before = status.last_handled_request if status else ""
+    if asked is None:
+        return before
+    last = seen.last("plan")
+    planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
+    rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)
+    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": bool(seen.state)}[asked.verb]
+    return asked.id if done else before
+
+
+__all__ = ["RULES", "decide", "handled"]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration
+from landfall.api.request import Request
 from landfall.api.run import RunStatus
 from landfall.core.outcome import Seen
 
@@ -62,6 +63,8 @@ class Observed(Seen):
     run: RunStatus | None = None
     run_foreign: bool = False
     run_differs: bool = False
+    request: Request | None = None
+    request_problem: str = ""
     plan_stored: bool = False
     jobs: tuple[JobSeen, ...] = ()
 
@@ -80,9 +83,19 @@ class Observed(Seen):
 
     @property
     def approved(self) -> bool:
-        """Whether a person gave their word on just this plan."""
+        """Whether a person gave their word on just this plan, or asked to run without."""
         data = self.migration.spec.data if self.migration else None
+        asked = self.pending
+        if asked and asked.verb == "start" and asked.skip_approval:
+            return True
         return bool(data and self.run and self.run.plan and data.approval.plan_digest == self.run.plan.digest)
+
+    @property
+    def pending(self) -> Request | None:
+        """The request, while it is not recorded as handled."""
+        status = self.migration.status if self.migration else None
+        handled = status.last_handled_request if status else ""
+        return self.request if self.request and self.request.id != handled else None
 
     @property
     def started(self) -> bool:

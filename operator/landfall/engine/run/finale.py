@@ -46,7 +46,8 @@ class Finale:
             self._keys()
             if work.stop.asked:
                 raise stopped()
-            self._cut_over()
+            if not work.options.rehearsal:
+                self._cut_over()
             return self._outcome
         if work.plan.quiesce == Quiesce.CONFIRM and not work.options.quiesced:
             message = "everything is copied; with quiesce: Confirm a person says when the source's writers have stopped"
@@ -61,6 +62,8 @@ class Finale:
             self._check_standstill(mark, readers)
             if work.stop.asked:
                 raise stopped()
+            if work.options.rehearsal:
+                return self._outcome
             self._cut_over()
             self._outcome.frozen_seconds = round(time.monotonic() - began, 3)
         return self._outcome

@@ -21,4 +21,6 @@ def run_key(source: Endpoint, target: Endpoint, options: Options) -> str:
         "identifiers": options.identifiers.value,
         "token": options.rerun_token,
     }
+    if options.rehearsal:
+        parts["rehearsal"] = options.rehearsal
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -72,6 +72,15 @@ class Ledger:
 
     # -- runs ---------------------------------------------------------------------------------------------------------
 
+    def remove(self) -> None:
+        """Take the whole ledger away, if it knows no run."""
+        if not self.exists() or self.every():
+            return
+        with self.control.transaction():
+            for table in (*OF_A_RUN, "run", "format"):
+                self.control.run(f"DROP TABLE {self.schema}.{table}")
+            self.control.run(f"DROP SCHEMA {self.schema}")
+
     def find(self, key: str) -> RunRecord | None:
         """The run of that key."""
         if not self.exists():
