@@ -18,8 +18,9 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed
 from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.migration.decide import decide, handled
+from landfall.core.migration.decide import decide
 from landfall.core.migration.observed import ENDED, JobSeen, Observed
+from landfall.core.migration.requests import handled
 from landfall.core.outcome import Act, Decision
 
 _NEXT = {"": "schema", "schema": "copying", "copying": "indexing", "indexing": "comparing", "comparing": "cut_over"}

@@ -10,9 +10,10 @@ from landfall.api.migration import DataSpec, Migration, Progress
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
-from landfall.core.migration.decide import decide, handled
+from landfall.core.migration.decide import decide
 from landfall.core.migration.dials import dials
 from landfall.core.migration.observed import ENDED, Observed
+from landfall.core.migration.requests import handled
 from landfall.core.migration.steps import steps
 from landfall.core.outcome import Act, Decision
 from landfall.engine.options import Endpoint, Engine

@@ -1,0 +1,93 @@
+"""What the rules of a Migration share: words for decisions, and what follows from a worker that failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall.api.migration import DataSpec
+from landfall.core.migration.observed import JobSeen, Observed
+from landfall.core.outcome import Act, Decision, Fact
+
+LONGEST_PAUSE = 300.0
+_FIRST_PAUSE = 5.0
+# What people mend in the databases themselves, where nobody here can see it: tried again now and then.
+_MENDED_OUTSIDE = frozenset(
+    {"CredentialRefused", "PrivilegeMissing", "ObjectMissing", "DiskFull", "TargetInTheWay", "DependantInTheWay"}
+)
+
+
+def working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
+    """Something works, or is about to."""
+    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+
+
+def stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> Decision:
+    """A person must act; the message says how."""
+    return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
+
+
+def data_of(seen: Observed) -> DataSpec | None:
+    """The data half of the spec."""
+    return seen.migration.spec.data if seen.migration else None
+
+
+def wanted(seen: Observed) -> str:
+    """How far to go."""
+    return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
+
+
+def _attempt(seen: Observed, verb: str) -> int:
+    last = seen.last(verb)
+    return last.attempt + 1 if last else 1
+
+
+def job(seen: Observed, verb: str) -> Act:
+    """Start the next worker of a verb."""
+    return Act("job", verb, _attempt(seen, verb))
+
+
+def failed(seen: Observed, verb: str) -> Decision | None:
+    """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
+    last = seen.last(verb)
+    if not last or not last.failed or last.inputs != seen.inputs:
+        return None
+    failure = seen.run.failure if seen.run else None
+    if failure is None or failure.job != last.name:
+        return again(
+            seen, last, "WorkerLost", f"the worker {last.name} ended without a word (out of memory, evicted?); trying again"
+        )
+    if failure.transient:
+        return again(seen, last, failure.reason, failure.message)
+    if failure.reason not in _MENDED_OUTSIDE:
+        return stalled(failure.reason, failure.message)
+    left = LONGEST_PAUSE - last.ended_seconds
+    return replace(stalled(failure.reason, failure.message, again=max(left, 1)), act=job(seen, verb) if left <= 0 else None)
+
+
+def again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:
+    """Another attempt, after a pause that grows with each."""
+    left = min(LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(last.attempt - 1, 8)) - last.ended_seconds
+    return working("Pending", reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
+
+
+def told(seen: Observed) -> str:
+    """The plan in a few words."""
+    plan = seen.run.plan if seen.run else None
+    return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
+
+
+def planned(seen: Observed, *, approved: bool) -> tuple[Fact, ...]:
+    """The facts of a plan."""
+    if not seen.run or not seen.run.plan:
+        return ()
+    approval = ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired"))
+    return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
+
+
+def _rehearsed(seen: Observed) -> tuple[Fact, ...]:
+    done = seen.run.rehearsal if seen.run else None
+    if not done:
+        return ()
+    whole = done.schema_seconds + done.copy_seconds + done.index_seconds + done.validation_seconds
+    message = f"{done.rows} rows were moved and found equal in {whole:.1f} s, {done.validation_seconds:.1f} s of it comparing; nothing is left of it"
+    return (("Rehearsed", ("True", "Equal", message)),)

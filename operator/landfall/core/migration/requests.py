@@ -1,0 +1,50 @@
+"""The rules of one-shot requests: what is asked for once, and when it is handled."""
+
+from __future__ import annotations
+
+from landfall.core.migration import parts
+from landfall.core.migration.observed import Observed, made_from
+from landfall.core.outcome import Decision
+
+_PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")
+_PROVEN = {"copying": 1, "indexing": 2, "comparing": 2}
+
+
+def request_impossible(seen: Observed) -> Decision | None:
+    """An annotation that is no request, or a start from where nothing is proven."""
+    if seen.request_problem:
+        return parts.stalled("RequestInvalid", seen.request_problem)
+    asked = seen.pending
+    if not asked or asked.verb != "start" or asked.from_ is None:
+        return None
+    reached = _PROVEN.get(seen.state, 0)
+    if _PHASE_NAMES.index(asked.from_) <= reached:
+        return None
+    message = (
+        f"the request {asked.id} asks to start from {asked.from_}, and the target's ledger proves nothing beyond {_PHASE_NAMES[reached]}."
+        " Leave `from` out: a run goes on where the ledger says by itself."
+    )
+    return parts.stalled("RequestRefused", message)
+
+
+def rehearsal_asked(seen: Observed) -> Decision | None:
+    """Everything but the cutover, once, before the run begins."""
+    asked, done = seen.request, seen.run.rehearsal if seen.run else None
+    if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
+        return None
+    return parts.failed(seen, "rehearse") or parts.working(
+        "Rehearsing", "Rehearsing", "starting the rehearsal", parts.job(seen, "rehearse"), again=15
+    )
+
+
+def handled(seen: Observed) -> str:
+    """The request that is handled by now: this one, or still the one before it."""
+    status, asked = seen.migration.status if seen.migration else None, seen.pending
+    before = status.last_handled_request if status else ""
+    if asked is None:
+        return before
+    last = seen.last("plan")
+    planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
+    rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)
+    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": bool(seen.state)}[asked.verb]
+    return asked.id if done else before
