@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -152,3 +153,26 @@ def test_an_annotation_that_is_no_request_is_told(place: Place, request: pytest.
     assert '"verb": "rehearse"' in str(told["status"]["conditions"])
     place.cluster.kubectl("annotate", "-n", name, "migration/shop", "landfall.dev/request-")
     place.until(name, "shop", "Completed")
+
+
+def test_the_cutover_waits_for_its_window(place: Place, request: pytest.FixtureRequest) -> None:
+    """Everything is copied at once; what is written while it waits arrives with the cutover."""
+    name = place.namespace(request.node.name)
+    place.databases(name, 3_000)
+    later = datetime.now(UTC) + timedelta(hours=3)  # noqa: TID251  the cluster's clock
+    window = {"start": f"{later:%H:%M}", "end": f"{later + timedelta(hours=1):%H:%M}", "appliesTo": "Cutover"}
+    documents = place.move(name, name, schedule={"maintenanceWindow": window})
+    place.apply(*documents)
+    waiting = place.until(name, "shop", "WindowClosed")
+    assert waiting["status"]["phase"] == "Paused"
+    assert "everything is copied; the cutover waits until" in str(waiting["status"]["conditions"])
+    assert waiting["status"]["progress"]["rows"] == 3_100
+    place.wait("the worker is gone", lambda: not _runs(place, name), 20)
+    assert (place.rows(name), _staged(place, name) > 0) == (-1, True)
+    place.maria.sql("UPDATE item SET note='late' WHERE id=7; INSERT INTO item (customer,note,price) VALUES (1,'new',1)", name)
+    del documents[-1]["spec"]["schedule"]
+    place.apply(*documents)
+    place.until(name, "shop", "Completed")
+    assert place.rows(name) == 3_001
+    with place.pg.connect(name) as target:
+        assert target.execute(b"SELECT note FROM item WHERE id=7").fetchone() == ("late",)

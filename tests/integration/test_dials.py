@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from landfall.engine.errors import CutoverHeldError
 from landfall.engine.options import Options
 from landfall.engine.transfer.work import Event
 from tests.support import engine as run
@@ -102,3 +103,24 @@ def test_fewer_streams_and_a_limit_that_is_lifted(maria: MariaDb, pg15: PostgreS
     assert move.run().rows == _ROWS
     assert flights.now == 0
     assert flights.sizes[-3:] == [300, 300, 300]
+
+
+@pytest.mark.parametrize("closes", ["at the end of the copy", "while it compares"])
+def test_outside_its_hours_nothing_is_cut_over(maria: MariaDb, pg15: PostgreSql, fresh: str, closes: str) -> None:
+    move = run.Move(_source("mariadb", fresh, maria, pg15), run.postgresql(pg15, pg15.database(fresh)))
+    before = pg15.dump(fresh)
+    looks = iter([closes == "while it compares", False])
+
+    def close() -> None:
+        assert move.dials is not None
+        move.dials.may_cut_over = lambda: next(looks)
+
+    move.at = {"copying": close}
+    with pytest.raises(CutoverHeldError):
+        move.run()
+    assert pg15.dump(fresh) == before
+    maria.sql("UPDATE t SET v='late' WHERE id=5", fresh)  # nobody is locked out meanwhile
+    move.at = {}
+    assert move.run().rows == _ROWS
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT v FROM t WHERE id=5").fetchone() == ("late",)

@@ -53,6 +53,7 @@ def started(seen: Observed, wanted: Migration | None = None) -> Observed:
     return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
 
 
+CUTOVER_AT_NIGHT = migration(schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": "Cutover"}})
 LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
 
 
@@ -219,6 +220,31 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "a plan waits for nobody's hours": (replace(BEGUN, migration=LATER), "Planning", "Planning", "job"),
     "what is planned waits for its hour": (replace(PLANNED, migration=LATER), "Approved", "Scheduled", None),
+    "outside the window of the cutover the copy goes on": (
+        started(RUNNING, CUTOVER_AT_NIGHT),
+        "Running",
+        "Running",
+        None,
+    ),
+    "and what is copied waits for it": (
+        started(
+            replace(
+                RUNNING,
+                run=RunStatus(plan=PLAN, state="comparing"),
+                jobs=(*PLANNED.jobs, replace(RUNNING.jobs[-1], complete=True)),
+            ),
+            CUTOVER_AT_NIGHT,
+        ),
+        "Paused",
+        "WindowClosed",
+        None,
+    ),
+    "a comparison at its end stops": (
+        started(replace(RUNNING, run=RunStatus(plan=PLAN, state="comparing")), CUTOVER_AT_NIGHT),
+        "Pausing",
+        "WindowClosed",
+        "suspend",
+    ),
     "a zone that nobody knows is told": (
         replace(
             PLANNED, migration=migration(schedule={"maintenanceWindow": {"start": "01:00", "end": "02:00", "timeZone": "X"}})
@@ -445,3 +471,25 @@ def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, to
     assert found is None
     assert told in problem
     assert '"verb": "rehearse"' in problem
+
+
+@pytest.mark.parametrize(
+    ("window", "plan", "measured", "told"),
+    [
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
+        ("All", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("False", "SeveralWindows")),
+        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
+        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 4000}, None, ("False", "TooShort")),
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, 4000.0, ("False", "TooShort")),
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 4000}, 20.0, ("True", "Fits")),
+    ],
+)
+def test_a_window_that_is_too_short_is_told(
+    window: str, plan: dict[str, int], measured: float | None, told: tuple[str, str]
+) -> None:
+    wanted = migration(
+        desiredState="Planned", schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": window}}
+    )
+    rehearsal = Rehearsed(request="1", validation_seconds=measured) if measured else None
+    seen = replace(PLANNED, migration=wanted, run=RunStatus(plan=PLAN.model_copy(update=plan), rehearsal=rehearsal))
+    assert dict(decide(seen).facts)["WindowFits"][:2] == told

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Schedule
-from landfall.core.migration.schedule import opening, problem
+from landfall.core.migration.schedule import Opening, opening, problem, shortest
 
 
 def _schedule(
@@ -63,7 +63,7 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_when_it_is_open(row: str) -> None:
     schedule, now, is_open, changes = ROWS[row]
-    found = opening(schedule, _utc(now))
+    found = opening(schedule, _utc(now), cutover=False)
     assert (found.open, found.changes) == (is_open, _utc(changes) if changes else None)
 
 
@@ -76,16 +76,31 @@ def test_when_it_is_open(row: str) -> None:
 )
 def test_what_it_says_of_the_next_change_is_true(now: datetime, start: int, end: int, zone: str, days: tuple[str, ...]) -> None:
     schedule = _schedule(f"{start:02}:00", f"{end:02}:30", zone, days)
-    found = opening(schedule, now)
+    found = opening(schedule, now, cutover=False)
     assert found.changes is not None
     assert now < found.changes <= now + timedelta(days=8, hours=1)
-    assert opening(schedule, found.changes - timedelta(microseconds=1)).open == found.open
+    assert opening(schedule, found.changes - timedelta(microseconds=1), cutover=False).open == found.open
     if not found.open:
-        assert opening(schedule, found.changes).open
+        assert opening(schedule, found.changes, cutover=False).open
 
 
 def test_what_is_wrong_is_said() -> None:
     assert "America/New_York" in problem(_schedule("02:00", "06:00", "America/Newyork"))
     assert problem(NIGHT) == ""
-    cutover = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}
-    assert "Choose All" in problem(Schedule.model_validate(cutover))
+
+
+def test_a_window_for_the_cutover_holds_nothing_before_it() -> None:
+    schedule = Schedule.model_validate({"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}})
+    noon = _utc("2026-01-15T12:00")
+    assert problem(schedule) == ""
+    assert opening(schedule, noon, cutover=False).open
+    assert opening(schedule, noon, cutover=True) == Opening(open=False, changes=_utc("2026-01-16T02:00"))
+    later = Schedule.model_validate({**schedule.model_dump(by_alias=True), "startAt": "2026-02-01T00:00:00Z"})
+    assert not opening(later, noon, cutover=False).open
+
+
+@pytest.mark.parametrize(("start", "end", "hours"), [("02:00", "06:00", 4), ("23:00", "04:30", 5.5), ("00:00", "00:00", 24)])
+def test_how_long_a_window_is(start: str, end: str, hours: float) -> None:
+    window = _schedule(start, end, "UTC").maintenance_window
+    assert window
+    assert shortest(window) == timedelta(hours=hours)

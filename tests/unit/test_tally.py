@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -193,6 +194,20 @@ def test_blocks_are_cut_too() -> None:
 )
 def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[str, object], at_once: bool) -> None:  # noqa: FBT001
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "parallelism": 3}
-    told = dials(Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, **spec}}))
+    told = dials(
+        Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, **spec}}), datetime(2026, 1, 1, tzinfo=UTC)
+    )
     assert told is not None
     assert (told.at_once, told.parallelism, told.batch_rows) == (at_once, 3, 10_000)
+
+
+def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
+    window = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}
+    wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, "schedule": window}})
+    noon, night = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 3, tzinfo=UTC)
+    before, inside = dials(wanted, noon), dials(wanted, night)
+    assert before
+    assert inside
+    assert (before.cutover_from, before.cutover_until) == (datetime(2026, 1, 2, 2, tzinfo=UTC), None)
+    assert (inside.cutover_from, inside.cutover_until) == (None, datetime(2026, 1, 2, 6, tzinfo=UTC))

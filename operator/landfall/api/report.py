@@ -72,6 +72,8 @@ class Dials(Model):
     batch_rows: Integer = Field(ge=1, description="Most rows between two checkpoints of a stream.")
     rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second; zero is no limit.")
     bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second; zero is no limit.")
+    cutover_from: Moment | None = Field(default=None, description="The cutover waits until then.")
+    cutover_until: Moment | None = Field(default=None, description="From then on the cutover waits.")
     at_once: Boolean = Field(default=False, description="Stop now, and give up the chunks in flight.")
 
 
@@ -93,6 +95,7 @@ class Task(Model):
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
     digest: str = Field(default="", description="Digest of the plan that may run.")
     quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
+    dials: Dials | None = Field(default=None, description="How the worker is to begin.")
     request: str = Field(default="", description="Identifier of the request that is carried out.")
     force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
     forget: Boolean = Field(

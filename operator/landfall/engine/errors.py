@@ -141,6 +141,12 @@ class InterruptedRunError(EngineError):
     reason = "Interrupted"
 
 
+class CutoverHeldError(EngineError):
+    """Everything is copied, and the hour of the cutover has not come."""
+
+    reason = "CutoverHeld"
+
+
 class SourceBusyError(EngineError):
     """A lock on source or target could not be had in time."""
 

@@ -24,7 +24,7 @@ from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import first_unsupported, options
 from landfall.reconcile import jobs, tableplans
-from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, since, told
+from landfall.reconcile.hands import Hands, bare, digest, invalid, now, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
@@ -233,7 +233,7 @@ def _endpoint(connection: Connection) -> Endpoint:
 
 def dialled(raw: Object) -> Dials | None:
     """How the worker of a Migration is to go on; nothing where its spec cannot be read."""
-    return None if invalid(Migration, raw) else dials(Migration.model_validate(plain(raw)))
+    return None if invalid(Migration, raw) else dials(Migration.model_validate(plain(raw)), now())
 
 
 def settled(raw: Object) -> bool:
@@ -316,6 +316,7 @@ async def _job(look: Look, act: Act) -> None:
         plans=tuple(p.plan.model_copy(update={"status": None}) for p in look.plans),
         digest=plan.digest if plan else "",
         quiesced=look.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
+        dials=dials(look.migration, look.hands.clock()),
         request=seen.request.id if seen.request else "",
         forget=seen.deleting,
         force=bool(look.migration.spec.cancel and look.migration.spec.cancel.force),

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Literal, cast
@@ -24,6 +25,7 @@ from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, Table
 from landfall.engine.connect.probe import probed
 from landfall.engine.errors import (
     ConnectionLostError,
+    CutoverHeldError,
     EngineError,
     InterruptedRunError,
     RunConflictError,
@@ -82,6 +84,9 @@ class Worker:
         }
         try:
             found = verbs[self._task.verb]()
+        except CutoverHeldError as error:
+            self._say(error.message)
+            found = {"state": State.COMPARING.value}
         except EngineError as error:
             transient = isinstance(error, _TRANSIENT)
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
@@ -126,6 +131,8 @@ class Worker:
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
             watch = self._watch = _Watch(self._reporter, shown, engine.moved(shown), self._say)
+            if self._task.dials:
+                _turned(engine, self._task.dials)
             self._reporter.heed(partial(_turned, engine))
             outcome = engine.run(wanted.name, plan)
         told: dict[str, object] = {
@@ -337,8 +344,15 @@ def _turned(engine: Engine, dials: Dials) -> None:
     engine.dials.batch_rows = dials.batch_rows
     engine.dials.rows_per_second = dials.rows_per_second
     engine.dials.bytes_per_second = dials.bytes_per_second
+    engine.dials.may_cut_over = partial(_open, dials)
     if dials.at_once and not engine.stop.forced:
         engine.stop.now()
+
+
+def _open(dials: Dials) -> bool:
+    """Whether the cutover may happen now, by this machine's clock."""
+    now = datetime.now(UTC)  # noqa: TID251  the window is told as times, for the operator may be away when it closes
+    return not (dials.cutover_from and now < dials.cutover_from) and not (dials.cutover_until and now >= dials.cutover_until)
 
 
 @contextlib.contextmanager

@@ -262,7 +262,9 @@ def planned_wanted(seen: Observed) -> Decision | None:
     """As far as it was asked to go."""
     if parts.wanted(seen) != "Planned":
         return None
-    return Decision("PlanReady", ("True", "Planned"), parts.told(seen), facts=parts.planned(seen, approved=False))
+    return Decision(
+        "PlanReady", ("True", "Planned"), parts.told(seen), facts=(*parts.planned(seen, approved=False), *hours.too_short(seen))
+    )
 
 
 def approval_missing(seen: Observed) -> Decision | None:
@@ -271,7 +273,9 @@ def approval_missing(seen: Observed) -> Decision | None:
     if not plan or seen.state or not plan.to_review or seen.approved:
         return None
     message = f"{parts.told(seen)}; {plan.to_review} points need your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
-    return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=parts.planned(seen, approved=False))
+    return Decision(
+        "PlanReady", ("False", "ApprovalRequired"), message, facts=(*parts.planned(seen, approved=False), *hours.too_short(seen))
+    )
 
 
 def _run(seen: Observed) -> Decision:

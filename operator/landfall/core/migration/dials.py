@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from landfall.api.migration import Migration
 from landfall.api.report import Dials
+from landfall.core.migration.schedule import opening, problem
 
 
-def dials(migration: Migration) -> Dials | None:
+def dials(migration: Migration, now: datetime) -> Dials | None:
     """As the spec has it now. What is cancelled or paused at once gives up the chunks in flight; each is one transaction."""
     spec, data = migration.spec, migration.spec.data
-    if data is None:
+    if data is None or (spec.schedule and problem(spec.schedule)):
         return None
+    hours = opening(spec.schedule, now, cutover=True)
     paused = spec.desired_state == "Paused" and spec.pause is not None and spec.pause.immediate
     return Dials(
         parallelism=data.parallelism,
         batch_rows=data.batch_size,
         rows_per_second=data.limits.rows_per_second,
         bytes_per_second=data.limits.bytes_per_second,
+        cutover_from=None if hours.open else hours.changes,
+        cutover_until=hours.changes if hours.open else None,
         at_once=paused or spec.desired_state == "Cancelled",
     )

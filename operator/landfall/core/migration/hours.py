@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landfall.core.migration import parts, schedule
 from landfall.core.migration.observed import Observed
-from landfall.core.outcome import Act, Decision
+from landfall.core.outcome import Act, Decision, Fact
 
 
 def closed(seen: Observed) -> Decision | None:
@@ -25,17 +25,39 @@ def not_yet(seen: Observed) -> Decision | None:
     if found.open:
         return None
     message, again = _closed(seen, found)
-    return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=parts.planned(seen, approved=True))
+    facts = (*parts.planned(seen, approved=True), *too_short(seen))
+    return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=facts)
+
+
+def too_short(seen: Observed) -> tuple[Fact, ...]:
+    """A window that what must happen inside it may not fit into, by what was rehearsed or else by the plan's estimate."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    plan, measured = (seen.run.plan, seen.run.rehearsal) if seen.run else (None, None)
+    if not wanted or not wanted.maintenance_window or not plan:
+        return ()
+    room = schedule.shortest(wanted.maintenance_window).total_seconds()
+    end = measured.validation_seconds if measured else plan.estimated_freeze_seconds
+    how = "rehearsed" if measured else "estimated"
+    if end > room:
+        message = f"the comparison and the cutover take about {end:.0f} s ({how}), and the window is {room:.0f} s long: it would never end"
+        return (("WindowFits", ("False", "TooShort", message)),)
+    if wanted.maintenance_window.applies_to == "All" and plan.estimated_seconds > room:
+        nights = -(-plan.estimated_seconds // int(room))
+        message = f"the run takes about {plan.estimated_seconds} s, so about {nights} windows of {room:.0f} s"
+        return (("WindowFits", ("False", "SeveralWindows", message)),)
+    return (("WindowFits", ("True", "Fits")),)
 
 
 def opening(seen: Observed) -> schedule.Opening:
-    """Whether it may work now."""
-    return schedule.opening(seen.migration.spec.schedule if seen.migration else None, seen.now)
+    """Whether it may do now what comes next."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    return schedule.opening(wanted, seen.now, cutover=seen.state == "comparing")
 
 
 def _closed(seen: Observed, found: schedule.Opening) -> tuple[str, float]:
     """What is told of a wait, and when to look again: at its end, and now and then, for clocks are set."""
     if found.changes is None:
         return "outside its hours", parts.LONGEST_PAUSE
+    what = "everything is copied; the cutover waits" if seen.state == "comparing" else "waits"
     left = (found.changes - seen.now).total_seconds()
-    return f"waits until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), parts.LONGEST_PAUSE)
+    return f"{what} until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), parts.LONGEST_PAUSE)

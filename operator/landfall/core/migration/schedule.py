@@ -32,26 +32,31 @@ def problem(schedule: Schedule) -> str:
         return (
             f"spec.schedule.maintenanceWindow.timeZone: there is no time zone {window.time_zone!r}. Name one as America/New_York."
         )
-    if window.applies_to == "Cutover":
-        return "spec.schedule.maintenanceWindow.appliesTo: Cutover is not supported by this version. Choose All."
     return ""
 
 
-def opening(schedule: Schedule | None, now: datetime) -> Opening:
-    """How it is at a moment. Before `startAt` it is closed, whatever the window says."""
+def opening(schedule: Schedule | None, now: datetime, *, cutover: bool) -> Opening:
+    """How it is at a moment, for the cutover or for what comes before it. Before `startAt` it is closed, whatever the window says."""
     if schedule is None:
         return Opening(open=True, changes=None)
     start = schedule.start_at
     if start is not None and now < start:
-        first = opening(schedule.model_copy(update={"start_at": None}), start)
+        first = opening(schedule.model_copy(update={"start_at": None}), start, cutover=cutover)
         return Opening(open=False, changes=start if first.open else first.changes)
-    if schedule.maintenance_window is None:
+    window = schedule.maintenance_window
+    if window is None or (window.applies_to == "Cutover" and not cutover):
         return Opening(open=True, changes=None)
-    spans = list(_spans(schedule.maintenance_window, now))
+    spans = list(_spans(window, now))
     until = max((end for begin, end in spans if begin <= now < end), default=None)
     if until is not None:
         return Opening(open=True, changes=until)
     return Opening(open=False, changes=min(begin for begin, _ in spans if begin > now))
+
+
+def shortest(window: MaintenanceWindow) -> timedelta:
+    """How long a window is by the wall clock."""
+    start, end = (datetime.combine(date.min, time.fromisoformat(t)) for t in (window.start, window.end))
+    return end - start if end > start else end - start + timedelta(days=1)
 
 
 def _spans(window: MaintenanceWindow, now: datetime) -> Iterator[tuple[datetime, datetime]]:

@@ -13,6 +13,7 @@ from landfall.engine.dialects import mysql
 from landfall.engine.errors import (
     ApprovalRequiredError,
     ConnectionLostError,
+    CutoverHeldError,
     EngineError,
     SourceBusyError,
     VerdictError,
@@ -40,8 +41,9 @@ class Finale:
         self._freeze: Freeze | None = None
 
     def run(self) -> Outcome:
-        """Bring the run to its end."""
+        """Bring the run to its end. Raises CutoverHeldError outside the hours of the cutover."""
         work = self._work
+        self._check_hours()
         if work.plan.mode != Mode.FULL:
             self._keys()
             if work.stop.asked:
@@ -64,9 +66,15 @@ class Finale:
                 raise stopped()
             if work.options.rehearsal:
                 return self._outcome
+            self._check_hours()
             self._cut_over()
             self._outcome.frozen_seconds = round(time.monotonic() - began, 3)
         return self._outcome
+
+    def _check_hours(self) -> None:
+        if not self._work.dials.may_cut_over() and not self._work.options.rehearsal:
+            message = "everything is copied, and the hour of the cutover has not come"
+            raise CutoverHeldError(message, advice="It goes on in its maintenance window.")
 
     @contextlib.contextmanager
     def _frozen(self) -> Iterator[None]:
