@@ -161,31 +161,50 @@ class Schedule(Model):
 class Email(Model):
     """Notification by e-mail."""
 
-    to: tuple[str, ...] = Field(description="Addresses.")
+    to: tuple[str, ...] = Field(min_length=1, description="Addresses.")
+    secret_ref: LocalReference = Field(
+        default=LocalReference(name="landfall-smtp"),
+        description="Secret with `url`: smtp://USER:PASSWORD@HOST:587?from=ADDRESS (STARTTLS where the server has it; `&tls=require` insists"
+        " on it) or smtps://.",
+    )
 
 
 class Slack(Model):
     """Notification in Slack."""
 
-    channel: str = Field(description="Channel.")
-    secret_ref: LocalReference = Field(description="Secret with the token.")
+    channel: str = Field(min_length=1, description="Channel.")
+    secret_ref: LocalReference = Field(description="Secret with `token`; `url` where Slack is not at https://slack.com.")
 
 
 class Webhook(Model):
     """Notification by a signed HTTP request."""
 
-    secret_ref: LocalReference = Field(description="Secret with url and signing key.")
+    secret_ref: LocalReference = Field(description="Secret with `url` and `key`, the signing key.")
+
+
+class Apprise(Model):
+    """Notification by anything that Apprise reaches."""
+
+    secret_ref: LocalReference = Field(description="Secret with `url`, as Apprise writes it.")
+
+
+EventName = Literal["Started", "Paused", "Completed", "Failed", "ApprovalRequired", "RolledBack"]
 
 
 class Notifications(Model):
-    """Who is told of what."""
+    """Who is told of what. Each is told at least once, and a run waits for none of them."""
 
     email: Email | None = Field(default=None, description="E-mail.")
     slack: Slack | None = Field(default=None, description="Slack.")
     webhooks: tuple[Webhook, ...] = Field(default=(), description="Webhooks.")
-    on_events: tuple[Literal["Completed", "Failed", "ApprovalRequired"], ...] = Field(
-        default=("Completed", "Failed", "ApprovalRequired"), description="Which events."
-    )
+    apprise: tuple[Apprise, ...] = Field(default=(), description="Other services, through Apprise.")
+    on_events: tuple[EventName, ...] = Field(default=("Completed", "Failed", "ApprovalRequired"), description="Which events.")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The Secrets that these need."""
+        targets = (self.email, self.slack, *self.webhooks, *self.apprise)
+        return tuple(dict.fromkeys(t.secret_ref.name for t in targets if t))
 
 
 class AppSpec(Model):
@@ -250,11 +269,17 @@ class PlanSummary(Model):
     digest: str = Field(description="What an approval names.")
     tables: Integer = Field(default=0, ge=0, description="Tables that move.")
     columns: Integer = Field(default=0, ge=0, description="Columns that move.")
+    relationships: Integer = Field(default=0, ge=0, description="Foreign keys that move.")
     transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
     to_review: Integer = Field(default=0, ge=0, description="Columns and risks that need a person.")
     blockers: Integer = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
     rows: Integer = Field(default=0, ge=0, description="Rows that move.")
     estimated_seconds: Integer = Field(default=0, ge=0, description="How long the whole is estimated to take.")
+    estimated_schema_seconds: Integer = Field(default=0, ge=0, description="Of that, the schema.")
+    estimated_copy_seconds: Integer = Field(default=0, ge=0, description="Of that, the rows.")
+    estimated_index_seconds: Integer = Field(default=0, ge=0, description="Of that, the indexes.")
+    estimated_validation_seconds: Integer = Field(default=0, ge=0, description="Of that, the comparison.")
+    estimated_cutover_seconds: Integer = Field(default=0, ge=0, description="Of that, the cutover.")
     estimated_freeze_seconds: Integer = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
     quiesce: Literal["", "Engine", "Confirm", "None"] = Field(
         default="", description="How writers of the source are kept away from the end."
@@ -325,6 +350,16 @@ class Rehearsed(Model):
     finished_at: Moment | None = Field(default=None, description="When it was over.")
 
 
+class Notice(Model):
+    """One thing that somebody is told of."""
+
+    id: str = Field(description="What it is about: the event and what tells it from others of its kind.")
+    event: EventName = Field(description="What happened.")
+    text: str = Field(default="", description="What is told.")
+    state: Literal["Pending", "Sent", "Failed"] = Field(description="How far the telling is.")
+    at: Moment | None = Field(default=None, description="When it happened.")
+
+
 class MigrationStatus(Status):
     """Where a Migration stands."""
 
@@ -340,6 +375,9 @@ class MigrationStatus(Status):
     progress: Progress | None = Field(default=None, description="How far the copy is.")
     verdict: str = Field(default="", description="What the comparison found.")
     rehearsal: Rehearsed | None = Field(default=None, description="What the last rehearsal measured.")
+    notices: tuple[Notice, ...] = Field(
+        default=(), max_length=30, description="Who was told of what, the latest.", json_schema_extra=list_map("id")
+    )
     last_handled_request: str = Field(default="", description="Identifier of the last request annotation that was handled.")
 
 

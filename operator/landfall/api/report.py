@@ -8,10 +8,10 @@ from pydantic import Field
 
 from landfall.api.connection import Connection
 from landfall.api.fields import Boolean, Integer, Model, Moment
-from landfall.api.migration import Migration, PlanSummary, Progress, Rehearsed
+from landfall.api.migration import Migration, Notice, PlanSummary, Progress, Rehearsed
 from landfall.api.tableplan import TablePlan, TableProposal
 
-Verb = Literal["probe", "plan", "rehearse", "run", "back"]
+Verb = Literal["probe", "plan", "rehearse", "run", "back", "notify"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
@@ -96,6 +96,7 @@ class Task(Model):
     digest: str = Field(default="", description="Digest of the plan that may run.")
     quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
     dials: Dials | None = Field(default=None, description="How the worker is to begin.")
+    notice: Notice | None = Field(default=None, description="What to tell.")
     request: str = Field(default="", description="Identifier of the request that is carried out.")
     force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
     forget: Boolean = Field(

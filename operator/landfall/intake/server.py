@@ -123,7 +123,7 @@ def _samples(report: Report) -> list[Sample]:
 
 
 def _known(labels: dict[str, str]) -> bool:
-    return labels.get(LABEL_KIND) in {"Run", "Connection"} and LABEL_OWNER in labels
+    return labels.get(LABEL_KIND) in {"Run", "Connection", "Migration"} and LABEL_OWNER in labels
 
 
 def _refused(status: int, message: str) -> web.Response:

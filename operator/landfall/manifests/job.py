@@ -19,6 +19,7 @@ LABEL_ATTEMPT = "landfall.dev/attempt"
 INPUTS = "landfall.dev/inputs"
 AUDIENCE = "landfall.dev/intake"
 _KEPT_SECONDS = 86_400
+_TELLING_SECONDS = 900
 Object = dict[str, Any]
 
 
@@ -65,6 +66,7 @@ def job(pod: WorkerPod, verb: str) -> Object:
                 ]
             },
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            **({"activeDeadlineSeconds": _TELLING_SECONDS} if verb == "notify" else {}),
             "template": {"metadata": {"labels": dict(metadata["labels"])}, "spec": _pod(pod)},
         },
     }

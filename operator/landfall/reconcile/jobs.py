@@ -29,6 +29,7 @@ class Order:
     task: Task
     memory_bytes: int = 256 * 1024 * 1024
     plans: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 async def jobs_of(hands: Hands, namespace: str, kind: str, name: str) -> list[Object]:
@@ -70,7 +71,7 @@ async def start(hands: Hands, order: Order) -> None:
         inputs=order.inputs,
         image=order.image,
         memory_bytes=order.memory_bytes + _ROOM,
-        secrets=sorted({name for c in connections for name in secret_names(c)}),
+        secrets=sorted({*order.secrets, *(name for c in connections for name in secret_names(c))}),
         volumes=volumes(order.task.connections.values()),
         plans=order.plans,
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 from landfall.api.connection import Connection
 from landfall.api.fields import Model
-from landfall.api.migration import DataSpec, Migration, Progress
+from landfall.api.migration import DataSpec, Migration, Notice, Progress
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
 from landfall.core.migration.decide import decide
 from landfall.core.migration.dials import dials
+from landfall.core.migration.notices import facts as notice_facts
+from landfall.core.migration.notices import noted
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.requests import handled
 from landfall.core.migration.steps import steps
@@ -23,13 +26,14 @@ from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import first_unsupported, options
-from landfall.reconcile import jobs, tableplans
+from landfall.reconcile import jobs, notices, tableplans
 from landfall.reconcile.hands import Hands, bare, digest, invalid, now, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
 _PROGRESS_SECONDS = 5
+_NOTICE_SECONDS = 10
 
 
 class Look:
@@ -246,6 +250,7 @@ def settled(raw: Object) -> bool:
         and spec.get("desiredState", "Completed") == "Completed"
         and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
         and ready.get("status") == "True"
+        and not any(n["state"] == "Pending" for n in status.get("notices", []))
         and ready.get("reason") in {"Completed", "AlreadyCompleted"}
     )
 
@@ -269,8 +274,19 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
         if decision.act.verb in {"finalize", "release"}:
             return None  # the object has another version now, and its change brings it back here
     await tableplans.tell(hands, look.plans, approved=seen.approved, begun=bool(seen.state))
-    await hands.report(raw, seen, decision, _status(look, decision))
-    return decision.again_seconds
+    told = await _noted(look, decision)
+    decided = replace(decision, facts=(*decision.facts, *notice_facts(told)))
+    await hands.report(raw, seen, decided, {**_status(look, decision), "notices": [_plainly(n) for n in told]})
+    waiting = any(n.state == "Pending" for n in told)
+    return min(decision.again_seconds or _NOTICE_SECONDS, _NOTICE_SECONDS) if waiting else decision.again_seconds
+
+
+async def _noted(look: Look, decision: Decision) -> tuple[Notice, ...]:
+    """The notices. Only what status has already is sent, so that nothing is sent that would be forgotten and sent again."""
+    before = look.migration.status.notices if look.migration.status else ()
+    if not look.seen.deleting:
+        before = await notices.delivered(look.hands, look.raw, look.migration, before)
+    return noted(look.seen, decision, before)
 
 
 async def _act(look: Look, act: Act) -> None:

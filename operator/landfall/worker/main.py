@@ -48,6 +48,7 @@ from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
 from landfall.kit.signals import stop_signals
 from landfall.moves import Ends, Move, endpoint, move
+from landfall.worker.notify import tell
 from landfall.worker.reporter import Reporter
 
 ROOT = Path("/etc/landfall")
@@ -81,6 +82,7 @@ class Worker:
             "rehearse": self._rehearse,
             "run": self._run,
             "back": self._back,
+            "notify": self._notify,
         }
         try:
             found = verbs[self._task.verb]()
@@ -96,6 +98,13 @@ class Worker:
         return EXIT_DONE if self._reporter.finish(**found) else EXIT_AGAIN
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
+
+    def _notify(self) -> dict[str, object]:
+        if self._task.migration is None or self._task.notice is None:
+            message = "the task names nobody to tell, or nothing"
+            raise SpecError(message)
+        tell(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
+        return {}
 
     def _probe(self) -> dict[str, object]:
         name = next(iter(self._task.connections))
@@ -218,7 +227,7 @@ class Worker:
             message = f"{side}: there is no Secret {name!r}"
             raise SpecError(message)
         found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
-        self._secrets += [value for key, value in found.items() if key in {"password", "url"}]
+        self._secrets += [value for key, value in found.items() if key in {"password", "url", "token", "key"}]
         return found
 
 
@@ -289,6 +298,12 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
         rows=sum(t.rows for t in moved),
         estimated_seconds=sum(plan.estimates.get(f"{part}Seconds", 0) for part in _PARTS),
         estimated_freeze_seconds=int(plan.freeze_seconds),
+        relationships=plan.estimates.get("relationships", 0),
+        estimated_schema_seconds=plan.estimates.get("schemaSeconds", 0),
+        estimated_copy_seconds=plan.estimates.get("copySeconds", 0),
+        estimated_index_seconds=plan.estimates.get("indexSeconds", 0),
+        estimated_validation_seconds=plan.estimates.get("validationSeconds", 0),
+        estimated_cutover_seconds=plan.estimates.get("cutoverSeconds", 0),
         risks=tuple(
             Risk(
                 severity=r.severity.value.capitalize(),

@@ -1,0 +1,164 @@
+"""Who is told of what, and that they hear of it: once recorded, with patience, each for itself."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from landfall.api.migration import Migration, MigrationStatus, Notice, PlanSummary, Progress
+from landfall.api.run import RunFailure, RunStatus
+from landfall.core.migration.notices import facts, noted
+from landfall.core.migration.observed import Observed
+from landfall.core.outcome import Decision
+from landfall.worker.notify import NotToldError, tell
+from tests.support import receivers
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+ALL = ["Started", "Paused", "Completed", "Failed", "ApprovalRequired", "RolledBack"]
+NOTICE = Notice(id="Completed/shop-1", event="Completed", text="20 rows are in the target", state="Pending", at=NOW)
+
+
+def migration(**notifications: object) -> Migration:
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
+    return Migration.model_validate(
+        {"metadata": {"name": "shop", "namespace": "store"}, "spec": {"data": data, "notifications": notifications}}
+    )
+
+
+def seen(state: str = "", **more: object) -> Observed:
+    run = RunStatus(state=state, plan=PlanSummary(digest="sha256:" + "ab" * 32), progress=Progress(checkpoint="t/3"), **more)
+    return Observed(now=NOW, generation=3, migration=migration(onEvents=ALL), run_name="shop-1", run=run)
+
+
+ROWS = {
+    "approval": (seen(), Decision("PlanReady", ("False", "ApprovalRequired"), "m"), ["ApprovalRequired/abababababab"]),
+    "a beginning": (seen("copying"), Decision("Running", ("False", "Running"), "m", working=True), ["Started/shop-1"]),
+    "a pause": (seen("copying"), Decision("Paused", ("True", "Paused"), "m"), ["Started/shop-1", "Paused/shop-1/t/3"]),
+    "a failure": (
+        seen(failure=RunFailure(job="shop-1-run-2", reason="DiskFull", message="m")),
+        Decision("Failed", ("False", "DiskFull"), "m", stalled=True),
+        ["Failed/shop-1-run-2/DiskFull"],
+    ),
+    "an end": (seen("cut_over"), Decision("Completed", ("True", "Completed"), "m"), ["Started/shop-1", "Completed/shop-1"]),
+    "an end that was known before": (seen("cut_over"), Decision("Completed", ("True", "AlreadyCompleted"), "m"), []),
+    "a way back": (seen("rolled_back"), Decision("RolledBack", ("True", "RolledBack"), "m"), ["RolledBack/shop-1"]),
+}
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_is_noted_and_that_it_is_noted_once(row: str) -> None:
+    found, decision, ids = ROWS[row]
+    first = noted(found, decision, ())
+    assert [n.id for n in first] == ids
+    assert all((n.state, n.text, n.at) == ("Pending", "m", NOW) for n in first)
+    sent = tuple(n.model_copy(update={"state": "Sent"}) for n in first)
+    assert noted(found, decision, sent) == sent
+
+
+def test_only_what_was_asked_for_is_noted() -> None:
+    found, decision, _ = ROWS["a pause"]
+    assert noted(replace(found, migration=migration()), decision, ()) == ()
+    assert noted(replace(found, deleting=True), decision, ()) == ()
+
+
+def test_old_ones_go_and_those_to_be_sent_stay() -> None:
+    old = tuple(Notice(id=f"Paused/{n}", event="Paused", state="Pending" if n == 0 else "Sent") for n in range(30))
+    found, decision, _ = ROWS["an end"]
+    kept = noted(found, decision, old)
+    assert len(kept) == 30
+    assert [kept[0].id, kept[1].id, kept[-1].id] == ["Paused/0", "Paused/3", "Completed/shop-1"]
+    MigrationStatus(notices=kept)
+
+
+def test_a_target_that_could_not_be_reached_is_a_condition() -> None:
+    assert facts((NOTICE,)) == ()
+    assert facts((NOTICE.model_copy(update={"state": "Sent"}),))[0][1][0] == "True"
+    failed = NOTICE.model_copy(update={"state": "Failed", "text": "not told"})
+    assert facts((NOTICE, failed)) == (("Notified", ("False", "NotDelivered", "not told")),)
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+class Naps(list[float]):
+    """Pauses that are noted instead of waited."""
+
+    def __call__(self, seconds: float) -> None:
+        """Note one."""
+        self.append(seconds)
+
+
+def test_a_webhook_is_signed_and_comes_again_with_the_same_name() -> None:
+    naps = Naps()
+    with receivers.http(answers=(500, 429)) as hook:
+        secret = {"url": f"{hook.url}/hook", "key": "k3y"}
+        tell(migration(webhooks=[{"secretRef": {"name": "hook"}}]), NOTICE, lambda _: secret, naps)
+    assert naps == [1, 2]
+    assert {p.headers["idempotency-key"] for p in hook.posts} == {NOTICE.id}
+    post = hook.posts[-1]
+    moment, given = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
+    assert given == hmac.new(b"k3y", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
+    assert json.loads(post.body) == {
+        "id": NOTICE.id,
+        "event": "Completed",
+        "at": NOW.isoformat(),
+        "migration": {"namespace": "store", "name": "shop"},
+        "message": NOTICE.text,
+    }
+
+
+def test_slack_is_told_and_its_refusal_is_final() -> None:
+    wanted = migration(slack={"channel": "#data-ops", "secretRef": {"name": "slack"}})
+    with receivers.http(token="xoxb") as slack:  # noqa: S106  of this test
+        tell(wanted, NOTICE, lambda _: {"url": slack.url, "token": "xoxb"}, Naps())
+        assert slack.posts[0].path == "/api/chat.postMessage"
+        told = json.loads(slack.posts[0].body)
+        assert (told["channel"], told["text"]) == ("#data-ops", f"Migration store/shop is completed: {NOTICE.text}")
+        naps = Naps()
+        with pytest.raises(NotToldError, match="slack: Slack says invalid_auth"):
+            tell(wanted, NOTICE, lambda _: {"url": slack.url, "token": "wrong"}, naps)
+        assert naps == []
+
+
+def test_mail_goes_out_again_after_a_passing_refusal() -> None:
+    naps = Naps()
+    wanted = migration(email={"to": ["a@x.de", "b@x.de"]})
+    with receivers.smtp("me@x.de", "p&ss", refuse=(451,)) as server:
+        url = f"smtp://me%40x.de:p%26ss@127.0.0.1:{server.port}?from=landfall@x.de"
+        tell(wanted, NOTICE, lambda name: {"url": url} if name == "landfall-smtp" else {}, naps)
+        ((to, mail),) = server.mails
+        assert (to, mail["From"], mail["To"]) == (["a@x.de", "b@x.de"], "landfall@x.de", "a@x.de, b@x.de")
+        assert mail["Subject"] == "Migration store/shop is completed"
+        assert NOTICE.text in str(mail.get_payload())
+        assert naps == [1]
+        with pytest.raises(NotToldError, match="the mail server answers 535"):
+            tell(wanted, NOTICE, lambda _: {"url": url.replace("p%26ss", "wrong")}, naps)
+
+
+def test_apprise_reaches_the_rest() -> None:
+    with receivers.http() as other:
+        url = other.url.replace("http://", "json://") + "/told"
+        tell(migration(apprise=[{"secretRef": {"name": "x"}}]), NOTICE, lambda _: {"url": url}, Naps())
+    assert NOTICE.text in other.posts[0].body.decode()
+
+
+def test_one_that_is_away_keeps_nobody_else_from_hearing() -> None:
+    naps = Naps()
+    wanted = migration(
+        webhooks=[{"secretRef": {"name": "away"}}, {"secretRef": {"name": "there"}}, {"secretRef": {"name": "bare"}}]
+    )
+    with receivers.http() as hook:
+        held = {
+            "away": {"url": "http://127.0.0.1:1/", "key": "k"},
+            "there": {"url": hook.url, "key": "k"},
+            "bare": {"url": hook.url},
+        }
+        with pytest.raises(NotToldError, match=r"webhook away: .*refused.*webhook bare: the Secret has no key 'key'"):
+            tell(wanted, NOTICE, held.__getitem__, naps)
+    assert len(hook.posts) == 1
+    assert naps == [1, 2, 4, 8, 15, 30, 60, 0]
