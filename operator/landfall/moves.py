@@ -95,6 +95,7 @@ def options(data: DataSpec, decisions: tuple[ColumnDecision, ...], retain_second
         quiesce=Quiesce(data.source.quiesce) if data.source.quiesce else None,
         identifiers=Identifiers(data.target.identifiers),
         parallelism=data.parallelism,
+        workers=data.workers,
         batch_rows=data.batch_size,
         rows_per_second=data.limits.rows_per_second,
         bytes_per_second=data.limits.bytes_per_second,

@@ -32,7 +32,7 @@ def _name(documents: list[Object]) -> str:
     return str(documents[-1]["metadata"]["namespace"])
 
 
-def _progress(place: Place, namespace: str) -> dict[str, object]:
+def _progress(place: Place, namespace: str) -> Object:
     return dict(place.get("migration", namespace, "shop").get("status", {}).get("progress", {}))
 
 
@@ -61,9 +61,9 @@ def _locked(place: Place, namespace: str) -> Iterator[None]:
 
 def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents: list[Object]) -> None:
     name = _name(documents)
+    place.wait("an end is foreseen", lambda: _progress(place, name).get("remainingSeconds", 0) > 3, 12)
     told = place.get("migration", name, "shop")["status"]["progress"]
     assert told["checkpoint"].startswith(f"{name}.item/")
-    assert told["remainingSeconds"] > 3
     tables = {t["table"]: t for t in told["tables"]}
     assert tables[f"{name}.item"]["state"] == "Copying"
     assert 0 < tables[f"{name}.item"]["rows"] < _ROWS == tables[f"{name}.item"]["totalRows"]
@@ -176,3 +176,26 @@ def test_the_cutover_waits_for_its_window(place: Place, request: pytest.FixtureR
     assert place.rows(name) == 3_001
     with place.pg.connect(name) as target:
         assert target.execute(b"SELECT note FROM item WHERE id=7").fetchone() == ("late",)
+
+
+def _helpers(place: Place, namespace: str) -> list[str]:
+    names = [p["metadata"]["name"] for p in place.listed("pods", namespace) if p["status"]["phase"] == "Running"]
+    return [name for name in names if "-help-" in name]
+
+
+def test_more_workers_share_one_run(place: Place, documents: list[Object]) -> None:
+    name = _name(documents)
+    documents[-1]["spec"]["data"] |= {"workers": 3}
+    place.apply(*documents)
+    place.wait("two help", lambda: len(_helpers(place, name)) == 2, 40)
+    victim = _helpers(place, name)[0]
+    place.cluster.kubectl("delete", "pod", "-n", name, victim, "--force", "--grace-period=0")
+    place.wait("another takes its place", lambda: len(set(_helpers(place, name)) - {victim}) == 2, 40)
+    documents[-1]["spec"]["data"] |= {"workers": 1, "limits": {}}
+    place.apply(*documents)
+    place.until(name, "shop", "Completed")
+    place.settled(name, _ROWS)
+    place.wait("nobody helps", lambda: _helpers(place, name) == [])
+    with place.pg.connect(name) as target:
+        helped = target.execute(b"SELECT count(*),count(DISTINCT xid),sum(rows) FROM landfall.chunk").fetchone()
+    assert helped == (helped[0], helped[0], _ROWS + 100)

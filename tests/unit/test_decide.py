@@ -54,6 +54,7 @@ def started(seen: Observed, wanted: Migration | None = None) -> Observed:
 
 
 CUTOVER_AT_NIGHT = migration(schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": "Cutover"}})
+THREE = migration(data={"workers": 3})
 LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
 
 
@@ -341,6 +342,51 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "RollingBack",
         "resume",
     ),
+    "more workers help the one that copies": (replace(RUNNING, migration=THREE), "Running", "Running", "job"),
+    "as many as there are to be": (
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=1))),
+        "Running",
+        "Running",
+        "scale",
+    ),
+    "and no more": (
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=2))),
+        "Running",
+        "Running",
+        None,
+    ),
+    "those that found nothing left are not started again": (
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", complete=True))),
+        "Running",
+        "Running",
+        None,
+    ),
+    "after the copy nobody helps": (
+        replace(
+            RUNNING,
+            migration=THREE,
+            run=RunStatus(plan=PLAN, state="indexing"),
+            jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=2)),
+        ),
+        "Running",
+        "Running",
+        "delete-job",
+    ),
+    "nor while it is paused": (
+        replace(
+            RUNNING,
+            hold="x",
+            migration=THREE,
+            jobs=(
+                *PLANNED.jobs,
+                JobSeen("shop-1-run-1", "run", 1, "i", suspended=True),
+                JobSeen("h", "help", 1, "i", parallelism=2),
+            ),
+        ),
+        "Paused",
+        "Paused",
+        "delete-job",
+    ),
     "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
     "then drops what was staged": (
         replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),
@@ -394,7 +440,7 @@ def test_the_order_of_the_rules() -> None:
 _JOBS = st.builds(
     JobSeen,
     name=st.sampled_from(["p1", "r1", "b1"]),
-    verb=st.sampled_from(["plan", "run", "back"]),
+    verb=st.sampled_from(["plan", "run", "back", "help"]),
     attempt=st.integers(1, 12),
     inputs=st.sampled_from(["i", "other"]),
     complete=st.booleans(),
@@ -438,7 +484,9 @@ _SEEN = st.builds(
 def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> None:
     decision = decide(seen)
     assert isinstance(decision, Decision)
-    assert decision.act is None or decision.act.verb != "job" or seen.active is None
+    helps = decision.act is not None and decision.act.name == "help"
+    assert decision.act is None or decision.act.verb != "job" or helps or seen.active is None
+    assert not helps or (seen.active is not None and seen.active.verb == "run")
     assert not (decision.stalled and decision.working)
     changes_target = decision.act is not None and (decision.act.verb, decision.act.name) == ("job", "run")
     assert not changes_target or seen.started

@@ -201,6 +201,14 @@ def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[st
     assert (told.at_once, told.parallelism, told.batch_rows) == (at_once, 3, 10_000)
 
 
+def test_each_worker_has_its_share_of_the_limits() -> None:
+    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "workers": 3}
+    wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": {**data, "limits": {"rowsPerSecond": 1000}}}})
+    told = dials(wanted, datetime(2026, 1, 1, tzinfo=UTC))
+    assert told
+    assert (told.rows_per_second, told.bytes_per_second) == (334, 0)
+
+
 def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
     window = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}

@@ -11,7 +11,7 @@ from landfall.api.fields import Boolean, Integer, Model, Moment
 from landfall.api.migration import Migration, Notice, PlanSummary, Progress, Rehearsed
 from landfall.api.tableplan import TablePlan, TableProposal
 
-Verb = Literal["probe", "plan", "rehearse", "run", "back", "notify"]
+Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "notify"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 

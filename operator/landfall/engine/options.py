@@ -124,6 +124,7 @@ class Options:
     quiesce: Quiesce | None = None
     identifiers: Identifiers = Identifiers.LOWER
     parallelism: int = 4
+    workers: int = 1
     batch_rows: int = 10_000
     rows_per_second: int = 0
     bytes_per_second: int = 0

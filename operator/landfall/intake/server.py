@@ -66,7 +66,7 @@ class Intake:
             self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
         kept = await self._keeper.keep(teller, _lines(report), _samples(report))
         last = report.lines[-1].number if kept and report.lines else -1
-        dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) == "run" else None
+        dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) in {"run", "help"} else None
         return web.json_response(Taken(taken=report.sequence, lines=last, dials=dials).model_dump(by_alias=True))
 
     async def _dials(self, teller: Teller) -> Dials | None:

@@ -39,6 +39,7 @@ class WorkerPod:
     secrets: Sequence[str]
     volumes: Sequence[tuple[str, str]] = ()
     plans: Sequence[str] = ()
+    parallelism: int = 1
 
 
 def task_map(pod: WorkerPod, task: Task) -> Object:
@@ -58,6 +59,8 @@ def job(pod: WorkerPod, verb: str) -> Object:
         "metadata": metadata,
         "spec": {
             "backoffLimit": 0,
+            # Helpers share a queue of work: none of them has a part of its own, and they are over when one finds it empty.
+            **({"parallelism": pod.parallelism} if verb == "help" else {}),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {
                 "rules": [

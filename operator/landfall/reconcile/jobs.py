@@ -30,6 +30,7 @@ class Order:
     memory_bytes: int = 256 * 1024 * 1024
     plans: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
+    parallelism: int = 1
 
 
 async def jobs_of(hands: Hands, namespace: str, kind: str, name: str) -> list[Object]:
@@ -54,6 +55,7 @@ def _seen(raw: Object, now: datetime) -> JobSeen:
         complete="Complete" in held,
         failed="Failed" in held,
         suspended=bool(raw["spec"].get("suspend")),
+        parallelism=int(raw["spec"].get("parallelism", 1)),
         ended_seconds=since(now, end["lastTransitionTime"]) if end else 0.0,
     )
 
@@ -74,6 +76,7 @@ async def start(hands: Hands, order: Order) -> None:
         secrets=sorted({*order.secrets, *(name for c in connections for name in secret_names(c))}),
         volumes=volumes(order.task.connections.values()),
         plans=order.plans,
+        parallelism=order.parallelism,
     )
     await hands.created("ConfigMap", task_map(pod, order.task))
     await hands.created("Job", job(pod, order.verb))
@@ -91,3 +94,8 @@ async def end(hands: Hands, namespace: str, name: str) -> None:
 async def suspend(hands: Hands, namespace: str, name: str, *, suspended: bool) -> None:
     """Hold a Job, or let it go on. Its pods get SIGTERM and stop at a checkpoint."""
     await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/suspend", "value": suspended}])
+
+
+async def scale(hands: Hands, namespace: str, name: str, parallelism: int) -> None:
+    """Have so many pods share a Job."""
+    await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/parallelism", "value": parallelism}])

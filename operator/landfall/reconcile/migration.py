@@ -11,6 +11,7 @@ from landfall.api.migration import DataSpec, Migration, Notice, Progress
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
+from landfall.core.migration import sharing
 from landfall.core.migration.decide import decide
 from landfall.core.migration.dials import dials
 from landfall.core.migration.notices import facts as notice_facts
@@ -23,6 +24,7 @@ from landfall.engine.options import Endpoint, Engine
 from landfall.engine.run.key import run_key
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
+from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import first_unsupported, options
@@ -170,6 +172,9 @@ class Look:
         before = Run.model_validate(plain(self.run)).status or RunStatus()
         for raw in listed:
             job = raw["metadata"]["name"]
+            if raw["metadata"]["labels"].get(LABEL_VERB) == "help":
+                self.hands.reports.forget(self.namespace, job)  # the leader tells for all
+                continue
             report = self.hands.reports.of(self.namespace, job)
             if report is None:
                 continue
@@ -301,6 +306,8 @@ async def _act(look: Look, act: Act) -> None:
         await _job(look, act)
     elif act.verb == "delete-job":
         await jobs.end(hands, look.namespace, act.name)
+    elif act.verb == "scale":
+        await jobs.scale(hands, look.namespace, act.name, act.attempt)
     elif act.verb in {"suspend", "resume"}:
         await jobs.suspend(hands, look.namespace, act.name, suspended=act.verb == "suspend")
     else:
@@ -347,6 +354,7 @@ async def _job(look: Look, act: Act) -> None:
         image=str(look.run["spec"]["image"]),
         task=task,
         memory_bytes=data.limits.memory_bytes,
+        parallelism=sharing.wanted(seen) if act.name == "help" else 1,
         plans=tuple(pieces),
     )
     await jobs.start(look.hands, order)

@@ -81,6 +81,7 @@ class Worker:
             "plan": self._plan,
             "rehearse": self._rehearse,
             "run": self._run,
+            "help": self._help,
             "back": self._back,
             "notify": self._notify,
         }
@@ -140,9 +141,7 @@ class Worker:
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
             watch = self._watch = _Watch(self._reporter, shown, engine.moved(shown), self._say)
-            if self._task.dials:
-                _turned(engine, self._task.dials)
-            self._reporter.heed(partial(_turned, engine))
+            self._heed(engine)
             outcome = engine.run(wanted.name, plan)
         told: dict[str, object] = {
             "state": State.CUT_OVER.value,
@@ -151,6 +150,21 @@ class Worker:
             "consistent_as_of": outcome.consistent_as_of,
         }
         return {**told, "verdict": "equal" if shown.mode == "Full" else "", "rows": outcome.rows, "progress": watch.progress()}
+
+    def _help(self) -> dict[str, object]:
+        """Share the copy of a run that another worker leads, which tells how far it is."""
+        wanted = self._move()
+        with self._engine(wanted) as engine, _stopped_on_term(engine):
+            self._heed(engine)
+            engine.help()
+        self._say("nothing is left to help with")
+        return {}
+
+    def _heed(self, engine: Engine) -> None:
+        """Begin as the spec had it, and go on as it has it from then on."""
+        if self._task.dials:
+            _turned(engine, self._task.dials)
+        self._reporter.heed(partial(_turned, engine))
 
     def _rehearse(self) -> dict[str, object]:
         wanted = self._move()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from landfall.core.migration import hours, parts, requests, schedule
+from landfall.core.migration import hours, parts, requests, schedule, sharing
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision, Fact
 
@@ -20,7 +20,9 @@ _PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "co
 def decide(seen: Observed) -> Decision:
     """What to do next."""
     decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
-    return replace(decision, facts=(*_reachable(seen), *decision.facts))
+    helping = sharing.act(seen) if decision.act is None else None
+    again = 2.0 if helping else decision.again_seconds
+    return replace(decision, act=decision.act or helping, again_seconds=again, facts=(*_reachable(seen), *decision.facts))
 
 
 # -- the rules --------------------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
     return Dials(
         parallelism=data.parallelism,
         batch_rows=data.batch_size,
-        rows_per_second=data.limits.rows_per_second,
-        bytes_per_second=data.limits.bytes_per_second,
+        rows_per_second=-(-data.limits.rows_per_second // data.workers),  # each has its share
+        bytes_per_second=-(-data.limits.bytes_per_second // data.workers),
         cutover_from=None if hours.open else hours.changes,
         cutover_until=hours.changes if hours.open else None,
         at_once=paused or spec.desired_state == "Cancelled",

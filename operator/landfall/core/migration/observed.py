@@ -31,6 +31,7 @@ class JobSeen:
     failed: bool = False
     suspended: bool = False
     ended_seconds: float = 0
+    parallelism: int = 1
 
     @property
     def made_from(self) -> str:
@@ -76,7 +77,12 @@ class Observed(Seen):
     @property
     def active(self) -> JobSeen | None:
         """The Job that is not over yet. A planning worker changes nothing: once it has told its plan, nobody waits for its pod."""
-        return next((j for j in self.jobs if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
+        return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
+
+    @property
+    def leading(self) -> tuple[JobSeen, ...]:
+        """The Jobs but for those that only help one of them."""
+        return tuple(j for j in self.jobs if j.verb != "help")
 
     def _told_plan(self, job: str) -> bool:
         return bool(self.run and self.run.finished == job and self.run.plan and not self.run.failure)

@@ -16,6 +16,7 @@ from landfall.engine.errors import (
     RunEndedError,
     SourceChangedError,
     SpecError,
+    SupersededError,
 )
 from landfall.engine.ledger.records import ORDER, RunRecord, State
 from landfall.engine.options import Endpoint, Mode, Options
@@ -31,6 +32,7 @@ from landfall.engine.transfer.crew import stopped
 from landfall.engine.transfer.work import Dials, Event, Stop, Work
 
 _HEARTBEAT_SECONDS = 3
+_HELP_SECONDS = 0.5
 
 
 class Migration:
@@ -103,6 +105,25 @@ class Migration:
         outcome.recovered = self._recovered
         self.ledger.note(self.key, outcome.as_dict())
         return outcome
+
+    def help(self) -> None:
+        """Move chunks for the process that leads the run, until none is left. Its death or another's take-over is waited out."""
+        while not self.stop.asked:
+            record = self.ledger.find(self.key) if self.ledger.exists() else None
+            state = record.state if record else State.SCHEMA
+            if state not in {State.SCHEMA, State.COPYING}:
+                return
+            if record and state is State.COPYING:
+                work = self._work(Lease(self.key, record.attempt, helper=True))
+                try:
+                    left = steps.help_copy(work)
+                except (ConnectionLostError, SupersededError) as error:
+                    self._report(Event("recovered", text=error.message))
+                else:
+                    if not left and {t.number for t in work.plan.tables if t.moved} <= self.ledger.split_tables(self.key):
+                        return
+            self.stop.wait(_HELP_SECONDS)
+        raise stopped()
 
     def _begun(self, name: str, plan: Plan | None, record: RunRecord | None) -> Lease:
         if record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,9 +16,10 @@ from landfall.engine.options import Mode
 from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
 from landfall.engine.transfer.crew import Crew, stopped
-from landfall.engine.transfer.streams import Streams, split_tables, stage_path
+from landfall.engine.transfer.streams import Followed, Streams, split_tables, stage_path
 from landfall.engine.transfer.work import Event, Work
 
+_WAIT_SECONDS = 0.5
 # Builds that run side by side share the server's parallel workers instead of each asking for all of them.
 _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current_setting('max_parallel_maintenance_workers')::int/%s)::text,false)"
 
@@ -81,9 +83,31 @@ def carry_out(work: Work, statement: Statement, control: Control) -> None:
 
 
 def copy(work: Work) -> None:
-    """Every row, in chunks."""
+    """Every row, in chunks. Those that helpers work on are waited for, and taken from helpers that get nowhere."""
     split_tables(work)
-    Streams(work).run()
+    followed = Followed(work)
+    before, since = -1, time.monotonic()
+    while True:
+        Streams(work, followed).run()
+        followed.look()
+        left = work.ledger.left(work.lease.key)
+        if not left:
+            return
+        if work.stop.asked:
+            raise stopped()
+        if left != before:
+            before, since = left, time.monotonic()
+        elif time.monotonic() - since > work.options.takeover_seconds:
+            work.report(Event("notice", text=f"{left} chunks are taken from helpers that get nowhere"))
+            work.ledger.end_helpers(work.lease)
+            since = time.monotonic()
+        work.stop.wait(_WAIT_SECONDS)
+
+
+def help_copy(work: Work) -> bool:
+    """Move what nobody works on, for the process that leads the run; whether anything is left by anybody."""
+    Streams(work, Followed(work)).run()
+    return work.ledger.left(work.lease.key) > 0
 
 
 def indexes(work: Work) -> None:

@@ -25,6 +25,7 @@ _STAGES = {
     State.COMPARING: (Stage.KEYS, Stage.LAST),
 }
 _TELLING = 0.05  # of a step: with less of it done, its own speed says nothing yet
+_TELLING_SECONDS = 1.0  # nor does it in less time, for limits hold back after a chunk
 _RECENT_CHUNKS = 16
 _COMPARED_SHARE = 0.9
 _RATE_SECONDS = 10.0
@@ -232,7 +233,7 @@ class Tally:
         pace, share = self._paces[state], self._fraction(state)
         done, spent = share - pace.first, now - pace.began
         off = self._off(now)
-        if done >= _TELLING and spent > 0:
+        if done >= _TELLING and spent >= _TELLING_SECONDS:
             left = spent / done * (1.0 - share)
         elif off is None:
             return None
@@ -246,8 +247,9 @@ class Tally:
         spent = expected = 0.0
         for state, pace in self._paces.items():
             share = (1.0 if pace.ended is not None else self._fraction(state)) - pace.first
-            if share >= _TELLING:
-                spent += (pace.ended if pace.ended is not None else now) - pace.began
+            ended = pace.ended if pace.ended is not None else now
+            if share >= _TELLING and (pace.ended is not None or ended - pace.began >= _TELLING_SECONDS):
+                spent += ended - pace.began
                 expected += self._expected[state] * share
         return spent / expected if expected > 0 else None
 

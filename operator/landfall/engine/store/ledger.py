@@ -29,6 +29,7 @@ class Lease:
 
     key: str
     attempt: int
+    helper: bool = False
 
 
 class Ledger:
@@ -127,6 +128,7 @@ class Ledger:
         attempt = record.attempt if record else 1
         left = self._backends(key)
         alive = [pid for side, pid, _ in left if side == "target"]
+        helping = [pid for side, pid, _ in left if side == "helper"]
         age = self.control.value(
             f"SELECT extract(epoch FROM clock_timestamp()-max(heartbeat))::int FROM {self.schema}.worker WHERE run=%s", key
         )
@@ -134,7 +136,7 @@ class Ledger:
             owner = self.control.value(f"SELECT owner FROM {self.schema}.worker WHERE run=%s ORDER BY attempt DESC", key)
             message = f"this migration is being run by {owner}, heard of {age} s ago"
             raise RunConflictError(message, advice=f"Stop it, or wait {patience} s after it was killed, and run again.")
-        for pid in alive:
+        for pid in (*alive, *helping):
             self.control.run("SELECT pg_terminate_backend(%s)", pid)
         self.control.run("SET lock_timeout='20s'")
         try:
@@ -165,12 +167,19 @@ class Ledger:
 
     def register_backend(self, lease: Lease, side: str, pid: str) -> None:
         """Remember a session, so that whoever takes over can end exactly that one."""
+        side = "helper" if lease.helper and side == "target" else side
         if pid:
             self.control.run(
                 f"INSERT INTO {self.schema}.backend SELECT %s,%s,%s,%s,coalesce((SELECT backend_start::text FROM"
                 " pg_stat_activity WHERE pid=%s),'')",
                 *(lease.key, lease.attempt, side, int(pid), int(pid)),
             )
+
+    def end_helpers(self, lease: Lease) -> None:
+        """End the sessions of helpers: what they held may be claimed again."""
+        for side, pid, _ in self._backends(lease.key):
+            if side == "helper":
+                self.control.run("SELECT pg_terminate_backend(%s)", pid)
 
     def heartbeat(self, lease: Lease) -> None:
         """Say that this process lives. Raises SupersededError if another one took over."""
@@ -298,6 +307,15 @@ class Ledger:
             key,
         )
         return [Chunk(*row) for row in rows]
+
+    def claimable(self, lease: Lease) -> bool:
+        """Whether a chunk is left that nobody works on."""
+        with self.control.transaction():
+            return bool(self.control.rows(self.claim(lease)))
+
+    def left(self, key: str) -> int:
+        """How many chunks are not done."""
+        return int(self.control.value(f"SELECT count(*) FROM {self.schema}.chunk WHERE run=%s AND state='todo'", key))
 
     def claim(self, lease: Lease) -> str:
         """SQL that claims the next chunk for the open transaction: (table, number, range)."""

@@ -7,6 +7,7 @@ claimed again. Nothing here decides whether the result is right: that is the com
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +31,7 @@ _RETRIES = 4
 _FLOOR = 90 * 1024 * 1024
 _LARGE = 4 * 1024 * 1024
 _LOOK_SECONDS = 0.5
+_FOLLOW_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -40,11 +42,40 @@ class _Ends:
     wire: Wire
 
 
-class Streams:
-    """All streams of the copy phase."""
+class Followed:
+    """Chunks that other processes of the same run finish: told here as well, each once."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._labels = {t.number: t.label for t in work.plan.tables}
+        self._known = {(c.table, c.number) for c in work.ledger.chunks(work.lease.key) if c.done}
+        self._looked = time.monotonic()
+
+    def claimed(self, table: int, number: int) -> None:
+        """One of ours, which we tell ourselves."""
+        self._known.add((table, number))
+
+    def lost(self, table: int, number: int) -> None:
+        """Ours no longer: somebody else may finish it."""
+        self._known.discard((table, number))
+
+    def look(self) -> None:
+        """Tell what others have finished; not more often than every few seconds."""
+        if self._work.options.workers < 2 or time.monotonic() - self._looked < _FOLLOW_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for chunk in self._work.ledger.chunks(self._work.lease.key):
+            if chunk.done and (chunk.table, chunk.number) not in self._known:
+                self._known.add((chunk.table, chunk.number))
+                self._work.report(Event("chunk", self._labels[chunk.table], chunk.rows, chunk.bytes, text=str(chunk.number)))
+
+
+class Streams:
+    """All streams of the copy phase, in one process."""
+
+    def __init__(self, work: Work, followed: Followed) -> None:
+        self._work = work
+        self._followed = followed
         self._tables = {t.number: t for t in work.plan.tables}
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
         self._budget = Budget(work.options.memory_bytes - _FLOOR)
@@ -57,10 +88,10 @@ class Streams:
         self._batch_rows = work.dials.batch_rows
 
     def run(self) -> None:
-        """Move every chunk that is not done. Raises the first failure, or InterruptedRunError when asked to stop."""
+        """Move every chunk that nobody works on. Raises the first failure, or InterruptedRunError when asked to stop."""
         work = self._work
-        todo = sum(1 for c in work.ledger.chunks(work.lease.key) if not c.done)
-        if not todo:
+        todo = work.ledger.left(work.lease.key)
+        if not todo or not work.ledger.claimable(work.lease):
             return
         ends = [self._open() for _ in range(min(work.readers, todo))]
         common = work.source.snapshot([e.reader for e in ends])
@@ -72,7 +103,8 @@ class Streams:
         """Heed the dials between two chunks: start streams that are missing, cut smaller; whether this stream is to go on."""
         work = self._work
         with self._lock:
-            if work.dials.batch_rows < self._batch_rows:
+            self._followed.look()
+            if work.dials.batch_rows < self._batch_rows and not work.lease.helper:
                 pieces = -(-self._batch_rows // work.dials.batch_rows)
                 work.ledger.cut_again(work.lease, lambda condition: split.pieces(condition, pieces))
                 self._batch_rows = work.dials.batch_rows
@@ -149,11 +181,16 @@ class Streams:
         table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
         work.report(Event("begun", self._tables[table].label, text=str(number)))
         taken = self._budget.take(work.weight(self._tables[table]))
+        self._followed.claimed(table, number)
         try:
-            moved = ends.reader.copy(self._jobs[table](condition), wire)
-        finally:
-            self._budget.give(taken)
-        wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
+            try:
+                moved = ends.reader.copy(self._jobs[table](condition), wire)
+            finally:
+                self._budget.give(taken)
+            wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
+        except EngineError:
+            self._followed.lost(table, number)
+            raise
         work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
         ticket = self._throttle.take(moved.rows, moved.bytes)
         while not self._crew.ended and (left := self._throttle.left(ticket)) > 0:
