@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try demo cluster cluster-down bench bench-operator generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try demo cluster cluster-down bench bench-operator bench-workers generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmark
 
 bench-operator: $(VENV)/.dev ## many Migrations that are done, in a cluster on this machine; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.scale
+
+bench-workers: setup ## one table shared by several workers, with both databases a network's delay away; adds to docs/benchmarks.md
+	$(BIN)/python -m tests.bench.workers
 
 lock: ## pin requirements again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group try -o requirements/run.txt

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.bench.page import put
 from tests.support import manifest
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
@@ -258,11 +259,8 @@ def main() -> None:
         maria.stop()
         pg.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    page = REPOSITORY / "docs" / "benchmarks.md"
-    rest = page.read_text(encoding="utf-8").partition("\n## The operator")
-    text = _PAGE.format(rounds=told.rounds, cores=os.cpu_count(), lines="\n".join(lines))
-    page.write_text(text + rest[1] + rest[2], encoding="utf-8")
-    print(f"written to {page.relative_to(REPOSITORY)}")
+    put(_PAGE.format(rounds=told.rounds, cores=os.cpu_count(), lines="\n".join(lines)))
+    print("written to docs/benchmarks.md")
 
 
 _PAGE = """# Benchmarks

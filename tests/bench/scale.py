@@ -15,6 +15,7 @@ from typing import Any
 from landfall.api.fields import API_VERSION
 from landfall.kube.client import Kube
 from tests.bench import first_row
+from tests.bench.page import put
 from tests.cluster import images, machine
 from tests.cluster.authority import ADDRESS
 from tests.cluster.install import NAMESPACE
@@ -142,9 +143,8 @@ async def _main() -> None:
     kube = await Kube.connect()
     lines = [await _measured(kube, cluster, int(count)) for count in sys.argv[1:] or ("1000", "10000")]
     await kube.close()
-    page = images.ROOT / "docs" / "benchmarks.md"
-    text = page.read_text(encoding="utf-8").split("\n## The operator")[0].rstrip() + "\n"
-    page.write_text(text + _PAGE.format(lines="\n".join(lines)) + first, encoding="utf-8")
+    put(_PAGE.format(lines="\n".join(lines)))
+    put(first)
 
 
 _PAGE = """
