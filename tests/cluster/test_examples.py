@@ -8,13 +8,15 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from examples.shop import write_mariadb, write_sqlite
 from tests.cluster import demo, images
 from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import PASSWORD, Place
 
 _SCALE = 0.02
-_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite"}
+_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night"}
 Object = dict[str, Any]
 
 
@@ -83,6 +85,35 @@ def test_the_shop_from_sqlite(place: Place, tmp_path: Path) -> None:
     _there_and_back(place, name, "shop-from-sqlite")
     place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
     place.cluster.kubectl("delete", "pv", name, "--timeout=60s")
+
+
+def test_the_shop_by_night(place: Place) -> None:
+    """Three commits: rehearsed, approved, taken back. The digest is the one thing that a person fills in; the night is now."""
+    name, story = place.namespace("example-night"), images.ROOT / "examples" / "shop-by-night"
+    text = io.StringIO()
+    write_mariadb(text, scale=_SCALE)
+    place.maria.sql(text.getvalue(), place.maria.database("shop"))
+    place.empty(name)
+    before = place.pg.dump(name)
+    place.apply(_url(name, "shop-mariadb", f"mysql://mover:{PASSWORD}@{ADDRESS}:{place.maria.port}/shop"))
+    place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
+    for step in ("connections", "1-rehearse"):
+        place.cluster.kubectl("apply", "-n", name, "-f", str(story / f"{step}.yaml"))
+    planned = place.until(name, "shop", "Planned", 120)
+    assert planned["status"]["rehearsal"]["rows"] == planned["status"]["plan"]["rows"] > 0
+    assert place.pg.dump(name) == before
+    approved = yaml.safe_load((story / "2-approve.yaml").read_text(encoding="utf-8"))
+    approved["metadata"]["namespace"] = name
+    approved["spec"]["data"]["approval"]["planDigest"] = planned["status"]["plan"]["digest"]
+    window = approved["spec"]["schedule"]["maintenanceWindow"]
+    assert (window["appliesTo"], window["start"]) == ("Cutover", "02:00")
+    approved["spec"]["schedule"]["maintenanceWindow"] = {**window, "start": "00:00", "end": "00:00"}
+    place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(approved))
+    done = place.until(name, "shop", "Completed")
+    assert done["status"]["verdict"] == "equal"
+    place.cluster.kubectl("apply", "-n", name, "-f", str(story / "3-roll-back.yaml"))
+    place.until(name, "shop", "RolledBack")
+    assert place.pg.dump(name) == before
 
 
 def _url(namespace: str, name: str, url: str) -> Object:
