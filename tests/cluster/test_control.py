@@ -199,3 +199,31 @@ def test_more_workers_share_one_run(place: Place, documents: list[Object]) -> No
     with place.pg.connect(name) as target:
         helped = target.execute(b"SELECT count(*),count(DISTINCT xid),sum(rows) FROM landfall.chunk").fetchone()
     assert helped == (helped[0], helped[0], _ROWS + 100)
+
+
+def test_what_was_replaced_goes_when_its_time_has_come(place: Place, request: pytest.FixtureRequest) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 200)
+    with place.pg.connect(name) as target:
+        target.execute(b"SET ROLE mover")
+        target.execute(b"CREATE TABLE item (id int, old text)")
+    documents = place.move(name, name, rollback={"retainSeconds": 8})
+    documents[-1]["spec"]["data"]["target"]["onExisting"] = "Replace"
+    place.apply(*documents)
+    done = place.until(name, "shop", "Completed")
+    assert done["status"]["keptUntil"] > done["status"]["completionTime"]
+    assert _kept(place, name) == 1
+    place.wait("it is dropped", lambda: _kept(place, name) == 0, 60)
+    place.wait("and told", lambda: "no way back" in str(place.get("migration", name, "shop")["status"]["conditions"]))
+    assert "keptUntil" not in place.get("migration", name, "shop")["status"]
+    assert place.rows(name) == 200
+    documents[-1]["spec"]["desiredState"] = "RolledBack"
+    place.apply(*documents)
+    refused = place.until(name, "shop", "RunEnded")
+    assert "its retention has ended" in str(refused["status"]["conditions"])
+
+
+def _kept(place: Place, namespace: str) -> int:
+    with place.pg.connect(namespace) as target:
+        found = target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_kept%'").fetchone()
+    return int(found[0]) if found else -1

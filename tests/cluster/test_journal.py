@@ -24,6 +24,17 @@ def test_the_journal_tells_of_a_run(request: pytest.FixtureRequest, place: Place
     assert "of 30100 rows" in samples[-1]
 
 
+def test_a_migration_may_take_its_lines_along(request: pytest.FixtureRequest, place: Place) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 100)
+    place.apply(*place.move(name, name, keep={"logs": False}))
+    place.until(name, "shop", "Completed")
+    assert "planned 2 tables" in place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
+    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=60s")
+    assert "planned" not in place.cluster.kubectl(*_JOURNAL, f"{name}/shop", check=False)
+    assert "of 200 rows" in place.cluster.kubectl(*_JOURNAL, f"{name}/shop", "--samples")
+
+
 def test_a_wrong_password_is_told_without_it(request: pytest.FixtureRequest, place: Place) -> None:
     name = place.namespace(request.node.name)
     place.databases(name, 10)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -50,6 +51,21 @@ def test_what_is_told_twice_is_kept_once(url: str) -> None:
     behind = journal.lines("store", "Migration", "shop", after=found[0][0], limit=1)
     assert [line for _, line in behind] == [_line(1)]
     assert not journal.lines("store", "Migration", "other")
+    journal.close()
+
+
+@pytest.mark.parametrize(("lines", "samples"), [(True, False), (False, True), (True, True)])
+def test_what_one_object_told_is_forgotten(url: str, lines: bool, samples: bool) -> None:  # noqa: FBT001
+    journal = Journal(url)
+    journal.prepare()
+    other = replace(_WHO, name="other", pod="22222222-2222-2222-2222-222222222222")
+    for who in (_WHO, other):
+        journal.keep(who, [_line(0), _line(1)], [Sample(4, _NOW, 50, 5, 10, 500, 5, 0)])
+    assert journal.forget("store", "Migration", "shop", lines=lines, samples=samples) == 2 * lines + samples
+    left = {
+        n: (len(journal.lines("store", "Migration", n)), len(journal.samples("store", "Migration", n))) for n in ("shop", "other")
+    }
+    assert left == {"shop": (0 if lines else 2, 0 if samples else 1), "other": (2, 1)}
     journal.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -55,6 +55,13 @@ def started(seen: Observed, wanted: Migration | None = None) -> Observed:
 
 CUTOVER_AT_NIGHT = migration(schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": "Cutover"}})
 THREE = migration(data={"workers": 3})
+KEEPING = RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal", kept=True)
+
+
+def ended_at(moment: datetime) -> Migration:
+    return migration().model_copy(update={"status": MigrationStatus(run="shop-1", completion_time=moment)})
+
+
 LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
 
 
@@ -386,6 +393,24 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Paused",
         "Paused",
         "delete-job",
+    ),
+    "what was replaced is kept for its time": (
+        replace(DONE, migration=ended_at(NOW - timedelta(days=6)), run=KEEPING),
+        "Completed",
+        "Completed",
+        None,
+    ),
+    "and dropped after it": (
+        replace(DONE, migration=ended_at(NOW - timedelta(days=8)), run=KEEPING),
+        "Completed",
+        "Completed",
+        "job",
+    ),
+    "once": (
+        replace(DONE, migration=ended_at(NOW - timedelta(days=8)), run=KEEPING.model_copy(update={"expired": True})),
+        "Completed",
+        "Completed",
+        None,
     ),
     "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
     "then drops what was staged": (

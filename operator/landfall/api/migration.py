@@ -228,6 +228,13 @@ class AppSpec(Model):
         return self
 
 
+class Keep(Model):
+    """What of the journal outlives the Migration."""
+
+    logs: Boolean = Field(default=True, description="The lines of its workers.")
+    metrics: Boolean = Field(default=True, description="Their numbers.")
+
+
 class MigrationSpec(Model):
     """Desired state of a Migration."""
 
@@ -239,6 +246,10 @@ class MigrationSpec(Model):
     rollback: Rollback = Field(default_factory=Rollback, description="How long and on what terms going back is possible.")
     deletion_policy: Literal["DropStaging", "Retain"] = Field(
         default="DropStaging", description="What happens to staged tables when the Migration is deleted before the cutover."
+    )
+    keep: Keep = Field(
+        default_factory=Keep,
+        description="What of the journal is kept when the Migration is deleted, as long as the journal keeps anything.",
     )
     data: DataSpec | None = Field(default=None, description="A database to move.")
     app: AppSpec | None = Field(default=None, description="An app to bring live. Needs a cluster.")
@@ -370,6 +381,9 @@ class MigrationStatus(Status):
         default=None, description="When a run was first begun. Source and target are fixed from then on."
     )
     completion_time: Moment | None = Field(default=None, description="When the cutover was done.")
+    kept_until: Moment | None = Field(
+        default=None, description="Until when what the cutover replaced is kept; then it is dropped, and there is no way back."
+    )
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
     progress: Progress | None = Field(default=None, description="How far the copy is.")

@@ -11,7 +11,7 @@ from landfall.api.fields import Boolean, Integer, Model, Moment
 from landfall.api.migration import Migration, Notice, PlanSummary, Progress, Rehearsed
 from landfall.api.tableplan import TablePlan, TableProposal
 
-Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "notify"]
+Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
@@ -55,6 +55,8 @@ class Report(Model):
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
+    kept: Boolean = Field(default=False, description="Whether the cutover replaced something, which is kept.")
+    expired: Boolean = Field(default=False, description="Whether what was kept has been dropped.")
     rehearsal: Rehearsed | None = Field(default=None, description="What a rehearsal measured.")
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")

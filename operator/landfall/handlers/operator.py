@@ -45,10 +45,10 @@ class Operator:
         self.queue = Queue(time.monotonic)
         self._kube = kube
         self._reports = Reports()
-        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now)
         self._settings = settings
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
+        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget)
         self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
         self._known: set[Key] = set()
         self._resynced = time.monotonic()

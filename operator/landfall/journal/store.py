@@ -121,6 +121,15 @@ class Journal:
     def _of(table: sa.Table, wanted: Iterable[Any], namespace: str, kind: str, name: str) -> sa.Select[Any]:
         return sa.select(*wanted).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
 
+    def forget(self, namespace: str, kind: str, name: str, *, lines: bool, samples: bool) -> int:
+        """Forget what an object's workers told; how much went."""
+        gone = 0
+        with self._engine.begin() as connection:
+            for table in [t for t, chosen in ((LINE, lines), (SAMPLE, samples)) if chosen]:
+                mine = sa.delete(table).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
+                gone += connection.execute(mine).rowcount
+        return gone
+
     def expire(self, before: datetime, most: int) -> int:
         """Forget what is older, and the oldest beyond so many of each; how many went."""
         gone = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -28,13 +28,14 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Everything that acting needs."""
+    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal."""
 
     kube: Kube
     reports: Reports
     image: str
     intake_url: str
     clock: Callable[[], datetime]
+    forget: Callable[[str, str, bool, bool], Awaitable[bool]]
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """The versions of Secrets; None for one that is not there. Their content is not looked at."""

@@ -47,6 +47,10 @@ class Keeper:
             return True
         return await self._done(lambda: self._journal.keep(teller, lines, samples))
 
+    async def forget(self, namespace: str, name: str, lines: bool, samples: bool) -> bool:  # noqa: FBT001  a callback's
+        """Forget what a Migration's workers told; whether it is forgotten. A journal that is down keeps it until it is too old."""
+        return await self._done(lambda: self._journal.forget(namespace, "Migration", name, lines=lines, samples=samples))
+
     async def tidy(self) -> None:
         """Forget what is too old, every hour, until cancelled."""
         while True:

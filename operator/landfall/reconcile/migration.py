@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, cast
 
 from landfall.api.connection import Connection
@@ -12,7 +13,7 @@ from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
 from landfall.core.migration import sharing
-from landfall.core.migration.decide import decide
+from landfall.core.migration.decide import decide, kept_until
 from landfall.core.migration.dials import dials
 from landfall.core.migration.notices import facts as notice_facts
 from landfall.core.migration.notices import noted
@@ -213,6 +214,8 @@ def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunSta
             "progress": progress.model_copy(update={"escalated_errors": escalated}) if progress else None,
             "verdict": report.verdict or before.verdict,
             "rows": report.rows or before.rows,
+            "kept": report.kept or before.kept,
+            "expired": report.expired or before.expired,
             "rehearsal": report.rehearsal.model_copy(update={"finished_at": hands.clock()})
             if report.rehearsal
             else before.rehearsal,
@@ -246,7 +249,10 @@ def dialled(raw: Object) -> Dials | None:
 
 
 def settled(raw: Object) -> bool:
-    """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start."""
+    """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start.
+
+    What it keeps, it keeps until its time has come.
+    """
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
     ready: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
     return (
@@ -255,6 +261,7 @@ def settled(raw: Object) -> bool:
         and spec.get("desiredState", "Completed") == "Completed"
         and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
         and ready.get("status") == "True"
+        and not (status.get("keptUntil") and datetime.fromisoformat(status["keptUntil"]) <= now())
         and not any(n["state"] == "Pending" for n in status.get("notices", []))
         and ready.get("reason") in {"Completed", "AlreadyCompleted"}
     )
@@ -299,6 +306,9 @@ async def _act(look: Look, act: Act) -> None:
     if act.verb == "finalize":
         await _finalizers(look, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
     elif act.verb == "release":
+        keep = look.migration.spec.keep
+        if not (keep.logs and keep.metrics):
+            await hands.forget(look.namespace, name, not keep.logs, not keep.metrics)
         await _finalizers(look, [f for f in look.raw["metadata"].get("finalizers", []) if f != FINALIZER])
     elif act.verb == "run":
         await hands.created("Run", run(look.migration, look.raw["metadata"]["uid"], look.key, hands.image))
@@ -383,12 +393,15 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
     if ended is None and seen.state == "cut_over":
         ended = seen.now
     plan = run_status.plan if run_status else None
+    kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"
+    until = kept_until(ended, look.migration) if kept and ended else None
     progress = run_status.progress if run_status else None
     return {
         "runKey": look.key,
         "run": seen.run_name,
         "startTime": told(started),
         "completionTime": told(ended),
+        "keptUntil": told(until),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
         "progress": _plainly(progress),
         "steps": [

@@ -38,7 +38,7 @@ from landfall.engine.errors import (
 from landfall.engine.ledger.records import State
 from landfall.engine.planning.model import ColumnPlan, Decision, Plan, Severity
 from landfall.engine.planning.model import TablePlan as PlannedTable
-from landfall.engine.run.back import roll_back
+from landfall.engine.run.back import roll_back, tidy
 from landfall.engine.run.migrate import Migration as Engine
 from landfall.engine.run.plan import make_plan
 from landfall.engine.run.rehearse import Rehearsal
@@ -83,6 +83,7 @@ class Worker:
             "run": self._run,
             "help": self._help,
             "back": self._back,
+            "tidy": self._tidy,
             "notify": self._notify,
         }
         try:
@@ -129,6 +130,7 @@ class Worker:
                     **_planned(plan, self._task.plans),
                     "rows": rows if isinstance(rows, int) else 0,
                     "verdict": verdict,
+                    "kept": bool(plan.replaced),
                 }
         plan = make_plan(wanted.source, wanted.target, wanted.options)
         self._say(f"planned {len(plan.tables)} tables: {len(plan.to_review)} points to review, {len(plan.blockers)} in the way")
@@ -149,7 +151,9 @@ class Worker:
             "frozen_seconds": outcome.frozen_seconds,
             "consistent_as_of": outcome.consistent_as_of,
         }
-        return {**told, "verdict": "equal" if shown.mode == "Full" else "", "rows": outcome.rows, "progress": watch.progress()}
+        kept = bool(shown.replaced) and wanted.options.generate_rollback
+        verdict = "equal" if shown.mode == "Full" else ""
+        return {**told, "verdict": verdict, "rows": outcome.rows, "kept": kept, "progress": watch.progress()}
 
     def _help(self) -> dict[str, object]:
         """Share the copy of a run that another worker leads, which tells how far it is."""
@@ -203,6 +207,13 @@ class Worker:
         options = replace(wanted.options, takeover_seconds=0) if self._task.force else wanted.options
         done = roll_back(wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
         return {"state": done.state.value}
+
+    def _tidy(self) -> dict[str, object]:
+        """Drop what was kept until now."""
+        wanted = self._move()
+        for schema in tidy(wanted.target, wanted.options.ledger_schema):
+            self._say(f"dropped {schema}: its retention has ended")
+        return {"expired": True}
 
     # -- what they share ----------------------------------------------------------------------------------------------
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 
+from landfall.api.migration import Migration
 from landfall.core.migration import hours, parts, requests, schedule, sharing
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision, Fact
@@ -172,8 +174,30 @@ def completed(seen: Observed) -> Decision | None:
     word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
     rows = seen.run.rows if seen.run else 0
     message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
+    if seen.run and seen.run.expired:
+        message += "; what was replaced has been dropped, so there is no way back"
     facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
-    return Decision("Completed", ("True", word), message, facts=facts)
+    done = Decision("Completed", ("True", word), message, facts=facts)
+    return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
+
+
+def _expiring(seen: Observed, done: Decision) -> Decision:
+    """What the cutover replaced is dropped once its time has come; that is the end of the way back."""
+    status = seen.migration.status if seen.migration else None
+    if seen.migration is None or status is None or status.completion_time is None:
+        return replace(done, again_seconds=1)
+    left = (kept_until(status.completion_time, seen.migration) - seen.now).total_seconds()
+    last = seen.last("tidy")
+    if left > 0:
+        return replace(done, again_seconds=min(left, parts.LONGEST_PAUSE))
+    if seen.active or (last and last.failed and last.ended_seconds < parts.LONGEST_PAUSE):
+        return replace(done, again_seconds=15)
+    return replace(done, act=parts.job(seen, "tidy"), again_seconds=15)
+
+
+def kept_until(completed: datetime, migration: Migration) -> datetime:
+    """When what the cutover replaced may go."""
+    return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
 
 
 def held_by_person(seen: Observed) -> Decision | None:
