@@ -112,9 +112,11 @@ def _copied(source: Endpoint, target: Endpoint, workers: int, *, killing: bool) 
             reached[state] = at
         if killing and "copying" in reached and "indexing" not in reached and time.monotonic() - struck > _KILL_SECONDS:
             victim = rng.randrange(len(helpers))
-            os.kill(helpers[victim].pid or 0, signal.SIGKILL)
-            helpers[victim] = _started(_help, source, target, options)
-            killed, struck = killed + 1, time.monotonic()
+            struck = time.monotonic()
+            with contextlib.suppress(ProcessLookupError):  # it found nothing left to help with
+                os.kill(helpers[victim].pid or 0, signal.SIGKILL)
+                helpers[victim] = _started(_help, source, target, options)
+                killed += 1
         if not leader.is_alive() and not ours.poll():
             message = f"the leader ended with {leader.exitcode}"
             raise RuntimeError(message)
