@@ -273,7 +273,8 @@ def settled(raw: Object) -> bool:
 async def reconcile(hands: Hands, raw: Object) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
     if settled(raw):
-        return None
+        until = raw["status"].get("keptUntil")
+        return max((datetime.fromisoformat(until) - now()).total_seconds(), 1.0) if until else None
     problem = invalid(Migration, raw)
     if problem:
         await hands.report(raw, bare(raw, hands), problem, {})
