@@ -58,6 +58,7 @@ _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, Interrupte
 _SHOWN_RISKS = 50
 _SHOWN_COLUMNS = 500
 _SHOWN_TABLES = 50
+_TELLING_SECONDS = 1.0
 _COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
 _MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "validation": "comparing"}
 _PARTS = ("schema", "copy", "index", "validation", "cutover")
@@ -272,11 +273,15 @@ class _Watch:
         self._say = say
         self._states = states
         self._tally = Tally(plan, done)
+        self._told = 0.0
 
     def event(self, event: Event) -> None:
         """Count; called from several threads."""
         self._tally.count(event)
-        if event.kind in _COUNTED:
+        if (
+            event.kind in _COUNTED and time.monotonic() - self._told > _TELLING_SECONDS
+        ):  # more often than reports go out helps nobody
+            self._told = time.monotonic()
             self._reporter.tell(progress=self.progress())
         elif event.kind == "state" and self._states:
             self._reporter.tell(state=event.text)
