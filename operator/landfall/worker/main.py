@@ -91,14 +91,18 @@ class Worker:
             found = verbs[self._task.verb]()
         except CutoverHeldError as error:
             self._say(error.message)
-            found = {"state": State.COMPARING.value}
+            found = {"state": State.COMPARING.value, **self._numbers()}
         except EngineError as error:
             transient = isinstance(error, _TRANSIENT)
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
-            told = self._reporter.finish(failure=failure)
+            told = self._reporter.finish(failure=failure, **self._numbers())
             return EXIT_FAILED if told and not isinstance(error, InterruptedRunError) else EXIT_AGAIN
         return EXIT_DONE if self._reporter.finish(**found) else EXIT_AGAIN
+
+    def _numbers(self) -> dict[str, object]:
+        """How far it came."""
+        return {"progress": self._watch.progress()} if self._watch else {}
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
 
