@@ -11,7 +11,7 @@ from tests.support.faults import REPOSITORY
 from tests.support.servers import MariaDb, PostgreSql
 
 STORIES = {"shop-from-sqlite", "shop-from-mariadb"}
-IN_CLUSTER = {"shop-in-cluster"}  # needs one; tests/cluster/test_examples.py applies all of them
+IN_CLUSTER = {"shop-in-cluster", "shop-by-night"}  # needs one; tests/cluster/test_examples.py applies all of them
 _SCALE = 0.05
 
 
