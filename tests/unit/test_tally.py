@@ -118,6 +118,20 @@ def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float
             assert abs(at + remaining - ended) <= 0.25 * (ended - began)
 
 
+def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    tally.count(Event("state", text="copying"))
+    _chunk(tally, clock, 1, 1000, 10.0)
+    for state in ("indexing", "comparing"):
+        tally.count(Event("state", text=state))
+        clock.at += 2.0
+    tally.count(Event("compared", "s.big", 100))
+    told = tally.numbers().remaining_seconds
+    assert told is not None
+    assert told < 7.0  # at its own speed so far it would be 20
+
+
 def test_percent_never_goes_back_and_ends_at_a_hundred() -> None:
     clock = Clock()
     tally = Tally(_plan(), clock=clock)

@@ -235,6 +235,9 @@ class Tally:
         off = self._off(now)
         if done >= _TELLING and spent >= _TELLING_SECONDS:
             left = spent / done * (1.0 - share)
+            earlier = self._off(now, state) if ORDER.index(state) > ORDER.index(State.COPYING) else None
+            if earlier is not None:  # a comparison begins slowly: the less of a step is done, the more its estimate counts
+                left = share * left + (1.0 - share) * max(self._expected[state] * (1.0 - pace.first) * earlier - spent, 0.0)
         elif off is None:
             return None
         else:
@@ -242,10 +245,12 @@ class Tally:
         later: Sequence[State] = [s for s in _STEPS if ORDER.index(s) > ORDER.index(state)]
         return left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
 
-    def _off(self, now: float) -> float | None:
-        """How many times as long as estimated the work took that was done here; None before there is enough of it."""
+    def _off(self, now: float, but: State | None = None) -> float | None:
+        """How many times as long as estimated the work took that was done here, `but` for a step; None before there is enough of it."""
         spent = expected = 0.0
         for state, pace in self._paces.items():
+            if state is but:
+                continue
             share = (1.0 if pace.ended is not None else self._fraction(state)) - pace.first
             ended = pace.ended if pace.ended is not None else now
             if share >= _TELLING and (pace.ended is not None or ended - pace.began >= _TELLING_SECONDS):
