@@ -111,9 +111,17 @@ def _equal(maria: MariaDb, pg15: PostgreSql, name: str) -> None:
 @pytest.mark.parametrize("workers", [2, 4])
 def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str, workers: int) -> None:
     move, helpers = _move(maria, pg15, fresh, workers)
+    move.options = replace(move.options, workers=1)
     move.at = {"copying": helpers.start}
     told: list[tuple[str, str]] = []
-    move.on = lambda event: told.append((event.table, event.text)) if event.kind == "chunk" else None
+
+    def on(event: Event) -> None:
+        if event.kind == "chunk":
+            told.append((event.table, event.text))
+        if event.kind == "begun" and move.dials and len(told) > 5:
+            move.dials.workers = workers  # the spec came to ask for them while the run was at work
+
+    move.on = on
     with helpers.dying(0.7):
         outcome = move.run()
     assert outcome.rows == _ROWS + 100
@@ -123,6 +131,7 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
     begun = {(e.table, e.text) for e in move.events if e.kind == "begun"}
     assert len(told) == len(set(told))  # the leader tells every chunk once, also those of others
     assert set(told) - begun  # and others had some
+    assert sum(e.rows for e in move.events if e.kind == "chunk") == _ROWS + 100
 
 
 def test_a_helper_that_hangs_holds_its_chunk_only_for_a_while(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

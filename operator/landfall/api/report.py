@@ -71,6 +71,7 @@ class Dials(Model):
     """What of a run may change while it works, as the spec has it now."""
 
     parallelism: Integer = Field(ge=1, description="Concurrent streams.")
+    workers: Integer = Field(default=1, ge=1, description="Processes that share the run.")
     batch_rows: Integer = Field(ge=1, description="Most rows between two checkpoints of a stream.")
     rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second; zero is no limit.")
     bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second; zero is no limit.")

@@ -390,6 +390,7 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
 def _turned(engine: Engine, dials: Dials) -> None:
     """Go on as the spec has it now."""
     engine.dials.parallelism = dials.parallelism
+    engine.dials.workers = dials.workers
     engine.dials.batch_rows = dials.batch_rows
     engine.dials.rows_per_second = dials.rows_per_second
     engine.dials.bytes_per_second = dials.bytes_per_second

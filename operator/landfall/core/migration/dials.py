@@ -18,6 +18,7 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
     paused = spec.desired_state == "Paused" and spec.pause is not None and spec.pause.immediate
     return Dials(
         parallelism=data.parallelism,
+        workers=data.workers,
         batch_rows=data.batch_size,
         rows_per_second=-(-data.limits.rows_per_second // data.workers),  # each has its share
         bytes_per_second=-(-data.limits.bytes_per_second // data.workers),

@@ -108,13 +108,15 @@ class Migration:
 
     def help(self) -> None:
         """Move chunks for the process that leads the run, until none is left. Its death or another's take-over is waited out."""
+        work: Work | None = None
         while not self.stop.asked:
             record = self.ledger.find(self.key) if self.ledger.exists() else None
             state = record.state if record else State.SCHEMA
             if state not in {State.SCHEMA, State.COPYING}:
                 return
             if record and state is State.COPYING:
-                work = self._work(Lease(self.key, record.attempt, helper=True))
+                if work is None or work.lease.attempt != record.attempt:
+                    work = self._work(Lease(self.key, record.attempt, helper=True))
                 try:
                     left = steps.help_copy(work)
                 except (ConnectionLostError, SupersededError) as error:

@@ -89,7 +89,7 @@ def copy(work: Work) -> None:
     before, since = -1, time.monotonic()
     while True:
         Streams(work, followed).run()
-        followed.look()
+        followed.look(at_once=True)
         left = work.ledger.left(work.lease.key)
         if not left:
             return
@@ -106,7 +106,7 @@ def copy(work: Work) -> None:
 
 def help_copy(work: Work) -> bool:
     """Move what nobody works on, for the process that leads the run; whether anything is left by anybody."""
-    Streams(work, Followed(work)).run()
+    Streams(work, None).run()
     return work.ledger.left(work.lease.key) > 0
 
 

@@ -50,6 +50,7 @@ class Followed:
         self._labels = {t.number: t.label for t in work.plan.tables}
         self._known = {(c.table, c.number) for c in work.ledger.chunks(work.lease.key) if c.done}
         self._looked = time.monotonic()
+        self._shared = False
 
     def claimed(self, table: int, number: int) -> None:
         """One of ours, which we tell ourselves."""
@@ -59,9 +60,10 @@ class Followed:
         """Ours no longer: somebody else may finish it."""
         self._known.discard((table, number))
 
-    def look(self) -> None:
-        """Tell what others have finished; not more often than every few seconds."""
-        if self._work.options.workers < 2 or time.monotonic() - self._looked < _FOLLOW_SECONDS:
+    def look(self, *, at_once: bool = False) -> None:
+        """Tell what others have finished: every few seconds while there are others, and `at_once` when asked."""
+        self._shared = self._shared or self._work.dials.workers > 1
+        if not self._shared or not (at_once or time.monotonic() - self._looked > _FOLLOW_SECONDS):
             return
         self._looked = time.monotonic()
         for chunk in self._work.ledger.chunks(self._work.lease.key):
@@ -71,9 +73,9 @@ class Followed:
 
 
 class Streams:
-    """All streams of the copy phase, in one process."""
+    """All streams of the copy phase, in one process. A helper follows nobody: the leader tells for all."""
 
-    def __init__(self, work: Work, followed: Followed) -> None:
+    def __init__(self, work: Work, followed: Followed | None) -> None:
         self._work = work
         self._followed = followed
         self._tables = {t.number: t for t in work.plan.tables}
@@ -103,7 +105,8 @@ class Streams:
         """Heed the dials between two chunks: start streams that are missing, cut smaller; whether this stream is to go on."""
         work = self._work
         with self._lock:
-            self._followed.look()
+            if self._followed:
+                self._followed.look()
             if work.dials.batch_rows < self._batch_rows and not work.lease.helper:
                 pieces = -(-self._batch_rows // work.dials.batch_rows)
                 work.ledger.cut_again(work.lease, lambda condition: split.pieces(condition, pieces))
@@ -181,7 +184,8 @@ class Streams:
         table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
         work.report(Event("begun", self._tables[table].label, text=str(number)))
         taken = self._budget.take(work.weight(self._tables[table]))
-        self._followed.claimed(table, number)
+        if self._followed:
+            self._followed.claimed(table, number)
         try:
             try:
                 moved = ends.reader.copy(self._jobs[table](condition), wire)
@@ -189,7 +193,8 @@ class Streams:
                 self._budget.give(taken)
             wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
         except EngineError:
-            self._followed.lost(table, number)
+            if self._followed:
+                self._followed.lost(table, number)
             raise
         work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
         ticket = self._throttle.take(moved.rows, moved.bytes)

@@ -100,6 +100,7 @@ class Dials:
 
     def __init__(self, options: Options) -> None:
         self.parallelism = options.parallelism
+        self.workers = options.workers
         self.batch_rows = options.batch_rows
         self.rows_per_second = options.rows_per_second
         self.bytes_per_second = options.bytes_per_second
