@@ -128,6 +128,25 @@ def test_what_the_source_refuses_stops_the_plan_by_name(
     assert told in blocker.description.replace("character varying", "varchar")
 
 
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("lower(first) COLLATE utf8mb4_bin", "text"),
+        ("cast(first as binary)", "bytea"),
+        ("unhex('00ff')", "bytea"),
+        ("hex(cents)", "text"),
+    ],
+)
+def test_texts_in_a_binary_collation_are_texts_and_bytes_are_bytes(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, expression: str, kind: str
+) -> None:
+    options = Options(decisions=_decided(mail=expression))
+    move = run.Move(_source("mariadb", fresh, maria, pg15, Path()), run.postgresql(pg15, pg15.database(fresh)), options)
+    assert [r.description for r in move.plan().blockers] == []
+    assert _person(move.plan())["mail"][0] == kind
+    assert move.run().rows == _ROWS
+
+
 def test_null_in_a_column_without_nulls_is_allowed_and_told(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
     options = Options(decisions=_decided(first="nullif(first,'Änn1')", id="id + 1000"))
     move = run.Move(_source("mariadb", fresh, maria, pg15, Path()), run.postgresql(pg15, pg15.database(fresh)), options)

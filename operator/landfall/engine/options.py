@@ -108,6 +108,10 @@ class ColumnDecision:
     policy: str = ""
     comment: str = ""
 
+    def is_of(self, schema: str, table: str, column: str) -> bool:
+        """Whether it means this column."""
+        return (self.table, self.column) == (table, column) and self.schema in {"", schema}
+
 
 @dataclass(frozen=True, slots=True)
 class Options:

@@ -31,20 +31,18 @@ _PINNED = (
 )
 _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
-_BINARY, _BINARY_FLAG = 63, 128
 
 Row = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ResultColumn:
-    """A column of a result as the protocol describes it: type, length in octets, decimals, flags and character set by number."""
+    """A column of a result as the protocol describes it: type, length in octets, decimals and flags by number."""
 
     type: int
     length: int
     decimals: int
     flags: int
-    charset: int
 
 
 class MySqlSession:
@@ -126,7 +124,7 @@ class MySqlSession:
             (_, kind, _, length, _, decimals, _), flags = result.describe()[0], result.field_flags()[0]
         except MySQLdb.Error as error:
             raise self._translated(error) from error
-        return ResultColumn(kind, length, decimals, flags, _BINARY if flags & _BINARY_FLAG else 0)
+        return ResultColumn(kind, length, decimals, flags)
 
     def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]:
         """Stream the rows of a statement as bytes, one by one."""

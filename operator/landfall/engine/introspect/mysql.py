@@ -345,16 +345,19 @@ _RESULTS = {
     16: "bit",
     245: "json",
 }
-_BINARY_CHARSET = 63
 _UNSIGNED = 32
 
 
-def result_type(told: ResultColumn) -> ColumnType:
-    """The type of a query's column as the protocol tells it. Texts are of no known length, so they are long ones."""
+def result_type(told: ResultColumn, charset: str) -> ColumnType:
+    """The type of a query's column as the protocol tells it. Texts are of no known length, so they are long ones.
+
+    The protocol has one flag for bytes and for texts in a binary collation; `charset` is what CHARSET says of the value.
+    """
     kind = _RESULTS.get(told.type)
     if kind is None:
-        binary = told.charset == _BINARY_CHARSET
-        return ColumnType("longblob", "longblob") if binary else ColumnType("longtext", "longtext", charset="utf8mb4")
+        return (
+            ColumnType("longblob", "longblob") if charset == "binary" else ColumnType("longtext", "longtext", charset="utf8mb4")
+        )
     if kind == "decimal":
         digits = max(told.length - (1 if told.decimals else 0) - (0 if told.flags & _UNSIGNED else 1), told.decimals, 1)
         return ColumnType(kind, f"decimal({digits},{told.decimals})", precision=digits, scale=told.decimals)

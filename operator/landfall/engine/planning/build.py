@@ -305,10 +305,7 @@ def _settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> D
 
 
 def _decision_for(draft: Draft, table: Table, column: Column) -> ColumnDecision | None:
-    for decided in draft.options.decisions:
-        if (decided.table, decided.column) == (table.name, column.name) and decided.schema in {"", table.schema}:
-            return decided
-    return None
+    return next((d for d in draft.options.decisions if d.is_of(table.schema, table.name, column.name)), None)
 
 
 def _mapped(
