@@ -33,6 +33,17 @@ class Receiver:
 
 
 @contextmanager
+def _serving(server: socketserver.BaseServer) -> Iterator[None]:
+    """A server at work in a thread of its own."""
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@contextmanager
 def http(address: str = "127.0.0.1", token: str = "", answers: tuple[int, ...] = ()) -> Iterator[Receiver]:
     """A receiver of webhooks; under /api/chat.postMessage it answers as Slack does."""
     receiver = Receiver(answers=list(answers))
@@ -54,12 +65,8 @@ def http(address: str = "127.0.0.1", token: str = "", answers: tuple[int, ...] =
 
     server = ThreadingHTTPServer((address, 0), Handler)
     receiver.url = f"http://{address}:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with _serving(server):
         yield receiver
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @dataclass
@@ -110,9 +117,5 @@ def smtp(user: str, password: str, refuse: tuple[int, ...] = ()) -> Iterator[Mai
 
     server = Server(("127.0.0.1", 0), Handler)
     held.port = int(server.server_address[1])
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
+    with _serving(server):
         yield held
-    finally:
-        server.shutdown()
-        server.server_close()

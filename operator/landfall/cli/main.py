@@ -20,7 +20,6 @@ from rich.console import Console
 from landfall.cli import show
 from landfall.cli.manifests import Bundle, read, request
 from landfall.cli.progress import JsonView, LiveView, PlainView, View
-from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
     ApprovalRequiredError,
     ConnectionLostError,
@@ -36,7 +35,7 @@ from landfall.engine.run.migrate import Migration
 from landfall.engine.run.plan import make_plan
 from landfall.engine.run.rehearse import Rehearsal
 from landfall.engine.store.archive import as_json
-from landfall.engine.store.ledger import Ledger
+from landfall.engine.store.ledger import opened
 from landfall.kit.signals import stop_signals
 from landfall.moves import Move
 
@@ -152,11 +151,8 @@ def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> Non
     """Show the runs that the target's ledger knows."""
     with _reported(output):
         wanted = request(read(files), name)
-        control = Control(wanted.target, "target")
-        try:
-            records = Ledger(control, wanted.options.ledger_schema).every()
-        finally:
-            control.close()
+        with opened(wanted.target, wanted.options.ledger_schema) as ledger:
+            records = ledger.every()
         if output is Output.JSON:
             for record in records:
                 fields = {f: getattr(record, f) for f in type(record).__slots__}

@@ -12,7 +12,7 @@ from landfall.engine.ledger.records import RunRecord, State
 from landfall.engine.options import Endpoint, Mode, Options
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import quoted
-from landfall.engine.store.ledger import Ledger
+from landfall.engine.store.ledger import Ledger, opened
 from landfall.engine.transfer.work import shape_of
 
 
@@ -32,9 +32,7 @@ def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: b
     `forget`: what was cut over stays as it is, and of any other run nothing is kept in the ledger, so that it may be asked
     for again.
     """
-    control = Control(target, "target")
-    try:
-        ledger = Ledger(control, options.ledger_schema)
+    with opened(target, options.ledger_schema) as ledger:
         record = ledger.find(key)
         if record is None:
             message = "target: the ledger knows no run of this migration"
@@ -48,8 +46,6 @@ def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: b
         if record.state is State.CUT_OVER:
             return _after(ledger, record, ledger.plan(key), discard_writes=discard_writes)
         return _before(ledger, record, forget=forget)
-    finally:
-        control.close()
 
 
 def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> WentBack:
@@ -139,12 +135,12 @@ def _refuse_dependants(control: Control, plan: Plan) -> None:
 
 def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> list[str]:
     """Drop kept and undone schemas whose retention has ended; what was dropped, by name."""
-    control = Control(target, "target")
-    try:
-        ledger = Ledger(control, ledger_schema)
+    with opened(target, ledger_schema) as ledger:
         gone = []
         for record in ledger.every():
-            due = control.value(f"SELECT coalesce(retain_until<=now(),true) FROM {ledger.schema}.run WHERE id=%s", record.key)
+            due = ledger.control.value(
+                f"SELECT coalesce(retain_until<=now(),true) FROM {ledger.schema}.run WHERE id=%s", record.key
+            )
             if not (everything or due):
                 continue
             schemas = [record.undone_schema]
@@ -153,9 +149,7 @@ def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> l
             if record.state.ended:
                 schemas.append(record.stage_schema)
             for schema in schemas:
-                if _there(control, schema):
-                    swap.drop_schema(control, schema)
+                if _there(ledger.control, schema):
+                    swap.drop_schema(ledger.control, schema)
                     gone.append(schema)
         return gone
-    finally:
-        control.close()

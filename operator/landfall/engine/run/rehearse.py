@@ -7,17 +7,15 @@ are brought up to date as they would be under the freeze.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from landfall.engine.connect.postgresql import Control
 from landfall.engine.options import Endpoint, Options, Quiesce
 from landfall.engine.planning.model import Plan
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.key import run_key
 from landfall.engine.run.migrate import Migration
-from landfall.engine.store.ledger import Ledger
+from landfall.engine.store.ledger import opened
 from landfall.engine.transfer.work import Event
 
 
@@ -37,7 +35,8 @@ class Rehearsal:
         self._options = replace(options, rehearsal=options.rehearsal or "rehearsal", quiesce=Quiesce.NONE)
         self._report = report
         self._began: list[tuple[str, float]] = []
-        self._left_before = _ledger_exists(target, self._options)
+        with opened(target, self._options.ledger_schema) as ledger:
+            self._left_before = ledger.exists()
         self._target = target
         self.key = run_key(source, target, self._options)
         self._tidy()
@@ -61,24 +60,10 @@ class Rehearsal:
 
     def _tidy(self) -> None:
         """Drop what this rehearsal staged, now or in a process that was killed; and the ledger, if it was made for it."""
-        with _ledger(self._target, self._options) as ledger:
+        with opened(self._target, self._options.ledger_schema) as ledger:
             known = ledger.exists() and ledger.find(self.key) is not None
         if known:
             roll_back(self._target, replace(self._options, takeover_seconds=0), self.key, forget=True)
         if not self._left_before:
-            with _ledger(self._target, self._options) as ledger:
+            with opened(self._target, self._options.ledger_schema) as ledger:
                 ledger.remove()
-
-
-@contextmanager
-def _ledger(target: Endpoint, options: Options) -> Iterator[Ledger]:
-    control = Control(target, "target")
-    try:
-        yield Ledger(control, options.ledger_schema)
-    finally:
-        control.close()
-
-
-def _ledger_exists(target: Endpoint, options: Options) -> bool:
-    with _ledger(target, options) as ledger:
-        return ledger.exists()

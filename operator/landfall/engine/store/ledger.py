@@ -10,12 +10,14 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from landfall.engine.connect.postgresql import Cells, Control
 from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError, SupersededError
 from landfall.engine.ledger.records import FORMAT, OF_A_RUN, Chunk, RunRecord, State, create, may_follow
+from landfall.engine.options import Endpoint
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import literal, quoted
 from landfall.engine.store.archive import packed, unpacked
@@ -30,6 +32,16 @@ class Lease:
     key: str
     attempt: int
     helper: bool = False
+
+
+@contextmanager
+def opened(target: Endpoint, schema: str) -> Iterator[Ledger]:
+    """The ledger of a target, on a connection of its own."""
+    control = Control(target, "target")
+    try:
+        yield Ledger(control, schema)
+    finally:
+        control.close()
 
 
 class Ledger:
