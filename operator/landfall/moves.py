@@ -27,11 +27,11 @@ from landfall.engine.options import (
     Options,
     Policies,
     Quiesce,
+    TableDecision,
     TlsMode,
 )
 
 _ENGINES = {"Supabase": "PostgreSQL"}
-_ALLOWED = {"onExisting": ("Fail", "Replace"), "mode": ("Full", "SchemaOnly")}
 
 Secrets = Callable[[str, str], Mapping[str, str]]
 
@@ -63,10 +63,6 @@ def move(migration: Migration, ends: Ends, plans: Iterable[TablePlan]) -> Move:
     if data is None:
         message = f"Migration {name} has no data to move"
         raise SpecError(message, advice="An app needs a cluster: apply the manifest there.")
-    unsupported = first_unsupported(data)
-    if unsupported:
-        message = f"Migration {name}: {unsupported}"
-        raise SpecError(message)
     return Move(
         name,
         endpoint(data.source.connection_ref.name, ends, "source"),
@@ -76,15 +72,7 @@ def move(migration: Migration, ends: Ends, plans: Iterable[TablePlan]) -> Move:
     )
 
 
-def first_unsupported(data: DataSpec) -> str:
-    """What this version cannot do of what is asked, with what it can; or nothing."""
-    for field, path, value in (("onExisting", "target.onExisting", data.target.on_existing), ("mode", "mode", data.mode)):
-        if value not in _ALLOWED[field]:
-            return f"spec.data.{path}: {value} is not supported by this version. Choose one of {', '.join(_ALLOWED[field])}."
-    return ""
-
-
-def options(data: DataSpec, decisions: tuple[ColumnDecision, ...], retain_seconds: int) -> Options:
+def options(data: DataSpec, said: tuple[ColumnDecision | TableDecision, ...], retain_seconds: int) -> Options:
     """The engine's options."""
     return Options(
         schemas=data.source.schemas,
@@ -102,17 +90,20 @@ def options(data: DataSpec, decisions: tuple[ColumnDecision, ...], retain_second
         memory_bytes=data.limits.memory_bytes,
         auto_approve_percent=data.approval.auto_approve_above_percent,
         policies=Policies(**data.policies.model_dump()),
-        decisions=decisions,
+        decisions=tuple(s for s in said if isinstance(s, ColumnDecision)),
+        tables=tuple(s for s in said if isinstance(s, TableDecision)),
         rerun_token=data.rerun_token,
         generate_rollback=data.generate_rollback,
         retain_seconds=retain_seconds,
     )
 
 
-def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision]:
+def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision | TableDecision]:
     for plan in plans:
         if plan.spec.migration_ref.name != name:
             continue
+        if plan.spec.target_table:
+            yield TableDecision(plan.spec.source.schema_ or "", plan.spec.source.table, plan.spec.target_table)
         for decision in plan.spec.decisions:
             yield ColumnDecision(
                 schema=plan.spec.source.schema_ or "",

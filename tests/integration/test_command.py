@@ -128,7 +128,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
         ("no source schema", [*documents, manifest.migration("shop", source={"schemas": ["attic"]})], 1, "no schema 'attic'"),
         ("nothing to move", [*documents, manifest.migration("shop", source={"excludeTables": ["*"]})], 2, "no table to move"),
         ("bad policy", [*documents, manifest.migration("shop", policies={"nulBytes": "Eat"})], 2, "Choose one of"),
-        ("fill", [*documents, manifest.migration("shop", target={"onExisting": "Fill"})], 2, "not supported"),
+        ("fill", [*documents, manifest.migration("shop", mode="DataOnly")], 2, "set target.onExisting: Fill"),
     ]
     before = pg15.dump(fresh)
     for name, given, status, told in cases:

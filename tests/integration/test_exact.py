@@ -254,6 +254,21 @@ def test_text_in_utf16_is_refused_by_name(pg15: PostgreSql, fresh: str, tmp_path
         run.Move(run.sqlite(tmp_path / "u.db"), run.postgresql(pg15, pg15.database(fresh))).plan()
 
 
+def test_moments_of_sqlite_that_are_null_are_moments_all_the_same(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "n.db") as file:
+        file.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, m DATETIME)")
+        file.executemany("INSERT INTO t VALUES (?,?,?)", [(1, "2024-02-29", "2024-02-29 01:02:03"), (2, None, None)])
+    move = run.Move(run.sqlite(tmp_path / "n.db"), run.postgresql(pg15, pg15.database(fresh)))
+    assert [c.target_type for c in move.plan().tables[0].columns] == ["bigint", "date", "timestamp"]
+    assert not move.plan().to_review
+    move.run()
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT d::text,m::text FROM t ORDER BY id").fetchall() == [
+            ("2024-02-29", "2024-02-29 01:02:03"),
+            (None, None),
+        ]
+
+
 def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     path = tmp_path / "c.db"
     with sqlite3.connect(path) as file:

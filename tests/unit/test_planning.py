@@ -9,7 +9,7 @@ import pytest
 from landfall.engine.dialects.mapping import Violation
 from landfall.engine.errors import SpecError
 from landfall.engine.options import ColumnDecision, Endpoint, Engine, Options, Policies
-from landfall.engine.planning.assemble import TargetFacts, changed_objects, draft_plan, settle
+from landfall.engine.planning.assemble import Looked, TargetFacts, changed_objects, draft_plan, settle
 from landfall.engine.planning.build import Census
 from landfall.engine.planning.model import Decision, Plan, Severity, Stage
 from landfall.engine.schema.model import Catalog, Column, ColumnType, Index, IndexPart, SourceObject, Table, View
@@ -38,7 +38,7 @@ CATALOG = Catalog(Engine.MARIADB, "10.11", 101100, "shop", ("shop",), (ITEM,), f
 
 
 def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:
-    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS)
+    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS, Looked(catalog))
 
 
 def counted(name: str, kind: Violation, rows: int = 3) -> Census:

@@ -48,7 +48,7 @@ class DataTarget(Model):
     on_existing: Literal["Fail", "Replace", "Fill"] = Field(
         default="Fail",
         description="Tables of the same name: Fail refuses; Replace moves them to a kept schema and puts what depends on them on"
-        " the new ones; Fill loads existing empty tables.",
+        " the new ones; Fill loads existing empty tables, which are matched by names, types, keys and values.",
     )
     identifiers: Literal["Lower", "Preserve"] = Field(
         default="Lower", description="How names of a source that is not PostgreSQL are spelled: in lower case, or as they are."
@@ -93,12 +93,24 @@ class Limits(Model):
     memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
 
 
+_DATA_ONLY = "mode: DataOnly loads tables that exist; set target.onExisting: Fill"
+_FILL = "target.onExisting: Fill loads rows, which mode: SchemaOnly leaves out"
+
+
 class DataSpec(Model):
     """The data half of a Migration."""
 
+    model_config = rules(
+        ("self.mode != 'DataOnly' || self.target.onExisting == 'Fill'", _DATA_ONLY),
+        ("self.mode != 'SchemaOnly' || self.target.onExisting != 'Fill'", _FILL),
+    )
+
     source: DataSource = Field(description="Where the data comes from.")
     target: DataTarget = Field(description="Where the data goes.")
-    mode: Literal["Full", "SchemaOnly", "DataOnly"] = Field(default="Full", description="Schema and rows, or one of them.")
+    mode: Literal["Full", "SchemaOnly", "DataOnly"] = Field(
+        default="Full",
+        description="Schema and rows, or one of them. DataOnly makes nothing: every table has to exist (target.onExisting: Fill).",
+    )
     parallelism: Integer = Field(default=4, ge=1, le=64, description="Concurrent streams.")
     workers: Integer = Field(
         default=1, ge=1, le=32, description="Pods that share the run. Without a cluster there is one process."
@@ -113,6 +125,14 @@ class DataSpec(Model):
     )
     rerun_token: str = Field(default="1", min_length=1, max_length=63, description="Change it to run again what has ended.")
     limits: Limits = Field(default_factory=Limits, description="How much the run may take.")
+
+    @model_validator(mode="after")
+    def _of_one_mind(self) -> DataSpec:
+        if self.mode == "DataOnly" and self.target.on_existing != "Fill":
+            raise ValueError(_DATA_ONLY)
+        if self.mode == "SchemaOnly" and self.target.on_existing == "Fill":
+            raise ValueError(_FILL)
+        return self
 
 
 class Pause(Model):

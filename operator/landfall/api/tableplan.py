@@ -25,7 +25,11 @@ class Decision(Model):
         max_length=4000,
         description="With Override: an expression in the source's SQL to store instead.",
     )
-    target_column: str | None = Field(default=None, min_length=1, description="Another name in the target.")
+    target_column: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Another name in the target; with onExisting: Fill, the existing column that is meant.",
+    )
     policy: str | None = Field(
         default=None, description="What becomes of values that the target cannot hold, as in data.policies."
     )
@@ -56,6 +60,9 @@ class TablePlanSpec(Model):
 
     migration_ref: LocalReference = Field(description="The Migration that it belongs to.")
     source: SourceTable = Field(description="The source table.")
+    target_table: str | None = Field(
+        default=None, min_length=1, description="With onExisting: Fill, the existing table that it is loaded into."
+    )
     decisions: tuple[Decision, ...] = Field(default=(), description="One entry per column.", json_schema_extra=list_map("column"))
 
 
@@ -97,6 +104,7 @@ class TablePlanStatus(Status):
 def decided(spec: TablePlanSpec) -> str:
     """A name for the decisions of a TablePlan; empty where there are none."""
     told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
+    told += [spec.target_table] if spec.target_table else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
 
 

@@ -103,7 +103,7 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
     console.print(
         f"[bold green]{escape(name)}: completed[/] in {lasting(done.seconds)}: {done.tables} tables, {done.rows:,} rows"
     )
-    if made.mode == "Full":
+    if made.moves_rows:
         console.print("  verdict: [green]equal[/], every chunk of every table compared")
     if done.frozen_seconds and made.quiesce == "Engine":
         console.print(f"  writers of the source were locked out for {done.frozen_seconds:.1f} s")

@@ -32,6 +32,7 @@ class OnExisting(StrEnum):
 
     FAIL = "Fail"
     REPLACE = "Replace"
+    FILL = "Fill"
 
 
 class Mode(StrEnum):
@@ -39,6 +40,7 @@ class Mode(StrEnum):
 
     FULL = "Full"
     SCHEMA_ONLY = "SchemaOnly"
+    DATA_ONLY = "DataOnly"
 
 
 class Quiesce(StrEnum):
@@ -114,6 +116,19 @@ class ColumnDecision:
 
 
 @dataclass(frozen=True, slots=True)
+class TableDecision:
+    """A person's word on which existing table a source table is loaded into."""
+
+    schema: str
+    table: str
+    target: str
+
+    def is_of(self, schema: str, table: str) -> bool:
+        """Whether it means this table."""
+        return self.table == table and self.schema in {"", schema}
+
+
+@dataclass(frozen=True, slots=True)
 class Options:
     """What to move and how. Sizes are rows, bytes and seconds, as the names say; zero is no limit.
 
@@ -136,6 +151,7 @@ class Options:
     auto_approve_percent: int = 95
     policies: Policies = Policies()
     decisions: tuple[ColumnDecision, ...] = ()
+    tables: tuple[TableDecision, ...] = ()
     rerun_token: str = "1"  # noqa: S105  a counter that a person changes, not a secret
     generate_rollback: bool = True
     retain_seconds: int = 604_800

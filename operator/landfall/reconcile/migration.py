@@ -28,7 +28,7 @@ from landfall.kube.errors import NotFoundError
 from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
-from landfall.moves import first_unsupported, options
+from landfall.moves import options
 from landfall.reconcile import jobs, notices, tableplans
 from landfall.reconcile.hands import Hands, bare, digest, invalid, now, plain, secret_names, since, told
 
@@ -83,7 +83,6 @@ class Look:
             deleting_seconds=since(now, metadata.get("deletionTimestamp")),
             connections=self.connections,
             missing_secrets=tuple(n for n, version in secrets.items() if version is None),
-            unsupported=first_unsupported(data) if data else "",
             inputs=inputs,
             run_name=name,
             run=(status or RunStatus()) if mine else None,

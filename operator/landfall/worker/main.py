@@ -129,7 +129,7 @@ class Worker:
                 plan = engine.ledger.plan(engine.key)
                 told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
                 rows = record.result.get("rows")
-                verdict = "equal" if record.state is State.CUT_OVER and plan.mode == "Full" else ""
+                verdict = "equal" if record.state is State.CUT_OVER and plan.moves_rows else ""
                 return {
                     **told,
                     **_planned(plan, self._task.plans),
@@ -157,7 +157,7 @@ class Worker:
             "consistent_as_of": outcome.consistent_as_of,
         }
         kept = bool(shown.replaced) and wanted.options.generate_rollback
-        verdict = "equal" if shown.mode == "Full" else ""
+        verdict = "equal" if shown.moves_rows else ""
         return {**told, "verdict": verdict, "rows": outcome.rows, "kept": kept, "progress": watch.progress()}
 
     def _help(self) -> dict[str, object]:

@@ -71,7 +71,7 @@ def not_data(seen: Observed) -> Decision | None:
 def spec_impossible(seen: Observed) -> Decision | None:
     """What this version cannot do, or nobody."""
     wanted = seen.migration.spec.schedule if seen.migration else None
-    wrong = seen.unsupported or (schedule.problem(wanted) if wanted else "")
+    wrong = schedule.problem(wanted) if wanted else ""
     return parts.stalled("SpecInvalid", wrong) if wrong and not seen.active else None
 
 

@@ -58,7 +58,6 @@ class Observed(Seen):
     deleting_seconds: float = 0
     connections: Mapping[str, Connection | None] = field(default_factory=dict)
     missing_secrets: tuple[str, ...] = ()
-    unsupported: str = ""
     inputs: str = ""
     run_name: str = ""
     run: RunStatus | None = None

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import DependantError, EngineError, SourceBusyError, TargetInTheWayError
+from landfall.engine.introspect.postgresql import catalog
 from landfall.engine.ledger.records import RunRecord, State
-from landfall.engine.planning.model import Plan
+from landfall.engine.options import Options
+from landfall.engine.planning.fill import digest
+from landfall.engine.planning.model import Plan, Stage
 from landfall.engine.schema.names import literal, quoted
 from landfall.engine.store.ledger import Lease, Ledger, superseded
 
@@ -102,6 +105,9 @@ def cut_over(
         )
         if not owned:
             raise superseded()
+        if plan.filled:
+            _check_filled(control, plan)
+        _last_changes(control, plan, record.stage_schema)
         control.run("SET LOCAL search_path=''")
         if plan.replaced:
             _move_aside(ledger, record, plan)
@@ -120,6 +126,29 @@ def cut_over(
         frozen()
 
     with_locks(control, "the cutover", body)
+
+
+def _check_filled(control: Control, plan: Plan) -> None:
+    """The tables that are about to make way for their filled copies are still empty, and still as they were planned."""
+    names = [f"{quoted(plan.target_schema)}.{quoted(name)}" for name, _ in plan.filled]
+    control.run(f"LOCK TABLE {','.join(names)} IN ACCESS EXCLUSIVE MODE")
+    now = catalog(control, Options(schemas=(plan.target_schema,)))
+    for (name, planned), full in zip(plan.filled, names, strict=True):
+        if control.value(f"SELECT EXISTS (SELECT 1 FROM {full})"):
+            message = f"target: rows have been written to {plan.target_schema}.{name}, which was empty when the plan was made"
+            raise TargetInTheWayError(message, advice="Empty it and run the same command again, or cancel.")
+        if digest(now, name) != planned:
+            message = f"target: {plan.target_schema}.{name} is not as it was when the plan was made"
+            raise TargetInTheWayError(message, advice="Undo the change, or cancel and plan again with a new rerunToken.")
+
+
+def _last_changes(control: Control, plan: Plan, stage: str) -> None:
+    """What of the staged tables only served the comparison goes now."""
+    statements = plan.of_stage(Stage.SWAP)
+    if statements:
+        control.run(f"SET LOCAL search_path={quoted(stage)},{quoted(plan.target_schema)},pg_catalog")
+    for statement in statements:
+        control.run(statement.sql)
 
 
 def _move(control: Control, things: Iterable[Moved], source: str, target: str) -> None:
@@ -174,8 +203,18 @@ def _move_aside(ledger: Ledger, record: RunRecord, plan: Plan) -> None:
     control.run(f"CREATE SCHEMA {kept}")
     control.run(f"REVOKE ALL ON SCHEMA {kept} FROM PUBLIC")
     things = [Moved(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
+    things += [thing for r in plan.replaced for thing in _statistics_of(control, plan.target_schema, r.name)]
     _move(control, things, plan.target_schema, record.kept_schema)
     _record_moved(ledger, record.key, "old", things)
+
+
+def _statistics_of(control: Control, schema: str, table: str) -> list[Moved]:
+    """Extended statistics over a table, which do not follow it into another schema by themselves."""
+    rows = control.rows(
+        "SELECT format('%%I',stxname) FROM pg_statistic_ext WHERE stxrelid=to_regclass(%s) AND stxnamespace=to_regnamespace(%s)",
+        *(f"{quoted(schema)}.{quoted(table)}", quoted(schema)),
+    )
+    return [Moved("STATISTICS", name) for (name,) in rows]
 
 
 def _detach(control: Control, plan: Plan) -> None:

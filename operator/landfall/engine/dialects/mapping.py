@@ -27,6 +27,11 @@ class Violation(StrEnum):
     NOT_BLOB = "notBlob"
     TOO_LONG = "tooLong"
     HAS_BLOB = "hasBlob"
+    MISSING = "missing"
+    OVERSIZED = "oversized"
+    OVERLONG = "overlong"
+    NOT_LISTED = "notListed"
+    NOT_SO_WRITTEN = "notSoWritten"
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,7 +149,7 @@ _FAMILIES = {
     "date": _Family(
         "date",
         Violation.NOT_DATE,
-        "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
+        "CASE WHEN {c} IS NULL OR date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
         "{c}",
         "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_date({c}) END",
         "{c}::text",
@@ -158,7 +158,7 @@ _FAMILIES = {
     "timestamp": _Family(
         "timestamp",
         Violation.NOT_TIMESTAMP,
-        "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
+        "CASE WHEN {c} IS NULL OR datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
         "{c}",
         "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_timestamp({c}) END",
         "{c}::text",
@@ -205,7 +205,7 @@ def probes(column: Column) -> tuple[Probe, ...]:
     elif kind in _FAMILIES:
         wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
     if kind == "numeric" and column.type.precision is not None:
-        wanted.append((Violation.OUT_OF_RANGE, _unfit(column.type.precision, column.type.scale or 0)))
+        wanted.append((Violation.OUT_OF_RANGE, unfit(column.type.precision, column.type.scale or 0)))
     if kind == "text" and column.type.length:
         wanted.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
     wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
@@ -246,7 +246,7 @@ def screened(columns: Sequence[Column]) -> str:
     return "||'\n'||".join(f"coalesce({text},'')" for text in texts)
 
 
-def _unfit(precision: int, scale: int) -> str:
+def unfit(precision: int, scale: int) -> str:
     """A number that numeric(precision, scale) would round or refuse."""
     return (
         f"CASE WHEN {{c}} IS NULL OR abs({{c}})<{10 ** (precision - scale)} AND round({{c}},{scale}) IS {{c}} THEN 0"

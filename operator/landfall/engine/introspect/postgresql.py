@@ -114,14 +114,14 @@ class _Reader:
         return tuple(made)
 
     def _column(self, row: Cells, sequence: Cells | None, partition: bool) -> Column:  # noqa: FBT001
-        name, text, base, required, expression, generated, identity, comment, collate, builtin = row
+        name, text, base, required, expression, generated, identity, comment, collate, builtin, labels, underlying = row
         found = None
         if identity and sequence and not partition:
             start, increment, low, high, cache, cycle = sequence
             found = Identity(identity == "a", start, increment, low, high, cache, cycle)
         return Column(
             name=name,
-            type=ColumnType(base, text, builtin=builtin),
+            type=ColumnType(base, text, labels=tuple(labels), builtin=builtin, underlying=underlying or ""),
             nullable=not required,
             default=expression if expression and not generated else None,
             generated=expression if generated else None,
@@ -181,8 +181,8 @@ def _index(row: Cells) -> Index:
 
 
 def _foreign_key(row: Cells) -> ForeignKey:
-    name, _, definition, schema, table = row
-    return ForeignKey(name, (), schema or "", table or "", (), definition=definition)
+    name, _, definition, schema, table, columns, others = row
+    return ForeignKey(name, tuple(columns), schema or "", table or "", tuple(others), definition=definition)
 
 
 _TABLES = (
@@ -200,7 +200,9 @@ _COLUMNS = (
     " a.attgenerated::text,a.attidentity::text,col_description(a.attrelid,a.attnum),"
     " CASE WHEN a.attcollation<>0 AND a.attcollation<>t.typcollation THEN (SELECT quote_ident(collname) FROM pg_collation"
     " WHERE oid=a.attcollation) END,"
-    f" {_BUILTIN}"
+    f" {_BUILTIN},"
+    " ARRAY(SELECT l.enumlabel::text FROM pg_enum l WHERE l.enumtypid=t.oid ORDER BY l.enumsortorder),"
+    " CASE WHEN t.typtype='d' THEN format_type(t.typbasetype,t.typtypmod) END"
     " FROM pg_attribute a JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
     " JOIN pg_type t ON t.oid=a.atttypid LEFT JOIN pg_type e ON e.oid=t.typelem"
     " LEFT JOIN pg_attrdef d ON d.adrelid=a.attrelid AND d.adnum=a.attnum"
@@ -220,7 +222,10 @@ _INDEXES = (
     " ORDER BY i.indrelid,i.indisprimary DESC,x.relname"
 )
 _CONSTRAINTS = (
-    "SELECT k.conrelid,k.conname,k.contype::text,pg_get_constraintdef(k.oid,true),fn.nspname,f.relname FROM pg_constraint k"
+    "SELECT k.conrelid,k.conname,k.contype::text,pg_get_constraintdef(k.oid,true),fn.nspname,f.relname,"
+    " ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a ON a.attrelid=k.conrelid"
+    " AND a.attnum=u.n ORDER BY o),ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a"
+    " ON a.attrelid=k.confrelid AND a.attnum=u.n ORDER BY o) FROM pg_constraint k"
     " JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace LEFT JOIN pg_class f ON f.oid=k.confrelid"
     " LEFT JOIN pg_namespace fn ON fn.oid=f.relnamespace WHERE n.nspname=ANY(%s) AND (k.contype='c' OR k.contype='f'"
     " AND k.conparentid=0) ORDER BY k.conrelid,k.conname"

@@ -90,8 +90,8 @@ def _rules(control: Control, schemas: list[str]) -> list[SourceObject]:
         bare = definition.replace(f" ON {schema}.{table} ", f" ON {quoted(table)} ", 1)
         bare = bare.replace(f" TO {schema}.{table} ", f" TO {quoted(table)} ", 1)
         found.append(SourceObject("rule", name, bare, table=table))
-    for name, schema, definition in control.rows(_STATISTICS, schemas):
-        found.append(SourceObject("statistics", name, definition.replace(f"{schema}.", "", 1)))
+    for name, schema, definition, table in control.rows(_STATISTICS, schemas):
+        found.append(SourceObject("statistics", name, definition.replace(f"{schema}.", "", 1), table=table))
     for name, definition in control.rows(_VIEW_INDEXES, schemas):
         found.append(SourceObject("index", name, definition))
     return found
@@ -160,8 +160,8 @@ _RULES = (
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND r.rulename<>'_RETURN' ORDER BY 2,1"
 )
 _STATISTICS = (
-    "SELECT s.stxname,quote_ident(n.nspname),pg_get_statisticsobjdef(s.oid) FROM pg_statistic_ext s"
-    " JOIN pg_namespace n ON n.oid=s.stxnamespace WHERE n.nspname=ANY(%s) ORDER BY 1"
+    "SELECT s.stxname,quote_ident(n.nspname),pg_get_statisticsobjdef(s.oid),c.relname FROM pg_statistic_ext s"
+    " JOIN pg_class c ON c.oid=s.stxrelid JOIN pg_namespace n ON n.oid=s.stxnamespace WHERE n.nspname=ANY(%s) ORDER BY 1"
 )
 _VIEW_INDEXES = (
     "SELECT x.relname,pg_get_indexdef(i.indexrelid,0,true) FROM pg_index i JOIN pg_class x ON x.oid=i.indexrelid"

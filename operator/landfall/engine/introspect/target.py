@@ -30,9 +30,7 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         message = "target: port 6543 is a transaction pooler, which cannot hold a session"
         raise SpecError(message, advice="Use the direct connection or the session pooler (port 5432).")
     schema = options.target_schema
-    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
-        message = f"target: there is no schema {schema!r}"
-        raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
+    check_schema(control, schema)
     if control.value("SELECT current_setting('server_encoding')") != "UTF8":
         message = "target: the database's encoding is not UTF8, so it cannot hold every text"
         raise SpecError(message, advice="Create the target database with ENCODING 'UTF8'.")
@@ -48,6 +46,13 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         problems=tuple(_problems(control, schema)),
         lock_slots=int(control.value(_LOCK_SLOTS)),
     )
+
+
+def check_schema(control: Control, schema: str) -> None:
+    """Raises ObjectMissingError where the target's schema is not there."""
+    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+        message = f"target: there is no schema {schema!r}"
+        raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
 
 
 def _names(control: Control, query: str, schema: str) -> frozenset[str]:
@@ -143,6 +148,13 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         yield Dependant("trigger", trigger, name, "", definition)
     for policy, sql in control.rows(_POLICIES, oid):
         yield Dependant("policy", policy, name, "", sql)
+    for rule, sql in control.rows(
+        "SELECT rulename,pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class=%s AND rulename<>'_RETURN' ORDER BY 1", oid
+    ):
+        yield Dependant("rule", rule, name, "", sql.rstrip(";"))
+    identity = control.value("SELECT relreplident::text FROM pg_class WHERE oid=%s", oid)
+    if word := {"f": "FULL", "n": "NOTHING"}.get(identity):
+        yield Dependant("replica identity", word.lower(), name, "", f"ALTER TABLE {name} REPLICA IDENTITY {word}")
     security = control.rows("SELECT relrowsecurity,relforcerowsecurity FROM pg_class WHERE oid=%s", oid)[0]
     for on, word in zip(security, ("ENABLE", "FORCE"), strict=True):
         if on:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping as Answers
+from collections.abc import Mapping as Counts
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from landfall.engine.options import Endpoint, Engine, Mode, Options, Quiesce
-from landfall.engine.planning import ddl, structure
-from landfall.engine.planning.build import Census, Draft, excluded, fingerprint, plan_tables, selected
+from landfall.engine.options import Endpoint, Engine, Mode, OnExisting, Options, Quiesce
+from landfall.engine.planning import ddl, fill, structure
+from landfall.engine.planning.build import Census, Counterpart, Draft, excluded, fingerprint, selected
 from landfall.engine.planning.model import Decision, Plan, Replaced, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.schema.model import Catalog
 from landfall.engine.schema.names import NameSpace
@@ -38,24 +38,35 @@ class TargetFacts:
     lock_slots: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What planning knows besides: the source's catalog as it was read, the target's, and which tables stand for which."""
+
+    plain: Catalog
+    existing: Catalog | None = None
+    counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
+
+
 def draft_plan(
     catalog: Catalog,
     census: Census,
     options: Options,
     target: TargetFacts,
     ends: tuple[Endpoint, Endpoint],
-    plain: Catalog | None = None,
+    looked: Looked,
 ) -> Plan:
-    """The plan before it was proven on the target. `plain` is the catalog as it was read, without overrides."""
-    draft = Draft(catalog, options, census)
+    """The plan before it was proven on the target."""
+    draft = Draft(catalog, options, census, existing=looked.existing, counterparts=looked.counterparts)
+    fill.reduced(draft)
+    catalog = draft.catalog
     replacing = {r.name for r in target.in_the_way}
     draft.relations = NameSpace(() if draft.native else target.relations - replacing)
     draft.types = NameSpace(target.types)
     draft.routines = NameSpace(target.routines)
     structure.objects(draft, before=True)
-    tables = plan_tables(draft)
-    for table, planned in zip(selected(catalog, options), tables, strict=True):
-        structure.surround(draft, table, planned)
+    tables = fill.plan_tables(draft)
+    if looked.existing:
+        draft.risks += fill.unknown_words(options, catalog, looked.existing, looked.counterparts)
     structure.objects(draft, before=False)
     structure.views(draft)
     _preflight(draft, target, tables)
@@ -77,7 +88,8 @@ def draft_plan(
         risks=(),
         replaced=target.in_the_way,
         sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
-        fingerprint=_fingerprint_digest(plain or catalog, options),
+        filled=fill.digests(looked.existing, looked.counterparts) if looked.existing else (),
+        fingerprint=_fingerprint_digest(looked.plain, options),
         packet_bytes=catalog.packet_bytes,
     )
     plan = _with_estimates(plan, options)
@@ -146,7 +158,7 @@ def _extensions(draft: Draft, target: TargetFacts) -> None:
 
 def _in_the_way(draft: Draft, target: TargetFacts) -> None:
     for replaced in target.in_the_way:
-        if draft.options.on_existing.value == "Fail":
+        if draft.options.on_existing is OnExisting.FAIL:
             draft.warn(
                 Severity.BLOCKER,
                 "TargetInTheWay",
@@ -155,13 +167,14 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
                 "Move it away, or set spec.data.target.onExisting: Replace to keep it aside.",
             )
             continue
-        draft.warn(
-            Severity.MEDIUM,
-            "Replaced",
-            replaced.name,
-            f"the {replaced.kind} {replaced.name} of the target is moved aside, with {len(replaced.dependants)} dependants put on the new one",
-            "It is kept until the retention ends; rollback brings it back.",
-        )
+        if draft.options.on_existing is OnExisting.REPLACE:
+            draft.warn(
+                Severity.MEDIUM,
+                "Replaced",
+                replaced.name,
+                f"the {replaced.kind} {replaced.name} of the target is moved aside, with {len(replaced.dependants)} dependants put on the new one",
+                "It is kept until the retention ends; rollback brings it back.",
+            )
         for dependant in replaced.dependants:
             if not dependant.supported:
                 draft.warn(
@@ -235,7 +248,7 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
             text = f"writers would be locked out for about {seconds} s, which is over {limit} s"
             advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
             risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
-    if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is Mode.FULL:
+    if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
         advice = "Grant what is named, or set spec.data.source.quiesce to Confirm or None."
         what = {
             Engine.POSTGRESQL: "UPDATE, DELETE or TRUNCATE on the tables",
@@ -251,7 +264,7 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
 # -- after the proof --------------------------------------------------------------------------------------------------
 
 
-def settle(plan: Plan, refused: Answers[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
+def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
     """The plan without what the target refused, in the order and at the stage that worked, with a risk for each loss.
 
     A table is never given up: one that was refused because of a generated column gets an ordinary one instead.
@@ -267,7 +280,7 @@ def settle(plan: Plan, refused: Answers[int, str], order: Sequence[tuple[int, St
     for number, problem in sorted(refused.items()):
         statement = by_number[number]
         if statement.kind == "table":
-            revised = _plain_table(tables, statement, problem, risks)
+            revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled})
             kept.insert(0, revised)
             continue
         label = statement.describes or statement.name
@@ -290,10 +303,10 @@ def settle(plan: Plan, refused: Answers[int, str], order: Sequence[tuple[int, St
     return made.with_risks(tuple(risks))
 
 
-def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk]) -> Statement:
+def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk], filled: set[str]) -> Statement:
     at = next(n for n, t in enumerate(tables) if t.target == statement.table)
     table = tables[at]
-    generated = [c for c in table.columns if c.generated]
+    generated = [] if table.target in filled else [c for c in table.columns if c.generated]
     if not generated:
         risks.append(
             Risk(

@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 
 from landfall.engine.dialects import mysql, postgresql, sqlite
 from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Violation
+from landfall.engine.matching.match import FieldPair
 from landfall.engine.options import ColumnDecision, Engine, Identifiers, Options
 from landfall.engine.planning import ddl
 from landfall.engine.planning.model import (
@@ -47,6 +48,15 @@ class Census:
     overrides: Counts[Place, Override] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """An existing table of the target that a source table is loaded into, and which columns stand for which, by the source's."""
+
+    table: Table
+    pairs: Counts[str, FieldPair]
+    occupied: bool = False
+
+
 @dataclass(slots=True)
 class Draft:
     """The plan while it is being written: the one mutable value of planning."""
@@ -61,6 +71,8 @@ class Draft:
     constraints: dict[str, NameSpace] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
+    existing: Catalog | None = None
+    counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
 
     def say(
         self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
@@ -122,18 +134,16 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
-    """Every table with its columns; fills the draft with their statements and risks."""
-    tables = selected(draft.catalog, draft.options)
-    for table in tables:
-        draft.names[(table.schema, table.name)] = draft.relations.claim(draft.spelled(table.name), table.schema)
-    return tuple(_table(draft, number, table) for number, table in enumerate(tables))
-
-
-def _table(draft: Draft, number: int, table: Table) -> TablePlan:
+def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
+    """A table as it is made anew: for each column of the source one of its own."""
     target = draft.names[(table.schema, table.name)]
     spelling = NameSpace()
     columns = tuple(_column(draft, table, c, target, spelling) for c in table.columns)
+    return planned_table(draft, number, table, target, columns)
+
+
+def planned_table(draft: Draft, number: int, table: Table, target: str, columns: tuple[ColumnPlan, ...]) -> TablePlan:
+    """A table from its columns: how it is cut, how rows are named, and what is to be said of that."""
     key, key_kind = _chunk_key(draft, table)
     census = draft.census
     where = (table.schema, table.name)
@@ -229,12 +239,12 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
 
 
 def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
-    decided = _decision_for(draft, table, column)
+    decided = decision_for(draft, table, column)
     wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
     name = spelling.claim(wanted)
     counts = draft.census.violations.get((table.schema, table.name, column.name), {})
-    mapped, converted = _mapped(draft, table, column, counts, decided)
-    mapped = _overridden(draft, table, column, mapped)
+    mapped, converted = mapped_column(draft, table, column, counts, decided)
+    mapped = overridden_mapping(draft, table, column, mapped)
     type_name = ""
     if mapped.type_statement:
         type_name = draft.types.claim(f"{target}_{name}", table.schema)
@@ -257,7 +267,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         target_type=target_type,
         mapping=replace(mapped, nullable=nullable),
         nullable=nullable,
-        decision=_settled(draft, confidence, decided),
+        decision=settled(draft, confidence, decided),
         confidence=confidence,
         reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
         transformation=column.expression or mapped.transformation,
@@ -270,7 +280,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
     )
 
 
-def _overridden(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
+def overridden_mapping(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
     """The mapping of an override; one that the source refuses stops the plan by name."""
     place = (table.schema, table.name, column.name)
     found = draft.census.overrides.get(place)
@@ -297,20 +307,28 @@ def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
     return () if source == target else (f"spelled {target} in the target",)
 
 
-def _settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
+def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
+    """What is decided of a column: by a person, or by how sure its mapping is."""
     if decided:
         word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
         return word.get(decided.decision, Decision.REJECTED)
     return Decision.AUTO if confidence >= draft.options.auto_approve_percent else Decision.NEEDS_REVIEW
 
 
-def _decision_for(draft: Draft, table: Table, column: Column) -> ColumnDecision | None:
-    return next((d for d in draft.options.decisions if d.is_of(table.schema, table.name, column.name)), None)
+def decision_for(draft: Draft, table: Table, column: Column) -> ColumnDecision | None:
+    """A person's word on a column, in a draft."""
+    return decision_of(draft.options, table, column)
 
 
-def _mapped(
+def decision_of(options: Options, table: Table, column: Column) -> ColumnDecision | None:
+    """A person's word on a column."""
+    return next((d for d in options.decisions if d.is_of(table.schema, table.name, column.name)), None)
+
+
+def mapped_column(
     draft: Draft, table: Table, column: Column, counts: Counts[Violation, int], decided: ColumnDecision | None
 ) -> tuple[Mapping, tuple[Converted, ...]]:
+    """The way of a column into a new table, and what rules change of its values."""
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
     if draft.native:
         return postgresql.mapping(column), ()

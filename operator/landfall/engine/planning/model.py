@@ -38,7 +38,10 @@ class Severity(StrEnum):
 
 
 class Stage(StrEnum):
-    """When a statement runs. Statements of one stage run in plan order, INDEXES of different tables in parallel."""
+    """When a statement runs. Statements of one stage run in plan order, INDEXES of different tables in parallel.
+
+    SWAP is a part of the cutover itself.
+    """
 
     PREPARE = "prepare"
     TABLES = "tables"
@@ -46,6 +49,7 @@ class Stage(StrEnum):
     FINISH = "finish"
     KEYS = "keys"
     LAST = "last"
+    SWAP = "swap"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +95,21 @@ class ColumnPlan:
 
     @property
     def moved(self) -> bool:
-        """Whether values are copied: not for generated and excluded columns."""
-        return self.decision is not Decision.EXCLUDED and not self.generated
+        """Whether values are copied: not for generated and excluded columns, nor where an existing table has no place for them."""
+        return self.compared and not self.generated
 
     @property
     def compared(self) -> bool:
         """Whether values are compared: generated ones as well, for their expression was translated."""
-        return self.decision is not Decision.EXCLUDED
+        return self.decision is not Decision.EXCLUDED and bool(self.target)
 
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """A sequence to set after the copy: to the source's next value or past the largest value, whichever is further."""
+    """A sequence to set after the copy: to the source's next value or past the largest value, whichever is further.
+
+    `source_column` is empty where the source keeps no counter.
+    """
 
     table: str
     column: str
@@ -197,7 +204,7 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of it."""
+    """All of it. `filled` are existing tables that are loaded, each with a digest of what it was when the plan was made."""
 
     engine: str
     source: str
@@ -214,6 +221,7 @@ class Plan:
     risks: tuple[Risk, ...]
     replaced: tuple[Replaced, ...] = ()
     sequences: tuple[tuple[str, str], ...] = ()
+    filled: tuple[tuple[str, str], ...] = ()
     fingerprint: str = ""
     packet_bytes: int = 0
     freeze_seconds: int = 0
@@ -224,6 +232,11 @@ class Plan:
         """sha256 over what changes the result."""
         text = json.dumps(_binding(self), sort_keys=True, separators=(",", ":"), default=str)
         return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def moves_rows(self) -> bool:
+        """Whether rows are moved and compared, or the schema alone."""
+        return self.mode != "SchemaOnly"
 
     @property
     def blockers(self) -> tuple[Risk, ...]:

@@ -303,7 +303,7 @@ def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
 # -- the rest of the schema -------------------------------------------------------------------------------------------
 
 
-_STAGES = {
+STAGES = {
     "enum": Stage.PREPARE,
     "domain": Stage.PREPARE,
     "composite": Stage.PREPARE,
@@ -331,7 +331,7 @@ def objects(draft: Draft, *, before: bool) -> None:
             if before:
                 _uncarried(draft, thing)
             continue
-        stage = _STAGES[thing.kind]
+        stage = STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
             draft.say(stage, thing.kind, thing.name, thing.table, thing.definition, describes=thing.name + thing.signature)
 

@@ -9,7 +9,7 @@ from landfall.engine.cutover import swap
 from landfall.engine.dialects.compare import TargetQueries
 from landfall.engine.errors import RunConflictError, RunEndedError, WrittenSinceError
 from landfall.engine.ledger.records import RunRecord, State
-from landfall.engine.options import Endpoint, Mode, Options
+from landfall.engine.options import Endpoint, Options
 from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import quoted
 from landfall.engine.store.ledger import Ledger, opened
@@ -91,7 +91,7 @@ def written_since(ledger: Ledger, record: RunRecord, plan: Plan) -> dict[str, in
     Every row of ours carries the transaction that the ledger names. A row with another one was inserted or updated
     since; rows that are missing were deleted. A table that was rewritten as a whole counts as changed, the safe way.
     """
-    if plan.mode != Mode.FULL:
+    if not plan.moves_rows:
         return {
             t.target: int(ledger.control.value(f"SELECT count(*) FROM ONLY {quoted(plan.target_schema)}.{quoted(t.target)}"))
             for t in plan.tables

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from landfall.engine.connect.source import Reader, Screening, Source
 from landfall.engine.connect.sqlite import Span
@@ -19,17 +19,18 @@ from landfall.engine.planning.build import Census, selected
 from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
+MoreProbes = Mapping[tuple[str, str], Sequence[tuple[str, Probe]]]
 _WORTH_SPLITTING = 200_000
 _BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
 
 
 def take(  # noqa: C901  the thread body is inside
-    source: Source, catalog: Catalog, options: Options, told: Callable[[str], None]
+    source: Source, catalog: Catalog, options: Options, told: Callable[[str], None], more: MoreProbes = MappingProxyType({})
 ) -> Census:
-    """Count everything that planning asks, several tables at a time."""
+    """Count everything that planning asks, several tables at a time; `more` is asked besides, by table, as (column, probe)."""
     tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
     chosen = [t for t in selected(catalog, options) if t.holds_rows]
-    counted = _Counted(Engine(catalog.engine))
+    counted = _Counted(Engine(catalog.engine), more)
     most = min(max(1, options.parallelism), source.most_readers)
     first = source.reader()
     for table in sorted(chosen, key=lambda t: -t.bytes):
@@ -118,8 +119,9 @@ class _Part:
 
 
 class _Counted:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, more: MoreProbes) -> None:
         self._engine = engine
+        self._more = more
         self._dialect = sqlite if engine is Engine.SQLITE else mysql
         self._lock = threading.Lock()
         self.rows: dict[tuple[str, str], int] = {}
@@ -154,15 +156,20 @@ class _Counted:
         else:
             octets, name = self._dialect.long_octets(table), self._dialect.table_name(table)
             asked = [(c.name, p) for c in table.columns for p in self._dialect.probes(c)]
+        more = list(self._more.get((table.schema, table.name), ()))
         sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
         if isinstance(reader, Screening) and part.key:
             rows, largest = _asked(reader, sized, f"{name}{part.where}")
             doubtful = _doubtful(reader, table, part, int(largest or 0))
-            asked = [(column, probe) for column, probe in asked if column in doubtful]
-            answers = [rows, largest, *_asked(reader, [f"SUM({p.predicate})" for _, p in asked], f"{name}{part.where}")]
+            asked = [(column, probe) for column, probe in asked if column in doubtful] + more
+            answers = [rows, largest, *_asked(reader, [self._sum(p) for _, p in asked], f"{name}{part.where}")]
         else:
-            answers = _asked(reader, [*sized, *(f"SUM({p.predicate})" for _, p in asked)], f"{name}{part.where}")
+            asked += more
+            answers = _asked(reader, [*sized, *(self._sum(p) for _, p in asked)], f"{name}{part.where}")
         self._add((table.schema, table.name), asked, answers)
+
+    def _sum(self, probe: Probe) -> str:
+        return f"SUM(({probe.predicate})::int)" if self._engine is Engine.POSTGRESQL else f"SUM({probe.predicate})"
 
     def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
         with self._lock:

@@ -19,7 +19,7 @@ from landfall.engine.errors import (
     VerdictError,
 )
 from landfall.engine.ledger.records import State
-from landfall.engine.options import Engine, Mode, Quiesce
+from landfall.engine.options import Engine, Quiesce
 from landfall.engine.planning.model import Stage, TablePlan
 from landfall.engine.run.steps import Outcome, carry_out, carry_out_all
 from landfall.engine.schema.names import literal, quoted
@@ -44,7 +44,7 @@ class Finale:
         """Bring the run to its end. Raises CutoverHeldError outside the hours of the cutover."""
         work = self._work
         self._check_hours()
-        if work.plan.mode != Mode.FULL:
+        if not work.plan.moves_rows:
             self._keys()
             if work.stop.asked:
                 raise stopped()
@@ -175,7 +175,7 @@ class Finale:
                     continue
                 edge = "max" if counter.increment > 0 else "min"
                 largest = control.value(f"SELECT {edge}({quoted(counter.column)}) FROM {name}")
-                following = _next_value(reader, work.engine, table, counter.source_column)
+                following = _next_value(reader, work.engine, table, counter.source_column) if counter.source_column else 0
                 _set_sequence(control, sequence, largest, following, counter.increment)
 
     def _keys(self) -> None:
@@ -213,7 +213,7 @@ class Finale:
         if record is None:
             message = "the run is gone from the ledger"
             raise EngineError(message)
-        unverified = ledger.unverified(work.lease) if work.plan.mode == Mode.FULL else 0
+        unverified = ledger.unverified(work.lease) if work.plan.moves_rows else 0
         if unverified:
             message = f"{unverified} chunks were not compared under the freeze"
             raise VerdictError(message)

@@ -19,7 +19,7 @@ from landfall.engine.errors import (
     SupersededError,
 )
 from landfall.engine.ledger.records import ORDER, RunRecord, State
-from landfall.engine.options import Endpoint, Mode, Options
+from landfall.engine.options import Endpoint, Options
 from landfall.engine.planning.assemble import changed_objects
 from landfall.engine.planning.model import Plan
 from landfall.engine.run import steps
@@ -168,7 +168,7 @@ class Migration:
         state = record.state if record else State.SCHEMA
         if state is not State.COMPARING:
             self._check_source(work)
-        full = work.plan.mode == Mode.FULL
+        full = work.plan.moves_rows
         order: tuple[tuple[State, Callable[[Work], None]], ...] = (
             (State.SCHEMA, steps.schema),
             (State.COPYING, steps.copy if full else steps.nothing),

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from landfall.engine.connect.mysql import MySqlSession
-from landfall.engine.connect.postgresql import Control
 from landfall.engine.connect.source import Reader, source_of
-from landfall.engine.dialects import mysql, sqlite
 from landfall.engine.errors import EngineError
-from landfall.engine.introspect.mysql import result_type
-from landfall.engine.introspect.postgresql import type_of
-from landfall.engine.options import Endpoint, Engine, Options
+from landfall.engine.options import Endpoint, Options
 from landfall.engine.planning.overrides import Override, Place, masked, overridden, refusal
-from landfall.engine.schema.model import Catalog, Column, ColumnType, Table
-from landfall.engine.schema.names import quoted
+from landfall.engine.run.ways import way_of
+from landfall.engine.schema.model import Catalog, Column, Table
 
 _SHOWN = 3
 _SAMPLE = 1000
@@ -52,7 +46,7 @@ def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expre
     refused = refusal(expression, source.engine, table)
     if refused:
         return Override(refused=refused)
-    way, value = _WAYS[source.engine], f"({expression})"
+    way, value = way_of(source.engine), f"({expression})"
     where = way.table(table)
     try:
         kind = way.type(source, value, where)
@@ -61,52 +55,3 @@ def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expre
     except EngineError as error:
         return Override(refused=error.message)
     return Override(tuple(dict.fromkeys(masked(text or "") for (text, *_) in results[:_SHOWN])), nulls, kind)
-
-
-# -- what differs from engine to engine -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """How a source spells a table and a value as text, and the type of a value over a table, in a session of its own."""
-
-    table: Callable[[Table], str]
-    text: Callable[[str, ColumnType], str]
-    type: Callable[[Endpoint, str, str], ColumnType]
-
-
-def _postgresql_type(endpoint: Endpoint, value: str, table: str) -> ColumnType:
-    control = Control(endpoint, "source")
-    try:
-        return type_of(control, f"SELECT {value} FROM {table} LIMIT 0")
-    finally:
-        control.close()
-
-
-def _mysql_type(endpoint: Endpoint, value: str, table: str) -> ColumnType:
-    session = MySqlSession(endpoint)
-    try:
-        none = f"SELECT {value} FROM {table} LIMIT 0"
-        return result_type(session.described(none), session.rows(f"SELECT CHARSET(({none}))")[0][0] or "")
-    finally:
-        session.close()
-
-
-def _mysql_text(value: str, kind: ColumnType) -> str:
-    return f"HEX({value})" if kind.name in mysql.BLOBS else f"CAST({value} AS CHAR)"
-
-
-def _sqlite_type(_endpoint: Endpoint, _value: str, _table: str) -> ColumnType:
-    """SQLite's values have types, its expressions none: the census says what they hold."""
-    return ColumnType("", "")
-
-
-_MYSQL = _Way(mysql.table_name, _mysql_text, _mysql_type)
-_WAYS = {
-    Engine.POSTGRESQL: _Way(
-        lambda t: f"{quoted(t.schema)}.{quoted(t.name)}", lambda value, _: f"{value}::text", _postgresql_type
-    ),
-    Engine.MYSQL: _MYSQL,
-    Engine.MARIADB: _MYSQL,
-    Engine.SQLITE: _Way(sqlite.table_name, lambda value, _: f"CAST({value} AS TEXT)", _sqlite_type),
-}

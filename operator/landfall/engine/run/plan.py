@@ -14,11 +14,12 @@ from landfall.engine.introspect import mysql as mysql_catalog
 from landfall.engine.introspect import postgresql as postgresql_catalog
 from landfall.engine.introspect import sqlite as sqlite_catalog
 from landfall.engine.introspect import target as target_catalog
-from landfall.engine.options import Endpoint, Engine, Options
-from landfall.engine.planning.assemble import draft_plan, wanted_names
+from landfall.engine.options import Endpoint, Engine, OnExisting, Options
+from landfall.engine.planning.assemble import Looked, draft_plan, wanted_names
 from landfall.engine.planning.build import selected
+from landfall.engine.planning.fill import as_read
 from landfall.engine.planning.model import Plan
-from landfall.engine.run import census, proof
+from landfall.engine.run import census, match, proof
 from landfall.engine.run.overrides import looked
 from landfall.engine.schema.model import Catalog
 
@@ -56,12 +57,25 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
         if not selected(catalog, options):
             message = f"source: there is no table to move in {', '.join(catalog.schemas)}"
             raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
-        facts = target_catalog.facts(control, options, wanted_names(catalog, options), target.port)
-        counted = replace(census.take(source_of(source), catalog, options, told), overrides=overrides)
-        plan = draft_plan(catalog, counted, options, facts, (source, target), plain)
+        known, more = Looked(plain), {}
+        wanted = wanted_names(catalog, options)
+        if options.on_existing is OnExisting.FILL:
+            known = _matched(source, catalog, control, options, plain)
+            catalog = as_read(catalog, known.counterparts, native=source.engine is Engine.POSTGRESQL)
+            more = match.asked(catalog, known.counterparts)
+            wanted = frozenset(c.table.name for c in known.counterparts.values())
+        facts = target_catalog.facts(control, options, wanted, target.port)
+        counted = replace(census.take(source_of(source), catalog, options, told, more), overrides=overrides)
+        plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension"}
         if blocked:
             return plan
         return proof.proven(control, replace(plan))
     finally:
         control.close()
+
+
+def _matched(source: Endpoint, catalog: Catalog, control: Control, options: Options, plain: Catalog) -> Looked:
+    target_catalog.check_schema(control, options.target_schema)
+    existing = match.existing_catalog(control, options)
+    return Looked(plain, existing, match.counterparts(source, catalog, control, existing, options))

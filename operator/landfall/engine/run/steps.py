@@ -12,7 +12,6 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
     ValueRefusedError,
 )
-from landfall.engine.options import Mode
 from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
 from landfall.engine.transfer.crew import Crew, stopped
@@ -56,7 +55,7 @@ def schema(work: Work) -> None:
             control.run(f"REVOKE ALL ON SCHEMA {quoted(work.stage)} FROM PUBLIC")
     statements = [*work.plan.of_stage(Stage.PREPARE), *work.plan.of_stage(Stage.TABLES)]
     carry_out_all(work, statements, control)
-    if work.plan.mode == Mode.FULL:
+    if work.plan.moves_rows:
         ledger.check(work.lease)
 
 
@@ -115,7 +114,7 @@ def indexes(work: Work) -> None:
     statements = [s for s in work.plan.of_stage(Stage.INDEXES) if s.number not in work.ledger.done(work.lease.key)]
     _in_parallel(work, [partial(_index, work, s) for s in statements])
     carry_out_all(work, work.plan.of_stage(Stage.FINISH), work.ledger.control)
-    if work.plan.mode == Mode.FULL:
+    if work.plan.moves_rows:
         moved = [f"ANALYZE {quoted(work.stage)}.{quoted(t.target)}" for t in work.plan.tables if t.moved]
         _in_parallel(work, [partial(_run, sql) for sql in moved])
 

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A column type: `name` is the bare word in lower case, `text` the whole of it as the source prints it."""
+    """A column type: `name` is the bare word in lower case, `text` the whole of it as the source prints it.
+
+    `underlying` is what a domain is made of.
+    """
 
     name: str
     text: str
@@ -23,6 +26,7 @@ class ColumnType:
     collation: str = ""
     labels: tuple[str, ...] = ()
     builtin: bool = True
+    underlying: str = ""
 
 
 @dataclass(frozen=True, slots=True)

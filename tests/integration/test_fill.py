@@ -1,0 +1,345 @@
+"""Loading tables that exist: matched, filled, compared as the source has them, and put back empty."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
+from landfall.engine.options import ColumnDecision, Endpoint, Mode, TableDecision
+from landfall.engine.planning.model import Decision, Plan, Severity
+from landfall.engine.run.back import roll_back
+from landfall.engine.run.key import run_key
+from tests.support import engine as run
+from tests.support import filling
+from tests.support.filling import FILL
+from tests.support.servers import MariaDb, PostgreSql
+
+_PEOPLE, _ORDERS = 700, 1500
+
+_MARIA = """
+CREATE TABLE tbl_customer (cust_id INT UNSIGNED AUTO_INCREMENT PRIMARY KEY, fname VARCHAR(40) NOT NULL, lname VARCHAR(40),
+  mail VARCHAR(80), is_active TINYINT(1) NOT NULL, sex ENUM('f','m'), crt_dt DATETIME(3) NOT NULL, guid CHAR(36) NOT NULL,
+  prefs JSON, credit DECIMAL(10,2), photo BLOB) CHARACTER SET utf8mb4 AUTO_INCREMENT=5000;
+CREATE TABLE tbl_order (ord_no BIGINT PRIMARY KEY, cust_id INT UNSIGNED NOT NULL, ord_date DATE NOT NULL, stat VARCHAR(12) NOT NULL,
+  tot_amt DECIMAL(12,2) NOT NULL, qty SMALLINT, CONSTRAINT o_c FOREIGN KEY (cust_id) REFERENCES tbl_customer (cust_id)) CHARACTER SET utf8mb4;
+"""
+_TARGET = """
+CREATE TYPE order_state AS ENUM ('new','paid','shipped');
+CREATE TABLE countries (code char(2) PRIMARY KEY);
+INSERT INTO countries VALUES ('de'),('fr');
+CREATE TABLE customers (id serial PRIMARY KEY, uuid uuid NOT NULL UNIQUE, first_name text NOT NULL, last_name varchar(60), email text,
+  active boolean NOT NULL DEFAULT true, gender text CHECK (gender IN ('f','m')), created_at timestamptz NOT NULL, preferences jsonb DEFAULT '{}',
+  credit_limit numeric(12,4), picture bytea, locale text NOT NULL DEFAULT 'en', country char(2) REFERENCES countries (code));
+CREATE INDEX customers_prefs ON customers USING gin (preferences);
+COMMENT ON COLUMN customers.email IS 'where to write to';
+CREATE TABLE orders (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, customer_id integer NOT NULL REFERENCES customers (id) ON DELETE CASCADE,
+  ordered_on timestamp NOT NULL, status order_state NOT NULL, total numeric(12,2) NOT NULL, quantity integer,
+  gross numeric GENERATED ALWAYS AS (total * 1.19) STORED);
+CREATE INDEX orders_customer ON orders (customer_id) WHERE status <> 'new';
+CREATE STATISTICS orders_stats ON customer_id, status FROM orders;
+CREATE VIEW spenders AS SELECT c.email, sum(o.total) AS spent FROM customers c JOIN orders o ON o.customer_id=c.id GROUP BY 1;
+CREATE TABLE visits (id int PRIMARY KEY, customer_id integer REFERENCES customers (id));
+ALTER TABLE customers ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON customers FOR SELECT USING (email = current_user);
+ALTER TABLE orders REPLICA IDENTITY FULL;
+CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+CREATE TRIGGER note BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION noted();
+CREATE RULE quiet AS ON DELETE TO visits DO ALSO NOTHING;
+CREATE PUBLICATION changes FOR TABLE orders;
+GRANT SELECT ON customers TO PUBLIC;
+"""
+_UUID = "{:08x}-0000-4000-a000-000000000000"
+
+
+def _people() -> list[tuple[Any, ...]]:
+    return [
+        (
+            n,
+            f"Änn{n}",
+            f"O'Lee {n}" if n % 3 else None,
+            f"a{n}@b.example",
+            n % 2,
+            "f" if n % 2 else "m",
+            f"2024-02-{n % 28 + 1:02d} 10:11:12.{n % 1000:03d}",
+            _UUID.format(n).upper() if n % 2 else _UUID.format(n),
+            json.dumps({"b": n, "a": [1.50, "ü"], "": None}) if n % 4 else None,
+            f"{n}.25",
+            bytes([n % 256, 0, 255]),
+        )
+        for n in range(1, _PEOPLE + 1)
+    ]
+
+
+def _orders() -> list[tuple[Any, ...]]:
+    states = ("new", "paid", "shipped")
+    return [
+        (n + 10**10, n % _PEOPLE + 1, f"2025-01-{n % 28 + 1:02d}", states[n % 3], f"{n}.99", n % 50 if n % 7 else None)
+        for n in range(_ORDERS)
+    ]
+
+
+def _maria(maria: MariaDb, name: str) -> Endpoint:
+    import MySQLdb  # noqa: PLC0415  only here
+
+    maria.sql(_MARIA, maria.database(name))
+    connection = MySQLdb.connect(unix_socket=maria.socket, user="root", db=name, charset="utf8mb4", autocommit=True)
+    connection.cursor().executemany(f"INSERT INTO tbl_customer VALUES ({','.join(['%s'] * 11)})", _people())
+    connection.cursor().executemany("INSERT INTO tbl_order VALUES (%s,%s,%s,%s,%s,%s)", _orders())
+    connection.close()
+    return run.mariadb(maria, name)
+
+
+def _pairs(plan: Plan) -> dict[str, str]:
+    return {f"{t.name}.{c.source}": f"{t.target}.{c.target}" for t in plan.tables for c in t.columns}
+
+
+def _decided(*said: tuple[str, str, str], **more: str) -> tuple[ColumnDecision, ...]:
+    return tuple(ColumnDecision("", table, column, decision, **more) for table, column, decision in said)
+
+
+def test_existing_tables_are_matched_filled_and_put_back(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    source, target = _maria(maria, fresh), filling.target(pg15, fresh, _TARGET)
+    before = pg15.dump(fresh)
+    move = run.Move(source, target, FILL)
+    plan = move.plan()
+    assert not plan.blockers, plan.blockers
+    assert _pairs(plan) == {
+        "tbl_customer.cust_id": "customers.id",
+        "tbl_customer.fname": "customers.first_name",
+        "tbl_customer.lname": "customers.last_name",
+        "tbl_customer.mail": "customers.email",
+        "tbl_customer.is_active": "customers.active",
+        "tbl_customer.sex": "customers.gender",
+        "tbl_customer.crt_dt": "customers.created_at",
+        "tbl_customer.guid": "customers.uuid",
+        "tbl_customer.prefs": "customers.preferences_landfall_raw",
+        "tbl_customer.credit": "customers.credit_limit",
+        "tbl_customer.photo": "customers.picture",
+        "tbl_order.ord_no": "orders.id",
+        "tbl_order.cust_id": "orders.customer_id",
+        "tbl_order.ord_date": "orders.ordered_on",
+        "tbl_order.stat": "orders.status",
+        "tbl_order.tot_amt": "orders.total",
+        "tbl_order.qty": "orders.quantity",
+    }
+    done = move.run()
+    assert done.rows == _PEOPLE + _ORDERS
+    with pg15.connect(fresh) as there:
+        found = there.execute(
+            b"SELECT id,first_name,last_name,email,active::int,gender,to_char(created_at AT TIME ZONE 'UTC','YYYY-MM-DD HH24:MI:SS.MS'),"
+            b"uuid::text,preferences,credit_limit,picture,locale,country FROM customers ORDER BY id"
+        ).fetchall()
+        for row, given in zip(found, _people(), strict=True):
+            wanted = (*given[:7], given[7].lower(), json.loads(given[8]) if given[8] else None)
+            assert row[:9] == wanted
+            assert (float(row[9]), bytes(row[10]), row[11:]) == (float(given[9]), given[10], ("en", None))
+        found = there.execute(
+            b"SELECT id,customer_id,ordered_on::date::text,status::text,total,quantity,gross=total*1.19 FROM orders ORDER BY id"
+        ).fetchall()
+        for row, given in zip(found, _orders(), strict=True):
+            assert (*row[:4], str(row[4]), row[5], row[6]) == (*given, True)
+        more = b"INSERT INTO customers (uuid,first_name,created_at) VALUES (gen_random_uuid(),'x',now()) RETURNING id,preferences"
+        assert there.execute(more).fetchone() == (5000, {})
+        assert there.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
+    _same_definitions(before, pg15.dump(fresh))
+    with pytest.raises(WrittenSinceError, match="customers: 1"):
+        roll_back(target, FILL, run_key(source, target, FILL))
+    roll_back(target, FILL, run_key(source, target, FILL), discard_writes=True)
+    assert pg15.dump(fresh) == before
+
+
+def _same_definitions(before: str, after: str) -> None:
+    """All but rows and counters is as it was."""
+
+    def schema(dump: str) -> set[str]:
+        lines = dump.split("\n")
+        return {line.strip(" ,") for line in lines if line.startswith(("CREATE", "ALTER", "    ", "GRANT", "COMMENT"))}
+
+    missing = {line for line in schema(before) - schema(after) if "setval" not in line}
+    assert not missing
+
+
+# -- what a person is told, and says ----------------------------------------------------------------------------------
+
+_SMALL = "CREATE TABLE t (id INTEGER PRIMARY KEY, name VARCHAR(20) NOT NULL, odd INTEGER)"
+_SMALL_ROWS = [(n, f"n{n}", n * 2) for n in range(1, 500)]
+
+
+def _small(maria: MariaDb, pg15: PostgreSql, name: str, target: str, more: str = "", **options: Any) -> run.Move:
+    source = filling.source("mariadb", name, _SMALL, _SMALL_ROWS, filling.Servers(maria, pg15, Path()))
+    if more:
+        maria.sql(more, name)
+    return run.Move(source, filling.target(pg15, name, target), replace(FILL, **options))
+
+
+def _blocked(plan: Plan) -> dict[str, str]:
+    return {r.kind: r.description for r in plan.blockers}
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "told"),
+    [
+        ("CREATE TABLE t (id integer PRIMARY KEY, name text)", "NoCounterpart", "no column of t stands for it"),
+        ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int, more int NOT NULL)", "Unfilled", "it refuses NULL"),
+        ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int); INSERT INTO t VALUES (1)", "TargetNotEmpty", "has rows"),
+        (
+            "CREATE TABLE t (id integer, name text, odd int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (9)",
+            "Partitioned",
+            "cannot be filled",
+        ),
+        (
+            "CREATE TABLE t (id integer PRIMARY KEY, name text, odd int); CREATE MATERIALIZED VIEW m AS SELECT * FROM t",
+            "Dependant",
+            "depends on t",
+        ),
+        (
+            "CREATE TABLE t (id integer PRIMARY KEY, name text, odd jsonb)",
+            "Type",
+            "values of integer do not become values of jsonb",
+        ),
+    ],
+)
+def test_what_stands_in_the_way_is_named(maria: MariaDb, pg15: PostgreSql, fresh: str, target: str, kind: str, told: str) -> None:
+    blocked = _blocked(_small(maria, pg15, fresh, target).plan())
+    assert kind in blocked
+    assert told in blocked[kind]
+
+
+def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    target = "CREATE TABLE t (x int); CREATE TABLE elsewhere (a integer PRIMARY KEY, b text, c text DEFAULT 'c')"
+    move = _small(maria, pg15, fresh, target)
+    said = (*_decided(("t", "id", "Approve"), target_column="a"), *_decided(("t", "name", "Approve"), target_column="b"))
+    named = replace(
+        move.options, tables=(TableDecision("", "t", "elsewhere"),), decisions=(*said, *_decided(("t", "odd", "Exclude")))
+    )
+    move.options = named
+    plan = move.plan()
+    assert not plan.blockers
+    assert _pairs(plan) == {"t.id": "elsewhere.a", "t.name": "elsewhere.b", "t.odd": "elsewhere."}
+    assert {c.source: c.decision for c in plan.tables[0].columns} == {
+        "id": Decision.APPROVED,
+        "name": Decision.APPROVED,
+        "odd": Decision.EXCLUDED,
+    }
+    assert move.run().rows == 499
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT count(*),min(b),max(c) FROM elsewhere").fetchone() == (499, "n1", "c")
+        assert there.execute(b"SELECT count(*) FROM t").fetchone() == (0,)
+    move.options = replace(named, tables=(TableDecision("", "t", "nowhere"),), rerun_token="2")  # noqa: S106  a counter
+    assert "which the target does not have" in _blocked(move.plan())["UnknownTable"]
+    move.options = replace(named, decisions=_decided(("t", "odd", "Approve"), target_column="z"), rerun_token="2")  # noqa: S106  a counter
+    assert "elsewhere does not have" in _blocked(move.plan())["UnknownColumn"]
+
+
+def test_an_override_makes_a_value_fit(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    move = _small(maria, pg15, fresh, "CREATE TABLE t (id integer PRIMARY KEY, name varchar(2) NOT NULL, odd boolean)")
+    assert set(_blocked(move.plan())) == {"Overlong", "NotBoolean"}
+    said = (
+        ColumnDecision("", "t", "name", "Override", "left(name,2)"),
+        ColumnDecision("", "t", "odd", "Override", "odd % 4 = 0"),
+    )
+    move.options = replace(move.options, decisions=said)
+    assert not move.plan().blockers, move.plan().blockers
+    assert move.run().rows == 499
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT count(*) FILTER (WHERE odd),max(length(name)) FROM t").fetchone() == (249, 2)
+
+
+def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    more = "CREATE TABLE extra (id INT PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t"
+    target = "CREATE TABLE t (id integer PRIMARY KEY, name text, odd int)"
+    move = _small(maria, pg15, fresh, target, more, mode=Mode.DATA_ONLY)
+    assert "no existing table stands for it" in _blocked(move.plan())["NoCounterpart"]
+    move.options = replace(move.options, exclude_tables=("extra",))
+    assert not move.plan().blockers
+    assert {s.kind for s in move.plan().statements} == {"table", "primary key", "constraint"}
+    assert move.run().rows == 499
+    with pg15.connect(fresh) as there:
+        assert there.execute(
+            b"SELECT relname FROM pg_class WHERE relnamespace='public'::regnamespace AND relkind IN ('r','v')"
+        ).fetchall() == [("t",)]
+        assert there.execute(b"SELECT sum(odd) FROM t").fetchone() == (499 * 500,)
+
+
+def test_a_table_without_counterpart_is_made_if_a_person_agrees(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    more = "CREATE TABLE extra (code INT PRIMARY KEY, t_id INTEGER, FOREIGN KEY (t_id) REFERENCES t (id)); INSERT INTO extra VALUES (1,1)"
+    move = _small(maria, pg15, fresh, "CREATE TABLE t (id integer PRIMARY KEY, name text, odd int)", more)
+    high = [r.kind for r in move.plan().risks if r.severity is Severity.HIGH]
+    assert high == ["NewTable"]
+    assert move.run().rows == 500
+    with pg15.connect(fresh) as there, pytest.raises(psycopg.errors.ForeignKeyViolation):
+        there.execute(b"DELETE FROM t WHERE id=1")
+
+
+# -- what happens meanwhile -------------------------------------------------------------------------------------------
+
+_PLAIN = "CREATE TABLE t (id integer PRIMARY KEY, name text, odd jsonb)"
+
+
+def test_rows_and_changes_that_come_meanwhile_are_not_run_over(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    move = _small(maria, pg15, fresh, _PLAIN, "ALTER TABLE t MODIFY odd LONGTEXT")
+    before = pg15.dump(fresh)
+
+    def write() -> None:
+        with pg15.connect(fresh) as there:
+            there.execute(b"INSERT INTO t VALUES (7,'mine','1')")
+
+    move.at = {"comparing": write}
+    with pytest.raises(TargetInTheWayError, match="rows have been written"):
+        move.run()
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT count(*) FROM t").fetchone() == (1,)
+        there.execute(b"DELETE FROM t")
+        there.execute(b"ALTER TABLE t ADD new int")
+    move.at = {}
+    with pytest.raises(TargetInTheWayError, match="not as it was"):
+        move.run()
+    with pg15.connect(fresh) as there:
+        there.execute(b"ALTER TABLE t DROP new")
+    assert move.run().rows == 499
+    roll_back(move.target, move.options, run_key(move.source, move.target, move.options))
+    assert pg15.dump(fresh) == before
+
+
+def test_writers_lose_nothing_and_a_run_that_was_cut_off_goes_on(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    move = _small(maria, pg15, fresh, _PLAIN, "ALTER TABLE t MODIFY odd LONGTEXT")
+
+    class PlugError(Exception):
+        pass
+
+    def write() -> None:
+        maria.sql("UPDATE t SET odd=-1 WHERE id%50=0; DELETE FROM t WHERE id%70=0; INSERT INTO t VALUES (9999,'new',1)", fresh)
+
+    def plug(event: Any) -> None:
+        if event.kind == "step" and "constraint" in event.text:
+            raise PlugError
+
+    move.at = {"indexing": write}
+    move.on = plug
+    with pytest.raises(PlugError):
+        move.run()
+    move.on, move.at = lambda _: None, {}
+    assert move.run().rows == 499 - 7 + 1
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT count(*) FROM t WHERE odd='-1'").fetchone() == (8,)
+        names = [
+            r[0]
+            for r in there.execute(
+                b"SELECT attname FROM pg_attribute WHERE attrelid='t'::regclass AND attnum>0 AND NOT attisdropped"
+            )
+        ]
+        assert names == ["id", "name", "odd"]
+        assert there.execute(b"SELECT name FROM t WHERE id=9999").fetchone() == ("new",)
+
+
+def test_rows_without_a_parent_of_the_existing_key_are_counted(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    more = "CREATE TABLE child (id INT PRIMARY KEY, t_id INTEGER); INSERT INTO child VALUES (1,1),(2,77777)"
+    target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE child (id int PRIMARY KEY, t_id int REFERENCES t (id))"
+    blocked = _blocked(_small(maria, pg15, fresh, target, more).plan())
+    assert "1 rows have no parent in t" in blocked["Orphans"]

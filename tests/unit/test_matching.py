@@ -1,0 +1,142 @@
+"""Matching: names that mean the same, the best assignment, and confidence that keeps its word."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from landfall.engine.matching.assignment import assigned
+from landfall.engine.matching.kinds import Kind, fitness, kind_of
+from landfall.engine.matching.match import Entity, Field, Word, matched
+from landfall.engine.matching.values import evidence, overlap
+from landfall.engine.matching.words import likeness, words
+from tests.bench.matching.generate import fixture, vocabulary
+from tests.bench.matching.scores import Scores, judged
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least", "most"),
+    [
+        ("customerId", "CUSTOMER_ID", 1.0, 1.0),
+        ("firstname", "first_name", 1.0, 1.0),
+        ("addresses", "address", 1.0, 1.0),
+        ("date_created", "created_date", 0.99, 1.0),
+        ("qty", "quantity", 0.9, 1.0),
+        ("cstmr", "customer", 0.7, 0.95),
+        ("dob", "date_of_birth", 0.8, 0.9),
+        ("created_at", "creation_date", 0.9, 1.0),
+        ("start_date", "end_date", 0.0, 0.3),
+        ("address1", "address2", 0.0, 0.3),
+        ("min_salary", "max_salary", 0.0, 0.3),
+        ("colour", "weight", 0.0, 0.0),
+    ],
+)
+def test_names_are_as_alike_as_their_words(one: str, other: str, least: float, most: float) -> None:
+    assert least <= likeness(one, other) <= most
+    assert likeness(one, other) == pytest.approx(likeness(other, one))
+
+
+def test_words_of_any_style_are_the_same() -> None:
+    assert words("OrderLineItems") == words("order_line_items") == words("ORDER-LINE-ITEM") == ("order", "line", "item")
+
+
+_SCORES = st.dictionaries(
+    st.tuples(st.integers(0, 4), st.integers(0, 4)), st.sampled_from([0.0, 0.25, 0.5, 0.5, 0.75, 1.0]), max_size=25
+)
+
+
+@given(_SCORES)
+@settings(max_examples=300, deadline=None)
+def test_no_assignment_is_better_than_the_one_found(scores: dict[tuple[int, int], float]) -> None:
+    found = assigned(scores)
+    assert len(set(found.values())) == len(found)
+    assert all(scores[pair] > 0 for pair in found.items())
+    best = max(sum(scores.get((r, c), 0.0) for r, c in enumerate(p)) for p in itertools.permutations(range(5)))
+    assert sum(scores[pair] for pair in found.items()) == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("int(10) unsigned", Kind.INTEGER),
+        ("interval(0)", Kind.TIME),
+        ("tinyint(1)", Kind.BOOLEAN),
+        ("character varying(20)", Kind.TEXT),
+        ("timestamp(3) with time zone", Kind.MOMENT),
+        ("text[]", Kind.LIST),
+        ("geometry", Kind.OTHER),
+        ("DOUBLE PRECISION", Kind.FLOAT),
+    ],
+)
+def test_types_of_all_engines_have_families(text: str, kind: Kind) -> None:
+    assert kind_of(text) is kind
+    assert fitness(kind, kind) == 1.0
+
+
+def test_values_speak_for_and_against() -> None:
+    mails = tuple(f"a{n}@b.example" for n in range(9))
+    assert evidence(mails, "email", frozenset(), None) == 1.0
+    assert evidence(("soon", "later", "never"), "email", frozenset(), None) < 0
+    assert evidence(mails, "name", frozenset(), 5) < 0
+    assert overlap(("f", "M", "x", "f"), frozenset({"f", "m"})) == pytest.approx(2 / 3)
+
+
+def _table(name: str, *fields: Field) -> Entity:
+    return Entity(name, name, fields)
+
+
+def test_foreign_keys_tell_columns_of_the_same_name_apart() -> None:
+    key = Field("id", Kind.INTEGER, primary=True)
+    sources = (
+        _table("acct", key, Field("nm", Kind.TEXT)),
+        _table("branch", key, Field("town", Kind.TEXT)),
+        _table("move", key, Field("ref_a", Kind.INTEGER, references="acct"), Field("ref_b", Kind.INTEGER, references="branch")),
+    )
+    targets = (
+        _table("accounts", key, Field("name", Kind.TEXT)),
+        _table("branches", key, Field("town", Kind.TEXT)),
+        _table(
+            "moves", key, Field("ref_x", Kind.INTEGER, references="branches"), Field("ref_y", Kind.INTEGER, references="accounts")
+        ),
+    )
+    found = {p.source: p for p in matched(sources, targets)}
+    assert {s: p.target for s, p in found.items()} == {"acct": "accounts", "branch": "branches", "move": "moves"}
+    assert {f.source: f.target for f in found["move"].fields} == {"id": "id", "ref_a": "ref_y", "ref_b": "ref_x"}
+
+
+def test_what_a_person_said_is_taken_as_it_is() -> None:
+    source = _table("t", Field("a", Kind.INTEGER), Field("b", Kind.TEXT))
+    targets = (
+        _table("t", Field("a", Kind.INTEGER), Field("b", Kind.TEXT)),
+        _table("u", Field("a", Kind.INTEGER), Field("c", Kind.TEXT)),
+    )
+    (pair,) = matched((source,), targets, (Word("t", "u"), Word("t", "a", "b")))
+    assert pair.target == "u"
+    assert {(f.source, f.target, f.confidence) for f in pair.fields if f.source == "b"} == {("b", "a", 100)}
+    assert all(f.source != "a" or f.target != "a" for f in pair.fields)
+
+
+def test_of_what_is_approved_automatically_hardly_anything_is_wrong() -> None:
+    """A part of `make bench-matching`, on schemas that nothing was fitted with."""
+    held, total = vocabulary("held"), Scores()
+    for seed in range(9000, 9030):
+        total += judged(fixture(held, seed))
+    said, right = total.automatic
+    assert said > 500
+    assert right / said >= 0.98
+    assert total.columns_right / total.columns >= 0.85
+
+
+@given(st.integers(0, 2**32))
+@settings(max_examples=5, deadline=None)
+def test_matching_is_one_to_one_and_always_the_same(seed: int) -> None:
+    made = fixture(vocabulary("fit"), seed)
+    pairs = matched(made.sources, made.targets)
+    assert pairs == matched(made.sources, made.targets)
+    assert len({p.target for p in pairs}) == len(pairs)
+    for pair in pairs:
+        assert len({f.target for f in pair.fields}) == len(pair.fields)
+        assert all(0 <= f.confidence <= 99 for f in pair.fields)
