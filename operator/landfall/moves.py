@@ -114,6 +114,7 @@ def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision
                 target_column=decision.target_column or "",
                 policy=decision.policy or "",
                 comment=decision.comment or "",
+                digest=decision.digest or "",
             )
 
 

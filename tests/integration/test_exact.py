@@ -303,7 +303,7 @@ def test_the_census_of_sqlite_looks_closer_where_it_must(pg15: PostgreSql, fresh
     }
     assert [(c.source, v.rule, v.rows) for c in odd.tables[0].columns for v in c.converted] == [
         ("t", "Replace", 1),
-        ("d", "Null", 3),
+        ("d", "Null", 2),
     ]
 
 

@@ -3,79 +3,39 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.api.connection import Connection
-from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed, Risk
-from landfall.api.request import Request, requested
+from landfall.api.migration import MigrationStatus, Rehearsed, Risk
+from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
 from landfall.core.migration.decide import RULES, decide
 from landfall.core.migration.observed import JobSeen, Observed
 from landfall.core.outcome import Decision, conditions
-
-NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-DIGEST = "sha256:" + "a" * 64
-PLAN = PlanSummary(digest=DIGEST, tables=2, columns=5, rows=100, estimated_seconds=3)
-
-
-def migration(**spec: object) -> Migration:
-    data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, **spec.pop("data", {})}  # type: ignore[dict-item]
-    return Migration.model_validate({"metadata": {"name": "shop"}, "spec": {"data": data, **spec}})
-
-
-def connection(name: str) -> Connection:
-    return Connection.model_validate({"metadata": {"name": name}, "spec": {"type": "PostgreSQL", "host": "h"}})
-
-
-ENDS = {"a": connection("a"), "b": connection("b")}
-FRESH = Observed(now=NOW, generation=1, migration=migration(), connections=ENDS, inputs="i", run_name="shop-1")
-BEGUN = replace(FRESH, finalizer=True, run=RunStatus())
-PLANNED = replace(
-    BEGUN, run=RunStatus(plan=PLAN), plan_stored=True, jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i", complete=True),)
-)
-RUNNING = replace(
-    PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i"))
-)
-DONE = replace(
+from tests.support.migrations import (
+    BEGUN,
+    CUTOVER_AT_NIGHT,
+    DIGEST,
+    DONE,
+    ENDS,
+    FRESH,
+    KEEPING,
+    LATER,
+    NOW,
+    PLAN,
+    PLANNED,
+    REHEARSE,
+    REVIEW,
     RUNNING,
-    run=RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal"),
-    jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True)),
+    THREE,
+    ended_at,
+    failed,
+    migration,
+    started,
 )
-
-
-def started(seen: Observed, wanted: Migration | None = None) -> Observed:
-    """The same with its start written down."""
-    status = MigrationStatus(run="shop-1", start_time=NOW)
-    return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
-
-
-CUTOVER_AT_NIGHT = migration(schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": "Cutover"}})
-THREE = migration(data={"workers": 3})
-KEEPING = RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal", kept=True)
-
-
-def ended_at(moment: datetime) -> Migration:
-    return migration().model_copy(update={"status": MigrationStatus(run="shop-1", completion_time=moment)})
-
-
-LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
-
-
-def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> Observed:
-    job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
-    failure = RunFailure(job=job.name, reason=reason, message="no server answers", transient=transient)
-    before = () if verb == "plan" else PLANNED.jobs
-    status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)
-    return started(replace(PLANNED, run=status, jobs=(*before, job), plan_stored=verb != "plan"))
-
-
-REVIEW = RunStatus(plan=PLAN.model_copy(update={"to_review": 2}))
-REHEARSE = Request(id="7", verb="rehearse")
-
 
 ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "a fresh one gets the finalizer before anything is made": (FRESH, "Pending", "Starting", "finalize"),
@@ -528,41 +488,3 @@ def test_a_condition_keeps_its_time_while_it_holds() -> None:
     first = conditions(PLANNED, decide(PLANNED))
     later = replace(PLANNED, now=NOW.replace(year=2027), conditions=first)
     assert [c.last_transition_time for c in conditions(later, decide(later))] == [NOW] * len(first)
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("again", "Invalid JSON"),
-        ('{"id": "1"}', "verb"),
-        ('{"id": "1", "verb": "dance"}', "verb"),
-        ('{"id": "1", "verb": "plan", "x": 1}', "x"),
-    ],
-)
-def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, told: str) -> None:
-    found, problem = requested(text)
-    assert found is None
-    assert told in problem
-    assert '"verb": "rehearse"' in problem
-
-
-@pytest.mark.parametrize(
-    ("window", "plan", "measured", "told"),
-    [
-        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
-        ("All", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("False", "SeveralWindows")),
-        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
-        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 4000}, None, ("False", "TooShort")),
-        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, 4000.0, ("False", "TooShort")),
-        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 4000}, 20.0, ("True", "Fits")),
-    ],
-)
-def test_a_window_that_is_too_short_is_told(
-    window: str, plan: dict[str, int], measured: float | None, told: tuple[str, str]
-) -> None:
-    wanted = migration(
-        desiredState="Planned", schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": window}}
-    )
-    rehearsal = Rehearsed(request="1", validation_seconds=measured) if measured else None
-    seen = replace(PLANNED, migration=wanted, run=RunStatus(plan=PLAN.model_copy(update=plan), rehearsal=rehearsal))
-    assert dict(decide(seen).facts)["WindowFits"][:2] == told

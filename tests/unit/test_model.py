@@ -18,6 +18,7 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed
 from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
+from landfall.core.migration.approval import approval
 from landfall.core.migration.decide import decide
 from landfall.core.migration.observed import ENDED, JobSeen, Observed
 from landfall.core.migration.requests import handled
@@ -61,6 +62,7 @@ class _World:
     wanted: str = "Completed"
     token: str = "1"  # noqa: S105  a counter
     approved: str = ""
+    words: dict[str, frozenset[str]] = field(default_factory=dict)
     decisions: int = 0
     start_at: datetime | None = None
     secret: bool = True
@@ -74,7 +76,8 @@ class _World:
     @property
     def plan(self) -> PlanSummary:
         """What planning finds now: every other set of decisions needs a word."""
-        return PlanSummary(digest=f"sha256:{self.decisions:064x}", tables=1, rows=9, to_review=self.decisions % 2)
+        points = ((), ("a",), ("b",), ("a", "b"))[self.decisions % 4]
+        return PlanSummary(digest=f"sha256:{self.decisions:064x}", tables=1, rows=9, to_review=len(points), points=points)
 
     @property
     def migration(self) -> Migration:
@@ -145,7 +148,9 @@ class _World:
         if self.exists:
             same = self.status if self.status and self.status.run == seen.run_name else None
             started = (same.start_time if same else None) or (self.now if decision.starts or seen.state else None)
-            self.status = MigrationStatus(run=seen.run_name, start_time=started, last_handled_request=handled(seen))
+            self.status = MigrationStatus(
+                run=seen.run_name, start_time=started, last_handled_request=handled(seen), approval=approval(seen)
+            )
         return decision
 
     def act(self, seen: Observed, act: Act) -> None:
@@ -160,7 +165,9 @@ class _World:
             plan = seen.run.plan if seen.run else None
             job = JobSeen(f"{seen.run_name}-{act.name}-{act.attempt}", act.name, act.attempt, seen.inputs)
             assert all(p.job.name != job.name for p in self.pods), "a name is used once"
-            may = bool(plan and (not plan.to_review or seen.approved)) or bool(seen.state)
+            asked = seen.pending
+            free = asked is not None and asked.verb == "start" and asked.skip_approval
+            may = bool(plan and (free or self.words.get(self.approved, frozenset()).issuperset(plan.points))) or bool(seen.state)
             self.pods.append(_Pod(job, seen.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
         elif act.verb == "delete-job":
             self.pods = [p for p in self.pods if p.job.name != act.name]
@@ -254,6 +261,7 @@ class Life(RuleBasedStateMachine):
         run = self.world.runs.get(self.world.token)
         if run and run.plan:
             self.world.approved = run.plan.digest
+            self.world.words[run.plan.digest] = frozenset(run.plan.points)
 
     @rule()
     def decide_anew(self) -> None:

@@ -8,41 +8,12 @@ import pytest
 
 from landfall.engine.dialects.mapping import Violation
 from landfall.engine.errors import SpecError
-from landfall.engine.options import ColumnDecision, Endpoint, Engine, Options, Policies
-from landfall.engine.planning.assemble import Looked, TargetFacts, changed_objects, draft_plan, settle
-from landfall.engine.planning.build import Census
-from landfall.engine.planning.model import Decision, Plan, Severity, Stage
-from landfall.engine.schema.model import Catalog, Column, ColumnType, Index, IndexPart, SourceObject, Table, View
+from landfall.engine.options import ColumnDecision, Options, Policies
+from landfall.engine.planning.assemble import changed_objects, settle
+from landfall.engine.planning.model import Decision, Severity, Stage
+from landfall.engine.schema.model import Index, IndexPart, SourceObject, View
 from landfall.engine.store.archive import packed, unpacked
-
-FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
-ENDS = (Endpoint(Engine.MARIADB, "h", 3306, "shop"), Endpoint(Engine.POSTGRESQL, "t", 5432, "w"))
-
-
-def column(name: str, kind: str, **more: object) -> Column:
-    return Column(
-        name,
-        ColumnType(kind.split("(", maxsplit=1)[0].split(maxsplit=1)[0], kind, unsigned="unsigned" in kind, charset="utf8mb4"),
-        **more,
-    )
-
-
-ITEM = Table(
-    "shop",
-    "Item",
-    (column("Id", "int(11)", nullable=False), column("Seen", "datetime"), column("Name", "text")),
-    (Index("PRIMARY", (IndexPart("Id"),), unique=True, primary=True),),
-    rows=5000,
-)
-CATALOG = Catalog(Engine.MARIADB, "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
-
-
-def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:
-    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS, Looked(catalog))
-
-
-def counted(name: str, kind: Violation, rows: int = 3) -> Census:
-    return Census(violations={("shop", "Item", name): {kind: rows}})
+from tests.support.plans import CATALOG, ITEM, column, counted, planned
 
 
 def test_names_are_folded_and_keys_are_found() -> None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.api.migration import Schedule
+from landfall.api.migration import Rehearsed, Schedule
+from landfall.api.run import RunStatus
+from landfall.core.migration.decide import decide
 from landfall.core.migration.schedule import Opening, opening, problem, shortest
+from tests.support.migrations import PLAN, PLANNED, migration
 
 
 def _schedule(
@@ -104,3 +108,25 @@ def test_how_long_a_window_is(start: str, end: str, hours: float) -> None:
     window = _schedule(start, end, "UTC").maintenance_window
     assert window
     assert shortest(window) == timedelta(hours=hours)
+
+
+@pytest.mark.parametrize(
+    ("window", "plan", "measured", "told"),
+    [
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
+        ("All", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("False", "SeveralWindows")),
+        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
+        ("Cutover", {"estimated_seconds": 9000, "estimated_freeze_seconds": 4000}, None, ("False", "TooShort")),
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, 4000.0, ("False", "TooShort")),
+        ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 4000}, 20.0, ("True", "Fits")),
+    ],
+)
+def test_a_window_that_is_too_short_is_told(
+    window: str, plan: dict[str, int], measured: float | None, told: tuple[str, str]
+) -> None:
+    wanted = migration(
+        desiredState="Planned", schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": window}}
+    )
+    rehearsal = Rehearsed(request="1", validation_seconds=measured) if measured else None
+    seen = replace(PLANNED, migration=wanted, run=RunStatus(plan=PLAN.model_copy(update=plan), rehearsal=rehearsal))
+    assert dict(decide(seen).facts)["WindowFits"][:2] == told

@@ -303,6 +303,12 @@ class PlanSummary(Model):
     relationships: Integer = Field(default=0, ge=0, description="Foreign keys that move.")
     transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
     to_review: Integer = Field(default=0, ge=0, description="Columns and risks that need a person.")
+    points: tuple[str, ...] = Field(
+        default=(),
+        max_length=500,
+        description="A digest of each of these points, or of all of them where there are more than 500: what an approval of the plan covers.",
+        json_schema_extra=ATOMIC,
+    )
     blockers: Integer = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
     rows: Integer = Field(default=0, ge=0, description="Rows that move.")
     estimated_seconds: Integer = Field(default=0, ge=0, description="How long the whole is estimated to take.")
@@ -316,6 +322,18 @@ class PlanSummary(Model):
         default="", description="How writers of the source are kept away from the end."
     )
     risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The gravest risks.", json_schema_extra=ATOMIC)
+
+
+class ApprovedPlan(Model):
+    """What a person approved: a plan, and with it the points that it asked about."""
+
+    plan_digest: str = Field(description="Digest of the plan.")
+    points: tuple[str, ...] = Field(
+        default=(),
+        max_length=500,
+        description="Its points. Another plan asks only for those that are not among them.",
+        json_schema_extra=ATOMIC,
+    )
 
 
 class Step(Model):
@@ -405,6 +423,9 @@ class MigrationStatus(Status):
         default=None, description="Until when what the cutover replaced is kept; then it is dropped, and there is no way back."
     )
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
+    approval: ApprovedPlan | None = Field(
+        default=None, description="What the digest in spec.data.approval approved, as long as it stands there."
+    )
     steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
     progress: Progress | None = Field(default=None, description="How far the copy is.")
     verdict: str = Field(default="", description="What the comparison found.")

@@ -34,7 +34,9 @@ class Decision(Model):
         default=None, description="What becomes of values that the target cannot hold, as in data.policies."
     )
     comment: str | None = Field(default=None, description="Why.")
-    digest: str | None = Field(default=None, description="Digest of the mapping that was decided on.")
+    digest: str | None = Field(
+        default=None, description="With Approve: digest of the mapping that is meant; another one asks again."
+    )
 
     @model_validator(mode="after")
     def _expressed(self) -> Decision:
@@ -76,6 +78,7 @@ class ColumnProposal(Model):
     transformation: str = Field(default="", description="What is done to its values.")
     confidence: Integer = Field(default=0, ge=0, le=100, description="How sure the proposal is, in percent.")
     reasons: tuple[str, ...] = Field(default=(), description="Why.", json_schema_extra=ATOMIC)
+    digest: str = Field(default="", description="Digest of this mapping, for a decision that means just this one.")
     decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
 
 
@@ -83,6 +86,7 @@ class TableProposal(Model):
     """What is proposed for one table, as a worker reports it."""
 
     source: SourceTable = Field(description="The source table.")
+    target: str = Field(default="", description="Table of the target.")
     rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Column by column.")
     decisions: str = Field(default="", description="Digest of the decisions that it was made with; empty for none.")
@@ -92,6 +96,7 @@ class TablePlanStatus(Status):
     """The proposal."""
 
     plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
+    target_table: str = Field(default="", description="Table of the target that it goes to.")
     rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(
         default=(),

@@ -109,6 +109,7 @@ class ColumnDecision:
     target_column: str = ""
     policy: str = ""
     comment: str = ""
+    digest: str = ""
 
     def is_of(self, schema: str, table: str, column: str) -> bool:
         """Whether it means this column."""

@@ -13,6 +13,7 @@ from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
 from landfall.core.migration import sharing
+from landfall.core.migration.approval import approval, open_points
 from landfall.core.migration.decide import decide, kept_until
 from landfall.core.migration.dials import dials
 from landfall.core.migration.notices import facts as notice_facts
@@ -285,7 +286,7 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
         await _act(look, decision.act)
         if decision.act.verb in {"finalize", "release"}:
             return None  # the object has another version now, and its change brings it back here
-    await tableplans.tell(hands, look.plans, approved=seen.approved, begun=bool(seen.state))
+    await tableplans.tell(hands, look.plans, approved=not open_points(seen), begun=bool(seen.state))
     told = await _noted(look, decision)
     decided = replace(decision, facts=(*decision.facts, *notice_facts(told)))
     await hands.report(raw, seen, decided, {**_status(look, decision), "notices": [_plainly(n) for n in told]})
@@ -403,6 +404,7 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
         "completionTime": told(ended),
         "keptUntil": told(until),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
+        "approval": _plainly(approval(seen)),
         "progress": _plainly(progress),
         "steps": [
             s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())

@@ -16,6 +16,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Literal, cast
 
@@ -56,6 +57,7 @@ DATA = Path("/data")
 _GRACE_SECONDS = 20
 _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
 _SHOWN_RISKS = 50
+_SHOWN_POINTS = 500
 _SHOWN_COLUMNS = 500
 _SHOWN_TABLES = 50
 _TELLING_SECONDS = 1.0
@@ -317,6 +319,12 @@ class _Watch:
         )
 
 
+def _points(plan: Plan) -> tuple[str, ...]:
+    """What an approval covers, one by one, or as one where there is too much to list."""
+    points = tuple(digest for _, digest in plan.points)
+    return points if len(points) <= _SHOWN_POINTS else (sha256("".join(points).encode()).hexdigest()[:16],)
+
+
 def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
     """What is told of a plan, be it new or the ledger's."""
     moved = [t for t in plan.tables if t.moved]
@@ -328,6 +336,7 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
         columns=sum(len(t.copied) for t in moved),
         transformations=sum(1 for t in moved for c in t.copied if c.transformation),
         to_review=len(plan.to_review),
+        points=_points(plan),
         blockers=len(plan.blockers),
         rows=sum(t.rows for t in moved),
         estimated_seconds=sum(plan.estimates.get(f"{part}Seconds", 0) for part in _PARTS),
@@ -369,7 +378,9 @@ def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TablePropos
                 columns if len(columns) <= _SHOWN_COLUMNS else sorted(columns, key=lambda c: c not in waiting)[:_SHOWN_COLUMNS]
             )
             where = SourceTable(schema=table.schema or None, table=table.name)
-            found.append(TableProposal(source=where, rows=table.rows, columns=tuple(shown), decisions=word or ""))
+            found.append(
+                TableProposal(source=where, target=table.target, rows=table.rows, columns=tuple(shown), decisions=word or "")
+            )
     return tuple(found)
 
 
@@ -382,6 +393,7 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
         target_type=column.target_type,
         transformation=column.transformation,
         confidence=column.confidence,
+        digest=column.digest(),
         reasons=(*column.reasons, *(f"{c.rows} rows are changed by the rule {c.rule} ({c.kind})" for c in column.converted)),
         decision=(Decision.NEEDS_REVIEW if risky else column.decision).value,
     )

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
 from landfall.core.migration import hours, parts, requests, schedule, sharing
+from landfall.core.migration.approval import open_points
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision, Fact
 
@@ -296,9 +297,11 @@ def planned_wanted(seen: Observed) -> Decision | None:
 def approval_missing(seen: Observed) -> Decision | None:
     """A wait that a person ends, by committing the digest."""
     plan = seen.run.plan if seen.run else None
-    if not plan or seen.state or not plan.to_review or seen.approved:
+    waiting = open_points(seen)
+    if not plan or seen.state or not waiting:
         return None
-    message = f"{parts.told(seen)}; {plan.to_review} points need your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
+    which = f"{waiting} points need" if waiting == plan.to_review else f"{waiting} of {plan.to_review} points are new and need"
+    message = f"{parts.told(seen)}; {which} your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     return Decision(
         "PlanReady", ("False", "ApprovalRequired"), message, facts=(*parts.planned(seen, approved=False), *hours.too_short(seen))
     )

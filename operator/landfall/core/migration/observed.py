@@ -87,15 +87,6 @@ class Observed(Seen):
         return bool(self.run and self.run.finished == job and self.run.plan and not self.run.failure)
 
     @property
-    def approved(self) -> bool:
-        """Whether a person gave their word on just this plan, or asked to run without."""
-        data = self.migration.spec.data if self.migration else None
-        asked = self.pending
-        if asked and asked.verb == "start" and asked.skip_approval:
-            return True
-        return bool(data and self.run and self.run.plan and data.approval.plan_digest == self.run.plan.digest)
-
-    @property
     def pending(self) -> Request | None:
         """The request, while it is not recorded as handled."""
         status = self.migration.status if self.migration else None

@@ -97,6 +97,22 @@ def draft_plan(
     return plan.with_risks((*draft.risks, *risks))
 
 
+def heeded(plan: Plan, options: Options) -> Plan:
+    """The plan with approvals that named a mapping by its digest taken back where the mapping is another one now."""
+    tables = []
+    for table in plan.tables:
+        columns = []
+        for column in table.columns:
+            said = next((d for d in options.decisions if d.is_of(table.schema, table.name, column.source)), None)
+            if said and said.digest and said.decision == "Approve" and said.digest != column.digest():
+                reason = f"it was approved as {said.digest} and has changed since"
+                columns.append(replace(column, decision=Decision.NEEDS_REVIEW, reasons=(*column.reasons, reason)))
+            else:
+                columns.append(column)
+        tables.append(replace(table, columns=tuple(columns)))
+    return replace(plan, tables=tuple(tables))
+
+
 def wanted_names(catalog: Catalog, options: Options) -> frozenset[str]:
     """The names of tables and views that the migration brings into the target schema."""
     draft = Draft(catalog, options, Census())

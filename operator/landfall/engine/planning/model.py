@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -92,6 +93,11 @@ class ColumnPlan:
     converted: tuple[Converted, ...] = ()
     comment: str = ""
     collate: str = ""
+
+    def digest(self) -> str:
+        """What is decided on: all that changes the result, in few letters."""
+        text = json.dumps(_binding_column(asdict(self)), sort_keys=True, separators=(",", ":"), default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     @property
     def moved(self) -> bool:
@@ -244,10 +250,17 @@ class Plan:
         return tuple(r for r in self.risks if r.severity is Severity.BLOCKER)
 
     @property
+    def points(self) -> tuple[tuple[str, str], ...]:
+        """What needs a person's word, with a digest of what the word is about: columns by name, and risks of high severity."""
+        waiting = [(t, c) for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW]
+        columns = [(f"{t.label}.{c.source}", _short(f"{t.label}>{t.target} {c.digest()}")) for t, c in waiting]
+        grave = [r for r in self.risks if r.severity is Severity.HIGH]
+        return (*columns, *((f"{r.kind}: {r.affected}", _short(f"{r.kind} {r.affected} {_uncounted(r)}")) for r in grave))
+
+    @property
     def to_review(self) -> tuple[str, ...]:
-        """What needs a person's word: columns by name, and risks of high severity."""
-        columns = [f"{t.label}.{c.source}" for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW]
-        return (*columns, *(f"{r.kind}: {r.affected}" for r in self.risks if r.severity is Severity.HIGH))
+        """The points, by name."""
+        return tuple(name for name, _ in self.points)
 
     def of_stage(self, stage: Stage) -> tuple[Statement, ...]:
         """The statements of one stage, in order."""
@@ -271,15 +284,24 @@ def _binding(plan: Plan) -> dict[str, Any]:
     for table in whole["tables"]:
         for name in _UNBOUND_TABLE:
             table.pop(name)
-        for column in table["columns"]:
-            for name in _UNBOUND_COLUMN:
-                column.pop(name)
-            column["excluded"] = False
-            column["mapping"].pop("confidence")
-            column["mapping"].pop("reasons")
-            column["converted"] = [(c["kind"], c["rule"]) for c in column["converted"]]
+        table["columns"] = [_binding_column(column) for column in table["columns"]]
     whole["risks"] = sorted({(r.kind, r.affected) for r in plan.risks if r.severity is not Severity.INFO})
-    for table, mine in zip(whole["tables"], plan.tables, strict=True):
-        for column, told in zip(table["columns"], mine.columns, strict=True):
-            column["excluded"] = told.decision is Decision.EXCLUDED
     return whole
+
+
+def _binding_column(column: dict[str, Any]) -> dict[str, Any]:
+    """A column's fields without what only says how sure it is."""
+    bound = {name: value for name, value in column.items() if name not in _UNBOUND_COLUMN}
+    bound["excluded"] = column["decision"] == Decision.EXCLUDED
+    bound["mapping"] = {n: v for n, v in column["mapping"].items() if n not in {"confidence", "reasons"}}
+    bound["converted"] = [(c["kind"], c["rule"]) for c in column["converted"]]
+    return bound
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _uncounted(risk: Risk) -> str:
+    """What a risk says, without numbers that change while nothing else does."""
+    return re.sub(r"\d+(?= (rows|s)\b)", "#", risk.description)

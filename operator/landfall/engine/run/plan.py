@@ -15,7 +15,7 @@ from landfall.engine.introspect import postgresql as postgresql_catalog
 from landfall.engine.introspect import sqlite as sqlite_catalog
 from landfall.engine.introspect import target as target_catalog
 from landfall.engine.options import Endpoint, Engine, OnExisting, Options
-from landfall.engine.planning.assemble import Looked, draft_plan, wanted_names
+from landfall.engine.planning.assemble import Looked, draft_plan, heeded, wanted_names
 from landfall.engine.planning.build import selected
 from landfall.engine.planning.fill import as_read
 from landfall.engine.planning.model import Plan
@@ -69,8 +69,8 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension"}
         if blocked:
-            return plan
-        return proof.proven(control, replace(plan))
+            return heeded(plan, options)
+        return heeded(proof.proven(control, plan), options)
     finally:
         control.close()
 

@@ -1,0 +1,44 @@
+"""A small catalog and its plan, for tests of planning that need no database."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall.engine.dialects.mapping import Violation
+from landfall.engine.options import Endpoint, Engine, Options
+from landfall.engine.planning.assemble import Looked, TargetFacts, draft_plan
+from landfall.engine.planning.build import Census
+from landfall.engine.planning.model import Plan
+from landfall.engine.schema.model import Catalog, Column, ColumnType, Index, IndexPart, Table
+
+FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
+ENDS = (Endpoint(Engine.MARIADB, "h", 3306, "shop"), Endpoint(Engine.POSTGRESQL, "t", 5432, "w"))
+
+
+def column(name: str, kind: str, **more: object) -> Column:
+    """A column of MariaDB."""
+    return Column(
+        name,
+        ColumnType(kind.split("(", maxsplit=1)[0].split(maxsplit=1)[0], kind, unsigned="unsigned" in kind, charset="utf8mb4"),
+        **more,
+    )
+
+
+ITEM = Table(
+    "shop",
+    "Item",
+    (column("Id", "int(11)", nullable=False), column("Seen", "datetime"), column("Name", "text")),
+    (Index("PRIMARY", (IndexPart("Id"),), unique=True, primary=True),),
+    rows=5000,
+)
+CATALOG = Catalog(Engine.MARIADB, "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
+
+
+def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:
+    """A plan that nothing has proven yet."""
+    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS, Looked(catalog))
+
+
+def counted(name: str, kind: Violation, rows: int = 3) -> Census:
+    """A census that found this in a column of the table."""
+    return Census(violations={("shop", "Item", name): {kind: rows}})
