@@ -22,6 +22,8 @@ def test_the_journal_tells_of_a_run(request: pytest.FixtureRequest, place: Place
     samples = place.cluster.kubectl(*_JOURNAL, f"{name}/shop", "--samples").splitlines()
     assert len(samples) > 1
     assert "of 30100 rows" in samples[-1]
+    assert "30100 compared, 0 corrected" in samples[-1]
+    assert samples[-1].endswith(" MiB")
 
 
 def test_a_migration_may_take_its_lines_along(request: pytest.FixtureRequest, place: Place) -> None:

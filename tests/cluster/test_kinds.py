@@ -25,6 +25,7 @@ Object = dict[str, Any]
 _EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "60"))
 
 _GITHUB = {"source": {"github": {"repository": "org/shop", "branch": "main"}}}
+_FILL = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}, "onExisting": "Fill"}}
 _DATA = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
 GOOD: dict[str, list[Object]] = {
     "Connection": [
@@ -41,6 +42,7 @@ GOOD: dict[str, list[Object]] = {
     ],
     "Migration": [
         {"data": _DATA},
+        {"data": {**_FILL, "mode": "DataOnly"}},
         {
             "data": {**_DATA, "mode": "SchemaOnly", "limits": {"rowsPerSecond": 5}},
             "desiredState": "Paused",
@@ -84,6 +86,8 @@ BAD: dict[str, list[Object]] = {
         {"app": {"template": _GITHUB, "deploymentRef": {"name": "x"}}},
         {"data": _DATA, "schedule": {"maintenanceWindow": {"start": "25:00", "end": "04:00"}}},
         {"data": {**_DATA, "approval": {"planDigest": "sha256:1"}}},
+        {"data": {**_DATA, "mode": "DataOnly"}},
+        {"data": {**_FILL, "mode": "SchemaOnly"}},
     ],
     "Deployment": [
         {"source": {}},

@@ -42,7 +42,7 @@ def test_what_is_told_twice_is_kept_once(url: str) -> None:
     journal = Journal(url)
     journal.prepare()
     journal.prepare()
-    sample = Sample(4, _NOW, 50, 5, 10, 500, 5, 0)
+    sample = Sample(4, _NOW, 50, 5, 10, 500, 5, 0, 3, 1, 2, 2**31)
     journal.keep(_WHO, [_line(0), _line(1)], [sample])
     journal.keep(_WHO, [_line(1), _line(2)], [sample])
     found = journal.lines("store", "Migration", "shop")

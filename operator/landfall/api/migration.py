@@ -93,6 +93,7 @@ class Limits(Model):
     memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
 
 
+_FILLS = "has(self.target.onExisting) && self.target.onExisting == 'Fill'"
 _DATA_ONLY = "mode: DataOnly loads tables that exist; set target.onExisting: Fill"
 _FILL = "target.onExisting: Fill loads rows, which mode: SchemaOnly leaves out"
 
@@ -101,8 +102,8 @@ class DataSpec(Model):
     """The data half of a Migration."""
 
     model_config = rules(
-        ("self.mode != 'DataOnly' || self.target.onExisting == 'Fill'", _DATA_ONLY),
-        ("self.mode != 'SchemaOnly' || self.target.onExisting != 'Fill'", _FILL),
+        (f"!has(self.mode) || self.mode != 'DataOnly' || ({_FILLS})", _DATA_ONLY),
+        (f"!has(self.mode) || self.mode != 'SchemaOnly' || !({_FILLS})", _FILL),
     )
 
     source: DataSource = Field(description="Where the data comes from.")
@@ -375,6 +376,14 @@ class Progress(Model):
         default=None, ge=0, description="Estimated time to a checkpoint at which the run could pause."
     )
     tables_done: Integer = Field(default=0, ge=0, description="Tables that are moved and compared.")
+    compared_rows: Integer = Field(default=0, ge=0, description="Rows compared with their source, each as often as it was.")
+    corrected_rows: Integer = Field(
+        default=0, ge=0, description="Rows that had changed since they were copied, and were brought up to date."
+    )
+    cpu_seconds: Integer = Field(
+        default=0, ge=0, description="Processor time of the worker, of the one that leads where there are several."
+    )
+    memory_bytes: Integer = Field(default=0, ge=0, description="Most memory that it held.")
     recovered_errors: Integer = Field(default=0, ge=0, description="Failures that the run got over by itself.")
     escalated_errors: Integer = Field(default=0, ge=0, description="Failures that ended a worker.")
     tables: tuple[TableProgress, ...] = Field(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Status, list_map, rules
+from landfall.api.migration import Risk
 
 
 class Decision(Model):
@@ -82,11 +83,25 @@ class ColumnProposal(Model):
     decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
 
 
+class TableSummary(Model):
+    """A table of the plan in numbers, and its risks."""
+
+    columns: Integer = Field(default=0, ge=0, description="Its columns.")
+    relationships: Integer = Field(default=0, ge=0, description="Its foreign keys.")
+    transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
+    bytes: Integer = Field(default=0, ge=0, description="Its size in the source.")
+    estimated_copy_seconds: Integer = Field(default=0, ge=0, description="How long its rows are estimated to take alone.")
+    estimated_index_seconds: Integer = Field(default=0, ge=0, description="How long its indexes are.")
+    estimated_validation_seconds: Integer = Field(default=0, ge=0, description="How long its comparison is.")
+    risks: tuple[Risk, ...] = Field(default=(), max_length=20, description="Its gravest risks.", json_schema_extra=ATOMIC)
+
+
 class TableProposal(Model):
     """What is proposed for one table, as a worker reports it."""
 
     source: SourceTable = Field(description="The source table.")
     target: str = Field(default="", description="Table of the target.")
+    summary: TableSummary = Field(default_factory=TableSummary, description="The table in numbers.")
     rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Column by column.")
     decisions: str = Field(default="", description="Digest of the decisions that it was made with; empty for none.")
@@ -97,6 +112,7 @@ class TablePlanStatus(Status):
 
     plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
     target_table: str = Field(default="", description="Table of the target that it goes to.")
+    summary: TableSummary | None = Field(default=None, description="The table in numbers, and its risks.")
     rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(
         default=(),

@@ -7,6 +7,7 @@ pod to its Job, by name and uid, and from the Job to the Run or Connection that 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -118,8 +119,8 @@ def _samples(report: Report) -> list[Sample]:
     told = report.progress
     if told is None or report.at is None:
         return []
-    numbers = (told.percent, told.rows, told.total_rows, told.bytes, told.rows_per_second, told.recovered_errors)
-    return [Sample(report.sequence, report.at, *numbers)]
+    numbers = {f.name: getattr(told, f.name) for f in fields(Sample) if f.name not in {"number", "at"}}
+    return [Sample(report.sequence, report.at, **numbers)]
 
 
 def _known(labels: dict[str, str]) -> bool:

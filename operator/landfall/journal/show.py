@@ -48,6 +48,8 @@ def _lines(journal: Journal, namespace: str, kind: str, name: str, limit: int) -
 def _samples(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
     found = journal.samples(namespace, kind, name, limit=limit)
     return [
-        f"{s.at:%Y-%m-%dT%H:%M:%SZ} {s.percent:3} % {s.rows} of {s.total_rows} rows, {s.bytes} bytes, {s.rows_per_second} rows/s"
+        f"{s.at:%Y-%m-%dT%H:%M:%SZ} {s.percent:3} % {s.rows} of {s.total_rows} rows, {s.bytes} bytes, {s.rows_per_second} rows/s,"
+        f" {s.compared_rows} compared, {s.corrected_rows} corrected, {s.recovered_errors} errors recovered, {s.cpu_seconds} s of CPU,"
+        f" {s.memory_bytes >> 20} MiB"
         for s in found
     ]

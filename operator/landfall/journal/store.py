@@ -48,7 +48,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The numbers of a copy at one moment."""
+    """The numbers of a run at one moment: how far and how fast it is, how good, and what it takes."""
 
     number: int
     at: datetime
@@ -58,6 +58,10 @@ class Sample:
     bytes: int
     rows_per_second: int
     recovered_errors: int
+    compared_rows: int = 0
+    corrected_rows: int = 0
+    cpu_seconds: int = 0
+    memory_bytes: int = 0
 
 
 class Journal:

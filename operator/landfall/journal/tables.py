@@ -44,6 +44,10 @@ SAMPLE = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("rows_per_second", BigInteger, nullable=False),
     Column("recovered_errors", Integer, nullable=False),
+    *(
+        Column(n, BigInteger, nullable=False, server_default="0")
+        for n in ("compared_rows", "corrected_rows", "cpu_seconds", "memory_bytes")
+    ),
     UniqueConstraint("pod", "number", name="sample_once"),
     Index("sample_of", "namespace", "kind", "name", "id"),
     Index("sample_age", "at"),

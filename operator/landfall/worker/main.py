@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import resource
 import sys
 import threading
 import time
@@ -22,7 +23,7 @@ from typing import Literal, cast
 
 from landfall.api.migration import PlanSummary, Progress, Rehearsed, Risk, TableProgress
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
-from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
+from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, TableSummary, decided
 from landfall.engine.connect.probe import probed
 from landfall.engine.errors import (
     ConnectionLostError,
@@ -38,6 +39,7 @@ from landfall.engine.errors import (
 )
 from landfall.engine.ledger.records import State
 from landfall.engine.planning.model import ColumnPlan, Decision, Plan, Severity
+from landfall.engine.planning.model import Risk as PlannedRisk
 from landfall.engine.planning.model import TablePlan as PlannedTable
 from landfall.engine.run.back import roll_back, tidy
 from landfall.engine.run.migrate import Migration as Engine
@@ -56,7 +58,9 @@ ROOT = Path("/etc/landfall")
 DATA = Path("/data")
 _GRACE_SECONDS = 20
 _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
+_KIBIBYTE = 1024
 _SHOWN_RISKS = 50
+_RISKS_OF_TABLE = 20
 _SHOWN_POINTS = 500
 _SHOWN_COLUMNS = 500
 _SHOWN_TABLES = 50
@@ -296,7 +300,7 @@ class _Watch:
 
     def progress(self) -> Progress:
         """The numbers so far."""
-        now = self._tally.numbers()
+        now, used = self._tally.numbers(), resource.getrusage(resource.RUSAGE_SELF)
         return Progress(
             percent=now.percent,
             step_percent=now.step_percent,
@@ -309,6 +313,10 @@ class _Watch:
             checkpoint=now.checkpoint,
             checkpoint_seconds=None if now.checkpoint_seconds is None else round(now.checkpoint_seconds + 0.5),
             tables_done=now.equal,
+            compared_rows=now.compared,
+            corrected_rows=now.corrected,
+            cpu_seconds=round(used.ru_utime + used.ru_stime),
+            memory_bytes=used.ru_maxrss * _KIBIBYTE,
             recovered_errors=now.recovered,
             tables=tuple(
                 TableProgress.model_validate(
@@ -317,6 +325,35 @@ class _Watch:
                 for label, t in self._tally.tables(_SHOWN_TABLES)
             ),
         )
+
+
+def _gravest(plan: Plan) -> list[PlannedRisk]:
+    return sorted(plan.risks, key=lambda r: -list(Severity).index(r.severity))
+
+
+def _risk(risk: PlannedRisk) -> Risk:
+    return Risk(
+        severity=risk.severity.value.capitalize(),
+        type=risk.kind,
+        affected=risk.affected,
+        description=redacted(risk.description),
+        mitigation=risk.mitigation,
+    )
+
+
+def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
+    """A table in numbers, with what is to be known of it under its name in the source or in the target."""
+    mine = [r for r in _gravest(plan) if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
+    return TableSummary(
+        columns=len(table.columns),
+        relationships=table.estimates.get("relationships", 0),
+        transformations=table.estimates.get("transformations", 0),
+        bytes=max(table.bytes, 0),
+        estimated_copy_seconds=table.estimates.get("copySeconds", 0),
+        estimated_index_seconds=table.estimates.get("indexSeconds", 0),
+        estimated_validation_seconds=table.estimates.get("validationSeconds", 0),
+        risks=tuple(_risk(r) for r in mine[:_RISKS_OF_TABLE]),
+    )
 
 
 def _points(plan: Plan) -> tuple[str, ...]:
@@ -328,7 +365,6 @@ def _points(plan: Plan) -> tuple[str, ...]:
 def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
     """What is told of a plan, be it new or the ledger's."""
     moved = [t for t in plan.tables if t.moved]
-    gravest = sorted(plan.risks, key=lambda r: -list(Severity).index(r.severity))
     summary = PlanSummary(
         digest=plan.digest(),
         tables=len(moved),
@@ -347,16 +383,7 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
         estimated_index_seconds=plan.estimates.get("indexSeconds", 0),
         estimated_validation_seconds=plan.estimates.get("validationSeconds", 0),
         estimated_cutover_seconds=plan.estimates.get("cutoverSeconds", 0),
-        risks=tuple(
-            Risk(
-                severity=r.severity.value.capitalize(),
-                type=r.kind,
-                affected=r.affected,
-                description=redacted(r.description),
-                mitigation=r.mitigation,
-            )
-            for r in gravest[:_SHOWN_RISKS]
-        ),
+        risks=tuple(_risk(r) for r in _gravest(plan)[:_SHOWN_RISKS]),
     )
     return {
         "plan": summary,
@@ -379,7 +406,14 @@ def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TablePropos
             )
             where = SourceTable(schema=table.schema or None, table=table.name)
             found.append(
-                TableProposal(source=where, target=table.target, rows=table.rows, columns=tuple(shown), decisions=word or "")
+                TableProposal(
+                    source=where,
+                    target=table.target,
+                    summary=_summary(plan, table),
+                    rows=table.rows,
+                    columns=tuple(shown),
+                    decisions=word or "",
+                )
             )
     return tuple(found)
 

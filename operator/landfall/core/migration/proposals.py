@@ -51,6 +51,7 @@ def proposed(plan: TablePlan, generation: int, digest: str, proposal: TablePropo
             "observed_generation": generation if current else before.observed_generation,
             "plan_digest": digest,
             "target_table": proposal.target if proposal else "",
+            "summary": proposal.summary if proposal else None,
             "rows": proposal.rows if proposal else 0,
             "columns": proposal.columns if proposal else (),
         }

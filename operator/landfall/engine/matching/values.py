@@ -20,7 +20,6 @@ _KINDS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     ("digest", re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"), frozenset({"hash", "digest", "checksum", "md5", "sha"})),
 )  # fmt: skip
 _MOST = 0.8
-_FEW_DISTINCT = 50
 
 
 def kind_of(samples: Sequence[str]) -> str:
@@ -62,8 +61,3 @@ def evidence(samples: Sequence[str], target_name: str, allowed: frozenset[str], 
     if wanted in {"email", "url", "uuid", "document"} and len(samples) >= 3:
         return -0.6
     return -0.2 if found in {"email", "url"} else 0.0
-
-
-def is_enumeration(samples: Sequence[str]) -> bool:
-    """Whether few values come again and again."""
-    return len(samples) >= 4 * len(set(samples)) and len(set(samples)) <= _FEW_DISTINCT

@@ -17,6 +17,7 @@ from landfall.engine.schema.names import NameSpace
 _ROWS_PER_SECOND = {"csv": 250_000, "text": 200_000, "binary": 350_000}
 _BYTES_PER_SECOND = 40_000_000
 _CHECK_ROWS_PER_SECOND = 400_000
+_INDEX_ROWS_PER_SECOND = 1_500_000
 XML_MISSING = "the target was built without support for xml values"
 _MEMORY_FLOOR = 90 * 1024 * 1024
 _COPIES_OF_A_ROW = 4
@@ -228,30 +229,47 @@ def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
 
 
 def _with_estimates(plan: Plan, options: Options) -> Plan:
-    moved = [t for t in plan.tables if t.moved]
+    tables = tuple(replace(t, estimates=_of_table(plan, t)) for t in plan.tables)
+    moved = [t for t in tables if t.moved]
     rows = sum(t.rows for t in moved)
     size = sum(t.bytes for t in moved)
-    copy = max(sum(t.rows / _ROWS_PER_SECOND[t.form] for t in moved), size / _BYTES_PER_SECOND)
+    copy, check = _seconds(moved)
     if options.rows_per_second:
         copy = max(copy, rows / options.rows_per_second)
     if options.bytes_per_second:
         copy = max(copy, size / options.bytes_per_second)
-    check = max(rows / _CHECK_ROWS_PER_SECOND, size / _BYTES_PER_SECOND / 2)
     freeze = 1 + check * 1.5
     estimates = {
         "tables": len(moved),
-        "columns": sum(len(t.columns) for t in plan.tables),
-        "relationships": sum(1 for s in plan.statements if s.kind == "foreign key"),
-        "transformations": sum(1 for t in plan.tables for c in t.columns if c.transformation),
+        **{part: sum(t.estimates[part] for t in tables) for part in ("columns", "relationships", "transformations")},
         "rows": rows,
         "bytes": size,
         "schemaSeconds": 1 + len(plan.statements) // 200,
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(rows / 1_500_000 + 0.5),
+        "indexSeconds": round(rows / _INDEX_ROWS_PER_SECOND + 0.5),
         "validationSeconds": round(check + 0.5),
         "cutoverSeconds": 1,
     }
-    return replace(plan, estimates=estimates, freeze_seconds=round(freeze + 0.5))
+    return replace(plan, tables=tables, estimates=estimates, freeze_seconds=round(freeze + 0.5))
+
+
+def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
+    """How long the copy and the comparison of tables take."""
+    rows, size = sum(t.rows for t in tables), sum(t.bytes for t in tables)
+    copy = max(sum(t.rows / _ROWS_PER_SECOND[t.form] for t in tables), size / _BYTES_PER_SECOND)
+    return copy, max(rows / _CHECK_ROWS_PER_SECOND, size / _BYTES_PER_SECOND / 2)
+
+
+def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:
+    copy, check = _seconds([table]) if table.moved else (0.0, 0.0)
+    return {
+        "columns": len(table.columns),
+        "relationships": sum(1 for s in plan.statements if s.kind == "foreign key" and s.table == table.target),
+        "transformations": sum(1 for c in table.columns if c.transformation),
+        "copySeconds": round(copy + 0.5),
+        "indexSeconds": round(table.rows / _INDEX_ROWS_PER_SECOND + 0.5),
+        "validationSeconds": round(check + 0.5),
+    }
 
 
 def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan, tuple[Risk, ...]]:

@@ -143,6 +143,7 @@ class TablePlan:
     largest_row: int = 0
     counters: tuple[Counter, ...] = ()
     moved: bool = True
+    estimates: dict[str, int] = field(default_factory=dict)
 
     @property
     def label(self) -> str:
@@ -273,7 +274,7 @@ class Plan:
         return replace(self, risks=tuple(every))
 
 
-_UNBOUND_TABLE = ("rows", "bytes", "largest_row")
+_UNBOUND_TABLE = ("rows", "bytes", "largest_row", "estimates")
 _UNBOUND_COLUMN = ("confidence", "reasons", "decision")
 
 

@@ -67,6 +67,8 @@ class Numbers:
     remaining_seconds: float | None
     checkpoint: str
     checkpoint_seconds: float | None
+    compared: int
+    corrected: int
     recovered: int
     equal: int
 
@@ -115,6 +117,7 @@ class Tally:
         self._lasted: deque[float] = deque(maxlen=_RECENT_CHUNKS)
         self._checkpoint = ""
         self._recovered = 0
+        self._corrected = 0
         self._rate = _Rate()
 
     def count(self, event: Event) -> None:
@@ -162,6 +165,8 @@ class Tally:
         elif event.kind == "compared":
             tally.compared += event.rows
             self._rate.add(now, event.rows, 0)
+        elif event.kind == "delta":
+            self._corrected += event.rows
         elif event.kind == "table":
             tally.equal = True
 
@@ -200,6 +205,8 @@ class Tally:
                 remaining_seconds=remaining,
                 checkpoint=self._checkpoint,
                 checkpoint_seconds=self._to_checkpoint(now),
+                compared=sum(t.compared for t in tallies),
+                corrected=self._corrected,
                 recovered=self._recovered,
                 equal=sum(t.equal for t in tallies),
             )
