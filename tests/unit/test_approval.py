@@ -63,7 +63,10 @@ def test_the_word_is_remembered_as_long_as_it_stands() -> None:
     assert approval(seen(("a",), DIGEST)) == ApprovedPlan(plan_digest=DIGEST, points=("a",))
     assert approval(seen(("c",), OTHER, KNOWN)) == KNOWN
     assert approval(seen(("c",), None, KNOWN)) is None
-    assert "1 of 2 points are new" in decide(seen(("a", "c"), OTHER, KNOWN)).message
+    asked = decide(seen(("a", "c"), OTHER, KNOWN))
+    assert "1 of 2 points are new and need your word; the digest in spec.data.approval is of another plan" in asked.message
+    assert dict(asked.facts)["Approved"] == ("False", "PlanChanged")
+    assert dict(decide(seen(("a",), None)).facts)["Approved"] == ("False", "ApprovalRequired")
 
 
 def _points(plan: Plan) -> dict[str, str]:

@@ -12,7 +12,7 @@ from landfall.core.migration.observed import Observed
 
 def approval(seen: Observed) -> ApprovedPlan | None:
     """What is remembered of the digest in the spec: the points that its plan asked about."""
-    digest = _said(seen)
+    digest = said(seen)
     plan = seen.run.plan if seen.run else None
     if not digest:
         return None
@@ -26,7 +26,7 @@ def open_points(seen: Observed) -> int:
     """How many points of the plan wait for a person."""
     plan = seen.run.plan if seen.run else None
     asked = seen.pending
-    if plan is None or (asked and asked.verb == "start" and asked.skip_approval) or plan.digest == _said(seen):
+    if plan is None or (asked and asked.verb == "start" and asked.skip_approval) or plan.digest == said(seen):
         return 0
     known = approval(seen)
     return _new(plan, frozenset(known.points)) if known else plan.to_review
@@ -39,6 +39,7 @@ def _new(plan: PlanSummary, known: frozenset[str]) -> int:
     return 0 if plan.points and known.issuperset(plan.points) else plan.to_review
 
 
-def _said(seen: Observed) -> str | None:
+def said(seen: Observed) -> str | None:
+    """The digest that the spec approves."""
     data = seen.migration.spec.data if seen.migration else None
     return data.approval.plan_digest if data else None

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
 from landfall.core.migration import hours, parts, requests, schedule, sharing
-from landfall.core.migration.approval import open_points
+from landfall.core.migration.approval import open_points, said
 from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
 from landfall.core.outcome import Act, Decision, Fact
 
@@ -301,10 +301,12 @@ def approval_missing(seen: Observed) -> Decision | None:
     if not plan or seen.state or not waiting:
         return None
     which = f"{waiting} points need" if waiting == plan.to_review else f"{waiting} of {plan.to_review} points are new and need"
-    message = f"{parts.told(seen)}; {which} your word. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
-    return Decision(
-        "PlanReady", ("False", "ApprovalRequired"), message, facts=(*parts.planned(seen, approved=False), *hours.too_short(seen))
+    other = "; the digest in spec.data.approval is of another plan" if said(seen) else ""
+    message = (
+        f"{parts.told(seen)}; {which} your word{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     )
+    facts = (*parts.planned(seen, approved=False, outdated=bool(other)), *hours.too_short(seen))
+    return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=facts)
 
 
 def _run(seen: Observed) -> Decision:

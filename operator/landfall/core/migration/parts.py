@@ -76,11 +76,12 @@ def told(seen: Observed) -> str:
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
 
 
-def planned(seen: Observed, *, approved: bool) -> tuple[Fact, ...]:
-    """The facts of a plan."""
+def planned(seen: Observed, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
+    """The facts of a plan; `outdated`: the spec approves another one."""
     if not seen.run or not seen.run.plan:
         return ()
-    approval = ("Approved", ("True", "Approved") if approved else ("False", "ApprovalRequired"))
+    missing = "PlanChanged" if outdated else "ApprovalRequired"
+    approval = ("Approved", ("True", "Approved") if approved else ("False", missing))
     return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
 
 
