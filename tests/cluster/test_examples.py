@@ -16,7 +16,7 @@ from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import PASSWORD, Place
 
 _SCALE = 0.02
-_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night"}
+_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night", "shop-into-existing"}
 Object = dict[str, Any]
 
 
@@ -113,6 +113,26 @@ def test_the_shop_by_night(place: Place) -> None:
     assert done["status"]["verdict"] == "equal"
     place.cluster.kubectl("apply", "-n", name, "-f", str(story / "3-roll-back.yaml"))
     place.until(name, "shop", "RolledBack")
+    assert place.pg.dump(name) == before
+
+
+def test_the_shop_into_existing(place: Place) -> None:
+    """Applied with the decisions beside it, it needs nobody."""
+    name, story = place.namespace("example-existing"), images.ROOT / "examples" / "shop-into-existing"
+    text = io.StringIO()
+    write_mariadb(text, scale=_SCALE)
+    place.maria.sql(text.getvalue(), place.maria.database("shop"))
+    place.empty(name)
+    with place.pg.connect(name) as target:
+        target.execute(b"SET ROLE mover")
+        target.execute((story / "schema.sql").read_bytes())
+    before = place.pg.dump(name)
+    place.apply(_url(name, "shop-mariadb", f"mysql://mover:{PASSWORD}@{ADDRESS}:{place.maria.port}/shop"))
+    place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
+    place.cluster.kubectl("apply", "-n", name, "-f", str(story))
+    done = place.until(name, "shop", "Completed", 120)
+    assert done["status"]["verdict"] == "equal"
+    _back(place, name)
     assert place.pg.dump(name) == before
 
 

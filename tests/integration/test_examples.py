@@ -10,7 +10,7 @@ from tests.integration.test_command import landfall
 from tests.support.faults import REPOSITORY
 from tests.support.servers import MariaDb, PostgreSql
 
-STORIES = {"shop-from-sqlite", "shop-from-mariadb"}
+STORIES = {"shop-from-sqlite", "shop-from-mariadb", "shop-into-existing"}
 IN_CLUSTER = {"shop-in-cluster", "shop-by-night"}  # needs one; tests/cluster/test_examples.py applies all of them
 _SCALE = 0.05
 
@@ -43,9 +43,35 @@ def test_the_shop_from_sqlite(pg15: PostgreSql, fresh: str, tmp_path: Path) -> N
 
 
 def test_the_shop_from_mariadb(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    _both_ways(_copied("shop-from-mariadb", tmp_path), pg15, fresh, _shop_in(maria))
+
+
+def _shop_in(maria: MariaDb) -> dict[str, str]:
+    """The shop, and the environment that leads to it."""
     text = io.StringIO()
     write_mariadb(text, scale=_SCALE)
     maria.sql(text.getvalue(), maria.database("shop"))
-    env = {"LANDFALL_SECRET_SHOP_MARIADB_URL": f"mysql://root@127.0.0.1:{maria.port}/shop"}
     maria.sql("CREATE OR REPLACE USER root@'127.0.0.1' IDENTIFIED BY ''; GRANT ALL ON *.* TO root@'127.0.0.1'")
-    _both_ways(_copied("shop-from-mariadb", tmp_path), pg15, fresh, env)
+    return {"LANDFALL_SECRET_SHOP_MARIADB_URL": f"mysql://root@127.0.0.1:{maria.port}/shop"}
+
+
+def test_the_shop_into_existing(maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    """What is not sure is proposed; with the decisions that are committed beside it, it runs unasked."""
+    env = {**_shop_in(maria), "LANDFALL_SECRET_WAREHOUSE_URL": f"postgresql://postgres@127.0.0.1:{pg15.port}/{fresh}"}
+    with pg15.connect(pg15.database(fresh)) as target:
+        target.execute((REPOSITORY / "examples" / "shop-into-existing" / "schema.sql").read_bytes())
+    before, folder = pg15.dump(fresh), _copied("shop-into-existing", tmp_path)
+    decisions = (folder / "decisions.yaml").read_text()
+    (folder / "decisions.yaml").unlink()
+    asked = landfall("run", folder, env=env)
+    assert asked.returncode == 1
+    assert "no column of" in asked.stderr
+    (folder / "decisions.yaml").write_text(decisions)
+    done = landfall("run", folder, env=env)
+    assert done.returncode == 0, done.stderr
+    assert "verdict: equal" in done.stdout
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(DISTINCT locale),count(*)>1000 FROM customer").fetchone() == (1, True)
+        assert target.execute(b"SELECT count(*)>0 FROM product WHERE attributes @> '{\"size\": 100}'").fetchone() == (True,)
+    assert landfall("rollback", folder, env=env).returncode == 0
+    assert pg15.dump(fresh) == before

@@ -96,7 +96,7 @@ def _maria(maria: MariaDb, name: str) -> Endpoint:
 
 
 def _pairs(plan: Plan) -> dict[str, str]:
-    return {f"{t.name}.{c.source}": f"{t.target}.{c.target}" for t in plan.tables for c in t.columns}
+    return {f"{t.name}.{c.source}": f"{t.target}.{c.arrives[0]}" for t in plan.tables for c in t.columns}
 
 
 def _decided(*said: tuple[str, str, str], **more: str) -> tuple[ColumnDecision, ...]:
@@ -118,7 +118,7 @@ def test_existing_tables_are_matched_filled_and_put_back(maria: MariaDb, pg15: P
         "tbl_customer.sex": "customers.gender",
         "tbl_customer.crt_dt": "customers.created_at",
         "tbl_customer.guid": "customers.uuid",
-        "tbl_customer.prefs": "customers.preferences_landfall_raw",
+        "tbl_customer.prefs": "customers.preferences",
         "tbl_customer.credit": "customers.credit_limit",
         "tbl_customer.photo": "customers.picture",
         "tbl_order.ord_no": "orders.id",

@@ -74,11 +74,12 @@ def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
             note = column.transformation
             if column.converted:
                 note += " " + "; ".join(f"{c.rows:,} rows {c.kind} → {c.rule}" for c in column.converted)
+            target, kind = column.arrives
             grid.add_row(
                 escape(f"{table.label}.{column.source}"),
                 escape(column.source_type),
-                escape(f"{table.target}.{column.target}"),
-                escape(column.target_type),
+                escape(f"{table.target}.{target}") if target else "",
+                escape(kind),
                 str(column.confidence),
                 _decided(column.decision),
                 escape(note.strip()),

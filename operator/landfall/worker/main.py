@@ -422,9 +422,9 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
     risky = column.decision is Decision.AUTO and f"{table.label}.{column.source}" in grave
     return ColumnProposal(
         source=column.source,
-        target=column.target,
+        target=column.arrives[0],
         source_type=column.source_type,
-        target_type=column.target_type,
+        target_type=column.arrives[1],
         transformation=column.transformation,
         confidence=column.confidence,
         digest=column.digest(),

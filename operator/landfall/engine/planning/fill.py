@@ -185,6 +185,8 @@ class _Filling:
             generated=wanted.generated or "",
             stored=wanted.stored,
             converted=converted,
+            final=wanted.name if fit.raw else "",
+            final_type=wanted.type.text if fit.raw else "",
         )
 
     def _left_out(self, column: Column, label: str, *, excluded: bool) -> ColumnPlan:
@@ -272,7 +274,7 @@ class _Filling:
         """Sequences behind columns that are loaded, whatever the source counts with."""
         found = []
         for planned in columns:
-            if not planned.moved or planned.target.endswith(raw_name("")):
+            if not planned.moved or planned.final:
                 continue
             wanted = self.counterpart.table.column(planned.target)
             counted = self.table.column(planned.source).identity

@@ -75,7 +75,7 @@ class Converted:
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
-    """One column from source to target."""
+    """One column from source to target. One that is staged under another name arrives as `final` of `final_type`."""
 
     source: str
     target: str
@@ -93,6 +93,13 @@ class ColumnPlan:
     converted: tuple[Converted, ...] = ()
     comment: str = ""
     collate: str = ""
+    final: str = ""
+    final_type: str = ""
+
+    @property
+    def arrives(self) -> tuple[str, str]:
+        """Name and type after the cutover."""
+        return self.final or self.target, self.final_type or self.target_type
 
     def digest(self) -> str:
         """What is decided on: all that changes the result, in few letters."""
