@@ -15,6 +15,7 @@ from landfall.engine.options import ColumnDecision, Endpoint, Mode, TableDecisio
 from landfall.engine.planning.model import Decision, Plan, Severity
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.key import run_key
+from landfall.engine.run.rehearse import Rehearsal
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL
@@ -343,3 +344,23 @@ def test_rows_without_a_parent_of_the_existing_key_are_counted(maria: MariaDb, p
     target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE child (id int PRIMARY KEY, t_id int REFERENCES t (id))"
     blocked = _blocked(_small(maria, pg15, fresh, target, more).plan())
     assert "1 rows have no parent in t" in blocked["Orphans"]
+
+
+def test_tables_of_others_are_passed_by(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    """A table that the credential may not read is no reason to fail, unless it is the one that is meant."""
+    target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE secret (id int PRIMARY KEY, word text)"
+    move = _small(maria, pg15, fresh, target)
+    with pg15.connect(fresh) as there:
+        there.execute(f"CREATE ROLE {fresh} LOGIN; ALTER TABLE t OWNER TO {fresh}; ALTER SCHEMA public OWNER TO {fresh}".encode())
+        there.execute(f'ALTER DATABASE "{fresh}" OWNER TO {fresh}'.encode())
+    move.target = replace(move.target, username=fresh)
+    assert not move.plan().blockers, move.plan().blockers
+    assert move.run().rows == 499
+
+
+def test_a_rehearsal_leaves_the_existing_tables_empty(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    move = _small(maria, pg15, fresh, _PLAIN, "ALTER TABLE t MODIFY odd LONGTEXT")
+    before = pg15.dump(fresh)
+    done = Rehearsal(move.source, move.target, move.options, lambda _: None)
+    assert done.run("test", move.plan()).rows == 499
+    assert pg15.dump(fresh) == before

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from landfall.engine.matching.assignment import assigned
 from landfall.engine.matching.kinds import Kind, fitness, kind_of
 from landfall.engine.matching.match import Entity, Field, Word, matched
-from landfall.engine.matching.values import evidence, overlap
+from landfall.engine.matching.values import Sampled, evidence, overlap
 from landfall.engine.matching.words import likeness, words
 from tests.bench.matching.generate import fixture, vocabulary
 from tests.bench.matching.scores import Scores, judged
@@ -77,9 +77,9 @@ def test_types_of_all_engines_have_families(text: str, kind: Kind) -> None:
 
 
 def test_values_speak_for_and_against() -> None:
-    mails = tuple(f"a{n}@b.example" for n in range(9))
+    mails = Sampled.of([f"a{n}@b.example" for n in range(9)])
     assert evidence(mails, "email", frozenset(), None) == 1.0
-    assert evidence(("soon", "later", "never"), "email", frozenset(), None) < 0
+    assert evidence(Sampled.of(("soon", "later", "never")), "email", frozenset(), None) < 0
     assert evidence(mails, "name", frozenset(), 5) < 0
     assert overlap(("f", "M", "x", "f"), frozenset({"f", "m"})) == pytest.approx(2 / 3)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from landfall.engine.matching.kinds import kind_of
 from landfall.engine.matching.match import Entity, Field
+from landfall.engine.matching.values import Sampled
 
 _HERE = Path(__file__).parent / "schemas"
 _ROWS = 60
@@ -312,7 +313,7 @@ class _Side:
             unique=concept.type == "pk",
             references=names.get(referenced, "") if declared else "",
             allowed=frozenset(labels) if labels and not sampled and self.rng.random() < 0.7 else frozenset(),
-            samples=_samples(self.rng, concept) if sampled and self.rng.random() < 0.9 else (),
+            samples=Sampled.of(_samples(self.rng, concept) if sampled and self.rng.random() < 0.9 else ()),
         )
 
 

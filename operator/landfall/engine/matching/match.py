@@ -13,6 +13,7 @@ from landfall.engine.matching import values
 from landfall.engine.matching.assignment import assigned
 from landfall.engine.matching.confidence import Signs, percent
 from landfall.engine.matching.kinds import Kind, fitness
+from landfall.engine.matching.values import Sampled
 from landfall.engine.matching.words import common_words, likeness, words
 
 _CANDIDATES = 6
@@ -33,7 +34,7 @@ class Field:
     unique: bool = False
     references: str = ""
     allowed: frozenset[str] = frozenset()
-    samples: tuple[str, ...] = ()
+    samples: Sampled = values.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +252,7 @@ def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
         )
     elif mine.primary and theirs.primary:
         found.append("both are primary keys")
-    shared = values.overlap(mine.samples, theirs.allowed)
+    shared = values.overlap(mine.samples.values, theirs.allowed)
     if shared is not None:
         found.append(f"{shared:.0%} of its sampled values are among those that the target takes")
     elif signs.values > 0.5:

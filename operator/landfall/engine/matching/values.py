@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 from landfall.engine.matching.words import words
 
@@ -33,6 +35,7 @@ def kind_of(samples: Sequence[str]) -> str:
     return ""
 
 
+@lru_cache(maxsize=10_000)
 def promised(name: str) -> str:
     """The kind of value that a name promises, or none."""
     mine = set(words(name))
@@ -48,16 +51,33 @@ def overlap(samples: Sequence[str], allowed: frozenset[str]) -> float | None:
     return len({s for s in distinct if s.lower() in lowered}) / len(distinct)
 
 
-def evidence(samples: Sequence[str], target_name: str, allowed: frozenset[str], length: int | None) -> float:
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Values of a column of the source, and what can be said of them without a counterpart: looked at once."""
+
+    values: tuple[str, ...] = ()
+    kind: str = ""
+    longest: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Sampled:
+        """Look at them."""
+        return cls(tuple(values), kind_of(values), max(map(len, values), default=0))
+
+
+NOTHING = Sampled()
+
+
+def evidence(samples: Sampled, target_name: str, allowed: frozenset[str], length: int | None) -> float:
     """From -1 (these values cannot be meant) over 0 (they say nothing) to 1."""
-    shared = overlap(samples, allowed)
+    shared = overlap(samples.values, allowed) if allowed else None
     if shared is not None:
         return 2 * shared - 1
-    if length is not None and any(len(s) > length for s in samples):
+    if length is not None and samples.longest > length:
         return -0.8
-    found, wanted = kind_of(samples), promised(target_name)
-    if wanted and found:
-        return 1.0 if wanted == found else -1.0
-    if wanted in {"email", "url", "uuid", "document"} and len(samples) >= 3:
+    wanted = promised(target_name)
+    if wanted and samples.kind:
+        return 1.0 if wanted == samples.kind else -1.0
+    if wanted in {"email", "url", "uuid", "document"} and len(samples.values) >= 3:
         return -0.6
-    return -0.2 if found in {"email", "url"} else 0.0
+    return -0.2 if samples.kind in {"email", "url"} else 0.0

@@ -12,6 +12,7 @@ from landfall.engine.dialects.mapping import Probe
 from landfall.engine.introspect import postgresql as postgresql_catalog
 from landfall.engine.matching.kinds import kind_of
 from landfall.engine.matching.match import Entity, Field, Word, matched
+from landfall.engine.matching.values import Sampled
 from landfall.engine.options import Endpoint, Options
 from landfall.engine.planning.build import Counterpart, decision_of, selected
 from landfall.engine.planning.fill import Counterparts
@@ -23,6 +24,10 @@ from landfall.engine.schema.names import quoted
 _ROWS = 200
 _CHARACTERS = 200
 _LISTED = 1000
+_READABLE = (
+    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=%s AND c.relkind IN ('r','p')"
+    " AND has_table_privilege(c.oid,'SELECT') AND NOT row_security_active(c.oid)"
+)
 _MEMBER = re.compile(r"'((?:[^']|'')*)'")
 
 
@@ -36,16 +41,17 @@ def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing:
     tables = selected(catalog, options)
     parents = {t.name for t in existing.tables if t.kind == "partitioned"}
     there = [t for t in existing.tables if t.partition_of not in parents]
-    sources = [_entity(table, options, _samples(source, catalog, tables)) for table in tables]
-    targets = [_entity(t, None, {}, _allowed(control, t, existing)) for t in there]
-    targets = [replace(t, id=t.name) for t in targets]
-    occupied = {t.name for t in there if control.value(f"SELECT EXISTS (SELECT 1 FROM {_full(t)})")}
+    samples = _samples(source, catalog, tables)
+    sources = [_entity(table, options, samples) for table in tables]
+    readable = frozenset(r[0] for r in control.rows(_READABLE, options.target_schema))
+    targets = [replace(_entity(t, None, {}, _allowed(control, t, existing, readable)), id=t.name) for t in there]
     by_name = {t.name: t for t in there}
     found = {}
     for pair in matched(sources, targets, _words(tables, options)):
         schema, _, name = pair.source.partition("\0")
         target = by_name[pair.target]
-        found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, target.name in occupied)
+        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_full(target)})"))
+        found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, occupied)
     return found
 
 
@@ -115,7 +121,7 @@ def _entity(
                 unique=column.name in unique,
                 references=referenced,
                 allowed=(allowed or {}).get(column.name, frozenset()),
-                samples=mine.get(column.name, ()),
+                samples=Sampled.of(mine.get(column.name, ())),
             )
         )
     return Entity(_id(table), table.name, tuple(fields))
@@ -126,7 +132,7 @@ def _length(column: Column) -> int | None:
     return int(found.group(1)) if found else None
 
 
-def _allowed(control: Control, table: Table, existing: Catalog) -> dict[str, frozenset[str]]:
+def _allowed(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
     """The values that a column takes, where they are listed: by its type, a check, or the rows of a table that it refers to."""
     found = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
     for check in table.checks:
@@ -135,7 +141,7 @@ def _allowed(control: Control, table: Table, existing: Catalog) -> dict[str, fro
             found[listed.group(1)] = frozenset(m.replace("''", "'") for m in _MEMBER.findall(listed.group(2)))
     for key in table.foreign_keys:
         parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
-        if parent and len(key.columns) == 1 and parent.name != table.name:
+        if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
             query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_full(parent)} LIMIT {_LISTED + 1}"
             rows = control.rows(query)
             if 0 < len(rows) <= _LISTED:
