@@ -76,6 +76,12 @@ def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents
     assert [j for j in place.listed("jobs", name) if "-run-" in j["metadata"]["name"]][1:] == []
     final = done["status"]["progress"]
     assert (final["percent"], final["tables"][0]["state"], final["rows"]) == (100, "Equal", _ROWS + 100)
+    assert {t["table"].split(".")[-1]: (t["comparedRows"], t["correctedRows"]) for t in final["tables"]} == {
+        "item": (_ROWS, 0),
+        "customer": (100, 0),
+    }
+    assert final["cpuSeconds"] > 0
+    assert final["memoryBytes"] > 2**24
 
 
 def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: list[Object]) -> None:

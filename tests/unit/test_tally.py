@@ -233,3 +233,14 @@ def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
     assert inside
     assert (before.cutover_from, before.cutover_until) == (datetime(2026, 1, 2, 2, tzinfo=UTC), None)
     assert (inside.cutover_from, inside.cutover_until) == (None, datetime(2026, 1, 2, 6, tzinfo=UTC))
+
+
+def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
+    tally = Tally(_plan(), clock=Clock())
+    tally.count(Event("state", text="comparing"))
+    tally.count(Event("compared", "s.big", 900))
+    tally.count(Event("delta", "s.big", 7))
+    tally.count(Event("delta", "s.small", 1))
+    seen = dict(tally.tables(9))
+    assert {name: (t.compared, t.corrected) for name, t in seen.items()} == {"s.big": (900, 7), "s.small": (0, 1)}
+    assert (tally.numbers().compared, tally.numbers().corrected) == (900, 8)

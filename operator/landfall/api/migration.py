@@ -355,6 +355,10 @@ class TableProgress(Model):
     rows: Integer = Field(default=0, ge=0, description="Rows moved.")
     total_rows: Integer = Field(default=0, ge=0, description="Rows to move, as planned.")
     bytes: Integer = Field(default=0, ge=0, description="Bytes moved.")
+    compared_rows: Integer = Field(default=0, ge=0, description="Rows compared with their source.")
+    corrected_rows: Integer = Field(
+        default=0, ge=0, description="Rows that had changed since they were copied, and were brought up to date."
+    )
 
 
 class Progress(Model):

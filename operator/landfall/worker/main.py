@@ -320,7 +320,15 @@ class _Watch:
             recovered_errors=now.recovered,
             tables=tuple(
                 TableProgress.model_validate(
-                    {"table": label, "state": t.state, "rows": t.rows, "total_rows": t.total, "bytes": t.bytes}
+                    {
+                        "table": label,
+                        "state": t.state,
+                        "rows": t.rows,
+                        "total_rows": t.total,
+                        "bytes": t.bytes,
+                        "compared_rows": t.compared,
+                        "corrected_rows": t.corrected,
+                    }
                 )
                 for label, t in self._tally.tables(_SHOWN_TABLES)
             ),

@@ -15,9 +15,10 @@ from landfall.engine.schema.model import Catalog
 from landfall.engine.schema.names import NameSpace
 
 _ROWS_PER_SECOND = {"csv": 250_000, "text": 200_000, "binary": 350_000}
-_BYTES_PER_SECOND = 40_000_000
-_CHECK_ROWS_PER_SECOND = 400_000
-_INDEX_ROWS_PER_SECOND = 1_500_000
+_BYTES_PER_SECOND = 80_000_000
+_CHECK_BYTES_PER_SECOND = 150_000_000
+_CHECK_ROWS_PER_SECOND = {"csv": 600_000, "text": 1_200_000, "binary": 1_200_000}
+_INDEXED_ROWS_PER_SECOND = 2_500_000  # of each index
 XML_MISSING = "the target was built without support for xml values"
 _MEMORY_FLOOR = 90 * 1024 * 1024
 _COPIES_OF_A_ROW = 4
@@ -246,7 +247,7 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         "bytes": size,
         "schemaSeconds": 1 + len(plan.statements) // 200,
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(rows / _INDEX_ROWS_PER_SECOND + 0.5),
+        "indexSeconds": round(sum(_indexing(plan, t) for t in moved) + 0.5),
         "validationSeconds": round(check + 0.5),
         "cutoverSeconds": 1,
     }
@@ -255,9 +256,15 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
 
 def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
     """How long the copy and the comparison of tables take."""
-    rows, size = sum(t.rows for t in tables), sum(t.bytes for t in tables)
+    size = sum(t.bytes for t in tables)
     copy = max(sum(t.rows / _ROWS_PER_SECOND[t.form] for t in tables), size / _BYTES_PER_SECOND)
-    return copy, max(rows / _CHECK_ROWS_PER_SECOND, size / _BYTES_PER_SECOND / 2)
+    return copy, max(sum(t.rows / _CHECK_ROWS_PER_SECOND[t.form] for t in tables), size / _CHECK_BYTES_PER_SECOND)
+
+
+def _indexing(plan: Plan, table: TablePlan) -> float:
+    """How long the indexes of a table take."""
+    built = sum(1 for s in plan.of_stage(Stage.INDEXES) if s.table == table.target)
+    return table.rows * built / _INDEXED_ROWS_PER_SECOND
 
 
 def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:
@@ -267,7 +274,7 @@ def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:
         "relationships": sum(1 for s in plan.statements if s.kind == "foreign key" and s.table == table.target),
         "transformations": sum(1 for c in table.columns if c.transformation),
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(table.rows / _INDEX_ROWS_PER_SECOND + 0.5),
+        "indexSeconds": round(_indexing(plan, table) + 0.5),
         "validationSeconds": round(check + 0.5),
     }
 

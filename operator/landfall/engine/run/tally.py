@@ -33,12 +33,13 @@ _RATE_SECONDS = 10.0
 
 @dataclass(slots=True)
 class TableTally:
-    """One table so far: rows and bytes moved, rows compared, chunks in flight."""
+    """One table so far: rows and bytes moved, rows compared and brought up to date, chunks in flight."""
 
     total: int = 0
     rows: int = 0
     bytes: int = 0
     compared: int = 0
+    corrected: int = 0
     flying: int = 0
     equal: bool = False
 
@@ -117,7 +118,6 @@ class Tally:
         self._lasted: deque[float] = deque(maxlen=_RECENT_CHUNKS)
         self._checkpoint = ""
         self._recovered = 0
-        self._corrected = 0
         self._rate = _Rate()
 
     def count(self, event: Event) -> None:
@@ -166,7 +166,7 @@ class Tally:
             tally.compared += event.rows
             self._rate.add(now, event.rows, 0)
         elif event.kind == "delta":
-            self._corrected += event.rows
+            tally.corrected += event.rows
         elif event.kind == "table":
             tally.equal = True
 
@@ -206,7 +206,7 @@ class Tally:
                 checkpoint=self._checkpoint,
                 checkpoint_seconds=self._to_checkpoint(now),
                 compared=sum(t.compared for t in tallies),
-                corrected=self._corrected,
+                corrected=sum(t.corrected for t in tallies),
                 recovered=self._recovered,
                 equal=sum(t.equal for t in tallies),
             )

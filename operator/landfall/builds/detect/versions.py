@@ -1,0 +1,66 @@
+"""Which of the versions that there are a range means: node-semver's and Python's ways to say it, on majors and minors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Parts = tuple[int, int, int]
+_LEAST, _MOST = (0, 0, 0), (10**6, 0, 0)
+_ONE = re.compile(r"(?P<sign>\^|~>?|>=|<=|>|<|==|=|!=)?\s*v?(?P<version>[\dxX*]+(?:\.[\dxX*]+){0,2})[^\s|,]*")
+_NAMES = {"lts": "*", "lts/*": "*", "node": "*", "latest": "*", "current": "*", "stable": "*"}
+_CODENAMES = {"lts/hydrogen": "18", "lts/iron": "20", "lts/jod": "22", "lts/krypton": "24"}
+
+
+def newest(asked: str, known: Sequence[str]) -> str:
+    """The newest known version within a range; empty where none is. `known` are versions as 22.11.0, in any order."""
+    text = asked.strip().lower()
+    text = _CODENAMES.get(text, _NAMES.get(text, text))
+    for version in sorted(known, key=parts, reverse=True):
+        if any(_within(parts(version), part) for part in text.split("||")):
+            return version
+    return ""
+
+
+def parts(version: str) -> Parts:
+    """Major, minor, patch."""
+    numbers = [int(n) for n in re.findall(r"\d+", version)[:3]]
+    return (*numbers, 0, 0, 0)[:3]  # type: ignore[return-value]
+
+
+def _within(version: Parts, text: str) -> bool:
+    hyphen = re.fullmatch(r"\s*(\S+)\s+-\s+(\S+)\s*", text)
+    if hyphen:
+        return _span("", hyphen.group(1))[0] <= version < _span("", hyphen.group(2))[1]
+    found = list(_ONE.finditer(text.replace(",", " ")))
+    return bool(found) and all(_allows(m.group("sign") or "", m.group("version"), version) for m in found)
+
+
+def _allows(sign: str, text: str, version: Parts) -> bool:
+    low, high = _span(sign, text)
+    if sign == ">=":
+        return version >= low
+    if sign == ">":
+        return version >= high
+    if sign == "<":
+        return version < low
+    if sign == "<=":
+        return version < high
+    return (low <= version < high) != (sign == "!=")
+
+
+def _span(sign: str, text: str) -> tuple[Parts, Parts]:
+    """From the first version that is meant to the first one after."""
+    told = [p for p in text.split(".") if not re.fullmatch(r"[xX*]", p)]
+    low = parts(".".join(told)) if told else _LEAST
+    if not told:
+        return _LEAST, _MOST
+    if sign == "^" and low[0]:
+        return low, (low[0] + 1, 0, 0)
+    if sign in {"~", "~>", "^"} and len(told) > 1:
+        return low, (low[0], low[1] + 1, 0)
+    if len(told) == 1:
+        return low, (low[0] + 1, 0, 0)
+    if len(told) == 2:
+        return low, (low[0], low[1] + 1, 0)
+    return low, (low[0], low[1], low[2] + 1)

@@ -1,0 +1,48 @@
+"""A folder as detection sees it. Links are not followed, and what tools leave behind is passed over."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PASSED_OVER = frozenset(
+    {
+        *("node_modules", ".git", ".hg", ".svn", ".next", ".nuxt", ".svelte-kit", ".astro", ".turbo", ".cache", ".venv", "venv"),
+        *("__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache", "bower_components", "vendor", ".idea", ".vscode"),
+    }
+)
+_MOST_FILES = 50_000
+_MOST_OCTETS = 1024 * 1024
+
+
+class Folder:
+    """The files under a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._paths = frozenset(self._walked())
+
+    @property
+    def paths(self) -> frozenset[str]:
+        """Every file."""
+        return self._paths
+
+    def text(self, path: str) -> str:
+        """A file's text; empty where there is none, or where it is too large or no text."""
+        if path not in self._paths:
+            return ""
+        file = self.root / path
+        try:
+            return file.read_text(encoding="utf-8") if file.stat().st_size <= _MOST_OCTETS else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def _walked(self) -> list[str]:
+        found: list[str] = []
+        for folder, below, files in os.walk(self.root):
+            below[:] = sorted(d for d in below if d not in _PASSED_OVER and not Path(folder, d).is_symlink())
+            here = Path(folder).relative_to(self.root)
+            found += [(here / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
+            if len(found) > _MOST_FILES:
+                return found[:_MOST_FILES]
+        return found

@@ -1,0 +1,182 @@
+"""How an app is built and started: every command, what becomes a layer, and what the dependency layer depends on. Pure.
+
+What a person says goes before what was detected, command by command.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from landfall.builds.detect.found import Detected, PackageManager
+from landfall.builds.detect.tree import Tree
+
+# The versions that the project's builder and run images have.
+KNOWN: Mapping[str, tuple[str, ...]] = {
+    "node": ("20.19.5", "22.20.0", "24.9.0"),
+    "python": ("3.11", "3.12", "3.13"),
+    "go": ("1.24", "1.25"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a person says of the build. Empty: as detected."""
+
+    framework: str = ""
+    install: str = ""
+    build: str = ""
+    start: str = ""
+    output: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """Files of the app that go into the image together: paths, and paths among them that do not."""
+
+    name: str
+    include: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BuildPlan:
+    """All of it. `start` is empty for a site of files, which `output` holds; `keys` are the files that the dependencies follow from."""
+
+    framework: str
+    runtime: str
+    version: str
+    version_source: str
+    package_manager: str
+    install: tuple[str, ...]
+    build: tuple[str, ...]
+    start: str
+    output: str
+    fallback: str
+    env: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[Layer, ...] = ()
+    keys: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """For machines."""
+        return asdict(self)
+
+
+_INSTALLS = {
+    "npm": ("npm install --no-audit --no-fund", "npm install --no-audit --no-fund"),
+    "pnpm": ("pnpm install --frozen-lockfile --prefer-offline", "pnpm install"),
+    "yarn": ("yarn install --frozen-lockfile", "yarn install"),
+    "bun": ("bun install --frozen-lockfile", "bun install"),
+}
+_BERRY = ("yarn install --immutable", "yarn install")
+_COMPILE = "python -m compileall -q --invalidation-mode unchecked-hash .venv"
+_PYTHON_INSTALLS = {
+    "uv": ("uv sync --locked --no-dev --no-editable", "uv sync --no-dev --no-editable"),
+    "poetry": ("poetry install --no-interaction --only main --no-root",) * 2,
+    "pdm": ("pdm install --check --prod --no-editable",) * 2,
+    "pipenv": ("pipenv install --deploy --ignore-pipfile", "pipenv install"),
+    "pip": ("uv venv .venv && uv pip install -r requirements.txt", "uv venv .venv && uv pip install ."),
+}
+_RUN_ENV = {
+    "nextjs": {"HOSTNAME": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  a pod's own name would be taken otherwise
+    "astro": {"HOST": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  the pod's network is its own
+    "nuxt": {"HOST": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  the same
+    "sveltekit": {"HOST": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  the same
+}
+_MANIFESTS = (
+    "package.json",
+    ".npmrc",
+    ".yarnrc.yml",
+    "pnpm-workspace.yaml",
+    "requirements.txt",
+    "pyproject.toml",
+    "Pipfile",
+    "go.mod",
+    "go.sum",
+)
+_LEFT_OUT = (".git", ".github", ".env", ".env.*", "node_modules/.cache", "**/__pycache__")
+
+
+def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
+    """The plan of what was detected."""
+    runtime = found.runtime.name
+    start = wishes.start or found.match.start
+    output = wishes.output or found.match.output
+    site = not start
+    scripts_build = _build(tree, found)
+    return BuildPlan(
+        framework=found.framework,
+        runtime=runtime,
+        version=found.runtime.resolved,
+        version_source=f"{found.runtime.source}" + (f" ({found.runtime.requested})" if found.runtime.requested else ""),
+        package_manager=_named(found.package_manager),
+        install=(wishes.install,) if wishes.install else _install(found),
+        build=(wishes.build,) if wishes.build else scripts_build,
+        start=start,
+        output=output if site else "",
+        fallback="/index.html" if site and found.framework == "react-vite" else "",
+        env={} if site else {**_RUN_ENV.get(found.framework, {"NODE_ENV": "production"} if runtime == "node" else {})},
+        layers=_layers(found, output, site=site),
+        keys=tuple(k for k in (*_MANIFESTS, found.package_manager.lockfile if found.package_manager else "") if k in tree.paths),
+        evidence=found.match.evidence,
+        notes=(*found.notes, *(() if start or output else ("how to start it is not known: set startCommand",))),
+    )
+
+
+def _named(manager: PackageManager | None) -> str:
+    if manager is None:
+        return ""
+    return f"{manager.name}{' ' + manager.version if manager.version else ''} ({manager.source})"
+
+
+def _install(found: Detected) -> tuple[str, ...]:
+    manager = found.package_manager
+    if found.runtime.name == "go":
+        return ("go mod download",)
+    if manager is None:
+        return ()
+    if found.runtime.name == "python":
+        locked, loose = _PYTHON_INSTALLS[manager.name]
+        return (locked if manager.lockfile else loose, _COMPILE)
+    locked, loose = _BERRY if manager.name == "yarn" and manager.version[:1] not in {"", "1"} else _INSTALLS[manager.name]
+    return (locked if manager.lockfile else loose,)
+
+
+def _build(tree: Tree, found: Detected) -> tuple[str, ...]:
+    if found.runtime.name == "go":
+        return (f'CGO_ENABLED=0 go build -ldflags="-w -s" -o out ./{found.match.output or "."}'.replace("./.", "."),)
+    if found.framework == "django":
+        return ("python manage.py collectstatic --noinput",) if "STATIC_ROOT" in _settings(tree) else ()
+    if found.runtime.name != "node" or found.package_manager is None:
+        return ()
+    run = f"{found.package_manager.name} run build"
+    if '"build"' not in tree.text("package.json"):
+        return ("npx next build",) if found.framework == "nextjs" else ()
+    if found.framework == "nextjs" and found.match.start == "node server.js":
+        return (f"NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true {run}",)
+    return (run,)
+
+
+def _settings(tree: Tree) -> str:
+    return "".join(
+        tree.text(p) for p in sorted(tree.paths) if p.rpartition("/")[2] in {"settings.py", "base.py", "production.py"}
+    )
+
+
+def _layers(found: Detected, output: str, *, site: bool) -> tuple[Layer, ...]:
+    """Dependencies apart from the app, for they change less often."""
+    if site:
+        return (Layer("site", (output or ".",), _LEFT_OUT),)
+    if found.runtime.name == "go":
+        return (Layer("app", ("out",)),)
+    if found.framework == "nextjs" and found.match.start == "node server.js":
+        standalone = ".next/standalone"
+        return (
+            Layer("dependencies", (f"{standalone}/node_modules",)),
+            Layer("app", (standalone, ".next/static", "public"), (f"{standalone}/node_modules",)),
+        )
+    folder = ".venv" if found.runtime.name == "python" else "node_modules"
+    return (Layer("dependencies", (folder,)), Layer("app", (".",), (folder, *_LEFT_OUT)))
