@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-_PASSED_OVER = frozenset(
+PASSED_OVER = frozenset(
     {
         *("node_modules", ".git", ".hg", ".svn", ".next", ".nuxt", ".svelte-kit", ".astro", ".turbo", ".cache", ".venv", "venv"),
         *("__pycache__", ".tox", ".mypy_cache", ".pytest_cache", ".ruff_cache", "bower_components", "vendor", ".idea", ".vscode"),
@@ -40,7 +40,7 @@ class Folder:
     def _walked(self) -> list[str]:
         found: list[str] = []
         for folder, below, files in os.walk(self.root):
-            below[:] = sorted(d for d in below if d not in _PASSED_OVER and not Path(folder, d).is_symlink())
+            below[:] = sorted(d for d in below if d not in PASSED_OVER and not Path(folder, d).is_symlink())
             here = Path(folder).relative_to(self.root)
             found += [(here / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
             if len(found) > _MOST_FILES:

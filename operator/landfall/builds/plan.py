@@ -33,11 +33,12 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Files of the app that go into the image together: paths, and paths among them that do not."""
+    """Files of the app that go into the image together: paths, and paths among them that do not. What is in `rooted` lies at the root."""
 
     name: str
     include: tuple[str, ...]
     exclude: tuple[str, ...] = ()
+    rooted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +73,19 @@ _INSTALLS = {
     "bun": ("bun install --frozen-lockfile", "bun install"),
 }
 _BERRY = ("yarn install --immutable", "yarn install")
-_COMPILE = "python -m compileall -q --invalidation-mode unchecked-hash .venv"
+# A folder of packages instead of an environment, where the package manager can: it names no interpreter and no place.
+_PACKAGES = ".packages"
+_INTO = f"uv pip install --target {_PACKAGES}"
+_EXPORT = "uv export --quiet {how} --no-dev --no-emit-project --output-file .requirements.txt"
 _PYTHON_INSTALLS = {
-    "uv": ("uv sync --locked --no-dev --no-editable", "uv sync --no-dev --no-editable"),
-    "poetry": ("poetry install --no-interaction --only main --no-root",) * 2,
+    "uv": (
+        f"{_EXPORT.format(how='--locked')} && {_INTO} -r .requirements.txt",
+        f"{_EXPORT.format(how='')} && {_INTO} -r .requirements.txt",
+    ),
+    "pip": (f"{_INTO} -r requirements.txt", f"{_INTO} ."),
+    "poetry": ("POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction --only main --no-root",) * 2,
     "pdm": ("pdm install --check --prod --no-editable",) * 2,
-    "pipenv": ("pipenv install --deploy --ignore-pipfile", "pipenv install"),
-    "pip": ("uv venv .venv && uv pip install -r requirements.txt", "uv venv .venv && uv pip install ."),
+    "pipenv": ("PIPENV_VENV_IN_PROJECT=1 pipenv install --deploy --ignore-pipfile", "PIPENV_VENV_IN_PROJECT=1 pipenv install"),
 }
 _RUN_ENV = {
     "nextjs": {"HOSTNAME": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  a pod's own name would be taken otherwise
@@ -103,7 +110,7 @@ _LEFT_OUT = (".git", ".github", ".env", ".env.*", "node_modules/.cache", "**/__p
 def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
     """The plan of what was detected."""
     runtime = found.runtime.name
-    start = wishes.start or found.match.start
+    start = wishes.start or _started(found)
     output = wishes.output or found.match.output
     site = not start
     scripts_build = _build(tree, found)
@@ -118,7 +125,7 @@ def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
         start=start,
         output=output if site else "",
         fallback="/index.html" if site and found.framework == "react-vite" else "",
-        env={} if site else {**_RUN_ENV.get(found.framework, {"NODE_ENV": "production"} if runtime == "node" else {})},
+        env={} if site else _env(found),
         layers=_layers(found, output, site=site),
         keys=tuple(k for k in (*_MANIFESTS, found.package_manager.lockfile if found.package_manager else "") if k in tree.paths),
         evidence=found.match.evidence,
@@ -132,6 +139,29 @@ def _named(manager: PackageManager | None) -> str:
     return f"{manager.name}{' ' + manager.version if manager.version else ''} ({manager.source})"
 
 
+def _bare(found: Detected) -> bool:
+    """Whether Python's packages are a folder, and no environment."""
+    return found.package_manager is None or found.package_manager.name in {"pip", "uv"}
+
+
+def _compiled(found: Detected) -> str:
+    """Bytecode that holds no times: the same for the same packages."""
+    folder, python = (_PACKAGES, "python3") if _bare(found) else (".venv", ".venv/bin/python")
+    return f"{python} -m compileall -q --invalidation-mode unchecked-hash {folder}"
+
+
+def _started(found: Detected) -> str:
+    if found.runtime.name != "python" or not found.match.start:
+        return found.match.start
+    return f"{'python3' if _bare(found) else '.venv/bin/python'} -m {found.match.start}"
+
+
+def _env(found: Detected) -> dict[str, str]:
+    if found.runtime.name == "python":
+        return {"PYTHONUNBUFFERED": "1", **({"PYTHONPATH": f"/app/{_PACKAGES}"} if _bare(found) else {})}
+    return dict(_RUN_ENV.get(found.framework, {"NODE_ENV": "production"} if found.runtime.name == "node" else {}))
+
+
 def _install(found: Detected) -> tuple[str, ...]:
     manager = found.package_manager
     if found.runtime.name == "go":
@@ -140,7 +170,9 @@ def _install(found: Detected) -> tuple[str, ...]:
         return ()
     if found.runtime.name == "python":
         locked, loose = _PYTHON_INSTALLS[manager.name]
-        return (locked if manager.lockfile else loose, _COMPILE)
+        more = " ".join(found.match.adds)
+        into = _INTO if _bare(found) else "uv pip install --python .venv"
+        return (locked if manager.lockfile else loose, *((f"{into} {more}",) if more else ()), _compiled(found))
     locked, loose = _BERRY if manager.name == "yarn" and manager.version[:1] not in {"", "1"} else _INSTALLS[manager.name]
     return (locked if manager.lockfile else loose,)
 
@@ -169,14 +201,23 @@ def _settings(tree: Tree) -> str:
 def _layers(found: Detected, output: str, *, site: bool) -> tuple[Layer, ...]:
     """Dependencies apart from the app, for they change less often."""
     if site:
-        return (Layer("site", (output or ".",), _LEFT_OUT),)
+        folder = output or "."
+        return (Layer("site", (folder,), _LEFT_OUT, () if folder == "." else (folder,)),)
     if found.runtime.name == "go":
         return (Layer("app", ("out",)),)
     if found.framework == "nextjs" and found.match.start == "node server.js":
-        standalone = ".next/standalone"
+        inside, modules = ".next/standalone", ".next/standalone/node_modules"
         return (
-            Layer("dependencies", (f"{standalone}/node_modules",)),
-            Layer("app", (standalone, ".next/static", "public"), (f"{standalone}/node_modules",)),
+            Layer("dependencies", (modules,), rooted=(inside,)),
+            Layer("app", (inside, ".next/static", "public"), (modules,), (inside,)),
         )
-    folder = ".venv" if found.runtime.name == "python" else "node_modules"
-    return (Layer("dependencies", (folder,)), Layer("app", (".",), (folder, *_LEFT_OUT)))
+    if found.runtime.name == "python":
+        folder = _PACKAGES if _bare(found) else ".venv"
+        return (
+            Layer("dependencies", (folder,), (f"{_PACKAGES}/bin", f"{_PACKAGES}/.lock", "direct_url.json")),
+            Layer("app", (".",), (folder, ".requirements.txt", *_LEFT_OUT)),
+        )
+    return (
+        Layer("dependencies", ("node_modules",), ("node_modules/.cache",)),
+        Layer("app", (".",), ("node_modules", *_LEFT_OUT)),
+    )

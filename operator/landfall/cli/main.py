@@ -18,6 +18,7 @@ import typer
 from rich.console import Console
 
 from landfall.cli import show
+from landfall.cli.build import build
 from landfall.cli.manifests import Bundle, read, request
 from landfall.cli.progress import JsonView, LiveView, PlainView, View
 from landfall.engine.errors import (
@@ -47,7 +48,7 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**.\n\n"
+    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**; and builds apps: **build**.\n\n"
     "The manifests are those that a cluster takes (Connection, Secret, Migration, TablePlan). Secrets can also come from the"
     " environment: LANDFALL_SECRET_{NAME}_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
     "Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.",
@@ -61,6 +62,7 @@ class Output(StrEnum):
     JSON = "json"
 
 
+app.command()(build)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifests, or folders of them.")]
 Name = Annotated[str | None, typer.Option("--name", "-n", help="The Migration, where the manifests hold several.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]

@@ -27,13 +27,17 @@ class PackageManager:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A framework that a tree may be of. `start` is how it is started, where that follows from the tree; `output` where a site ends up."""
+    """A framework that a tree may be of. `start` is how it is started, where that follows from the tree; `output` where a site ends up.
+
+    `adds` are packages that it needs to be served and does not name.
+    """
 
     framework: str
     evidence: tuple[str, ...]
     start: str = ""
     output: str = ""
     notes: tuple[str, ...] = ()
+    adds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

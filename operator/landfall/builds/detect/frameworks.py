@@ -15,8 +15,6 @@ from landfall.builds.detect.node import Node, imports, start_of
 from landfall.builds.detect.python import Application, Python, applications
 from landfall.builds.detect.tree import Tree, first
 
-_SERVERS = ("gunicorn", "uvicorn", "hypercorn", "waitress")
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
@@ -144,10 +142,13 @@ def _among(found: list[Application], said: str) -> tuple[str, ...]:
     return (f"{said}; others are {', '.join(others)}",) if others else ()
 
 
-def _server(facts: Facts) -> tuple[str, ...]:
-    if facts.python and not facts.python.packages & set(_SERVERS):
-        return (f"no server is among its dependencies ({', '.join(_SERVERS)}): one is added",)
-    return ()
+def _added(facts: Facts, server: str) -> tuple[str, ...]:
+    """The server, where the app does not bring it."""
+    return () if _packaged(facts, server) else (server,)
+
+
+def _told_of(added: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{server} is not among its dependencies and is added" for server in added)
 
 
 def _fastapi(facts: Facts) -> Match | None:
@@ -167,8 +168,10 @@ def _fastapi(facts: Facts) -> Match | None:
         *(["--app-dir src"] if app.file.startswith("src/") else []),
     ]
     start = " ".join([*words, "--host 0.0.0.0 --port $PORT"])
-    evidence = ("it depends on fastapi", f"{app.file} makes {app.name}")
-    return Match("python-fastapi", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_server(facts)))
+    evidence, added = ("it depends on fastapi", f"{app.file} makes {app.name}"), _added(facts, "uvicorn")
+    return Match(
+        "python-fastapi", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_told_of(added)), adds=added
+    )
 
 
 def _flask(facts: Facts) -> Match | None:
@@ -180,8 +183,8 @@ def _flask(facts: Facts) -> Match | None:
     app = found[0]
     path = " --pythonpath src" if app.file.startswith("src/") else ""
     start = f"gunicorn --bind 0.0.0.0:$PORT{path} '{app.target}{'()' if app.factory else ''}'"
-    evidence = ("it depends on flask", f"{app.file} makes {app.name}")
-    return Match("flask", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_server(facts)))
+    evidence, added = ("it depends on flask", f"{app.file} makes {app.name}"), _added(facts, "gunicorn")
+    return Match("flask", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_told_of(added)), adds=added)
 
 
 def _django(facts: Facts) -> Match | None:
@@ -202,8 +205,8 @@ def _django(facts: Facts) -> Match | None:
     target = f"{named.group(1)}:{named.group(2)}" if named else f"{folder}.wsgi:application" if folder else ""
     if not target:
         return Match("django", evidence, notes=("no WSGI application was found: set startCommand",))
-    path = " --pythonpath src" if root else ""
-    return Match("django", evidence, start=f"gunicorn --bind 0.0.0.0:$PORT{path} {target}", notes=_server(facts))
+    path, added = " --pythonpath src" if root else "", _added(facts, "gunicorn")
+    return Match("django", evidence, start=f"gunicorn --bind 0.0.0.0:$PORT{path} {target}", notes=_told_of(added), adds=added)
 
 
 # -- others -----------------------------------------------------------------------------------------------------------

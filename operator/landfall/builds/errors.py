@@ -1,0 +1,27 @@
+"""What can go wrong with a build: each names the thing and the way out."""
+
+from __future__ import annotations
+
+
+class BuildError(Exception):
+    """A build that did not come to its end. `advice` says what to do, `log` is the end of what was printed."""
+
+    reason = "BuildFailed"
+
+    def __init__(self, message: str, *, advice: str = "", log: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+        self.log = log
+
+
+class HostileSourceError(BuildError):
+    """The tree points out of itself."""
+
+    reason = "SourceRefused"
+
+
+class UndetectedError(BuildError):
+    """Nobody can say what it is."""
+
+    reason = "FrameworkUnknown"

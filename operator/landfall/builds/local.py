@@ -1,0 +1,115 @@
+"""A build on this machine: a copy of the folder, the plan's commands in it, and the image of what they made. The folder stays as it is."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from landfall.builds import image, layers
+from landfall.builds.advice import advice
+from landfall.builds.errors import BuildError
+from landfall.builds.folder import PASSED_OVER
+from landfall.builds.plan import BuildPlan
+
+_LAST_LINES = 40
+_KEPT = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "XDG_CACHE_HOME",
+)
+_PREFIXES = ("npm_config_", "NPM_CONFIG_", "PIP_", "UV_", "YARN_", "GOPROXY", "GOFLAGS")
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image on this machine."""
+
+    digest: str
+    layers: tuple[layers.Packed, ...]
+
+
+def built(folder: Path, plan: BuildPlan, out: Path, told: Callable[[str], None], base: Path | None = None) -> Built:
+    """Build a folder into an OCI layout. Raises BuildError with the end of the log and what to do."""
+    if (out / "index.json").exists():
+        message = f"{out} holds an image already"
+        raise BuildError(message, advice="Name another folder with --to, or remove it.")
+    with tempfile.TemporaryDirectory(prefix="landfall-build-") as name:
+        work = Path(name) / "app"
+        shutil.copytree(folder, work, symlinks=True, ignore=lambda _, names: PASSED_OVER & set(names))
+        if other := _other_runtime(plan):
+            told(other)
+        for command in (*plan.install, *plan.build):
+            told(f"$ {command}")
+            _run(command, work, told)
+        (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
+        made = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
+    labels = {"landfall.dev/framework": plan.framework, "landfall.dev/runtime": f"{plan.runtime} {plan.version}".strip()}
+    return Built(image.write(out, made, image.Running(plan.start, plan.env, labels), base), made)
+
+
+_ASKED = {"node": ("node", "--version"), "python": ("python3", "--version"), "go": ("go", "version")}
+
+
+def _other_runtime(plan: BuildPlan) -> str:
+    """A build here takes this machine's runtime: what to say where that is not the planned one."""
+    command = _ASKED.get(plan.runtime)
+    if command is None or shutil.which(command[0]) is None:
+        return ""
+    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  one of the table above
+    here = re.search(r"\d+(\.\d+)+", told.stdout + told.stderr)
+    compared = 1 if plan.runtime == "node" else 2
+    if here is None or here.group(0).split(".")[:compared] == plan.version.split(".")[:compared]:
+        return ""
+    return f"note: this machine has {plan.runtime} {here.group(0)}, and the plan says {plan.version}; packages are those for the former"
+
+
+def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed:
+    layer = plan.layers[number]
+    present = tuple(p for p in layer.include if (work / p).exists() or (work / p).is_symlink())
+    packed = layers.packed(work, replace(layer, include=present or layer.include), "/app", out / "layer.tmp")
+    (out / "layer.tmp").rename(image.blob_of(out, packed.digest))
+    return packed
+
+
+def _run(command: str, work: Path, told: Callable[[str], None]) -> None:
+    last: deque[str] = deque(maxlen=_LAST_LINES)
+    process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
+        command,
+        shell=True,
+        cwd=work,
+        env=_environment(os.environ, work),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    )
+    for line in process.stdout or ():
+        last.append(line.rstrip())
+        told(line.rstrip())
+    if process.wait():
+        log = "\n".join(last)
+        message = f"`{command}` ended with status {process.returncode}"
+        raise BuildError(message, advice=advice(log), log=log)
+
+
+def _environment(given: Mapping[str, str], work: Path) -> dict[str, str]:
+    """What a build may know of this machine: where programs and registries are, and no more."""
+    kept = {k: v for k, v in given.items() if k in _KEPT or k.startswith(_PREFIXES)}
+    kept["PATH"] = f"{given.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # what was installed beside us comes last
+    quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "CI": "1"}
+    return {**quiet, "UV_LINK_MODE": "copy", "SOURCE_DATE_EPOCH": "315532801", "PWD": str(work), **kept}

@@ -1,0 +1,114 @@
+"""`landfall build`: what a folder is an app of, how it would be built, and the image of it, with no cluster."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from landfall.builds.detect.detect import detected
+from landfall.builds.detect.found import Undetected
+from landfall.builds.detect.frameworks import NAMES
+from landfall.builds.errors import BuildError, UndetectedError
+from landfall.builds.folder import Folder
+from landfall.builds.local import Built, built
+from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
+
+
+def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The repository, as it was cloned.")],
+    path: Annotated[str, typer.Option("--path", help="The app's folder in it, in a monorepo.")] = ".",
+    plan: Annotated[bool, typer.Option("--plan", help="Say what it is and how it would be built, and build nothing.")] = False,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Where the image goes, as an OCI layout. Default: FOLDER-image beside it.")
+    ] = None,
+    base: Annotated[
+        Path | None, typer.Option("--base", help="OCI layout of the image that goes below. Without one it holds the app alone.")
+    ] = None,
+    framework: Annotated[str, typer.Option("--framework", help=f"One of {', '.join(NAMES)}.")] = "",
+    install: Annotated[str, typer.Option("--install-command", help="Instead of the detected one.")] = "",
+    command: Annotated[str, typer.Option("--build-command", help="Instead of the detected one.")] = "",
+    start: Annotated[str, typer.Option("--start-command", help="Instead of the detected one.")] = "",
+    output_directory: Annotated[str, typer.Option("--output-directory", help="Where the build leaves a site's files.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For machines: the plan, and the digests, as one line each.")] = False,
+) -> None:
+    """Detect what a folder is an app of, build it on this machine, and write its image. The folder stays as it is.
+
+    The same folder gives the same image where its tools allow it: layers hold no times, owners or names of this machine.
+    """
+    root = folder / path
+    try:
+        made = _planned(root, Wishes(framework, install, command, start, output_directory))
+        _show(made, as_json=as_json)
+        if plan:
+            return
+        out = to or folder.resolve().with_name(f"{folder.resolve().name}-image")
+        _result(built(root, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
+    except BuildError as error:
+        _ended(error)
+
+
+def _planned(root: Path, wishes: Wishes) -> BuildPlan:
+    if not root.is_dir():
+        message = f"there is no folder {root}"
+        raise BuildError(message, advice="Correct FOLDER or --path.")
+    tree = Folder(root)
+    found = detected(tree, KNOWN, wishes.framework)
+    if isinstance(found, Undetected):
+        raise UndetectedError(found.message)
+    return planned(tree, found, wishes)
+
+
+def _show(made: BuildPlan, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"type": "plan", **made.as_dict()}) + "\n")
+        return
+    console = Console()
+    console.print(f"[bold]{made.framework}[/], because {escape('; '.join(made.evidence))}")
+    rows = (
+        ("runtime", f"{made.runtime} {made.version}, by {made.version_source}"),
+        ("packages", made.package_manager),
+        ("install", " && ".join(made.install)),
+        ("build", " && ".join(made.build)),
+        ("start", made.start),
+        ("site", made.output),
+        ("layers", "; ".join(f"{layer.name}: {', '.join(layer.include)}" for layer in made.layers)),
+    )
+    for title, text in rows:
+        if text:
+            console.print(f"  {title:9} {escape(text)}", soft_wrap=True)
+    for note in made.notes:
+        console.print(f"  [yellow]note[/]      {escape(note)}", soft_wrap=True)
+
+
+def _line(text: str) -> None:
+    sys.stdout.write(f"    {text}\n")
+
+
+def _quiet(_text: str) -> None:
+    """Machines read the result."""
+
+
+def _result(done: Built, out: Path, *, as_json: bool) -> None:
+    if as_json:
+        told = [{"name": p.name, "digest": p.digest, "diffId": p.diff_id, "size": p.size, "files": p.files} for p in done.layers]
+        sys.stdout.write(json.dumps({"type": "image", "digest": done.digest, "layout": str(out), "layers": told}) + "\n")
+        return
+    console = Console()
+    for packed in done.layers:
+        console.print(f"  layer {packed.name}: {packed.files} files, {packed.size / 1e6:.1f} MB, {packed.digest}", soft_wrap=True)
+    console.print(f"[bold green]built[/] {done.digest} in {escape(str(out))}", soft_wrap=True)
+
+
+def _ended(error: BuildError) -> NoReturn:
+    console = Console(stderr=True)
+    console.print(f"[bold red]{error.reason}:[/] ", end="")
+    console.print(error.message, markup=False, soft_wrap=True)
+    if error.advice:
+        console.print(f"  {error.advice}", markup=False, soft_wrap=True)
+    raise typer.Exit(2 if isinstance(error, UndetectedError) else 1)

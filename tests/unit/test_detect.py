@@ -1,0 +1,410 @@
+"""Detection, on trees that developers really have, and on near misses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from landfall.builds.detect.detect import detected
+from landfall.builds.detect.found import Detected, Undetected
+from landfall.builds.detect.frameworks import NAMES
+from landfall.builds.detect.versions import newest, parts
+from landfall.builds.folder import Folder
+from landfall.builds.plan import KNOWN, Wishes, planned
+from tests.support.trees import Files
+
+
+def package(dependencies: dict[str, str] | None = None, dev: dict[str, str] | None = None, **more: object) -> str:
+    return json.dumps({"name": "app", "dependencies": dependencies or {}, "devDependencies": dev or {}, **more})
+
+
+_VITE = {"scripts": {"dev": "vite", "build": "tsc && vite build"}}
+_MANAGE = "import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')\n"
+
+TREES: dict[str, tuple[dict[str, str], str, str, str]] = {
+    "Vite's template for React and TypeScript": (
+        {
+            "package.json": package({"react": "^19"}, {"vite": "^7"}, **_VITE),
+            "vite.config.ts": "export default defineConfig({ plugins: [react()] })",
+            "index.html": "<div id=root>",
+            "package-lock.json": "{}",
+        },
+        "react-vite",
+        "",
+        "dist",
+    ),
+    "Vite with another output folder": (
+        {"package.json": package({}, {"vite": "^7"}, scripts={"build": "vite build --outDir=build"}), "index.html": ""},
+        "react-vite",
+        "",
+        "build",
+    ),
+    "Vite whose config names the folder": (
+        {
+            "package.json": package({}, {"vite": "^7"}, **_VITE),
+            "vite.config.js": "export default { build: { outDir: './public/app/' } }",
+            "index.html": "",
+        },
+        "react-vite",
+        "",
+        "public/app",
+    ),
+    "create-next-app": (
+        {
+            "package.json": package({"next": "15", "react": "19"}, scripts={"build": "next build", "start": "next start"}),
+            "app/page.tsx": "",
+        },
+        "nextjs",
+        "node server.js",
+        "",
+    ),
+    "Next.js that exports files": (
+        {
+            "package.json": package({"next": "15"}, scripts={"build": "next build"}),
+            "next.config.mjs": "export default { output: 'export' }",
+        },
+        "nextjs",
+        "",
+        "out",
+    ),
+    "Next.js behind a server of its own": (
+        {
+            "package.json": package({"next": "15", "express": "5"}, scripts={"build": "next build", "start": "node srv.js"}),
+            "srv.js": "",
+        },
+        "nextjs",
+        "node srv.js",
+        "",
+    ),
+    "Express with a start script": (
+        {
+            "package.json": package({"express": "^4"}, scripts={"start": "node src/index.js"}),
+            "src/index.js": "const e = require('express')",
+        },
+        "node-express",
+        "node src/index.js",
+        "",
+    ),
+    "Express with nothing but a file": (
+        {"package.json": package({"express": "^4"}), "app.js": 'import express from "express"'},
+        "node-express",
+        "node app.js",
+        "",
+    ),
+    "Express by its main": (
+        {"package.json": package({"express": "^4"}, main="lib/www"), "lib/www.js": "", "server.js": "require('express')"},
+        "node-express",
+        "node lib/www.js",
+        "",
+    ),
+    "FastAPI as its tutorial has it": (
+        {"requirements.txt": "fastapi[standard]>=0.115\n", "main.py": "from fastapi import FastAPI\n\napp = FastAPI()\n"},
+        "python-fastapi",
+        "python3 -m uvicorn main:app --host 0.0.0.0 --port $PORT",
+        "",
+    ),
+    "FastAPI in a package, with uv": (
+        {
+            "pyproject.toml": '[project]\nname="x"\nrequires-python=">=3.12"\ndependencies=["FastAPI","uvicorn"]\n',
+            "uv.lock": "",
+            "app/__init__.py": "",
+            "app/main.py": "import fastapi\napi: fastapi.FastAPI = fastapi.FastAPI(title='x')\n",
+            "tests/test_main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        },
+        "python-fastapi",
+        "python3 -m uvicorn app.main:api --host 0.0.0.0 --port $PORT",
+        "",
+    ),
+    "FastAPI made by a function under src": (
+        {
+            "requirements.txt": "-r base.txt\n",
+            "base.txt": "# what it needs\nfastapi\nuvicorn\n",
+            "src/shop/server.py": "from fastapi import FastAPI\ndef create_app():\n    app = FastAPI()\n    return app\n",
+        },
+        "python-fastapi",
+        "python3 -m uvicorn shop.server:create_app --factory --app-dir src --host 0.0.0.0 --port $PORT",
+        "",
+    ),
+    "Flask": (
+        {
+            "Pipfile": '[packages]\nflask = "*"\ngunicorn = "*"\n',
+            "app.py": "from flask import Flask\napplication = Flask(__name__)\n",
+        },
+        "flask",
+        ".venv/bin/python -m gunicorn --bind 0.0.0.0:$PORT 'app:application'",
+        "",
+    ),
+    "Flask made by a function": (
+        {
+            "requirements.txt": "Flask==3.0\n",
+            "shop/__init__.py": "import flask\ndef create_app():\n    return flask.Flask(__name__)\n",
+        },
+        "flask",
+        "python3 -m gunicorn --bind 0.0.0.0:$PORT 'shop:create_app()'",
+        "",
+    ),
+    "Django": (
+        {
+            "manage.py": _MANAGE,
+            "requirements.txt": "Django>=5\ngunicorn\n",
+            "shop/settings.py": "WSGI_APPLICATION = 'shop.wsgi.application'\nSTATIC_ROOT = 'static'\n",
+        },
+        "django",
+        "python3 -m gunicorn --bind 0.0.0.0:$PORT shop.wsgi:application",
+        "",
+    ),
+    "SvelteKit for Node": (
+        {
+            "package.json": package({}, {"@sveltejs/kit": "2", "@sveltejs/adapter-node": "5", "vite": "7"}, **_VITE),
+            "vite.config.ts": "",
+        },
+        "sveltekit",
+        "node build",
+        "",
+    ),
+    "Nuxt": (
+        {"package.json": package({"nuxt": "4"}, scripts={"build": "nuxt build"})},
+        "nuxt",
+        "node .output/server/index.mjs",
+        "",
+    ),
+    "Astro as files": (
+        {"package.json": package({"astro": "5"}, scripts={"build": "astro build"}), "astro.config.mjs": ""},
+        "astro",
+        "",
+        "dist",
+    ),
+    "Astro on a server": (
+        {"package.json": package({"astro": "5", "@astrojs/node": "9"}, scripts={"build": "astro build"})},
+        "astro",
+        "node dist/server/entry.mjs",
+        "",
+    ),
+    "React Router": (
+        {
+            "package.json": package(
+                {"@react-router/node": "7"}, {"@react-router/dev": "7", "vite": "7"}, scripts={"build": "react-router build"}
+            ),
+            "vite.config.ts": "",
+        },
+        "remix",
+        "react-router-serve ./build/server/index.js",
+        "",
+    ),
+    "Go with its main in cmd": (
+        {"go.mod": "module x\n\ngo 1.24\n", "cmd/web/main.go": "package main\n", "internal/a.go": "package internal\n"},
+        "go",
+        "./out",
+        "",
+    ),
+    "plain files": ({"index.html": "<h1>", "style.css": ""}, "static", "", "."),
+    "a site in public": ({"public/index.html": "<h1>", "README.md": ""}, "static", "", "public"),
+    "Python beside a package.json of formatters": (
+        {
+            "requirements.txt": "fastapi\nuvicorn\n",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+            "package.json": package({}, {"prettier": "3"}),
+        },
+        "python-fastapi",
+        "python3 -m uvicorn main:app --host 0.0.0.0 --port $PORT",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_what_a_tree_is(name: str) -> None:
+    files, framework, start, output = TREES[name]
+    found = detected(Files(files), KNOWN)
+    assert isinstance(found, Detected), found
+    plan = planned(Files(files), found, Wishes())
+    assert (found.framework, plan.start, plan.output) == (framework, start, output)
+    assert found.match.evidence
+    assert plan.install or framework == "static"
+    assert plan.layers
+    assert set(plan.keys) <= set(files)
+
+
+NEAR_MISSES: dict[str, tuple[dict[str, str], str, str]] = {
+    "nothing": ({}, "FrameworkUnknown", "the root has no files"),
+    "Express only on a developer's machine": (
+        {"package.json": package({"react": "19"}, {"express": "4"}), "mock/server.js": "require('express')"},
+        "FrameworkUnknown",
+        "package.json depends on react",
+    ),
+    "a library with Vite for its demo, without a build script": (
+        {"package.json": package({}, {"vite": "7"}), "vite.config.ts": ""},
+        "FrameworkUnknown",
+        "Known are",
+    ),
+    "a misspelled manifest": ({"requirments.txt": "fastapi", "main.py": ""}, "FrameworkUnknown", "looks like requirements.txt"),
+    "a monorepo": (
+        {
+            "package.json": package({}, {"turbo": "2"}),
+            "apps/web/package.json": package({"next": "15"}),
+            "apps/api/pyproject.toml": "",
+        },
+        "FrameworkUnknown",
+        "manifests are in apps/api, apps/web: set path",
+    ),
+    "another language": ({"Gemfile": "", "config.ru": ""}, "FrameworkUnknown", "Gemfile means Ruby"),
+    "a Dockerfile": ({"Dockerfile": "FROM scratch"}, "FrameworkUnknown", "a Dockerfile, which cannot be built"),
+    "a server and a site in one": (
+        {
+            "package.json": package({"express": "5"}, {"vite": "7"}, scripts={"build": "vite build", "start": "node server.js"}),
+            "server.js": "import express from 'express'",
+            "index.html": "",
+        },
+        "FrameworkAmbiguous",
+        "Set build.framework",
+    ),
+    "two frameworks of Python": (
+        {
+            "requirements.txt": "flask\nfastapi\n",
+            "main.py": "from fastapi import FastAPI\napp=FastAPI()",
+            "old.py": "from flask import Flask\napp=Flask('x')",
+        },
+        "FrameworkAmbiguous",
+        "flask",
+    ),
+    "a broken package.json": ({"package.json": "{", "index.html": ""}, "ManifestInvalid", "package.json is not valid JSON"),
+    "a Node that is too old": (
+        {"package.json": package({"next": "12"}, engines={"node": "14.x"})},
+        "RuntimeMissing",
+        "asks for node 14.x, which is not there. There are 20",
+    ),
+    "a Python that is not there": (
+        {"requirements.txt": "fastapi", ".python-version": "2.7.18", "main.py": "from fastapi import FastAPI\napp=FastAPI()"},
+        "RuntimeMissing",
+        ".python-version asks for python 2.7.18",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NEAR_MISSES)
+def test_what_cannot_be_said_says_what_was_looked_at(name: str) -> None:
+    files, reason, told = NEAR_MISSES[name]
+    found = detected(Files(files), KNOWN)
+    assert isinstance(found, Undetected)
+    assert found.reason == reason
+    assert told in found.message
+
+
+def test_a_persons_word_is_not_doubted() -> None:
+    files = NEAR_MISSES["a server and a site in one"][0]
+    found = detected(Files(files), KNOWN, "node-express")
+    assert isinstance(found, Detected)
+    plan = planned(Files(files), found, Wishes(install="npm ci", build="make", start="node dist/x.js"))
+    assert (plan.install, plan.build, plan.start) == (("npm ci",), ("make",), "node dist/x.js")
+    assert isinstance(detected(Files({}), KNOWN, "cobol"), Undetected)
+    bare = detected(Files({"a.txt": ""}), KNOWN, "static")
+    assert isinstance(bare, Detected)
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "install"),
+    [
+        ({"package-lock.json": "{}"}, "npm (package-lock.json)", "npm install --no-audit --no-fund"),
+        (
+            {"pnpm-lock.yaml": "lockfileVersion: '9.0'\n"},
+            "pnpm 9 (pnpm-lock.yaml)",
+            "pnpm install --frozen-lockfile --prefer-offline",
+        ),
+        ({"yarn.lock": "# yarn lockfile v1\n"}, "yarn 1 (yarn.lock)", "yarn install --frozen-lockfile"),
+        ({"yarn.lock": "__metadata:\n", ".yarnrc.yml": ""}, "yarn 4 (yarn.lock)", "yarn install --immutable"),
+        ({"bun.lock": ""}, "bun (bun.lock)", "bun install --frozen-lockfile"),
+        ({}, "npm (default)", "npm install --no-audit --no-fund"),
+    ],
+)
+def test_who_installs_packages_of_node(files: dict[str, str], name: str, install: str) -> None:
+    tree = Files({"package.json": package({"next": "15"}, scripts={"build": "next build"}), **files})
+    found = detected(tree, KNOWN)
+    assert isinstance(found, Detected)
+    plan = planned(tree, found, Wishes())
+    assert (plan.package_manager, plan.install) == (name, (install,))
+    assert ("there is no lock file" in " ".join(plan.notes)) == (not files)
+
+
+def test_what_is_odd_is_noted() -> None:
+    tree = Files(
+        {
+            "package.json": package({"next": "15"}, packageManager="pnpm@9.1.0+sha512.x"),
+            "yarn.lock": "",
+            "package-lock.json": "{}",
+        }
+    )
+    found = detected(tree, KNOWN)
+    assert isinstance(found, Detected)
+    assert found.package_manager is not None
+    assert (found.package_manager.name, found.package_manager.version) == ("pnpm", "9.1.0")
+    assert any("packageManager says pnpm, but the lock file is yarn.lock" in n for n in found.notes)
+    assert any("several package managers" in n for n in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        ("22", "22.20.0"),
+        ("v20.1.0", ""),
+        (">=18", "24.9.0"),
+        (">=18 <23", "22.20.0"),
+        ("^20.9.0 || >=23", "24.9.0"),
+        ("20.x", "20.19.5"),
+        ("~22.20", "22.20.0"),
+        ("18 - 20", "20.19.5"),
+        ("lts/*", "24.9.0"),
+        ("lts/jod", "22.20.0"),
+        ("<=20", "20.19.5"),
+        (">22.20", "24.9.0"),
+        ("*", "24.9.0"),
+        ("16", ""),
+        ("what", ""),
+    ],
+)
+def test_which_node_a_range_means(asked: str, wanted: str) -> None:
+    assert newest(asked, KNOWN["node"]) == wanted
+
+
+_VERSIONS = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).map(lambda v: ".".join(map(str, v)))
+
+
+@given(st.lists(_VERSIONS, min_size=1, max_size=8), st.sampled_from(["^", "~", ">=", "<=", "<", ">", ""]), _VERSIONS)
+def test_ranges_hold_what_they_say(known: list[str], sign: str, asked: str) -> None:
+    found = newest(f"{sign}{asked}", known)
+    assert found == "" or found in known
+    least = parts(asked)
+    fitting = {
+        "": [k for k in known if parts(k) == least],
+        ">=": [k for k in known if parts(k) >= least],
+        ">": [k for k in known if parts(k) > least],
+        "<": [k for k in known if parts(k) < least],
+        "<=": [k for k in known if parts(k) <= least],
+        "~": [k for k in known if parts(k)[:2] == least[:2] and parts(k) >= least],
+        "^": [k for k in known if parts(k) >= least and parts(k)[: 1 if least[0] else 2] == least[: 1 if least[0] else 2]],
+    }[sign]
+    assert (parts(found) if found else None) == max((parts(k) for k in fitting), default=None)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted({p for files, *_ in TREES.values() for p in files})), st.text(max_size=60), max_size=8)
+)
+def test_whatever_is_there_it_answers(files: dict[str, str]) -> None:
+    found = detected(Files(files), KNOWN)
+    assert isinstance(found, Undetected) or found.framework in NAMES
+
+
+def test_a_folder_is_read_without_what_tools_leave_and_without_links(tmp_path: Path) -> None:
+    (tmp_path / "node_modules" / "next").mkdir(parents=True)
+    (tmp_path / "node_modules" / "next" / "package.json").write_text("{}")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "main.py").write_text("x = 1")
+    (tmp_path / "secret").symlink_to("/etc/passwd")
+    (tmp_path / "big.txt").write_bytes(b"x" * (1024 * 1024 + 1))
+    (tmp_path / "bytes.bin").write_bytes(b"\xff\xfe")
+    folder = Folder(tmp_path)
+    assert folder.paths == {"src/main.py", "big.txt", "bytes.bin"}
+    assert [folder.text(p) for p in ("src/main.py", "secret", "big.txt", "bytes.bin", "../x")] == ["x = 1", "", "", "", ""]
