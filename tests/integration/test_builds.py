@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tarfile
@@ -116,6 +117,10 @@ def test_a_plan_builds_nothing_and_a_failure_says_what_to_do(tmp_path: Path) -> 
     unknown = landfall("build", _app(tmp_path / "none", {"Gemfile": ""}))
     assert unknown.returncode == 2
     assert "Gemfile means Ruby" in unknown.stderr
+    packed = shutil.make_archive(str(tmp_path / "shop"), "zip", tmp_path, "shop")
+    assert json.loads(landfall("build", packed, "--plan", "--json").stdout)["framework"] == "node-express"
+    (tmp_path / "rubbish.zip").write_text("no archive")
+    assert "cannot be read" in landfall("build", tmp_path / "rubbish.zip").stderr
     missing = landfall("build", tmp_path / "nowhere")
     assert missing.returncode == 1
     assert "there is no folder" in missing.stderr

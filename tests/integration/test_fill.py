@@ -104,9 +104,10 @@ def _decided(*said: tuple[str, str, str], **more: str) -> tuple[ColumnDecision, 
     return tuple(ColumnDecision("", table, column, decision, **more) for table, column, decision in said)
 
 
-def test_existing_tables_are_matched_filled_and_put_back(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
-    source, target = _maria(maria, fresh), filling.target(pg15, fresh, _TARGET)
-    before = pg15.dump(fresh)
+def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) -> None:
+    """The whole story in one database."""
+    source, target = _maria(maria, fresh), filling.target(server, fresh, _TARGET)
+    before = server.dump(fresh)
     move = run.Move(source, target, FILL)
     plan = move.plan()
     assert not plan.blockers, plan.blockers
@@ -131,7 +132,7 @@ def test_existing_tables_are_matched_filled_and_put_back(maria: MariaDb, pg15: P
     }
     done = move.run()
     assert done.rows == _PEOPLE + _ORDERS
-    with pg15.connect(fresh) as there:
+    with server.connect(fresh) as there:
         found = there.execute(
             b"SELECT id,first_name,last_name,email,active::int,gender,to_char(created_at AT TIME ZONE 'UTC','YYYY-MM-DD HH24:MI:SS.MS'),"
             b"uuid::text,preferences,credit_limit,picture,locale,country FROM customers ORDER BY id"
@@ -148,11 +149,18 @@ def test_existing_tables_are_matched_filled_and_put_back(maria: MariaDb, pg15: P
         more = b"INSERT INTO customers (uuid,first_name,created_at) VALUES (gen_random_uuid(),'x',now()) RETURNING id,preferences"
         assert there.execute(more).fetchone() == (5000, {})
         assert there.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
-    _same_definitions(before, pg15.dump(fresh))
+    _same_definitions(before, server.dump(fresh))
     with pytest.raises(WrittenSinceError, match="customers: 1"):
         roll_back(target, FILL, run_key(source, target, FILL))
     roll_back(target, FILL, run_key(source, target, FILL), discard_writes=True)
-    assert pg15.dump(fresh) == before
+    assert server.dump(fresh) == before
+
+
+@pytest.mark.parametrize("version", ["pg15", "pg18"])
+def test_existing_tables_are_matched_filled_and_put_back(
+    maria: MariaDb, request: pytest.FixtureRequest, fresh: str, version: str
+) -> None:
+    matched_filled_and_put_back(maria, request.getfixturevalue(version), fresh)
 
 
 def _same_definitions(before: str, after: str) -> None:

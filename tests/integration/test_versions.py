@@ -10,6 +10,7 @@ import pytest
 from landfall.engine.options import OnExisting, Options
 from landfall.engine.run.back import roll_back
 from landfall.engine.run.key import run_key
+from tests.integration.test_fill import matched_filled_and_put_back
 from tests.support import checker, kinds
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql, embedded_bin, npm_bin
@@ -84,3 +85,7 @@ def test_what_was_replaced_comes_back(maria: MariaDb, other: PostgreSql, fresh: 
         assert target.execute(b"SELECT count(*) FROM other.codes").fetchone() == (900,)
     roll_back(move.target, options, run_key(move.source, move.target, options))
     assert other.dump(fresh) == before
+
+
+def test_existing_tables_are_filled_and_put_back(maria: MariaDb, other: PostgreSql, fresh: str) -> None:
+    matched_filled_and_put_back(maria, other, fresh)

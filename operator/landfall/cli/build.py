@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -11,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from landfall.builds.archive import unpacked
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.found import Undetected
 from landfall.builds.detect.frameworks import NAMES
@@ -21,7 +25,9 @@ from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
 
 
 def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
-    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The repository, as it was cloned.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER|ARCHIVE", help="The repository as it was cloned, or a zip or tar of it.")
+    ],
     path: Annotated[str, typer.Option("--path", help="The app's folder in it, in a monorepo.")] = ".",
     plan: Annotated[bool, typer.Option("--plan", help="Say what it is and how it would be built, and build nothing.")] = False,
     to: Annotated[
@@ -41,16 +47,26 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
 
     The same folder gives the same image where its tools allow it: layers hold no times, owners or names of this machine.
     """
-    root = folder / path
     try:
-        made = _planned(root, Wishes(framework, install, command, start, output_directory))
-        _show(made, as_json=as_json)
-        if plan:
-            return
-        out = to or folder.resolve().with_name(f"{folder.resolve().name}-image")
-        _result(built(root, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
+        with _opened(folder) as app:
+            made = _planned(app / path, Wishes(framework, install, command, start, output_directory))
+            _show(made, as_json=as_json)
+            if plan:
+                return
+            out = to or folder.resolve().with_name(f"{folder.resolve().name}-image")
+            _result(built(app / path, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
     except BuildError as error:
         _ended(error)
+
+
+@contextlib.contextmanager
+def _opened(source: Path) -> Iterator[Path]:
+    """The folder, or what an archive holds."""
+    if not source.is_file():
+        yield source
+        return
+    with tempfile.TemporaryDirectory(prefix="landfall-archive-") as name:
+        yield unpacked(source, Path(name))
 
 
 def _planned(root: Path, wishes: Wishes) -> BuildPlan:

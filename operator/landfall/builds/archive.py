@@ -1,0 +1,159 @@
+"""Unpacking what somebody sent: a zip or a tar, refused by name where it reaches out of its folder or is larger than it may be.
+
+Nothing is taken from an archive but plain files, folders, and links that stay inside. Sizes are counted as bytes arrive, for what an
+archive says of itself is not believed.
+"""
+
+from __future__ import annotations
+
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from landfall.builds.errors import BuildError, HostileSourceError
+
+_BLOCK = 256 * 1024
+_NAME_OCTETS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an archive may hold: octets in all and in one file, and entries."""
+
+    octets: int = 2 * 1024**3
+    file_octets: int = 512 * 1024**2
+    entries: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One thing in an archive: where it goes, what it is, and how to read it."""
+
+    name: str
+    kind: str
+    link: str = ""
+    runnable: bool = False
+    read: Callable[[], IO[bytes] | None] = lambda: None
+
+
+def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
+    """Unpack into an empty folder; the app's root in it, without the one folder that many archives wrap everything in.
+
+    Raises HostileSourceError for what reaches out or is too large, BuildError for what is no archive.
+    """
+    allowed = limits or Limits()
+    try:
+        _written(_entries(archive), folder, allowed)
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        if isinstance(error, OSError) and not isinstance(error, EOFError) and error.errno:
+            raise
+        message = f"{archive.name} cannot be read: {error}"
+        raise BuildError(
+            message, advice="Send a zip, or a tar with gzip, bzip2 or xz, that is whole and not encrypted."
+        ) from error
+    inside = list(folder.iterdir())
+    return inside[0] if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink() else folder
+
+
+def _entries(archive: Path) -> Iterator[_Entry]:
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            yield from (_of_zip(opened, info) for info in opened.infolist())
+        return
+    with tarfile.open(archive) as tar:
+        yield from (_of_tar(tar, member) for member in tar)
+
+
+def _of_zip(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Entry:
+    mode = info.external_attr >> 16
+    if info.is_dir():
+        return _Entry(info.filename.rstrip("/"), "folder")
+    if stat.S_ISLNK(mode):
+        with opened.open(info) as read:
+            return _Entry(info.filename, "link", read.read(4096).decode("utf-8", "replace"))
+    if mode and stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
+        return _Entry(info.filename, "other")
+    return _Entry(info.filename, "file", runnable=bool(mode & 0o111), read=lambda: opened.open(info))
+
+
+def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
+    if member.isdir():
+        return _Entry(member.name, "folder")
+    if member.issym():
+        return _Entry(member.name, "link", member.linkname)
+    if member.isfile():
+        return _Entry(member.name, "file", runnable=bool(member.mode & 0o111), read=lambda: tar.extractfile(member))
+    return _Entry(member.name, "other")  # hard links and devices: no tool that packs a repository makes them
+
+
+def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
+    left = allowed.octets
+    links: list[tuple[Path, _Entry]] = []
+    for count, entry in enumerate(entries, 1):
+        if count > allowed.entries:
+            message = f"the archive has more than {allowed.entries} entries"
+            raise HostileSourceError(message, advice="Leave out what is not source: node_modules, build results.")
+        if entry.name in {"", ".", "./", "pax_global_header"}:
+            continue
+        place = folder / _safe(entry.name)
+        if entry.kind == "folder":
+            place.mkdir(parents=True, exist_ok=True)
+        elif entry.kind == "link":
+            links.append((place, entry))
+        elif entry.kind == "file":
+            place.parent.mkdir(parents=True, exist_ok=True)
+            left -= _copied(entry, place, min(left, allowed.file_octets), allowed)
+        else:
+            message = f"{_shown(entry.name)} is neither a file nor a folder nor a link"
+            raise HostileSourceError(message, advice="Pack the sources alone.")
+    for place, entry in links:  # last, so that nothing is ever written through one
+        _linked(place, entry, folder)
+
+
+def _safe(name: str) -> PurePosixPath:
+    """The name, if it stays inside. Windows' separators and drives are part of no name here."""
+    path = PurePosixPath(name)
+    odd = "\\" in name or "\0" in name or any(ord(c) < 32 for c in name) or (len(name) > 1 and name[1] == ":")
+    if odd or path.is_absolute() or ".." in path.parts or any(len(p.encode()) > _NAME_OCTETS for p in path.parts):
+        message = f"{_shown(name)} reaches out of the archive, or is no name for a file"
+        raise HostileSourceError(message, advice="Pack the sources from inside their folder.")
+    return path
+
+
+def _shown(name: str) -> str:
+    return repr(name if len(name) <= 120 else f"{name[:117]}…")
+
+
+def _copied(entry: _Entry, place: Path, most: int, allowed: Limits) -> int:
+    source = entry.read()
+    if source is None or place.exists():
+        message = f"{_shown(entry.name)} is there twice" if place.exists() else f"{_shown(entry.name)} cannot be read"
+        raise HostileSourceError(message, advice="Pack every file once.")
+    size = 0
+    with source, place.open("wb") as out:
+        while block := source.read(_BLOCK):
+            size += len(block)
+            if size > most:
+                message = f"unpacked, {_shown(entry.name)} or the whole is larger than it may be ({allowed.file_octets} and {allowed.octets} octets)"
+                raise HostileSourceError(message, advice="Leave out what is not source, or raise the limit.")
+            out.write(block)
+    if entry.runnable:
+        place.chmod(0o755)
+    return size
+
+
+def _linked(place: Path, entry: _Entry, folder: Path) -> None:
+    target = (place.parent / entry.link).resolve()
+    if entry.link.startswith("/") or not target.is_relative_to(folder.resolve()) or place.exists():
+        message = f"{_shown(entry.name)} is a link to {_shown(entry.link)}, out of the archive"
+        raise HostileSourceError(message, advice="Take the link away.")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if not place.parent.resolve().is_relative_to(folder.resolve()):
+        message = f"{_shown(entry.name)} lies behind a link"
+        raise HostileSourceError(message, advice="Take the link away.")
+    place.symlink_to(entry.link)
