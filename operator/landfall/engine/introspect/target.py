@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
-from landfall.engine.options import Options
+from landfall.engine.options import OnExisting, Options
 from landfall.engine.planning.assemble import XML_MISSING, TargetFacts
 from landfall.engine.planning.model import Dependant, Replaced
 from landfall.engine.schema.names import quoted
@@ -40,7 +40,7 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         relations=_names(control, "SELECT relname FROM pg_class WHERE relnamespace=to_regnamespace(%s)", schema),
         types=_names(control, "SELECT typname FROM pg_type WHERE typnamespace=to_regnamespace(%s)", schema),
         routines=_names(control, "SELECT proname FROM pg_proc WHERE pronamespace=to_regnamespace(%s)", schema),
-        in_the_way=tuple(_in_the_way(control, schema, wanted)),
+        in_the_way=tuple(_in_the_way(control, schema, wanted, filled=options.on_existing is OnExisting.FILL)),
         extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
         available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
         problems=tuple(_problems(control, schema)),
@@ -71,7 +71,7 @@ def _problems(control: Control, schema: str) -> Iterable[str]:
         yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
 
 
-def _in_the_way(control: Control, schema: str, wanted: frozenset[str]) -> Iterable[Replaced]:
+def _in_the_way(control: Control, schema: str, wanted: frozenset[str], *, filled: bool) -> Iterable[Replaced]:
     rows = control.rows(
         "SELECT c.oid,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
         " WHERE c.relnamespace=to_regnamespace(%s) AND c.relname=ANY(%s) AND c.relkind IN ('r','p','v','m','f','S')"
@@ -84,7 +84,8 @@ def _in_the_way(control: Control, schema: str, wanted: frozenset[str]) -> Iterab
         if not owned:
             message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
             raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
-        yield Replaced(_KINDS[kind], name, tuple(dependants(control, oid, oids)))
+        found = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
+        yield Replaced(_KINDS[kind], name, tuple(found))
 
 
 def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
@@ -142,10 +143,13 @@ def _publications(control: Control, oid: int, name: str) -> Iterable[Dependant]:
 
 def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
     """What belongs to the table itself and is put on the new one: triggers, policies, row security, rights, owner."""
-    for trigger, definition in control.rows(
-        "SELECT tgname,pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid=%s AND NOT tgisinternal ORDER BY 1", oid
+    for trigger, definition, state in control.rows(
+        "SELECT tgname,pg_get_triggerdef(oid),tgenabled::text FROM pg_trigger WHERE tgrelid=%s AND NOT tgisinternal ORDER BY 1",
+        oid,
     ):
         yield Dependant("trigger", trigger, name, "", definition)
+        if word := {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(state):
+            yield Dependant("trigger state", trigger, name, "", f"ALTER TABLE {name} {word} TRIGGER {quoted(trigger)}")
     for policy, sql in control.rows(_POLICIES, oid):
         yield Dependant("policy", policy, name, "", sql)
     for rule, sql in control.rows(
@@ -172,6 +176,23 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         yield Dependant("grant", f"{privilege}{columns} to {to}", name, "", sql)
 
 
+def _sequence_grants(control: Control, oid: int) -> Iterable[Dependant]:
+    """Rights on the sequences that a table owns. A filled table has sequences of the same names; a replacing one may have none."""
+    with control.transaction():
+        control.run("SET LOCAL search_path=''")
+        rows = control.rows(_SEQUENCE_GRANTS, oid)
+    for sequence, table, grantee, privilege, option in rows:
+        to = "PUBLIC" if grantee == "-" else grantee
+        tail = " WITH GRANT OPTION" if option else ""
+        sql = f"GRANT {privilege} ON SEQUENCE {sequence} TO {to}{tail}"
+        yield Dependant("grant", f"{privilege} on {sequence} to {to}", table, "", sql)
+
+
+_SEQUENCE_GRANTS = (
+    "SELECT s.oid::regclass::text,d.refobjid::regclass::text,a.grantee::regrole::text,a.privilege_type,a.is_grantable FROM pg_class s"
+    " JOIN pg_depend d ON d.classid='pg_class'::regclass AND d.objid=s.oid AND d.deptype='a' AND d.refclassid='pg_class'::regclass,"
+    " aclexplode(s.relacl) a WHERE s.relkind='S' AND d.refobjid=%s AND a.grantee<>s.relowner ORDER BY 1,3,4"
+)
 _LOCK_SLOTS = (
     "SELECT current_setting('max_locks_per_transaction')::int"
     "*(current_setting('max_connections')::int+current_setting('max_prepared_transactions')::int)"

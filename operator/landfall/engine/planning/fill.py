@@ -243,6 +243,9 @@ class _Filling:
                 draft.statements[at] = replace(said, stage=Stage.TABLES)
         self._objects(existing, before=False)
         draft.risks += [r for r in native.risks if r.kind == "Orphans"]
+        for note in target.notes:
+            text = note.replace(" on the source", "")
+            self._warn(Severity.HIGH, "TableFeature", target.name, text, "Approve the plan if that is what you want.")
 
     def _with_raws(self, theirs: TablePlan) -> TablePlan:
         """`jsonb` columns are computed from a staged text, which goes at the cutover."""
