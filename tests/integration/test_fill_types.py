@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from landfall.engine.errors import PlanBlockedError
+from landfall.engine.options import Mode, OnExisting
+from landfall.engine.planning.model import Decision
+from tests.support import checker, filling, kinds
 from tests.support import engine as run
-from tests.support import filling
 from tests.support.filling import Servers
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -144,3 +147,41 @@ def test_values_that_would_not_survive_stop_the_plan_by_name(servers: Servers, f
     assert told in blockers[0][1]
     with pytest.raises(PlanBlockedError, match=told):
         move.run()
+
+
+def test_every_type_of_postgresql_goes_into_the_same_schema(servers: Servers, fresh: str) -> None:
+    """As between two installations of one application: the schema is there, and the rows follow."""
+    server = servers.pg
+    kinds.fill_postgresql(server, server.database(fresh), 6)
+    ends = run.postgresql(server, fresh), run.postgresql(server, server.database(f"{fresh}b"))
+    plain = replace(filling.FILL, exclude_tables=("events*",))  # partitions are not filled
+    run.Move(*ends, replace(plain, on_existing=OnExisting.FAIL, mode=Mode.SCHEMA_ONLY)).run()
+    with server.connect(f"{fresh}b") as target:  # what hangs on the type of a table's rows, or keeps them, is in the way
+        target.execute(b"DROP MATERIALIZED VIEW totals; DROP FUNCTION parents(mood)")
+    move = run.Move(*ends, replace(plain, mode=Mode.DATA_ONLY))
+    assert not move.plan().blockers, move.plan().blockers
+    assert {c.decision for t in move.plan().tables for c in t.columns} == {Decision.AUTO}
+    move.run()
+    with server.connect(fresh) as source, server.connect(f"{fresh}b") as target:
+        for table in (t for t in kinds.POSTGRESQL if not t.startswith("events")):
+            query = f"SELECT t::text FROM {table} t ORDER BY 1".encode()
+            assert source.execute(query).fetchall() == target.execute(query).fetchall(), table
+
+
+def test_every_type_of_mariadb_goes_into_what_a_move_made(servers: Servers, fresh: str) -> None:
+    """The types that a new table gets are among those that fit."""
+    kinds.fill_mariadb(servers.maria, servers.maria.database(fresh), 6)
+    ends = run.mariadb(servers.maria, fresh), run.postgresql(servers.pg, servers.pg.database(fresh))
+    made = run.Move(*ends, replace(filling.FILL, on_existing=OnExisting.FAIL))
+    made.run()
+    with servers.pg.connect(fresh) as target:
+        names = [kinds.target_name(table) for table in kinds.MARIADB]
+        target.execute(f"TRUNCATE {','.join(names)}".encode())
+        target.execute(b"DROP SCHEMA landfall CASCADE")
+    move = run.Move(*ends, replace(filling.FILL, mode=Mode.DATA_ONLY))
+    assert not move.plan().blockers, move.plan().blockers
+    move.run()
+    with servers.pg.connect(fresh) as target:
+        for table, (left, right) in kinds.MARIADB.items():
+            there = checker.mariadb(servers.maria.socket, fresh, table, left)
+            assert checker.difference(there, checker.postgresql(target, kinds.target_name(table), right)) == "", table

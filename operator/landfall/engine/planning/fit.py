@@ -340,6 +340,8 @@ def fitted(mapped: Mapping, column: Column, wanted: Column, engine: str) -> Fit:
     """The mapping of a new table, bent to an existing column. Raises UnfitError where values would not survive it."""
     given, theirs = mapped.target_type, written(wanted)
     kinds = kind_of(given), kind_of(theirs)
+    if engine == Engine.POSTGRESQL and column.type.text == wanted.type.text and not column.type.builtin:
+        return Fit(mapped)  # a type of the same name on both sides
     if given == "{type}" or (engine == Engine.POSTGRESQL and not column.type.builtin):
         return Fit(_enumerated(mapped, column, wanted))
     if wanted.type.labels and kinds[0] is Kind.TEXT:
@@ -377,8 +379,8 @@ def _through(mapped: Mapping, back: str) -> str:
 
 def _enumerated(mapped: Mapping, column: Column, wanted: Column) -> Mapping:
     """An enumeration into one that lists no less, or into a text."""
-    theirs = written(wanted)
-    if kind_of(theirs) is not Kind.TEXT and not wanted.type.labels and spelled(column.type.text) != spelled(theirs):
+    theirs, ours = written(wanted), column.type.underlying or column.type.text
+    if kind_of(theirs) is not Kind.TEXT and not wanted.type.labels and spelled(ours) != spelled(theirs):
         message = f"values of {column.type.text} do not become values of {theirs} without a rule"
         raise UnfitError(message)
     return replace(mapped, target_type=theirs, type_statement="", checks=())
