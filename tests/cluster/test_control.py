@@ -191,7 +191,8 @@ def _helpers(place: Place, namespace: str) -> list[str]:
 
 def test_more_workers_share_one_run(place: Place, documents: list[Object]) -> None:
     name = _name(documents)
-    documents[-1]["spec"]["data"] |= {"workers": 3}
+    # Slow enough that a pod is replaced while there is work: the Job's controller takes its time over a pod that failed.
+    documents[-1]["spec"]["data"] |= {"workers": 3, "limits": {"rowsPerSecond": 300}}
     place.apply(*documents)
     place.wait("two help", lambda: len(_helpers(place, name)) == 2, 40)
     victim = _helpers(place, name)[0]

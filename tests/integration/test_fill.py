@@ -51,6 +51,9 @@ CREATE POLICY own ON customers FOR SELECT USING (email = current_user);
 ALTER TABLE orders REPLICA IDENTITY FULL;
 CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
 CREATE TRIGGER note BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION noted();
+CREATE FUNCTION orders_of(c customers) RETURNS SETOF orders LANGUAGE sql STABLE AS 'SELECT * FROM orders WHERE customer_id = c.id';
+REVOKE ALL ON FUNCTION orders_of(customers) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION orders_of(customers) TO pg_monitor;
 CREATE RULE quiet AS ON DELETE TO visits DO ALSO NOTHING;
 CREATE PUBLICATION changes FOR TABLE orders;
 GRANT SELECT ON customers TO PUBLIC;
@@ -153,6 +156,7 @@ def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) 
         more = b"INSERT INTO customers (uuid,first_name,created_at) VALUES (gen_random_uuid(),'x',now()) RETURNING id,preferences"
         assert there.execute(more).fetchone() == (5000, {})
         assert there.execute(b"SELECT count(*) FROM spenders").fetchone() == (_PEOPLE,)
+        assert there.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
     _same_definitions(before, server.dump(fresh))
     with pytest.raises(WrittenSinceError, match="customers: 1"):
         roll_back(target, FILL, run_key(source, target, FILL))

@@ -156,8 +156,8 @@ def test_every_type_of_postgresql_goes_into_the_same_schema(servers: Servers, fr
     ends = run.postgresql(server, fresh), run.postgresql(server, server.database(f"{fresh}b"))
     plain = replace(filling.FILL, exclude_tables=("events*",))  # partitions are not filled
     run.Move(*ends, replace(plain, on_existing=OnExisting.FAIL, mode=Mode.SCHEMA_ONLY)).run()
-    with server.connect(f"{fresh}b") as target:  # what hangs on the type of a table's rows, or keeps them, is in the way
-        target.execute(b"DROP MATERIALIZED VIEW totals; DROP FUNCTION parents(mood)")
+    with server.connect(f"{fresh}b") as target:  # it keeps rows, and is in the way
+        target.execute(b"DROP MATERIALIZED VIEW totals")
     move = run.Move(*ends, replace(plain, mode=Mode.DATA_ONLY))
     assert not move.plan().blockers, move.plan().blockers
     assert {c.decision for t in move.plan().tables for c in t.columns} == {Decision.AUTO}

@@ -230,6 +230,7 @@ def _detach(control: Control, plan: Plan) -> None:
 
 def _attach(control: Control, plan: Plan) -> None:
     """Put on the new tables what hung on the replaced ones. The statements carry full names, which are the new ones now."""
+    control.run("SET LOCAL check_function_bodies=off")
     for replaced in plan.replaced:
         for dependant in replaced.dependants:
             if not dependant.attach:
@@ -296,6 +297,7 @@ def cut_back(ledger: Ledger, record: RunRecord, plan: Plan, check: Callable[[], 
         control.run(f"REVOKE ALL ON SCHEMA {quoted(record.undone_schema)} FROM PUBLIC")
         _move(control, new, plan.target_schema, record.undone_schema)
         _move(control, old, record.kept_schema, plan.target_schema)
+        control.run("SET LOCAL check_function_bodies=off")
         if old:
             control.run(f"DROP SCHEMA {quoted(record.kept_schema)} RESTRICT")
         for replaced in plan.replaced:

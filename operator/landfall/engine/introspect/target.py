@@ -96,6 +96,7 @@ def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Depend
         yield from _views(control, oid, name, moving)
         yield from _foreign_keys(control, oid, name, moving)
         yield from _publications(control, oid, name)
+        yield from _functions(control, oid, name)
         yield from _attached(control, oid, name)
         yield from _unsupported(control, oid, name)
 
@@ -214,15 +215,38 @@ _POLICIES = (
 )
 
 
+def _functions(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    """Functions over the type of the table's rows: taken off and put on again, with their owner and rights.
+
+    Those of which something else depends cannot be taken off. One that means several tables is told for each.
+    """
+    for function, definition, kind, owner, used, grants in control.rows(_FUNCTIONS, oid, oid, oid):
+        if kind not in {"f", "p"} or used:
+            yield Dependant("function", function, name, "", "", supported=False)
+            continue
+        word = "PROCEDURE" if kind == "p" else "FUNCTION"
+        yield Dependant("function", function, name, f"DROP {word} IF EXISTS {function} RESTRICT", definition.rstrip())
+        told = [f"ALTER {word} {function} OWNER TO {owner}"] if owner else []
+        told += [f"REVOKE ALL ON {word} {function} FROM PUBLIC", *grants] if grants is not None else []
+        for sql in told:
+            yield Dependant("right on a function", function, name, "SELECT 1", sql)
+
+
+_FUNCTIONS = (
+    "SELECT p.oid::regprocedure::text,CASE WHEN p.prokind IN ('f','p') THEN pg_get_functiondef(p.oid) END,p.prokind::text,"
+    " CASE WHEN p.proowner<>current_user::regrole THEN quote_ident(pg_get_userbyid(p.proowner)) END,"
+    " EXISTS (SELECT 1 FROM pg_depend u WHERE u.refclassid='pg_proc'::regclass AND u.refobjid=p.oid AND u.deptype<>'e'),"
+    " CASE WHEN p.proacl IS NOT NULL THEN ARRAY(SELECT format('GRANT EXECUTE ON %%s %%s TO %%s%%s',"
+    "  CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,p.oid::regprocedure,"
+    "  CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
+    "  FROM aclexplode(p.proacl) a WHERE a.grantee<>p.proowner ORDER BY 1) END"
+    " FROM pg_proc p WHERE p.oid IN (SELECT d.objid FROM pg_depend d WHERE d.classid='pg_proc'::regclass AND ("
+    " (d.refclassid='pg_class'::regclass AND d.refobjid=%s) OR (d.refclassid='pg_type'::regclass AND d.refobjid IN"
+    " (SELECT reltype FROM pg_class WHERE oid=%s UNION SELECT typarray FROM pg_type WHERE typrelid=%s)))) ORDER BY 1"
+)
+
+
 def _unsupported(control: Control, oid: int, name: str) -> Iterable[Dependant]:
-    rows = control.rows(
-        "SELECT d.objid::regprocedure::text FROM pg_depend d WHERE d.classid='pg_proc'::regclass AND ("
-        " (d.refclassid='pg_class'::regclass AND d.refobjid=%s) OR (d.refclassid='pg_type'::regclass AND d.refobjid IN"
-        " (SELECT reltype FROM pg_class WHERE oid=%s UNION SELECT typarray FROM pg_type WHERE typrelid=%s))) ORDER BY 1",
-        *(oid, oid, oid),
-    )
-    for (function,) in rows:
-        yield Dependant("function", function, name, "", "", supported=False)
     rows = control.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent=%s", oid)
     for (child,) in rows:
         yield Dependant("partition or child table", child, name, "", "", supported=False)

@@ -340,17 +340,9 @@ def fitted(mapped: Mapping, column: Column, wanted: Column, engine: str) -> Fit:
     """The mapping of a new table, bent to an existing column. Raises UnfitError where values would not survive it."""
     given, theirs = mapped.target_type, written(wanted)
     kinds = kind_of(given), kind_of(theirs)
-    if engine == Engine.POSTGRESQL and column.type.text == wanted.type.text and not column.type.builtin:
-        return Fit(mapped)  # a type of the same name on both sides
-    if given == "{type}" or (engine == Engine.POSTGRESQL and not column.type.builtin):
-        return Fit(_enumerated(mapped, column, wanted))
-    if wanted.type.labels and kinds[0] is Kind.TEXT:
-        told = f"only the values that {theirs} lists"
-        return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)")), reasons=(told,))
-    if kinds == (Kind.BYTES, Kind.UUID) and engine in {Engine.MYSQL, Engine.MARIADB}:
-        return Fit(_binary_uuid(mapped, column), reasons=("16 octets are a UUID",))
-    if theirs == "jsonb" and kinds[0] in {Kind.JSON, Kind.TEXT} and given != "jsonb":
-        return _jsonb(mapped, engine)
+    special = _special(mapped, column, wanted, kinds, engine)
+    if special:
+        return special
     if spelled(given) == spelled(theirs):
         return Fit(replace(mapped, checks=()))
     back = _BACK[kinds](given, theirs) if kinds in _BACK else None
@@ -358,6 +350,23 @@ def fitted(mapped: Mapping, column: Column, wanted: Column, engine: str) -> Fit:
         message = f"values of {given} do not become values of {theirs} without a rule"
         raise UnfitError(message)
     return _bent(mapped, back, kinds, theirs, engine)
+
+
+def _special(mapped: Mapping, column: Column, wanted: Column, kinds: tuple[Kind, Kind], engine: str) -> Fit | None:
+    """What is more than a cast: types of a user's own, lists of values, UUIDs in octets, documents."""
+    native, theirs = engine == Engine.POSTGRESQL, written(wanted)
+    if native and column.type.text == wanted.type.text and not column.type.builtin:
+        return Fit(mapped)  # a type of the same name on both sides
+    if mapped.target_type == "{type}" or (native and not column.type.builtin):
+        return Fit(_enumerated(mapped, column, wanted))
+    if wanted.type.labels and kinds[0] is Kind.TEXT:
+        told = f"only the values that {theirs} lists"
+        return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)")), reasons=(told,))
+    if kinds == (Kind.BYTES, Kind.UUID) and engine in {Engine.MYSQL, Engine.MARIADB}:
+        return Fit(_binary_uuid(mapped, column), reasons=("16 octets are a UUID",))
+    if theirs == "jsonb" and kinds[0] in {Kind.JSON, Kind.TEXT} and mapped.target_type != "jsonb":
+        return _jsonb(mapped, engine)
+    return None
 
 
 def _bent(mapped: Mapping, back: str, kinds: tuple[Kind, Kind], theirs: str, engine: str) -> Fit:
