@@ -6,6 +6,8 @@ archive says of itself is not believed.
 
 from __future__ import annotations
 
+import errno
+import os
 import stat
 import tarfile
 import zipfile
@@ -113,6 +115,18 @@ def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
             raise HostileSourceError(message, advice="Pack the sources alone.")
     for place, entry in links:  # last, so that nothing is ever written through one
         _linked(place, entry, folder)
+    for place, entry in links:
+        if _goes_round(place):
+            message = f"{_shown(entry.name)} is a link that leads back to itself"
+            raise HostileSourceError(message, advice="Take the link away.")
+
+
+def _goes_round(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _safe(name: str) -> PurePosixPath:
@@ -148,12 +162,12 @@ def _copied(entry: _Entry, place: Path, most: int, allowed: Limits) -> int:
 
 
 def _linked(place: Path, entry: _Entry, folder: Path) -> None:
-    target = (place.parent / entry.link).resolve()
+    target = Path(os.path.realpath(place.parent / entry.link))  # which, unlike resolve(), takes links that go round in circles
     if entry.link.startswith("/") or not target.is_relative_to(folder.resolve()) or place.exists():
         message = f"{_shown(entry.name)} is a link to {_shown(entry.link)}, out of the archive"
         raise HostileSourceError(message, advice="Take the link away.")
     place.parent.mkdir(parents=True, exist_ok=True)
-    if not place.parent.resolve().is_relative_to(folder.resolve()):
+    if not Path(os.path.realpath(place.parent)).is_relative_to(folder.resolve()):
         message = f"{_shown(entry.name)} lies behind a link"
         raise HostileSourceError(message, advice="Take the link away.")
     place.symlink_to(entry.link)

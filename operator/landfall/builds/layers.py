@@ -95,7 +95,7 @@ def _above(place: str) -> Iterator[str]:
 def _chosen(root: Path, layer: Layer) -> Iterator[Path]:
     for include in layer.include:
         start = root / include
-        if not start.exists() or not start.resolve().is_relative_to(root.resolve()):
+        if not start.exists() or not Path(os.path.realpath(start)).is_relative_to(root.resolve()):
             if start.is_symlink():
                 message = f"{include} is a link out of the app"
                 raise HostileSourceError(message, advice="Take the link away.")
@@ -128,7 +128,7 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
         return
     if source.is_symlink():
         target = os.readlink(source)  # noqa: PTH115  the text of the link, not a path
-        inside = not target.startswith("/") and (source.parent / target).resolve().is_relative_to(root.resolve())
+        inside = not target.startswith("/") and Path(os.path.realpath(source.parent / target)).is_relative_to(root.resolve())
         if not inside and not _INTERPRETER.fullmatch(target):
             message = f"{path} is a link to {target}, out of the app"
             raise HostileSourceError(message, advice="Take the link away.")
