@@ -380,3 +380,30 @@ def test_a_rehearsal_leaves_the_existing_tables_empty(maria: MariaDb, pg15: Post
     done = Rehearsal(move.source, move.target, move.options, lambda _: None)
     assert done.run("test", move.plan()).rows == 499
     assert pg15.dump(fresh) == before
+
+
+def test_what_of_the_source_stays_behind_has_its_line(pg15: PostgreSql, fresh: str) -> None:
+    made = """
+    CREATE TYPE mood AS ENUM ('a'); CREATE TABLE t (id serial PRIMARY KEY, m mood);
+    CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE TRIGGER w BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION f();
+    CREATE POLICY p ON t USING (true);
+    INSERT INTO t (m) VALUES ('a');
+    """
+    there = "CREATE TYPE mood AS ENUM ('a'); CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m mood)"
+    source = filling.target(pg15, f"{fresh}s", made)
+    move = run.Move(source, filling.target(pg15, fresh, there), FILL)
+    told = {(r.kind, r.affected) for r in move.plan().risks}
+    assert {("NotCarried", "t.w"), ("NotCarried", "t.p"), ("ObjectKept", "mood"), ("ObjectKept", "g()")} <= told
+    assert not move.plan().blockers, move.plan().blockers
+    assert move.run().rows == 1
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT g(),count(*) FROM pg_proc WHERE proname='f'").fetchone() == (2, 1)
+        assert target.execute(
+            b"SELECT count(*) FROM pg_class WHERE relkind='S' AND relnamespace='public'::regnamespace"
+        ).fetchone() == (1,)
+        assert target.execute(b"INSERT INTO t (m) VALUES ('a') RETURNING id").fetchone() == (2,)
+    only = run.Move(source, filling.target(pg15, f"{fresh}o", there), replace(FILL, mode=Mode.DATA_ONLY))
+    (line,) = [r.description for r in only.plan().risks if r.kind == "NotCarried"]
+    assert "2 of kind function" in line

@@ -6,6 +6,7 @@ So nobody sees half of it, and going back puts the empty table back.
 
 from __future__ import annotations
 
+import collections
 import hashlib
 import json
 import re
@@ -19,11 +20,12 @@ from landfall.engine.planning import build, structure
 from landfall.engine.planning.build import Census, Counterpart, Draft, selected
 from landfall.engine.planning.fit import DESCRIBED, OVERRIDE, Fit, UnfitError, fitted, raw_name, recast, written
 from landfall.engine.planning.model import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
-from landfall.engine.schema.model import Catalog, Column, ForeignKey, Table
+from landfall.engine.schema.model import Catalog, Column, ForeignKey, SourceObject, Table
 from landfall.engine.schema.names import quoted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
+_OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
 
 
 def as_read(catalog: Catalog, counterparts: Counterparts, *, native: bool) -> Catalog:
@@ -68,8 +70,6 @@ def reduced(draft: Draft) -> None:
         return
     catalog, mode = draft.catalog, draft.options.mode
     there = {t.name for t in draft.existing.tables} | {v.name for v in draft.existing.views}
-    there_too = {o.name for o in draft.existing.objects}
-    filled = {name for _, name in draft.counterparts}
     views = []
     for view in catalog.views:
         if mode is Mode.DATA_ONLY or draft.spelled(view.name) in there:
@@ -77,8 +77,43 @@ def reduced(draft: Draft) -> None:
             draft.warn(Severity.INFO, "ViewKept", view.name, text, "Nothing to do.")
         else:
             views.append(view)
-    objects = tuple(o for o in catalog.objects if o.table not in filled and (o.name not in there_too or o.table))
-    draft.catalog = replace(catalog, views=tuple(views), objects=objects if mode is Mode.FULL else ())
+    kept = _kept(draft, catalog, draft.existing) if mode is Mode.FULL else _none(draft, catalog)
+    draft.catalog = replace(catalog, views=tuple(views), objects=kept)
+
+
+def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObject, ...]:
+    """The source's objects without those that the target, or one of its tables, has its own of; each of these has its line."""
+    filled = {name for _, name in draft.counterparts}
+    owned = {o.name for o in catalog.objects if o.kind == "ownership" and o.table in filled}
+    there = {(o.kind, o.name) for o in existing.objects}
+    kept = []
+    for thing in catalog.objects:
+        label = f"{thing.table}.{thing.name}" if thing.table else f"{thing.name}{thing.signature}"
+        if not thing.definition:
+            kept.append(thing)  # what cannot be carried anyway is told as ever
+        elif thing.table in filled and thing.kind not in _OF_THE_DEFINITION:
+            text = f"the source's {thing.kind} is not carried: the existing table keeps its own"
+            draft.warn(
+                Severity.LOW, "NotCarried", label, text, "Re-create it by hand if the new application does not do what it did."
+            )
+        elif not thing.table and (thing.kind, thing.name) in there and thing.name not in owned:
+            draft.warn(
+                Severity.INFO, "ObjectKept", label, f"the target has a {thing.kind} of this name, which stays", "Nothing to do."
+            )
+        elif thing.table not in filled and thing.name not in owned:
+            kept.append(thing)
+    return tuple(kept)
+
+
+def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
+    """With DataOnly nothing besides rows is carried; how much stays behind is told."""
+    counts = collections.Counter(o.kind for o in catalog.objects if o.kind not in _OF_THE_DEFINITION)
+    if counts:
+        told = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(counts.items()))
+        draft.warn(
+            Severity.INFO, "NotCarried", "schema", f"DataOnly carries rows alone; what stays behind: {told}", "Nothing to do."
+        )
+    return ()
 
 
 def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
@@ -289,7 +324,7 @@ class _Filling:
     def _about(self, label: str) -> None:
         """What a person should know of the existing table."""
         target = self.counterpart.table
-        text = f"the empty table is filled from {label}; its own definition, indexes and keys stay as they are"
+        text = f"the empty table is filled from {label}; its own definition, indexes, keys and triggers stay, and those of the source are not carried"
         self._warn(Severity.INFO, "Filled", target.name, text, "Rollback puts the empty table back.")
         if self.counterpart.occupied:
             advice = "Empty it, use onExisting: Replace, or exclude the source table."
