@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError
+from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError, ValueRefusedError
 from landfall.engine.options import Options
+from landfall.engine.run.back import roll_back
+from landfall.engine.run.key import run_key
 from tests.support import checker
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
@@ -95,3 +97,25 @@ def test_a_full_disk_is_named_and_the_run_goes_on_once_there_is_room(
         subprocess.run(["umount", folder], check=True)
         folder.rmdir()
     del tmp_path
+
+
+def test_a_kind_of_value_that_came_after_the_plan_asks_for_a_policy(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    maria.sql("CREATE TABLE t (id INT PRIMARY KEY, note TEXT) CHARACTER SET utf8mb4", maria.database(fresh))
+    maria.sql("INSERT INTO t SELECT seq,'x' FROM seq_1_to_500", fresh)
+    move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)))
+    assert not move.plan().to_review
+
+    def write() -> None:
+        maria.sql("UPDATE t SET note=CONCAT('a',CHAR(0),'b') WHERE id=77", fresh)
+
+    move.at = {"copying": write}
+    with pytest.raises(ValueRefusedError) as refused:
+        move.run()
+    assert "Plan again: a policy for this column" in refused.value.advice
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM pg_class WHERE relnamespace='public'::regnamespace").fetchone() == (0,)
+    roll_back(move.target, move.options, run_key(move.source, move.target, move.options))
+    again = move.again()
+    again.at = {}
+    assert f"NulByte: {fresh}.t.note" in again.plan().to_review
+    assert again.run().rows == 500
