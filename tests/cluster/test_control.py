@@ -103,6 +103,27 @@ def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: lis
     assert f"resuming from checkpoint {name}.item/" in told
 
 
+def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents: list[Object]) -> None:
+    name = _name(documents)
+    documents[-1]["spec"]["desiredState"] = "Paused"
+    place.apply(*documents)
+    place.until(name, "shop", "Paused")
+    documents[-1]["spec"]["desiredState"] = "Completed"
+    documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "far", "verb": "start", "from": "validation"}'}
+    place.apply(*documents)
+    refused = place.until(name, "shop", "RequestRefused")
+    assert "proves nothing beyond data_transfer" in str(refused["status"]["conditions"])
+    assert _runs(place, name) == []
+    documents[-1]["metadata"]["annotations"] = {
+        "landfall.dev/request": '{"id": "near", "verb": "start", "from": "data_transfer"}'
+    }
+    documents[-1]["spec"]["data"]["limits"] = {}
+    place.apply(*documents)
+    done = place.until(name, "shop", "Completed")
+    assert done["status"]["lastHandledRequest"] == "near"
+    place.settled(name, _ROWS)
+
+
 def test_a_cancellation_by_force_waits_for_no_worker(place: Place, documents: list[Object]) -> None:
     """The worker is frozen, as on a node that nobody reaches: without force its word is awaited for half a minute."""
     name = _name(documents)

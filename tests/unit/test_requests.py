@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from landfall.api.request import requested
+from landfall.api.request import Request, requested
+from landfall.core.migration.decide import decide
+from landfall.core.migration.observed import JobSeen
+from landfall.core.migration.requests import handled
+from tests.support.migrations import RUNNING, started
 
 
 @pytest.mark.parametrize(
@@ -21,3 +27,19 @@ def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, to
     assert found is None
     assert told in problem
     assert '"verb": "rehearse"' in problem
+
+
+def test_a_start_from_what_is_not_proven_is_refused_and_stays_pending() -> None:
+    """Not even a paused run goes on before the request is corrected; one that works is not disturbed."""
+    job = JobSeen("shop-1-run-1", "run", 1, "i", suspended=True)
+    paused = started(replace(RUNNING, jobs=(*RUNNING.jobs[:-1], job)))
+    far = replace(paused, request=Request.model_validate({"id": "9", "verb": "start", "from": "validation"}))
+    assert decide(far).ready[1] == "RequestRefused"
+    assert decide(far).act is None
+    assert handled(far) == ""
+    near = replace(paused, request=Request.model_validate({"id": "9", "verb": "start", "from": "data_transfer"}))
+    assert decide(near).act is not None
+    assert handled(near) == "9"
+    working = replace(far, jobs=RUNNING.jobs)
+    assert decide(working).ready[1] != "RequestRefused"
+    assert handled(working) == "9"

@@ -10,12 +10,15 @@ _PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")
 _PROVEN = {"copying": 1, "indexing": 2, "comparing": 2}
 
 
-def request_impossible(seen: Observed) -> Decision | None:
-    """An annotation that is no request, or a start from where nothing is proven."""
-    if seen.request_problem:
-        return parts.stalled("RequestInvalid", seen.request_problem)
-    asked = seen.pending
-    if not asked or asked.verb != "start" or asked.from_ is None:
+def request_invalid(seen: Observed) -> Decision | None:
+    """An annotation that is no request."""
+    return parts.stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
+
+
+def start_refused(seen: Observed) -> Decision | None:
+    """A start from where nothing is proven: refused before anything goes on. A run that works is not disturbed by it."""
+    asked, active = seen.pending, seen.active
+    if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
         return None
     reached = _PROVEN.get(seen.state, 0)
     if _PHASE_NAMES.index(asked.from_) <= reached:
@@ -46,5 +49,6 @@ def handled(seen: Observed) -> str:
     last = seen.last("plan")
     planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
     rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)
-    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": bool(seen.state)}[asked.verb]
+    started = bool(seen.state) and start_refused(seen) is None
+    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": started}[asked.verb]
     return asked.id if done else before
