@@ -176,11 +176,10 @@ class _Filling:
         draft, table, target = self.draft, self.table, self.counterpart.table
         columns = tuple(self._column(c) for c in table.columns)
         planned = build.planned_table(draft, self.number, table, target.name, columns)
-        key = planned.row_key if all(_keeps_order(c) for c in columns if c.source in planned.row_key) else ()
         form = "text" if draft.native and any(c.target_type != c.source_type for c in columns if c.moved) else planned.form
         self._structure()
         self._about(planned.label)
-        return replace(planned, row_key=key, form=form, counters=self._counters(columns))
+        return replace(planned, form=form, counters=self._counters(columns))
 
     def _warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
         self.draft.warn(severity, kind, affected, description, mitigation)
@@ -363,10 +362,6 @@ class _Filling:
 def _counts_truths(draft: Draft, wanted: Column) -> bool:
     """Whether 0 and 1 are wanted and nothing else; of SQLite's values the type of a new column says that already."""
     return kind_of(written(wanted)) is Kind.BOOLEAN and draft.catalog.engine != Engine.SQLITE
-
-
-def _keeps_order(column: ColumnPlan) -> bool:
-    return column.moved and bool(column.target)
 
 
 def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:
