@@ -25,7 +25,7 @@ def _message(migration: Object) -> str:
 
 
 def test_two_migrations_at_one_target(place: Place, fresh: str) -> None:
-    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 20}, "batchSize": 100, "parallelism": 1})
+    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 2}, "batchSize": 100, "parallelism": 1})
     place.apply(*documents)
     place.wait("it works", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0)
     other = copy.deepcopy(documents[-1])
