@@ -52,7 +52,7 @@ def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
     try:
         _written(_entries(archive), folder, allowed)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
-        if isinstance(error, OSError) and not isinstance(error, EOFError) and error.errno:
+        if isinstance(error, OSError) and error.errno:
             raise
         message = f"{archive.name} cannot be read: {error}"
         raise BuildError(

@@ -24,7 +24,6 @@ _EPOCH = 315_532_800  # 1980: the first year that every archive can write
 _SPAN = 40 * 365 * 86_400
 _LEVEL = 1
 _INTERPRETER = re.compile(r"/usr/(local/)?bin/python3(\.\d+)?")  # an environment's own, which run images have at the same place
-_BLOCK = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,8 +146,6 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
 
 def _moment(file: Path) -> int:
     """A time that is the same for the same content."""
-    found = hashlib.sha256()
     with file.open("rb") as read:
-        while block := read.read(_BLOCK):
-            found.update(block)
+        found = hashlib.file_digest(read, "sha256")
     return _EPOCH + int.from_bytes(found.digest()[:6]) % _SPAN

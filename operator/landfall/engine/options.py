@@ -161,3 +161,7 @@ class Options:
     freeze_limit_seconds: int = 60
     quiesced: bool = False
     rehearsal: str = ""
+
+    def decided(self, schema: str, table: str, column: str) -> ColumnDecision | None:
+        """A person's word on a column of the source."""
+        return next((d for d in self.decisions if d.is_of(schema, table, column)), None)

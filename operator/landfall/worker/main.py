@@ -335,10 +335,6 @@ class _Watch:
         )
 
 
-def _gravest(plan: Plan) -> list[PlannedRisk]:
-    return sorted(plan.risks, key=lambda r: -list(Severity).index(r.severity))
-
-
 def _risk(risk: PlannedRisk) -> Risk:
     return Risk(
         severity=risk.severity.value.capitalize(),
@@ -351,7 +347,7 @@ def _risk(risk: PlannedRisk) -> Risk:
 
 def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
     """A table in numbers, with what is to be known of it under its name in the source or in the target."""
-    mine = [r for r in _gravest(plan) if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
+    mine = [r for r in plan.risks if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
     return TableSummary(
         columns=len(table.columns),
         relationships=table.estimates.get("relationships", 0),
@@ -391,7 +387,7 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
         estimated_index_seconds=plan.estimates.get("indexSeconds", 0),
         estimated_validation_seconds=plan.estimates.get("validationSeconds", 0),
         estimated_cutover_seconds=plan.estimates.get("cutoverSeconds", 0),
-        risks=tuple(_risk(r) for r in _gravest(plan)[:_SHOWN_RISKS]),
+        risks=tuple(_risk(r) for r in plan.risks[:_SHOWN_RISKS]),
     )
     return {
         "plan": summary,

@@ -119,9 +119,8 @@ def cut_over(
             message = f"target: {left[0].kind.lower()} {left[0].name} did not leave the staging schema"
             raise EngineError(message)
         control.run(f"DROP SCHEMA {quoted(record.stage_schema)} RESTRICT")
-        kept = {
-            control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled
-        }  # whose rights are as they were, and no others
+        # The rights on a filled table are as they were, and no others.
+        kept = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
         _default_rights(control, plan.target_schema, [m for m in moving if m.name not in kept])
         _attach(control, plan)
         _record_moved(ledger, lease.key, "new", moving)

@@ -25,9 +25,14 @@ _SENT = {"numeric": "numeric_send", "double precision": "float8send", "real": "f
 CSV = r"(FORMAT csv, DELIMITER E'\x02', QUOTE E'\x01', ESCAPE E'\x01', NULL '')"
 
 
+def operand(column: Column) -> str:
+    """What is read for a column: itself, or the expression that a person put in its place."""
+    return f"({column.expression})" if column.expression else quoted(column.name)
+
+
 def mapping(column: Column) -> Mapping:
     """The same column in another PostgreSQL."""
-    c = f"({column.expression})" if column.expression else quoted(column.name)
+    c = operand(column)
     return Mapping(
         target_type=column.type.text,
         copy=c,

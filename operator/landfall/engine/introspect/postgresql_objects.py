@@ -6,6 +6,7 @@ from landfall.engine.connect.postgresql import Cells, Control
 from landfall.engine.schema.model import SourceObject
 from landfall.engine.schema.names import literal, quoted
 
+TRIGGER_STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls} AND x.objid={oid} AND x.deptype='e')"
 
 
@@ -67,7 +68,7 @@ def _triggers(control: Control, schemas: list[str]) -> list[SourceObject]:
     found = []
     for name, table, definition, enabled in control.rows(_TRIGGERS, schemas):
         found.append(SourceObject("trigger", name, definition, table=table))
-        word = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(enabled)
+        word = TRIGGER_STATES.get(enabled)
         if word:
             sql = f"ALTER TABLE {quoted(table)} {word} TRIGGER {quoted(name)}"
             found.append(SourceObject("trigger", name, sql, table=table, signature=f" ({word.lower()})"))

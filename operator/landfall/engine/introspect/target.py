@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
+from landfall.engine.introspect.postgresql_objects import TRIGGER_STATES
 from landfall.engine.options import OnExisting, Options
 from landfall.engine.planning.assemble import XML_MISSING, TargetFacts
 from landfall.engine.planning.model import Dependant, Replaced
@@ -149,7 +150,7 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
         oid,
     ):
         yield Dependant("trigger", trigger, name, "", definition)
-        if word := {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}.get(state):
+        if word := TRIGGER_STATES.get(state):
             yield Dependant("trigger state", trigger, name, "", f"ALTER TABLE {name} {word} TRIGGER {quoted(trigger)}")
     for policy, sql in control.rows(_POLICIES, oid):
         yield Dependant("policy", policy, name, "", sql)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+SAME_NAME = 0.995
 _CERTAIN = 99
 
 
@@ -29,7 +30,7 @@ class Signs:
     def vector(self) -> tuple[float, ...]:
         """The signs as numbers, and which of the name's are certain."""
         given = tuple(getattr(self, f.name) for f in fields(self))
-        return (1.0, *given, 1.0 if self.name >= 0.995 else 0.0, min(self.over_row, self.over_column))
+        return (1.0, *given, 1.0 if self.name >= SAME_NAME else 0.0, min(self.over_row, self.over_column))
 
 
 _WEIGHTS = (-2.739, 1.901, 0.216, 1.393, 2.817, 1.909, 0.401, 3.197, -1.540, 3.462, 0.205, -0.100)

@@ -66,6 +66,12 @@ _INTO: dict[tuple[Kind, Kind], float] = {
 _TO_TEXT, _FROM_TEXT = 0.4, 0.35
 
 
+def most_characters(text: str) -> int | None:
+    """How many characters a type of PostgreSQL takes, where it says so."""
+    found = re.match(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)", text)
+    return int(found.group(1)) if found else None
+
+
 def kind_of(text: str) -> Kind:
     """The family of a type as its engine writes it, in lower or upper case."""
     word = text.strip().lower()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from landfall.engine.matching import values
 from landfall.engine.matching.assignment import assigned
-from landfall.engine.matching.confidence import Signs, percent
+from landfall.engine.matching.confidence import SAME_NAME, Signs, percent
 from landfall.engine.matching.kinds import Kind, fitness
 from landfall.engine.matching.values import Sampled
 from landfall.engine.matching.words import common_words, likeness, words
@@ -19,7 +19,6 @@ from landfall.engine.matching.words import common_words, likeness, words
 _CANDIDATES = 6
 _LEAST_TABLE = 0.3
 _LEAST_COLUMN = 0.24
-_SAME_NAME = 0.995
 _NAME, _TYPE, _VALUES, _KEYS = 0.62, 0.14, 0.12, 0.12
 
 
@@ -64,7 +63,6 @@ class EntityPair:
 
     source: str
     target: str
-    score: float
     fields: tuple[FieldPair, ...]
 
 
@@ -86,6 +84,7 @@ class _Known:
     told: Sequence[Word]
     noise: frozenset[str]
     tables: dict[int, int] = field(default_factory=dict)
+    settled: dict[str, str] = field(default_factory=dict)
     margins: dict[int, float] = field(default_factory=dict)
 
     def own(self, s: int, t: int) -> frozenset[str]:
@@ -103,9 +102,9 @@ def matched(sources: Sequence[Entity], targets: Sequence[Entity], told: Sequence
     made = []
     for s, t in sorted(known.tables.items()):
         scores = _scores(known, s, t)
-        chosen = assigned({pair: value for pair, value in scores.items() if value >= _LEAST_COLUMN})
-        pairs = tuple(_pair(known, (s, t), (i, j), scores) for i, j in sorted(chosen.items()))
-        made.append(EntityPair(sources[s].id, targets[t].id, round(_table_score(known, s, t, scores), 3), pairs))
+        score = _table_score(known, s, t, scores)
+        pairs = tuple(_pair(known, (s, t), at, scores, score) for at in sorted(_chosen(scores).items()))
+        made.append(EntityPair(sources[s].id, targets[t].id, pairs))
     return tuple(made)
 
 
@@ -122,6 +121,7 @@ def _settle_tables(known: _Known) -> None:
         likely |= {(s, t) for t in mine[:_CANDIDATES]}
     scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely)}
     known.tables = assigned({pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_told(known, *pair)})
+    known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
     for s, t in known.tables.items():
         others = [v for (a, b), v in scores.items() if (a == s) != (b == t)]
         known.margins[s] = scores[s, t] - max(others, default=0.0)
@@ -147,13 +147,17 @@ def _rough(known: _Known, s: int, t: int) -> float:
     return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_told(known, s, t) else 0)
 
 
+def _chosen(scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """The columns that are paired."""
+    return assigned({pair: value for pair, value in scores.items() if value >= _LEAST_COLUMN})
+
+
 def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
     """Half the name, half how much of both tables pairs."""
     if _is_told(known, s, t):
         return 1.0
-    chosen = assigned({pair: value for pair, value in scores.items() if value >= _LEAST_COLUMN})
     sizes = len(known.sources[s].fields), len(known.targets[t].fields)
-    gained = sum(scores[pair] for pair in chosen.items())
+    gained = sum(scores[pair] for pair in _chosen(scores).items())
     covered = 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
     name = likeness(known.sources[s].name, known.targets[t].name, known.noise)
     return 0.5 * name + 0.5 * covered
@@ -183,7 +187,7 @@ def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
 def _score(known: _Known, mine: Field, theirs: Field, own: frozenset[str]) -> float:
     typed = fitness(mine.kind, theirs.kind)
     name = likeness(mine.name, theirs.name, own)
-    if not typed and name < _SAME_NAME:
+    if not typed and name < SAME_NAME:
         return 0.0  # of the same name, they are meant for each other, and a person has to say how
     return _NAME * name + _TYPE * typed + _VALUES * (_says(mine, theirs) + 1) / 2 + _KEYS * (_keys(known, mine, theirs) + 1) / 2
 
@@ -195,10 +199,9 @@ def _says(mine: Field, theirs: Field) -> float:
 def _keys(known: _Known, mine: Field, theirs: Field) -> float:
     """From -1 (one is a key and the other is not) to 1 (they are keys of the same)."""
     if mine.references and theirs.references:
-        settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
-        if mine.references not in settled:
+        if mine.references not in known.settled:
             return 0.4
-        return 1.0 if settled[mine.references] == theirs.references else -1.0
+        return 1.0 if known.settled[mine.references] == theirs.references else -1.0
     if mine.primary and theirs.primary:
         return 0.9
     if mine.primary != theirs.primary:
@@ -208,7 +211,9 @@ def _keys(known: _Known, mine: Field, theirs: Field) -> float:
     return 0.2 if mine.unique and theirs.unique else 0.0
 
 
-def _pair(known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: Mapping[tuple[int, int], float]) -> FieldPair:
+def _pair(
+    known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: Mapping[tuple[int, int], float], table: float
+) -> FieldPair:
     s, t = tables
     mine, theirs = known.sources[s].fields[at[0]], known.targets[t].fields[at[1]]
     own = known.own(s, t)
@@ -223,7 +228,7 @@ def _pair(known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: M
         typed=fitness(mine.kind, theirs.kind),
         values=_says(mine, theirs),
         keys=_keys(known, mine, theirs),
-        table=_table_score(known, s, t, scores),
+        table=table,
         over_table=known.margins.get(s, 0.0),
     )
     rivals = sorted(((v, j) for (i, j), v in scores.items() if i == at[0] and j != at[1] and v >= scores[at] - 0.1), reverse=True)
@@ -237,7 +242,12 @@ def _pair(known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: M
     )
 
 
-_ALIKE = ((0.995, "the same name"), (0.9, "names of the same meaning"), (0.6, "similar names"), (0.3, "names that share a word"))
+_ALIKE = (
+    (SAME_NAME, "the same name"),
+    (0.9, "names of the same meaning"),
+    (0.6, "similar names"),
+    (0.3, "names that share a word"),
+)
 
 
 def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:

@@ -105,7 +105,7 @@ def heeded(plan: Plan, options: Options) -> Plan:
     for table in plan.tables:
         columns = []
         for column in table.columns:
-            said = next((d for d in options.decisions if d.is_of(table.schema, table.name, column.source)), None)
+            said = options.decided(table.schema, table.name, column.source)
             if said and said.digest and said.decision == "Approve" and said.digest != column.digest():
                 reason = f"it was approved as {said.digest} and has changed since"
                 columns.append(replace(column, decision=Decision.NEEDS_REVIEW, reasons=(*column.reasons, reason)))

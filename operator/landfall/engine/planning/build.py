@@ -114,12 +114,17 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     """A digest per moved object of the source, without counts and counters: what must not change before a run."""
     found: dict[str, str] = {}
     for table in selected(catalog, options):
-        found[f"{table.schema}.{table.name}"] = _digest(_steady(asdict(table)))
+        found[f"{table.schema}.{table.name}"] = table_digest(table)
     for view in catalog.views:
         found[f"{view.schema}.{view.name}"] = _digest(asdict(view))
     for thing in catalog.objects:
         found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
     return found
+
+
+def table_digest(table: Table) -> str:
+    """What a table is, without counts and counters."""
+    return _digest(_steady(asdict(table)))
 
 
 def _steady(value: object) -> object:
@@ -239,7 +244,7 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
 
 
 def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
-    decided = decision_for(draft, table, column)
+    decided = draft.options.decided(table.schema, table.name, column.name)
     wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
     name = spelling.claim(wanted)
     counts = draft.census.violations.get((table.schema, table.name, column.name), {})
@@ -313,16 +318,6 @@ def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> De
         word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
         return word.get(decided.decision, Decision.REJECTED)
     return Decision.AUTO if confidence >= draft.options.auto_approve_percent else Decision.NEEDS_REVIEW
-
-
-def decision_for(draft: Draft, table: Table, column: Column) -> ColumnDecision | None:
-    """A person's word on a column, in a draft."""
-    return decision_of(draft.options, table, column)
-
-
-def decision_of(options: Options, table: Table, column: Column) -> ColumnDecision | None:
-    """A person's word on a column."""
-    return next((d for d in options.decisions if d.is_of(table.schema, table.name, column.name)), None)
 
 
 def mapped_column(

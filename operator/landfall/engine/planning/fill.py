@@ -7,11 +7,9 @@ So nobody sees half of it, and going back puts the empty table back.
 from __future__ import annotations
 
 import collections
-import hashlib
-import json
 import re
 from collections.abc import Mapping as Counts
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from landfall.engine.dialects.mapping import Mapping, Violation
 from landfall.engine.matching.kinds import Kind, kind_of
@@ -28,12 +26,12 @@ _CARRIED = frozenset({"sequence", "ownership", "statistics"})
 _OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
 
 
-def as_read(catalog: Catalog, counterparts: Counterparts, *, native: bool) -> Catalog:
+def as_read(catalog: Catalog, counterparts: Counterparts) -> Catalog:
     """The source as it has to be read: types as the existing columns want them, foreign keys as the existing tables have them."""
-    return replace(catalog, tables=tuple(_as_read(t, catalog, counterparts, native=native) for t in catalog.tables))
+    return replace(catalog, tables=tuple(_as_read(t, catalog, counterparts) for t in catalog.tables))
 
 
-def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts, *, native: bool) -> Table:
+def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts) -> Table:
     mine = counterparts.get((table.schema, table.name))
     if mine is None:
         return table
@@ -41,7 +39,7 @@ def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts, *, nati
     for column in table.columns:
         pair = mine.pairs.get(column.name)
         columns.append(recast(column, mine.table.column(pair.target), catalog.engine) if pair else column)
-    if native:
+    if catalog.engine == Engine.POSTGRESQL:
         return replace(table, columns=tuple(columns))
     keys = tuple(_key_in_source(k, mine, counterparts) for k in mine.table.foreign_keys)
     return replace(table, columns=tuple(columns), foreign_keys=keys)
@@ -117,7 +115,7 @@ def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
 
 
 def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
-    """Every table: into the existing one that stands for it, or into a new one. Fills the draft as `build.plan_tables` does."""
+    """Every table: into the existing one that stands for it, or into a new one. Fills the draft with their statements and risks."""
     tables = selected(draft.catalog, draft.options)
     existing = {t.name for t in draft.existing.tables} if draft.existing else set()
     for table in tables:
@@ -155,10 +153,7 @@ def _without_counterpart(draft: Draft, table: Table, existing: set[str]) -> None
 def digest(existing: Catalog, table: str) -> str:
     """What an existing table is, so that a change of it between plan and cutover is seen."""
     found = next((t for t in existing.tables if t.name == table), None)
-    if found is None:
-        return ""
-    told = json.dumps(asdict(replace(found, rows=0, bytes=0)), sort_keys=True, default=str)
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    return build.table_digest(found) if found else ""
 
 
 @dataclass(slots=True)
@@ -189,7 +184,7 @@ class _Filling:
     def _column(self, column: Column) -> ColumnPlan:
         draft, table = self.draft, self.table
         label = ".".join(word for word in (table.schema, table.name, column.name) if word)
-        decided = build.decision_for(draft, table, column)
+        decided = draft.options.decided(table.schema, table.name, column.name)
         counts = draft.census.violations.get((table.schema, table.name, column.name), {})
         pair = self.counterpart.pairs.get(column.name)
         if (decided and decided.decision == "Exclude") or pair is None:
@@ -300,12 +295,16 @@ class _Filling:
     def _objects(self, existing: Catalog, *, before: bool) -> None:
         """Sequences that the table owns, and statistics over it."""
         name = self.counterpart.table.name
-        owned = {o.name for o in existing.objects if o.kind == "ownership" and o.table == name}
+        owned = self._owned(existing)
         for thing in existing.objects:
             mine = thing.name in owned if thing.kind == "sequence" else thing.table == name
             stage = structure.STAGES.get(thing.kind, Stage.LAST)
             if thing.kind in _CARRIED and mine and (stage is Stage.PREPARE) is before:
                 self.draft.say(stage, thing.kind, thing.name, name, thing.definition, essential=thing.kind != "statistics")
+
+    def _owned(self, existing: Catalog) -> set[str]:
+        """The sequences that belong to the table."""
+        return {o.name for o in existing.objects if o.kind == "ownership" and o.table == self.counterpart.table.name}
 
     def _counters(self, columns: tuple[ColumnPlan, ...]) -> tuple[Counter, ...]:
         """Sequences behind columns that are loaded, whatever the source counts with."""
@@ -339,8 +338,7 @@ class _Filling:
 
     def _about_counter(self, column: Column) -> None:
         found = re.match(r"nextval\('(.+)'::regclass\)", column.default or "")
-        objects = self.draft.existing.objects if self.draft.existing else ()
-        owned = any(o.kind == "ownership" and o.table == self.counterpart.table.name for o in objects)
+        owned = self._owned(self.draft.existing) if self.draft.existing else set()
         if found and not owned:
             text = f"its default counts with the sequence {found.group(1)}, which belongs to no table and is not set"
             self._warn(

@@ -11,12 +11,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from landfall.engine.dialects import mysql, sqlite
+from landfall.engine.dialects import mysql, postgresql, sqlite
 from landfall.engine.dialects.mapping import Mapping, Probe, Violation
-from landfall.engine.matching.kinds import Kind, kind_of
+from landfall.engine.matching.kinds import Kind, kind_of, most_characters
 from landfall.engine.options import Engine
 from landfall.engine.schema.model import Column, ColumnType
-from landfall.engine.schema.names import literal, quoted
+from landfall.engine.schema.names import literal
 
 _RANGES = {"smallint": 15, "integer": 31, "bigint": 63}
 _EXACT_DIGITS = 15
@@ -122,7 +122,7 @@ def probes(column: Column, wanted: Column, engine: str) -> tuple[Probe, ...]:
 
 def _operand(column: Column, engine: str) -> str:
     if engine == Engine.POSTGRESQL:
-        return f"({column.expression})" if column.expression else quoted(column.name)
+        return postgresql.operand(column)
     return sqlite.operand(column) if engine == Engine.SQLITE else mysql.operand(column)
 
 
@@ -201,10 +201,9 @@ def _bits(column: Column, engine: str) -> int:
 
 def _text(c: str, column: Column, wanted: str, kinds: tuple[Kind, Kind], engine: str) -> Probe | None:
     ours, theirs = kinds
-    limit = re.match(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)", wanted)
-    if theirs is not Kind.TEXT or not limit:
+    size = most_characters(wanted)
+    if theirs is not Kind.TEXT or size is None:
         return None
-    size = int(limit.group(1))
     if ours is not Kind.TEXT:
         if size >= _FREE_TEXT and ours not in {Kind.JSON, Kind.OTHER, Kind.LIST}:
             return None

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any
 
 from landfall.engine.dialects.mapping import Mapping
+from landfall.engine.options import Mode
 
 PLAN_FORMAT = 1
 
@@ -104,7 +105,7 @@ class ColumnPlan:
     def digest(self) -> str:
         """What is decided on: all that changes the result, in few letters."""
         text = json.dumps(_binding_column(asdict(self)), sort_keys=True, separators=(",", ":"), default=str)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return _short(text)
 
     @property
     def moved(self) -> bool:
@@ -250,7 +251,7 @@ class Plan:
     @property
     def moves_rows(self) -> bool:
         """Whether rows are moved and compared, or the schema alone."""
-        return self.mode != "SchemaOnly"
+        return self.mode != Mode.SCHEMA_ONLY
 
     @property
     def blockers(self) -> tuple[Risk, ...]:

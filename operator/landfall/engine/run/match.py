@@ -10,17 +10,18 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.connect.source import Reader, source_of
 from landfall.engine.dialects.mapping import Probe
 from landfall.engine.introspect import postgresql as postgresql_catalog
-from landfall.engine.matching.kinds import kind_of
+from landfall.engine.matching.kinds import kind_of, most_characters
 from landfall.engine.matching.match import Entity, Field, Word, matched
 from landfall.engine.matching.values import Sampled
-from landfall.engine.options import Endpoint, Options
-from landfall.engine.planning.build import Counterpart, decision_of, selected
+from landfall.engine.options import Endpoint, Engine, Options
+from landfall.engine.planning.build import Counterpart, selected
 from landfall.engine.planning.fill import Counterparts
 from landfall.engine.planning.fit import probes, written
 from landfall.engine.run.ways import way_of
-from landfall.engine.schema.model import Catalog, Column, Table
+from landfall.engine.schema.model import Catalog, Table
 from landfall.engine.schema.names import quoted
 
+_TARGET = way_of(Engine.POSTGRESQL)
 _ROWS = 200
 _CHARACTERS = 200
 _LISTED = 1000
@@ -50,7 +51,7 @@ def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing:
     for pair in matched(sources, targets, _words(tables, options)):
         schema, _, name = pair.source.partition("\0")
         target = by_name[pair.target]
-        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_full(target)})"))
+        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_TARGET.table(target)})"))
         found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, occupied)
     return found
 
@@ -86,10 +87,6 @@ def _id(table: Table) -> str:
     return f"{table.schema}\0{table.name}"
 
 
-def _full(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}"
-
-
 def _entity(
     table: Table,
     options: Options | None,
@@ -104,7 +101,7 @@ def _entity(
     mine = samples.get((table.schema, table.name), {})
     fields = []
     for column in table.columns:
-        if options and (decided := decision_of(options, table, column)) and decided.decision == "Exclude":
+        if options and (decided := options.decided(table.schema, table.name, column.name)) and decided.decision == "Exclude":
             continue
         key = keys.get(column.name)
         referenced = ""
@@ -116,7 +113,7 @@ def _entity(
             Field(
                 column.name,
                 kind_of(written(column)),
-                _length(column),
+                most_characters(written(column)),
                 primary=column.name == alone,
                 unique=column.name in unique,
                 references=referenced,
@@ -125,11 +122,6 @@ def _entity(
             )
         )
     return Entity(_id(table), table.name, tuple(fields))
-
-
-def _length(column: Column) -> int | None:
-    found = re.match(r"(?:character varying|character|varchar|char)\((\d+)\)", written(column))
-    return int(found.group(1)) if found else None
 
 
 def _allowed(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
@@ -142,7 +134,7 @@ def _allowed(control: Control, table: Table, existing: Catalog, readable: frozen
     for key in table.foreign_keys:
         parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
         if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
-            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_full(parent)} LIMIT {_LISTED + 1}"
+            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_TARGET.table(parent)} LIMIT {_LISTED + 1}"
             rows = control.rows(query)
             if 0 < len(rows) <= _LISTED:
                 found[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)

@@ -61,7 +61,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
         wanted = wanted_names(catalog, options)
         if options.on_existing is OnExisting.FILL:
             known = _matched(source, catalog, control, options, plain)
-            catalog = as_read(catalog, known.counterparts, native=source.engine is Engine.POSTGRESQL)
+            catalog = as_read(catalog, known.counterparts)
             more = match.asked(catalog, known.counterparts)
             wanted = frozenset(c.table.name for c in known.counterparts.values())
         facts = target_catalog.facts(control, options, wanted, target.port)

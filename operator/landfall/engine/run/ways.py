@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from landfall.engine.connect.mysql import MySqlSession
 from landfall.engine.connect.postgresql import Control
-from landfall.engine.dialects import mysql, sqlite
+from landfall.engine.dialects import mysql, postgresql, sqlite
 from landfall.engine.introspect.mysql import result_type
 from landfall.engine.introspect.postgresql import type_of
 from landfall.engine.options import Endpoint, Engine
@@ -59,7 +59,7 @@ _MYSQL = Way(mysql.table_name, mysql.operand, _mysql_text, _mysql_type, mysql.BL
 _WAYS = {
     Engine.POSTGRESQL: Way(
         lambda t: f"{quoted(t.schema)}.{quoted(t.name)}",
-        lambda c: f"({c.expression})" if c.expression else quoted(c.name),
+        postgresql.operand,
         lambda value, _: f"({value})::text",
         _postgresql_type,
         frozenset({"bytea"}),
