@@ -408,3 +408,33 @@ def test_a_folder_is_read_without_what_tools_leave_and_without_links(tmp_path: P
     folder = Folder(tmp_path)
     assert folder.paths == {"src/main.py", "big.txt", "bytes.bin"}
     assert [folder.text(p) for p in ("src/main.py", "secret", "big.txt", "bytes.bin", "../x")] == ["x = 1", "", "", "", ""]
+
+
+_SITE = {"manage.py": _MANAGE, "shop/settings.py": "STATIC_ROOT = 'static'\n"}
+_STANDALONE = "NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true"
+
+
+@pytest.mark.parametrize(
+    ("files", "build"),
+    [
+        ({**_SITE, "requirements.txt": "django"}, "PYTHONPATH=.packages python3 manage.py collectstatic --noinput"),
+        (
+            {**_SITE, "Pipfile": "[packages]\ndjango = '*'\n", "Pipfile.lock": "{}"},
+            ".venv/bin/python manage.py collectstatic --noinput",
+        ),
+        ({"package.json": package({"next": "15"})}, f"{_STANDALONE} npx next build"),
+        ({"package.json": package({"next": "15"}, scripts={"build": "next build"})}, f"{_STANDALONE} npm run build"),
+        ({"package.json": package({"express": "5", "build": "1"}), "app.js": "require('express')"}, ""),
+    ],
+    ids=[
+        "Django with a folder of packages",
+        "Django with an environment",
+        "Next.js without a script",
+        "with one",
+        "a package of that name",
+    ],
+)
+def test_how_it_is_built(files: dict[str, str], build: str) -> None:
+    found = detected(Files(files), KNOWN)
+    assert isinstance(found, Detected), found
+    assert planned(Files(files), found, Wishes()).build == ((build,) if build else ())

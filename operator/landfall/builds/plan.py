@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from landfall.builds.detect.found import Detected, PackageManager
-from landfall.builds.detect.tree import Tree
+from landfall.builds.detect.node import node_of
+from landfall.builds.detect.tree import Tree, first
 
 # The versions that the project's builder and run images have.
 KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -181,12 +182,16 @@ def _build(tree: Tree, found: Detected) -> tuple[str, ...]:
     if found.runtime.name == "go":
         return (f'CGO_ENABLED=0 go build -ldflags="-w -s" -o out ./{found.match.output or "."}'.replace("./.", "."),)
     if found.framework == "django":
-        return ("python manage.py collectstatic --noinput",) if "STATIC_ROOT" in _settings(tree) else ()
+        program = f"PYTHONPATH={_PACKAGES} python3" if _bare(found) else ".venv/bin/python"
+        managed = first(tree, "manage.py", "src/manage.py")
+        return (f"{program} {managed} collectstatic --noinput",) if managed and "STATIC_ROOT" in _settings(tree) else ()
     if found.runtime.name != "node" or found.package_manager is None:
         return ()
-    run = f"{found.package_manager.name} run build"
-    if '"build"' not in tree.text("package.json"):
-        return ("npx next build",) if found.framework == "nextjs" else ()
+    node = node_of(tree)
+    scripted = node is not None and "build" in node.scripts
+    if not scripted and found.framework != "nextjs":
+        return ()
+    run = f"{found.package_manager.name} run build" if scripted else "npx next build"
     if found.framework == "nextjs" and found.match.start == "node server.js":
         return (f"NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true {run}",)
     return (run,)
