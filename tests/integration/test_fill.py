@@ -252,6 +252,7 @@ def test_a_person_names_tables_and_columns_and_leaves_others_out(maria: MariaDb,
     assert "which the target does not have" in _blocked(move.plan())["UnknownTable"]
     move.options = replace(named, decisions=_decided(("t", "odd", "Approve"), target_column="z"), rerun_token="2")  # noqa: S106  a counter
     assert "elsewhere does not have" in _blocked(move.plan())["UnknownColumn"]
+    assert f"{fresh}.t.odd" not in {r.affected for r in move.plan().blockers if r.kind == "NoCounterpart"}
 
 
 def test_an_override_makes_a_value_fit(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from landfall.engine.dialects.mapping import Mapping, Violation
 from landfall.engine.matching.kinds import Kind, kind_of
-from landfall.engine.options import Engine, Mode, Options
+from landfall.engine.options import ColumnDecision, Engine, Mode, Options
 from landfall.engine.planning import build, structure
 from landfall.engine.planning.build import Census, Counterpart, Draft, selected
 from landfall.engine.planning.fit import DESCRIBED, OVERRIDE, Fit, UnfitError, fitted, raw_name, recast, written
@@ -188,7 +188,7 @@ class _Filling:
         counts = draft.census.violations.get((table.schema, table.name, column.name), {})
         pair = self.counterpart.pairs.get(column.name)
         if (decided and decided.decision == "Exclude") or pair is None:
-            return self._left_out(column, label, excluded=decided is not None and decided.decision == "Exclude")
+            return self._left_out(column, label, decided)
         wanted = self.counterpart.table.column(pair.target)
         mapped, converted = build.mapped_column(draft, table, column, counts, decided)
         mapped = build.overridden_mapping(draft, table, column, mapped)
@@ -218,8 +218,11 @@ class _Filling:
             final_type=wanted.type.text if fit.raw else "",
         )
 
-    def _left_out(self, column: Column, label: str, *, excluded: bool) -> ColumnPlan:
-        if not excluded:
+    def _left_out(self, column: Column, label: str, decided: ColumnDecision | None) -> ColumnPlan:
+        excluded = decided is not None and decided.decision == "Exclude"
+        if not excluded and not (
+            decided and decided.target_column
+        ):  # `unknown_words` says what is wrong with a name that was given
             known = ", ".join(c.name for c in self.counterpart.table.columns if c.name not in self._taken())
             text = f"no column of {self.counterpart.table.name} stands for it" + (f"; free are {known}" if known else "")
             advice = "Name one (targetColumn in a TablePlan), or exclude the column."
