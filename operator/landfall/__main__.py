@@ -9,6 +9,10 @@ import sys
 def main() -> None:
     """Each role imports what it needs and no more: a worker knows nothing of Kubernetes, a person's terminal neither."""
     role = sys.argv[1] if len(sys.argv) > 1 else ""
+    if role == "worker" and sys.argv[2:3] == ["fetch"]:
+        from landfall.worker.fetch import main as fetch  # noqa: PLC0415
+
+        sys.exit(fetch())
     if role == "worker":
         from landfall.worker.main import main as worker  # noqa: PLC0415
 

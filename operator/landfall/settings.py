@@ -2,10 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from landfall.api.report import RunImage
 from landfall.journal.store import DEFAULT_URL
+from landfall.reconcile.builders import BuildSettings
+
+
+def _builds(environment: Mapping[str, str]) -> BuildSettings:
+    """What the chart says under `builds`."""
+    told = json.loads(environment.get("LANDFALL_BUILDS", "") or "{}")
+    bundle, least = environment.get("LANDFALL_AUTHORITIES", ""), BuildSettings()
+    return BuildSettings(
+        registry=str(told.get("registry", "")).strip("/"),
+        insecure=bool(told.get("insecure", False)),
+        secret=str(told.get("secret", "")),
+        builder=str(told.get("builder", "")),
+        images=tuple(RunImage.model_validate(one) for one in told.get("images", ())),
+        env={str(k): str(v) for k, v in (told.get("env") or {}).items()},
+        authorities=Path(bundle).read_text(encoding="ascii") if bundle and Path(bundle).exists() else "",
+        memory=str(told.get("memory") or least.memory),
+        disk=str(told.get("disk") or least.disk),
+        timeout_seconds=int(told.get("timeoutSeconds") or least.timeout_seconds),
+        github=str(told.get("github") or least.github).rstrip("/"),
+        follow_seconds=int(told.get("followSeconds") or least.follow_seconds),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +44,7 @@ class Settings:
     journal_url: str = DEFAULT_URL
     journal_keep_days: int = 30
     journal_keep_lines: int = 1_000_000
+    builds: BuildSettings = field(default_factory=BuildSettings)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -33,4 +58,5 @@ class Settings:
             journal_url=environment.get("LANDFALL_JOURNAL_URL", "") or DEFAULT_URL,
             journal_keep_days=int(environment.get("LANDFALL_JOURNAL_KEEP_DAYS", "30")),
             journal_keep_lines=int(environment.get("LANDFALL_JOURNAL_KEEP_LINES", "1000000")),
+            builds=_builds(environment),
         )

@@ -104,7 +104,7 @@ def main() -> None:
     said("1/4 a cluster of one node (without Docker the first time takes up to 15 minutes, for it is built from its Go modules)")
     cluster = machine.chosen()
     said("2/4 the chart (the first time: some minutes for Helm and the image)")
-    install(cluster)
+    install(cluster, builds=False)
     said("3/4 a MariaDB with the shop and an empty PostgreSQL (the first time: 2 minutes)")
     databases(cluster, told.scale)
     said("4/4 kubectl apply -f examples/shop-in-cluster/migration.yaml")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -19,9 +20,15 @@ PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 OURS = "localhost/landfall:test"
 DATABASES = "localhost/landfall-databases:demo"
+BUILDER = "localhost/landfall-builder:test"
+RUN = {name: f"localhost/landfall-run-{name}:test" for name in ("node", "python", "static")}
+NODE_VERSION = "22.20.0"
+_BUILDER_BASE, _RUN_BASE = "docker.io/library/debian:bookworm", "docker.io/library/debian:12-slim"
+_TOOLS = ("ca-certificates", "git", "python3")
+_BELOW = ("ca-certificates", "libstdc++6", "nginx-light")
 _PACKAGES = ("python3", "ca-certificates", "libmariadb3")
 _SERVERS = ("mariadb-server", "postgresql-15", "libnss-wrapper")
-_DEBIAN = ("buildah", "mmdebstrap")
+_DEBIAN = ("buildah", "mmdebstrap", "skopeo")
 
 
 def landfall() -> Path:
@@ -47,6 +54,75 @@ def databases() -> Path:
     return _image(
         "demo-databases", DATABASES, DEBIAN, _SERVERS, files, lambda folder: shutil.copy(files[1], folder / "database.sh")
     )
+
+
+def builder() -> Path:
+    """What builds run in, as a docker-archive."""
+    files = [*_node_files(), ROOT / "images" / "builder.Containerfile"]
+
+    def filled(folder: Path) -> None:
+        modules = _node_modules()
+        tools = folder / "node"
+        (tools / "bin").mkdir(parents=True)
+        shutil.copy(modules / "node" / "bin" / "node", tools / "bin" / "node")
+        subprocess.run(
+            ["strip", "--strip-unneeded", str(tools / "bin" / "node")], check=False
+        )  # a third smaller, where there is a strip
+        for name, programs in (("npm", ("npm", "npx")), ("pnpm", ("pnpm",)), ("yarn", ("yarn",))):
+            shutil.copytree(modules / name, tools / "lib" / "node_modules" / name, symlinks=True)
+            entries = json.loads((modules / name / "package.json").read_text(encoding="utf-8"))["bin"]
+            for program in programs:
+                (tools / "bin" / program).symlink_to(f"../lib/node_modules/{name}/{entries[program].removeprefix('./')}")
+        shutil.copy(Path(sys.executable).parent / "uv", folder / "uv")
+
+    return _image("builder", BUILDER, _BUILDER_BASE, _TOOLS, files, filled)
+
+
+def run(name: str) -> Path:
+    """What lies below apps of a runtime, as a docker-archive."""
+    files = [
+        ROOT / "images" / f"run-{name}.Containerfile",
+        *(_node_files() if name == "node" else ()),
+        ROOT / "images" / "serve.sh",
+    ]
+    base, packages = (PYTHON, _PACKAGES) if name == "python" else (_RUN_BASE, _BELOW)
+
+    def filled(folder: Path) -> None:
+        shutil.copy(ROOT / "images" / "serve.sh", folder)
+        if name == "node":
+            (folder / "node" / "bin").mkdir(parents=True)
+            shutil.copy(_node_modules() / "node" / "bin" / "node", folder / "node" / "bin" / "node")
+            subprocess.run(["strip", "--strip-unneeded", str(folder / "node" / "bin" / "node")], check=False)
+
+    return _image(f"run-{name}", RUN[name], base, packages, files, filled)
+
+
+def _node_files() -> list[Path]:
+    return [ROOT / "images" / "builder" / name for name in ("package.json", "package-lock.json", ".npmrc")]
+
+
+def _node_modules() -> Path:
+    """Node and the package managers from npm, once."""
+    files = _node_files()
+    made = cache() / f"node-{hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()[:16]}"
+    if not (made / "complete").exists():
+        made.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            shutil.copy(file, made)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=made, check=True)
+        (made / "complete").touch()
+    return made / "node_modules"
+
+
+def push(archive: Path, tag: str, registry: str) -> str:
+    """An image from its archive into a registry of plain HTTP; what it is called there, by digest."""
+    name = f"{registry}/landfall/{tag.partition('/')[2].partition(':')[0]}"
+    _installed()
+    with tempfile.TemporaryDirectory() as folder:
+        digest = Path(folder) / "digest"
+        command = ["skopeo", "copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false", f"--digestfile={digest}"]
+        subprocess.run([*command, f"docker-archive:{archive}", f"docker://{name}:test"], check=True)
+        return f"{name}@{digest.read_text(encoding='ascii').strip()}"
 
 
 def _image(

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import os
+import ssl
 import subprocess
+from pathlib import Path
+from typing import Any
 
 from tests.cluster import images, programs
+from tests.cluster.authority import ADDRESS
 from tests.cluster.machine import Cluster
+from tests.cluster.settings import REGISTRY
 
 NAMESPACE = "landfall-system"
+GITHUB_PORT = 5080
+_MIRRORS = ("npm_config_registry", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY")
 
 
-def install(cluster: Cluster) -> None:
-    """Install or upgrade, and wait until the operator is ready. Raises RuntimeError with what the cluster says."""
+def install(cluster: Cluster, *, builds: bool = True) -> None:
+    """Install or upgrade, and wait until the operator is ready. `builds`: with what builds apps. Raises RuntimeError with what the cluster says."""
     archive = images.landfall()
     cluster.load(archive)
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
+    told = _builds(cluster) if builds and not cluster.by_kind else {}
     done = subprocess.run(
         [
             *(str(programs.helm()), "upgrade", "--install", "landfall", str(images.ROOT / "charts" / "landfall")),
             *("--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, "--wait", "--timeout", "60s"),
             *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
+            *("--set-json", f"builds={json.dumps(told)}"),
         ],
         check=False,
         capture_output=True,
@@ -30,3 +41,26 @@ def install(cluster: Cluster) -> None:
         logs = cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", check=False)
         message = f"the chart could not be installed: {done.stderr}\n{pods}\n{logs}"
         raise RuntimeError(message)
+
+
+def _builds(cluster: Cluster) -> dict[str, Any]:
+    """The registry beside the node, our images in it, and how this machine reaches package registries."""
+    cluster.load(images.builder())
+    ports = {"node": (images.NODE_VERSION, 3000), "python": ("3.11", 8000), "static": ("", 8080)}
+    below = [
+        {"runtime": name, "version": version, "image": images.push(images.run(name), images.RUN[name], REGISTRY), "port": port}
+        for name, (version, port) in ports.items()
+    ]
+    bundle = Path(os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+    cluster.kubectl("delete", "configmap", "-n", NAMESPACE, "authorities", "--ignore-not-found")
+    cluster.kubectl("create", "configmap", "-n", NAMESPACE, "authorities", f"--from-file=ca.crt={bundle}")
+    return {
+        "registry": REGISTRY,
+        "insecure": True,
+        "builder": images.BUILDER,
+        "images": below,
+        "env": {name: os.environ[name] for name in _MIRRORS if name in os.environ},
+        "authorities": "authorities",
+        "github": f"http://{ADDRESS}:{GITHUB_PORT}",
+        "followSeconds": 2,
+    }

@@ -24,10 +24,10 @@ def quiet(place: Place) -> Iterator[None]:
     place.still()
 
 
-def _begun(place: Place, name: str, phase: str) -> list[Object]:
+def _begun(place: Place, name: str, phase: str, rate: int = 10_000) -> list[Object]:
     """A Migration that has come as far as this phase, or just past it."""
     place.databases(name, _ROWS)
-    slow = {"limits": {"rowsPerSecond": 10_000}, "batchSize": 1_000, "parallelism": 2}
+    slow = {"limits": {"rowsPerSecond": rate}, "batchSize": 1_000, "parallelism": 2}
     documents = place.move(name, name, data=slow)
     place.apply(*documents)
     reached = set(_PHASES[_PHASES.index(phase) :])
@@ -80,7 +80,7 @@ def _seen(place: Place, name: str) -> bool:
 
 def test_it_asks_for_another_run_in_the_middle_of_one(place: Place) -> None:
     name = place.namespace("another-run")
-    documents = _begun(place, name, "Running")
+    documents = _begun(place, name, "Running", rate=3_000)
     place.wait("rows arrive", lambda: place.get("migration", name, "shop")["status"].get("progress", {}).get("rows", 0) > 0)
     documents[-1]["spec"]["data"]["rerunToken"] = "2"
     place.apply(documents[-1])

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from landfall.api.migration import MigrationStatus, Rehearsed, Risk
 from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
+from landfall.core.job import JobSeen
 from landfall.core.migration.decide import RULES, decide
-from landfall.core.migration.observed import JobSeen, Observed
+from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Decision, conditions
 from tests.support.migrations import (
     BEGUN,

@@ -18,9 +18,10 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary, Rehearsed
 from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
+from landfall.core.job import JobSeen
 from landfall.core.migration.approval import approval
 from landfall.core.migration.decide import decide
-from landfall.core.migration.observed import ENDED, JobSeen, Observed
+from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.requests import handled
 from landfall.core.outcome import Act, Decision
 

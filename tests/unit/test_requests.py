@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from landfall.api.request import Request, requested
+from landfall.core.job import JobSeen
 from landfall.core.migration.decide import decide
-from landfall.core.migration.observed import JobSeen
 from landfall.core.migration.requests import handled
 from tests.support.migrations import RUNNING, started
 

@@ -14,8 +14,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from landfall.api.connection import Connection
-from landfall.api.deployment import Deployment, Release
+from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
+from landfall.api.release import Release
 from landfall.api.run import Run
 from landfall.api.tableplan import TablePlan
 

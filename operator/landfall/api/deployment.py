@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from landfall.api.fields import (
     API_VERSION,
-    ATOMIC,
     Boolean,
     Integer,
     LocalReference,
@@ -285,16 +284,29 @@ class DeploymentSpec(Model):
     )
 
 
+class Resolved(Model):
+    """What the source was resolved to."""
+
+    key: str = Field(description="Digest of the part of the spec that was resolved; where that changes, it is resolved anew.")
+    branch: str = Field(default="", description="Branch that was looked at; empty where the spec names a commit.")
+    commit: str = Field(default="", description="Commit, or digest of the archive.")
+    message: str = Field(default="", description="First line of the commit's message.")
+    checked_at: Moment = Field(description="When it was last looked up.")
+
+
 class DeploymentStatus(Status):
     """Where a Deployment stands."""
 
     id: str = Field(default="", description="Public identifier.")
-    commit: str = Field(default="", description="Commit that the branch was resolved to.")
-    live: str = Field(default="", description="Release that serves.")
+    commit: str = Field(default="", description="Commit that serves.")
+    live: str = Field(default="", description="Release that serves: what the Service selects, and nothing else.")
+    previous: str = Field(default="", description="Release that served before it.")
     revision: Integer = Field(default=0, ge=0, description="Highest revision so far.")
+    resolved: Resolved | None = Field(default=None, description="What the source was resolved to.")
     replicas: Integer = Field(default=0, ge=0, description="Pods that serve.")
     selector: str = Field(default="", description="Selector of the pods that serve, for autoscalers.")
     url: str = Field(default="", description="Where it is reached.")
+    domain: str = Field(default="", description="Domain that is this Deployment's.")
     last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
 
 
@@ -306,37 +318,3 @@ class Deployment(Model):
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: DeploymentSpec = Field(description="Desired state.")
     status: DeploymentStatus | None = Field(default=None, description="Where it stands.")
-
-
-class ReleaseSpec(Model):
-    """What one deploy is. Written once, by the operator."""
-
-    model_config = rules(("self == oldSelf", "a Release is a record: its spec never changes"))
-
-    deployment_ref: LocalReference = Field(description="The Deployment.")
-    revision: Integer = Field(ge=1, description="Its number.")
-    trigger: str = Field(description="What asked for it: a generation or a request.")
-    commit: str = Field(default="", description="The commit.")
-    message: str = Field(default="", description="The commit's message.")
-    image: str = Field(default="", description="Image by digest; empty until it is built.")
-    environment: str = Field(default="", description="Secret with the captured values.")
-    live_env: tuple[Variable, ...] = Field(default=(), description="Variables that stay references.", json_schema_extra=ATOMIC)
-    rollback_from: str = Field(default="", description="With a rollback: the Release that was left.")
-
-
-class ReleaseStatus(Status):
-    """Where a Release stands."""
-
-    image: str = Field(default="", description="Image by digest, once it is built.")
-    started_at: Moment | None = Field(default=None, description="When it began.")
-    live_at: Moment | None = Field(default=None, description="When it went live.")
-
-
-class Release(Model):
-    """The immutable record of one deploy, and what a rollback goes to."""
-
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["Release"] = Field(default="Release", description="Kind.")
-    metadata: Metadata = Field(description="Standard object metadata.")
-    spec: ReleaseSpec = Field(description="What the deploy is.")
-    status: ReleaseStatus | None = Field(default=None, description="Where it stands.")

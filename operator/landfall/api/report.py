@@ -9,9 +9,10 @@ from pydantic import Field
 from landfall.api.connection import Connection
 from landfall.api.fields import Boolean, Integer, Model, Moment
 from landfall.api.migration import Migration, Notice, PlanSummary, Progress, Rehearsed
+from landfall.api.release import BuildSummary, ReleaseSpec
 from landfall.api.tableplan import TablePlan, TableProposal
 
-Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify"]
+Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "build"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
@@ -61,6 +62,8 @@ class Report(Model):
     probe: Probe | None = Field(default=None, description="What a probe found.")
     failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
     tables: tuple[TableProposal, ...] = Field(default=(), description="Tables of the plan that a person decides about.")
+    build: BuildSummary | None = Field(default=None, description="What a builder found, and did.")
+    image: str = Field(default="", description="The image that a builder pushed, by digest.")
     at: Moment | None = Field(default=None, description="When it was told, by the worker's clock.")
     lines: tuple[Line, ...] = Field(
         default=(), max_length=1000, description="Lines of the log that the journal has not taken yet."
@@ -88,6 +91,28 @@ class Taken(Model):
     dials: Dials | None = Field(default=None, description="How the worker is to go on; nothing for one that has no choice.")
 
 
+class RunImage(Model):
+    """What goes below apps of one version of one language runtime."""
+
+    runtime: Literal["node", "python", "go", "static"] = Field(description="Language runtime.")
+    version: str = Field(default="", description="Its version.")
+    image: str = Field(description="Image that goes below the app.")
+    port: Integer = Field(default=8080, ge=1, le=65535, description="Port that its apps listen on, told as PORT.")
+
+
+class BuildTask(Model):
+    """What a builder is asked to do."""
+
+    release: str = Field(description="Name of the Release.")
+    spec: ReleaseSpec = Field(description="What to build.")
+    builder: str = Field(description="Image that runs the commands.")
+    images: tuple[RunImage, ...] = Field(description="The runtimes that there are.")
+    repository: str = Field(description="Where the image goes: registry and name.")
+    insecure: Boolean = Field(default=False, description="Whether the registry speaks plain HTTP.")
+    github: str = Field(default="https://api.github.com", description="Base address of GitHub's API.")
+    token_key: str = Field(default="", description="File under the mounted Secret with the token that may read the repository.")
+
+
 class Task(Model):
     """What a worker is asked to do; mounted as a file. Credentials are mounted apart from it."""
 
@@ -102,6 +127,7 @@ class Task(Model):
     notice: Notice | None = Field(default=None, description="What to tell.")
     request: str = Field(default="", description="Identifier of the request that is carried out.")
     force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
+    build: BuildTask | None = Field(default=None, description="What to build.")
     forget: Boolean = Field(
         default=False, description="Going back from a run that is not completed leaves no trace in the ledger."
     )

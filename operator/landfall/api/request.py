@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
-from landfall.api.fields import Boolean, Model
+from landfall.api.deployment import Variable
+from landfall.api.fields import Boolean, Model, list_map
 
 ANNOTATION = "landfall.dev/request"
 PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
@@ -29,17 +30,41 @@ class Request(Model):
     skip_approval: Boolean = Field(default=False, description="start: run the plan as it is, whatever needs review.")
 
 
+class DeployRequest(Model):
+    """One deploy that is asked for once: of another commit, or with other values, than the spec says."""
+
+    id: str = Field(
+        min_length=1, max_length=63, description="Tells this request from others; one that was handled is not handled again."
+    )
+    verb: Literal["deploy"] = Field(description="deploy: make a release now.")
+    commit: str = Field(default="", pattern=r"^([0-9a-f]{7,40})?$", description="Commit to deploy. Default: what the spec says.")
+    env: tuple[Variable, ...] = Field(
+        default=(),
+        description="Variables that go before those of the spec, for this release alone.",
+        json_schema_extra=list_map("name"),
+    )
+
+
+_Asked = TypeVar("_Asked", Request, DeployRequest)
+
+
 def requested(text: str) -> tuple[Request | None, str]:
-    """The request in an annotation, or what is wrong with it; neither where there is none."""
+    """The request to a Migration in an annotation, or what is wrong with it; neither where there is none."""
+    return _read(Request, text, '{"id": "1", "verb": "rehearse"}')
+
+
+def deploy_requested(text: str) -> tuple[DeployRequest | None, str]:
+    """The same of a Deployment."""
+    return _read(DeployRequest, text, '{"id": "1", "verb": "deploy"}')
+
+
+def _read(model: type[_Asked], text: str, example: str) -> tuple[_Asked | None, str]:
     if not text.strip():
         return None, ""
     try:
-        return Request.model_validate_json(text), ""
+        return model.model_validate_json(text), ""
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        example = '{"id": "1", "verb": "rehearse"}'
-        return (
-            None,
-            f"the annotation {ANNOTATION} is no request: {where + ': ' if where else ''}{first['msg']}. It looks like {example}",
-        )
+        told = f"{where + ': ' if where else ''}{first['msg']}"
+        return None, f"the annotation {ANNOTATION} is no request: {told}. It looks like {example}"

@@ -7,6 +7,7 @@ class BuildError(Exception):
     """A build that did not come to its end. `advice` says what to do, `log` is the end of what was printed."""
 
     reason = "BuildFailed"
+    transient = False
 
     def __init__(self, message: str, *, advice: str = "", log: str = "") -> None:
         super().__init__(message)

@@ -16,9 +16,9 @@ from landfall.builds.layers import Packed
 
 _CREATED = "1980-01-01T00:00:00Z"
 _INDEX = "application/vnd.oci.image.index.v1+json"
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+CONFIG = "application/vnd.oci.image.config.v1+json"
+LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
 _MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 Document = dict[str, Any]
 
@@ -39,21 +39,32 @@ def blob_of(layout: Path, digest: str) -> Path:
     return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
+def assembled(below: Document, layers: Sequence[Packed], running: Running) -> tuple[bytes, bytes]:
+    """Configuration and manifest of an image. `below` is the manifest and config of the image below, with the keys of these names."""
+    config = _bytes(_configured(below["config"], layers, running))
+    told = [*below["manifest"]["layers"], *({"mediaType": LAYER, "digest": p.digest, "size": p.size} for p in layers)]
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, **described(config)}, "layers": told}
+    return config, _bytes(manifest)
+
+
+def described(data: bytes) -> Document:
+    """Digest and size of a blob, as manifests tell them."""
+    return {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
+
+
 def write(layout: Path, layers: Sequence[Packed], running: Running, base: Path | None = None) -> str:
     """Write the image around layers whose blobs are there; the digest of its manifest. `base` is the layout of what goes below."""
     below = _base(base) if base else {"manifest": {"layers": []}, "config": {}}
     if base:
         for layer in below["manifest"]["layers"]:
             shutil.copyfile(blob_of(base, layer["digest"]), blob_of(layout, layer["digest"]))
-    config = _put(layout, _configured(below["config"], layers, running))
-    told = [*below["manifest"]["layers"], *({"mediaType": _LAYER, "digest": p.digest, "size": p.size} for p in layers)]
-    manifest = _put(
-        layout, {"schemaVersion": 2, "mediaType": _MANIFEST, "config": {"mediaType": _CONFIG, **config}, "layers": told}
-    )
-    index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [{"mediaType": _MANIFEST, **manifest}]}
+    config, manifest = assembled(below, layers, running)
+    for data in (config, manifest):
+        blob_of(layout, described(data)["digest"]).write_bytes(data)
+    index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": [{"mediaType": MANIFEST, **described(manifest)}]}
     (layout / "index.json").write_bytes(_bytes(index))
     (layout / "oci-layout").write_bytes(_bytes({"imageLayoutVersion": "1.0.0"}))
-    return str(manifest["digest"])
+    return str(described(manifest)["digest"])
 
 
 def _base(layout: Path) -> Document:
@@ -90,13 +101,6 @@ def _configured(base: Document, layers: Sequence[Packed], running: Running) -> D
         "rootfs": {"type": "layers", "diff_ids": rootfs},
         "history": history,
     }
-
-
-def _put(layout: Path, document: Document) -> Document:
-    data = _bytes(document)
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    blob_of(layout, digest).write_bytes(data)
-    return {"digest": digest, "size": len(data)}
 
 
 def _bytes(document: Document) -> bytes:

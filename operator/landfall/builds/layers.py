@@ -137,15 +137,29 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
     elif source.is_dir():
         tar.addfile(_entry(name, tarfile.DIRTYPE))
     elif source.is_file():
-        info = _entry(name, tarfile.REGTYPE)
-        info.size, info.mode = source.stat().st_size, 0o755 if source.stat().st_mode & 0o111 else 0o644
-        info.mtime = _moment(source)
-        with source.open("rb") as file:
+        with _inside(root, source) as file:
+            found = os.fstat(file.fileno())
+            info = _entry(name, tarfile.REGTYPE)
+            info.size, info.mode = found.st_size, 0o755 if found.st_mode & 0o111 else 0o644
+            info.mtime = _moment(file)
+            file.seek(0)
             tar.addfile(info, file)
 
 
-def _moment(file: Path) -> int:
+def _inside(root: Path, source: Path) -> BinaryIO:
+    """The file, opened. What was opened is looked at, not what has the name: a path could be exchanged for a link meanwhile."""
+    file = os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
+    real = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115  the kernel's word for what it is
+    if real.is_relative_to(root.resolve()):
+        return file
+    file.close()
+    message = f"{source.name} is not in the app any more"
+    raise HostileSourceError(message, advice="Let the build's commands end what they start.")
+
+
+def _moment(file: BinaryIO) -> int:
     """A time that is the same for the same content."""
-    with file.open("rb") as read:
-        found = hashlib.file_digest(read, "sha256")
+    found = hashlib.sha256()
+    while block := file.read(1 << 20):
+        found.update(block)
     return _EPOCH + int.from_bytes(found.digest()[:6]) % _SPAN

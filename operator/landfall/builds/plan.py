@@ -114,6 +114,7 @@ def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
     start = wishes.start or _started(found)
     output = wishes.output or found.match.output
     site = not start
+    fallback = "/index.html" if site and found.framework == "react-vite" else ""
     scripts_build = _build(tree, found)
     return BuildPlan(
         framework=found.framework,
@@ -125,8 +126,8 @@ def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
         build=(wishes.build,) if wishes.build else scripts_build,
         start=start,
         output=output if site else "",
-        fallback="/index.html" if site and found.framework == "react-vite" else "",
-        env={} if site else _env(found),
+        fallback=fallback,
+        env=({"FALLBACK": fallback} if fallback else {}) if site else _env(found),
         layers=_layers(found, output, site=site),
         keys=tuple(k for k in (*_MANIFESTS, found.package_manager.lockfile if found.package_manager else "") if k in tree.paths),
         evidence=found.match.evidence,

@@ -13,11 +13,13 @@ Fact = tuple[str, Flag | tuple[str, str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One idempotent action. `verb` is a word that `reconcile.act` knows, `name` what it is about."""
+    """One idempotent action. `verb` is a word that the kind's loop knows, `name` what it is about; `reason` and `message` go where it records something."""
 
     verb: str
     name: str = ""
     attempt: int = 0
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
+import aiohttp
 import kopf
 from aiohttp import web
 from pydantic import ValidationError
 
-from landfall.api.crd import GROUP, VERSION
+from landfall.api.crd import BY_NAME, GROUP, VERSION
 from landfall.api.report import Dials
 from landfall.journal.store import Journal
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, KubeError
 from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
 from landfall.metrics import loop as metrics
-from landfall.reconcile import connection, migration
+from landfall.providers.github import Commit, GitHub
+from landfall.reconcile import connection, deployment, migration
 from landfall.reconcile.hands import Hands, now
 from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.queue import Key, Queue
@@ -32,10 +34,16 @@ _WORKERS = 8
 _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
 IntakeOf = Callable[[Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None]], web.Application]
-_LOOPS: dict[str, Callable[[Hands, Object], Awaitable[float | None]]] = {
-    "Connection": connection.reconcile,
-    "Migration": migration.reconcile,
-}
+_KINDS = ("Connection", "Migration", "Deployment")
+_CHILDREN = ("Job", "Workload")
+Loop = Callable[[Hands, Object], Awaitable[float | None]]
+
+
+def _loops(settings: Settings) -> dict[str, Loop]:
+    async def deployed(hands: Hands, raw: Object) -> float | None:
+        return await deployment.reconcile(hands, settings.builds, raw)
+
+    return {"Connection": connection.reconcile, "Migration": migration.reconcile, "Deployment": deployed}
 
 
 class Operator:
@@ -48,11 +56,13 @@ class Operator:
         self._settings = settings
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
-        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget)
+        self._github: GitHub | None = None
+        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget, self._commit)
+        self._loops = _loops(settings)
         self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
         self._known: set[Key] = set()
         self._resynced = time.monotonic()
-        self._watched = time.monotonic()
+        self._watched = dict.fromkeys(_CHILDREN, time.monotonic())
         self._busy: dict[Key, float] = {}
 
     # -- what is told to look at --------------------------------------------------------------------------------------
@@ -74,12 +84,14 @@ class Operator:
             self.seen(kind, metadata["namespace"], metadata["name"])
 
     def owned(self, kind: str, namespace: str, name: str) -> None:
-        """Something that belongs to an object changed: a Run stands for its Migration."""
+        """Something that belongs to an object changed: a Run stands for its Migration, a Release for its Deployment."""
         if kind == "Run":
             metrics.REPORTS.inc()
             for key in self._known:
                 if key.kind == "Migration" and key.namespace == namespace and name.startswith(key.name[:40].rstrip("-.")):
                     self.queue.add(key)
+        elif kind == "Release":
+            self.seen("Deployment", namespace, name.rpartition("-")[0])
         else:
             self.seen(kind, namespace, name)
 
@@ -90,16 +102,26 @@ class Operator:
         runner = web.AppRunner(self._intake, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "0.0.0.0", self._settings.intake_port).start()  # noqa: S104  pods reach it through a Service
+        session = aiohttp.ClientSession()
+        self._github = GitHub(self._settings.builds.github, session)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_WORKERS):
                     group.create_task(self._worker())
-                group.create_task(self._watch_jobs())
+                for kind in _CHILDREN:
+                    group.create_task(self._watch(kind))
                 group.create_task(self._resync())
                 group.create_task(self._keeper.tidy())
         finally:
+            await session.close()
             await runner.cleanup()
             self._journal.close()
+
+    async def _commit(self, repository: str, ref: str, token: str) -> Commit:
+        if self._github is None:
+            message = "the operator is not at work yet"
+            raise RuntimeError(message)
+        return await self._github.commit(repository, ref, token)
 
     async def _worker(self) -> None:
         while True:
@@ -135,7 +157,7 @@ class Operator:
             metrics.stands(key.kind, key.namespace, key.name, "")
             return None
         self._known.add(key)
-        again = await _LOOPS[key.kind](self._hands, raw)
+        again = await self._loops[key.kind](self._hands, raw)
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
@@ -146,14 +168,14 @@ class Operator:
             if key.kind == "Migration" and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
-    async def _watch_jobs(self) -> None:
+    async def _watch(self, kind: str) -> None:
         """Our own watch, by label; kopf cannot. After every end it begins anew, and all known keys are looked at."""
         while True:
-            self._watched = time.monotonic()
+            self._watched[kind] = time.monotonic()
             with contextlib.suppress(KubeError):
-                async for job in self._kube.watch("Job", LABEL_OWNER):
-                    self._watched = time.monotonic()
-                    metadata = job["metadata"]
+                async for child in self._kube.watch(kind, LABEL_OWNER):
+                    self._watched[kind] = time.monotonic()
+                    metadata = child["metadata"]
                     self.owned(metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER])
             for key in list(self._known):
                 self.queue.add(key, 1.0)
@@ -162,7 +184,7 @@ class Operator:
     async def _resync(self) -> None:
         """Now and then, all that is listed and all that is known."""
         while True:
-            for kind in _LOOPS:
+            for kind in _KINDS:
                 with contextlib.suppress(KubeError):
                     async for raw in self._kube.every(kind):
                         self.told(kind, raw)
@@ -178,8 +200,9 @@ class Operator:
         moment = time.monotonic()
         if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
             return "objects have not been listed for too long"
-        if moment - self._watched > _WATCH_SECONDS + _STUCK_SECONDS:
-            return "the watch of Jobs is dead"
+        for kind, watched in self._watched.items():
+            if moment - watched > _WATCH_SECONDS + _STUCK_SECONDS:
+                return f"the watch of {kind}s is dead"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
 
@@ -187,7 +210,7 @@ class Operator:
 def registered(operator: Operator) -> kopf.OperatorRegistry:
     """Kopf's side: one handler a kind, which only names a key."""
     registry = kopf.OperatorRegistry()
-    for kind, plural in (("Connection", "connections"), ("Migration", "migrations")):
+    for kind, plural in ((name, BY_NAME[name].plural) for name in _KINDS):
 
         @kopf.on.event(GROUP, VERSION, plural, registry=registry, id=f"see-{plural}")
         async def see(event: kopf.RawEvent, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's

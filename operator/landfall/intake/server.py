@@ -1,7 +1,7 @@
 """The intake: checks whose token it is, keeps the report, and wakes the loop.
 
 The token is bound to the pod and to our audience, so it opens nothing else; it is worth what its pod is worth: from the
-pod to its Job, by name and uid, and from the Job to the Run or Connection that owns it.
+pod to its Job, by name and uid, and from the Job to the Run, Release or Connection that owns it.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ class Intake:
         kind, name = labels[LABEL_KIND], labels[LABEL_OWNER]
         if kind == "Run":
             kind, name = "Migration", parent["spec"]["migrationRef"]["name"]
+        if kind == "Release":
+            kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
         return job, Teller(namespace, kind, name, job["metadata"]["name"], extra[_POD_UID][0])
 
 
@@ -124,7 +126,7 @@ def _samples(report: Report) -> list[Sample]:
 
 
 def _known(labels: dict[str, str]) -> bool:
-    return labels.get(LABEL_KIND) in {"Run", "Connection", "Migration"} and LABEL_OWNER in labels
+    return labels.get(LABEL_KIND) in {"Run", "Connection", "Migration", "Release"} and LABEL_OWNER in labels
 
 
 def _refused(status: int, message: str) -> web.Response:

@@ -31,6 +31,10 @@ PATHS: dict[str, tuple[str, str]] = {
     "Pod": ("/api/v1", "pods"),
     "Event": ("/api/v1", "events"),
     "Namespace": ("/api/v1", "namespaces"),
+    "Node": ("/api/v1", "nodes"),
+    "Service": ("/api/v1", "services"),
+    "Workload": ("/apis/apps/v1", "deployments"),  # Kubernetes' own Deployment: ours has the word
+    "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "TokenReview": ("/apis/authentication.k8s.io/v1", "tokenreviews"),
 }
 
@@ -64,9 +68,9 @@ class Kube:
         except NotFoundError:
             return None
 
-    async def listed(self, kind: str, namespace: str = "", labels: str = "") -> list[Object]:
+    async def listed(self, kind: str, namespace: str = "", labels: str = "", fields: str = "") -> list[Object]:
         """All objects, read in pages."""
-        return [one async for page in self._pages(kind, namespace, labels) for one in page]
+        return [one async for page in self._pages(kind, namespace, labels, fields) for one in page]
 
     async def every(self, kind: str) -> AsyncIterator[Object]:
         """Every object of all namespaces, read a page at a time."""
@@ -74,12 +78,13 @@ class Kube:
             for one in page:
                 yield one
 
-    async def _pages(self, kind: str, namespace: str, labels: str) -> AsyncIterator[list[Object]]:
+    async def _pages(self, kind: str, namespace: str, labels: str, fields: str = "") -> AsyncIterator[list[Object]]:
         token = ""
         while True:
             query = {
                 "limit": str(_PAGE),
                 **({"labelSelector": labels} if labels else {}),
+                **({"fieldSelector": fields} if fields else {}),
                 **({"continue": token} if token else {}),
             }
             page = await self._json("GET", f"{_path(kind, namespace)}?{urlencode(query)}")

@@ -6,9 +6,10 @@ from landfall.api.connection import Connection
 from landfall.api.report import Task
 from landfall.core.connection.decide import Observed, decide
 from landfall.core.outcome import Decision
+from landfall.kit.digest import digest
 from landfall.kube.client import Object
 from landfall.reconcile import jobs
-from landfall.reconcile.hands import Hands, bare, digest, invalid, plain, secret_names, told
+from landfall.reconcile.hands import Hands, bare, invalid, plain, secret_names, told
 
 
 async def reconcile(hands: Hands, raw: Object) -> float | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
 from landfall.manifests.run import owner
 from landfall.metrics import loop as metrics
+from landfall.providers.github import Commit
 from landfall.reconcile.reports import Reports
 
 _LOG = logging.getLogger("landfall")
@@ -28,7 +27,7 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal."""
+    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token."""
 
     kube: Kube
     reports: Reports
@@ -36,6 +35,7 @@ class Hands:
     intake_url: str
     clock: Callable[[], datetime]
     forget: Callable[[str, str, bool, bool], Awaitable[bool]]
+    commit: Callable[[str, str, str], Awaitable[Commit]]
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """The versions of Secrets; None for one that is not there. Their content is not looked at."""
@@ -45,7 +45,11 @@ class Hands:
             found[name] = str(secret["metadata"]["resourceVersion"]) if secret else None
         return found
 
-    async def created(self, kind: Literal["Run", "Job", "ConfigMap", "TablePlan"], body: Object) -> None:
+    async def created(
+        self,
+        kind: Literal["Run", "Job", "ConfigMap", "TablePlan", "Release", "Secret", "Workload", "Service", "Ingress"],
+        body: Object,
+    ) -> None:
         """Create it; one that is there already was made by an earlier try of just this."""
         try:
             await self.kube.create(kind, body)
@@ -104,11 +108,6 @@ def now() -> datetime:
 def told(moment: datetime | None) -> str | None:
     """A time as the API server writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
-
-
-def digest(*parts: object) -> str:
-    """A short name for what something was made from."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def secret_names(connection: Connection) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from landfall.api.connection import Connection
 from landfall.api.report import Task
-from landfall.core.migration.observed import JobSeen
+from landfall.core.job import JobSeen
 from landfall.kube.client import Object
 from landfall.manifests.job import INPUTS, LABEL_ATTEMPT, LABEL_KIND, LABEL_OWNER, LABEL_VERB, WorkerPod, job, task_map
 from landfall.reconcile.hands import Hands, owner_of, secret_names, since, volumes

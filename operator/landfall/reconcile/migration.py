@@ -24,6 +24,7 @@ from landfall.core.migration.steps import steps
 from landfall.core.outcome import Act, Decision
 from landfall.engine.options import Endpoint, Engine
 from landfall.engine.run.key import run_key
+from landfall.kit.digest import digest
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.job import LABEL_VERB
@@ -31,7 +32,7 @@ from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import options
 from landfall.reconcile import jobs, notices, tableplans
-from landfall.reconcile.hands import Hands, bare, digest, invalid, now, plain, secret_names, since, told
+from landfall.reconcile.hands import Hands, bare, invalid, now, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from landfall.api.migration import Migration, Notice
 from landfall.api.report import Task
+from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
 from landfall.kube.client import Object
 from landfall.reconcile import jobs
-from landfall.reconcile.hands import Hands, digest
+from landfall.reconcile.hands import Hands
 
 _MESSAGE = 500
 

@@ -473,6 +473,10 @@ def _stopped_on_term(engine: Engine) -> Iterator[None]:
 def main(root: Path = ROOT) -> int:
     """Read the task and do it."""
     task = Task.model_validate_json((root / "task" / "task.json").read_bytes())
+    if task.build:
+        from landfall.worker.build import Builder  # noqa: PLC0415  what moves data needs none of it
+
+        return Builder(task.build, Reporter(task.intake, task.verb)).work()
     return Worker(task, root, Reporter(task.intake, task.verb)).work()
 
 

@@ -11,9 +11,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
+from landfall.core.job import JobSeen, made_from
 from landfall.core.migration import hours, parts, requests, schedule, sharing
 from landfall.core.migration.approval import open_points, said
-from landfall.core.migration.observed import ENDED, JobSeen, Observed, made_from
+from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.outcome import Act, Decision, Fact
 
 _GIVE_UP_SECONDS = 600

@@ -9,39 +9,10 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration
 from landfall.api.request import Request
 from landfall.api.run import RunStatus
+from landfall.core.job import JobSeen
 from landfall.core.outcome import Seen
 
 ENDED = frozenset({"cancelled", "rolled_back"})
-
-
-def made_from(inputs: str) -> str:
-    """The part of inputs that a plan depends on: a Secret that was renewed changes no plan."""
-    return inputs.partition(".")[0]
-
-
-@dataclass(frozen=True, slots=True)
-class JobSeen:
-    """One Job of a Run. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over."""
-
-    name: str
-    verb: str
-    attempt: int
-    inputs: str
-    complete: bool = False
-    failed: bool = False
-    suspended: bool = False
-    ended_seconds: float = 0
-    parallelism: int = 1
-
-    @property
-    def made_from(self) -> str:
-        """Its inputs without the versions of Secrets: what a plan depends on."""
-        return made_from(self.inputs)
-
-    @property
-    def over(self) -> bool:
-        """Only these two conditions are terminal."""
-        return self.complete or self.failed
 
 
 @dataclass(frozen=True, slots=True)

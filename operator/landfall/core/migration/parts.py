@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from landfall.api.migration import DataSpec
-from landfall.core.migration.observed import JobSeen, Observed
+from landfall.core.job import JobSeen
+from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Act, Decision, Fact
 
 LONGEST_PAUSE = 300.0

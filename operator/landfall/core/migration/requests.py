@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from landfall.core.job import made_from
 from landfall.core.migration import parts
-from landfall.core.migration.observed import Observed, made_from
+from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Decision
 
 _PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")

@@ -1,0 +1,127 @@
+"""Sources of exactly one commit, or of one archive, into an empty folder. The token goes to the host that it is for, and nowhere else."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+
+from landfall.builds.archive import unpacked
+from landfall.builds.errors import BuildError
+
+_MOST_OCTETS = 512 * 1024 * 1024
+_TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=60)
+_HOPS = 5
+_WRAPPED = ".landfall-sources"
+
+
+class SourceError(BuildError):
+    """There is nothing there, or it may not be read."""
+
+    reason = "SourceMissing"
+
+
+class SourceUnreachableError(BuildError):
+    """It could not be asked for; trying again may help."""
+
+    reason = "SourceUnreachable"
+    transient = True
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where an archive is, what opens it, and the digest that it must have, if one is known."""
+
+    url: str
+    token: str = ""
+    sha256: str = ""
+
+
+def tarball(base: str, repository: str, commit: str, token: str) -> Archive:
+    """GitHub's tarball of a commit (`GET /repos/{owner}/{repo}/tarball/{ref}`), which answers with a redirect."""
+    return Archive(f"{base}/repos/{repository}/tarball/{commit}", token)
+
+
+async def fetched(archive: Archive, scratch: Path, into: Path, path: str = ".") -> None:
+    """Download, check, unpack, and leave the app's folder at `into`. Raises BuildError."""
+    file = scratch / "archive"
+    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
+        try:
+            digest = await _downloaded(session, archive, file)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            message = f"{_host(archive.url)} cannot be reached: {type(error).__name__}"
+            raise SourceUnreachableError(message, advice="It is tried again.") from error
+    if archive.sha256 and digest != archive.sha256:
+        message = f"the archive has the digest {digest}, not {archive.sha256}"
+        raise SourceError(message, advice="Set source.zip.sha256 to the digest of the archive that you mean.")
+    _placed(unpacked(file, into), into, path)
+    file.unlink()
+
+
+async def _downloaded(session: aiohttp.ClientSession, archive: Archive, file: Path) -> str:
+    url, headers = (
+        archive.url,
+        {"User-Agent": "landfall", **({"Authorization": f"Bearer {archive.token}"} if archive.token else {})},
+    )
+    for _ in range(_HOPS):
+        async with session.get(url, headers=headers, allow_redirects=False) as answer:
+            if answer.status in {301, 302, 303, 307, 308}:
+                following = urljoin(url, answer.headers.get("Location", ""))
+                if urlsplit(following).netloc != urlsplit(url).netloc:
+                    headers.pop("Authorization", None)
+                url = following
+                continue
+            if answer.status != 200:
+                raise _refused(answer.status, archive)
+            return await _kept(answer, file)
+    message = f"{_host(archive.url)} sends from one address to the next"
+    raise SourceError(message, advice="Name the archive's own address.")
+
+
+async def _kept(answer: aiohttp.ClientResponse, file: Path) -> str:
+    digest, size = hashlib.sha256(), 0
+    with file.open("wb") as out:
+        async for piece in answer.content.iter_chunked(256 * 1024):
+            size += len(piece)
+            if size > _MOST_OCTETS:
+                message = f"the archive is larger than {_MOST_OCTETS} octets"
+                raise SourceError(message, advice="Leave out what is not source: node_modules, build results.")
+            digest.update(piece)
+            out.write(piece)
+    return digest.hexdigest()
+
+
+def _refused(status: int, archive: Archive) -> BuildError:
+    what = f"{_host(archive.url)} answered {status} for {urlsplit(archive.url).path}"
+    if status in {401, 403}:
+        return SourceError(what, advice="Give a token that may read it.")
+    if status in {404, 410, 422}:
+        return SourceError(what, advice="Correct the repository, the commit or the address, or give a token where it is private.")
+    return SourceUnreachableError(what, advice="It is tried again.")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or url
+
+
+def _placed(root: Path, into: Path, path: str) -> None:
+    """What the app's folder holds comes to lie at the top, and the rest goes."""
+    if root != into:
+        root = root.rename(into / _WRAPPED)
+    app = root / path
+    if not app.resolve().is_relative_to(root.resolve()) or not app.is_dir():
+        message = f"there is no folder {path!r} in the sources"
+        raise SourceError(message, advice="Correct spec.path.")
+    if app == into:
+        return
+    held = app.rename(into / f"{_WRAPPED}-app") if app != root else app
+    rest = [p for p in into.iterdir() if p != held]
+    for other in rest:
+        shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
+    for child in list(held.iterdir()):
+        child.rename(into / child.name)
+    held.rmdir()

@@ -1,0 +1,97 @@
+"""Runs a build's commands where nothing else is: it needs Python alone, and comes into the builder's container as one file.
+
+It holds a lock while any of its processes may live, writes what they print to a log of bounded size, and tells at the end how it went.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections import deque
+from pathlib import Path
+from typing import BinaryIO
+
+ROOT = Path(os.environ.get("LANDFALL_WORK", "/work"))
+APP = os.environ.get("LANDFALL_APP", "/app")
+LAST_LINES = 40
+MOST_LOG = 32 * 1024 * 1024
+
+
+def main() -> int:
+    """The commands of the plan, one after the other, until one fails."""
+    out, meta = ROOT / "out", ROOT / "meta"
+    lock = (out / "lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    (out / "started").touch()
+    plan = json.loads((meta / "plan.json").read_text(encoding="utf-8"))
+    go = ROOT / "go" / "go.json"
+    while not go.exists():
+        time.sleep(0.02)
+    skipped = json.loads(go.read_text(encoding="utf-8")).get("installed", False)
+    told: dict[str, object] = {"status": 0, "command": "", "tail": []}
+    seconds: dict[str, float] = {}
+    with (out / "log").open("wb") as log:
+        for part, commands in (("install", [] if skipped else plan["install"]), ("build", plan["build"])):
+            began = time.monotonic()
+            for command in commands:
+                status, tail = run(command, log)
+                if status:
+                    told |= {"status": status, "command": command, "tail": list(tail)}
+                    break
+            seconds[part] = round(time.monotonic() - began, 3)
+            if told["status"]:
+                break
+    partial = out / "result.partial"
+    partial.write_text(json.dumps({**told, "seconds": seconds}), encoding="utf-8")
+    partial.rename(out / "result.json")
+    return 0
+
+
+def run(command: str, log: BinaryIO) -> tuple[int, deque[str]]:
+    """One command in a shell; its status, as a shell tells it, and its last lines."""
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    say(log, f"$ {command}")
+    process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
+        command,
+        shell=True,
+        cwd=APP,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    for raw in process.stdout or ():
+        line = raw.decode("utf-8", "replace").rstrip()[:2000]
+        last.append(line)
+        say(log, line)
+    code = process.wait()
+    return (code if code >= 0 else 128 - code), last
+
+
+def say(log: BinaryIO, line: str) -> None:
+    """Into the log, and into the container's own."""
+    if log.tell() < MOST_LOG:
+        log.write(line.encode("utf-8", "replace") + b"\n")
+        log.flush()
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def environment() -> dict[str, str]:
+    """What the container has, with a home that can be written to and package managers that ask nothing."""
+    quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "CI": "1"}
+    home = {
+        "HOME": "/home/build",
+        "npm_config_cache": "/home/build/.npm",
+        "UV_CACHE_DIR": "/home/build/.uv",
+        "UV_LINK_MODE": "copy",
+    }
+    return {**quiet, **home, "SOURCE_DATE_EPOCH": "315532801", "NEXT_TELEMETRY_DISABLED": "1", **os.environ, "PWD": APP}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,350 @@
+"""The rules of a Deployment: an ordered list; the first with an opinion wins.
+
+The one that matters most: whatever goes wrong on the way to a new Release, the Service goes on selecting the one that serves. It is
+switched when the new one's pods are ready, all of them, and back when the new one was found to have failed, which is written down first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from landfall.api.deployment import Rollout
+from landfall.core.deployment import instances, keeping, wanted
+from landfall.core.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
+from landfall.core.outcome import Act, Decision, Fact
+
+_NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
+_ATTEMPTS = 5
+_SOON, _AGAIN = 0.05, 15.0
+GRAVE = frozenset({"CrashLoop", "ImagePullFailed", "ContainerRefused"})
+
+
+def decide(seen: Observed) -> Decision:
+    """How it stands and the one thing to do next: towards the Release that is wanted first, then what others may give up."""
+    if seen.deleting or seen.deployment is None:
+        return Decision("Terminating", ("False", "Terminating"), "being deleted")
+    found = next((d for d in (r(seen) for r in RULES) if d), None) or _serving(seen)
+    found = replace(found, facts=(*found.facts, *_facts(seen)))
+    if found.act is None:
+        act, again = keeping.next_act(seen, current(seen))
+        soonest = min((t for t in (found.again_seconds, again) if t is not None), default=None)
+        found = replace(found, act=act, again_seconds=_SOON if act else soonest)
+    return _unrouted(seen, found)
+
+
+# -- which Release ----------------------------------------------------------------------------------------------------
+
+
+def target(seen: Observed) -> ReleaseSeen | None:
+    """The Release that rollbackTo names."""
+    asked = seen.deployment.spec.rollback_to if seen.deployment else None
+    if asked is None:
+        return None
+    return next((r for r in seen.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
+
+
+def current(seen: Observed) -> ReleaseSeen | None:
+    """The Release that the spec asks for, if there is one already; be it live, on its way, or failed."""
+    newest, live = seen.newest, seen.live
+    if seen.deployment is None or newest is None:
+        return None
+    if seen.deployment.spec.rollback_to:
+        return _gone_back(seen, newest, live)
+    asked = wanted.inputs(seen)
+    if seen.pending or (newest.spec.inputs == asked and not newest.status.superseded):
+        return None if seen.pending else newest
+    return live if live and live.spec.inputs == asked and not live.status.failure else None
+
+
+def _gone_back(seen: Observed, newest: ReleaseSeen, live: ReleaseSeen | None) -> ReleaseSeen | None:
+    """The Release that goes back to the one that is named; itself, where it serves."""
+    goal = target(seen)
+    if goal is None or newest.spec.rollback_to == goal.name:
+        return newest if goal else None
+    return live if live and goal.name in {live.name, live.spec.rollback_to} else None
+
+
+# -- rules ------------------------------------------------------------------------------------------------------------
+
+
+def name_unfit(seen: Observed) -> Decision | None:
+    """Services and labels are named after it."""
+    name = seen.deployment.metadata.name if seen.deployment else ""
+    if _NAME.fullmatch(name):
+        return None
+    message = f"the name {name!r} cannot be that of a Service: at most 52 characters, a letter first, then letters, digits and hyphens. Rename it."
+    return _stalled("NameUnfit", message)
+
+
+def service_foreign(seen: Observed) -> Decision | None:
+    """Somebody else's Service has the name."""
+    if not seen.service or not seen.service.foreign:
+        return None
+    return _stalled("ServiceTaken", "a Service of this name is there, and it is not this Deployment's. Rename one of the two.")
+
+
+def live_failed(seen: Observed) -> Decision | None:
+    """What serves was found to have failed: the one before it serves again."""
+    live, before = seen.live, seen.previous
+    if not live or not live.status.failure or not before or before.status.failure or not before.image:
+        return None
+    told = f"{live.name} failed: {live.status.failure.message}"
+    return _towards(seen, before, f"{told}; going back to {before.name}", "RollingBack")
+
+
+def request_invalid(seen: Observed) -> Decision | None:
+    """An annotation that is no request."""
+    return _stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
+
+
+def rollback_impossible(seen: Observed) -> Decision | None:
+    """Only what was live can be gone back to."""
+    asked = seen.deployment.spec.rollback_to if seen.deployment else None
+    if asked is None:
+        return None
+    there = ", ".join(r.name for r in seen.releases if r.status.live_at) or "none"
+    goal = target(seen)
+    if goal is None:
+        return _stalled(
+            "RollbackTargetMissing", f"there is no release {asked.release or asked.revision}. Those that were live: {there}."
+        )
+    if not goal.status.live_at or not goal.image:
+        return _stalled("RollbackTargetNeverLive", f"{goal.name} was never live. Those that were: {there}.")
+    return None
+
+
+def held(seen: Observed) -> Decision | None:
+    """Frozen by the annotation: what serves, serves on."""
+    if not seen.hold:
+        return None
+    return Decision("Paused", ("True", "Paused"), f"held: {seen.hold}; nothing new goes live until landfall.dev/hold is removed")
+
+
+def source_unresolved(seen: Observed) -> Decision | None:
+    """Nobody knows yet which commit, or archive, it is."""
+    if seen.deployment is None or seen.deployment.spec.rollback_to or seen.resolved or seen.deployment.spec.source.image:
+        return None
+    if seen.source_problem:
+        reason, message = seen.source_problem
+        return replace(_stalled(reason, message), again_seconds=30)
+    return _working("Pending", "Resolving", "looking up the source", None, 2)
+
+
+def spec_impossible(seen: Observed) -> Decision | None:
+    """What no release could be made with."""
+    if seen.deployment is None:
+        return None
+    spec = seen.deployment.spec
+    asked = spec.runtime.instance_type
+    if asked and asked not in instances.TABLE:
+        return _stalled("InstanceTypeUnknown", f"there is no instance type {asked!r}. There are {', '.join(instances.TABLE)}.")
+    if spec.region and seen.regions is not None and spec.region not in seen.regions:
+        there = ", ".join(seen.regions) or "none that a node is labelled with (topology.kubernetes.io/region)"
+        return replace(
+            _stalled("RegionUnavailable", f"no node is in the region {spec.region!r}. There are {there}."), again_seconds=30
+        )
+    return None
+
+
+def release_missing(seen: Observed) -> Decision | None:
+    """The spec asks for something that there is no Release of."""
+    if current(seen):
+        return None
+    goal = target(seen)
+    if goal:
+        return _working("Deploying", "RollingBack", f"going back to {goal.name}", Act("rollback", goal.name), _SOON)
+    if seen.environment_problem:
+        return replace(_stalled(*seen.environment_problem), again_seconds=15)
+    name = wanted.release_name(seen.deployment.metadata.name if seen.deployment else "", wanted.revision(seen))
+    return _working("Pending", "Releasing", f"making release {name}", Act("release", name), _SOON)
+
+
+def release_failed(seen: Observed) -> Decision | None:
+    """It does not go live, and what served before serves on."""
+    at = current(seen)
+    if not at or not at.status.failure:
+        return None
+    other = seen.live
+    serves = f"; {other.name} serves on" if other and other.name != at.name else ""
+    return replace(
+        _stalled(at.status.failure.reason, f"release {at.name} failed: {at.status.failure.message}{serves}"), phase="Failed"
+    )
+
+
+def on_its_way(seen: Observed) -> Decision | None:
+    """Build it, start it, and switch when it is ready."""
+    at = current(seen)
+    if not at or (seen.live and seen.live.name == at.name):
+        return None
+    return _building(seen, at) if not at.image else _towards(seen, at, f"starting {at.name}", "Deploying")
+
+
+RULES: tuple[Callable[[Observed], Decision | None], ...] = (
+    name_unfit,
+    service_foreign,
+    live_failed,
+    request_invalid,
+    rollback_impossible,
+    held,
+    source_unresolved,
+    spec_impossible,
+    release_missing,
+    release_failed,
+    on_its_way,
+)
+
+
+# -- steps ------------------------------------------------------------------------------------------------------------
+
+
+def _building(seen: Observed, at: ReleaseSeen) -> Decision:
+    job, status = at.job, at.status
+    if status.retry_after and seen.now < status.retry_after:
+        wait = (status.retry_after - seen.now).total_seconds()
+        return _working("Building", "Building", "the build failed for the moment and is tried again", None, max(wait, 0.5))
+    attempt = max(status.attempts, job.attempt if job else 0) + 1
+    if job and not job.over:
+        return _working("Building", "Building", f"building {at.name}{_found(at)}", None, _AGAIN)
+    if job and job.reason and status.finished != job.name:
+        reason, _, message = job.reason.partition(": ")
+        if reason != "PodLost":
+            return _failing(at, reason, message)
+    if attempt > _ATTEMPTS:
+        return _failing(at, "BuildFailed", f"its builder was lost {_ATTEMPTS} times. Look at the events of its pods.")
+    return _working("Building", "Building", f"building {at.name}", Act("build", at.name, attempt), _AGAIN)
+
+
+def _found(at: ReleaseSeen) -> str:
+    found = at.status.build
+    return f", a {found.framework} app" if found and found.framework else ""
+
+
+def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> Decision:
+    """Have it run, as many as serve now, and switch when all of them are ready."""
+    running = seen.workloads.get(at.spec.workload)
+    count = needed(seen)
+    if running is None:
+        return _working("Deploying", reason, told, Act("workload", at.name, count), 1)
+    if running.wanted < count:
+        return _working("Deploying", reason, told, Act("scale", running.name, count), 1)
+    if running.ready >= count:
+        return _working("Deploying", reason, f"{at.name} is ready", Act("switch", at.name), _SOON)
+    return _unready(seen, at, running, told, reason)
+
+
+def needed(seen: Observed) -> int:
+    """How many pods must be ready before the switch. With none asked for, one shows that it starts."""
+    return max(seen.deployment.spec.replicas if seen.deployment else 1, 1)
+
+
+def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, reason: str) -> Decision:
+    begun = at.status.deploying_at or seen.now
+    rollout = _rollout(seen)
+    limit = min(at.spec.runtime.health_check.timeout_seconds, rollout.progress_deadline_seconds)
+    spent = (seen.now - begun).total_seconds()
+    problem = running.problem
+    if at.status.failure is None and at.name != (
+        seen.previous.name if seen.previous and seen.live and seen.live.status.failure else ""
+    ):
+        if problem and problem[0] in GRAVE:
+            return _failing(at, *problem)
+        if spent > limit:
+            why, message = problem or ("Unhealthy", "its pods were not ready in time")
+            return _failing(at, why, f"not healthy within {limit} s: {message}")
+    more = f"; {problem[1]}" if problem else ""
+    return _working("Deploying", reason, f"{told}: {running.ready} of {running.wanted} ready{more}", None, 1 if spent < 60 else 5)
+
+
+def _serving(seen: Observed) -> Decision:
+    """What is wanted is live: observe it for a while, and then tell how it is."""
+    at, service = seen.live, seen.service
+    if at is None or service is None or seen.deployment is None:
+        return _working("Pending", "Pending", "looking", None, 1)
+    running = seen.workloads.get(service.workload)
+    if running is None:
+        return _working(
+            "Deploying",
+            "Restoring",
+            f"the workload of {at.name} is gone and made again",
+            Act("workload", at.name, needed(seen)),
+            1,
+        )
+    rollout, asked = _rollout(seen), seen.deployment.spec.replicas
+    word = "RolledBack" if at.spec.rollback_to else "Live"
+    told = f"{at.name} is live{f' ({at.spec.commit[:12]})' if at.spec.commit else ''}"
+    until = (service.switched_at or seen.now) + timedelta(seconds=rollout.observe_seconds)
+    ill = running.crashed or (
+        running.problem or ("Unhealthy", "none of its pods is ready") if asked and not running.ready else None
+    )
+    if ill and seen.now < until and rollout.automatic_rollback and _way_back(seen, at):
+        return _failing(at, ill[0], f"it failed within {rollout.observe_seconds} s of going live: {ill[1]}")
+    if asked and not running.ready and ill:
+        return replace(_stalled("NotServing", f"{told}, and no pod of it is ready: {ill[1]}"), phase="Live", again_seconds=5)
+    if seen.now < until:
+        again = (until - seen.now).total_seconds()
+        return Decision("Live", ("True", word), f"{told}; observed for {again:.0f} s more", again_seconds=min(again + 1, 5))
+    return Decision("Live", ("True", word), f"{told}, {running.ready} of {asked} pods ready")
+
+
+def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
+    """Whether there is one that served before. From a rollback nothing goes back by itself: a person has chosen it."""
+    before = seen.previous
+    return bool(before and before.image and not before.status.failure and not at.spec.rollback_to)
+
+
+def _rollout(seen: Observed) -> Rollout:
+    return seen.deployment.spec.rollout if seen.deployment else Rollout()
+
+
+# -- words ------------------------------------------------------------------------------------------------------------
+
+
+def _stalled(reason: str, message: str) -> Decision:
+    return Decision("Pending", ("False", reason), message, stalled=True)
+
+
+def _working(phase: str, reason: str, message: str, act: Act | None, again: float) -> Decision:
+    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+
+
+def _failing(at: ReleaseSeen, reason: str, message: str) -> Decision:
+    act = Act("fail", at.name, reason=reason, message=message)
+    return Decision("Failed", ("False", reason), f"release {at.name} failed: {message}", act, stalled=True, again_seconds=_SOON)
+
+
+def _facts(seen: Observed) -> tuple[Fact, ...]:
+    """What holds of what serves, whatever becomes of what is on its way."""
+    service = seen.service
+    running = seen.workloads.get(service.workload) if service else None
+    spec = seen.deployment.spec if seen.deployment else None
+    if running and (running.ready or (spec and not spec.replicas)):
+        told: list[Fact] = [("Available", ("True", "Serving"))]
+    else:
+        told = [("Available", ("False", "NothingServes", "no pod of a live release is ready"))]
+    at = current(seen)
+    if at and at.image:
+        told.append(("Built", ("True", "Built")))
+    elif at and at.status.failure:
+        told.append(("Built", ("False", at.status.failure.reason, at.status.failure.message)))
+    if spec and spec.route and service and seen.claimed_by == "":
+        told.append(
+            ("Routed", ("True", "Routed") if seen.route and seen.route.matches else ("False", "Routing", "its Ingress is made"))
+        )
+    if seen.source_problem and seen.resolved:
+        told.append(("SourceReachable", ("False", *seen.source_problem)))
+    return tuple(told)
+
+
+def _unrouted(seen: Observed, found: Decision) -> Decision:
+    """A domain that another one has is a person's to settle; the app itself is served all the same."""
+    route = seen.deployment.spec.route if seen.deployment else None
+    if not route or not seen.claimed_by:
+        return found
+    message = f"the domain {route.domain} is that of {seen.claimed_by}. Choose another, or take it away there."
+    facts = (*found.facts, ("Routed", ("False", "DomainTaken", message)))
+    if found.ready[0] == "True":
+        return replace(found, ready=("False", "DomainTaken"), message=message, stalled=True, facts=facts, again_seconds=30)
+    return replace(found, facts=facts)

@@ -1,0 +1,133 @@
+"""What the spec asks for, as a Release that is not there yet: its digests, and what of an earlier one it reuses."""
+
+from __future__ import annotations
+
+from landfall.api.deployment import AppSource, DeploymentSpec, GitHubSource, Variable
+from landfall.api.fields import LocalReference
+from landfall.api.release import ReleaseSpec
+from landfall.core.deployment.observed import Observed, ReleaseSeen
+from landfall.kit.digest import digest
+
+
+def source_key(spec: DeploymentSpec) -> str:
+    """A name for the part of a spec that is resolved to a commit."""
+    return digest(spec.source.model_dump(mode="json"))
+
+
+def identity(source: AppSource, commit: str) -> str:
+    """What the source is, for good: a commit, an archive's digest, an image."""
+    if source.zip:
+        return source.zip.sha256 or source.zip.artifact or ""
+    return source.image or f"{source.github.repository if source.github else ''}@{commit}"
+
+
+def inputs(seen: Observed) -> str:
+    """A name for all that the spec asks of a Release. How it is rolled out, how many and where it is routed are no part of it."""
+    if seen.deployment is None:
+        return ""
+    spec = seen.deployment.spec
+    told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
+    return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets)
+
+
+def variables(seen: Observed) -> tuple[Variable, ...]:
+    """The environment that a Release would get: the spec's, and before it what a request asks for."""
+    spec = seen.deployment.spec if seen.deployment else None
+    asked = seen.pending.env if seen.pending else ()
+    over = {v.name for v in asked}
+    return (*(v for v in (spec.env if spec else ()) if v.name not in over), *asked)
+
+
+def live_variables(seen: Observed) -> tuple[Variable, ...]:
+    """Those that stay references."""
+    return tuple(v for v in variables(seen) if v.value_from and v.capture == "Live")
+
+
+def captured_variables(seen: Observed) -> tuple[Variable, ...]:
+    """Those whose values a Release keeps."""
+    return tuple(v for v in variables(seen) if not (v.value_from and v.capture == "Live"))
+
+
+def revision(seen: Observed) -> int:
+    """The next one: no number is given twice, also where the newest Release was deleted."""
+    status = seen.deployment.status if seen.deployment else None
+    return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
+
+
+def release_name(deployment: str, number: int) -> str:
+    """A pure function of both."""
+    return f"{deployment}-{number}"
+
+
+def wanted(seen: Observed, name: str, environment: str, generation: int) -> ReleaseSpec:
+    """The Release that the spec, or a request, asks for. `environment` is the Secret with what was captured."""
+    deployment = seen.deployment
+    if deployment is None:
+        message = "a Release is wanted of a Deployment"
+        raise ValueError(message)
+    spec, asked = deployment.spec, seen.pending
+    resolved = seen.resolved
+    commit = (asked.commit if asked else "") or (resolved.commit if resolved else "")
+    key = build_key(spec, commit)
+    made = built(seen, key)
+    runtime = spec.runtime if spec.runtime.port or not made else spec.runtime.model_copy(update={"port": made.port})
+    return ReleaseSpec(
+        deployment_ref=LocalReference(name=deployment.metadata.name),
+        revision=revision(seen),
+        trigger=f"request {asked.id}" if asked else f"generation {generation}",
+        inputs=inputs(seen),
+        commit=commit,
+        message=resolved.message if resolved and resolved.commit == commit else "",
+        branch=resolved.branch if resolved else "",
+        source=at(spec.source, commit),
+        path=spec.path,
+        build=spec.build,
+        build_key=key,
+        image=spec.source.image or (made.image if made else ""),
+        environment=environment,
+        live_env=live_variables(seen),
+        runtime=runtime,
+        template=spec.template,
+        region=spec.region or "",
+        workload=name,
+    )
+
+
+def at(source: AppSource, commit: str) -> AppSource:
+    """The source with its commit: a builder only ever sees that."""
+    github = source.github
+    if github is None:
+        return source
+    return AppSource(
+        github=GitHubSource(
+            repository=github.repository, branch=github.branch, commit=commit, token_secret_ref=github.token_secret_ref
+        )
+    )
+
+
+def build_key(spec: DeploymentSpec, commit: str) -> str:
+    """A name for what is built; empty where nothing is."""
+    if spec.source.image:
+        return ""
+    build = spec.build.model_dump(mode="json", exclude={"cache"})
+    return digest(identity(spec.source, commit), spec.path, build)
+
+
+def built(seen: Observed, key: str) -> ReleaseSeen | None:
+    """An earlier Release whose image is of the same inputs."""
+    return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
+
+
+def going_back(seen: Observed, target: ReleaseSeen) -> ReleaseSpec:
+    """A Release with the same image, environment and workload as an earlier one."""
+    live = seen.live
+    return target.spec.model_copy(
+        update={
+            "revision": revision(seen),
+            "trigger": f"rollback to {target.name}",
+            "image": target.image,
+            "runtime": target.spec.runtime.model_copy(update={"port": target.port}),
+            "rollback_from": live.name if live else "",
+            "rollback_to": target.name,
+        }
+    )

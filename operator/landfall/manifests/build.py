@@ -1,0 +1,187 @@
+"""The Job that builds a Release: three containers that start together and hand on through files, each with what it needs and no more.
+
+`fetch` holds the token of the source, `worker` that of the intake and the registry's; `build`, which runs the user's commands, holds
+neither, and sees the sources and its own scratch space alone. They run side by side, not one after another, because the kubelet takes
+more than a second from one to the next. What follows reads nothing of `build` before its last process has ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from landfall.api.deployment import Variable
+from landfall.api.report import Task
+from landfall.manifests.job import AUDIENCE, LABEL_ATTEMPT, LABEL_KIND, LABEL_OWNER, LABEL_VERB
+from landfall.manifests.run import owner
+
+_KEPT_SECONDS = 86_400
+APP, WORK = "/app", "/work"
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BuilderPod:
+    """What differs from build to build. Sizes are quantities of Kubernetes; `authorities` is PEM of further certificate authorities."""
+
+    name: str
+    release: Object
+    attempt: int
+    image: str
+    builder: str
+    timeout_seconds: int
+    memory: str
+    disk: str
+    token: tuple[str, str] | None = None
+    registry_secret: str = ""
+    authorities: str = ""
+    cache: str = ""
+    env: Sequence[Variable] = ()
+    settings: Sequence[tuple[str, str]] = ()
+
+
+def task_map(pod: BuilderPod, task: Task) -> Object:
+    """The ConfigMap that holds the task."""
+    data = task.model_dump_json(by_alias=True, exclude_none=True)
+    held = {"task.json": data, **({"ca.crt": pod.authorities} if pod.authorities else {})}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(pod), "immutable": True, "data": held}
+
+
+def job(pod: BuilderPod) -> Object:
+    """The Job. A pod that is gone is not replaced: the Deployment's rules say whether another attempt makes sense."""
+    metadata = _metadata(pod)
+    metadata["labels"] |= {LABEL_VERB: "build", LABEL_ATTEMPT: str(pod.attempt)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": 0,
+            "activeDeadlineSeconds": pod.timeout_seconds,
+            "ttlSecondsAfterFinished": _KEPT_SECONDS,
+            "template": {"metadata": {"labels": dict(metadata["labels"])}, "spec": _pod(pod)},
+        },
+    }
+
+
+def _metadata(pod: BuilderPod) -> Object:
+    metadata = pod.release["metadata"]
+    return {
+        "name": pod.name,
+        "namespace": metadata["namespace"],
+        "labels": {LABEL_KIND: "Release", LABEL_OWNER: metadata["name"], "app.kubernetes.io/managed-by": "landfall"},
+        "ownerReferences": [owner("Release", metadata["name"], metadata["uid"])],
+    }
+
+
+def _pod(pod: BuilderPod) -> Object:
+    token = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
+    volumes: list[Object] = [
+        {"name": "task", "configMap": {"name": pod.name}},
+        {"name": "token", "projected": {"sources": [token]}},
+        {"name": "home", "persistentVolumeClaim": {"claimName": pod.cache}} if pod.cache else _scratch("home", pod.disk),
+        *(_scratch(name, pod.disk) for name in ("app", "out", "build-tmp", "fetch-tmp", "layers")),
+        *(_scratch(name, "16Mi") for name in ("meta", "go")),
+    ]
+    if pod.token:
+        volumes.append({"name": "git", "secret": {"secretName": pod.token[0], "defaultMode": 0o440}})
+    if pod.registry_secret:
+        volumes.append(
+            {"name": "registry", "secret": {"secretName": pod.registry_secret, "defaultMode": 0o440, "optional": True}}
+        )
+    if pod.authorities:
+        volumes.append({"name": "ca", "configMap": {"name": pod.name, "items": [{"key": "ca.crt", "path": "ca.crt"}]}})
+    return {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 5,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": 1000,
+            "runAsGroup": 1000,
+            "fsGroup": 1000,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "containers": [_fetch(pod), _build(pod), _worker(pod)],
+        "volumes": volumes,
+    }
+
+
+def _scratch(name: str, size: str) -> Object:
+    return {"name": name, "emptyDir": {"sizeLimit": size}}
+
+
+def _mount(name: str, path: str, *, writable: bool = False) -> Object:
+    return {"name": name, "mountPath": path} | ({} if writable else {"readOnly": True})
+
+
+def _container(pod: BuilderPod, name: str, image: str, mounts: list[Object], env: list[Object], memory: str) -> Object:
+    trust = [_mount("ca", "/etc/landfall/ca")] if pod.authorities else []
+    return {
+        "name": name,
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "env": env,
+        "volumeMounts": [*mounts, *trust],
+        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": memory}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+
+
+def _fetch(pod: BuilderPod) -> Object:
+    mounts = [
+        _mount("task", "/etc/landfall/task"),
+        _mount("app", APP, writable=True),
+        _mount("meta", f"{WORK}/meta", writable=True),
+        _mount("fetch-tmp", "/tmp", writable=True),  # noqa: S108  the container's own
+    ]
+    if pod.token:
+        mounts.append(_mount("git", "/etc/landfall/git"))
+    return {**_container(pod, "fetch", pod.image, mounts, _trust(pod), "512Mi"), "args": ["worker", "fetch"]}
+
+
+def _build(pod: BuilderPod) -> Object:
+    mounts = [
+        _mount("app", APP, writable=True),
+        _mount("meta", f"{WORK}/meta"),
+        _mount("go", f"{WORK}/go"),
+        _mount("out", f"{WORK}/out", writable=True),
+        _mount("home", "/home/build", writable=True),
+        _mount("build-tmp", "/tmp", writable=True),  # noqa: S108  the container's own
+    ]
+    env = [*_trust(pod), *({"name": k, "value": v} for k, v in pod.settings), *(_variable(v) for v in pod.env)]
+    # It waits for the program that runs the commands, which comes with the sources: the images of builder and operator need not match.
+    waits = "while [ ! -e /work/meta/runner.py ]; do [ -e /work/meta/failed.json ] && exit 0; sleep 0.02; done; exec python3 -I /work/meta/runner.py"
+    return {**_container(pod, "build", pod.builder, mounts, env, pod.memory), "command": ["/bin/sh", "-c", waits]}
+
+
+def _worker(pod: BuilderPod) -> Object:
+    mounts = [
+        _mount("task", "/etc/landfall/task"),
+        _mount("token", "/var/run/landfall"),
+        _mount("app", APP),
+        _mount("meta", f"{WORK}/meta"),
+        _mount("out", f"{WORK}/out"),
+        _mount("go", f"{WORK}/go", writable=True),
+        _mount("layers", "/tmp", writable=True),  # noqa: S108  the container's own
+    ]
+    if pod.registry_secret:
+        mounts.append(_mount("registry", "/etc/landfall/registry"))
+    return {**_container(pod, "worker", pod.image, mounts, _trust(pod), "512Mi"), "args": ["worker"]}
+
+
+def _trust(pod: BuilderPod) -> list[Object]:
+    """Where programs look for certificate authorities: the variables that each ecosystem reads."""
+    if not pod.authorities:
+        return []
+    names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "npm_config_cafile", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")
+    return [{"name": name, "value": "/etc/landfall/ca/ca.crt"} for name in names]
+
+
+def _variable(variable: Variable) -> Object:
+    if variable.value_from is None:
+        return {"name": variable.name, "value": variable.value or ""}
+    return {"name": variable.name, "valueFrom": variable.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}

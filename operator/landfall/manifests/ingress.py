@@ -1,0 +1,48 @@
+"""The Ingress that routes a domain to an app's Service. Its digest says what it was made from, so that a change of the spec shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from landfall.api.deployment import Route
+from landfall.kit.digest import digest
+from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.run import owner
+
+MADE_FROM = "landfall.dev/made-from"
+_ISSUER = "cert-manager.io/cluster-issuer"
+Object = dict[str, Any]
+
+
+def ingress(deployment: Object, route: Route) -> Object:
+    """The Ingress, named after the Deployment."""
+    metadata = deployment["metadata"]
+    name = metadata["name"]
+    backend = {"service": {"name": name, "port": {"name": "http"}}}
+    rule = {"host": route.domain, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    annotations = {MADE_FROM: made_from(route)}
+    spec: Object = {"rules": [rule]}
+    if route.ingress_class_name:
+        spec["ingressClassName"] = route.ingress_class_name
+    if route.tls:
+        secret = route.tls.secret_ref.name if route.tls.secret_ref else f"{name}-tls"
+        spec["tls"] = [{"hosts": [route.domain], "secretName": secret}]
+        if route.tls.cluster_issuer:
+            annotations[_ISSUER] = route.tls.cluster_issuer
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": {LABEL_KIND: "Deployment", LABEL_OWNER: name, "app.kubernetes.io/managed-by": "landfall"},
+            "annotations": annotations,
+            "ownerReferences": [owner("Deployment", name, metadata["uid"])],
+        },
+        "spec": spec,
+    }
+
+
+def made_from(route: Route) -> str:
+    """A name for what a route says."""
+    return digest(route.model_dump(mode="json"))

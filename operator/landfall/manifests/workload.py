@@ -1,0 +1,128 @@
+"""What runs a Release: a workload (Kubernetes' own Deployment) and a Service that selects just its pods, the preview.
+
+Pods pass Pod Security `restricted`. A start-up probe asks every second, so that a Release goes live as soon as it can; from then on a
+readiness probe asks seldom and patiently, for a probe that gives up after a second takes the only pod away under load.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from landfall.api.deployment import Variable
+from landfall.api.release import ReleaseSpec
+from landfall.core.deployment.instances import resources
+from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.run import owner
+
+LABEL_WORKLOAD = "landfall.dev/workload"
+REFRESHED = "landfall.dev/refreshed"
+REGION = "topology.kubernetes.io/region"
+_NAME = "app.kubernetes.io/name"
+_PORT = "http"
+Object = dict[str, Any]
+
+
+def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas: int, pull_secret: str) -> Object:
+    """The workload. `release` is the Release that owns it."""
+    labels = _labels(release, spec)
+    template = {
+        "metadata": {
+            "labels": {**spec.template.metadata.labels, **labels},
+            "annotations": dict(spec.template.metadata.annotations),
+        },
+        "spec": _pod(spec, image, port, pull_secret),
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(release, spec),
+        "spec": {
+            "replicas": replicas,
+            "revisionHistoryLimit": 1,
+            "progressDeadlineSeconds": 3600,  # Landfall's own deadline comes first
+            "selector": {"matchLabels": {LABEL_WORKLOAD: spec.workload}},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}},
+            "template": template,
+        },
+    }
+
+
+def preview(release: Object, spec: ReleaseSpec) -> Object:
+    """The Service of this Release alone."""
+    return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(release, spec), "spec": _selects(spec.workload)}
+
+
+def service(deployment: Object, workload_name: str, annotations: dict[str, str]) -> Object:
+    """The app's Service, which selects one workload's pods. Ingresses and other apps know it by the Deployment's name."""
+    metadata = deployment["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": metadata["name"],
+            "namespace": metadata["namespace"],
+            "labels": {LABEL_KIND: "Deployment", LABEL_OWNER: metadata["name"], "app.kubernetes.io/managed-by": "landfall"},
+            "annotations": annotations,
+            "ownerReferences": [owner("Deployment", metadata["name"], metadata["uid"])],
+        },
+        "spec": _selects(workload_name),
+    }
+
+
+def _selects(name: str) -> Object:
+    return {"selector": {LABEL_WORKLOAD: name}, "ports": [{"name": _PORT, "port": 80, "targetPort": _PORT}]}
+
+
+def _labels(release: Object, spec: ReleaseSpec) -> dict[str, str]:
+    return {
+        _NAME: spec.deployment_ref.name,
+        "app.kubernetes.io/managed-by": "landfall",
+        LABEL_KIND: "Deployment",
+        LABEL_OWNER: spec.deployment_ref.name,
+        LABEL_WORKLOAD: str(release["metadata"]["name"]),
+    }
+
+
+def _metadata(release: Object, spec: ReleaseSpec) -> Object:
+    metadata = release["metadata"]
+    return {
+        "name": metadata["name"],
+        "namespace": metadata["namespace"],
+        "labels": _labels(release, spec),
+        "ownerReferences": [owner("Release", metadata["name"], metadata["uid"])],
+    }
+
+
+def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
+    check = spec.runtime.health_check
+    probe = {"httpGet": {"path": check.path, "port": _PORT}, "timeoutSeconds": 5}
+    container: Object = {
+        "name": "app",
+        "image": image,
+        "imagePullPolicy": "IfNotPresent",
+        "ports": [{"name": _PORT, "containerPort": port}],
+        "env": [{"name": "PORT", "value": str(port)}, *(_live(v) for v in spec.live_env)],
+        **({"envFrom": [{"secretRef": {"name": spec.environment}}]} if spec.environment else {}),
+        "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": check.timeout_seconds},
+        "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
+        "resources": resources(spec.runtime.instance_type),
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [{"name": "scratch", "mountPath": "/tmp"}],  # noqa: S108  the pod's own
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+        **({"imagePullSecrets": [{"name": pull_secret}]} if pull_secret else {}),
+        **({"nodeSelector": {REGION: spec.region}} if spec.region else {}),
+        "containers": [container],
+        "volumes": [{"name": "scratch", "emptyDir": {}}],
+    }
+
+
+def _live(variable: Variable) -> Object:
+    source = variable.value_from
+    told = source.model_dump(mode="json", by_alias=True, exclude_none=True) if source else {}
+    return {"name": variable.name, "valueFrom": told}

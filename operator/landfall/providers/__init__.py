@@ -1,0 +1,1 @@
+"""Services outside the cluster, each behind a small client with errors of ours."""

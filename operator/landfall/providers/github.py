@@ -1,0 +1,93 @@
+"""GitHub's REST API: which commit a branch is at. Contract: REST description 2022-11-28, `GET /repos/{owner}/{repo}/commits/{ref}`.
+
+Conditional requests cost nothing of the rate limit where nothing has changed, so every answer's ETag is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import aiohttp
+
+from landfall.providers.errors import ProviderError
+
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_VERSION = "2022-11-28"
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit: its full name, the first line of its message, and the branch that it was looked up by."""
+
+    sha: str
+    message: str
+    branch: str = ""
+
+
+class GitHub:
+    """One client for all repositories. `base` is the API's address, as people with their own GitHub have one."""
+
+    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+        self._base = base
+        self._session = session
+        self._known: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
+
+    async def commit(self, repository: str, ref: str, token: str) -> Commit:
+        """The commit that a branch is at, or that an abbreviated name means. With no ref, that of the default branch.
+
+        Raises ProviderError: SourceMissing, SourceRefused, RateLimited, SourceUnreachable.
+        """
+        branch = ref or str((await self._get(f"/repos/{repository}", token, repository))["default_branch"])
+        told = await self._get(f"/repos/{repository}/commits/{branch}", token, f"{repository} at {branch}")
+        return Commit(str(told["sha"]), str(told["commit"]["message"]).strip().splitlines()[0][:200], branch)
+
+    async def _get(self, path: str, token: str, what: str) -> dict[str, Any]:
+        key = (path, token, self._base)
+        tag, before = self._known.get(key, ("", {}))
+        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION, "User-Agent": "landfall"}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        headers |= {"If-None-Match": tag} if tag else {}
+        try:
+            async with self._session.get(f"{self._base}{path}", headers=headers, timeout=_TIMEOUT) as answer:
+                if answer.status == 304:
+                    return before
+                if answer.status == 200:
+                    told = dict(await answer.json())
+                    self._known[key] = (answer.headers.get("ETag", ""), told)
+                    return told
+                raise _refused(answer, what, token=bool(token))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            message = f"GitHub cannot be reached at {self._base}: {type(error).__name__}. It is tried again."
+            raise ProviderError("SourceUnreachable", message) from error
+
+
+def _refused(answer: aiohttp.ClientResponse, what: str, *, token: bool) -> ProviderError:
+    """The rate limit shows as 403 or 429 with its headers; a private repository as one that isn't there."""
+    if answer.status in {403, 429} and (answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers):
+        wait = _waits(answer)
+        more = (
+            "" if token else " Give it a token (source.github.tokenSecretRef): without one, GitHub answers 60 questions an hour."
+        )
+        return ProviderError(
+            "RateLimited", f"GitHub's rate limit is used up; asked again in {wait:.0f} s.{more}", after_seconds=wait
+        )
+    if answer.status in {404, 422}:
+        which = "correct its name, the branch or the commit" if token else "correct its name, or give a token where it is private"
+        return ProviderError("SourceMissing", f"GitHub knows no {what}: {which}.", stands=True)
+    if answer.status in {401, 403}:
+        message = f"GitHub refuses the token for {what}: renew it, or let it read the repository's contents."
+        return ProviderError("SourceRefused", message, stands=True)
+    return ProviderError("SourceUnreachable", f"GitHub answered {answer.status} for {what}. It is tried again.")
+
+
+def _waits(answer: aiohttp.ClientResponse) -> float:
+    """Seconds until it answers again: `retry-after`, or until `x-ratelimit-reset` by its own clock, or a minute."""
+    after = answer.headers.get("retry-after", "")
+    if after.isdigit():
+        return float(after)
+    reset, told = answer.headers.get("x-ratelimit-reset", ""), answer.headers.get("date", "")
+    if reset.isdigit() and told:
+        return max(1.0, float(reset) - parsedate_to_datetime(told).timestamp())
+    return 60.0

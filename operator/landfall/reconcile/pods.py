@@ -1,0 +1,104 @@
+"""Why pods do not serve, in words: read from their own status, and from what the kubelet says of their probes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from landfall.core.deployment.observed import Problem
+from landfall.kube.client import Object
+
+_LAST = 600
+_CODE = re.compile(r"statuscode: (\d+)")
+_PULLS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
+_REFUSED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+
+
+def problem(pods: Sequence[Object], workload: Object, unhealthy: str, port: int) -> Problem | None:
+    """What keeps the newest pods from being ready; `unhealthy` is what the kubelet said last of a probe."""
+    for pod in pods:
+        found = _of_pod(pod)
+        if found:
+            return found
+    if unhealthy:
+        return _of_probe(unhealthy, port)
+    return _refused(workload)
+
+
+def crashed(pods: Sequence[Object]) -> Problem | None:
+    """A container that has ended since its pod was started, however well it runs by now."""
+    for pod in pods:
+        for status in _statuses(pod):
+            ended = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
+            if ended:
+                return _ended(ended)
+    return None
+
+
+def _of_pod(pod: Object) -> Problem | None:
+    for condition in pod.get("status", {}).get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition["status"] == "False":
+            return "Unschedulable", f"no node takes its pod: {condition.get('message', '')}"
+    for status in _statuses(pod):
+        waiting = (status.get("state") or {}).get("waiting") or {}
+        reason, message = waiting.get("reason", ""), waiting.get("message", "")
+        if reason in _PULLS:
+            return "ImagePullFailed", f"its image cannot be pulled: {message}"
+        if reason in _REFUSED:
+            return "ContainerRefused", f"its container cannot be started: {message}"
+        ended = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
+        if ended:
+            return _ended(ended)
+    return None
+
+
+def _ended(ended: dict[str, Any]) -> Problem:
+    if ended.get("reason") == "OOMKilled":
+        return "OutOfMemory", "it was killed for its memory: give it a larger instanceType"
+    log = str(ended.get("message", "")).strip()[-_LAST:]
+    last = f". Its last lines: {log}" if log else ""
+    return "CrashLoop", f"the app ended with status {ended.get('exitCode', '?')}{last}"
+
+
+def _of_probe(said: str, port: int) -> Problem:
+    code = _CODE.search(said)
+    if code:
+        return (
+            "HealthCheckFailed",
+            f"its health check answers {code.group(1)}: let runtime.healthCheck.path name a page that answers below 400",
+        )
+    if "connection refused" in said:
+        return (
+            "NotListening",
+            f"nothing listens on port {port} of the pod's address: listen on 0.0.0.0, not on 127.0.0.1, and on the port in PORT, or set runtime.port",
+        )
+    return "HealthCheckFailed", f"its health check fails: {said[-200:]}"
+
+
+def _refused(workload: Object) -> Problem | None:
+    """Its pods are not even made, as where a quota is used up."""
+    for condition in workload.get("status", {}).get("conditions", []):
+        if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+            message = condition.get("message", "")
+            word = "QuotaExceeded" if "exceeded quota" in message else "PodsRefused"
+            return word, f"its pods are refused: {message}"
+    return None
+
+
+def _statuses(pod: Object) -> list[dict[str, Any]]:
+    return list(pod.get("status", {}).get("containerStatuses") or [])
+
+
+def build_problem(pod: Object | None, deadline: bool) -> str:  # noqa: FBT001  read beside the Job
+    """Why a builder ended without a word, as `Reason: message`."""
+    if deadline:
+        return "BuildTimedOut: the build took longer than it may. Build less, or give it longer (builds.timeoutSeconds)."
+    status = pod.get("status", {}) if pod else {}
+    if status.get("reason") == "Evicted":
+        return f"BuildEvicted: the node put its builder out: {status.get('message', '')}"
+    for one in _statuses(pod) if pod else []:
+        ended = (one.get("state") or {}).get("terminated") or {}
+        if ended.get("reason") == "OOMKilled":
+            return "BuildOutOfMemory: the build was killed for its memory. Build less at a time, or give it more (builds.memory)."
+    return "PodLost: its builder was lost"

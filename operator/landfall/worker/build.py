@@ -1,0 +1,228 @@
+"""The worker of a build: says what is built, ships the log of the user's commands, and pushes what they made.
+
+It holds the registry's credential and the intake's token, and reads the sources only once every process of the commands is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from landfall.api.release import BuildSummary
+from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, RunImage
+from landfall.builds.advice import advice
+from landfall.builds.errors import BuildError
+from landfall.builds.handoff import APP, Places, is_free, put, read
+from landfall.builds.layers import Packed
+from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.push import Target, known_dependencies, pushed
+from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, credentials
+from landfall.kit.redact import redacted
+from landfall.worker.reporter import Reporter
+
+ROOT = Path("/etc/landfall")
+_SCRATCH = Path("/tmp")  # noqa: S108  the container's own
+_POLL_SECONDS = 0.02
+_KILLED = 137
+_TAIL_LINES = 12
+_TRIES = 4
+_NO_ROOM = re.compile(r"ENOSPC|No space left on device")
+
+
+class _GoneError(BuildError):
+    """The commands were ended from outside."""
+
+    reason = "BuildKilled"
+
+
+class Builder:
+    """One build, from the plan to the last report."""
+
+    def __init__(
+        self,
+        task: BuildTask,
+        reporter: Reporter,
+        root: Path = ROOT,
+        places: Places | None = None,
+        app: Path = APP,
+        scratch: Path = _SCRATCH,
+    ) -> None:
+        self._task = task
+        self._reporter = reporter
+        self._root = root
+        self._places = places or Places()
+        self._app = app
+        self._scratch = scratch
+        self._summary = BuildSummary()
+        self._read = 0
+
+    def work(self) -> int:
+        """Do it; the exit status."""
+        self._reporter.start()
+        try:
+            image = asyncio.run(self._built())
+        except BuildError as error:
+            message = redacted(_told(error))
+            self._reporter.line(message, "error")
+            failure = Failure(reason=error.reason, message=message, transient=error.transient)
+            done = self._reporter.finish(failure=failure, build=self._summary)
+            return EXIT_FAILED if done else EXIT_AGAIN
+        self._reporter.line(f"pushed {image}")
+        return EXIT_DONE if self._reporter.finish(image=image, build=self._summary) else EXIT_AGAIN
+
+    async def _built(self) -> str:
+        told = await self._planned()
+        plan, image = _plan(told), self._image(told)
+        self._says(told, image)
+        async with aiohttp.ClientSession() as session:
+            target = self._target(session, image)
+            key = str(told["dependencies"])
+            known = await _tried(lambda: known_dependencies(target.registry, target.repository, key)) if key else None
+            put(self._places.go, {"installed": known is not None})
+            await self._watched(known)
+            began = time.monotonic()
+            self._reporter.line("packing and pushing")
+            labels = {"org.opencontainers.image.revision": self._task.spec.commit, "landfall.dev/framework": plan.framework}
+            labels = {k: v for k, v in labels.items() if v}
+            made = await _tried(
+                lambda: pushed(self._app, plan, target, self._scratch, known, key, f"commit-{self._task.spec.build_key}", labels)
+            )
+            spent = round(time.monotonic() - began, 3)
+        self._tell(image_bytes=made.octets, pushed_bytes=made.sent, push_seconds=spent)
+        return f"{self._task.repository}@{made.digest}"
+
+    async def _planned(self) -> dict[str, Any]:
+        """What the container that fetches has found, once it is there."""
+        while True:
+            failed = read(self._places.failed)
+            if failed:
+                error = BuildError(str(failed["message"]))
+                error.reason = str(failed["reason"])
+                error.transient = bool(failed.get("transient"))
+                raise error
+            if self._places.program.exists() and (found := read(self._places.plan)):
+                return found
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def _image(self, told: Mapping[str, Any]) -> RunImage:
+        runtime = "static" if not told["start"] else told["runtime"]
+        for image in self._task.images:
+            if image.runtime == runtime and (runtime == "static" or image.version == told["version"]):
+                return image
+        message = f"there is no image for {runtime} {told['version']} to lie on"
+        raise BuildError(message, advice="Name one in the chart's builds.images.")
+
+    def _target(self, session: aiohttp.ClientSession, image: RunImage) -> Target:
+        file = self._root / "registry" / ".dockerconfigjson"
+        config = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        to, base = Reference.of(self._task.repository), Reference.of(image.image)
+        registry = Registry(session, to.host, insecure=self._task.insecure, identity=credentials(config, to.host))
+        same = base.host == to.host
+        other = registry if same else Registry(session, base.host, insecure=False, identity=credentials(config, base.host))
+        return Target(registry, to.repository, other, base)
+
+    # -- the commands -------------------------------------------------------------------------------------------------
+
+    async def _watched(self, known: Packed | None) -> None:
+        """Ship the log until nothing of the commands lives any more; raise what they failed of."""
+        while not self._places.started.exists():  # noqa: ASYNC110  written by another container
+            await asyncio.sleep(_POLL_SECONDS)
+        while not is_free(self._places.lock):
+            self._ship()
+            await asyncio.sleep(_POLL_SECONDS)
+        self._ship()
+        found = read(self._places.result)
+        if found is None:
+            message = "the build's container was killed"
+            raise _GoneError(
+                message, advice="Most often its memory was used up: build less at a time, or give it more (builds.memory)."
+            )
+        seconds = found.get("seconds") or {}
+        self._tell(
+            install_seconds=float(seconds.get("install", 0)),
+            build_seconds=float(seconds.get("build", 0)),
+            installed="reused" if known else "installed",
+        )
+        if found["status"]:
+            raise _failed(int(found["status"]), str(found["command"]), [str(line) for line in found["tail"]])
+
+    def _ship(self) -> None:
+        """New whole lines of the log."""
+        try:
+            with self._places.log.open("rb") as log:
+                log.seek(self._read)
+                data = log.read(1 << 20)
+        except OSError:
+            return
+        whole = data.rfind(b"\n") + 1
+        self._read += whole
+        for line in data[:whole].decode("utf-8", "replace").splitlines():
+            self._reporter.line(redacted(line))
+
+    # -- words --------------------------------------------------------------------------------------------------------
+
+    def _says(self, told: Mapping[str, Any], image: RunImage) -> None:
+        names = (
+            "framework",
+            "evidence",
+            "runtime",
+            "version",
+            "version_source",
+            "package_manager",
+            "install",
+            "build",
+            "start",
+            "output",
+            "notes",
+        )
+        self._tell(**{name: told[name] for name in names}, port=image.port, fetch_seconds=float(told["seconds"]))
+        self._reporter.line(f"it is a {told['framework']} app: {'; '.join(told['evidence'])}")
+
+    def _tell(self, **fields: object) -> None:
+        self._summary = BuildSummary.model_validate({**self._summary.model_dump(), **fields})
+        self._reporter.tell(build=self._summary)
+
+
+async def _tried(work: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the work gives
+    """Again after a moment, where the registry could not be asked."""
+    for attempt in range(1, _TRIES):
+        try:
+            return await work()
+        except RegistryUnreachableError:
+            await asyncio.sleep(2.0**attempt)
+    return await work()
+
+
+def _plan(told: Mapping[str, Any]) -> BuildPlan:
+    names: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k not in {"dependencies", "seconds"}
+    }
+    names["layers"] = tuple(
+        Layer(one["name"], *(tuple(one[k]) for k in ("include", "exclude", "rooted"))) for one in told["layers"]
+    )
+    return BuildPlan(**names)
+
+
+def _failed(status: int, command: str, tail: list[str]) -> BuildError:
+    log = "\n".join(tail)
+    error = BuildError(f"`{command}` ended with status {status}", advice=advice(log), log="\n".join(tail[-_TAIL_LINES:]))
+    if status == _KILLED:
+        error.reason, error.advice = (
+            "BuildOutOfMemory",
+            "It was killed, most often for its memory: build less at a time, or give it more (builds.memory).",
+        )
+    elif _NO_ROOM.search(log):
+        error.reason = "BuildDiskFull"
+    return error
+
+
+def _told(error: BuildError) -> str:
+    parts = [f"{error.message}.", error.advice, f"Its last lines:\n{error.log}" if error.log else ""]
+    return " ".join(p for p in parts if p)[:3500]

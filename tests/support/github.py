@@ -1,0 +1,162 @@
+"""GitHub's REST API as its description of 2022-11-28 has it, as far as we ask: repositories, commits, tarballs; with tokens, ETags and rate limits.
+
+Repositories are folders of text in memory. A private one is 404 to those who may not read it, as on the real one, and a tarball is a
+redirect to another host name, which must not be sent the token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+import threading
+import time
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+
+@dataclass
+class Repository:
+    """Commits by name, and branches."""
+
+    private: bool = False
+    default: str = "main"
+    branches: dict[str, str] = field(default_factory=dict)
+    commits: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
+
+
+class GitHub:
+    """Listens on an address. `token` reads what is private; `limited` answers that the rate limit is used up."""
+
+    def __init__(self, host: str = "127.0.0.1", port: int = 0, token: str = "ghp_reads") -> None:  # noqa: S107  of a server of ours
+        self.repositories: dict[str, Repository] = {}
+        self.token = token
+        self.limited = 0
+        self.down = False
+        self.asked: list[tuple[str, str]] = []
+        outer = self
+
+        class Handler(_Handler):
+            github = outer
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self.url = f"http://{host}:{self._server.server_port}"
+        self._codeload = ThreadingHTTPServer((host, 0), Handler)  # another port, and so another origin
+        self.codeload = f"http://{host}:{self._codeload.server_port}/codeload"
+        self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (self._server, self._codeload)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in (self._server, self._codeload):
+            server.shutdown()
+            server.server_close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def push(self, name: str, files: dict[str, str], message: str, branch: str = "main", *, private: bool = False) -> str:
+        """A commit on a branch; its name."""
+        repository = self.repositories.setdefault(name, Repository(private))
+        before = repository.branches.get(branch, "")
+        sha = hashlib.sha1(json.dumps([before, files, message]).encode()).hexdigest()  # noqa: S324  as git names commits
+        repository.commits[sha] = (message, dict(files))
+        repository.branches[branch] = sha
+        return sha
+
+
+def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
+    """As codeload packs it: everything in one folder, with a global header that tells the commit."""
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": sha}) as tar:
+        for path, text in files.items():
+            data = text.encode()
+            info = tarfile.TarInfo(f"{name.replace('/', '-')}-{sha[:7]}/{path}")
+            info.size, info.mode = len(data), 0o755 if path.endswith(".sh") else 0o644
+            tar.addfile(info, io.BytesIO(data))
+    return made.getvalue()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    github: GitHub
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        """Every question that is answered here."""
+        path = unquote(urlsplit(self.path).path)
+        held = self.headers.get("Authorization", "")
+        self.github.asked.append((path, held))
+        if self.github.down:
+            self._told(503, {"message": "Service Unavailable"})
+        elif path.startswith("/codeload/"):
+            self._codeload(path, held)
+        elif held and held != f"Bearer {self.github.token}":
+            self._told(401, {"message": "Bad credentials"})
+        elif self.github.limited:
+            self.github.limited -= 1
+            reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 2)}
+            self._told(403, {"message": "API rate limit exceeded"}, reset)
+        else:
+            self._repository(path, held)
+
+    def _repository(self, path: str, held: str) -> None:
+        parts = path.strip("/").split("/")
+        name = "/".join(parts[1:3])
+        found = self.github.repositories.get(name) if parts[0] == "repos" else None
+        if found is None or (found.private and not held):
+            self._told(404, {"message": "Not Found"})
+        elif len(parts) == 3:
+            self._told(200, {"full_name": name, "default_branch": found.default, "private": found.private})
+        elif parts[3] == "commits":
+            self._commit(found, "/".join(parts[4:]))
+        elif parts[3] == "tarball" and (sha := _meant(found, "/".join(parts[4:]))):
+            self._told(302, {}, {"Location": f"{self.github.codeload}/{name}/{sha}"})
+        else:
+            self._told(404, {"message": "Not Found"})
+
+    def _commit(self, found: Repository, ref: str) -> None:
+        sha = _meant(found, ref)
+        if not sha:
+            self._told(422, {"message": f"No commit found for SHA: {ref}"})
+            return
+        tag = f'"{sha}"'
+        if self.headers.get("If-None-Match") == tag:
+            self._told(304, None, {"ETag": tag})
+        else:
+            self._told(200, {"sha": sha, "commit": {"message": found.commits[sha][0]}}, {"ETag": tag})
+
+    def _codeload(self, path: str, held: str) -> None:
+        name, _, sha = path.removeprefix("/codeload/").rpartition("/")
+        if held:
+            self._told(400, {"message": "a token came to a host that it is not for"})
+            return
+        data = tarball(name, sha, self.github.repositories[name].commits[sha][1])
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-gzip")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def _told(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+        data = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        for key, value in {"Content-Type": "application/json; charset=utf-8", "Date": formatdate(usegmt=True), **(headers or {})}.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def _meant(found: Repository, ref: str) -> str:
+    if ref in found.branches:
+        return found.branches[ref]
+    return next((sha for sha in found.commits if len(ref) >= 7 and sha.startswith(ref)), "")

@@ -1,0 +1,305 @@
+"""The rules of a Deployment, row by row, and a life of it as a model: whatever happens, what serves goes on serving."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from landfall.api.request import DeployRequest
+from tests.support.deployments import DRAIN, OBSERVE, WARM, World
+
+EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "150"))
+
+
+def live(commit: str = "1" * 40, replicas: int = 2) -> World:
+    """A world where a first release serves, for long."""
+    world = World(commit=commit, spec={"replicas": replicas})
+    world.settle(200)
+    assert world.service
+    assert world.service.release == "shop-1"
+    return world
+
+
+def test_a_first_release_is_built_started_and_switched_to() -> None:
+    world = World(spec={"replicas": 2})
+    decision = world.settle(5)
+    assert (decision.ready, decision.phase) == (("True", "Live"), "Live")
+    assert world.releases["shop-1"].status.phase == "Live"
+    assert world.workloads["shop-1"].ready == 2
+
+
+def test_a_change_goes_live_and_the_old_one_is_drained_then_warm_then_cold() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.settle(3)
+    assert world.service
+    assert world.service.release == "shop-2"
+    switched = world.service.switched_at
+    assert switched
+    assert world.workloads["shop-1"].ready == 2
+    assert world.workloads["shop-1"].refreshed == ""
+    while world.now < switched + timedelta(seconds=DRAIN + 10):
+        world.settle(1)
+    assert world.workloads["shop-1"].refreshed
+    assert world.workloads["shop-1"].ready == 2
+    while world.now < switched + timedelta(seconds=DRAIN + WARM + 10):
+        world.settle(1)
+    assert world.workloads["shop-1"].wanted == 0
+    assert world.releases["shop-1"].status.phase == "Superseded"
+
+
+def test_a_build_that_fails_touches_nothing() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.turn()
+    world.turn()
+    world.build_ends("bad")
+    decision = world.turn()
+    assert decision.stalled
+    assert decision.ready == ("False", "BuildFailed")
+    assert "shop-1 serves on" in decision.message
+    assert ("Available", ("True", "Serving")) in decision.facts
+
+
+def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
+    world = live()
+    world.commit = "2" * 40
+    for _ in range(3):
+        world.turn()
+        world.build_ends("good")
+    world.workloads["shop-2"].ails = ("NotListening", "nothing listens on port 3000")
+    for _ in range(60):
+        world.now += timedelta(seconds=5)
+        decision = world.turn()
+    assert decision.ready == ("False", "NotListening")
+    assert world.service
+    assert world.service.release == "shop-1"
+    assert world.workloads["shop-2"].wanted == 0
+
+
+def test_a_release_that_dies_while_it_is_observed_is_left_by_itself() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.settle(3)
+    assert world.service
+    assert world.service.release == "shop-2"
+    world.workloads["shop-2"].crashed = True
+    world.turn()
+    world.turn()
+    assert world.service.release == "shop-1"
+    decision = world.settle(3)
+    assert decision.ready == ("False", "CrashLoop")
+    assert "shop-1 serves on" in decision.message
+    assert world.releases["shop-2"].status.phase == "RolledBack"
+    world.commit = "3" * 40
+    assert world.settle(6).ready == ("True", "Live")
+
+
+def test_a_rollback_to_a_warm_release_is_one_record_and_one_switch() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.settle(20)
+    world.spec["rollbackTo"] = {"release": "shop-1"}
+    world.turn()
+    world.turn()
+    assert world.service
+    assert (world.service.release, world.service.workload) == ("shop-3", "shop-1")
+    assert world.built == [world.releases["shop-1"].spec.build_key, world.releases["shop-2"].spec.build_key]
+    decision = world.settle(30)
+    assert decision.ready == ("True", "RolledBack")
+    assert world.workloads["shop-2"].wanted == 0, "what was gone back from is not kept warm"
+    world.commit = "3" * 40
+    world.settle(30)
+    assert world.service.release == "shop-3", "nothing newer goes live while rollbackTo is set"
+    world.spec.pop("rollbackTo")
+    world.settle(30)
+    assert world.releases[world.service.release].spec.commit == "3" * 40
+
+
+def test_a_rollback_goes_only_to_what_was_live() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.turn()
+    world.turn()
+    world.build_ends("bad")
+    world.turn()
+    world.spec["rollbackTo"] = {"revision": 2}
+    assert world.turn().ready == ("False", "RollbackTargetNeverLive")
+    world.spec["rollbackTo"] = {"revision": 9}
+    assert world.turn().ready == ("False", "RollbackTargetMissing")
+    assert world.service
+    assert world.service.release == "shop-1"
+
+
+def test_a_reverted_commit_builds_nothing() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.settle(20)
+    world.commit = "1" * 40
+    world.settle(20)
+    assert world.service
+    assert world.service.release == "shop-3"
+    assert len(world.built) == 2
+
+
+def test_a_request_is_for_one_release() -> None:
+    world = live()
+    world.request = DeployRequest.model_validate({"id": "7", "verb": "deploy", "env": [{"name": "A", "value": "1"}]})
+    world.settle(10)
+    assert world.service
+    assert world.releases[world.service.release].spec.trigger == "request 7"
+    assert world.handled == "7"
+    assert len(world.releases) == 2
+    world.commit = "2" * 40
+    world.settle(10)
+    assert world.releases[world.service.release].spec.trigger == "generation 1"
+
+
+def test_a_hold_freezes_what_is_on_its_way() -> None:
+    world = live()
+    world.hold, world.commit = "audit", "2" * 40
+    decision = world.settle(10)
+    assert decision.ready == ("True", "Paused")
+    assert len(world.releases) == 1
+    world.hold = ""
+    world.settle(10)
+    assert world.service
+    assert world.service.release == "shop-2"
+
+
+def test_scaling_makes_no_release() -> None:
+    world = live(replicas=2)
+    world.spec["replicas"] = 5
+    world.settle(3)
+    assert (len(world.releases), world.workloads["shop-1"].ready) == (1, 5)
+    world.spec["replicas"] = 0
+    assert world.settle(3).ready == ("True", "Live")
+    assert world.workloads["shop-1"].wanted == 0
+
+
+def test_a_lost_builder_is_tried_again_and_at_last_given_up() -> None:
+    world = World()
+    for _ in range(30):
+        decision = world.turn()
+        world.build_ends("lost")
+    assert decision.ready == ("False", "BuildFailed")
+    assert len(world.built) == 5
+
+
+def test_the_history_is_kept_short() -> None:
+    world = World(spec={"releaseHistoryLimit": 2})
+    for number in range(1, 9):
+        world.commit = str(number) * 40
+        world.settle(100)
+    assert set(world.releases) == {"shop-8", "shop-7", "shop-6", "shop-5"}
+    assert set(world.workloads) == set(world.releases)
+
+
+class Life(RuleBasedStateMachine):
+    """A Deployment among people who change their minds, builders that are lost, pods that do not come up, and an operator that dies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(spec={"replicas": 1})
+        self.requests = 0
+
+    @rule(times=st.integers(1, 4), killed=st.booleans())
+    def turns(self, times: int, killed: bool) -> None:  # noqa: FBT001  hypothesis'
+        """The operator looks a few times."""
+        for _ in range(times):
+            self.world.turn(killed=killed)
+
+    @rule(digit=st.sampled_from("1234"))
+    def pushes(self, digit: str) -> None:
+        """A developer pushes, forwards or back."""
+        self.world.commit = digit * 40
+
+    @rule(count=st.integers(0, 3))
+    def scales(self, count: int) -> None:
+        """More or fewer pods."""
+        self.world.spec["replicas"] = count
+
+    @rule(number=st.integers(1, 6))
+    def goes_back(self, number: int) -> None:
+        """RollbackTo is set."""
+        self.world.spec["rollbackTo"] = {"revision": number}
+
+    @rule()
+    def moves_on(self) -> None:
+        """RollbackTo is removed."""
+        self.world.spec.pop("rollbackTo", None)
+
+    @rule(held=st.booleans())
+    def holds(self, held: bool) -> None:  # noqa: FBT001  hypothesis'
+        """The annotation comes and goes."""
+        self.world.hold = "x" if held else ""
+
+    @rule()
+    def asks(self) -> None:
+        """A request."""
+        self.requests += 1
+        self.world.request = DeployRequest.model_validate({"id": str(self.requests), "verb": "deploy"})
+
+    @rule(outcome=st.sampled_from(["good", "good", "bad", "lost"]))
+    def builds(self, outcome: str) -> None:
+        """Builders end."""
+        self.world.build_ends(outcome)
+
+    @rule()
+    def pods(self) -> None:
+        """Pods come up."""
+        self.world.pods_come_up()
+
+    @precondition(lambda self: self.world.workloads)
+    @rule(pick=st.integers(0, 20), what=st.sampled_from(["ails", "crashes", "heals"]))
+    def falls_ill(self, pick: int, what: str) -> None:
+        """Pods fail, crash, or recover."""
+        name = sorted(self.world.workloads)[pick % len(self.world.workloads)]
+        pods = self.world.workloads[name]
+        pods.crashed = what == "crashes"
+        pods.ails = ("CrashLoop", "x") if what == "ails" else None
+        if what == "ails":
+            pods.ready = 0
+
+    @rule(seconds=st.sampled_from([1, 10, 60, 400]))
+    def time_passes(self, seconds: int) -> None:
+        """The clock goes on."""
+        self.world.now += timedelta(seconds=seconds)
+
+    @invariant()
+    def what_serves_is_not_taken_away(self) -> None:
+        """The live release, and what runs it, is there."""
+        world = self.world
+        if world.service:
+            assert world.service.release in world.releases
+            assert world.service.workload in world.workloads
+
+    @invariant()
+    def not_too_many_run(self) -> None:
+        """The history is bounded."""
+        assert len(self.world.workloads) <= len(self.world.releases) <= 16 + 4
+
+    def teardown(self) -> None:
+        """In the end it settles: as asked where that can be, and otherwise it says what a person has to do."""
+        world = self.world
+        world.hold = ""
+        for pods in world.workloads.values():
+            pods.ails, pods.crashed = None, False
+        decision = world.settle(300)
+        assert decision.act is None, decision
+        assert decision.stalled or decision.ready[0] == "True", decision
+        if decision.ready == ("True", "Live") and not world.request:
+            assert world.service
+            assert world.releases[world.service.release].spec.commit == world.commit
+        running = [n for n, p in world.workloads.items() if p.wanted]
+        assert len(running) <= 1, running
+        assert not [r.name for r in world.releases.values() if r.job and not r.job.over]
+
+
+LifeTest = Life.TestCase
+LifeTest.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
+assert OBSERVE < WARM
