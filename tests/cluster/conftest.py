@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ import yaml
 
 from tests.cluster import machine
 from tests.cluster.authority import ADDRESS
-from tests.cluster.install import NAMESPACE, install
+from tests.cluster.install import GITHUB_PORT, NAMESPACE, install
 from tests.cluster.machine import Cluster
+from tests.support.github import GitHub
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
 PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
@@ -27,8 +29,9 @@ Object = dict[str, Any]
 class Place:
     """The cluster with everything in it, as a test uses it."""
 
-    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb) -> None:
+    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, github: GitHub) -> None:
         self.cluster = cluster
+        self.github = github
         self.pg = pg
         self.maria = maria
 
@@ -56,7 +59,9 @@ class Place:
             if ready():
                 return
             time.sleep(0.3)
-        told = self.cluster.kubectl("get", "migrations,runs,connections,jobs,pods", "-A", "-o", "wide", check=False)
+        told = self.cluster.kubectl(
+            "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
+        )
         logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
         pytest.fail(f"{what} within {seconds} s\n{told}\n{logs}")
 
@@ -212,6 +217,72 @@ class Place:
             return int(found[0]) if found else -1
 
 
+class App:
+    """A Deployment of a namespace, as a test follows it."""
+
+    def __init__(self, place: Place, namespace: str, name: str) -> None:
+        self.place = place
+        self.namespace = namespace
+        self.name = name
+
+    @property
+    def status(self) -> Object:
+        """Its status now."""
+        return dict(self.place.get("appdeployment", self.namespace, self.name).get("status", {}))
+
+    def condition(self, kind: str = "Ready") -> Object:
+        """One of its conditions; empty where it has none of that kind."""
+        return next((c for c in self.status.get("conditions", []) if c["type"] == kind), {})
+
+    def release(self, name: str) -> Object:
+        """One of its Releases."""
+        return self.place.get("release.landfall.dev", self.namespace, name)
+
+    def until_live(self, release: str, seconds: float = 120) -> Object:
+        """Wait until a Release serves; its status."""
+        self.place.wait(
+            f"{release} is live", lambda: self.status.get("live") == release and self.condition()["status"] == "True", seconds
+        )
+        return dict(self.release(release)["status"])
+
+    def until(self, reason: str, seconds: float = 120) -> str:
+        """Wait for a reason of Ready; its message."""
+        self.place.wait(f"{self.name} is {reason}", lambda: self.condition().get("reason") == reason, seconds)
+        return str(self.condition()["message"])
+
+    def patch(self, **spec: Any) -> None:
+        """Change its spec."""
+        self.place.cluster.kubectl(
+            "patch", "appdeployment", "-n", self.namespace, self.name, "--type=merge", "-p", json.dumps({"spec": spec})
+        )
+
+    def address(self, service: str = "") -> str:
+        """Where its Service listens, as this machine reaches it."""
+        found = self.place.get("service", self.namespace, service or self.name)
+        return str(found["spec"]["clusterIP"])
+
+    def serves(self, text: str, path: str = "/") -> None:
+        """Wait until its page has a text: the node's own routes follow a Service within a second."""
+
+        def there() -> bool:
+            with contextlib.suppress(OSError):
+                code, body = self.page(path)
+                return code == 200 and text in body
+            return False
+
+        self.place.wait(f"{self.name} serves {text!r}", there, 10)
+
+    def page(self, path: str = "/", service: str = "") -> tuple[int, str]:
+        """Status and body of a page, over a fresh connection."""
+        connection = HTTPConnection(self.address(service), 80, timeout=10)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+
 def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
@@ -231,7 +302,8 @@ def placed() -> Iterator[Place]:
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
         install(cluster)
-        yield Place(cluster, pg, maria)
+        with GitHub(ADDRESS, GITHUB_PORT) as github:
+            yield Place(cluster, pg, maria, github)
     finally:
         pg.stop()
         maria.stop()

@@ -51,7 +51,9 @@ def _builds(cluster: Cluster) -> dict[str, Any]:
         {"runtime": name, "version": version, "image": images.push(images.run(name), images.RUN[name], REGISTRY), "port": port}
         for name, (version, port) in ports.items()
     ]
-    bundle = Path(os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt")
+    bundle = Path(
+        os.environ.get("SSL_CERT_FILE") or ssl.get_default_verify_paths().cafile or "/etc/ssl/certs/ca-certificates.crt"
+    )
     cluster.kubectl("delete", "configmap", "-n", NAMESPACE, "authorities", "--ignore-not-found")
     cluster.kubectl("create", "configmap", "-n", NAMESPACE, "authorities", f"--from-file=ca.crt={bundle}")
     return {

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -250,6 +250,17 @@ def restart() -> None:
     _control_plane(built)
     _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
     _node(built)
+
+
+@contextlib.contextmanager
+def without(program: str) -> Iterator[None]:
+    """One of the node's programs is dead meanwhile: the registry."""
+    commands = {"docker-registry": ("serve", str(STATE / "registry.yaml"))}
+    _killed([pid for pid, name in _recorded() if name == program])
+    try:
+        yield
+    finally:
+        _started(Path(shutil.which(program) or f"/usr/bin/{program}"), *commands[program])
 
 
 def _killed(pids: list[int]) -> None:

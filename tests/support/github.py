@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 import tarfile
 import threading
 import time
@@ -43,9 +44,9 @@ class GitHub:
         class Handler(_Handler):
             github = outer
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server = _Server((host, port), Handler)
         self.url = f"http://{host}:{self._server.server_port}"
-        self._codeload = ThreadingHTTPServer((host, 0), Handler)  # another port, and so another origin
+        self._codeload = _Server((host, 0), Handler)  # another port, and so another origin
         self.codeload = f"http://{host}:{self._codeload.server_port}/codeload"
         self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (self._server, self._codeload)]
 
@@ -81,6 +82,13 @@ def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
             info.size, info.mode = len(data), 0o755 if path.endswith(".sh") else 0o644
             tar.addfile(info, io.BytesIO(data))
     return made.getvalue()
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that go away are no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -149,7 +157,11 @@ class _Handler(BaseHTTPRequestHandler):
     def _told(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
-        for key, value in {"Content-Type": "application/json; charset=utf-8", "Date": formatdate(usegmt=True), **(headers or {})}.items():
+        for key, value in {
+            "Content-Type": "application/json; charset=utf-8",
+            "Date": formatdate(usegmt=True),
+            **(headers or {}),
+        }.items():
             self.send_header(key, value)
         self.send_header("Content-Length", str(len(data)))
         self.end_headers()

@@ -31,7 +31,10 @@ def main() -> int:
     go = ROOT / "go" / "go.json"
     while not go.exists():
         time.sleep(0.02)
-    skipped = json.loads(go.read_text(encoding="utf-8")).get("installed", False)
+    word = json.loads(go.read_text(encoding="utf-8"))
+    if word.get("stop"):
+        return 0
+    skipped = word.get("installed", False)
     told: dict[str, object] = {"status": 0, "command": "", "tail": []}
     seconds: dict[str, float] = {}
     with (out / "log").open("wb") as log:

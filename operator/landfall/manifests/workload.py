@@ -28,7 +28,7 @@ def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas
     template = {
         "metadata": {
             "labels": {**spec.template.metadata.labels, **labels},
-            "annotations": dict(spec.template.metadata.annotations),
+            "annotations": {**spec.template.metadata.annotations, REFRESHED: "never"},
         },
         "spec": _pod(spec, image, port, pull_secret),
     }

@@ -69,6 +69,8 @@ class Builder:
         try:
             image = asyncio.run(self._built())
         except BuildError as error:
+            if not self._places.go.exists():
+                put(self._places.go, {"stop": True})  # nobody waits for the commands any more
             message = redacted(_told(error))
             self._reporter.line(message, "error")
             failure = Failure(reason=error.reason, message=message, transient=error.transient)

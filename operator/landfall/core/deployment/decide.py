@@ -206,7 +206,7 @@ def _building(seen: Observed, at: ReleaseSeen) -> Decision:
         wait = (status.retry_after - seen.now).total_seconds()
         return _working("Building", "Building", "the build failed for the moment and is tried again", None, max(wait, 0.5))
     attempt = max(status.attempts, job.attempt if job else 0) + 1
-    if job and not job.over:
+    if job and not job.over and status.finished != job.name:
         return _working("Building", "Building", f"building {at.name}{_found(at)}", None, _AGAIN)
     if job and job.reason and status.finished != job.name:
         reason, _, message = job.reason.partition(": ")

@@ -31,7 +31,9 @@ def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> Act | None:
     for release in seen.releases:
         if at and release.name not in {at.name, live} and not release.over and not release.status.live_at:
             return Act("supersede", release.name, message=f"{at.name} is wanted")
-        if release.over and release.job and not release.job.over:
+        if (
+            release.status.superseded and release.job and not release.job.over
+        ):  # one that failed ends by itself, and its log is wanted
             return Act("delete-job", release.job.name)
     return None
 

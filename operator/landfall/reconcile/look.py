@@ -1,0 +1,250 @@
+"""What is seen of a Deployment: read live, each time, from the API server; and what builders have told meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from landfall.api.deployment import Deployment
+from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
+from landfall.api.report import Report
+from landfall.api.request import ANNOTATION, deploy_requested
+from landfall.core.deployment import wanted
+from landfall.core.deployment.decide import current, release_missing
+from landfall.core.deployment.observed import Observed, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
+from landfall.kube.client import Object
+from landfall.manifests.ingress import MADE_FROM, made_from
+from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.release import LABEL_DEPLOYMENT
+from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
+from landfall.reconcile import environment, jobs, pods, sources
+from landfall.reconcile.builders import BuildSettings
+from landfall.reconcile.hands import Hands, plain
+
+HOLD = "landfall.dev/hold"
+RELEASE, PREVIOUS, SWITCHED = "landfall.dev/release", "landfall.dev/previous", "landfall.dev/switched-at"
+_RETRY_SECONDS = (5, 15, 45, 120, 300)
+_LISTENS_SECONDS = 2
+
+
+class Look:
+    """One look at a Deployment: the raw objects, and what is seen in them."""
+
+    def __init__(self, hands: Hands, builds: BuildSettings, raw: Object) -> None:
+        self.hands = hands
+        self.builds = builds
+        self.raw = raw
+        self.uid: str = raw["metadata"]["uid"]
+        self.name: str = raw["metadata"]["name"]
+        self.namespace: str = raw["metadata"]["namespace"]
+        self.deployment = Deployment.model_validate(plain(raw))
+        self.releases: dict[str, Object] = {}
+        self.service: Object | None = None
+        self.ingress: Object | None = None
+        self.taken: list[str] = []
+
+    async def take(self) -> Observed:
+        """Look at everything."""
+        hands, metadata = self.hands, self.raw["metadata"]
+        releases = await self._releases()
+        running = await self._workloads()
+        self.service = await hands.kube.get("Service", self.namespace, self.name)
+        resolved, problem = await sources.resolved(hands, self.namespace, self.deployment, self.builds.follow_seconds)
+        request, request_problem = deploy_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
+        seen = Observed(
+            now=hands.clock(),
+            generation=metadata["generation"],
+            uid=self.uid,
+            deleting="deletionTimestamp" in metadata,
+            conditions=self.deployment.status.conditions if self.deployment.status else (),
+            deployment=self.deployment,
+            releases=releases,
+            service=self._served(),
+            route=await self._routed(),
+            resolved=resolved,
+            source_problem=problem,
+            hold=str(metadata.get("annotations", {}).get(HOLD, "")),
+            request=request,
+            request_problem=request_problem,
+            regions=await self._regions(),
+            claimed_by=await self._claimed_by(),
+        )
+        seen = replace(seen, secrets=await self._secrets(seen))
+        seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
+        if release_missing(seen) and not self.deployment.spec.rollback_to:
+            _, missing = await environment.captured(hands, self.namespace, wanted.captured_variables(seen))
+            seen = replace(seen, environment_problem=missing)
+        return seen
+
+    # -- Releases and builders ----------------------------------------------------------------------------------------
+
+    async def _releases(self) -> tuple[ReleaseSeen, ...]:
+        listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
+        mine = [one for one in listed if any(r["uid"] == self.uid for r in one["metadata"].get("ownerReferences", []))]
+        self.releases = {one["metadata"]["name"]: one for one in mine}
+        found = [_release(one) for one in mine]
+        if any(not r.image for r in found):
+            told = await self.hands.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
+            found = [await self._built(r, told) if not r.image else r for r in found]
+        return tuple(sorted(found, key=lambda r: r.spec.revision))
+
+    async def _built(self, seen: ReleaseSeen, listed: Sequence[Object]) -> ReleaseSeen:
+        """With its newest builder, and what that has told."""
+        mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
+        found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.hands.clock())
+        job = max(found, key=lambda j: j.attempt, default=None)
+        if job is None or seen.over:
+            return replace(seen, job=job)
+        report = self.hands.reports.of(self.namespace, job.name)
+        status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock()) if report else seen.status
+        if report and report.final:
+            self.taken.append(job.name)
+        if job.over and status.finished != job.name:
+            raw = next(j for j in mine if j["metadata"]["name"] == job.name)
+            late = any(c.get("reason") == "DeadlineExceeded" for c in raw.get("status", {}).get("conditions", []))
+            found_pods = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job.name}")
+            job = replace(job, reason=pods.build_problem(found_pods[0] if found_pods else None, late))
+        return replace(seen, status=status, job=job)
+
+    # -- what runs ----------------------------------------------------------------------------------------------------
+
+    async def _workloads(self) -> dict[str, Object]:
+        labels = f"{LABEL_KIND}=Deployment,{LABEL_OWNER}={self.name}"
+        listed = await self.hands.kube.listed("Workload", self.namespace, labels)
+        owners = {one["metadata"]["uid"] for one in self.releases.values()}
+        return {
+            one["metadata"]["name"]: one
+            for one in listed
+            if any(r["uid"] in owners for r in one["metadata"].get("ownerReferences", []))
+        }
+
+    async def _running(self, seen: Observed, name: str, raw: Object) -> WorkloadSeen:
+        """How it runs; its pods are looked at only where something depends on them."""
+        spec, status = raw["spec"], raw.get("status", {})
+        count = int(spec.get("replicas", 1))
+        fresh = status.get("observedGeneration") == raw["metadata"]["generation"] and status.get("updatedReplicas", 0) >= count
+        ready = int(status.get("readyReplicas", 0)) if fresh else 0
+        found = WorkloadSeen(
+            name=name,
+            wanted=count,
+            ready=ready,
+            refreshed=str(spec["template"]["metadata"].get("annotations", {}).get(REFRESHED, "")),
+        )
+        at, service_seen = current(seen), seen.service
+        serves = service_seen is not None and service_seen.workload == name
+        if not count or not (serves or (at and at.spec.workload == name)):
+            return found
+        observed = self.deployment.spec.rollout.observe_seconds + 5
+        young = (
+            serves
+            and service_seen
+            and service_seen.switched_at
+            and (seen.now - service_seen.switched_at).total_seconds() < observed
+        )
+        if ready >= count and not young:
+            return found
+        listed = await self.hands.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
+        mine = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
+        if ready >= count:
+            return replace(found, crashed=pods.crashed(mine))
+        port = int(spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"])
+        problem = pods.problem(mine, raw, await self._unhealthy(mine), port)
+        return replace(found, problem=problem, crashed=pods.crashed(mine) if young else None)
+
+    async def _unhealthy(self, listed: Sequence[Object]) -> str:
+        """What the kubelet said last of a probe of a pod that runs and is not ready."""
+        for pod in listed:
+            begun = pod.get("status", {}).get("startTime")
+            if begun and (self.hands.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
+                name = pod["metadata"]["name"]
+                fields = f"involvedObject.name={name},reason=Unhealthy"
+                events = await self.hands.kube.listed("Event", self.namespace, fields=fields)
+                if events:
+                    return str(max(events, key=lambda e: e.get("lastTimestamp") or "").get("message", ""))
+        return ""
+
+    # -- Service, route, region ---------------------------------------------------------------------------------------
+
+    def _served(self) -> ServiceSeen | None:
+        if self.service is None:
+            return None
+        metadata = self.service["metadata"]
+        annotations = metadata.get("annotations", {})
+        when = annotations.get(SWITCHED)
+        return ServiceSeen(
+            workload=str((self.service["spec"].get("selector") or {}).get(LABEL_WORKLOAD, "")),
+            release=str(annotations.get(RELEASE, "")),
+            previous=str(annotations.get(PREVIOUS, "")),
+            switched_at=datetime.fromisoformat(when) if when else None,
+            foreign=not any(r["uid"] == self.uid for r in metadata.get("ownerReferences", [])),
+        )
+
+    async def _routed(self) -> RouteSeen | None:
+        route = self.deployment.spec.route
+        claimed = self.deployment.status.domain if self.deployment.status else ""
+        if not route and not claimed:
+            return None
+        self.ingress = await self.hands.kube.get("Ingress", self.namespace, self.name)
+        if self.ingress is None:
+            return None
+        metadata = self.ingress["metadata"]
+        return RouteSeen(
+            matches=route is not None and metadata.get("annotations", {}).get(MADE_FROM) == made_from(route),
+            foreign=not any(r["uid"] == self.uid for r in metadata.get("ownerReferences", [])),
+        )
+
+    async def _claimed_by(self) -> str:
+        """Who has the domain already: whoever claimed it first, and of those who did so at once, the oldest."""
+        route = self.deployment.spec.route
+        if route is None:
+            return ""
+        mine = _claim(self.raw, route.domain)
+        rivals = [
+            _claim(one, route.domain) async for one in self.hands.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
+        ]
+        first = min((r for r in rivals if r), default=None)
+        return f"{first[2]}/{first[3]}" if first and mine and first < mine else ""
+
+    async def _regions(self) -> tuple[str, ...] | None:
+        if not self.deployment.spec.region:
+            return None
+        nodes = await self.hands.kube.listed("Node")
+        return tuple(
+            sorted({str(n["metadata"].get("labels", {})[REGION]) for n in nodes if REGION in n["metadata"].get("labels", {})})
+        )
+
+    async def _secrets(self, seen: Observed) -> str:
+        """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""
+        if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
+            return ""
+        values, _ = await environment.captured(self.hands, self.namespace, wanted.captured_variables(seen))
+        return await environment.named(self.hands, self.raw, values)
+
+
+def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:
+    """A claim to a domain, which sorts by who comes first; None for an object that has none to this one."""
+    metadata, spec = raw["metadata"], raw["spec"]
+    if (spec.get("route") or {}).get("domain") != domain or "deletionTimestamp" in metadata:
+        return None
+    has = raw.get("status", {}).get("domain") == domain
+    return (0 if has else 1, f"{metadata['creationTimestamp']} {metadata['uid']}", metadata["namespace"], metadata["name"])
+
+
+def _release(raw: Object) -> ReleaseSeen:
+    status = raw.get("status") or {}
+    kept = {k: v for k, v in status.items() if k != "conditions"}
+    return ReleaseSeen(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
+
+
+def _folded(before: ReleaseStatus, job: str, attempt: int, report: Report, now: datetime) -> ReleaseStatus:
+    """With what its builder has told."""
+    told_now: dict[str, object] = {"build": report.build or before.build, "attempts": max(before.attempts, attempt)}
+    failure = report.failure
+    if report.final and before.finished != job:
+        told_now |= {"finished": job, "image": report.image}
+        if failure and failure.transient and attempt <= len(_RETRY_SECONDS):
+            told_now["retry_after"] = now + timedelta(seconds=_RETRY_SECONDS[attempt - 1])
+        elif failure:
+            told_now["failure"] = ReleaseFailure(reason=failure.reason, message=failure.message[:1000], at=now)
+    return before.model_copy(update=told_now)

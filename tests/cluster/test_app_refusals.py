@@ -1,0 +1,204 @@
+"""What bad input, and a bad app, gets: its own reason and a way out; and what serves is untouched by all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import machine
+from tests.cluster.conftest import App, Object, Place
+
+_REPOSITORY = "example-org/moody"
+_FAST = {"observeSeconds": 3, "drainSeconds": 1, "keepWarmSeconds": 0}
+_SERVER = """import express from "express";
+const app = express();
+const mood = process.env.MOOD ?? "well";
+app.get("/", (_request, response) => (mood === "500" ? response.status(500).send("no") : response.send(`mood: ${mood}`)));
+if (mood === "dies") { console.error("the harbour is closed"); process.exit(3); }
+if (mood === "silent") setInterval(() => {}, 1000);
+else if (mood === "loopback") app.listen(process.env.PORT, "127.0.0.1");
+else if (mood === "port") app.listen(4444);
+else app.listen(process.env.PORT);
+if (mood === "sinks") setTimeout(() => { console.error("hull breached"); process.exit(4); }, 2500);
+"""
+_MOODY = {
+    "package.json": '{"type": "module", "dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js"}}',
+    "server.js": _SERVER,
+}
+
+
+def deployment(namespace: str, name: str, **spec: object) -> Object:
+    """A Deployment of the moody app."""
+    made = {"source": {"github": {"repository": _REPOSITORY, "branch": "main"}}, "rollout": _FAST, **spec}
+    return {
+        "apiVersion": "landfall.dev/v1alpha1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": made,
+    }
+
+
+@pytest.fixture(scope="module")
+def moody(place: Place) -> Iterator[App]:
+    """An app that is live and well."""
+    name = place.namespace("moody")
+    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
+    place.apply(deployment(name, "moody", runtime={"healthCheck": {"timeoutSeconds": 6}}))
+    app = App(place, name, "moody")
+    app.until_live("moody-1")
+    app.serves("mood: well")
+    yield app
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
+
+
+@pytest.mark.parametrize(
+    ("mood", "reason", "words"),
+    [
+        ("dies", "CrashLoop", ("ended with status 3", "the harbour is closed")),
+        ("silent", "NotListening", ("nothing listens on port 3000", "not on 127")),
+        ("loopback", "NotListening", ("nothing listens on port 3000", "127.0.0.1")),
+        ("port", "NotListening", ("nothing listens on port 3000", "runtime.port")),
+        ("500", "HealthCheckFailed", ("answers 500", "healthCheck.path")),
+    ],
+)
+def test_an_app_that_does_not_come_up(moody: App, mood: str, reason: str, words: tuple[str, ...]) -> None:
+    moody.patch(env=[{"name": "MOOD", "value": mood}])
+    told = moody.until(reason, 60)
+    assert all(word in told for word in (*words, "moody-1 serves on")), told
+    assert moody.condition("Available")["status"] == "True"
+    moody.serves("mood: well")
+    moody.patch(env=None)
+    moody.until("Live", 30)
+    assert moody.status["live"] == "moody-1", "what the spec asks for again is live already"
+
+
+def test_an_app_that_dies_soon_after_it_went_live(moody: App) -> None:
+    moody.patch(env=[{"name": "MOOD", "value": "sinks"}])
+    told = moody.until("CrashLoop", 60)
+    assert "hull breached" in told
+    moody.serves("mood: well")
+    assert moody.status["live"] == "moody-1"
+    failed = next(
+        r for r in moody.place.listed("releases.landfall.dev", moody.namespace) if r["status"].get("phase") == "RolledBack"
+    )
+    assert failed["status"]["liveAt"]
+    moody.patch(env=None)
+    moody.until("Live", 30)
+
+
+def test_sources_that_are_not_there(place: Place) -> None:
+    name = place.namespace("no-source")
+    place.github.push("example-org/vault", _MOODY, "secret", private=True)
+    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "old-token", "namespace": name},
+        "stringData": {"token": "ghp_old"},
+    }
+    place.apply(
+        secret,
+        deployment(name, "nowhere", source={"github": {"repository": "example-org/nowhere"}}),
+        deployment(name, "branch", source={"github": {"repository": _REPOSITORY, "branch": "gone"}}),
+        deployment(name, "commit", source={"github": {"repository": _REPOSITORY, "commit": "abcdef1"}}),
+        deployment(name, "private", source={"github": {"repository": "example-org/vault"}}),
+        deployment(
+            name, "refused", source={"github": {"repository": "example-org/vault", "tokenSecretRef": {"name": "old-token"}}}
+        ),
+        deployment(name, "token", source={"github": {"repository": "example-org/vault", "tokenSecretRef": {"name": "no-token"}}}),
+        deployment(name, "folder", path="apps/none"),
+        deployment(name, "image", source={"image": "10.244.0.1:5000/none/none@sha256:" + "0" * 64}),
+        deployment(name, "region", region="mars-north-1"),
+        deployment(name, "instance", runtime={"instanceType": "z9.huge"}),
+    )
+    expected = {
+        "nowhere": ("SourceMissing", "example-org/nowhere"),
+        "branch": ("SourceMissing", "gone"),
+        "commit": ("SourceMissing", "abcdef1"),
+        "private": ("SourceMissing", "give a token"),
+        "refused": ("SourceRefused", "renew it"),
+        "token": ("SecretMissing", "'no-token'"),
+        "folder": ("SourceMissing", "no folder 'apps/none'"),
+        "image": ("ImagePullFailed", "cannot be pulled"),
+        "region": ("RegionUnavailable", "mars-north-1"),
+        "instance": ("InstanceTypeUnknown", "t3.small"),
+    }
+    for which, (reason, words) in expected.items():
+        told = App(place, name, which).until(reason, 60)
+        assert words in told, (which, told)
+        assert App(place, name, which).condition("Available")["status"] == "False"
+
+
+def test_trees_that_nobody_can_start(place: Place) -> None:
+    name = place.namespace("no-start")
+    trees = {
+        "ruby": {"Gemfile": "source 'https://rubygems.org'"},
+        "both": {
+            "package.json": _MOODY["package.json"],
+            "server.js": _SERVER,
+            "requirements.txt": "fastapi\n",
+            "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
+        },
+        "old": {
+            **_MOODY,
+            "package.json": '{"engines": {"node": "8"}, "dependencies": {"express": "4"}, "scripts": {"start": "node server.js"}}',
+        },
+    }
+    expected = {
+        "ruby": ("FrameworkUnknown", "Gemfile means Ruby"),
+        "both": ("FrameworkAmbiguous", "build.framework"),
+        "old": ("RuntimeMissing", "22.20.0"),
+    }
+    for which, files in trees.items():
+        place.github.push(f"example-org/{which}", files, "x")
+        place.apply(deployment(name, which, source={"github": {"repository": f"example-org/{which}"}}))
+    for which, (reason, words) in expected.items():
+        assert words in App(place, name, which).until(reason, 60)
+
+
+def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -> None:
+    place, name = moody.place, moody.namespace
+    image = moody.release("moody-1")["status"]["image"]
+    moody.patch(route={"domain": "moody.example.com", "ingressClassName": "nginx", "tls": {"clusterIssuer": "letsencrypt"}})
+    place.wait("it is routed", lambda: moody.condition("Routed").get("status") == "True", 30)
+    ingress = place.get("ingress", name, "moody")
+    assert ingress["spec"]["rules"][0]["host"] == "moody.example.com"
+    assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
+    assert moody.status["url"] == "https://moody.example.com"
+    runtime = {"port": 3000, "healthCheck": {"timeoutSeconds": 6}}
+    other = {"source": {"image": image}, "runtime": runtime, "route": {"domain": "moody.example.com"}}
+    place.apply(deployment(name, "rival", **other))
+    rival = App(place, name, "rival")
+    assert f"{name}/moody" in rival.until("DomainTaken", 60)
+    assert rival.condition("Routed")["status"] == "False"
+    assert rival.condition("Available")["status"] == "True"
+    moody.patch(route=None)
+    place.wait("the domain is free, and the rival's", lambda: rival.condition("Routed").get("status") == "True", 60)
+    assert place.get("ingress", name, "moody") == {}
+
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few", "namespace": name},
+        "spec": {"hard": {"count/pods": "1"}},
+    }
+    place.apply(quota)
+    moody.patch(env=[{"name": "MOOD", "value": "fine"}])
+    assert "exceeded quota" in moody.until("QuotaExceeded", 60)
+    moody.serves("mood: well")
+    place.cluster.kubectl("delete", "resourcequota", "-n", name, "few")
+    moody.patch(env=None)
+    moody.until("Live", 60)
+
+
+def test_a_registry_that_is_down_for_a_while(place: Place) -> None:
+    name = place.namespace("no-registry")
+    place.github.push("example-org/waits", {**_MOODY, "README.md": "waits"}, "x")
+    with machine.without("docker-registry"):
+        place.apply(deployment(name, "waits", source={"github": {"repository": "example-org/waits"}}))
+        app = App(place, name, "waits")
+        place.wait("its first builder has failed", lambda: app.release("waits-1").get("status", {}).get("retryAfter"), 120)
+        assert app.condition()["reason"] == "Building"
+    app.until_live("waits-1", 120)
+    assert app.release("waits-1")["status"]["attempts"] > 1

@@ -1,0 +1,168 @@
+"""Apps from repositories, live in a cluster: the four examples, a change, a bad change, and the ways back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.cluster import images
+from tests.cluster.conftest import App, Object, Place
+
+EXAMPLES = images.ROOT / "examples"
+_FAST = {"observeSeconds": 4, "drainSeconds": 2, "keepWarmSeconds": 10}
+_APPS = {
+    "app-node-express": "Hello from the harbour, version 1",
+    "app-python-fastapi": '{"hello":"the harbour","version":"1"}',
+    "app-react-vite": "<title>Storefront, version 1</title>",
+    "app-nextjs": "version",
+}
+
+
+def sources(folder: Path) -> dict[str, str]:
+    """The files of a repository."""
+    return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def pushed(place: Place, example: str, message: str = "feat: first", **changed: str) -> str:
+    """An example's app as a commit; `changed` files are keyed by their names with dots as underscores."""
+    files = sources(EXAMPLES / example / "app")
+    named = {name.replace(".", "_").replace("/", "_"): name for name in files}
+    return place.github.push(repository(example), files | {named[k]: v for k, v in changed.items()}, message)
+
+
+def repository(example: str) -> str:
+    """The repository that an example's manifest names."""
+    return str(manifest(example)["spec"]["source"]["github"]["repository"])
+
+
+def manifest(example: str) -> Object:
+    """The example's Deployment."""
+    return dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
+
+
+def applied(place: Place, namespace: str, example: str, **rollout: object) -> App:
+    """The example's manifest, with a quicker rollout."""
+    made = manifest(example)
+    made["metadata"]["namespace"] = namespace
+    made["spec"]["rollout"] = {**_FAST, **rollout}
+    place.apply(made)
+    return App(place, namespace, made["metadata"]["name"])
+
+
+@pytest.mark.parametrize("example", list(_APPS))
+def test_an_example_goes_live(place: Place, example: str) -> None:
+    name = place.namespace(example)
+    sha = pushed(place, example)
+    app = applied(place, name, example)
+    status = app.until_live(f"{app.name}-1", 240)
+    assert status["build"]["framework"] == example.removeprefix("app-")
+    assert status["build"]["evidence"]
+    app.serves(_APPS[example])
+    assert app.page(service=f"{app.name}-1")[0] == 200, "its preview"
+    told = app.status
+    assert (told["commit"], told["resolved"]["message"]) == (sha, "feat: first")
+    assert app.condition("Available")["status"] == app.condition("Built")["status"] == "True"
+    if example == "app-react-vite":
+        assert app.page("/fish/of/the/day")[1] == app.page()[1], "every path is the app's"
+        assert app.page("/.env")[0] == 404
+
+
+def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) -> None:
+    name, example = place.namespace("changes"), "app-node-express"
+    server = sources(EXAMPLES / example / "app")["server.js"]
+    first = pushed(place, example)
+    app = applied(place, name, example)
+    app.until_live("greetings-1")
+    second = pushed(place, example, "feat: second", server_js=server.replace("version 1", "version 2"))
+    status = app.until_live("greetings-2")
+    assert status["build"]["installed"] == "reused", "unchanged packages are not installed again"
+    app.serves("version 2")
+
+    pushed(
+        place, example, "oops", package_json='{"dependencies": {"express": "999.0.0"}, "scripts": {"start": "node server.js"}}'
+    )
+    told = app.until("BuildFailed")
+    assert "greetings-3 failed" in told
+    assert "greetings-2 serves on" in told
+    assert "npm install" in told
+    assert app.condition("Available")["status"] == "True"
+    app.serves("version 2")
+
+    app.patch(rollbackTo={"release": "greetings-1"})
+    app.until_live("greetings-4")
+    app.serves("version 1")
+    back, there = app.release("greetings-4"), app.release("greetings-1")
+    assert (back["spec"]["image"], back["spec"]["environment"]) == (there["status"]["image"], there["spec"]["environment"])
+    assert (back["spec"]["rollbackFrom"], back["spec"]["rollbackTo"]) == ("greetings-2", "greetings-1")
+    assert app.release("greetings-2")["status"]["phase"] == "RolledBack"
+
+    place.github.repositories[repository(example)].branches["main"] = second  # the bad commit is taken back
+    app.patch(rollbackTo=None)
+    status = app.until_live("greetings-5")
+    assert status["build"]["reused"] == "greetings-2", "a reverted commit builds nothing"
+    app.serves("version 2")
+    assert app.release("greetings-5")["spec"]["commit"] == second != first
+    builders = [j["metadata"]["name"] for j in place.listed("jobs", name)]
+    assert sorted(b.split("-build-")[0] for b in builders) == ["greetings-1", "greetings-2", "greetings-3"]
+
+
+def test_the_same_commit_is_the_same_image(place: Place) -> None:
+    """Two Deployments of one repository build it apart; what they push has one digest."""
+    name = place.namespace("same")
+    for example in ("app-node-express", "app-python-fastapi", "app-react-vite"):
+        pushed(place, example)
+        one, other = manifest(example), manifest(example)
+        other["metadata"]["name"] += "-again"
+        for made in (one, other):
+            made["metadata"]["namespace"] = name
+            place.apply(made)
+        first, second = (App(place, name, m["metadata"]["name"]) for m in (one, other))
+        digests = {a.until_live(f"{a.name}-1", 240)["image"].partition("@")[2] for a in (first, second)}
+        assert len(digests) == 1, example
+
+
+def test_the_environment_of_a_release(place: Place) -> None:
+    """Captured values stay with the Release; live ones follow the Secret; a request's are for one Release."""
+    name, example = place.namespace("environment"), "app-python-fastapi"
+    pushed(place, example)
+    secret = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "words", "namespace": name},
+        "stringData": {"greeting": "Tide"},
+    }
+    made = manifest(example)
+    made["metadata"]["namespace"] = name
+    made["spec"] |= {
+        "env": [{"name": "GREETING", "valueFrom": {"secretKeyRef": {"name": "words", "key": "greeting"}}}],
+        "rollout": _FAST,
+    }
+    place.apply(made)
+    app = App(place, name, "greetings-api")
+    assert "no Secret 'words'" in app.until("SecretMissing")
+    place.apply(secret)
+    app.until_live("greetings-api-1")
+    app.serves('"hello":"Tide"')
+    secret["stringData"]["greeting"] = "Ebb"
+    place.apply(secret)
+    request = json.dumps({"id": "1", "verb": "deploy"})
+    place.cluster.kubectl("annotate", "appdeployment", "-n", name, app.name, f"landfall.dev/request={request}")
+    app.until_live("greetings-api-2")
+    app.serves('"hello":"Ebb"')
+    assert app.status["lastHandledRequest"] == "1"
+    app.patch(rollbackTo={"revision": 1})
+    app.until_live("greetings-api-3")
+    app.serves('"hello":"Tide"')
+    captured = app.release("greetings-api-1")["spec"]["environment"]
+    held = place.get("secret", name, captured)
+    assert held["immutable"] is True
+    override = json.dumps({"id": "2", "verb": "deploy", "env": [{"name": "GREETING", "value": "Once"}]})
+    app.patch(rollbackTo=None)
+    place.cluster.kubectl("annotate", "--overwrite", "appdeployment", "-n", name, app.name, f"landfall.dev/request={override}")
+    app.until_live("greetings-api-4")
+    app.serves('"hello":"Once"')
+    place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=30s")
+    place.wait("all of it is gone", lambda: not place.listed("pods,releases.landfall.dev,services,secrets", name)[1:], 60)
