@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test try demo cluster cluster-down bench bench-control bench-matching bench-operator bench-workers generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo cluster cluster-down bench bench-control bench-matching bench-operator bench-workers generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -57,7 +57,12 @@ check: lint types imports verify ## all that needs nothing outside Python
 
 test: setup ## everything, on servers that the tests start themselves
 	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory -j2 --output-sync=target test-databases test-cluster  # side by side: most of both is waiting
+
+test-databases: setup ## the engine, on real databases
 	$(BIN)/pytest -q tests/integration
+
+test-cluster: setup ## everything in a real cluster
 	$(BIN)/pytest -q tests/cluster
 
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back

@@ -29,9 +29,10 @@ Object = dict[str, Any]
 class Place:
     """The cluster with everything in it, as a test uses it."""
 
-    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, github: GitHub) -> None:
+    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, github: GitHub, builds: Object) -> None:
         self.cluster = cluster
         self.github = github
+        self.builds = builds
         self.pg = pg
         self.maria = maria
 
@@ -301,9 +302,9 @@ def placed() -> Iterator[Place]:
             connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
-        install(cluster)
+        builds = install(cluster)
         with GitHub(ADDRESS, GITHUB_PORT) as github:
-            yield Place(cluster, pg, maria, github)
+            yield Place(cluster, pg, maria, github, builds)
     finally:
         pg.stop()
         maria.stop()

@@ -19,8 +19,8 @@ GITHUB_PORT = 5080
 _MIRRORS = ("npm_config_registry", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY")
 
 
-def install(cluster: Cluster, *, builds: bool = True) -> None:
-    """Install or upgrade, and wait until the operator is ready. `builds`: with what builds apps. Raises RuntimeError with what the cluster says."""
+def install(cluster: Cluster, *, builds: bool = True) -> dict[str, Any]:
+    """Install or upgrade, and wait until the operator is ready. `builds`: with what builds apps, whose settings are returned. Raises RuntimeError with what the cluster says."""
     archive = images.landfall()
     cluster.load(archive)
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
@@ -41,6 +41,7 @@ def install(cluster: Cluster, *, builds: bool = True) -> None:
         logs = cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", check=False)
         message = f"the chart could not be installed: {done.stderr}\n{pods}\n{logs}"
         raise RuntimeError(message)
+    return told
 
 
 def _builds(cluster: Cluster) -> dict[str, Any]:

@@ -64,10 +64,12 @@ class Load:
                 connection.close()
 
     def _one(self, connection: HTTPConnection, kind: str) -> None:
+        began = time.monotonic()
         try:
             self._ask(connection, kind)
         except (OSError, HTTPException) as error:
-            self.failures.append(f"{kind}: {error!r}")
+            where = "connecting" if connection.sock is None else "reading"
+            self.failures.append(f"{kind}: {error!r} while {where}, begun {began:.1f} after {self.answers[-1][2]}")
             with contextlib.suppress(OSError):
                 connection.close()
 

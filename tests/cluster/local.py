@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,8 @@ class LocalOperator:
             "LANDFALL_IMAGE": images.OURS,
             "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:8443",
             "LANDFALL_LISTEN_HEALTH": "18080",
+            "LANDFALL_BUILDS": json.dumps({k: v for k, v in place.builds.items() if k != "authorities"}),
+            "LANDFALL_AUTHORITIES": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
             "LANDFALL_JOURNAL_URL": f"sqlite:///{log.parent}/journal.db",
             **settings,
         }

@@ -16,7 +16,8 @@ from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import PASSWORD, Place
 
 _SCALE = 0.02
-_TOLD = {"shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night", "shop-into-existing"}
+_APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}  # test_apps brings them live
+_TOLD = {*_APPS, "shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night", "shop-into-existing"}
 Object = dict[str, Any]
 
 

@@ -11,7 +11,8 @@ from tests.support.faults import REPOSITORY
 from tests.support.servers import MariaDb, PostgreSql
 
 STORIES = {"shop-from-sqlite", "shop-from-mariadb", "shop-into-existing"}
-IN_CLUSTER = {"shop-in-cluster", "shop-by-night"}  # needs one; tests/cluster/test_examples.py applies all of them
+APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}
+IN_CLUSTER = {"shop-in-cluster", "shop-by-night", *APPS}  # needs one; tests/cluster applies all of them
 _SCALE = 0.05
 
 

@@ -19,6 +19,8 @@ REFRESHED = "landfall.dev/refreshed"
 REGION = "topology.kubernetes.io/region"
 _NAME = "app.kubernetes.io/name"
 _PORT = "http"
+# Routes follow a pod's end with a delay: until they have, it goes on answering.
+_STILL_SERVES_SECONDS = 5
 Object = dict[str, Any]
 
 
@@ -103,6 +105,7 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
         "ports": [{"name": _PORT, "containerPort": port}],
         "env": [{"name": "PORT", "value": str(port)}, *(_live(v) for v in spec.live_env)],
         **({"envFrom": [{"secretRef": {"name": spec.environment}}]} if spec.environment else {}),
+        "lifecycle": {"preStop": {"sleep": {"seconds": _STILL_SERVES_SECONDS}}},
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": check.timeout_seconds},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "resources": resources(spec.runtime.instance_type),
@@ -113,7 +116,7 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
     return {
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": 30,
+        "terminationGracePeriodSeconds": 30 + _STILL_SERVES_SECONDS,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         **({"imagePullSecrets": [{"name": pull_secret}]} if pull_secret else {}),
         **({"nodeSelector": {REGION: spec.region}} if spec.region else {}),

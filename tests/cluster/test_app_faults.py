@@ -1,0 +1,148 @@
+"""Faults over deploy, bad deploy, rollback and delete: each ends as the undisturbed life does, and what serves goes on serving."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import machine
+from tests.cluster.conftest import App, Place
+from tests.cluster.faulty import FAULTS
+from tests.cluster.load import Load
+from tests.cluster.local import LocalOperator
+from tests.cluster.test_app_refusals import deployment
+from tests.cluster.test_apps import applied, pushed
+
+_EXAMPLE = "app-node-express"
+_BROKEN = '{"dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js", "build": "exit 7"}}'
+
+
+def _life(place: Place, namespace: str) -> None:
+    """A deploy, a bad one, a rollback, and the end. Nothing is built twice, nothing is left over."""
+    pushed(place, _EXAMPLE)
+    app = applied(place, namespace, _EXAMPLE, keepWarmSeconds=30)
+    app.until_live("greetings-1", 240)
+    app.serves("the harbour")
+    with Load(app.address(), fresh=1, pooled=0) as load:
+        app.patch(env=[{"name": "GREETING", "value": "the pier"}])
+        app.until_live("greetings-2", 120)
+        pushed(place, _EXAMPLE, "oops", package_json=_BROKEN)
+        app.until("BuildFailed", 120)
+        app.serves("the pier")
+        app.patch(rollbackTo={"revision": 1})
+        app.until_live("greetings-4", 120)
+        app.serves("the harbour")
+    assert load.failures == []
+    found = place.listed("releases.landfall.dev", namespace)
+    assert sorted(r["metadata"]["name"] for r in found) == [f"greetings-{n}" for n in range(1, 5)]
+    assert {r["status"]["phase"] for r in found if r["metadata"]["name"] != "greetings-4"} <= {
+        "RolledBack",
+        "Superseded",
+        "Failed",
+    }
+    builders = [j["metadata"]["name"] for j in place.listed("jobs", namespace)]
+    assert sorted(b.split("-build-")[0] for b in builders) == ["greetings-1", "greetings-3"]
+    writers = {
+        m["manager"]
+        for m in place.get("appdeployment", namespace, app.name)["metadata"]["managedFields"]
+        if "f:spec" in m["fieldsV1"]
+    }
+    assert all(w.startswith("kubectl") for w in writers), writers
+    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, app.name, "--timeout=60s")
+    kinds = "pods,releases.landfall.dev,services,secrets,jobs,deployments.apps"
+    place.wait("nothing is left over", lambda: not place.listed(kinds, namespace), 90)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_write_goes_wrong(alone: Place, fault: str, tmp_path: Path) -> None:
+    name = alone.namespace(f"app-writes-{fault}")
+    with LocalOperator(alone, ["-m", "tests.cluster.faulty", fault], tmp_path / "log") as operator:
+        _life(alone, name)
+    struck = (tmp_path / "log").read_text(encoding="utf-8")
+    assert ("killed after" if fault == "kill" else f"{fault} at") in struck
+    assert operator.starts == 1 or fault == "kill", struck[-3000:]
+
+
+def test_the_builder_is_killed_and_evicted(place: Place) -> None:
+    name = place.namespace("builder-killed")
+    pushed(place, _EXAMPLE)
+    app = applied(place, name, _EXAMPLE)
+    first = _builder(place, name, "greetings-1-build-1")
+    place.cluster.kubectl("delete", "pod", "-n", name, first, "--force", "--grace-period=0")
+    second = _builder(place, name, "greetings-1-build-2")
+    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": second, "namespace": name}}
+    place.cluster.kubectl(
+        "create", "--raw", f"/api/v1/namespaces/{name}/pods/{second}/eviction", "-f", "-", stdin=json.dumps(eviction)
+    )
+    app.until_live("greetings-1", 120)
+    assert app.release("greetings-1")["status"]["attempts"] == 3
+
+
+def _builder(place: Place, namespace: str, job: str) -> str:
+    """The pod of a build, as soon as it is there."""
+
+    def pods() -> list[str]:
+        return [p["metadata"]["name"] for p in place.listed("pods", namespace) if p["metadata"]["name"].startswith(job)]
+
+    place.wait(f"{job} has a pod", lambda: pods() != [], 60)
+    return pods()[0]
+
+
+def test_the_node_restarts(place: Place) -> None:
+    name = place.namespace("app-restart")
+    pushed(place, _EXAMPLE)
+    app = applied(place, name, _EXAMPLE)
+    app.until_live("greetings-1")
+    app.patch(env=[{"name": "GREETING", "value": "the pier"}])
+    machine.restart()
+    app.until_live("greetings-2", 180)
+    app.serves("the pier")
+
+
+_LOOK = """id -u
+ls /var/run/secrets /var/run/landfall /etc/landfall
+tr '\\0' '\\n' < /proc/1/environ | grep -i -E 'token|secret|password'
+grep -r -l s3cret-push / -s --exclude-dir=proc --exclude-dir=sys
+touch /usr/x /work/meta/x /work/go/x
+python3 -c "import urllib.request as u; print(u.urlopen('http://169.254.169.254/', timeout=2).status)" 2>&1 | tail -1
+python3 -c "import urllib.request as u; print(u.urlopen('https://kubernetes.default.svc/api/v1/secrets', timeout=2).status)" 2>&1 | tail -1
+echo looked around
+exit 9
+"""
+
+
+def _tree(build: str, **files: str) -> dict[str, str]:
+    manifest = {"dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js", "build": build}}
+    return {"package.json": json.dumps(manifest), "server.js": 'require("express")().listen(process.env.PORT);\n', **files}
+
+
+def test_a_hostile_build_gets_nothing(place: Place) -> None:
+    """It looks for tokens and credentials, asks the metadata address and the API server, links out of its tree, and eats memory."""
+    name = place.namespace("hostile")
+    registry = json.dumps({"auths": {"registry.example.com": {"username": "u", "password": "s3cret-push"}}})
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "landfall-registry", "namespace": name}}
+    place.apply({**secret, "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": registry}})
+    push = place.github.push
+    push("example-org/hostile", _tree("sh look.sh", **{"look.sh": _LOOK}), "looks around")
+    place.apply(deployment(name, "hostile", source={"github": {"repository": "example-org/hostile"}}))
+    app = App(place, name, "hostile")
+    told = app.until("BuildFailed", 120)
+    assert "looked around" in told
+    log = place.cluster.kubectl("logs", "-n", name, _builder(place, name, "hostile-1-build-1"), "-c", "build")
+    assert log.splitlines()[log.splitlines().index("$ npm run build") :].count("1000") == 1, "it is nobody"
+    for word in ("s3cret-push", "200", "token", "dockerconfigjson", "task.json"):
+        assert word not in log, log
+    assert log.count("Read-only file system") == 3, log
+
+    push("example-org/hostile", _tree("ln -s /var/run/landfall/token stolen"), "links")
+    assert "out of the app" in app.until("SourceRefused", 120)
+    push("example-org/hostile", _tree("node -e 'const a=[];for(;;)a.push(Buffer.alloc(1<<26,1))'"), "eats")
+    assert "builds.memory" in app.until("BuildOutOfMemory", 180)
+    forks = "import os, time\nfor _ in range(20):\n    os.fork()\ntime.sleep(600)\n"
+    push("example-org/hostile", _tree("python3 forks.py", **{"forks.py": forks}), "forks")
+    assert "temporarily unavailable" in app.until("BuildFailed", 180)
+    push("example-org/hostile", _tree("true"), "reforms")
+    app.patch(runtime={"healthCheck": {"path": "/none", "timeoutSeconds": 3}})
+    assert "answers 404" in app.until("HealthCheckFailed", 120), "the next build is as good as the first"
