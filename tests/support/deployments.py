@@ -78,7 +78,7 @@ class World:
             releases=tuple(sorted(self.releases.values(), key=lambda r: r.spec.revision)),
             workloads=found,
             service=self.service,
-            resolved=Resolved(key="k", commit=self.commit, checked_at=self.now),
+            resolved=Resolved(key="k", commit=self.commit, resolved_at=self.now),
             request=self.request,
             hold=self.hold,
         )

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import sys
 import tarfile
 import threading
 import time
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Self
 from urllib.parse import unquote, urlsplit
+
+from tests.support.quiet import QuietServer
 
 
 @dataclass
@@ -44,9 +45,9 @@ class GitHub:
         class Handler(_Handler):
             github = outer
 
-        self._server = _Server((host, port), Handler)
+        self._server = QuietServer((host, port), Handler)
         self.url = f"http://{host}:{self._server.server_port}"
-        self._codeload = _Server((host, 0), Handler)  # another port, and so another origin
+        self._codeload = QuietServer((host, 0), Handler)  # another port, and so another origin
         self.codeload = f"http://{host}:{self._codeload.server_port}/codeload"
         self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (self._server, self._codeload)]
 
@@ -82,13 +83,6 @@ def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
             info.size, info.mode = len(data), 0o755 if path.endswith(".sh") else 0o644
             tar.addfile(info, io.BytesIO(data))
     return made.getvalue()
-
-
-class _Server(ThreadingHTTPServer):
-    def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away are no news."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

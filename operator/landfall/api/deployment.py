@@ -291,7 +291,7 @@ class Resolved(Model):
     branch: str = Field(default="", description="Branch that was looked at; empty where the spec names a commit.")
     commit: str = Field(default="", description="Commit, or digest of the archive.")
     message: str = Field(default="", description="First line of the commit's message.")
-    checked_at: Moment = Field(description="When it was last looked up.")
+    resolved_at: Moment = Field(description="When it was found to be that.")
 
 
 class DeploymentStatus(Status):

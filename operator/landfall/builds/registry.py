@@ -203,15 +203,15 @@ class Registry:
         """As the challenge says: name and password, or a token that they are given for."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self._identity:
-            self._tokens[repository] = aiohttp.BasicAuth(*self._identity).encode()
+            self._tokens[repository] = aiohttp.encode_basic_auth(*self._identity)
             return
         told = dict(_CHALLENGE.findall(rest))
         if kind.lower() != "bearer" or "realm" not in told:
             return
         scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{one}:pull") for one in more)]
         query = [*([("service", told["service"])] if "service" in told else []), *scopes]
-        auth = aiohttp.BasicAuth(*self._identity) if self._identity else None
-        async with self._session.get(f"{told['realm']}?{urlencode(query)}", auth=auth, timeout=_TIMEOUT) as answer:
+        opened = {"Authorization": aiohttp.encode_basic_auth(*self._identity)} if self._identity else {}
+        async with self._session.get(f"{told['realm']}?{urlencode(query)}", headers=opened, timeout=_TIMEOUT) as answer:
             if answer.status == 200:
                 found = json.loads(await answer.read())
                 self._tokens[repository] = f"Bearer {found.get('token') or found.get('access_token')}"

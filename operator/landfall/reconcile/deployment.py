@@ -131,4 +131,4 @@ def _resolved(seen: Observed) -> dict[str, Any] | None:
     if seen.resolved is None:
         return None
     found = seen.resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {**found, "checkedAt": told(seen.resolved.checked_at)}
+    return {**found, "resolvedAt": told(seen.resolved.resolved_at)}

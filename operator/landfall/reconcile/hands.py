@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token."""
+    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token; `checked` is when sources were last looked at, and what was in the way."""
 
     kube: Kube
     reports: Reports
@@ -36,6 +36,7 @@ class Hands:
     clock: Callable[[], datetime]
     forget: Callable[[str, str, bool, bool], Awaitable[bool]]
     commit: Callable[[str, str, str], Awaitable[Commit]]
+    checked: dict[str, tuple[datetime, tuple[str, str] | None]] = field(default_factory=dict)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """The versions of Secrets; None for one that is not there. Their content is not looked at."""

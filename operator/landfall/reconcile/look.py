@@ -97,15 +97,29 @@ class Look:
         if job is None or seen.over:
             return replace(seen, job=job)
         report = self.hands.reports.of(self.namespace, job.name)
-        status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock()) if report else seen.status
         if report and report.final:
             self.taken.append(job.name)
-        if job.over and status.finished != job.name:
+        if job.over and seen.status.finished != job.name:
             raw = next(j for j in mine if j["metadata"]["name"] == job.name)
             late = any(c.get("reason") == "DeadlineExceeded" for c in raw.get("status", {}).get("conditions", []))
             found_pods = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job.name}")
-            job = replace(job, reason=pods.build_problem(found_pods[0] if found_pods else None, late))
+            report = report if report and report.final else pods.last_words(found_pods)
+            job = replace(job, reason=pods.build_problem(found_pods[0] if found_pods else None, deadline=late))
+        if report is None:
+            return replace(seen, job=job)
+        status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
+        if status.finished != seen.status.finished:
+            await self._keep(
+                seen.name, status
+            )  # before anything is done with it: whoever acted on it and died would have forgotten why
         return replace(seen, status=status, job=job)
+
+    async def _keep(self, name: str, status: ReleaseStatus) -> None:
+        raw = self.releases[name]
+        told_now = status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
+        before = (raw.get("status") or {}).get("conditions", [])
+        body = {**told_now, "observedGeneration": 1, **({"conditions": before} if before else {})}
+        self.releases[name] = await self.hands.kube.replace_status("Release", {**raw, "status": body})
 
     # -- what runs ----------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
+from landfall.api.report import Report
 from landfall.core.deployment.observed import Problem
 from landfall.kube.client import Object
 
@@ -90,7 +93,20 @@ def _statuses(pod: Object) -> list[dict[str, Any]]:
     return list(pod.get("status", {}).get("containerStatuses") or [])
 
 
-def build_problem(pod: Object | None, deadline: bool) -> str:  # noqa: FBT001  read beside the Job
+def last_words(pods: Sequence[Object]) -> Report | None:
+    """What a builder left in its pod for the case that nobody hears its last report: the report itself."""
+    for pod in pods:
+        for one in _statuses(pod):
+            ended = (one.get("state") or {}).get("terminated") or {}
+            if one.get("name") == "worker" and str(ended.get("message", "")).startswith("{"):
+                try:
+                    return Report.model_validate_json(ended["message"])
+                except ValidationError:
+                    return None
+    return None
+
+
+def build_problem(pod: Object | None, *, deadline: bool) -> str:
     """Why a builder ended without a word, as `Reason: message`."""
     if deadline:
         return "BuildTimedOut: the build took longer than it may. Build less, or give it longer (builds.timeoutSeconds)."

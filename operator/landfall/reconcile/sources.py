@@ -25,12 +25,16 @@ async def resolved(
     before = deployment.status.resolved if deployment.status else None
     known = before if before and before.key == key else None
     if spec.source.github is None:
-        return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), checked_at=now), None
+        return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and spec.source.github.commit is None and spec.rollback_to is None
-    due = known is None or (follows and now - known.checked_at >= timedelta(seconds=follow_seconds))
+    place = f"{namespace}/{deployment.metadata.name}/{key}"
+    last = hands.checked.get(place)
+    due = known is None or (follows and (last is None or now - last[0] >= timedelta(seconds=follow_seconds)))
     if not due:
-        return known, None
-    return await _looked_up(hands, namespace, spec.source.github, known, key)
+        return known, last[1] if last and follows else None
+    found, problem = await _looked_up(hands, namespace, spec.source.github, known, key)
+    hands.checked[place] = (now, problem)
+    return found, problem
 
 
 async def _looked_up(
@@ -45,11 +49,14 @@ async def _looked_up(
         if github.commit and len(github.commit) == _WHOLE and not error.stands:
             return _made(key, github.commit, "", hands.clock()), None  # it needs nobody to say what it means
         return known, (error.reason, redacted(error.message, token))
-    return _made(key, found.sha, found.message, hands.clock(), "" if github.commit else found.branch), None
+    branch = "" if github.commit else found.branch
+    if known and (known.commit, known.branch) == (found.sha, branch):
+        return known, None
+    return _made(key, found.sha, found.message, hands.clock(), branch), None
 
 
 def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") -> Resolved:
-    return Resolved(key=key, commit=commit, message=message, branch=branch, checked_at=now)
+    return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
 async def _token(hands: Hands, namespace: str, github: GitHubSource) -> tuple[str, Problem | None]:

@@ -6,6 +6,7 @@ It holds the registry's credential and the intake's token, and reads the sources
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import time
@@ -16,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from landfall.api.release import BuildSummary
-from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, RunImage
+from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
 from landfall.builds.advice import advice
 from landfall.builds.errors import BuildError
 from landfall.builds.handoff import APP, Places, is_free, put, read
@@ -29,10 +30,12 @@ from landfall.worker.reporter import Reporter
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own
+_WORDS = Path("/dev/termination-log")
 _POLL_SECONDS = 0.02
 _KILLED = 137
 _TAIL_LINES = 12
 _TRIES = 4
+_LAST_WORDS = 4096  # octets that the kubelet keeps
 _NO_ROOM = re.compile(r"ENOSPC|No space left on device")
 
 
@@ -53,6 +56,7 @@ class Builder:
         places: Places | None = None,
         app: Path = APP,
         scratch: Path = _SCRATCH,
+        words: Path = _WORDS,
     ) -> None:
         self._task = task
         self._reporter = reporter
@@ -60,6 +64,7 @@ class Builder:
         self._places = places or Places()
         self._app = app
         self._scratch = scratch
+        self._words = words
         self._summary = BuildSummary()
         self._read = 0
 
@@ -74,10 +79,21 @@ class Builder:
             message = redacted(_told(error))
             self._reporter.line(message, "error")
             failure = Failure(reason=error.reason, message=message, transient=error.transient)
-            done = self._reporter.finish(failure=failure, build=self._summary)
-            return EXIT_FAILED if done else EXIT_AGAIN
+            return EXIT_FAILED if self._finished(failure=failure) else EXIT_AGAIN
         self._reporter.line(f"pushed {image}")
-        return EXIT_DONE if self._reporter.finish(image=image, build=self._summary) else EXIT_AGAIN
+        return EXIT_DONE if self._finished(image=image) else EXIT_AGAIN
+
+    def _finished(self, **fields: object) -> bool:
+        """The last report, which is left in the pod as well: an operator that heard it may die before it has written it down."""
+        last = Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields})
+        text = _words(last)
+        if len(text.encode()) > _LAST_WORDS:
+            brief = last.failure.model_copy(update={"message": last.failure.message[:1000]}) if last.failure else None
+            summary = self._summary.model_copy(update={"evidence": (), "notes": ()})
+            text = _words(last.model_copy(update={"failure": brief, "build": summary}))
+        with contextlib.suppress(OSError):
+            self._words.write_text(text, encoding="utf-8")
+        return self._reporter.finish(build=self._summary, **fields)
 
     async def _built(self) -> str:
         told = await self._planned()
@@ -200,6 +216,10 @@ async def _tried(work: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the 
         except RegistryUnreachableError:
             await asyncio.sleep(2.0**attempt)
     return await work()
+
+
+def _words(report: Report) -> str:
+    return report.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 def _plan(told: Mapping[str, Any]) -> BuildPlan:

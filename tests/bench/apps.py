@@ -1,0 +1,182 @@
+"""From `kubectl apply` to the first answer, and back: `python -m tests.bench.apps`, the four examples in a cluster on this machine.
+
+The peer of going back is Kubernetes' own `rollout undo` of a Deployment of the same two images, asked in the same run.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from http.client import HTTPConnection
+from typing import Any
+
+from tests.bench.page import put
+from tests.cluster.conftest import App, Place, placed
+from tests.cluster.test_apps import EXAMPLES, applied, pushed, sources
+
+_EXAMPLES = ("app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs")
+_ENTRY = {
+    "app-node-express": "server.js",
+    "app-python-fastapi": "main.py",
+    "app-react-vite": "index.html",
+    "app-nextjs": "app/page.jsx",
+}
+_BACK = 10
+_MEBI = 1 << 20
+
+
+def main() -> None:
+    """All of it, into docs/benchmarks.md."""
+    with placed() as place:
+        rows = [_brought(place, example) for example in _EXAMPLES]
+        put(_PAGE.format(rows="\n".join(rows), **_back(place)))
+
+
+def _brought(place: Place, example: str) -> str:
+    """The first commit, and a second one that changes no package."""
+    name = place.namespace(f"bench-{example}")
+    pushed(place, example)
+    began = time.monotonic()
+    app = applied(place, name, example)
+    first = _answers(app, began, "version 1" if example != "app-nextjs" else "version")
+    release = app.until_live(f"{app.name}-1")
+    entry = _ENTRY[example]
+    files = sources(EXAMPLES / example / "app")
+    key = entry.replace(".", "_").replace("/", "_")
+    changed = files[entry].replace("version 1", "version 2").replace('"1"', '"2"')
+    pushed(place, example, "feat: second", **{key: changed})
+    began = time.monotonic()
+    place.wait("the second is live", lambda: app.status.get("live") == f"{app.name}-2", 240)
+    second = time.monotonic() - began
+    again = app.release(f"{app.name}-2")["status"]["build"]
+    place.cluster.kubectl("delete", "namespace", name, "--wait=false")
+    built = release["build"]
+
+    def steps(told: dict[str, Any]) -> str:
+        return " | ".join(f"{told.get(f'{step}Seconds', 0):.1f}" for step in ("install", "build", "push"))
+
+    size = f"{built['imageBytes'] / _MEBI:.0f} | {built['pushedBytes'] / _MEBI:.1f} | {again.get('pushedBytes', 0) / _MEBI:.2f}"
+    return f"| {built['framework']} | {first:.1f} | {steps(built)} | {second:.1f} | {steps(again)} | {size} |"
+
+
+def _answers(app: App, began: float, text: str) -> float:
+    """Seconds until its page has a text."""
+    while True:
+        try:
+            if text in app.page()[1]:
+                return time.monotonic() - began
+        except (OSError, KeyError):
+            pass
+        time.sleep(0.02)
+
+
+def _back(place: Place) -> dict[str, float]:
+    """Going back and forth between two releases, warm and cold; and the peer, with pods as many."""
+    name = place.namespace("bench-back")
+    example = "app-node-express"
+    pushed(place, example)
+    app = applied(place, name, example, observeSeconds=0, drainSeconds=0, keepWarmSeconds=600)
+    app.until_live("greetings-1")
+    server = sources(EXAMPLES / example / "app")["server.js"]
+    pushed(place, example, "feat: second", server_js=server.replace("version 1", "version 2"))
+    app.until_live("greetings-2")
+    warm, cold = [], []
+    for found, seconds in ((warm, 600), (cold, 0)):
+        app.patch(rollout={"keepWarmSeconds": seconds})
+        for number in range(_BACK):
+            goal = number % 2 + 1
+            _rested(place, app, cold=seconds == 0)
+            found.append(_until(app, {"rollbackTo": {"revision": goal}}, f"version {goal}"))
+    image = {n: app.release(f"greetings-{n}")["status"]["image"] for n in (1, 2)}
+    peer = _undone(place, name, image)
+    medians = {"warm": statistics.median(warm), "cold": statistics.median(cold), "peer": statistics.median(peer)}
+    most = {"warm_most": max(warm), "cold_most": max(cold), "peer_most": max(peer)}
+    return {**medians, **most, "ratio": medians["peer"] / medians["warm"], "times": _BACK}
+
+
+def _rested(place: Place, app: App, *, cold: bool) -> None:
+    """Until the one that does not serve is as it should be: fresh and ready, or gone."""
+
+    def so() -> bool:
+        live = place.get("service", app.namespace, app.name)["spec"]["selector"]["landfall.dev/workload"]
+        others = [d for d in place.listed("deployments.apps", app.namespace) if d["metadata"]["name"] != live]
+        if cold:
+            return all(d["status"].get("replicas", 0) == 0 for d in others) and len(place.listed("pods", app.namespace)) <= 4
+        fresh = [d["status"].get("readyReplicas", 0) == d["spec"]["replicas"] == d["status"].get("replicas") for d in others]
+        return all(fresh)
+
+    place.wait("the other release rests", so, 90)
+    time.sleep(1)
+
+
+def _until(app: App, spec: dict[str, Any], text: str) -> float:
+    """Seconds from the patch of the spec, answered, to the first page with a text."""
+    address = app.address()
+    app.patch(**spec)
+    return _asked(address, text)
+
+
+def _asked(address: str, text: str) -> float:
+    began = time.monotonic()
+    while True:
+        connection = HTTPConnection(address, 80, timeout=5)
+        try:
+            connection.request("GET", "/")
+            if text in connection.getresponse().read().decode():
+                return time.monotonic() - began
+        except OSError:
+            pass
+        finally:
+            connection.close()
+        time.sleep(0.003)
+
+
+def _undone(place: Place, name: str, image: dict[int, str]) -> list[float]:
+    """`kubectl rollout undo`, from its end to the first page of the other image."""
+    labels = {"app": "peer"}
+    probe = {"httpGet": {"path": "/healthz", "port": 3000}, "periodSeconds": 1}
+    context = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    container = {
+        "name": "app",
+        "image": image[1],
+        "readinessProbe": probe,
+        "securityContext": context,
+        "env": [{"name": "PORT", "value": "3000"}],
+    }
+    pod = {"securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}, "containers": [container]}
+    spec = {"replicas": 2, "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": pod}}
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "peer", "namespace": name}, "spec": spec}
+    ports = {"selector": labels, "ports": [{"port": 80, "targetPort": 3000}]}
+    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "peer", "namespace": name}, "spec": ports}
+    place.apply(workload, service)
+    kubectl = place.cluster.kubectl
+    kubectl("rollout", "status", "-n", name, "deployment.apps/peer", "--timeout=60s")
+    change = [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": image[2]}]
+    kubectl("patch", "deployment.apps", "-n", name, "peer", "--type=json", "-p", json.dumps(change))
+    kubectl("rollout", "status", "-n", name, "deployment.apps/peer", "--timeout=60s")
+    address, found = App(place, name, "peer").address(), []
+    for number in range(_BACK):
+        time.sleep(2)
+        kubectl("rollout", "undo", "-n", name, "deployment.apps/peer")
+        found.append(_asked(address, f"version {number % 2 + 1}"))
+        kubectl("rollout", "status", "-n", name, "deployment.apps/peer", "--timeout=60s")
+    return found
+
+
+_PAGE = """
+## Apps
+
+Written by `make bench-apps`: the four examples in a cluster on the same machine, builder and base images on the node, package registries over the network. Seconds from `kubectl apply` to the first answer; then from a push that changes
+no package to the moment of going live, of which up to 2 s are the interval at which the branch is looked at. Install, build and push are steps in them. Sizes in MiB, compressed: the image with its base, what of it was sent the first time, and the second time.
+
+| app | apply to 200 | install | build | push | push to live | install | build | push | image | sent | sent again |
+|---|---|---|---|---|---|---|---|---|---|---|---|
+{rows}
+
+Going back, from the patch of the spec to the first answer of the other release, {times} times each, two pods: **warm {warm:.2f} s** (at most {warm_most:.2f}), **cold {cold:.2f} s** (at most {cold_most:.2f}). Kubernetes' own
+`rollout undo` between the same images, beside it: {peer:.2f} s (at most {peer_most:.2f}), {ratio:.1f} times as long as warm; and until its rollout is done, both versions answer.
+"""
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,217 @@
+"""Images into a registry that asks for a token, and sources from a GitHub that limits, refuses and redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from landfall.builds.errors import BuildError
+from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, tarball
+from landfall.builds.image import MANIFEST
+from landfall.builds.layers import Packed
+from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.push import Pushed, Target, known_dependencies, pushed
+from landfall.builds.registry import Reference, Registry, RegistryError, RegistryUnreachableError, credentials
+from landfall.providers.errors import ProviderError
+from landfall.providers.github import Commit
+from landfall.providers.github import GitHub as Client
+from tests.support.github import GitHub
+from tests.support.registry import Registry as Server
+from tests.support.servers import free_port
+
+_PLAN = BuildPlan(
+    framework="node-express",
+    runtime="node",
+    version="22",
+    version_source="",
+    package_manager="",
+    install=(),
+    build=(),
+    start="node server.js",
+    output="",
+    fallback="",
+    layers=(Layer("dependencies", ("node_modules",)), Layer("app", (".",), ("node_modules",))),
+)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A registry with an image to lie on."""
+    with Server() as made:
+        store = made.store
+        blobs = [b"a layer below", json.dumps({"architecture": "amd64", "rootfs": {"diff_ids": ["sha256:0"]}}).encode()]
+        names = [f"sha256:{hashlib.sha256(b).hexdigest()}" for b in blobs]
+        for name, blob in zip(names, blobs, strict=True):
+            store.blobs[("base/node", name)] = blob
+        told = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"digest": names[1]},
+            "layers": [{"digest": names[0], "size": 13}],
+        }
+        store.manifests[("base/node", "22")] = json.dumps(told).encode()
+        yield made
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Path:
+    """A built folder."""
+    (tmp_path / "app" / "node_modules" / "express").mkdir(parents=True)
+    (tmp_path / "app" / "node_modules" / "express" / "index.js").write_text("module.exports = 1;\n" * 1000)
+    (tmp_path / "app" / "server.js").write_text("require('express');\n")
+    return tmp_path / "app"
+
+
+def push(
+    server: Server, app: Path, scratch: Path, key: str = "k", identity: tuple[str, str] | None = ("mover", "s3cret")
+) -> Pushed:
+    """Push as a builder does."""
+
+    async def work() -> Pushed:
+        async with aiohttp.ClientSession() as session:
+            registry = Registry(session, server.host, insecure=True, identity=identity)
+            target = Target(registry, "store/shop", registry, Reference(server.host, "base/node", "22"))
+            known: Packed | None = await known_dependencies(registry, "store/shop", key)
+            return await pushed(app, _PLAN, target, scratch, known, key, "commit-1", {})
+
+    return asyncio.run(work())
+
+
+def test_an_image_is_pushed_once_and_its_packages_are_remembered(server: Server, app: Path, tmp_path: Path) -> None:
+    first = push(server, app, tmp_path)
+    store = server.store
+    manifest = json.loads(store.manifests[("store/shop", first.digest)])
+    assert manifest["layers"][0]["size"] == 13
+    assert any("mount=" in r for r in store.requests), "what lies below is mounted, not sent"
+    assert store.manifests[("store/shop", "commit-1")] == store.manifests[("store/shop", first.digest)]
+    shutil.rmtree(app / "node_modules")
+    (app / "server.js").write_text("require('express')();\n")
+    second = push(server, app, tmp_path)
+    again = json.loads(store.manifests[("store/shop", second.digest)])
+    assert again["layers"][1] == manifest["layers"][1], "the packages are those of the first build"
+    assert second.sent < first.sent
+    assert push(server, app, tmp_path).sent == 0
+
+
+@pytest.mark.parametrize("identity", [None, ("mover", "wrong")])
+def test_a_registry_that_refuses(server: Server, app: Path, tmp_path: Path, identity: tuple[str, str] | None) -> None:
+    with pytest.raises(RegistryError) as told:
+        push(server, app, tmp_path, identity=identity)
+    assert "builds.secret" in told.value.advice
+    assert not told.value.transient
+
+
+def test_a_registry_that_is_full_breaks_off_or_is_away(server: Server, app: Path, tmp_path: Path) -> None:
+    server.store.full = True
+    with pytest.raises(RegistryError, match="no space left"):
+        push(server, app, tmp_path)
+    server.store.full, server.store.breaks = False, 9
+    with pytest.raises(RegistryUnreachableError):
+        push(server, app, tmp_path)
+    server.store.breaks = 0
+    assert ("store/shop", "commit-1") not in server.store.manifests, "a manifest comes last"
+    push(server, app, tmp_path)
+    server.host = f"127.0.0.1:{free_port()}"
+    with pytest.raises(RegistryUnreachableError):
+        push(server, app, tmp_path)
+
+
+def test_a_link_out_of_the_app_is_not_packed(server: Server, app: Path, tmp_path: Path) -> None:
+    (app / "stolen").symlink_to("/etc/passwd")
+    with pytest.raises(BuildError, match="out of the app"):
+        push(server, app, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("node:22", ("docker.io", "library/node", "22")),
+        ("org/shop", ("docker.io", "org/shop", "latest")),
+        ("localhost/run:1", ("localhost", "run", "1")),
+        ("ghcr.io/a/b@sha256:1", ("ghcr.io", "a/b", "sha256:1")),
+        ("10.0.0.1:5000/a/b:test@sha256:2", ("10.0.0.1:5000", "a/b", "sha256:2")),
+    ],
+)
+def test_names_of_images(text: str, expected: tuple[str, str, str]) -> None:
+    found = Reference.of(text)
+    assert (found.host, found.repository, found.which) == expected
+
+
+def test_credentials_however_they_are_written() -> None:
+    config = {
+        "auths": {"https://r.example.com/v1/": {"auth": "bW92ZXI6czNjcmV0"}, "g.example.com": {"username": "u", "password": "p"}}
+    }
+    assert credentials(config, "r.example.com") == ("mover", "s3cret")
+    assert credentials(config, "g.example.com") == ("u", "p")
+    assert credentials(config, "example.com") is None
+
+
+# -- sources ----------------------------------------------------------------------------------------------------------
+
+_FILES = {"package.json": "{}", "apps/web/index.html": "<h1>hi</h1>", "apps/web/.env": "A=1"}
+
+
+def ask(github: GitHub, repository: str, ref: str = "", token: str = "") -> Commit:
+    """Ask once."""
+
+    async def work() -> Commit:
+        async with aiohttp.ClientSession() as session:
+            return await Client(github.url, session).commit(repository, ref, token)
+
+    return asyncio.run(work())
+
+
+def test_a_branch_is_a_commit() -> None:
+    with GitHub() as github:
+        sha = github.push("org/shop", _FILES, "feat: first\n\nwith more to it")
+        assert ask(github, "org/shop") == Commit(sha, "feat: first", "main")
+        assert ask(github, "org/shop", sha[:7]).sha == sha
+        for repository, ref, token, reason in (
+            ("org/none", "", "", "SourceMissing"),
+            ("org/shop", "gone", "", "SourceMissing"),
+            ("org/shop", "", "ghp_old", "SourceRefused"),
+        ):
+            with pytest.raises(ProviderError) as told:
+                ask(github, repository, ref, token)
+            assert told.value.reason == reason
+        github.limited = 1
+        with pytest.raises(ProviderError) as told:
+            ask(github, "org/shop")
+        assert told.value.reason == "RateLimited"
+        assert 0 < told.value.after_seconds <= 3
+        github.down = True
+        with pytest.raises(ProviderError) as told:
+            ask(github, "org/shop")
+        assert (told.value.reason, told.value.stands) == ("SourceUnreachable", False)
+
+
+def test_a_tarball_follows_the_redirect_without_its_token(tmp_path: Path) -> None:
+    with GitHub() as github:
+        sha = github.push("org/vault", _FILES, "x", private=True)
+        into = tmp_path / "app"
+        into.mkdir()
+        asyncio.run(fetched(tarball(github.url, "org/vault", sha, github.token), tmp_path, into, "apps/web"))
+        assert sorted(p.name for p in into.iterdir()) == [".env", "index.html"]
+        assert [held for path, held in github.asked if path.startswith("/codeload")] == [""]
+        other = tmp_path / "other"
+        other.mkdir()
+        for archive, path, error in (
+            (tarball(github.url, "org/vault", sha, ""), ".", SourceError),
+            (tarball(github.url, "org/vault", "f" * 40, github.token), ".", SourceError),
+            (Archive(f"{github.codeload}/org/vault/{sha}", sha256="0" * 64), ".", SourceError),
+            (Archive("http://127.0.0.1:9/x"), ".", SourceUnreachableError),
+        ):
+            with pytest.raises(error):
+                asyncio.run(fetched(archive, tmp_path, other, path))
+        for path in ("apps/none", "../.."):
+            shutil.rmtree(other)
+            other.mkdir()
+            with pytest.raises(SourceError, match="no folder"):
+                asyncio.run(fetched(Archive(f"{github.codeload}/org/vault/{sha}"), tmp_path, other, path))
