@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo cluster cluster-down bench bench-apps bench-control bench-matching bench-operator bench-workers generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-matching bench-operator bench-workers generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ try: setup-run ## the first example: a shop from SQLite into an embedded Postgre
 
 demo: setup-servers $(VENV)/.dev ## from nothing to a migrated shop in a cluster on this machine, as root
 	$(BIN)/python -m tests.cluster.demo
+
+images: $(VENV)/.dev ## the operator's image, the builder's and what lies below apps, as docker-archives
+	$(BIN)/python -m tests.cluster.images
 
 cluster: $(VENV)/.dev ## a Kubernetes cluster of one node on this machine
 	$(BIN)/python -m tests.cluster up

@@ -199,3 +199,13 @@ def _buildah(*arguments: str) -> str:
         message = f"buildah {arguments[0]}: {done.stderr[-2000:]}"
         raise RuntimeError(message)
     return done.stdout
+
+
+def main() -> None:
+    """All of them, and where they are."""
+    for made in (landfall(), builder(), *(run(name) for name in RUN)):
+        sys.stdout.write(f"{made}\n")
+
+
+if __name__ == "__main__":
+    main()

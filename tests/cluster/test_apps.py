@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,13 @@ def manifest(example: str) -> Object:
     return dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
 
 
-def applied(place: Place, namespace: str, example: str, **rollout: object) -> App:
-    """The example's manifest, with a quicker rollout."""
+def applied(place: Place, namespace: str, example: str, token: str = "", **rollout: object) -> App:
+    """The example's manifest, with a quicker rollout, and a token where one is given."""
     made = manifest(example)
+    if token:
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "github", "namespace": namespace}}
+        place.apply({**secret, "stringData": {"token": token}})
+        made["spec"]["source"]["github"]["tokenSecretRef"] = {"name": "github"}
     made["metadata"]["namespace"] = namespace
     made["spec"]["rollout"] = {**_FAST, **rollout}
     place.apply(made)
@@ -74,14 +79,15 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     name, example = place.namespace("changes"), "app-node-express"
     server = sources(EXAMPLES / example / "app")["server.js"]
     first = pushed(place, example)
-    app = applied(place, name, example)
+    place.github.writes = True
+    app = applied(place, name, example, token=place.github.token)
     app.until_live("greetings-1")
     second = pushed(place, example, "feat: second", server_js=server.replace("version 1", "version 2"))
     status = app.until_live("greetings-2")
     assert status["build"]["installed"] == "reused", "unchanged packages are not installed again"
     app.serves("version 2")
 
-    pushed(
+    third = pushed(
         place, example, "oops", package_json='{"dependencies": {"express": "999.0.0"}, "scripts": {"start": "node server.js"}}'
     )
     told = app.until("BuildFailed")
@@ -90,6 +96,9 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     assert "npm install" in told
     assert app.condition("Available")["status"] == "True"
     app.serves("version 2")
+
+    place.wait("GitHub is told", lambda: _said(place, name, third)[-1:] == ["failure"], 30)
+    assert _said(place, name, first)[-1:] == _said(place, name, second)[-1:] == ["success"]
 
     app.patch(rollbackTo={"release": "greetings-1"})
     app.until_live("greetings-4")
@@ -107,6 +116,12 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     assert app.release("greetings-5")["spec"]["commit"] == second != first
     builders = [j["metadata"]["name"] for j in place.listed("jobs", name)]
     assert sorted(b.split("-build-")[0] for b in builders) == ["greetings-1", "greetings-2", "greetings-3"]
+
+
+def _said(place: Place, namespace: str, sha: str) -> list[str]:
+    """What was said of a commit on GitHub."""
+    context = f"landfall/{namespace}/greetings"
+    return [state for commit, state, who in place.github.statuses if (commit, who) == (sha, context)]
 
 
 def test_the_same_commit_is_the_same_image(place: Place) -> None:
@@ -166,3 +181,38 @@ def test_the_environment_of_a_release(place: Place) -> None:
     app.serves('"hello":"Once"')
     place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=30s")
     place.wait("all of it is gone", lambda: not place.listed("pods,releases.landfall.dev,services,secrets", name)[1:], 60)
+
+
+@pytest.mark.parametrize("example", list(_APPS))
+def test_kustomize_takes_an_example(place: Place, example: str, tmp_path: Path) -> None:
+    """Labels, a prefix, replicas, and a generated Secret whose name has a hash; the API server takes what comes of it."""
+    name, made = place.namespace(f"kustomize-{example}"), manifest(example)
+    shutil.copy(EXAMPLES / example / "deployment.yaml", tmp_path)
+    shutil.copy(images.ROOT / "kustomize" / "references.yaml", tmp_path)
+    variable = {"name": "GREETING", "valueFrom": {"secretKeyRef": {"name": "words", "key": "greeting"}}}
+    overlay = {
+        "namespace": name,
+        "namePrefix": "eu-",
+        "resources": ["deployment.yaml"],
+        "configurations": ["references.yaml"],
+        "labels": [{"pairs": {"team": "sea"}, "includeSelectors": True, "includeTemplates": True}],
+        "replicas": [{"name": made["metadata"]["name"], "count": 3}],
+        "secretGenerator": [{"name": "words", "literals": ["greeting=Tide"]}],
+        "patches": [
+            {"target": {"kind": "Deployment"}, "patch": json.dumps([{"op": "add", "path": "/spec/env", "value": [variable]}])}
+        ],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
+    if example != "app-python-fastapi":
+        place.cluster.kubectl("apply", "--server-side", "--dry-run=server", "-k", str(tmp_path))
+        return
+    pushed(place, example)
+    place.cluster.kubectl("apply", "-k", str(tmp_path))
+    app = App(place, name, "eu-greetings-api")
+    app.until_live("eu-greetings-api-1")
+    app.serves('"hello":"Tide"')
+    pods = [p["metadata"]["labels"] for p in place.listed("pods", name) if "landfall.dev/workload" in p["metadata"]["labels"]]
+    assert [labels["team"] for labels in pods] == ["sea"] * 3
+    place.cluster.kubectl("scale", "appdeployment", "-n", name, app.name, "--replicas=1")
+    place.wait("it is scaled", lambda: app.status.get("replicas") == 1, 60)
+    assert app.status["live"] == "eu-greetings-api-1", "scaling makes no release"

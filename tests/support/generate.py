@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from landfall.api.crd import KINDS, Kind, definition
+from landfall.api.crd import GROUP, KINDS, Kind, definition
 from landfall.kube.permissions import rules
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -19,6 +20,17 @@ kind: ClusterRole
 metadata:
   name: {{ .Release.Name }}-operator
 """
+_REFERENCES = """# Where our kinds refer to others, for kustomize, which gives generated Secrets and ConfigMaps new names:
+# name this file under `configurations` in a kustomization. Generated from the models by `make generate`.
+"""
+_REFERRED = {
+    "secretRef": "Secret",
+    "SecretRef": "Secret",
+    "secretKeyRef": "Secret",
+    "configMapKeyRef": "ConfigMap",
+    "connectionRef": "Connection",
+}
+_WRITTEN = ("Connection", "Migration", "Deployment")
 
 
 def files() -> dict[Path, str]:
@@ -30,8 +42,30 @@ def files() -> dict[Path, str]:
         found[_ROOT / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
         made["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
         found[chart / "files" / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
+    found[_ROOT / "kustomize" / "references.yaml"] = _REFERENCES + _yaml({"nameReference": _references()})
     found[chart / "templates" / "role.yaml"] = _ROLE + _yaml({"rules": rules()})
     return found
+
+
+def _references() -> list[dict[str, Any]]:
+    """For each kind that is referred to, where."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for kind in KINDS:
+        if kind.name in _WRITTEN:
+            spec = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
+            for path, name in _referring(spec, "spec"):
+                found.setdefault(name, []).append({"group": GROUP, "kind": kind.name, "path": f"{path}/name"})
+    return [{"kind": name, "fieldSpecs": places} for name, places in sorted(found.items())]
+
+
+def _referring(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    for name, field in {**schema.get("properties", {}), **schema.get("items", {}).get("properties", {})}.items():
+        here = f"{path}/{name}"
+        word = next((kind for end, kind in _REFERRED.items() if name.endswith(end)), "")
+        if word:
+            yield here, word
+        else:
+            yield from _referring(field, here)
 
 
 def _yaml(document: dict[str, Any]) -> str:

@@ -32,11 +32,13 @@ class Repository:
 
 
 class GitHub:
-    """Listens on an address. `token` reads what is private; `limited` answers that the rate limit is used up."""
+    """Listens on an address. `token` reads what is private; `writes`: it may set statuses, too; `limited` answers that the rate limit is used up."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, token: str = "ghp_reads") -> None:  # noqa: S107  of a server of ours
         self.repositories: dict[str, Repository] = {}
         self.token = token
+        self.writes = False
+        self.statuses: list[tuple[str, str, str]] = []
         self.limited = 0
         self.down = False
         self.asked: list[tuple[str, str]] = []
@@ -109,6 +111,24 @@ class _Handler(BaseHTTPRequestHandler):
             self._told(403, {"message": "API rate limit exceeded"}, reset)
         else:
             self._repository(path, held)
+
+    def do_POST(self) -> None:
+        """A commit's status."""
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+        parts = urlsplit(self.path).path.strip("/").split("/")
+        if self.headers.get("Authorization") != f"Bearer {self.github.token}":
+            self._told(401, {"message": "Bad credentials"})
+        elif not self.github.writes:
+            self._told(403, {"message": "Resource not accessible by personal access token"})
+        elif (
+            parts[3:4] != ["statuses"]
+            or body["state"] not in {"error", "failure", "pending", "success"}
+            or len(body["description"]) > 140
+        ):
+            self._told(422, {"message": "Validation Failed"})
+        else:
+            self.github.statuses.append((parts[4], body["state"], body["context"]))
+            self._told(201, {"id": 1, **body})
 
     def _repository(self, path: str, held: str) -> None:
         parts = path.strip("/").split("/")

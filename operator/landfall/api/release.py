@@ -85,6 +85,7 @@ class ReleaseStatus(Status):
     deploying_at: Moment | None = Field(default=None, description="When its pods were asked for.")
     live_at: Moment | None = Field(default=None, description="When it last went live.")
     left_at: Moment | None = Field(default=None, description="When another took its place.")
+    reported: str = Field(default="", description="What was said of the commit on GitHub last, where the token may say it.")
     preview: str = Field(default="", description="Where this Release alone is reached, in the cluster.")
 
 

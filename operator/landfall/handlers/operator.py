@@ -21,7 +21,7 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, KubeError
 from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
 from landfall.metrics import loop as metrics
-from landfall.providers.github import Commit, GitHub
+from landfall.providers.github import Commit, CommitStatus, GitHub
 from landfall.reconcile import connection, deployment, migration
 from landfall.reconcile.hands import Hands, now
 from landfall.reconcile.keeper import Keeper
@@ -57,7 +57,9 @@ class Operator:
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
         self._github: GitHub | None = None
-        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget, self._commit)
+        self._hands = Hands(
+            kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget, self._commit, self._tell
+        )
         self._loops = _loops(settings)
         self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
         self._known: set[Key] = set()
@@ -117,11 +119,18 @@ class Operator:
             await runner.cleanup()
             self._journal.close()
 
-    async def _commit(self, repository: str, ref: str, token: str) -> Commit:
+    @property
+    def _asked(self) -> GitHub:
         if self._github is None:
             message = "the operator is not at work yet"
             raise RuntimeError(message)
-        return await self._github.commit(repository, ref, token)
+        return self._github
+
+    async def _commit(self, repository: str, ref: str, token: str) -> Commit:
+        return await self._asked.commit(repository, ref, token)
+
+    async def _tell(self, told: CommitStatus, token: str) -> None:
+        await self._asked.tell(told, token)
 
     async def _worker(self) -> None:
         while True:
@@ -158,14 +167,14 @@ class Operator:
             return None
         self._known.add(key)
         again = await self._loops[key.kind](self._hands, raw)
-        if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
+        if key.kind in {"Connection", "Deployment"} and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
 
-    def _wake_users(self, connected: Key) -> None:
-        """A Connection that appeared or changed may be what a Migration waits for; looking costs a few reads."""
+    def _wake_users(self, used: Key) -> None:
+        """A Connection or Deployment that appeared or changed may be what a Migration waits for; looking costs a few reads."""
         for key in self._known:
-            if key.kind == "Migration" and key.namespace == connected.namespace:
+            if key.kind == "Migration" and key.namespace == used.namespace:
                 self.queue.add(key, 0.5)
 
     async def _watch(self, kind: str) -> None:

@@ -14,6 +14,7 @@ _OURS = [kind.plural for kind in KINDS]
 GRANTS: tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...] = (
     (GROUP, tuple(_OURS), ("get", "list", "watch")),
     (GROUP, ("runs", "tableplans", "releases"), ("create",)),  # records of executions and deploys; a place for decisions
+    (GROUP, ("appdeployments",), ("create",)),  # what a Migration's template says, once
     (GROUP, ("releases",), ("delete",)),  # beyond the history
     (GROUP, ("migrations",), ("patch",)),  # the finalizer, and nothing of spec
     (GROUP, tuple(f"{plural}/status" for plural in _OURS), ("get", "update")),

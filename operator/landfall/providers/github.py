@@ -1,4 +1,4 @@
-"""GitHub's REST API: which commit a branch is at. Contract: REST description 2022-11-28, `GET /repos/{owner}/{repo}/commits/{ref}`.
+"""GitHub's REST API: which commit a branch is at, and what is said of it. Contract: REST description 2022-11-28, commits and commit statuses.
 
 Conditional requests cost nothing of the rate limit where nothing has changed, so every answer's ETag is kept.
 """
@@ -26,6 +26,18 @@ class Commit:
     branch: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class CommitStatus:
+    """What is said of a commit: `state` is pending, success, failure or error; `context` tells who says it."""
+
+    repository: str
+    sha: str
+    state: str
+    context: str
+    description: str = ""
+    url: str = ""
+
+
 class GitHub:
     """One client for all repositories. `base` is the API's address, as people with their own GitHub have one."""
 
@@ -43,12 +55,28 @@ class GitHub:
         told = await self._get(f"/repos/{repository}/commits/{branch}", token, f"{repository} at {branch}")
         return Commit(str(told["sha"]), str(told["commit"]["message"]).strip().splitlines()[0][:200], branch)
 
+    async def tell(self, told: CommitStatus, token: str) -> None:
+        """Set a commit's status (`POST /repos/{owner}/{repo}/statuses/{sha}`). Raises ProviderError."""
+        body = {
+            "state": told.state,
+            "context": told.context,
+            "description": told.description[:140],
+            "target_url": told.url or None,
+        }
+        path = f"/repos/{told.repository}/statuses/{told.sha}"
+        try:
+            async with self._session.post(f"{self._base}{path}", headers=_headers(token), json=body, timeout=_TIMEOUT) as answer:
+                if answer.status != 201:
+                    raise _refused(answer, f"the status of {told.sha[:12]}", token=True)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise ProviderError(
+                "SourceUnreachable", f"GitHub cannot be reached at {self._base}: {type(error).__name__}"
+            ) from error
+
     async def _get(self, path: str, token: str, what: str) -> dict[str, Any]:
         key = (path, token, self._base)
         tag, before = self._known.get(key, ("", {}))
-        headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION, "User-Agent": "landfall"}
-        headers |= {"Authorization": f"Bearer {token}"} if token else {}
-        headers |= {"If-None-Match": tag} if tag else {}
+        headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
         try:
             async with self._session.get(f"{self._base}{path}", headers=headers, timeout=_TIMEOUT) as answer:
                 if answer.status == 304:
@@ -61,6 +89,11 @@ class GitHub:
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             message = f"GitHub cannot be reached at {self._base}: {type(error).__name__}. It is tried again."
             raise ProviderError("SourceUnreachable", message) from error
+
+
+def _headers(token: str) -> dict[str, str]:
+    told = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION, "User-Agent": "landfall"}
+    return told | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
 def _refused(answer: aiohttp.ClientResponse, what: str, *, token: bool) -> ProviderError:

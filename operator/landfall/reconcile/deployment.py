@@ -15,6 +15,7 @@ from landfall.core.outcome import Act, Decision, Seen, conditions
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.workload import LABEL_WORKLOAD
+from landfall.reconcile import saying
 from landfall.reconcile.builders import BuildSettings
 from landfall.reconcile.deploying import act
 from landfall.reconcile.hands import Hands, bare, invalid, told
@@ -39,6 +40,8 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
         await act(look, seen, decision.act)
     await _tell_releases(look, seen, decision.act)
     await hands.report(raw, seen, decision, _status(look, seen, decision.act))
+    if decision.act is None:
+        await saying.said(hands, look.namespace, seen, look.releases, str(_status(look, seen, None)["url"]))
     for job in look.taken:
         hands.reports.forget(look.namespace, job)
     follows = seen.deployment and seen.deployment.spec.source.github and not seen.deployment.spec.source.github.commit

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
+from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
 from landfall.core.outcome import Decision, Seen, conditions
 from landfall.kit.redact import redacted
@@ -18,7 +19,7 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
 from landfall.manifests.run import owner
 from landfall.metrics import loop as metrics
-from landfall.providers.github import Commit
+from landfall.providers.github import Commit, CommitStatus
 from landfall.reconcile.reports import Reports
 
 _LOG = logging.getLogger("landfall")
@@ -27,7 +28,7 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token; `checked` is when sources were last looked at, and what was in the way."""
+    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token, and `tell` says something there; `checked` is when sources were last looked at, what they are, and what was in the way."""
 
     kube: Kube
     reports: Reports
@@ -36,7 +37,8 @@ class Hands:
     clock: Callable[[], datetime]
     forget: Callable[[str, str, bool, bool], Awaitable[bool]]
     commit: Callable[[str, str, str], Awaitable[Commit]]
-    checked: dict[str, tuple[datetime, tuple[str, str] | None]] = field(default_factory=dict)
+    tell: Callable[[CommitStatus, str], Awaitable[None]]
+    checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None]] = field(default_factory=dict)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """The versions of Secrets; None for one that is not there. Their content is not looked at."""
@@ -48,7 +50,9 @@ class Hands:
 
     async def created(
         self,
-        kind: Literal["Run", "Job", "ConfigMap", "TablePlan", "Release", "Secret", "Workload", "Service", "Ingress"],
+        kind: Literal[
+            "Run", "Job", "ConfigMap", "TablePlan", "Release", "Secret", "Workload", "Service", "Ingress", "Deployment"
+        ],
         body: Object,
     ) -> None:
         """Create it; one that is there already was made by an earlier try of just this."""

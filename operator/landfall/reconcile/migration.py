@@ -31,7 +31,7 @@ from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import plan_maps, plan_names, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import options
-from landfall.reconcile import jobs, notices, tableplans
+from landfall.reconcile import apps, jobs, notices, tableplans
 from landfall.reconcile.hands import Hands, bare, invalid, now, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
@@ -93,6 +93,7 @@ class Look:
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name, status),
+            app=await apps.seen(hands, self.migration),
             jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
         )
         return self.seen
@@ -316,6 +317,8 @@ async def _act(look: Look, act: Act) -> None:
         await hands.created("Run", run(look.migration, look.raw["metadata"]["uid"], look.key, hands.image))
     elif act.verb == "job":
         await _job(look, act)
+    elif act.verb == "deployment":
+        await apps.make(hands, look.raw, act.name)
     elif act.verb == "delete-job":
         await jobs.end(hands, look.namespace, act.name)
     elif act.verb == "scale":
@@ -389,10 +392,12 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
     run_status = seen.run
     same = before if before and before.run == seen.run_name else None
     started = same.start_time if same else None
-    if started is None and (decision.starts or seen.state):
+    made = decision.act is not None and decision.act.verb == "deployment"
+    if started is None and (decision.starts or seen.state or made):
         started = seen.now
     ended = same.completion_time if same else None
-    if ended is None and seen.state == "cut_over":
+    live = seen.app is not None and decision.phase == "Completed"
+    if ended is None and (seen.state == "cut_over" or live):
         ended = seen.now
     plan = run_status.plan if run_status else None
     kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"

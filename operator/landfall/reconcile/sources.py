@@ -29,18 +29,22 @@ async def resolved(
     follows = spec.rollout.follow and spec.source.github.commit is None and spec.rollback_to is None
     place = f"{namespace}/{deployment.metadata.name}/{key}"
     last = hands.checked.get(place)
-    due = known is None or (follows and (last is None or now - last[0] >= timedelta(seconds=follow_seconds)))
+    due = (last[1] if last else known) is None or (
+        follows and (last is None or now - last[0] >= timedelta(seconds=follow_seconds))
+    )
+    if not due and last:  # what was found, be it in status by now or not: a write may have failed meanwhile
+        return last[1], last[2] if follows else None
     if not due:
-        return known, last[1] if last and follows else None
-    found, problem = await _looked_up(hands, namespace, spec.source.github, known, key)
-    hands.checked[place] = (now, problem)
+        return known, None
+    found, problem = await _looked_up(hands, namespace, spec.source.github, last[1] if last else known, key)
+    hands.checked[place] = (now, found, problem)
     return found, problem
 
 
 async def _looked_up(
     hands: Hands, namespace: str, github: GitHubSource, known: Resolved | None, key: str
 ) -> tuple[Resolved | None, Problem | None]:
-    token, problem = await _token(hands, namespace, github)
+    token, problem = await token_of(hands, namespace, github)
     if problem:
         return known, problem
     try:
@@ -59,7 +63,8 @@ def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") 
     return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
-async def _token(hands: Hands, namespace: str, github: GitHubSource) -> tuple[str, Problem | None]:
+async def token_of(hands: Hands, namespace: str, github: GitHubSource) -> tuple[str, Problem | None]:
+    """The token that may read a repository, or what is missing."""
     reference = github.token_secret_ref
     if reference is None:
         return "", None

@@ -49,3 +49,25 @@ def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision:
     if status.phase in {"Superseded", "RolledBack"}:
         return Decision(status.phase, ("False", status.phase), status.superseded or "another release serves")
     return Decision(status.phase, ("False", status.phase), f"{status.phase.lower()}", working=True)
+
+
+_SAID = {
+    "Queued": "pending",
+    "Building": "pending",
+    "Deploying": "pending",
+    "Live": "success",
+    "Failed": "failure",
+    "RolledBack": "failure",
+}
+REFUSED = "refused"
+
+
+def saying(release: ReleaseSeen) -> str:
+    """What is to be said of its commit where it comes from; empty where nothing is new, or nobody listens."""
+    source, status = release.spec.source, release.status
+    if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:
+        return ""
+    word = _SAID.get(status.phase, "")
+    if status.phase == "RolledBack" and not status.failure:
+        return ""  # a person went back from it: it was no failure of the commit's
+    return word if word and status.reported not in {word, REFUSED} else ""

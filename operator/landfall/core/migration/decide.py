@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
 from landfall.core.job import JobSeen, made_from
-from landfall.core.migration import hours, parts, requests, schedule, sharing
+from landfall.core.migration import app, hours, parts, requests, schedule, sharing
 from landfall.core.migration.approval import open_points, said
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.outcome import Act, Decision, Fact
@@ -63,11 +63,23 @@ def _nothing_to_undo(seen: Observed) -> bool:
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
 
-def not_data(seen: Observed) -> Decision | None:
-    """A Migration without data is for a later version of the operator."""
-    if parts.data_of(seen) is None or (seen.migration and seen.migration.spec.app):
-        return parts.stalled("AppUnsupported", "spec.app is not supported by this version. Remove it, and move the data alone.")
+def app_and_data(seen: Observed) -> Decision | None:
+    """Both as one move is for a later version of the operator."""
+    if parts.data_of(seen) and seen.migration and seen.migration.spec.app:
+        message = "spec.app together with spec.data is not supported by this version. Move the data with one Migration and the app with another."
+        return parts.stalled("AppUnsupported", message)
     return None
+
+
+def app_alone(seen: Observed) -> Decision | None:
+    """Nothing of the rest is about a Migration without data."""
+    spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
+    if spec is None or spec.data or seen.app is None:
+        return None
+    completed = bool(status and status.completion_time)
+    waits = None if completed else spec_impossible(seen) or hours.closed(seen) or hours.not_yet(seen)
+    made = bool(spec.app and spec.app.template)
+    return waits or app.decided(seen.app, parts.wanted(seen), seen.hold, made=made, completed=completed)
 
 
 def spec_impossible(seen: Observed) -> Decision | None:
@@ -323,7 +335,8 @@ def _run(seen: Observed) -> Decision:
 
 RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     being_deleted,
-    not_data,
+    app_and_data,
+    app_alone,
     spec_impossible,
     reference_missing,
     finalizer_missing,

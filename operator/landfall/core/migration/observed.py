@@ -10,6 +10,7 @@ from landfall.api.migration import Migration
 from landfall.api.request import Request
 from landfall.api.run import RunStatus
 from landfall.core.job import JobSeen
+from landfall.core.migration.app import AppSeen
 from landfall.core.outcome import Seen
 
 ENDED = frozenset({"cancelled", "rolled_back"})
@@ -37,6 +38,7 @@ class Observed(Seen):
     request: Request | None = None
     request_problem: str = ""
     plan_stored: bool = False
+    app: AppSeen | None = None
     jobs: tuple[JobSeen, ...] = ()
 
     def last(self, verb: str) -> JobSeen | None:

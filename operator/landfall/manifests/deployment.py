@@ -1,0 +1,20 @@
+"""The Deployment that a Migration brings: made once, owned by nobody, so that what was brought ashore outlives the move."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from landfall.api.fields import API_VERSION
+
+Object = dict[str, Any]
+
+
+def deployment(migration: Object, name: str, template: Object) -> Object:
+    """The object. The template is taken as it was written, without the defaults that we know."""
+    metadata = migration["metadata"]
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Deployment",
+        "metadata": {"name": name, "namespace": metadata["namespace"], "labels": {"landfall.dev/migration": metadata["name"]}},
+        "spec": template,
+    }

@@ -1,0 +1,71 @@
+"""A Migration with an app alone, row by row; and what is said of a commit."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
+from landfall.core.deployment.observed import ReleaseSeen
+from landfall.core.deployment.status import saying
+from landfall.core.migration.app import AppSeen, decided
+
+_LIVE = AppSeen("shop", there=True, ready=("True", "Live", "shop-1 is live"), live="shop-1", url="https://shop.example.com")
+_BUILDING = AppSeen("shop", there=True, ready=("False", "Building", "building shop-1"))
+_FAILED = AppSeen("shop", there=True, ready=("False", "BuildFailed", "npm"), stalled=True)
+_OTHER = AppSeen("shop", there=True, differs=True, ready=("True", "Live", ""), live="shop-1")
+
+
+@pytest.mark.parametrize(
+    ("app", "wanted", "more", "reason", "verb"),
+    [
+        (AppSeen("shop"), "Completed", {}, "Deploying", "deployment"),
+        (AppSeen("shop"), "Completed", {"made": False}, "DeploymentMissing", ""),
+        (AppSeen("shop"), "Planned", {}, "Planned", ""),
+        (AppSeen("shop"), "Paused", {}, "Paused", ""),
+        (AppSeen("shop"), "Completed", {"hold": "audit"}, "Paused", ""),
+        (AppSeen("shop"), "Cancelled", {}, "Cancelled", ""),
+        (_LIVE, "RolledBack", {}, "RollbackUnsupported", ""),
+        (_LIVE, "Completed", {}, "Completed", ""),
+        (_BUILDING, "Completed", {}, "Building", ""),
+        (_FAILED, "Completed", {}, "BuildFailed", ""),
+        (_FAILED, "Completed", {"completed": True}, "Completed", ""),
+        (_OTHER, "Completed", {}, "DeploymentConflict", ""),
+        (_OTHER, "Completed", {"completed": True}, "Completed", ""),
+    ],
+)
+def test_an_app_alone(app: AppSeen, wanted: str, more: dict[str, Any], reason: str, verb: str) -> None:
+    found = decided(app, wanted, **{"hold": "", "made": True, "completed": False, **more})
+    assert found.ready[1] == reason
+    assert (found.act.verb if found.act else "") == verb
+    assert found.stalled == (reason in {"DeploymentMissing", "DeploymentConflict", "RollbackUnsupported", "BuildFailed"})
+
+
+@pytest.mark.parametrize(
+    ("phase", "reported", "failed", "said"),
+    [
+        ("Queued", "", False, "pending"),
+        ("Building", "pending", False, ""),
+        ("Live", "pending", False, "success"),
+        ("Live", "refused", False, ""),
+        ("Failed", "pending", True, "failure"),
+        ("RolledBack", "success", True, "failure"),
+        ("RolledBack", "success", False, ""),
+        ("Superseded", "pending", False, ""),
+    ],
+)
+def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, said: str) -> None:  # noqa: FBT001  a row
+    source = {"github": {"repository": "org/shop", "tokenSecretRef": {"name": "gh"}}}
+    told = {
+        "deploymentRef": {"name": "shop"},
+        "revision": 1,
+        "trigger": "x",
+        "inputs": "x",
+        "workload": "shop-1",
+        "source": source,
+    }
+    failure = ReleaseFailure(reason="x", message="x", at=datetime(2026, 1, 1, tzinfo=UTC)) if failed else None
+    status = ReleaseStatus(phase=phase, reported=reported, failure=failure)
+    assert saying(ReleaseSeen("shop-1", ReleaseSpec.model_validate(told), status)) == said
