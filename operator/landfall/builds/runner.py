@@ -5,12 +5,15 @@ It holds a lock while any of its processes may live, writes what they print to a
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from pathlib import Path
@@ -58,7 +61,7 @@ def main() -> int:
 
 
 def run(command: str, log: BinaryIO) -> tuple[int, deque[str]]:
-    """One command in a shell; its status, as a shell tells it, and its last lines."""
+    """One command in a shell; its status, as a shell tells it, and its last lines. What it leaves running in the background ends with it."""
     last: deque[str] = deque(maxlen=LAST_LINES)
     say(log, f"$ {command}")
     process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
@@ -69,13 +72,30 @@ def run(command: str, log: BinaryIO) -> tuple[int, deque[str]]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
-    for raw in process.stdout or ():
-        line = raw.decode("utf-8", "replace").rstrip()[:2000]
-        last.append(line)
-        say(log, line)
+
+    def ship() -> None:
+        for raw in process.stdout or ():
+            line = raw.decode("utf-8", "replace").rstrip()[:2000]
+            last.append(line)
+            say(log, line)
+
+    reader = threading.Thread(target=ship, daemon=True)
+    reader.start()
     code = process.wait()
+    end_the_rest(process.pid)
+    reader.join(10)
     return (code if code >= 0 else 128 - code), last
+
+
+def end_the_rest(group: int) -> None:
+    """Whatever the command has left behind, which would hold its output open: all of the container, or else its own group."""
+    with contextlib.suppress(ProcessLookupError):
+        if os.getpid() == 1:
+            os.kill(-1, signal.SIGKILL)
+        else:
+            os.killpg(group, signal.SIGKILL)
 
 
 def say(log: BinaryIO, line: str) -> None:

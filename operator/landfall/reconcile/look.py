@@ -210,15 +210,17 @@ class Look:
 
     async def _claimed_by(self) -> str:
         """Who has the domain already: whoever claimed it first, and of those who did so at once, the oldest."""
-        route = self.deployment.spec.route
-        if route is None:
-            return ""
+        route, status = self.deployment.spec.route, self.deployment.status
+        if route is None or (self.ingress and status and status.domain == route.domain):
+            return ""  # routed already: nobody who comes later takes it away
         mine = _claim(self.raw, route.domain)
         rivals = [
             _claim(one, route.domain) async for one in self.hands.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
         ]
         first = min((r for r in rivals if r), default=None)
-        return f"{first[2]}/{first[3]}" if first and mine and first < mine else ""
+        if not first or not mine or mine < first:
+            return ""
+        return f"{first[2]}/{first[3]}" if first[2] == self.namespace else "a Deployment of another namespace"
 
     async def _regions(self) -> tuple[str, ...] | None:
         if not self.deployment.spec.region:

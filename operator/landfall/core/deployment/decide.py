@@ -138,6 +138,9 @@ def spec_impossible(seen: Observed) -> Decision | None:
     if seen.deployment is None:
         return None
     spec = seen.deployment.spec
+    if spec.database:
+        message = "spec.database is not supported by this version. Give the app its database by env: valueFrom a Secret, with capture: Live."
+        return _stalled("DatabaseUnsupported", message)
     asked = spec.runtime.instance_type
     if asked and asked not in instances.TABLE:
         return _stalled("InstanceTypeUnknown", f"there is no instance type {asked!r}. There are {', '.join(instances.TABLE)}.")
