@@ -321,6 +321,13 @@ def place() -> Iterator[Place]:
 
 
 @pytest.fixture
+def apps_end(place: Place) -> Iterator[None]:
+    """Apps of a test end with it: they follow branches that other tests push to."""
+    yield
+    place.cluster.kubectl("delete", "appdeployments", "-A", "--all", "--wait=false")
+
+
+@pytest.fixture
 def alone(place: Place) -> Iterator[Place]:
     """The cluster without its own operator."""
     place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0")

@@ -66,4 +66,5 @@ def _builds(cluster: Cluster) -> dict[str, Any]:
         "authorities": "authorities",
         "github": f"http://{ADDRESS}:{GITHUB_PORT}",
         "followSeconds": 2,
+        "memory": "1Gi",
     }

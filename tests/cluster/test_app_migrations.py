@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.cluster.conftest import App, Object, Place
 from tests.cluster.test_app_refusals import _MOODY, _REPOSITORY
+
+pytestmark = pytest.mark.usefixtures("apps_end")
 
 _TEMPLATE: dict[str, Any] = {
     "source": {"github": {"repository": _REPOSITORY, "branch": "main"}},

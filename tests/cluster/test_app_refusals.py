@@ -49,7 +49,7 @@ def moody(place: Place) -> Iterator[App]:
     app.until_live("moody-1")
     app.serves("mood: well")
     yield app
-    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
+    place.cluster.kubectl("delete", "appdeployments", "-A", "--all", "--wait=false")
 
 
 @pytest.mark.parametrize(

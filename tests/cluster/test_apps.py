@@ -12,6 +12,8 @@ import yaml
 from tests.cluster import images
 from tests.cluster.conftest import App, Object, Place
 
+pytestmark = pytest.mark.usefixtures("apps_end")
+
 EXAMPLES = images.ROOT / "examples"
 _FAST = {"observeSeconds": 4, "drainSeconds": 2, "keepWarmSeconds": 10}
 _APPS = {

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from tests.cluster.conftest import App, Place
 from tests.cluster.load import Load
 from tests.cluster.test_apps import applied, pushed
+
+pytestmark = pytest.mark.usefixtures("apps_end")
 
 _TIMES = 10
 _DRAIN = 1
