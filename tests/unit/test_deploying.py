@@ -72,7 +72,7 @@ def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
         world.turn()
         world.build_ends("good")
     world.workloads["shop-2"].ails = ("NotListening", "nothing listens on port 3000")
-    for _ in range(60):
+    for _ in range(62):
         world.now += timedelta(seconds=5)
         decision = world.turn()
     assert decision.ready == ("False", "NotListening")

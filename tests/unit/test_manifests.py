@@ -93,7 +93,7 @@ def test_what_runs_a_release() -> None:
     assert container["env"][0] == {"name": "PORT", "value": "3000"}
     assert container["env"][1]["valueFrom"] == {"secretKeyRef": {"name": "db", "key": "password"}}
     assert container["envFrom"] == [{"secretRef": {"name": "shop-environment-1"}}]
-    assert container["startupProbe"]["failureThreshold"] == 7
+    assert container["startupProbe"]["failureThreshold"] == 37
     assert container["resources"]["limits"] == {"memory": "1Gi"}
     assert pod["nodeSelector"] == {"topology.kubernetes.io/region": "eu-west-1"}
     labels = made["spec"]["template"]["metadata"]["labels"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from landfall.reconcile.pods import build_problem, crashed, problem
+from landfall.reconcile.pods import build_problem, crashed, problem, running_seconds
 
 
 def pod(state: dict[str, Any] | None = None, last: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
@@ -46,6 +47,14 @@ def test_what_keeps_a_pod_from_serving(
 def test_a_pod_that_runs_has_no_problem() -> None:
     assert problem([pod({"running": {}})], {}, "", 3000) is None
     assert crashed([pod({"running": {}})]) is None
+
+
+def test_how_long_an_app_has_had_to_answer() -> None:
+    now = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+    since = {"running": {"startedAt": "2026-01-01T00:00:48Z"}}
+    ready = {"status": {"containerStatuses": [{"state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, "ready": True}]}}
+    assert running_seconds([pod(since), pod({"waiting": {"reason": "ContainerCreating"}}), ready], now) == 12
+    assert running_seconds([], now) == 0
 
 
 def test_a_container_that_came_back_has_crashed_all_the_same() -> None:

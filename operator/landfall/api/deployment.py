@@ -200,7 +200,7 @@ class HealthCheck(Model):
     """When a release counts as healthy."""
 
     path: str = Field(default="/", pattern=r"^/", description="Path that answers with a status below 400.")
-    timeout_seconds: Integer = Field(default=120, ge=1, le=3600, description="How long it may take to become healthy.")
+    timeout_seconds: Integer = Field(default=120, ge=1, le=3600, description="How long an app that runs may take to answer.")
 
 
 class Runtime(Model):
@@ -238,7 +238,9 @@ class Rollout(Model):
     strategy: Literal["Switch"] = Field(default="Switch", description="One switch of the Service.")
     follow: Boolean = Field(default=True, description="Whether new commits of the branch go live.")
     automatic_rollback: Boolean = Field(default=True, description="Go back by itself when a release fails while it is observed.")
-    progress_deadline_seconds: Integer = Field(default=300, ge=1, description="How long a release may take to become healthy.")
+    progress_deadline_seconds: Integer = Field(
+        default=300, ge=1, description="How long a release may take to become healthy, with pulling its image and finding nodes."
+    )
     observe_seconds: Integer = Field(default=30, ge=0, description="How long a release is observed after the switch.")
     drain_seconds: Integer = Field(default=30, ge=0, description="How long the predecessor finishes its requests.")
     keep_warm_seconds: Integer = Field(default=300, ge=0, description="How long pods of the predecessor wait for a rollback.")

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,8 +17,8 @@ from landfall.builds.advice import advice
 from landfall.builds.errors import BuildError
 from landfall.builds.folder import PASSED_OVER
 from landfall.builds.plan import BuildPlan
+from landfall.builds.runner import run
 
-_LAST_LINES = 40
 _KEPT = (
     "PATH",
     "HOME",
@@ -53,7 +52,6 @@ def built(folder: Path, plan: BuildPlan, out: Path, told: Callable[[str], None],
         if other := _other_runtime(plan):
             told(other)
         for command in (*plan.install, *plan.build):
-            told(f"$ {command}")
             _run(command, work, told)
         (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         made = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
@@ -86,24 +84,10 @@ def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed
 
 
 def _run(command: str, work: Path, told: Callable[[str], None]) -> None:
-    last: deque[str] = deque(maxlen=_LAST_LINES)
-    process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
-        command,
-        shell=True,
-        cwd=work,
-        env=_environment(os.environ, work),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        stdin=subprocess.DEVNULL,
-        text=True,
-        errors="replace",
-    )
-    for line in process.stdout or ():
-        last.append(line.rstrip())
-        told(line.rstrip())
-    if process.wait():
+    status, last = run(command, str(work), _environment(os.environ, work), told)
+    if status:
         log = "\n".join(last)
-        message = f"`{command}` ended with status {process.returncode}"
+        message = f"`{command}` ended with status {status}"
         raise BuildError(message, advice=advice(log), log=log)
 
 

@@ -15,6 +15,8 @@ import sys
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -44,7 +46,7 @@ def main() -> int:
         for part, commands in (("install", [] if skipped else plan["install"]), ("build", plan["build"])):
             began = time.monotonic()
             for command in commands:
-                status, tail = run(command, log)
+                status, tail = run(command, APP, environment(), partial(say, log))
                 if status:
                     told |= {"status": status, "command": command, "tail": list(tail)}
                     break
@@ -57,15 +59,15 @@ def main() -> int:
     return 0
 
 
-def run(command: str, log: BinaryIO) -> tuple[int, deque[str]]:
+def run(command: str, where: str, env: Mapping[str, str], told: Callable[[str], None]) -> tuple[int, deque[str]]:
     """One command in a shell; its status, as a shell tells it, and its last lines. What it leaves running in the background ends with it."""
     last: deque[str] = deque(maxlen=LAST_LINES)
-    say(log, f"$ {command}")
+    told(f"$ {command}")
     process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
         command,
         shell=True,
-        cwd=APP,
-        env=environment(),
+        cwd=where,
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,12 +78,14 @@ def run(command: str, log: BinaryIO) -> tuple[int, deque[str]]:
         for raw in process.stdout or ():
             line = raw.decode("utf-8", "replace").rstrip()[:2000]
             last.append(line)
-            say(log, line)
+            told(line)
 
     reader = threading.Thread(target=ship, daemon=True)
     reader.start()
-    code = process.wait()
-    end_the_rest(process.pid)
+    try:
+        code = process.wait()
+    finally:
+        end_the_rest(process.pid)
     reader.join(10)
     return (code if code >= 0 else 128 - code), last
 

@@ -21,6 +21,8 @@ _NAME = "app.kubernetes.io/name"
 _PORT = "http"
 # Routes follow a pod's end with a delay: until they have, it goes on answering.
 _STILL_SERVES_SECONDS = 5
+# The Deployment's own rules judge a start that takes too long; only then does the kubelet, which would end the container.
+_JUDGED_SECONDS = 30
 Object = dict[str, Any]
 
 
@@ -106,7 +108,7 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
         "env": [{"name": "PORT", "value": str(port)}, *(_live(v) for v in spec.live_env)],
         **({"envFrom": [{"secretRef": {"name": spec.environment}}]} if spec.environment else {}),
         "lifecycle": {"preStop": {"sleep": {"seconds": _STILL_SERVES_SECONDS}}},
-        "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": check.timeout_seconds},
+        "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": check.timeout_seconds + _JUDGED_SECONDS},
         "readinessProbe": {**probe, "periodSeconds": 5, "failureThreshold": 3},
         "resources": resources(spec.runtime.instance_type),
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

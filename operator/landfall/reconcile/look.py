@@ -164,7 +164,8 @@ class Look:
             return replace(found, crashed=pods.crashed(mine))
         port = int(spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"])
         problem = pods.problem(mine, raw, await self._unhealthy(mine), port)
-        return replace(found, problem=problem, crashed=pods.crashed(mine) if young else None)
+        lasted = pods.running_seconds(mine, seen.now)
+        return replace(found, problem=problem, crashed=pods.crashed(mine) if young else None, running_seconds=lasted)
 
     async def _unhealthy(self, listed: Sequence[Object]) -> str:
         """What the kubelet said last of a probe of a pod that runs and is not ready."""

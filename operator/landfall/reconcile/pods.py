@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -37,6 +38,17 @@ def crashed(pods: Sequence[Object]) -> Problem | None:
             if ended:
                 return _ended(ended)
     return None
+
+
+def running_seconds(pods: Sequence[Object], now: datetime) -> float:
+    """How long a container has been running without being ready, at most."""
+    found = [0.0]
+    for pod in pods:
+        for status in _statuses(pod):
+            begun = ((status.get("state") or {}).get("running") or {}).get("startedAt")
+            if begun and not status.get("ready"):
+                found.append((now - datetime.fromisoformat(begun)).total_seconds())
+    return max(found)
 
 
 def _of_pod(pod: Object) -> Problem | None:

@@ -244,19 +244,17 @@ def needed(seen: Observed) -> int:
 
 
 def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, reason: str) -> Decision:
-    begun = at.status.deploying_at or seen.now
-    rollout = _rollout(seen)
-    limit = min(at.spec.runtime.health_check.timeout_seconds, rollout.progress_deadline_seconds)
-    spent = (seen.now - begun).total_seconds()
+    """Wait for its pods; an app that runs has the health check's time to answer, and all of it together the rollout's."""
+    spent = (seen.now - (at.status.deploying_at or seen.now)).total_seconds()
     problem = running.problem
-    if at.status.failure is None and at.name != (
-        seen.previous.name if seen.previous and seen.live and seen.live.status.failure else ""
-    ):
+    going_back = seen.live and seen.live.status.failure and seen.previous and seen.previous.name == at.name
+    if not going_back:  # what served before is not judged
+        healthy, whole = at.spec.runtime.health_check.timeout_seconds, _rollout(seen).progress_deadline_seconds
         if problem and problem[0] in GRAVE:
             return _failing(at, *problem)
-        if spent > limit:
+        if running.running_seconds > healthy or spent > whole:
             why, message = problem or ("Unhealthy", "its pods were not ready in time")
-            return _failing(at, why, f"not healthy within {limit} s: {message}")
+            return _failing(at, why, f"not healthy within {healthy if running.running_seconds > healthy else whole} s: {message}")
     more = f"; {problem[1]}" if problem else ""
     return _working("Deploying", reason, f"{told}: {running.ready} of {running.wanted} ready{more}", None, 1 if spent < 60 else 5)
 

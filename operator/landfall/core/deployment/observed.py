@@ -44,7 +44,8 @@ class ReleaseSeen:
 class WorkloadSeen:
     """The workload of a Release. `ready` counts pods of its newest template; `problem` is what keeps a pod from serving.
 
-    `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started.
+    `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started; `running_seconds`
+    is how long a container of it has been running without being ready, at most.
     """
 
     name: str
@@ -53,6 +54,7 @@ class WorkloadSeen:
     problem: Problem | None = None
     crashed: Problem | None = None
     refreshed: str = ""
+    running_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
