@@ -53,9 +53,9 @@ def main() -> int:
             seconds[part] = round(time.monotonic() - began, 3)
             if told["status"]:
                 break
-    partial = out / "result.partial"
-    partial.write_text(json.dumps({**told, "seconds": seconds}), encoding="utf-8")
-    partial.rename(out / "result.json")
+    unfinished = out / "result.partial"
+    unfinished.write_text(json.dumps({**told, "seconds": seconds}), encoding="utf-8")
+    unfinished.rename(out / "result.json")
     return 0
 
 
