@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from tests.cluster import images
-from tests.cluster.conftest import App, Object, Place
+from tests.cluster.authority import ADDRESS
+from tests.cluster.conftest import PASSWORD, App, Object, Place
 
 pytestmark = pytest.mark.usefixtures("apps_end")
 
@@ -181,8 +182,32 @@ def test_the_environment_of_a_release(place: Place) -> None:
     place.cluster.kubectl("annotate", "--overwrite", "appdeployment", "-n", name, app.name, f"landfall.dev/request={override}")
     app.until_live("greetings-api-4")
     app.serves('"hello":"Once"')
+    _with_a_database(place, app)
     place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=30s")
-    place.wait("all of it is gone", lambda: not place.listed("pods,releases.landfall.dev,services,secrets", name)[1:], 60)
+    kinds = "pods,releases.landfall.dev,services,deployments.apps"
+    place.wait(
+        "all of it is gone", lambda: not [o for o in place.listed(kinds, name) if "-probe-" not in o["metadata"]["name"]], 60
+    )
+    assert {s["metadata"]["name"] for s in place.listed("secrets", name)} == {"words", "db"}
+
+
+def _with_a_database(place: Place, app: App) -> None:
+    """A Connection gives it an address, whose parts stay references."""
+    app.patch(database={"connectionRef": {"name": "db"}})
+    assert "no Connection 'db'" in app.until("ConnectionMissing")
+    app.serves('"hello":"Once"')
+    spec = {"type": "PostgreSQL", "host": ADDRESS, "port": place.pg.port, "database": "postgres", "secretRef": {"name": "db"}}
+    metadata = {"name": "db", "namespace": app.namespace}
+    place.apply(
+        place.secret(app.namespace, "db", "mover"),
+        {"apiVersion": "landfall.dev/v1alpha1", "kind": "Connection", "metadata": metadata, "spec": spec},
+    )
+    app.until_live("greetings-api-5")
+    place.wait("its database is known to answer", lambda: app.condition("DatabaseReady").get("status") == "True", 60)
+    told = place.cluster.kubectl("exec", "-n", app.namespace, "deployment.apps/greetings-api-5", "--", "env")
+    assert f"DATABASE_URL=postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/postgres" in told.splitlines()
+    held = place.get("secret", app.namespace, app.release("greetings-api-5")["spec"]["environment"])
+    assert "PGPASSWORD" not in held["data"]
 
 
 @pytest.mark.parametrize("example", list(_APPS))

@@ -172,9 +172,10 @@ class Operator:
         return again
 
     def _wake_users(self, used: Key) -> None:
-        """A Connection or Deployment that appeared or changed may be what a Migration waits for; looking costs a few reads."""
+        """A Connection or Deployment that appeared or changed may be what another one waits for; looking costs a few reads."""
+        users = {"Migration", "Deployment"} if used.kind == "Connection" else {"Migration"}
         for key in self._known:
-            if key.kind == "Migration" and key.namespace == used.namespace:
+            if key.kind in users and key.namespace == used.namespace:
                 self.queue.add(key, 0.5)
 
     async def _watch(self, kind: str) -> None:

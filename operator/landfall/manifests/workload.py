@@ -128,6 +128,6 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
 
 
 def _live(variable: Variable) -> Object:
-    source = variable.value_from
-    told = source.model_dump(mode="json", by_alias=True, exclude_none=True) if source else {}
-    return {"name": variable.name, "valueFrom": told}
+    if variable.value_from is None:
+        return {"name": variable.name, "value": variable.value or ""}  # with $(NAMES) of those before it
+    return {"name": variable.name, "valueFrom": variable.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}

@@ -46,6 +46,14 @@ async def captured(hands: Hands, namespace: str, variables: Iterable[Variable]) 
     return values, None
 
 
+async def content(hands: Hands, namespace: str, name: str) -> dict[str, str] | None:
+    """What a Secret holds; None where there is none."""
+    held = await hands.kube.get("Secret", namespace, name)
+    if held is None:
+        return None
+    return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (held.get("data") or {}).items()}
+
+
 async def named(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
     """The name that these values have; empty where there are none."""
     if not values:

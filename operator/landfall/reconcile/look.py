@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
 from landfall.api.report import Report
 from landfall.api.request import ANNOTATION, deploy_requested
-from landfall.core.deployment import wanted
+from landfall.core.deployment import database, wanted
 from landfall.core.deployment.decide import current, release_missing
 from landfall.core.deployment.observed import Observed, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
 from landfall.kube.client import Object
@@ -70,11 +71,12 @@ class Look:
             regions=await self._regions(),
             claimed_by=await self._claimed_by(),
         )
+        seen = await self._given(seen)
         seen = replace(seen, secrets=await self._secrets(seen))
         seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
         if release_missing(seen) and not self.deployment.spec.rollback_to:
             _, missing = await environment.captured(hands, self.namespace, wanted.captured_variables(seen))
-            seen = replace(seen, environment_problem=missing)
+            seen = replace(seen, environment_problem=seen.environment_problem or missing)
         return seen
 
     # -- Releases and builders ----------------------------------------------------------------------------------------
@@ -230,6 +232,19 @@ class Look:
         return tuple(
             sorted({str(n["metadata"].get("labels", {})[REGION]) for n in nodes if REGION in n["metadata"].get("labels", {})})
         )
+
+    async def _given(self, seen: Observed) -> Observed:
+        """With what its database's Connection gives the app, or what keeps it from that."""
+        reference = self.deployment.spec.database.connection_ref if self.deployment.spec.database else None
+        if reference is None:
+            return seen
+        raw = await self.hands.kube.get("Connection", self.namespace, reference.name)
+        connection = Connection.model_validate(plain(raw)) if raw else None
+        opens = connection.spec.secret_ref if connection else None
+        secret = await environment.content(self.hands, self.namespace, opens.name) if opens else None
+        problem = database.problem(connection, reference.name, secret)
+        given = database.variables(connection, secret) if connection and secret and not problem else ()
+        return replace(seen, connection=connection, given=given, environment_problem=problem)
 
     async def _secrets(self, seen: Observed) -> str:
         """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""

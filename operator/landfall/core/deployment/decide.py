@@ -138,8 +138,10 @@ def spec_impossible(seen: Observed) -> Decision | None:
     if seen.deployment is None:
         return None
     spec = seen.deployment.spec
-    if spec.database:
-        message = "spec.database is not supported by this version. Give the app its database by env: valueFrom a Secret, with capture: Live."
+    if spec.database and spec.database.type:
+        message = (
+            f"{spec.database.type} is not supported by this version. Name a Connection (database.connectionRef), or use env."
+        )
         return _stalled("DatabaseUnsupported", message)
     asked = spec.runtime.instance_type
     if asked and asked not in instances.TABLE:
@@ -334,6 +336,13 @@ def _facts(seen: Observed) -> tuple[Fact, ...]:
         told.append(
             ("Routed", ("True", "Routed") if seen.route and seen.route.matches else ("False", "Routing", "its Ingress is made"))
         )
+    probed = (
+        next((c for c in seen.connection.status.conditions if c.type == "Ready"), None)
+        if seen.connection and seen.connection.status
+        else None
+    )
+    if probed:
+        told.append(("DatabaseReady", (probed.status, probed.reason, probed.message)))
     if seen.source_problem and seen.resolved:
         told.append(("SourceReachable", ("False", *seen.source_problem)))
     return tuple(told)

@@ -27,25 +27,29 @@ def inputs(seen: Observed) -> str:
         return ""
     spec = seen.deployment.spec
     told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
-    return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets)
+    given = [v.model_dump(mode="json") for v in seen.given]
+    return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
 
 
 def variables(seen: Observed) -> tuple[Variable, ...]:
-    """The environment that a Release would get: the spec's, and before it what a request asks for."""
+    """The environment that a Release would get: what its database gives, before that the spec's, and before it what a request asks for."""
     spec = seen.deployment.spec if seen.deployment else None
     asked = seen.pending.env if seen.pending else ()
-    over = {v.name for v in asked}
-    return (*(v for v in (spec.env if spec else ()) if v.name not in over), *asked)
+    found: dict[str, Variable] = {}
+    for variable in (*seen.given, *(spec.env if spec else ()), *asked):
+        found.pop(variable.name, None)  # the last word on a name is also the last in order
+        found[variable.name] = variable
+    return tuple(found.values())
 
 
 def live_variables(seen: Observed) -> tuple[Variable, ...]:
-    """Those that stay references."""
-    return tuple(v for v in variables(seen) if v.value_from and v.capture == "Live")
+    """Those that stay references, and what is put together from such."""
+    return tuple(v for v in variables(seen) if v.capture == "Live")
 
 
 def captured_variables(seen: Observed) -> tuple[Variable, ...]:
     """Those whose values a Release keeps."""
-    return tuple(v for v in variables(seen) if not (v.value_from and v.capture == "Live"))
+    return tuple(v for v in variables(seen) if v.capture != "Live")
 
 
 def revision(seen: Observed) -> int:
