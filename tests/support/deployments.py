@@ -156,6 +156,8 @@ class World:
         pods = self.workloads[to.spec.workload]
         assert pods.ready >= max(self.deployment.spec.replicas, 1), "what goes live is ready, all of it"
         before = seen.service.release if seen.service else ""
+        if seen.service and before == name:
+            before = seen.service.previous
         if self.service:
             self.workloads[self.service.workload].served_until = self.now
         pods.served_until = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import settings
@@ -179,6 +180,16 @@ def test_scaling_makes_no_release() -> None:
     world.spec["replicas"] = 0
     assert world.settle(3).ready == ("True", "Live")
     assert world.workloads["shop-1"].wanted == 0
+
+
+def test_a_service_that_somebody_turned_elsewhere_is_turned_back() -> None:
+    world = live()
+    world.commit = "2" * 40
+    world.settle(20)
+    assert world.service
+    world.service = replace(world.service, workload="shop-1")
+    world.turn()
+    assert (world.service.workload, world.service.release, world.service.previous) == ("shop-2", "shop-2", "shop-1")
 
 
 def test_a_lost_builder_is_tried_again_and_at_last_given_up() -> None:

@@ -87,6 +87,8 @@ async def _switch(look: Look, seen: Observed, act: Act) -> None:
     if to is None:
         return
     before = seen.service.release if seen.service else ""
+    if seen.service and before == to.name:
+        before = seen.service.previous  # it is selected once more, and replaces nobody
     annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: told(seen.now) or ""}
     if look.service is None:
         await look.hands.created("Service", service(look.raw, to.spec.workload, annotations))

@@ -111,9 +111,8 @@ class Look:
             return replace(seen, job=job)
         status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
         if status.finished != seen.status.finished:
-            await self._keep(
-                seen.name, status
-            )  # before anything is done with it: whoever acted on it and died would have forgotten why
+            # Before anything is done with it: whoever acted on it and died would have forgotten why.
+            await self._keep(seen.name, status)
         return replace(seen, status=status, job=job)
 
     async def _keep(self, name: str, status: ReleaseStatus) -> None:

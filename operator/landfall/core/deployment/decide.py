@@ -86,6 +86,14 @@ def service_foreign(seen: Observed) -> Decision | None:
     return _stalled("ServiceTaken", "a Service of this name is there, and it is not this Deployment's. Rename one of the two.")
 
 
+def service_drifted(seen: Observed) -> Decision | None:
+    """Somebody made the Service select something else than what its own words say is live."""
+    live, service = seen.live, seen.service
+    if not live or not service or service.workload == live.spec.workload or live.spec.workload not in seen.workloads:
+        return None
+    return _working("Deploying", "Restoring", f"the Service selects {live.name} again", Act("switch", live.name), _SOON)
+
+
 def live_failed(seen: Observed) -> Decision | None:
     """What serves was found to have failed: the one before it serves again."""
     live, before = seen.live, seen.previous
@@ -190,6 +198,7 @@ def on_its_way(seen: Observed) -> Decision | None:
 RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     name_unfit,
     service_foreign,
+    service_drifted,
     live_failed,
     request_invalid,
     rollback_impossible,
