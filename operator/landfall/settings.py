@@ -9,6 +9,7 @@ from pathlib import Path
 
 from landfall.api.report import RunImage
 from landfall.journal.store import DEFAULT_URL
+from landfall.providers.supabase import BASE as SUPABASE
 from landfall.reconcile.builders import BuildSettings
 
 
@@ -45,6 +46,7 @@ class Settings:
     journal_keep_days: int = 30
     journal_keep_lines: int = 1_000_000
     builds: BuildSettings = field(default_factory=BuildSettings)
+    supabase: str = SUPABASE
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -59,4 +61,5 @@ class Settings:
             journal_keep_days=int(environment.get("LANDFALL_JOURNAL_KEEP_DAYS", "30")),
             journal_keep_lines=int(environment.get("LANDFALL_JOURNAL_KEEP_LINES", "1000000")),
             builds=_builds(environment),
+            supabase=environment.get("LANDFALL_SUPABASE_URL", "") or SUPABASE,
         )

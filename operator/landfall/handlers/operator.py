@@ -23,7 +23,7 @@ from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
 from landfall.metrics import loop as metrics
 from landfall.providers.github import Commit, CommitStatus, GitHub
 from landfall.reconcile import connection, deployment, migration
-from landfall.reconcile.hands import Hands, now
+from landfall.reconcile.hands import Hands, Providers, now
 from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.queue import Key, Queue
 from landfall.reconcile.reports import Reports
@@ -57,8 +57,18 @@ class Operator:
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
         self._github: GitHub | None = None
+        self._session: aiohttp.ClientSession | None = None
+        providers = Providers(self._opened, settings.supabase)
         self._hands = Hands(
-            kube, self._reports, settings.image, settings.intake_url, now, self._keeper.forget, self._commit, self._tell
+            kube,
+            self._reports,
+            settings.image,
+            settings.intake_url,
+            now,
+            self._keeper.forget,
+            self._commit,
+            self._tell,
+            providers,
         )
         self._loops = _loops(settings)
         self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
@@ -104,7 +114,7 @@ class Operator:
         runner = web.AppRunner(self._intake, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "0.0.0.0", self._settings.intake_port).start()  # noqa: S104  pods reach it through a Service
-        session = aiohttp.ClientSession()
+        session = self._session = aiohttp.ClientSession()
         self._github = GitHub(self._settings.builds.github, session)
         try:
             async with asyncio.TaskGroup() as group:
@@ -118,6 +128,12 @@ class Operator:
             await session.close()
             await runner.cleanup()
             self._journal.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            message = "the operator is not at work yet"
+            raise RuntimeError(message)
+        return self._session
 
     @property
     def _asked(self) -> GitHub:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+import aiohttp
 from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
@@ -27,6 +28,14 @@ _MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Providers:
+    """How providers are asked: one session, and their addresses."""
+
+    session: Callable[[], aiohttp.ClientSession]
+    supabase: str
+
+
+@dataclass(frozen=True, slots=True)
 class Hands:
     """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token, and `tell` says something there; `checked` is when sources were last looked at, what they are, and what was in the way."""
 
@@ -38,6 +47,7 @@ class Hands:
     forget: Callable[[str, str, bool, bool], Awaitable[bool]]
     commit: Callable[[str, str, str], Awaitable[Commit]]
     tell: Callable[[CommitStatus, str], Awaitable[None]]
+    providers: Providers
     checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None]] = field(default_factory=dict)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ from landfall.manifests.ingress import MADE_FROM, made_from
 from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.release import LABEL_DEPLOYMENT
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
-from landfall.reconcile import environment, jobs, pods, sources
+from landfall.reconcile import databases, environment, jobs, pods, sources
 from landfall.reconcile.builders import BuildSettings
 from landfall.reconcile.hands import Hands, plain
 
@@ -233,17 +233,28 @@ class Look:
         )
 
     async def _given(self, seen: Observed) -> Observed:
-        """With what its database's Connection gives the app, or what keeps it from that."""
-        reference = self.deployment.spec.database.connection_ref if self.deployment.spec.database else None
-        if reference is None:
+        """With what its database gives the app, or what keeps it from that."""
+        wanted_now = self.deployment.spec.database
+        if wanted_now is None:
             return seen
-        raw = await self.hands.kube.get("Connection", self.namespace, reference.name)
+        if wanted_now.connection_ref:
+            return await self._connected(seen, wanted_now.connection_ref.name)
+        found = await databases.prepared(self.hands, self.raw, wanted_now)
+        stands = ("False", *found.problem) if found.problem else ("True", "Ready", f"{wanted_now.type} is ready")
+        return replace(
+            seen, given=found.given, environment_problem=found.problem, database_ready=stands, database_again=found.again_seconds
+        )
+
+    async def _connected(self, seen: Observed, name: str) -> Observed:
+        raw = await self.hands.kube.get("Connection", self.namespace, name)
         connection = Connection.model_validate(plain(raw)) if raw else None
         opens = connection.spec.secret_ref if connection else None
         secret = await environment.content(self.hands, self.namespace, opens.name) if opens else None
-        problem = database.problem(connection, reference.name, secret)
+        problem = database.problem(connection, name, secret)
         given = database.variables(connection, secret) if connection and secret and not problem else ()
-        return replace(seen, connection=connection, given=given, environment_problem=problem)
+        probed = connection.status.conditions if connection and connection.status else ()
+        ready = next(((c.status, c.reason, c.message) for c in probed if c.type == "Ready"), None)
+        return replace(seen, given=given, environment_problem=problem, database_ready=ready)
 
     async def _secrets(self, seen: Observed) -> str:
         """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""

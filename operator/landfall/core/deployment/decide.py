@@ -19,6 +19,7 @@ from landfall.core.outcome import Act, Decision, Fact
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
 _ATTEMPTS = 5
 _SOON, _AGAIN = 0.05, 15.0
+_COMING = frozenset({"DatabaseComing", "DatabaseUnreachable", "RateLimited"})
 GRAVE = frozenset({"CrashLoop", "ImagePullFailed", "ContainerRefused"})
 
 
@@ -146,11 +147,6 @@ def spec_impossible(seen: Observed) -> Decision | None:
     if seen.deployment is None:
         return None
     spec = seen.deployment.spec
-    if spec.database and spec.database.type:
-        message = (
-            f"{spec.database.type} is not supported by this version. Name a Connection (database.connectionRef), or use env."
-        )
-        return _stalled("DatabaseUnsupported", message)
     asked = spec.runtime.instance_type
     if asked and asked not in instances.TABLE:
         return _stalled("InstanceTypeUnknown", f"there is no instance type {asked!r}. There are {', '.join(instances.TABLE)}.")
@@ -170,7 +166,10 @@ def release_missing(seen: Observed) -> Decision | None:
     if goal:
         return _working("Deploying", "RollingBack", f"going back to {goal.name}", Act("rollback", goal.name), _SOON)
     if seen.environment_problem:
-        return replace(_stalled(*seen.environment_problem), again_seconds=15)
+        reason, message = seen.environment_problem
+        if reason in _COMING:
+            return _working("Pending", reason, message, None, seen.database_again or 5)
+        return replace(_stalled(reason, message), again_seconds=15)
     name = wanted.release_name(seen.deployment.metadata.name if seen.deployment else "", wanted.revision(seen))
     return _working("Pending", "Releasing", f"making release {name}", Act("release", name), _SOON)
 
@@ -345,13 +344,8 @@ def _facts(seen: Observed) -> tuple[Fact, ...]:
         told.append(
             ("Routed", ("True", "Routed") if seen.route and seen.route.matches else ("False", "Routing", "its Ingress is made"))
         )
-    probed = (
-        next((c for c in seen.connection.status.conditions if c.type == "Ready"), None)
-        if seen.connection and seen.connection.status
-        else None
-    )
-    if probed:
-        told.append(("DatabaseReady", (probed.status, probed.reason, probed.message)))
+    if seen.database_ready:
+        told.append(("DatabaseReady", seen.database_ready))
     if seen.source_problem and seen.resolved:
         told.append(("SourceReachable", ("False", *seen.source_problem)))
     return tuple(told)

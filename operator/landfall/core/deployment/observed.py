@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment, Resolved, Variable
 from landfall.api.release import ReleaseSpec, ReleaseStatus
 from landfall.api.request import DeployRequest
@@ -82,7 +81,8 @@ class Observed(Seen):
     """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
 
     `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
-    nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database's Connection gives the app.
+    nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
+    `database_ready` how that stands.
     """
 
     deployment: Deployment | None = None
@@ -96,9 +96,10 @@ class Observed(Seen):
     request: DeployRequest | None = None
     request_problem: str = ""
     secrets: str = ""
-    connection: Connection | None = None
     given: tuple[Variable, ...] = ()
     environment_problem: Problem | None = None
+    database_ready: tuple[str, str, str] | None = None
+    database_again: float | None = None
     regions: tuple[str, ...] | None = None
     claimed_by: str = ""
 

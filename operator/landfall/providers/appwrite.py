@@ -1,0 +1,104 @@
+"""Appwrite's server API, as far as a database for an app asks. Contract: its code and documents at 1.9.
+
+A project's key can only be made by a console session. An organization's key can make projects and no keys, so that with one a person makes
+the key; that is a wait, not a failure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+
+from landfall.providers.errors import ProviderError
+from landfall.providers.http import Asked, asked
+
+SCOPES = (
+    "databases.read",
+    "databases.write",
+    "tables.read",
+    "tables.write",
+    "rows.read",
+    "rows.write",
+    "users.read",
+    "users.write",
+    "files.read",
+    "files.write",
+)
+_DATABASE = "app"
+
+
+class Appwrite:
+    """One endpoint (with /v1), and who asks it."""
+
+    def __init__(self, endpoint: str, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+        self._endpoint = endpoint.rstrip("/")
+        self._session = session
+        self._headers = headers
+
+    @classmethod
+    def of_project(cls, endpoint: str, session: aiohttp.ClientSession, project: str, key: str) -> Appwrite:
+        """With a project's own key."""
+        return cls(endpoint, session, {"X-Appwrite-Project": project, "X-Appwrite-Key": key})
+
+    @classmethod
+    def of_organization(cls, endpoint: str, session: aiohttp.ClientSession, organization: str, key: str) -> Appwrite:
+        """With an organization's key."""
+        return cls(endpoint, session, {"X-Appwrite-Organization": organization, "X-Appwrite-Key": key})
+
+    @classmethod
+    def of_console(cls, endpoint: str, session: aiohttp.ClientSession, cookie: str, project: str = "console") -> Appwrite:
+        """With a session of the console."""
+        return cls(
+            endpoint,
+            session,
+            {"X-Appwrite-Project": project, "Cookie": f"a_session_console={cookie}", "X-Appwrite-Mode": "admin"},
+        )
+
+    async def verify(self) -> None:
+        """That the key opens the project."""
+        await self._asked(Asked("GET", "/health/db", "the health of its databases"))
+
+    async def create_project(self, identifier: str, name: str, region: str, team: str = "") -> None:
+        """A project of this identifier; one that is there was made by an earlier try, for identifiers are ours."""
+        body: dict[str, Any] = {
+            "projectId": identifier,
+            "name": name,
+            **({"region": region} if region else {}),
+            **({"teamId": team} if team else {}),
+        }
+        await self._made(Asked("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body))
+
+    async def create_key(self, identifier: str, name: str) -> str:
+        """A key of the project; only a console session may."""
+        body = {"keyId": "unique()", "name": name, "scopes": list(SCOPES)}
+        told = await self._asked(Asked("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
+        return str(told["secret"])
+
+    async def create_database(self, name: str) -> str:
+        """Its database; one that is there is taken."""
+        await self._made(Asked("POST", "/tablesdb", f"the database {_DATABASE}", {"databaseId": _DATABASE, "name": name}))
+        return _DATABASE
+
+    async def _made(self, question: Asked) -> None:
+        try:
+            await self._asked(question)
+        except ProviderError as error:
+            if error.reason != "DatabaseConflict":
+                raise
+
+    async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
+        return await asked(self._session, "Appwrite", self._endpoint, self._headers, question)
+
+
+def environment(endpoint: str, project: str, key: str, database: str) -> dict[str, str]:
+    """The variables that apps read; with prefixes that bundlers let through to browsers the public ones."""
+    found = {
+        "APPWRITE_ENDPOINT": endpoint,
+        "APPWRITE_PROJECT_ID": project,
+        "APPWRITE_API_KEY": key,
+        "APPWRITE_DATABASE_ID": database,
+    }
+    for prefix in ("NEXT_PUBLIC", "VITE"):
+        found |= {f"{prefix}_APPWRITE_ENDPOINT": endpoint, f"{prefix}_APPWRITE_PROJECT_ID": project}
+    return {k: v for k, v in found.items() if v}

@@ -1,0 +1,149 @@
+"""Supabase's Management API, as far as a database for an app asks. Contract: its OpenAPI document of June 2026.
+
+Creating has no idempotency key: whoever asks again after a lost answer must look for the project by its name first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from landfall.providers.errors import ProviderError
+from landfall.providers.http import Asked, asked
+
+BASE = "https://api.supabase.com"
+_COMING = frozenset({"COMING_UP", "UNKNOWN", "RESTORING", "UPGRADING", "RESTARTING", "RESIZING", "ACTIVE_UNHEALTHY"})
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One project. `status` is the provider's word."""
+
+    ref: str
+    name: str
+    organization: str
+    status: str
+    host: str = ""
+
+    @property
+    def active(self) -> bool:
+        """Whether it can be used."""
+        return self.status == "ACTIVE_HEALTHY"
+
+    @property
+    def coming(self) -> bool:
+        """Whether it will be, if nobody does anything."""
+        return self.status in _COMING
+
+
+@dataclass(frozen=True, slots=True)
+class Pooler:
+    """Where pooled connections go."""
+
+    host: str
+    port: int
+    user: str
+    database: str
+
+
+class Supabase:
+    """One account's projects, by its token."""
+
+    def __init__(self, base: str, session: aiohttp.ClientSession, token: str) -> None:
+        self._base = base
+        self._session = session
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def organizations(self) -> tuple[str, ...]:
+        """Their slugs."""
+        return tuple(str(one["slug"]) for one in await self._get("/v1/organizations", "its organizations"))
+
+    async def projects(self) -> tuple[Project, ...]:
+        """All that the token sees."""
+        return tuple(_project(one) for one in await self._get("/v1/projects", "its projects"))
+
+    async def project(self, ref: str) -> Project:
+        """One of them."""
+        return _project(await self._get(f"/v1/projects/{ref}", f"the project {ref}"))
+
+    async def create(self, name: str, organization: str, password: str, region: str) -> Project:
+        """A new project. `region` is a code of the provider's, or a group of them: americas, emea, apac."""
+        smart = region in {"americas", "emea", "apac"}
+        body = {
+            "name": name,
+            "organization_slug": organization,
+            "db_pass": password,
+            "region_selection": {"type": "smartGroup" if smart else "specific", "code": region},
+        }
+        return _project(await self._asked(Asked("POST", "/v1/projects", f"a project in {organization}", body)))
+
+    async def healthy(self, ref: str) -> bool:
+        """Whether its database answers."""
+        told = await self._get(f"/v1/projects/{ref}/health?services=db", f"the health of {ref}")
+        return all(one["status"] == "ACTIVE_HEALTHY" for one in told)
+
+    async def keys(self, ref: str) -> Mapping[str, str]:
+        """Its API keys: `public`, which browsers may hold, and `secret`. The newer kinds go before the legacy names."""
+        told = await self._get(f"/v1/projects/{ref}/api-keys?reveal=true", f"the keys of {ref}")
+        found: dict[str, str] = {}
+        for kind, name, word in (
+            ("legacy", "anon", "public"),
+            ("legacy", "service_role", "secret"),
+            ("publishable", "", "public"),
+            ("secret", "", "secret"),
+        ):
+            for one in told:
+                if one.get("api_key") and (one.get("type") or "legacy") == kind and name in {"", one["name"]}:
+                    found[word] = str(one["api_key"])
+        return found
+
+    async def pooler(self, ref: str) -> Pooler:
+        """Where its pooled connections go."""
+        told = await self._get(f"/v1/projects/{ref}/config/database/pooler", f"the pooler of {ref}")
+        one = next((p for p in told if p["database_type"] == "PRIMARY"), None)
+        if one is None:
+            raise ProviderError("DatabaseUnreachable", f"the project {ref} has no pooler yet.", after_seconds=5)
+        return Pooler(str(one["db_host"]), int(one["db_port"]), str(one["db_user"]), str(one["db_name"]))
+
+    async def _get(self, path: str, what: str) -> Any:  # noqa: ANN401  as the contract has it
+        return await self._asked(Asked("GET", path, what))
+
+    async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
+        return await asked(self._session, "Supabase", self._base, self._headers, question)
+
+
+def _project(told: Mapping[str, Any]) -> Project:
+    organization = str(told.get("organization_slug") or told.get("organization_id") or "")
+    host = str((told.get("database") or {}).get("host", ""))
+    return Project(str(told["ref"]), str(told["name"]), organization, str(told["status"]), host)
+
+
+def environment(project: Project, keys: Mapping[str, str], pooler: Pooler, password: str) -> dict[str, str]:
+    """The variables that the ecosystem expects: for servers, and with prefixes that bundlers let through to browsers the public ones."""
+    url = f"https://{project.ref}.supabase.co"
+    public, secret = keys.get("public", ""), keys.get("secret", "")
+    found = {"SUPABASE_URL": url, "SUPABASE_ANON_KEY": public, "SUPABASE_SERVICE_ROLE_KEY": secret}
+    for prefix in ("NEXT_PUBLIC", "VITE"):
+        found |= {f"{prefix}_SUPABASE_URL": url, f"{prefix}_SUPABASE_ANON_KEY": public}
+    return {k: v for k, v in (found | (_postgresql(project, pooler, password) if password else {})).items() if v}
+
+
+def _postgresql(project: Project, pooler: Pooler, password: str) -> dict[str, str]:
+    """The database itself. The address that most take is the pooled one: the direct one is reached over IPv6 alone."""
+    word = quote(password, safe="")
+    direct = f"postgresql://postgres:{word}@{project.host}:5432/postgres"
+    pooled = f"postgresql://{pooler.user}:{word}@{pooler.host}:{pooler.port}/{pooler.database}"
+    return {
+        "POSTGRES_URL": pooled,
+        "POSTGRES_PRISMA_URL": f"{pooled}?pgbouncer=true&connection_limit=1",
+        "POSTGRES_URL_NON_POOLING": direct,
+        "POSTGRES_HOST": project.host,
+        "POSTGRES_USER": "postgres",
+        "POSTGRES_PASSWORD": password,
+        "POSTGRES_DATABASE": "postgres",
+        "DATABASE_URL": pooled,
+    }

@@ -1,0 +1,227 @@
+"""An app's database at Supabase or Appwrite: made once whatever is lost, verified, and told to the app by references."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import aiohttp
+import pytest
+
+from landfall.api.deployment import AppDatabase
+from landfall.kube.client import Kube, Object
+from landfall.kube.errors import AlreadyExistsError, KubeError
+from landfall.reconcile.databases import Prepared, prepared
+from landfall.reconcile.hands import Hands, Providers
+from landfall.reconcile.reports import Reports
+from tests.support.providers import Appwrite, Supabase
+
+_DEPLOYMENT: Object = {"metadata": {"name": "shop", "namespace": "store", "uid": "u"}}
+
+
+class Secrets:
+    """The Secrets of a namespace, in memory; `fails` names the write after which the process is as good as dead."""
+
+    def __init__(self, **held: dict[str, str]) -> None:
+        self.held = {name: {k: base64.b64encode(v.encode()).decode() for k, v in data.items()} for name, data in held.items()}
+        self.fails = ""
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """One of them."""
+        assert (kind, namespace) == ("Secret", "store")
+        return {"data": dict(self.held[name])} if name in self.held else None
+
+    async def create(self, kind: str, body: Object) -> Object:
+        """Another one."""
+        assert kind == "Secret"
+        name = body["metadata"]["name"]
+        if name in self.held:
+            raise AlreadyExistsError(409, name)
+        assert "ownerReferences" not in body["metadata"], "it outlives the Deployment"
+        self.held[name] = dict(body["data"])
+        self._dies("create")
+        return body
+
+    async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
+        """More in one."""
+        del kind, namespace
+        if self.fails != "before patch":
+            for one in operations:
+                self.held[name][one["path"].removeprefix("/data/")] = one["value"]
+        self._dies("patch")
+        self._dies("before patch")
+        return {}
+
+    def _dies(self, at: str) -> None:
+        if self.fails == at:
+            self.fails = ""
+            raise KubeError(0, "the answer was lost")
+
+    def text(self, name: str) -> dict[str, str]:
+        """What one holds."""
+        return {k: base64.b64decode(v).decode() for k, v in self.held[name].items()}
+
+
+def step(secrets: Secrets, database: dict[str, Any], supabase: str = "") -> Prepared:
+    """One look of the operator."""
+
+    async def work() -> Prepared:
+        async with aiohttp.ClientSession() as session:
+            hands = Hands(
+                cast("Kube", secrets),
+                Reports(),
+                "image",
+                "",
+                lambda: datetime(2026, 1, 1, tzinfo=UTC),
+                cast("Any", SimpleNamespace()),
+                cast("Any", SimpleNamespace()),
+                cast("Any", SimpleNamespace()),
+                Providers(lambda: session, supabase),
+            )
+            return await prepared(hands, _DEPLOYMENT, AppDatabase.model_validate({"secretRef": {"name": "account"}, **database}))
+
+    return asyncio.run(work())
+
+
+def until_ready(secrets: Secrets, database: dict[str, Any], supabase: str = "", looks: int = 12) -> Prepared:
+    """Look until it is ready; the operator that died is started anew."""
+    found = Prepared()
+    for _ in range(looks):
+        try:
+            found = step(secrets, database, supabase)
+        except KubeError:
+            continue
+        if found.problem is None:
+            return found
+    return found
+
+
+@pytest.fixture
+def supabase() -> Iterator[Supabase]:
+    """The provider."""
+    with Supabase() as made:
+        yield made
+
+
+@pytest.fixture
+def appwrite() -> Iterator[Appwrite]:
+    """The other one."""
+    with Appwrite() as made:
+        yield made
+
+
+_CREATE = {"type": "Supabase", "action": "Create"}
+
+
+@pytest.mark.parametrize("fault", ["", "create", "patch", "before patch", "lost", "limited"])
+def test_supabase_is_made_once_whatever_is_lost(supabase: Supabase, fault: str) -> None:
+    secrets = Secrets(account={"token": "sbp_good"})
+    secrets.fails = fault if fault in {"create", "patch", "before patch"} else ""
+    supabase.lost, supabase.limited = int(fault == "lost"), int(fault == "limited")
+    found = until_ready(secrets, _CREATE, supabase.url)
+    assert found.problem is None
+    assert len(supabase.projects) == 1, "never a second project"
+    (ref, project), held = next(iter(supabase.projects.items())), secrets.text("shop-database")
+    assert project.name == "store-shop"
+    assert held["landfall-password"] == project.password
+    assert held["SUPABASE_URL"] == held["NEXT_PUBLIC_SUPABASE_URL"] == f"https://{ref}.supabase.co"
+    assert (held["VITE_SUPABASE_ANON_KEY"], held["SUPABASE_SERVICE_ROLE_KEY"]) == ("sb_pub", "sb_sec")
+    assert held["DATABASE_URL"] == f"postgresql://postgres.{ref}:{project.password}@pooler.supabase.com:6543/postgres"
+    names = {v.name for v in found.given}
+    assert "SUPABASE_SERVICE_ROLE_KEY" in names
+    assert not {n for n in names if n.startswith("landfall")}
+    assert all(v.capture == "Live" and v.value is None for v in found.given)
+    asked = len(supabase.asked)
+    assert step(secrets, _CREATE, supabase.url).given == found.given
+    assert len(supabase.asked) == asked, "what is ready is not asked about again"
+
+
+def test_supabase_says_what_it_waits_for(supabase: Supabase) -> None:
+    secrets = Secrets(account={"token": "sbp_good"})
+    supabase.limited = 1
+    told = step(secrets, _CREATE, supabase.url)
+    assert (told.problem or ("",))[0] == "RateLimited"
+    assert told.again_seconds == 7
+    told = step(secrets, _CREATE, supabase.url)
+    assert (told.problem or ("",))[0] == "DatabaseComing"
+    assert "COMING_UP" in (told.problem or ("", ""))[1]
+
+
+def test_supabase_in_the_way(supabase: Supabase) -> None:
+    account = Secrets(account={"token": "sbp_good"})
+    supabase.organizations = ["acme", "umbrella"]
+    assert "acme, umbrella" in (step(account, _CREATE, supabase.url).problem or ("", ""))[1]
+    supabase.organizations = ["acme"]
+    for secrets, reason in (
+        (Secrets(), "SecretMissing"),
+        (Secrets(account={"key": "x"}), "SecretMissing"),
+        (Secrets(account={"token": "sbp_old"}), "DatabaseRefused"),
+        (Secrets(account={"token": "sbp_good", "organization": "nobody"}), "DatabaseRefused"),
+    ):
+        assert (step(secrets, _CREATE, supabase.url).problem or ("",))[0] == reason
+    assert supabase.projects == {}
+    until_ready(account, _CREATE, supabase.url)
+    stranger = Secrets(account={"token": "sbp_good"})
+    assert (step(stranger, _CREATE, supabase.url).problem or ("",))[0] == "DatabaseConflict"
+    supabase.becomes = ["INIT_FAILED"]
+    supabase.projects.clear()
+    told = until_ready(Secrets(account={"token": "sbp_good"}), _CREATE, supabase.url, 3)
+    assert (told.problem or ("",))[0] == "DatabaseFailed"
+    assert len(supabase.projects) == 1
+    assert (step(account, _CREATE, "http://127.0.0.1:9").problem or ("none",))[0] == "none", "what is ready stays so"
+    assert (step(Secrets(account={"token": "x"}), _CREATE, "http://127.0.0.1:9").problem or ("",))[0] == "DatabaseUnreachable"
+
+
+def test_supabase_is_connected_to(supabase: Supabase) -> None:
+    supabase.legacy = True
+    until_ready(Secrets(account={"token": "sbp_good"}), _CREATE, supabase.url)
+    ref = next(iter(supabase.projects))
+    connect = {"type": "Supabase", "action": "Connect"}
+    secrets = Secrets(account={"token": "sbp_good", "ref": ref, "password": "p@ss"})
+    assert step(secrets, connect, supabase.url).problem is None
+    held = secrets.text("shop-database")
+    assert held["SUPABASE_ANON_KEY"] == "eyJ-anon"
+    assert ":p%40ss@" in held["DATABASE_URL"]
+    missing = Secrets(account={"token": "sbp_good", "ref": "nobody"})
+    assert (step(missing, connect, supabase.url).problem or ("",))[0] == "DatabaseMissing"
+
+
+@pytest.mark.parametrize("fault", ["", "create", "patch", "lost"])
+def test_appwrite_is_made_by_a_console_session(appwrite: Appwrite, fault: str) -> None:
+    secrets = Secrets(account={"endpoint": f"{appwrite.url}/v1", "session": "cookie", "team": "t"})
+    secrets.fails = fault if fault in {"create", "patch"} else ""
+    appwrite.lost = int(fault == "lost")
+    database = {"type": "Appwrite", "action": "Create"}
+    assert until_ready(secrets, database).problem is None
+    assert len(appwrite.projects) == 1
+    held = secrets.text("shop-database")
+    assert held["APPWRITE_PROJECT_ID"] == held["VITE_APPWRITE_PROJECT_ID"] == next(iter(appwrite.projects))
+    assert (held["APPWRITE_API_KEY"], held["APPWRITE_DATABASE_ID"]) == ("standard_secret", "app")
+
+
+def test_appwrite_waits_for_the_key_that_only_a_person_can_make(appwrite: Appwrite) -> None:
+    database, account = (
+        {"type": "Appwrite", "action": "Create"},
+        {"endpoint": f"{appwrite.url}/v1", "organization": "o", "key": "org_key"},
+    )
+    secrets = Secrets(account=account)
+    told = until_ready(secrets, database, looks=2)
+    assert (told.problem or ("",))[0] == "AwaitingApiKey"
+    project = next(iter(appwrite.projects))
+    appwrite.keys[project] = "standard_mine"
+    secrets.held["account"]["apiKey"] = base64.b64encode(b"standard_mine").decode()
+    assert until_ready(secrets, database).problem is None
+    assert len(appwrite.projects) == 1
+
+
+def test_appwrite_is_connected_to(appwrite: Appwrite) -> None:
+    appwrite.keys["mine"] = "standard_mine"
+    database = {"type": "Appwrite", "action": "Connect"}
+    good = {"endpoint": f"{appwrite.url}/v1", "project": "mine", "key": "standard_mine"}
+    assert step(Secrets(account=good), database).problem is None
+    assert (step(Secrets(account={**good, "key": "x"}), database).problem or ("",))[0] == "DatabaseRefused"
+    assert "'project'" in (step(Secrets(account={"endpoint": "x"}), database).problem or ("", ""))[1]

@@ -1,0 +1,224 @@
+"""Supabase's Management API and Appwrite's server API as their documents have them, as far as a database for an app asks.
+
+Requests are held against the documented bodies; projects come up in time; keys may be null, rate limits strike, answers get lost, and an
+organization's key may make projects and no keys.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import string
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from tests.support.quiet import QuietServer
+
+
+class Served:
+    """A server on loopback that answers by `answer`. `limited` and `lost` count what is still to go wrong."""
+
+    def __init__(self) -> None:
+        self.limited = 0
+        self.lost = 0
+        self.asked: list[str] = []
+        outer = self
+
+        class Handler(_Handler):
+            served = outer
+
+        self._server = QuietServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(10)
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, object]:
+        """Status and body."""
+        raise NotImplementedError
+
+
+class _Handler(BaseHTTPRequestHandler):
+    served: Served
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        """Whatever is asked."""
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else {}
+        self.served.asked.append(f"{self.command} {self.path}")
+        headers = {k.lower(): v for k, v in self.headers.items()}
+        if self.served.limited:
+            self.served.limited -= 1
+            status, told, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
+        else:
+            (status, told), more = self.served.answer(self.command, self.path, headers, body), {}
+        if self.served.lost and self.command == "POST":
+            self.served.lost -= 1
+            self.close_connection = True
+            return
+        data = json.dumps(told).encode()
+        self.send_response(status)
+        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **more}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_POST = do_GET  # noqa: N815  the server's name
+
+
+@dataclass
+class _Project:
+    name: str
+    organization: str
+    password: str
+    statuses: list[str] = field(default_factory=lambda: ["COMING_UP", "COMING_UP", "ACTIVE_HEALTHY"])
+
+
+class Supabase(Served):
+    """`becomes` is what new projects go through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.organizations = ["acme"]
+        self.projects: dict[str, _Project] = {}
+        self.becomes = ["COMING_UP", "COMING_UP", "ACTIVE_HEALTHY"]
+        self.legacy = False
+
+    def answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, object]:
+        """As the OpenAPI document has it."""
+        if headers.get("authorization") != "Bearer sbp_good":
+            return 401, {"message": "Unauthorized"}
+        url = urlsplit(path)
+        parts = url.path.strip("/").split("/")
+        if parts == ["v1", "organizations"]:
+            return 200, [{"id": slug, "slug": slug, "name": slug.title()} for slug in self.organizations]
+        if parts == ["v1", "projects"]:
+            return self._create(body) if method == "POST" else (200, [self._told(ref) for ref in self.projects])
+        ref = parts[2] if parts[:2] == ["v1", "projects"] else ""
+        if ref not in self.projects:
+            return 404, {"message": "Project not found"}
+        return self._of(ref, "/".join(parts[3:]), url.query)
+
+    def _create(self, body: dict[str, Any]) -> tuple[int, object]:
+        known = {"db_pass", "name", "organization_slug", "region_selection", "desired_instance_size"}
+        selection = body.get("region_selection", {})
+        if (
+            set(body) - known
+            or not {"db_pass", "name", "organization_slug"} <= set(body)
+            or selection.get("type") not in {"specific", "smartGroup"}
+        ):
+            return 400, {"message": "body does not match the schema"}
+        if body["organization_slug"] not in self.organizations:
+            return 403, {"message": "Forbidden resource"}
+        ref = "".join(random.choices(string.ascii_lowercase, k=20))
+        self.projects[ref] = _Project(body["name"], body["organization_slug"], body["db_pass"], list(self.becomes))
+        return 201, self._told(ref)
+
+    def _told(self, ref: str) -> dict[str, Any]:
+        project = self.projects[ref]
+        return {
+            "id": ref,
+            "ref": ref,
+            "organization_id": project.organization,
+            "organization_slug": project.organization,
+            "name": project.name,
+            "region": "us-east-1",
+            "created_at": "2026-01-01T00:00:00Z",
+            "status": project.statuses[0],
+        }
+
+    def _of(self, ref: str, what: str, query: str) -> tuple[int, object]:
+        project = self.projects[ref]
+        if what == "":
+            if len(project.statuses) > 1:
+                project.statuses.pop(0)
+            return 200, {**self._told(ref), "database": {"host": f"db.{ref}.supabase.co", "version": "17.4"}}
+        if what == "health":
+            return 200, [{"name": "db", "healthy": True, "status": "ACTIVE_HEALTHY"}] if "services=db" in query else (400, {})
+        if what == "api-keys":
+            shown = "reveal=true" in query
+            legacy = [
+                {"name": "anon", "type": "legacy", "api_key": "eyJ-anon"},
+                {"name": "service_role", "type": "legacy", "api_key": "eyJ-role"},
+            ]
+            newer = [
+                {"name": "default", "type": "publishable", "api_key": "sb_pub"},
+                {"name": "default", "type": "secret", "api_key": "sb_sec" if shown else None},
+            ]
+            return 200, legacy if self.legacy else [*newer, *legacy]
+        if what == "config/database/pooler":
+            one = {
+                "identifier": ref,
+                "database_type": "PRIMARY",
+                "db_user": f"postgres.{ref}",
+                "db_host": "pooler.supabase.com",
+                "db_port": 6543,
+            }
+            return 200, [{**one, "db_name": "postgres", "pool_mode": "transaction"}]
+        return 404, {"message": "Not Found"}
+
+
+class Appwrite(Served):
+    """`session` is the console's cookie, `organization` an organization's key."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.projects: dict[str, str] = {}
+        self.keys: dict[str, str] = {}
+        self.databases: set[tuple[str, str]] = set()
+
+    def answer(  # noqa: PLR0911  a table of routes
+        self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]
+    ) -> tuple[int, object]:
+        """As the server's code has it."""
+        parts = urlsplit(path).path.strip("/").split("/")[1:]
+        project, key = headers.get("x-appwrite-project", ""), headers.get("x-appwrite-key", "")
+        console = "a_session_console=cookie" in headers.get("cookie", "")
+        if method == "POST" and parts == ["organization", "projects"]:
+            return self._project(body) if key == "org_key" and headers.get("x-appwrite-organization") else _denied()
+        if method == "POST" and parts == ["projects"]:
+            return self._project(body) if console and project == "console" and body.get("teamId") else _denied()
+        if method == "POST" and len(parts) == 3 and parts[2] == "keys":
+            return self._key(parts[1]) if console else (403, {"message": "key creation denied", "type": "key_creation_denied"})
+        if self.keys.get(project) != key or not key:
+            return _denied()
+        if parts == ["health", "db"]:
+            return 200, {"total": 1, "statuses": [{"name": "db", "status": "pass", "ping": 1}]}
+        if method == "POST" and parts == ["tablesdb"]:
+            there = (project, body["databaseId"]) in self.databases
+            self.databases.add((project, body["databaseId"]))
+            return (
+                (409, {"message": "exists", "type": "database_already_exists"}) if there else (201, {"$id": body["databaseId"]})
+            )
+        return 404, {"message": "Route not found"}
+
+    def _project(self, body: dict[str, Any]) -> tuple[int, object]:
+        identifier = body["projectId"]
+        if len(identifier) > 36 or set(identifier) - set(string.ascii_lowercase + string.digits + "-"):
+            return 400, {"message": "Invalid projectId"}
+        if identifier in self.projects:
+            return 409, {"message": "exists", "type": "project_already_exists"}
+        self.projects[identifier] = body["name"]
+        return 201, {"$id": identifier, "name": body["name"]}
+
+    def _key(self, project: str) -> tuple[int, object]:
+        self.keys[project] = "standard_secret"
+        return 201, {"$id": "k", "secret": "standard_secret", "scopes": []}
+
+
+def _denied() -> tuple[int, object]:
+    return 401, {"message": "missing scopes", "type": "general_unauthorized_scope", "code": 401}
