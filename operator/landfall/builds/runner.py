@@ -117,7 +117,8 @@ def environment() -> dict[str, str]:
         "UV_CACHE_DIR": "/home/build/.uv",
         "UV_LINK_MODE": "copy",
     }
-    return {**quiet, **home, "SOURCE_DATE_EPOCH": "315532801", "NEXT_TELEMETRY_DISABLED": "1", **os.environ, "PWD": APP}
+    fixed = {"SOURCE_DATE_EPOCH": "315532801", "NEXT_TELEMETRY_DISABLED": "1"}
+    return {**quiet, **fixed, **os.environ, **home, "PWD": APP}  # a container's user without a name is given / as its home
 
 
 if __name__ == "__main__":
