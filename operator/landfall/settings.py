@@ -47,6 +47,7 @@ class Settings:
     journal_keep_lines: int = 1_000_000
     builds: BuildSettings = field(default_factory=BuildSettings)
     supabase: str = SUPABASE
+    webhook_secret: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -62,4 +63,5 @@ class Settings:
             journal_keep_lines=int(environment.get("LANDFALL_JOURNAL_KEEP_LINES", "1000000")),
             builds=_builds(environment),
             supabase=environment.get("LANDFALL_SUPABASE_URL", "") or SUPABASE,
+            webhook_secret=environment.get("LANDFALL_WEBHOOK_SECRET", ""),
         )

@@ -73,3 +73,4 @@ def test_what_is_in_its_way(place: Place) -> None:
         told = place.until(name, which, reason)["status"]["conditions"]
         assert words in next(c["message"] for c in told if c["type"] == "Ready")
         assert next(c["status"] for c in told if c["type"] == "Stalled") == "True"
+    place.cluster.kubectl("delete", "migration", "-n", name, "--all", "--timeout=60s")

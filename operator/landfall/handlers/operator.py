@@ -33,7 +33,10 @@ _LOG = logging.getLogger("landfall")
 _WORKERS = 8
 _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
-IntakeOf = Callable[[Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None]], web.Application]
+Pushed = Callable[[str, str], Awaitable[int]]
+IntakeOf = Callable[
+    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], str, Pushed], web.Application
+]
 _KINDS = ("Connection", "Migration", "Deployment")
 _CHILDREN = ("Job", "Workload")
 Loop = Callable[[Hands, Object], Awaitable[float | None]]
@@ -71,7 +74,9 @@ class Operator:
             providers,
         )
         self._loops = _loops(settings)
-        self._intake = intake(kube, self._reports, self._keeper, self.owned, migration.dialled)
+        self._intake = intake(
+            kube, self._reports, self._keeper, self.owned, migration.dialled, settings.webhook_secret, self.pushed
+        )
         self._known: set[Key] = set()
         self._resynced = time.monotonic()
         self._watched = dict.fromkeys(_CHILDREN, time.monotonic())
@@ -106,6 +111,17 @@ class Operator:
             self.seen("Deployment", namespace, name.rpartition("-")[0])
         else:
             self.seen(kind, namespace, name)
+
+    async def pushed(self, repository: str, branch: str) -> int:
+        """Look now at the Deployments that follow a branch; how many there are."""
+        found = 0
+        async for raw in self._kube.every("Deployment"):
+            if deployment.follows(raw, repository, branch):
+                metadata = raw["metadata"]
+                self._hands.checked.pop(f"{metadata['namespace']}/{metadata['name']}", None)
+                self.seen("Deployment", metadata["namespace"], metadata["name"])
+                found += 1
+        return found
 
     # -- work ---------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from landfall.api.report import Dials, Report, Taken
+from landfall.intake.webhook import Pushed, Webhook
 from landfall.journal.store import Line, Sample, Teller
 from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
@@ -32,10 +33,13 @@ Dialled = Callable[[Object], Dials | None]
 class Intake:
     """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported.
 
-    `dialled` says of a Migration how its worker is to go on.
+    `dialled` says of a Migration how its worker is to go on; `secret` signs GitHub's webhook, and `pushed` is told of pushes.
     """
 
-    def __init__(self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed, dialled: Dialled) -> None:
+    def __init__(
+        self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed, dialled: Dialled, secret: str, pushed: Pushed
+    ) -> None:
+        self._webhook = Webhook(secret, pushed)
         self._kube = kube
         self._reports = reports
         self._keeper = keeper
@@ -43,9 +47,10 @@ class Intake:
         self._dialled = dialled
 
     def application(self) -> web.Application:
-        """Its only path."""
+        """Its paths: of workers, and of GitHub."""
         made = web.Application(client_max_size=_LARGEST)
         made.router.add_post("/v1/reports", self._report)
+        self._webhook.add_to(made)
         return made
 
     async def _report(self, request: web.Request) -> web.Response:

@@ -52,6 +52,13 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
 # -- telling ----------------------------------------------------------------------------------------------------------
 
 
+def follows(raw: Object, repository: str, branch: str) -> bool:
+    """Whether an object follows a branch of a repository; one that names no branch may."""
+    github = (raw["spec"].get("source") or {}).get("github") or {}
+    named = str(github.get("repository", "")).lower() == repository.lower() and github.get("branch", branch) == branch
+    return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
+
+
 async def _tell_releases(look: Look, seen: Observed, act: Act | None) -> None:
     """Write how each of them stands, where that has changed."""
     for one in seen.releases:

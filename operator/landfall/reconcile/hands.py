@@ -48,7 +48,7 @@ class Hands:
     commit: Callable[[str, str, str], Awaitable[Commit]]
     tell: Callable[[CommitStatus, str], Awaitable[None]]
     providers: Providers
-    checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None]] = field(default_factory=dict)
+    checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None, str]] = field(default_factory=dict)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
         """The versions of Secrets; None for one that is not there. Their content is not looked at."""

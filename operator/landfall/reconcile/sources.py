@@ -27,8 +27,9 @@ async def resolved(
     if spec.source.github is None:
         return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and spec.source.github.commit is None and spec.rollback_to is None
-    place = f"{namespace}/{deployment.metadata.name}/{key}"
+    place = f"{namespace}/{deployment.metadata.name}"
     last = hands.checked.get(place)
+    last = last if last and last[3] == key else None
     due = (last[1] if last else known) is None or (
         follows and (last is None or now - last[0] >= timedelta(seconds=follow_seconds))
     )
@@ -37,7 +38,7 @@ async def resolved(
     if not due:
         return known, None
     found, problem = await _looked_up(hands, namespace, spec.source.github, last[1] if last else known, key)
-    hands.checked[place] = (now, found, problem)
+    hands.checked[place] = (now, found, problem, key)
     return found, problem
 
 

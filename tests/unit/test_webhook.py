@@ -1,0 +1,89 @@
+"""GitHub's webhook: whose word it is, and what is done on it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from landfall.intake.webhook import Webhook, signed
+from landfall.reconcile.deployment import follows
+
+_SECRET = "It's a Secret to Everybody"  # noqa: S105  of GitHub's documentation
+_PUSH = {"ref": "refs/heads/main", "repository": {"full_name": "org/shop"}, "deleted": False}
+
+
+def deliver(body: bytes, event: str, signature: str, secret: str = _SECRET) -> tuple[int, str, list[tuple[str, str]]]:
+    """Status, message, and what was looked at."""
+    found: list[tuple[str, str]] = []
+
+    async def pushed(repository: str, branch: str) -> int:
+        found.append((repository, branch))
+        return 3
+
+    async def work() -> tuple[int, str]:
+        application = web.Application()
+        Webhook(secret, pushed).add_to(application)
+        runner = web.AppRunner(application)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = runner.addresses[0][1]
+        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d1", "X-Hub-Signature-256": signature}
+        async with (
+            ClientSession() as session,
+            session.post(f"http://127.0.0.1:{port}/v1/github", data=body, headers=headers) as answer,
+        ):
+            told = answer.status, str((await answer.json())["message"])
+        await runner.cleanup()
+        return told
+
+    return *asyncio.run(work()), found
+
+
+def test_the_signature_is_that_of_the_documentation() -> None:
+    told = "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"
+    assert signed(_SECRET.encode(), b"Hello, World!", told)
+    assert not signed(_SECRET.encode(), b"Hello, World?", told)
+    assert not signed(_SECRET.encode(), b"Hello, World!", "")
+
+
+@pytest.mark.parametrize(
+    ("event", "body", "right", "secret", "status", "looked"),
+    [
+        ("push", _PUSH, True, _SECRET, 202, [("org/shop", "main")]),
+        ("push", {**_PUSH, "ref": "refs/heads/feature/x"}, True, _SECRET, 202, [("org/shop", "feature/x")]),
+        ("push", {**_PUSH, "deleted": True}, True, _SECRET, 202, []),
+        ("push", {**_PUSH, "ref": "refs/tags/v1"}, True, _SECRET, 202, []),
+        ("push", {"zen": "x"}, True, _SECRET, 400, []),
+        ("ping", {"zen": "x"}, True, _SECRET, 200, []),
+        ("issues", {}, True, _SECRET, 202, []),
+        ("push", _PUSH, False, _SECRET, 401, []),
+        ("push", _PUSH, True, "", 404, []),
+    ],
+)
+def test_a_delivery(event: str, body: dict[str, Any], right: bool, secret: str, status: int, looked: list[Any]) -> None:  # noqa: FBT001  a row
+    data = json.dumps(body).encode()
+    signature = f"sha256={hmac.new(_SECRET.encode(), data, hashlib.sha256).hexdigest()}" if right else "sha256=0"
+    code, message, found = deliver(data, event, signature, secret)
+    assert (code, found) == (status, looked), message
+
+
+@pytest.mark.parametrize(
+    ("github", "rollout", "expected"),
+    [
+        ({"repository": "org/shop", "branch": "main"}, {}, True),
+        ({"repository": "Org/Shop"}, {}, True),
+        ({"repository": "org/shop", "branch": "next"}, {}, False),
+        ({"repository": "org/other", "branch": "main"}, {}, False),
+        ({"repository": "org/shop", "commit": "abcdef1"}, {}, False),
+        ({"repository": "org/shop", "branch": "main"}, {"follow": False}, False),
+    ],
+)
+def test_who_follows(github: dict[str, Any], rollout: dict[str, Any], expected: bool) -> None:  # noqa: FBT001  a row
+    assert follows({"spec": {"source": {"github": github}, "rollout": rollout}}, "org/shop", "main") is expected
