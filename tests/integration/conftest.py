@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterator
 
 import pytest
 
+from landfall.builds.image import MANIFEST
+from tests.support.registry import Registry
 from tests.support.servers import _PG15, MariaDb, PostgreSql, embedded_bin
 
 _NUMBERS = itertools.count(1)
@@ -40,3 +44,22 @@ def maria() -> Iterator[MariaDb]:
 def fresh() -> str:
     """A name that no other test uses."""
     return f"t{next(_NUMBERS)}"
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """A registry with an image to lie on."""
+    with Registry() as made:
+        store = made.store
+        blobs = [b"a layer below", json.dumps({"architecture": "amd64", "rootfs": {"diff_ids": ["sha256:0"]}}).encode()]
+        names = [f"sha256:{hashlib.sha256(b).hexdigest()}" for b in blobs]
+        for name, blob in zip(names, blobs, strict=True):
+            store.blobs[("base/node", name)] = blob
+        told = {
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": {"digest": names[1]},
+            "layers": [{"digest": names[0], "size": 13}],
+        }
+        store.manifests[("base/node", "22")] = json.dumps(told).encode()
+        yield made

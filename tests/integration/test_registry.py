@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
@@ -14,7 +12,6 @@ import pytest
 
 from landfall.builds.errors import BuildError
 from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, tarball
-from landfall.builds.image import MANIFEST
 from landfall.builds.layers import Packed
 from landfall.builds.plan import BuildPlan, Layer
 from landfall.builds.push import Pushed, Target, known_dependencies, pushed
@@ -34,7 +31,7 @@ _PLAN = BuildPlan(
     package_manager="",
     install=(),
     build=(),
-    start="node server.js",
+    start="node registry.js",
     output="",
     fallback="",
     layers=(Layer("dependencies", ("node_modules",)), Layer("app", (".",), ("node_modules",))),
@@ -42,91 +39,72 @@ _PLAN = BuildPlan(
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    """A registry with an image to lie on."""
-    with Server() as made:
-        store = made.store
-        blobs = [b"a layer below", json.dumps({"architecture": "amd64", "rootfs": {"diff_ids": ["sha256:0"]}}).encode()]
-        names = [f"sha256:{hashlib.sha256(b).hexdigest()}" for b in blobs]
-        for name, blob in zip(names, blobs, strict=True):
-            store.blobs[("base/node", name)] = blob
-        told = {
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {"digest": names[1]},
-            "layers": [{"digest": names[0], "size": 13}],
-        }
-        store.manifests[("base/node", "22")] = json.dumps(told).encode()
-        yield made
-
-
-@pytest.fixture
 def app(tmp_path: Path) -> Path:
     """A built folder."""
     (tmp_path / "app" / "node_modules" / "express").mkdir(parents=True)
     (tmp_path / "app" / "node_modules" / "express" / "index.js").write_text("module.exports = 1;\n" * 1000)
-    (tmp_path / "app" / "server.js").write_text("require('express');\n")
+    (tmp_path / "app" / "registry.js").write_text("require('express');\n")
     return tmp_path / "app"
 
 
 def push(
-    server: Server, app: Path, scratch: Path, key: str = "k", identity: tuple[str, str] | None = ("mover", "s3cret")
+    registry: Server, app: Path, scratch: Path, key: str = "k", identity: tuple[str, str] | None = ("mover", "s3cret")
 ) -> Pushed:
     """Push as a builder does."""
 
     async def work() -> Pushed:
         async with aiohttp.ClientSession() as session:
-            registry = Registry(session, server.host, insecure=True, identity=identity)
-            target = Target(registry, "store/shop", registry, Reference(server.host, "base/node", "22"))
-            known: Packed | None = await known_dependencies(registry, "store/shop", key)
+            there = Registry(session, registry.host, insecure=True, identity=identity)
+            target = Target(there, "store/shop", there, Reference(registry.host, "base/node", "22"))
+            known: Packed | None = await known_dependencies(there, "store/shop", key)
             return await pushed(app, _PLAN, target, scratch, known, key, "commit-1", {})
 
     return asyncio.run(work())
 
 
-def test_an_image_is_pushed_once_and_its_packages_are_remembered(server: Server, app: Path, tmp_path: Path) -> None:
-    first = push(server, app, tmp_path)
-    store = server.store
+def test_an_image_is_pushed_once_and_its_packages_are_remembered(registry: Server, app: Path, tmp_path: Path) -> None:
+    first = push(registry, app, tmp_path)
+    store = registry.store
     manifest = json.loads(store.manifests[("store/shop", first.digest)])
     assert manifest["layers"][0]["size"] == 13
     assert any("mount=" in r for r in store.requests), "what lies below is mounted, not sent"
     assert store.manifests[("store/shop", "commit-1")] == store.manifests[("store/shop", first.digest)]
     shutil.rmtree(app / "node_modules")
-    (app / "server.js").write_text("require('express')();\n")
-    second = push(server, app, tmp_path)
+    (app / "registry.js").write_text("require('express')();\n")
+    second = push(registry, app, tmp_path)
     again = json.loads(store.manifests[("store/shop", second.digest)])
     assert again["layers"][1] == manifest["layers"][1], "the packages are those of the first build"
     assert second.sent < first.sent
-    assert push(server, app, tmp_path).sent == 0
+    assert push(registry, app, tmp_path).sent == 0
 
 
 @pytest.mark.parametrize("identity", [None, ("mover", "wrong")])
-def test_a_registry_that_refuses(server: Server, app: Path, tmp_path: Path, identity: tuple[str, str] | None) -> None:
+def test_a_registry_that_refuses(registry: Server, app: Path, tmp_path: Path, identity: tuple[str, str] | None) -> None:
     with pytest.raises(RegistryError) as told:
-        push(server, app, tmp_path, identity=identity)
+        push(registry, app, tmp_path, identity=identity)
     assert "builds.secret" in told.value.advice
     assert not told.value.transient
 
 
-def test_a_registry_that_is_full_breaks_off_or_is_away(server: Server, app: Path, tmp_path: Path) -> None:
-    server.store.full = True
+def test_a_registry_that_is_full_breaks_off_or_is_away(registry: Server, app: Path, tmp_path: Path) -> None:
+    registry.store.full = True
     with pytest.raises(RegistryError, match="no space left"):
-        push(server, app, tmp_path)
-    server.store.full, server.store.breaks = False, 9
+        push(registry, app, tmp_path)
+    registry.store.full, registry.store.breaks = False, 9
     with pytest.raises(RegistryUnreachableError):
-        push(server, app, tmp_path)
-    server.store.breaks = 0
-    assert ("store/shop", "commit-1") not in server.store.manifests, "a manifest comes last"
-    push(server, app, tmp_path)
-    server.host = f"127.0.0.1:{free_port()}"
+        push(registry, app, tmp_path)
+    registry.store.breaks = 0
+    assert ("store/shop", "commit-1") not in registry.store.manifests, "a manifest comes last"
+    push(registry, app, tmp_path)
+    registry.host = f"127.0.0.1:{free_port()}"
     with pytest.raises(RegistryUnreachableError):
-        push(server, app, tmp_path)
+        push(registry, app, tmp_path)
 
 
-def test_a_link_out_of_the_app_is_not_packed(server: Server, app: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_app_is_not_packed(registry: Server, app: Path, tmp_path: Path) -> None:
     (app / "stolen").symlink_to("/etc/passwd")
     with pytest.raises(BuildError, match="out of the app"):
-        push(server, app, tmp_path)
+        push(registry, app, tmp_path)
 
 
 @pytest.mark.parametrize(

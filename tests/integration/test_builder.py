@@ -1,0 +1,167 @@
+"""A build from its repository to its image as its three containers do it, side by side, without a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from landfall.api.report import EXIT_DONE, EXIT_FAILED, BuildTask, RunImage, Task
+from landfall.builds import runner
+from landfall.builds.handoff import Places
+from landfall.worker.build import Builder
+from landfall.worker.fetch import main as fetch
+from landfall.worker.reporter import Reporter
+from tests.support.github import GitHub
+from tests.support.registry import Registry as Server
+
+_MANIFEST = (
+    '{"engines": {"node": "22"}, "dependencies": {"ms": "2.1.3", "express": "5.1.0"}, "scripts": {"start": "node server.js"}}'
+)
+_EXPRESS = {"package.json": _MANIFEST, "server.js": 'require("express")().listen(process.env.PORT);\n'}
+_IMAGES = ("node", "22.20.0", 3000), ("python", "3.11", 8000)
+
+
+@dataclass
+class Told:
+    """A reporter that keeps what it is told."""
+
+    lines: list[str] = field(default_factory=list)
+    last: dict[str, Any] = field(default_factory=dict)
+
+    def start(self) -> None:
+        """Begin."""
+
+    def tell(self, **fields: Any) -> None:
+        """Something changed."""
+        self.last |= fields
+
+    def line(self, message: str, level: str = "info") -> None:
+        """A line of the log."""
+        del level
+        self.lines.append(message)
+
+    def finish(self, **fields: Any) -> bool:
+        """The end."""
+        self.last |= fields
+        return True
+
+
+@pytest.fixture
+def github() -> Iterator[GitHub]:
+    """Where sources are."""
+    with GitHub() as made:
+        yield made
+
+
+def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any) -> tuple[int, Told, dict[str, Any]]:
+    """The exit status, what was told, and what was left in the pod."""
+    for name in ("meta", "go", "out", "app", "task", "registry", "tmp"):
+        (folder / name).mkdir(parents=True)
+    login = {"auths": {registry.host: {"username": "mover", "password": "s3cret"}}}
+    (folder / "registry" / ".dockerconfigjson").write_text(json.dumps(login))
+    told = {
+        "deploymentRef": {"name": "shop"},
+        "revision": 1,
+        "trigger": "x",
+        "inputs": "x",
+        "workload": "shop-1",
+        "commit": sha,
+        "buildKey": "k",
+    }
+    source = {"github": {"repository": "org/shop", "commit": sha}}
+    task = BuildTask(
+        release="shop-1",
+        spec=cast("Any", {**told, "source": source, **spec}),
+        builder="builder",
+        images=tuple(
+            RunImage(runtime=cast("Any", name), version=version, image=f"{registry.host}/base/node:22", port=port)
+            for name, version, port in _IMAGES
+        ),
+        repository=f"{registry.host}/store/shop",
+        insecure=True,
+        github=github.url,
+    )
+    (folder / "task" / "task.json").write_text(
+        Task(verb="build", intake="", build=task).model_dump_json(by_alias=True, exclude_none=True)
+    )
+    places, reporter = Places(folder), Told()
+    env = {**os.environ, "LANDFALL_WORK": str(folder), "LANDFALL_APP": str(folder / "app")}
+
+    def commands() -> None:
+        while not places.program.exists():
+            if places.failed.exists():
+                return
+        subprocess.run([sys.executable, "-I", runner.__file__], env=env, check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+    beside = [
+        threading.Thread(target=commands),
+        threading.Thread(target=lambda: fetch(folder, places, folder / "app", folder / "tmp")),
+    ]
+    for thread in beside:
+        thread.start()
+    made = Builder(task, cast("Reporter", reporter), folder, places, folder / "app", folder / "tmp", folder / "words")
+    status = made.work()
+    for thread in beside:
+        thread.join(60)
+    return status, reporter, json.loads((folder / "words").read_text())
+
+
+def test_from_a_commit_to_an_image_and_packages_once(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    first = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
+    assert first[0] == EXIT_DONE
+    assert first[1].last["image"].startswith(f"{registry.host}/store/shop@sha256:")
+    assert first[2]["image"] == first[1].last["image"], "its last words are those of its last report"
+    summary = first[1].last["build"]
+    assert (summary.framework, summary.version, summary.port, summary.installed) == ("node-express", "22.20.0", 3000, "installed")
+    assert "$ npm install --no-audit --no-fund" in first[1].lines
+    again = build(tmp_path / "2", github, registry, github.push("org/shop", {**_EXPRESS, "README.md": "more"}, "y"))
+    assert again[1].last["build"].installed == "reused"
+    assert not (tmp_path / "2" / "app" / "node_modules").exists()
+    assert again[1].last["build"].pushed_bytes < summary.pushed_bytes / 10
+
+
+@pytest.mark.parametrize(
+    ("files", "spec", "reason", "words"),
+    [
+        ({**_EXPRESS, "package.json": _MANIFEST.replace("5.1.0", "999.0.0")}, {}, "BuildFailed", "not in the registry"),
+        ({"Gemfile": ""}, {}, "FrameworkUnknown", "Gemfile means Ruby"),
+        (_EXPRESS, {"path": "apps/web"}, "SourceMissing", "no folder 'apps/web'"),
+        (_EXPRESS, {"build": {"buildCommand": "kill -9 $$"}}, "BuildOutOfMemory", "builds.memory"),
+        (_EXPRESS, {"build": {"buildCommand": "echo ENOSPC; exit 1"}}, "BuildDiskFull", "disk is full"),
+        (_EXPRESS, {"build": {"buildCommand": "ln -s /etc/passwd stolen"}}, "SourceRefused", "out of the app"),
+        (_EXPRESS, {"build": {"framework": "python-fastapi"}}, "NoStartCommand", "startCommand"),
+    ],
+)
+def test_what_ends_a_build(
+    github: GitHub,
+    registry: Server,
+    tmp_path: Path,
+    files: dict[str, str],
+    spec: dict[str, Any],
+    reason: str,
+    words: str,
+) -> None:
+    status, told, last = build(tmp_path / "1", github, registry, github.push("org/shop", files, "x"), **spec)
+    assert status == EXIT_FAILED
+    failure = told.last["failure"]
+    assert (failure.reason, failure.transient) == (reason, False), failure
+    assert words in failure.message
+    assert last["failure"]["reason"] == reason
+
+
+def test_a_registry_that_is_away_is_for_another_try(
+    github: GitHub, registry: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("landfall.worker.build._TRIES", 1)
+    registry.store.breaks = 99
+    _, told, _ = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
+    assert (told.last["failure"].reason, told.last["failure"].transient) == ("RegistryUnreachable", True)
