@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
 import threading
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,17 +79,18 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
         "workload": "shop-1",
         "commit": sha,
         "buildKey": "k",
+        "source": {"github": {"repository": "org/shop", "commit": sha}},
     }
-    source = {"github": {"repository": "org/shop", "commit": sha}}
     task = BuildTask(
         release="shop-1",
-        spec=cast("Any", {**told, "source": source, **spec}),
+        spec=cast("Any", {**told, **spec}),
         builder="builder",
         images=tuple(
             RunImage(runtime=cast("Any", name), version=version, image=f"{registry.host}/base/node:22", port=port)
             for name, version, port in _IMAGES
         ),
         repository=f"{registry.host}/store/shop",
+        uploads=f"{registry.host}/store/uploads",
         insecure=True,
         github=github.url,
     )
@@ -117,7 +121,7 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
 
 def test_from_a_commit_to_an_image_and_packages_once(github: GitHub, registry: Server, tmp_path: Path) -> None:
     first = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
-    assert first[0] == EXIT_DONE
+    assert first[0] == EXIT_DONE, first[1].last
     assert first[1].last["image"].startswith(f"{registry.host}/store/shop@sha256:")
     assert first[2]["image"] == first[1].last["image"], "its last words are those of its last report"
     summary = first[1].last["build"]
@@ -127,6 +131,20 @@ def test_from_a_commit_to_an_image_and_packages_once(github: GitHub, registry: S
     assert again[1].last["build"].installed == "reused"
     assert not (tmp_path / "2" / "app" / "node_modules").exists()
     assert again[1].last["build"].pushed_bytes < summary.pushed_bytes / 10
+
+
+def test_an_archive_from_the_registry(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for name, text in _EXPRESS.items():
+            archive.writestr(f"shop/{name}", text)
+    digest = f"sha256:{hashlib.sha256(packed.getvalue()).hexdigest()}"
+    registry.store.blobs[("store/uploads", digest)] = packed.getvalue()
+    status, told, _ = build(tmp_path / "1", github, registry, "", source={"zip": {"artifact": digest}})
+    assert status == EXIT_DONE, told.last
+    assert told.last["build"].framework == "node-express"
+    status, told, _ = build(tmp_path / "2", github, registry, "", source={"zip": {"artifact": f"sha256:{'0' * 64}"}})
+    assert (status, told.last["failure"].reason) == (EXIT_FAILED, "SourceMissing")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,7 @@ class BuildTask(Model):
     builder: str = Field(description="Image that runs the commands.")
     images: tuple[RunImage, ...] = Field(description="The runtimes that there are.")
     repository: str = Field(description="Where the image goes: registry and name.")
+    uploads: str = Field(default="", description="Where uploaded archives are: registry and name.")
     insecure: Boolean = Field(default=False, description="Whether the registry speaks plain HTTP.")
     github: str = Field(default="https://api.github.com", description="Base address of GitHub's API.")
     token_key: str = Field(default="", description="File under the mounted Secret with the token that may read the repository.")

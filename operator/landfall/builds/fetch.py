@@ -58,6 +58,11 @@ async def fetched(archive: Archive, scratch: Path, into: Path, path: str = ".") 
     if archive.sha256 and digest != archive.sha256:
         message = f"the archive has the digest {digest}, not {archive.sha256}"
         raise SourceError(message, advice="Set source.zip.sha256 to the digest of the archive that you mean.")
+    place(file, into, path)
+
+
+def place(file: Path, into: Path, path: str = ".") -> None:
+    """Unpack an archive, and leave the app's folder at `into`. Raises BuildError."""
     _placed(unpacked(file, into), into, path)
     file.unlink()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -66,6 +67,12 @@ class Reference:
         return cls(head, repository, digest or tag or "latest")
 
 
+def configured(folder: Path) -> Document:
+    """A Docker configuration as a Secret of type kubernetes.io/dockerconfigjson is mounted; empty where there is none."""
+    file = folder / ".dockerconfigjson"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
 def credentials(config: Mapping[str, Any], host: str) -> tuple[str, str] | None:
     """Name and password for a registry in a Docker configuration, whichever way its keys are written."""
     for key, entry in config.get("auths", {}).items():
@@ -111,6 +118,22 @@ class Registry:
         async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
             await self._good(answer, 200)
             return await answer.read()
+
+    async def download(self, repository: str, digest: str, file: Path) -> bool:
+        """A large blob into a file, held against its digest; whether there is such a one."""
+        found = hashlib.sha256()
+        async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
+            if answer.status == 404:
+                return False
+            await self._good(answer, 200)
+            with file.open("wb") as out:
+                async for piece in answer.content.iter_chunked(1 << 20):
+                    found.update(piece)
+                    out.write(piece)
+        if digest != f"sha256:{found.hexdigest()}":
+            message = f"the registry {self.host} sent something else than {digest}"
+            raise RegistryUnreachableError(message, advice="It is tried again.")
+        return True
 
     async def has(self, repository: str, digest: str) -> bool:
         """Whether a blob is there."""

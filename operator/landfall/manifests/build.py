@@ -23,7 +23,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BuilderPod:
-    """What differs from build to build. Sizes are quantities of Kubernetes; `authorities` is PEM of further certificate authorities."""
+    """What differs from build to build. `uploaded`: the sources are in the registry, which `fetch` then opens. Sizes are quantities of Kubernetes; `authorities` is PEM of further certificate authorities."""
 
     name: str
     release: Object
@@ -35,6 +35,7 @@ class BuilderPod:
     disk: str
     token: tuple[str, str] | None = None
     registry_secret: str = ""
+    uploaded: bool = False
     authorities: str = ""
     cache: str = ""
     env: Sequence[Variable] = ()
@@ -140,6 +141,8 @@ def _fetch(pod: BuilderPod) -> Object:
     ]
     if pod.token:
         mounts.append(_mount("git", "/etc/landfall/git"))
+    if pod.uploaded and pod.registry_secret:
+        mounts.append(_mount("registry", "/etc/landfall/registry"))
     return {**_container(pod, "fetch", pod.image, mounts, _trust(pod), "512Mi"), "args": ["worker", "fetch"]}
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -24,7 +23,7 @@ from landfall.builds.handoff import APP, Places, is_free, put, read
 from landfall.builds.layers import Packed
 from landfall.builds.plan import BuildPlan, Layer
 from landfall.builds.push import Target, known_dependencies, pushed
-from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, credentials
+from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.redact import redacted
 from landfall.worker.reporter import Reporter
 
@@ -138,8 +137,7 @@ class Builder:
         raise BuildError(message, advice="Name one in the chart's builds.images.")
 
     def _target(self, session: aiohttp.ClientSession, image: RunImage) -> Target:
-        file = self._root / "registry" / ".dockerconfigjson"
-        config = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        config = configured(self._root / "registry")
         to, base = Reference.of(self._task.repository), Reference.of(image.image)
         registry = Registry(session, to.host, insecure=self._task.insecure, identity=credentials(config, to.host))
         same = base.host == to.host

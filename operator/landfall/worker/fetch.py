@@ -13,14 +13,17 @@ from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
+import aiohttp
+
 from landfall.api.report import BuildTask, Task
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.found import Undetected
 from landfall.builds.errors import BuildError
-from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, tarball
+from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, place, tarball
 from landfall.builds.folder import Folder
 from landfall.builds.handoff import APP, Places, put, put_text
 from landfall.builds.plan import BuildPlan, Wishes, planned
+from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
 
@@ -40,7 +43,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
     token = token_file.read_text(encoding="utf-8").strip() if task.token_key and token_file.exists() else ""
     began = time.monotonic()
     try:
-        asyncio.run(_fetched(task, token, scratch, app))
+        asyncio.run(_fetched(task, token, root, scratch, app))
         plan, key = _planned(task, app)
     except BuildError as error:
         message = redacted(f"{error.message}. {error.advice}".strip(), token)
@@ -57,17 +60,33 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
     return 0
 
 
-async def _fetched(task: BuildTask, token: str, scratch: Path, app: Path) -> None:
+async def _fetched(task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> None:
+    source = task.spec.source
     for attempt in range(1, _TRIES + 1):
         try:
-            await fetched(_archive(task, token), scratch, app, task.spec.path)
-        except SourceUnreachableError:
+            if source and source.zip and source.zip.artifact:
+                await _uploaded(task, source.zip.artifact, root, scratch, app)
+            else:
+                await fetched(_archive(task, token), scratch, app, task.spec.path)
+        except (SourceUnreachableError, RegistryUnreachableError):
             if attempt == _TRIES:
                 raise
             await asyncio.sleep(_PAUSE_SECONDS * attempt)
             _emptied(app)
         else:
             return
+
+
+async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
+    """An archive that somebody put into the registry."""
+    where, file = Reference.of(task.uploads), scratch / "archive"
+    async with aiohttp.ClientSession() as session:
+        identity = credentials(configured(root / "registry"), where.host)
+        registry = Registry(session, where.host, insecure=task.insecure, identity=identity)
+        if not await registry.download(where.repository, digest, file):
+            message = f"there is no archive {digest} in {task.uploads}"
+            raise SourceError(message, advice="Upload it again, or correct source.zip.artifact.")
+    place(file, app, task.spec.path)
 
 
 def _emptied(folder: Path) -> None:
