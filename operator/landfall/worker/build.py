@@ -244,5 +244,5 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
 
 
 def _told(error: BuildError) -> str:
-    parts = [f"{error.message}.", error.advice, f"Its last lines:\n{error.log}" if error.log else ""]
+    parts = [f"{error.message.rstrip('.')}.", error.advice, f"Its last lines:\n{error.log}" if error.log else ""]
     return " ".join(p for p in parts if p)[:3500]

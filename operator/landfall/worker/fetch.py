@@ -46,7 +46,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         asyncio.run(_fetched(task, token, root, scratch, app))
         plan, key = _planned(task, app)
     except BuildError as error:
-        message = redacted(f"{error.message}. {error.advice}".strip(), token)
+        message = redacted(f"{error.message.rstrip('.')}. {error.advice}".strip(), token)
         put(where.failed, {"reason": error.reason, "message": message, "transient": error.transient})
         return 0
     except OSError as error:
