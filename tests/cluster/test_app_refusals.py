@@ -184,11 +184,11 @@ def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -
         "spec": {"hard": {"count/pods": "1"}},
     }
     place.apply(quota)
-    moody.patch(env=[{"name": "MOOD", "value": "fine"}])
+    moody.patch(env=[{"name": "MOOD", "value": "fine"}], rollout={"progressDeadlineSeconds": 10})
     assert "exceeded quota" in moody.until("QuotaExceeded", 60)
     moody.serves("mood: well")
     place.cluster.kubectl("delete", "resourcequota", "-n", name, "few")
-    moody.patch(env=None)
+    moody.patch(env=None, rollout={"progressDeadlineSeconds": None})
     moody.until("Live", 60)
 
 
