@@ -22,7 +22,13 @@ _ENTRY = {
     "app-react-vite": "index.html",
     "app-nextjs": "app/page.jsx",
 }
-_BACK = 10
+_TEXT = {
+    "app-node-express": "version 1",
+    "app-python-fastapi": '"version":"1"',
+    "app-react-vite": "version 1",
+    "app-nextjs": "version",
+}
+_BACK, _BACK_COLD = 10, 5
 _MEBI = 1 << 20
 
 
@@ -39,7 +45,7 @@ def _brought(place: Place, example: str) -> str:
     pushed(place, example)
     began = time.monotonic()
     app = applied(place, name, example)
-    first = _answers(app, began, "version 1" if example != "app-nextjs" else "version")
+    first = _answers(app, began, _TEXT[example])
     release = app.until_live(f"{app.name}-1")
     entry = _ENTRY[example]
     files = sources(EXAMPLES / example / "app")
@@ -84,9 +90,9 @@ def _back(place: Place) -> dict[str, float]:
     pushed(place, example, "feat: second", server_js=server.replace("version 1", "version 2"))
     app.until_live("greetings-2")
     warm, cold = [], []
-    for found, seconds in ((warm, 600), (cold, 0)):
+    for found, seconds, times in ((warm, 600, _BACK), (cold, 0, _BACK_COLD)):
         app.patch(rollout={"keepWarmSeconds": seconds})
-        for number in range(_BACK):
+        for number in range(times):
             goal = number % 2 + 1
             _rested(place, app, cold=seconds == 0)
             found.append(_until(app, {"rollbackTo": {"revision": goal}}, f"version {goal}"))
@@ -94,7 +100,7 @@ def _back(place: Place) -> dict[str, float]:
     peer = _undone(place, name, image)
     medians = {"warm": statistics.median(warm), "cold": statistics.median(cold), "peer": statistics.median(peer)}
     most = {"warm_most": max(warm), "cold_most": max(cold), "peer_most": max(peer)}
-    return {**medians, **most, "ratio": medians["peer"] / medians["warm"], "times": _BACK}
+    return {**medians, **most, "ratio": medians["peer"] / medians["warm"], "times": _BACK, "fewer": _BACK_COLD}
 
 
 def _rested(place: Place, app: App, *, cold: bool) -> None:
@@ -158,7 +164,7 @@ def _undone(place: Place, name: str, image: dict[int, str]) -> list[float]:
     kubectl("patch", "deployment.apps", "-n", name, "peer", "--type=json", "-p", json.dumps(change))
     kubectl("rollout", "status", "-n", name, "deployment.apps/peer", "--timeout=60s")
     address, found = App(place, name, "peer").address(), []
-    for number in range(_BACK):
+    for number in range(_BACK_COLD):
         time.sleep(2)
         kubectl("rollout", "undo", "-n", name, "deployment.apps/peer")
         found.append(_asked(address, f"version {number % 2 + 1}"))
@@ -176,7 +182,7 @@ the spec to another commit, which changes no package, to the moment when that is
 |---|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-Going back, from the patch of the spec to the first answer of the other release, {times} times each, two pods: **warm {warm:.2f} s** (at most {warm_most:.2f}), **cold {cold:.2f} s** (at most {cold_most:.2f}). Kubernetes' own
+Going back, from the patch of the spec to the first answer of the other release, {times} times warm, {fewer} times each of the others, two pods: **warm {warm:.2f} s** (at most {warm_most:.2f}), **cold {cold:.2f} s** (at most {cold_most:.2f}). Kubernetes' own
 `rollout undo` between the same images, beside it: {peer:.2f} s (at most {peer_most:.2f}), {ratio:.1f} times as long as warm; and until its rollout is done, both versions answer.
 """
 

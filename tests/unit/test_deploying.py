@@ -82,6 +82,21 @@ def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
     assert world.workloads["shop-2"].wanted == 0
 
 
+def test_a_kubelet_may_get_over_what_it_stumbles_on() -> None:
+    world = live()
+    world.commit = "2" * 40
+    for _ in range(3):
+        world.turn()
+        world.build_ends("good")
+    world.workloads["shop-2"].ails = ("ContainerRefused", "failed to sync secret cache")
+    world.turn()
+    assert not world.releases["shop-2"].status.failure
+    for _ in range(8):
+        world.now += timedelta(seconds=5)
+        decision = world.turn()
+    assert decision.ready == ("False", "ContainerRefused"), "and if it does not, that is told"
+
+
 def test_a_release_that_dies_while_it_is_observed_is_left_by_itself() -> None:
     world = live()
     world.commit = "2" * 40

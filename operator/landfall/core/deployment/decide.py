@@ -20,7 +20,8 @@ _NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
 _ATTEMPTS = 5
 _SOON, _AGAIN = 0.05, 15.0
 _COMING = frozenset({"DatabaseComing", "DatabaseUnreachable", "RateLimited"})
-GRAVE = frozenset({"CrashLoop", "ImagePullFailed", "ContainerRefused"})
+# What a kubelet may get over by itself within a moment: a registry that hiccups, a Secret that it has not seen yet.
+_STUBBORN, _PATIENCE_SECONDS = frozenset({"ImagePullFailed", "ContainerRefused"}), 30
 
 
 def decide(seen: Observed) -> Decision:
@@ -260,7 +261,7 @@ def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, 
     going_back = seen.live and seen.live.status.failure and seen.previous and seen.previous.name == at.name
     if not going_back:  # what served before is not judged
         healthy, whole = at.spec.runtime.health_check.timeout_seconds, _rollout(seen).progress_deadline_seconds
-        if problem and problem[0] in GRAVE:
+        if problem and (problem[0] == "CrashLoop" or (problem[0] in _STUBBORN and spent > _PATIENCE_SECONDS)):
             return _failing(at, *problem)
         if running.running_seconds > healthy or spent > whole:
             why, message = problem or ("Unhealthy", "its pods were not ready in time")
