@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-matching bench-operator bench-workers generate verify lock clean
+.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo images cluster cluster-down bench bench-control bench-matching bench-operator bench-workers generate verify lock clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -82,9 +82,6 @@ cluster-down: $(VENV)/.run ## end it, and leave nothing behind
 
 bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
-
-bench-apps: setup ## the four examples from apply to live, and back; adds to docs/benchmarks.md
-	$(BIN)/python -m tests.bench.apps
 
 bench-control: setup ## how soon a run pauses, and how well its end is foreseen; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.control
