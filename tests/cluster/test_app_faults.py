@@ -106,7 +106,7 @@ _LOOK = """id -u
 ls /var/run/secrets /var/run/landfall /etc/landfall
 tr '\\0' '\\n' < /proc/1/environ | grep -i -E 'token|secret|password'
 grep -r -l s3cret-push / -s --exclude-dir=proc --exclude-dir=sys
-touch /usr/x /work/meta/x /work/go/x
+touch /usr/x /handoff/meta/x /handoff/go/x
 python3 -c "import urllib.request as u; print(u.urlopen('http://169.254.169.254/', timeout=2).status)" 2>&1 | tail -1
 python3 -c "import urllib.request as u; print(u.urlopen('https://kubernetes.default.svc/api/v1/secrets', timeout=2).status)" 2>&1 | tail -1
 echo looked around

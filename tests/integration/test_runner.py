@@ -21,7 +21,7 @@ def _ran(folder: Path, install: list[str], build: list[str], word: dict[str, Any
     places = Places(folder)
     put(places.plan, {"install": install, "build": build})
     put(places.go, word)
-    env = {**os.environ, "LANDFALL_WORK": str(folder), "LANDFALL_APP": str(folder / "app")}
+    env = {**os.environ, "LANDFALL_HANDOFF": str(folder), "LANDFALL_APP": str(folder / "app")}
     subprocess.run([sys.executable, "-I", runner.__file__], env=env, check=True, timeout=60, stdout=subprocess.DEVNULL)
     assert is_free(places.lock)
     return dict(json.loads(places.result.read_text())) if places.result.exists() else {}

@@ -10,6 +10,7 @@ import json
 import random
 import string
 import threading
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Self
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 from tests.support.quiet import QuietServer
 
 
-class Served:
+class Served(ABC):
     """A server on loopback that answers by `answer`. `limited` and `lost` count what is still to go wrong."""
 
     def __init__(self) -> None:
@@ -43,9 +44,9 @@ class Served:
         self._server.server_close()
         self._thread.join(10)
 
+    @abstractmethod
     def answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, object]:
         """Status and body."""
-        raise NotImplementedError
 
 
 class _Handler(BaseHTTPRequestHandler):

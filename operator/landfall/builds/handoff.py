@@ -21,7 +21,7 @@ APP = Path("/app")
 class Places:
     """Where the files are. The folders are volumes: who may write to which is up to the pod."""
 
-    root: Path = Path("/work")
+    root: Path = Path("/handoff")
 
     @property
     def plan(self) -> Path:

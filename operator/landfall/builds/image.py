@@ -19,7 +19,7 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())  # as images name it
 Document = dict[str, Any]
 
 
@@ -95,7 +95,7 @@ def _configured(base: Document, layers: Sequence[Packed], running: Running) -> D
     history = [*base.get("history", []), *({"created": _CREATED, "created_by": f"landfall: {p.name}"} for p in layers)]
     return {
         "created": _CREATED,
-        "architecture": base.get("architecture", _MACHINES.get(platform.machine(), platform.machine())),
+        "architecture": base.get("architecture", MACHINE),
         "os": "linux",
         "config": {k: v for k, v in config.items() if v is not None},
         "rootfs": {"type": "layers", "diff_ids": rootfs},

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from landfall.builds import image, layers
@@ -76,9 +76,7 @@ def _other_runtime(plan: BuildPlan) -> str:
 
 
 def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed:
-    layer = plan.layers[number]
-    present = tuple(p for p in layer.include if (work / p).exists() or (work / p).is_symlink())
-    packed = layers.packed(work, replace(layer, include=present or layer.include), "/app", out / "layer.tmp")
+    packed = layers.packed(work, plan.layers[number], "/app", out / "layer.tmp")
     (out / "layer.tmp").rename(image.blob_of(out, packed.digest))
     return packed
 

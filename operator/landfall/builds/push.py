@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from landfall.builds import layers
 from landfall.builds.errors import BuildError
 from landfall.builds.image import LAYER, MANIFEST, Document, Running, assembled, described
 from landfall.builds.layers import Packed
-from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.plan import BuildPlan
 from landfall.builds.registry import Reference, Registry
 
 _DIFF_ID, _FILES = "landfall.dev/diff-id", "landfall.dev/files"
@@ -62,7 +62,7 @@ async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
                 made.append(known)
                 continue
             file = scratch / f"layer-{number}"
-            packed = await asyncio.to_thread(layers.packed, root, _present(root, layer), "/app", file)
+            packed = await asyncio.to_thread(layers.packed, root, layer, "/app", file)
             made.append(packed)
             sending.append(asyncio.create_task(registry.put_blob(repository, packed.digest, file, packed.size)))
         sent = sum(await asyncio.gather(*sending))
@@ -84,11 +84,6 @@ async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
         await _remember(registry, repository, key, made)
     octets = sum(int(one["size"]) for one in json.loads(manifest)["layers"])
     return Pushed(digest, octets, sent)
-
-
-def _present(root: Path, layer: Layer) -> Layer:
-    there = tuple(p for p in layer.include if (root / p).exists() or (root / p).is_symlink())
-    return replace(layer, include=there or layer.include)
 
 
 async def _below(target: Target) -> Document:

@@ -21,7 +21,7 @@ from urllib.parse import urlencode, urljoin
 import aiohttp
 
 from landfall.builds.errors import BuildError
-from landfall.builds.image import MANIFEST
+from landfall.builds.image import MACHINE, MANIFEST
 
 _TYPES = (
     MANIFEST,
@@ -108,7 +108,7 @@ class Registry:
             digest = answer.headers.get("Docker-Content-Digest", which)
         if "manifests" in told:
             chosen = next(
-                (m for m in told["manifests"] if m.get("platform", {}).get("architecture") == "amd64"), told["manifests"][0]
+                (m for m in told["manifests"] if m.get("platform", {}).get("architecture") == MACHINE), told["manifests"][0]
             )
             return await self.manifest(repository, chosen["digest"])
         return told, digest

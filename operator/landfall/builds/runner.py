@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-ROOT = Path(os.environ.get("LANDFALL_WORK", "/work"))
+ROOT = Path(os.environ.get("LANDFALL_HANDOFF", "/handoff"))
 APP = os.environ.get("LANDFALL_APP", "/app")
 LAST_LINES = 40
 MOST_LOG = 32 * 1024 * 1024

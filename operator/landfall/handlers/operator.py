@@ -199,15 +199,14 @@ class Operator:
             return None
         self._known.add(key)
         again = await self._loops[key.kind](self._hands, raw)
-        if key.kind in {"Connection", "Deployment"} and "deletionTimestamp" not in raw["metadata"]:
+        if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
 
-    def _wake_users(self, used: Key) -> None:
-        """A Connection or Deployment that appeared or changed may be what another one waits for; looking costs a few reads."""
-        users = {"Migration", "Deployment"} if used.kind == "Connection" else {"Migration"}
+    def _wake_users(self, connected: Key) -> None:
+        """A Connection that appeared or changed may be what a Migration or Deployment waits for; looking costs a few reads."""
         for key in self._known:
-            if key.kind in users and key.namespace == used.namespace:
+            if key.kind in {"Migration", "Deployment"} and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
     async def _watch(self, kind: str) -> None:

@@ -15,9 +15,10 @@ from landfall.api.deployment import Variable
 from landfall.api.report import Task
 from landfall.manifests.job import AUDIENCE, LABEL_ATTEMPT, LABEL_KIND, LABEL_OWNER, LABEL_VERB
 from landfall.manifests.run import owner
+from landfall.manifests.workload import variable
 
 _KEPT_SECONDS = 86_400
-APP, WORK = "/app", "/work"
+APP, HANDOFF = "/app", "/handoff"
 Object = dict[str, Any]
 
 
@@ -136,7 +137,7 @@ def _fetch(pod: BuilderPod) -> Object:
     mounts = [
         _mount("task", "/etc/landfall/task"),
         _mount("app", APP, writable=True),
-        _mount("meta", f"{WORK}/meta", writable=True),
+        _mount("meta", f"{HANDOFF}/meta", writable=True),
         _mount("fetch-tmp", "/tmp", writable=True),  # noqa: S108  the container's own
     ]
     if pod.token:
@@ -149,15 +150,16 @@ def _fetch(pod: BuilderPod) -> Object:
 def _build(pod: BuilderPod) -> Object:
     mounts = [
         _mount("app", APP, writable=True),
-        _mount("meta", f"{WORK}/meta"),
-        _mount("go", f"{WORK}/go"),
-        _mount("out", f"{WORK}/out", writable=True),
+        _mount("meta", f"{HANDOFF}/meta"),
+        _mount("go", f"{HANDOFF}/go"),
+        _mount("out", f"{HANDOFF}/out", writable=True),
         _mount("home", "/home/build", writable=True),
         _mount("build-tmp", "/tmp", writable=True),  # noqa: S108  the container's own
     ]
-    env = [*_trust(pod), *({"name": k, "value": v} for k, v in pod.settings), *(_variable(v) for v in pod.env)]
+    env = [*_trust(pod), *({"name": k, "value": v} for k, v in pod.settings), *(variable(v) for v in pod.env)]
     # It waits for the program that runs the commands, which comes with the sources: the images of builder and operator need not match.
-    waits = "while [ ! -e /work/meta/runner.py ]; do [ -e /work/meta/failed.json ] && exit 0; sleep 0.02; done; exec python3 -I /work/meta/runner.py"
+    meta = f"{HANDOFF}/meta"
+    waits = f"while [ ! -e {meta}/runner.py ]; do [ -e {meta}/failed.json ] && exit 0; sleep 0.02; done; exec python3 -I {meta}/runner.py"
     return {**_container(pod, "build", pod.builder, mounts, env, pod.memory), "command": ["/bin/sh", "-c", waits]}
 
 
@@ -166,9 +168,9 @@ def _worker(pod: BuilderPod) -> Object:
         _mount("task", "/etc/landfall/task"),
         _mount("token", "/var/run/landfall"),
         _mount("app", APP),
-        _mount("meta", f"{WORK}/meta"),
-        _mount("out", f"{WORK}/out"),
-        _mount("go", f"{WORK}/go", writable=True),
+        _mount("meta", f"{HANDOFF}/meta"),
+        _mount("out", f"{HANDOFF}/out"),
+        _mount("go", f"{HANDOFF}/go", writable=True),
         _mount("layers", "/tmp", writable=True),  # noqa: S108  the container's own
     ]
     if pod.registry_secret:
@@ -182,9 +184,3 @@ def _trust(pod: BuilderPod) -> list[Object]:
         return []
     names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "npm_config_cafile", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")
     return [{"name": name, "value": "/etc/landfall/ca/ca.crt"} for name in names]
-
-
-def _variable(variable: Variable) -> Object:
-    if variable.value_from is None:
-        return {"name": variable.name, "value": variable.value or ""}
-    return {"name": variable.name, "valueFrom": variable.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}

@@ -11,6 +11,7 @@ from typing import Any
 
 from landfall.api.fields import API_VERSION
 from landfall.api.release import ReleaseSpec
+from landfall.core.deployment.wanted import release_name
 from landfall.manifests.run import owner
 
 LABEL_DEPLOYMENT = "landfall.dev/deployment"
@@ -24,7 +25,7 @@ def release(deployment: Object, spec: ReleaseSpec) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "Release",
-        "metadata": {**_owned(deployment), "name": f"{metadata['name']}-{spec.revision}"},
+        "metadata": {**_owned(deployment), "name": release_name(metadata["name"], spec.revision)},
         "spec": spec.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 

@@ -105,7 +105,7 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
         "image": image,
         "imagePullPolicy": "IfNotPresent",
         "ports": [{"name": _PORT, "containerPort": port}],
-        "env": [{"name": "PORT", "value": str(port)}, *(_live(v) for v in spec.live_env)],
+        "env": [{"name": "PORT", "value": str(port)}, *(variable(v) for v in spec.live_env)],
         **({"envFrom": [{"secretRef": {"name": spec.environment}}]} if spec.environment else {}),
         "lifecycle": {"preStop": {"sleep": {"seconds": _STILL_SERVES_SECONDS}}},
         "startupProbe": {**probe, "periodSeconds": 1, "failureThreshold": check.timeout_seconds + _JUDGED_SECONDS},
@@ -127,7 +127,8 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
     }
 
 
-def _live(variable: Variable) -> Object:
-    if variable.value_from is None:
-        return {"name": variable.name, "value": variable.value or ""}  # with $(NAMES) of those before it
-    return {"name": variable.name, "valueFrom": variable.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}
+def variable(one: Variable) -> Object:
+    """A variable of a container: a value, in which the kubelet replaces $(NAMES) of those before it, or a reference."""
+    if one.value_from is None:
+        return {"name": one.name, "value": one.value or ""}
+    return {"name": one.name, "valueFrom": one.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}

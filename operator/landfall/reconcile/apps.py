@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landfall.api.deployment import Deployment, DeploymentSpec
+from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
 from landfall.core.migration.app import AppSeen
 from landfall.kube.client import Object
@@ -37,5 +37,4 @@ async def seen(hands: Hands, migration: Migration) -> AppSeen | None:
 async def make(hands: Hands, migration: Object, name: str) -> None:
     """Create it as the template says; one that is there is left as it is."""
     template = migration["spec"]["app"]["template"]
-    DeploymentSpec.model_validate(template)
     await hands.created("Deployment", deployment(migration, name, template))

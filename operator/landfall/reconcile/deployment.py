@@ -41,7 +41,7 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
     await _tell_releases(look, seen, decision.act)
     await hands.report(raw, seen, decision, _status(look, seen, decision.act))
     if decision.act is None:
-        await saying.said(hands, look.namespace, seen, look.releases, str(_status(look, seen, None)["url"]))
+        await saying.said(hands, look.namespace, seen, look.releases, _url(look, seen))
     for job in look.taken:
         hands.reports.forget(look.namespace, job)
     follows = seen.deployment and seen.deployment.spec.source.github and not seen.deployment.spec.source.github.commit
@@ -117,9 +117,6 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
     running = seen.workloads.get(served.workload) if served else None
     asked = {r.spec.trigger.removeprefix("request ") for r in seen.releases if r.spec.trigger.startswith("request ")}
     request = seen.request.id if seen.request and seen.request.id in asked else (before.last_handled_request if before else "")
-    scheme = "https" if spec.route and spec.route.tls else "http"
-    mine = spec.route is not None and not seen.claimed_by
-    address = f"{scheme}://{spec.route.domain}" if spec.route and mine else f"http://{look.name}.{look.namespace}.svc"
     highest = max((r.spec.revision for r in seen.releases), default=0)
     return {
         "commit": live.spec.commit if live else "",
@@ -131,10 +128,18 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
         "resolved": _resolved(seen),
         "replicas": running.ready if running else 0,
         "selector": f"{LABEL_WORKLOAD}={served.workload}" if served else "",
-        "url": address if live else "",
-        "domain": spec.route.domain if spec.route and mine else "",
+        "url": _url(look, seen) if live else "",
+        "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
         "lastHandledRequest": request,
     }
+
+
+def _url(look: Look, seen: Observed) -> str:
+    """Where the app is reached: at its domain, where that is its own."""
+    route = look.deployment.spec.route
+    if route is None or seen.claimed_by:
+        return f"http://{look.name}.{look.namespace}.svc"
+    return f"{'https' if route.tls else 'http'}://{route.domain}"
 
 
 def _resolved(seen: Observed) -> dict[str, Any] | None:
