@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help setup setup-run setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo images cluster cluster-down bench bench-control bench-matching bench-operator bench-workers generate verify lock clean
+.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -30,7 +30,9 @@ setup-servers: ## Debian's MariaDB and PostgreSQL 15, where they are missing
 	@tests/support/packages.sh servers
 setup-peers: ## the movers that `make bench` compares with
 	@tests/support/packages.sh peers
-setup: setup-servers $(VENV)/.dev ## everything that the tests need
+setup-browser: ## Debian's Chromium, which the tests look at the gateway's page with
+	@tests/support/packages.sh browser
+setup: setup-servers setup-browser $(VENV)/.dev ## everything that the tests need
 
 fmt: $(VENV)/.check ## format the code
 	$(BIN)/ruff format .
@@ -52,18 +54,35 @@ generate: $(VENV)/.run ## write everything that is generated
 verify: $(VENV)/.run ## fail where something generated is out of date
 	$(BIN)/python -m tests.support.generate --check
 
+audit: $(VENV)/.check ## hold what the image is made of against the known vulnerabilities; fails, too, where nobody can say
+	$(BIN)/python -m tests.support.audit --strict
+
 check: lint types imports verify ## all that needs nothing outside Python
+	$(BIN)/python -m tests.support.audit
 	$(BIN)/pytest -q tests/unit
 
 test: setup ## everything, on servers that the tests start themselves
-	$(MAKE) --no-print-directory check
-	$(MAKE) --no-print-directory -j2 --output-sync=target test-databases test-cluster  # side by side: most of both is waiting
+	$(MAKE) --no-print-directory check docs
+	$(BIN)/python -m tests.cluster everything --durations=15
 
 test-databases: setup ## the engine, on real databases
 	$(BIN)/pytest -q tests/integration
 
 test-cluster: setup ## everything in a real cluster
-	$(BIN)/pytest -q tests/cluster
+	$(BIN)/python -m tests.cluster test --durations=15
+
+campaign: setup ## every change of every field, and every fault in every life, in a real cluster: some two hours
+	$(BIN)/python -m tests.cluster.campaign
+
+docs: $(VENV)/.dev ## the documentation as a site, in docs/_site
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_site
+
+soak: setup ## two hours of Migrations and Deployments that come and go, with the operator killed every minute
+	$(BIN)/python -m tests.cluster.soak
+
+pictures: setup ## the gateway's page and a session at a terminal, as the tests see them, for docs/images
+	mkdir -p docs/images
+	LANDFALL_PICTURES=1 $(BIN)/pytest -q tests/cluster/test_page.py tests/cluster/test_cli.py
 
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
 	$(BIN)/python -m examples.tour
@@ -80,11 +99,19 @@ cluster: $(VENV)/.dev ## a Kubernetes cluster of one node on this machine
 cluster-down: $(VENV)/.run ## end it, and leave nothing behind
 	$(BIN)/python -m tests.cluster down
 
-bench: setup setup-peers ## against pgloader and pgcopydb; writes docs/benchmarks.md
+bench: setup setup-peers ## against pgloader and pgcopydb, apps to their first answer and back, and the gateway; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.apps
+	$(BIN)/python -m tests.bench.gateway
 
 bench-control: setup ## how soon a run pauses, and how well its end is foreseen; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.control
+
+bench-apps: setup ## from `kubectl apply` to the first answer, and the way back, in a cluster on this machine; adds to docs/benchmarks.md
+	$(BIN)/python -m tests.bench.apps
+
+bench-gateway: setup ## how soon the gateway answers, and followers of a log hear, in a cluster on this machine; adds to docs/benchmarks.md
+	$(BIN)/python -m tests.bench.gateway
 
 bench-matching: $(VENV)/.dev ## how well existing tables are matched, on generated schemas; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench.matching
@@ -98,8 +125,8 @@ bench-workers: setup ## one table shared by several workers, with both databases
 lock: ## pin requirements again (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate pyproject.toml --group try -o requirements/run.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/run.txt pyproject.toml --group try --group check --extra operator -o requirements/check.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/check.txt pyproject.toml --extra mysql --group try --group check --extra operator -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/check.txt pyproject.toml --extra mysql --group try --group check --group fuzz --group browser --group docs --group image --extra operator -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -c requirements/dev.txt pyproject.toml --extra mysql --extra operator -o requirements/operator.txt
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) docs/_site .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -22,6 +22,14 @@ def main() -> None:
         from landfall.intake.server import Intake  # noqa: PLC0415
 
         sys.exit(operator(lambda *parts: Intake(*parts).application()))
+    if role == "leave":
+        from landfall.reconcile.leaving import main as leave  # noqa: PLC0415
+
+        sys.exit(leave())
+    if role == "gateway":
+        from landfall.gateway.main import main as gateway  # noqa: PLC0415
+
+        sys.exit(gateway())
     if role == "journal":
         from landfall.journal.show import main as journal  # noqa: PLC0415
 

@@ -10,7 +10,6 @@ import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from landfall.api.connection import DEFAULT_PORTS, Connection
 from landfall.api.fields import SecretKey
@@ -30,6 +29,7 @@ from landfall.engine.options import (
     TableDecision,
     TlsMode,
 )
+from landfall.kit import addresses
 
 _ENGINES = {"Supabase": "PostgreSQL"}
 
@@ -134,18 +134,25 @@ def endpoint(name: str, ends: Ends, side: str) -> Endpoint:
         absolute = path if path.is_absolute() else ends.folders[name] / path
         return Endpoint(engine, path=str(absolute.resolve()))
     secret = ends.secrets(spec.secret_ref.name, side) if spec.secret_ref else {}
-    parts = _from_url(secret["url"]) if "url" in secret else {}
-    host = spec.host or parts.get("host") or ""
+    try:
+        parts = addresses.split(secret["url"]) if "url" in secret else addresses.NONE
+        host = spec.host or parts.host
+        if not host.startswith("/"):
+            addresses.checked(host)
+    except addresses.AddressError as error:
+        where = "host" if spec.host else "its Secret's url"
+        message = f"{side}: Connection {name}, {where}: {error}"
+        raise SpecError(message, advice="Correct it.") from error
     if not host:
         message = f"{side}: Connection {name} has no host, and neither has its Secret's url"
         raise SpecError(message)
     return Endpoint(
         engine=engine,
         host=host,
-        port=spec.port or int(parts.get("port") or DEFAULT_PORTS.get(spec.type, 0)),
-        database=spec.database or parts.get("database") or "",
-        username=secret.get("username") or parts.get("username") or "",
-        password=secret.get("password") or parts.get("password") or "",
+        port=spec.port or parts.port or DEFAULT_PORTS.get(spec.type, 0),
+        database=spec.database or parts.path.lstrip("/"),
+        username=secret.get("username") or parts.username,
+        password=secret.get("password") or parts.password,
         tls=TlsMode(spec.tls.mode),
         ca=_authority(ends, spec.tls.ca_secret_ref, side),
     )
@@ -160,17 +167,6 @@ def _authority(ends: Ends, reference: SecretKey | None, side: str) -> str:
         message = f"{side}: Secret {reference.name} has no key {key}"
         raise SpecError(message, advice="It holds the PEM of the certificate authority.")
     return data[key]
-
-
-def _from_url(url: str) -> dict[str, str]:
-    parts = urlsplit(url)
-    return {
-        "host": parts.hostname or "",
-        "port": str(parts.port or ""),
-        "database": unquote(parts.path.lstrip("/")),
-        "username": unquote(parts.username or ""),
-        "password": unquote(parts.password or ""),
-    }
 
 
 def closest(word: str, known: Iterable[str]) -> str:

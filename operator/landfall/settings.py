@@ -29,6 +29,7 @@ def _builds(environment: Mapping[str, str]) -> BuildSettings:
         disk=str(told.get("disk") or least.disk),
         timeout_seconds=int(told.get("timeoutSeconds") or least.timeout_seconds),
         github=str(told.get("github") or least.github).rstrip("/"),
+        private_hosts=tuple(str(host) for host in told.get("privateHosts") or ()),
         follow_seconds=int(told.get("followSeconds") or least.follow_seconds),
     )
 
@@ -48,6 +49,7 @@ class Settings:
     builds: BuildSettings = field(default_factory=BuildSettings)
     supabase: str = SUPABASE
     webhook_secret: str = ""
+    gateway: str = ""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -64,4 +66,5 @@ class Settings:
             builds=_builds(environment),
             supabase=environment.get("LANDFALL_SUPABASE_URL", "") or SUPABASE,
             webhook_secret=environment.get("LANDFALL_WEBHOOK_SECRET", ""),
+            gateway=environment.get("LANDFALL_GATEWAY", ""),
         )

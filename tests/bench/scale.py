@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,10 @@ _PORT = 18081
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def _migration(number: int) -> dict[str, Any]:
+def migration(number: int, namespace: str = _SPACE) -> dict[str, Any]:
+    """One of many."""
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
-    metadata = {"name": f"done-{number:05d}", "namespace": _SPACE, "finalizers": ["landfall.dev/cleanup"]}
+    metadata = {"name": f"done-{number:05d}", "namespace": namespace, "finalizers": ["landfall.dev/cleanup"]}
     return {"apiVersion": API_VERSION, "kind": "Migration", "metadata": metadata, "spec": {"data": data}}
 
 
@@ -52,14 +54,20 @@ async def _filled(kube: Kube, wanted: int) -> None:
     if there > wanted:
         message = f"there are {there} Migrations already; run `make cluster-down` first"
         raise SystemExit(message)
+    await done(kube, range(there, wanted))
+
+
+async def done(kube: Kube, numbers: Iterable[int], namespace: str = _SPACE, **more: object) -> None:
+    """Make Migrations that are done, with more in their status."""
     gate = asyncio.Semaphore(20)
 
     async def one(number: int) -> None:
         async with gate:
-            made = await kube.create("Migration", _migration(number))
-            await kube.replace_status("Migration", {**made, "status": _status(made["metadata"]["generation"])})
+            made = await kube.create("Migration", migration(number, namespace))
+            status = _status(made["metadata"]["generation"]) | more
+            await kube.replace_status("Migration", {**made, "status": status})
 
-    await asyncio.gather(*(one(n) for n in range(there, wanted)))
+    await asyncio.gather(*(one(number) for number in numbers))
 
 
 def _observed() -> int:
@@ -114,7 +122,7 @@ async def _measured(kube: Kube, cluster: machine.Cluster, count: int) -> str:
             await asyncio.sleep(0.1)
         observed = time.monotonic() - started
         quiet = await _quiet(process.pid)
-        fresh = _migration(99_999)
+        fresh = migration(99_999)
         fresh["metadata"] = {"name": f"new-{os.getpid()}-{count}", "namespace": _SPACE}
         asked = time.monotonic()
         await kube.create("Migration", fresh)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from functools import cached_property
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,16 @@ import yaml
 
 from tests.cluster import machine
 from tests.cluster.authority import ADDRESS
-from tests.cluster.install import GITHUB_PORT, NAMESPACE, install
+from tests.cluster.install import GITHUB_PORT, INSTALLED, NAMESPACE, install
 from tests.cluster.machine import Cluster
+from tests.cluster.reading import Reader
+from tests.cluster.secrecy import Secrecy
 from tests.support.github import GitHub
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
+MIDWAY_ROWS = 60_000
+_MIDWAY = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
+PATIENCE = 5  # a wait ends only what is hopeless: a machine that is busy otherwise takes its time
 PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
 Object = dict[str, Any]
 
@@ -29,12 +36,20 @@ Object = dict[str, Any]
 class Place:
     """The cluster with everything in it, as a test uses it."""
 
-    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, github: GitHub, builds: Object) -> None:
+    def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, builds: Object, ends: contextlib.ExitStack) -> None:
         self.cluster = cluster
-        self.github = github
+        self._reader = Reader(cluster.kubeconfig)
+        self._ends = ends
+        self.secrecy = Secrecy(self._reader)
         self.builds = builds
         self.pg = pg
         self.maria = maria
+        self.namespaces: list[str] = []
+
+    @cached_property
+    def github(self) -> GitHub:
+        """GitHub, as the operator is told to reach it; only one part of the tests may use it at a time."""
+        return self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
 
     def apply(self, *documents: Object) -> None:
         """Kubectl apply."""
@@ -42,20 +57,15 @@ class Place:
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
-        return dict(
-            json.loads(
-                self.cluster.kubectl("get", kind, "-n", namespace, name, "-o", "json", "--show-managed-fields", check=False)
-                or "{}"
-            )
-        )
+        return self._reader.get(kind, namespace, name)
 
     def listed(self, kind: str, namespace: str) -> list[Object]:
         """Objects of a namespace."""
-        return list(json.loads(self.cluster.kubectl("get", kind, "-n", namespace, "-o", "json"))["items"])
+        return self._reader.listed(kind, namespace)
 
     def wait(self, what: str, ready: Callable[[], bool], seconds: float = 90) -> None:
-        """Until it is so; fails with what the cluster says."""
-        deadline = time.monotonic() + seconds
+        """Until it is so; fails with what the cluster says. `seconds`: what it takes at the most on a machine that does nothing else."""
+        deadline = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < deadline:
             if ready():
                 return
@@ -64,7 +74,7 @@ class Place:
             "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
         )
         logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
-        pytest.fail(f"{what} within {seconds} s\n{told}\n{logs}")
+        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{logs}")
 
     def reason(self, namespace: str, name: str, kind: str = "migration") -> str:
         """Ready's reason."""
@@ -76,6 +86,29 @@ class Place:
         self.wait(f"{name} is {reason}", lambda: self.reason(namespace, name) == reason, seconds)
         return self.get("migration", namespace, name)
 
+    def arriving(self, namespace: str, seconds: float = 90) -> None:
+        """Wait until rows are committed in the target."""
+
+        def rows() -> int:
+            return int(self.get("migration", namespace, "shop").get("status", {}).get("progress", {}).get("rows", 0))
+
+        self.wait("rows arrive", lambda: rows() > 0, seconds)
+
+    def account(self, namespace: str, name: str, *roles: str) -> str:
+        """A service account with such ClusterRoles in its namespace, or with `role=NAME`, a Role; its name as a user."""
+        self.cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+        for number, role in enumerate(roles):
+            whom = f"--serviceaccount={namespace}:{name}"
+            what = f"--{role}" if "=" in role else f"--clusterrole={role}"
+            self.cluster.kubectl("create", "rolebinding", f"{name}-{number}", "-n", namespace, what, whom)
+        return f"system:serviceaccount:{namespace}:{name}"
+
+    def may(self, who: str, asked: str, namespace: str) -> bool:
+        """Whether a user may do something, as `kubectl auth can-i` is asked."""
+        told = self.cluster.kubectl("auth", "can-i", *asked.split(), "-n", namespace, "--as", who, check=False).strip()
+        assert told in {"yes", "no"}, told
+        return told == "yes"
+
     def workers(self, namespace: str) -> list[str]:
         """The Jobs of Runs, probes left out."""
         return [j["metadata"]["name"] for j in self.listed("jobs", namespace) if "-probe-" not in j["metadata"]["name"]]
@@ -85,6 +118,7 @@ class Place:
         name = f"{test.removeprefix('test_').replace('_', '-')[:30].rstrip('-')}-{secrets.token_hex(3)}"
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        self.namespaces.append(name)
         return name
 
     def move(self, namespace: str, database: str, **spec: Any) -> list[Object]:
@@ -150,14 +184,21 @@ class Place:
         done = self.get("migration", namespace, "shop")
         assert done["status"]["phase"] == "Completed"
         assert done["status"].get("verdict") in verdicts
-        writers = {m["manager"] for m in done["metadata"]["managedFields"] if "f:spec" in m.get("fieldsV1", {})}
-        assert all(w.startswith("kubectl") for w in writers), writers
+        managed = [(m["manager"], m.get("fieldsV1", {})) for m in done["metadata"]["managedFields"]]
+        ours = {manager for manager, fields in managed if "f:status" in fields}
+        assert ours.isdisjoint(manager for manager, fields in managed if "f:spec" in fields), managed
+        assert ours
         with self.pg.connect(namespace) as target:
             assert target.execute(b"SELECT count(*),count(DISTINCT id) FROM item").fetchone() == (rows, rows)
             assert target.execute(b"SELECT state FROM landfall.run").fetchall() == [("cut_over",)]
             assert target.execute(b"SELECT sum(rows) FROM landfall.chunk").fetchone() == (rows + 100,)
             assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
         assert self.orphans(namespace) == []
+
+    def finishes(self, namespace: str) -> None:
+        """A run that was in the middle of its copy ends as the undisturbed one does."""
+        self.until(namespace, "shop", "Completed", 150)
+        self.settled(namespace, MIDWAY_ROWS)
 
     def worker(self, namespace: str) -> str:
         """The pod that runs the migration."""
@@ -185,8 +226,8 @@ class Place:
 
     def orphans(self, namespace: str) -> list[str]:
         """What the operator made there and whose owner is not there."""
-        kinds = "migrations,runs,connections,tableplans,jobs,configmaps"
-        found = self.listed(kinds, namespace)
+        kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps"
+        found = self.listed(f"{kinds},secrets,services,ingresses,deployments", namespace)
         known = {one["metadata"]["uid"] for one in found}
         return [
             one["metadata"]["name"]
@@ -194,19 +235,26 @@ class Place:
             if any(owner["uid"] not in known for owner in one["metadata"].get("ownerReferences", []))
         ]
 
-    def still(self, seconds: float = 20) -> None:
-        """Nothing of ours is written anywhere for so long."""
+    def still(self, namespaces: Sequence[str], seconds: float = 10) -> None:
+        """Nothing of ours is written for so long in these namespaces: in others a build may be tried again."""
 
         def versions() -> dict[str, str]:
-            kinds = "migrations,runs,connections,tableplans,jobs,configmaps,events"
+            kinds = "migrations,runs,connections,webhooks,tableplans,jobs,configmaps,events"
             listed = json.loads(self.cluster.kubectl("get", kinds, "-A", "-o", "json"))["items"]
             ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
+            ours = [o for o in ours if o["metadata"]["namespace"] in namespaces]
             return {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] + " " + o["metadata"]["name"] for o in ours}
 
         time.sleep(3)
         before = versions()
         time.sleep(seconds)
         assert set(versions().items()) - set(before.items()) == set()
+
+    def apps_end(self) -> None:
+        """Delete the apps of these tests: they follow branches that other tests push to."""
+        for name in self.namespaces:
+            if self.listed("appdeployments", name):
+                self.cluster.kubectl("delete", "appdeployments", "-n", name, "--all", "--wait=false")
 
     def rows(self, database: str, table: str = "item") -> int:
         """Rows of a table of the target; -1 where there is none."""
@@ -302,9 +350,9 @@ def placed() -> Iterator[Place]:
             connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
-        builds = install(cluster)
-        with GitHub(ADDRESS, GITHUB_PORT) as github:
-            yield Place(cluster, pg, maria, github, builds)
+        told = os.environ.get(INSTALLED)
+        with contextlib.ExitStack() as ends:
+            yield Place(cluster, pg, maria, json.loads(told) if told else install(cluster), ends)
     finally:
         pg.stop()
         maria.stop()
@@ -318,20 +366,52 @@ def place() -> Iterator[Place]:
     """Everything, once."""
     with placed() as made:
         yield made
+        assert made.secrecy.told_by_us() == []
+
+
+@pytest.fixture(autouse=True)
+def secret(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a test put into Secrets is in them alone."""
+    place: Place | None = request.getfixturevalue("place") if "place" in request.fixturenames else None
+    before = len(place.namespaces) if place else 0
+    yield
+    if place:
+        assert place.secrecy.told(place.namespaces[before:]) == []
+
+
+@pytest.fixture
+def running(request: pytest.FixtureRequest, place: Place) -> str:
+    """A namespace whose Migration is in the middle of its copy."""
+    name = place.namespace(request.node.name)
+    place.databases(name, MIDWAY_ROWS)
+    place.apply(*place.move(name, name, data=_MIDWAY))
+    place.arriving(name)
+    return name
 
 
 @pytest.fixture
 def apps_end(place: Place) -> Iterator[None]:
-    """Apps of a test end with it: they follow branches that other tests push to."""
+    """Apps of a test end with it."""
     yield
-    place.cluster.kubectl("delete", "appdeployments", "-A", "--all", "--wait=false")
+    place.apps_end()
+
+
+@contextlib.contextmanager
+def without_operator(place: Place) -> Iterator[None]:
+    """The cluster without its own operator."""
+    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0")
+    place.wait(
+        "the operator is gone", lambda: not any("operator" in p["metadata"]["name"] for p in place.listed("pods", NAMESPACE))
+    )
+    try:
+        yield
+    finally:
+        place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=1")
+        place.cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/landfall-operator", "--timeout=300s")
 
 
 @pytest.fixture
 def alone(place: Place) -> Iterator[Place]:
     """The cluster without its own operator."""
-    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0")
-    place.wait("the operator is gone", lambda: not place.listed("pods", NAMESPACE))
-    yield place
-    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=1")
-    place.cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/landfall-operator", "--timeout=60s")
+    with without_operator(place):
+        yield place

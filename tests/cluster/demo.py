@@ -30,7 +30,7 @@ def databases(cluster: Cluster, scale: float) -> None:
     cluster.kubectl("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
     cluster.kubectl("apply", "-n", SPACE, "-f", str(_STORY / "databases.yaml"))
     for name in ("shop-mariadb", "warehouse"):
-        cluster.kubectl("rollout", "status", "-n", SPACE, f"deployment/{name}", "--timeout=120s")
+        cluster.kubectl("rollout", "status", "-n", SPACE, f"deployment/{name}", "--timeout=300s")
     client = "mariadb --no-defaults --default-character-set=utf8mb4 -S /tmp/s.sock -ushop -pchange-me-in-earnest shop"
     inside = ("exec", "-i", "-n", SPACE, "deployment/shop-mariadb", "--", "sh", "-c")
     if cluster.kubectl(*inside, f"{client} -N -e 'SHOW TABLES'").strip():

@@ -7,7 +7,9 @@ often it was tried before): refused with 409, 429 or 500, lost on the way, or ap
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
+import signal
 import sys
 from collections import Counter
 from typing import Any
@@ -21,6 +23,7 @@ from landfall.kube.errors import KubeError, error_of
 
 FAULTS = ("kill", "409", "429", "500", "timeout", "lost")
 KILLED = 86
+_DIES_WITH_ITS_PARENT = 1
 _sent = Kube._sent  # noqa: SLF001  the one place that every request passes
 _seen: Counter[str] = Counter()
 
@@ -50,7 +53,18 @@ async def _faulty(self: Kube, method: str, path: str, body: object, content: str
     raise error_of(int(fault), "", "as the test wants it")
 
 
+def _killed() -> int:
+    """An operator that is killed: in a process of its own, forked from this one, which has loaded everything. Its exit status."""
+    child = os.fork()
+    if child == 0:
+        ctypes.CDLL(None).prctl(_DIES_WITH_ITS_PARENT, signal.SIGKILL)
+        sys.exit(operator(lambda *parts: Intake(*parts).application()))
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
 if __name__ == "__main__":
     assert sys.argv[1] in FAULTS
     Kube._sent = _faulty  # type: ignore[method-assign]  # noqa: SLF001  as above
-    sys.exit(operator(lambda *parts: Intake(*parts).application()))
+    while sys.argv[1] == "kill" and (ended := _killed()) == KILLED:
+        pass
+    sys.exit(ended if sys.argv[1] == "kill" else operator(lambda *parts: Intake(*parts).application()))

@@ -24,6 +24,7 @@ BUILDER = "localhost/landfall-builder:test"
 RUN = {name: f"localhost/landfall-run-{name}:test" for name in ("node", "python", "static")}
 NODE_VERSION = "22.20.0"
 _BUILDER_BASE, _RUN_BASE = "docker.io/library/debian:bookworm", "docker.io/library/debian:12-slim"
+BILL = "landfall.cdx.json"
 _TOOLS = ("ca-certificates", "git", "python3")
 _BELOW = ("ca-certificates", "libstdc++6", "nginx-light")
 _PACKAGES = ("python3", "ca-certificates", "libmariadb3")
@@ -34,18 +35,40 @@ _DEBIAN = ("buildah", "mmdebstrap", "skopeo")
 def landfall() -> Path:
     """Our image as a docker-archive, made again when the sources or the requirements change."""
     files = [
-        *sorted((ROOT / "operator").rglob("*.py")),
+        *sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and "__pycache__" not in path.parts),
         ROOT / "requirements" / "operator.txt",
         ROOT / "images" / "landfall.Containerfile",
+        Path(__file__),
     ]
 
-    def filled(folder: Path) -> None:
-        shutil.copytree(site(), folder / "site")
-        shutil.copytree(
-            ROOT / "operator" / "landfall", folder / "site" / "landfall", ignore=shutil.ignore_patterns("__pycache__")
-        )
+    return _image("landfall", OURS, PYTHON, _PACKAGES, files, lambda folder: _filled(folder, site()))
 
-    return _image("landfall", OURS, PYTHON, _PACKAGES, files, filled)
+
+def landfall_anew(into: Path) -> None:
+    """Our image once more, from its requirements on, as a docker-archive: the same sources make the same image."""
+    with tempfile.TemporaryDirectory() as folder:
+        packages = Path(folder) / "site"
+        _packages(packages)
+        _built("landfall", "localhost/landfall:again", PYTHON, _PACKAGES, lambda context: _filled(context, packages), into)
+
+
+def _filled(folder: Path, packages: Path) -> None:
+    """The build's context: the packages, ours among them, and what they are."""
+    there = folder / "site"
+    shutil.copytree(packages, there)
+    shutil.copytree(ROOT / "operator" / "landfall", there / "landfall", ignore=shutil.ignore_patterns("__pycache__"))
+    _bill(there, there / BILL)
+
+
+def _bill(packages: Path, into: Path) -> None:
+    """The software bill of materials of a folder of packages, as CycloneDX. A Python that sees that folder alone says what is in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        alone = Path(folder) / "python"
+        alone.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{packages}" "{sys.executable}" -S "$@"\n', encoding="utf-8")
+        alone.chmod(0o755)
+        made = [str(Path(sys.executable).parent / "cyclonedx-py"), "environment", "--output-reproducible", "--of", "JSON"]
+        ours = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application"]
+        subprocess.run([*made, *ours, "-o", str(into), str(alone)], check=True, capture_output=True)
 
 
 def databases() -> Path:
@@ -137,19 +160,24 @@ def _image(
     cache().mkdir(parents=True, exist_ok=True)
     for old in cache().glob(f"{name}-*.tar"):
         old.unlink()
-    containerfile = ROOT / "images" / f"{name}.Containerfile"
     sys.stderr.write(f"building the image {tag}, about half a minute\n")
+    _built(name, tag, base, packages, filled, made)
+    return made
+
+
+def _built(name: str, tag: str, base: str, packages: Sequence[str], filled: Callable[[Path], object], made: Path) -> None:
+    containerfile = ROOT / "images" / f"{name}.Containerfile"
     with tempfile.TemporaryDirectory() as folder:
         filled(Path(folder))
         if kind.available():
             kind.build(tag, containerfile, Path(folder), made)
-            return made
+            return
         _installed()
         _base(base, packages)
-        _buildah("bud", "--layers=false", "--pull=never", "-t", tag, "-f", str(containerfile), folder)
+        dated = ("--layers=false", "--pull=never", "--timestamp", "0")
+        _buildah("bud", *dated, "-t", tag, "-f", str(containerfile), folder)
     _buildah("push", tag, f"docker-archive:{made}:{tag}")
     _buildah("rmi", tag)
-    return made
 
 
 def _installed() -> None:
@@ -162,14 +190,24 @@ def _installed() -> None:
 def site() -> Path:
     """The packages that the image holds, installed once per requirements."""
     requirements = ROOT / "requirements" / "operator.txt"
-    made = cache() / f"site-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
+    made = cache() / f"packages-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
     if not made.exists():
         partial = made.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        command = [sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--no-compile", "--target", str(partial)]
-        subprocess.run([*command, "-r", str(requirements)], check=True)
+        _packages(partial)
         partial.rename(made)
     return made
+
+
+def _packages(into: Path) -> None:
+    """The image's packages, without their commands, which nobody runs. What is compiled names no folder of this machine, as these would."""
+    command = [sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--no-compile", "--target", str(into)]
+    requirements = ROOT / "requirements" / "operator.txt"
+    subprocess.run([*command, "-r", str(requirements)], check=True, env={**os.environ, "CFLAGS": "-g0"})
+    shutil.rmtree(into / "bin", ignore_errors=True)
+    for record in into.glob("*.dist-info/RECORD"):
+        lines = record.read_text(encoding="utf-8").splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith("../../bin/")), encoding="utf-8")
 
 
 def _base(name: str, packages: Sequence[str]) -> None:

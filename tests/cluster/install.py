@@ -15,8 +15,18 @@ from tests.cluster.machine import Cluster
 from tests.cluster.settings import REGISTRY
 
 NAMESPACE = "landfall-system"
-GITHUB_PORT = 5080
+CHART = images.ROOT / "charts" / "landfall"
+GITHUB_PORT, SUPABASE_PORT = 5080, 5081
+INSTALLED = "LANDFALL_TESTS_INSTALLED"  # what an install told, in JSON, where it is done already
 _MIRRORS = ("npm_config_registry", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY")
+
+_UNHURRIED = "gateway.limits.address.perSecond=1000,gateway.limits.address.burst=1000"  # tests come without keys on purpose
+
+
+def helm(cluster: Cluster, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Helm, in the namespace that the chart is installed in."""
+    command = [str(programs.helm()), *arguments, "--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
 
 
 def install(cluster: Cluster, *, builds: bool = True) -> dict[str, Any]:
@@ -25,16 +35,13 @@ def install(cluster: Cluster, *, builds: bool = True) -> dict[str, Any]:
     cluster.load(archive)
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
     told = _builds(cluster) if builds and not cluster.by_kind else {}
-    done = subprocess.run(
-        [
-            *(str(programs.helm()), "upgrade", "--install", "landfall", str(images.ROOT / "charts" / "landfall")),
-            *("--kubeconfig", str(cluster.kubeconfig), "-n", NAMESPACE, "--wait", "--timeout", "60s"),
-            *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
-            *("--set-json", f"builds={json.dumps(told)}"),
-        ],
-        check=False,
-        capture_output=True,
-        text=True,
+    done = helm(
+        cluster,
+        *("upgrade", "--install", "landfall", str(CHART), "--wait", "--timeout", "300s"),
+        *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
+        *("--set-json", f"builds={json.dumps(told)}"),
+        *("--set", f"providers.supabase=http://{ADDRESS}:{SUPABASE_PORT}"),
+        *("--set", f"gateway.enabled=true,gateway.podAnnotations.build={archive.stem},{_UNHURRIED}"),
     )
     if done.returncode:
         pods = cluster.kubectl("get", "pods", "-n", NAMESPACE, check=False)
@@ -66,5 +73,6 @@ def _builds(cluster: Cluster) -> dict[str, Any]:
         "authorities": "authorities",
         "github": f"http://{ADDRESS}:{GITHUB_PORT}",
         "followSeconds": 2,
+        "privateHosts": [ADDRESS],
         "memory": "1Gi",
     }

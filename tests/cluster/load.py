@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
 from typing import Self
 
-_PAUSE_SECONDS = 0.01
+_PAUSE_SECONDS = 0.03
+_TIMEOUT_SECONDS = 60  # a request that fails is answered wrongly or not at all; one that is slow is not
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Load:
         self._threads = [threading.Thread(target=work, args=(kind,), daemon=True) for work, kind in kinds]
 
     def __enter__(self) -> Self:
+        self._began = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -35,7 +37,7 @@ class Load:
     def __exit__(self, *_: object) -> None:
         self._ended.set()
         for thread in self._threads:
-            thread.join(10)
+            thread.join(_TIMEOUT_SECONDS)
 
     def since(self, moment: float) -> set[str]:
         """What was answered to requests that began after a moment."""
@@ -43,12 +45,12 @@ class Load:
 
     def _fresh(self, kind: str) -> None:
         while not self._ended.wait(_PAUSE_SECONDS):
-            connection = HTTPConnection(self.host, 80, timeout=10)
+            connection = HTTPConnection(self.host, 80, timeout=_TIMEOUT_SECONDS)
             self._one(connection, kind)
             connection.close()
 
     def _pooled(self, kind: str) -> None:
-        connection = HTTPConnection(self.host, 80, timeout=10)
+        connection = HTTPConnection(self.host, 80, timeout=_TIMEOUT_SECONDS)
         while not self._ended.wait(_PAUSE_SECONDS):
             used = connection.sock is not None
             try:
@@ -68,8 +70,12 @@ class Load:
         try:
             self._ask(connection, kind)
         except (OSError, HTTPException) as error:
-            where = "connecting" if connection.sock is None else "reading"
-            self.failures.append(f"{kind}: {error!r} while {where}, begun {began:.1f} after {self.answers[-1][2]}")
+            where, now = "connecting" if connection.sock is None else "reading", time.monotonic()
+            last = max((at, body) for at, _, body in self.answers if at < began)[1]
+            lasted, running = now - began, began - self._began
+            self.failures.append(
+                f"{kind}: {error!r} while {where}, after {lasted:.1f} s, {running:.1f} s in, when {last!r} answered"
+            )
             with contextlib.suppress(OSError):
                 connection.close()
 

@@ -13,19 +13,22 @@ from typing import Self
 from tests.cluster import images
 from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import Place
+from tests.support.servers import free_port
 
 
 class LocalOperator:
-    """`arguments` are those of the interpreter; `settings` are added to its environment."""
+    """`arguments` are those of the interpreter; `settings` are added to its environment. Several may stand beside each other, each with namespaces of its own."""
 
     def __init__(self, place: Place, arguments: list[str], log: Path, **settings: str) -> None:
+        intake = free_port()
         self._environment = {
             **os.environ,
             "KUBECONFIG": str(place.cluster.kubeconfig),
             "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
             "LANDFALL_IMAGE": images.OURS,
-            "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:8443",
-            "LANDFALL_LISTEN_HEALTH": "18080",
+            "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:{intake}",
+            "LANDFALL_LISTEN_INTAKE": str(intake),
+            "LANDFALL_LISTEN_HEALTH": str(free_port()),
             "LANDFALL_BUILDS": json.dumps({k: v for k, v in place.builds.items() if k != "authorities"}),
             "LANDFALL_AUTHORITIES": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),
             "LANDFALL_JOURNAL_URL": f"sqlite:///{log.parent}/journal.db",

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,8 +74,8 @@ class Cluster:
 
 
 def running() -> Cluster | None:
-    """The cluster of this machine, if it is up."""
-    if not (STATE / "ready").exists():
+    """The cluster of this machine, if it is up: a machine that was cut off leaves its files, and none of its processes."""
+    if not (STATE / "ready").exists() or _started_ever() - {name for _, name in _recorded()}:
         return None
     return Cluster(STATE / "pki" / "admin.kubeconfig", programs.folder())
 
@@ -101,9 +102,7 @@ def up() -> Cluster:
     _network()
     settings.write(STATE)
     _said("starting Kubernetes, about 20 seconds")
-    _control_plane(built)
-    cluster = Cluster(STATE / "pki" / "admin.kubeconfig", built)
-    _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+    cluster = _control_plane(built)
     _node(built)
     cluster.load(settings.pause_image(built, STATE))
     cluster.kubectl("apply", "-f", "-", stdin=settings.DNS_OBJECTS)
@@ -143,43 +142,68 @@ def _network() -> None:
     subprocess.run(["ip", "link", "set", _BRIDGE, "up"], check=True)
 
 
-def _control_plane(built: Path) -> None:
+def _control_plane(built: Path) -> Cluster:
+    """The controllers come when the API server is ready: they give up on one that takes its time, and nothing here would start them again."""
     pki = STATE / "pki"
+    cluster = Cluster(pki / "admin.kubeconfig", built)
     _started(built / "etcd", *settings.etcd(STATE))
     _started(built / "kube-apiserver", *settings.apiserver(pki))
+    _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
     _started(built / "kube-controller-manager", *settings.controllers(pki))
     _started(built / "kube-scheduler", "--config", str(STATE / "scheduler.yaml"), "--secure-port", "0")
+    return cluster
 
 
 def _node(built: Path) -> None:
     _started(Path(shutil.which("containerd") or "/usr/bin/containerd"), "--config", str(STATE / "containerd.toml"))
     _waited("containerd", (STATE / "containerd.sock").exists)
-    _started(
-        built / "kubelet",
-        *("--config", str(STATE / "kubelet.yaml"), "--kubeconfig", str(STATE / "pki" / "node.kubeconfig")),
-        *(
-            "--hostname-override",
-            NODE,
-            "--root-dir",
-            str(STATE / "kubelet"),
-            "--cert-dir",
-            str(STATE / "pki"),
-            "--node-ip",
-            ADDRESS,
-        ),
-    )
+    _kubelet(built)
     _started(built / "kube-proxy", "--config", str(STATE / "proxy.yaml"), "--hostname-override", NODE)
     _started(built / "coredns", "-conf", str(STATE / "Corefile"))
     _started(Path(shutil.which("docker-registry") or "/usr/bin/docker-registry"), "serve", str(STATE / "registry.yaml"))
 
 
-def _started(program: Path, *arguments: str) -> None:
+def _kubelet(built: Path) -> None:
+    """Until it is well: containerd listens before it knows its images, and a kubelet that comes then gives up, where init would start it again."""
+    settings = {
+        "--config": STATE / "kubelet.yaml",
+        "--kubeconfig": STATE / "pki" / "node.kubeconfig",
+        "--hostname-override": NODE,
+        "--root-dir": STATE / "kubelet",
+        "--cert-dir": STATE / "pki",
+        "--node-ip": ADDRESS,
+    }
+    arguments = [str(part) for pair in settings.items() for part in pair]
+    process = _started(built / "kubelet", *arguments)
+
+    def well() -> bool:
+        nonlocal process
+        if process.poll() is not None:
+            process = _started(built / "kubelet", *arguments)
+        try:
+            with urllib.request.urlopen("http://127.0.0.1:10248/healthz", timeout=2) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+    _waited("the kubelet", well)
+
+
+def _started(program: Path, *arguments: str) -> subprocess.Popen[bytes]:
     log = (STATE / f"{program.name}.log").open("ab")
+    roomy = {**os.environ, "GOGC": "400"}  # memory is plenty here, processors are few
     process = subprocess.Popen(
-        [str(program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, cwd=STATE
+        [str(program), *arguments],
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd=STATE,
+        env=roomy,
     )
     with (STATE / "processes").open("a", encoding="ascii") as file:
         file.write(f"{process.pid} {_born(process.pid)} {program.name}\n")
+    return process
 
 
 def _born(pid: int) -> str:
@@ -246,9 +270,7 @@ def restart() -> None:
     (STATE / "containerd.sock").unlink()
     shutil.rmtree(STATE / "containerd-state", ignore_errors=True)
     built = programs.folder()
-    cluster = Cluster(STATE / "pki" / "admin.kubeconfig", built)
     _control_plane(built)
-    _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
     _node(built)
 
 
@@ -271,13 +293,21 @@ def _killed(pids: list[int]) -> None:
         time.sleep(0.1)
 
 
-def _recorded() -> list[tuple[int, str]]:
+def _written() -> list[list[str]]:
     try:
         lines = (STATE / "processes").read_text(encoding="ascii").splitlines()
     except OSError:
         return []
-    found = [line.split() for line in lines]
-    return [(int(pid), name) for pid, born, name in found if _born(int(pid)) == born]
+    return [line.split() for line in lines]
+
+
+def _started_ever() -> set[str]:
+    return {name for *_, name in _written()}
+
+
+def _recorded() -> list[tuple[int, str]]:
+    """What still runs of what was started."""
+    return [(int(pid), name) for pid, born, name in _written() if _born(int(pid)) == born]
 
 
 def _ended(pids: list[int]) -> None:

@@ -11,7 +11,7 @@ from tests.cluster import machine
 from tests.cluster.conftest import App, Place
 from tests.cluster.load import Load
 from tests.cluster.local import LocalOperator
-from tests.cluster.test_app_refusals import deployment
+from tests.cluster.moody import deployment
 from tests.cluster.test_apps import applied, pushed
 
 pytestmark = pytest.mark.usefixtures("apps_end")
@@ -51,7 +51,7 @@ def _life(place: Place, namespace: str) -> None:
         if "f:spec" in m["fieldsV1"]
     }
     assert all(w.startswith("kubectl") for w in writers), writers
-    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, app.name, "--timeout=60s")
+    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, app.name, "--timeout=300s")
     kinds = "pods,releases.landfall.dev,services,secrets,jobs,deployments.apps"
     place.wait("nothing is left over", lambda: not place.listed(kinds, namespace), 90)
 
@@ -144,7 +144,7 @@ def test_a_hostile_build_gets_nothing(place: Place) -> None:
     forks = "import os, time\nkept = bytearray(1 << 23)\nfor _ in range(10):\n    os.fork()\nkept[:] = bytes(1 << 23)\ntime.sleep(600)\n"
     push("example-org/hostile", _tree("python3 forks.py", **{"forks.py": forks}), "forks")
     place.wait("it is ended", lambda: app.release("hostile-4").get("status", {}).get("failure"), 180)
-    assert app.condition()["reason"] in {"BuildOutOfMemory", "BuildFailed"}
+    place.wait("and told", lambda: app.condition()["reason"] in {"BuildOutOfMemory", "BuildFailed"}, 60)
     push("example-org/hostile", _tree("true"), "reforms")
     app.patch(runtime={"healthCheck": {"path": "/none", "timeoutSeconds": 3}})
     assert "answers 404" in app.until("HealthCheckFailed", 120), "the next build is as good as the first"

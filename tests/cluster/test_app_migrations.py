@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from tests.cluster import moody
 from tests.cluster.conftest import App, Object, Place
-from tests.cluster.test_app_refusals import _MOODY, _REPOSITORY
+from tests.cluster.install import NAMESPACE
 
 pytestmark = pytest.mark.usefixtures("apps_end")
 
 _TEMPLATE: dict[str, Any] = {
-    "source": {"github": {"repository": _REPOSITORY, "branch": "main"}},
+    "source": {"github": {"repository": moody.REPOSITORY, "branch": "main"}},
     "rollout": {"observeSeconds": 1},
 }
 
@@ -24,7 +25,7 @@ def _migration(namespace: str, name: str, **spec: object) -> Object:
 
 def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
     name = place.namespace("brings-app")
-    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
+    place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     place.apply(_migration(name, "moody", app={"template": _TEMPLATE}, desiredState="Planned"))
     place.until(name, "moody", "Planned")
     assert place.get("appdeployment", name, "moody") == {}
@@ -35,6 +36,22 @@ def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
     assert app.status["live"] == "moody-1"
     assert next(c["status"] for c in done["status"]["conditions"] if c["type"] == "Succeeded") == "True"
     assert done["status"]["completionTime"] >= done["status"]["startTime"]
+    journal = (
+        "exec",
+        "-n",
+        NAMESPACE,
+        "deployment/landfall-operator",
+        "--",
+        "python3",
+        "-m",
+        "landfall",
+        "journal",
+        f"{name}/moody",
+    )
+    log = place.cluster.kubectl(*journal)
+    assert "building moody-1" in log
+    assert "moody-1 is live at http" in log
+    assert "npm install" in place.cluster.kubectl(*journal, "--kind", "Deployment")
     made = place.get("appdeployment", name, "moody")
     assert made["spec"] == _TEMPLATE, "as it was written"
     assert "ownerReferences" not in made["metadata"]
@@ -44,33 +61,30 @@ def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
     assert place.reason(name, "moody") == "Completed", "what is done is done"
     place.apply(_migration(name, "again", app={"deploymentRef": {"name": "moody"}}))
     place.until(name, "again", "Completed")
-    place.cluster.kubectl("delete", "migration", "-n", name, "moody", "again", "--timeout=60s")
+    place.cluster.kubectl("delete", "migration", "-n", name, "moody", "again", "--timeout=300s")
     app.serves("mood: calm")
 
 
 def test_what_is_in_its_way(place: Place) -> None:
     name = place.namespace("app-in-the-way")
-    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
+    place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     taken = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": {"name": "taken", "namespace": name}}
     place.apply({**taken, "spec": {**_TEMPLATE, "replicas": 2}})
     broken = {**_TEMPLATE, "source": {"github": {"repository": "example-org/nowhere"}}}
-    both = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
     place.apply(
         _migration(name, "taken", app={"template": _TEMPLATE}),
         _migration(name, "missing", app={"deploymentRef": {"name": "nobody"}}),
         _migration(name, "broken", app={"template": broken}),
         _migration(name, "back", app={"template": _TEMPLATE}, desiredState="RolledBack"),
-        _migration(name, "both", app={"template": _TEMPLATE}, data=both),
     )
     expected = {
         "taken": ("DeploymentConflict", "deploymentRef"),
         "missing": ("DeploymentMissing", "'nobody'"),
         "broken": ("SourceMissing", "example-org/nowhere"),
         "back": ("RollbackUnsupported", "rollbackTo"),
-        "both": ("AppUnsupported", "another"),
     }
     for which, (reason, words) in expected.items():
         told = place.until(name, which, reason)["status"]["conditions"]
         assert words in next(c["message"] for c in told if c["type"] == "Ready")
         assert next(c["status"] for c in told if c["type"] == "Stalled") == "True"
-    place.cluster.kubectl("delete", "migration", "-n", name, "--all", "--timeout=60s")
+    place.cluster.kubectl("delete", "migration", "-n", name, "--all", "--timeout=300s")

@@ -7,49 +7,21 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import machine
-from tests.cluster.conftest import App, Object, Place
-
-_REPOSITORY = "example-org/moody"
-_FAST = {"observeSeconds": 3, "drainSeconds": 1, "keepWarmSeconds": 0}
-_SERVER = """import express from "express";
-const app = express();
-const mood = process.env.MOOD ?? "well";
-app.get("/", (_request, response) => (mood === "500" ? response.status(500).send("no") : response.send(`mood: ${mood}`)));
-if (mood === "dies") { console.error("the harbour is closed"); process.exit(3); }
-if (mood === "silent") setInterval(() => {}, 1000);
-else if (mood === "loopback") app.listen(process.env.PORT, "127.0.0.1");
-else if (mood === "port") app.listen(4444);
-else app.listen(process.env.PORT);
-if (mood === "sinks") setTimeout(() => { console.error("hull breached"); process.exit(4); }, 2500);
-"""
-_MOODY = {
-    "package.json": '{"type": "module", "dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js"}}',
-    "server.js": _SERVER,
-}
-
-
-def deployment(namespace: str, name: str, **spec: object) -> Object:
-    """A Deployment of the moody app."""
-    made = {"source": {"github": {"repository": _REPOSITORY, "branch": "main"}}, "rollout": _FAST, **spec}
-    return {
-        "apiVersion": "landfall.dev/v1alpha1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": made,
-    }
+from tests.cluster.conftest import App, Place
+from tests.cluster.moody import FAST, FILES, REPOSITORY, deployment
 
 
 @pytest.fixture(scope="module")
 def moody(place: Place) -> Iterator[App]:
     """An app that is live and well."""
     name = place.namespace("moody")
-    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
-    place.apply(deployment(name, "moody", runtime={"healthCheck": {"timeoutSeconds": 6}}))
+    place.github.push(REPOSITORY, FILES, "feat: moods")
+    place.apply(deployment(name, "moody", runtime={"healthCheck": {"timeoutSeconds": 10}}))
     app = App(place, name, "moody")
     app.until_live("moody-1")
     app.serves("mood: well")
     yield app
-    place.cluster.kubectl("delete", "appdeployments", "-A", "--all", "--wait=false")
+    place.apps_end()
 
 
 @pytest.mark.parametrize(
@@ -74,23 +46,23 @@ def test_an_app_that_does_not_come_up(moody: App, mood: str, reason: str, words:
 
 
 def test_an_app_that_dies_soon_after_it_went_live(moody: App) -> None:
-    moody.patch(env=[{"name": "MOOD", "value": "sinks"}])
+    moody.patch(env=[{"name": "MOOD", "value": "sinks"}], rollout={"observeSeconds": 15})  # a busy kubelet tells it late
     told = moody.until("CrashLoop", 60)
     assert "hull breached" in told
     moody.serves("mood: well")
-    assert moody.status["live"] == "moody-1"
+    moody.place.wait("the first release is told", lambda: moody.status["live"] == "moody-1", 10)
     failed = next(
         r for r in moody.place.listed("releases.landfall.dev", moody.namespace) if r["status"].get("phase") == "RolledBack"
     )
     assert failed["status"]["liveAt"]
-    moody.patch(env=None)
+    moody.patch(env=None, rollout=FAST)
     moody.until("Live", 30)
 
 
 def test_sources_that_are_not_there(place: Place) -> None:
     name = place.namespace("no-source")
-    place.github.push("example-org/vault", _MOODY, "secret", private=True)
-    place.github.push(_REPOSITORY, _MOODY, "feat: moods")
+    place.github.push("example-org/vault", FILES, "secret", private=True)
+    place.github.push(REPOSITORY, FILES, "feat: moods")
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -100,8 +72,8 @@ def test_sources_that_are_not_there(place: Place) -> None:
     place.apply(
         secret,
         deployment(name, "nowhere", source={"github": {"repository": "example-org/nowhere"}}),
-        deployment(name, "branch", source={"github": {"repository": _REPOSITORY, "branch": "gone"}}),
-        deployment(name, "commit", source={"github": {"repository": _REPOSITORY, "commit": "abcdef1"}}),
+        deployment(name, "branch", source={"github": {"repository": REPOSITORY, "branch": "gone"}}),
+        deployment(name, "commit", source={"github": {"repository": REPOSITORY, "commit": "abcdef1"}}),
         deployment(name, "private", source={"github": {"repository": "example-org/vault"}}),
         deployment(
             name, "refused", source={"github": {"repository": "example-org/vault", "tokenSecretRef": {"name": "old-token"}}}
@@ -135,13 +107,13 @@ def test_trees_that_nobody_can_start(place: Place) -> None:
     trees = {
         "ruby": {"Gemfile": "source 'https://rubygems.org'"},
         "both": {
-            "package.json": _MOODY["package.json"],
-            "server.js": _SERVER,
+            "package.json": FILES["package.json"],
+            "server.js": FILES["server.js"],
             "requirements.txt": "fastapi\n",
             "main.py": "from fastapi import FastAPI\napp = FastAPI()\n",
         },
         "old": {
-            **_MOODY,
+            **FILES,
             "package.json": '{"engines": {"node": "8"}, "dependencies": {"express": "4"}, "scripts": {"start": "node server.js"}}',
         },
     }
@@ -166,7 +138,7 @@ def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -
     assert ingress["spec"]["rules"][0]["host"] == "moody.example.com"
     assert ingress["metadata"]["annotations"]["cert-manager.io/cluster-issuer"] == "letsencrypt"
     assert moody.status["url"] == "https://moody.example.com"
-    runtime = {"port": 3000, "healthCheck": {"timeoutSeconds": 6}}
+    runtime = {"port": 3000, "healthCheck": {"timeoutSeconds": 10}}
     other = {"source": {"image": image}, "runtime": runtime, "route": {"domain": "moody.example.com"}}
     place.apply(deployment(name, "rival", **other))
     rival = App(place, name, "rival")
@@ -194,7 +166,7 @@ def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -
 
 def test_a_registry_that_is_down_for_a_while(place: Place) -> None:
     name = place.namespace("no-registry")
-    place.github.push("example-org/waits", {**_MOODY, "README.md": "waits"}, "x")
+    place.github.push("example-org/waits", {**FILES, "README.md": "waits"}, "x")
     with machine.without("docker-registry"):
         place.apply(deployment(name, "waits", source={"github": {"repository": "example-org/waits"}}))
         app = App(place, name, "waits")

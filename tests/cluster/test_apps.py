@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from pathlib import Path
@@ -12,6 +13,8 @@ import yaml
 from tests.cluster import images
 from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import PASSWORD, App, Object, Place
+from tests.support.git import GitHost
+from tests.support.packages import BUN, POETRY
 
 pytestmark = pytest.mark.usefixtures("apps_end")
 
@@ -23,6 +26,12 @@ _APPS = {
     "app-react-vite": "<title>Storefront, version 1</title>",
     "app-nextjs": "version",
 }
+
+
+def _answers(app: App, service: str) -> bool:
+    with contextlib.suppress(OSError):
+        return app.page(service=service)[0] == 200
+    return False
 
 
 def sources(folder: Path) -> dict[str, str]:
@@ -69,7 +78,8 @@ def test_an_example_goes_live(place: Place, example: str) -> None:
     assert status["build"]["framework"] == example.removeprefix("app-")
     assert status["build"]["evidence"]
     app.serves(_APPS[example])
-    assert app.page(service=f"{app.name}-1")[0] == 200, "its preview"
+    place.wait("its preview", lambda: bool(app.release(f"{app.name}-1")["status"].get("preview")), 30)
+    place.wait("its preview answers", lambda: _answers(app, f"{app.name}-1"), 10)
     told = app.status
     assert (told["commit"], told["resolved"]["message"]) == (sha, "feat: first")
     assert app.condition("Available")["status"] == app.condition("Built")["status"] == "True"
@@ -142,6 +152,39 @@ def test_the_same_commit_is_the_same_image(place: Place) -> None:
         assert len(digests) == 1, example
 
 
+_PYTHON = """import http.server, itsdangerous, os
+class Hello(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(itsdangerous.Signer("k").sign("hello"))
+http.server.HTTPServer(("0.0.0.0", int(os.environ["PORT"])), Hello).serve_forever()
+"""
+_NODE = """const says = require("ms")(172800000, {long: true}).replace("2 days", "hello");
+require("http").createServer((_, answer) => answer.end(says)).listen(process.env.PORT);
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "build"),
+    [
+        ({**POETRY, "main.py": _PYTHON}, {"framework": "python-fastapi", "startCommand": "python3 main.py"}),
+        ({**BUN, "server.js": _NODE}, {"framework": "node-express", "startCommand": "node server.js"}),
+    ],
+    ids=["poetry", "bun"],
+)
+def test_a_package_manager_that_the_builder_has_not(place: Place, files: dict[str, str], build: dict[str, str]) -> None:
+    name, repository = place.namespace("managers"), f"example-org/by-{build['framework']}"
+    place.github.push(repository, files, "feat: first")
+    source = {"github": {"repository": repository, "branch": "main"}}
+    metadata = {"name": "shop", "namespace": name}
+    spec = {"source": source, "build": build, "replicas": 1, "rollout": _FAST}
+    place.apply({"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    app = App(place, name, "shop")
+    app.until_live("shop-1", 240)
+    app.serves("hello")
+
+
 def test_the_environment_of_a_release(place: Place) -> None:
     """Captured values stay with the Release; live ones follow the Secret; a request's are for one Release."""
     name, example = place.namespace("environment"), "app-python-fastapi"
@@ -183,7 +226,7 @@ def test_the_environment_of_a_release(place: Place) -> None:
     app.until_live("greetings-api-4")
     app.serves('"hello":"Once"')
     _with_a_database(place, app)
-    place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=30s")
+    place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=300s")
     kinds = "pods,releases.landfall.dev,services,deployments.apps"
     place.wait(
         "all of it is gone", lambda: not [o for o in place.listed(kinds, name) if "-probe-" not in o["metadata"]["name"]], 60
@@ -208,6 +251,30 @@ def _with_a_database(place: Place, app: App) -> None:
     assert f"DATABASE_URL=postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/postgres" in told.splitlines()
     held = place.get("secret", app.namespace, app.release("greetings-api-5")["spec"]["environment"])
     assert "PGPASSWORD" not in held["data"]
+
+
+def test_a_repository_of_another_host(place: Place, tmp_path: Path) -> None:
+    name = place.namespace("another-host")
+    files = sources(EXAMPLES / "app-node-express" / "app")
+    with GitHost(tmp_path, ADDRESS) as host:
+        host.private.add("greetings")
+        first = host.push("greetings", files, "feat: moored elsewhere")
+        made = manifest("app-node-express")
+        made["metadata"]["namespace"] = name
+        made["spec"] |= {"source": {"git": {"url": host.address("greetings")}}, "rollout": _FAST}
+        place.apply(made)
+        app = App(place, name, "greetings")
+        assert "give a token" in app.until("SourceRefused", 30)
+        secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "host", "namespace": name}}
+        place.apply({**secret, "stringData": dict(zip(("username", "token"), host.login, strict=True))})
+        app.patch(source={"git": {"tokenSecretRef": {"name": "host"}}})
+        status = app.until_live("greetings-1")
+        assert (app.status["commit"], status["build"]["message"]) == (first, "feat: moored elsewhere")
+        second = host.push("greetings", {"server.js": files["server.js"].replace("version 1", "version 2")}, "feat: second")
+        app.until_live("greetings-2")
+        app.serves("version 2")
+        assert app.status["commit"] == second
+        place.cluster.kubectl("delete", "appdeployment", "-n", name, "greetings")
 
 
 @pytest.mark.parametrize("example", list(_APPS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -20,8 +19,9 @@ _PHASES = ("Pending", "Planning", "Running", "Validating", "Completed")
 @pytest.fixture(scope="module", autouse=True)
 def quiet(place: Place) -> Iterator[None]:
     """When all of it is over, nothing is written any more."""
+    before = len(place.namespaces)
     yield
-    place.still()
+    place.still(place.namespaces[before:])
 
 
 def _begun(place: Place, name: str, phase: str, rate: int = 10_000) -> list[Object]:
@@ -31,9 +31,7 @@ def _begun(place: Place, name: str, phase: str, rate: int = 10_000) -> list[Obje
     documents = place.move(name, name, data=slow)
     place.apply(*documents)
     reached = set(_PHASES[_PHASES.index(phase) :])
-    deadline = time.monotonic() + 90
-    while place.get("migration", name, "shop").get("status", {}).get("phase", "") not in reached:
-        assert time.monotonic() < deadline
+    place.wait(f"it is {phase}", lambda: place.get("migration", name, "shop").get("status", {}).get("phase", "") in reached)
     return documents
 
 
@@ -52,7 +50,7 @@ def test_it_is_deleted_and_created_again(place: Place) -> None:
 def _again(place: Place, phase: str) -> None:
     name = place.namespace(f"again-{phase.lower()}")
     documents = _begun(place, name, phase)
-    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=60s")
+    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=300s")
     place.apply(documents[-1])
     place.wait("it is completed", lambda: place.reason(name, "shop") in {"Completed", "AlreadyCompleted"}, 120)
     place.settled(name, _ROWS, verdicts={"equal", None})
@@ -81,7 +79,7 @@ def _seen(place: Place, name: str) -> bool:
 def test_it_asks_for_another_run_in_the_middle_of_one(place: Place) -> None:
     name = place.namespace("another-run")
     documents = _begun(place, name, "Running", rate=3_000)
-    place.wait("rows arrive", lambda: place.get("migration", name, "shop")["status"].get("progress", {}).get("rows", 0) > 0)
+    place.arriving(name)
     documents[-1]["spec"]["data"]["rerunToken"] = "2"
     place.apply(documents[-1])
     place.until(name, "shop", "RunStarted")

@@ -35,5 +35,5 @@ def test_the_node_pulls_from_the_registry(place: Place) -> None:
         "spec": {"containers": [{"name": "c", "image": name, "imagePullPolicy": "Always"}]},
     }
     place.apply(pod)
-    place.cluster.kubectl("wait", "pod/pulled", "--for=condition=Ready", "--timeout=60s")
+    place.cluster.kubectl("wait", "pod/pulled", "--for=condition=Ready", "--timeout=300s")
     place.cluster.kubectl("delete", "pod", "pulled", "--grace-period=0", "--force")

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from examples.shop import write_mariadb, write_sqlite
@@ -17,7 +18,7 @@ from tests.cluster.conftest import PASSWORD, Place
 
 _SCALE = 0.02
 _APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}  # test_apps brings them live
-_TOLD = {*_APPS, "shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night", "shop-into-existing"}
+_TOLD = {*_APPS, "gitops", "shop-in-cluster", "shop-from-mariadb", "shop-from-sqlite", "shop-by-night", "shop-into-existing"}
 Object = dict[str, Any]
 
 
@@ -40,7 +41,7 @@ def test_the_shop_in_a_cluster(place: Place) -> None:
     assert int(customers) > 0
     assert int(tables) == done["status"]["plan"]["tables"] == 12
     _back(place, demo.SPACE)
-    cluster.kubectl("delete", "namespace", demo.SPACE, "--timeout=90s")
+    cluster.kubectl("delete", "namespace", demo.SPACE, "--timeout=300s")
 
 
 def test_the_shop_from_mariadb(place: Place) -> None:
@@ -84,8 +85,8 @@ def test_the_shop_from_sqlite(place: Place, tmp_path: Path) -> None:
     }
     place.apply(volume, claim)
     _there_and_back(place, name, "shop-from-sqlite")
-    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
-    place.cluster.kubectl("delete", "pv", name, "--timeout=60s")
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=300s")
+    place.cluster.kubectl("delete", "pv", name, "--timeout=300s")
 
 
 def test_the_shop_by_night(place: Place) -> None:
@@ -162,3 +163,53 @@ def _back(place: Place, name: str) -> None:
     change = {"spec": {"desiredState": "RolledBack"}}
     place.cluster.kubectl("patch", "migration", "-n", name, "shop", "--type", "merge", "-p", json.dumps(change))
     place.until(name, "shop", "RolledBack")
+
+
+@pytest.mark.parametrize("manager", ["argocd-controller", "kustomize-controller"])
+def test_a_repository_to_copy(place: Place, tmp_path: Path, manager: str) -> None:
+    """As Argo CD and Flux carry it: the folder is applied by their field manager, commit by commit, again and again."""
+    name = place.namespace(f"gitops-{manager[:4]}")
+    place.databases(name, 300)
+    place.apply(place.secret(name, "old", "mover"), place.secret(name, "new", "mover"))
+    folder = Path(shutil.copytree(images.ROOT / "examples" / "gitops" / "shop", tmp_path / "shop"))
+    _edited(folder / "kustomization.yaml", "namespace: shop", f"namespace: {name}")
+    for host, port in (("mariadb.legacy.example.com", place.maria.port), ("postgresql.example.com", place.pg.port)):
+        _edited(folder / "connections.yaml", f"host: {host}, database: shop", f"host: {ADDRESS}, port: {port}, database: {name}")
+    _edited(folder / "kustomization.yaml", ", app.yaml", "")  # test_joint moves both
+    _edited(folder / "migration.yaml", "  app: ", "  # app: ")
+
+    def synced() -> None:
+        text = place.cluster.kubectl("kustomize", str(folder))
+        place.cluster.kubectl("apply", "--server-side", "--field-manager", manager, "-f", "-", stdin=text)
+
+    def settled(reason: str) -> Object:
+        found = place.until(name, "shop", reason)
+        drift = place.cluster.kubectl(
+            *("diff", "--server-side", "--field-manager", manager, "-f", "-"),
+            stdin=place.cluster.kubectl("kustomize", str(folder)),
+            check=False,
+        )
+        assert drift == "", "nothing of ours is written to what Git holds"
+        return found
+
+    synced()
+    digest = settled("Planned")["status"]["plan"]["digest"]
+    assert place.rows(name) == -1
+    _edited(folder / "migration.yaml", "  desiredState: Planned\n", "")
+    _edited(folder / "migration.yaml", "  data:\n", f'  data:\n    approval: {{planDigest: "{digest}"}}\n')
+    synced()
+    first = settled("Completed")
+    place.settled(name, 300)
+    # Deleted and created anew: a hook of Argo CD before each sync, or Flux with `force`.
+    place.cluster.kubectl("delete", "migration", "shop", "-n", name, "--timeout=120s")
+    synced()
+    again = settled("AlreadyCompleted")
+    assert again["metadata"]["uid"] != first["metadata"]["uid"]
+    assert again["status"]["run"] == first["status"]["run"]
+    place.settled(name, 300, frozenset({"equal", None}))
+
+
+def _edited(file: Path, old: str, new: str) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")

@@ -32,7 +32,7 @@ def test_a_migration_may_take_its_lines_along(request: pytest.FixtureRequest, pl
     place.apply(*place.move(name, name, keep={"logs": False}))
     place.until(name, "shop", "Completed")
     assert "planned 2 tables" in place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
-    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=60s")
+    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=300s")
     assert "planned" not in place.cluster.kubectl(*_JOURNAL, f"{name}/shop", check=False)
     assert "of 200 rows" in place.cluster.kubectl(*_JOURNAL, f"{name}/shop", "--samples")
 
@@ -46,4 +46,4 @@ def test_a_wrong_password_is_told_without_it(request: pytest.FixtureRequest, pla
     lines = place.cluster.kubectl(*_JOURNAL, f"{name}/shop")
     assert "CredentialRefused" in lines
     assert "wrong-Wort" not in lines
-    place.cluster.kubectl("delete", "namespace", name, "--timeout=90s")
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=300s")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 
 import pytest
 
 from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import Object, Place
+from tests.cluster.door import Door
+from tests.cluster.terminal import Terminal
 from tests.support import receivers
 
 
@@ -48,7 +52,7 @@ def test_a_webhook_hears_of_the_approval_and_of_the_end(place: Place, request: p
     assert all(p.headers["landfall-signature"].startswith("t=") for p in hook.posts)
     assert _notified(place, name)[0] == "True"
     assert "k3y-of-hooks" not in place.cluster.kubectl("get", "all,configmaps,migrations,runs", "-n", name, "-o", "yaml")
-    place.still()
+    place.still([name])
 
 
 def test_a_target_that_refuses_is_a_condition_and_the_run_goes_on(place: Place, request: pytest.FixtureRequest) -> None:
@@ -74,3 +78,40 @@ def test_a_missing_secret_of_a_notification_holds_nothing(place: Place, request:
     place.until(name, "shop", "Completed")
     place.wait("it is told", lambda: _states(place, name) == {"Completed": "Failed"})
     assert "there is no Secret 'landfall-smtp'" in _notified(place, name)[1]
+
+
+def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place: Place, request: pytest.FixtureRequest) -> None:
+    name = place.namespace(request.node.name)
+    place.databases(name, 200)
+    door = Door(place, name)
+    with receivers.http(ADDRESS, answers=(503,)) as hook:
+        body = {
+            "name": "Ops room",
+            "url": f"{hook.url}/told?token=t0ken",
+            "secret": "a-signing-key-of-ops",
+            "events": ["completed"],
+        }
+        status, made = door.ask("POST", "/v1/webhooks", body)
+        assert (status, made["data"]["status"]) == (201, "testing"), made
+        path = f"/v1/webhooks/{made['data']['id']}"
+        place.wait("it is pinged", lambda: door.ask("GET", path)[1]["data"]["status"] == "reachable")
+        assert door.ask("GET", path)[1]["data"]["host"] == ADDRESS
+        place.apply(*place.move(name, name))
+        place.until(name, "shop", "Completed")
+        place.wait("it hears", lambda: _states(place, name) == {"Completed": "Sent"})
+        status, told = door.ask("POST", f"{path}/test?wait=60")
+        assert (status, told["data"]["status"]) == (200, "reachable"), told
+    heard = [(json.loads(p.body)["event"], p) for p in hook.posts]
+    assert [event for event, _ in heard] == ["Ping", "Ping", "Completed", "Ping"], "the first ping met a 503"
+    for _, post in heard:
+        moment, given = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
+        assert given == hmac.new(b"a-signing-key-of-ops", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
+    status, told = door.ask("POST", f"{path}/test?wait=60")
+    assert (status, told["data"]["status"]) == (200, "unreachable"), "its receiver has gone"
+    assert "its receiver" in told["data"]["error"]["message"]
+    written = place.cluster.kubectl("get", "all,configmaps,migrations,runs,webhooks,events", "-n", name, "-o", "yaml")
+    assert not any(hidden in written for hidden in ("a-signing-key", "t0ken"))
+    webhook = path.rpartition("hook_")[2]
+    assert "NotDelivered" in Terminal(place, name).says("get", "webhooks")
+    assert door.ask("DELETE", path)[0] == 200
+    place.wait("its Secret goes with it", lambda: not place.get("secret", name, f"{webhook}-webhook"))

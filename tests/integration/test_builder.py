@@ -30,7 +30,7 @@ _MANIFEST = (
     '{"engines": {"node": "22"}, "dependencies": {"ms": "2.1.3", "express": "5.1.0"}, "scripts": {"start": "node server.js"}}'
 )
 _EXPRESS = {"package.json": _MANIFEST, "server.js": 'require("express")().listen(process.env.PORT);\n'}
-_IMAGES = ("node", "22.20.0", 3000), ("python", "3.11", 8000)
+_IMAGES = ("node", "22.20.0", 3000), ("python", "3.11", 8000), ("static", "", 8080)
 
 
 @dataclass
@@ -120,17 +120,67 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
 
 
 def test_from_a_commit_to_an_image_and_packages_once(github: GitHub, registry: Server, tmp_path: Path) -> None:
-    first = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
+    sha = github.push("org/shop", _EXPRESS, "x")
+    first = build(tmp_path / "1", github, registry, sha)
     assert first[0] == EXIT_DONE, first[1].last
     assert first[1].last["image"].startswith(f"{registry.host}/store/shop@sha256:")
     assert first[2]["image"] == first[1].last["image"], "its last words are those of its last report"
     summary = first[1].last["build"]
     assert (summary.framework, summary.version, summary.port, summary.installed) == ("node-express", "22.20.0", 3000, "installed")
-    assert "$ npm install --no-audit --no-fund" in first[1].lines
+    assert "$ npm install --no-save --no-audit --no-fund" in first[1].lines
     again = build(tmp_path / "2", github, registry, github.push("org/shop", {**_EXPRESS, "README.md": "more"}, "y"))
     assert again[1].last["build"].installed == "reused"
     assert not (tmp_path / "2" / "app" / "node_modules").exists()
     assert again[1].last["build"].pushed_bytes < summary.pushed_bytes / 10
+    alike = build(tmp_path / "3", github, registry, sha)
+    assert alike[1].last["build"].installed == "reused"
+    assert alike[1].last["image"] == first[1].last["image"], "what is kept makes no other image"
+
+
+def test_a_list_of_packages_is_read_whole(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    """However large it is: lock files are."""
+    wishes = {"framework": "python-fastapi", "startCommand": "python3 main.py"}
+    found = []
+    for number, version in enumerate(("2.1.2", "2.2.0")):
+        listed = f"# {'x' * 80}\n" * 20_000 + f"itsdangerous=={version}\n"
+        sha = github.push("org/shop", {"requirements.txt": listed, "main.py": "import fastapi\n"}, "x")
+        done = build(tmp_path / str(number), github, registry, sha, build=wishes)
+        assert done[0] == EXIT_DONE, done[1].last
+        found.append(done[1].last["build"].installed)
+    assert found == ["installed", "installed"]
+
+
+def test_what_a_build_needs_on_disk_is_installed_once(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    site = {
+        "package.json": '{"engines": {"node": "22"}, "dependencies": {"ms": "2.1.3"}, "scripts": {"build": "node build.js"}}',
+        "build.js": 'require("fs").mkdirSync("dist"); require("fs").writeFileSync("dist/index.html", String(require("ms")("2 days")));',
+    }
+    wishes = {
+        "framework": "react-vite",
+        "installCommand": "npm install --no-save --omit=dev",
+        "outputDirectory": "dist",
+    }
+    builds = []
+    for number, more in enumerate(({}, {"README.md": "more"}, {"package.json": site["package.json"].replace("2.1.3", "2.1.2")})):
+        sha = github.push("org/shop", {**site, **more}, "x")
+        done = build(tmp_path / str(number), github, registry, sha, build=wishes)
+        assert done[0] == EXIT_DONE, done[1].last
+        builds.append(done[1])
+    assert [told.last["build"].installed for told in builds] == ["installed", "reused", "installed"]
+    assert ["$ " + wishes["installCommand"] in told.lines for told in builds] == [True, False, True]
+    assert (tmp_path / "1" / "app" / "dist" / "index.html").read_text() == "172800000", "built with the packages that were kept"
+    assert not (tmp_path / "1" / "app" / ".landfall-packages").exists()
+
+
+def test_packages_that_cannot_be_taken_are_installed(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    site = {"package.json": _MANIFEST.replace("start", "build").replace("node server.js", "true"), "server.js": "// express"}
+    wishes = {"framework": "node-express", "startCommand": "node server.js"}
+    first = build(tmp_path / "1", github, registry, github.push("org/shop", site, "x"), build=wishes)
+    assert first[0] == EXIT_DONE, first[1].last
+    kept = json.loads(registry.store.manifests[("store/shop", "packages")])["layers"][0]["digest"]
+    registry.store.blobs[("store/shop", kept)] = b"no archive"
+    again = build(tmp_path / "2", github, registry, github.push("org/shop", {**site, "more": ""}, "y"), build=wishes)
+    assert (again[0], again[1].last["build"].installed) == (EXIT_DONE, "installed")
 
 
 def test_an_archive_from_the_registry(github: GitHub, registry: Server, tmp_path: Path) -> None:
@@ -179,7 +229,15 @@ def test_what_ends_a_build(
 def test_a_registry_that_is_away_is_for_another_try(
     github: GitHub, registry: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("landfall.worker.build._TRIES", 1)
+    monkeypatch.setattr("landfall.worker.tried.TIMES", 1)
     registry.store.breaks = 99
     _, told, _ = build(tmp_path / "1", github, registry, github.push("org/shop", _EXPRESS, "x"))
     assert (told.last["failure"].reason, told.last["failure"].transient) == ("RegistryUnreachable", True)
+
+
+def test_packages_that_do_not_get_through_are_for_another_try(github: GitHub, registry: Server, tmp_path: Path) -> None:
+    files = {**_EXPRESS, "broken.sh": "echo 'npm error code ECONNRESET'; exit 152"}
+    sha = github.push("org/shop", files, "x")
+    _, told, _ = build(tmp_path / "1", github, registry, sha, build={"installCommand": "sh broken.sh"})
+    assert (told.last["failure"].reason, told.last["failure"].transient) == ("PackagesUnreachable", True)
+    assert "set a mirror" in told.last["failure"].message

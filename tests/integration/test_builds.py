@@ -19,6 +19,7 @@ import pytest
 
 from landfall.builds.image import blob_of
 from tests.integration.test_command import landfall
+from tests.support.packages import BERRY, BUN, PIPENV, PNPM, POETRY, UV
 from tests.support.servers import free_port
 
 _EXPRESS = {
@@ -47,8 +48,8 @@ def _app(folder: Path, files: dict[str, str]) -> Path:
     return folder
 
 
-def _built(app: Path, out: Path) -> str:
-    done = landfall("build", app, "--to", out, "--json")
+def _built(app: Path, out: Path, *more: str) -> str:
+    done = landfall("build", app, "--to", out, "--json", *more)
     assert done.returncode == 0, done.stderr + done.stdout
     return str(json.loads(done.stdout.splitlines()[-1])["digest"])
 
@@ -80,8 +81,31 @@ def test_an_app_is_built_twice_alike_and_serves(tmp_path: Path, files: dict[str,
         server.wait()
 
 
+@pytest.mark.parametrize(
+    ("framework", "start", "files"),
+    [
+        ("python-fastapi", "python3 main.py", POETRY),
+        ("python-fastapi", "python3 main.py", PIPENV),
+        ("python-fastapi", "python3 main.py", UV),
+        ("node-express", "node server.js", BUN),
+        ("node-express", "node server.js", BERRY),
+        ("node-express", "node server.js", PNPM),
+    ],
+    ids=["poetry", "pipenv", "a project without a lock file", "bun", "yarn 4", "pnpm 10"],
+)
+def test_what_another_package_manager_installs_runs(tmp_path: Path, framework: str, start: str, files: dict[str, str]) -> None:
+    app = _app(tmp_path / "shop", files)
+    digest = _built(app, tmp_path / "image", "--framework", framework, "--start-command", start)
+    _, env = _unpacked(tmp_path / "image", digest, tmp_path / "root")
+    place = tmp_path / "root" / "app"
+    assert {p.name for p in place.iterdir()} - {".packages", "node_modules"} == set(files), "and it leaves nothing else there"
+    env = {k: v.replace("/app/", f"{place}/") for k, v in env.items()} | {"PATH": os.environ["PATH"]}
+    said = subprocess.run(start.split(), cwd=place, env=env, check=True, capture_output=True, text=True).stdout
+    assert said.startswith("hello")
+
+
 def _answer(address: str) -> str:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while True:
         try:
             with urlopen(address, timeout=5) as answer:  # noqa: S310  our own server
@@ -122,5 +146,5 @@ def test_a_plan_builds_nothing_and_a_failure_says_what_to_do(tmp_path: Path) -> 
     (tmp_path / "rubbish.zip").write_text("no archive")
     assert "cannot be read" in landfall("build", tmp_path / "rubbish.zip").stderr
     missing = landfall("build", tmp_path / "nowhere")
-    assert missing.returncode == 1
+    assert missing.returncode == 2
     assert "there is no folder" in missing.stderr

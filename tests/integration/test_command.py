@@ -106,6 +106,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
     source, target = documents[:2], documents[2:]
     move = manifest.migration("shop")
     typo = manifest.migration("shop", paralelism=3)
+    slip = json.loads(json.dumps(move).replace('"target":', '"targt":', 1))
     odd = {**move, "kind": "Migratoin"}
     nowhere = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": free_port()}}, source[1]]
     wrong = [{**source[0], "spec": {**source[0]["spec"], "host": "127.0.0.1", "port": maria.port, "database": "nope"}}, source[1]]
@@ -116,6 +117,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
         connection.execute(b"CREATE TABLE busy (id int)")
     cases: list[tuple[str, list[manifest.Document], int, str]] = [
         ("unknown field", [*documents, typo], 2, "Did you mean parallelism?"),
+        ("unknown in place of what is required", [*documents, slip], 2, "Did you mean target?"),
         ("unknown kind", [*documents, odd], 2, "Did you mean Migration?"),
         ("no connection", [*source, move], 2, "no Connection 'target'"),
         ("unreachable", [*nowhere, *target, move], 1, "Unreachable"),

@@ -11,23 +11,25 @@ from pathlib import Path
 
 import pytest
 
+from landfall.engine.connect.authority import authority_file
+from landfall.engine.connect.mysql import MySqlSession
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.connect.wire import Wire
 from landfall.engine.errors import CredentialRefusedError, UnreachableError
 from landfall.engine.options import Endpoint, Engine, TlsMode
-from tests.support.servers import _PG15, PostgreSql
+from tests.support.servers import _PG15, MariaDb, PostgreSql
 
 _PASSWORD = "pässwörd 'of' the test"  # noqa: S105  made up
 _HBA = "local all postgres trust\nhostssl all scram 127.0.0.1/32 scram-sha-256\nhostssl all old 127.0.0.1/32 md5\n"
 
 
-def _certificate(folder: Path, name: str) -> str:
+def _certificate(folder: Path, name: str, names: str = "IP:127.0.0.1,DNS:localhost") -> str:
     subprocess.run(
         [
             *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"),
             *(
                 "-addext",
-                "subjectAltName=IP:127.0.0.1,DNS:localhost",
+                f"subjectAltName={names}",
                 "-keyout",
                 f"{folder}/{name}.key",
                 "-out",
@@ -109,3 +111,85 @@ def test_what_is_refused_is_said(
         client(replace(good, ca=_certificate(tmp_path, "other")))
     with pytest.raises(CredentialRefusedError):
         client(replace(good, tls=TlsMode.DISABLE))
+
+
+# -- MariaDB ------------------------------------------------------------------------------------------------------------
+
+
+def _encrypted(names: str) -> Iterator[tuple[MariaDb, str]]:
+    server = MariaDb()
+    authority = _certificate(server.folder, "server", names)
+    for name in ("server.key", "server.crt"):
+        (server.folder / name).chmod(0o644)
+    server.settings = (f"--ssl-cert={server.folder}/server.crt", f"--ssl-key={server.folder}/server.key")
+    server.start()
+    quoted = _PASSWORD.replace("'", "''")
+    server.sql(f"CREATE USER mover@'127.0.0.1' IDENTIFIED BY '{quoted}' REQUIRE SSL")
+    server.sql(f"CREATE USER plain@'127.0.0.1' IDENTIFIED BY '{quoted}'")
+    yield server, authority
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def encrypted() -> Iterator[tuple[MariaDb, str]]:
+    """A server that wants TLS of one user, and the certificate of its authority."""
+    yield from _encrypted("IP:127.0.0.1,DNS:localhost")
+
+
+@pytest.fixture(scope="module")
+def elsewhere() -> Iterator[tuple[MariaDb, str]]:
+    """A server with the certificate of another host."""
+    yield from _encrypted("DNS:elsewhere.example.com")
+
+
+def _cipher(endpoint: Endpoint) -> str | None:
+    session = MySqlSession(endpoint, "source")
+    try:
+        return session.rows("SHOW SESSION STATUS LIKE 'Ssl_cipher'")[0][1]
+    finally:
+        session.close()
+
+
+@pytest.mark.parametrize("mode", [TlsMode.PREFER, TlsMode.REQUIRE, TlsMode.VERIFY_FULL])
+def test_mariadb_over_tls(encrypted: tuple[MariaDb, str], mode: TlsMode) -> None:
+    server, authority = encrypted
+    ca = authority if mode is TlsMode.VERIFY_FULL else ""
+    assert _cipher(Endpoint(Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, mode, ca))
+
+
+def test_mariadb_refuses_and_is_refused(
+    encrypted: tuple[MariaDb, str], elsewhere: tuple[MariaDb, str], maria: MariaDb, tmp_path: Path
+) -> None:
+    server, authority = encrypted
+    good = Endpoint(
+        Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
+    )
+    with pytest.raises(CredentialRefusedError):
+        _cipher(replace(good, tls=TlsMode.DISABLE))
+    assert _cipher(replace(good, tls=TlsMode.DISABLE, username="plain")) == ""
+    with pytest.raises(UnreachableError, match="tls"):
+        _cipher(replace(good, ca=_certificate(tmp_path, "other")))
+    with pytest.raises(UnreachableError, match="tls"):  # an authority of everybody's knows nothing of it
+        _cipher(replace(good, ca=""))
+    other, its = elsewhere
+    with pytest.raises(UnreachableError, match="tls"):
+        _cipher(replace(good, port=other.port, ca=its))
+    root = replace(good, port=maria.port, username="root", password="", ca="")
+    assert _cipher(replace(root, tls=TlsMode.PREFER)) == ""
+    for mode, ca in ((TlsMode.REQUIRE, ""), (TlsMode.VERIFY_FULL, authority)):
+        with pytest.raises(UnreachableError, match="TLS"):
+            _cipher(replace(root, tls=mode, ca=ca))
+
+
+def test_an_authority_is_written_once(encrypted: tuple[MariaDb, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, authority = encrypted
+    authority_file.cache_clear()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for _ in range(3):
+        _cipher(
+            Endpoint(
+                Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
+            )
+        )
+    assert [file.read_text() for file in tmp_path.iterdir()] == [authority]
+    authority_file.cache_clear()

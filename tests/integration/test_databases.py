@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, cast
 
-import aiohttp
 import pytest
 
 from landfall.api.deployment import AppDatabase
@@ -66,23 +65,24 @@ class Secrets:
         return {k: base64.b64decode(v).decode() for k, v in self.held[name].items()}
 
 
-def step(secrets: Secrets, database: dict[str, Any], supabase: str = "") -> Prepared:
+def step(secrets: Secrets, database: dict[str, Any], supabase: str = "", inside: tuple[str, ...] = ("127.0.0.1",)) -> Prepared:
     """One look of the operator."""
 
     async def work() -> Prepared:
-        async with aiohttp.ClientSession() as session:
-            hands = Hands(
-                cast("Kube", secrets),
-                Reports(),
-                "image",
-                "",
-                lambda: datetime(2026, 1, 1, tzinfo=UTC),
-                cast("Any", SimpleNamespace()),
-                cast("Any", SimpleNamespace()),
-                cast("Any", SimpleNamespace()),
-                Providers(lambda: session, supabase),
-            )
+        providers = Providers("", supabase, inside)
+        hands = Hands(
+            cast("Kube", secrets),
+            Reports(),
+            "image",
+            "",
+            lambda: datetime(2026, 1, 1, tzinfo=UTC),
+            cast("Any", SimpleNamespace()),
+            providers,
+        )
+        try:
             return await prepared(hands, _DEPLOYMENT, AppDatabase.model_validate({"secretRef": {"name": "account"}, **database}))
+        finally:
+            await providers.close()
 
     return asyncio.run(work())
 
@@ -190,6 +190,18 @@ def test_supabase_is_connected_to(supabase: Supabase) -> None:
     assert (step(missing, connect, supabase.url).problem or ("",))[0] == "DatabaseMissing"
 
 
+def test_supabase_is_connected_to_by_its_address_and_its_key(supabase: Supabase) -> None:
+    connect = {"type": "Supabase", "action": "Connect"}
+    secrets = Secrets(account={"url": f"{supabase.url}/", "serviceRoleKey": "sb_secret_good"})
+    assert step(secrets, connect).problem is None
+    held = secrets.text("shop-database")
+    assert (held["SUPABASE_URL"], held["SUPABASE_SERVICE_ROLE_KEY"]) == (supabase.url, "sb_secret_good")
+    assert "NEXT_PUBLIC_SUPABASE_SERVICE_ROLE_KEY" not in held
+    wrong = Secrets(account={"url": supabase.url, "serviceRoleKey": "sb_secret_old"})
+    assert (step(wrong, connect).problem or ("",))[0] == "DatabaseRefused"
+    assert (step(Secrets(account={"url": supabase.url}), connect).problem or ("",))[0] == "SecretMissing"
+
+
 @pytest.mark.parametrize("fault", ["", "create", "patch", "lost"])
 def test_appwrite_is_made_by_a_console_session(appwrite: Appwrite, fault: str) -> None:
     secrets = Secrets(account={"endpoint": f"{appwrite.url}/v1", "session": "cookie", "team": "t"})
@@ -225,3 +237,30 @@ def test_appwrite_is_connected_to(appwrite: Appwrite) -> None:
     assert step(Secrets(account=good), database).problem is None
     assert (step(Secrets(account={**good, "key": "x"}), database).problem or ("",))[0] == "DatabaseRefused"
     assert "'project'" in (step(Secrets(account={"endpoint": "x"}), database).problem or ("", ""))[1]
+
+
+@pytest.mark.parametrize(
+    ("database", "held", "reason", "words"),
+    [
+        (
+            {"type": "Supabase"},
+            {"url": "http://169.254.169.254", "serviceRoleKey": "k"},
+            "DatabaseRefused",
+            "builds.privateHosts",
+        ),
+        ({"type": "Appwrite"}, {"endpoint": "http://10.96.0.1/v1", "project": "p", "key": "k"}, "DatabaseRefused", "10.96.0.1"),
+        (
+            {"type": "Supabase"},
+            {"url": "http://nowhere.invalid", "serviceRoleKey": "k"},
+            "DatabaseUnreachable",
+            "nowhere.invalid",
+        ),
+    ],
+)
+def test_what_only_the_operator_can_reach_is_not_asked(
+    database: dict[str, Any], held: dict[str, str], reason: str, words: str
+) -> None:
+    problem = step(Secrets(account=held), {**database, "action": "Connect"}, inside=()).problem
+    assert problem
+    assert problem[0] == reason
+    assert words in problem[1]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import pytest
 
-from landfall.engine.errors import CutoverHeldError
+from landfall.engine.errors import ConnectionLostError, CutoverHeldError
 from landfall.engine.options import Options
 from landfall.engine.transfer.work import Event
 from tests.support import engine as run
@@ -124,3 +125,52 @@ def test_outside_its_hours_nothing_is_cut_over(maria: MariaDb, pg15: PostgreSql,
     assert move.run().rows == _ROWS
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT v FROM t WHERE id=5").fetchone() == ("late",)
+
+
+@pytest.mark.parametrize("kind", ["mariadb", "postgresql"])
+def test_writers_stay_locked_out_until_what_moves_along_has_moved(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str
+) -> None:
+    move = run.Move(_source(kind, fresh, maria, pg15), run.postgresql(pg15, pg15.database(fresh)))
+    written = threading.Event()
+
+    def write() -> None:
+        if kind == "mariadb":
+            maria.sql("UPDATE t SET v='late' WHERE id=5", fresh)
+        else:
+            with pg15.connect(f"{fresh}s") as source:
+                source.execute(b"UPDATE t SET v='late' WHERE id=5")
+        written.set()
+
+    writer = threading.Thread(target=write)
+
+    def held(outcome: run.Outcome, still: Callable[[], None]) -> None:
+        assert outcome.rows == _ROWS
+        with pg15.connect(fresh) as target:
+            assert target.execute(b"SELECT count(*) FROM t").fetchone() == (_ROWS,), "it is cut over already"
+        writer.start()
+        assert not written.wait(1.5)
+        still()
+
+    move.handed_over = held
+    assert move.run().rows == _ROWS
+    writer.join(10)
+    assert written.is_set()
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM t WHERE v='late'").fetchone() == (0,)
+
+
+def test_a_lock_that_is_lost_after_the_cutover_is_told(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    move = run.Move(_source("mariadb", fresh, maria, pg15), run.postgresql(pg15, pg15.database(fresh)))
+
+    def held(_: run.Outcome, still: Callable[[], None]) -> None:
+        listed = "SELECT id FROM information_schema.processlist WHERE id<>connection_id() AND command='Sleep'"
+        for line in maria.sql(listed, fresh).stdout.decode().split():
+            maria.sql(f"KILL {line}", fresh)
+        still()
+
+    move.handed_over = held
+    with pytest.raises(ConnectionLostError):
+        move.run()
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT count(*) FROM t").fetchone() == (_ROWS,), "what is cut over is cut over"

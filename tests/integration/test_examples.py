@@ -12,7 +12,7 @@ from tests.support.servers import MariaDb, PostgreSql
 
 STORIES = {"shop-from-sqlite", "shop-from-mariadb", "shop-into-existing"}
 APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}
-IN_CLUSTER = {"shop-in-cluster", "shop-by-night", *APPS}  # needs one; tests/cluster applies all of them
+IN_CLUSTER = {"shop-in-cluster", "shop-by-night", "gitops", *APPS}  # needs one; tests/cluster applies all of them
 _SCALE = 0.05
 
 

@@ -141,7 +141,7 @@ def ask(github: GitHub, repository: str, ref: str = "", token: str = "") -> Comm
 
     async def work() -> Commit:
         async with aiohttp.ClientSession() as session:
-            return await Client(github.url, session).commit(repository, ref, token)
+            return await Client(github.url, lambda: session).commit(repository, ref, token)
 
     return asyncio.run(work())
 

@@ -10,7 +10,9 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event as Flag
 
 import pytest
 from psycopg import Connection, OperationalError
@@ -24,11 +26,19 @@ from tests.support.servers import MariaDb, PostgreSql
 
 _ROWS = 60_000
 _SPAWN = multiprocessing.get_context("spawn")
+_ALONE_ROWS_PER_SECOND = 500  # of a leader that waits for its helpers, for a process takes its time to start
 
 
-def _help(source: Endpoint, target: Endpoint, options: Options) -> None:
-    """A process that helps, as a pod does: started again where a connection was lost."""
-    migration = Migration(source, target, options, lambda _: None)
+def _help(source: Endpoint, target: Endpoint, options: Options, begins: int, at_work: Flag) -> None:
+    """A process that helps, as a pod does: started again where a connection was lost. Its flag is up once it has begun so many chunks."""
+    begun: list[Event] = []
+
+    def on(event: Event) -> None:
+        begun.extend([event] if event.kind == "begun" else [])
+        if len(begun) >= begins:
+            at_work.set()
+
+    migration = Migration(source, target, options, on)
     migration.help()
     migration.close()
 
@@ -41,20 +51,27 @@ class Helpers:
     target: Endpoint
     options: Options
     count: int
-    processes: list[BaseProcess] = field(default_factory=list)
+    processes: list[tuple[BaseProcess, Flag]] = field(default_factory=list)
+    begins: Iterator[int] = field(default_factory=lambda: cycle((2, 1, 3)))
     killed: int = 0
 
     def start(self) -> None:
         """As many as there are to be."""
-        self.processes = [p for p in self.processes if p.is_alive()]
+        self.processes = [(process, flag) for process, flag in self.processes if process.is_alive()]
         while len(self.processes) < self.count:
-            process = _SPAWN.Process(target=_help, args=(self.source, self.target, self.options), daemon=True)
+            flag = _SPAWN.Event()
+            process = _SPAWN.Process(
+                target=_help, args=(self.source, self.target, self.options, next(self.begins), flag), daemon=True
+            )
             process.start()
-            self.processes.append(process)
+            self.processes.append((process, flag))
 
-    def kill(self, rng: random.Random) -> None:
-        """One of them, and another takes its place."""
-        victim = rng.choice(self.processes)
+    def kill(self, rng: random.Random, over: threading.Event) -> None:
+        """One of them, once it is at work, and another takes its place."""
+        victim, at_work = rng.choice(self.processes)
+        while not at_work.wait(0.1):
+            if over.is_set():
+                return
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim.pid or 0, signal.SIGKILL)
             self.killed += 1
@@ -68,7 +85,8 @@ class Helpers:
 
         def strike() -> None:
             while not over.wait(seconds):
-                self.kill(rng)
+                if self.processes:
+                    self.kill(rng, over)
 
         thread = threading.Thread(target=strike)
         thread.start()
@@ -77,7 +95,7 @@ class Helpers:
         finally:
             over.set()
             thread.join()
-            for process in self.processes:
+            for process, _ in self.processes:
                 process.join(20)
                 process.kill()
 
@@ -111,14 +129,20 @@ def _equal(maria: MariaDb, pg15: PostgreSql, name: str) -> None:
 @pytest.mark.parametrize("workers", [2, 4])
 def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str, workers: int) -> None:
     move, helpers = _move(maria, pg15, fresh, workers)
-    move.options = replace(move.options, workers=1)
+    move.options = replace(move.options, workers=1, rows_per_second=_ALONE_ROWS_PER_SECOND)
     move.at = {"copying": helpers.start}
     told: list[tuple[str, str]] = []
+    begun: set[tuple[str, str]] = set()
 
     def on(event: Event) -> None:
+        assert move.dials
+        if event.kind == "begun":
+            begun.add((event.table, event.text))
         if event.kind == "chunk":
             told.append((event.table, event.text))
-        if event.kind == "begun" and move.dials and len(told) > 5:
+            if told[-1] not in begun and helpers.killed > 1:
+                move.dials.rows_per_second = 8_000
+        if event.kind == "begun" and len(told) > 5:
             move.dials.workers = workers  # the spec came to ask for them while the run was at work
 
     move.on = on
@@ -128,7 +152,6 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
     assert outcome.redone_rows == 0
     assert helpers.killed >= 2
     _equal(maria, pg15, fresh)
-    begun = {(e.table, e.text) for e in move.events if e.kind == "begun"}
     assert len(told) == len(set(told))  # the leader tells every chunk once, also those of others
     assert set(told) - begun  # and others had some
     assert sum(e.rows for e in move.events if e.kind == "chunk") == _ROWS + 100
@@ -178,6 +201,6 @@ def test_helpers_go_on_under_the_next_leader(maria: MariaDb, pg15: PostgreSql, f
     move.at = {}
     assert move.run().rows == _ROWS + 100
     _equal(maria, pg15, fresh)
-    for process in helpers.processes:
+    for process, _ in helpers.processes:
         process.join(20)
-    assert [p.exitcode for p in helpers.processes] == [0, 0]
+    assert [process.exitcode for process, _ in helpers.processes] == [0, 0]

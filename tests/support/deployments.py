@@ -12,7 +12,8 @@ from landfall.api.request import DeployRequest
 from landfall.core.deployment import wanted
 from landfall.core.deployment.decide import current, decide
 from landfall.core.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen
-from landfall.core.deployment.status import release_status
+from landfall.core.deployment.status import begun, release_status
+from landfall.core.gate import Gate
 from landfall.core.job import JobSeen
 from landfall.core.outcome import Act, Decision
 
@@ -41,6 +42,7 @@ class World:
     spec: dict[str, Any] = field(default_factory=dict)
     request: DeployRequest | None = None
     hold: str = ""
+    gate: Gate | None = None
     releases: dict[str, ReleaseSeen] = field(default_factory=dict)
     workloads: dict[str, Pods] = field(default_factory=dict)
     service: ServiceSeen | None = None
@@ -81,6 +83,7 @@ class World:
             resolved=Resolved(key="k", commit=self.commit, resolved_at=self.now),
             request=self.request,
             hold=self.hold,
+            gate=self.gate,
         )
 
     def turn(self, *, killed: bool = False) -> Decision:
@@ -94,14 +97,8 @@ class World:
             if name in {r.name for r in seen.releases}:
                 told = replace(release, status=release.status.model_copy(update=noted.get(name, {})))
                 at = current(seen)
-                if (
-                    at
-                    and at.name == name
-                    and told.image
-                    and told.status.deploying_at is None
-                    and told.spec.workload in self.workloads
-                ):
-                    told = replace(told, status=told.status.model_copy(update={"deploying_at": self.now}))
+                if at and at.name == name and told.image and told.spec.workload in self.workloads:
+                    told = replace(told, status=told.status.model_copy(update=begun(seen, told)))
                 self.releases[name] = replace(told, status=release_status(seen, told))
         self.revision = max([self.revision, *(r.spec.revision for r in self.releases.values())])
         if self.request and any(r.spec.trigger == f"request {self.request.id}" for r in seen.releases):
@@ -132,14 +129,22 @@ class World:
             self._switch(seen, act.name)
         elif act.verb == "forget":
             self._forget(act.name)
-        elif act.verb == "fail":
-            return {act.name: {"failure": ReleaseFailure(reason=act.reason, message=act.message, at=self.now)}}
-        elif act.verb == "supersede":
-            return {act.name: {"superseded": act.message}}
-        else:
-            assert act.verb == "delete-job", act
+        elif act.verb == "delete-job":
             self.releases = {n: replace(r, job=None) if r.job and r.job.name == act.name else r for n, r in self.releases.items()}
-        return {}
+        return self._written(act)
+
+    def _written(self, act: Act) -> dict[str, dict[str, object]]:
+        """What an act leaves in the status of Releases."""
+        failure = ReleaseFailure(reason=act.reason, message=act.message, at=self.now)
+        left: dict[str, dict[str, object]] = {
+            "fail": {"failure": failure},
+            "supersede": {"superseded": act.message},
+            "preview": {"preview": "http://x"},
+            "switch": {"preview": ""},
+        }
+        if act.verb == "cool":
+            return {name: {"preview": ""} for name, r in self.releases.items() if r.spec.workload == act.name}
+        return {act.name: left[act.verb]} if act.verb in left else {}
 
     def _scale(self, name: str, count: int) -> None:
         pods = self.workloads[name]
@@ -154,6 +159,8 @@ class World:
     def _switch(self, seen: Observed, name: str) -> None:
         to = self.releases[name]
         pods = self.workloads[to.spec.workload]
+        served = bool(to.status.live_at) or bool(to.spec.rollback_to)
+        assert served or self.gate is None or self.gate.open, "what waits for data goes live with it"
         assert pods.ready >= max(self.deployment.spec.replicas, 1), "what goes live is ready, all of it"
         before = seen.service.release if seen.service else ""
         if seen.service and before == name:

@@ -41,6 +41,7 @@ class Move:
     change: Callable[[Plan], Plan] = lambda plan: plan
     events: list[Event] = field(default_factory=list)
     dials: Dials | None = None
+    handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
 
     def plan(self) -> Plan:
         """The plan."""
@@ -49,7 +50,7 @@ class Move:
     def run(self) -> Outcome:
         """Plan and run, or resume."""
         migration = Migration(self.source, self.target, self.options, self._event)
-        self.dials = migration.dials
+        self.dials, migration.handed_over = migration.dials, self.handed_over
         try:
             plan = None if migration.existing() else self.plan()
             return migration.run("test", plan)

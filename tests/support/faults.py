@@ -7,17 +7,16 @@ same command until it completes.
 from __future__ import annotations
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.support.forked import Forked
 
 REPOSITORY = Path(__file__).parent.parent.parent
 _TRIES = 8
@@ -45,33 +44,24 @@ def redone(attempts: list[Attempt]) -> int:
     return again + sum(rows for a in attempts for _, _, rows in a.chunks("delta"))
 
 
-def start(manifest: Path, *more: str) -> subprocess.Popen[str]:
+def start(manifest: Path) -> Forked:
     """`landfall run` with JSON output."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "operator"), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "landfall", "run", "--yes", "--output", "json", "--takeover-after", "1", *more, str(manifest)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment,
-        cwd=REPOSITORY,
-    )
+    return Forked("run", "--yes", "--output", "json", "--takeover-after", "1", str(manifest))
 
 
-def watched(process: subprocess.Popen[str], at: int, strike: Callable[[subprocess.Popen[str]], None]) -> Attempt:
+def watched(process: Forked, at: int, strike: Callable[[Forked], None]) -> Attempt:
     """Read events; at the given one, strike. Returns when the process has ended."""
     events: list[dict[str, Any]] = []
-    assert process.stdout
     for line in process.stdout:
         events.append(json.loads(line))
         if len(events) == at:
             strike(process)
     process.wait(_PATIENCE)
-    errors = process.stderr.read() if process.stderr else ""
+    errors = process.stderr.read()
     return Attempt(process.returncode, events, errors)
 
 
-def nothing(_process: subprocess.Popen[str]) -> None:
+def nothing(_process: Forked) -> None:
     """No fault."""
 
 
@@ -82,11 +72,11 @@ class Faults:
     kill_target_sessions: Callable[[], None]
     kill_source_sessions: Callable[[], None] | None
     restart_target: Callable[[], None]
-    zombies: list[subprocess.Popen[str]] = field(default_factory=list)
+    zombies: list[Forked] = field(default_factory=list)
 
-    def draw(self, rng: random.Random) -> tuple[str, Callable[[subprocess.Popen[str]], None]]:
+    def draw(self, rng: random.Random) -> tuple[str, Callable[[Forked], None]]:
         """One of them."""
-        kinds: dict[str, tuple[int, Callable[[subprocess.Popen[str]], None]]] = {
+        kinds: dict[str, tuple[int, Callable[[Forked], None]]] = {
             "SIGKILL": (8, lambda p: p.send_signal(signal.SIGKILL)),
             "SIGSTOP": (4, self._freeze),
             "Ctrl-C": (3, lambda p: p.send_signal(signal.SIGINT)),
@@ -101,12 +91,12 @@ class Faults:
         return name, kinds[name][1]
 
     @staticmethod
-    def _interrupt_twice(process: subprocess.Popen[str]) -> None:
+    def _interrupt_twice(process: Forked) -> None:
         process.send_signal(signal.SIGINT)
         time.sleep(0.02)
         process.send_signal(signal.SIGINT)
 
-    def _freeze(self, process: subprocess.Popen[str]) -> None:
+    def _freeze(self, process: Forked) -> None:
         """Stop the process in its tracks, and leave it for another one to take over from."""
         process.send_signal(signal.SIGSTOP)
         self.zombies.append(process)
@@ -123,7 +113,7 @@ class Faults:
 
 
 def until_complete(
-    manifest: Path, at: int, name: str, strike: Callable[[subprocess.Popen[str]], None], wake: Callable[[], list[Attempt]]
+    manifest: Path, at: int, name: str, strike: Callable[[Forked], None], wake: Callable[[], list[Attempt]]
 ) -> list[Attempt]:
     """Run with one fault, then again until it completes. Raises AssertionError when it never does.
 
@@ -150,9 +140,8 @@ def until_complete(
     raise AssertionError(message)
 
 
-def _until_event(process: subprocess.Popen[str], at: int) -> list[dict[str, Any]]:
+def _until_event(process: Forked, at: int) -> list[dict[str, Any]]:
     """The first events; what comes after them is read when the process is woken."""
-    assert process.stdout
     events = []
     while len(events) < at and (line := process.stdout.readline()):
         events.append(json.loads(line))

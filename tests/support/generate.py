@@ -10,18 +10,16 @@ from typing import Any
 import yaml
 
 from landfall.api.crd import GROUP, KINDS, Kind, definition
-from landfall.kube.permissions import rules
+from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
 
 _ROOT = Path(__file__).parent.parent.parent
 _HEAD = "# Field reference\n\nGenerated from the models in `operator/landfall/api` by `make generate`.\n"
-_ROLE = """# Generated from operator/landfall/kube/permissions.py, which says why.
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata:
-  name: {{ .Release.Name }}-operator
-"""
+_RULES = "{{/* Generated from operator/landfall/kube/permissions.py, which says why. */}}\n"
 _REFERENCES = """# Where our kinds refer to others, for kustomize, which gives generated Secrets and ConfigMaps new names:
 # name this file under `configurations` in a kustomization. Generated from the models by `make generate`.
+"""
+_ARGO = """# The health of our kinds for Argo CD, to be merged into its ConfigMap: kubectl apply --server-side -f, or a patch of kustomize.
+# Generated from resource_customizations by `make generate`.
 """
 _REFERRED = {
     "secretRef": "Secret",
@@ -30,7 +28,7 @@ _REFERRED = {
     "configMapKeyRef": "ConfigMap",
     "connectionRef": "Connection",
 }
-_WRITTEN = ("Connection", "Migration", "Deployment")
+_WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 
 
 def files() -> dict[Path, str]:
@@ -43,8 +41,28 @@ def files() -> dict[Path, str]:
         made["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
         found[chart / "files" / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
     found[_ROOT / "kustomize" / "references.yaml"] = _REFERENCES + _yaml({"nameReference": _references()})
-    found[chart / "templates" / "role.yaml"] = _ROLE + _yaml({"rules": rules()})
+    found[_ROOT / "gitops" / "argocd" / "argocd-cm.yaml"] = _ARGO + _yaml(_argo())
+    granted = {"operatorRules": GRANTS, "clusterRules": CLUSTER_GRANTS}
+    defined = [f'{{{{- define "landfall.{name}" }}}}\n{_yaml(rules(one))}{{{{- end }}}}\n' for name, one in granted.items()]
+    found[chart / "templates" / "_rules.tpl"] = _RULES + "".join(defined)
     return found
+
+
+def _argo() -> dict[str, Any]:
+    """Argo CD's ConfigMap with the health of each kind."""
+    text = (_ROOT / "gitops" / "argocd" / "resource_customizations" / GROUP / "_" / "health.lua").read_text(encoding="utf-8")
+    metadata = {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}}
+    data = {f"resource.customizations.health.{GROUP}_{kind.name}": _Script(text) for kind in KINDS}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+class _Script(str):
+    """Text that is written line by line."""
+
+    __slots__ = ()
+
+
+yaml.SafeDumper.add_representer(_Script, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|"))
 
 
 def _references() -> list[dict[str, Any]]:

@@ -10,15 +10,11 @@ import hashlib
 import io
 import json
 import tarfile
-import threading
 import time
 from dataclasses import dataclass, field
-from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler
-from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from tests.support.quiet import QuietServer
+from tests.support.quiet import Listening, QuietHandler
 
 
 @dataclass
@@ -31,10 +27,11 @@ class Repository:
     commits: dict[str, tuple[str, dict[str, str]]] = field(default_factory=dict)
 
 
-class GitHub:
+class GitHub(Listening):
     """Listens on an address. `token` reads what is private; `writes`: it may set statuses, too; `limited` answers that the rate limit is used up."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, token: str = "ghp_reads") -> None:  # noqa: S107  of a server of ours
+        super().__init__(_Handler, (host, port), (host, 0))  # another port, and so another origin
         self.repositories: dict[str, Repository] = {}
         self.token = token
         self.writes = False
@@ -42,28 +39,8 @@ class GitHub:
         self.limited = 0
         self.down = False
         self.asked: list[tuple[str, str]] = []
-        outer = self
-
-        class Handler(_Handler):
-            github = outer
-
-        self._server = QuietServer((host, port), Handler)
-        self.url = f"http://{host}:{self._server.server_port}"
-        self._codeload = QuietServer((host, 0), Handler)  # another port, and so another origin
-        self.codeload = f"http://{host}:{self._codeload.server_port}/codeload"
-        self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in (self._server, self._codeload)]
-
-    def __enter__(self) -> Self:
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for server in (self._server, self._codeload):
-            server.shutdown()
-            server.server_close()
-        for thread in self._threads:
-            thread.join(10)
+        self.url = f"http://{host}:{self.ports[0]}"
+        self.codeload = f"http://{host}:{self.ports[1]}/codeload"
 
     def push(self, name: str, files: dict[str, str], message: str, branch: str = "main", *, private: bool = False) -> str:
         """A commit on a branch; its name."""
@@ -87,38 +64,36 @@ def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
     return made.getvalue()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    github: GitHub
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
+    of: GitHub
 
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
+    def handled(self) -> None:
         """Every question that is answered here."""
+        if self.command == "POST":
+            self._status()
+            return
         path = unquote(urlsplit(self.path).path)
         held = self.headers.get("Authorization", "")
-        self.github.asked.append((path, held))
-        if self.github.down:
+        self.of.asked.append((path, held))
+        if self.of.down:
             self._told(503, {"message": "Service Unavailable"})
         elif path.startswith("/codeload/"):
             self._codeload(path, held)
-        elif held and held != f"Bearer {self.github.token}":
+        elif held and held != f"Bearer {self.of.token}":
             self._told(401, {"message": "Bad credentials"})
-        elif self.github.limited:
-            self.github.limited -= 1
+        elif self.of.limited:
+            self.of.limited -= 1
             reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 2)}
             self._told(403, {"message": "API rate limit exceeded"}, reset)
         else:
             self._repository(path, held)
 
-    def do_POST(self) -> None:
-        """A commit's status."""
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)))
+    def _status(self) -> None:
+        body = json.loads(self.body())
         parts = urlsplit(self.path).path.strip("/").split("/")
-        if self.headers.get("Authorization") != f"Bearer {self.github.token}":
+        if self.headers.get("Authorization") != f"Bearer {self.of.token}":
             self._told(401, {"message": "Bad credentials"})
-        elif not self.github.writes:
+        elif not self.of.writes:
             self._told(403, {"message": "Resource not accessible by personal access token"})
         elif (
             parts[3:4] != ["statuses"]
@@ -127,13 +102,13 @@ class _Handler(BaseHTTPRequestHandler):
         ):
             self._told(422, {"message": "Validation Failed"})
         else:
-            self.github.statuses.append((parts[4], body["state"], body["context"]))
+            self.of.statuses.append((parts[4], body["state"], body["context"]))
             self._told(201, {"id": 1, **body})
 
     def _repository(self, path: str, held: str) -> None:
         parts = path.strip("/").split("/")
         name = "/".join(parts[1:3])
-        found = self.github.repositories.get(name) if parts[0] == "repos" else None
+        found = self.of.repositories.get(name) if parts[0] == "repos" else None
         if found is None or (found.private and not held):
             self._told(404, {"message": "Not Found"})
         elif len(parts) == 3:
@@ -141,7 +116,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts[3] == "commits":
             self._commit(found, "/".join(parts[4:]))
         elif parts[3] == "tarball" and (sha := _meant(found, "/".join(parts[4:]))):
-            self._told(302, {}, {"Location": f"{self.github.codeload}/{name}/{sha}"})
+            self._told(302, {}, {"Location": f"{self.of.codeload}/{name}/{sha}"})
         else:
             self._told(404, {"message": "Not Found"})
 
@@ -161,25 +136,12 @@ class _Handler(BaseHTTPRequestHandler):
         if held:
             self._told(400, {"message": "a token came to a host that it is not for"})
             return
-        data = tarball(name, sha, self.github.repositories[name].commits[sha][1])
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-gzip")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        data = tarball(name, sha, self.of.repositories[name].commits[sha][1])
+        self.answer(200, data, {"Content-Type": "application/x-gzip"})
 
     def _told(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()
-        self.send_response(status)
-        for key, value in {
-            "Content-Type": "application/json; charset=utf-8",
-            "Date": formatdate(usegmt=True),
-            **(headers or {}),
-        }.items():
-            self.send_header(key, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(status, data, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
 def _meant(found: Repository, ref: str) -> str:

@@ -9,76 +9,47 @@ from __future__ import annotations
 import json
 import random
 import string
-import threading
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.quiet import QuietServer
+from tests.support.quiet import Listening, QuietHandler
 
 
-class Served(ABC):
-    """A server on loopback that answers by `answer`. `limited` and `lost` count what is still to go wrong."""
+class Served(Listening, ABC):
+    """A server that answers by `answer`. `limited` and `lost` count what is still to go wrong."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(_Handler, (host, port))
         self.limited = 0
         self.lost = 0
         self.asked: list[str] = []
-        outer = self
-
-        class Handler(_Handler):
-            served = outer
-
-        self._server = QuietServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
+        self.url = f"http://{host}:{self.ports[0]}"
 
     @abstractmethod
     def answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, object]:
         """Status and body."""
 
 
-class _Handler(BaseHTTPRequestHandler):
-    served: Served
-    protocol_version = "HTTP/1.1"
+class _Handler(QuietHandler):
+    of: Served
 
-    def log_message(self, *_: object) -> None:
-        """Quiet."""
-
-    def do_GET(self) -> None:
+    def handled(self) -> None:
         """Whatever is asked."""
-        length = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(length)) if length else {}
-        self.served.asked.append(f"{self.command} {self.path}")
+        body = json.loads(self.body() or b"{}")
+        self.of.asked.append(f"{self.command} {self.path}")
         headers = {k.lower(): v for k, v in self.headers.items()}
-        if self.served.limited:
-            self.served.limited -= 1
+        if self.of.limited:
+            self.of.limited -= 1
             status, told, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
         else:
-            (status, told), more = self.served.answer(self.command, self.path, headers, body), {}
-        if self.served.lost and self.command == "POST":
-            self.served.lost -= 1
+            (status, told), more = self.of.answer(self.command, self.path, headers, body), {}
+        if self.of.lost and self.command == "POST":
+            self.of.lost -= 1
             self.close_connection = True
             return
-        data = json.dumps(told).encode()
-        self.send_response(status)
-        for key, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **more}.items():
-            self.send_header(key, value)
-        self.end_headers()
-        self.wfile.write(data)
-
-    do_POST = do_GET  # noqa: N815  the server's name
+        self.answer(status, json.dumps(told).encode(), {"Content-Type": "application/json", **more})
 
 
 @dataclass
@@ -92,18 +63,21 @@ class _Project:
 class Supabase(Served):
     """`becomes` is what new projects go through."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(host, port)
         self.organizations = ["acme"]
         self.projects: dict[str, _Project] = {}
         self.becomes = ["COMING_UP", "COMING_UP", "ACTIVE_HEALTHY"]
         self.legacy = False
 
     def answer(self, method: str, path: str, headers: dict[str, str], body: dict[str, Any]) -> tuple[int, object]:
-        """As the OpenAPI document has it."""
+        """As the OpenAPI document has it; and the data API of one project, which its secret key opens."""
+        url = urlsplit(path)
+        if url.path == "/rest/v1/":
+            right = headers.get("apikey") == "sb_secret_good"
+            return (200, {"swagger": "2.0"}) if right else (401, {"message": "Invalid API key"})
         if headers.get("authorization") != "Bearer sbp_good":
             return 401, {"message": "Unauthorized"}
-        url = urlsplit(path)
         parts = url.path.strip("/").split("/")
         if parts == ["v1", "organizations"]:
             return 200, [{"id": slug, "slug": slug, "name": slug.title()} for slug in self.organizations]

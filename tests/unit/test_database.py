@@ -40,6 +40,10 @@ def test_postgresql() -> None:
     }
 
 
+def test_what_clients_do_by_themselves_is_left_to_them() -> None:
+    assert "PGSSLMODE" not in shown(connection(), _SECRET), "node-postgres takes prefer for require"
+
+
 def test_mariadb() -> None:
     found = shown(connection(type="MariaDB", port=3307), _SECRET)
     assert found["MYSQL_TCP_PORT"] == "3307"

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.api.migration import MigrationStatus, Rehearsed, Risk
+from landfall.api.migration import MigrationStatus, Risk
+from landfall.api.progress import Rehearsed
 from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
 from landfall.core.job import JobSeen

@@ -6,11 +6,15 @@ import os
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from landfall.api.request import DeployRequest
+from landfall.core.deployment.decide import decide
+from landfall.core.deployment.observed import WorkloadSeen
+from landfall.core.gate import Gate
 from tests.support.deployments import DRAIN, OBSERVE, WARM, World
 
 EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "150"))
@@ -31,6 +35,44 @@ def test_a_first_release_is_built_started_and_switched_to() -> None:
     assert (decision.ready, decision.phase) == (("True", "Live"), "Live")
     assert world.releases["shop-1"].status.phase == "Live"
     assert world.workloads["shop-1"].ready == 2
+
+
+def test_a_port_that_one_release_named_is_not_that_of_the_next() -> None:
+    """They have one image; where it listens was found when it was built."""
+    world = live()
+    before = world.releases["shop-1"].port
+    world.spec = {"replicas": 2, "runtime": {"port": 2}}
+    world.settle(200)
+    assert world.releases["shop-2"].port == 2
+    world.spec = {"replicas": 2}
+    world.settle(200)
+    assert world.releases["shop-3"].port == before
+    assert len(world.built) == 1
+
+
+_NEW = WorkloadSeen("shop-1", 2, starting=True, running_seconds=4)
+
+
+@pytest.mark.parametrize(
+    ("running", "reason"),
+    [
+        (_NEW, "Starting"),
+        (replace(_NEW, problem=("NotListening", "nothing listens yet")), "Starting"),
+        (replace(_NEW, running_seconds=10_000), "NotServing"),
+        (replace(_NEW, problem=("ImagePullFailed", "no such image")), "NotServing"),
+        (replace(_NEW, starting=False), "NotServing"),
+        (replace(_NEW, ready=1), "Live"),
+    ],
+)
+@pytest.mark.parametrize("observed", [False, True])
+def test_pods_that_have_only_just_come_are_waited_for(running: WorkloadSeen, reason: str, *, observed: bool) -> None:
+    """As after it was scaled to none and up again: nothing is wrong yet, and nothing is gone back from."""
+    world = live()
+    seen = world.look()
+    assert seen.service
+    switched = world.now if observed and reason != "NotServing" else seen.service.switched_at
+    found = decide(replace(seen, workloads={"shop-1": running}, service=replace(seen.service, switched_at=switched)))
+    assert (found.ready[1], found.working, found.stalled) == (reason, reason == "Starting", reason == "NotServing")
 
 
 def test_a_change_goes_live_and_the_old_one_is_drained_then_warm_then_cold() -> None:
@@ -66,28 +108,34 @@ def test_a_build_that_fails_touches_nothing() -> None:
     assert ("Available", ("True", "Serving")) in decision.facts
 
 
-def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
+def _starting() -> World:
+    """The second release is built, and its pods are asked for."""
     world = live()
     world.commit = "2" * 40
     for _ in range(3):
         world.turn()
         world.build_ends("good")
+    return world
+
+
+def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
+    world = _starting()
     world.workloads["shop-2"].ails = ("NotListening", "nothing listens on port 3000")
+    told = []
     for _ in range(62):
         world.now += timedelta(seconds=5)
         decision = world.turn()
+        told += [decision.message] if decision.stalled else []
     assert decision.ready == ("False", "NotListening")
+    assert told
+    assert all("shop-1 serves on" in message for message in told), "from the first moment on"
     assert world.service
     assert world.service.release == "shop-1"
     assert world.workloads["shop-2"].wanted == 0
 
 
 def test_a_kubelet_may_get_over_what_it_stumbles_on() -> None:
-    world = live()
-    world.commit = "2" * 40
-    for _ in range(3):
-        world.turn()
-        world.build_ends("good")
+    world = _starting()
     world.workloads["shop-2"].ails = ("ContainerRefused", "failed to sync secret cache")
     world.turn()
     assert not world.releases["shop-2"].status.failure
@@ -125,6 +173,11 @@ def test_a_rollback_to_a_warm_release_is_one_record_and_one_switch() -> None:
     assert world.service
     assert (world.service.release, world.service.workload) == ("shop-3", "shop-1")
     assert world.built == [world.releases["shop-1"].spec.build_key, world.releases["shop-2"].spec.build_key]
+    told = []
+    for _ in range(3):
+        world.turn()
+        told.append(world.releases["shop-2"].status.phase)
+    assert set(told) == {"RolledBack"}, "what was gone back from is told so from the first moment"
     decision = world.settle(30)
     assert decision.ready == ("True", "RolledBack")
     assert world.workloads["shop-2"].wanted == 0, "what was gone back from is not kept warm"
@@ -216,6 +269,55 @@ def test_a_lost_builder_is_tried_again_and_at_last_given_up() -> None:
     assert len(world.built) == 5
 
 
+def test_a_release_waits_at_the_gate_for_its_data_and_goes_with_it() -> None:
+    world = live()
+    world.gate = Gate("move", "move-1", "Building")
+    world.commit = "2" * 40
+    decision = world.settle(20)
+    assert decision.ready == ("False", "WaitingForData")
+    assert "the Migration move" in decision.message
+    assert set(world.workloads) == {"shop-1"}, "not started before its data is there"
+    world.gate = Gate("move", "move-1", "Starting")
+    world.settle(3)
+    assert world.service
+    assert world.service.release == "shop-2"
+    world.gate = Gate("move", "move-1", "Live")
+    world.settle(12)
+    assert not world.workloads["shop-1"].wanted, "what the data has moved away from is ended after the drain, not kept warm"
+    world.commit = "3" * 40
+    world.settle(100)
+    assert world.service.release == "shop-3"
+    world.gate = Gate("move", "move-1", "RolledBack")
+    decision = world.settle(20)
+    assert world.service.release == "shop-1", "both releases that were made for the data go with it"
+    assert decision.ready == ("False", "DataRolledBack")
+    world.gate = Gate("move", "move-2", "Built")
+    assert world.settle(5).ready == ("False", "WaitingForData"), "another move, another release"
+    world.gate = Gate("move", "move-2", "Starting")
+    world.settle(5)
+    assert world.service.release == "shop-4"
+    assert world.releases["shop-4"].spec.commit == "3" * 40
+    assert len(world.built) == 3, "its image is there already"
+
+
+def test_a_release_goes_with_the_data_of_the_move_that_it_went_live_with() -> None:
+    world = live()
+    world.gate = Gate("move", "move-1", "Starting")
+    world.commit = "2" * 40
+    for _ in range(3):
+        world.turn()
+        world.build_ends("good")
+    world.gate = Gate("move", "move-2", "Building")
+    assert world.turn().ready == ("False", "WaitingForData"), "the first move was given up while its pods came up"
+    world.gate = Gate("move", "move-2", "Starting")
+    world.settle(5)
+    assert world.service
+    assert world.service.release == "shop-2"
+    world.gate = Gate("move", "move-2", "RolledBack")
+    assert world.settle(20).ready == ("False", "DataRolledBack")
+    assert world.service.release == "shop-1"
+
+
 def test_the_history_is_kept_short() -> None:
     world = World(spec={"releaseHistoryLimit": 2})
     for number in range(1, 9):
@@ -296,6 +398,11 @@ class Life(RuleBasedStateMachine):
         """The clock goes on."""
         self.world.now += timedelta(seconds=seconds)
 
+    @rule(run=st.sampled_from("ab"), state=st.sampled_from(["", "Built", "Starting", "Live", "RolledBack"]))
+    def moves_data(self, run: str, state: str) -> None:
+        """A Migration moves data along, and perhaps takes it back."""
+        self.world.gate = Gate("shop", run, state)
+
     @invariant()
     def what_serves_is_not_taken_away(self) -> None:
         """The live release, and what runs it, is there."""
@@ -313,12 +420,17 @@ class Life(RuleBasedStateMachine):
         """In the end it settles: as asked where that can be, and otherwise it says what a person has to do."""
         world = self.world
         world.hold = ""
+        if world.gate and not world.gate.back:
+            world.gate = replace(world.gate, state="Live")
         for pods in world.workloads.values():
             pods.ails, pods.crashed = None, False
         decision = world.settle(300)
         assert decision.act is None, decision
         assert decision.stalled or decision.ready[0] == "True", decision
-        if decision.ready == ("True", "Live") and not world.request:
+        if world.gate and world.gate.back and world.service:
+            gone = world.releases[world.service.release].status
+            assert gone.gate != world.gate.run or gone.failure, "what was made for data that went back is known to have failed"
+        elif decision.ready == ("True", "Live") and not world.request:
             assert world.service
             assert world.releases[world.service.release].spec.commit == world.commit
         running = [n for n, p in world.workloads.items() if p.wanted]

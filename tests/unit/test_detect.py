@@ -135,7 +135,7 @@ TREES: dict[str, tuple[dict[str, str], str, str, str]] = {
             "app.py": "from flask import Flask\napplication = Flask(__name__)\n",
         },
         "flask",
-        ".venv/bin/python -m gunicorn --bind 0.0.0.0:$PORT 'app:application'",
+        "python3 -m gunicorn --bind 0.0.0.0:$PORT 'app:application'",
         "",
     ),
     "Flask made by a function": (
@@ -305,19 +305,30 @@ def test_a_persons_word_is_not_doubted() -> None:
     assert isinstance(bare, Detected)
 
 
+_POETRY = '[tool.poetry]\nname = "x"\n[tool.poetry.dependencies]\npython = "^3.11"\nflask = "3"\n'
+_PROJECT = '[project]\nname = "x"\ndependencies = ["flask"]\n'
+_BERRY = "YARN_NODE_LINKER=node-modules YARN_ENABLE_GLOBAL_CACHE=true npx --yes --package=@yarnpkg/cli-dist"
+
+
 @pytest.mark.parametrize(
     ("files", "name", "install"),
     [
-        ({"package-lock.json": "{}"}, "npm (package-lock.json)", "npm install --no-audit --no-fund"),
+        ({"package-lock.json": "{}"}, "npm (package-lock.json)", "npm install --no-save --no-audit --no-fund"),
         (
             {"pnpm-lock.yaml": "lockfileVersion: '9.0'\n"},
             "pnpm 9 (pnpm-lock.yaml)",
             "pnpm install --frozen-lockfile --prefer-offline",
         ),
         ({"yarn.lock": "# yarn lockfile v1\n"}, "yarn 1 (yarn.lock)", "yarn install --frozen-lockfile"),
-        ({"yarn.lock": "__metadata:\n", ".yarnrc.yml": ""}, "yarn 4 (yarn.lock)", "yarn install --immutable"),
-        ({"bun.lock": ""}, "bun (bun.lock)", "bun install --frozen-lockfile"),
-        ({}, "npm (default)", "npm install --no-audit --no-fund"),
+        (
+            {"pnpm-lock.yaml": "lockfileVersion: '6.0'\n"},
+            "pnpm 8 (pnpm-lock.yaml)",
+            "npx --yes pnpm@8.15.9 install --frozen-lockfile --prefer-offline",
+        ),
+        ({"yarn.lock": "__metadata:\n  version: 8\n"}, "yarn 4 (yarn.lock)", f"{_BERRY}@4.12.0 yarn install --immutable"),
+        ({"yarn.lock": "__metadata:\n  version: 6\n"}, "yarn 3 (yarn.lock)", f"{_BERRY}@3.8.7 yarn install --immutable"),
+        ({"bun.lock": ""}, "bun (bun.lock)", "npx --yes bun@1.3.3 install --frozen-lockfile"),
+        ({}, "npm (default)", "npm install --no-save --no-audit --no-fund"),
     ],
 )
 def test_who_installs_packages_of_node(files: dict[str, str], name: str, install: str) -> None:
@@ -327,6 +338,50 @@ def test_who_installs_packages_of_node(files: dict[str, str], name: str, install
     plan = planned(tree, found, Wishes())
     assert (plan.package_manager, plan.install) == (name, (install,))
     assert ("there is no lock file" in " ".join(plan.notes)) == (not files)
+
+
+@pytest.mark.parametrize(
+    ("told", "install", "build"),
+    [
+        ("pnpm@10.5.2+sha512.abc", "npx --yes pnpm@10.5.2 install --no-lockfile", "npx --yes pnpm@10.5.2 run build"),
+        ("pnpm@9.1.0", "pnpm install --no-lockfile", "pnpm run build"),
+        ("yarn@1.22.22", "yarn install --no-lockfile", "yarn run build"),
+        ("yarn@4.5.0", f"{_BERRY}@4.5.0 yarn install --no-immutable", f"{_BERRY}@4.5.0 yarn run build"),
+        ("bun@1.1.34", "npx --yes bun@1.1.34 install --no-save", "npx --yes bun@1.1.34 run build"),
+        ("npm@11.0.0", "npm install --no-save --no-audit --no-fund", "npm run build"),
+    ],
+)
+def test_a_package_manager_is_run_in_the_version_that_is_asked_for(told: str, install: str, build: str) -> None:
+    tree = Files({"package.json": package({"astro": "5"}, scripts={"build": "astro build"}, packageManager=told)})
+    found = detected(tree, KNOWN)
+    assert isinstance(found, Detected)
+    plan = planned(tree, found, Wishes())
+    assert (plan.install, plan.build) == ((install,), (build,))
+
+
+@pytest.mark.parametrize(
+    ("files", "first"),
+    [
+        (
+            {"pyproject.toml": _POETRY, "poetry.lock": "# x"},
+            "poetry export --quiet --only main --output .requirements.txt && uv pip",
+        ),
+        ({"pyproject.toml": _POETRY}, "uv pip compile --quiet pyproject.toml --output-file .requirements.txt && uv pip"),
+        ({"pyproject.toml": _PROJECT, "pdm.lock": ""}, "uv pip compile --quiet pyproject.toml"),
+        ({"pyproject.toml": _PROJECT, "uv.lock": ""}, "uv export --quiet --locked"),
+        ({"Pipfile": "[packages]\nflask = '*'\n", "Pipfile.lock": "{}"}, "pipenv requirements --hash > .requirements.txt"),
+        ({"pyproject.toml": _PROJECT, "pdm.lock": "", "requirements.txt": "flask"}, "--target .packages -r requirements.txt"),
+    ],
+)
+def test_packages_of_python_come_into_one_folder(files: dict[str, str], first: str) -> None:
+    tree = Files({"app.py": "from flask import Flask\napp = Flask(__name__)\n", **files})
+    found = detected(tree, KNOWN)
+    assert isinstance(found, Detected), found
+    plan = planned(tree, found, Wishes())
+    assert first in plan.install[0]
+    assert all(" --target .packages " in command for command in plan.install if command.startswith("uv pip install"))
+    assert (plan.env["PYTHONPATH"], plan.layers[0].include) == ("/app/.packages", (".packages",))
+    assert ("pdm.lock is not read" in " ".join(plan.notes)) == ("--quiet pyproject" in first and "pdm.lock" in files)
 
 
 def test_what_is_odd_is_noted() -> None:
@@ -418,17 +473,12 @@ _STANDALONE = "NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true"
     ("files", "build"),
     [
         ({**_SITE, "requirements.txt": "django"}, "PYTHONPATH=.packages python3 manage.py collectstatic --noinput"),
-        (
-            {**_SITE, "Pipfile": "[packages]\ndjango = '*'\n", "Pipfile.lock": "{}"},
-            ".venv/bin/python manage.py collectstatic --noinput",
-        ),
         ({"package.json": package({"next": "15"})}, f"{_STANDALONE} npx next build"),
         ({"package.json": package({"next": "15"}, scripts={"build": "next build"})}, f"{_STANDALONE} npm run build"),
         ({"package.json": package({"express": "5", "build": "1"}), "app.js": "require('express')"}, ""),
     ],
     ids=[
-        "Django with a folder of packages",
-        "Django with an environment",
+        "Django",
         "Next.js without a script",
         "with one",
         "a package of that name",

@@ -100,3 +100,16 @@ def test_a_cluster_by_kind_and_its_end(state: Path, tmp_path: Path) -> None:
 def test_docker_that_does_not_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_DOWN", "1")
     assert not kind.available()
+
+
+@pytest.mark.usefixtures("state")
+def test_what_a_machine_left_behind_that_was_cut_off_is_no_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(machine.programs, "folder", lambda: tmp_path)
+    machine.STATE.mkdir(parents=True)
+    (machine.STATE / "ready").touch()
+    born = Path("/proc/self/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[19]
+    (machine.STATE / "processes").write_text(f"{os.getpid()} {born} etcd\n", encoding="ascii")
+    assert machine.running()
+    with (machine.STATE / "processes").open("a", encoding="ascii") as file:
+        file.write(f"{os.getpid()} 1 containerd\n")  # its number was given again
+    assert machine.running() is None

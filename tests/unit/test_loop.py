@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from itertools import islice
 from typing import Any, cast
 
 import pytest
@@ -9,7 +11,8 @@ from aiohttp import web
 from prometheus_client import REGISTRY
 
 from landfall.handlers import operator as handlers
-from landfall.handlers.operator import Operator
+from landfall.handlers.operator import Operator, Patience
+from landfall.kube.errors import ForbiddenError
 from landfall.metrics import loop
 from landfall.reconcile.queue import Key
 from landfall.settings import Settings
@@ -32,7 +35,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 def _operator() -> Operator:
     settings = Settings(image="i", intake_url="u", journal_url="sqlite://")
-    return Operator(cast("Any", None), settings, lambda *_: web.Application())
+    return Operator(cast("Any", _Refusing()), settings, lambda *_: web.Application())
 
 
 def test_a_dead_watch_is_noticed(clock: _Clock) -> None:
@@ -60,6 +63,60 @@ def test_a_stuck_key_is_noticed(clock: _Clock) -> None:
     assert operator.ill() == "Migration store/shop is stuck"
 
 
+class _Refusing:
+    """An API server with a Connection and a quota that is used up."""
+
+    namespaces = ()
+    scopes = ("",)
+
+    def __init__(self) -> None:
+        self.events: list[dict[str, Any]] = []
+        self.refuses = True
+
+    async def get(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+        """One object."""
+        metadata = {"name": name, "namespace": namespace, "uid": "u", "generation": 1}
+        spec = {"type": "PostgreSQL", "host": "h"}
+        raw = {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": metadata, "spec": spec}
+        return raw if kind == "Connection" else None
+
+    async def create(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Make one."""
+        if kind == "Event":
+            self.events.append(body)
+        elif self.refuses:
+            raise ForbiddenError(403, "exceeded quota: few, requested: count/jobs.batch=1")
+        return body
+
+    async def replace_status(self, kind: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Its status."""
+        assert kind == "Connection"
+        return body
+
+
+def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
+    kube, key = _Refusing(), Key("Connection", "store", "new")
+    operator = Operator(
+        cast("Any", kube), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: web.Application()
+    )
+
+    async def looked() -> None:
+        for _ in range(3):
+            with pytest.raises(ForbiddenError):
+                await operator._one(key)  # noqa: SLF001  as its worker does
+        kube.refuses = False
+        await operator._one(key)  # noqa: SLF001
+        kube.refuses = True
+        with pytest.raises(ForbiddenError):
+            await operator._one(key)  # noqa: SLF001
+
+    asyncio.run(looked())
+    told = [e for e in kube.events if e["reason"] == "Refused"]
+    assert len(told) == 2, "again, once it had gone well in between"
+    assert "exceeded quota: few" in told[0]["message"]
+    assert told[0]["type"] == "Warning"
+
+
 def test_objects_are_counted_where_they_stand() -> None:
     def counted(phase: str) -> float:
         return REGISTRY.get_sample_value("landfall_objects", {"kind": "Migration", "phase": phase}) or 0
@@ -73,3 +130,10 @@ def test_objects_are_counted_where_they_stand() -> None:
     loop.stands("Migration", "store", "a", "")
     loop.stands("Migration", "store", "b", "")
     assert (counted("Copying"), counted("Done")) == before
+
+
+def test_kopf_never_gives_a_watch_up() -> None:
+    """It would end for good what it gave up, such as the watch of a namespace that was away for some minutes."""
+    waits = list(islice(Patience(), 10_000))
+    assert (len(waits), waits[:5], max(waits)) == (10_000, [1, 2, 4, 8, 15], 30)
+    assert list(islice(Patience(), 3)) == [1, 2, 4], "from the beginning for each request"

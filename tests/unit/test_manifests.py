@@ -10,6 +10,8 @@ from landfall.api.deployment import Route, Variable
 from landfall.api.release import ReleaseSpec
 from landfall.manifests.build import BuilderPod, job
 from landfall.manifests.ingress import ingress
+from landfall.manifests.job import WorkerPod
+from landfall.manifests.job import job as worker_job
 from landfall.manifests.release import environment_name
 from landfall.manifests.workload import preview, service, workload
 
@@ -44,6 +46,19 @@ _POD = BuilderPod(
     env=(Variable(name="A", value="1"),),
     settings=(("npm_config_registry", "https://mirror.example.com"),),
 )
+_WORKER = WorkerPod(
+    name="shop-run-1",
+    namespace="shop",
+    owner={"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration", "name": "shop", "uid": "u"},
+    owner_kind="Migration",
+    owner_name="shop",
+    attempt=1,
+    inputs="i",
+    image="landfall",
+    memory_bytes=2**29,
+    secrets=("old",),
+    parallelism=2,
+)
 
 
 def restricted(pod: dict[str, Any]) -> None:
@@ -64,6 +79,13 @@ def mounts(pod: dict[str, Any], container: str) -> dict[str, bool]:
     return {m["name"]: not m.get("readOnly", False) for m in found["volumeMounts"]}
 
 
+@pytest.mark.parametrize(("verb", "replaced"), [("run", 0), ("probe", 0), ("back", 0), ("help", 6)])
+def test_a_helper_that_is_killed_is_replaced_and_any_other_worker_is_started_by_the_operator(verb: str, replaced: int) -> None:
+    made = worker_job(_WORKER, verb)["spec"]
+    assert (made["backoffLimit"], made.get("parallelism")) == (replaced, 2 if verb == "help" else None)
+    restricted(made["template"]["spec"])
+
+
 def test_each_container_of_a_build_has_its_own_credential_and_no_other() -> None:
     pod = job(_POD)["spec"]["template"]["spec"]
     restricted(pod)
@@ -78,9 +100,8 @@ def test_each_container_of_a_build_has_its_own_credential_and_no_other() -> None
         "ca": False,
     }
     assert mounts(pod, "worker") == {
-        **dict.fromkeys(("task", "token", "app", "meta", "out", "registry", "ca"), False),
-        "go": True,
-        "layers": True,
+        **dict.fromkeys(("task", "token", "meta", "out", "registry", "ca"), False),
+        **dict.fromkeys(("app", "go", "layers"), True),
     }
     assert all(c["securityContext"]["readOnlyRootFilesystem"] for c in pod["containers"])
 

@@ -10,15 +10,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from landfall.api.migration import Migration, MigrationStatus, Notice, PlanSummary, Progress
+from landfall.api.migration import Migration, MigrationStatus, Notice, PlanSummary
+from landfall.api.progress import Progress
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.migration.notices import facts, noted
+from landfall.api.webhook import Webhook
+from landfall.core.migration.notices import facts, news, noted, targets
 from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Decision
-from landfall.worker.notify import NotToldError, tell
+from landfall.worker.notify import NotToldError, ping, tell
 from tests.support import receivers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+HOOK = {"secretRef": {"name": "hook"}}
 ALL = ["Started", "Paused", "Completed", "Failed", "ApprovalRequired", "RolledBack"]
 NOTICE = Notice(id="Completed/shop-1", event="Completed", text="20 rows are in the target", state="Pending", at=NOW)
 
@@ -32,7 +35,12 @@ def migration(**notifications: object) -> Migration:
 
 def seen(state: str = "", **more: object) -> Observed:
     run = RunStatus(state=state, plan=PlanSummary(digest="sha256:" + "ab" * 32), progress=Progress(checkpoint="t/3"), **more)
-    return Observed(now=NOW, generation=3, migration=migration(onEvents=ALL), run_name="shop-1", run=run)
+    return Observed(now=NOW, generation=3, migration=migration(webhooks=[HOOK], onEvents=ALL), run_name="shop-1", run=run)
+
+
+def told_of(found: Observed, decision: Decision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
+    assert found.migration
+    return noted(found.migration, before, news(found, decision, before))
 
 
 ROWS = {
@@ -53,23 +61,43 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_what_is_noted_and_that_it_is_noted_once(row: str) -> None:
     found, decision, ids = ROWS[row]
-    first = noted(found, decision, ())
+    first = told_of(found, decision)
     assert [n.id for n in first] == ids
     assert all((n.state, n.text, n.at) == ("Pending", "m", NOW) for n in first)
     sent = tuple(n.model_copy(update={"state": "Sent"}) for n in first)
-    assert noted(found, decision, sent) == sent
+    assert told_of(found, decision, sent) == sent
 
 
 def test_only_what_was_asked_for_is_noted() -> None:
     found, decision, _ = ROWS["a pause"]
-    assert noted(replace(found, migration=migration()), decision, ()) == ()
-    assert noted(replace(found, deleting=True), decision, ()) == ()
+    assert told_of(replace(found, migration=migration(webhooks=[HOOK])), decision) == ()
+    assert told_of(replace(found, migration=migration(onEvents=ALL)), decision) == ()  # and nobody to tell
+    assert told_of(replace(found, deleting=True), decision) == ()
+
+
+def test_a_webhook_of_the_namespace_hears_of_what_it_asks_for_and_the_migration_s_own_of_theirs() -> None:
+    found, decision, _ = ROWS["an end"]
+    hears = Webhook.model_validate(
+        {"metadata": {"name": "all", "namespace": "store"}, "spec": {"secretRef": {"name": "all"}, "onEvents": ["Completed"]}}
+    )
+    bare = Migration.model_validate({**migration().model_dump(by_alias=True), "spec": {"data": migration().spec.data}})
+    for one, started, completed in (
+        (bare, (), ("all",)),
+        (migration(webhooks=[HOOK], onEvents=["Started"]), ("hook",), ("all",)),
+        (migration(webhooks=[HOOK]), (), ("hook", "all")),
+        (migration(webhooks=[{"secretRef": {"name": "all"}}]), (), ("all",)),
+    ):
+        seen_so = replace(found, migration=one)
+        new = noted(one, (), news(seen_so, decision, ()), (hears,))
+        assert [n.event for n in new] == [e for e, who in (("Started", started), ("Completed", completed)) if who]
+        assert targets(one, "Started", (hears,)).secrets == started
+        assert targets(one, "Completed", (hears,)).secrets == completed
 
 
 def test_old_ones_go_and_those_to_be_sent_stay() -> None:
     old = tuple(Notice(id=f"Paused/{n}", event="Paused", state="Pending" if n == 0 else "Sent") for n in range(30))
     found, decision, _ = ROWS["an end"]
-    kept = noted(found, decision, old)
+    kept = told_of(found, decision, old)
     assert len(kept) == 30
     assert [kept[0].id, kept[1].id, kept[-1].id] == ["Paused/0", "Paused/3", "Completed/shop-1"]
     MigrationStatus(notices=kept)
@@ -110,6 +138,22 @@ def test_a_webhook_is_signed_and_comes_again_with_the_same_name() -> None:
         "migration": {"namespace": "store", "name": "shop"},
         "message": NOTICE.text,
     }
+
+
+def test_a_ping_tells_who_took_it_or_what_is_wrong() -> None:
+    raw = {"metadata": {"name": "ops", "namespace": "store"}, "spec": {"secretRef": {"name": "hook"}}}
+    webhook, naps = Webhook.model_validate(raw), Naps()
+    with receivers.http(answers=(503,)) as hook:
+        secret = {"url": f"{hook.url}/hook?token=t", "key": "k3y"}
+        assert ping(webhook, lambda _: secret, naps) == "127.0.0.1"
+    assert naps == [1]
+    told = json.loads(hook.posts[-1].body)
+    assert (told["event"], told["webhook"]) == ("Ping", {"namespace": "store", "name": "ops"})
+    assert hook.posts[-1].headers["landfall-event"] == "Ping"
+    with pytest.raises(NotToldError, match=r"the Secret has no key 'key'.*Correct the Secret 'hook'"):
+        ping(webhook, lambda _: {"url": hook.url}, naps)
+    with pytest.raises(NotToldError, match="neither http nor https"):
+        ping(webhook, lambda _: {**secret, "url": "file:///etc/passwd"}, naps)
 
 
 def test_slack_is_told_and_its_refusal_is_final() -> None:

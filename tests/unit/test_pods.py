@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landfall.reconcile.pods import build_problem, crashed, problem, running_seconds
+from landfall.reconcile.pods import build_problem, crashed, problem, ready, running_seconds, starting
 
 
 def pod(state: dict[str, Any] | None = None, last: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
@@ -61,6 +61,12 @@ def test_a_container_that_came_back_has_crashed_all_the_same() -> None:
     assert crashed([pod({"running": {}}, {"terminated": {"exitCode": 1}})]) == ("CrashLoop", "the app ended with status 1")
 
 
+def test_what_a_node_lost_sight_of_did_not_crash() -> None:
+    lost = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    assert crashed([pod({"running": {}}, lost)]) is None
+    assert problem([pod({"running": {}}, lost)], {}, "", 3000) is None
+
+
 @pytest.mark.parametrize(
     ("seen", "late", "reason"),
     [
@@ -72,3 +78,60 @@ def test_a_container_that_came_back_has_crashed_all_the_same() -> None:
 )
 def test_why_a_builder_said_nothing(seen: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
     assert build_problem(seen, deadline=late).startswith(f"{reason}: ")
+
+
+_NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
+
+
+def _answering(*, mark: str = "never", ends: bool = False, says: str = "True", at: int = 0) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"name": "p", "annotations": {"landfall.dev/refreshed": mark}}
+    if ends:
+        metadata["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    return {
+        "metadata": metadata,
+        "status": {"conditions": [{"type": "Ready", "status": says, "lastTransitionTime": f"2026-01-01T00:00:{at:02}Z"}]},
+    }
+
+
+def test_pods_that_are_about_to_end_are_nothing_to_switch_to() -> None:
+    assert ready([_answering(), _answering()], "never", _NOW) == 2
+    assert ready([_answering(ends=True), _answering(ends=True), _answering(says="False")], "never", _NOW) == 0
+    assert ready([_answering(mark="yesterday"), _answering(mark="now")], "now", _NOW) == 1, "those that are replaced do not count"
+    assert ready([{"metadata": {"name": "p"}}], "never", _NOW) == 0
+
+
+def test_beside_pods_that_end_those_that_have_just_come_do_not_count_yet() -> None:
+    assert ready([_answering(at=59), _answering(at=59)], "never", _NOW) == 2
+    assert ready([_answering(ends=True), _answering(at=59), _answering(at=57)], "never", _NOW) == 1
+
+
+def _made(at: str, ready_since: str = "", says: str = "False") -> dict[str, Any]:
+    told = [{"type": "Ready", "status": says, "lastTransitionTime": ready_since}] if ready_since else []
+    return {"metadata": {"name": "p", "creationTimestamp": at}, "status": {"startTime": at, "conditions": told}}
+
+
+def _without(since: str) -> dict[str, Any]:
+    return {"status": {"conditions": [{"type": "Available", "status": "False", "lastTransitionTime": since}]}}
+
+
+@pytest.mark.parametrize(
+    ("pods", "workload", "is_new"),
+    [
+        ([_made("2026-01-01T00:00:50Z", "2026-01-01T00:00:51Z")], {}, True),
+        ([{"metadata": {"name": "p", "creationTimestamp": "2026-01-01T00:00:59Z"}}], {}, True),
+        ([_made("2026-01-01T00:00:20Z", "2026-01-01T00:00:20Z")], {}, False),
+        ([_made("2026-01-01T00:00:50Z", "2026-01-01T00:00:55Z")], {}, False),
+        (
+            [_made("2026-01-01T00:00:50Z", "2026-01-01T00:00:50Z"), _made("2026-01-01T00:00:00Z", "2026-01-01T00:00:40Z")],
+            {},
+            False,
+        ),
+        ([_made("2026-01-01T00:00:50Z", "2026-01-01T00:00:51Z", "True")], {}, False),
+        ([], {}, True),
+        ([], _without("2026-01-01T00:00:50Z"), True),
+        ([], _without("2026-01-01T00:00:10Z"), False),
+    ],
+    ids=["new", "unseen", "for too long", "was ready", "one was ready", "ready", "not told", "none yet", "none for long"],
+)
+def test_whether_pods_are_only_new(pods: list[dict[str, Any]], workload: dict[str, Any], *, is_new: bool) -> None:
+    assert starting(pods, workload, _NOW, 30) == is_new

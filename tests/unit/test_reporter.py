@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -83,3 +84,17 @@ def test_an_intake_that_stays_away_is_said(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(reporter, "_PATIENCE_SECONDS", 0.3)
     with _intake(["away"]) as (url, _):
         assert not _reporter(url, tmp_path).finish()
+
+
+def test_a_line_is_told_before_the_numbers_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reporter, "_EVERY_SECONDS", 3600)
+    with _intake(["all"]) as (url, taken):
+        told = _reporter(url, tmp_path)
+        told.start()
+        told.line("first")
+        told.line("second")
+        deadline = time.monotonic() + 60
+        while told.latest().lines and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [line.message for report in taken for line in report.lines] == ["first", "second"]
+        assert told.finish()

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.api.migration import Rehearsed, Schedule
+from landfall.api.migration import Schedule
+from landfall.api.progress import Rehearsed
 from landfall.api.run import RunStatus
 from landfall.core.migration.decide import decide
 from landfall.core.migration.schedule import Opening, opening, problem, shortest

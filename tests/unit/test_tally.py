@@ -57,6 +57,18 @@ def test_a_copy_is_told_with_its_end() -> None:
     assert seen.rows_per_second == pytest.approx(50)
 
 
+def test_what_is_over_in_no_time_is_not_told_as_a_million_a_second() -> None:
+    clock = Clock()
+    tally = Tally(_plan(), clock=clock)
+    tally.count(Event("state", text="copying"))
+    assert _chunk(tally, clock, 7, 450, 0.01).rows_per_second == pytest.approx(450)
+    tally.count(Event("state", text="comparing"))
+    assert tally.numbers().rows_per_second == 0, "of this step"
+    tally.count(Event("compared", "s.big", 450))
+    tally.count(Event("state", text="cut_over"))
+    assert tally.numbers().rows_per_second == 0, "nothing moves any more"
+
+
 def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None:
     clock = Clock()
     tally = Tally(_plan(), {"s.big": (800, 8000)}, clock)

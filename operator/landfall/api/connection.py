@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
-from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Moment, SecretKey, Status, rules
+from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, ProbedStatus, SecretKey, rules
+from landfall.kit.addresses import HOST
 
 DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
+_HOST = f"^(/.*|{HOST})$"
+_NO_HOST = "host is no host name, no address and no path: between its dots there are 1 to 63 letters"
 DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
 
 
@@ -38,6 +42,7 @@ class ConnectionSpec(Model):
     """Desired state of a Connection."""
 
     model_config = rules(
+        (f"!has(self.host) || self.host.matches('{_HOST}')", _NO_HOST),
         ("self.type != 'SQLite' || has(self.file)", "type SQLite needs file.path"),
         ("self.type == 'SQLite' || !has(self.file)", "file is for type SQLite alone; other types take host and port"),
         ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host is required, unless the Secret has the key url"),
@@ -45,7 +50,10 @@ class ConnectionSpec(Model):
 
     type: DatabaseType = Field(description="The product.")
     host: str | None = Field(
-        default=None, min_length=1, description="Host name or address; a path that begins with a slash is a Unix socket."
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Host name or address; a path that begins with a slash is a Unix socket.",
     )
     port: Integer | None = Field(
         default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB."
@@ -59,6 +67,8 @@ class ConnectionSpec(Model):
 
     @model_validator(mode="after")
     def _file_or_host(self) -> ConnectionSpec:
+        if self.host is not None and not re.search(_HOST, self.host):
+            raise ValueError(_NO_HOST)
         if self.type == "SQLite":
             if self.file is None:
                 message = "type SQLite needs file.path"
@@ -72,17 +82,14 @@ class ConnectionSpec(Model):
         return self
 
 
-class ConnectionStatus(Status):
+class ConnectionStatus(ProbedStatus):
     """What the last probe found."""
 
     version: str = Field(default="", description="Version that the server told.")
     capabilities: tuple[str, ...] = Field(
         default=(), description="What this server and credential can do.", json_schema_extra=ATOMIC
     )
-    lacks: tuple[str, ...] = Field(default=(), description="What the credential may not do, by name.", json_schema_extra=ATOMIC)
     latency_milliseconds: Integer | None = Field(default=None, ge=0, description="Time of one round trip.")
-    probed_at: Moment | None = Field(default=None, description="When the last probe ended.")
-    probe: str = Field(default="", description="Job of the last probe.")
 
 
 class Connection(Model):

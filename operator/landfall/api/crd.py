@@ -19,6 +19,7 @@ from landfall.api.migration import Migration
 from landfall.api.release import Release
 from landfall.api.run import Run
 from landfall.api.tableplan import TablePlan
+from landfall.api.webhook import Webhook
 
 GROUP = "landfall.dev"
 VERSION = "v1alpha1"
@@ -140,6 +141,7 @@ KINDS: tuple[Kind, ...] = (
             _AGE,
         ),
     ),
+    Kind(Webhook, "webhooks", "", (("Host", "string", ".status.host", 0), *_READY, _MESSAGE, _AGE)),
 )
 BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
 
@@ -157,7 +159,7 @@ def definition(kind: Kind) -> Schema:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{kind.plural}.{GROUP}"},
+        "metadata": {"name": f"{kind.plural}.{GROUP}", "labels": {"app.kubernetes.io/part-of": "landfall"}},
         "spec": {
             "group": GROUP,
             "scope": "Namespaced",

@@ -19,6 +19,7 @@ from landfall.api.fields import (
     list_map,
     rules,
 )
+from landfall.kit.addresses import HOST_AND_PORT
 
 _FRAMEWORKS = Literal[
     "react-vite",
@@ -47,6 +48,23 @@ class GitHubSource(Model):
     token_secret_ref: SecretKey | None = Field(default=None, description="Token that may read it (default key: token).")
 
 
+class GitSource(Model):
+    """A repository on another host, over HTTP."""
+
+    url: str = Field(
+        pattern=rf"^https?://{HOST_AND_PORT}(/[^@\s]*)?$",
+        max_length=500,
+        description="Address to clone it from, with no credential in it.",
+    )
+    branch: str | None = Field(default=None, min_length=1, description="Branch to follow. Default: the repository's own default.")
+    commit: str | None = Field(
+        default=None, pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$", description="Commit to stay at; nothing is followed then."
+    )
+    token_secret_ref: SecretKey | None = Field(
+        default=None, description="Token that may read it (default key: token); the same Secret may name a username."
+    )
+
+
 class ZipSource(Model):
     """An archive."""
 
@@ -55,7 +73,7 @@ class ZipSource(Model):
         ("!has(self.url) || has(self.sha256)", "url needs sha256"),
     )
 
-    url: str | None = Field(default=None, pattern=r"^https://", description="Address to fetch it from.")
+    url: str | None = Field(default=None, pattern=rf"^https://{HOST_AND_PORT}([/?].*)?$", description="Address to fetch it from.")
     sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Digest that the archive must have.")
     artifact: str | None = Field(
         default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of an uploaded archive in the registry."
@@ -77,12 +95,13 @@ class AppSource(Model):
 
     model_config = rules(
         (
-            "[has(self.github), has(self.zip), has(self.image)].filter(x, x).size() == 1",
-            "exactly one of github, zip and image is required",
+            "[has(self.github), has(self.git), has(self.zip), has(self.image)].filter(x, x).size() == 1",
+            "exactly one of github, git, zip and image is required",
         )
     )
 
     github: GitHubSource | None = Field(default=None, description="A repository on GitHub.")
+    git: GitSource | None = Field(default=None, description="A repository on another host.")
     zip: ZipSource | None = Field(default=None, description="An archive.")
     image: str | None = Field(
         default=None, pattern=r"^[!-~]+@sha256:[0-9a-f]{64}$", description="An image by digest; nothing is built."
@@ -90,10 +109,15 @@ class AppSource(Model):
 
     @model_validator(mode="after")
     def _one(self) -> AppSource:
-        if sum(x is not None for x in (self.github, self.zip, self.image)) != 1:
-            message = "exactly one of github, zip and image is required"
+        if sum(x is not None for x in (self.github, self.git, self.zip, self.image)) != 1:
+            message = "exactly one of github, git, zip and image is required"
             raise ValueError(message)
         return self
+
+    @property
+    def repository(self) -> GitHubSource | GitSource | None:
+        """What has commits, wherever it is."""
+        return self.github or self.git
 
 
 class KeyReference(Model):
@@ -254,6 +278,7 @@ class RollbackTarget(Model):
 
     release: str | None = Field(default=None, min_length=1, description="Name of a Release.")
     revision: Integer | None = Field(default=None, ge=1, description="Revision of a Release.")
+    id: str = Field(default="", max_length=63, description="What whoever asks for it will know its record by.")
 
     @model_validator(mode="after")
     def _one(self) -> RollbackTarget:
@@ -309,6 +334,7 @@ class DeploymentStatus(Status):
     selector: str = Field(default="", description="Selector of the pods that serve, for autoscalers.")
     url: str = Field(default="", description="Where it is reached.")
     domain: str = Field(default="", description="Domain that is this Deployment's.")
+    database_project: str = Field(default="", description="What its database's provider calls the project.")
     last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -77,6 +78,11 @@ class Model(BaseModel):
         cls._keyed = tuple((name, tuple(map(str, keys))) for name, keys in keyed.items() if isinstance(keys, list))
 
 
+def said(mistake: Mapping[str, Any]) -> str:
+    """What one of a ValidationError's `errors()` says, without the words that pydantic puts before ours."""
+    return str(mistake["msg"]).removeprefix("Value error, ")
+
+
 class Metadata(BaseModel):
     """Standard object metadata. Only name, namespace, labels and annotations are read without a cluster."""
 
@@ -129,6 +135,14 @@ class Status(Model):
         json_schema_extra=list_map("type"),
     )
     phase: str = Field(default="", description="Where it stands, in one word for people. Nothing should depend on it.")
+
+
+class ProbedStatus(Status):
+    """Of what is asked whether it is there: when it is new or changed, on request, and again while it is not."""
+
+    probed_at: Moment | None = Field(default=None, description="When the last probe ended.")
+    probe: str = Field(default="", description="Job of the last probe.")
+    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
 
 
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}

@@ -9,6 +9,19 @@ from pydantic import Field
 from landfall.api.deployment import AppSource, Build, PodTemplate, Runtime, Variable
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Moment, Status, rules
 
+LABEL_DEPLOYMENT = "landfall.dev/deployment"
+_REQUEST = "request "
+
+
+def requested(identifier: str) -> str:
+    """The trigger of what a request asked for."""
+    return f"{_REQUEST}{identifier}"
+
+
+def request_of(trigger: str) -> str:
+    """The request that a trigger names; empty where it was none."""
+    return trigger.removeprefix(_REQUEST) if trigger.startswith(_REQUEST) else ""
+
 
 class ReleaseSpec(Model):
     """What one deploy is. Written once, by the operator."""
@@ -40,6 +53,7 @@ class ReleaseSpec(Model):
 class BuildSummary(Model):
     """What the source was found to be, how it was built, and what that took."""
 
+    message: str = Field(default="", description="First line of the commit's message, where only the sources tell it.")
     framework: str = Field(default="", description="Framework.")
     evidence: tuple[str, ...] = Field(default=(), description="What shows it.", json_schema_extra=ATOMIC)
     runtime: str = Field(default="", description="Language runtime.")
@@ -83,10 +97,13 @@ class ReleaseStatus(Status):
     failure: ReleaseFailure | None = Field(default=None, description="Why it did not go, or did not stay, live.")
     superseded: str = Field(default="", description="Why nobody waits for it any more.")
     deploying_at: Moment | None = Field(default=None, description="When its pods were asked for.")
+    gate: str = Field(default="", description="The run of a Migration whose data it waited for.")
     live_at: Moment | None = Field(default=None, description="When it last went live.")
     left_at: Moment | None = Field(default=None, description="When another took its place.")
     reported: str = Field(default="", description="What was said of the commit on GitHub last, where the token may say it.")
-    preview: str = Field(default="", description="Where this Release alone is reached, in the cluster.")
+    preview: str = Field(
+        default="", description="Where this Release alone is reached, in the cluster, while it runs and has once served."
+    )
 
 
 class Release(Model):

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from landfall.api.connection import Connection
 from landfall.api.fields import Boolean, Integer, Model, Moment
-from landfall.api.migration import Migration, Notice, PlanSummary, Progress, Rehearsed
+from landfall.api.migration import Migration, Notice, PlanSummary
+from landfall.api.progress import Progress, Rehearsed
 from landfall.api.release import BuildSummary, ReleaseSpec
 from landfall.api.tableplan import TablePlan, TableProposal
+from landfall.api.webhook import Webhook
 
-Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "build"]
+Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "ping", "build"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
@@ -25,9 +27,9 @@ class Failure(Model):
 
 
 class Probe(Model):
-    """What a Connection's probe found."""
+    """What a probe found of who is there."""
 
-    version: str = Field(default="", description="Version that the server told.")
+    version: str = Field(default="", description="Version that the server told; of a webhook its host.")
     capabilities: tuple[str, ...] = Field(default=(), description="What this server and credential can do.")
     latency_milliseconds: Integer = Field(default=0, ge=0, description="Time of one round trip.")
 
@@ -80,6 +82,10 @@ class Dials(Model):
     bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second; zero is no limit.")
     cutover_from: Moment | None = Field(default=None, description="The cutover waits until then.")
     cutover_until: Moment | None = Field(default=None, description="From then on the cutover waits.")
+    cutover_held: Boolean = Field(default=False, description="The cutover waits until its app is built.")
+    hold: Boolean = Field(
+        default=False, description="Writers of the source stay locked out after the cutover, until the app has moved."
+    )
     at_once: Boolean = Field(default=False, description="Stop now, and give up the chunks in flight.")
 
 
@@ -126,6 +132,7 @@ class Task(Model):
     quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
     dials: Dials | None = Field(default=None, description="How the worker is to begin.")
     notice: Notice | None = Field(default=None, description="What to tell.")
+    webhook: Webhook | None = Field(default=None, description="Who is pinged.")
     request: str = Field(default="", description="Identifier of the request that is carried out.")
     force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
     build: BuildTask | None = Field(default=None, description="What to build.")

@@ -7,7 +7,7 @@ from typing import Literal, TypeVar
 from pydantic import Field, ValidationError
 
 from landfall.api.deployment import Variable
-from landfall.api.fields import Boolean, Model, list_map
+from landfall.api.fields import Boolean, Model, list_map, said
 
 ANNOTATION = "landfall.dev/request"
 PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
@@ -45,7 +45,16 @@ class DeployRequest(Model):
     )
 
 
-_Asked = TypeVar("_Asked", Request, DeployRequest)
+class LookRequest(Model):
+    """One look at a database, or one ping of a webhook, that is asked for once, though nothing has changed."""
+
+    id: str = Field(
+        min_length=1, max_length=63, description="Tells this request from others; one that was handled is not handled again."
+    )
+    verb: Literal["test"] = Field(description="test: ask now.")
+
+
+_Asked = TypeVar("_Asked", Request, DeployRequest, LookRequest)
 
 
 def requested(text: str) -> tuple[Request | None, str]:
@@ -58,6 +67,11 @@ def deploy_requested(text: str) -> tuple[DeployRequest | None, str]:
     return _read(DeployRequest, text, '{"id": "1", "verb": "deploy"}')
 
 
+def look_requested(text: str) -> tuple[LookRequest | None, str]:
+    """The same of a Connection or a Webhook."""
+    return _read(LookRequest, text, '{"id": "1", "verb": "test"}')
+
+
 def _read(model: type[_Asked], text: str, example: str) -> tuple[_Asked | None, str]:
     if not text.strip():
         return None, ""
@@ -66,5 +80,5 @@ def _read(model: type[_Asked], text: str, example: str) -> tuple[_Asked | None, 
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        told = f"{where + ': ' if where else ''}{first['msg']}"
+        told = f"{where + ': ' if where else ''}{said(first)}"
         return None, f"the annotation {ANNOTATION} is no request: {told}. It looks like {example}"

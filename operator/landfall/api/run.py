@@ -7,7 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, Metadata, Model, Moment, Status, rules
-from landfall.api.migration import DataSpec, PlanSummary, Progress, Rehearsed
+from landfall.api.migration import DataSpec, PlanSummary
+from landfall.api.progress import Progress, Rehearsed
 
 
 class RunSpec(Model):

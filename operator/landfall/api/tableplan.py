@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, Status, list_map, rules
 from landfall.api.migration import Risk
+
+_MIGRATION, _TABLE = 100, 100
 
 
 class Decision(Model):
@@ -127,6 +130,13 @@ def decided(spec: TablePlanSpec) -> str:
     told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
     told += [spec.target_table] if spec.target_table else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
+
+
+def table_plan_name(migration: str, source: SourceTable) -> str:
+    """A pure function of names, so that a person can commit decisions before there is a plan."""
+    slug = re.sub(r"[^a-z0-9]+", "-", source.table.lower()).strip("-")[:_TABLE].strip("-") or "table"
+    name = f"{source.schema_ or ''}.{source.table}"
+    return f"{migration[:_MIGRATION].rstrip('-.')}-{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class TablePlan(Model):

@@ -23,6 +23,20 @@ class HostileSourceError(BuildError):
 
 
 class UndetectedError(BuildError):
-    """Nobody can say what it is."""
+    """Nobody can say what it is; `reason` is detection's own word for why."""
 
-    reason = "FrameworkUnknown"
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class NoStartError(BuildError):
+    """It is known what it is, and not how it is started."""
+
+    reason = "NoStartCommand"
+
+
+class DiskFullError(BuildError):
+    """What is built does not fit."""
+
+    reason = "BuildDiskFull"

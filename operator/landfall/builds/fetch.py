@@ -12,6 +12,7 @@ import aiohttp
 
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
+from landfall.kit import addresses
 
 _MOST_OCTETS = 512 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=60)
@@ -52,6 +53,9 @@ async def fetched(archive: Archive, scratch: Path, into: Path, path: str = ".") 
     async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
         try:
             digest = await _downloaded(session, archive, file)
+        except ValueError as error:  # whoever reads an address has a kind of its own
+            message = "the archive's address, or one that it sends to, names no host"
+            raise SourceError(message, advice="Correct the source's address.") from error
         except (aiohttp.ClientError, TimeoutError) as error:
             message = f"{_host(archive.url)} cannot be reached: {type(error).__name__}"
             raise SourceUnreachableError(message, advice="It is tried again.") from error
@@ -67,12 +71,19 @@ def place(file: Path, into: Path, path: str = ".") -> None:
     file.unlink()
 
 
+def emptied(folder: Path, kept: Path | None = None) -> None:
+    """Remove all that a folder holds, but for one thing in it."""
+    for path in [p for p in folder.iterdir() if p != kept]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
 async def _downloaded(session: aiohttp.ClientSession, archive: Archive, file: Path) -> str:
     url, headers = (
         archive.url,
         {"User-Agent": "landfall", **({"Authorization": f"Bearer {archive.token}"} if archive.token else {})},
     )
     for _ in range(_HOPS):
+        addresses.split(url)
         async with session.get(url, headers=headers, allow_redirects=False) as answer:
             if answer.status in {301, 302, 303, 307, 308}:
                 following = urljoin(url, answer.headers.get("Location", ""))
@@ -124,9 +135,7 @@ def _placed(root: Path, into: Path, path: str) -> None:
     if app == into:
         return
     held = app.rename(into / f"{_WRAPPED}-app") if app != root else app
-    rest = [p for p in into.iterdir() if p != held]
-    for other in rest:
-        shutil.rmtree(other) if other.is_dir() and not other.is_symlink() else other.unlink()
+    emptied(into, held)
     for child in list(held.iterdir()):
         child.rename(into / child.name)
     held.rmdir()

@@ -12,6 +12,8 @@ from typing import Any
 from landfall.builds.detect.found import Detected, PackageManager
 from landfall.builds.detect.node import node_of
 from landfall.builds.detect.tree import Tree, first
+from landfall.builds.follows import follows, plain
+from landfall.builds.managers import install, program
 
 # The versions that the project's builder and run images have.
 KNOWN: Mapping[str, tuple[str, ...]] = {
@@ -44,7 +46,10 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """All of it. `start` is empty for a site of files, which `output` holds; `keys` are the files that the dependencies follow from."""
+    """All of it. `start` is empty for a site of files, which `output` holds; `keys` are the files that the dependencies follow from.
+
+    `packages` is the folder of packages, where the build's commands need it and it can be kept from one build to the next.
+    """
 
     framework: str
     runtime: str
@@ -59,6 +64,7 @@ class BuildPlan:
     env: Mapping[str, str] = field(default_factory=dict)
     layers: tuple[Layer, ...] = ()
     keys: tuple[str, ...] = ()
+    packages: str = ""
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -67,26 +73,22 @@ class BuildPlan:
         return asdict(self)
 
 
-_INSTALLS = {
-    "npm": ("npm install --no-audit --no-fund", "npm install --no-audit --no-fund"),
-    "pnpm": ("pnpm install --frozen-lockfile --prefer-offline", "pnpm install"),
-    "yarn": ("yarn install --frozen-lockfile", "yarn install"),
-    "bun": ("bun install --frozen-lockfile", "bun install"),
-}
-_BERRY = ("yarn install --immutable", "yarn install")
-# A folder of packages instead of an environment, where the package manager can: it names no interpreter and no place.
+# A folder of packages instead of an environment: it names no interpreter and no place.
 _PACKAGES = ".packages"
 _INTO = f"uv pip install --target {_PACKAGES}"
-_EXPORT = "uv export --quiet {how} --no-dev --no-emit-project --output-file .requirements.txt"
-_PYTHON_INSTALLS = {
-    "uv": (
-        f"{_EXPORT.format(how='--locked')} && {_INTO} -r .requirements.txt",
-        f"{_EXPORT.format(how='')} && {_INTO} -r .requirements.txt",
+_LIST = ".requirements.txt"
+_COMPILED = f"uv pip compile --quiet pyproject.toml --output-file {_LIST}"
+_PIPENV = "uv tool run --quiet --from pipenv==2025.0.4 pipenv"
+_LISTED = f"{_PIPENV} requirements --hash > {_LIST} && sed -i /^-i/d {_LIST}"
+# How a lock file, and else a manifest, becomes a list of packages; none of it leaves a lock file where there was none.
+_LISTS = {
+    "uv": (f"uv export --quiet --locked --no-dev --no-emit-project --output-file {_LIST}", _COMPILED),
+    "poetry": (
+        f"uv tool run --quiet --from poetry==2.2.1 --with poetry-plugin-export==1.9.0 poetry export --quiet --only main --output {_LIST}",
+        _COMPILED,
     ),
-    "pip": (f"{_INTO} -r requirements.txt", f"{_INTO} ."),
-    "poetry": ("POETRY_VIRTUALENVS_IN_PROJECT=true poetry install --no-interaction --only main --no-root",) * 2,
-    "pdm": ("pdm install --check --prod --no-editable",) * 2,
-    "pipenv": ("PIPENV_VENV_IN_PROJECT=1 pipenv install --deploy --ignore-pipfile", "PIPENV_VENV_IN_PROJECT=1 pipenv install"),
+    "pdm": (_COMPILED, _COMPILED),
+    "pipenv": (_LISTED, f"{_PIPENV} lock --quiet && {_LISTED} && rm Pipfile.lock"),
 }
 _RUN_ENV = {
     "nextjs": {"HOSTNAME": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  a pod's own name would be taken otherwise
@@ -94,18 +96,7 @@ _RUN_ENV = {
     "nuxt": {"HOST": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  the same
     "sveltekit": {"HOST": "0.0.0.0", "NODE_ENV": "production"},  # noqa: S104  the same
 }
-_MANIFESTS = (
-    "package.json",
-    ".npmrc",
-    ".yarnrc.yml",
-    "pnpm-workspace.yaml",
-    "requirements.txt",
-    "pyproject.toml",
-    "Pipfile",
-    "go.mod",
-    "go.sum",
-)
-_LEFT_OUT = (".git", ".github", ".env", ".env.*", "node_modules/.cache", "**/__pycache__")
+_LEFT_OUT = (".git", ".github", ".env", ".env.*", "node_modules/.cache", "**/__pycache__", ".yarn")
 
 
 def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
@@ -115,7 +106,7 @@ def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
     output = wishes.output or found.match.output
     site = not start
     fallback = "/index.html" if site and found.framework == "react-vite" else ""
-    scripts_build = _build(tree, found)
+    build = (wishes.build,) if wishes.build else _build(tree, found)
     return BuildPlan(
         framework=found.framework,
         runtime=runtime,
@@ -123,16 +114,28 @@ def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
         version_source=f"{found.runtime.source}" + (f" ({found.runtime.requested})" if found.runtime.requested else ""),
         package_manager=_named(found.package_manager),
         install=(wishes.install,) if wishes.install else _install(found),
-        build=(wishes.build,) if wishes.build else scripts_build,
+        build=build,
         start=start,
         output=output if site else "",
         fallback=fallback,
         env=({"FALLBACK": fallback} if fallback else {}) if site else _env(found),
         layers=_layers(found, output, site=site),
-        keys=tuple(k for k in (*_MANIFESTS, found.package_manager.lockfile if found.package_manager else "") if k in tree.paths),
+        keys=follows(tree, found, wishes.install),
+        packages=_packages(found) if build else "",
         evidence=found.match.evidence,
-        notes=(*found.notes, *(() if start or output else ("how to start it is not known: set startCommand",))),
+        notes=(
+            *found.notes,
+            *(() if start or output else ("how to start it is not known: set startCommand",)),
+            *(() if plain(wishes.install) else ("installCommand may do more than install packages, so every build runs it",)),
+        ),
     )
+
+
+def _packages(found: Detected) -> str:
+    """Where packages are."""
+    if found.runtime.name == "node" and found.package_manager:
+        return "node_modules"
+    return _PACKAGES if found.runtime.name == "python" else ""
 
 
 def _named(manager: PackageManager | None) -> str:
@@ -141,26 +144,13 @@ def _named(manager: PackageManager | None) -> str:
     return f"{manager.name}{' ' + manager.version if manager.version else ''} ({manager.source})"
 
 
-def _bare(found: Detected) -> bool:
-    """Whether Python's packages are a folder, and no environment."""
-    return found.package_manager is None or found.package_manager.name in {"pip", "uv"}
-
-
-def _compiled(found: Detected) -> str:
-    """Bytecode that holds no times: the same for the same packages."""
-    folder, python = (_PACKAGES, "python3") if _bare(found) else (".venv", ".venv/bin/python")
-    return f"{python} -m compileall -q --invalidation-mode unchecked-hash {folder}"
-
-
 def _started(found: Detected) -> str:
-    if found.runtime.name != "python" or not found.match.start:
-        return found.match.start
-    return f"{'python3' if _bare(found) else '.venv/bin/python'} -m {found.match.start}"
+    return f"python3 -m {found.match.start}" if found.runtime.name == "python" and found.match.start else found.match.start
 
 
 def _env(found: Detected) -> dict[str, str]:
     if found.runtime.name == "python":
-        return {"PYTHONUNBUFFERED": "1", **({"PYTHONPATH": f"/app/{_PACKAGES}"} if _bare(found) else {})}
+        return {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"/app/{_PACKAGES}"}
     return dict(_RUN_ENV.get(found.framework, {"NODE_ENV": "production"} if found.runtime.name == "node" else {}))
 
 
@@ -170,29 +160,36 @@ def _install(found: Detected) -> tuple[str, ...]:
         return ("go mod download",)
     if manager is None:
         return ()
-    if found.runtime.name == "python":
-        locked, loose = _PYTHON_INSTALLS[manager.name]
-        more = " ".join(found.match.adds)
-        into = _INTO if _bare(found) else "uv pip install --python .venv"
-        return (locked if manager.lockfile else loose, *((f"{into} {more}",) if more else ()), _compiled(found))
-    locked, loose = _BERRY if manager.name == "yarn" and manager.version[:1] not in {"", "1"} else _INSTALLS[manager.name]
-    return (locked if manager.lockfile else loose,)
+    if found.runtime.name == "node":
+        return (install(manager),)
+    lists = _LISTS.get(manager.name)
+    if lists:
+        listed = f"{lists[0] if manager.lockfile else lists[1]} && {_INTO} -r {_LIST}"
+    else:
+        listed = f"{_INTO} {'-r requirements.txt' if manager.lockfile else '.'}"
+    more = " ".join(found.match.adds)
+    # Bytecode that holds no times: the same for the same packages.
+    compiled = f"python3 -m compileall -q --invalidation-mode unchecked-hash {_PACKAGES}"
+    return (listed, *((f"{_INTO} {more}",) if more else ()), compiled)
 
 
 def _build(tree: Tree, found: Detected) -> tuple[str, ...]:
     if found.runtime.name == "go":
         return (f'CGO_ENABLED=0 go build -ldflags="-w -s" -o out ./{found.match.output or "."}'.replace("./.", "."),)
     if found.framework == "django":
-        program = f"PYTHONPATH={_PACKAGES} python3" if _bare(found) else ".venv/bin/python"
         managed = first(tree, "manage.py", "src/manage.py")
-        return (f"{program} {managed} collectstatic --noinput",) if managed and "STATIC_ROOT" in _settings(tree) else ()
+        return (
+            (f"PYTHONPATH={_PACKAGES} python3 {managed} collectstatic --noinput",)
+            if managed and "STATIC_ROOT" in _settings(tree)
+            else ()
+        )
     if found.runtime.name != "node" or found.package_manager is None:
         return ()
     node = node_of(tree)
     scripted = node is not None and "build" in node.scripts
     if not scripted and found.framework != "nextjs":
         return ()
-    run = f"{found.package_manager.name} run build" if scripted else "npx next build"
+    run = f"{program(found.package_manager)} run build" if scripted else "npx next build"
     if found.framework == "nextjs" and found.match.start == "node server.js":
         return (f"NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true {run}",)
     return (run,)
@@ -218,10 +215,9 @@ def _layers(found: Detected, output: str, *, site: bool) -> tuple[Layer, ...]:
             Layer("app", (inside, ".next/static", "public"), (modules,), (inside,)),
         )
     if found.runtime.name == "python":
-        folder = _PACKAGES if _bare(found) else ".venv"
         return (
-            Layer("dependencies", (folder,), (f"{_PACKAGES}/bin", f"{_PACKAGES}/.lock", "direct_url.json")),
-            Layer("app", (".",), (folder, ".requirements.txt", *_LEFT_OUT)),
+            Layer("dependencies", (_PACKAGES,), (f"{_PACKAGES}/bin", f"{_PACKAGES}/.lock", "direct_url.json")),
+            Layer("app", (".",), (_PACKAGES, _LIST, *_LEFT_OUT)),
         )
     return (
         Layer("dependencies", ("node_modules",), ("node_modules/.cache",)),

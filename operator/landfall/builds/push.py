@@ -12,10 +12,11 @@ from landfall.builds import layers
 from landfall.builds.errors import BuildError
 from landfall.builds.image import LAYER, MANIFEST, Document, Running, assembled, described
 from landfall.builds.layers import Packed
-from landfall.builds.plan import BuildPlan
+from landfall.builds.plan import BuildPlan, Layer
 from landfall.builds.registry import Reference, Registry
 
 _DIFF_ID, _FILES = "landfall.dev/diff-id", "landfall.dev/files"
+_KEPT, _KEY = "packages", "landfall.dev/key"
 _EMPTY = b"{}"
 DEPENDENCIES = "dependencies"
 
@@ -47,6 +48,23 @@ async def known_dependencies(registry: Registry, repository: str, key: str) -> P
     layer = found[0]["layers"][0]
     told = layer.get("annotations", {})
     return Packed(DEPENDENCIES, layer["digest"], told[_DIFF_ID], int(layer["size"]), int(told[_FILES]))
+
+
+async def kept_packages(registry: Registry, repository: str, key: str) -> str:
+    """The digest of the packages that the last build kept, if they follow from the same manifests; else empty."""
+    found = await registry.manifest(repository, _KEPT)
+    layer = found[0]["layers"][0] if found else {}
+    return str(layer["digest"]) if layer.get("annotations", {}).get(_KEY) == key else ""
+
+
+async def keep_packages(registry: Registry, repository: str, key: str, root: Path, folder: str, scratch: Path) -> int:
+    """Keep a folder of packages for the next build, in place of what was kept before; its size in octets."""
+    file = scratch / "packages"
+    packed = await asyncio.to_thread(layers.packed, root, Layer("packages", (folder,), (f"{folder}/.cache",)), "/app", file)
+    await registry.put_blob(repository, packed.digest, file, packed.size)
+    file.unlink()
+    await _tagged(registry, repository, _KEPT, packed, {_KEY: key})
+    return packed.size
 
 
 async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
@@ -110,9 +128,13 @@ async def _remember(registry: Registry, repository: str, key: str, made: Sequenc
     """Tag the layer of packages, so that a build with the same manifests need not install them."""
     for packed in made:
         if packed.name == DEPENDENCIES:
-            annotations = {_DIFF_ID: packed.diff_id, _FILES: str(packed.files)}
-            layer = {"mediaType": LAYER, "digest": packed.digest, "size": packed.size, "annotations": annotations}
-            config = {"mediaType": "application/vnd.oci.empty.v1+json", **described(_EMPTY)}
-            await registry.put_blob(repository, config["digest"], _EMPTY, len(_EMPTY))
-            told = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
-            await registry.put_manifest(repository, f"deps-{key}", json.dumps(told, sort_keys=True).encode())
+            await _tagged(registry, repository, f"deps-{key}", packed, {_DIFF_ID: packed.diff_id, _FILES: str(packed.files)})
+
+
+async def _tagged(registry: Registry, repository: str, tag: str, packed: Packed, annotations: dict[str, str]) -> None:
+    """A layer under a tag of its own."""
+    layer = {"mediaType": LAYER, "digest": packed.digest, "size": packed.size, "annotations": annotations}
+    config = {"mediaType": "application/vnd.oci.empty.v1+json", **described(_EMPTY)}
+    await registry.put_blob(repository, config["digest"], _EMPTY, len(_EMPTY))
+    told = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    await registry.put_manifest(repository, tag, json.dumps(told, sort_keys=True).encode())

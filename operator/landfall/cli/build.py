@@ -15,13 +15,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from landfall.builds.archive import unpacked
-from landfall.builds.detect.detect import detected
-from landfall.builds.detect.found import Undetected
 from landfall.builds.detect.frameworks import NAMES
-from landfall.builds.errors import BuildError, UndetectedError
-from landfall.builds.folder import Folder
+from landfall.builds.errors import BuildError, NoStartError, UndetectedError
 from landfall.builds.local import Built, built
-from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
+from landfall.builds.plan import BuildPlan, Wishes
+from landfall.builds.planning import plan_of, tree_of
 
 
 def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
@@ -49,7 +47,7 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
     """
     try:
         with _opened(folder) as app:
-            made = _planned(app / path, Wishes(framework, install, command, start, output_directory))
+            made = plan_of(tree_of(app / path), Wishes(framework, install, command, start, output_directory))
             _show(made, as_json=as_json)
             if plan:
                 return
@@ -67,17 +65,6 @@ def _opened(source: Path) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="landfall-archive-") as name:
         yield unpacked(source, Path(name))
-
-
-def _planned(root: Path, wishes: Wishes) -> BuildPlan:
-    if not root.is_dir():
-        message = f"there is no folder {root}"
-        raise BuildError(message, advice="Correct FOLDER or --path.")
-    tree = Folder(root)
-    found = detected(tree, KNOWN, wishes.framework)
-    if isinstance(found, Undetected):
-        raise UndetectedError(found.message)
-    return planned(tree, found, wishes)
 
 
 def _show(made: BuildPlan, *, as_json: bool) -> None:
@@ -127,4 +114,4 @@ def _ended(error: BuildError) -> NoReturn:
     console.print(error.message, markup=False, soft_wrap=True)
     if error.advice:
         console.print(f"  {error.advice}", markup=False, soft_wrap=True)
-    raise typer.Exit(2 if isinstance(error, UndetectedError) else 1)
+    raise typer.Exit(2 if isinstance(error, (UndetectedError, NoStartError)) else 1)

@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from landfall.cli import show
+from landfall.cli import cluster, keys, names, reach, show, steer
 from landfall.cli.build import build
 from landfall.cli.manifests import Bundle, read, request
 from landfall.cli.progress import JsonView, LiveView, PlainView, View
@@ -48,7 +48,8 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**; and builds apps: **build**.\n\n"
+    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**; builds apps: **build**; makes **keys** for the gateway;"
+    " and looks at and steers what is in a cluster, also as `kubectl landfall`.\n\n"
     "The manifests are those that a cluster takes (Connection, Secret, Migration, TablePlan). Secrets can also come from the"
     " environment: LANDFALL_SECRET_{NAME}_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
     "Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.",
@@ -63,8 +64,15 @@ class Output(StrEnum):
 
 
 app.command()(build)
+app.add_typer(keys.app, name="keys")
+for _title, _command in {**cluster.COMMANDS, **steer.COMMANDS}.items():
+    app.command(_title, rich_help_panel="In a cluster")(_command)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifests, or folders of them.")]
-Name = Annotated[str | None, typer.Option("--name", "-n", help="The Migration, where the manifests hold several.")]
+Meant = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE|FOLDER…|NAME", help="Manifests, or folders of them; or the name of what is in a cluster."),
+]
+Name = Annotated[str | None, typer.Option("--name", help="The Migration, where the manifests hold several.")]
 Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan as it is.")]
 Takeover = Annotated[
@@ -108,12 +116,22 @@ def run(
 
 @app.command()
 def plan(
-    files: Files,
+    files: Meant,
     name: Name = None,
     output: Format = Output.TEXT,
     every: Annotated[bool, typer.Option("--all", help="Show every column, also those that go over as they are.")] = False,
+    namespace: reach.Namespace = "",
+    context: reach.Context = "",
+    kubeconfig: reach.Kubeconfig = "",
 ) -> None:
-    """Show what a run would do, proven on the target in a transaction that is rolled back. Changes nothing."""
+    """Show what a run would do, proven on the target in a transaction that is rolled back. Changes nothing.
+
+    With the name of a Migration in a cluster: show its plan.
+    """
+    if there := names.meant(files):
+        where = reach.Where(namespace, context, kubeconfig)
+        reach.carried_out(cluster.plan, where, name=there, every=every, as_document=output is Output.JSON)
+        return
     with _reported(output):
         wanted = request(read(files), name)
         _notices(output, wanted)
@@ -164,16 +182,28 @@ def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> Non
 
 
 @app.command()
-def rollback(
-    files: Files,
+def rollback(  # noqa: PLR0913, PLR0917  each is an option
+    files: Meant,
     name: Name = None,
     output: Format = Output.TEXT,
     discard_writes: Annotated[
         bool, typer.Option("--discard-writes", help="Go back even if rows were written to the new tables since the cutover.")
     ] = False,
     takeover: Takeover = 30,
+    to: Annotated[str, typer.Option("--to", help="In a cluster: the Release that a Deployment goes back to.")] = "",
+    namespace: reach.Namespace = "",
+    context: reach.Context = "",
+    kubeconfig: reach.Kubeconfig = "",
+    force: reach.Force = False,
 ) -> None:
-    """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back."""
+    """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back.
+
+    With the name of a Migration, or deployment/NAME, in a cluster: have it go back.
+    """
+    if there := names.meant(files):
+        where = reach.Where(namespace, context, kubeconfig, force)
+        reach.carried_out(steer.rollback, where, name=there, to=to, discard_writes=discard_writes)
+        return
     with _reported(output):
         bundle = read(files)
         _go_back(bundle, _refined(request(bundle, name), takeover_seconds=takeover), output, discard=discard_writes)

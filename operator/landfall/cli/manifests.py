@@ -18,7 +18,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
-from landfall.api.fields import API_VERSION
+from landfall.api.fields import API_VERSION, said
 from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
@@ -125,14 +125,15 @@ def _checked(
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A slip of the pen leaves out what it meant: the field that there is not comes before the one that is missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
         name = (document.get("metadata") or {}).get("name", "(no name)")
         label = f"{path}: {document['kind']} {name}"
         if first["type"] == "extra_forbidden":
             message = f"{label}: there is no field {where}"
             raise SpecError(message, advice=closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
-        message = f"{label}: {where}: {first['msg']}"
+        message = f"{label}: {where}: {said(first)}"
         raise SpecError(message) from error
 
 

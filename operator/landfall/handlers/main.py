@@ -3,38 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
 import os
-import sys
 import time
+from typing import Any
 
 import kopf
 from aiohttp import web
 from prometheus_client import generate_latest
 
 from landfall.handlers.operator import IntakeOf, Operator, registered
+from landfall.kit.logs import log_as_json
 from landfall.kube.client import Kube
+from landfall.metrics.loop import TASKS
 from landfall.settings import Settings
-
-
-class _JsonLines(logging.Formatter):
-    """One object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record with its fields."""
-        told = {"time": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
-        if record.exc_info:
-            told["trace"] = self.formatException(record.exc_info)
-        return json.dumps(told)
-
-
-def _logging() -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for name in ("kopf", "aiohttp.access", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 async def _health(operator: Operator, port: int) -> web.AppRunner:
@@ -43,6 +24,7 @@ async def _health(operator: Operator, port: int) -> web.AppRunner:
         return web.Response(status=503 if ill else 200, text=ill or "ok")
 
     async def told(_: web.Request) -> web.Response:
+        TASKS.set(len(asyncio.all_tasks()))
         return web.Response(body=generate_latest(), content_type="text/plain")
 
     application = web.Application()
@@ -60,7 +42,8 @@ async def _run(settings: Settings, intake: IntakeOf) -> None:
     operator = Operator(kube, settings, intake)
     health = await _health(operator, settings.health_port)
     ours = asyncio.create_task(operator.work())
-    theirs = asyncio.create_task(kopf.operator(registry=registered(operator), clusterwide=True, standalone=True))
+    where: dict[str, Any] = {"namespaces": kube.namespaces} if kube.namespaces else {"clusterwide": True}
+    theirs = asyncio.create_task(kopf.operator(registry=registered(operator), standalone=True, **where))
     try:
         done, _ = await asyncio.wait({ours, theirs}, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -75,7 +58,7 @@ async def _run(settings: Settings, intake: IntakeOf) -> None:
 
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
-    _logging()
+    log_as_json("kopf", "aiohttp.access", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf asks for the user's name, and the container's user has none
     time.tzset()

@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import chain, repeat
 from typing import Any, cast
 
-import aiohttp
 import kopf
 from aiohttp import web
 from pydantic import ValidationError
@@ -18,11 +18,10 @@ from landfall.api.crd import BY_NAME, GROUP, VERSION
 from landfall.api.report import Dials
 from landfall.journal.store import Journal
 from landfall.kube.client import Kube, Object
-from landfall.kube.errors import ConflictError, KubeError
-from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
+from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.metrics import loop as metrics
-from landfall.providers.github import Commit, CommitStatus, GitHub
-from landfall.reconcile import connection, deployment, migration
+from landfall.reconcile import apps, deployment, migration, probing
 from landfall.reconcile.hands import Hands, Providers, now
 from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.queue import Key, Queue
@@ -35,9 +34,9 @@ _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
 Pushed = Callable[[str, str], Awaitable[int]]
 IntakeOf = Callable[
-    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], str, Pushed], web.Application
+    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], web.Application
 ]
-_KINDS = ("Connection", "Migration", "Deployment")
+_KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = ("Job", "Workload")
 Loop = Callable[[Hands, Object], Awaitable[float | None]]
 
@@ -46,7 +45,12 @@ def _loops(settings: Settings) -> dict[str, Loop]:
     async def deployed(hands: Hands, raw: Object) -> float | None:
         return await deployment.reconcile(hands, settings.builds, raw)
 
-    return {"Connection": connection.reconcile, "Migration": migration.reconcile, "Deployment": deployed}
+    return {
+        "Connection": probing.connection,
+        "Migration": migration.reconcile,
+        "Deployment": deployed,
+        "Webhook": probing.webhook,
+    }
 
 
 class Operator:
@@ -59,27 +63,24 @@ class Operator:
         self._settings = settings
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
-        self._github: GitHub | None = None
-        self._session: aiohttp.ClientSession | None = None
-        providers = Providers(self._opened, settings.supabase)
-        self._hands = Hands(
-            kube,
-            self._reports,
-            settings.image,
-            settings.intake_url,
-            now,
-            self._keeper.forget,
-            self._commit,
-            self._tell,
-            providers,
-        )
+        providers = Providers(settings.builds.github, settings.supabase, settings.builds.private_hosts)
+        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper, providers)
         self._loops = _loops(settings)
         self._intake = intake(
-            kube, self._reports, self._keeper, self.owned, migration.dialled, settings.webhook_secret, self.pushed
+            kube,
+            self._reports,
+            self._keeper,
+            self.owned,
+            migration.dialled,
+            settings,
+            self.pushed,
         )
+        self.namespaces = kube.namespaces
         self._known: set[Key] = set()
+        self._told: set[Key] = set()
+        self._movers: dict[tuple[str, str], str] = {}
         self._resynced = time.monotonic()
-        self._watched = dict.fromkeys(_CHILDREN, time.monotonic())
+        self._watched = {(kind, scope): time.monotonic() for kind in _CHILDREN for scope in kube.scopes}
         self._busy: dict[Key, float] = {}
 
     # -- what is told to look at --------------------------------------------------------------------------------------
@@ -94,11 +95,23 @@ class Operator:
     def told(self, kind: str, raw: Object) -> None:
         """An object as a list or a watch tells it: what is done for good is not looked at closer, be there ten thousand of it."""
         metadata = raw["metadata"]
+        self._neighbours(kind, raw)
         if kind == "Migration" and migration.settled(raw):
             self._known.discard(Key(kind, metadata["namespace"], metadata["name"]))
             metrics.stands(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
         else:
             self.seen(kind, metadata["namespace"], metadata["name"])
+
+    def _neighbours(self, kind: str, raw: Object) -> None:
+        """A Deployment and the Migration that it belongs to wait for each other."""
+        namespace, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
+        if kind == "Migration" and (app := apps.means(raw)):
+            self._movers[(namespace, app)] = name
+            self.seen("Deployment", namespace, app)
+        elif kind == "Deployment" and (mover := self._movers.get((namespace, name))):
+            key = Key("Migration", namespace, mover)
+            if key in self._known:
+                self.queue.add(key)
 
     def owned(self, kind: str, namespace: str, name: str) -> None:
         """Something that belongs to an object changed: a Run stands for its Migration, a Release for its Deployment."""
@@ -130,39 +143,18 @@ class Operator:
         runner = web.AppRunner(self._intake, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "0.0.0.0", self._settings.intake_port).start()  # noqa: S104  pods reach it through a Service
-        session = self._session = aiohttp.ClientSession()
-        self._github = GitHub(self._settings.builds.github, session)
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(_WORKERS):
                     group.create_task(self._worker())
-                for kind in _CHILDREN:
-                    group.create_task(self._watch(kind))
+                for kind, scope in self._watched:
+                    group.create_task(self._watch(kind, scope))
                 group.create_task(self._resync())
                 group.create_task(self._keeper.tidy())
         finally:
-            await session.close()
+            await self._hands.providers.close()
             await runner.cleanup()
             self._journal.close()
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            message = "the operator is not at work yet"
-            raise RuntimeError(message)
-        return self._session
-
-    @property
-    def _asked(self) -> GitHub:
-        if self._github is None:
-            message = "the operator is not at work yet"
-            raise RuntimeError(message)
-        return self._github
-
-    async def _commit(self, repository: str, ref: str, token: str) -> Commit:
-        return await self._asked.commit(repository, ref, token)
-
-    async def _tell(self, told: CommitStatus, token: str) -> None:
-        await self._asked.tell(told, token)
 
     async def _worker(self) -> None:
         while True:
@@ -195,13 +187,26 @@ class Operator:
         raw = await self._kube.get(key.kind, key.namespace, key.name)
         if raw is None:
             self._known.discard(key)
+            self._told.discard(key)
             metrics.stands(key.kind, key.namespace, key.name, "")
             return None
         self._known.add(key)
-        again = await self._loops[key.kind](self._hands, raw)
+        try:
+            again = await self._loops[key.kind](self._hands, raw)
+        except (ForbiddenError, InvalidError) as error:
+            await self._refused(key, raw, error)
+            raise
+        self._told.discard(key)
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
+
+    async def _refused(self, key: Key, raw: Object, error: KubeError) -> None:
+        """What no other try will change is told where people look, once until it is over: a quota, a role that does not fit, an admission policy."""
+        if key not in self._told:
+            self._told.add(key)
+            message = f"the API server refuses what the operator asks of it here, which is tried again: {error.message}"
+            await self._hands.event(raw, "Refused", message, warning=True)
 
     def _wake_users(self, connected: Key) -> None:
         """A Connection that appeared or changed may be what a Migration or Deployment waits for; looking costs a few reads."""
@@ -209,13 +214,13 @@ class Operator:
             if key.kind in {"Migration", "Deployment"} and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
-    async def _watch(self, kind: str) -> None:
+    async def _watch(self, kind: str, scope: str) -> None:
         """Our own watch, by label; kopf cannot. After every end it begins anew, and all known keys are looked at."""
         while True:
-            self._watched[kind] = time.monotonic()
+            self._watched[kind, scope] = time.monotonic()
             with contextlib.suppress(KubeError):
-                async for child in self._kube.watch(kind, LABEL_OWNER):
-                    self._watched[kind] = time.monotonic()
+                async for child in self._kube.watch(kind, LABEL_OWNER, scope):
+                    self._watched[kind, scope] = time.monotonic()
                     metadata = child["metadata"]
                     self.owned(metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER])
             for key in list(self._known):
@@ -241,11 +246,19 @@ class Operator:
         moment = time.monotonic()
         if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
             return "objects have not been listed for too long"
-        for kind, watched in self._watched.items():
+        for (kind, scope), watched in self._watched.items():
             if moment - watched > _WATCH_SECONDS + _STUCK_SECONDS:
-                return f"the watch of {kind}s is dead"
+                return f"the watch of {kind}s{' of ' + scope if scope else ''} is dead"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
+
+
+class Patience:
+    """How long kopf waits before it asks again, in seconds, without an end: a watch that it gives up it never begins again, as of a namespace that was deleted and comes back."""
+
+    def __iter__(self) -> Iterator[float]:
+        """One more after each."""
+        return chain((1, 2, 4, 8, 15), repeat(30))
 
 
 def registered(operator: Operator) -> kopf.OperatorRegistry:
@@ -268,13 +281,16 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's
         settings.posting.enabled = False
+        settings.scanning.disabled = bool(
+            operator.namespaces
+        )  # of the cluster's kinds and namespaces, which only a cluster's role may see
         settings.peering.standalone = True
         settings.watching.server_timeout = 300
         settings.watching.client_timeout = 310
         settings.watching.connect_timeout = 30
         settings.watching.chunk_size = 500
         settings.networking.request_timeout = 30
-        settings.networking.error_backoffs = [1, 2, 4, 8, 15, 30, 30, 30, 30, 30, 30, 30]
+        settings.networking.error_backoffs = Patience()
         settings.process.ultimate_exiting_timeout = 15
 
     @kopf.on.login(registry=registry)

@@ -1,11 +1,12 @@
 """The intake: checks whose token it is, keeps the report, and wakes the loop.
 
 The token is bound to the pod and to our audience, so it opens nothing else; it is worth what its pod is worth: from the
-pod to its Job, by name and uid, and from the Job to the Run, Release or Connection that owns it.
+pod to its Job, by name and uid, and from the Job to the Run, Release, Connection or Webhook that owns it.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import fields
 
@@ -13,18 +14,23 @@ from aiohttp import web
 from pydantic import ValidationError
 
 from landfall.api.report import Dials, Report, Taken
+from landfall.intake.published import Published
+from landfall.intake.reading import Reading
+from landfall.intake.tokens import POD, POD_UID, Gateway, Holder, Reviews, holder, refused
+from landfall.intake.uploads import Uploads
 from landfall.intake.webhook import Pushed, Webhook
 from landfall.journal.store import Line, Sample, Teller
 from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
-from landfall.manifests.job import AUDIENCE, LABEL_KIND, LABEL_OWNER, LABEL_VERB
+from landfall.manifests.job import LABEL_VERB
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.reports import Reports
+from landfall.settings import Settings
 
+_LOG = logging.getLogger("landfall")
 _LARGEST = 64 * 1024 * 1024
-_POD = "authentication.kubernetes.io/pod-name"
-_POD_UID = "authentication.kubernetes.io/pod-uid"
 _ACCOUNT = "system:serviceaccount:"
 Changed = Callable[[str, str, str], None]
 Dialled = Callable[[Object], Dials | None]
@@ -33,13 +39,24 @@ Dialled = Callable[[Object], Dials | None]
 class Intake:
     """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported.
 
-    `dialled` says of a Migration how its worker is to go on; `secret` signs GitHub's webhook, and `pushed` is told of pushes.
+    `dialled` says of a Migration how its worker is to go on; `pushed` is told of pushes that GitHub tells of.
     """
 
     def __init__(
-        self, kube: Kube, reports: Reports, keeper: Keeper, changed: Changed, dialled: Dialled, secret: str, pushed: Pushed
+        self,
+        kube: Kube,
+        reports: Reports,
+        keeper: Keeper,
+        changed: Changed,
+        dialled: Dialled,
+        settings: Settings,
+        pushed: Pushed,
     ) -> None:
-        self._webhook = Webhook(secret, pushed)
+        self._webhook = Webhook(settings.webhook_secret, pushed)
+        self._judge = Published(kube) if kube.namespaces else Reviews(kube)
+        gateway = Gateway(self._judge, settings.gateway)
+        self._reading = Reading(gateway, keeper)
+        self._uploads = Uploads(kube, gateway, settings.builds)
         self._kube = kube
         self._reports = reports
         self._keeper = keeper
@@ -47,24 +64,27 @@ class Intake:
         self._dialled = dialled
 
     def application(self) -> web.Application:
-        """Its paths: of workers, and of GitHub."""
+        """Its paths: of workers, of GitHub, and of the gateway."""
         made = web.Application(client_max_size=_LARGEST)
         made.router.add_post("/v1/reports", self._report)
         self._webhook.add_to(made)
+        self._reading.add_to(made)
+        self._uploads.add_to(made)
         return made
 
     async def _report(self, request: web.Request) -> web.Response:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         try:
-            found = await self._teller(token)
-        except KubeError:
-            return _refused(503, "the token cannot be checked now")
+            sender = await holder(self._judge, request)
+            found = await self._teller(sender) if sender else None
+        except KubeError as error:
+            _LOG.warning("a worker's token cannot be checked: %s", error)
+            return refused(503, "the token cannot be checked now")
         if found is None:
-            return _refused(401, "this token is not of a worker that is known here")
+            return refused(401, "this token is not of a worker that is known here")
         try:
             report = Report.model_validate_json(await request.read())
         except ValidationError:
-            return _refused(400, "this is not a report")
+            return refused(400, "this is not a report")
         job, teller = found
         metadata = job["metadata"]
         if self._reports.take(metadata["namespace"], metadata["name"], report.model_copy(update={"lines": ()})):
@@ -73,7 +93,8 @@ class Intake:
         kept = await self._keeper.keep(teller, _lines(report), _samples(report))
         last = report.lines[-1].number if kept and report.lines else -1
         dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) in {"run", "help"} else None
-        return web.json_response(Taken(taken=report.sequence, lines=last, dials=dials).model_dump(by_alias=True))
+        answer = Taken(taken=report.sequence, lines=last, dials=dials)
+        return web.Response(text=answer.model_dump_json(by_alias=True), content_type="application/json")
 
     async def _dials(self, teller: Teller) -> Dials | None:
         """As the spec has them now. Where it cannot be read, the worker goes on as before."""
@@ -83,22 +104,13 @@ class Intake:
             return None
         return self._dialled(found) if found else None
 
-    async def _teller(self, token: str) -> tuple[Object, Teller] | None:
+    async def _teller(self, sender: Holder) -> tuple[Object, Teller] | None:
         """The Job whose pod holds the token, if it is one of ours, and how the journal names them; None for anybody else's."""
-        if not token:
+        if not sender.bound.get(POD):
             return None
-        review = await self._kube.create(
-            "TokenReview",
-            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": {"token": token, "audiences": [AUDIENCE]}},
-        )
-        status = review.get("status", {})
-        user = status.get("user", {})
-        extra = user.get("extra", {})
-        if not status.get("authenticated") or AUDIENCE not in status.get("audiences", []) or not extra.get(_POD):
-            return None
-        namespace = user.get("username", "").removeprefix(_ACCOUNT).partition(":")[0]
-        pod = await self._kube.get("Pod", namespace, extra[_POD][0])
-        if pod is None or pod["metadata"]["uid"] != extra[_POD_UID][0]:
+        namespace = sender.user.removeprefix(_ACCOUNT).partition(":")[0]
+        pod = await self._kube.get("Pod", namespace, sender.bound[POD][0])
+        if pod is None or pod["metadata"]["uid"] != sender.bound[POD_UID][0]:
             return None
         owner = next((r for r in pod["metadata"].get("ownerReferences", []) if r["kind"] == "Job" and r.get("controller")), None)
         job = await self._kube.get("Job", namespace, owner["name"]) if owner else None
@@ -114,7 +126,7 @@ class Intake:
             kind, name = "Migration", parent["spec"]["migrationRef"]["name"]
         if kind == "Release":
             kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
-        return job, Teller(namespace, kind, name, job["metadata"]["name"], extra[_POD_UID][0])
+        return job, Teller(namespace, kind, name, job["metadata"]["name"], sender.bound[POD_UID][0])
 
 
 def _lines(report: Report) -> list[Line]:
@@ -131,8 +143,4 @@ def _samples(report: Report) -> list[Sample]:
 
 
 def _known(labels: dict[str, str]) -> bool:
-    return labels.get(LABEL_KIND) in {"Run", "Connection", "Migration", "Release"} and LABEL_OWNER in labels
-
-
-def _refused(status: int, message: str) -> web.Response:
-    return web.json_response({"error": message}, status=status)
+    return labels.get(LABEL_KIND) in {"Run", "Connection", "Migration", "Release", "Webhook"} and LABEL_OWNER in labels

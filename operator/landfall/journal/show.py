@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from landfall.journal.store import DEFAULT_URL, Journal
+from landfall.journal.store import DEFAULT_URL, KINDS, Chosen, Journal
 from landfall.kit.redact import redacted
 
 
@@ -16,9 +16,9 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Print lines or samples; 0, or 1 where there are none."""
     parser = argparse.ArgumentParser(prog="landfall journal", description=__doc__)
     parser.add_argument("object", metavar="NAMESPACE/NAME", help="whose lines to read")
-    parser.add_argument("--kind", default="Migration", choices=["Migration", "Connection"], help="its kind")
+    parser.add_argument("--kind", default="Migration", choices=KINDS, help="its kind")
     parser.add_argument("--samples", action="store_true", help="the numbers of the copy over time instead of the log")
-    parser.add_argument("--limit", type=int, default=1000, help="at most so many")
+    parser.add_argument("--limit", type=int, default=1000, help="at most so many, the newest")
     asked = parser.parse_args(arguments)
     namespace, _, name = asked.object.partition("/")
     if not name:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
 
 
 def _lines(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
-    found = journal.lines(namespace, kind, name, limit=limit)
+    found = journal.lines(namespace, kind, name, Chosen(limit=limit, newest=True))
     return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in found]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from landfall.journal.tables import LINE, SAMPLE
 
 DEFAULT_URL = "sqlite:////var/lib/landfall/journal.db"
+KINDS = ("Migration", "Deployment", "Connection", "Webhook")  # whose workers' lines it keeps
 _BUSY_SECONDS = 4
 _CONNECT_SECONDS = 4
 
@@ -44,6 +45,22 @@ class Line:
     level: str
     phase: str
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which lines: at most `limit`, the oldest or the `newest`, in order.
+
+    Of Jobs whose names begin with `job`, behind the position `after`, not before `since`; of these levels and phases, or of all.
+    """
+
+    job: str = ""
+    after: int = 0
+    levels: tuple[str, ...] = ()
+    phases: tuple[str, ...] = ()
+    since: datetime | None = None
+    limit: int = 1000
+    newest: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +123,22 @@ class Journal:
                 if rows:
                     connection.execute(self._insert(table).on_conflict_do_nothing(index_elements=["pod", "number"]), rows)
 
-    def lines(self, namespace: str, kind: str, name: str, *, after: int = 0, limit: int = 1000) -> Sequence[tuple[int, Line]]:
-        """Lines of an object behind a position, oldest first, each with its own position."""
+    def lines(self, namespace: str, kind: str, name: str, chosen: Chosen = Chosen()) -> Sequence[tuple[int, Line]]:
+        """Lines of an object, oldest first, each with its position."""
         wanted = (*(LINE.c[n] for n in ("id", "number", "at", "level", "phase", "message")),)
-        found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > after).order_by(LINE.c.id).limit(limit)
+        found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > chosen.after).limit(chosen.limit)
+        if chosen.job:
+            found = found.where(LINE.c.job.startswith(chosen.job, autoescape=True))
+        if chosen.levels:
+            found = found.where(LINE.c.level.in_(chosen.levels))
+        if chosen.phases:
+            found = found.where(LINE.c.phase.in_(chosen.phases))
+        if chosen.since:
+            found = found.where(LINE.c.at >= chosen.since.astimezone(UTC))
+        found = found.order_by(LINE.c.id.desc() if chosen.newest else LINE.c.id)
         with self._engine.connect() as connection:
-            return [(r.id, Line(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
+            rows = [(r.id, Line(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
+        return rows[::-1] if chosen.newest else rows
 
     def samples(self, namespace: str, kind: str, name: str, *, limit: int = 1000) -> Sequence[Sample]:
         """The newest samples of an object, oldest first."""

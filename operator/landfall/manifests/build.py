@@ -13,8 +13,8 @@ from typing import Any
 
 from landfall.api.deployment import Variable
 from landfall.api.report import Task
-from landfall.manifests.job import AUDIENCE, LABEL_ATTEMPT, LABEL_KIND, LABEL_OWNER, LABEL_VERB
-from landfall.manifests.run import owner
+from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
+from landfall.manifests.parts import container_security, owned, pod_security, token_volume
 from landfall.manifests.workload import variable
 
 _KEPT_SECONDS = 86_400
@@ -47,12 +47,18 @@ def task_map(pod: BuilderPod, task: Task) -> Object:
     """The ConfigMap that holds the task."""
     data = task.model_dump_json(by_alias=True, exclude_none=True)
     held = {"task.json": data, **({"ca.crt": pod.authorities} if pod.authorities else {})}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(pod), "immutable": True, "data": held}
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": owned(pod.release, "Release", pod.name),
+        "immutable": True,
+        "data": held,
+    }
 
 
 def job(pod: BuilderPod) -> Object:
     """The Job. A pod that is gone is not replaced: the Deployment's rules say whether another attempt makes sense."""
-    metadata = _metadata(pod)
+    metadata = owned(pod.release, "Release", pod.name)
     metadata["labels"] |= {LABEL_VERB: "build", LABEL_ATTEMPT: str(pod.attempt)}
     return {
         "apiVersion": "batch/v1",
@@ -67,21 +73,10 @@ def job(pod: BuilderPod) -> Object:
     }
 
 
-def _metadata(pod: BuilderPod) -> Object:
-    metadata = pod.release["metadata"]
-    return {
-        "name": pod.name,
-        "namespace": metadata["namespace"],
-        "labels": {LABEL_KIND: "Release", LABEL_OWNER: metadata["name"], "app.kubernetes.io/managed-by": "landfall"},
-        "ownerReferences": [owner("Release", metadata["name"], metadata["uid"])],
-    }
-
-
 def _pod(pod: BuilderPod) -> Object:
-    token = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
     volumes: list[Object] = [
         {"name": "task", "configMap": {"name": pod.name}},
-        {"name": "token", "projected": {"sources": [token]}},
+        token_volume(),
         {"name": "home", "persistentVolumeClaim": {"claimName": pod.cache}} if pod.cache else _scratch("home", pod.disk),
         *(_scratch(name, pod.disk) for name in ("app", "out", "build-tmp", "fetch-tmp", "layers")),
         *(_scratch(name, "16Mi") for name in ("meta", "go")),
@@ -99,13 +94,7 @@ def _pod(pod: BuilderPod) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 5,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 1000,
-            "runAsGroup": 1000,
-            "fsGroup": 1000,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(1000),
         "containers": [_fetch(pod), _build(pod), _worker(pod)],
         "volumes": volumes,
     }
@@ -127,7 +116,7 @@ def _container(pod: BuilderPod, name: str, image: str, mounts: list[Object], env
         "imagePullPolicy": "IfNotPresent",
         "env": env,
         "volumeMounts": [*mounts, *trust],
-        "securityContext": {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}},
+        "securityContext": container_security(),
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": memory}},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
@@ -167,7 +156,7 @@ def _worker(pod: BuilderPod) -> Object:
     mounts = [
         _mount("task", "/etc/landfall/task"),
         _mount("token", "/var/run/landfall"),
-        _mount("app", APP),
+        _mount("app", APP, writable=True),  # before the commands begin: packages that an earlier build kept
         _mount("meta", f"{HANDOFF}/meta"),
         _mount("out", f"{HANDOFF}/out"),
         _mount("go", f"{HANDOFF}/go", writable=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from landfall.api.fields import API_VERSION
+from landfall.api.migration import LABEL_MIGRATION
 
 Object = dict[str, Any]
 
@@ -15,6 +16,6 @@ def deployment(migration: Object, name: str, template: Object) -> Object:
     return {
         "apiVersion": API_VERSION,
         "kind": "Deployment",
-        "metadata": {"name": name, "namespace": metadata["namespace"], "labels": {"landfall.dev/migration": metadata["name"]}},
+        "metadata": {"name": name, "namespace": metadata["namespace"], "labels": {LABEL_MIGRATION: metadata["name"]}},
         "spec": template,
     }

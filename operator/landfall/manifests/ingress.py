@@ -6,8 +6,7 @@ from typing import Any
 
 from landfall.api.deployment import Route
 from landfall.kit.digest import digest
-from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
-from landfall.manifests.run import owner
+from landfall.manifests.parts import owned
 
 MADE_FROM = "landfall.dev/made-from"
 _ISSUER = "cert-manager.io/cluster-issuer"
@@ -16,8 +15,7 @@ Object = dict[str, Any]
 
 def ingress(deployment: Object, route: Route) -> Object:
     """The Ingress, named after the Deployment."""
-    metadata = deployment["metadata"]
-    name = metadata["name"]
+    name = deployment["metadata"]["name"]
     backend = {"service": {"name": name, "port": {"name": "http"}}}
     rule = {"host": route.domain, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
     annotations = {MADE_FROM: made_from(route)}
@@ -32,13 +30,7 @@ def ingress(deployment: Object, route: Route) -> Object:
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
-        "metadata": {
-            "name": name,
-            "namespace": metadata["namespace"],
-            "labels": {LABEL_KIND: "Deployment", LABEL_OWNER: name, "app.kubernetes.io/managed-by": "landfall"},
-            "annotations": annotations,
-            "ownerReferences": [owner("Deployment", name, metadata["uid"])],
-        },
+        "metadata": {**owned(deployment, "Deployment", name), "annotations": annotations},
         "spec": spec,
     }
 

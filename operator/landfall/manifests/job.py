@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from landfall.api.report import EXIT_AGAIN, Task
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, container_security, pod_security, token_volume
 
-LABEL_OWNER = "landfall.dev/owner"
-LABEL_KIND = "landfall.dev/owner-kind"
 LABEL_VERB = "landfall.dev/verb"
 LABEL_ATTEMPT = "landfall.dev/attempt"
 INPUTS = "landfall.dev/inputs"
-AUDIENCE = "landfall.dev/intake"
 _KEPT_SECONDS = 86_400
 _TELLING_SECONDS = 900
+_HELPERS_REPLACED = 6
 Object = dict[str, Any]
 
 
@@ -58,7 +57,8 @@ def job(pod: WorkerPod, verb: str) -> Object:
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            "backoffLimit": 0,
+            # The operator itself starts another worker; a helper that is killed is replaced by its Job, after ten seconds and ever later.
+            "backoffLimit": _HELPERS_REPLACED if verb == "help" else 0,
             # Helpers share a queue of work: none of them has a part of its own, and they are over when one finds it empty.
             **({"parallelism": pod.parallelism} if verb == "help" else {}),
             "podReplacementPolicy": "Failed",
@@ -69,7 +69,7 @@ def job(pod: WorkerPod, verb: str) -> Object:
                 ]
             },
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
-            **({"activeDeadlineSeconds": _TELLING_SECONDS} if verb == "notify" else {}),
+            **({"activeDeadlineSeconds": _TELLING_SECONDS} if verb in {"notify", "ping"} else {}),
             "template": {"metadata": {"labels": dict(metadata["labels"])}, "spec": _pod(pod)},
         },
     }
@@ -85,10 +85,9 @@ def _metadata(pod: WorkerPod) -> Object:
 
 
 def _pod(pod: WorkerPod) -> Object:
-    token = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
     volumes: list[Object] = [
         {"name": "task", "configMap": {"name": pod.name}},
-        {"name": "token", "projected": {"sources": [token]}},
+        token_volume(),
         {"name": "scratch", "emptyDir": {}},
     ]
     mounts: list[Object] = [
@@ -110,13 +109,7 @@ def _pod(pod: WorkerPod) -> Object:
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": 65532,
-            "runAsGroup": 65532,
-            "fsGroup": 65532,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
+        "securityContext": pod_security(65532),
         "containers": [
             {
                 "name": "worker",
@@ -124,11 +117,7 @@ def _pod(pod: WorkerPod) -> Object:
                 "imagePullPolicy": "IfNotPresent",
                 "args": ["worker"],
                 "volumeMounts": mounts,
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
+                "securityContext": container_security(),
                 "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": str(pod.memory_bytes)}},
                 "terminationMessagePolicy": "FallbackToLogsOnError",
             }

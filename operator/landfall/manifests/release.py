@@ -10,22 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from landfall.api.fields import API_VERSION
-from landfall.api.release import ReleaseSpec
+from landfall.api.release import LABEL_DEPLOYMENT, ReleaseSpec
 from landfall.core.deployment.wanted import release_name
-from landfall.manifests.run import owner
+from landfall.manifests.parts import owned
 
-LABEL_DEPLOYMENT = "landfall.dev/deployment"
 KEY_BYTES = 32
 Object = dict[str, Any]
 
 
 def release(deployment: Object, spec: ReleaseSpec) -> Object:
     """The Release."""
-    metadata = deployment["metadata"]
     return {
         "apiVersion": API_VERSION,
         "kind": "Release",
-        "metadata": {**_owned(deployment), "name": release_name(metadata["name"], spec.revision)},
+        "metadata": _owned(deployment, release_name(deployment["metadata"]["name"], spec.revision)),
         "spec": spec.model_dump(mode="json", by_alias=True, exclude_none=True),
     }
 
@@ -37,7 +35,7 @@ def key_name(deployment: str) -> str:
 
 def key_secret(deployment: Object, key: bytes) -> Object:
     """That Secret: without it, a name would let short values be guessed."""
-    return _secret(deployment, key_name(deployment["metadata"]["name"]), {"key": base64.b64encode(key).decode()})
+    return _secret(deployment, key_name(deployment["metadata"]["name"]), {"key": key})
 
 
 def environment_name(deployment: str, values: Mapping[str, str], key: bytes) -> str:
@@ -48,24 +46,24 @@ def environment_name(deployment: str, values: Mapping[str, str], key: bytes) -> 
 
 def environment(deployment: Object, name: str, values: Mapping[str, str]) -> Object:
     """The captured values, which never change."""
-    return _secret(deployment, name, {k: base64.b64encode(v.encode()).decode() for k, v in values.items()})
+    return _secret(deployment, name, values)
 
 
-def _secret(deployment: Object, name: str, data: Mapping[str, str]) -> Object:
+def _secret(deployment: Object, name: str, data: Mapping[str, str | bytes]) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "type": "Opaque",
         "immutable": True,
-        "metadata": {**_owned(deployment), "name": name},
-        "data": dict(data),
+        "metadata": _owned(deployment, name),
+        "data": encoded(data),
     }
 
 
-def _owned(deployment: Object) -> Object:
-    metadata = deployment["metadata"]
-    return {
-        "namespace": metadata["namespace"],
-        "labels": {LABEL_DEPLOYMENT: metadata["name"], "app.kubernetes.io/managed-by": "landfall"},
-        "ownerReferences": [owner("Deployment", metadata["name"], metadata["uid"])],
-    }
+def encoded(data: Mapping[str, str | bytes]) -> dict[str, str]:
+    """A Secret's data, as the API takes it."""
+    return {k: base64.b64encode(v.encode() if isinstance(v, str) else v).decode() for k, v in data.items()}
+
+
+def _owned(deployment: Object, name: str) -> Object:
+    return owned(deployment, "Deployment", name, {LABEL_DEPLOYMENT: deployment["metadata"]["name"]})

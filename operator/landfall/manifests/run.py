@@ -6,7 +6,9 @@ import base64
 from typing import Any
 
 from landfall.api.fields import API_VERSION
-from landfall.api.migration import Migration
+from landfall.api.migration import LABEL_MIGRATION, Migration
+from landfall.api.pieces import COUNT, LABEL_RUN, PLAN
+from landfall.manifests.parts import owner
 
 _PIECE = 700_000
 _NAME = 40
@@ -18,11 +20,6 @@ def run_name(migration: str, key: str) -> str:
     return f"{migration[:_NAME].rstrip('-.')}-{key[:10]}"
 
 
-def owner(kind: str, name: str, uid: str, api_version: str = API_VERSION) -> Object:
-    """A controller owner reference."""
-    return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True, "blockOwnerDeletion": False}
-
-
 def run(migration: Migration, uid: str, key: str, image: str) -> Object:
     """The Run."""
     data = migration.spec.data
@@ -32,7 +29,7 @@ def run(migration: Migration, uid: str, key: str, image: str) -> Object:
         "metadata": {
             "name": run_name(migration.metadata.name, key),
             "namespace": migration.metadata.namespace,
-            "labels": {"landfall.dev/migration": migration.metadata.name},
+            "labels": {LABEL_MIGRATION: migration.metadata.name},
             "ownerReferences": [owner("Migration", migration.metadata.name, uid)],
         },
         "spec": {
@@ -49,25 +46,20 @@ def plan_maps(run: Object, packed: str, digest: str) -> list[Object]:
     """The packed plan (base64) in ConfigMaps that fit into the server's limit; named by the digest, so that a new plan gets new ones."""
     data = base64.b64decode(packed)
     pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
-    names = plan_names(run["metadata"]["name"], digest, len(pieces))
+    stem = f"{run['metadata']['name']}-plan-{digest.removeprefix('sha256:')[:8]}"
     return [
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {
-                "name": name,
+                "name": f"{stem}-{at}",
                 "namespace": run["metadata"]["namespace"],
-                "labels": {"landfall.dev/run": run["metadata"]["name"]},
-                "annotations": {"landfall.dev/pieces": str(len(pieces)), "landfall.dev/plan": digest},
+                "labels": {LABEL_RUN: run["metadata"]["name"]},
+                "annotations": {COUNT: str(len(pieces)), PLAN: digest},
                 "ownerReferences": [owner("Run", run["metadata"]["name"], run["metadata"]["uid"])],
             },
             "immutable": True,
             "binaryData": {"plan": base64.b64encode(piece).decode()},
         }
-        for name, piece in zip(names, pieces, strict=True)
+        for at, piece in enumerate(pieces)
     ]
-
-
-def plan_names(run: str, digest: str, count: int) -> list[str]:
-    """Names of the plan's ConfigMaps."""
-    return [f"{run}-plan-{digest.removeprefix('sha256:')[:8]}-{at}" for at in range(count)]

@@ -1,4 +1,4 @@
-"""What runs a Release: a workload (Kubernetes' own Deployment) and a Service that selects just its pods, the preview.
+"""What runs a Release: a workload (Kubernetes' own Deployment) and, once it has served, a Service that selects just its pods, the preview.
 
 Pods pass Pod Security `restricted`. A start-up probe asks every second, so that a Release goes live as soon as it can; from then on a
 readiness probe asks seldom and patiently, for a probe that gives up after a second takes the only pod away under load.
@@ -11,8 +11,7 @@ from typing import Any
 from landfall.api.deployment import Variable
 from landfall.api.release import ReleaseSpec
 from landfall.core.deployment.instances import resources
-from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
-from landfall.manifests.run import owner
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owned
 
 LABEL_WORKLOAD = "landfall.dev/workload"
 REFRESHED = "landfall.dev/refreshed"
@@ -28,10 +27,10 @@ Object = dict[str, Any]
 
 def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas: int, pull_secret: str) -> Object:
     """The workload. `release` is the Release that owns it."""
-    labels = _labels(release, spec)
+    metadata = _metadata(release, spec)
     template = {
         "metadata": {
-            "labels": {**spec.template.metadata.labels, **labels},
+            "labels": {**spec.template.metadata.labels, **metadata["labels"]},
             "annotations": {**spec.template.metadata.annotations, REFRESHED: "never"},
         },
         "spec": _pod(spec, image, port, pull_secret),
@@ -39,7 +38,7 @@ def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
-        "metadata": _metadata(release, spec),
+        "metadata": metadata,
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": 1,
@@ -58,19 +57,8 @@ def preview(release: Object, spec: ReleaseSpec) -> Object:
 
 def service(deployment: Object, workload_name: str, annotations: dict[str, str]) -> Object:
     """The app's Service, which selects one workload's pods. Ingresses and other apps know it by the Deployment's name."""
-    metadata = deployment["metadata"]
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {
-            "name": metadata["name"],
-            "namespace": metadata["namespace"],
-            "labels": {LABEL_KIND: "Deployment", LABEL_OWNER: metadata["name"], "app.kubernetes.io/managed-by": "landfall"},
-            "annotations": annotations,
-            "ownerReferences": [owner("Deployment", metadata["name"], metadata["uid"])],
-        },
-        "spec": _selects(workload_name),
-    }
+    metadata = {**owned(deployment, "Deployment", deployment["metadata"]["name"]), "annotations": annotations}
+    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": _selects(workload_name)}
 
 
 def _selects(name: str) -> Object:
@@ -80,7 +68,6 @@ def _selects(name: str) -> Object:
 def _labels(release: Object, spec: ReleaseSpec) -> dict[str, str]:
     return {
         _NAME: spec.deployment_ref.name,
-        "app.kubernetes.io/managed-by": "landfall",
         LABEL_KIND: "Deployment",
         LABEL_OWNER: spec.deployment_ref.name,
         LABEL_WORKLOAD: str(release["metadata"]["name"]),
@@ -88,13 +75,7 @@ def _labels(release: Object, spec: ReleaseSpec) -> dict[str, str]:
 
 
 def _metadata(release: Object, spec: ReleaseSpec) -> Object:
-    metadata = release["metadata"]
-    return {
-        "name": metadata["name"],
-        "namespace": metadata["namespace"],
-        "labels": _labels(release, spec),
-        "ownerReferences": [owner("Release", metadata["name"], metadata["uid"])],
-    }
+    return owned(release, "Release", release["metadata"]["name"], _labels(release, spec))
 
 
 def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:

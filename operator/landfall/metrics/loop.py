@@ -17,6 +17,7 @@ ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
 REPORTS = Counter("landfall_reports", "Reports of workers, and changes of their Jobs, that were taken.")
 JOURNAL_ERRORS = Counter("landfall_journal_errors", "Times that the journal could not be written.")
 ROWS = Counter("landfall_rows", "Rows that workers told of having moved.")
+TASKS = Gauge("landfall_tasks", "Tasks of the event loop.")
 PHASES = Gauge("landfall_objects", "Objects by kind and phase.", ["kind", "phase"])
 _stand: dict[tuple[str, str, str], str] = {}
 

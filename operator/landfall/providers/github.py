@@ -5,6 +5,7 @@ Conditional requests cost nothing of the rate limit where nothing has changed, s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -41,7 +42,7 @@ class CommitStatus:
 class GitHub:
     """One client for all repositories. `base` is the API's address, as people with their own GitHub have one."""
 
-    def __init__(self, base: str, session: aiohttp.ClientSession) -> None:
+    def __init__(self, base: str, session: Callable[[], aiohttp.ClientSession]) -> None:
         self._base = base
         self._session = session
         self._known: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
@@ -65,7 +66,9 @@ class GitHub:
         }
         path = f"/repos/{told.repository}/statuses/{told.sha}"
         try:
-            async with self._session.post(f"{self._base}{path}", headers=_headers(token), json=body, timeout=_TIMEOUT) as answer:
+            async with self._session().post(
+                f"{self._base}{path}", headers=_headers(token), json=body, timeout=_TIMEOUT
+            ) as answer:
                 if answer.status != 201:
                     raise _refused(answer, f"the status of {told.sha[:12]}", token=True)
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -78,7 +81,7 @@ class GitHub:
         tag, before = self._known.get(key, ("", {}))
         headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
         try:
-            async with self._session.get(f"{self._base}{path}", headers=headers, timeout=_TIMEOUT) as answer:
+            async with self._session().get(f"{self._base}{path}", headers=headers, timeout=_TIMEOUT) as answer:
                 if answer.status == 304:
                     return before
                 if answer.status == 200:

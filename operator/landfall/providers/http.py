@@ -34,6 +34,7 @@ async def asked(session: aiohttp.ClientSession, provider: str, base: str, header
             headers={"User-Agent": "landfall", **headers},
             json=question.body,
             timeout=_TIMEOUT,
+            allow_redirects=False,  # neither a credential nor a question goes where an answer sends them
         ) as answer:
             told = await answer.read()
             if answer.status < 300:

@@ -116,6 +116,14 @@ class Supabase:
         return await asked(self._session, "Supabase", self._base, self._headers, question)
 
 
+async def opened(session: aiohttp.ClientSession, url: str, key: str) -> dict[str, str]:
+    """The variables of a project of which no more is known than its address and its secret key, once its data API takes that. Raises ProviderError."""
+    base = url.rstrip("/")
+    headers = {"apikey": key, "Authorization": f"Bearer {key}"}
+    await asked(session, "Supabase", base, headers, Asked("GET", "/rest/v1/", "the data API of the project"))
+    return {"SUPABASE_URL": base, "SUPABASE_SERVICE_ROLE_KEY": key, "NEXT_PUBLIC_SUPABASE_URL": base, "VITE_SUPABASE_URL": base}
+
+
 def _project(told: Mapping[str, Any]) -> Project:
     organization = str(told.get("organization_slug") or told.get("organization_id") or "")
     host = str((told.get("database") or {}).get("host", ""))

@@ -19,7 +19,7 @@ class BuildSettings:
     """Where images go, what builds them and runs them, and what the commands may know of registries.
 
     `registry` is a host with an optional path; empty where nothing is built. `secret` names a Secret of the app's namespace, of type
-    kubernetes.io/dockerconfigjson, that opens it. `env` are variables of the commands, as for mirrors; `authorities` is PEM.
+    kubernetes.io/dockerconfigjson, that opens it. `env` are variables of the commands, as for mirrors; `authorities` is PEM; `private_hosts` are git hosts inside the network that may be asked.
     """
 
     registry: str = ""
@@ -34,6 +34,7 @@ class BuildSettings:
     timeout_seconds: int = 1800
     github: str = "https://api.github.com"
     follow_seconds: int = 60
+    private_hosts: tuple[str, ...] = ()
 
 
 def job_name(release: str, attempt: int) -> str:
@@ -45,8 +46,8 @@ async def start(hands: Hands, settings: BuildSettings, release: Object, attempt:
     """The task first, then the Job that mounts it."""
     spec = ReleaseSpec.model_validate(release["spec"])
     metadata = release["metadata"]
-    github = spec.source.github if spec.source else None
-    reference = github.token_secret_ref if github else None
+    repository = spec.source.repository if spec.source else None
+    reference = repository.token_secret_ref if repository else None
     pod = BuilderPod(
         name=job_name(metadata["name"], attempt),
         release=release,

@@ -7,18 +7,21 @@ object: deleting a Deployment deletes no database and forgets no password.
 
 from __future__ import annotations
 
-import base64
+import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from landfall.api.deployment import AppDatabase, KeyReference, ValueFrom, Variable
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.kit import addresses
 from landfall.kit.digest import digest
 from landfall.kube.client import Object
-from landfall.manifests.release import LABEL_DEPLOYMENT
+from landfall.manifests.release import encoded
 from landfall.providers import appwrite, supabase
 from landfall.providers.appwrite import Appwrite
 from landfall.providers.errors import ProviderError
+from landfall.providers.outside import outside
 from landfall.providers.supabase import Supabase
 from landfall.reconcile.environment import content
 from landfall.reconcile.hands import Hands
@@ -30,11 +33,12 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the app is given, once the database is there; or what keeps it from that, and when to look again."""
+    """What the app is given, once the database is there, and what the provider calls it; or what keeps it from that, and when to look again."""
 
     given: tuple[Variable, ...] = ()
     problem: tuple[str, str] | None = None
     again_seconds: float | None = None
+    project: str = ""
 
 
 class _Own:
@@ -51,13 +55,13 @@ class _Own:
         labels = {LABEL_DEPLOYMENT: self._metadata["name"], "app.kubernetes.io/managed-by": "landfall"}
         metadata = {"name": self.name, "namespace": self._metadata["namespace"], "labels": labels}
         await self._hands.kube.create(
-            "Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": _encoded(values)}
+            "Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(values)}
         )
         self.held = dict(values)
 
     async def add(self, **values: str) -> None:
         """Write down more."""
-        change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in _encoded(values).items()]
+        change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in encoded(values).items()]
         await self._hands.kube.patch("Secret", self._metadata["namespace"], self.name, change)
         self.held = {**(self.held or {}), **values}
 
@@ -69,7 +73,7 @@ async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> P
     own = _Own(hands, deployment, await content(hands, metadata["namespace"], f"{metadata['name']}-database"))
     wanted = digest(database.model_dump(mode="json"))
     if own.held and own.held.get("landfall-ready") == wanted:
-        return Prepared(_given(own))
+        return Prepared(_given(own), project=_project(own.held or {}))
     credentials = await content(hands, metadata["namespace"], reference)
     if credentials is None:
         return Prepared((), ("SecretMissing", f"database: there is no Secret {reference!r} in this namespace. Create it."), 15)
@@ -80,13 +84,36 @@ async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> P
         ("Appwrite", "Connect"): _appwrite,
     }
     try:
+        await _reachable(credentials, hands.providers.private_hosts)
         values = await steps[database.type or "", database.action or ""](hands, deployment, credentials, own)
     except ProviderError as error:
         return Prepared((), (error.reason, error.message), 30 if error.stands else error.after_seconds)
     if own.held is None:
         await own.begin()
     await own.add(**values, **{"landfall-ready": wanted})
-    return Prepared(_given(own))
+    return Prepared(_given(own), project=_project(own.held or {}))
+
+
+async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) -> None:
+    """Raises ProviderError for a host that is not known, or that is nobody's business outside."""
+    for name in ("url", "endpoint"):
+        try:
+            host = addresses.split(credentials.get(name, "")).host
+        except addresses.AddressError as error:
+            raise ProviderError("DatabaseRefused", f"database: its Secret's key {name!r}: {error}.", stands=True) from error
+        if not host:
+            continue
+        try:
+            await asyncio.to_thread(outside, host, inside, "DatabaseRefused")
+        except OSError as error:
+            message = f"database: no address is known for {host!r}, which its Secret's key {name!r} names. It is tried again."
+            raise ProviderError("DatabaseUnreachable", message) from error
+
+
+def _project(held: Mapping[str, str]) -> str:
+    """The provider's own name, which is no secret: it is a part of addresses that browsers see."""
+    there = addresses.split(held.get("SUPABASE_URL", "")).host
+    return held.get("landfall-ref") or held.get("APPWRITE_PROJECT_ID") or there.partition(".")[0]
 
 
 def _given(own: _Own) -> tuple[Variable, ...]:
@@ -94,10 +121,6 @@ def _given(own: _Own) -> tuple[Variable, ...]:
     return tuple(
         Variable(name=n, value_from=ValueFrom(secret_key_ref=KeyReference(name=own.name, key=n)), capture="Live") for n in names
     )
-
-
-def _encoded(values: Mapping[str, str]) -> dict[str, str]:
-    return {k: base64.b64encode(v.encode()).decode() for k, v in values.items()}
 
 
 def _needed(credentials: Mapping[str, str], *names: str) -> None:
@@ -161,8 +184,11 @@ async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, s
 
 
 async def _supabase(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
-    """An existing project: by its reference and a token."""
+    """An existing project: by its reference and a token; or by its address and its secret key, which tell less of it."""
     del deployment, own
+    if credentials.get("url") and not credentials.get("token"):
+        _needed(credentials, "serviceRoleKey")
+        return await supabase.opened(hands.providers.session(), credentials["url"], credentials["serviceRoleKey"])
     _needed(credentials, "token", "ref")
     api = Supabase(hands.providers.supabase, hands.providers.session(), credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))

@@ -9,7 +9,7 @@ from landfall.manifests.ingress import ingress
 from landfall.manifests.release import release
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, preview, service, workload
 from landfall.reconcile import builders, environment, jobs
-from landfall.reconcile.hands import told
+from landfall.reconcile.hands import owned_by, told
 from landfall.reconcile.look import PREVIOUS, RELEASE, SWITCHED, Look
 
 
@@ -21,7 +21,8 @@ async def act(look: Look, seen: Observed, asked: Act) -> None:
         "build": _build,
         "workload": _make_workload,
         "scale": _scale,
-        "cool": _scale,
+        "cool": _cool,
+        "preview": _preview,
         "refresh": _refresh,
         "switch": _switch,
         "route": _route,
@@ -37,9 +38,9 @@ async def act(look: Look, seen: Observed, asked: Act) -> None:
 async def _make_release(look: Look, seen: Observed, act: Act) -> None:
     """The environment first, then the Release that names it."""
     del act
-    values, problem = await environment.captured(look.hands, look.namespace, wanted.captured_variables(seen))
+    values, problem = await look.captured(seen)
     if problem:
-        return  # it went in between; the next look says so
+        return  # the next look says so
     name = wanted.release_name(look.name, wanted.revision(seen))
     kept = await environment.kept(look.hands, look.raw, values)
     spec = wanted.wanted(seen, name, kept, look.raw["metadata"]["generation"])
@@ -58,12 +59,11 @@ async def _build(look: Look, seen: Observed, act: Act) -> None:
 
 
 async def _make_workload(look: Look, seen: Observed, act: Act) -> None:
-    """With its preview. Where it is a rollback's, it is that of the Release that it goes back to."""
+    """Where it is a rollback's, it is that of the Release that it goes back to."""
     asked = seen.release(act.name)
     owner = look.releases.get(asked.spec.workload) if asked else None
     if asked is None or owner is None:
         return
-    await look.hands.created("Service", preview(owner, asked.spec))
     made = workload(owner, asked.spec, asked.image, asked.port, act.attempt, look.builds.secret)
     await look.hands.created("Workload", made)
 
@@ -72,6 +72,22 @@ async def _scale(look: Look, seen: Observed, act: Act) -> None:
     del seen
     change = [{"op": "replace", "path": "/spec/replicas", "value": act.attempt}]
     await look.hands.kube.patch("Workload", look.namespace, act.name, change)
+
+
+async def _cool(look: Look, seen: Observed, act: Act) -> None:
+    """Its pods go, and the Service that nobody would answer at: pods that come back would have nodes route to it first."""
+    await _scale(look, seen, act)
+    held = await look.hands.kube.get("Service", look.namespace, act.name)
+    if held and owned_by(held, *(one["metadata"]["uid"] for one in look.releases.values())):
+        await look.hands.kube.delete("Service", look.namespace, act.name, held["metadata"]["uid"])
+
+
+async def _preview(look: Look, seen: Observed, act: Act) -> None:
+    """A Service of the Release alone."""
+    asked = seen.release(act.name)
+    owner = look.releases.get(asked.spec.workload) if asked else None
+    if asked and owner:
+        await look.hands.created("Service", preview(owner, asked.spec))
 
 
 async def _refresh(look: Look, seen: Observed, act: Act) -> None:
@@ -104,7 +120,7 @@ async def _switch(look: Look, seen: Observed, act: Act) -> None:
 
 async def _route(look: Look, seen: Observed, act: Act) -> None:
     del act
-    route = seen.deployment.spec.route if seen.deployment else None
+    route = seen.deployment.spec.route
     if route is None:
         return
     wanted_now = ingress(look.raw, route)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 from landfall.api.deployment import Deployment
-from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
+from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus, request_of
 from landfall.core.deployment import wanted
-from landfall.core.deployment.decide import current, decide
+from landfall.core.deployment.decide import decide
 from landfall.core.deployment.observed import Observed, ReleaseSeen
-from landfall.core.deployment.status import release_ready, release_status
+from landfall.core.deployment.status import begun, release_ready, release_status
 from landfall.core.outcome import Act, Decision, Seen, conditions
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
@@ -44,7 +45,8 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
         await saying.said(hands, look.namespace, seen, look.releases, _url(look, seen))
     for job in look.taken:
         hands.reports.forget(look.namespace, job)
-    follows = seen.deployment and seen.deployment.spec.source.github and not seen.deployment.spec.source.github.commit
+    repository = seen.deployment.spec.source.repository
+    follows = repository and not repository.commit
     times = [t for t in (decision.again_seconds, float(builds.follow_seconds) if follows else None) if t is not None]
     return min(times, default=None)
 
@@ -64,45 +66,41 @@ async def _tell_releases(look: Look, seen: Observed, act: Act | None) -> None:
     for one in seen.releases:
         if act and act.verb == "forget" and act.name == one.name:
             continue
-        status = release_status(seen, _acted(seen, one, act))
+        status = release_status(seen, _acted(look, seen, one, act))
         raw = look.releases[one.name]
         decision = release_ready(one, status)
         before = raw.get("status") or {}
         stood = Seen(now=seen.now, generation=1, conditions=_conditions(before))
-        now_told = status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
         listed = [c.model_dump(mode="json", by_alias=True) for c in conditions(stood, decision)]
-        body = {
-            **now_told,
-            "observedGeneration": 1,
-            "conditions": listed,
-            "preview": f"http://{one.spec.workload}.{look.namespace}.svc",
-        }
-        if body != before:
-            try:
-                look.releases[one.name] = await look.hands.kube.replace_status("Release", {**raw, "status": body})
-            except NotFoundError:
-                continue
+        with contextlib.suppress(NotFoundError):
+            await look.keep(one.name, status, listed)
 
 
 def _conditions(status: Object) -> tuple[Any, ...]:
     return ReleaseStatus.model_validate({"conditions": status.get("conditions", [])}).conditions
 
 
-def _acted(seen: Observed, one: ReleaseSeen, act: Act | None) -> ReleaseSeen:
+def _acted(look: Look, seen: Observed, one: ReleaseSeen, act: Act | None) -> ReleaseSeen:
     """With what the act writes down of it, and with the build that its image comes from."""
     status = one.status
     more: dict[str, object] = {}
+    if act and act.verb == "cool" and act.name == one.spec.workload:
+        more["preview"] = ""
     if act and act.name == one.name:
-        if act.verb == "fail":
+        if act.verb == "switch":
+            more["preview"] = ""
+        elif act.verb == "preview":
+            more["preview"] = f"http://{one.spec.workload}.{look.namespace}.svc"
+        elif act.verb == "fail":
             more["failure"] = ReleaseFailure(reason=act.reason, message=act.message[:1000], at=seen.now)
         elif act.verb == "supersede":
             more["superseded"] = act.message
         elif act.verb == "build":
             more |= {"attempts": act.attempt, "retry_after": None}
-    at = current(seen)
+    at = look.wanted
     running = seen.workloads.get(one.spec.workload)
-    if at and at.name == one.name and one.image and status.deploying_at is None and (running or (act and act.verb == "workload")):
-        more["deploying_at"] = seen.now
+    if at and at.name == one.name and one.image and (running or (act and act.verb == "workload")):
+        more |= begun(seen, one)
     if one.spec.image and status.build is None:
         origin = next((r for r in seen.releases if r.image == one.spec.image and r.status.build and r.name != one.name), None)
         found = origin.status.build if origin else None
@@ -115,7 +113,7 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
     spec, before = look.deployment.spec, look.deployment.status
     live, served = seen.live, seen.service
     running = seen.workloads.get(served.workload) if served else None
-    asked = {r.spec.trigger.removeprefix("request ") for r in seen.releases if r.spec.trigger.startswith("request ")}
+    asked = {request_of(r.spec.trigger) for r in seen.releases}
     request = seen.request.id if seen.request and seen.request.id in asked else (before.last_handled_request if before else "")
     highest = max((r.spec.revision for r in seen.releases), default=0)
     return {
@@ -130,6 +128,7 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
         "selector": f"{LABEL_WORKLOAD}={served.workload}" if served else "",
         "url": _url(look, seen) if live else "",
         "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
+        "databaseProject": seen.database_project,
         "lastHandledRequest": request,
     }
 

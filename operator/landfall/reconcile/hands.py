@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -13,40 +13,54 @@ from pydantic import BaseModel, ValidationError
 
 from landfall.api.connection import Connection
 from landfall.api.deployment import Resolved
-from landfall.api.fields import API_VERSION
+from landfall.api.fields import API_VERSION, said
+from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.core.outcome import Decision, Seen, conditions
 from landfall.kit.redact import redacted
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
-from landfall.manifests.run import owner
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owner
 from landfall.metrics import loop as metrics
-from landfall.providers.github import Commit, CommitStatus
+from landfall.providers.github import GitHub
+from landfall.reconcile.keeper import Keeper
 from landfall.reconcile.reports import Reports
 
 _LOG = logging.getLogger("landfall")
 _MESSAGE = 1000
 
 
-@dataclass(frozen=True, slots=True)
 class Providers:
-    """How providers are asked: one session, and their addresses."""
+    """How providers are asked: one session for all of them, opened with the first question, and their addresses."""
 
-    session: Callable[[], aiohttp.ClientSession]
-    supabase: str
+    def __init__(self, github: str, supabase: str, private_hosts: Collection[str] = ()) -> None:
+        self.private_hosts = private_hosts
+        self.github = GitHub(github, self.session)
+        self.supabase = supabase
+        self._session: aiohttp.ClientSession | None = None
+
+    def session(self) -> aiohttp.ClientSession:
+        """The session."""
+        if self._session is None:
+            self._session = aiohttp.ClientSession()
+        return self._session
+
+    async def close(self) -> None:
+        """End it."""
+        if self._session:
+            await self._session.close()
+            self._session = None
 
 
 @dataclass(frozen=True, slots=True)
 class Hands:
-    """Everything that acting needs. `forget` takes a Migration's lines and numbers out of the journal; `commit` asks GitHub, by repository, ref and token, and `tell` says something there; `checked` is when sources were last looked at, what they are, and what was in the way."""
+    """Everything that acting needs. `keeper` keeps the journal; `checked` is when sources were last looked at, what they are, and what was in the way."""
 
     kube: Kube
     reports: Reports
     image: str
     intake_url: str
     clock: Callable[[], datetime]
-    forget: Callable[[str, str, bool, bool], Awaitable[bool]]
-    commit: Callable[[str, str, str], Awaitable[Commit]]
-    tell: Callable[[CommitStatus, str], Awaitable[None]]
+    keeper: Keeper
     providers: Providers
     checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None, str]] = field(default_factory=dict)
 
@@ -151,7 +165,7 @@ def invalid(model: type[BaseModel], raw: Object) -> Decision | None:
         model.model_validate(plain(raw))
     except ValidationError as error:
         first = error.errors()[0]
-        message = f"{'.'.join(map(str, first['loc']))}: {first['msg']}. Correct it."
+        message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."
         return Decision("Failed", ("False", "SpecInvalid"), message, stalled=True)
     return None
 
@@ -165,6 +179,18 @@ def bare(raw: Object, hands: Hands) -> Seen:
 def owner_of(raw: Object) -> Object:
     """A controller owner reference to an object."""
     return owner(raw["kind"], raw["metadata"]["name"], raw["metadata"]["uid"], raw["apiVersion"])
+
+
+def owned_by(raw: Object, *uids: str) -> bool:
+    """Whether it belongs to an object, be there another one of that name or not."""
+    return any(r["uid"] in uids for r in raw["metadata"].get("ownerReferences", []))
+
+
+def labelled(raw: Object, deployment: str) -> bool:
+    """Whether its labels say that we made it, for a Deployment of this name."""
+    labels = raw["metadata"].get("labels", {})
+    of = labels.get(LABEL_DEPLOYMENT) or (labels.get(LABEL_KIND) == "Deployment" and labels.get(LABEL_OWNER))
+    return bool(labels.get("app.kubernetes.io/managed-by") == "landfall" and of == deployment)
 
 
 def since(moment: datetime, text: str | None) -> float:

@@ -10,8 +10,9 @@ from landfall.api.connection import Connection
 from landfall.api.report import Task
 from landfall.core.job import JobSeen
 from landfall.kube.client import Object
-from landfall.manifests.job import INPUTS, LABEL_ATTEMPT, LABEL_KIND, LABEL_OWNER, LABEL_VERB, WorkerPod, job, task_map
-from landfall.reconcile.hands import Hands, owner_of, secret_names, since, volumes
+from landfall.manifests.job import INPUTS, LABEL_ATTEMPT, LABEL_VERB, WorkerPod, job, task_map
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.reconcile.hands import Hands, owned_by, owner_of, secret_names, since, volumes
 
 _ROOM = 128 * 1024 * 1024
 
@@ -38,9 +39,14 @@ async def jobs_of(hands: Hands, namespace: str, kind: str, name: str) -> list[Ob
     return await hands.kube.listed("Job", namespace, f"{LABEL_KIND}={kind},{LABEL_OWNER}={name}")
 
 
+def ended(raw: Object) -> bool:
+    """Whether a Job is over, either way."""
+    return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in raw.get("status", {}).get("conditions", []))
+
+
 def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[JobSeen, ...]:
     """What counts about them. Those of another owner of the same name do not."""
-    return tuple(_seen(one, now) for one in raw if any(r["uid"] == owner_uid for r in one["metadata"].get("ownerReferences", [])))
+    return tuple(_seen(one, now) for one in raw if owned_by(one, owner_uid))
 
 
 def _seen(raw: Object, now: datetime) -> JobSeen:

@@ -8,8 +8,10 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from landfall.journal.store import Journal, Line, Sample, Teller
+from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
+from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
+from landfall.kube.client import Object
 from landfall.metrics import loop as metrics
 
 _LOG = logging.getLogger("landfall")
@@ -47,7 +49,25 @@ class Keeper:
             return True
         return await self._done(lambda: self._journal.keep(teller, lines, samples))
 
-    async def forget(self, namespace: str, name: str, lines: bool, samples: bool) -> bool:  # noqa: FBT001  a callback's
+    async def note(self, raw: Object, level: str, phase: str, message: str) -> bool:
+        """A line of the operator's own about an object; the same thing is told once."""
+        metadata = raw["metadata"]
+        teller = Teller(metadata["namespace"], raw["kind"], metadata["name"], "operator", digest(metadata["uid"], message))
+        return await self.keep(teller, [Line(0, self._clock(), level, phase, redacted(message))], [])
+
+    async def lines(self, namespace: str, kind: str, name: str, chosen: Chosen) -> Sequence[tuple[int, Line]] | None:
+        """Lines of an object, each with its position; None where the journal is down."""
+        found: list[tuple[int, Line]] = []
+        return found if await self._done(lambda: found.extend(self._journal.lines(namespace, kind, name, chosen))) else None
+
+    async def samples(self, namespace: str, kind: str, name: str, limit: int) -> Sequence[Sample] | None:
+        """The newest numbers of an object, oldest first; None where the journal is down."""
+        found: list[Sample] = []
+        return (
+            found if await self._done(lambda: found.extend(self._journal.samples(namespace, kind, name, limit=limit))) else None
+        )
+
+    async def forget(self, namespace: str, name: str, *, lines: bool, samples: bool) -> bool:
         """Forget what a Migration's workers told; whether it is forgotten. A journal that is down keeps it until it is too old."""
         return await self._done(lambda: self._journal.forget(namespace, "Migration", name, lines=lines, samples=samples))
 

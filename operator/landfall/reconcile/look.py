@@ -8,20 +8,19 @@ from datetime import datetime, timedelta
 
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
-from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
+from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus
 from landfall.api.report import Report
 from landfall.api.request import ANNOTATION, deploy_requested
 from landfall.core.deployment import database, wanted
 from landfall.core.deployment.decide import current, release_missing
-from landfall.core.deployment.observed import Observed, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
+from landfall.core.deployment.observed import Observed, Problem, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
 from landfall.kube.client import Object
 from landfall.manifests.ingress import MADE_FROM, made_from
-from landfall.manifests.job import LABEL_KIND, LABEL_OWNER
-from landfall.manifests.release import LABEL_DEPLOYMENT
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
-from landfall.reconcile import databases, environment, jobs, pods, sources
+from landfall.reconcile import apps, databases, environment, jobs, pods, sources
 from landfall.reconcile.builders import BuildSettings
-from landfall.reconcile.hands import Hands, plain
+from landfall.reconcile.hands import Hands, labelled, owned_by, owner_of, plain
 
 HOLD = "landfall.dev/hold"
 RELEASE, PREVIOUS, SWITCHED = "landfall.dev/release", "landfall.dev/previous", "landfall.dev/switched-at"
@@ -44,14 +43,15 @@ class Look:
         self.service: Object | None = None
         self.ingress: Object | None = None
         self.taken: list[str] = []
+        self.wanted: ReleaseSeen | None = None
+        self._captured: tuple[dict[str, str], Problem | None] | None = None
 
     async def take(self) -> Observed:
         """Look at everything."""
         hands, metadata = self.hands, self.raw["metadata"]
         releases = await self._releases()
         running = await self._workloads()
-        self.service = await hands.kube.get("Service", self.namespace, self.name)
-        resolved, problem = await sources.resolved(hands, self.namespace, self.deployment, self.builds.follow_seconds)
+        self.service = await self._of_its_name("Service", self.raw)
         request, request_problem = deploy_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
         seen = Observed(
             now=hands.clock(),
@@ -63,33 +63,57 @@ class Look:
             releases=releases,
             service=self._served(),
             route=await self._routed(),
-            resolved=resolved,
-            source_problem=problem,
             hold=str(metadata.get("annotations", {}).get(HOLD, "")),
             request=request,
             request_problem=request_problem,
             regions=await self._regions(),
             claimed_by=await self._claimed_by(),
         )
-        seen = await self._given(seen)
+        seen = await self._given(await self._sourced(seen))
         seen = replace(seen, secrets=await self._secrets(seen))
+        self.wanted = current(seen)
+        if any(r.status.gate for r in releases) or seen.live != self.wanted:
+            seen = replace(seen, gate=await apps.gate(hands, self.namespace, self.name))
+            self.wanted = current(seen)
         seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
         if release_missing(seen) and not self.deployment.spec.rollback_to:
-            _, missing = await environment.captured(hands, self.namespace, wanted.captured_variables(seen))
+            _, missing = await self.captured(seen)
             seen = replace(seen, environment_problem=seen.environment_problem or missing)
         return seen
+
+    async def _sourced(self, seen: Observed) -> Observed:
+        """With the commit that is meant. Where the newest is asked for and cannot be looked up now, the request waits until it can."""
+        asked = seen.pending
+        newest = asked.id if asked and not asked.commit else ""
+        found, problem = await sources.resolved(self.hands, self.namespace, self.deployment, self.builds.follow_seconds, newest)
+        request = None if newest and problem else seen.request
+        return replace(seen, resolved=found, source_problem=problem, request=request)
 
     # -- Releases and builders ----------------------------------------------------------------------------------------
 
     async def _releases(self) -> tuple[ReleaseSeen, ...]:
         listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
-        mine = [one for one in listed if any(r["uid"] == self.uid for r in one["metadata"].get("ownerReferences", []))]
+        mine = [one for one in [await self._adopted("Release", one, self.raw) for one in listed] if owned_by(one, self.uid)]
         self.releases = {one["metadata"]["name"]: one for one in mine}
         found = [_release(one) for one in mine]
         if any(not r.image for r in found):
             told = await self.hands.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
             found = [await self._built(r, told) if not r.image else r for r in found]
         return tuple(sorted(found, key=lambda r: r.spec.revision))
+
+    async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
+        found = await self.hands.kube.get(kind, self.namespace, owner["metadata"]["name"])
+        return await self._adopted(kind, found, owner) if found else None
+
+    async def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
+        """The same, and ours where it has lost its owner, as what comes from a backup has: its labels tell whose it was."""
+        if raw["metadata"].get("ownerReferences") or not labelled(raw, self.name):
+            return raw
+        change = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]},
+            {"op": "add", "path": "/metadata/ownerReferences", "value": [owner_of(owner)]},
+        ]
+        return await self.hands.kube.patch(kind, self.namespace, raw["metadata"]["name"], change)
 
     async def _built(self, seen: ReleaseSeen, listed: Sequence[Object]) -> ReleaseSeen:
         """With its newest builder, and what that has told."""
@@ -112,27 +136,36 @@ class Look:
         status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
         if status.finished != seen.status.finished:
             # Before anything is done with it: whoever acted on it and died would have forgotten why.
-            await self._keep(seen.name, status)
+            await self.keep(seen.name, status)
         return replace(seen, status=status, job=job)
 
-    async def _keep(self, name: str, status: ReleaseStatus) -> None:
+    async def keep(self, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
+        """Write a Release's status, where it has changed; with the conditions that it had, unless others are given."""
         raw = self.releases[name]
-        told_now = status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True)
-        before = (raw.get("status") or {}).get("conditions", [])
-        body = {**told_now, "observedGeneration": 1, **({"conditions": before} if before else {})}
-        self.releases[name] = await self.hands.kube.replace_status("Release", {**raw, "status": body})
+        before = raw.get("status") or {}
+        held = before.get("conditions", []) if listed is None else listed
+        body = {
+            **status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
+            "observedGeneration": 1,
+            **({"conditions": held} if held else {}),
+        }
+        if body != before:
+            self.releases[name] = await self.hands.kube.replace_status("Release", {**raw, "status": body})
 
     # -- what runs ----------------------------------------------------------------------------------------------------
 
     async def _workloads(self) -> dict[str, Object]:
         labels = f"{LABEL_KIND}=Deployment,{LABEL_OWNER}={self.name}"
         listed = await self.hands.kube.listed("Workload", self.namespace, labels)
-        owners = {one["metadata"]["uid"] for one in self.releases.values()}
-        return {
-            one["metadata"]["name"]: one
-            for one in listed
-            if any(r["uid"] in owners for r in one["metadata"].get("ownerReferences", []))
-        }
+        found = {}
+        for one in listed:
+            owner = self.releases.get(one["metadata"]["name"])
+            if owner:
+                found[one["metadata"]["name"]] = mine = await self._adopted("Workload", one, owner)
+                if mine is not one:
+                    await self._of_its_name("Service", owner)
+        owners = [one["metadata"]["uid"] for one in self.releases.values()]
+        return {name: one for name, one in found.items() if owned_by(one, *owners)}
 
     async def _running(self, seen: Observed, name: str, raw: Object) -> WorkloadSeen:
         """How it runs; its pods are looked at only where something depends on them."""
@@ -146,7 +179,7 @@ class Look:
             ready=ready,
             refreshed=str(spec["template"]["metadata"].get("annotations", {}).get(REFRESHED, "")),
         )
-        at, service_seen = current(seen), seen.service
+        at, service_seen = self.wanted, seen.service
         serves = service_seen is not None and service_seen.workload == name
         if not count or not (serves or (at and at.spec.workload == name)):
             return found
@@ -157,16 +190,20 @@ class Look:
             and service_seen.switched_at
             and (seen.now - service_seen.switched_at).total_seconds() < observed
         )
-        if ready >= count and not young:
+        if ready >= count and serves and not young:
             return found
         listed = await self.hands.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
         mine = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
-        if ready >= count:
-            return replace(found, crashed=pods.crashed(mine))
+        if not serves:
+            found = replace(found, ready=min(ready, pods.ready(listed, found.refreshed, seen.now)))
+        if found.ready >= count:
+            return replace(found, crashed=pods.crashed(mine) if young else None)
         port = int(spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"])
         problem = pods.problem(mine, raw, await self._unhealthy(mine), port)
         lasted = pods.running_seconds(mine, seen.now)
-        return replace(found, problem=problem, crashed=pods.crashed(mine) if young else None, running_seconds=lasted)
+        new = pods.starting(mine, raw, seen.now, self.deployment.spec.rollout.progress_deadline_seconds)
+        crash = pods.crashed(mine) if young else None
+        return replace(found, problem=problem, crashed=crash, running_seconds=lasted, starting=new)
 
     async def _unhealthy(self, listed: Sequence[Object]) -> str:
         """What the kubelet said last of a probe of a pod that runs and is not ready."""
@@ -193,7 +230,7 @@ class Look:
             release=str(annotations.get(RELEASE, "")),
             previous=str(annotations.get(PREVIOUS, "")),
             switched_at=datetime.fromisoformat(when) if when else None,
-            foreign=not any(r["uid"] == self.uid for r in metadata.get("ownerReferences", [])),
+            foreign=not owned_by(self.service, self.uid),
         )
 
     async def _routed(self) -> RouteSeen | None:
@@ -201,13 +238,13 @@ class Look:
         claimed = self.deployment.status.domain if self.deployment.status else ""
         if not route and not claimed:
             return None
-        self.ingress = await self.hands.kube.get("Ingress", self.namespace, self.name)
+        self.ingress = await self._of_its_name("Ingress", self.raw)
         if self.ingress is None:
             return None
         metadata = self.ingress["metadata"]
         return RouteSeen(
             matches=route is not None and metadata.get("annotations", {}).get(MADE_FROM) == made_from(route),
-            foreign=not any(r["uid"] == self.uid for r in metadata.get("ownerReferences", [])),
+            foreign=not owned_by(self.ingress, self.uid),
         )
 
     async def _claimed_by(self) -> str:
@@ -225,7 +262,8 @@ class Look:
         return f"{first[2]}/{first[3]}" if first[2] == self.namespace else "a Deployment of another namespace"
 
     async def _regions(self) -> tuple[str, ...] | None:
-        if not self.deployment.spec.region:
+        """Those that nodes are in; None where it does not matter, or where the operator has no role that shows nodes, and the scheduler tells."""
+        if not self.deployment.spec.region or self.hands.kube.namespaces:
             return None
         nodes = await self.hands.kube.listed("Node")
         return tuple(
@@ -242,7 +280,12 @@ class Look:
         found = await databases.prepared(self.hands, self.raw, wanted_now)
         stands = ("False", *found.problem) if found.problem else ("True", "Ready", f"{wanted_now.type} is ready")
         return replace(
-            seen, given=found.given, environment_problem=found.problem, database_ready=stands, database_again=found.again_seconds
+            seen,
+            given=found.given,
+            environment_problem=found.problem,
+            database_ready=stands,
+            database_again=found.again_seconds,
+            database_project=found.project,
         )
 
     async def _connected(self, seen: Observed, name: str) -> Observed:
@@ -260,8 +303,14 @@ class Look:
         """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""
         if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
             return ""
-        values, _ = await environment.captured(self.hands, self.namespace, wanted.captured_variables(seen))
+        values, _ = await self.captured(seen)
         return await environment.named(self.hands, self.raw, values)
+
+    async def captured(self, seen: Observed) -> tuple[dict[str, str], Problem | None]:
+        """The values that a Release made now would keep, read once; or what is missing."""
+        if self._captured is None:
+            self._captured = await environment.captured(self.hands, self.namespace, wanted.captured_variables(seen))
+        return self._captured
 
 
 def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:

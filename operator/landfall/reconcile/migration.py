@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
+from landfall.api import pieces
 from landfall.api.connection import Connection
 from landfall.api.fields import Model
-from landfall.api.migration import DataSpec, Migration, Notice, Progress
+from landfall.api.migration import DataSpec, Migration, Notice
+from landfall.api.pieces import LABEL_RUN
+from landfall.api.progress import AppMove, Progress
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
 from landfall.api.run import Run, RunFailure, RunStatus
-from landfall.core.migration import sharing
+from landfall.core.migration import joint, sharing
 from landfall.core.migration.approval import approval, open_points
 from landfall.core.migration.decide import decide, kept_until
 from landfall.core.migration.dials import dials
 from landfall.core.migration.notices import facts as notice_facts
-from landfall.core.migration.notices import noted
+from landfall.core.migration.notices import news, noted
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.requests import handled
 from landfall.core.migration.steps import steps
@@ -25,20 +28,21 @@ from landfall.core.outcome import Act, Decision
 from landfall.engine.options import Endpoint, Engine
 from landfall.engine.run.key import run_key
 from landfall.kit.digest import digest
-from landfall.kube.client import Object
+from landfall.kube.client import Kube, Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.job import LABEL_VERB
-from landfall.manifests.run import plan_maps, plan_names, run, run_name
+from landfall.manifests.run import plan_maps, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import options
 from landfall.reconcile import apps, jobs, notices, tableplans
-from landfall.reconcile.hands import Hands, bare, invalid, now, plain, secret_names, since, told
+from landfall.reconcile.hands import Hands, bare, invalid, now, owned_by, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
 _PROGRESS_SECONDS = 5
 _NOTICE_SECONDS = 10
+_LAST_REPORT_SECONDS = 30
 
 
 class Look:
@@ -93,7 +97,7 @@ class Look:
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name, status),
-            app=await apps.seen(hands, self.migration),
+            app=await apps.seen(hands, self.raw, self.migration),
             jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
         )
         return self.seen
@@ -134,8 +138,7 @@ class Look:
         return any(job.verb == "back" and not job.over for job in seen)
 
     def _mine(self, run: Object | None) -> bool:
-        uid = self.raw["metadata"]["uid"]
-        return run is not None and any(r["uid"] == uid for r in run["metadata"].get("ownerReferences", []))
+        return run is not None and owned_by(run, self.raw["metadata"]["uid"])
 
     def _inputs(self, secrets: dict[str, str | None]) -> str:
         """A name for all that a worker is made from: where it changes, what failed is tried again."""
@@ -161,10 +164,8 @@ class Look:
 
     async def plan_pieces(self, name: str, wanted: str) -> list[str]:
         """The ConfigMaps of a plan, all of them or none."""
-        listed = await self.hands.kube.listed("ConfigMap", self.namespace, f"landfall.dev/run={name}")
-        mine = [m["metadata"] for m in listed if m["metadata"].get("annotations", {}).get("landfall.dev/plan") == wanted]
-        count = int(mine[0]["annotations"]["landfall.dev/pieces"]) if mine else 0
-        return plan_names(name, wanted, count) if count == len(mine) else []
+        listed = await self.hands.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
+        return [one["metadata"]["name"] for one in pieces.of(listed, wanted)]
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
@@ -263,10 +264,17 @@ def settled(raw: Object) -> bool:
         and spec.get("desiredState", "Completed") == "Completed"
         and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
         and ready.get("status") == "True"
+        and not _letting_go(status)
         and not (status.get("keptUntil") and datetime.fromisoformat(status["keptUntil"]) <= now())
         and not any(n["state"] == "Pending" for n in status.get("notices", []))
         and ready.get("reason") in {"Completed", "AlreadyCompleted"}
     )
+
+
+def _letting_go(status: dict[str, Any]) -> bool:
+    """Whether a worker still keeps writers out of the source, for the app's sake; and a moment for its last report."""
+    drained: str | None = (status.get("app") or {}).get("drainedAt")
+    return drained is not None and datetime.fromisoformat(drained) + timedelta(seconds=_LAST_REPORT_SECONDS) > now()
 
 
 # -- acting -----------------------------------------------------------------------------------------------------------
@@ -291,28 +299,44 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
     await tableplans.tell(hands, look.plans, approved=not open_points(seen), begun=bool(seen.state))
     told = await _noted(look, decision)
     decided = replace(decision, facts=(*decision.facts, *notice_facts(told)))
-    await hands.report(raw, seen, decided, {**_status(look, decision), "notices": [_plainly(n) for n in told]})
+    app = joint.move(seen)
+    await _logged(look, app)
+    await hands.report(raw, seen, decided, {**_status(look, decision, app), "notices": [_plainly(n) for n in told]})
     waiting = any(n.state == "Pending" for n in told)
     return min(decision.again_seconds or _NOTICE_SECONDS, _NOTICE_SECONDS) if waiting else decision.again_seconds
+
+
+async def _logged(look: Look, app: AppMove | None) -> None:
+    """A line of the Migration's own for each step of its app; its builders' lines are the Deployment's."""
+    before = look.migration.status.app if look.migration.status else None
+    if app is None or look.seen.deleting or (before and (before.state, before.message) == (app.state, app.message)):
+        return
+    told = f"{app.release} is live{f' at {app.url}' if app.url else ''}" if app.state == "Live" else app.message
+    level = "error" if app.state == "Failed" else "info"
+    await look.hands.keeper.note(look.raw, level, "app", told or f"the Deployment {app.deployment} is next")
 
 
 async def _noted(look: Look, decision: Decision) -> tuple[Notice, ...]:
     """The notices. Only what status has already is sent, so that nothing is sent that would be forgotten and sent again."""
     before = look.migration.status.notices if look.migration.status else ()
-    if not look.seen.deleting:
-        before = await notices.delivered(look.hands, look.raw, look.migration, before)
-    return noted(look.seen, decision, before)
+    if look.seen.deleting:
+        return before
+    new = news(look.seen, decision, before)
+    events = {n.event for n in (*new, *before) if n.state == "Pending"}
+    hooks = await notices.webhooks(look.hands, look.namespace, events) if events else ()
+    sent = await notices.delivered(look.hands, look.raw, look.migration, before, hooks)
+    return noted(look.migration, sent, new, hooks)
 
 
 async def _act(look: Look, act: Act) -> None:
     hands, name = look.hands, look.raw["metadata"]["name"]
     if act.verb == "finalize":
-        await _finalizers(look, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
+        await _finalizers(hands.kube, look.raw, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
     elif act.verb == "release":
         keep = look.migration.spec.keep
         if not (keep.logs and keep.metrics):
-            await hands.forget(look.namespace, name, not keep.logs, not keep.metrics)
-        await _finalizers(look, [f for f in look.raw["metadata"].get("finalizers", []) if f != FINALIZER])
+            await hands.keeper.forget(look.namespace, name, lines=not keep.logs, samples=not keep.metrics)
+        await let_go(hands.kube, look.raw)
     elif act.verb == "run":
         await hands.created("Run", run(look.migration, look.raw["metadata"]["uid"], look.key, hands.image))
     elif act.verb == "job":
@@ -330,13 +354,17 @@ async def _act(look: Look, act: Act) -> None:
         raise ValueError(message)
 
 
-async def _finalizers(look: Look, wanted: list[str]) -> None:
-    metadata = look.raw["metadata"]
+async def let_go(kube: Kube, raw: Object) -> None:
+    """Take our finalizer away, of exactly the version that was read. Raises KubeError."""
+    await _finalizers(kube, raw, [one for one in raw["metadata"].get("finalizers", []) if one != FINALIZER])
+
+
+async def _finalizers(kube: Kube, raw: Object, wanted: list[str]) -> None:
+    metadata = raw["metadata"]
     test = {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]}
     try:
-        await look.hands.kube.patch(
-            "Migration", look.namespace, metadata["name"], [test, {"op": "add", "path": "/metadata/finalizers", "value": wanted}]
-        )
+        operations = [test, {"op": "add", "path": "/metadata/finalizers", "value": wanted}]
+        await kube.patch("Migration", metadata["namespace"], metadata["name"], operations)
     except NotFoundError:
         return
 
@@ -380,6 +408,8 @@ def _as_begun(look: Look) -> Migration:
     spec = look.migration.spec
     if look.run is not None and look.seen.run_differs:
         spec = spec.model_copy(update={"data": DataSpec.model_validate(look.run["spec"]["data"])})
+    if joint.discards(look.seen):
+        spec = spec.model_copy(update={"rollback": spec.rollback.model_copy(update={"discard_writes": True})})
     return look.migration.model_copy(update={"status": None, "spec": spec})
 
 
@@ -387,7 +417,7 @@ def _plainly(model: Model | None) -> dict[str, Any] | None:
     return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else None
 
 
-def _status(look: Look, decision: Decision) -> dict[str, Any]:
+def _status(look: Look, decision: Decision, app: AppMove | None) -> dict[str, Any]:
     seen, before = look.seen, look.migration.status
     run_status = seen.run
     same = before if before and before.run == seen.run_name else None
@@ -396,8 +426,7 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
     if started is None and (decision.starts or seen.state or made):
         started = seen.now
     ended = same.completion_time if same else None
-    live = seen.app is not None and decision.phase == "Completed"
-    if ended is None and (seen.state == "cut_over" or live):
+    if ended is None and (decision.phase == "Completed" if app else seen.state == "cut_over"):
         ended = seen.now
     plan = run_status.plan if run_status else None
     kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"
@@ -412,6 +441,7 @@ def _status(look: Look, decision: Decision) -> dict[str, Any]:
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
         "approval": _plainly(approval(seen)),
         "progress": _plainly(progress),
+        "app": _plainly(app),
         "steps": [
             s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())
         ],

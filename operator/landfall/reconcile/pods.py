@@ -12,8 +12,12 @@ from pydantic import ValidationError
 from landfall.api.report import Report
 from landfall.core.deployment.observed import Problem
 from landfall.kube.client import Object
+from landfall.manifests.workload import REFRESHED
 
 _LAST = 600
+_HEARD_OF_SECONDS = 3  # by the controllers and proxies between a pod and a Service; times of conditions are whole seconds
+_AT_ONCE_SECONDS = 2  # between a pod's start and the first word on it
+_LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 _CODE = re.compile(r"statuscode: (\d+)")
 _PULLS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
 _REFUSED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
@@ -34,10 +38,27 @@ def crashed(pods: Sequence[Object]) -> Problem | None:
     """A container that has ended since its pod was started, however well it runs by now."""
     for pod in pods:
         for status in _statuses(pod):
-            ended = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
-            if ended:
+            if ended := _over(status):
                 return _ended(ended)
     return None
+
+
+def ready(pods: Sequence[Object], mark: str, now: datetime) -> int:
+    """How many can be switched to: ready, of the newest template (its mark), and not about to end.
+
+    What a workload says of itself may be older than its last change: right after it was scaled to none and up again, it still counts pods that end.
+    While others of it still end, those that have just become ready do not count: whoever has not heard of them yet would route to those that end.
+    """
+    least = _HEARD_OF_SECONDS if any("deletionTimestamp" in pod["metadata"] for pod in pods) else 0
+    mine = [p for p in pods if str(p["metadata"].get("annotations", {}).get(REFRESHED, "")) == mark]
+    return sum(1 for pod in mine if (since := _ready_since(pod)) and (now - since).total_seconds() >= least)
+
+
+def _ready_since(pod: Object) -> datetime | None:
+    """When it became ready; None where it is not, or ends."""
+    told = pod.get("status", {}).get("conditions", [])
+    found = next((c for c in told if c["type"] == "Ready" and c["status"] == "True"), None)
+    return datetime.fromisoformat(found["lastTransitionTime"]) if found and "deletionTimestamp" not in pod["metadata"] else None
 
 
 def running_seconds(pods: Sequence[Object], now: datetime) -> float:
@@ -51,6 +72,29 @@ def running_seconds(pods: Sequence[Object], now: datetime) -> float:
     return max(found)
 
 
+def starting(pods: Sequence[Object], workload: Object, now: datetime, seconds: float) -> bool:
+    """Whether they are only new: none has been ready yet, none is older than this. Where there are none yet, the workload tells since when."""
+    if pods:
+        return all(not _was_ready(pod) and _age(pod, now) < seconds for pod in pods)
+    told = workload.get("status", {}).get("conditions", [])
+    since = next((c["lastTransitionTime"] for c in told if c["type"] == "Available" and c["status"] == "False"), None)
+    return since is None or (now - datetime.fromisoformat(since)).total_seconds() < seconds
+
+
+def _age(pod: Object, now: datetime) -> float:
+    return (now - datetime.fromisoformat(pod["metadata"]["creationTimestamp"])).total_seconds()
+
+
+def _was_ready(pod: Object) -> bool:
+    """Whether it is or was ready: of one that never was, that is as old as its start."""
+    status = pod.get("status", {})
+    found = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), None)
+    if found is None or "startTime" not in status:
+        return False
+    since = datetime.fromisoformat(found["lastTransitionTime"]) - datetime.fromisoformat(status["startTime"])
+    return found["status"] == "True" or since.total_seconds() > _AT_ONCE_SECONDS
+
+
 def _of_pod(pod: Object) -> Problem | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
@@ -62,10 +106,15 @@ def _of_pod(pod: Object) -> Problem | None:
             return "ImagePullFailed", f"its image cannot be pulled: {message}"
         if reason in _REFUSED:
             return "ContainerRefused", f"its container cannot be started: {message}"
-        ended = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
-        if ended:
+        if ended := _over(status):
             return _ended(ended)
     return None
+
+
+def _over(status: dict[str, Any]) -> dict[str, Any] | None:
+    """How a container ended, now or before it was started again. One that its node lost sight of, as when that restarts, did not end by itself."""
+    found = (status.get("lastState") or {}).get("terminated") or (status.get("state") or {}).get("terminated")
+    return found if found and found.get("reason") not in _LOST else None
 
 
 def _ended(ended: dict[str, Any]) -> Problem:

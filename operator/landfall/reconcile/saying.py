@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 
+from landfall.api.deployment import GitHubSource
 from landfall.core.deployment.observed import Observed, ReleaseSeen
 from landfall.core.deployment.status import REFUSED, saying
 from landfall.kube.client import Object
@@ -14,7 +15,7 @@ from landfall.kube.errors import KubeError
 from landfall.providers.errors import ProviderError
 from landfall.providers.github import CommitStatus
 from landfall.reconcile.hands import Hands
-from landfall.reconcile.sources import token_of
+from landfall.reconcile.sources import opened
 
 _LOG = logging.getLogger("landfall")
 
@@ -22,24 +23,17 @@ _LOG = logging.getLogger("landfall")
 async def said(hands: Hands, namespace: str, seen: Observed, releases: dict[str, Object], url: str) -> None:
     """Say the first thing that is new, and write down that it was."""
     for release in reversed(seen.releases):
-        word = saying(release)
-        if word and release.name in releases:
-            await _say(
-                hands,
-                namespace,
-                release,
-                releases[release.name],
-                CommitStatus(
-                    repository=release.spec.source.github.repository
-                    if release.spec.source and release.spec.source.github
-                    else "",
-                    sha=release.spec.commit,
-                    state=word,
-                    context=f"landfall/{namespace}/{release.spec.deployment_ref.name}",
-                    description=_description(release),
-                    url=url if word == "success" and url.startswith("https://") else "",
-                ),
+        word, github = saying(release), release.spec.source.github if release.spec.source else None
+        if word and github and release.name in releases:
+            told = CommitStatus(
+                repository=github.repository,
+                sha=release.spec.commit,
+                state=word,
+                context=f"landfall/{namespace}/{release.spec.deployment_ref.name}",
+                description=_description(release),
+                url=url if word == "success" and url.startswith("https://") else "",
             )
+            await _say(hands, namespace, github, releases[release.name], told)
             return
 
 
@@ -50,14 +44,13 @@ def _description(release: ReleaseSeen) -> str:
     )
 
 
-async def _say(hands: Hands, namespace: str, release: ReleaseSeen, raw: Object, told: CommitStatus) -> None:
-    github = release.spec.source.github if release.spec.source else None
-    token, problem = await token_of(hands, namespace, github) if github else ("", None)
+async def _say(hands: Hands, namespace: str, github: GitHubSource, raw: Object, told: CommitStatus) -> None:
+    opens, problem = await opened(hands, namespace, github)
     if problem:
         return
     word = told.state
     try:
-        await hands.tell(told, token)
+        await hands.providers.github.tell(told, opens.token)
     except ProviderError as error:
         if not error.stands:
             _LOG.warning("a commit's status was not taken: %s", error.reason)

@@ -2,59 +2,74 @@
 
 from __future__ import annotations
 
-import base64
+import asyncio
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from landfall.api.deployment import Deployment, GitHubSource, Resolved
+from landfall.api.deployment import Deployment, GitHubSource, GitSource, Resolved
 from landfall.core.deployment.wanted import identity, source_key
 from landfall.kit.redact import redacted
 from landfall.providers.errors import ProviderError
+from landfall.providers.git import Remote, head
+from landfall.providers.github import Commit
 from landfall.reconcile.builders import TOKEN_KEY
+from landfall.reconcile.environment import content
 from landfall.reconcile.hands import Hands
 
 Problem = tuple[str, str]
 _WHOLE = 40
 
 
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """What opens a repository: a token, and the name that some hosts want with it."""
+
+    token: str = ""
+    username: str = ""
+
+
 async def resolved(
-    hands: Hands, namespace: str, deployment: Deployment, follow_seconds: int
+    hands: Hands, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
 ) -> tuple[Resolved | None, Problem | None]:
-    """What the source is resolved to, as far as that is known, and why it cannot be looked up where it should be."""
+    """What the source is resolved to, as far as that is known, and why it cannot be looked up where it should be. `asked`: a request for the newest commit, for whose sake it is looked up anew."""
     spec, now = deployment.spec, hands.clock()
     key = source_key(spec)
     before = deployment.status.resolved if deployment.status else None
     known = before if before and before.key == key else None
-    if spec.source.github is None:
+    repository = spec.source.repository
+    if repository is None:
         return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
-    follows = spec.rollout.follow and spec.source.github.commit is None and spec.rollback_to is None
-    place = f"{namespace}/{deployment.metadata.name}"
+    follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
+    place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{asked}" if asked else key
     last = hands.checked.get(place)
-    last = last if last and last[3] == key else None
-    due = (last[1] if last else known) is None or (
-        follows and (last is None or now - last[0] >= timedelta(seconds=follow_seconds))
-    )
+    last = last if last and last[3] == question else None
+    if last is None:
+        due = follows or bool(asked) or known is None
+    else:
+        again = follows or (bool(asked) and last[2] is not None)
+        due = last[1] is None or (again and now - last[0] >= timedelta(seconds=follow_seconds))
     if not due and last:  # what was found, be it in status by now or not: a write may have failed meanwhile
-        return last[1], last[2] if follows else None
+        return last[1], last[2] if follows or asked else None
     if not due:
         return known, None
-    found, problem = await _looked_up(hands, namespace, spec.source.github, last[1] if last else known, key)
-    hands.checked[place] = (now, found, problem, key)
+    found, problem = await _looked_up(hands, namespace, repository, last[1] if last else known, key)
+    hands.checked[place] = (now, found, problem, question)
     return found, problem
 
 
 async def _looked_up(
-    hands: Hands, namespace: str, github: GitHubSource, known: Resolved | None, key: str
+    hands: Hands, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
 ) -> tuple[Resolved | None, Problem | None]:
-    token, problem = await token_of(hands, namespace, github)
+    opens, problem = await opened(hands, namespace, repository)
     if problem:
         return known, problem
     try:
-        found = await hands.commit(github.repository, github.commit or github.branch or "", token)
+        found = await _asked(hands, repository, opens)
     except ProviderError as error:
-        if github.commit and len(github.commit) == _WHOLE and not error.stands:
-            return _made(key, github.commit, "", hands.clock()), None  # it needs nobody to say what it means
-        return known, (error.reason, redacted(error.message, token))
-    branch = "" if github.commit else found.branch
+        if repository.commit and len(repository.commit) == _WHOLE and not error.stands:
+            return _made(key, repository.commit, "", hands.clock()), None  # it needs nobody to say what it means
+        return known, (error.reason, redacted(error.message, opens.token))
+    branch = "" if repository.commit else found.branch
     if known and (known.commit, known.branch) == (found.sha, branch):
         return known, None
     return _made(key, found.sha, found.message, hands.clock(), branch), None
@@ -64,14 +79,29 @@ def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") 
     return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
-async def token_of(hands: Hands, namespace: str, github: GitHubSource) -> tuple[str, Problem | None]:
-    """The token that may read a repository, or what is missing."""
-    reference = github.token_secret_ref
+async def _asked(hands: Hands, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
+    """The commit that it is at. Hosts other than GitHub tell no messages before the sources are fetched."""
+    if isinstance(repository, GitHubSource):
+        return await hands.providers.github.commit(
+            repository.repository, repository.commit or repository.branch or "", opens.token
+        )
+    if repository.commit:
+        return Commit(repository.commit, "")
+    remote = Remote(repository.url, opens.token, opens.username)
+    sha, branch = await asyncio.to_thread(head, remote, repository.branch or "", hands.providers.private_hosts)
+    return Commit(sha, "", branch)
+
+
+async def opened(hands: Hands, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
+    """What may read a repository, or what is missing."""
+    reference = repository.token_secret_ref
     if reference is None:
-        return "", None
-    held = await hands.kube.get("Secret", namespace, reference.name)
-    data = (held or {}).get("data") or {}
+        return Opens(), None
+    held = await content(hands, namespace, reference.name) or {}
     key = reference.key or TOKEN_KEY
-    if key not in data:
-        return "", ("SecretMissing", f"there is no Secret {reference.name!r} with the key {key!r} in this namespace. Create it.")
-    return base64.b64decode(data[key]).decode("utf-8", "replace").strip(), None
+    if key not in held:
+        return Opens(), (
+            "SecretMissing",
+            f"there is no Secret {reference.name!r} with the key {key!r} in this namespace. Create it.",
+        )
+    return Opens(held[key].strip(), held.get("username", "").strip()), None

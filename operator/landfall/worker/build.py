@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
+import shutil
+import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ import aiohttp
 
 from landfall.api.release import BuildSummary
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
-from landfall.builds.advice import advice
+from landfall.builds.advice import advice, is_broken_off, is_full
+from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
 from landfall.builds.handoff import APP, Places, is_free, put, read
-from landfall.builds.layers import Packed
 from landfall.builds.plan import BuildPlan, Layer
-from landfall.builds.push import Target, known_dependencies, pushed
+from landfall.builds.push import Target, keep_packages, kept_packages, known_dependencies, pushed
 from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.redact import redacted
 from landfall.worker.reporter import Reporter
+from landfall.worker.tried import tried
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own
@@ -33,9 +35,8 @@ _WORDS = Path("/dev/termination-log")
 _POLL_SECONDS = 0.02
 _KILLED = 137
 _TAIL_LINES = 12
-_TRIES = 4
+_BESIDE = frozenset({"dependencies", "kept", "message", "seconds"})  # what a plan comes with
 _LAST_WORDS = 4096  # octets that the kubelet keeps
-_NO_ROOM = re.compile(r"ENOSPC|No space left on device")
 
 
 class _GoneError(BuildError):
@@ -66,6 +67,8 @@ class Builder:
         self._words = words
         self._summary = BuildSummary()
         self._read = 0
+        self._restored = False
+        self._told: Mapping[str, Any] = {}  # what the container that fetches has found
 
     def work(self) -> int:
         """Do it; the exit status."""
@@ -80,7 +83,9 @@ class Builder:
             failure = Failure(reason=error.reason, message=message, transient=error.transient)
             return EXIT_FAILED if self._finished(failure=failure) else EXIT_AGAIN
         self._reporter.line(f"pushed {image}")
-        return EXIT_DONE if self._finished(image=image) else EXIT_AGAIN
+        heard = self._finished(image=image)
+        asyncio.run(self._keep())
+        return EXIT_DONE if heard else EXIT_AGAIN
 
     def _finished(self, **fields: object) -> bool:
         """The last report, which is left in the pod as well: an operator that heard it may die before it has written it down."""
@@ -95,25 +100,66 @@ class Builder:
         return self._reporter.finish(build=self._summary, **fields)
 
     async def _built(self) -> str:
-        told = await self._planned()
+        told = self._told = await self._planned()
         plan, image = _plan(told), self._image(told)
         self._says(told, image)
         async with aiohttp.ClientSession() as session:
             target = self._target(session, image)
             key = str(told["dependencies"])
-            known = await _tried(lambda: known_dependencies(target.registry, target.repository, key)) if key else None
-            put(self._places.go, {"installed": known is not None})
-            await self._watched(known)
+            known = (
+                await tried(lambda: known_dependencies(target.registry, target.repository, key), RegistryUnreachableError)
+                if key
+                else None
+            )
+            self._restored = known is None and await self._taken(target, str(told["kept"]), plan.packages)
+            put(self._places.go, {"installed": known is not None or self._restored})
+            await self._watched(reused=known is not None or self._restored)
             began = time.monotonic()
             self._reporter.line("packing and pushing")
             labels = {"org.opencontainers.image.revision": self._task.spec.commit, "landfall.dev/framework": plan.framework}
             labels = {k: v for k, v in labels.items() if v}
-            made = await _tried(
-                lambda: pushed(self._app, plan, target, self._scratch, known, key, f"commit-{self._task.spec.build_key}", labels)
+            made = await tried(
+                lambda: pushed(self._app, plan, target, self._scratch, known, key, f"commit-{self._task.spec.build_key}", labels),
+                RegistryUnreachableError,
             )
             spent = round(time.monotonic() - began, 3)
         self._tell(image_bytes=made.octets, pushed_bytes=made.sent, push_seconds=spent)
         return f"{self._task.repository}@{made.digest}"
+
+    async def _taken(self, target: Target, key: str, folder: str) -> bool:
+        """Have the packages of an earlier build at their place, where they follow from the same manifests; whether they are."""
+        if not key or (self._app / folder).exists():
+            return False
+        file, holder = self._scratch / "packages", self._app / ".landfall-packages"
+        try:
+            digest = await kept_packages(target.registry, target.repository, key)
+            if not digest or not await target.registry.download(target.repository, digest, file):
+                return False
+            holder.mkdir()
+            (unpacked(file, holder) / folder).rename(self._app / folder)
+        except (BuildError, OSError) as error:
+            self._reporter.line(f"the packages of an earlier build cannot be taken, and are installed: {error}", "warning")
+            return False
+        finally:
+            shutil.rmtree(holder, ignore_errors=True)
+            file.unlink(missing_ok=True)
+        return True
+
+    async def _keep(self) -> None:
+        """Keep the packages for the next build, now that nobody waits for this one any more. Where that fails, they are installed again."""
+        told, folder = self._told, str(self._told["packages"])
+        if not told["kept"] or self._restored or not (self._app / folder).is_dir():
+            return
+        try:
+            async with aiohttp.ClientSession() as session:
+                target = self._target(session, self._image(told))
+                size = await keep_packages(
+                    target.registry, target.repository, str(told["kept"]), self._app, folder, self._scratch
+                )
+        except (BuildError, OSError) as error:
+            sys.stderr.write(f"the packages are not kept for the next build: {error}\n")
+        else:
+            sys.stdout.write(f"kept {folder} for the next build, {size} octets\n")
 
     async def _planned(self) -> dict[str, Any]:
         """What the container that fetches has found, once it is there."""
@@ -146,7 +192,7 @@ class Builder:
 
     # -- the commands -------------------------------------------------------------------------------------------------
 
-    async def _watched(self, known: Packed | None) -> None:
+    async def _watched(self, *, reused: bool) -> None:
         """Ship the log until nothing of the commands lives any more; raise what they failed of."""
         while not self._places.started.exists():  # noqa: ASYNC110  written by another container
             await asyncio.sleep(_POLL_SECONDS)
@@ -164,7 +210,7 @@ class Builder:
         self._tell(
             install_seconds=float(seconds.get("install", 0)),
             build_seconds=float(seconds.get("build", 0)),
-            installed="reused" if known else "installed",
+            installed="reused" if reused else "installed",
         )
         if found["status"]:
             raise _failed(int(found["status"]), str(found["command"]), [str(line) for line in found["tail"]])
@@ -186,6 +232,7 @@ class Builder:
 
     def _says(self, told: Mapping[str, Any], image: RunImage) -> None:
         names = (
+            "message",
             "framework",
             "evidence",
             "runtime",
@@ -206,24 +253,12 @@ class Builder:
         self._reporter.tell(build=self._summary)
 
 
-async def _tried(work: Callable[[], Any]) -> Any:  # noqa: ANN401  whatever the work gives
-    """Again after a moment, where the registry could not be asked."""
-    for attempt in range(1, _TRIES):
-        try:
-            return await work()
-        except RegistryUnreachableError:
-            await asyncio.sleep(2.0**attempt)
-    return await work()
-
-
 def _words(report: Report) -> str:
     return report.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 def _plan(told: Mapping[str, Any]) -> BuildPlan:
-    names: dict[str, Any] = {
-        k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k not in {"dependencies", "seconds"}
-    }
+    names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k not in _BESIDE}
     names["layers"] = tuple(
         Layer(one["name"], *(tuple(one[k]) for k in ("include", "exclude", "rooted"))) for one in told["layers"]
     )
@@ -238,8 +273,10 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
             "BuildOutOfMemory",
             "It was killed, most often for its memory: build less at a time, or give it more (builds.memory).",
         )
-    elif _NO_ROOM.search(log):
+    elif is_full(log):
         error.reason = "BuildDiskFull"
+    elif is_broken_off(log):
+        error.reason, error.transient = "PackagesUnreachable", True
     return error
 
 

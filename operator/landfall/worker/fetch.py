@@ -6,7 +6,7 @@ It is the one place that holds the token of the source, and it runs nothing of w
 from __future__ import annotations
 
 import asyncio
-import shutil
+import hashlib
 import sys
 import time
 from dataclasses import asdict
@@ -15,21 +15,23 @@ from pathlib import Path
 
 import aiohttp
 
+from landfall.api.deployment import GitSource
 from landfall.api.report import BuildTask, Task
-from landfall.builds.detect.detect import detected
-from landfall.builds.detect.found import Undetected
-from landfall.builds.errors import BuildError
-from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, place, tarball
-from landfall.builds.folder import Folder
+from landfall.builds.errors import BuildError, DiskFullError
+from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, emptied, fetched, place, tarball
 from landfall.builds.handoff import APP, Places, put, put_text
-from landfall.builds.plan import BuildPlan, Wishes, planned
+from landfall.builds.plan import BuildPlan, Wishes
+from landfall.builds.planning import plan_of, tree_of
+from landfall.builds.push import DEPENDENCIES
 from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
+from landfall.providers.errors import ProviderError
+from landfall.providers.git import Fetched, Remote, packed
+from landfall.worker.tried import tried
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own
-_TRIES, _PAUSE_SECONDS = 3, 1.0
 
 
 def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scratch: Path = _SCRATCH) -> int:
@@ -43,38 +45,57 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
     token = token_file.read_text(encoding="utf-8").strip() if task.token_key and token_file.exists() else ""
     began = time.monotonic()
     try:
-        asyncio.run(_fetched(task, token, root, scratch, app))
-        plan, key = _planned(task, app)
-    except BuildError as error:
-        message = redacted(f"{error.message.rstrip('.')}. {error.advice}".strip(), token)
-        put(where.failed, {"reason": error.reason, "message": message, "transient": error.transient})
-        return 0
-    except OSError as error:
-        put(
-            where.failed, {"reason": "BuildDiskFull", "message": f"the sources could not be written: {error}", "transient": False}
+        sources = asyncio.run(
+            tried(lambda: _fetched(task, token, root, scratch, app), SourceUnreachableError, RegistryUnreachableError)
         )
+        plan, key = _planned(task, app)
+    except (BuildError, OSError) as error:
+        found = error if isinstance(error, BuildError) else DiskFullError(f"the sources could not be written: {error}")
+        message = redacted(f"{found.message.rstrip('.')}. {found.advice}".strip(), token)
+        put(where.failed, {"reason": found.reason, "message": message, "transient": found.transient})
         return 0
-    told = {**asdict(plan), "dependencies": key, "seconds": round(time.monotonic() - began, 3)}
+    notes = (*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))
+    layered = any(layer.name == DEPENDENCIES for layer in plan.layers) and not plan.build
+    told = {
+        **asdict(plan),
+        "notes": notes,
+        "dependencies": key if layered else "",
+        "kept": key if plan.packages else "",
+        "message": sources.message,
+        "seconds": round(time.monotonic() - began, 3),
+    }
     put(where.plan, told)
     put_text(where.program, resources.files("landfall.builds").joinpath("runner.py").read_text(encoding="utf-8"))
     return 0
 
 
-async def _fetched(task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> None:
+async def _fetched(task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> Fetched:
+    """Have the sources at `app`; what there is to tell of them."""
     source = task.spec.source
-    for attempt in range(1, _TRIES + 1):
-        try:
-            if source and source.zip and source.zip.artifact:
-                await _uploaded(task, source.zip.artifact, root, scratch, app)
-            else:
-                await fetched(_archive(task, token), scratch, app, task.spec.path)
-        except (SourceUnreachableError, RegistryUnreachableError):
-            if attempt == _TRIES:
-                raise
-            await asyncio.sleep(_PAUSE_SECONDS * attempt)
-            _emptied(app)
-        else:
-            return
+    emptied(app)  # what an earlier try left
+    if source and source.git:
+        return await _cloned(source.git, task, token, root, scratch, app)
+    if source and source.zip and source.zip.artifact:
+        await _uploaded(task, source.zip.artifact, root, scratch, app)
+    else:
+        await fetched(_archive(task, token), scratch, app, task.spec.path)
+    return Fetched("")
+
+
+async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> Fetched:
+    """One commit of a repository."""
+    name = root / "git" / "username"
+    remote = Remote(source.url, token, name.read_text(encoding="utf-8").strip() if name.exists() else "")
+    try:
+        found = await asyncio.to_thread(packed, remote, task.spec.commit, scratch / "archive")
+    except ProviderError as error:
+        if not error.stands:
+            raise SourceUnreachableError(error.message) from error
+        refused = SourceError(error.message)
+        refused.reason = error.reason
+        raise refused from error
+    place(scratch / "archive", app, task.spec.path)
+    return found
 
 
 async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
@@ -87,11 +108,6 @@ async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app
             message = f"there is no archive {digest} in {task.uploads}"
             raise SourceError(message, advice="Upload it again, or correct source.zip.artifact.")
     place(file, app, task.spec.path)
-
-
-def _emptied(folder: Path) -> None:
-    for left in folder.iterdir():
-        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink()
 
 
 def _archive(task: BuildTask, token: str) -> Archive:
@@ -110,12 +126,6 @@ def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
     for image in task.images:
         known[image.runtime] = (*known.get(image.runtime, ()), image.version)
     wishes = task.spec.build
-    tree = Folder(app)
-    found = detected(tree, known, wishes.framework or "")
-    if isinstance(found, Undetected):
-        error = BuildError(found.message)
-        error.reason = found.reason
-        raise error
     said = Wishes(
         wishes.framework or "",
         wishes.install_command or "",
@@ -123,21 +133,16 @@ def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
         wishes.start_command or "",
         wishes.output_directory or "",
     )
-    plan = planned(tree, found, said)
-    if not plan.start and not plan.output and plan.framework != "static":
-        error = BuildError(f"it is a {plan.framework} app, and how it is started is not known", advice="Set build.startCommand.")
-        error.reason = "NoStartCommand"
-        raise error
-    return plan, _dependencies(task, tree, plan)
+    plan = plan_of(tree_of(app), said, known)
+    return plan, _follows(task, app, plan)
 
 
-def _dependencies(task: BuildTask, tree: Folder, plan: BuildPlan) -> str:
-    """Empty where a build needs the packages themselves, or where installing them may read the sources."""
-    layered = any(layer.name == "dependencies" for layer in plan.layers)
-    manifest = tree.text("package.json")
-    scripts = any(f'"{name}"' in manifest for name in ("preinstall", "install", "postinstall", "prepare")) or '"file:' in manifest
-    editable = any(line.strip().startswith(("-e", ".", "file:")) for line in tree.text("requirements.txt").splitlines())
-    if not layered or plan.build or scripts or editable or not plan.keys:
+def _follows(task: BuildTask, app: Path, plan: BuildPlan) -> str:
+    """A name for what the packages follow from; empty where more than files decides them."""
+    if not plan.keys:
         return ""
-    contents = [(key, tree.text(key)) for key in plan.keys]
+    contents = []
+    for key in plan.keys:  # whole, however large: a lock file is
+        with (app / key).open("rb") as file:
+            contents.append((key, hashlib.file_digest(file, "sha256").hexdigest()))
     return digest(task.builder, plan.version, plan.install, contents)

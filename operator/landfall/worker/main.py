@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import resource
 import sys
 import threading
 import time
@@ -21,7 +20,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, cast
 
-from landfall.api.migration import PlanSummary, Progress, Rehearsed, Risk, TableProgress
+from landfall.api.migration import PlanSummary, Risk
+from landfall.api.progress import Rehearsed
 from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, TableSummary, decided
 from landfall.engine.connect.probe import probed
@@ -43,29 +43,27 @@ from landfall.engine.planning.model import Risk as PlannedRisk
 from landfall.engine.planning.model import TablePlan as PlannedTable
 from landfall.engine.run.back import roll_back, tidy
 from landfall.engine.run.migrate import Migration as Engine
+from landfall.engine.run.migrate import Outcome
 from landfall.engine.run.plan import make_plan
 from landfall.engine.run.rehearse import Rehearsal
-from landfall.engine.run.tally import Tally
 from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
 from landfall.kit.signals import stop_signals
 from landfall.moves import Ends, Move, endpoint, move
-from landfall.worker.notify import tell
+from landfall.worker.notify import ping, tell
 from landfall.worker.reporter import Reporter
+from landfall.worker.watch import Watch
 
 ROOT = Path("/etc/landfall")
 DATA = Path("/data")
 _GRACE_SECONDS = 20
 _TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
-_KIBIBYTE = 1024
 _SHOWN_RISKS = 50
 _RISKS_OF_TABLE = 20
 _SHOWN_POINTS = 500
 _SHOWN_COLUMNS = 500
-_SHOWN_TABLES = 50
-_TELLING_SECONDS = 1.0
-_COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
+_HOLD_SECONDS = 0.5
 _MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "validation": "comparing"}
 _PARTS = ("schema", "copy", "index", "validation", "cutover")
 
@@ -78,7 +76,7 @@ class Worker:
         self._root = root
         self._reporter = reporter
         self._secrets: list[str] = []
-        self._watch: _Watch | None = None
+        self._watch: Watch | None = None
 
     def work(self) -> int:
         """Do the task; the exit status."""
@@ -92,6 +90,7 @@ class Worker:
             "back": self._back,
             "tidy": self._tidy,
             "notify": self._notify,
+            "ping": self._ping,
         }
         try:
             found = verbs[self._task.verb]()
@@ -118,6 +117,12 @@ class Worker:
             raise SpecError(message)
         tell(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
         return {}
+
+    def _ping(self) -> dict[str, object]:
+        if self._task.webhook is None:
+            message = "the task names no webhook"
+            raise SpecError(message)
+        return {"probe": Probe(version=ping(self._task.webhook, lambda name: dict(self._secret(name, "notification"))))}
 
     def _probe(self) -> dict[str, object]:
         name = next(iter(self._task.connections))
@@ -153,18 +158,25 @@ class Worker:
             record = engine.existing()
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
-            watch = self._watch = _Watch(self._reporter, shown, engine.moved(shown), self._say)
+            watch = self._watch = Watch(self._reporter, shown, engine.moved(shown), self._say)
             self._heed(engine)
+            kept = bool(shown.replaced) and wanted.options.generate_rollback
+            engine.handed_over = partial(self._handed_over, engine, kept=kept)
             outcome = engine.run(wanted.name, plan)
-        told: dict[str, object] = {
-            "state": State.CUT_OVER.value,
-            "already": outcome.already,
-            "frozen_seconds": outcome.frozen_seconds,
-            "consistent_as_of": outcome.consistent_as_of,
-        }
-        kept = bool(shown.replaced) and wanted.options.generate_rollback
         verdict = "equal" if shown.moves_rows else ""
-        return {**told, "verdict": verdict, "rows": outcome.rows, "kept": kept, "progress": watch.progress()}
+        told = {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already}
+        return {**told, "progress": watch.progress()}
+
+    def _handed_over(self, engine: Engine, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
+        """With an app that moves along: keep the writers of the source out until it has, so that what they are told is written is moved."""
+        if not engine.dials.hold:
+            return
+        self._reporter.tell(**_cut_over(outcome, "equal", kept=kept))
+        self._reporter.hurry()
+        self._say("cut over; writers of the source stay locked out until the app has moved")
+        while engine.dials.hold and not engine.stop.asked:
+            still()
+            engine.stop.wait(_HOLD_SECONDS)
 
     def _help(self) -> dict[str, object]:
         """Share the copy of a run that another worker leads, which tells how far it is."""
@@ -185,7 +197,7 @@ class Worker:
         wanted = self._move()
         plan = self._approved(wanted)
         rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
-        self._watch = _Watch(self._reporter, plan, {}, self._say, states=False)
+        self._watch = Watch(self._reporter, plan, {}, self._say, states=False)
         with _stopped_on_term(rehearsal.migration):
             done = rehearsal.run(wanted.name, plan)
         spent = {f"{name}_seconds": done.seconds.get(state, 0.0) for name, state in _MEASURED.items()}
@@ -265,74 +277,6 @@ class Worker:
         found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
         self._secrets += [value for key, value in found.items() if key in {"password", "url", "token", "key"}]
         return found
-
-
-class _Watch:
-    """Turns the engine's events into numbers and lines. `states`: whether its states are those of the run."""
-
-    def __init__(
-        self,
-        reporter: Reporter,
-        plan: Plan,
-        done: Mapping[str, tuple[int, int]],
-        say: Callable[[str], None],
-        *,
-        states: bool = True,
-    ) -> None:
-        self._reporter = reporter
-        self._say = say
-        self._states = states
-        self._tally = Tally(plan, done)
-        self._told = 0.0
-
-    def event(self, event: Event) -> None:
-        """Count; called from several threads."""
-        self._tally.count(event)
-        if (
-            event.kind in _COUNTED and time.monotonic() - self._told > _TELLING_SECONDS
-        ):  # more often than reports go out helps nobody
-            self._told = time.monotonic()
-            self._reporter.tell(progress=self.progress())
-        elif event.kind == "state" and self._states:
-            self._reporter.tell(state=event.text)
-        if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
-            self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
-
-    def progress(self) -> Progress:
-        """The numbers so far."""
-        now, used = self._tally.numbers(), resource.getrusage(resource.RUSAGE_SELF)
-        return Progress(
-            percent=now.percent,
-            step_percent=now.step_percent,
-            rows=now.rows,
-            total_rows=now.total,
-            bytes=now.bytes,
-            rows_per_second=int(now.rows_per_second),
-            bytes_per_second=int(now.bytes_per_second),
-            remaining_seconds=None if now.remaining_seconds is None else round(now.remaining_seconds),
-            checkpoint=now.checkpoint,
-            checkpoint_seconds=None if now.checkpoint_seconds is None else round(now.checkpoint_seconds + 0.5),
-            tables_done=now.equal,
-            compared_rows=now.compared,
-            corrected_rows=now.corrected,
-            cpu_seconds=round(used.ru_utime + used.ru_stime),
-            memory_bytes=used.ru_maxrss * _KIBIBYTE,
-            recovered_errors=now.recovered,
-            tables=tuple(
-                TableProgress.model_validate(
-                    {
-                        "table": label,
-                        "state": t.state,
-                        "rows": t.rows,
-                        "total_rows": t.total,
-                        "bytes": t.bytes,
-                        "compared_rows": t.compared,
-                        "corrected_rows": t.corrected,
-                    }
-                )
-                for label, t in self._tally.tables(_SHOWN_TABLES)
-            ),
-        )
 
 
 def _risk(risk: PlannedRisk) -> Risk:
@@ -437,6 +381,18 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
     )
 
 
+def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object]:
+    """What there is to tell of a cutover."""
+    return {
+        "state": State.CUT_OVER.value,
+        "verdict": verdict,
+        "rows": outcome.rows,
+        "kept": kept,
+        "frozen_seconds": outcome.frozen_seconds,
+        "consistent_as_of": outcome.consistent_as_of,
+    }
+
+
 def _turned(engine: Engine, dials: Dials) -> None:
     """Go on as the spec has it now."""
     engine.dials.parallelism = dials.parallelism
@@ -445,6 +401,7 @@ def _turned(engine: Engine, dials: Dials) -> None:
     engine.dials.rows_per_second = dials.rows_per_second
     engine.dials.bytes_per_second = dials.bytes_per_second
     engine.dials.may_cut_over = partial(_open, dials)
+    engine.dials.hold = dials.hold
     if dials.at_once and not engine.stop.forced:
         engine.stop.now()
 
@@ -452,7 +409,11 @@ def _turned(engine: Engine, dials: Dials) -> None:
 def _open(dials: Dials) -> bool:
     """Whether the cutover may happen now, by this machine's clock."""
     now = datetime.now(UTC)  # noqa: TID251  the window is told as times, for the operator may be away when it closes
-    return not (dials.cutover_from and now < dials.cutover_from) and not (dials.cutover_until and now >= dials.cutover_until)
+    return (
+        not dials.cutover_held
+        and not (dials.cutover_from and now < dials.cutover_from)
+        and not (dials.cutover_until and now >= dials.cutover_until)
+    )
 
 
 @contextlib.contextmanager

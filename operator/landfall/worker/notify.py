@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import http.client
 import json
 import smtplib
 import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from email.message import EmailMessage
-from urllib.parse import parse_qs, unquote, urlsplit
+from functools import partial
+from urllib.parse import parse_qs
 
 from landfall.api.migration import Email, Migration, Notice, Slack
+from landfall.api.webhook import Webhook
 from landfall.engine.errors import EngineError
+from landfall.kit import addresses
 
 _PAUSES = (1, 2, 4, 8, 15, 30, 60)
+_PING_PAUSES = (1, 2)
 _TIMEOUT_SECONDS = 20
 _SLACK = "https://slack.com"
 _TOO_MANY, _SERVERS_FAULT = 429, 500
@@ -34,6 +40,7 @@ _TITLES = {
     "ApprovalRequired": "waits for approval",
     "RolledBack": "is rolled back",
 }
+_PING = "this webhook hears of the migrations of its namespace"
 Secret = Mapping[str, str]
 Sleep = Callable[[float], None]
 
@@ -64,26 +71,42 @@ def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
         slack = spec.slack
         tasks.append(("slack", slack.secret_ref.name, lambda held: _slack(slack, held, f"{title}: {notice.text}")))
     tasks += [
-        (f"webhook {w.secret_ref.name}", w.secret_ref.name, lambda held: _webhook(held, notice, body)) for w in spec.webhooks
+        (f"webhook {w.secret_ref.name}", w.secret_ref.name, lambda held: _webhook(held, notice.id, notice.event, body))
+        for w in spec.webhooks
     ]
     tasks += [
         (f"apprise {a.secret_ref.name}", a.secret_ref.name, lambda held: _apprise(held, title, notice.text)) for a in spec.apprise
     ]
-    failures = [f"{name}: {problem}" for name, kept, send in tasks if (problem := _patiently(send, kept, secret, sleep))]
+    failures = [f"{name}: {problem}" for name, kept, send in tasks if (problem := _patiently(send, partial(secret, kept), sleep))]
     if failures:
         message = f"not told of {notice.event}: {'; '.join(failures)}"
         raise NotToldError(message, advice="Correct its Secret; the next event tries again.")
 
 
-def _patiently(send: Callable[[Secret], None], name: str, secret: Callable[[str], Secret], sleep: Sleep) -> str:
+def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:
+    """Tell a webhook that it will be told; the host that took it. Raises NotToldError."""
+    name, where = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
+    at = int(time.time())
+    key = f"Ping/{where['namespace']}/{where['name']}/{at}"
+    told = {"id": key, "event": "Ping", "at": datetime.fromtimestamp(at, UTC).isoformat(), "webhook": where, "message": _PING}
+    body = json.dumps(told, separators=(",", ":")).encode()
+    problem = _patiently(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
+    if problem:
+        raise NotToldError(problem, advice=f"Correct the Secret {name!r} or its receiver; it is pinged again.")
+    return _parts(secret(name)["url"]).host
+
+
+def _patiently(
+    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[int] = _PAUSES
+) -> str:
     """What is wrong after the last try, or nothing."""
     problem = ""
-    for pause in (*_PAUSES, 0):
+    for pause in (*pauses, 0):
         try:
-            send(secret(name))
+            send(secret())
         except (_RefusedError, KeyError) as error:
             return f"the Secret has no key {error}" if isinstance(error, KeyError) else str(error)
-        except (OSError, smtplib.SMTPException) as error:
+        except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
             problem = str(error) or type(error).__name__
         else:
             return ""
@@ -108,12 +131,12 @@ def signature(key: str, moment: int, body: bytes) -> str:
     return f"t={moment},v1={hmac.new(key.encode(), f'{moment}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
-def _webhook(held: Secret, notice: Notice, body: bytes) -> None:
+def _webhook(held: Secret, key: str, event: str, body: bytes) -> None:
     moment = int(time.time())
     headers = {
         "Content-Type": "application/json",
-        "Idempotency-Key": notice.id,
-        "Landfall-Event": notice.event,
+        "Idempotency-Key": key,
+        "Landfall-Event": event,
         "Landfall-Signature": signature(held["key"], moment, body),
     }
     _post(held["url"], body, headers)
@@ -131,12 +154,14 @@ def _slack(slack: Slack, held: Secret, text: str) -> None:
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """Send it. Raises OSError where trying again may help, _RefusedError where it would not."""
-    if urlsplit(url).scheme not in {"http", "https"}:
+    if _parts(url).scheme not in {"http", "https"}:
         raise _RefusedError("its url is neither http nor https")
     request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  checked above
     try:
         with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  as above
             return bytes(answer.read(1_000_000))
+    except http.client.InvalidURL as error:
+        raise _RefusedError("its url holds a blank or a control character") from error
     except urllib.error.HTTPError as error:
         if error.code == _TOO_MANY or error.code >= _SERVERS_FAULT:
             message = f"it answers {error.code}"
@@ -145,29 +170,37 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
         raise _RefusedError(message) from error
 
 
+def _parts(url: str) -> addresses.Parts:
+    try:
+        return addresses.split(url)
+    except addresses.AddressError as error:
+        message = f"its url: {error}"
+        raise _RefusedError(message) from error
+
+
 def _mail(email: Email, held: Secret, title: str, notice: Notice) -> None:
-    parts = urlsplit(held["url"])
-    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+    parts = _parts(held["url"])
+    if parts.scheme not in {"smtp", "smtps"} or not parts.host:
         raise _RefusedError("its url is not smtp://HOST or smtps://HOST")
     options = {name: values[0] for name, values in parse_qs(parts.query).items()}
     mail = EmailMessage()
     mail["Subject"], mail["To"] = title, ", ".join(email.to)
-    mail["From"] = options.get("from") or unquote(parts.username or "") or f"landfall@{parts.hostname}"
+    mail["From"] = options.get("from") or parts.username or f"landfall@{parts.host}"
     mail["Message-ID"] = f"<{hashlib.sha256(notice.id.encode()).hexdigest()[:32]}@landfall>"
     mail.set_content(f"{title}.\n\n{notice.text}\n")
     context = ssl.create_default_context()
     server: smtplib.SMTP
     if parts.scheme == "smtps":
-        server = smtplib.SMTP_SSL(parts.hostname, parts.port or 465, timeout=_TIMEOUT_SECONDS, context=context)
+        server = smtplib.SMTP_SSL(parts.host, parts.port or 465, timeout=_TIMEOUT_SECONDS, context=context)
     else:
-        server = smtplib.SMTP(parts.hostname, parts.port or 587, timeout=_TIMEOUT_SECONDS)
+        server = smtplib.SMTP(parts.host, parts.port or 587, timeout=_TIMEOUT_SECONDS)
     with server:
         server.ehlo()
         if parts.scheme == "smtp" and (server.has_extn("starttls") or options.get("tls") == "require"):
             server.starttls(context=context)
         try:
             if parts.username:
-                server.login(unquote(parts.username), unquote(parts.password or ""))
+                server.login(parts.username, parts.password)
             server.send_message(mail)
         except smtplib.SMTPResponseException as error:
             if error.smtp_code >= _SMTP_PERMANENT:

@@ -22,6 +22,7 @@ from landfall.api.report import Dials, Line, Report, Taken
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
+_GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in bunches, and somebody may be reading
 _TIMEOUT_SECONDS = 10
 _PATIENCE_SECONDS = 120
 _LINES_PATIENCE_SECONDS = 6
@@ -42,6 +43,8 @@ class Reporter(threading.Thread):
         self._lines = 0
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._news = threading.Event()
+        self._hurried = threading.Event()
         self._heed: Callable[[Dials], None] | None = None
 
     def heed(self, turn: Callable[[Dials], None]) -> None:
@@ -59,6 +62,12 @@ class Reporter(threading.Thread):
             phase = self._latest.state or self._verb
             self._spool.append(Line(number=self._lines, at=_now(), level=level, phase=phase, message=message[:_LONGEST]))
             self._lines += 1
+        self._news.set()
+
+    def hurry(self) -> None:
+        """Somebody waits for what was told: send it now."""
+        self._hurried.set()
+        self._news.set()
 
     def latest(self) -> Report:
         """What would be sent now."""
@@ -66,8 +75,16 @@ class Reporter(threading.Thread):
             return self._latest.model_copy(update={"lines": tuple(self._spool)[:_AT_ONCE]})
 
     def run(self) -> None:
-        """Send what is new, every few seconds; a worker that has a choice of how to go on asks each time."""
-        while not self._ended.wait(_EVERY_SECONDS):
+        """Send what is new: numbers every few seconds, lines within a moment; a worker that has a choice of how to go on asks each time."""
+        sent = -_APART_SECONDS
+        while True:
+            if self._news.wait(_EVERY_SECONDS):
+                self._hurried.wait(max(_GATHER_SECONDS, sent + _APART_SECONDS - time.monotonic()))
+            sent = time.monotonic()
+            self._news.clear()
+            self._hurried.clear()
+            if self._ended.is_set():
+                return
             report = self.latest()
             if report.sequence > self._sent or report.lines or self._heed:
                 self._deliver(report)
@@ -76,6 +93,7 @@ class Reporter(threading.Thread):
         """Send the last report until it has arrived; whether it has, within two minutes. Then a moment for the last lines."""
         self.tell(final=True, **fields)
         self._ended.set()
+        self.hurry()
         pause, deadline = 0.2, time.monotonic() + _PATIENCE_SECONDS
         while not self._deliver(self.latest()):
             if time.monotonic() > deadline:

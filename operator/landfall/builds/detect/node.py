@@ -83,6 +83,9 @@ def package_manager(tree: Tree, node: Node) -> tuple[PackageManager, tuple[str, 
 def _lock_version(tree: Tree, name: str, file: str) -> str:
     """The major that wrote a lock file, where the file tells."""
     if name == "yarn":
+        wrote = re.search(r"__metadata:\s*version: (\d+)", tree.text(file)[:400])
+        if wrote:
+            return {"4": "2", "5": "3", "6": "3"}.get(wrote.group(1), "4")
         return "4" if ".yarnrc.yml" in tree.paths or "__metadata:" in tree.text(file)[:400] else "1"
     if name != "pnpm":
         return ""

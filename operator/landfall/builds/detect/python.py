@@ -86,10 +86,14 @@ def _name(requirement: str) -> str:
 def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[str, ...]]:
     """Who installs: by lock file, else pip from requirements.txt, else uv from pyproject.toml."""
     locks = [(name, file) for name, file in _LOCKS if file in tree.paths]
+    if [name for name, _ in locks] == ["pdm"] and "requirements.txt" in python.files:
+        locks = []
     notes: list[str] = []
     if len(locks) > 1:
         notes.append(f"there are lock files of several package managers: {', '.join(f for _, f in locks)}")
     if locks:
+        if locks[0][0] == "pdm":
+            notes.append("pdm.lock is not read, so versions may differ: commit what `pdm export` writes, as requirements.txt")
         return PackageManager(locks[0][0], "", locks[0][1], locks[0][1]), tuple(notes)
     if "requirements.txt" in python.files:
         return PackageManager("pip", "", "requirements.txt", "requirements.txt"), ()

@@ -26,7 +26,7 @@ _NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "MySQL": ("mysql", _MYSQL),
     "MariaDB": ("mysql", _MYSQL),
 }
-_SSL = {"Disable": "disable", "Prefer": "prefer", "Require": "require", "VerifyFull": "verify-full"}
+_SSL = {"Disable": "disable", "Require": "require", "VerifyFull": "verify-full"}
 URL = "DATABASE_URL"
 
 
@@ -57,7 +57,7 @@ def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variab
     told = {"host": spec.host or "", "port": str(spec.port or DEFAULT_PORTS[spec.type]), "database": spec.database or ""}
     found = [Variable(name=names[part], value=text) for part, text in told.items() if text]
     found += [_kept(names[part], reference.name, part) for part in ("username", "password") if part in secret]
-    if scheme == "postgresql":
+    if scheme == "postgresql" and spec.tls.mode in _SSL:  # Prefer is what clients do by themselves, each in its own way
         found.append(Variable(name="PGSSLMODE", value=_SSL[spec.tls.mode]))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
         place = f"$({names['username']}):$({names['password']})@{told['host']}:{told['port']}/{told['database']}"

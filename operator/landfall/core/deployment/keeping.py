@@ -8,6 +8,7 @@ from landfall.core.deployment.observed import Observed, ReleaseSeen, WorkloadSee
 from landfall.core.outcome import Act
 
 _FAILED_KEPT = 3
+_SETTLED_SECONDS = 3
 Next = tuple[Act | None, float | None]
 
 
@@ -16,7 +17,9 @@ def next_act(seen: Observed, at: ReleaseSeen | None) -> Next:
     act = _nobody_waits(seen, at) or _scaled(seen) or _routed(seen)
     if act:
         return act, None
-    soonest: float | None = None
+    act, soonest = _previewed(seen)
+    if act:
+        return act, None
     for workload in seen.workloads.values():
         act, again = _cooling(seen, at, workload)
         if act:
@@ -41,13 +44,13 @@ def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> Act | None:
 def _scaled(seen: Observed) -> Act | None:
     """What serves has as many pods as the spec says."""
     running = seen.workloads.get(seen.service.workload) if seen.service else None
-    asked = seen.deployment.spec.replicas if seen.deployment else 0
+    asked = seen.deployment.spec.replicas
     return Act("scale", running.name, asked) if running and running.wanted != asked else None
 
 
 def _routed(seen: Observed) -> Act | None:
     """The Ingress says what the spec says, once something serves."""
-    if not seen.live or seen.deployment is None:
+    if not seen.live:
         return None
     if seen.deployment.spec.route is None:
         return Act("unroute") if seen.route and not seen.route.foreign else None
@@ -56,20 +59,29 @@ def _routed(seen: Observed) -> Act | None:
     return Act("route")
 
 
+def _previewed(seen: Observed) -> Next:
+    """What serves gets a Service of its own, a moment later: nodes route at most once a second, and the switch goes first."""
+    live, service = seen.live, seen.service
+    if not live or not service or live.status.preview:
+        return None, None
+    left = _SETTLED_SECONDS - (seen.now - (service.switched_at or seen.now)).total_seconds()
+    return (Act("preview", live.name), None) if left <= 0 else (None, left)
+
+
 def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> Next:
     """After the drain, pods that served are replaced by fresh ones, which hold no old connections and wait for a way back; or they go."""
-    service, spec = seen.service, seen.deployment.spec if seen.deployment else None
+    service, rollout = seen.service, seen.deployment.spec.rollout
     coming = at is not None and not at.over and at.spec.workload == running.name
     serves = service is not None and service.workload == running.name
-    if not running.wanted or spec is None or coming or serves or _going_back_to(seen, running):
+    if not running.wanted or coming or serves or _going_back_to(seen, running):
         return None, None
     left = _left(seen, running.name)
     if left is None:
         return Act("cool", running.name), None
-    drained = left + timedelta(seconds=spec.rollout.drain_seconds)
+    drained = left + timedelta(seconds=rollout.drain_seconds)
     if seen.now < drained:
         return None, (drained - seen.now).total_seconds()
-    cold = drained + timedelta(seconds=spec.rollout.keep_warm_seconds)
+    cold = drained + timedelta(seconds=rollout.keep_warm_seconds)
     if not _worth_keeping(seen, running.name) or seen.now >= cold:
         return Act("cool", running.name), None
     mark = left.strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -79,8 +91,8 @@ def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> N
 
 def _going_back_to(seen: Observed, running: WorkloadSeen) -> bool:
     """What serves has failed, and this is what will serve again."""
-    live, before = seen.live, seen.previous
-    return bool(live and live.status.failure and before and before.spec.workload == running.name and not before.status.failure)
+    live, before = seen.live, seen.before
+    return bool(live and live.status.failure and before and before.spec.workload == running.name)
 
 
 def _left(seen: Observed, workload: str) -> datetime | None:
@@ -94,20 +106,18 @@ def _left(seen: Observed, workload: str) -> datetime | None:
 
 
 def _worth_keeping(seen: Observed, workload: str) -> bool:
-    """Only what served last, and only where nobody has just gone back from it."""
+    """Only what served last, and only where nobody has just gone back from it; nor where its data has moved away from it."""
     before, live = seen.previous, seen.live
     if not before or before.spec.workload != workload or before.status.failure:
         return False
-    return not (live and live.spec.rollback_from == before.name)
+    return live is None or (live.spec.rollback_from != before.name and live.status.gate == before.status.gate)
 
 
 def _forgotten(seen: Observed, at: ReleaseSeen | None) -> Act | None:
     """Beyond the history: the oldest first."""
-    if seen.deployment is None or not seen.live:
+    if not seen.live:
         return None
-    kept = {r.name for r in (at, seen.live, seen.previous, seen.newest) if r}
-    asked = seen.deployment.spec.rollback_to
-    kept |= {r.name for r in seen.releases if asked and (r.name == asked.release or r.spec.revision == asked.revision)}
+    kept = {r.name for r in (at, seen.goal, seen.live, seen.previous, seen.newest) if r}
     rest = [r for r in reversed(seen.releases) if r.name not in kept]
     kept |= {r.name for r in [r for r in rest if r.status.live_at][: seen.deployment.spec.release_history_limit]}
     kept |= {r.name for r in [r for r in rest if not r.status.live_at][:_FAILED_KEPT]}

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from landfall.api.deployment import Deployment, Resolved, Variable
-from landfall.api.release import ReleaseSpec, ReleaseStatus
+from landfall.api.release import ReleaseSpec, ReleaseStatus, request_of
 from landfall.api.request import DeployRequest
+from landfall.core.gate import Gate
 from landfall.core.job import JobSeen
 from landfall.core.outcome import Seen
 
@@ -45,7 +46,7 @@ class WorkloadSeen:
     """The workload of a Release. `ready` counts pods of its newest template; `problem` is what keeps a pod from serving.
 
     `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started; `running_seconds`
-    is how long a container of it has been running without being ready, at most.
+    is how long a container of it has been running without being ready, at most; `starting`: its pods are new, and none has been ready yet.
     """
 
     name: str
@@ -55,6 +56,7 @@ class WorkloadSeen:
     crashed: Problem | None = None
     refreshed: str = ""
     running_seconds: float = 0
+    starting: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,16 @@ class RouteSeen:
     foreign: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observed(Seen):
     """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
 
     `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
     nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
-    `database_ready` how that stands.
+    `database_ready` how that stands; `gate` is the Migration that moves data together with it.
     """
 
-    deployment: Deployment | None = None
+    deployment: Deployment
     releases: tuple[ReleaseSeen, ...] = ()
     workloads: Mapping[str, WorkloadSeen] = field(default_factory=dict)
     service: ServiceSeen | None = None
@@ -100,8 +102,10 @@ class Observed(Seen):
     environment_problem: Problem | None = None
     database_ready: tuple[str, str, str] | None = None
     database_again: float | None = None
+    database_project: str = ""
     regions: tuple[str, ...] | None = None
     claimed_by: str = ""
+    gate: Gate | None = None
 
     def release(self, name: str) -> ReleaseSeen | None:
         """A Release by name."""
@@ -123,10 +127,27 @@ class Observed(Seen):
         return self.release(self.service.previous) if self.service else None
 
     @property
+    def before(self) -> ReleaseSeen | None:
+        """The one to go back to by itself: what served last, of those that were not found to have failed."""
+        last = self.previous
+        if last and last.image and not last.status.failure:
+            return last
+        was = [r for r in self.releases if r.status.live_at and r.image and not r.status.failure and r != self.live]
+        return max(was, key=lambda r: r.spec.revision, default=None)
+
+    @property
+    def goal(self) -> ReleaseSeen | None:
+        """The one that rollbackTo names."""
+        asked = self.deployment.spec.rollback_to
+        if asked is None:
+            return None
+        return next((r for r in self.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
+
+    @property
     def pending(self) -> DeployRequest | None:
         """The request, while there is no Release for it."""
         asked = self.request
-        status = self.deployment.status if self.deployment else None
+        status = self.deployment.status
         if asked is None or (status and status.last_handled_request == asked.id):
             return None
-        return None if any(r.spec.trigger == f"request {asked.id}" for r in self.releases) else asked
+        return None if any(request_of(r.spec.trigger) == asked.id for r in self.releases) else asked

@@ -24,6 +24,16 @@ def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
     )
 
 
+def begun(seen: Observed, at: ReleaseSeen) -> dict[str, object]:
+    """What is written down as its pods are asked for: when, and for the data of which move. Anew, where another move got there before it was live."""
+    status, gate = at.status, seen.gate
+    goal, serves = seen.release(at.spec.rollback_to), bool(seen.live and seen.live.name == at.name)
+    anew = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
+    if status.deploying_at and not anew:
+        return {}
+    return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate else ""}
+
+
 def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:
     status = release.status
     if status.failure:
@@ -33,7 +43,8 @@ def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:
     if status.superseded:
         return "Superseded"
     if status.live_at:
-        back = any(r.spec.rollback_from == release.name and r.status.live_at for r in seen.releases)
+        serving = seen.service.release if seen.service else ""
+        back = any(r.spec.rollback_from == release.name and (r.status.live_at or r.name == serving) for r in seen.releases)
         return "RolledBack" if back else "Superseded"
     if release.image:
         return "Deploying"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from landfall.api.deployment import AppSource, DeploymentSpec, GitHubSource, Variable
 from landfall.api.fields import LocalReference
-from landfall.api.release import ReleaseSpec
+from landfall.api.release import ReleaseSpec, requested
 from landfall.core.deployment.observed import Observed, ReleaseSeen
 from landfall.kit.digest import digest
 
@@ -18,13 +18,13 @@ def identity(source: AppSource, commit: str) -> str:
     """What the source is, for good: a commit, an archive's digest, an image."""
     if source.zip:
         return source.zip.sha256 or source.zip.artifact or ""
+    if source.git:
+        return f"{source.git.url}@{commit}"
     return source.image or f"{source.github.repository if source.github else ''}@{commit}"
 
 
 def inputs(seen: Observed) -> str:
     """A name for all that the spec asks of a Release. How it is rolled out, how many and where it is routed are no part of it."""
-    if seen.deployment is None:
-        return ""
     spec = seen.deployment.spec
     told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
     given = [v.model_dump(mode="json") for v in seen.given]
@@ -33,10 +33,9 @@ def inputs(seen: Observed) -> str:
 
 def variables(seen: Observed) -> tuple[Variable, ...]:
     """The environment that a Release would get: what its database gives, before that the spec's, and before it what a request asks for."""
-    spec = seen.deployment.spec if seen.deployment else None
     asked = seen.pending.env if seen.pending else ()
     found: dict[str, Variable] = {}
-    for variable in (*seen.given, *(spec.env if spec else ()), *asked):
+    for variable in (*seen.given, *seen.deployment.spec.env, *asked):
         found.pop(variable.name, None)  # the last word on a name is also the last in order
         found[variable.name] = variable
     return tuple(found.values())
@@ -54,7 +53,7 @@ def captured_variables(seen: Observed) -> tuple[Variable, ...]:
 
 def revision(seen: Observed) -> int:
     """The next one: no number is given twice, also where the newest Release was deleted."""
-    status = seen.deployment.status if seen.deployment else None
+    status = seen.deployment.status
     return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
 
 
@@ -65,20 +64,18 @@ def release_name(deployment: str, number: int) -> str:
 
 def wanted(seen: Observed, name: str, environment: str, generation: int) -> ReleaseSpec:
     """The Release that the spec, or a request, asks for. `environment` is the Secret with what was captured."""
-    deployment = seen.deployment
-    if deployment is None:
-        message = "a Release is wanted of a Deployment"
-        raise ValueError(message)
-    spec, asked = deployment.spec, seen.pending
+    spec, asked = seen.deployment.spec, seen.pending
     resolved = seen.resolved
     commit = (asked.commit if asked else "") or (resolved.commit if resolved else "")
     key = build_key(spec, commit)
     made = built(seen, key)
-    runtime = spec.runtime if spec.runtime.port or not made else spec.runtime.model_copy(update={"port": made.port})
+    # Where it was found to listen when it was built: a Release of the same image may say otherwise in its spec.
+    found = next((r.status.build.port for r in seen.releases if made and r.image == made.image and r.status.build), None)
+    runtime = spec.runtime if spec.runtime.port or not found else spec.runtime.model_copy(update={"port": found})
     return ReleaseSpec(
-        deployment_ref=LocalReference(name=deployment.metadata.name),
+        deployment_ref=LocalReference(name=seen.deployment.metadata.name),
         revision=revision(seen),
-        trigger=f"request {asked.id}" if asked else f"generation {generation}",
+        trigger=requested(asked.id) if asked else f"generation {generation}",
         inputs=inputs(seen),
         commit=commit,
         message=resolved.message if resolved and resolved.commit == commit else "",
@@ -99,6 +96,8 @@ def wanted(seen: Observed, name: str, environment: str, generation: int) -> Rele
 
 def at(source: AppSource, commit: str) -> AppSource:
     """The source with its commit: a builder only ever sees that."""
+    if source.git:
+        return AppSource(git=source.git.model_copy(update={"commit": commit}))
     github = source.github
     if github is None:
         return source
@@ -124,11 +123,11 @@ def built(seen: Observed, key: str) -> ReleaseSeen | None:
 
 def going_back(seen: Observed, target: ReleaseSeen) -> ReleaseSpec:
     """A Release with the same image, environment and workload as an earlier one."""
-    live = seen.live
+    live, asked = seen.live, seen.deployment.spec.rollback_to
     return target.spec.model_copy(
         update={
             "revision": revision(seen),
-            "trigger": f"rollback to {target.name}",
+            "trigger": requested(asked.id) if asked and asked.id else f"rollback to {target.name}",
             "image": target.image,
             "runtime": target.spec.runtime.model_copy(update={"port": target.port}),
             "rollback_from": live.name if live else "",

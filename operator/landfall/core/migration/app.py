@@ -18,6 +18,20 @@ class AppSeen:
     stalled: bool = False
     live: str = ""
     url: str = ""
+    drain_seconds: int = 0
+
+    def problem(self, *, made: bool) -> Decision | None:
+        """What no move can begin with. `made`: there is a template to make it from."""
+        if not self.there and not made:
+            message = f"there is no Deployment {self.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
+            return Decision("Pending", ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
+        if self.differs:
+            message = (
+                f"there is a Deployment {self.name} that says something else than app.template, and it is never changed from here."
+                " Refer to it with deploymentRef, or give the Migration another name."
+            )
+            return Decision("Failed", ("False", "DeploymentConflict"), message, stalled=True)
+        return None
 
 
 def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool) -> Decision:
@@ -37,24 +51,12 @@ def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool
 
 
 def _moving(app: AppSeen, *, made: bool) -> Decision:
+    problem = app.problem(made=made)
+    if problem:
+        return problem
     if not app.there:
-        if made:
-            return Decision(
-                "Running",
-                ("False", "Deploying"),
-                f"making the Deployment {app.name}",
-                Act("deployment", app.name),
-                working=True,
-                again_seconds=1,
-            )
-        message = f"there is no Deployment {app.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
-        return Decision("Pending", ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
-    if app.differs:
-        message = (
-            f"there is a Deployment {app.name} that says something else than app.template, and it is never changed from here."
-            " Refer to it with deploymentRef, or give the Migration another name."
-        )
-        return Decision("Failed", ("False", "DeploymentConflict"), message, stalled=True)
+        message, act = f"making the Deployment {app.name}", Act("deployment", app.name)
+        return Decision("Running", ("False", "Deploying"), message, act, working=True, again_seconds=1)
     status, reason, message = app.ready
     if status == "True" and app.live:
         return _completed(app)

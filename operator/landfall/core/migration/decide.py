@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
 from landfall.core.job import JobSeen, made_from
-from landfall.core.migration import app, hours, parts, requests, schedule, sharing
+from landfall.core.migration import app, hours, joint, parts, requests, schedule, sharing
 from landfall.core.migration.approval import open_points, said
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.outcome import Act, Decision, Fact
@@ -61,14 +61,6 @@ def _nothing_to_undo(seen: Observed) -> bool:
     staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
     gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
-
-
-def app_and_data(seen: Observed) -> Decision | None:
-    """Both as one move is for a later version of the operator."""
-    if parts.data_of(seen) and seen.migration and seen.migration.spec.app:
-        message = "spec.app together with spec.data is not supported by this version. Move the data with one Migration and the app with another."
-        return parts.stalled("AppUnsupported", message)
-    return None
 
 
 def app_alone(seen: Observed) -> Decision | None:
@@ -128,7 +120,7 @@ def ended(seen: Observed) -> Decision | None:
     reached = {"cancelled": "Cancelled", "rolled_back": "RolledBack"}[seen.state]
     if parts.wanted(seen) in {"Cancelled", "RolledBack"}:
         return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
-    return parts.stalled(
+    return joint.failed_for_it(seen) or parts.stalled(
         "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached
     )
 
@@ -138,9 +130,8 @@ def cancelled_at_once(seen: Observed) -> Decision | None:
     if parts.wanted(seen) != "Cancelled":
         return None
     if seen.state == "cut_over":
-        return parts.stalled(
-            "AlreadyCompleted", "it is completed, so it cannot be cancelled. Ask for RolledBack to go back.", phase="Completed"
-        )
+        message = "it is completed, so it cannot be cancelled. Ask for RolledBack to go back."
+        return None if joint.discards(seen) else parts.stalled("AlreadyCompleted", message, phase="Completed")
     if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
         return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
     if not seen.state and not seen.started:
@@ -153,12 +144,7 @@ def going_back(seen: Observed) -> Decision | None:
     wanted = parts.wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
         return None
-    active, phase = seen.active, "Cancelling" if wanted == "Cancelled" else "RollingBack"
-    if active and active.verb != "back":
-        return parts.working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
-    if active:
-        return parts.working(phase, phase, "going back", _resumed(active), again=10)
-    return parts.failed(seen, "back") or parts.working(phase, phase, "going back", parts.job(seen, "back"), again=10)
+    return joint.going_back(seen, "Cancelling" if wanted == "Cancelled" else "RollingBack", "going back")
 
 
 def _cancelled(seen: Observed, message: str) -> Decision:
@@ -185,13 +171,18 @@ def completed(seen: Observed) -> Decision | None:
     """Done, and everything that was asked for below it is reached too."""
     if seen.state != "cut_over":
         return None
+    unfinished = joint.unfinished(seen)
+    if unfinished:
+        return unfinished
     word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
     rows = seen.run.rows if seen.run else 0
     message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
+    message += joint.serving(seen)
     if seen.run and seen.run.expired:
         message += "; what was replaced has been dropped, so there is no way back"
     facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
-    done = Decision("Completed", ("True", word), message, facts=facts)
+    letting_go = 15.0 if joint.is_joint(seen.migration) and seen.active else None
+    done = Decision("Completed", ("True", word), message, facts=facts, again_seconds=letting_go)
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
@@ -335,10 +326,10 @@ def _run(seen: Observed) -> Decision:
 
 RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     being_deleted,
-    app_and_data,
     app_alone,
     spec_impossible,
     reference_missing,
+    joint.impossible,
     finalizer_missing,
     run_foreign,
     run_missing,
@@ -359,6 +350,7 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     planned_wanted,
     approval_missing,
     hours.not_yet,
+    joint.waiting,
 )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from landfall.api.migration import Migration
+from landfall.api.progress import AppMove
 from landfall.api.report import Dials
+from landfall.core.migration.joint import is_joint
 from landfall.core.migration.schedule import opening, problem
 
 
@@ -15,6 +17,7 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
     if data is None or (spec.schedule and problem(spec.schedule)):
         return None
     hours = opening(spec.schedule, now, cutover=True)
+    moved = migration.status.app if migration.status else None
     paused = spec.desired_state == "Paused" and spec.pause is not None and spec.pause.immediate
     return Dials(
         parallelism=data.parallelism,
@@ -24,5 +27,14 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
         bytes_per_second=-(-data.limits.bytes_per_second // data.workers),
         cutover_from=None if hours.open else hours.changes,
         cutover_until=hours.changes if hours.open else None,
+        cutover_held=is_joint(migration) and not (moved and moved.state == "Built"),
+        hold=is_joint(migration) and not _moved(moved, now),
         at_once=paused or spec.desired_state == "Cancelled",
     )
+
+
+def _moved(app: AppMove | None, now: datetime) -> bool:
+    """Whether nobody needs the source to stand still any more."""
+    if app is None:
+        return False
+    return app.state in {"Failed", "RolledBack"} or (app.state == "Live" and app.drained_at is not None and now >= app.drained_at)

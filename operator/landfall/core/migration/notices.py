@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from landfall.api.migration import EventName, Notice
+from landfall.api.migration import EventName, Migration, Notice, Notifications, WebhookTarget
+from landfall.api.webhook import Webhook
 from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Decision, Fact
 
@@ -12,18 +13,29 @@ _KEPT = 30
 _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
-def noted(seen: Observed, decision: Decision, before: Sequence[Notice]) -> tuple[Notice, ...]:
-    """The notices by now: those that there were, and what is new of what was asked for."""
-    spec = seen.migration.spec.notifications if seen.migration else None
-    if spec is None or seen.deleting:
-        return tuple(before)
+def news(seen: Observed, decision: Decision, before: Sequence[Notice]) -> tuple[Notice, ...]:
+    """What has happened that is not among the notices, whether somebody asked for it or not."""
     known = {n.id for n in before}
-    new = [
+    return tuple(
         Notice(id=key, event=event, text=decision.message, state="Pending", at=seen.now)
-        for key, event in _happened(seen, decision)
-        if event in spec.on_events and key not in known
-    ]
-    return _latest((*before, *new))
+        for key, event in (() if seen.deleting else _happened(seen, decision))
+        if key not in known
+    )
+
+
+def noted(
+    migration: Migration, before: Sequence[Notice], new: Sequence[Notice], hooks: Sequence[Webhook] = ()
+) -> tuple[Notice, ...]:
+    """The notices by now: those that there were, and what is new of what was asked for, here or by a webhook of the namespace."""
+    return _latest((*before, *(n for n in new if targets(migration, n.event, hooks).secrets)))
+
+
+def targets(migration: Migration, event: EventName, hooks: Sequence[Webhook] = ()) -> Notifications:
+    """Who is told of an event: those of the Migration, if it asks for it, and the webhooks of the namespace that do."""
+    own = migration.spec.notifications
+    asked = own if own and event in own.on_events else Notifications()
+    more = [WebhookTarget(secret_ref=h.spec.secret_ref) for h in hooks if event in h.spec.on_events]
+    return asked.model_copy(update={"webhooks": tuple(dict.fromkeys((*asked.webhooks, *more)))})
 
 
 def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:

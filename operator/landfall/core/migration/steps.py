@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from landfall.api.migration import Step
+from landfall.api.progress import Step
 from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Decision
 

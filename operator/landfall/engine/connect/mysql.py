@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import ssl
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from landfall.engine.connect.authority import authority_file
 from landfall.engine.connect.faults import from_mysql
-from landfall.engine.errors import EngineError, SpecError, ValueRefusedError
+from landfall.engine.errors import EngineError, SpecError, UnreachableError, ValueRefusedError
 from landfall.engine.options import Endpoint, TlsMode
 
 try:
@@ -30,9 +30,16 @@ _PINNED = (
     " transaction_isolation='REPEATABLE-READ'"
 )
 _ROWS_AT_ONCE = 500
+_NO_TLS = 2026
 _BLOCK = 256 * 1024
 
 Row = tuple[str | None, ...]
+
+
+def _encrypted(connection: Any) -> bool:  # noqa: ANN401  as below
+    """Whether what is sent over it is encrypted."""
+    connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    return bool(connection.store_result().fetch_row()[0][1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,31 +81,39 @@ class MySqlSession:
             "conv": {},
             "connect_timeout": 10,
         }
-        if endpoint.host.startswith("/"):
-            arguments["unix_socket"] = endpoint.host
-        else:
-            arguments |= {"host": endpoint.host, "port": endpoint.port, **self._tls()}
         if endpoint.database:
             arguments["db"] = endpoint.database
+        if endpoint.host.startswith("/"):
+            return self._tried({**arguments, "unix_socket": endpoint.host})
+        arguments |= {"host": endpoint.host, "port": endpoint.port}
+        if endpoint.tls is TlsMode.PREFER:
+            found = self._tried({**arguments, "ssl_mode": "REQUIRED"}, _NO_TLS)
+            return found or self._tried({**arguments, "ssl_mode": "DISABLED"})
+        found = self._tried({**arguments, **self._tls()})
+        if endpoint.tls is TlsMode.REQUIRE and not _encrypted(found):  # the client library asks for TLS and goes on without
+            found.close()
+            message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
+            raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+        return found
+
+    def _tried(self, arguments: dict[str, Any], passed_over: int = 0) -> Any:  # noqa: ANN401  as above
+        """A connection; None where it fails with the one error that is passed over."""
         try:
             return MySQLdb.connect(**arguments)
         except MySQLdb.Error as error:
+            if passed_over and error.args[:1] == (passed_over,):
+                return None
             raise self._translated(error) from error
 
     def _tls(self) -> dict[str, Any]:
         mode = self._endpoint.tls
         if mode is TlsMode.DISABLE:
             return {"ssl_mode": "DISABLED"}
-        if mode is TlsMode.PREFER:
-            return {"ssl_mode": "PREFERRED"}
         if mode is TlsMode.REQUIRE:
             return {"ssl_mode": "REQUIRED"}
-        store = self._endpoint.ca
-        if not store:
-            return {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": ssl.get_default_verify_paths().cafile or ""}}
-        with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
-            file.write(store)
-        return {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": file.name}}
+        ca = self._endpoint.ca
+        trusted = authority_file(ca) if ca else ssl.get_default_verify_paths().cafile or ""
+        return {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": trusted}}
 
     def _translated(self, error: Exception) -> EngineError:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0

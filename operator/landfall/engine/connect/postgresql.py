@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
+from landfall.engine.connect.authority import authority_file
 from landfall.engine.connect.faults import from_postgresql
 from landfall.engine.errors import EngineError, UnreachableError
 from landfall.engine.options import Endpoint, TlsMode
@@ -116,9 +116,7 @@ def _arguments(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.password:
         arguments["password"] = endpoint.password
     if endpoint.ca:
-        with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
-            file.write(endpoint.ca)
-        arguments["sslrootcert"] = file.name
+        arguments["sslrootcert"] = authority_file(endpoint.ca)
     elif endpoint.tls is TlsMode.VERIFY_FULL:
         arguments["sslrootcert"] = "system"
     return arguments

@@ -34,7 +34,10 @@ _DELTA_ROUNDS = 3
 class Finale:
     """Freeze, compare, delta, compare, keys, cutover: all while writers are locked out."""
 
-    def __init__(self, work: Work, check_source: Callable[[Work], None]) -> None:
+    def __init__(
+        self, work: Work, check_source: Callable[[Work], None], handed_over: Callable[[Outcome, Callable[[], None]], None] | None
+    ) -> None:
+        self._handed_over = handed_over
         self._check_source = check_source
         self._work = work
         self._outcome = Outcome(work.lease.key, tables=sum(1 for t in work.plan.tables if t.moved))
@@ -69,12 +72,14 @@ class Finale:
             self._check_hours()
             self._cut_over()
             self._outcome.frozen_seconds = round(time.monotonic() - began, 3)
+            if self._handed_over and self._freeze:
+                self._handed_over(self._outcome, self._still_frozen)
         return self._outcome
 
     def _check_hours(self) -> None:
         if not self._work.dials.may_cut_over() and not self._work.options.rehearsal:
-            message = "everything is copied, and the hour of the cutover has not come"
-            raise CutoverHeldError(message, advice="It goes on in its maintenance window.")
+            message = "everything is copied, and the cutover waits"
+            raise CutoverHeldError(message, advice="It goes on when its hour has come, and its app is built.")
 
     @contextlib.contextmanager
     def _frozen(self) -> Iterator[None]:

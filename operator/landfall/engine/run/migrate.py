@@ -36,7 +36,11 @@ _HELP_SECONDS = 0.5
 
 
 class Migration:
-    """One migration on its way. `report` is called from several threads."""
+    """One migration on its way. `report` is called from several threads.
+
+    `handed_over` is called after a cutover, while writers are still locked out, with the outcome and something that raises where they
+    are no more: they stay so until it returns.
+    """
 
     def __init__(self, source: Endpoint, target: Endpoint, options: Options, report: Callable[[Event], None]) -> None:
         self.source = source
@@ -45,6 +49,7 @@ class Migration:
         self.key = run_key(source, target, options)
         self.stop = Stop()
         self.dials = Dials(options)
+        self.handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
         self._told = report
         self._recovered = 0
         self._control = Control(target, "target")
@@ -183,7 +188,7 @@ class Migration:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
         self._report(Event("state", text=State.COMPARING.value))
-        return Finale(work, self._check_source).run()
+        return Finale(work, self._check_source, self.handed_over).run()
 
     def _check_source(self, work: Work) -> None:
         changed = changed_objects(work.plan, read_catalog(self.source, self.options), self.options)

@@ -85,7 +85,7 @@ class _Pace:
 
 @dataclass(slots=True)
 class _Rate:
-    """An amount per second over the last seconds."""
+    """An amount per second over the last seconds of a step; what took less than one second is told as if it had taken one."""
 
     seen: deque[tuple[float, int, int]] = field(default_factory=deque)
 
@@ -96,7 +96,7 @@ class _Rate:
 
     def of(self, now: float, since: float) -> tuple[float, float]:
         recent = [s for s in self.seen if s[0] >= now - _RATE_SECONDS]
-        spent = max(min(now - since, _RATE_SECONDS), 0.001)
+        spent = max(min(now - since, _RATE_SECONDS), 1.0)
         return sum(s[1] for s in recent) / spent, sum(s[2] for s in recent) / spent
 
 
@@ -139,6 +139,7 @@ class Tally:
             self._paces[self._state].ended = now
         self._state = state
         self._steps_done = 0
+        self._rate = _Rate()
         if state in _STEPS:
             self._paces[state] = _Pace(now, self._fraction(state))
 

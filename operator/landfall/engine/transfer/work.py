@@ -104,6 +104,7 @@ class Dials:
         self.batch_rows = options.batch_rows
         self.rows_per_second = options.rows_per_second
         self.bytes_per_second = options.bytes_per_second
+        self.hold = False
         self.may_cut_over: Callable[[], bool] = lambda: True
 
 

@@ -1,0 +1,144 @@
+"""`landfall keys`: API keys for the gateway, as manifests to apply or to commit. The key itself is shown once, and is in none of them."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.table import Table
+
+from landfall.api.apikey import LABEL, Key, hashed, read, secret_name
+from landfall.cli.overview import age, today
+from landfall.cli.reach import Reach, RefusedError, console, reaching
+
+app = typer.Typer(no_args_is_help=True, help="API keys of the gateway.")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_RBAC = "rbac.authorization.k8s.io"
+_DAYS = re.compile(r"(\d+)d")
+Object = dict[str, Any]
+GatewayNamespace = Annotated[str, typer.Option("--gateway-namespace", help="Where Landfall is installed.")]
+
+
+@app.command()
+def create(
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The namespace whose apps and databases it opens, and no other's.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="Whom it is for; names the service account that its holder acts as.")],
+    role: Annotated[str, typer.Option("--role", help="viewer, which looks, or editor, which changes.")] = "viewer",
+    expires: Annotated[str, typer.Option("--expires", help="For how long, as 90d. Default: a year.")] = "365d",
+    gateway_namespace: GatewayNamespace = "landfall-system",
+    release: Annotated[str, typer.Option("--release", help="Name of the Helm release.")] = "landfall",
+    *,
+    namespaced: Annotated[
+        bool, typer.Option("--namespaced", help="The chart was given watchNamespaces: its roles are the namespace's own.")
+    ] = False,
+) -> None:
+    """Make a key. The key goes to standard error, once; the manifests that make it valid to standard output.
+
+    landfall keys create -n shop --name ci --role editor | kubectl apply -f -
+    """
+    days = _DAYS.fullmatch(expires)
+    if role not in {"viewer", "editor"} or not days:
+        typer.echo(f"--role is viewer or editor, --expires is like 90d; not {role!r} and {expires!r}", err=True)
+        raise typer.Exit(2)
+    identifier, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)
+    until = (datetime.now(UTC) + timedelta(days=int(days[1]))).isoformat(timespec="seconds")  # noqa: TID251  a terminal's clock
+    held = {"digest": hashed(secret), "namespace": namespace, "serviceAccount": name, "role": role, "expires": until}
+    reference = {"apiGroup": _RBAC, "kind": "Role" if namespaced else "ClusterRole", "name": f"{release}-{role}"}
+    gateway = {"kind": "ServiceAccount", "name": f"{release}-gateway", "namespace": gateway_namespace}
+    documents = [
+        _secret(identifier, gateway_namespace, held),
+        *_identity(namespace, name, f"landfall-{role}-{name}", reference, gateway),
+    ]
+    sys.stdout.write(yaml.safe_dump_all(documents, sort_keys=False))
+    typer.echo(
+        f"the key, shown this once: lf_{identifier}_{secret}\nit is valid until {until}, or until the Secret {secret_name(identifier)} is deleted",
+        err=True,
+    )
+
+
+@app.command("list")
+@reaching
+async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-system") -> None:
+    """List keys: whose they are, of which namespace, what they may do, and until when. The keys themselves are kept nowhere.
+
+    All of them; with -n those that open one namespace.
+    """
+    now = today()
+    grid = Table(box=None, pad_edge=False)
+    for title in ("ID", "NAMESPACE", "NAME", "ROLE", "EXPIRES", "AGE"):
+        grid.add_column(title)
+    for identifier, raw, key in await _keys(reach, gateway_namespace):
+        if reach.said and key.namespace != reach.namespace:
+            continue
+        until = key.expires.isoformat(timespec="minutes") if key.expires else "never"
+        over = " [red](over)[/]" if key.expires and key.expires <= now else ""
+        cells = (identifier, key.namespace, key.account, key.role, until + over)
+        grid.add_row(*cells, age(raw["metadata"]["creationTimestamp"], now))
+    console().print(grid)
+
+
+@app.command()
+@reaching
+async def revoke(
+    reach: Reach,
+    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which: `landfall keys list`, or the middle part of lf_ID_….")],
+    gateway_namespace: GatewayNamespace = "landfall-system",
+) -> None:
+    """Revoke a key: it is closed within ten seconds. Its service account and roles stay, for other keys may have them."""
+    raw = await reach.kube.get("Secret", gateway_namespace, secret_name(identifier))
+    if raw is None or LABEL not in raw["metadata"].get("labels", {}):
+        message = f"there is no key {identifier!r} in {gateway_namespace}"
+        raise RefusedError(message)
+    await reach.kube.delete("Secret", gateway_namespace, raw["metadata"]["name"], raw["metadata"]["uid"])
+    console().print(f"{identifier}: revoked; the gateway closes it within ten seconds")
+
+
+async def _keys(reach: Reach, gateway_namespace: str) -> list[tuple[str, Object, Key]]:
+    found = []
+    for raw in await reach.kube.listed("Secret", gateway_namespace, LABEL):
+        identifier = raw["metadata"]["labels"][LABEL]
+        key = read(identifier, raw)
+        if key:
+            found.append((identifier, raw, key))
+    return sorted(found, key=lambda one: (one[2].namespace, one[2].account, one[0]))
+
+
+def _secret(identifier: str, namespace: str, held: dict[str, str]) -> Object:
+    metadata = {"name": secret_name(identifier), "namespace": namespace, "labels": {LABEL: identifier}}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "immutable": True, "stringData": held}
+
+
+def _identity(namespace: str, name: str, binding: str, role: Object, gateway: Object) -> list[Object]:
+    """Who the holder is there, what that may do, and that the gateway may act as exactly that."""
+    subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+
+    def bound(what: str, reference: Object, whom: Object) -> Object:
+        metadata = {"name": what, "namespace": namespace}
+        return {
+            "apiVersion": f"{_RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": reference,
+            "subjects": [whom],
+        }
+
+    acts = f"landfall-acts-as-{name}"
+    rule = {"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": [name], "verbs": ["impersonate"]}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": name, "namespace": namespace},
+            "automountServiceAccountToken": False,
+        },
+        bound(binding, role, subject),
+        {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": {"name": acts, "namespace": namespace}, "rules": [rule]},
+        bound(acts, {"apiGroup": _RBAC, "kind": "Role", "name": acts}, gateway),
+    ]

@@ -1,1 +1,0 @@
-"""How a Connection is decided on."""

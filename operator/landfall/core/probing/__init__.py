@@ -1,0 +1,1 @@
+"""How what is asked whether it is there is decided on."""

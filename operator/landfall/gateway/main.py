@@ -1,0 +1,73 @@
+"""`landfall gateway`: the door for HTTP as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from datetime import UTC, datetime
+
+import uvicorn
+import uvloop
+
+from landfall.gateway.cache import Cache
+from landfall.gateway.caller import Callers
+from landfall.gateway.journal import Reader, Shared
+from landfall.gateway.limits import USUAL, Rate, Rates
+from landfall.gateway.server import application
+from landfall.kit.logs import log_as_json
+from landfall.kube.client import Kube
+
+_LOG = logging.getLogger("landfall")
+_GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard
+
+
+def main() -> int:
+    """Serve until it is told to end."""
+    log_as_json()
+    uvloop.run(
+        _run(os.environ["LANDFALL_NAMESPACE"], os.environ["LANDFALL_INTAKE_URL"], int(os.environ.get("LANDFALL_LISTEN", "8000")))
+    )
+    return 0
+
+
+def _rates(text: str) -> Rates:
+    """Those of the chart's `gateway.limits`."""
+    told = json.loads(text)
+    return Rates(*(Rate(float(told[who]["perSecond"]), int(told[who]["burst"])) for who in ("key", "address")))
+
+
+async def _run(namespace: str, intake: str, port: int) -> None:
+    kube, reader = await Kube.connect(), Reader(intake)
+    limits = os.environ.get("LANDFALL_LIMITS", "")
+    cache = Cache(kube)
+    watching = asyncio.create_task(cache.run())
+    watching.add_done_callback(_ended)
+    served = application(Callers(kube, namespace, _now, _rates(limits) if limits else USUAL, cache=cache), Shared(reader), reader)
+    settings = uvicorn.Config(
+        served,
+        host="0.0.0.0",  # noqa: S104  reached through a Service
+        port=port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    try:
+        await uvicorn.Server(settings).serve()
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await reader.close()
+        await kube.close()
+
+
+def _ended(watching: asyncio.Task[None]) -> None:
+    """A fault of the watch is told; the gateway goes on, and asks the API server each time."""
+    if not watching.cancelled() and watching.exception():
+        _LOG.error("nothing is watched any more", exc_info=watching.exception())
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)  # noqa: TID251  the gateway's clock, for keys that expire

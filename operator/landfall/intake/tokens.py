@@ -1,0 +1,97 @@
+"""Whose token it is that came with a request: service accounts' own, bound to our audience."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp import web
+
+from landfall.kube.client import Object
+from landfall.kube.errors import KubeError
+from landfall.manifests.parts import AUDIENCE
+
+POD = "authentication.kubernetes.io/pod-name"
+POD_UID = "authentication.kubernetes.io/pod-uid"
+_BELIEVED_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A service account, as `system:serviceaccount:NAMESPACE:NAME`; and what its token is bound to."""
+
+    user: str
+    bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Judge(Protocol):
+    """Who tells what a token is worth."""
+
+    async def holder(self, token: str) -> Holder | None:
+        """Whose it is; None where it is none, or for somebody else. Raises KubeError where that cannot be told."""
+
+
+class Creates(Protocol):
+    """What a review needs of the API server."""
+
+    async def create(self, kind: str, body: Object) -> Object:
+        """Create it. Raises KubeError."""
+
+
+class Reviews:
+    """The API server, by TokenReview, which takes a role in the cluster."""
+
+    def __init__(self, kube: Creates) -> None:
+        self._kube = kube
+
+    async def holder(self, token: str) -> Holder | None:
+        """Whose it is. Raises KubeError."""
+        spec = {"token": token, "audiences": [AUDIENCE]}
+        review = await self._kube.create(
+            "TokenReview", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
+        )
+        status = review.get("status", {})
+        if not status.get("authenticated") or AUDIENCE not in status.get("audiences", []):
+            return None
+        user = status.get("user", {})
+        return Holder(str(user.get("username", "")), user.get("extra", {}))
+
+
+class Gateway:
+    """The gateway's service account, as namespace/name; nobody where there is none. A token of its own is believed for ten seconds, for it asks several times in each."""
+
+    def __init__(self, judge: Judge, account: str, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._judge = judge
+        self._ticks = ticks
+        self._believed = ("", 0.0)
+        namespace, _, name = account.partition("/")
+        self._user = f"system:serviceaccount:{namespace}:{name}" if name else ""
+
+    async def refused(self, request: web.Request) -> web.Response | None:
+        """What is said to anybody else."""
+        told, moment = request.headers.get("Authorization", ""), self._ticks()
+        token, until = self._believed
+        if moment < until and hmac.compare_digest(told.encode(), token.encode()):
+            return None
+        try:
+            sender = await holder(self._judge, request)
+        except KubeError:
+            return refused(503, "the token cannot be checked now")
+        if sender is None or not self._user or sender.user != self._user:
+            return refused(401, "this token is not the gateway's")
+        self._believed = (told, moment + _BELIEVED_SECONDS)
+        return None
+
+
+def refused(status: int, message: str) -> web.Response:
+    """An answer that is none."""
+    return web.json_response({"error": message}, status=status)
+
+
+async def holder(judge: Judge, request: web.Request) -> Holder | None:
+    """Who sent a request. Raises KubeError where that cannot be told."""
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+    return await judge.holder(token) if token else None

@@ -1,0 +1,99 @@
+"""Archives that people upload: through the gateway into the registry, whose credentials stay in the namespace that they are for. Nothing is kept on the way."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator
+
+import aiohttp
+from aiohttp import web
+
+from landfall.builds.errors import BuildError
+from landfall.builds.registry import Reference, Registry, credentials
+from landfall.intake.tokens import Gateway, refused
+from landfall.kube.client import Kube
+from landfall.kube.errors import KubeError
+from landfall.reconcile.builders import BuildSettings
+
+LARGEST = 512 * 1024 * 1024
+_PIECE = 1 << 20
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+
+class Uploads:
+    """Takes one archive at a time of each caller: whoever sends, waits."""
+
+    def __init__(self, kube: Kube, gateway: Gateway, builds: BuildSettings) -> None:
+        self._kube = kube
+        self._gateway = gateway
+        self._builds = builds
+
+    def add_to(self, application: web.Application) -> None:
+        """Its path."""
+        application.router.add_post("/v1/uploads", self._upload)
+
+    async def _upload(self, request: web.Request) -> web.Response:
+        namespace, digest, size = request.query.get("namespace", ""), request.query.get("digest", ""), request.content_length
+        wrong = await self._gateway.refused(request) or self._wrong(namespace, digest, size)
+        if wrong:
+            return wrong
+        sent = _Hashed(request)
+        try:
+            await self._put(namespace, digest, sent, size or 0)
+        except BuildError as error:
+            if sent.over and sent.digest != digest:
+                return refused(409, f"what came is {sent.digest}, and not {digest}")
+            return refused(503, f"{error.message}. {error.advice}")
+        except KubeError:
+            return refused(503, "the registry's credentials cannot be read now")
+        return web.json_response({"artifact": digest, "size": size}, status=201)
+
+    def _wrong(self, namespace: str, digest: str, size: int | None) -> web.Response | None:
+        if not self._builds.registry:
+            return refused(409, "nothing is built in this cluster: the chart's builds.registry is not set")
+        if not _NAMESPACE.fullmatch(namespace) or not _DIGEST.fullmatch(digest):
+            return refused(400, "a namespace and a digest are needed")
+        if size is None:
+            return refused(411, "say how long it is: Content-Length")
+        return refused(413, f"it is larger than {LARGEST} octets") if size > LARGEST else None
+
+    async def _put(self, namespace: str, digest: str, sent: _Hashed, size: int) -> None:
+        where = Reference.of(f"{self._builds.registry}/{namespace}/uploads")
+        identity = await self._identity(namespace, where.host)
+        async with aiohttp.ClientSession() as session:
+            registry = Registry(session, where.host, insecure=self._builds.insecure, identity=identity)
+            if not await registry.put_blob(where.repository, digest, sent.pieces(), size):
+                async for _ in sent.pieces():  # it is there; what comes all the same is heard to its end
+                    pass
+
+    async def _identity(self, namespace: str, host: str) -> tuple[str, str] | None:
+        if not self._builds.secret:
+            return None
+        held = await self._kube.get("Secret", namespace, self._builds.secret)
+        text = (held or {}).get("data", {}).get(".dockerconfigjson", "")
+        return credentials(json.loads(base64.b64decode(text)), host) if text else None
+
+
+class _Hashed:
+    """A body as it comes, and what it is."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._found = hashlib.sha256()
+        self.over = False
+
+    @property
+    def digest(self) -> str:
+        """Of what has come so far."""
+        return f"sha256:{self._found.hexdigest()}"
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """To its end."""
+        async for piece in self._request.content.iter_chunked(_PIECE):
+            self._found.update(piece)
+            yield piece
+        self.over = True

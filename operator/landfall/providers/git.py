@@ -1,0 +1,167 @@
+"""Git over HTTP, for hosts other than GitHub: which commit a branch is at, and the files of one commit. By dulwich, git's protocol in Python.
+
+Nothing of this machine's own git configuration is heeded, and of a repository only one commit is ever fetched, without its history.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import tarfile
+import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from dulwich.client import HTTPUnauthorized, Urllib3HttpGitClient, default_urllib3_manager
+from dulwich.config import ConfigDict
+from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.object_store import iter_tree_contents
+from dulwich.objects import Blob, Commit, ObjectID
+from dulwich.refs import Ref
+from dulwich.repo import Repo
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError
+
+from landfall.kit import addresses
+from landfall.providers.errors import ProviderError
+from landfall.providers.outside import outside
+
+_TIMEOUT_SECONDS = 15.0
+_NOBODY = "oauth2"
+_FORBIDDEN = re.compile(r"http resp 403 ")  # dulwich tells a status in words alone, with an address that may have such digits too
+_MESSAGE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A repository by its address, and what opens it. Hosts that heed the token alone take any name."""
+
+    url: str
+    token: str = ""
+    username: str = ""
+
+    @property
+    def host(self) -> str:
+        """Its host."""
+        return urlsplit(self.url).hostname or self.url
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What was fetched: the first line of the commit's message, and what was passed over."""
+
+    message: str
+    submodules: tuple[str, ...] = ()
+
+
+def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tuple[str, str]:
+    """The commit that a branch is at, and the branch; without one, the repository's default. Blocks. Raises ProviderError.
+
+    A host inside the network is asked only if it is named in `inside`: whoever writes a source must not ask in our name what only we can reach.
+    """
+    client, path = _client(remote)
+    try:
+        outside(remote.host, inside, "SourceRefused")
+        found = client.get_refs(path)
+    except (HTTPUnauthorized, NotGitRepository, GitProtocolError, HTTPError, OSError) as error:
+        raise _told(remote, error) from error
+    default = (found.symrefs or {}).get(Ref(b"HEAD"), Ref(b"")).decode().removeprefix("refs/heads/")
+    name = branch or default
+    sha = found.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
+    if not sha:
+        message = f"{remote.url} has no branch {name!r}." if name else f"{remote.url} has no commit yet."
+        raise ProviderError("SourceMissing", f"{message} Correct source.git.branch.", stands=True)
+    return sha.decode(), name
+
+
+def packed(remote: Remote, commit: str, file: Path) -> Fetched:
+    """Fetch one commit and write its files into a tar. Blocks. Raises ProviderError."""
+    client, path = _client(remote)
+    wanted = ObjectID(commit.encode())
+
+    def wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
+        del refs, depth
+        return [wanted]
+
+    with tempfile.TemporaryDirectory(prefix="git-", dir=file.parent) as folder, Repo.init_bare(folder) as repository:
+        try:
+            client.fetch(path, repository, determine_wants=wants, depth=1)
+            found = repository[wanted]
+        except KeyError as error:
+            raise _absent(remote, commit) from error
+        except GitProtocolError as error:
+            if "not our ref" in str(error) or "unadvertised" in str(error):
+                raise _absent(remote, commit) from error
+            raise _told(remote, error) from error
+        except (HTTPUnauthorized, NotGitRepository, HTTPError, OSError) as error:
+            raise _told(remote, error) from error
+        if not isinstance(found, Commit):
+            raise _absent(remote, commit)
+        submodules = _written(repository, found.tree, file)
+        lines: Sequence[str] = found.message.decode("utf-8", "replace").strip().splitlines()
+        return Fetched(lines[0][:_MESSAGE] if lines else "", tuple(submodules))
+
+
+def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
+    try:
+        addresses.split(remote.url)
+    except addresses.AddressError as error:
+        raise ProviderError("SourceMissing", f"source.git.url: {error}. Correct it.", stands=True) from error
+    parts = urlsplit(remote.url)
+    name = (remote.username or _NOBODY) if remote.token else None
+    base = f"{parts.scheme}://{parts.netloc}"
+    settings = ConfigDict()
+    pool = default_urllib3_manager(settings, base_url=base, timeout=_TIMEOUT_SECONDS)
+    pool.connection_pool_kw["retries"] = Retry(0, redirect=0)  # neither token nor question goes where a host sends them
+    return Urllib3HttpGitClient(
+        base, pool_manager=pool, config=settings, username=name, password=remote.token or None, quiet=True
+    ), parts.path
+
+
+def _written(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
+    """The files of a tree as a tar, which is then unpacked with the same suspicion as any archive; and the submodules in it."""
+    submodules: list[str] = []
+    with tarfile.open(file, "w") as tar:
+        for entry in iter_tree_contents(repository.object_store, tree):
+            name = (entry.path or b"").decode("utf-8", "surrogateescape")
+            mode = entry.mode or 0
+            if not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+                submodules.append(name)
+                continue
+            blob = repository[entry.sha] if entry.sha else None
+            data = blob.data if isinstance(blob, Blob) else b""
+            info = tarfile.TarInfo(name)
+            if stat.S_ISLNK(mode):
+                info.type, info.linkname = tarfile.SYMTYPE, data.decode("utf-8", "surrogateescape")
+                tar.addfile(info)
+            else:
+                info.size, info.mode = len(data), 0o755 if mode & 0o100 else 0o644
+                tar.addfile(info, io.BytesIO(data))
+    return submodules
+
+
+def _absent(remote: Remote, commit: str) -> ProviderError:
+    message = (
+        f"{remote.host} gives no commit {commit} of {urlsplit(remote.url).path}: it is not there, or the host gives only what branches still hold."
+        " Correct source.git.commit, or follow a branch."
+    )
+    return ProviderError("SourceMissing", message, stands=True)
+
+
+def _told(remote: Remote, error: Exception) -> ProviderError:
+    path, cause = urlsplit(remote.url).path, error.__cause__ or error
+    if isinstance(error, HTTPUnauthorized):
+        way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"
+        return ProviderError("SourceRefused", f"{remote.host} refuses to show {path}: {way}.", stands=True)
+    if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ResponseError):
+        message = f"{remote.host} sends elsewhere for {path}: set source.git.url to the address that it sends to, most often one that ends in .git."
+        return ProviderError("SourceMissing", message, stands=True)
+    if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
+        message = f"{remote.host} has no repository at {path}: correct source.git.url, or give a token where it is private."
+        return ProviderError("SourceMissing", message, stands=True)
+    return ProviderError(
+        "SourceUnreachable", f"{remote.host} cannot be asked for {path}: {type(cause).__name__}. It is tried again."
+    )

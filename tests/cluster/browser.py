@@ -1,0 +1,73 @@
+"""A headless Chromium, as Debian has it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.cluster.conftest import PATIENCE
+
+_SECONDS = 20
+
+
+class Browser:
+    """One tab."""
+
+    def __init__(self, driver: Chrome) -> None:
+        self.driver = driver
+
+    def sees(self, text: str) -> None:
+        """Wait for a text on the page."""
+        message = f"the page has no {text!r}"
+        WebDriverWait(self.driver, PATIENCE * _SECONDS).until(lambda _: text in self.text(), message)
+
+    def text(self) -> str:
+        """What is to be read."""
+        return str(self.driver.execute_script("return document.body.innerText"))  # type: ignore[no-untyped-call]
+
+    def found(self, selector: str) -> WebElement:
+        """Wait for an element."""
+        return WebDriverWait(self.driver, PATIENCE * _SECONDS).until(
+            lambda driver: driver.find_element(By.CSS_SELECTOR, selector), f"the page has no {selector}"
+        )
+
+    def press(self, selector: str) -> None:
+        """Wait for a button, and press it."""
+
+        def pressed(_: object) -> bool:
+            with contextlib.suppress(Exception):  # it may be replaced by its successor in between
+                self.driver.find_element(By.CSS_SELECTOR, selector).click()
+                return True
+            return False
+
+        WebDriverWait(self.driver, PATIENCE * _SECONDS).until(pressed, f"the page has no {selector} to press")
+
+    def complaints(self) -> list[str]:
+        """What the console has of errors: of scripts, and of what the page's policy refuses."""
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]  # type: ignore[no-untyped-call]
+
+
+@contextlib.contextmanager
+def browser(width: int = 1200, height: int = 1000) -> Iterator[Browser]:
+    """A browser that ends with the test."""
+    options = ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        f"--window-size={width},{height}",
+        "--no-proxy-server",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=ChromeService("/usr/bin/chromedriver"))
+    try:
+        yield Browser(driver)
+    finally:
+        driver.quit()

@@ -1,0 +1,61 @@
+"""The gateway as somebody with a key reaches it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from http.client import HTTPConnection
+from typing import Any
+
+from tests.cluster import images
+from tests.cluster.conftest import Place
+from tests.cluster.install import NAMESPACE
+
+
+class Door:
+    """The gateway with a key."""
+
+    def __init__(self, place: Place, namespace: str, role: str = "editor", *, release: str = "") -> None:
+        """`release`: of a Landfall that works in this namespace alone; else of the one that works everywhere."""
+        self.namespace = namespace
+        command = [sys.executable, "-m", "landfall", "keys", "create", "-n", namespace, "--name", "ci", "--role", role]
+        command += ["--namespaced", "--release", release, "--gateway-namespace", NAMESPACE] if release else []
+        done = subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            cwd=images.ROOT,
+            env={"PYTHONPATH": str(images.ROOT / "operator")},
+        )
+        place.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
+        self.key = next(word for word in done.stderr.split() if word.startswith("lf_"))
+        place.secrecy.learn(self.key, f"the key of {namespace}")
+        self.host = str(place.get("service", NAMESPACE, f"{release or 'landfall'}-gateway")["spec"]["clusterIP"])
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        """Status and document; octets go as an archive."""
+        connection = HTTPConnection(self.host, 80, timeout=90)
+        kind = "application/zip" if isinstance(body, bytes) else "application/json"
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
+        connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), headers)
+        answer = connection.getresponse()
+        told = json.loads(answer.read())
+        connection.close()
+        return answer.status, told
+
+    def followed(self, path: str, last: str = "") -> list[tuple[str, str, Any]]:
+        """Server-sent events to the stream's end, each with its identifier, its kind and its document."""
+        connection = HTTPConnection(self.host, 80, timeout=60)
+        headers = {"Authorization": f"Bearer {self.key}", "Accept": "text/event-stream", "Last-Event-ID": last}
+        connection.request("GET", path, headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        found = []
+        for block in answer.read().decode().split("\n\n"):
+            parts = dict(line.partition(": ")[::2] for line in block.splitlines() if not line.startswith(":"))
+            if parts:
+                found.append((parts.get("id", ""), parts["event"], json.loads(parts["data"])))
+        connection.close()
+        return found

@@ -1,0 +1,99 @@
+"""The door for HTTP on a real cluster: the contract's requests with a key that `landfall keys` made, and a neighbour's key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import images
+from tests.cluster.conftest import App, Place
+from tests.cluster.door import Door
+from tests.cluster.terminal import Terminal
+from tests.cluster.test_apps import applied, pushed, sources
+
+_EXAMPLE = "app-node-express"
+
+
+@pytest.fixture(scope="module")
+def app(place: Place) -> Iterator[App]:
+    """An app that is live."""
+    name = place.namespace("door")
+    pushed(place, _EXAMPLE)
+    made = applied(place, name, _EXAMPLE, observeSeconds=1, drainSeconds=1)
+    made.until_live("greetings-1")
+    yield made
+    place.apps_end()
+
+
+def test_a_deploy_and_the_way_back_over_http(app: App) -> None:
+    place, door = app.place, Door(app.place, app.namespace)
+    status, told = door.ask("GET", "/v1/deployments?project_id=proj_greetings")
+    assert status == 200, told
+    first = told["data"][0]
+    assert (first["id"], first["status"], first["commit_message"], first["branch"]) == (
+        "dep_greetings-1",
+        "live",
+        "feat: first",
+        "main",
+    )
+    assert first["live_at"] >= first["created_at"]
+    assert told["pagination"] == {"has_more": False, "next_cursor": None}
+
+    body = {"project_id": "proj_greetings", "env_vars": {"GREETING": "the lighthouse"}}
+    status, told = door.ask("POST", "/v1/deployments", body)
+    assert (status, told["data"]["status"]) == (202, "queued"), told
+    second = told["data"]["id"]
+    place.wait("it is live", lambda: door.ask("GET", f"/v1/deployments/{second}")[1].get("data", {}).get("status") == "live", 60)
+    app.serves("the lighthouse")
+    assert "the lighthouse" not in json.dumps(place.get("appdeployment", app.namespace, app.name))
+
+    status, told = door.ask("POST", "/v1/deployments/dep_greetings-1/rollback")
+    assert (status, told["data"]["rolled_back_from"], told["data"]["rolled_back_to"]) == (202, second, "dep_greetings-1"), told
+    third = told["data"]["id"]
+    place.wait("it is back", lambda: door.ask("GET", f"/v1/deployments/{third}")[1].get("data", {}).get("status") == "live", 60)
+    app.serves("the harbour")
+    assert door.ask("GET", f"/v1/deployments/{third}")[1]["data"]["rolled_back_to"] == "dep_greetings-1"
+    assert door.ask("GET", f"/v1/deployments/{second}")[1]["data"]["status"] == "rolled_back"
+
+    status, told = door.ask("GET", "/v1/deployments/dep_greetings-1/logs")
+    lines = told["data"]["logs"]
+    assert status == 200
+    assert any("node-express" in line["message"] for line in lines)
+    assert (lines[-1]["level"], lines[-1]["message"][:4]) == ("success", "live")
+
+    server = sources(images.ROOT / "examples" / _EXAMPLE / "app")["server.js"]
+    newest = pushed(place, _EXAMPLE, "feat: second", server_js=server.replace("version 1", "version 2"))
+    status, told = door.ask("POST", "/v1/deployments", {"project_id": "proj_greetings"})
+    assert status == 202, told
+    place.wait("the newest is live", lambda: app.status.get("commit") == newest, 60)
+    app.serves("version 2")
+    assert "rollbackTo" not in place.get("appdeployment", app.namespace, app.name)["spec"], (
+        "what this door said before and says no more, goes"
+    )
+
+
+def test_a_neighbour_sees_and_changes_nothing(app: App) -> None:
+    door = Door(app.place, app.place.namespace("neighbour"))
+    assert door.ask("GET", "/v1/deployments") == (200, {"data": [], "pagination": {"has_more": False, "next_cursor": None}})
+    for method, path, body in (
+        ("GET", "/v1/deployments/dep_greetings-1", None),
+        ("GET", "/v1/deployments/dep_greetings-1/logs", None),
+        ("POST", "/v1/deployments/dep_greetings-1/rollback", None),
+        ("POST", "/v1/deployments", {"project_id": "proj_greetings"}),
+        ("GET", "/v1/deployments?project_id=proj_greetings", None),
+    ):
+        status, told = door.ask(method, path, body)
+        assert status == 404 or told["data"] == [], (method, path, told)
+
+
+def test_a_key_is_what_its_account_may_do(app: App) -> None:
+    place, door = app.place, Door(app.place, app.namespace)
+    place.cluster.kubectl("delete", "rolebinding", "-n", app.namespace, "landfall-editor-ci")
+    status, told = door.ask("GET", "/v1/deployments")
+    assert (status, told["error"]["code"]) == (403, "forbidden")
+    terminal, held = Terminal(place, app.namespace), door.key.split("_")[1]
+    assert held in terminal.says("keys", "list")
+    terminal.says("keys", "revoke", held)
+    place.wait("a key that is revoked is closed", lambda: door.ask("GET", "/v1/deployments")[0] == 401, 15)

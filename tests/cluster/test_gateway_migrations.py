@@ -1,0 +1,241 @@
+"""Migrations over HTTP on a real cluster: from the plan to the way back, beside kubectl and a GitOps manager, and a neighbour's key."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from typing import Any
+
+import pytest
+
+from tests.cluster import moody
+from tests.cluster.authority import ADDRESS
+from tests.cluster.conftest import PASSWORD, App, Place
+from tests.cluster.door import Door
+
+pytestmark = pytest.mark.usefixtures("apps_end")
+
+_ROWS = 200_000
+_BODY = {
+    "name": "Q1 Database Modernization",
+    "description": "the shop, into PostgreSQL",
+    "source": {"connection_id": "conn_old", "exclude_tables": ["audit_*"]},
+    "target": {"connection_id": "conn_new", "schema": "public"},
+    "options": {"mode": "full", "parallelism": 2, "batch_size": 10000, "auto_approve_above": 0.95},
+}
+
+
+def ends(place: Place, namespace: str, rows: int = _ROWS) -> None:
+    """Both databases, with their Connections."""
+    place.databases(namespace, rows)
+    place.apply(*place.move(namespace, namespace)[:-1])
+
+
+def until(place: Place, door: Door, identifier: str, status: str, seconds: float = 90) -> dict[str, Any]:
+    """Wait for a status; the migration."""
+    path = f"/v1/migrations/{identifier}"
+
+    def there() -> bool:
+        told = door.ask("GET", path)[1]
+        return (told.get("data") or told).get("status") == status
+
+    place.wait(f"{identifier} is {status}", there, seconds)
+    told = door.ask("GET", path)[1]
+    return dict(told.get("data") or told)
+
+
+def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
+    name = place.namespace("door-moves")
+    ends(place, name)
+    door = Door(place, name)
+    status, made = door.ask("POST", "/v1/migrations", _BODY)
+    assert status == 201, made
+    identifier = made["id"]
+    path = f"/v1/migrations/{identifier}"
+    assert (made["status"], made["source"]["connection_name"]) == ("pending", "old")
+    assert door.ask("POST", f"{path}/start")[1]["error"]["code"] == "plan_not_ready"
+
+    found = until(place, door, identifier, "plan_ready")
+    assert (found["plan"]["status"], found["source"]["tables_count"], found["created_by"]) == (
+        "ready",
+        2,
+        f"system:serviceaccount:{name}:ci",
+    )
+    assert place.rows(name) == -1, "nothing moves before somebody starts it"
+    status, plan = door.ask("GET", f"{path}/plan")
+    assert status == 200, plan
+    assert plan["summary"]["estimated_records"] == _ROWS + 100
+    assert {m["source"]["table"] for m in plan["mappings"]} == {"customer", "item"}
+    mapping = next(m["id"] for m in plan["mappings"] if m["source"]["column"] == "note")
+    override = {"approved": True, "override_transformation": "upper(note)", "comment": "shouted"}
+    status, told = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", override)
+    assert (status, told["transformation"]) == (202, "upper(note)"), told
+    place.wait(
+        "the plan heeds it", lambda: "upper(note)" in json.dumps(door.ask("GET", f"{path}/plan")[1].get("mappings", [])), 60
+    )
+
+    status, told = door.ask("POST", f"{path}/start")
+    assert (status, told["status"]) == (202, "running"), told
+    events = door.followed(f"{path}/logs?follow=true")
+    assert {kind for _, kind, _ in events} == {"log", "progress"}
+    numbered = [int(at) for at, kind, _ in events if kind == "log"]
+    assert numbered == sorted(set(numbered))
+    half = str(numbered[len(numbered) // 2])
+    again = [int(at) for at, kind, _ in door.followed(f"{path}/logs?follow=true", half) if kind == "log"]
+    assert again == [number for number in numbered if number > int(half)]
+    done = until(place, door, identifier, "completed")
+    assert [p["status"] for p in done["progress"]["phases"]] == ["completed"] * 5
+    assert (done["metrics"]["records_processed"], done["verdict"]) == (_ROWS + 100, "equal")
+    with place.pg.connect(name) as target:
+        assert target.execute(b"SELECT count(*) FROM item WHERE note <> upper(note)").fetchone() == (0,)
+    status, numbers = door.ask("GET", f"{path}/metrics")
+    assert status == 200
+    assert {(t["table"].rpartition(".")[2], t["records_processed"]) for t in numbers["by_table"]} == {
+        ("item", _ROWS),
+        ("customer", 100),
+    }
+    lines = door.ask("GET", f"{path}/logs?phase=planning&limit=500")[1]["data"]["logs"]
+    assert lines
+    assert {line["phase"] for line in lines} == {"planning"}
+
+    assert door.ask("POST", f"{path}/cancel")[1]["error"]["code"] == "invalid_state"
+    _back_though_rows_were_written(place, door, name, identifier)
+
+
+def _back_though_rows_were_written(place: Place, door: Door, name: str, identifier: str) -> None:
+    path = f"/v1/migrations/{identifier}"
+    with place.pg.connect(name) as target:
+        target.execute(b"DELETE FROM item WHERE id = 1")
+    assert door.ask("POST", f"{path}/rollback")[0] == 202
+    assert until(place, door, identifier, "failed")["error"]["code"] == "WrittenSinceCutover"
+    status, told = door.ask("POST", f"{path}/rollback")
+    assert (status, told["error"]["code"]) == (409, "rollback_failed"), told
+    assert door.ask("POST", f"{path}/rollback", {"discard_writes": True})[0] == 202
+    until(place, door, identifier, "rolled_back")
+    assert place.rows(name) == -1
+    status, told = door.ask("DELETE", f"{path}?keep_logs=false")
+    assert (status, told["deleted"], told["logs_retained"]) == (200, True, False), told
+    place.wait("it is gone", lambda: door.ask("GET", path)[0] == 404, 60)
+    assert door.ask("GET", "/v1/migrations")[1]["pagination"]["total"] == 0
+
+
+def test_pause_resume_and_cancel_beside_a_manager_that_has_a_say(place: Place) -> None:
+    name = place.namespace("door-holds")
+    ends(place, name, 2_000_000)
+    door = Door(place, name)
+    *_, migration = place.move(name, name, data={"limits": {"rowsPerSecond": 20_000}})
+    place.cluster.kubectl("apply", "--server-side", "--field-manager=people", "-f", "-", stdin=json.dumps(migration))
+    path = "/v1/migrations/mig_shop"
+    until(place, door, "mig_shop", "running")
+    status, told = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
+    assert (status, told["status"]) == (202, "pausing"), told
+    paused = until(place, door, "mig_shop", "paused")
+    assert "Maintenance window ending" in paused["message"]
+    status, told = door.ask("POST", f"{path}/resume")
+    assert status == 202, told
+    until(place, door, "mig_shop", "running")
+    bare = {name: value for name, value in migration.items() if name != "spec"}
+    manager = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-")
+    place.cluster.kubectl(*manager, stdin=json.dumps({**bare, "spec": {"desiredState": "Completed"}}))
+    status, told = door.ask("POST", f"{path}/pause")
+    assert (status, told["error"]["code"]) == (409, "invalid_state"), told
+    assert "argocd-controller" in told["error"]["message"]
+    place.cluster.kubectl(*manager, stdin=json.dumps(bare))
+    status, told = door.ask("POST", f"{path}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
+    assert (status, told["rollback_status"]) == (202, "initiated"), told
+    until(place, door, "mig_shop", "cancelled")
+    assert place.rows(name) == -1
+
+
+def test_an_app_is_brought_live(place: Place) -> None:
+    name = place.namespace("door-app")
+    place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
+    door = Door(place, name)
+    body = {"source": "github", "repo": moody.REPOSITORY, "branch": "main", "env_vars": {"MOOD": "calm"}}
+    status, made = door.ask("POST", "/v1/migrations", body)
+    assert (status, made["data"]["status"]) == (201, "pending"), made
+    identifier, project = made["data"]["id"], made["data"]["project_id"]
+    done = until(place, door, identifier, "complete", 120)
+    assert (done["repo"], done["framework"], done["project_id"]) == (moody.REPOSITORY, "node-express", project)
+    app = App(place, name, project.removeprefix("proj_"))
+    app.serves("mood: calm")
+    told = json.dumps(door.ask("GET", f"/v1/migrations/{identifier}/logs?limit=1000")[1])
+    assert "npm install" in told
+    assert "is live at http" in told
+    assert door.ask("GET", f"/v1/deployments?project_id={project}")[1]["data"][0]["status"] == "live"
+
+
+def test_an_app_from_an_upload(place: Place) -> None:
+    name = place.namespace("door-uploads")
+    door, packed = Door(place, name), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file, text in moody.FILES.items():
+            archive.writestr(f"moody/{file}", text)
+    digest = hashlib.sha256(packed.getvalue()).hexdigest()
+    assert door.ask("POST", f"/v1/uploads?sha256={'0' * 64}", packed.getvalue())[0] == 409
+    status, told = door.ask("POST", f"/v1/uploads?sha256={digest}", packed.getvalue())
+    assert (status, told["data"]["artifact"]) == (201, f"sha256:{digest}"), told
+    viewer = Door(place, name, "viewer")
+    assert viewer.ask("POST", f"/v1/uploads?sha256={digest}", packed.getvalue())[0] == 403
+    status, made = door.ask("POST", "/v1/migrations", {"source": "zip", "artifact": told["data"]["artifact"]})
+    assert status == 201, made
+    until(place, door, made["data"]["id"], "complete", 120)
+    App(place, name, made["data"]["project_id"].removeprefix("proj_")).serves("mood: well")
+
+
+def test_connections_are_made_asked_and_deleted(place: Place) -> None:
+    name = place.namespace("door-connects")
+    place.databases(name, 100)
+    door = Door(place, name)
+    where = {"host": ADDRESS, "database": name, "username": "mover"}
+    old = {"name": "Old shop", "type": "mariadb", "port": place.maria.port, "password": PASSWORD, **where}
+    new = {"name": "New shop", "type": "postgresql", "port": place.pg.port, "password": "another", **where}
+    ids = []
+    for body in (old, new):
+        status, told = door.ask("POST", "/v1/connections", body)
+        assert (status, told["data"]["status"]) == (201, "testing"), told
+        ids.append(told["data"]["id"])
+    path = f"/v1/connections/{ids[0]}"
+    place.wait("it answers", lambda: door.ask("GET", path)[1]["data"]["status"] == "reachable")
+    before = door.ask("GET", path)[1]["data"]
+    status, told = door.ask("POST", f"{path}/test")
+    assert (status, told["data"]["status"], told["data"]["error"]) == (200, "reachable", None), told
+    assert told["data"]["version"] == before["version"]
+    assert told["data"]["tested_at"] > before["tested_at"], "it was asked again, though nothing has changed"
+    status, told = door.ask("POST", f"/v1/connections/{ids[1]}/test?wait=60")
+    assert (status, told["data"]["status"]) == (200, "unreachable"), told
+    assert "password" in told["data"]["error"]["message"]
+    assert "another" not in json.dumps(told)
+    assert [one["id"] for one in door.ask("GET", "/v1/connections?status=unreachable")[1]["data"]] == [ids[1]]
+    assert door.ask("DELETE", f"/v1/connections/{ids[1]}") == (200, {"id": ids[1], "deleted": True})
+    secret = f"{ids[1].removeprefix('conn_')}-credentials"
+    place.wait("its credentials go with it", lambda: not place.get("secret", name, secret))
+    assert place.get("secret", name, f"{ids[0].removeprefix('conn_')}-credentials")
+
+
+def test_a_neighbour_sees_and_changes_nothing(place: Place) -> None:
+    """Tried on every path of the description that names something, but deployments', which have a test of their own."""
+    name = place.namespace("door-mine")
+    ends(place, name, 100)
+    *_, migration = place.move(name, name)
+    hook = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Webhook", "metadata": {"name": "ops", "namespace": name}}
+    place.apply(migration, {**hook, "spec": {"secretRef": {"name": "none"}}})
+    place.until(name, "shop", "Completed")
+    kinds = ("migrations", "connections", "webhooks")
+    before = [place.listed(kind, name) for kind in kinds]
+    door = Door(place, place.namespace("door-theirs"))
+    theirs = {"migration_id": "mig_shop", "mapping_id": "map_1", "connection_id": "conn_old", "webhook_id": "hook_ops"}
+    paths = door.ask("GET", "/openapi.json")[1]["paths"]
+    asked = [(method.upper(), path) for path, methods in paths.items() for method in methods if "{" in path]
+    asked = [(method, path.format(**theirs)) for method, path in asked if "{deployment_id}" not in path]
+    assert len(asked) >= 18
+    for method, which in [*asked, ("GET", "/v1/migrations/mig_shop/logs?follow=true")]:
+        status, told = door.ask(method, which, {"approved": True} if which.endswith("/approve") else None)
+        assert (status, told["error"]["code"]) == (404, f"{which.split('/')[2][:-1]}_not_found"), (method, which, told)
+    assert [door.ask("GET", f"/v1/{kind}")[1]["data"] for kind in kinds] == [[], [], []]
+    status, told = door.ask("POST", "/v1/migrations", _BODY)
+    assert (status, told["error"]["code"]) == (404, "connection_not_found"), "not even that it is there elsewhere"
+    after = [place.listed(kind, name) for kind in kinds]
+    assert [[one["spec"] for one in some] for some in after] == [[one["spec"] for one in some] for some in before]

@@ -1,0 +1,102 @@
+"""What each of our identities may do and may not, as the API server sees it: every line is a SelfSubjectAccessReview in that identity's name."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cluster.conftest import Place
+from tests.cluster.door import Door
+from tests.cluster.install import NAMESPACE
+
+_OPERATOR = f"system:serviceaccount:{NAMESPACE}:landfall-operator"
+_GATEWAY = f"system:serviceaccount:{NAMESPACE}:landfall-gateway"
+_OURS = ("migrations", "connections", "tableplans", "appdeployments", "webhooks")
+
+
+@pytest.fixture(scope="module")
+def tenant(place: Place) -> str:
+    """A namespace with a key for those who edit and one for those who look."""
+    name = place.namespace("roles")
+    for role in ("viewer", "editor"):
+        Door(place, name, role)
+        place.account(name, role, f"landfall-{role}")
+    return name
+
+
+# Of itself the gateway looks; it may act in the name of keys' accounts alone.
+_ASKED = {
+    _OPERATOR: [
+        ("list migrations.landfall.dev -A", True),
+        ("update migrations.landfall.dev --subresource=status", True),
+        ("update migrations.landfall.dev", False),
+        ("delete migrations.landfall.dev", False),
+        ("create migrations.landfall.dev", False),
+        ("delete connections.landfall.dev", False),
+        ("get secrets", True),
+        ("list secrets", False),
+        ("watch secrets", False),
+        ("create jobs.batch", True),
+        ("create pods", False),
+        ("create pods --subresource=exec", False),
+        ("get pods --subresource=log", False),
+        ("delete deployments.apps", False),
+        ("delete namespaces", False),
+        ("update nodes", False),
+        ("impersonate serviceaccounts", False),
+        ("impersonate users", False),
+        ("create rolebindings.rbac.authorization.k8s.io", False),
+        ("escalate clusterroles.rbac.authorization.k8s.io", False),
+        ("create serviceaccounts --subresource=token", False),
+        ("update customresourcedefinitions.apiextensions.k8s.io", False),
+    ],
+    _GATEWAY: [
+        ("list migrations.landfall.dev -A", True),
+        ("create migrations.landfall.dev", False),
+        ("patch migrations.landfall.dev", False),
+        ("list secrets", False),
+        ("get secrets", False),
+        ("list pods", False),
+        ("impersonate users", False),
+        ("impersonate serviceaccounts", False),
+        ("impersonate serviceaccounts/ci", True),
+        ("create rolebindings.rbac.authorization.k8s.io", False),
+    ],
+}
+
+
+@pytest.mark.parametrize(("who", "asked", "may"), [(who, *line) for who, lines in _ASKED.items() for line in lines])
+def test_the_operator_and_the_gateway(place: Place, tenant: str, who: str, asked: str, *, may: bool) -> None:
+    assert place.may(who, asked, tenant) == may
+
+
+def test_the_gateway_reads_keys_beside_it_alone(place: Place, tenant: str) -> None:
+    assert [place.may(_GATEWAY, "get secrets", where) for where in (NAMESPACE, tenant, "kube-system")] == [True, False, False]
+
+
+@pytest.mark.parametrize("kind", _OURS)
+def test_those_who_look_and_those_who_edit(place: Place, tenant: str, kind: str) -> None:
+    def may(role: str, verb: str, more: str = "") -> bool:
+        return place.may(f"system:serviceaccount:{tenant}:{role}", f"{verb} {kind}.landfall.dev{more}", tenant)
+
+    assert [may("viewer", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")] == [True] * 3 + [False] * 3
+    assert [may("editor", verb) for verb in ("get", "create", "update", "patch", "delete")] == [True] * 5
+    assert not may("editor", "update", " --subresource=status"), "status is the operator's"
+
+
+@pytest.mark.parametrize("role", ["viewer", "editor"])
+def test_neither_reads_secrets_nor_what_is_elsewhere(place: Place, tenant: str, role: str) -> None:
+    who = f"system:serviceaccount:{tenant}:{role}"
+    assert not place.may(who, "get secrets", tenant)
+    assert not place.may(who, "list migrations.landfall.dev", NAMESPACE)
+    assert not place.may(who, "create jobs.batch", tenant)
+    assert not place.may(who, "create releases.landfall.dev", tenant)
+
+
+def test_a_worker_is_nobody(place: Place, tenant: str) -> None:
+    """Workers and apps run as their namespace's default account, whose token they do not even hold."""
+    who = f"system:serviceaccount:{tenant}:default"
+    assert [
+        place.may(who, f"{verb} {kind}", tenant)
+        for verb in ("get", "create")
+        for kind in ("secrets", "pods", "migrations.landfall.dev")
+    ] == [False] * 6

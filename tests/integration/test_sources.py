@@ -1,0 +1,79 @@
+"""Which commit a Deployment means: what is known, what a followed branch is at, and what somebody asks for now."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any, cast
+
+from landfall.api.deployment import Deployment, Resolved
+from landfall.kube.client import Kube
+from landfall.reconcile.hands import Hands, Providers
+from landfall.reconcile.reports import Reports
+from landfall.reconcile.sources import resolved
+from tests.support.github import GitHub
+
+_FOLLOW = 60
+
+
+class Looking:
+    """The operator's looks at one Deployment, whose status keeps what they found."""
+
+    def __init__(self, github: GitHub, *, follow: bool) -> None:
+        self.now = datetime(2026, 1, 1, tzinfo=UTC)
+        self.known: Resolved | None = None
+        source = {"github": {"repository": "acme/shop", "branch": "main"}}
+        self._spec = {"source": source, "rollout": {"follow": follow}}
+        self._providers = Providers(github.url, "")
+        nothing = cast("Any", SimpleNamespace())
+        self._hands = Hands(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self._providers)
+
+    def looks(self, asked: str = "") -> tuple[str, str]:
+        """The commit and the reason of a problem."""
+
+        async def look() -> tuple[Resolved | None, tuple[str, str] | None]:
+            status = {"resolved": self.known} if self.known else None
+            raw = {"metadata": {"name": "shop", "namespace": "store"}, "spec": self._spec, "status": status}
+            try:
+                return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, asked)
+            finally:
+                await self._providers.close()
+
+        found, problem = asyncio.run(look())
+        self.known = found
+        return found.commit if found else "", problem[0] if problem else ""
+
+
+def test_the_newest_commit_is_looked_up_for_whoever_asks_for_it() -> None:
+    with GitHub() as github:
+        first = github.push("acme/shop", {"a": "1"}, "first")
+        for follow in (False, True):
+            looking = Looking(github, follow=follow)
+            assert looking.looks() == (first, "")
+        second = github.push("acme/shop", {"a": "2"}, "second")
+        for follow in (False, True):
+            looking = Looking(github, follow=follow)
+            looking.known = None
+            looking.looks()
+            third = github.push("acme/shop", {"a": f"3{follow}"}, "third")
+            assert looking.looks() == (second, ""), "what is known holds, for a while or for good"
+            assert looking.looks("1") == (third, ""), "and is not what somebody means who asks for the newest"
+            asked = len(github.asked)
+            assert looking.looks("1") == (third, "")
+            assert len(github.asked) == asked, "once for each request"
+            second = third
+
+
+def test_a_request_waits_for_a_host_that_is_away() -> None:
+    with GitHub() as github:
+        first = github.push("acme/shop", {"a": "1"}, "first")
+        looking = Looking(github, follow=False)
+        looking.looks()
+        second = github.push("acme/shop", {"a": "2"}, "second")
+        github.down = True
+        assert looking.looks("1") == (first, "SourceUnreachable")
+        github.down = False
+        assert looking.looks("1") == (first, "SourceUnreachable"), "not at every look"
+        looking.now += timedelta(seconds=_FOLLOW)
+        assert looking.looks("1") == (second, "")

@@ -1,0 +1,118 @@
+"""An archive from the gateway through the operator into a registry behind a login: whole, once, and not if it is another one."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiohttp.test_utils import TestServer
+from aiohttp.web import Application
+
+from landfall.gateway.journal import Reader
+from landfall.gateway.problems import ProblemError
+from landfall.intake.tokens import Gateway, Reviews
+from landfall.intake.uploads import LARGEST, Uploads
+from landfall.kube.client import Kube
+from landfall.manifests.parts import AUDIENCE
+from landfall.reconcile.builders import BuildSettings
+from tests.support.registry import Registry
+
+Object = dict[str, Any]
+_ARCHIVE = bytes(range(256)) * 20_000
+_DIGEST = f"sha256:{hashlib.sha256(_ARCHIVE).hexdigest()}"
+
+
+class Cluster:
+    """Believes the gateway's token, and has the registry's Secret in one namespace."""
+
+    def __init__(self, host: str) -> None:
+        told = json.dumps({"auths": {host: {"username": "mover", "password": "s3cret"}}})
+        self.secret = {"data": {".dockerconfigjson": base64.b64encode(told.encode()).decode()}}
+
+    async def create(self, kind: str, body: Object) -> Object:
+        """A review of a token, which is its holder's name here."""
+        assert kind == "TokenReview"
+        user = {"username": f"system:serviceaccount:{body['spec']['token']}"}
+        return {"status": {"authenticated": True, "audiences": [AUDIENCE], "user": user}}
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """The Secret."""
+        return self.secret if (kind, namespace, name) == ("Secret", "shop", "registry") else None
+
+
+@pytest.fixture
+def registry() -> Iterator[Registry]:
+    """An empty one."""
+    with Registry() as made:
+        yield made
+
+
+async def _pieces(data: bytes) -> AsyncIterator[bytes]:
+    for at in range(0, len(data), 100_000):
+        yield data[at : at + 100_000]
+
+
+def _sent(
+    there: Registry,
+    tmp_path: Path,
+    data: bytes = _ARCHIVE,
+    *,
+    namespace: str = "shop",
+    who: str = "system:gate",
+    size: int = 0,
+    **more: Any,
+) -> None:
+    """Send it, from the gateway's side. Raises ProblemError."""
+    settings = {"registry": f"{there.host}/store", "insecure": True, "secret": "registry", **more}
+
+    async def told() -> None:
+        application = Application()
+        kube = cast("Kube", Cluster(there.host))
+        Uploads(kube, Gateway(Reviews(kube), "system/gate"), BuildSettings(**settings)).add_to(application)
+        async with TestServer(application) as server:
+            reader = Reader(str(server.make_url("")).rstrip("/"), tmp_path / "token")
+            try:
+                await reader.upload(namespace, _DIGEST, size or len(data), _pieces(data))
+            finally:
+                await reader.close()
+
+    (tmp_path / "token").write_text(who, encoding="ascii")
+    asyncio.run(told())
+
+
+def test_it_arrives_whole_and_is_kept_once(registry: Registry, tmp_path: Path) -> None:
+    for _ in range(2):
+        _sent(registry, tmp_path)
+    assert registry.store.blobs == {("store/shop/uploads", _DIGEST): _ARCHIVE}
+    assert len([one for one in registry.store.requests if one.startswith("PUT")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "words"),
+    [
+        pytest.param({"data": _ARCHIVE[:-1] + b"x"}, 409, f"and not {_DIGEST}", id="another one"),
+        pytest.param({"who": "system:somebody"}, 503, "not the gateway's", id="somebody else's token"),
+        pytest.param({"namespace": "Shop"}, 400, "a namespace", id="no namespace"),
+        pytest.param({"registry": ""}, 409, "builds.registry is not set", id="no registry"),
+        pytest.param({"size": LARGEST + 1}, 413, "larger than", id="too large"),
+        pytest.param({"namespace": "elsewhere"}, 503, "answered 401", id="no credentials there"),
+    ],
+)
+def test_what_is_refused_is_not_kept(registry: Registry, tmp_path: Path, more: Object, status: int, words: str) -> None:
+    with pytest.raises(ProblemError) as told:
+        _sent(registry, tmp_path, **more)
+    assert (told.value.status, words in told.value.message) == (status, True), told.value.message
+    assert registry.store.blobs == {}
+
+
+def test_a_registry_that_is_full_is_told(registry: Registry, tmp_path: Path) -> None:
+    registry.store.full = True
+    with pytest.raises(ProblemError) as told:
+        _sent(registry, tmp_path)
+    assert (told.value.status, "The registry is full" in told.value.message) == (503, True)

@@ -1,0 +1,31 @@
+"""What the tests of migrations over HTTP share."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.asgi import Client
+from tests.support.gateway import Namespace, Told, client
+from tests.support.moves import SPEC
+
+
+@pytest.fixture
+def cluster() -> Namespace:
+    """A namespace with two Connections and a Migration that somebody else has committed."""
+    made = Namespace()
+    made.put("Connection", "oracle-prod", {"type": "MySQL"})
+    made.put("Connection", "postgres-cloud", {"type": "PostgreSQL"})
+    made.put("Migration", "shop", SPEC, {"phase": "Pending"})
+    return made
+
+
+@pytest.fixture
+def journal() -> Told:
+    """An empty journal."""
+    return Told()
+
+
+@pytest.fixture
+def door(cluster: Namespace, journal: Told) -> Client:
+    """An editor's client."""
+    return client(cluster, journal)

@@ -1,0 +1,189 @@
+"""What is done with a migration over HTTP: started, held, cancelled, taken back, and decided about; against an API server in memory."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from landfall.api.tableplan import TablePlanSpec
+from landfall.kube.errors import ConflictError
+from tests.support.asgi import Client
+from tests.support.gateway import Namespace
+from tests.support.moves import ID, PLAN, SPEC, planned_now, said, stands
+
+Object = dict[str, Any]
+
+
+def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -> None:
+    early = door.post(f"/v1/migrations/{ID}/start")
+    assert (early.status, early.json()["error"]["code"]) == (409, "plan_not_ready")
+    away = {"type": "TargetReachable", "status": "False", "reason": "Unreachable", "message": "new: connection refused"}
+    stands(cluster, "Failed", conditions=[away])
+    assert door.post(f"/v1/migrations/{ID}/start").json()["error"] == {
+        "code": "target_unreachable",
+        "message": "new: connection refused",
+    }
+    planned_now(cluster, to_review=2)
+    asks = door.post(f"/v1/migrations/{ID}/start")
+    assert (asks.status, asks.json()["error"]["code"]) == (409, "approval_required")
+    assert "2 points" in asks.json()["error"]["message"]
+    assert cluster.written == []
+    cluster.objects["Migration", "shop"]["spec"] = {
+        **SPEC,
+        "data": {**SPEC["data"], "approval": {"planDigest": PLAN.digest()}},
+    }
+    told = door.post(f"/v1/migrations/{ID}/start")
+    assert (told.status, told.json()["status"], told.json()["phase"]) == (202, "running", "schema_migration")
+    assert said(cluster) == {"desiredState": "Completed"}, "one field, and no more"
+
+
+@pytest.mark.parametrize(
+    ("body", "request_", "spec"),
+    [
+        ({"dry_run": True}, {"verb": "rehearse"}, {}),
+        ({"skip_approval": True}, {"verb": "start", "skipApproval": True}, {"desiredState": "Completed"}),
+        (
+            {"skip_approval": True, "start_from_phase": "data_transfer"},
+            {"verb": "start", "skipApproval": True, "from": "data_transfer"},
+            {"desiredState": "Completed"},
+        ),
+    ],
+)
+def test_it_is_started_on_terms(door: Client, cluster: Namespace, body: Object, request_: Object, spec: Object) -> None:
+    planned_now(cluster, to_review=2)
+    assert door.post(f"/v1/migrations/{ID}/start", body).status == 202
+    ours = cluster.ours["Migration", "shop"]
+    asked = json.loads(ours["metadata"]["annotations"]["landfall.dev/request"])
+    assert asked.pop("id")
+    assert asked == request_
+    assert ours.get("spec", {}) == spec
+
+
+def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
+    progress = {"checkpointSeconds": 40, "checkpoint": "orders/7"}
+    stands(cluster, "Running", progress=progress)
+    told = door.post(f"/v1/migrations/{ID}/pause", {"reason": "Maintenance window ending", "immediate": False})
+    assert (told.status, told.json()["status"]) == (202, "pausing")
+    assert told.json()["checkpoint_eta"]
+    assert said(cluster) == {
+        "desiredState": "Paused",
+        "pause": {"reason": "Maintenance window ending", "immediate": False},
+    }
+    stands(cluster, "Paused", progress=progress)
+    told = door.post(f"/v1/migrations/{ID}/resume")
+    assert (told.status, told.json()["resumed_from_checkpoint"]) == (202, "orders/7")
+    assert said(cluster) == {"desiredState": "Completed"}, "what was said of the pause is taken back"
+    stands(cluster, "Running")
+    told = door.post(f"/v1/migrations/{ID}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
+    assert told.json() == {
+        "id": ID,
+        "status": "cancelling",
+        "rollback_status": "initiated",
+        "message": "what was staged is dropped",
+    }
+    assert said(cluster)["cancel"] == {"reason": "Requirements changed", "rollback": True, "force": False}
+    stands(cluster, "Completed")
+    assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
+    assert said(cluster)["rollback"] == {"discardWrites": True}
+
+
+def test_a_way_back_that_failed_is_told_and_asked_for_again_on_other_terms(door: Client, cluster: Namespace) -> None:
+    stands(cluster, "Completed")
+    assert door.post(f"/v1/migrations/{ID}/rollback").status == 202
+    message = "12 rows were written to orders since the cutover"
+    stands(
+        cluster, "Failed", conditions=[{"type": "Ready", "status": "False", "reason": "WrittenSinceCutover", "message": message}]
+    )
+    told = door.post(f"/v1/migrations/{ID}/rollback")
+    assert (told.status, told.json()["error"]["code"]) == (409, "rollback_failed")
+    assert message in told.json()["error"]["message"]
+    assert "discard_writes" in told.json()["error"]["message"]
+    assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
+    assert said(cluster)["rollback"] == {"discardWrites": True}
+
+
+@pytest.mark.parametrize(
+    ("verb", "phase"),
+    [
+        ("start", "Running"),
+        ("start", "Completed"),
+        ("pause", "Completed"),
+        ("pause", "Paused"),
+        ("resume", "Running"),
+        ("resume", "PlanReady"),
+        ("cancel", "Completed"),
+        ("cancel", "RolledBack"),
+        ("rollback", "Running"),
+        ("rollback", "Failed"),
+    ],
+)
+def test_what_makes_no_sense_now(door: Client, cluster: Namespace, verb: str, phase: str) -> None:
+    stands(cluster, phase, plan={"digest": "d"})
+    told = door.post(f"/v1/migrations/{ID}/{verb}")
+    assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
+    assert cluster.written == []
+
+
+@pytest.mark.parametrize(
+    ("verb", "phase", "way"),
+    [("cancel", "Completed", "/rollback"), ("rollback", "Running", "/cancel"), ("start", "Paused", "/resume")],
+)
+def test_what_makes_no_sense_now_is_told_with_the_way_out(
+    door: Client, cluster: Namespace, verb: str, phase: str, way: str
+) -> None:
+    stands(cluster, phase, plan={"digest": "d"}, startTime="2026-01-01T00:00:00Z")
+    told = door.post(f"/v1/migrations/{ID}/{verb}").json()["error"]
+    assert (told["code"], way in told["message"]) == ("invalid_state", True), told
+
+
+def test_a_conflict_names_who_has_a_say(door: Client, cluster: Namespace) -> None:
+    stands(cluster, "Running")
+    cluster.refuses = ConflictError(409, 'conflict with "argocd-controller": .spec.desiredState')
+    told = door.post(f"/v1/migrations/{ID}/pause")
+    assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
+    assert "argocd-controller" in told.json()["error"]["message"]
+
+
+def test_the_plan_and_a_word_on_a_mapping(door: Client, cluster: Namespace) -> None:
+    assert door.get(f"/v1/migrations/{ID}/plan").json()["error"]["code"] == "plan_not_ready"
+    planned_now(cluster, to_review=1)
+    told = door.get(f"/v1/migrations/{ID}/plan").json()
+    assert (told["migration_id"], told["status"], told["summary"]["estimated_records"]) == (ID, "approval_required", 5000)
+    assert [(m["source"]["column"], m["target"]["table"], m["target"]["column"]) for m in told["mappings"]] == [
+        ("Id", "item", "id"),
+        ("Seen", "item", "seen"),
+        ("Name", "item", "name"),
+    ]
+    assert all(0 <= m["confidence"] <= 1 for m in told["mappings"])
+    assert [p["name"] for p in told["phases"]] == ["schema_migration", "data_transfer", "validation", "cutover"]
+    seen, name = told["mappings"][1]["id"], told["mappings"][2]["id"]
+    path = f"/v1/migrations/{ID}/plan/mappings"
+    first = {"approved": True, "override_transformation": None, "comment": "Verified with business team"}
+    assert door.post(f"{path}/{seen}/approve", first).json() == {
+        "id": seen,
+        "migration_id": ID,
+        "status": "approved",
+        "transformation": None,
+    }
+    assert door.post(f"{path}/{name}/approve", {"approved": True, "override_transformation": "upper(Name)"}).status == 202
+    assert door.post(f"{path}/{seen}/approve", {"approved": False}).json()["status"] == "rejected"
+    (held,) = [body for (kind, _), body in cluster.ours.items() if kind == "TablePlan"]
+    spec = TablePlanSpec.model_validate(held["spec"])
+    assert (spec.migration_ref.name, spec.source.table) == ("shop", "Item")
+    assert {(d.column, d.decision, d.expression) for d in spec.decisions} == {
+        ("Name", "Override", "upper(Name)"),
+        ("Seen", "Reject", None),
+    }
+    assert door.post(f"{path}/map_0/approve", {"approved": True}).json()["error"]["code"] == "mapping_not_found"
+
+
+def test_a_table_plan_that_is_there_keeps_its_words(door: Client, cluster: Namespace) -> None:
+    planned_now(cluster)
+    words = [{"column": "Id", "decision": "Approve"}]
+    cluster.put("TablePlan", "mine", {"migrationRef": {"name": "shop"}, "source": {"table": "Item"}, "decisions": words})
+    mapping = door.get(f"/v1/migrations/{ID}/plan").json()["mappings"][1]["id"]
+    assert door.post(f"/v1/migrations/{ID}/plan/mappings/{mapping}/approve", {"approved": True}).status == 202
+    assert [kind for kind, _ in cluster.ours] == ["TablePlan"]
+    assert [d["column"] for d in cluster.ours["TablePlan", "mine"]["spec"]["decisions"]] == ["Seen"], "ours alone"

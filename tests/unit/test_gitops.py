@@ -1,0 +1,71 @@
+"""How GitOps tools see our objects: Argo CD by its Lua, run as Argo runs it, on its own test layout and on every state that is decided on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from lupa.lua51 import LuaRuntime
+
+from landfall.core.migration.decide import decide
+from landfall.core.outcome import Decision, Seen, conditions
+from tests.unit.test_decide import ROWS
+from tests.unit.test_notices import NOW
+
+ARGO = Path(__file__).parent.parent.parent / "gitops" / "argocd" / "resource_customizations" / "landfall.dev" / "_"
+CASES = yaml.safe_load((ARGO / "health_test.yaml").read_text(encoding="utf-8"))["tests"]
+_LUA = LuaRuntime(register_eval=False, register_builtins=False)
+_CHECK = _LUA.eval(f"function(told) obj = told\n{(ARGO / 'health.lua').read_text(encoding='utf-8')}\nend")
+Object = dict[str, Any]
+
+
+def health(told: Object) -> tuple[str, str]:
+    """As Argo CD finds it."""
+    found = _CHECK(_LUA.table_from(told, recursive=True))
+    return str(found.status), str(found.message)
+
+
+def written(seen: Seen, decision: Decision, kind: str = "Migration") -> Object:
+    """An object as the operator writes it."""
+    told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
+    status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told}
+    return {"kind": kind, "metadata": {"name": "shop", "generation": seen.generation}, "status": status}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: Path(case["inputPath"]).stem)
+def test_argo_s_own_layout(case: dict[str, Any]) -> None:
+    told = yaml.safe_load((ARGO / case["inputPath"]).read_text(encoding="utf-8"))
+    assert health(told) == (case["healthStatus"]["status"], case["healthStatus"]["message"])
+
+
+def test_every_object_of_the_layout_is_looked_at() -> None:
+    assert {f.name for f in (ARGO / "testdata").iterdir()} == {Path(case["inputPath"]).name for case in CASES}
+
+
+@pytest.mark.parametrize(("ready", "working", "stalled"), [*product(("True", "False", "Unknown"), (False, True), (False, True))])
+def test_each_combination_means_one_thing(ready: str, *, working: bool, stalled: bool) -> None:
+    seen = Seen(now=NOW, generation=3)
+    told = written(seen, Decision("x", (ready, "Reason"), "m", working=working, stalled=stalled))
+    expected = {"True": "Healthy", "False": "Suspended", "Unknown": "Progressing"}[ready]
+    expected = "Degraded" if stalled else expected
+    assert health(told) == ("Progressing" if working else expected, "m")
+    told["status"]["observedGeneration"] = 2
+    assert health(told)[0] == "Progressing", "what was found of an older spec"
+    assert health({**told, "status": {"observedGeneration": -1}})[0] == "Progressing"
+    assert health({"kind": "Migration", "metadata": {"generation": 1}})[0] == "Progressing"
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_every_state_of_a_migration_is_one_of_four(row: str) -> None:
+    seen = replace(ROWS[row][0], generation=3)
+    decision = decide(seen)
+    assert not (decision.working and decision.stalled), "it works, or it needs a person"
+    assert not (decision.ready[0] == "True" and (decision.working or decision.stalled)), "what is ready is at rest"
+    status, message = health(written(seen, decision))
+    assert message == decision.message
+    if status == "Suspended":
+        assert decision.ready[1] in {"ApprovalRequired", "WindowClosed", "Scheduled", "Deleting"}, decision

@@ -1,0 +1,112 @@
+"""What a worker's report is answered with, whatever its Migration says: the worker goes by it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from landfall.api.report import Report, Taken
+from landfall.intake.server import Intake
+from landfall.journal.store import Journal
+from landfall.kube.client import Kube
+from landfall.reconcile.keeper import Keeper
+from landfall.reconcile.migration import dialled
+from landfall.reconcile.reports import Reports
+from landfall.settings import Settings
+
+Object = dict[str, Any]
+_JOB = {"landfall.dev/owner-kind": "Run", "landfall.dev/owner": "shop-1", "landfall.dev/verb": "run"}
+
+
+class Cluster:
+    """A Migration, its Run, the Run's Job and the Job's pod."""
+
+    def __init__(self, spec: Object) -> None:
+        def of(kind: str, name: str, owner: str = "", **more: Any) -> Object:
+            owners = [{"kind": owner, "name": "shop-1-run-1", "uid": f"{owner}-uid", "controller": True}] if owner else []
+            metadata = {"name": name, "namespace": "shop", "uid": f"{kind}-uid", "generation": 1, "ownerReferences": owners}
+            return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": metadata, **more}
+
+        job = of("Job", "shop-1-run-1", "Run", spec={})
+        job["metadata"]["labels"] = _JOB
+        self.namespaces = ()
+        self.there = {
+            "Pod": of("Pod", "p", "Job"),
+            "Job": job,
+            "Run": of("Run", "shop-1", spec={"migrationRef": {"name": "shop"}}),
+            "Migration": of("Migration", "shop", spec=spec),
+        }
+
+    async def get(self, kind: str, _namespace: str, _name: str) -> Object | None:
+        """There is one of each."""
+        return self.there[kind]
+
+    async def create(self, _kind: str, body: Object) -> Object:
+        """Every token is the pod's."""
+        bound = {"authentication.kubernetes.io/pod-name": ["p"], "authentication.kubernetes.io/pod-uid": ["Pod-uid"]}
+        user = {"username": "system:serviceaccount:shop:default", "extra": bound}
+        return {"status": {"authenticated": True, "audiences": body["spec"]["audiences"], "user": user}}
+
+
+def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
+    """Status and body of what a report is answered with."""
+    keeper = Keeper(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    settings = Settings(image="i", intake_url="u")
+
+    async def pushed(_repository: str, _branch: str) -> int:
+        return 0
+
+    intake = Intake(cast("Kube", cluster), Reports(), keeper, lambda *_: None, dialled, settings, pushed)
+
+    async def asked() -> tuple[int, str]:
+        async with TestClient(TestServer(intake.application())) as client:
+            body = Report(sequence=3).model_dump_json(by_alias=True)
+            answer = await client.post("/v1/reports", data=body, headers={"Authorization": "Bearer x"})
+            return answer.status, await answer.text()
+
+    return asyncio.run(asked())
+
+
+_ENDS: Object = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
+
+
+@pytest.mark.parametrize("applies", ["All", "Cutover"])
+def test_a_worker_hears_of_a_window_and_of_limits(tmp_path: Path, applies: str) -> None:
+    window = {"start": "00:00", "end": "00:01", "appliesTo": applies}
+    spec = {"data": {**_ENDS, "limits": {"rowsPerSecond": 7}}, "schedule": {"maintenanceWindow": window}}
+    status, body = _asked(tmp_path, Cluster(spec))
+    assert status == 200, body
+    told = Taken.model_validate_json(body)
+    assert told.taken == 3
+    assert told.dials
+    assert told.dials.rows_per_second == 7
+    assert told.dials.cutover_from
+    assert told.dials.cutover_from.tzinfo
+
+
+def _another(kind: str) -> Cluster:
+    """There is another object of that kind, of the same name, than the one that the rest is of."""
+    made = Cluster({"data": _ENDS})
+    made.there[kind]["metadata"]["uid"] = "of-another"
+    return made
+
+
+def _stray() -> Cluster:
+    """The pod is nobody's, as one that a user makes."""
+    made = Cluster({"data": _ENDS})
+    made.there["Pod"]["metadata"]["ownerReferences"] = []
+    return made
+
+
+@pytest.mark.parametrize(
+    "cluster", [_another("Pod"), _another("Job"), _another("Run"), _stray()], ids=["pod", "job", "run", "stray"]
+)
+def test_a_pod_that_is_no_worker_of_it_reports_nothing(tmp_path: Path, cluster: Cluster) -> None:
+    assert _asked(tmp_path, Cluster({"data": _ENDS}))[0] == 200
+    status, body = _asked(tmp_path, cluster)
+    assert (status, "not of a worker" in body) == (401, True)

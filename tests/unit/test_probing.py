@@ -1,0 +1,83 @@
+"""How a Connection or a Webhook is decided on: asked once for each spec, Secret and request; told as it stands; asked again while it fails."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from landfall.api.fields import ProbedStatus
+from landfall.api.report import Report
+from landfall.api.request import look_requested
+from landfall.core.outcome import Act, Decision, conditions
+from landfall.core.probing.decide import Observed, decide
+
+_NOW = datetime(2026, 1, 1, tzinfo=UTC)
+_PROBE = "old-probe-1"
+_ANSWER = {"probe": {"version": "10.11", "latencyMilliseconds": 3}}
+_REFUSAL = {"failure": {"reason": "PasswordRefused", "message": "the password is refused"}}
+
+
+def _report(told: dict[str, Any]) -> Report:
+    return Report.model_validate({"sequence": 1, "final": True, **told})
+
+
+def _seen(**more: Any) -> Observed:
+    return Observed(now=_NOW, generation=1, probe=_PROBE, **more)
+
+
+def _remembered(told: dict[str, Any], probe: str = _PROBE) -> Observed:
+    """As it is seen once its status has what a probe told, and the report is forgotten."""
+    seen = _seen(report=_report(told))
+    known = ProbedStatus(probe=probe, probed_at=_NOW, conditions=conditions(seen, decide(seen)))
+    return replace(seen, report=None, before=known, conditions=known.conditions)
+
+
+def _told(decision: Decision) -> tuple[str, str, Act | None]:
+    return decision.phase, decision.ready[1], decision.act
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        pytest.param(_seen(), ("Probing", "Probing", Act("probe", _PROBE)), id="new"),
+        pytest.param(_seen(job_there=True), ("Probing", "Probing", None), id="being asked"),
+        pytest.param(
+            _seen(job_there=True, job_over=True), ("Probing", "Probing", Act("delete-job", _PROBE)), id="its answer was lost"
+        ),
+        pytest.param(_seen(missing_secrets=("old",)), ("Pending", "SecretMissing", None), id="no secret"),
+        pytest.param(_seen(report=_report(_ANSWER), job_there=True), ("Ready", "Reachable", None), id="answers"),
+        pytest.param(_seen(report=_report(_REFUSAL), job_there=True), ("Failed", "PasswordRefused", None), id="refuses"),
+        pytest.param(_remembered(_ANSWER), ("Ready", "Reachable", None), id="has answered"),
+        pytest.param(
+            _remembered(_ANSWER, "old-probe-0"), ("Probing", "Probing", Act("probe", _PROBE)), id="answered another question"
+        ),
+        pytest.param(_remembered(_REFUSAL), ("Failed", "PasswordRefused", Act("probe", _PROBE)), id="is asked again"),
+        pytest.param(
+            replace(_remembered(_REFUSAL), job_there=True, job_over=True, ended_seconds=61),
+            ("Failed", "PasswordRefused", Act("delete-job", _PROBE)),
+            id="makes room for the next question",
+        ),
+        pytest.param(_seen(request_problem="no request"), ("Failed", "RequestInvalid", None), id="a request that is none"),
+    ],
+)
+def test_what_is_done(seen: Observed, told: tuple[str, str, Act | None]) -> None:
+    assert _told(decide(seen)) == told
+
+
+@pytest.mark.parametrize(("failed_seconds", "pause"), [(0, 60), (120, 60), (400, 100), (86_400, 300)])
+def test_what_fails_for_long_is_asked_seldom(failed_seconds: int, pause: int) -> None:
+    known = replace(_remembered(_REFUSAL), now=_NOW + timedelta(seconds=failed_seconds), job_there=True, job_over=True)
+    early, late = (decide(replace(known, ended_seconds=pause + more)) for more in (-1, 1))
+    assert (early.act, early.again_seconds) == (None, 1)
+    assert late.act == Act("delete-job", _PROBE)
+
+
+def test_a_request_is_read_or_told_what_it_looks_like() -> None:
+    assert look_requested("") == (None, "")
+    found, problem = look_requested('{"id": "a", "verb": "test"}')
+    assert (found.id if found else "", problem) == ("a", "")
+    assert '"verb": "test"' in look_requested("test")[1]
+    assert '"verb": "test"' in look_requested('{"id": "a", "verb": "plan"}')[1]

@@ -1,0 +1,63 @@
+"""Whatever word a condition, an error or a risk of the plan can say stands in the page of troubles, with what to do."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from landfall.engine.dialects.mapping import Violation
+
+_ROOT = Path(__file__).parent.parent.parent
+_PAGE = (_ROOT / "docs" / "guides" / "troubles.md").read_text(encoding="utf-8")
+_ROOMS = ("builds", "core", "engine", "providers", "reconcile", "worker")
+_COMPOUND = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
+_WORD = re.compile(r"[A-Z][a-zA-Z]+")
+# Kubernetes', PostgreSQL's and pip's words, our kinds, and values of our own fields: none of them is a reason.
+_OTHERS = {
+    *("ConfigMap", "CustomResourceDefinition", "TablePlan", "WorkingDir"),
+    *("ContainerStatusUnknown", "CreateContainerConfigError", "CreateContainerError", "DeadlineExceeded", "ErrImagePull"),
+    *("ImagePullBackOff", "InvalidImageName", "PodScheduled", "ReplicaFailure", "RunContainerError"),
+    *("DateStyle", "IntervalStyle", "TimeZone"),
+    *("AutoApproved", "DataOnly", "DropStaging", "NeedsReview", "NotValid", "SchemaOnly", "VerifyFull"),
+}
+
+
+def _said(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and _COMPOUND.fullmatch(node.value):
+            found.add(node.value)
+        if isinstance(node, ast.Tuple) and len(node.elts) >= 2:
+            first, second = (e.value if isinstance(e, ast.Constant) else None for e in node.elts[:2])
+            if first in {"True", "False", "Unknown"} and isinstance(second, str):
+                found.add(second)
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+            if name in {"Risk", "warn", "_warn", "_working", "working", "stalled", "_stalled", "ProviderError"} and words:
+                found |= {word for word in words[:2] if _WORD.fullmatch(word)}
+    return found
+
+
+def words() -> set[str]:
+    """All of them."""
+    files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
+    unfit = (Violation.MISSING, Violation.OVERSIZED, Violation.OVERLONG, Violation.NOT_LISTED, Violation.NOT_SO_WRITTEN)
+    violations = {one.value[0].upper() + one.value[1:] for one in unfit}
+    return violations | {word for file in files for word in _said(ast.parse(file.read_text(encoding="utf-8"))) if word} - _OTHERS
+
+
+def test_every_reason_is_explained() -> None:
+    assert sorted(word for word in words() if f"`{word}`" not in _PAGE) == []
+
+
+def test_nothing_is_explained_that_nobody_says() -> None:
+    told = {
+        word
+        for line in _PAGE.splitlines()
+        if line.startswith("| `")
+        for word in re.findall(r"`([A-Z][a-zA-Z]+)`", line.split("|")[1])
+    }
+    assert len(told) > 100
+    assert sorted(told - words()) == []
