@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
 import time
 from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, RemoteDisconnected
+from pathlib import Path
 from typing import Self
 
 _PAUSE_SECONDS = 0.03
@@ -74,10 +76,16 @@ class Load:
             last = max((at, body) for at, _, body in self.answers if at < began)[1]
             lasted, running = now - began, began - self._began
             self.failures.append(
-                f"{kind}: {error!r} while {where}, after {lasted:.1f} s, {running:.1f} s in, when {last!r} answered"
+                f"{kind}: {error!r} while {where}, after {lasted:.1f} s, {running:.1f} s in, when {last!r} answered; {self._sent()}"
             )
             with contextlib.suppress(OSError):
                 connection.close()
+
+    def _sent(self) -> str:
+        """Where the node sent what nobody has answered: to a pod that it should not have known any more, or over a connection of before."""
+        known = Path("/proc/net/nf_conntrack").read_text(encoding="ascii").splitlines()
+        mine = [one for one in known if f" dst={self.host} " in one and not re.search("ESTABLISHED|TIME_WAIT", one)]
+        return " | ".join(" ".join(one.split()[4:]) for one in mine)
 
     def _ask(self, connection: HTTPConnection, kind: str) -> None:
         began = time.monotonic()

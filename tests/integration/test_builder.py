@@ -98,7 +98,8 @@ def build(folder: Path, github: GitHub, registry: Server, sha: str, **spec: Any)
         Task(verb="build", intake="", build=task).model_dump_json(by_alias=True, exclude_none=True)
     )
     places, reporter = Places(folder), Told()
-    env = {**os.environ, "LANDFALL_HANDOFF": str(folder), "LANDFALL_APP": str(folder / "app")}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # uv is there, as it is in the builder's image
+    env = {**os.environ, "PATH": path, "LANDFALL_HANDOFF": str(folder), "LANDFALL_APP": str(folder / "app")}
 
     def commands() -> None:
         while not places.program.exists():

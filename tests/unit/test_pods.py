@@ -102,7 +102,7 @@ def test_pods_that_are_about_to_end_are_nothing_to_switch_to() -> None:
 
 def test_beside_pods_that_end_those_that_have_just_come_do_not_count_yet() -> None:
     assert ready([_answering(at=59), _answering(at=59)], "never", _NOW) == 2
-    assert ready([_answering(ends=True), _answering(at=59), _answering(at=57)], "never", _NOW) == 1
+    assert ready([_answering(ends=True), _answering(at=51), _answering(at=50)], "never", _NOW) == 1
 
 
 def _made(at: str, ready_since: str = "", says: str = "False") -> dict[str, Any]:

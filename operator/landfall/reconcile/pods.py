@@ -15,7 +15,9 @@ from landfall.kube.client import Object
 from landfall.manifests.workload import REFRESHED
 
 _LAST = 600
-_HEARD_OF_SECONDS = 3  # by the controllers and proxies between a pod and a Service; times of conditions are whole seconds
+_HEARD_OF_SECONDS = (
+    10  # at the latest, by the controllers and proxies between a pod and a Service; times of conditions are whole seconds
+)
 _AT_ONCE_SECONDS = 2  # between a pod's start and the first word on it
 _LOST = frozenset({"Unknown", "ContainerStatusUnknown"})
 _CODE = re.compile(r"statuscode: (\d+)")
@@ -47,7 +49,7 @@ def ready(pods: Sequence[Object], mark: str, now: datetime) -> int:
     """How many can be switched to: ready, of the newest template (its mark), and not about to end.
 
     What a workload says of itself may be older than its last change: right after it was scaled to none and up again, it still counts pods that end.
-    While others of it still end, those that have just become ready do not count: whoever has not heard of them yet would route to those that end.
+    While others of it still end, those that have just become ready do not count: whoever has not heard of it yet would route to those that end, too.
     """
     least = _HEARD_OF_SECONDS if any("deletionTimestamp" in pod["metadata"] for pod in pods) else 0
     mine = [p for p in pods if str(p["metadata"].get("annotations", {}).get(REFRESHED, "")) == mark]
