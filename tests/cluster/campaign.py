@@ -251,6 +251,8 @@ def _lane(place: Place, kind: str, part: Sequence[Plan], told: Told) -> None:
     lane: Lane | None = None
     for plan in part:
         told.plans[kind] += 1
+        if (begun := sum(told.plans.values())) % 10 == 0:
+            sys.stderr.write(f"{begun} plans begun, {len(told.failures)} failures\n")
         try:
             lane = lane or _LANES[kind](place)
             told.outcomes[f"{kind} {lane.run(plan)}"] += 1

@@ -57,6 +57,7 @@ _NEW = WorkloadSeen("shop-1", 2, starting=True, running_seconds=4)
     ("running", "reason"),
     [
         (_NEW, "Starting"),
+        (WorkloadSeen("shop-1", 0), "Starting"),
         (replace(_NEW, problem=("NotListening", "nothing listens yet")), "Starting"),
         (replace(_NEW, running_seconds=10_000), "NotServing"),
         (replace(_NEW, problem=("ImagePullFailed", "no such image")), "NotServing"),

@@ -288,7 +288,9 @@ def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, 
 
 
 def _starts(seen: Observed, running: WorkloadSeen) -> bool:
-    """Whether it is only new pods that have not come up yet, as after it was scaled to none and up again; they have the health check's time."""
+    """Whether it is only new pods that have not come up yet, as after it was scaled to none and up again, or that are still to be asked for; they have the health check's time."""
+    if not running.wanted:
+        return True
     told = running.problem
     patience = seen.deployment.spec.runtime.health_check.timeout_seconds
     return running.starting and running.running_seconds <= patience and (told is None or told[0] in _OF_PROBES)
