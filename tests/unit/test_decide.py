@@ -126,6 +126,17 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Cancelled",
         None,
     ),
+    "a run that is asked for waits for the last worker of the one before": (
+        replace(
+            PLANNED,
+            run=RunStatus(state="cancelled"),
+            run_differs=True,
+            jobs=(JobSeen("shop-1-back-1", "back", 1, "i"),),
+        ),
+        "Pending",
+        "Starting",
+        None,
+    ),
     "a used key asks for a new token": (replace(PLANNED, run=RunStatus(state="cancelled")), "Cancelled", "RunEnded", None),
     "done is done": (DONE, "Completed", "Completed", None),
     "what the ledger knew before is adopted": (

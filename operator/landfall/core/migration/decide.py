@@ -120,6 +120,8 @@ def ended(seen: Observed) -> Decision | None:
     reached = {"cancelled": "Cancelled", "rolled_back": "RolledBack"}[seen.state]
     if parts.wanted(seen) in {"Cancelled", "RolledBack"}:
         return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
+    if seen.run_differs:
+        return parts.working("Pending", "Starting", "the worker of the run before ends first", again=2)
     return joint.failed_for_it(seen) or parts.stalled(
         "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached
     )
