@@ -88,8 +88,8 @@ def copy(work: Work) -> None:
     before, since = -1, time.monotonic()
     while True:
         Streams(work, followed).run()
-        followed.look(at_once=True)
         left = work.ledger.left(work.lease.key)
+        followed.look(at_once=True)  # behind it, so that what a helper finishes between the two is told, too
         if not left:
             return
         if work.stop.asked:
