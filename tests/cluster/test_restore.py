@@ -89,8 +89,10 @@ def test_what_was_done_is_done(place: Place, *, owners: bool) -> None:
     if not owners:
         made = [one["metadata"]["name"] for one in place.listed("releases.landfall.dev", name)]
         assert made == ["greetings-1"], "an app serves on as it did"
-        for kind in ("releases.landfall.dev", "deployments.apps", "services"):
-            assert all(len(one["metadata"].get("ownerReferences", [])) == 1 for one in place.listed(kind, name)), kind
+        for kind in ("releases.landfall.dev", "deployments.apps", "services", "secrets"):
+            ours = [one["metadata"] for one in place.listed(kind, name) if one["metadata"]["name"].startswith("greetings")]
+            assert ours, kind
+            assert all(len(one.get("ownerReferences", [])) == 1 for one in ours), kind
 
 
 def test_what_was_under_way_goes_on(place: Place) -> None:

@@ -17,6 +17,7 @@ from landfall.core.deployment.observed import Observed, Problem, ReleaseSeen, Ro
 from landfall.kube.client import Object
 from landfall.manifests.ingress import MADE_FROM, made_from
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.release import key_name
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
 from landfall.reconcile import apps, databases, environment, jobs, pods, sources
 from landfall.reconcile.builders import BuildSettings
@@ -93,13 +94,23 @@ class Look:
 
     async def _releases(self) -> tuple[ReleaseSeen, ...]:
         listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
-        mine = [one for one in [await self._adopted("Release", one, self.raw) for one in listed] if owned_by(one, self.uid)]
+        mine = [one for one in [await self._release_of(one) for one in listed] if owned_by(one, self.uid)]
         self.releases = {one["metadata"]["name"]: one for one in mine}
         found = [_release(one) for one in mine]
         if any(not r.image for r in found):
             told = await self.hands.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
             found = [await self._built(r, told) if not r.image else r for r in found]
         return tuple(sorted(found, key=lambda r: r.spec.revision))
+
+    async def _release_of(self, raw: Object) -> Object:
+        """The same, and ours, with what it has captured."""
+        mine = await self._adopted("Release", raw, self.raw)
+        if mine is not raw:
+            for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
+                secret = await self.hands.kube.get("Secret", self.namespace, name)
+                if secret:
+                    await self._adopted("Secret", secret, self.raw)
+        return mine
 
     async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
         found = await self.hands.kube.get(kind, self.namespace, owner["metadata"]["name"])
