@@ -12,6 +12,7 @@ import copy
 import json
 import sys
 import time
+import traceback
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -268,7 +269,8 @@ def _lane(place: Place, kind: str, part: Sequence[Plan], told: Told) -> None:
 
 def _failed(told: Told, kind: str, lane: Lane | None, what: str, error: BaseException) -> None:
     where = f" in {lane.namespace}: {json.dumps(lane.ready())}" if lane else ""
-    told.failures.append(f"{kind}: {what}{where}: {str(error)[:600]}")
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    told.failures.append(f"{kind}: {what}{where}: {at.line}: {str(error)[:600]}")
     sys.stderr.write(f"FAILED {told.failures[-1]}\n")
 
 

@@ -237,18 +237,23 @@ class Place:
 
     def still(self, namespaces: Sequence[str], seconds: float = 10) -> None:
         """Nothing of ours is written for so long in these namespaces: in others a build may be tried again."""
+        time.sleep(3)
+        written = self.written(namespaces, seconds)
+        assert not written, f"written meanwhile: {written}"
+
+    def written(self, namespaces: Sequence[str], seconds: float) -> list[str]:
+        """What of ours is written in these namespaces while so much time passes."""
 
         def versions() -> dict[str, str]:
             kinds = "migrations,runs,connections,webhooks,tableplans,jobs,configmaps,events"
             listed = json.loads(self.cluster.kubectl("get", kinds, "-A", "-o", "json"))["items"]
             ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
             ours = [o for o in ours if o["metadata"]["namespace"] in namespaces]
-            return {o["metadata"]["uid"]: o["metadata"]["resourceVersion"] + " " + o["metadata"]["name"] for o in ours}
+            return {o["metadata"]["uid"]: f"{o['kind']} {o['metadata']['name']} {o['metadata']['resourceVersion']}" for o in ours}
 
-        time.sleep(3)
         before = versions()
         time.sleep(seconds)
-        assert set(versions().items()) - set(before.items()) == set()
+        return sorted(set(versions().values()) - set(before.values()))
 
     def apps_end(self) -> None:
         """Delete the apps of these tests: they follow branches that other tests push to."""

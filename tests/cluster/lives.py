@@ -98,9 +98,9 @@ LIVES: dict[str, Life] = {
 
 
 def lived(place: Place, life: str, name: str) -> None:
-    """One of them to its end; then nothing more is written, and deleting it leaves nothing."""
+    """One of them to its end; then nothing more is written, once the last word of a worker has come, however late; and deleting it leaves nothing."""
     LIVES[life](place, name)
-    place.still([name], 5)
+    place.wait("nothing more is written", lambda: not place.written([name], 5), _PATIENCE_SECONDS)
     if place.get("migration", name, "shop"):
         _gone(place, name)
 
