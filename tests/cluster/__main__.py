@@ -52,7 +52,7 @@ def main() -> None:
         print("the cluster is gone")
         return
     cluster = machine.chosen()
-    print(f"the cluster is up:\n  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.programs}:$PATH\n  kubectl get nodes")
+    print(f"the cluster is up:\n  export KUBECONFIG={cluster.kubeconfig} PATH=$PATH:{cluster.programs}\n  kubectl get nodes")
 
 
 def tested(arguments: Sequence[str], *, databases: bool) -> int:

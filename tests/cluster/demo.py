@@ -112,7 +112,7 @@ def main() -> None:
     said(
         f"""
 Look around:
-  export KUBECONFIG={cluster.kubeconfig} PATH={cluster.programs}:$PATH
+  export KUBECONFIG={cluster.kubeconfig} PATH=$PATH:{cluster.programs}
   kubectl get migrations,runs,connections -n {SPACE}
   kubectl describe migration -n {SPACE} shop
   kubectl exec -n {SPACE} deployment/warehouse -- env PGPASSWORD=change-me-in-earnest psql -h 127.0.0.1 -U warehouse -c '\\dt'

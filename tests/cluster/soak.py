@@ -1,7 +1,7 @@
-"""Hours of Migrations and Deployments that come, change, go back and go, while the operator is killed every minute: `python -m tests.cluster.soak --minutes 120`.
+"""Two hundred Migrations and two hundred Deployments that come, change, go back and go, while the operator is killed every minute: `python -m tests.cluster.soak --minutes 120`.
 
-What must hold: every one of them arrives where its spec says each time; nothing is left of those that went; and what the
-operator and the gateway hold (memory, open files, tasks) is in the end what it was in the beginning.
+What must hold: each of them arrives where its spec says, each time, and is still there at the end, data and page; nothing is left of
+those that went; and what the operator and the gateway hold (memory, open files, tasks) is in the end what it was once all were there.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ from tests.cluster import moody
 from tests.cluster.conftest import App, Object, Place, placed
 from tests.cluster.install import NAMESPACE
 
-_LANES = 5  # of each kind: what a node of two processors has room for at a time
+_LANES = 5  # of each kind: so many change at a time on a node of two processors
 _KILL_SECONDS = 60
+_SELDOM = 0.3
+_AWAKE = 0.04  # of the apps that rest: as many pods as the node has processors for, beside builds and workers
 _MEASURED = ("process_resident_memory_bytes", "process_open_fds", "landfall_tasks", "landfall_objects")
 _HELD = ("process_resident_memory_bytes", "process_open_fds", "landfall_tasks", "gateway_memory_bytes", "gateway_open_fds")
 _GROWS = 1.15  # at most, and by two
@@ -42,82 +44,216 @@ class Told:
     done: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     samples: list[dict[str, float]] = field(default_factory=list)
+    lanes: set[str] = field(default_factory=set)  # those that have as many as they should
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def full(self) -> bool:
+        """Whether all are there."""
+        return len(self.lanes) == _LANES * len(_KINDS)
+
+    def fill(self, lane: str) -> None:
+        """A lane has all of its lives; once each has, what is held is compared from there on."""
+        self.lanes.add(lane)
+
+    def did(self, what: str) -> None:
+        """One more of these."""
+        with self.lock:
+            self.done[what] += 1
+
+    def failed(self, what: str) -> None:
+        """Said at once, and in the end."""
+        self.failures.append(what)
+        print(f"FAILED {what}", file=sys.stderr, flush=True)
 
 
-def _patched(place: Place, namespace: str, spec: Object) -> None:
-    told = json.dumps({"spec": spec})
-    place.cluster.kubectl("patch", "migration", "-n", namespace, "shop", "--type=merge", "-p", told)
+class _Migration:
+    """One that comes, goes back, comes again, and goes."""
+
+    def __init__(self, place: Place, namespace: str, chance: random.Random) -> None:
+        self.place, self.namespace, self.chance = place, namespace, chance
+        self.rows = chance.choice((200, 3_000, 12_000))
+        self.rests = "Completed"
+
+    def _patch(self, **spec: object) -> None:
+        told = json.dumps({"spec": spec})
+        self.place.cluster.kubectl("patch", "migration", "-n", self.namespace, "shop", "--type=merge", "-p", told)
+
+    def _arrives(self, reason: str) -> None:
+        self.rests = reason
+        self.place.until(self.namespace, "shop", reason)
+        self.check()
+
+    def _paused(self) -> None:
+        """Stopped on its way, now and then."""
+        if self.chance.random() < _SELDOM:
+            time.sleep(self.chance.uniform(0, 6))
+            self._patch(desiredState="Paused")
+            self.place.wait("it rests", lambda: self.place.reason(self.namespace, "shop") in {"Paused", "Completed"})
+            self._patch(desiredState="Completed")
+
+    def _again(self) -> None:
+        self._patch(desiredState="Completed", data={"rerunToken": str(self.chance.random())})
+
+    def begin(self) -> None:
+        """Data that moves."""
+        self.place.databases(self.namespace, self.rows)
+        data = {"limits": {"rowsPerSecond": 4_000}, "batchSize": 500}
+        self.place.apply(*self.place.move(self.namespace, self.namespace, data=data))
+        self._paused()
+        self._arrives("Completed")
+
+    def change(self) -> None:
+        """Back, where it has come, and mostly once more."""
+        if self.rests == "Completed":
+            self._patch(desiredState="RolledBack")
+            self._arrives("RolledBack")
+            if self.chance.random() < _SELDOM:
+                return
+        self._again()
+        self._paused()
+        self._arrives("Completed")
+
+    def check(self) -> None:
+        """All of its rows are where they should be, or none."""
+        assert self.place.reason(self.namespace, "shop") == self.rests
+        there = self.place.rows(self.namespace)
+        assert there == (self.rows if self.rests == "Completed" else -1), f"{there} rows of {self.rows}, {self.rests}"
+
+    def end(self) -> None:
+        """Deleted, now and then in the middle of a run."""
+        if self.rests == "RolledBack" and self.chance.random() < _SELDOM:
+            self._again()
+            time.sleep(self.chance.uniform(0, 6))
+        self.place.cluster.kubectl("delete", "migration", "-n", self.namespace, "shop", "--timeout=300s")
+        self.place.cluster.kubectl("delete", "connections", "-n", self.namespace, "--all", "--timeout=300s")
+        with self.place.pg.connect(self.namespace) as target:
+            assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
 
 
-def _migration(place: Place, namespace: str, chance: random.Random) -> None:
-    """One life: to its end, or stopped on its way; taken back, and brought again; and gone."""
-    rows = chance.choice((200, 3_000, 12_000))
-    place.databases(namespace, rows)
-    *ends, shop = place.move(namespace, namespace, data={"limits": {"rowsPerSecond": 4_000}, "batchSize": 500})
-    place.apply(*ends, shop)
-    if chance.random() < 0.3:
-        time.sleep(chance.uniform(0, 6))
-        _patched(place, namespace, {"desiredState": "Paused"})
-        place.wait("it rests", lambda: place.reason(namespace, "shop") in {"Paused", "Completed"})
-        _patched(place, namespace, {"desiredState": "Completed"})
-    if chance.random() < 0.2:  # deleted in the middle of it
-        time.sleep(chance.uniform(0, 6))
-    else:
-        place.until(namespace, "shop", "Completed")
-        assert place.rows(namespace) == rows
-        _patched(place, namespace, {"desiredState": "RolledBack"})
-        place.until(namespace, "shop", "RolledBack")
-        assert place.rows(namespace) == -1
-        _patched(place, namespace, {"desiredState": "Completed", "data": {"rerunToken": str(chance.random())}})
-        place.until(namespace, "shop", "Completed")
-        assert place.rows(namespace) == rows
-    place.cluster.kubectl("delete", "migration", "-n", namespace, "shop", "--timeout=300s")
-    place.cluster.kubectl("delete", "connections", "-n", namespace, "--all", "--timeout=300s")
-    with place.pg.connect(namespace) as target:
-        assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
+class _Deployment:
+    """One that is released, falls ill, goes back, sleeps, and goes."""
+
+    def __init__(self, place: Place, namespace: str, chance: random.Random) -> None:
+        self.place, self.namespace, self.chance = place, namespace, chance
+        self.app = App(place, namespace, "moody")
+        self.releases = 0
+        self.live = 0
+        self.moods: dict[int, str] = {}
+        self.awake = True
+
+    def _env(self) -> list[Object]:
+        mood = self.chance.choice([m for m in ("calm", "merry", "well", "wry") if m != self.moods.get(self.live)])
+        self.releases += 1
+        self.moods[self.releases] = mood
+        return [{"name": "MOOD", "value": mood}]
+
+    def _goes_live(self) -> None:
+        self.app.until_live(f"moody-{self.releases}")
+        self.live = self.releases
+        self.check()
+
+    def _falls_asleep(self) -> None:
+        """Most do, or the node would be full."""
+        self.awake = self.chance.random() < _AWAKE
+        if not self.awake:
+            self._scaled(0)
+
+    def _scaled(self, replicas: int) -> None:
+        self.app.patch(replicas=replicas)
+        self.place.wait(f"{self.namespace} is scaled", lambda: self.app.status.get("replicas", 0) == replicas)
+
+    def begin(self) -> None:
+        """An app that serves."""
+        self.place.apply(moody.deployment(self.namespace, "moody", env=self._env()))
+        self._goes_live()
+        self._falls_asleep()
+
+    def change(self) -> None:
+        """Another release, one that dies, or back to the one that served before."""
+        if not self.awake:
+            self._scaled(1)
+            self.awake = True
+            self.check()
+        what = self.chance.choice(("another", "another", "dies", "back"))
+        if what == "dies":
+            self.releases += 1
+            self.app.patch(env=[{"name": "MOOD", "value": "dies"}], rollbackTo=None)
+            self.app.until("CrashLoop")
+            self.check()
+        self.app.patch(env=self._env(), rollbackTo=None)
+        before = self.live
+        self._goes_live()
+        if what == "back":
+            self.app.patch(rollbackTo={"revision": before})
+            self.releases += 1
+            self.moods[self.releases] = self.moods[before]
+            self._goes_live()
+        self._falls_asleep()
+
+    def check(self) -> None:
+        """The release that should be live is, and serves."""
+        assert self.app.status.get("live") == f"moody-{self.live}"
+        if self.awake:
+            self.app.serves(f"mood: {self.moods[self.live]}")
+        else:
+            assert self.app.status.get("replicas", 0) == 0
+
+    def end(self) -> None:
+        """Deleted."""
+        self.place.cluster.kubectl("delete", "appdeployment", "-n", self.namespace, "moody", "--timeout=300s")
 
 
-def _deployment(place: Place, namespace: str, chance: random.Random) -> None:
-    """One life: live, another release, one that dies, back to the first; and gone."""
-    app = App(place, namespace, "moody")
-    env = [{"name": "MOOD", "value": "well"}]
-    place.apply(moody.deployment(namespace, "moody", env=env))
-    app.until_live("moody-1")
-    app.serves("mood: well")
-    mood = chance.choice(("calm", "merry", "dies"))
-    app.patch(env=[{"name": "MOOD", "value": mood}])
-    if mood == "dies":
-        app.until("CrashLoop")
-        app.serves("mood: well")
-    else:
-        app.until_live("moody-2")
-        app.serves(f"mood: {mood}")
-        app.patch(rollbackTo={"revision": 1})
-        app.until_live("moody-3")
-        app.serves("mood: well")
-    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, "moody", "--timeout=300s")
-
-
-_LIVES: dict[str, Callable[[Place, str, random.Random], None]] = {"Migration": _migration, "Deployment": _deployment}
+_Life = _Migration | _Deployment
+_KINDS: dict[str, Callable[[Place, str, random.Random], _Life]] = {"Migration": _Migration, "Deployment": _Deployment}
 _LEFT = "migrations,runs,appdeployments,releases.landfall.dev,jobs,pods,services,deployments,ingresses"
 
 
-def _lane(place: Place, told: Told, kind: str, number: int, until: float) -> None:
-    chance = random.Random(f"{kind} {number}")
-    while time.monotonic() < until:
-        namespace = place.namespace(f"soak-{kind[:3].lower()}-{number}")
+class _Lane:
+    """So many of one kind, that are changed one after the other."""
+
+    def __init__(self, place: Place, told: Told, kind: str, number: int, population: int) -> None:
+        self.place, self.told, self.kind, self.number, self.population = place, told, kind, number, population
+        self.chance = random.Random(f"{kind} {number}")
+        self.living: list[_Life] = []
+
+    def run(self, until: float) -> None:
+        """Lives begin, until there are as many as there should be; then they change, or end and others begin; all end in the end."""
+        while time.monotonic() < until:
+            if len(self.living) < self.population:
+                self._begin()
+            else:
+                self.told.fill(f"{self.kind} {self.number}")
+                life = self.chance.choice(self.living)
+                self._step(life, "ended" if self.chance.random() < _SELDOM else "changed")
+        for life in list(self.living):
+            self._step(life, "found as it should be")
+        for life in list(self.living):
+            self._step(life, "ended")
+
+    def _begin(self) -> None:
+        namespace = self.place.namespace(f"soak-{self.kind[:3].lower()}-{self.number}")
+        life = _KINDS[self.kind](self.place, namespace, self.chance)
+        self.living.append(life)
+        self._step(life, "begun")
+
+    def _step(self, life: _Life, what: str) -> None:
         try:
-            _LIVES[kind](place, namespace, chance)
-            place.wait("nothing is left", lambda: place.listed(_LEFT, namespace) == [])  # noqa: B023  asked at once
-            told.done[kind] += 1
-        except (AssertionError, RuntimeError, Failed) as error:
-            told.failures.append(f"{kind} in {namespace}: {str(error)[:600]}")
-            sys.stderr.write(f"FAILED {told.failures[-1]}\n")
-        orphans = place.orphans(namespace)
-        if orphans:
-            told.failures.append(f"{kind} in {namespace} leaves behind {orphans}")
-        place.cluster.kubectl("delete", "namespace", namespace, "--wait=false")
-        place.namespaces.remove(namespace)
+            {"begun": life.begin, "changed": life.change, "found as it should be": life.check, "ended": life.end}[what]()
+            if what == "ended":
+                self.place.wait("nothing is left", lambda: self.place.listed(_LEFT, life.namespace) == [])
+            self.told.did(f"{self.kind}s {what}")
+        except (Exception, Failed) as error:  # noqa: BLE001  whatever a life ends of is told, and the others go on
+            kinds = "migrations,runs,appdeployments,releases.landfall.dev,jobs,pods"
+            stands = self.place.cluster.kubectl("get", kinds, "-n", life.namespace, "-o", "wide", check=False)
+            self.told.failed(f"{self.kind} in {life.namespace}, {what}: {str(error)[:300]}\n{stands}")
+            what = "ended"
+        if what == "ended":
+            if orphans := self.place.orphans(life.namespace):
+                self.told.failed(f"{self.kind} in {life.namespace} leaves behind {orphans}")
+            self.living.remove(life)
+            self.place.cluster.kubectl("delete", "namespace", life.namespace, "--wait=false")
+            self.place.namespaces.remove(life.namespace)
 
 
 def _operator(place: Place) -> Object:
@@ -158,21 +294,33 @@ def _gateway() -> dict[str, float]:
     return {}
 
 
-def _killing(place: Place, told: Told, ended: threading.Event) -> None:
+def _killing(place: Place, told: Told, until: float, ended: threading.Event) -> None:
     """Measured, read for faults of its own, and killed: every minute."""
     began = time.monotonic()
     while not ended.wait(_KILL_SECONDS):
-        pod = _operator(place)
-        name = pod["metadata"]["name"]
-        told.samples.append({"minute": round((time.monotonic() - began) / 60, 1), **_measured(pod), **_gateway()})
-        log = place.cluster.kubectl("logs", "-n", NAMESPACE, name)
-        told.failures += [line[:1000] for line in log.splitlines() if "a fault of the operator" in line]
+        try:
+            pod = _operator(place)
+            name = pod["metadata"]["name"]
+            minute = round((time.monotonic() - began) / 60, 1)
+            sample = {"minute": minute, "full": float(told.full and time.monotonic() < until), **_measured(pod), **_gateway()}
+            log = place.cluster.kubectl("logs", "-n", NAMESPACE, name)
+        except (OSError, RuntimeError, Failed) as error:
+            told.failed(f"the operator is not to be measured: {str(error)[:3000]}")
+            continue
+        told.samples.append(sample)
+        print(json.dumps(sample), json.dumps(dict(told.done)), flush=True)
+        for line in log.splitlines():
+            if "a fault of the operator" in line:
+                told.failed(line[:1000])
         place.cluster.kubectl("delete", "pod", "-n", NAMESPACE, name, "--grace-period=0", "--force", check=False)
-        told.done["killed"] += 1
+        told.did("operators killed")
 
 
 def _grown(samples: list[dict[str, float]]) -> list[str]:
-    """What the last third holds more than the first."""
+    """What the last third holds more than the first, since all were there."""
+    samples = [sample for sample in samples if sample["full"]]
+    if not samples:
+        return ["there were never as many as there should have been"]
     third = max(1, len(samples) // 3)
     found = []
     for name in _HELD:
@@ -183,18 +331,18 @@ def _grown(samples: list[dict[str, float]]) -> list[str]:
     return found
 
 
-def soaked(place: Place, minutes: float) -> Told:
-    """All lanes for so long."""
+def soaked(place: Place, minutes: float, population: int) -> Told:
+    """All lanes for so long, with so many of each kind at a time."""
     told, ended = Told(), threading.Event()
     place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     until = time.monotonic() + 60 * minutes
-    killer = threading.Thread(target=_killing, args=(place, told, ended))
-    lanes = [
-        threading.Thread(target=_lane, args=(place, told, kind, number, until)) for kind in _LIVES for number in range(_LANES)
-    ]
-    for thread in (killer, *lanes):
+    killer = threading.Thread(target=_killing, args=(place, told, until, ended))
+    each = population // _LANES
+    lanes = [_Lane(place, told, kind, number, each) for kind in _KINDS for number in range(_LANES)]
+    threads = [threading.Thread(target=lane.run, args=(until,)) for lane in lanes]
+    for thread in (killer, *threads):
         thread.start()
-    for thread in lanes:
+    for thread in threads:
         thread.join()
     ended.set()
     killer.join()
@@ -205,11 +353,12 @@ def soaked(place: Place, minutes: float) -> Told:
 def main() -> None:
     """All of it, and what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=120, help="for how long new lives begin")
+    parser.add_argument("--minutes", type=float, default=120, help="for how long lives begin and change")
+    parser.add_argument("--population", type=int, default=200, help="how many of each kind there are at a time")
     parser.add_argument("--samples", type=Path, help="where the measurements go, as JSON")
     asked = parser.parse_args()
     with placed() as place:
-        told = soaked(place, asked.minutes)
+        told = soaked(place, asked.minutes, asked.population)
     if asked.samples:
         asked.samples.write_text(json.dumps(told.samples), encoding="utf-8")
     summary: dict[str, Any] = {"done": dict(told.done), "failed": told.failures}

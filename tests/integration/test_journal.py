@@ -144,6 +144,11 @@ def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -
     assert show(["store/none"], {"LANDFALL_JOURNAL_URL": url}) == 1
 
 
+def test_a_journal_that_was_not_begun_has_nothing(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert show(["store/shop", "--samples"], {"LANDFALL_JOURNAL_URL": url}) == 1
+    assert capsys.readouterr().err == "the journal has nothing of Migration store/shop\n"
+
+
 def test_a_journal_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert show(["store/shop"], {"LANDFALL_JOURNAL_URL": f"sqlite:///{tmp_path}/none/journal.db"}) == 1
     assert "the journal cannot be read" in capsys.readouterr().err

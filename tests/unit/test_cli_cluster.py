@@ -119,6 +119,13 @@ def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], s
     assert "annotations" not in cluster.ours["Migration", "shop"]["metadata"]
 
 
+@pytest.mark.parametrize("word", ["start", "pause", "resume", "cancel"])
+def test_what_is_completed_neither_begins_nor_stops(cluster: Namespace, word: str) -> None:
+    cluster.put("Migration", "shop", SPEC, {"phase": "Completed", "conditions": [_READY]})
+    done = _ran(word, "shop")
+    assert (done.exit_code, "landfall rollback shop" in done.stderr, cluster.written) == (1, True, []), done.output
+
+
 def test_a_word_takes_back_those_before_it(cluster: Namespace) -> None:
     for words in (["pause", "shop", "--reason", "lunch"], ["start", "shop"]):
         assert _ran(*words).exit_code == 0

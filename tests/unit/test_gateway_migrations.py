@@ -279,7 +279,7 @@ def test_its_numbers(cluster: Namespace) -> None:
     assert told.throughput.model_dump() == {
         "current_records_per_second": 8234,
         "average_records_per_second": 6500,
-        "peak_records_per_second": 8000,
+        "peak_records_per_second": 8234,
         "current_bytes_per_second": "32.4 MB",
     }
     assert (told.resources.active_workers, told.resources.cpu_utilization_percent, told.resources.memory_utilization_percent) == (
@@ -290,6 +290,10 @@ def test_its_numbers(cluster: Namespace) -> None:
     assert told.quality.validation_pass_rate_percent == 99.8
     assert (told.by_table[0].table, told.by_table[0].records_processed, told.by_table[0].errors) == ("orders", 3750000, 12)
     assert [point.percent for point in told.series] == [0, 10, 20, 30]
+    between = measured({**raw, "status": {"phase": "Completed"}}, samples[:1] + samples[2:3], _NOW)
+    assert (between.throughput.average_records_per_second, between.throughput.peak_records_per_second) == (6500, 8000)
+    short = measured({**raw, "status": {"phase": "Completed"}}, [{**s, "rows_per_second": 0} for s in samples], _NOW)
+    assert short.throughput.peak_records_per_second == 6500, "no moment of a short run may have been as fast as all of it"
     idle = measured({**raw, "status": {"phase": "Pending"}}, [], _NOW)
     assert idle.throughput.peak_records_per_second == 0
     assert idle.quality.validation_pass_rate_percent is None

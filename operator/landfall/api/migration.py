@@ -303,7 +303,9 @@ class PlanSummary(Model):
 
     digest: str = Field(description="What an approval names.")
     tables: Integer = Field(default=0, ge=0, description="Tables that move.")
-    columns: Integer = Field(default=0, ge=0, description="Columns that move.")
+    columns: Integer = Field(
+        default=0, ge=0, description="Columns of the tables that move, with those that are excluded or computed by the target."
+    )
     relationships: Integer = Field(default=0, ge=0, description="Foreign keys that move.")
     transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
     to_review: Integer = Field(default=0, ge=0, description="Columns and risks that need a person.")

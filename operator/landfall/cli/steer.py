@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,7 +61,7 @@ async def start(
 ) -> None:
     """Have a Migration begin, or go on, to its end."""
     _, which = named(name, "Migration")
-    raw, identifier = await reach.found("Migration", which), _identifier()
+    raw, identifier = await _unended(reach, which), _identifier()
     request = verbs.rehearse(identifier) if dry_run else verbs.on_terms(identifier, skip_approval=skip_approval, first=first)
     await reach.change("Migration", raw, {} if dry_run else verbs.start(), {ANNOTATION: request} if request else None)
     _said(f"{which}: {'it will be rehearsed' if dry_run else 'it begins'}; landfall watch {which}")
@@ -76,7 +76,7 @@ async def pause(
 ) -> None:
     """Have a Migration stop at the next checkpoint."""
     _, which = named(name, "Migration")
-    await reach.change("Migration", await reach.found("Migration", which), verbs.pause(reason, immediate=immediate))
+    await reach.change("Migration", await _unended(reach, which), verbs.pause(reason, immediate=immediate))
     _said(f"{which}: it pauses {'at once' if immediate else 'at the next checkpoint'}")
 
 
@@ -84,8 +84,10 @@ async def pause(
 async def resume(reach: Reach, name: Name) -> None:
     """Have a paused Migration go on; or a Deployment that was rolled back move on."""
     kind, which = named(name, "Migration", "Deployment")
-    raw = await reach.found(kind, which)
-    await reach.change(kind, raw, verbs.resume() if kind == "Migration" else verbs.move_on())
+    if kind == "Migration":
+        await reach.change(kind, await _unended(reach, which), verbs.resume())
+    else:
+        await reach.change(kind, await reach.found(kind, which), verbs.move_on())
     _said(f"{which}: it goes on")
 
 
@@ -99,8 +101,7 @@ async def cancel(
 ) -> None:
     """End a Migration before its cutover."""
     _, which = named(name, "Migration")
-    raw = await reach.found("Migration", which)
-    await reach.change("Migration", raw, verbs.cancel(reason, rollback=not keep, force=at_once))
+    await reach.change("Migration", await _unended(reach, which), verbs.cancel(reason, rollback=not keep, force=at_once))
     _said(f"{which}: it is cancelled; what was staged is {'kept' if keep else 'dropped'}")
 
 
@@ -147,6 +148,15 @@ async def test(reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME",
         raise RefusedError(message)
     spent = raw["status"].get("latencyMilliseconds")
     _said(f"{which}: {message}{'' if spent is None else f', {spent} ms'}")
+
+
+async def _unended(reach: Reach, which: str) -> dict[str, Any]:
+    """A Migration that is not completed. Raises RefusedError."""
+    raw = await reach.found("Migration", which)
+    if (raw.get("status") or {}).get("phase") == "Completed" and overview.holds(raw, "Ready"):
+        told = f"{which} is completed. The way back: landfall rollback {which}; to run it again: another spec.data.rerunToken"
+        raise RefusedError(told)
+    return raw
 
 
 def _identifier() -> str:

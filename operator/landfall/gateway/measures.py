@@ -79,14 +79,14 @@ def told(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer
     """All of them. `samples` are those of the period, oldest first."""
     progress = (raw.get("status") or {}).get("progress") or {}
     works = status_of(raw) in _WORKING
-    rate = progress.get("rowsPerSecond", 0) if works else 0
+    rate, average = (progress.get("rowsPerSecond", 0) if works else 0), _average(samples)
     return MetricsAnswer(
         migration_id=identifier(raw),
         snapshot_at=moment(now),
         throughput=Throughput(
             current_records_per_second=rate,
-            average_records_per_second=_average(samples),
-            peak_records_per_second=max((s["rows_per_second"] for s in samples), default=rate),
+            average_records_per_second=average,
+            peak_records_per_second=max(rate, average, *(s["rows_per_second"] for s in samples)),
             current_bytes_per_second=sized(progress.get("bytesPerSecond", 0) if works else 0),
         ),
         resources=_resources(raw, samples, works=works),

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     journal = Journal(environment.get("LANDFALL_JOURNAL_URL") or DEFAULT_URL)
     read = _samples if asked.samples else _lines
     try:
-        told = read(journal, namespace, asked.kind, name, asked.limit)
+        told = read(journal, namespace, asked.kind, name, asked.limit) if journal.begun() else []
     except SQLAlchemyError as error:
         why = redacted(str(error).splitlines()[0])
         sys.stderr.write(

@@ -110,6 +110,10 @@ class Journal:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
 
+    def begun(self) -> bool:
+        """Whether anything was ever kept: the tables come with the first line."""
+        return all(sa.inspect(self._engine).has_table(table.name) for table in (LINE, SAMPLE))
+
     def close(self) -> None:
         """Let go of all connections."""
         self._engine.dispose()

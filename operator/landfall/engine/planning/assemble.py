@@ -242,7 +242,7 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
     freeze = 1 + check * 1.5
     estimates = {
         "tables": len(moved),
-        **{part: sum(t.estimates[part] for t in tables) for part in ("columns", "relationships", "transformations")},
+        **{part: sum(t.estimates[part] for t in moved) for part in ("columns", "relationships", "transformations")},
         "rows": rows,
         "bytes": size,
         "schemaSeconds": 1 + len(plan.statements) // 200,
