@@ -46,7 +46,7 @@ def test_a_table_that_needs_a_decision_asks_for_it(place: Place, doubtful: str) 
     columns = {c["source"]: c for c in asked["status"]["columns"]}
     assert columns["id"]["decision"] == "AutoApproved"
     assert columns["seen"]["decision"] == "NeedsReview"
-    assert "1 rows are changed by the rule Null" in str(columns["seen"]["reasons"])
+    assert "1 row is changed by the rule Null" in str(columns["seen"]["reasons"])
     change = json.dumps({"spec": {"decisions": [{"column": "seen", "decision": "Approve", "comment": "as agreed"}]}})
     place.cluster.kubectl("patch", "tableplan", "-n", doubtful, asked["metadata"]["name"], "--type=merge", "-p", change)
     place.until(doubtful, "shop", "Completed")

@@ -70,7 +70,7 @@ def test_approval_is_asked_for_and_can_be_committed(
     before = pg15.dump(fresh)
     planned = landfall("plan", path)
     assert planned.returncode == 3
-    assert "1 rows hold zero or partial dates" in planned.stdout
+    assert "1 row holds zero or partial dates" in planned.stdout
     refused = landfall("run", path)
     assert refused.returncode == 3
     assert pg15.dump(fresh) == before
@@ -236,7 +236,7 @@ def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: Postgre
     path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("m")])
     blocked = landfall("run", "--yes", path)
     assert blocked.returncode == 1
-    assert "1 rows have no parent in parent" in blocked.stderr
+    assert "1 row has no parent in parent" in blocked.stderr
     manifest.written(path, [*given, manifest.migration("m", policies={"orphans": "NotValid"})])
     assert landfall("run", "--yes", path).returncode == 0
     with pg15.connect(fresh) as target:

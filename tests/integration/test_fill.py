@@ -360,7 +360,7 @@ def test_rows_without_a_parent_of_the_existing_key_are_counted(maria: MariaDb, p
     more = "CREATE TABLE child (id INT PRIMARY KEY, t_id INTEGER); INSERT INTO child VALUES (1,1),(2,77777)"
     target = _PLAIN.replace("jsonb", "int") + "; CREATE TABLE child (id int PRIMARY KEY, t_id int REFERENCES t (id))"
     blocked = _blocked(_small(maria, pg15, fresh, target, more).plan())
-    assert "1 rows have no parent in t" in blocked["Orphans"]
+    assert "1 row has no parent in t" in blocked["Orphans"]
 
 
 def test_tables_of_others_are_passed_by(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

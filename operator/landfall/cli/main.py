@@ -38,6 +38,7 @@ from landfall.engine.run.rehearse import Rehearsal
 from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import opened
 from landfall.kit.signals import stop_signals
+from landfall.kit.words import counted
 from landfall.moves import Move
 
 _PIPE_WIDTH = 160
@@ -225,7 +226,7 @@ def gc(
         if output is Output.JSON:
             JsonView().line({"type": "result", "dropped": gone})
         else:
-            _console().print(f"dropped {len(gone)} schemas{': ' if gone else ''}{', '.join(gone)}")
+            _console().print(f"dropped {counted(len(gone), 'schema')}{': ' if gone else ''}{', '.join(gone)}")
 
 
 # -- what the commands share ------------------------------------------------------------------------------------------
@@ -301,11 +302,11 @@ def _approve(wanted: Move, made: Plan, output: Output, *, yes: bool) -> None:
     if (
         output is Output.TEXT
         and sys.stdin.isatty()
-        and typer.confirm(f"{len(made.to_review)} points need your word. Run this plan?")
+        and typer.confirm(f"{counted(len(made.to_review), 'point', 'need')} your word. Run this plan?")
     ):
         return
     points = ", ".join(made.to_review[:5]) + (" …" if len(made.to_review) > 5 else "")
-    message = f"the plan needs a person's word on {len(made.to_review)} points: {points}"
+    message = f"the plan needs a person's word on {counted(len(made.to_review), 'point')}: {points}"
     advice = f"Read it with `landfall plan`, then run with --yes, or commit spec.data.approval.planDigest: {made.digest()}"
     raise ApprovalRequiredError(message, advice=advice)
 
@@ -379,11 +380,11 @@ def _go_back(bundle: Bundle, wanted: Move, output: Output, *, discard: bool) -> 
         return
     console = _console()
     if done.restored or done.state.value == "rolled_back":
-        console.print(f"[green]{wanted.name}: rolled back[/]; {done.restored} replaced objects are back in their place")
+        console.print(f"[green]{wanted.name}: rolled back[/]; {counted(done.restored, 'replaced object', 'are')} back in place")
     else:
         console.print(f"[green]{wanted.name}: cancelled[/]; {done.dropped} staged objects were dropped")
     if done.discarded_rows:
-        console.print(f"  {done.discarded_rows} rows written since the cutover went aside with the new tables")
+        console.print(f"  {counted(done.discarded_rows, 'row')} written since the cutover went aside with the new tables")
 
 
 def main() -> None:

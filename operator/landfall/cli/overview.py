@@ -14,6 +14,7 @@ from rich.text import Text
 
 from landfall.api.request import ANNOTATION
 from landfall.cli.progress import lasting, sized
+from landfall.kit.words import counted
 
 Object = dict[str, Any]
 _MARKS = {"Pending": "·", "Running": "▶", "Done": "✓", "Failed": "✗"}
@@ -179,7 +180,7 @@ def described(kind: str, raw: Object, events: Sequence[Object], now: datetime) -
 
 def planned(plan: Object) -> list[RenderableType]:
     """A plan in numbers, and its gravest risks."""
-    review = f", {plan['toReview']} points need a person" if plan.get("toReview") else ""
+    review = f", {counted(plan['toReview'], 'point', 'need')} a person" if plan.get("toReview") else ""
     told = (
         f"plan: {plan.get('tables', 0)} tables, {plan.get('columns', 0)} columns, {plan.get('rows', 0):,} rows,"
         f" about {lasting(plan.get('estimatedSeconds', 0))}{review}\n  digest {plan['digest']}"

@@ -11,6 +11,7 @@ from landfall.engine.ledger.records import RunRecord, State
 from landfall.engine.planning.model import Decision, Plan, Severity, TablePlan
 from landfall.engine.run.migrate import Outcome
 from landfall.engine.run.rehearse import Rehearsed
+from landfall.kit.words import counted
 
 _REHEARSED = (
     ("schema", "schemaSeconds", "schema"),
@@ -48,7 +49,7 @@ def _risks(console: Console, made: Plan) -> None:
     if not made.risks:
         console.print("  [green]no risks found[/]")
         return
-    grid = Table(title=f"{len(made.risks)} risks", title_justify="left", box=None, pad_edge=False, show_header=False)
+    grid = Table(title=counted(len(made.risks), "risk"), title_justify="left", box=None, pad_edge=False, show_header=False)
     grid.add_column(no_wrap=True)
     grid.add_column()
     for risk in made.risks:
@@ -88,7 +89,7 @@ def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
         console.print(grid)
     hidden = sum(len(t.columns) for t in made.tables) - shown
     if hidden:
-        console.print(f"  [dim]{hidden} columns go over as they are (--all shows them)[/]")
+        console.print(f"  [dim]{counted(hidden, 'column', 'go')} over as they are (--all shows them)[/]")
 
 
 def _decided(decision: Decision) -> str:
@@ -122,7 +123,7 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
         f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
     )
     if made.replaced:
-        console.print(f"  {len(made.replaced)} replaced objects are kept; `landfall rollback` brings them back")
+        console.print(f"  {counted(len(made.replaced), 'replaced object', 'are')} kept; `landfall rollback` goes back")
     if made.quiesce == "None":
         console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes stayed behind[/]")
 

@@ -14,6 +14,7 @@ from landfall.api.request import ANNOTATION, PhaseName
 from landfall.cli import overview
 from landfall.cli.names import Deployment, Name, named
 from landfall.cli.reach import Reach, RefusedError, changing, console
+from landfall.kit.words import counted
 
 _EVERY_SECONDS = 0.5
 Reason = Annotated[str, typer.Option("--reason", help="Shown to whoever looks.")]
@@ -37,7 +38,7 @@ async def approve(
         told = f"the plan is another one by now: {brief['digest']}. Read it: landfall plan {which}"
         raise RefusedError(told)
     if brief.get("blockers"):
-        told = f"{brief['blockers']} risks must be mended first. Read them: landfall plan {which}"
+        told = f"{counted(brief['blockers'], 'risk')} must be mended first. Read them: landfall plan {which}"
         raise RefusedError(told)
     for part in overview.planned(brief):
         console().print(part)

@@ -21,6 +21,7 @@ from landfall.gateway.changes import applied, changed, said
 from landfall.gateway.identifiers import minted
 from landfall.gateway.migrations import found
 from landfall.gateway.problems import ProblemError
+from landfall.kit.words import counted
 from landfall.kube.saying import merged
 
 Object = dict[str, Any]
@@ -274,7 +275,7 @@ def _may_start(raw: Object, migration_id: str, asked: StartBody) -> None:
         raise ProblemError(409, "approval_required", moves.ready(raw)[2])
     if brief.status == "approval_required" and not (asked.skip_approval or asked.dry_run):
         points = raw["status"]["plan"]["toReview"]
-        message = f"{points} points of its plan need a person's word: GET its plan, then approve its mappings, or start with skip_approval"
+        message = f"{counted(points, 'point')} of its plan {'needs' if points == 1 else 'need'} a person's word: GET its plan, then approve its mappings, or start with skip_approval"
         raise ProblemError(409, "approval_required", message)
 
 

@@ -50,6 +50,7 @@ from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
 from landfall.kit.signals import stop_signals
+from landfall.kit.words import counted
 from landfall.moves import Ends, Move, endpoint, move
 from landfall.worker.notify import ping, tell
 from landfall.worker.reporter import Reporter
@@ -149,7 +150,9 @@ class Worker:
                     "kept": bool(plan.replaced),
                 }
         plan = make_plan(wanted.source, wanted.target, wanted.options)
-        self._say(f"planned {len(plan.tables)} tables: {len(plan.to_review)} points to review, {len(plan.blockers)} in the way")
+        self._say(
+            f"planned {counted(len(plan.tables), 'table')}: {counted(len(plan.to_review), 'point')} to review, {len(plan.blockers)} in the way"
+        )
         return _planned(plan, self._task.plans)
 
     def _run(self) -> dict[str, object]:
@@ -376,7 +379,10 @@ def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) 
         transformation=column.transformation,
         confidence=column.confidence,
         digest=column.digest(),
-        reasons=(*column.reasons, *(f"{c.rows} rows are changed by the rule {c.rule} ({c.kind})" for c in column.converted)),
+        reasons=(
+            *column.reasons,
+            *(f"{counted(c.rows, 'row', 'are')} changed by the rule {c.rule} ({c.kind})" for c in column.converted),
+        ),
         decision=(Decision.NEEDS_REVIEW if risky else column.decision).value,
     )
 

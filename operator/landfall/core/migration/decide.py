@@ -16,6 +16,7 @@ from landfall.core.migration import app, hours, joint, parts, requests, schedule
 from landfall.core.migration.approval import open_points, said
 from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.outcome import Act, Decision, Fact
+from landfall.kit.words import counted
 
 _GIVE_UP_SECONDS = 600
 _PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
@@ -306,7 +307,10 @@ def approval_missing(seen: Observed) -> Decision | None:
     waiting = open_points(seen)
     if not plan or seen.state or not waiting:
         return None
-    which = f"{waiting} points need" if waiting == plan.to_review else f"{waiting} of {plan.to_review} points are new and need"
+    if waiting == plan.to_review:
+        which = counted(waiting, "point", "need")
+    else:
+        which = f"{waiting} of {plan.to_review} points {'is new and needs' if waiting == 1 else 'are new and need'}"
     other = "; the digest in spec.data.approval is of another plan" if said(seen) else ""
     message = (
         f"{parts.told(seen)}; {which} your word{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"

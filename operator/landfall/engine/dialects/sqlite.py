@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from landfall.engine.dialects.floats import postgresql_canon, sqlite_canon
 from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Probe, Violation
 from landfall.engine.schema.model import Column, ColumnType, Table
+from landfall.kit.words import counted
 
 
 def name(identifier: str) -> str:
@@ -279,7 +280,9 @@ def mapping(column: Column, facts: ColumnFacts) -> Mapping:
     if kind == "blob" or facts.count(Violation.HAS_BLOB):
         return _bytes(column)
     fallback = _text(column, facts, confidence=80)
-    note = f"declared {column.type.text or 'without a type'}, but {facts.count(chosen.fact)} rows hold something else"
+    note = (
+        f"declared {column.type.text or 'without a type'}, but {counted(facts.count(chosen.fact), 'row', 'hold')} something else"
+    )
     return replace(fallback, reasons=(note,), transformation=f"CAST({column.name} AS TEXT)", target_type="text")
 
 

@@ -32,6 +32,7 @@ from landfall.engine.planning.overrides import Override, Place, told, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.schema.model import Catalog, Column, ColumnType, Table
 from landfall.engine.schema.names import NameSpace, folded, quoted
+from landfall.kit.words import counted
 
 ROW_COUNT = "rows"
 LARGEST_ROW = "largest"
@@ -363,7 +364,7 @@ def _conversion(
             Severity.BLOCKER,
             kind.value[0].upper() + kind.value[1:],
             label,
-            f"{count} rows hold {DESCRIBED[kind]}",
+            f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}",
             "Decide what becomes of them: a policy in spec.data.policies or in the table's TablePlan.",
         )
         return None
@@ -371,7 +372,7 @@ def _conversion(
         Severity.MEDIUM if decided and decided.decision == "Approve" else Severity.HIGH,
         kind.value[0].upper() + kind.value[1:],
         label,
-        f"{count} rows hold {DESCRIBED[kind]}; the rule {rule} changes them",
+        f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}; the rule {rule} changes them",
         "Approve the plan, or choose another policy in spec.data.policies or in the table's TablePlan.",
     )
     return Converted(kind.value, count, rule)

@@ -20,6 +20,7 @@ from landfall.engine.planning.fit import DESCRIBED, OVERRIDE, Fit, UnfitError, f
 from landfall.engine.planning.model import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
 from landfall.engine.schema.model import Catalog, Column, ForeignKey, SourceObject, Table
 from landfall.engine.schema.names import quoted
+from landfall.kit.words import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
@@ -195,7 +196,7 @@ class _Filling:
         fit = self._fit(mapped, column, wanted, label)
         for kind, count in sorted(counts.items()):
             if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, wanted)):
-                text = DESCRIBED[kind].format(n=count, w=written(wanted))
+                text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
                 self._warn(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
         confidence = min(pair.confidence, fit.confidence, mapped.confidence, 75 if converted else 100)
         if fit.raw:

@@ -24,14 +24,14 @@ _IN_UTC = 80
 _FREE_TEXT = 40
 _RAW = "landfall_raw"
 
-# What is said of values that an existing column refuses. {n} is the number of rows, {w} the existing column's type.
+# What is said of values that an existing column refuses. {n} is how many rows hold it, {w} the existing column's type.
 DESCRIBED = {
-    Violation.MISSING: "{n} rows hold NULL, which the existing column refuses",
-    Violation.OVERSIZED: "{n} rows hold numbers or moments that {w} cannot hold exactly",
-    Violation.OVERLONG: "{n} rows hold more characters than {w} takes",
-    Violation.NOT_LISTED: "{n} rows hold values that {w} does not list",
-    Violation.NOT_SO_WRITTEN: "{n} rows hold texts that are not written as {w} wants them",
-    Violation.NOT_BOOLEAN: "{n} rows hold values that are neither 0 nor 1",
+    Violation.MISSING: "{n} NULL, which the existing column refuses",
+    Violation.OVERSIZED: "{n} numbers or moments that {w} cannot hold exactly",
+    Violation.OVERLONG: "{n} more characters than {w} takes",
+    Violation.NOT_LISTED: "{n} values that {w} does not list",
+    Violation.NOT_SO_WRITTEN: "{n} texts that are not written as {w} wants them",
+    Violation.NOT_BOOLEAN: "{n} values that are neither 0 nor 1",
 }
 OVERRIDE = "Put an expression in its place (a TablePlan's decision Override), change the existing column, or exclude it."
 

@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from landfall.engine.dialects.expressions import UntranslatableError, scalar
 from landfall.engine.schema.model import Column, ColumnType, Table
+from landfall.kit.words import counted
 
 Place = tuple[str, str, str]
 
@@ -116,5 +117,5 @@ def told(found: Mapping[Place, Override], place: Place) -> tuple[str, ...]:
     if one.samples:
         lines.append(f"for example {', '.join(one.samples)} (masked)")
     if one.nulls:
-        lines.append(f"{one.nulls} rows become NULL, so NULL is allowed")
+        lines.append(f"{counted(one.nulls, 'row', 'become')} NULL, so NULL is allowed")
     return tuple(lines)

@@ -10,6 +10,7 @@ from landfall.engine.planning.build import Draft, excluded, selected
 from landfall.engine.planning.model import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.schema.model import ForeignKey, Index, SourceObject, Table
 from landfall.engine.schema.names import quoted
+from landfall.kit.words import counted
 
 _ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT", "NO ACTION"})
 _UNCARRIED = {
@@ -291,10 +292,10 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
 def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
     """Rows without a parent: a blocker, or by policy a key that holds for new rows only."""
     if draft.options.policies.orphans == "NotValid":
-        text = f"{count} rows have no parent in {parent}; the key is added NOT VALID and holds for new rows only"
+        text = f"{counted(count, 'row', 'have')} no parent in {parent}; the key is added NOT VALID and holds for new rows only"
         draft.warn(Severity.HIGH, "Orphans", label, text, "Mend the rows and VALIDATE the constraint when you can.")
         return
-    text = f"{count} rows have no parent in {parent} (values are compared exactly)"
+    text = f"{counted(count, 'row', 'have')} no parent in {parent} (values are compared exactly)"
     draft.warn(
         Severity.BLOCKER, "Orphans", label, text, "Mend the rows on the source, or set spec.data.policies.orphans: NotValid."
     )

@@ -14,6 +14,7 @@ from landfall.engine.planning.model import Plan
 from landfall.engine.schema.names import quoted
 from landfall.engine.store.ledger import Ledger, opened
 from landfall.engine.transfer.work import shape_of
+from landfall.kit.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def _after(ledger: Ledger, record: RunRecord, plan: Plan, *, discard_writes: boo
         discarded = sum(changed.values())
         if discarded and not discard_writes:
             told = ", ".join(f"{name}: {count}" for name, count in changed.items() if count)
-            message = f"{discarded} rows were written to the new tables since the cutover ({told})"
+            message = f"{counted(discarded, 'row', 'were')} written to the new tables since the cutover ({told})"
             raise WrittenSinceError(message, advice="Save them, then roll back with --discard-writes (rollback.discardWrites).")
         _refuse_dependants(control, plan)
 

@@ -1,0 +1,25 @@
+"""Numbers in sentences."""
+
+from __future__ import annotations
+
+import pytest
+
+from landfall.kit.words import counted
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "verb", "told"),
+    [
+        (0, "row", "", "0 rows"),
+        (1, "row", "", "1 row"),
+        (2, "row", "", "2 rows"),
+        (1, "row", "hold", "1 row holds"),
+        (3, "row", "hold", "3 rows hold"),
+        (1, "row", "have", "1 row has"),
+        (1, "column", "go", "1 column goes"),
+        (2, "replaced object", "are", "2 replaced objects are"),
+        (1, "row", "were", "1 row was"),
+    ],
+)
+def test_a_number_and_what_it_counts(number: int, noun: str, verb: str, told: str) -> None:
+    assert counted(number, noun, verb) == told
