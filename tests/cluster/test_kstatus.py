@@ -1,10 +1,12 @@
-"""What Flux and Helm make of our objects, by their own library: the same states as Argo CD's, on every one that is decided on."""
+"""What Flux and Helm make of our objects, by their own libraries: the same states as Argo CD's, on every one that is decided on."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import yaml
 
@@ -17,9 +19,14 @@ from tests.unit.test_gitops import ARGO, CASES, Object, health, written
 _SAME = {"Healthy": "Current", "Progressing": "InProgress", "Suspended": "InProgress", "Degraded": "Failed"}
 
 
-def _computed(objects: list[Object]) -> list[str]:
+_ROOT = Path(__file__).parents[2]
+
+
+def _computed(objects: list[Object], *expressions: Path) -> list[str]:
     lines = "".join(f"{json.dumps({'apiVersion': 'landfall.dev/v1alpha1', **one})}\n" for one in objects)
-    done = subprocess.run([str(programs.kstatus())], input=lines, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [str(programs.kstatus()), *map(str, expressions)], input=lines, capture_output=True, text=True, check=True
+    )
     return done.stdout.split()
 
 
@@ -35,3 +42,27 @@ def test_so_is_every_object_of_its_layout() -> None:
     told = [(case, one) for case, one in told if one["kind"] not in {"Run", "Release"}]  # records, which nobody waits for
     expected = [_SAME[case["healthStatus"]["status"]] for case, _ in told]
     assert _computed([one for _, one in told]) == expected
+
+
+def test_flux_s_health_expressions_take_a_wait_as_reached(tmp_path: Path) -> None:
+    """Those of the example, which are those of the guide, in Flux's own evaluator."""
+    documents = yaml.safe_load_all((_ROOT / "examples" / "gitops" / "flux.yaml").read_text(encoding="utf-8"))
+    expressions = next(one["spec"]["healthCheckExprs"] for one in documents if one["kind"] == "Kustomization")
+    blocks = re.findall(r"```yaml\n(.*?)```", (_ROOT / "docs" / "gitops.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert {"healthCheckExprs": expressions} in [yaml.safe_load(block) for block in blocks]
+    (tmp_path / "expressions.json").write_text(json.dumps(expressions), encoding="utf-8")
+
+    seen = [replace(row[0], generation=3, deleting=False) for row in ROWS.values()]
+    objects = [written(one, decide(one)) for one in seen]
+    fresh = {"kind": "Migration", "metadata": {"name": "shop", "generation": 1}, "spec": {}}
+    seen_first = {**fresh, "status": {"observedGeneration": 1}}
+    stale = {**objects[0], "metadata": {**objects[0]["metadata"], "generation": 4}}
+    expected = [{**_SAME, "Suspended": "Current"}[health(one)[0]] for one in objects]
+    assert {"Current", "InProgress", "Failed"} == set(expected)
+    told = _computed([*objects, fresh, seen_first, stale], tmp_path / "expressions.json")
+    assert dict(zip([*ROWS, "fresh", "seen first", "stale"], told, strict=True)) == {
+        **dict(zip(ROWS, expected, strict=True)),
+        "fresh": "Unknown",
+        "seen first": "InProgress",
+        "stale": "InProgress",
+    }
