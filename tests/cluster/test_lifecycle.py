@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.cluster.conftest import Object, Place
+from tests.cluster.conftest import Object, Place, without_operator
 from tests.cluster.install import CHART, NAMESPACE, helm, install
 
 _SLOW = {"limits": {"rowsPerSecond": 1_000}, "batchSize": 500, "parallelism": 1}
@@ -101,6 +101,10 @@ def test_it_goes_and_comes_again(place: Place) -> None:
     place.cluster.kubectl("delete", "namespace", done, "--timeout=120s")  # nobody is needed for it
     place.namespaces.remove(done)
     install(place.cluster)
+    _helm(place, "test", "landfall")
+    with without_operator(place):
+        told = _helm(place, "test", "landfall", check=False)
+        assert "not as it should be: intake" in told, told
     _go_on(place, name, documents, desiredState="Completed")
 
 
