@@ -186,6 +186,28 @@ def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object
     assert (done.exit_code, told in done.output) == (code, True), done.output
 
 
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({}, "Pending: nobody has looked at it yet"),
+        (
+            {"phase": "Building", "conditions": [_condition("Ready", "False", "Building", "building web-1")]},
+            "Building: building web-1",
+        ),
+        (
+            {
+                "phase": "Running",
+                "progress": {"percent": 40},
+                "conditions": [_condition("Ready", "False", "Running", "rows move")],
+            },
+            "Running 40 %: rows move",
+        ),
+    ],
+)
+def test_a_line_says_where_it_stands(status: Object, told: str) -> None:
+    assert overview.line({"metadata": {"name": "shop"}, "status": status}) == told
+
+
 def test_an_api_server_that_is_away_for_a_while_ends_no_watch(cluster: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("landfall.cli.cluster._EVERY_SECONDS", 0.0)
     asked = 0

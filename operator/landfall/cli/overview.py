@@ -200,7 +200,6 @@ def working(raw: Object) -> Group:
     """A run as it works: its steps, its tables, its rates."""
     status = raw.get("status") or {}
     progress = status.get("progress") or {}
-    ready = condition(raw, "Ready")
     steps = Text("  ").join(
         Text(f"{_MARKS[one['status']]} {one['name'].replace('_', ' ')}", style=_STYLES[one["status"]])
         for one in status.get("steps", [])
@@ -215,15 +214,21 @@ def working(raw: Object) -> Group:
     if progress:
         rates = f"{progress.get('rows', 0):,} of {progress.get('totalRows', 0):,} rows, {sized(progress.get('bytes', 0))}"
         rates += f", {progress.get('rowsPerSecond', 0):,} rows/s, {lasting(progress.get('remainingSeconds'))} left"
-    head = Text(f"{status.get('phase', 'Pending')}  {progress.get('percent', 0)} %  {ready.get('message', '')}", style="bold")
+    head = Text("  ".join(_standing(raw)), style="bold")
     return Group(head, steps, grid, Text(rates))
 
 
 def line(raw: Object) -> str:
     """The same in one line, where there is no terminal."""
+    *where, message = _standing(raw)
+    return f"{' '.join(where)}: {message}"
+
+
+def _standing(raw: Object) -> list[str]:
+    """Its phase, how far it is, where that is known, and what is said of it."""
     status = raw.get("status") or {}
-    progress = status.get("progress") or {}
-    return f"{status.get('phase', 'Pending')} {progress.get('percent', 0)} %: {condition(raw, 'Ready').get('message', '')}"
+    done = [f"{status['progress'].get('percent', 0)} %"] if status.get("progress") else []
+    return [status.get("phase", "Pending"), *done, str(condition(raw, "Ready").get("message") or "nobody has looked at it yet")]
 
 
 def today() -> datetime:
