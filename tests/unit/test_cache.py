@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -47,10 +47,10 @@ class Server:
         self.over = asyncio.Event()
         self.watching: asyncio.Task[None] | None = None
 
-    async def snapshot(self, kind: str, scope: str) -> tuple[list[Object], str]:
+    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
         """All of a kind."""
         self.snapshots += kind == "Migration"
-        there = [one for one in self.there if not scope or one["metadata"]["namespace"] == scope]
+        there = [kept(one) for one in self.there if not scope or one["metadata"]["namespace"] == scope]
         return (there, "10") if kind == "Migration" else ([], "10")
 
     async def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
@@ -95,6 +95,21 @@ def test_what_happens_is_seen() -> None:
         assert [one["metadata"]["resourceVersion"] for one in cache.listed("Migration", "shop")] == ["12"]
         assert cache.get("Migration", "none", "a") is None
         assert server.watched == ["10"]
+
+    asyncio.run(told())
+
+
+def test_the_record_of_who_says_what_is_not_kept() -> None:
+    async def told() -> None:
+        listed, watched, answered = (_object(name, 11) for name in "abc")
+        for raw in (listed, watched, answered):
+            raw["metadata"]["managedFields"] = [{"manager": "kubectl"}]
+        cache = await _watched(Server(("ADDED", watched), there=(listed,)))
+        cache.took("Migration", answered)
+        kept = cache.listed("Migration", "shop")
+        assert [one["metadata"]["name"] for one in kept] == ["a", "b", "c"]
+        assert not [one for one in kept if "managedFields" in one["metadata"]]
+        assert "managedFields" in answered["metadata"], "whoever was answered goes on with all of it"
 
     asyncio.run(told())
 

@@ -1,6 +1,7 @@
 """What is in the cluster, as the gateway watches it, so that a look costs the API server nothing. It is told to those alone whose own rights allow it.
 
-The one rule: who changes something reads it from the API server first; what is here may be a moment old.
+The one rule: who changes something reads it from the API server first; what is here may be a moment old, and is without the record of
+who says what of it, which is more than half of an object.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Cluster(Protocol):
     def scopes(self) -> tuple[str, ...]:
         """What all namespaces consist of: names, or an empty one that stands for all of them."""
 
-    async def snapshot(self, kind: str, scope: str) -> tuple[list[Object], str]:
-        """All objects of a scope, and the version that they are of."""
+    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
+        """All objects of a scope, as much of each as is to be kept, and the version that they are of."""
 
     def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
         """What happens there from a version on: ADDED, MODIFIED, DELETED, BOOKMARK."""
@@ -110,7 +111,7 @@ class Cache:
             return
         mine, name = self._objects[kind].setdefault(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
         if name not in mine or _version(raw) >= _version(mine[name]):
-            mine[name] = raw
+            mine[name] = _looked_at(raw)
             self._changed(kind, raw)
 
     def dropped(self, kind: str, raw: Object) -> None:
@@ -148,7 +149,7 @@ class Cache:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _taken(self, kind: str, scope: str) -> str:
-        objects, version = await self._kube.snapshot(kind, scope)
+        objects, version = await self._kube.snapshot(kind, scope, _looked_at)
         found: defaultdict[str, dict[str, Object]] = defaultdict(dict)
         for raw in objects:
             found[raw["metadata"]["namespace"]][raw["metadata"]["name"]] = raw
@@ -170,6 +171,11 @@ class Cache:
         where = {"namespace": key.namespace}
         body = {"apiVersion": "authorization.k8s.io/v1", "kind": "LocalSubjectAccessReview", "metadata": where, "spec": spec}
         return bool((await self._kube.create("LocalSubjectAccessReview", body)).get("status", {}).get("allowed"))
+
+
+def _looked_at(raw: Object) -> Object:
+    """What people see of an object."""
+    return {**raw, "metadata": {name: told for name, told in raw["metadata"].items() if name != "managedFields"}}
 
 
 def _version(raw: Object) -> int:

@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -124,10 +124,13 @@ class Kube:
             else:
                 self._unread.discard(scope)
 
-    async def snapshot(self, kind: str, scope: str) -> tuple[list[Object], str]:
-        """Every object of a scope, and the version that they are of, from which changes can be watched."""
-        pages = [page async for page in self._pages(kind, scope, "")]
-        return [one for page in pages for one in page["items"]], pages[-1]["metadata"]["resourceVersion"]
+    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
+        """Every object of a scope, as much of it as is to be kept, and the version that they are of, from which changes can be watched."""
+        found, version = [], ""
+        async for page in self._pages(kind, scope, ""):
+            found += [kept(one) for one in page["items"]]
+            version = page["metadata"]["resourceVersion"]
+        return found, version
 
     async def _pages(self, kind: str, namespace: str, labels: str, fields: str = "") -> AsyncIterator[Object]:
         token = ""
