@@ -25,9 +25,9 @@ class Looking:
         self.known: Resolved | None = None
         source = {"github": {"repository": "acme/shop", "branch": "main"}}
         self._spec = {"source": source, "rollout": {"follow": follow}}
-        self._providers = Providers(github.url, "")
+        self.providers = Providers(github.url, "")
         nothing = cast("Any", SimpleNamespace())
-        self._hands = Hands(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self._providers)
+        self._hands = Hands(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self.providers)
 
     def looks(self, asked: str = "") -> tuple[str, str]:
         """The commit and the reason of a problem."""
@@ -38,7 +38,7 @@ class Looking:
             try:
                 return await resolved(self._hands, "store", Deployment.model_validate(raw), _FOLLOW, asked)
             finally:
-                await self._providers.close()
+                await self.providers.close()
 
         found, problem = asyncio.run(look())
         self.known = found
@@ -77,3 +77,13 @@ def test_a_request_waits_for_a_host_that_is_away() -> None:
         assert looking.looks("1") == (first, "SourceUnreachable"), "not at every look"
         looking.now += timedelta(seconds=_FOLLOW)
         assert looking.looks("1") == (second, "")
+
+
+def test_of_a_commit_s_answer_no_more_is_kept_than_is_read() -> None:
+    with GitHub() as github:
+        github.push("acme/shop", {"a": "1" * 1_000_000}, "first")
+        looking = Looking(github, follow=True)
+        looking.looks()
+        held = looking.providers.github._known  # noqa: SLF001  what it holds
+        assert len(held) == 1
+        assert len(str(held)) < 1000

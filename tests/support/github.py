@@ -52,6 +52,11 @@ class GitHub(Listening):
         return sha
 
 
+def _changes(files: dict[str, str]) -> list[dict[str, str]]:
+    """What a commit changed, with its patches, as each answer has it."""
+    return [{"filename": path, "status": "added", "patch": text} for path, text in files.items()]
+
+
 def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
     """As codeload packs it: everything in one folder, with a global header that tells the commit."""
     made = io.BytesIO()
@@ -129,7 +134,11 @@ class _Handler(QuietHandler):
         if self.headers.get("If-None-Match") == tag:
             self._told(304, None, {"ETag": tag})
         else:
-            self._told(200, {"sha": sha, "commit": {"message": found.commits[sha][0]}}, {"ETag": tag})
+            self._told(
+                200,
+                {"sha": sha, "commit": {"message": found.commits[sha][0]}, "files": _changes(found.commits[sha][1])},
+                {"ETag": tag},
+            )
 
     def _codeload(self, path: str, held: str) -> None:
         name, _, sha = path.removeprefix("/codeload/").rpartition("/")

@@ -114,6 +114,28 @@ def test_the_record_of_who_says_what_is_not_kept() -> None:
     asyncio.run(told())
 
 
+def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -> None:
+    async def told() -> None:
+        cache = await _watched(Server(there=(_object("a", 5),)))
+        stamps = [cache.count("Migration", "shop")]
+        for version in range(20, 40, 2):
+            raw = _object("b", version)
+            cache.took("Migration", raw)
+            stamps.append(cache.count("Migration", "shop"))
+            cache.dropped("Migration", raw)
+            stamps.append(cache.count("Migration", "shop"))
+        assert len(set(stamps)) == len(stamps)
+        cache.dropped("Migration", _object("a", 5))
+        assert cache.count("Migration", "shop") not in stamps
+        for number in range(50):
+            raw = _object("a", 50, namespace=f"preview-{number}")
+            cache.took("Migration", raw)
+            cache.dropped("Migration", raw)
+        assert (cache._objects["Migration"], cache._counts) == ({}, {})  # noqa: SLF001  what it holds
+
+    asyncio.run(told())
+
+
 def test_a_watch_that_breaks_off_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("landfall.gateway.cache._PAUSE_SECONDS", 0.0)
 

@@ -10,10 +10,12 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
+from landfall.api.report import Report
 from landfall.handlers import operator as handlers
 from landfall.handlers.operator import Operator, Patience
 from landfall.kube.errors import ForbiddenError
 from landfall.metrics import loop
+from landfall.reconcile import reports
 from landfall.reconcile.queue import Key
 from landfall.settings import Settings
 
@@ -115,6 +117,38 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
     assert len(told) == 2, "again, once it had gone well in between"
     assert "exceeded quota: few" in told[0]["message"]
     assert told[0]["type"] == "Warning"
+
+
+def test_nothing_is_kept_of_what_is_gone() -> None:
+    operator = Operator(
+        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: web.Application()
+    )
+
+    async def lived(number: int) -> None:
+        space = f"preview-{number}"
+        operator.told(
+            "Migration", {"metadata": {"namespace": space, "name": "move"}, "spec": {"app": {"deploymentRef": {"name": "web"}}}}
+        )
+        operator._hands.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
+        for key in (Key("Migration", space, "move"), Key("Deployment", space, "web")):
+            await operator._one(key)  # noqa: SLF001  as its worker does, once it is gone
+
+    async def all_of_them() -> None:
+        for number in range(20):
+            await lived(number)
+
+    asyncio.run(all_of_them())
+    assert (operator._known, operator._told, operator._movers, operator._hands.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
+
+
+def test_reports_that_nobody_forgets_go_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reports, "_MOST", 3)
+    held = reports.Reports()
+    for number in range(5):
+        assert held.take("store", f"job-{number}", Report(sequence=1))
+    assert held.take("store", "job-2", Report(sequence=2))
+    assert held.take("store", "job-5", Report(sequence=1))
+    assert [held.of("store", f"job-{number}") is not None for number in range(6)] == [False, False, True, False, True, True]
 
 
 def test_objects_are_counted_where_they_stand() -> None:

@@ -7,6 +7,7 @@ who says what of it, which is more than half of an object.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections import defaultdict
@@ -57,6 +58,7 @@ class Cache:
         self._allowed: dict[tuple[str, str, str], tuple[float, bool]] = {}
         self._ordered: dict[tuple[str, str], dict[str, list[Object]]] = {}
         self._counts: dict[tuple[str, str], int] = {}
+        self._numbers = itertools.count(1)
         self._epoch = 0
 
     async def run(self) -> None:
@@ -122,13 +124,17 @@ class Cache:
             self._changed(kind, raw)
 
     def count(self, kind: str, namespace: str) -> tuple[int, int]:
-        """Another one after every change of that kind there."""
+        """Another one after every change of that kind there, unless there is nothing of it."""
         return self._epoch, self._counts.get((kind, namespace), 0)
 
     def _changed(self, kind: str, raw: Object) -> None:
         where = kind, raw["metadata"]["namespace"]
         self._ordered.pop(where, None)
-        self._counts[where] = self._counts.get(where, 0) + 1
+        if self._objects[kind][where[1]]:
+            self._counts[where] = next(self._numbers)
+        else:  # a namespace that has nothing of it, or is gone, costs nothing
+            del self._objects[kind][where[1]]
+            self._counts.pop(where, None)
 
     async def _watch(self, kind: str, scope: str) -> None:
         version = ""
@@ -154,9 +160,14 @@ class Cache:
         for raw in objects:
             found[raw["metadata"]["namespace"]][raw["metadata"]["name"]] = raw
         if scope:
-            self._objects[kind][scope] = found[scope]
+            self._objects[kind].pop(scope, None)
+            self._objects[kind] |= found
         else:
             self._objects[kind] = dict(found)
+        self._counts = {
+            where: number for where, number in self._counts.items() if where[0] != kind or where[1] in self._objects[kind]
+        }
+        self._counts |= {(kind, namespace): next(self._numbers) for namespace in found}
         self._ordered.clear()
         self._epoch += 1
         self._current.add((kind, scope))

@@ -186,9 +186,7 @@ class Operator:
     async def _one(self, key: Key) -> float | None:
         raw = await self._kube.get(key.kind, key.namespace, key.name)
         if raw is None:
-            self._known.discard(key)
-            self._told.discard(key)
-            metrics.stands(key.kind, key.namespace, key.name, "")
+            self._gone(key)
             return None
         self._known.add(key)
         try:
@@ -200,6 +198,16 @@ class Operator:
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
+
+    def _gone(self, key: Key) -> None:
+        """Nothing is kept of an object that is no more."""
+        self._known.discard(key)
+        self._told.discard(key)
+        metrics.stands(key.kind, key.namespace, key.name, "")
+        if key.kind == "Deployment":
+            self._hands.checked.pop(f"{key.namespace}/{key.name}", None)
+        elif key.kind == "Migration":
+            self._movers = {app: mover for app, mover in self._movers.items() if (app[0], mover) != (key.namespace, key.name)}
 
     async def _refused(self, key: Key, raw: Object, error: KubeError) -> None:
         """What no other try will change is told where people look, once until it is over: a quota, a role that does not fit, an admission policy."""

@@ -16,6 +16,7 @@ from landfall.providers.errors import ProviderError
 
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 _VERSION = "2022-11-28"
+_MOST_KNOWN = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,23 @@ class GitHub:
                 if answer.status == 304:
                     return before
                 if answer.status == 200:
-                    told = dict(await answer.json())
+                    told = _needed(await answer.json())
+                    if len(self._known) >= _MOST_KNOWN:
+                        self._known.clear()
                     self._known[key] = (answer.headers.get("ETag", ""), told)
                     return told
                 raise _refused(answer, what, token=bool(token))
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             message = f"GitHub cannot be reached at {self._base}: {type(error).__name__}. It is tried again."
             raise ProviderError("SourceUnreachable", message) from error
+
+
+def _needed(told: dict[str, Any]) -> dict[str, Any]:
+    """Of an answer what is read here: one of a commit has all of its changes, which may be megabytes."""
+    found: dict[str, Any] = {name: told[name] for name in ("default_branch", "sha") if name in told}
+    if "commit" in told:
+        found["commit"] = {"message": told["commit"]["message"]}
+    return found
 
 
 def _headers(token: str) -> dict[str, str]:

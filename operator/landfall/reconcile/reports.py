@@ -1,7 +1,8 @@
 """What workers told last, by Job.
 
 It is kept in memory alone: a report that is lost with this process is told again, or a worker looks again, for the truth
-is the ledger in the target.
+is the ledger in the target. So the oldest may go, too, where there are too many: those of workers whose object went meanwhile
+are forgotten by nobody else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from landfall.api.report import Report
 
 Where = tuple[str, str]
+_MOST = 20_000
 
 
 class Reports:
@@ -22,7 +24,10 @@ class Reports:
         before = self._latest.get((namespace, job))
         if before and before.sequence >= report.sequence:
             return False
+        self.forget(namespace, job)
         self._latest[(namespace, job)] = report
+        if len(self._latest) > _MOST:
+            del self._latest[next(iter(self._latest))]
         return True
 
     def of(self, namespace: str, job: str) -> Report | None:
