@@ -1,0 +1,116 @@
+"""What the pages show can be typed and applied: manifests, commands with their options, values of the chart, and files."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+import textwrap
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from landfall.api.crd import BY_NAME
+from landfall.cli.main import app
+
+_ROOT = Path(__file__).parents[2]
+_PAGES = sorted(
+    p for p in (*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md"), *_ROOT.glob("examples/**/*.md")) if "_site" not in p.parts
+)
+_NAMES = [str(page.relative_to(_ROOT)) for page in _PAGES]
+_VALUES: dict[str, Any] = yaml.safe_load((_ROOT / "charts" / "landfall" / "values.yaml").read_text(encoding="utf-8"))
+Object = dict[str, Any]
+_ENDS = {"source": {"connectionRef": {"name": "old"}}, "target": {"connectionRef": {"name": "new"}}}
+# What a part of a manifest is a part of.
+_WHOLE: dict[str, Object] = {
+    "Migration": {"data": _ENDS},
+    "TablePlan": {"migrationRef": {"name": "shop"}, "source": {"table": "person"}},
+    "Deployment": {"source": {"github": {"repository": "example-org/shop"}}},
+}
+
+
+def _blocks(page: Path, language: str) -> list[str]:
+    found = re.findall(rf"(?ms)^( *)```{language}\n(.*?)^\1```$", page.read_text(encoding="utf-8"))
+    return [textwrap.dedent(block) for _, block in found]
+
+
+def _merged(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Object:
+    return {
+        **whole,
+        **{k: _merged(whole[k], v) if isinstance(v, dict) and isinstance(whole.get(k), dict) else v for k, v in part.items()},
+    }
+
+
+def _fits(kind: str, spec: Object) -> bool:
+    try:
+        BY_NAME[kind].model.model_validate({"metadata": {"name": "shop", "namespace": "shop"}, "spec": spec})
+    except ValueError:
+        return False
+    return True
+
+
+def _commands(page: Path) -> Iterator[list[str]]:
+    """Each command after a prompt, in words; those of a pipe one after the other."""
+    for block in _blocks(page, "console"):
+        for typed in re.findall(r"(?ms)^\$ (.*?)$(?=\n\$ |\n[^ ]|\Z)", block.replace("\\\n", " ")):
+            shell = shlex.shlex(typed, posix=True, punctuation_chars="|;&")
+            shell.whitespace_split = True
+            words = list(shell)
+            for follows, one in itertools.groupby(words, lambda word: set(word) <= set("|;&")):
+                if not follows:
+                    yield list(one)
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
+def test_manifests_are_taken(page: Path) -> None:
+    for document in (one for block in _blocks(page, "yaml") for one in yaml.safe_load_all(block)):
+        if document.get("apiVersion") == "landfall.dev/v1alpha1":
+            BY_NAME[document["kind"]].model.model_validate(document)
+        elif "spec" in document:
+            assert any(_fits(kind, _merged(whole, document["spec"])) for kind, whole in _WHOLE.items()), document
+
+
+def _options(words: list[str]) -> tuple[list[str], set[str]]:
+    """What is said to a command of ours, and the options that it has. Raises KeyError where there is no such command."""
+    command: Any = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        command, words = command.commands[words[0]], words[1:]
+    return words, {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
+def test_commands_and_their_options_are_there(page: Path) -> None:
+    for words in _commands(page):
+        mine = words[1:] if words[:1] == ["kubectl"] else words
+        if mine[:1] == ["landfall"]:
+            said, options = _options(mine[1:])
+            unknown = [
+                word for word in said if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word) and word.partition("=")[0] not in options
+            ]
+            assert not unknown, words
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
+def test_values_of_the_chart_are_there(page: Path) -> None:
+    set_ = [word.partition("=")[0] for words in _commands(page) for flag, word in itertools.pairwise(words) if flag == "--set"]
+    tops = "|".join(_VALUES)
+    named = re.findall(rf"`((?:{tops})(?:\.\w+)+)(?::[^`]*)?`", page.read_text(encoding="utf-8"))
+    for name in (*set_, *named):
+        value: object = _VALUES
+        for part in name.split("."):
+            assert isinstance(value, dict), name
+            assert part in value, f"{name} is no value of the chart"
+            value = value[part]
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
+def test_files_that_commands_name_are_there(page: Path) -> None:
+    known = {path.name for path in _ROOT.iterdir()}
+    for words in _commands(page):
+        for word in words[1:]:
+            if word.split("/")[0] in known and re.fullmatch(r"[\w./-]+", word) and "/" in word:
+                assert (_ROOT / word).exists() or word.endswith(".db"), words
