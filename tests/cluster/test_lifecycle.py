@@ -101,10 +101,11 @@ def test_it_goes_and_comes_again(place: Place) -> None:
     place.cluster.kubectl("delete", "namespace", done, "--timeout=120s")  # nobody is needed for it
     place.namespaces.remove(done)
     install(place.cluster)
-    _helm(place, "test", "landfall")
     with without_operator(place):
         told = _helm(place, "test", "landfall", check=False)
         assert "not as it should be: intake" in told, told
+    _helm(place, "test", "landfall")
+    assert place.get("pod", NAMESPACE, "landfall-answers") == {}
     _go_on(place, name, documents, desiredState="Completed")
 
 
