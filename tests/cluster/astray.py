@@ -1,4 +1,4 @@
-"""Each life of a Migration under each fault: an operator on this machine whose writes go wrong, or that is shown what is not so."""
+"""Each life of a Migration and of a Deployment under each fault: an operator on this machine whose writes go wrong, or that is shown what is not so."""
 
 from __future__ import annotations
 

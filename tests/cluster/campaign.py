@@ -25,6 +25,7 @@ import pytest
 from landfall.api.crd import BY_NAME, structural
 from landfall.api.fields import API_VERSION
 from tests.cluster import moody
+from tests.cluster.app_lives import APP_LIVES
 from tests.cluster.astray import EVERY, all_astray
 from tests.cluster.changes import Change, Spec, chain, changes
 from tests.cluster.conftest import App, Object, Place, placed
@@ -312,7 +313,7 @@ def main() -> None:
         kinds = [kind for kind in _LANES if asked.kind in {None, kind}]
         told = tried(place, {kind: plans(kind, asked.chains)[:: asked.every] for kind in kinds}) if kinds else Told()
         if asked.kind in {None, "Faults"}:
-            _astray(place, told, [(fault, life) for life in LIVES for fault in EVERY][:: asked.every])
+            _astray(place, told, [(fault, life) for life in (*LIVES, *APP_LIVES) for fault in EVERY][:: asked.every])
     print(
         json.dumps({"plans": dict(told.plans), "outcomes": dict(told.outcomes.most_common()), "failed": told.failures}, indent=1)
     )

@@ -245,7 +245,7 @@ class Place:
         """What of ours is written in these namespaces while so much time passes."""
 
         def versions() -> dict[str, str]:
-            kinds = "migrations,runs,connections,webhooks,tableplans,jobs,configmaps,events"
+            kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps,events"
             listed = json.loads(self.cluster.kubectl("get", kinds, "-A", "-o", "json"))["items"]
             ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
             ours = [o for o in ours if o["metadata"]["namespace"] in namespaces]

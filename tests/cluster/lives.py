@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.cluster.app_lives import APP_LIVES, gone
 from tests.cluster.conftest import Object, Place
 
 _ROWS = 5_000
@@ -99,10 +100,12 @@ LIVES: dict[str, Life] = {
 
 def lived(place: Place, life: str, name: str) -> None:
     """One of them to its end; then nothing more is written, once the last word of a worker has come, however late; and deleting it leaves nothing."""
-    LIVES[life](place, name)
+    {**LIVES, **APP_LIVES}[life](place, name)
     place.wait("nothing more is written", lambda: not place.written([name], 5), _PATIENCE_SECONDS)
     if place.get("migration", name, "shop"):
         _gone(place, name)
+    if place.listed("appdeployments", name):
+        gone(place, name)
 
 
 def _begun(place: Place, name: str) -> list[Object]:

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 
 import pytest
 
+from tests.cluster.app_lives import APP_LIVES
 from tests.cluster.astray import EVERY, all_astray
 from tests.cluster.conftest import Place
 from tests.cluster.lives import LIVES
@@ -17,16 +18,17 @@ _CHOSEN = [
     ("kill", "moved"),
     ("409", "approved"),
     ("429", "edited"),
-    ("500", "paused"),
+    ("500", "released"),
     ("timeout", "cancelled"),
     ("lost", "deleted"),
-    ("cut", "paused"),
-    ("stalled", "moved"),
-    ("expired", "cancelled"),
+    ("cut", "withdrawn"),
+    ("stalled", "arrived"),
+    ("expired", "paused"),
     ("late", "rolled-back"),
-    ("skipped", "approved"),
-    ("merged", "deleted"),
-    ("stale", "edited"),
+    ("skipped", "sent-back"),
+    ("merged", "scaled"),
+    ("stale", "mended"),
+    ("stale", "held"),
 ]
 
 
@@ -46,4 +48,4 @@ def test_it_ends_as_without_the_fault(ended: dict[tuple[str, str], Future[None]]
 
 def test_every_fault_and_every_life_is_among_them() -> None:
     assert {fault for fault, _ in _CHOSEN} == set(EVERY)
-    assert {life for _, life in _CHOSEN} == set(LIVES)
+    assert {life for _, life in _CHOSEN} == {*LIVES, *APP_LIVES}
