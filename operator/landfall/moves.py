@@ -171,5 +171,10 @@ def _authority(ends: Ends, reference: SecretKey | None, side: str) -> str:
 
 def closest(word: str, known: Iterable[str]) -> str:
     """Advice for a word that is not known."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"Did you mean {near[0]}?" if near else f"Known are: {', '.join(sorted(known))}."
+    return near(word, known) or f"Known are: {', '.join(sorted(known))}."
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What a word that is not known was meant to be, if one is like it."""
+    like = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {like[0]}?" if like else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -187,6 +188,24 @@ def test_source_and_target_are_fixed_once_begun(place: Place, fresh: str) -> Non
     documents = place.move(fresh, fresh)
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")
-    documents[-1]["spec"]["data"]["target"]["schema"] = "elsewhere"
-    with pytest.raises(RuntimeError, match="fixed once a run has started"):
-        place.apply(documents[-1])
+    data = documents[-1]["spec"]["data"]
+    for change in ((data["target"], "schema", "elsewhere"), (data["source"], "schemas", ["another"])):
+        part, name, other = change
+        part[name] = other
+        with pytest.raises(RuntimeError, match="fixed once a run has started"):
+            place.apply(documents[-1])
+        del part[name]
+
+
+def test_what_is_said_is_no_other_source_or_target_than_what_is_meant_unsaid(place: Place, fresh: str) -> None:
+    place.databases(fresh, 100)
+    documents = place.move(fresh, fresh)
+    place.apply(*documents)
+    place.until(fresh, "shop", "Completed")
+    said = copy.deepcopy(documents[-1])
+    said["spec"]["data"]["source"]["schemas"] = []
+    said["spec"]["data"]["target"]["schema"] = "public"
+    for document in (said, documents[-1]):
+        place.apply(document)
+        place.until(fresh, "shop", "Completed")
+    assert place.rows(fresh) == 100

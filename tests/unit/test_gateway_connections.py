@@ -105,11 +105,11 @@ def test_each_body_is_a_spec(door: Client, cluster: Namespace, body: Object, spe
     [
         ({"type": "oracle"}, "type", "'postgresql'"),
         ({"host": ""}, "host", "write a host name"),
-        ({"url": "mysql://h/d"}, "host", "not permitted"),
+        ({"url": "mysql://h/d"}, "host", "host does not go with what else"),
         ({"host": "mysql://h/d"}, "host", "goes into url"),
         ({"port": 0}, "port", "greater than or equal to 1"),
         ({"tls": {"mode": "full"}}, "tls.mode", "'verify_full'"),
-        ({"pasword": "x"}, "pasword", "not permitted"),
+        ({"pasword": "x"}, "pasword", "Did you mean password?"),
         ({"name": ""}, "name", "at least 1"),
     ],
 )

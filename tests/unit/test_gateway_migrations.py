@@ -372,6 +372,38 @@ def test_bad_requests(door: Client, method: str, path: str, body: object, status
     assert (told.json()["error"]["code"], told.json()["error"].get("field")) == (code, field)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field", "message"),
+    [
+        ("GET", "/v1/migrations?statsu=failed", None, "statsu", "there is no parameter statsu. Did you mean status?"),
+        ("GET", "/v1/migrations?namespace=shop", None, "namespace", "there is no parameter namespace. Known are: created_"),
+        ("POST", "/v1/migrations", {**PRINTED, "nmae": "x"}, "nmae", "there is no field nmae. Did you mean name?"),
+        ("POST", "/v1/migrations", {"nmae": "x", "source": {}}, "nmae", "there is no field nmae. Did you mean name?"),
+        ("POST", "/v1/migrations", {**PRINTED, "colour": 1}, "colour", "there is no field colour."),
+        (
+            "POST",
+            "/v1/migrations",
+            {**PRINTED, "options": {"batchsize": 1}},
+            "options.batchsize",
+            "there is no field batchsize. Did you mean batch_size?",
+        ),
+        (
+            "POST",
+            "/v1/migrations",
+            {**PRINTED, "options": {"x": 1}},
+            "options.x",
+            "there is no field x. Known are: auto_approve_above, batch_size, generate_rollback, mode, parallelism.",
+        ),
+    ],
+)
+def test_what_is_not_known_is_named_with_what_was_meant(
+    door: Client, method: str, path: str, body: object, field: str, message: str
+) -> None:
+    told = door.ask(method, path, body).json()["error"]
+    assert (told["code"], told["field"]) == ("invalid_request", field)
+    assert told["message"].startswith(message), told["message"]
+
+
 def test_a_viewer_changes_nothing(cluster: Namespace, journal: Told) -> None:
     stands(cluster, "Running")
     viewer = client(cluster, journal, "viewer")

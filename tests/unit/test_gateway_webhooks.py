@@ -60,7 +60,8 @@ def test_a_webhook_is_made_with_its_secret_and_told_without(door: Client, cluste
         ({"secret": "short"}, "secret", "at least 16"),
         ({"events": []}, "events", "at least 1"),
         ({"events": ["ended"]}, "events.0", "'completed'"),
-        ({"to": "x"}, "to", "not permitted"),
+        ({"to": "x"}, "to", "there is no field to. Known are: events, name, secret, url."),
+        ({"urls": "x"}, "urls", "there is no field urls. Did you mean url?"),
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused(

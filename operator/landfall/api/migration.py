@@ -380,19 +380,20 @@ class MigrationStatus(Status):
     last_handled_request: str = Field(default="", description="Identifier of the last request annotation that was handled.")
 
 
-def _same(path: str, *, optional: bool = False) -> str:
-    """CEL: a field of spec.data is what it was."""
-    now, then = f"self.spec.data.{path}", f"oldSelf.spec.data.{path}"
-    equal = f"{now} == {then}"
-    return f"has({now}) == has({then}) && (!has({now}) || {equal})" if optional else equal
+def _same(path: str, unsaid: str = "") -> str:
+    """CEL: a field of spec.data is what it was, where it is left out what that means."""
+    now, then = (f"{spec}.spec.data.{path}" for spec in ("self", "oldSelf"))
+    if unsaid:
+        now, then = (f"(has({one}) ? {one} : {unsaid})" for one in (now, then))
+    return f"{now} == {then}"
 
 
 _SAME_ENDS = " && ".join(
     (
         _same("source.connectionRef"),
         _same("target.connectionRef"),
-        _same("source.schemas", optional=True),
-        _same("target.schema", optional=True),
+        _same("source.schemas", "[]"),
+        _same("target.schema", f"'{DataTarget.model_fields['schema_'].default}'"),
     )
 )
 _FIXED_ENDS = (

@@ -29,6 +29,7 @@ from landfall.gateway.caller import Callers
 from landfall.gateway.journal import Journal
 from landfall.gateway.problems import ProblemError, answered
 from landfall.gateway.remembered import Remembered
+from landfall.gateway.unknown import advised
 from landfall.gateway.uploads import Uploader
 from landfall.kube.errors import KubeError
 
@@ -91,10 +92,13 @@ def _refusing(made: FastAPI) -> None:
         return answered(problems.of(error))
 
     @made.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        first = error.errors()[0]
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        # A slip of the pen leaves out what it meant: the field that there is not comes before the one that is missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
         message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
+        if first["type"] == "extra_forbidden":
+            message = advised(made.openapi(), request.scope["route"].path, request.method, first["loc"])
         return answered(ProblemError(400, "invalid_request", message, field=path or "body"))
 
     @made.exception_handler(HTTPException)
