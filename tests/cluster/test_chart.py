@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 
 import yaml
+from typer.testing import CliRunner
 
+from landfall.cli.main import app
 from tests.cluster import programs
 from tests.cluster.conftest import Object, Place
 from tests.cluster.install import CHART, NAMESPACE
@@ -45,6 +47,28 @@ def test_for_some_namespaces_nothing_of_it_is_the_cluster_s() -> None:
     told = next(one for one in made if one["kind"] == "Deployment" and one["metadata"]["name"] == "other-operator")
     env = told["spec"]["template"]["spec"]["containers"][0]["env"]
     assert {"name": "LANDFALL_NAMESPACES", "value": "shop docks"} in env
+
+
+def notes(*arguments: str) -> str:
+    """What is told of an installation."""
+    command = [str(programs.helm()), "install", "other", str(CHART), "-n", "tools", "--dry-run=client", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.partition("NOTES:")[2]
+
+
+def test_the_notes_tell_of_what_is_on() -> None:
+    told = notes()
+    assert "all namespaces" in told
+    assert "builds.registry" in told
+    assert "gateway" not in told.replace("operator and gateway", "")
+    told = notes("--set", "gateway.enabled=true,builds.registry=images.example.com,watchNamespaces={shop,docks}")
+    assert "the namespaces shop, docks" in told
+    assert "builds.registry" not in told
+    assert "http://other-gateway.tools.svc" in told
+    asked = next(line for line in told.splitlines() if "keys create" in line).partition("|")[0].replace("NAMESPACE", "shop")
+    done = CliRunner().invoke(app, asked.replace("NAME", "ci").split()[1:])
+    assert done.exit_code == 0, done.output
+    bound = [one for one in yaml.safe_load_all(done.stdout) if one["kind"] == "RoleBinding"]
+    assert {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "other-editor"} in [one["roleRef"] for one in bound]
 
 
 def test_a_value_that_makes_no_sense_is_refused_by_name() -> None:
