@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,14 +16,20 @@ from tests.cluster.local import LocalOperator
 from tests.cluster.proxy import WATCHES, Proxy
 
 EVERY = (*FAULTS, *WATCHES)
-_LANES = 4
+_LANES = 6
 _RESYNC_SECONDS = "5"  # what is never told is found by looking
 
 
-def all_astray(place: Place, plans: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Future[None]]:
-    """Faults in lives, some of them at a time: each operator works in a namespace of its own. All of them have ended."""
+def all_astray(
+    place: Place, plans: Sequence[tuple[str, str]], ended: Callable[[int], None] = lambda _: None
+) -> dict[tuple[str, str], Future[None]]:
+    """Faults in lives, some of them at a time: each operator works in a namespace of its own. All of them have ended; `ended` hears how many, one by one."""
+    counted = itertools.count(1)
     with without_operator(place), ThreadPoolExecutor(_LANES) as pool:
-        return {plan: pool.submit(astray, place, *plan) for plan in plans}
+        begun = {plan: pool.submit(astray, place, *plan) for plan in plans}
+        for one in begun.values():
+            one.add_done_callback(lambda _: ended(next(counted)))
+        return begun
 
 
 def astray(place: Place, fault: str, life: str) -> None:

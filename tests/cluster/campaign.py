@@ -277,7 +277,12 @@ def _failed(told: Told, kind: str, lane: Lane | None, what: str, error: BaseExce
 
 def _astray(place: Place, told: Told, every: Sequence[tuple[str, str]]) -> None:
     """Faults in lives."""
-    for (fault, life), done in all_astray(place, every).items():
+
+    def ended(number: int) -> None:
+        if number % 10 == 0:
+            sys.stderr.write(f"{number} of {len(every)} faults in lives have ended\n")
+
+    for (fault, life), done in all_astray(place, every, ended).items():
         told.plans["Faults"] += 1
         try:
             done.result()

@@ -9,6 +9,7 @@ with what it was before.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import subprocess
 import threading
@@ -100,8 +101,9 @@ class Proxy:
             if watched:
                 await self._struck(request, answer, told)
                 return told
-            await _copied(answer, told)
-            await told.write_eof()
+            with contextlib.suppress(ConnectionResetError):  # whoever asked has gone
+                await _copied(answer, told)
+                await told.write_eof()
             return told
 
     async def _upstreams(self, request: web.Request) -> aiohttp.ClientResponse:
