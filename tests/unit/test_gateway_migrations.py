@@ -380,6 +380,7 @@ def test_bad_requests(door: Client, method: str, path: str, body: object, status
         ("POST", "/v1/migrations", {**PRINTED, "nmae": "x"}, "nmae", "there is no field nmae. Did you mean name?"),
         ("POST", "/v1/migrations", {"nmae": "x", "source": {}}, "nmae", "there is no field nmae. Did you mean name?"),
         ("POST", "/v1/migrations", {**PRINTED, "colour": 1}, "colour", "there is no field colour."),
+        ("POST", "/v1/migrations", {**PRINTED, "x" * 99: 1}, "x" * 99, f"there is no field {'x' * 60}."),
         (
             "POST",
             "/v1/migrations",

@@ -9,14 +9,17 @@ from landfall.moves import closest, near
 
 Described = Mapping[str, Any]
 
+_LONGEST = 60
+
 
 def advised(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
     """What is said of a name that nothing has. `described` is the OpenAPI document, `place` begins with the part of the request."""
     operation = described["paths"].get(path, {}).get(method.lower(), {})
-    part, *inside, name = place
+    part, *inside, told = place
+    name = str(told)[:_LONGEST]
     if part == "query":
         known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
-        return f"there is no parameter {name}. {closest(str(name), known)}"
+        return f"there is no parameter {name}. {closest(name, known)}"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     schemas = [*_branches(described, body)]
     for step in inside:
@@ -25,7 +28,7 @@ def advised(described: Described, path: str, method: str, place: Sequence[int | 
     choices = [set(schema["properties"]) for schema in schemas if "properties" in schema]
     if any(name in choice for choice in choices):
         return f"{name} does not go with what else is said here: leave out one or the other"
-    advice = closest(str(name), choices[0]) if len(choices) == 1 else near(str(name), set().union(*choices))
+    advice = closest(name, choices[0]) if len(choices) == 1 else near(name, set().union(*choices))
     return f"there is no field {name}. {advice}".rstrip()
 
 
