@@ -71,7 +71,7 @@ test-databases: setup ## the engine, on real databases
 test-cluster: setup ## everything in a real cluster
 	$(BIN)/python -m tests.cluster test --durations=15
 
-campaign: setup ## every change of every field, and every fault in every life, in a real cluster: three quarters of an hour
+campaign: setup ## every change of every field, and every fault in every life, in a real cluster: an hour
 	$(BIN)/python -m tests.cluster.campaign
 
 docs: $(VENV)/.dev ## the documentation as a site, in docs/_site

@@ -6,7 +6,6 @@ mean to the engine is decided here, once. Secrets come through a function, for e
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from landfall.engine.options import (
     TlsMode,
 )
 from landfall.kit import addresses
+from landfall.kit.words import closest
 
 _ENGINES = {"Supabase": "PostgreSQL"}
 
@@ -167,14 +167,3 @@ def _authority(ends: Ends, reference: SecretKey | None, side: str) -> str:
         message = f"{side}: Secret {reference.name} has no key {key}"
         raise SpecError(message, advice="It holds the PEM of the certificate authority.")
     return data[key]
-
-
-def closest(word: str, known: Iterable[str]) -> str:
-    """Advice for a word that is not known."""
-    return near(word, known) or f"Known are: {', '.join(sorted(known))}."
-
-
-def near(word: str, known: Iterable[str]) -> str:
-    """What a word that is not known was meant to be, if one is like it."""
-    like = difflib.get_close_matches(word, list(known), n=1)
-    return f"Did you mean {like[0]}?" if like else ""

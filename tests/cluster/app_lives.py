@@ -131,7 +131,9 @@ def _settled(app: App, phases: dict[str, str]) -> None:
         return {one["metadata"]["name"]: one.get("status", {}).get("phase", "") for one in found}
 
     app.place.wait(f"{phases} is how its releases stand", lambda: stand() == phases, _PATIENCE_SECONDS)
-    assert [job["metadata"]["name"] for job in app.place.listed("jobs", app.namespace)] == ["moody-1-build-1"]
+    builders = app.place.listed("jobs", app.namespace)
+    assert all(job["metadata"]["name"].startswith("moody-1-build-") for job in builders), "the image is used again"
+    assert sum(job["status"].get("succeeded", 0) for job in builders) == 1, "what the network broke is built again, and no more"
     fields = app.place.get("appdeployment", app.namespace, app.name)["metadata"]["managedFields"]
     assert all(one["manager"].startswith("kubectl") for one in fields if "f:spec" in one.get("fieldsV1", {})), fields
     assert app.place.orphans(app.namespace) == []

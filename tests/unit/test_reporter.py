@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 
 from landfall.api.report import Report, Taken
+from landfall.engine.ledger.records import State
+from landfall.engine.planning.model import Plan
+from landfall.engine.transfer.work import Event
 from landfall.worker import reporter
 from landfall.worker.reporter import Reporter
+from landfall.worker.watch import Watch
 
 
 @contextmanager
@@ -98,3 +102,15 @@ def test_a_line_is_told_before_the_numbers_are_due(tmp_path: Path, monkeypatch: 
             time.sleep(0.01)
         assert [line.message for report in taken for line in report.lines] == ["first", "second"]
         assert told.finish()
+
+
+def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
+    told = _reporter("", tmp_path)
+    plan = Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", (), (), (), estimates={})
+    watch = Watch(told, plan, {}, told.line)
+    seen = []
+    for state in (State.COPYING, State.COMPARING, State.CUT_OVER):
+        watch.event(Event("state", text=state.value))
+        seen.append(told.latest().state)
+    assert seen == ["copying", "comparing", "comparing"], "Completed is said with the rows and the verdict of the last report"
+    assert [line.message for line in told.latest().lines][-1] == "state cut_over"

@@ -22,7 +22,8 @@ from landfall.api.fields import API_VERSION, said
 from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
-from landfall.moves import Ends, Move, closest, move
+from landfall.kit.words import closest
+from landfall.moves import Ends, Move, move
 
 _KINDS: dict[str, type[Connection | Migration | TablePlan]] = {
     "Connection": Connection,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from landfall.moves import closest, near
+from landfall.kit.words import closest, near
 
 Described = Mapping[str, Any]
 

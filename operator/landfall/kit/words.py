@@ -1,6 +1,9 @@
-"""Numbers in sentences."""
+"""Numbers in sentences, and words that are not known."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 _SINGULAR = {"go": "goes", "have": "has", "are": "is", "were": "was"}
 
@@ -12,3 +15,14 @@ def counted(number: int, noun: str, verb: str = "") -> str:
     else:
         noun = f"{noun}s"
     return " ".join(part for part in (str(number), noun, verb) if part)
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Advice for a word that is not known."""
+    return near(word, known) or f"Known are: {', '.join(sorted(known))}."
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What a word that is not known was meant to be, if one is like it."""
+    like = difflib.get_close_matches(word, list(known), n=1)
+    return f"Did you mean {like[0]}?" if like else ""

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from landfall.api.progress import Progress, TableProgress
+from landfall.engine.ledger.records import State
 from landfall.engine.planning.model import Plan
 from landfall.engine.run.tally import Tally
 from landfall.engine.transfer.work import Event
@@ -45,8 +46,8 @@ class Watch:
         ):  # more often than reports go out helps nobody
             self._told = time.monotonic()
             self._reporter.tell(progress=self.progress())
-        elif event.kind == "state" and self._states:
-            self._reporter.tell(state=event.text)
+        elif event.kind == "state" and self._states and event.text != State.CUT_OVER.value:
+            self._reporter.tell(state=event.text)  # a cutover is told with its verdict and its rows, once they are known
         if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
             self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
 
