@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.kit.words import counted
+from landfall.kit.words import advised, counted
 
 
 @pytest.mark.parametrize(
@@ -23,3 +23,15 @@ from landfall.kit.words import counted
 )
 def test_a_number_and_what_it_counts(number: int, noun: str, verb: str, told: str) -> None:
     assert counted(number, noun, verb) == told
+
+
+@pytest.mark.parametrize(
+    ("message", "advice", "told"),
+    [
+        ("no server answers", "Check host and port.", "no server answers. Check host and port."),
+        ("It ended.", "Look at its log.", "It ended. Look at its log."),
+        ("nothing to do about it", "", "nothing to do about it"),
+    ],
+)
+def test_advice_is_a_sentence_of_its_own(message: str, advice: str, told: str) -> None:
+    assert advised(message, advice) == told

@@ -6,6 +6,8 @@ next; it never holds a password or a value of a row. Foreign exceptions are tran
 
 from __future__ import annotations
 
+from landfall.kit.words import advised
+
 
 class EngineError(Exception):
     """Anything the engine reports. `reason` is stable and fit for a condition or a script."""
@@ -18,7 +20,7 @@ class EngineError(Exception):
         self.advice = advice
 
     def __str__(self) -> str:
-        return f"{self.message} {self.advice}".strip()
+        return advised(self.message, self.advice)
 
 
 class SpecError(EngineError):

@@ -14,6 +14,7 @@ from aiohttp import web
 from landfall.builds.errors import BuildError
 from landfall.builds.registry import Reference, Registry, credentials
 from landfall.intake.tokens import Gateway, refused
+from landfall.kit.words import advised
 from landfall.kube.client import Kube
 from landfall.kube.errors import KubeError
 from landfall.reconcile.builders import BuildSettings
@@ -47,7 +48,7 @@ class Uploads:
         except BuildError as error:
             if sent.over and sent.digest != digest:
                 return refused(409, f"what came is {sent.digest}, and not {digest}")
-            return refused(503, f"{error.message}. {error.advice}")
+            return refused(503, advised(error.message, error.advice))
         except KubeError:
             return refused(503, "the registry's credentials cannot be read now")
         return web.json_response({"artifact": digest, "size": size}, status=201)

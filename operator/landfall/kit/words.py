@@ -1,4 +1,4 @@
-"""Numbers in sentences, and words that are not known."""
+"""Sentences: numbers in them, advice after them, words that are not known."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ def counted(number: int, noun: str, verb: str = "") -> str:
     else:
         noun = f"{noun}s"
     return " ".join(part for part in (str(number), noun, verb) if part)
+
+
+def advised(message: str, advice: str) -> str:
+    """What happened, and what to do about it."""
+    return f"{message.rstrip('.')}. {advice}" if advice else message
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -26,6 +26,7 @@ from landfall.builds.plan import BuildPlan, Layer
 from landfall.builds.push import Target, keep_packages, kept_packages, known_dependencies, pushed
 from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.redact import redacted
+from landfall.kit.words import advised
 from landfall.worker.reporter import Reporter
 from landfall.worker.tried import tried
 
@@ -281,5 +282,5 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
 
 
 def _told(error: BuildError) -> str:
-    parts = [f"{error.message.rstrip('.')}.", error.advice, f"Its last lines:\n{error.log}" if error.log else ""]
-    return " ".join(p for p in parts if p)[:3500]
+    log = f"Its last lines:\n{error.log}" if error.log else ""
+    return advised(error.message, " ".join(part for part in (error.advice, log) if part))[:3500]

@@ -26,6 +26,7 @@ from landfall.builds.push import DEPENDENCIES
 from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
+from landfall.kit.words import advised
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Fetched, Remote, packed
 from landfall.worker.tried import tried
@@ -51,7 +52,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         plan, key = _planned(task, app)
     except (BuildError, OSError) as error:
         found = error if isinstance(error, BuildError) else DiskFullError(f"the sources could not be written: {error}")
-        message = redacted(f"{found.message.rstrip('.')}. {found.advice}".strip(), token)
+        message = redacted(advised(found.message, found.advice), token)
         put(where.failed, {"reason": found.reason, "message": message, "transient": found.transient})
         return 0
     notes = (*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))
