@@ -97,13 +97,13 @@ class Proxy:
         async with await self._upstreams(request) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "content-encoding"}}
             told = web.StreamResponse(status=answer.status, headers=kept)
-            await told.prepare(request)
-            if watched:
-                await self._struck(request, answer, told)
-                return told
             with contextlib.suppress(ConnectionResetError):  # whoever asked has gone
-                await _copied(answer, told)
-                await told.write_eof()
+                await told.prepare(request)
+                if watched:
+                    await self._struck(request, answer, told)
+                else:
+                    await _copied(answer, told)
+                    await told.write_eof()
             return told
 
     async def _upstreams(self, request: web.Request) -> aiohttp.ClientResponse:
