@@ -144,16 +144,16 @@ def test_a_dependant_that_cannot_follow_blocks_the_plan(maria: MariaDb, pg15: Po
 
 
 @pytest.mark.parametrize(
-    ("statement", "count"),
+    ("statement", "counted"),
     [
-        ("INSERT INTO parent VALUES (5000,'x','y',1)", 1),
-        ("UPDATE parent SET title='edited' WHERE id<=3", 3),
-        ("DELETE FROM child WHERE id<=2", 2),
+        ("INSERT INTO parent VALUES (5000,'x','y',1)", "1 row was"),
+        ("UPDATE parent SET title='edited' WHERE id<=3", "3 rows were"),
+        ("DELETE FROM child WHERE id<=2", "2 rows were"),
     ],
     ids=["inserted", "updated", "deleted"],
 )
 def test_rollback_after_foreign_writes_refuses_until_told(
-    maria: MariaDb, pg15: PostgreSql, fresh: str, statement: str, count: int
+    maria: MariaDb, pg15: PostgreSql, fresh: str, statement: str, counted: str
 ) -> None:
     _source(maria, fresh)
     before = pg15.dump(pg15.database(fresh))
@@ -162,7 +162,7 @@ def test_rollback_after_foreign_writes_refuses_until_told(
     with pg15.connect(fresh) as target:
         target.execute(statement.encode())
     after = pg15.dump(fresh)
-    with pytest.raises(WrittenSinceError, match=rf"^{count} rows? "):
+    with pytest.raises(WrittenSinceError, match=f"^{counted} written"):
         _back(move)
     assert pg15.dump(fresh) == after
     assert _back(move, discard=True) is State.ROLLED_BACK
