@@ -13,7 +13,8 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -95,16 +96,7 @@ class Proxy:
             await asyncio.sleep(0.2)
             return web.json_response(_EXPIRED)
         async with await self._upstreams(request) as answer:
-            kept = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "content-encoding"}}
-            told = web.StreamResponse(status=answer.status, headers=kept)
-            with contextlib.suppress(ConnectionResetError):  # whoever asked has gone
-                await told.prepare(request)
-                if watched:
-                    await self._struck(request, answer, told)
-                else:
-                    await _copied(answer, told)
-                    await told.write_eof()
-            return told
+            return await _streamed(request, answer, partial(self._struck, request) if watched else _copied)
 
     async def _upstreams(self, request: web.Request) -> aiohttp.ClientResponse:
         """What the API server answers."""
@@ -121,10 +113,7 @@ class Proxy:
             return web.Response(body=self._outdated.pop(place), content_type="application/json")
         async with await self._upstreams(request) as answer:
             if request.query.get("watch"):
-                told = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
-                await told.prepare(request)
-                await _copied(answer, told)
-                return told
+                return await _streamed(request, answer, _copied)
             body = await answer.read()
             if request.method == "GET" and answer.status == 200 and b'"resourceVersion"' in body and "/namespaces/" in place:
                 self._seen[place] = body
@@ -198,6 +187,20 @@ class Proxy:
                 last[str(metadata.get("uid", event["type"]))] = line
         finally:
             sending.cancel()
+
+
+async def _streamed(
+    request: web.Request,
+    answer: aiohttp.ClientResponse,
+    passed_on: Callable[[aiohttp.ClientResponse, web.StreamResponse], Awaitable[None]],
+) -> web.StreamResponse:
+    """What is answered, passed on piece by piece, for as long as whoever asked is there."""
+    kept = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "content-encoding"}}
+    told = web.StreamResponse(status=answer.status, headers=kept)
+    with contextlib.suppress(ConnectionResetError):
+        await told.prepare(request)
+        await passed_on(answer, told)
+    return told
 
 
 async def _copied(answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:

@@ -6,17 +6,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from landfall.api.migration import MigrationStatus, Risk
 from landfall.api.progress import Rehearsed
 from landfall.api.request import Request
-from landfall.api.run import RunFailure, RunStatus
+from landfall.api.run import RunStatus
 from landfall.core.job import JobSeen
 from landfall.core.migration.decide import RULES, decide
 from landfall.core.migration.observed import Observed
-from landfall.core.outcome import Decision, conditions
+from landfall.core.outcome import conditions
 from tests.support.migrations import (
     BEGUN,
     CUTOVER_AT_NIGHT,
@@ -433,68 +431,6 @@ def test_the_order_of_the_rules() -> None:
     assert names.index("going_back") < names.index("completed") < names.index("held_by_person") < names.index("closed")
     assert names.index("closed") < names.index("resumable") < names.index("worker_active")
     assert names.index("worker_active") < names.index("plan_missing") < names.index("approval_missing")
-
-
-_JOBS = st.builds(
-    JobSeen,
-    name=st.sampled_from(["p1", "r1", "b1"]),
-    verb=st.sampled_from(["plan", "run", "back", "help"]),
-    attempt=st.integers(1, 12),
-    inputs=st.sampled_from(["i", "other"]),
-    complete=st.booleans(),
-    failed=st.booleans(),
-    suspended=st.booleans(),
-    ended_seconds=st.floats(0, 1000),
-)
-_RUNS = st.builds(
-    RunStatus,
-    state=st.sampled_from(["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"]),
-    plan=st.one_of(st.none(), st.just(PLAN), st.just(PLAN.model_copy(update={"to_review": 1}))),
-    failure=st.one_of(
-        st.none(),
-        st.builds(
-            RunFailure,
-            job=st.sampled_from(["p1", "r1", "b1"]),
-            reason=st.just("X"),
-            message=st.just("m"),
-            transient=st.booleans(),
-        ),
-    ),
-)
-_SEEN = st.builds(
-    replace,
-    st.just(FRESH),
-    finalizer=st.booleans(),
-    deleting=st.booleans(),
-    hold=st.sampled_from(["", "x"]),
-    missing_secrets=st.sampled_from([(), ("s",)]),
-    run=st.one_of(st.none(), _RUNS),
-    run_foreign=st.booleans(),
-    plan_stored=st.booleans(),
-    jobs=st.lists(_JOBS, max_size=4).map(tuple),
-    migration=st.sampled_from([None, "Planned", "Completed", "Paused", "Cancelled", "RolledBack"]).map(
-        lambda wanted: migration(desiredState=wanted) if wanted else migration()
-    ),
-).flatmap(lambda seen: st.sampled_from([seen, started(seen, seen.migration)]))
-
-
-@given(_SEEN)
-def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> None:
-    decision = decide(seen)
-    assert isinstance(decision, Decision)
-    helps = decision.act is not None and decision.act.name == "help"
-    assert decision.act is None or decision.act.verb != "job" or helps or seen.active is None
-    assert not helps or (seen.active is not None and seen.active.verb == "run")
-    assert not (decision.stalled and decision.working)
-    changes_target = decision.act is not None and (decision.act.verb, decision.act.name) == ("job", "run")
-    assert not changes_target or seen.started
-    assert not (decision.stalled and decision.ready[0] == "True")
-
-
-@given(_SEEN)
-def test_nothing_outside_is_made_without_the_finalizer(seen: Observed) -> None:
-    decision = decide(seen)
-    assert seen.finalizer or decision.act is None or decision.act.verb in {"finalize", "delete-job"}
 
 
 def test_a_condition_keeps_its_time_while_it_holds() -> None:

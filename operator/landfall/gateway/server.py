@@ -29,7 +29,7 @@ from landfall.gateway.caller import Callers
 from landfall.gateway.journal import Journal
 from landfall.gateway.problems import ProblemError, answered
 from landfall.gateway.remembered import Remembered
-from landfall.gateway.unknown import advised
+from landfall.gateway.unknown import meant
 from landfall.gateway.uploads import Uploader
 from landfall.kube.errors import KubeError
 
@@ -98,7 +98,7 @@ def _refusing(made: FastAPI) -> None:
         path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
         message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
         if first["type"] == "extra_forbidden":
-            message = advised(made.openapi(), request.scope["route"].path, request.method, first["loc"])
+            message = meant(made.openapi(), request.scope["route"].path, request.method, first["loc"])
         return answered(ProblemError(400, "invalid_request", message, field=path or "body"))
 
     @made.exception_handler(HTTPException)

@@ -12,7 +12,7 @@ Described = Mapping[str, Any]
 _LONGEST = 60
 
 
-def advised(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
+def meant(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
     """What is said of a name that nothing has. `described` is the OpenAPI document, `place` begins with the part of the request."""
     operation = described["paths"].get(path, {}).get(method.lower(), {})
     part, *inside, told = place
