@@ -17,7 +17,7 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.connect.wire import Wire
 from landfall.engine.errors import CredentialRefusedError, UnreachableError
 from landfall.engine.options import Endpoint, Engine, TlsMode
-from tests.support.servers import _PG15, MariaDb, PostgreSql
+from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
 _PASSWORD = "pässwörd 'of' the test"  # noqa: S105  made up
 _HBA = "local all postgres trust\nhostssl all scram 127.0.0.1/32 scram-sha-256\nhostssl all old 127.0.0.1/32 md5\n"
@@ -111,6 +111,13 @@ def test_what_is_refused_is_said(
         client(replace(good, ca=_certificate(tmp_path, "other")))
     with pytest.raises(CredentialRefusedError):
         client(replace(good, tls=TlsMode.DISABLE))
+
+
+@pytest.mark.parametrize("client", [_by_wire, _by_control], ids=["wire", "psycopg"])
+def test_why_nobody_answers_is_said(client: Callable[[Endpoint], list[tuple[str | None, ...]]]) -> None:
+    nobody = Endpoint(Engine.POSTGRESQL, "127.0.0.1", free_port(), "postgres", "scram", _PASSWORD, TlsMode.DISABLE, "")
+    with pytest.raises(UnreachableError, match=r"[Cc]onnection refused\. Check host"):
+        client(nobody)
 
 
 # -- MariaDB ------------------------------------------------------------------------------------------------------------

@@ -132,7 +132,8 @@ def _refused(error: psycopg.Error, endpoint: Endpoint, side: str) -> EngineError
         if any(word in text for word in words):
             told = text.rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
             return from_postgresql(code, told, side)
-    last = text.strip().splitlines()[-1] if text.strip() else "no answer"
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # its questions are indented
+    last = lines[-1] if lines else "no answer"
     where = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"
     return UnreachableError(
         f"{side}: no PostgreSQL answers at {where}: {last.rsplit(': ', 1)[-1]}",
