@@ -8,10 +8,10 @@ import pytest
 
 from landfall.engine.dialects.mapping import Violation
 from landfall.engine.errors import SpecError
-from landfall.engine.options import ColumnDecision, Options, Policies
+from landfall.engine.options import ColumnDecision, Engine, Options, Policies
 from landfall.engine.planning.assemble import changed_objects, settle
 from landfall.engine.planning.model import Decision, Severity, Stage
-from landfall.engine.schema.model import Index, IndexPart, SourceObject, View
+from landfall.engine.schema.model import Column, ColumnType, Index, IndexPart, SourceObject, Table, View
 from landfall.engine.store.archive import packed, unpacked
 from tests.support.plans import CATALOG, ITEM, column, counted, planned
 
@@ -32,6 +32,38 @@ def test_everything_that_is_not_carried_has_a_line() -> None:
     views = (View("shop", "odd", "SELECT FROM WHERE (("),)
     catalog = replace(CATALOG, objects=things, tables=(replace(ITEM, indexes=indexes),), views=views)
     assert {r.affected for r in planned(catalog).risks} >= {"bump", "tidy()", "nightly", "shop.Item.words", "odd"}
+
+
+_WIDE = Table(
+    "shop",
+    "wide",
+    (Column("id", ColumnType("bigint", "bigint"), nullable=False), Column("name", ColumnType("text", "text"))),
+    (Index("wide_pkey", (IndexPart("id"),), unique=True, primary=True),),
+    rows=10_001,
+)
+_KEYLESS = replace(ITEM, indexes=(), rows=10_001)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "table", "one_stream"),
+    [
+        (Engine.POSTGRESQL, 150000, _WIDE, False),
+        (Engine.POSTGRESQL, 140000, replace(_WIDE, indexes=()), False),
+        (Engine.POSTGRESQL, 130000, _WIDE, True),
+        (Engine.POSTGRESQL, 130000, replace(_WIDE, rows=10_000), False),
+        (Engine.MARIADB, 101100, replace(ITEM, rows=10_001), False),
+        (Engine.MARIADB, 101100, _KEYLESS, True),
+        (Engine.MARIADB, 101100, replace(_KEYLESS, rows=10_000), False),
+    ],
+)
+def test_a_table_is_said_to_be_copied_by_one_stream_where_it_is(
+    engine: Engine, version: int, table: Table, *, one_stream: bool
+) -> None:
+    plan = planned(replace(CATALOG, engine=engine, version_number=version, tables=(table,)))
+    said = [r for r in plan.risks if r.kind == "SingleStream"]
+    assert bool(said) is one_stream
+    if one_stream:
+        assert ("PostgreSQL 14" in said[0].mitigation) is (engine is Engine.POSTGRESQL)
 
 
 def test_a_zero_date_is_proposed_as_null_and_needs_a_person() -> None:

@@ -172,13 +172,14 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
     )
     for note in table.notes:
         draft.warn(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
-    if not key and made.moved and made.rows > draft.options.batch_rows:
+    if key_kind == "none" and made.moved and made.rows > draft.options.batch_rows:
         draft.warn(
             Severity.LOW,
             "SingleStream",
             made.label,
             "no usable key: the table is copied by one stream, which starts again from zero when it is interrupted",
-            "Add a primary key on the source for parallel and resumable copying.",
+            # A PostgreSQL is cut by blocks, whatever its keys; only a server that cannot scan a range of them is not cut.
+            "Upgrade the source to PostgreSQL 14 or newer." if draft.native else "Add a primary key on the source.",
         )
     if not made.row_key and made.moved:
         draft.warn(

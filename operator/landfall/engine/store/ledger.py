@@ -249,11 +249,11 @@ class Ledger:
         """Add facts to the record of a run."""
         self.control.run(f"UPDATE {self.schema}.run SET result=result||%s::jsonb WHERE id=%s", json.dumps(result), key)
 
-    def fence(self, lease: Lease) -> str:
-        """SQL that yields a row while this process owns the run in state copying, and holds the state until commit."""
+    def fence(self, lease: Lease, state: State) -> str:
+        """SQL that yields a row while this process owns the run in `state`, and holds that state until commit."""
         return (
             f"SELECT 1 FROM {self.schema}.run WHERE id={literal(lease.key)} AND attempt={lease.attempt}"
-            f" AND state='{State.COPYING.value}' FOR SHARE"
+            f" AND state={literal(state.value)} FOR SHARE"
         )
 
     # -- statements ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects import mysql
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
+from landfall.engine.ledger.records import State
 from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
 from landfall.engine.schema.names import quoted
@@ -173,7 +174,8 @@ class Streams:
         """Move one chunk. False when there is none left."""
         work, wire = self._work, ends.wire
         answer = wire.rows(
-            "BEGIN; SET LOCAL synchronous_commit=off; " + work.ledger.fence(work.lease) + "; " + work.ledger.claim(work.lease)
+            "BEGIN; SET LOCAL synchronous_commit=off; "
+            + f"{work.ledger.fence(work.lease, State.COPYING)}; {work.ledger.claim(work.lease)}"
         )
         if not answer or len(answer[0]) != 1:
             raise superseded()

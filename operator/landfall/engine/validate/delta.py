@@ -10,6 +10,7 @@ from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Reader
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects.compare import TargetQueries
+from landfall.engine.ledger.records import State
 from landfall.engine.transfer.streams import job_builder
 from landfall.engine.transfer.work import Event, Work
 from landfall.engine.validate.compare import TableDifference
@@ -26,8 +27,7 @@ def apply(work: Work, reader: Reader, difference: TableDifference) -> int:
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
     moved = 0
     try:
-        fence = ledger.fence(lease).replace("state='copying'", "state='comparing'")
-        if not wire.rows(f"BEGIN; {fence}"):
+        if not wire.rows(f"BEGIN; {ledger.fence(lease, State.COMPARING)}"):
             ledger.check(lease)
         wire.rows(queries.delete(difference.xids, difference.buckets))
         for chunk in difference.chunks:
