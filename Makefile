@@ -59,7 +59,7 @@ audit: $(VENV)/.check ## hold what the image is made of against the known vulner
 
 check: lint types imports verify ## all that needs nothing outside Python
 	$(BIN)/python -m tests.support.audit
-	$(BIN)/pytest -q tests/unit
+	$(BIN)/pytest -q -n auto tests/unit
 
 test: setup ## everything, on servers that the tests start themselves
 	$(MAKE) --no-print-directory check docs
@@ -71,7 +71,8 @@ test-databases: setup ## the engine, on real databases
 test-cluster: setup ## everything in a real cluster
 	$(BIN)/python -m tests.cluster test --durations=15
 
-campaign: setup ## every change of every field, and every fault in every life, in a real cluster: an hour
+campaign: setup ## thousands of examples of each property; every change of every field, and every fault in every life, in a real cluster: over an hour
+	env -u CI LANDFALL_EXAMPLES=$${LANDFALL_EXAMPLES:-3000} $(BIN)/pytest -q -n auto -m hypothesis tests/unit
 	$(BIN)/python -m tests.cluster.campaign
 
 docs: $(VENV)/.dev ## the documentation as a site, in docs/_site

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.builds.archive import Limits, unpacked
@@ -148,7 +148,6 @@ _NAMES = st.text(st.sampled_from("ab./\\:\0é\n"), min_size=1, max_size=12)
 
 
 @given(st.lists(st.tuples(_NAMES, st.sampled_from(["file", "link", "folder"]), _NAMES), max_size=6))
-@settings(max_examples=150, deadline=None)
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_whatever_it_holds_nothing_is_written_outside(tmp_path_factory: pytest.TempPathFactory, things: Things) -> None:
     place = tmp_path_factory.mktemp("x")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 
@@ -16,8 +15,6 @@ from landfall.core.deployment.decide import decide
 from landfall.core.deployment.observed import WorkloadSeen
 from landfall.core.gate import Gate
 from tests.support.deployments import DRAIN, OBSERVE, WARM, World
-
-EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "150"))
 
 
 def live(commit: str = "1" * 40, replicas: int = 2) -> World:
@@ -440,5 +437,5 @@ class Life(RuleBasedStateMachine):
 
 
 LifeTest = Life.TestCase
-LifeTest.settings = settings(max_examples=EXAMPLES, stateful_step_count=40, deadline=None)
+LifeTest.settings = settings(stateful_step_count=40)
 assert OBSERVE < WARM

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
@@ -427,7 +427,6 @@ _JSON = st.recursive(
 _DOOR = functools.cache(lambda: client(Namespace(), Told()))
 
 
-@settings(max_examples=80, deadline=None)
 @given(_JSON, st.text(max_size=20))
 def test_any_body_and_any_identifier_is_answered(body: object, identifier: str) -> None:
     door = _DOOR()

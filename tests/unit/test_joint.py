@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -25,7 +24,6 @@ from landfall.core.migration.observed import Observed
 from tests.support.lives import World
 from tests.support.migrations import NOW, PLAN, PLANNED, RUNNING, migration
 
-EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "200"))
 _WAITS = AppSeen("shop", there=True, ready=("False", "WaitingForData", "shop-2 is built"), live="shop-1")
 _BUILDS = AppSeen("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1")
 _FAILS = AppSeen("shop", there=True, ready=("False", "CrashLoop", "release shop-2 failed"), stalled=True, live="shop-1")
@@ -307,4 +305,4 @@ class Together(RuleBasedStateMachine):
 
 
 TestTogether = Together.TestCase
-TestTogether.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None)
+TestTogether.settings = settings(stateful_step_count=30)

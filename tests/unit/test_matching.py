@@ -49,7 +49,6 @@ _SCORES = st.dictionaries(
 
 
 @given(_SCORES)
-@settings(max_examples=300, deadline=None)
 def test_no_assignment_is_better_than_the_one_found(scores: dict[tuple[int, int], float]) -> None:
     found = assigned(scores)
     assert len(set(found.values())) == len(found)

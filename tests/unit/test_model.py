@@ -6,7 +6,6 @@ two workers never write one target, nothing is cut over unapproved or uncompared
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 
 from hypothesis import settings
@@ -16,11 +15,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from landfall.api.request import Request
 from landfall.core.migration.observed import ENDED
 from landfall.core.outcome import Decision
+from tests.support.examples import SAME
 from tests.support.lives import Entry, World
 
 _WRITERS = {"run", "back", "rehearse"}
 _LONG = 400
-EXAMPLES = int(os.environ.get("LANDFALL_EXAMPLES", "500"))
 
 
 class Life(RuleBasedStateMachine):
@@ -176,4 +175,4 @@ class Life(RuleBasedStateMachine):
 
 
 TestLife = Life.TestCase
-TestLife.settings = settings(max_examples=EXAMPLES, stateful_step_count=30, deadline=None, derandomize=True)
+TestLife.settings = settings(stateful_step_count=30, derandomize=SAME)
