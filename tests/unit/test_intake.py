@@ -30,6 +30,7 @@ class Cluster:
         def of(kind: str, name: str, owner: str = "", **more: Any) -> Object:
             owners = [{"kind": owner, "name": "shop-1-run-1", "uid": f"{owner}-uid", "controller": True}] if owner else []
             metadata = {"name": name, "namespace": "shop", "uid": f"{kind}-uid", "generation": 1, "ownerReferences": owners}
+            metadata["creationTimestamp"] = "2026-01-01T00:00:00Z"
             return {"apiVersion": "landfall.dev/v1alpha1", "kind": kind, "metadata": metadata, **more}
 
         job = of("Job", "shop-1-run-1", "Run", spec={})

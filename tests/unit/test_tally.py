@@ -256,3 +256,12 @@ def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
     seen = dict(tally.tables(9))
     assert {name: (t.compared, t.corrected) for name, t in seen.items()} == {"s.big": (900, 7), "s.small": (0, 1)}
     assert (tally.numbers().compared, tally.numbers().corrected) == (900, 8)
+
+
+def test_a_run_that_an_earlier_worker_cut_over_has_all_its_numbers() -> None:
+    plan = _plan()
+    tally = Tally(plan, {"s.big": (900, 9000)}, Clock())
+    tally.complete({0: 910, 1: 100}, plan)
+    numbers = tally.numbers()
+    assert (numbers.percent, numbers.step_percent, numbers.compared, numbers.remaining_seconds) == (100, 100, 1010, 0.0)
+    assert {name: (t.state, t.rows, t.compared) for name, t in tally.tables(9)} == {"s.big": ("Equal", 900, 910), "s.small": ("Equal", 100, 100)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
@@ -70,6 +71,26 @@ class Report(Model):
     lines: tuple[Line, ...] = Field(
         default=(), max_length=1000, description="Lines of the log that the journal has not taken yet."
     )
+    # Known to the operator alone, and never sent: so that an operator of version 0.1 takes reports of a newer worker, too.
+    pod: str = Field(default="", exclude=True, description="Uid of the worker's pod, as the intake knows it from the token.")
+    pod_created: Moment | None = Field(default=None, exclude=True, description="When the API server created that pod.")
+
+    def follows(self, pod: str, pod_created: datetime | None, sequence: int) -> bool:
+        """Whether this report is newer than one that is known, of the same Job or of an earlier one of the same run.
+
+        Each pod counts its reports from 0, so the sequence orders the reports of one pod only. At most one pod of a
+        run works at a time: a pod that was created later follows one that was created earlier.
+
+        Args:
+            pod: Uid of the pod that the known report is of; empty where version 0.1 recorded it.
+            pod_created: When that pod was created.
+            sequence: Number of the known report.
+        """
+        if self.pod == pod:
+            return self.sequence > sequence
+        if pod_created is None or self.pod_created is None:
+            return True
+        return self.pod_created >= pod_created
 
 
 class Dials(Model):

@@ -44,7 +44,9 @@ class RunStatus(Status):
     attempts: Integer = Field(default=0, ge=0, description="Worker pods that were started for it.")
     failure: RunFailure | None = Field(default=None, description="What the last worker failed of, with the way out.")
     reported_by: str = Field(default="", description="Job whose report was taken last.")
-    sequence: Integer = Field(default=-1, description="Number of that report.")
+    reported_by_pod: str = Field(default="", description="Uid of the pod that sent it: each pod counts its reports from 0.")
+    pod_created: Moment | None = Field(default=None, description="When that pod was created.")
+    sequence: Integer = Field(default=-1, description="Number of that report, counted by its pod.")
     finished: str = Field(default="", description="The last Job whose worker said that it had reached its end.")
     verdict: str = Field(default="", description="What the comparison found.")
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
@@ -54,6 +56,10 @@ class RunStatus(Status):
     expired: Boolean = Field(default=False, description="Whether what was kept has been dropped.")
     rehearsal: Rehearsed | None = Field(default=None, description="What the last rehearsal measured.")
     reported_at: Moment | None = Field(default=None, description="When a worker last reported.")
+    source_released: Boolean = Field(
+        default=False,
+        description="Whether the worker that locked the writers of the source out for the cutover has ended, so that they may write again.",
+    )
 
 
 class Run(Model):

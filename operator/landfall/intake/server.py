@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import fields
+from datetime import datetime
 
 from aiohttp import web
 from pydantic import ValidationError
@@ -85,9 +86,10 @@ class Intake:
             report = Report.model_validate_json(await request.read())
         except ValidationError:
             return refused(400, "this is not a report")
-        job, teller = found
+        job, teller, created = found
         metadata = job["metadata"]
-        if self._reports.take(metadata["namespace"], metadata["name"], report.model_copy(update={"lines": ()})):
+        kept_report = report.model_copy(update={"lines": (), "pod": teller.pod, "pod_created": created})
+        if self._reports.take(metadata["namespace"], metadata["name"], kept_report):
             labels = metadata["labels"]
             self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
         kept = await self._keeper.keep(teller, _lines(report), _samples(report))
@@ -104,8 +106,8 @@ class Intake:
             return None
         return self._dialled(found) if found else None
 
-    async def _teller(self, sender: Holder) -> tuple[Object, Teller] | None:
-        """The Job whose pod holds the token, if it is one of ours, and how the journal names them; None for anybody else's."""
+    async def _teller(self, sender: Holder) -> tuple[Object, Teller, datetime] | None:
+        """The Job whose pod holds the token, if it is one of ours, how the journal names them, and when the pod was created; None for anybody else's."""
         if not sender.bound.get(POD):
             return None
         namespace = sender.user.removeprefix(_ACCOUNT).partition(":")[0]
@@ -126,7 +128,8 @@ class Intake:
             kind, name = "Migration", parent["spec"]["migrationRef"]["name"]
         if kind == "Release":
             kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
-        return job, Teller(namespace, kind, name, job["metadata"]["name"], sender.bound[POD_UID][0])
+        created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
+        return job, Teller(namespace, kind, name, job["metadata"]["name"], sender.bound[POD_UID][0]), created
 
 
 def _lines(report: Report) -> list[Line]:

@@ -11,11 +11,12 @@ from landfall.api.connection import Connection
 from landfall.api.fields import Model
 from landfall.api.migration import DataSpec, Migration, Notice
 from landfall.api.pieces import LABEL_RUN
-from landfall.api.progress import AppMove, Progress
+from landfall.api.progress import AppMove
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
-from landfall.api.run import Run, RunFailure, RunStatus
-from landfall.core.migration import joint, sharing
+from landfall.api.run import Run, RunStatus
+from landfall.core.job import JobSeen
+from landfall.core.migration import joint, reported, sharing
 from landfall.core.migration.approval import approval, open_points
 from landfall.core.migration.decide import decide, kept_until
 from landfall.core.migration.dials import dials
@@ -34,13 +35,12 @@ from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import plan_maps, run, run_name
 from landfall.metrics import loop as metrics
 from landfall.moves import options
-from landfall.reconcile import apps, jobs, notices, tableplans
+from landfall.reconcile import apps, jobs, notices, pods, tableplans
 from landfall.reconcile.hands import Hands, bare, invalid, now, owned_by, plain, secret_names, since, told
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
-_PROGRESS_SECONDS = 5
 _NOTICE_SECONDS = 10
 _LAST_REPORT_SECONDS = 30
 
@@ -57,6 +57,7 @@ class Look:
         self.plans: tuple[tableplans.Held, ...] = ()
         self.run: Object | None = None
         self.name = self.key = ""
+        self.lost: dict[str, str] = {}
         self.seen = Observed(now=hands.clock(), generation=0)
 
     async def take(self) -> Observed:
@@ -98,7 +99,7 @@ class Look:
             request_problem=problem,
             plan_stored=await self._plan_stored(name, status),
             app=await apps.seen(hands, self.raw, self.migration),
-            jobs=jobs.seen_jobs(listed, self.run["metadata"]["uid"], now) if mine and self.run else (),
+            jobs=self._jobs(listed) if mine else (),
         )
         return self.seen
 
@@ -169,72 +170,67 @@ class Look:
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
+    def _jobs(self, listed: list[Object]) -> tuple[JobSeen, ...]:
+        """The Run's Jobs, with why one ended that left no report."""
+        found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.hands.clock()) if self.run else ()
+        return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
+
+    async def _told(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
+        """What a Job's worker told last: to the intake, or in its pod's termination message where nobody heard it end."""
+        job = raw["metadata"]["name"]
+        report = self.hands.reports.of(self.namespace, job)
+        if not newest or not jobs.ended(raw) or before.finished == job or (report and report.final):
+            return report
+        found = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job}")
+        words = pods.last_words(found)
+        if words is None:
+            self.lost[job] = pods.lost_words(found)
+        return words or report
+
     async def _fold(self, listed: list[Object]) -> None:
-        """Take the newest report of a worker into the Run's status, plans first."""
+        """Take the newest report of each worker into the Run's status."""
         if self.run is None:
             return
         before = Run.model_validate(plain(self.run)).status or RunStatus()
+        leading = [raw for raw in listed if raw["metadata"]["labels"].get(LABEL_VERB) != "help"]
         for raw in listed:
             job = raw["metadata"]["name"]
-            if raw["metadata"]["labels"].get(LABEL_VERB) == "help":
+            if raw not in leading:
                 self.hands.reports.forget(self.namespace, job)  # the leader tells for all
                 continue
-            report = self.hands.reports.of(self.namespace, job)
+            report = await self._told(raw, before, newest=raw is max(leading, key=_created))
             if report is None:
                 continue
-            known = before.reported_by == job and before.sequence >= report.sequence
-            if known and report.final:
-                self.hands.reports.forget(self.namespace, job)
-            young = before.reported_at and (self.hands.clock() - before.reported_at).total_seconds() < _PROGRESS_SECONDS
-            if known or (young and not report.final and before.state == report.state and before.reported_by == job):
-                continue
-            if report.plan_bytes and report.plan:
-                for piece in plan_maps(self.run, report.plan_bytes, report.plan.digest):
-                    await self.hands.created("ConfigMap", piece)
-                await tableplans.propose(self.hands, self.raw, self.plans, report)
-                self.plans = await tableplans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
-            moved = before.progress.rows if before.progress else 0
-            before = _folded(before, job, report, self.hands)
-            metrics.ROWS.inc(max(0, before.progress.rows - moved) if before.progress else 0)
-            status = before.model_dump(mode="json", by_alias=True, exclude_none=True)
-            status["reportedAt"] = told(before.reported_at)
-            self.run = await self.hands.kube.replace_status("Run", {**self.run, "status": status})
-            if report.final:
-                self.hands.reports.forget(self.namespace, job)
+            if reported.stale(before, job, report):
+                if report.final or report.pod != before.reported_by_pod:
+                    self.hands.reports.forget(self.namespace, job)
+            elif not reported.waits(before, job, report, self.hands.clock()):
+                before = await self._record(self.run, before, job, report)
+
+    async def _record(self, run: Object, before: RunStatus, job: str, report: Report) -> RunStatus:
+        """Write a report into the Run's status, its plan first; the status as it is then."""
+        if report.plan_bytes and report.plan:
+            for piece in plan_maps(run, report.plan_bytes, report.plan.digest):
+                await self.hands.created("ConfigMap", piece)
+            await tableplans.propose(self.hands, self.raw, self.plans, report)
+            self.plans = await tableplans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
+        moved = before.progress.rows if before.progress else 0
+        found = reported.folded(before, job, report, self.hands.clock())
+        metrics.ROWS.inc(max(0, found.progress.rows - moved) if found.progress else 0)
+        status = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        status |= {"reportedAt": told(found.reported_at), "podCreated": told(found.pod_created)}
+        self.run = await self.hands.kube.replace_status("Run", {**run, "status": _without_nothing(status)})
+        if report.final:
+            self.hands.reports.forget(self.namespace, job)
+        return found
 
 
-def _folded(before: RunStatus, job: str, report: Report, hands: Hands) -> RunStatus:
-    failure = report.failure
-    grave = failure is not None and not failure.transient
-    escalated = (before.progress.escalated_errors if before.progress else 0) + grave
-    progress = report.progress or before.progress or (Progress() if grave else None)
-    progress = None if report.rehearsal else progress  # its rows are gone again
-    return before.model_copy(
-        update={
-            "observed_generation": 1,
-            "state": report.state or before.state,
-            "plan": report.plan or before.plan,
-            "progress": progress.model_copy(update={"escalated_errors": escalated}) if progress else None,
-            "verdict": report.verdict or before.verdict,
-            "rows": report.rows or before.rows,
-            "kept": report.kept or before.kept,
-            "expired": report.expired or before.expired,
-            "rehearsal": report.rehearsal.model_copy(update={"finished_at": hands.clock()})
-            if report.rehearsal
-            else before.rehearsal,
-            "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
-            "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
-            "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
-            if failure
-            else None,
-            "adopted": before.adopted or (report.already and report.plan is not None),
-            "attempts": before.attempts + (1 if before.reported_by != job else 0),
-            "reported_by": job,
-            "finished": job if report.final else before.finished,
-            "sequence": report.sequence,
-            "reported_at": hands.clock(),
-        }
-    )
+def _without_nothing(status: Object) -> Object:
+    return {name: value for name, value in status.items() if value is not None}
+
+
+def _created(raw: Object) -> str:
+    return str(raw["metadata"].get("creationTimestamp", ""))
 
 
 def _endpoint(connection: Connection) -> Endpoint:

@@ -11,7 +11,7 @@ from landfall.core.migration.notices import targets
 from landfall.kit.digest import digest
 from landfall.kit.redact import redacted
 from landfall.kube.client import Object
-from landfall.reconcile import jobs
+from landfall.reconcile import jobs, pods
 from landfall.reconcile.hands import Hands, invalid, plain
 
 _MESSAGE = 500
@@ -47,7 +47,10 @@ async def _delivered(hands: Hands, raw: Object, migration: Migration, notice: No
     hands.reports.forget(metadata["namespace"], name)
     if job.complete:
         return notice.model_copy(update={"state": "Sent"})
-    told = report.failure.message if report and report.failure else f"the worker {name} ended without a word"
+    found_pods = await hands.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
+    report = report or pods.last_words(found_pods)
+    lost = f"worker {name} ended without a report: {pods.lost_words(found_pods)}"
+    told = report.failure.message if report and report.failure else lost
     return notice.model_copy(update={"state": "Failed", "text": redacted(told)[:_MESSAGE]})
 
 

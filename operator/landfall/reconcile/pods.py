@@ -157,16 +157,43 @@ def _statuses(pod: Object) -> list[dict[str, Any]]:
 
 
 def last_words(pods: Sequence[Object]) -> Report | None:
-    """What a builder left in its pod for the case that nobody hears its last report: the report itself."""
-    for pod in pods:
-        for one in _statuses(pod):
-            ended = (one.get("state") or {}).get("terminated") or {}
-            if one.get("name") == "worker" and str(ended.get("message", "")).startswith("{"):
-                try:
-                    return Report.model_validate_json(ended["message"])
-                except ValidationError:
-                    return None
+    """What a worker left in its pod for the case that nobody hears its last report: the report itself, of the newest pod that left one."""
+    for pod in _newest_first(pods):
+        message = str(_of_worker(pod).get("message", ""))
+        if message.startswith("{"):
+            try:
+                report = Report.model_validate_json(message)
+            except ValidationError:
+                continue  # of another version, or cut short
+            metadata = pod["metadata"]
+            created = datetime.fromisoformat(metadata["creationTimestamp"])
+            return report.model_copy(update={"pod": metadata["uid"], "pod_created": created})
     return None
+
+
+def lost_words(pods: Sequence[Object]) -> str:
+    """Why a worker ended that left no report: as its newest pod tells, in words."""
+    pod = next(iter(_newest_first(pods)), None)
+    if pod is None:
+        return "its pod is gone, as when its node is lost or somebody deletes it"
+    status, ended = pod.get("status", {}), _of_worker(pod)
+    if status.get("reason") == "Evicted":
+        return f"its node evicted it: {status.get('message', '')}"
+    if ended.get("reason") == "OOMKilled":
+        return "it was killed for its memory (OOMKilled): raise spec.data.limits.memoryBytes"
+    last = str(ended.get("message", "")).strip()[-_LAST:]
+    log = f"; the end of its log: {last}" if last else ""
+    return f"it ended with status {ended.get('exitCode', 'unknown')}{log}"
+
+
+def _newest_first(pods: Sequence[Object]) -> list[Object]:
+    return sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True)
+
+
+def _of_worker(pod: Object) -> dict[str, Any]:
+    """How the container of the worker ended; empty where it has not."""
+    found = next((one for one in _statuses(pod) if one.get("name") == "worker"), {})
+    return (found.get("state") or {}).get("terminated") or {}
 
 
 def build_problem(pod: Object | None, *, deadline: bool) -> str:

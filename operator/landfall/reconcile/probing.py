@@ -15,7 +15,7 @@ from landfall.core.outcome import Decision
 from landfall.core.probing.decide import Observed, decide
 from landfall.kit.digest import digest
 from landfall.kube.client import Object
-from landfall.reconcile import jobs
+from landfall.reconcile import jobs, pods
 from landfall.reconcile.hands import Hands, bare, invalid, plain, secret_names, told
 
 _OF_EVERY_KIND = frozenset({"observedGeneration", "phase", "conditions"})
@@ -91,6 +91,9 @@ async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
     )
     found = await hands.kube.get("Job", metadata["namespace"], probe)
     job = jobs.seen_jobs([found], metadata["uid"], now)[0] if found else None
+    report = hands.reports.of(metadata["namespace"], probe)
+    if job and job.over and report is None and (asked.before is None or asked.before.probe != probe):
+        report = pods.last_words(await hands.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
     return Observed(
         now=now,
         generation=metadata["generation"],
@@ -103,7 +106,7 @@ async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
         job_there=job is not None,
         job_over=bool(job and job.over),
         ended_seconds=job.ended_seconds if job else 0,
-        report=hands.reports.of(metadata["namespace"], probe),
+        report=report,
         request=request,
         request_problem=problem,
     )

@@ -20,9 +20,9 @@ class Reports:
         self._latest: dict[Where, Report] = {}
 
     def take(self, namespace: str, job: str, report: Report) -> bool:
-        """Keep it, unless a newer one is there; whether it was new."""
+        """Keep it, unless a newer one of the same pod, or one of a newer pod, is there; whether it was new."""
         before = self._latest.get((namespace, job))
-        if before and before.sequence >= report.sequence:
+        if before and not report.follows(before.pod, before.pod_created, before.sequence):
             return False
         self.forget(namespace, job)
         self._latest[(namespace, job)] = report

@@ -6,7 +6,6 @@ It holds the registry's credential and the intake's token, and reads the sources
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import shutil
 import sys
 import time
@@ -29,15 +28,14 @@ from landfall.kit.redact import redacted
 from landfall.kit.words import advised
 from landfall.worker.reporter import Reporter
 from landfall.worker.tried import tried
+from landfall.worker.words import WORDS, leave
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own
-_WORDS = Path("/dev/termination-log")
 _POLL_SECONDS = 0.02
 _KILLED = 137
 _TAIL_LINES = 12
 _BESIDE = frozenset({"dependencies", "kept", "message", "seconds"})  # what a plan comes with
-_LAST_WORDS = 4096  # octets that the kubelet keeps
 
 
 class _GoneError(BuildError):
@@ -57,7 +55,7 @@ class Builder:
         places: Places | None = None,
         app: Path = APP,
         scratch: Path = _SCRATCH,
-        words: Path = _WORDS,
+        words: Path = WORDS,
     ) -> None:
         self._task = task
         self._reporter = reporter
@@ -90,14 +88,7 @@ class Builder:
 
     def _finished(self, **fields: object) -> bool:
         """The last report, which is left in the pod as well: an operator that heard it may die before it has written it down."""
-        last = Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields})
-        text = _words(last)
-        if len(text.encode()) > _LAST_WORDS:
-            brief = last.failure.model_copy(update={"message": last.failure.message[:1000]}) if last.failure else None
-            summary = self._summary.model_copy(update={"evidence": (), "notes": ()})
-            text = _words(last.model_copy(update={"failure": brief, "build": summary}))
-        with contextlib.suppress(OSError):
-            self._words.write_text(text, encoding="utf-8")
+        leave(Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields}), self._words)
         return self._reporter.finish(build=self._summary, **fields)
 
     async def _built(self) -> str:
@@ -252,10 +243,6 @@ class Builder:
     def _tell(self, **fields: object) -> None:
         self._summary = BuildSummary.model_validate({**self._summary.model_dump(), **fields})
         self._reporter.tell(build=self._summary)
-
-
-def _words(report: Report) -> str:
-    return report.model_dump_json(by_alias=True, exclude_none=True, exclude_defaults=True)
 
 
 def _plan(told: Mapping[str, Any]) -> BuildPlan:

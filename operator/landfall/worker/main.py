@@ -55,6 +55,7 @@ from landfall.moves import Ends, Move, endpoint, move
 from landfall.worker.notify import ping, tell
 from landfall.worker.reporter import Reporter
 from landfall.worker.watch import Watch
+from landfall.worker.words import WORDS
 
 ROOT = Path("/etc/landfall")
 DATA = Path("/data")
@@ -140,15 +141,9 @@ class Worker:
             if record:
                 plan = engine.ledger.plan(engine.key)
                 told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
-                rows = record.result.get("rows")
-                verdict = "equal" if record.state is State.CUT_OVER and plan.moves_rows else ""
-                return {
-                    **told,
-                    **_planned(plan, self._task.plans),
-                    "rows": rows if isinstance(rows, int) else 0,
-                    "verdict": verdict,
-                    "kept": bool(plan.replaced),
-                }
+                if record.state is State.CUT_OVER:
+                    told |= self._recorded(engine, plan, Outcome.recorded(record))
+                return {**told, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
         plan = make_plan(wanted.source, wanted.target, wanted.options)
         self._say(
             f"planned {counted(len(plan.tables), 'table')}: {counted(len(plan.to_review), 'point')} to review, {len(plan.blockers)} in the way"
@@ -166,9 +161,18 @@ class Worker:
             kept = bool(shown.replaced) and wanted.options.generate_rollback
             engine.handed_over = partial(self._handed_over, engine, kept=kept)
             outcome = engine.run(wanted.name, plan)
+        if outcome.already:
+            watch.completed(outcome, shown)
         verdict = "equal" if shown.moves_rows else ""
         told = {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already}
         return {**told, "progress": watch.progress()}
+
+    def _recorded(self, engine: Engine, plan: Plan, outcome: Outcome) -> dict[str, object]:
+        """What the ledger tells of a run that is cut over, with the numbers of each table."""
+        watch = Watch(self._reporter, plan, engine.moved(plan), self._say)
+        watch.completed(outcome, plan)
+        verdict = "equal" if plan.moves_rows else ""
+        return {**_cut_over(outcome, verdict, kept=bool(plan.replaced)), "progress": watch.progress()}
 
     def _handed_over(self, engine: Engine, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
         """With an app that moves along: keep the writers of the source out until it has, so that what they are told is written is moved."""
@@ -444,7 +448,7 @@ def main(root: Path = ROOT) -> int:
         from landfall.worker.build import Builder  # noqa: PLC0415  what moves data needs none of it
 
         return Builder(task.build, Reporter(task.intake, task.verb)).work()
-    return Worker(task, root, Reporter(task.intake, task.verb)).work()
+    return Worker(task, root, Reporter(task.intake, task.verb, words=WORDS)).work()
 
 
 __all__ = ["Worker", "main"]

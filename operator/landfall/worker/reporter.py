@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from landfall.api.report import Dials, Line, Report, Taken
+from landfall.worker.words import leave
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
@@ -32,11 +33,12 @@ _SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 class Reporter(threading.Thread):
     """Sends what it was told last. Losing a report in between loses nothing, for the next one says it all."""
 
-    def __init__(self, intake: str, verb: str, token: Path = TOKEN) -> None:
+    def __init__(self, intake: str, verb: str, token: Path = TOKEN, words: Path | None = None) -> None:
         super().__init__(daemon=True)
         self._intake = intake
         self._verb = verb
         self._token = token
+        self._words = words
         self._latest = Report(sequence=0)
         self._sent = -1
         self._spool: deque[Line] = deque(maxlen=_SPOOL)
@@ -90,8 +92,10 @@ class Reporter(threading.Thread):
                 self._deliver(report)
 
     def finish(self, **fields: object) -> bool:
-        """Send the last report until it has arrived; whether it has, within two minutes. Then a moment for the last lines."""
+        """Leave the last report in the pod, and send it until it has arrived; whether it has, within two minutes. Then a moment for the last lines."""
         self.tell(final=True, **fields)
+        if self._words:
+            leave(self.latest(), self._words)
         self._ended.set()
         self.hurry()
         pause, deadline = 0.2, time.monotonic() + _PATIENCE_SECONDS

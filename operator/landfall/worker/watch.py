@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from landfall.api.progress import Progress, TableProgress
 from landfall.engine.ledger.records import State
 from landfall.engine.planning.model import Plan
+from landfall.engine.run.steps import Outcome
 from landfall.engine.run.tally import Tally
 from landfall.engine.transfer.work import Event
 from landfall.worker.reporter import Reporter
@@ -50,6 +51,10 @@ class Watch:
             self._reporter.tell(state=event.text)  # a cutover is told with its verdict and its rows, once they are known
         if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
             self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
+
+    def completed(self, outcome: Outcome, plan: Plan) -> None:
+        """The run was cut over by an earlier worker: the numbers are those of the ledger."""
+        self._tally.complete({int(number): rows for number, rows in outcome.final_rows.items()}, plan)
 
     def progress(self) -> Progress:
         """The numbers so far."""

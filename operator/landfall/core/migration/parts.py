@@ -54,9 +54,8 @@ def failed(seen: Observed, verb: str) -> Decision | None:
         return None
     failure = seen.run.failure if seen.run else None
     if failure is None or failure.job != last.name:
-        return again(
-            seen, last, "WorkerLost", f"the worker {last.name} ended without a word (out of memory, evicted?); trying again"
-        )
+        why = last.reason or "its pod is gone, as when its node is lost"
+        return again(seen, last, "WorkerLost", f"worker {last.name} ended without a report: {why}. It is tried again")
     if failure.transient:
         return again(seen, last, failure.reason, failure.message)
     if failure.reason not in _MENDED_OUTSIDE:

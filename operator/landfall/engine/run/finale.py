@@ -70,6 +70,9 @@ class Finale:
             if work.options.rehearsal:
                 return self._outcome
             self._check_hours()
+            self._outcome.frozen_seconds = round(
+                time.monotonic() - began, 3
+            )  # what the ledger keeps, should this process die now
             self._cut_over()
             self._outcome.frozen_seconds = round(time.monotonic() - began, 3)
             if self._handed_over and self._freeze:

@@ -89,8 +89,7 @@ class Migration:
         began = time.monotonic()
         record = self.existing()
         if record and record.state is State.CUT_OVER:
-            rows = record.result.get("rows")
-            return Outcome(self.key, already=True, rows=rows if isinstance(rows, int) else 0)
+            return Outcome.recorded(record)
         lease = self._begun(name, plan, record)
         self.ledger.register_backend(lease, "target", str(self._control.pid))
         work = self._work(lease)

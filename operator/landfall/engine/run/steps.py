@@ -12,6 +12,7 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
     ValueRefusedError,
 )
+from landfall.engine.ledger.records import RunRecord
 from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
 from landfall.engine.transfer.crew import Crew, stopped
@@ -40,6 +41,23 @@ class Outcome:
     unvalidated: list[str] = field(default_factory=list)
     consistent_as_of: str = ""
     final_rows: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def recorded(cls, record: RunRecord) -> Outcome:
+        """The outcome of a run that is cut over, as the ledger has it: for whoever comes after the worker that did it.
+
+        An entry of an older version may lack some facts; those have their defaults.
+        """
+        found = record.result
+        rows, frozen, final = found.get("rows"), found.get("frozen_seconds"), found.get("final_rows")
+        return cls(
+            record.key,
+            already=True,
+            rows=rows if isinstance(rows, int) else 0,
+            frozen_seconds=float(frozen) if isinstance(frozen, int | float) else 0.0,
+            consistent_as_of=str(found.get("consistent_as_of") or ""),
+            final_rows={str(table): int(count) for table, count in final.items()} if isinstance(final, dict) else {},
+        )
 
     def as_dict(self) -> dict[str, object]:
         """For the ledger and for machines."""

@@ -134,6 +134,22 @@ class Tally:
             else:
                 self._count_rows(event, now)
 
+    def complete(self, compared: Mapping[int, int], plan: Plan) -> None:
+        """Take in that the run is cut over, as the ledger tells: every table was compared and equal.
+
+        Args:
+            compared: Rows that the comparison found, by the number of the table.
+            plan: The plan that was carried out.
+        """
+        with self._lock:
+            self._enter(State.CUT_OVER, self._clock())
+            for table in plan.tables:
+                tally = self._tables.get(table.label)
+                if tally:
+                    tally.compared = compared.get(table.number, tally.rows)
+                    tally.rows = tally.rows or tally.compared
+                    tally.equal = plan.moves_rows
+
     def _enter(self, state: State, now: float) -> None:
         if self._state in self._paces:
             self._paces[self._state].ended = now
