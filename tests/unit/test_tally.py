@@ -264,4 +264,7 @@ def test_a_run_that_an_earlier_worker_cut_over_has_all_its_numbers() -> None:
     tally.complete({0: 910, 1: 100}, plan)
     numbers = tally.numbers()
     assert (numbers.percent, numbers.step_percent, numbers.compared, numbers.remaining_seconds) == (100, 100, 1010, 0.0)
-    assert {name: (t.state, t.rows, t.compared) for name, t in tally.tables(9)} == {"s.big": ("Equal", 900, 910), "s.small": ("Equal", 100, 100)}
+    assert {name: (t.state, t.rows, t.compared) for name, t in tally.tables(9)} == {
+        "s.big": ("Equal", 900, 910),
+        "s.small": ("Equal", 100, 100),
+    }

@@ -175,7 +175,7 @@ class Streams:
         work, wire = self._work, ends.wire
         answer = wire.rows(
             "BEGIN; SET LOCAL synchronous_commit=off; "
-            + f"{work.ledger.fence(work.lease, State.COPYING)}; {work.ledger.claim(work.lease)}"
+            f"{work.ledger.fence(work.lease, State.COPYING)}; {work.ledger.claim(work.lease)}"
         )
         if not answer or len(answer[0]) != 1:
             raise superseded()
