@@ -129,6 +129,53 @@ def test_of_what_is_approved_automatically_hardly_anything_is_wrong() -> None:
     assert total.columns_right / total.columns >= 0.85
 
 
+_NAME = st.text("abc_", min_size=1, max_size=4)
+_SIDE = st.lists(st.tuples(_NAME, st.sampled_from(Kind)), min_size=1, max_size=6, unique_by=lambda f: f[0])
+
+
+@given(_SIDE, _SIDE)
+@settings(max_examples=200, deadline=None)
+def test_a_column_whose_name_the_other_side_has_keeps_it(mine: list[tuple[str, Kind]], theirs: list[tuple[str, Kind]]) -> None:
+    (pair,) = matched((_table("t", *(Field(*f) for f in mine)),), (_table("t", *(Field(*f) for f in theirs)),))
+    found = {f.source: f.target for f in pair.fields}
+    both = {name for name, _ in mine} & {name for name, _ in theirs}
+    assert {name: found.get(name) for name in both} == {name: name for name in both}
+
+
+@given(st.lists(_NAME, min_size=1, max_size=5, unique=True), st.lists(_NAME, min_size=1, max_size=5, unique=True))
+@settings(max_examples=100, deadline=None)
+def test_a_table_whose_name_the_other_side_has_keeps_it(mine: list[str], theirs: list[str]) -> None:
+    sides = [tuple(_table(n, Field("id", Kind.INTEGER), Field(n, Kind.TEXT)) for n in names) for names in (mine, theirs)]
+    folded = [[n.replace("_", "") for n in names] for names in (mine, theirs)]
+    found = {p.source: p.target for p in matched(*sides)}
+    for name in set(mine) & set(theirs):
+        if all(side.count(name.replace("_", "")) == 1 for side in folded):
+            assert found[name] == name
+
+
+def test_a_better_sum_takes_no_column_from_its_own_name() -> None:
+    key = Field("id", Kind.INTEGER, primary=True)
+    shared = (key, *(Field(n, Kind.INTEGER) for n in ("group_id", "other_group_id")), Field("other_group_kind", Kind.TEXT))
+    source = _table("link", *shared, Field("other_group_code", Kind.TEXT), Field("group_code", Kind.TEXT, 40))
+    target = _table("link", *shared, Field("other_group_code", Kind.TEXT, 255), Field("other_group_value", Kind.TEXT))
+    (pair,) = matched((source,), (target,))
+    assert all(f.source == f.target for f in pair.fields)
+    assert len(pair.fields) == 5
+
+
+def test_tables_with_exactly_the_same_columns_stand_for_each_other_before_those_of_alike_names() -> None:
+    key = Field("id", Kind.INTEGER, primary=True)
+    fields = (key, *(Field(n, Kind.TEXT) for n in ("org_code", "created", "org_name", "note")))
+    sources = (_table("org_blocklists", *fields), _table("sighting_blocklists", *fields))
+    targets = (
+        _table("whitelist", key, Field("name", Kind.TEXT)),
+        _table("org_refusals", *fields),
+        _table("sighting_blocklist_items", *fields, Field("extra", Kind.TEXT)),
+    )
+    found = {p.source: p.target for p in matched(sources, targets)}
+    assert found == {"org_blocklists": "org_refusals", "sighting_blocklists": "sighting_blocklist_items"}
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=5, deadline=None)
 def test_matching_is_one_to_one_and_always_the_same(seed: int) -> None:

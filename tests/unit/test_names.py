@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.engine.schema.names import NameSpace, literal, quoted, shortened
+from landfall.engine.schema.names import NameSpace, literal, quoted, search_path, searched_safely, shortened
 
 
 @given(st.text(min_size=1))
@@ -31,3 +31,21 @@ def test_literals(text: str, sql: str) -> None:
 
 def test_quotes_are_doubled() -> None:
     assert quoted('a"b') == '"a""b"'
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted"),
+    [
+        ('"$user", public', '"$user", public, pg_temp'),
+        ("public, pg_catalog", "public, pg_temp"),
+        ('pg_temp, "a,b", "pg_catalog"', '"a,b", pg_temp'),
+        ('""', "pg_temp"),
+        ("", "pg_temp"),
+    ],
+)
+def test_the_systems_catalog_is_searched_first_and_temporary_objects_last(shown: str, wanted: str) -> None:
+    assert searched_safely(shown) == wanted
+
+
+def test_a_search_path_ends_with_temporary_objects_and_leaves_the_catalog_where_it_is_first() -> None:
+    assert search_path('a"b', "c") == '"a""b", "c", pg_temp'

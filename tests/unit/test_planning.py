@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import StringIO
 
 import pytest
+from rich.console import Console
 
+from landfall.cli import show
 from landfall.engine.dialects.mapping import Violation
 from landfall.engine.errors import SpecError
 from landfall.engine.options import ColumnDecision, Engine, Options, Policies
@@ -132,3 +135,14 @@ def test_foreign_keys_and_triggers_wait_for_the_delta() -> None:
     order = list(Stage)
     assert order.index(Stage.KEYS) > order.index(Stage.INDEXES)
     assert order.index(Stage.LAST) > order.index(Stage.KEYS)
+
+
+def test_a_column_that_changes_its_name_is_shown_however_sure_it_is() -> None:
+    plan = planned()
+    table = plan.tables[0]
+    columns = (replace(table.columns[0], target="number"), *table.columns[1:])
+    console = Console(file=StringIO(), width=200)
+    show.plan(console, replace(plan, tables=(replace(table, columns=columns),)))
+    written = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "item.number" in written
+    assert "item.seen" not in written

@@ -68,7 +68,8 @@ def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
     shown = 0
     for table in made.tables:
         for column in table.columns:
-            telling = column.transformation or column.converted or column.decision is not Decision.AUTO
+            renamed = column.source.casefold() != column.arrives[0].casefold()
+            telling = column.transformation or column.converted or renamed or column.decision is not Decision.AUTO
             if not (every_column or telling):
                 continue
             shown += 1

@@ -14,6 +14,7 @@ from landfall.engine.connect.authority import authority_file
 from landfall.engine.connect.faults import from_postgresql
 from landfall.engine.errors import EngineError, UnreachableError
 from landfall.engine.options import Endpoint, TlsMode
+from landfall.engine.schema.names import searched_safely
 
 PINNED = {
     "DateStyle": "ISO, YMD",
@@ -64,6 +65,8 @@ class Control:
             )
         except psycopg.Error as error:
             raise _refused(error, endpoint, side) from error
+        shown = self.value("SHOW search_path") if side == "source" else ""
+        self.run(f"SET search_path={searched_safely(shown)}")
         for name, value in PINNED.items():
             self.run(sql.SQL("SELECT set_config({}, {}, false)").format(name, value).as_string(self.raw))
         self.pid = self.raw.info.backend_pid

@@ -21,7 +21,7 @@ from landfall.engine.connect.wire import Moved, Row, Wire
 from landfall.engine.dialects import mysql, postgresql
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
 from landfall.engine.options import Endpoint, Engine
-from landfall.engine.schema.names import quoted
+from landfall.engine.schema.names import quoted, searched_safely
 
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 3
@@ -223,9 +223,17 @@ def _sent(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Mo
 # -- PostgreSQL -------------------------------------------------------------------------------------------------------
 
 
+def _wire(endpoint: Endpoint, **settings: str) -> Wire:
+    """A session with a source, in which the names of the system's catalog come before all others."""
+    wire = Wire(endpoint, "source", {**PINNED, **settings})
+    shown = wire.rows("SHOW search_path")[0][0] or ""
+    wire.rows(f"SET search_path={searched_safely(shown)}")
+    return wire
+
+
 class _PostgresqlReader:
     def __init__(self, endpoint: Endpoint) -> None:
-        self.wire = Wire(endpoint, "source", dict(PINNED))
+        self.wire = _wire(endpoint)
         self.backend = str(self.wire.pid)
         self._in_transaction = False
 
@@ -276,13 +284,13 @@ class _PostgresqlSource:
         return True
 
     def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
-        wire = Wire(self._endpoint, "source", {**PINNED, "lock_timeout": f"{_LOCK_SECONDS}s"})
+        wire = _wire(self._endpoint, lock_timeout=f"{_LOCK_SECONDS}s")
         listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
         return _locked(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
 
     def position(self) -> str | None:
         """The next transaction identifier, while no transaction is in flight."""
-        wire = Wire(self._endpoint, "source", dict(PINNED))
+        wire = _wire(self._endpoint)
         try:
             low, high = wire.rows("SELECT pg_snapshot_xmin(s)::text,pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s")[0]
         finally:
@@ -291,7 +299,7 @@ class _PostgresqlSource:
 
     def kill(self, backends: Sequence[str]) -> None:
         if backends:
-            wire = Wire(self._endpoint, "source", dict(PINNED))
+            wire = _wire(self._endpoint)
             pids = ",".join(str(int(b)) for b in backends)
             wire.rows(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='landfall'"

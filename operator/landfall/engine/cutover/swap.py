@@ -108,7 +108,7 @@ def cut_over(
         if plan.filled:
             _check_filled(control, plan)
         _last_changes(control, plan, record.stage_schema)
-        control.run("SET LOCAL search_path=''")
+        control.run("SET LOCAL search_path=pg_temp")
         if plan.replaced:
             _move_aside(ledger, record, plan)
         moving = objects_in(control, record.stage_schema)
@@ -148,7 +148,7 @@ def _last_changes(control: Control, plan: Plan, stage: str) -> None:
     """What of the staged tables only served the comparison goes now."""
     statements = plan.of_stage(Stage.SWAP)
     if statements:
-        control.run(f"SET LOCAL search_path={quoted(stage)},{quoted(plan.target_schema)},pg_catalog")
+        control.run(f"SET LOCAL search_path={plan.search_path(stage)}")
     for statement in statements:
         control.run(statement.sql)
 
@@ -286,7 +286,7 @@ def cut_back(ledger: Ledger, record: RunRecord, plan: Plan, check: Callable[[], 
     new, old = moved_of(ledger, record.key, "new"), moved_of(ledger, record.key, "old")
 
     def body() -> None:
-        control.run("SET LOCAL search_path=''")
+        control.run("SET LOCAL search_path=pg_temp")
         tables = [f"{quoted(plan.target_schema)}.{m.name}" for m in new if m.kind == "TABLE"]
         if tables:
             control.run(f"LOCK TABLE {','.join(tables)} IN ACCESS EXCLUSIVE MODE")

@@ -24,7 +24,7 @@ from landfall.engine.schema.model import (
     Table,
     View,
 )
-from landfall.engine.schema.names import quoted
+from landfall.engine.schema.names import quoted, search_path
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
@@ -37,9 +37,8 @@ def catalog(control: Control, options: Options) -> Catalog:
             known = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
             message = f"source: there is no schema {schema!r}"
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {known}.")
-    path = ",".join(quoted(s) for s in schemas)
     with control.transaction():
-        control.run(f"SET LOCAL search_path={path}")
+        control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
         tables = reader.tables()
         return Catalog(

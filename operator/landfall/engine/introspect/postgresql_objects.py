@@ -57,10 +57,11 @@ def _sequences(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def _functions(control: Control, schemas: list[str]) -> list[SourceObject]:
     found = []
-    for name, arguments, kind, schema, definition in _rows(control, _FUNCTIONS, schemas, "pg_proc", "p.oid"):
+    for name, arguments, kind, schema, definition, machine in _rows(control, _FUNCTIONS, schemas, "pg_proc", "p.oid"):
         word = "PROCEDURE" if kind == "p" else "FUNCTION"
         bare = definition.replace(f"{word} {schema}.", f"{word} ", 1)
-        found.append(SourceObject("function", name, bare, signature=f"({arguments})"))
+        detail = f"the function is written in {machine}: creating it would load code into the server" if machine else ""
+        found.append(SourceObject("function", name, "" if machine else bare, signature=f"({arguments})", detail=detail))
     return found
 
 
@@ -134,7 +135,8 @@ _SEQUENCES = (
     " AND {own} ORDER BY c.oid"
 )
 _FUNCTIONS = (
-    "SELECT p.proname,pg_get_function_identity_arguments(p.oid),p.prokind::text,quote_ident(n.nspname),pg_get_functiondef(p.oid)"
+    "SELECT p.proname,pg_get_function_identity_arguments(p.oid),p.prokind::text,quote_ident(n.nspname),pg_get_functiondef(p.oid),"
+    " (SELECT lanname FROM pg_language l WHERE l.oid=p.prolang AND lanname IN ('c','internal'))"
     " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=ANY(%s) AND p.prokind IN ('f','p','w')"
     " AND NOT EXISTS (SELECT 1 FROM pg_depend i WHERE i.classid='pg_proc'::regclass AND i.objid=p.oid AND i.deptype='i')"
     " AND {own} ORDER BY p.oid"

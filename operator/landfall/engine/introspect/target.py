@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
+from landfall.engine.introspect import trust
 from landfall.engine.introspect.postgresql_objects import TRIGGER_STATES
 from landfall.engine.options import OnExisting, Options
 from landfall.engine.planning.assemble import XML_MISSING, TargetFacts
@@ -46,6 +47,9 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
         problems=tuple(_problems(control, schema)),
         lock_slots=int(control.value(_LOCK_SLOTS)),
+        shadows=trust.shadows(control, schema),
+        creators=trust.creators(control, schema),
+        powers=trust.powers(control),
     )
 
 
@@ -92,7 +96,7 @@ def _in_the_way(control: Control, schema: str, wanted: frozenset[str], *, filled
 def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
     """All that hangs on a relation and does not move with it."""
     with control.transaction():
-        control.run("SET LOCAL search_path=''")
+        control.run("SET LOCAL search_path=pg_temp")
         name = control.value("SELECT %s::oid::regclass::text", oid)
         yield from _views(control, oid, name, moving)
         yield from _foreign_keys(control, oid, name, moving)
@@ -181,7 +185,7 @@ def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
 def _sequence_grants(control: Control, oid: int) -> Iterable[Dependant]:
     """Rights on the sequences that a table owns. A filled table has sequences of the same names; a replacing one may have none."""
     with control.transaction():
-        control.run("SET LOCAL search_path=''")
+        control.run("SET LOCAL search_path=pg_temp")
         rows = control.rows(_SEQUENCE_GRANTS, oid)
     for sequence, table, grantee, privilege, option in rows:
         to = "PUBLIC" if grantee == "-" else grantee

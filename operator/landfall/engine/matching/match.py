@@ -1,12 +1,15 @@
 """Which tables and columns stand for which: every pair is scored, and the assignment with the best sum is taken.
 
+A table or column whose name the other side has, too, keeps that name: it is settled first and is no part of the assignment,
+so that no better sum gives its place to another. Tables with exactly the same columns come next.
 Tables are paired by their names and by how well their columns pair; then columns are paired again, knowing which tables
 the foreign keys of both sides mean. What is said with confidence was calibrated: see `confidence`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from landfall.engine.matching import values
@@ -14,11 +17,14 @@ from landfall.engine.matching.assignment import assigned
 from landfall.engine.matching.confidence import SAME_NAME, Signs, percent
 from landfall.engine.matching.kinds import Kind, fitness
 from landfall.engine.matching.values import Sampled
-from landfall.engine.matching.words import common_words, likeness, words
+from landfall.engine.matching.words import common_words, likeness, same_name, words
 
 _CANDIDATES = 6
 _LEAST_TABLE = 0.3
 _LEAST_COLUMN = 0.24
+_TELLING_COLUMNS = 3  # that many columns of the same names say that two tables are the same; (id, name) says nothing
+_TOLD = 2.0
+_CLEARLY = 0.08  # by how much a column that is taken has to fit better, for a pair to be no proposal
 _NAME, _TYPE, _VALUES, _KEYS = 0.62, 0.14, 0.12, 0.12
 
 
@@ -103,7 +109,7 @@ def matched(sources: Sequence[Entity], targets: Sequence[Entity], told: Sequence
     for s, t in sorted(known.tables.items()):
         scores = _scores(known, s, t)
         score = _table_score(known, s, t, scores)
-        pairs = tuple(_pair(known, (s, t), at, scores, score) for at in sorted(_chosen(scores).items()))
+        pairs = tuple(_pair(known, (s, t), at, scores, score) for at in sorted(_chosen(sources[s], targets[t], scores).items()))
         made.append(EntityPair(sources[s].id, targets[t].id, pairs))
     return tuple(made)
 
@@ -119,12 +125,45 @@ def _settle_tables(known: _Known) -> None:
     for s in range(len(known.sources)):
         mine = sorted((t for t in range(len(known.targets)) if (s, t) in rough), key=lambda t: (-rough[s, t], t))
         likely |= {(s, t) for t in mine[:_CANDIDATES]}
-    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely)}
-    known.tables = assigned({pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_told(known, *pair)})
+    own = _own_tables(known)
+    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(own.items()))}
+    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_told(known, *pair)}
+    known.tables = {**own, **assigned(_without(good, own))}
     known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
     for s, t in known.tables.items():
         others = [v for (a, b), v in scores.items() if (a == s) != (b == t)]
         known.margins[s] = scores[s, t] - max(others, default=0.0)
+
+
+def _own_tables(known: _Known) -> dict[int, int]:
+    """The tables that both sides have by name; of the others those whose columns have exactly the same names."""
+    sources, targets = known.sources, known.targets
+    told = {w.source for w in known.told if not w.source_field}, {w.target for w in known.told if not w.source_field}
+    rows = [s for s, e in enumerate(sources) if e.id not in told[0]]
+    columns = [t for t, e in enumerate(targets) if e.id not in told[1]]
+    own = _alone((s, t) for s in rows for t in columns if same_name(sources[s].name, targets[t].name))
+    shapes = [frozenset(f.name.casefold() for f in e.fields) for e in sources]
+    theirs = [frozenset(f.name.casefold() for f in e.fields) for e in targets]
+    alike = {
+        (s, t): 0.1 + likeness(sources[s].name, targets[t].name, known.noise)
+        for s in rows
+        for t in columns
+        if shapes[s] == theirs[t] and len(shapes[s]) >= _TELLING_COLUMNS
+    }
+    return {**own, **assigned(_without(alike, own))}
+
+
+def _alone(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The pairs of which neither side is in another one."""
+    every = list(pairs)
+    rows, columns = Counter(s for s, _ in every), Counter(t for _, t in every)
+    return {s: t for s, t in every if rows[s] == columns[t] == 1}
+
+
+def _without(scores: Mapping[tuple[int, int], float], settled: Mapping[int, int]) -> dict[tuple[int, int], float]:
+    """The scores of what is not settled yet."""
+    taken = set(settled.values())
+    return {(i, j): value for (i, j), value in scores.items() if i not in settled and j not in taken}
 
 
 def _is_told(known: _Known, s: int, t: int) -> bool:
@@ -147,9 +186,27 @@ def _rough(known: _Known, s: int, t: int) -> float:
     return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_told(known, s, t) else 0)
 
 
-def _chosen(scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
-    """The columns that are paired."""
-    return assigned({pair: value for pair, value in scores.items() if value >= _LEAST_COLUMN})
+def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """The columns that are paired: what a person said, then those of the same name, then the rest by the best sum."""
+    told = {i: j for (i, j), value in scores.items() if value >= _TOLD}
+    left = _without(scores, told)
+    names = [f.name for f in mine.fields], [f.name for f in theirs.fields]
+    exact = _alone((i, j) for i, j in left if names[0][i] == names[1][j])
+    left = _without(left, exact)
+    own = {**told, **exact, **_alone((i, j) for i, j in left if same_name(names[0][i], names[1][j]))}
+    rest = {
+        pair: value
+        for pair, value in _without(left, own).items()
+        if value >= max(_LEAST_COLUMN, _settled(scores, own, pair) - _CLEARLY)
+    }
+    return {**own, **assigned(rest)}
+
+
+def _settled(scores: Mapping[tuple[int, int], float], own: Mapping[int, int], pair: tuple[int, int]) -> float:
+    """How well either column of a pair would fit one that has its own counterpart: what fits that better belongs to nothing else."""
+    row = (scores.get((pair[0], j), 0.0) for j in own.values())
+    column = (scores.get((i, pair[1]), 0.0) for i in own)
+    return max((*row, *column), default=0.0)
 
 
 def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
@@ -157,7 +214,7 @@ def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int],
     if _is_told(known, s, t):
         return 1.0
     sizes = len(known.sources[s].fields), len(known.targets[t].fields)
-    gained = sum(scores[pair] for pair in _chosen(scores).items())
+    gained = sum(scores[pair] for pair in _chosen(known.sources[s], known.targets[t], scores).items())
     covered = 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
     name = likeness(known.sources[s].name, known.targets[t].name, known.noise)
     return 0.5 * name + 0.5 * covered
@@ -176,7 +233,7 @@ def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
         for j, theirs in enumerate(targets.fields):
             if mine.name in said or theirs.name in said.values():
                 if said.get(mine.name) == theirs.name:
-                    found[i, j] = 2.0
+                    found[i, j] = _TOLD
                 continue
             score = _score(known, mine, theirs, own)
             if score > 0:

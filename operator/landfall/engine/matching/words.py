@@ -162,6 +162,12 @@ def _skeleton(short: str, long: str) -> bool:
 
 
 @lru_cache(maxsize=400_000)
+def same_name(one: str, other: str) -> bool:
+    """Whether two names are the same but for case and for what stands between their words: `customerId` and `customer_id`."""
+    left, right = (re.sub(r"[\W_]+", "", name.casefold()) for name in (one, other))
+    return left == right if left else one == other
+
+
 def likeness(one: str, other: str, own: frozenset[str] = frozenset()) -> float:
     """How alike two names are, from 0 to 1. `own` are words of the tables that they belong to, which add little."""
     left, right = words(one), words(other)

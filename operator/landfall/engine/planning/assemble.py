@@ -12,7 +12,7 @@ from landfall.engine.planning import ddl, fill, structure
 from landfall.engine.planning.build import Census, Counterpart, Draft, excluded, fingerprint, selected
 from landfall.engine.planning.model import Decision, Plan, Replaced, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.schema.model import Catalog
-from landfall.engine.schema.names import NameSpace
+from landfall.engine.schema.names import NameSpace, quoted
 
 _ROWS_PER_SECOND = {"csv": 250_000, "text": 200_000, "binary": 350_000}
 _BYTES_PER_SECOND = 80_000_000
@@ -38,6 +38,9 @@ class TargetFacts:
     available_extensions: frozenset[str]
     problems: tuple[str, ...] = ()
     lock_slots: int = 0
+    shadows: tuple[tuple[str, str], ...] = ()
+    creators: tuple[str, ...] = ()
+    powers: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
                 draft.warn(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
     for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
         draft.warn(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the credential of the Connection.")
+    _trust(draft, target)
     _extensions(draft, target)
     _in_the_way(draft, target)
     objects = 2 * (len(tables) + sum(len(t.counters) for t in tables) + len(draft.catalog.views) + len(target.in_the_way))
@@ -161,6 +165,23 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
             f"the largest row has {largest} octets, which does not fit the memory budget of {draft.options.memory_bytes}",
             "Raise spec.data.limits.memoryBytes.",
         )
+
+
+def _trust(draft: Draft, target: TargetFacts) -> None:
+    """Who else could have code of theirs run by this credential in the target."""
+    schema = draft.options.target_schema
+    for name, owner in target.shadows if draft.native or draft.options.on_existing is OnExisting.FILL else ():
+        text = f"it belongs to {owner} and could be run in place of the system's own function or operator, with the credential's rights"
+        advice = f"Drop it or move it to another schema, and REVOKE CREATE ON SCHEMA {quoted(schema)} FROM {owner}."
+        draft.warn(Severity.BLOCKER, "Shadowed", name, text, advice)
+    if target.creators:
+        text = f"{', '.join(target.creators)} may create in it: functions created there can come to be called by what is moved"
+        advice = f"REVOKE CREATE ON SCHEMA {quoted(schema)} FROM them, or move into a schema of its own."
+        draft.warn(Severity.MEDIUM, "OpenSchema", schema, text, advice)
+    if target.powers:
+        text = f"the target's credential is {target.powers}: whatever of the source is run there could reach the server's files"
+        advice = "Use a role that owns the target schema and has CREATE on the database, and no more."
+        draft.warn(Severity.LOW, "Superuser", "credential", text, advice)
 
 
 def _extensions(draft: Draft, target: TargetFacts) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from landfall.engine.dialects.mapping import Mapping, Violation
 from landfall.engine.matching.kinds import Kind, kind_of
+from landfall.engine.matching.words import same_name
 from landfall.engine.options import ColumnDecision, Engine, Mode, Options
 from landfall.engine.planning import build, structure
 from landfall.engine.planning.build import Census, Counterpart, Draft, selected
@@ -23,6 +24,7 @@ from landfall.engine.schema.names import quoted
 from landfall.kit.words import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
+_DISPLACED = 70  # percent, at most, where a column is given away from its own name
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
 _OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
 
@@ -199,6 +201,7 @@ class _Filling:
                 text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
                 self._warn(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
         confidence = min(pair.confidence, fit.confidence, mapped.confidence, 75 if converted else 100)
+        displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
         if fit.raw:
             self.raws = (*self.raws, (wanted.name, fit.raw))
         return ColumnPlan(
@@ -208,9 +211,9 @@ class _Filling:
             target_type=fit.raw or wanted.type.text,
             mapping=replace(fit.mapping, nullable=column.nullable or any(c.rule == "Null" for c in converted)),
             nullable=wanted.nullable,
-            decision=build.settled(draft, confidence, decided),
-            confidence=confidence,
-            reasons=(*pair.reasons, *fit.reasons, *_rivals(pair.rivals)),
+            decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.settled(draft, confidence, decided),
+            confidence=min(confidence, _DISPLACED) if displaced else confidence,
+            reasons=(*pair.reasons, *displaced, *fit.reasons, *_rivals(pair.rivals)),
             transformation=column.expression or mapped.transformation or ("::jsonb" if fit.raw else ""),
             generated=wanted.generated or "",
             stored=wanted.stored,
@@ -218,6 +221,18 @@ class _Filling:
             final=wanted.name if fit.raw else "",
             final_type=wanted.type.text if fit.raw else "",
         )
+
+    def _displaced(self, source: str, target: str) -> tuple[str, ...]:
+        """Why a pair is for a person, however sure it is: one of the two names is on the other side, too, for another column."""
+        if same_name(source, target):
+            return ()
+        found = [f"the target has a column {source}, too"] if any(same_name(source, c.name) for c in self._theirs) else []
+        found += [f"the source has a column {target}, too"] if any(same_name(target, c.name) for c in self.table.columns) else []
+        return tuple(found)
+
+    @property
+    def _theirs(self) -> tuple[Column, ...]:
+        return self.counterpart.table.columns
 
     def _left_out(self, column: Column, label: str, decided: ColumnDecision | None) -> ColumnPlan:
         excluded = decided is not None and decided.decision == "Exclude"

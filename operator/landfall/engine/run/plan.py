@@ -67,7 +67,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
         facts = target_catalog.facts(control, options, wanted, target.port)
         counted = replace(census.take(source_of(source), catalog, options, told, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
-        blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension"}
+        blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
             return heeded(plan, options)
         return heeded(proof.proven(control, plan), options)

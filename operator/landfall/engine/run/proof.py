@@ -10,10 +10,10 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import EngineError
 from landfall.engine.planning.assemble import settle
 from landfall.engine.planning.model import Plan, Severity, Stage, Statement
-from landfall.engine.schema.names import quoted
 
 _ROUNDS = 4
 _SCHEMA = "landfall_proof"
+_NO_RESULT, _NULL_RESULT = "BEGIN END", "BEGIN RETURN NULL; END"
 
 
 def proven(control: Control, plan: Plan) -> Plan:
@@ -33,7 +33,7 @@ def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[tuple[int
         control.run("SET LOCAL lock_timeout='3s'")
         control.run("SET LOCAL check_function_bodies=off")
         control.run(f"CREATE SCHEMA {_SCHEMA}")
-        control.run(f"SET LOCAL search_path={_SCHEMA},{quoted(plan.target_schema)},pg_catalog")
+        control.run(f"SET LOCAL search_path={plan.search_path(_SCHEMA)}")
         waiting: list[Statement] = []
         for stage in Stage:
             waiting = [*waiting, *plan.of_stage(stage)]
@@ -52,7 +52,7 @@ def _rounds(
         for statement in waiting:
             try:
                 with control.transaction():
-                    control.run(statement.sql)
+                    _tried_one(control, statement)
             except EngineError as error:
                 refused[statement.number] = error.message.removeprefix("target: ")
                 again.append(statement)
@@ -62,3 +62,29 @@ def _rounds(
                 progress = True
         waiting = again
     return waiting
+
+
+def _tried_one(control: Control, statement: Statement) -> None:
+    """Create it without running anything of the source: no view is filled, and functions keep their signature alone.
+
+    A function that is declared immutable is run by whatever calls it with constants, also over empty tables.
+    """
+    if statement.kind == "materialized view":
+        control.run(f"{statement.sql} WITH NO DATA")
+        return
+    control.run(statement.sql)
+    if statement.kind == "function":
+        for (sql,) in control.rows(_HOLLOWED, _SCHEMA):
+            control.run(sql)
+
+
+_HOLLOWED = (
+    "SELECT format('CREATE OR REPLACE %%s %%I.%%I(%%s)%%s LANGUAGE plpgsql %%s AS %%L',"
+    " CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,n.nspname,p.proname,pg_get_function_arguments(p.oid),"
+    " CASE WHEN p.prokind='f' THEN ' RETURNS '||pg_get_function_result(p.oid) ELSE '' END,"
+    " CASE WHEN p.prokind='p' THEN '' ELSE CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END"
+    "  ||CASE WHEN p.proisstrict THEN ' STRICT' ELSE '' END END,"
+    f" CASE WHEN p.prokind='p' OR p.proretset OR p.proargmodes IS NOT NULL THEN '{_NO_RESULT}' ELSE '{_NULL_RESULT}' END)"
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=%s AND p.prokind IN ('f','p')"
+    f" AND p.prosrc NOT IN ('{_NO_RESULT}','{_NULL_RESULT}')"
+)

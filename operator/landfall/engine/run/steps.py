@@ -12,6 +12,7 @@ from landfall.engine.connect.postgresql import Control
 from landfall.engine.errors import (
     ValueRefusedError,
 )
+from landfall.engine.introspect.trust import refuse_shadows
 from landfall.engine.ledger.records import RunRecord
 from landfall.engine.planning.model import Stage, Statement
 from landfall.engine.schema.names import quoted
@@ -94,6 +95,8 @@ def carry_out(work: Work, statement: Statement, control: Control) -> None:
         control.run(f"SET LOCAL search_path={stage_path(work)}")
         control.run("SET LOCAL check_function_bodies=off")
         control.run("SET LOCAL maintenance_work_mem='256MB'")
+        if work.plan.sees_target_schema:
+            refuse_shadows(control, work.plan.target_schema)
         work.ledger.mark_done(work.lease, statement.number, control)
         control.run(statement.sql)
     work.report(Event("step", statement.table, text=f"{statement.kind} {statement.name}"))
@@ -159,6 +162,7 @@ def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> Non
     def thread() -> None:
         control = Control(work.target_endpoint, "target")
         try:
+            control.run(f"SET search_path={stage_path(work)}")
             control.run(_SHARED_WORKERS, count)
             work.ledger.register_backend(work.lease, "target", str(control.pid))
             work.stop.register(control, control.raw.cancel)

@@ -7,14 +7,38 @@ same source always yields the same names.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 
 MAX_NAME_BYTES = 63
+_PATH_ITEM = re.compile(r'"(?:[^"]|"")*"|[^,\s"]+')
 
 
 def quoted(name: str) -> str:
     """The identifier in double quotes, always."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def search_path(*schemas: str) -> str:
+    """The value of `search_path` under which names are looked up in the system's catalog, then in these schemas.
+
+    `pg_catalog` is not written down: so PostgreSQL searches it before all that is, and makes new objects in the first schema that
+    is. Written down behind others, it would leave `length(text)` to whoever may create a function there. `pg_temp` is, as
+    the last: otherwise temporary tables would come before all others.
+
+    Args:
+        schemas: names of schemas, unquoted, the first being where unqualified CREATE statements go.
+
+    Returns:
+        A list for `SET search_path = …`, for example `"stage", "public", pg_temp`.
+    """
+    return ", ".join([*(quoted(s) for s in schemas), "pg_temp"])
+
+
+def searched_safely(path: str) -> str:
+    """The search path of a session as `SHOW search_path` tells it, with the system's catalog first and `pg_temp` last."""
+    named = [item for item in _PATH_ITEM.findall(path) if item.strip('"') not in {"pg_catalog", "pg_temp"}]
+    return ", ".join([*(item for item in named if item != '""'), "pg_temp"])
 
 
 def literal(text: str) -> str:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import CopyJob, Reader
 from landfall.engine.connect.sqlite import Span
 from landfall.engine.connect.wire import Wire
@@ -22,7 +21,6 @@ from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyE
 from landfall.engine.ledger.records import State
 from landfall.engine.options import Engine
 from landfall.engine.planning.model import TablePlan
-from landfall.engine.schema.names import quoted
 from landfall.engine.store.ledger import superseded
 from landfall.engine.transfer import split
 from landfall.engine.transfer.crew import Crew
@@ -123,7 +121,7 @@ class Streams:
     def _open(self) -> _Ends:
         work = self._work
         reader = work.source.reader()
-        wire = Wire(work.target_endpoint, "target", dict(PINNED))
+        wire = Wire(work.target_endpoint, "target", work.session)
         work.stop.register(reader, reader.abort)
         work.stop.register(wire, wire.abort)
         with self._lock:
@@ -278,4 +276,4 @@ def split_tables(work: Work) -> None:
 
 def stage_path(work: Work) -> str:
     """The search path under which statements of the plan run."""
-    return f"{quoted(work.stage)},{quoted(work.plan.target_schema)},pg_catalog"
+    return work.plan.search_path(work.stage)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Source
 from landfall.engine.dialects.compare import Shape
 from landfall.engine.options import Endpoint, Engine, Options
@@ -167,6 +168,11 @@ class Work:
     def engine(self) -> Engine:
         """The source's engine."""
         return Engine(self.plan.engine)
+
+    @property
+    def session(self) -> dict[str, str]:
+        """The settings of a session that moves or compares rows of the stage, by name."""
+        return {**PINNED, "search_path": self.plan.search_path(self.stage)}
 
     def shape(self, table: TablePlan) -> Shape:
         """The table as the query builders want it."""

@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Reader
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects.compare import SourceQueries, TargetQueries
@@ -124,7 +123,7 @@ class Comparison:
         return scans
 
     def _sum_target(self, crew: Crew, scans: queue.SimpleQueue[_Scan]) -> None:
-        wire = Wire(self._work.target_endpoint, "target", dict(PINNED))
+        wire = Wire(self._work.target_endpoint, "target", self._work.session)
         self._work.stop.register(wire, wire.abort)
         self._work.ledger.register_backend(self._work.lease, "target", str(wire.pid))
         try:
@@ -199,7 +198,7 @@ def narrow(work: Work, reader: Reader, difference: TableDifference) -> None:
     if not table.row_key:
         difference.rows = difference.expected[0]
         return
-    wire = Wire(work.target_endpoint, "target", dict(PINNED))
+    wire = Wire(work.target_endpoint, "target", work.session)
     try:
         source, target = SourceQueries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
         wanted: dict[int, Sum] = {}

@@ -6,7 +6,6 @@ triggers are not there yet, so nothing cascades.
 
 from __future__ import annotations
 
-from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Reader
 from landfall.engine.connect.wire import Wire
 from landfall.engine.dialects.compare import TargetQueries
@@ -22,7 +21,7 @@ def apply(work: Work, reader: Reader, difference: TableDifference) -> int:
     queries = TargetQueries(work.shape(table), work.stage)
     job = job_builder(work, table)
     ledger, lease = work.ledger, work.lease
-    wire = Wire(work.target_endpoint, "target", dict(PINNED))
+    wire = Wire(work.target_endpoint, "target", work.session)
     work.stop.register(wire, wire.abort)
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
     moved = 0

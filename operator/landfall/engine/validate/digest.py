@@ -11,7 +11,6 @@ import queue
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Digesting, Reader
 from landfall.engine.connect.sqlite import Span
 from landfall.engine.connect.wire import Wire
@@ -83,7 +82,7 @@ def _target(
     crew: Crew, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Digest]
 ) -> None:
     queries = {n: TargetQueries(work.shape(t), work.stage) for n, t in tables.items()}
-    wire = Wire(work.target_endpoint, "target", dict(PINNED))
+    wire = Wire(work.target_endpoint, "target", work.session)
     work.stop.register(wire, wire.abort)
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
     try:
