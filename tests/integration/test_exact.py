@@ -11,6 +11,7 @@ from pathlib import Path
 import MySQLdb
 import pytest
 
+from landfall.engine.connect.mysql import MySqlSession
 from landfall.engine.dialects import postgresql as dialect
 from landfall.engine.errors import SpecError, VerdictError
 from landfall.engine.options import Options, Policies
@@ -362,3 +363,71 @@ def test_a_fault_of_the_copy_is_refused_by_the_verdict(
     with pytest.raises(VerdictError, match=told):
         move.run()
     assert pg15.dump(fresh) == before
+
+
+def _as_version_01_planned(plan: Plan) -> Plan:
+    """The plan with MD5 where digests of columns are compared."""
+    (table,) = plan.tables
+    old = {
+        "big": ("MD5(`big`)", "md5({c})"),
+        "doc": ("MD5(`doc`)", "md5({c}::text)"),
+        "raw": ("MD5(`raw`)", "md5({c})"),
+    }
+    assert old.keys() <= {c.source for c in table.columns if "sha256" in c.mapping.check_target}
+    columns = tuple(
+        replace(c, mapping=replace(c.mapping, check_source=old[c.source][0], check_target=old[c.source][1]))
+        if c.source in old
+        else c
+        for c in table.columns
+    )
+    return replace(plan, tables=(replace(table, columns=columns),))
+
+
+@pytest.mark.parametrize(
+    "kept", ["id INT PRIMARY KEY", "id INT, PRIMARY KEY (id, a)"], ids=["one column as key", "two columns as key"]
+)
+def test_a_run_that_version_01_began_is_resumed_without_md5(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    maria.sql(
+        f"CREATE TABLE p (a VARCHAR(40) NOT NULL, big LONGTEXT, doc JSON, raw BLOB, {kept});"
+        "INSERT INTO p(id,a,big,doc,raw) SELECT seq,concat('a',seq),repeat('y',seq),concat('[',seq,']'),unhex(sha1(seq)) FROM seq_1_to_900",
+        maria.database(fresh),
+    )
+
+    def plant() -> None:
+        with pg15.connect(fresh) as target:
+            (stage,) = target.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone()
+            target.execute(f"UPDATE {stage}.p SET raw=raw||'\\x00' WHERE id=77".encode())
+            target.execute(f"UPDATE {stage}.p SET big='Y'||substr(big,2) WHERE id=78".encode())
+
+    def die() -> None:
+        message = "killed"
+        raise RuntimeError(message)
+
+    move = run.Move(
+        run.mariadb(maria, fresh),
+        run.postgresql(pg15, pg15.database(fresh)),
+        Options(batch_rows=200, parallelism=3, takeover_seconds=0),
+        at={"comparing": die},
+        change=_as_version_01_planned,
+    )
+    with pytest.raises(RuntimeError, match="killed"):
+        move.run()
+    asked: list[str] = []
+    rows = MySqlSession.rows
+
+    def heard(session: MySqlSession, sql: str) -> list[tuple[str | None, ...]]:
+        asked.append(sql)
+        return rows(session, sql)
+
+    monkeypatch.setattr(MySqlSession, "rows", heard)
+    move.at = {"comparing": plant}
+    outcome = move.run()
+    assert [sql for sql in asked if "SHA2(`raw`,256)" in sql]
+    assert not [sql for sql in asked if "MD5" in sql]
+    assert outcome.redone_rows == 2, outcome.corrected
+    columns = ["id", "a", "big", "doc", "HEX(raw)"]
+    here = ["id", "a", "big", "doc::text", "upper(encode(raw,'hex'))"]
+    with pg15.connect(fresh) as target:
+        assert checker.difference(checker.mariadb(maria.socket, fresh, "p", columns), checker.postgresql(target, "p", here)) == ""

@@ -102,7 +102,7 @@ class Digesting(Reader, Protocol):
     """A reader that can tell a digest of a range in the order of its key."""
 
     def digest(self, sql: str, span: Span) -> tuple[int, str]:
-        """Count and MD5 of the lines of a query of `SourceQueries.digest`; empty where there is no row."""
+        """Count and SHA2-256 of the lines of a query of `SourceQueries.digest`; empty where there is no row."""
 
 
 @runtime_checkable

@@ -34,28 +34,28 @@ Value = str | bytes | int | float | None
 
 
 class _LineSum:
-    """Aggregate: the sum over rows of the first 60 bits of each line's MD5, as text (it outgrows 64 bits)."""
+    """Aggregate: the sum over rows of the first 60 bits of each line's SHA2-256, as text (it outgrows 64 bits)."""
 
     def __init__(self) -> None:
         self._sum = 0
 
     def step(self, line: bytes) -> None:
-        self._sum += int.from_bytes(hashlib.md5(line, usedforsecurity=False).digest()[:8]) >> 4
+        self._sum += int.from_bytes(hashlib.sha256(line).digest()[:8]) >> 4
 
     def finalize(self) -> str:
         return str(self._sum)
 
 
-def _md5(data: bytes | None) -> str | None:
-    return None if data is None else hashlib.md5(data, usedforsecurity=False).hexdigest()
+def _sha256(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _bucket(line: bytes) -> int:
-    return int.from_bytes(hashlib.md5(line, usedforsecurity=False).digest()[:2]) >> 4
+    return int.from_bytes(hashlib.sha256(line).digest()[:2]) >> 4
 
 
 def _number(line: bytes) -> int:
-    return int.from_bytes(hashlib.md5(line, usedforsecurity=False).digest()[:8]) >> 4
+    return int.from_bytes(hashlib.sha256(line).digest()[:8]) >> 4
 
 
 def _real(value: Value) -> str | None:
@@ -123,7 +123,7 @@ def _text(value: Value) -> Value:
 
 
 _FUNCTIONS = (
-    ("lf_md5", 1, _md5),
+    ("lf_sha256", 1, _sha256),
     ("lf_bucket", 1, _bucket),
     ("lf_number", 1, _number),
     ("lf_real", 1, _real),
@@ -238,12 +238,12 @@ class SqliteSession:
             raise self._translated(error) from error
 
     def digest(self, sql: str, span: Span) -> tuple[int, str]:
-        """Count the rows of a range, and MD5 of their lines with a line feed between them; empty where there is none."""
-        total, md5 = 0, hashlib.md5(usedforsecurity=False)
+        """Count the rows of a range, and SHA2-256 of their lines with a line feed between them; empty where there is none."""
+        total, digest = 0, hashlib.sha256()
         for count, page in self.pages(sql, span):
-            md5.update(b"\n" + page if total else page)
+            digest.update(b"\n" + page if total else page)
             total += count
-        return total, md5.hexdigest() if total else ""
+        return total, digest.hexdigest() if total else ""
 
     def clean(self, sql: str, span: Span) -> bool:
         """Whether the pages of a range are valid UTF-8 without NUL bytes."""
@@ -264,12 +264,12 @@ class SqliteSession:
             raise self._translated(error) from error
 
     def line_sum(self, sql: str) -> tuple[int, int]:
-        """Count the rows of a query of one line, and sum the first 60 bits of each line's MD5."""
+        """Count the rows of a query of one line, and sum the first 60 bits of each line's SHA2-256."""
         count = total = 0
-        md5, number = hashlib.md5, int.from_bytes
+        sha256, number = hashlib.sha256, int.from_bytes
         try:
             for (line,) in self._connection.execute(sql):
-                total += number(md5(line, usedforsecurity=False).digest()[:8]) >> 4
+                total += number(sha256(line).digest()[:8]) >> 4
                 count += 1
         except sqlite3.Error as error:
             raise self._translated(error) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from landfall.engine.dialects import mysql, postgresql, sqlite
+from landfall.engine.dialects import digests, mysql, postgresql, sqlite
 from landfall.engine.dialects.mapping import Mapping
 from landfall.engine.options import Engine
 from landfall.engine.schema.names import literal, quoted
@@ -53,7 +53,7 @@ class SourceQueries:
             self._copy = ",".join(m.copy for _, m in copied) or "NULL"
             self._number = postgresql.native_number([(m.check_source, m) for _, m in compared], hashed=shape.hashed)
             self._key_line = f"ROW({','.join(m.check_source for _, m in keys)})::text"
-            key_number = f"('x'||left(md5({self._key_line}),3))::bit(12)::int"
+            key_number = _bucket(self._key_line)
         elif engine is Engine.SQLITE:
             self._from = sqlite.name(shape.name)
             self._copy = sqlite.copy_line(copied)
@@ -65,9 +65,9 @@ class SourceQueries:
             self._from = f"{mysql.name(shape.schema)}.{mysql.name(shape.name)}"
             self._copy = mysql.copy_line(copied)
             self._line = mysql.check_line(compared)
-            self._number = f"CAST(CONV(LEFT(MD5({self._line}),15),16,10) AS UNSIGNED)"
+            self._number = digests.mysql_number(self._line, 15)
             self._key_line = mysql.check_line(keys) if keys else "''"
-            key_number = f"CAST(CONV(LEFT(MD5({self._key_line}),3),16,10) AS UNSIGNED)"
+            key_number = digests.mysql_number(self._key_line, 3)
         self._bucket = key_number
 
     def copy(self, where: str, buckets: Iterable[int] | None = None) -> str:
@@ -84,12 +84,13 @@ class SourceQueries:
         return sqlite.page(f"FROM {self._from}{self._filter(ranged, buckets)}", key, line, between)
 
     def digest(self, where: str) -> str:
-        """One row: count, and MD5 of all lines in the order of the key; from SQLite a page of them, as `copy_page`."""
+        """One row: count, and SHA2-256 of all lines in the order of the key; from SQLite a page of them, as `copy_page`."""
         if self._shape.engine is Engine.SQLITE:
             return self._page(self._line, "\n")
         # A range is read along the primary key, so no order is asked for: sorting would cost more than all the rest. Where a
         # server reads in another order the digests differ, and the rows are compared by sums instead.
-        return f"SELECT COUNT(*),MD5(GROUP_CONCAT({self._line} SEPARATOR X'0A')) FROM {self._from}{self._filter(where, None)}"
+        lines = f"GROUP_CONCAT({self._line} SEPARATOR X'0A')"
+        return f"SELECT COUNT(*),{digests.in_mysql(lines)} FROM {self._from}{self._filter(where, None)}"
 
     def octets(self, column: str) -> str:
         """The size of a value."""
@@ -157,19 +158,20 @@ class TargetQueries:
             self._line = postgresql.check_line(compared)
             self._number = postgresql.line_number(self._line)
             self._key_line = postgresql.check_line(keys) if keys else "''"
-        self._bucket = f"('x'||left(md5({self._key_line}),3))::bit(12)::int"
+        self._bucket = _bucket(self._key_line)
 
     def copy_in(self, form: str) -> str:
         """The COPY statement that fills the table."""
         return postgresql.copy_in(self.table, [target for _, target, _ in self._shape.copied], form)
 
     def digest(self, low: int | None, high: int | None) -> str:
-        """One row: count, and MD5 of all lines in the order of the key, from `low` to before `high`."""
+        """One row: count, and SHA2-256 of all lines in the order of the key, from `low` to before `high`."""
         key = quoted(self._shape.ordered_by[1])
         bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
         where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
         lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{where} ORDER BY {key}"
-        return f"SELECT count(*),md5(string_agg(l,E'\\n')) FROM ({lines}) s"
+        digest = digests.of_text("string_agg(l,E'\\n')")
+        return f"SELECT count(*),{digest} FROM ({lines}) s"
 
     def indexed(self) -> str:
         """Whether an index gives the order of the key."""
@@ -213,6 +215,10 @@ class TargetQueries:
 
     def _in(self, xids: Sequence[str], buckets: Iterable[int]) -> str:
         return f"{_written_by(xids)} AND {self._bucket} IN ({','.join(map(str, buckets))})"
+
+
+def _bucket(key_line: str) -> str:
+    return digests.postgresql_number(digests.of_text(key_line), 3)
 
 
 def _written_by(xids: Sequence[str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from landfall.engine.dialects import digests
 from landfall.engine.dialects.floats import mysql_canon, postgresql_canon
 from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Probe, Violation
 from landfall.engine.schema.model import Column, Table
@@ -255,8 +256,8 @@ def _text(column: Column, facts: ColumnFacts) -> Mapping:
         target_type="varchar" if target == "varchar(0)" else target,
         copy=value,
         quoted=True,
-        check_source=f"MD5({checked})" if ascii_hash else checked,
-        check_target="md5({c})" if ascii_hash else "{c}::text",
+        check_source=digests.in_mysql(checked) if ascii_hash else checked,
+        check_target=digests.of_text("{c}") if ascii_hash else "{c}::text",
         measured=not ascii_hash,
         transformation=note or ("" if kind.charset in UTF8 else f"CONVERT({column.name} USING utf8mb4)"),
         reasons=("lengths count characters on both sides",) if kind.name in {"char", "varchar"} else ("unlimited text",),
@@ -271,8 +272,8 @@ def _json(column: Column, _facts: ColumnFacts) -> Mapping:
         target_type="json",
         copy=value,
         quoted=True,
-        check_source=f"MD5({value})",
-        check_target="md5({c}::text)",
+        check_source=digests.in_mysql(value),
+        check_target=digests.of_text("{c}::text"),
         reasons=("json keeps the text as it is; jsonb would reorder keys and drop duplicates",),
     )
 
@@ -283,8 +284,8 @@ def _blob(column: Column, _facts: ColumnFacts) -> Mapping:
         target_type="bytea",
         copy=f"CONCAT(X'5C78',HEX({c}))",
         quoted=False,
-        check_source=f"MD5({c})",
-        check_target="md5({c})",
+        check_source=digests.in_mysql(c),
+        check_target=digests.of_bytes("{c}"),
         reasons=("same bytes",),
     )
 
@@ -295,8 +296,8 @@ def _spatial(column: Column, _facts: ColumnFacts) -> Mapping:
         target_type="bytea",
         copy=f"CONCAT(X'5C78',HEX({c}))",
         quoted=False,
-        check_source=f"MD5(CONCAT({c},''))",
-        check_target="md5({c})",
+        check_source=digests.in_mysql(f"CONCAT({c},'')"),
+        check_target=digests.of_bytes("{c}"),
         confidence=70,
         reasons=("geometry is kept as the source stores it: four bytes of SRID, then WKB",),
         transformation=f"RAW({column.name})",
@@ -416,7 +417,7 @@ def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     guard = [
         f"IF({m.operand or name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')"
         for c, m in columns
-        if "MD5(" in m.check_source
+        if "SHA2(" in m.check_source
     ]
     tail = [f"IFNULL({text},'')" if nullable else text for text, nullable in measured]
     if not tail and not guard:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from landfall.engine.dialects import digests
 from landfall.engine.dialects.mapping import Mapping
 from landfall.engine.schema.model import Column
 from landfall.engine.schema.names import quoted
@@ -64,8 +65,8 @@ def _plain(mapped: Mapping, value: str, column: str) -> str:
 
 
 def line_number(line: str) -> str:
-    """The first 60 bits of the line's MD5, as a bigint."""
-    return f"('x'||left(md5({line}),15))::bit(60)::bigint"
+    """The first 60 bits of the line's SHA2-256, as a bigint."""
+    return digests.postgresql_number(digests.of_text(line), 15)
 
 
 def native_number(columns: Sequence[tuple[str, Mapping]], *, hashed: bool) -> str:
@@ -73,11 +74,11 @@ def native_number(columns: Sequence[tuple[str, Mapping]], *, hashed: bool) -> st
 
     Columns whose hash distinguishes every two values are hashed as they are, others by their binary form. PostgreSQL
     combines the columns linearly (31 times the former plus the next), so the whole is hashed once more: without that,
-    a sum over rows would not notice values that changed places between rows. Before version 14: 60 bits of MD5.
+    a sum over rows would not notice values that changed places between rows. Before version 14: 60 bits of SHA2-256.
     """
     if not hashed:
         line = f"record_send(ROW({','.join(expression for expression, _ in columns)}))"
-        return f"('x'||left(md5({line}),15))::bit(60)::bigint"
+        return digests.postgresql_number(digests.of_bytes(line), 15)
     told = ",".join(_hashable(expression, mapped) for expression, mapped in columns)
     return f"hashint8extended(hash_record_extended(ROW({told}),{_SEED}),{_SEED + 1})"
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from landfall.engine.dialects import digests
 from landfall.engine.dialects.floats import postgresql_canon, sqlite_canon
 from landfall.engine.dialects.mapping import ColumnFacts, Mapping, Probe, Violation
 from landfall.engine.schema.model import Column, ColumnType, Table
@@ -170,8 +171,8 @@ _FAMILIES = {
         Violation.NOT_JSON,
         "{c} IS NOT NULL AND (typeof({c})<>'text' OR NOT json_valid({c}))",
         "{c}",
-        "lf_md5(CAST({c} AS BLOB))",
-        "md5({c}::text)",
+        digests.in_sqlite("CAST({c} AS BLOB)"),
+        digests.of_text("{c}::text"),
         quoted=True,
         reason="every value is valid JSON",
     ),
@@ -180,8 +181,8 @@ _FAMILIES = {
         Violation.NOT_BLOB,
         "typeof({c}) NOT IN ('blob','null')",
         "iif({c} IS NULL,NULL,'\\x'||hex({c}))",
-        "lf_md5({c})",
-        "md5({c})",
+        digests.in_sqlite("{c}"),
+        digests.of_bytes("{c}"),
         reason="same bytes",
     ),
 }
@@ -323,8 +324,8 @@ def _bytes(column: Column) -> Mapping:
         target_type="bytea",
         copy=f"CASE WHEN {c} IS NOT NULL THEN '\\x'||hex(CAST({c} AS BLOB)) END",
         quoted=False,
-        check_source=f"lf_md5(CAST({c} AS BLOB))",
-        check_target="md5({c})",
+        check_source=digests.in_sqlite(f"CAST({c} AS BLOB)"),
+        check_target=digests.of_bytes("{c}"),
         transformation=f"CAST({column.name} AS BLOB)",
         reasons=("rows hold texts and blobs: kept as bytes",),
         confidence=75,

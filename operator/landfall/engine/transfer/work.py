@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from landfall.engine.connect.postgresql import PINNED
 from landfall.engine.connect.source import Source
 from landfall.engine.dialects.compare import Shape
+from landfall.engine.dialects.digests import renewed
 from landfall.engine.options import Endpoint, Engine, Options
 from landfall.engine.planning.model import Plan, TablePlan
 from landfall.engine.store.ledger import Lease, Ledger
@@ -203,7 +204,7 @@ def shape_of(plan: Plan, table: TablePlan) -> Shape:
         name=table.name,
         target=table.target,
         copied=tuple((c.source, c.target, c.mapping) for c in table.copied),
-        compared=tuple((c.source, c.target, c.mapping) for c in table.compared),
+        compared=tuple((c.source, c.target, renewed(c.mapping)) for c in table.compared),
         row_key=table.row_key,
         key=table.key[0] if table.unique_key else "",
         ordered_by=(table.ordered_by.source, table.ordered_by.target) if table.ordered_by else ("", ""),

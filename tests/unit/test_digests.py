@@ -1,0 +1,76 @@
+"""Digests in the SQL of every engine, and those of plans that version 0.1 made."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+
+import pytest
+
+import landfall.engine
+from landfall.engine.connect.sqlite import SqliteSession
+from landfall.engine.dialects import digests, mysql, sqlite
+from landfall.engine.dialects.mapping import ColumnFacts, Mapping
+from landfall.engine.options import Endpoint, Engine
+from landfall.engine.schema.model import Column, ColumnType
+
+_NONE = ColumnFacts({}, {})
+# Both sides as version 0.1 wrote them, and whether the copy is quoted.
+_OLD = {
+    "a long text of MySQL": ("longtext", mysql, "MD5(`a``(`)", "md5({c})", True),
+    "a document of MySQL": ("json", mysql, "MD5(CAST(`a``(` AS CHAR CHARACTER SET utf8mb4))", "md5({c}::text)", True),
+    "bytes of MySQL": ("longblob", mysql, "MD5(`a``(`)", "md5({c})", False),
+    "a point of MySQL": ("point", mysql, "MD5(CONCAT(`a``(`,''))", "md5({c})", False),
+    "a document of SQLite": ("json", sqlite, 'lf_md5(CAST("a`(" AS BLOB))', "md5({c}::text)", True),
+    "bytes of SQLite": ("blob", sqlite, 'lf_md5("a`(")', "md5({c})", False),
+}
+
+
+def _mapping(source: str, target: str, *, quoted: bool) -> Mapping:
+    return Mapping("text", "c", quoted=quoted, check_source=source, check_target=target)
+
+
+@pytest.mark.parametrize("what", _OLD)
+def test_a_mapping_of_an_old_plan_becomes_what_is_planned_now(what: str) -> None:
+    kind, dialect, source, target, quoted = _OLD[what]
+    now = dialect.mapping(Column("a`(", ColumnType(kind, kind, charset="utf8mb4")), _NONE)
+    was = digests.renewed(_mapping(source, target, quoted=quoted))
+    assert (was.check_source, was.check_target) == (now.check_source, now.check_target)
+    assert digests.renewed(now) is now
+
+
+def test_a_digest_inside_another_expression_is_found() -> None:
+    lower = digests.renewed(_mapping("LOWER(MD5(`a`))", "md5(({c}::text))", quoted=True))
+    assert lower.check_source == "LOWER(SHA2(`a`,256))"
+    assert lower.check_target == "encode(sha256(convert_to(({c}::text),'UTF8')),'hex')"
+    nulled = digests.renewed(_mapping('iif(typeof("a")<>\'blob\',NULL,lf_md5("a"))', "md5({c})", quoted=False))
+    assert nulled.check_source == 'iif(typeof("a")<>\'blob\',NULL,lf_sha256("a"))'
+
+
+def test_what_a_person_wrote_is_left_alone() -> None:
+    own = _mapping("(MD5(`a`))", "{c}::text", quoted=True)
+    assert digests.renewed(own) is own
+
+
+def test_sqlite_computes_the_digest_that_servers_compute(tmp_path: Path) -> None:
+    (tmp_path / "s.db").touch()
+    session = SqliteSession(Endpoint(Engine.SQLITE, path=str(tmp_path / "s.db")))
+    digest = hashlib.sha256("a|ü".encode()).hexdigest()
+    found = session.rows(
+        "SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x), lf_bucket(x), lf_sum(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)"
+    )
+    session.close()
+    number = str(int(digest[:15], 16))
+    assert found == [(digest, None, number, str(int(digest[:3], 16)), number)]
+
+
+def test_no_query_asks_a_server_for_md5() -> None:
+    root = Path(landfall.engine.__file__).parent
+    asking = {
+        str(path.relative_to(root))
+        for path in root.rglob("*.py")
+        if re.search(r"\bmd5\(|_md5\(", path.read_text(), re.IGNORECASE)
+    }
+    # PostgreSQL's own way of authentication with a password, and what is read of old plans.
+    assert asking == {"connect/wire.py", "dialects/digests.py"}
