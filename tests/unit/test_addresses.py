@@ -17,9 +17,9 @@ from landfall.api.webhook import Webhook
 from landfall.builds.fetch import Archive, SourceError, fetched
 from landfall.engine.errors import SpecError
 from landfall.kit import addresses
-from landfall.moves import Ends, endpoint
 from landfall.providers import git
 from landfall.providers.errors import ProviderError
+from landfall.runspec import Ends, endpoint
 from landfall.worker.notify import NotToldError, ping
 
 _LONG = "a" * 64

@@ -10,10 +10,12 @@ from pydantic import Field, model_validator
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, ProbedStatus, SecretKey, rules
 from landfall.kit.addresses import HOST
 
+# What an object may say. The CustomResourceDefinition offers SUPPORTED_TYPES alone; objects from before that stay readable.
 DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
 _HOST = f"^(/.*|{HOST})$"
 _NO_HOST = "host is no host name, no address and no path: between its dots there are 1 to 63 letters"
-DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
+_DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
+SUPPORTED_TYPES = ("PostgreSQL", "MySQL", "MariaDB", "SQLite", "Supabase")
 
 
 class Tls(Model):
@@ -48,7 +50,9 @@ class ConnectionSpec(Model):
         ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host is required, unless the Secret has the key url"),
     )
 
-    type: DatabaseType = Field(description="The product.")
+    type: DatabaseType = Field(
+        description="Database product. `Supabase` is its PostgreSQL.", json_schema_extra={"enum": list(SUPPORTED_TYPES)}
+    )
     host: str | None = Field(
         default=None,
         min_length=1,
@@ -64,6 +68,18 @@ class ConnectionSpec(Model):
     )
     tls: Tls = Field(default_factory=Tls, description="How the connection is protected.")
     file: File | None = Field(default=None, description="The file of a SQLite database.")
+
+    @property
+    def default_port(self) -> int:
+        """The port where neither the spec nor the Secret's URL names one; 0 for a type without ports."""
+        return _DEFAULT_PORTS.get(self.type, 0)
+
+    @property
+    def unsupported(self) -> str:
+        """Why this version cannot work with a database of this type; empty where it can."""
+        if self.type in SUPPORTED_TYPES:
+            return ""
+        return f"databases of type {self.type} are not supported by this version. Supported are {', '.join(SUPPORTED_TYPES)}."
 
     @model_validator(mode="after")
     def _file_or_host(self) -> ConnectionSpec:

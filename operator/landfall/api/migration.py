@@ -356,7 +356,9 @@ class MigrationStatus(Status):
     """Where a Migration stands."""
 
     id: str = Field(default="", description="Public identifier.")
-    run_key: str = Field(default="", description="What the run is known by in the target's ledger.")
+    run_key: str = Field(
+        default="", description="What the run is known by in the target's ledger, as a worker reported it; empty until then."
+    )
     run: str = Field(default="", description="Name of the Run that records the execution.")
     start_time: Moment | None = Field(
         default=None, description="When a run was first begun. Source and target are fixed from then on."

@@ -51,6 +51,7 @@ class Report(Model):
     sequence: Integer = Field(ge=0, description="Counts up within one worker.")
     final: Boolean = Field(default=False, description="Whether the worker has reached its end.")
     state: str = Field(default="", description="State of the run in the target's ledger.")
+    key: str = Field(default="", description="What the run is known by in the target's ledger.")
     already: Boolean = Field(default=False, description="Whether the ledger knew the run as completed before.")
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     plan_bytes: str = Field(default="", description="The plan, packed, in base64.")

@@ -10,6 +10,10 @@ from landfall.api.fields import API_VERSION, Boolean, Integer, LocalReference, M
 from landfall.api.migration import DataSpec, PlanSummary
 from landfall.api.progress import Progress, Rehearsed
 
+# Where source and target of a Run are, as declared when it was begun: `mysql:db.example:3306/shop`.
+DECLARED_SOURCE = "landfall.dev/declared-source"
+DECLARED_TARGET = "landfall.dev/declared-target"
+
 
 class RunSpec(Model):
     """What is executed. Written once, by the operator."""
@@ -17,7 +21,10 @@ class RunSpec(Model):
     model_config = rules(("self == oldSelf", "a Run is a record: its spec never changes"))
 
     migration_ref: LocalReference = Field(description="The Migration that it executes.")
-    key: str = Field(pattern=r"^[0-9a-f]{64}$", description="What the run is known by in the target's ledger.")
+    key: str = Field(
+        pattern=r"^[0-9a-f]{64}$",
+        description="Digest of what the Migration and its Connections declare. The key in the target's ledger is status.ledgerKey.",
+    )
     image: str = Field(min_length=1, description="Image of its workers, pinned for the whole run.")
     data: DataSpec = Field(description="The data half of the Migration, as it was when the run began.")
     retain_seconds: Integer = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
@@ -37,6 +44,9 @@ class RunStatus(Status):
 
     state: Literal["", "schema", "copying", "indexing", "comparing", "cut_over", "cancelled", "rolled_back"] = Field(
         default="", description="State in the target's ledger; empty before the first step."
+    )
+    ledger_key: str = Field(
+        default="", description="What the run is known by in the target's ledger, as a worker reported it; empty until then."
     )
     plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
     progress: Progress | None = Field(default=None, description="How far the copy is.")

@@ -39,7 +39,7 @@ from landfall.engine.store.archive import as_json
 from landfall.engine.store.ledger import opened
 from landfall.kit.signals import stop_signals
 from landfall.kit.words import counted
-from landfall.moves import Move
+from landfall.runspec import ResolvedRun
 
 _PIPE_WIDTH = 160
 
@@ -232,7 +232,7 @@ def gc(
 # -- what the commands share ------------------------------------------------------------------------------------------
 
 
-def _refined(wanted: Move, *, takeover_seconds: int, quiesced: bool = False) -> Move:
+def _refined(wanted: ResolvedRun, *, takeover_seconds: int, quiesced: bool = False) -> ResolvedRun:
     options = replace(wanted.options, takeover_seconds=takeover_seconds, quiesced=quiesced)
     return replace(wanted, options=options)
 
@@ -242,7 +242,7 @@ def _console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH, soft_wrap=error)
 
 
-def _notices(output: Output, wanted: Move) -> None:
+def _notices(output: Output, wanted: ResolvedRun) -> None:
     if output is Output.TEXT:
         for notice in wanted.notices:
             _console(error=True).print(f"note: {notice}")
@@ -290,7 +290,7 @@ def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
         show.plan(_console(), made, every_column=every)
 
 
-def _approve(wanted: Move, made: Plan, output: Output, *, yes: bool) -> None:
+def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> None:
     """Return when the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
     if made.blockers:
         first = made.blockers[0]
@@ -318,7 +318,7 @@ def _view(output: Output) -> View:
     return LiveView(console) if console.is_terminal else PlainView(typer.echo)
 
 
-def _run(wanted: Move, output: Output, *, yes: bool) -> None:
+def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
     view = _view(output)
     migration = Migration(wanted.source, wanted.target, wanted.options, view.event)
     try:
@@ -364,7 +364,7 @@ def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
         yield
 
 
-def _go_back(bundle: Bundle, wanted: Move, output: Output, *, discard: bool) -> None:
+def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bool) -> None:
     migration = Migration(wanted.source, wanted.target, wanted.options, lambda _: None)
     key = migration.key
     record = migration.ledger.find(key)

@@ -23,7 +23,7 @@ from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
 from landfall.kit.words import closest
-from landfall.moves import Ends, Move, move
+from landfall.runspec import Ends, ResolvedRun, resolve
 
 _KINDS: dict[str, type[Connection | Migration | TablePlan]] = {
     "Connection": Connection,
@@ -153,7 +153,7 @@ def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 # -- from manifests to the engine -------------------------------------------------------------------------------------
 
 
-def request(bundle: Bundle, name: str | None) -> Move:
+def request(bundle: Bundle, name: str | None) -> ResolvedRun:
     """The migration of that name, or the only one. Raises SpecError."""
     if not bundle.migrations:
         message = "there is no Migration among the manifests"
@@ -168,7 +168,7 @@ def request(bundle: Bundle, name: str | None) -> Move:
         raise SpecError(message, advice=closest(name, bundle.migrations))
     migration = bundle.migrations[name]
     ends = Ends(bundle.connections, partial(_secret, bundle), bundle.folders)
-    return replace(move(migration, ends, bundle.plans), notices=tuple(_notices(migration)))
+    return replace(resolve(migration, ends, bundle.plans), notices=tuple(_notices(migration)))
 
 
 def _notices(migration: Migration) -> Iterator[str]:

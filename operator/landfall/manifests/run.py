@@ -8,6 +8,7 @@ from typing import Any
 from landfall.api.fields import API_VERSION
 from landfall.api.migration import LABEL_MIGRATION, Migration
 from landfall.api.pieces import COUNT, LABEL_RUN, PLAN
+from landfall.api.run import DECLARED_SOURCE, DECLARED_TARGET
 from landfall.manifests.parts import owner
 
 _PIECE = 700_000
@@ -16,12 +17,12 @@ Object = dict[str, Any]
 
 
 def run_name(migration: str, key: str) -> str:
-    """The Run's name, a pure function of the Migration's name and the key."""
+    """The Run's name, a pure function of the Migration's name and the declared key."""
     return f"{migration[:_NAME].rstrip('-.')}-{key[:10]}"
 
 
-def run(migration: Migration, uid: str, key: str, image: str) -> Object:
-    """The Run."""
+def run(migration: Migration, uid: str, key: str, image: str, ends: tuple[str, str] = ("", "")) -> Object:
+    """The Run. `key` is the declared key, `ends` are the declared identities of source and target."""
     data = migration.spec.data
     return {
         "apiVersion": API_VERSION,
@@ -30,6 +31,7 @@ def run(migration: Migration, uid: str, key: str, image: str) -> Object:
             "name": run_name(migration.metadata.name, key),
             "namespace": migration.metadata.namespace,
             "labels": {LABEL_MIGRATION: migration.metadata.name},
+            "annotations": {DECLARED_SOURCE: ends[0], DECLARED_TARGET: ends[1]},
             "ownerReferences": [owner("Migration", migration.metadata.name, uid)],
         },
         "spec": {

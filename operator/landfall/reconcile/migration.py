@@ -14,7 +14,7 @@ from landfall.api.pieces import LABEL_RUN
 from landfall.api.progress import AppMove
 from landfall.api.report import Dials, Report, Task, Verb
 from landfall.api.request import ANNOTATION, requested
-from landfall.api.run import Run, RunStatus
+from landfall.api.run import DECLARED_SOURCE, DECLARED_TARGET, Run, RunStatus
 from landfall.core.job import JobSeen
 from landfall.core.migration import joint, reported, sharing
 from landfall.core.migration.approval import approval, open_points
@@ -26,23 +26,22 @@ from landfall.core.migration.observed import ENDED, Observed
 from landfall.core.migration.requests import handled
 from landfall.core.migration.steps import steps
 from landfall.core.outcome import Act, Decision
-from landfall.engine.options import Endpoint, Engine
-from landfall.engine.run.key import run_key
 from landfall.kit.digest import digest
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import plan_maps, run, run_name
 from landfall.metrics import loop as metrics
-from landfall.moves import options
 from landfall.reconcile import apps, jobs, notices, pods, tableplans
 from landfall.reconcile.hands import Hands, bare, invalid, now, owned_by, plain, secret_names, since, told
+from landfall.runspec import Declared, changed, declared
 
 FINALIZER = "landfall.dev/cleanup"
 HOLD = "landfall.dev/hold"
 QUIESCED = "landfall.dev/quiesced"
 _NOTICE_SECONDS = 10
 _LAST_REPORT_SECONDS = 30
+_ENDS = ("source", "target")
 
 
 class Look:
@@ -56,7 +55,8 @@ class Look:
         self.connections: dict[str, Connection | None] = {}
         self.plans: tuple[tableplans.Held, ...] = ()
         self.run: Object | None = None
-        self.name = self.key = ""
+        self.name = ""
+        self.declared: Declared | None = None
         self.lost: dict[str, str] = {}
         self.seen = Observed(now=hands.clock(), generation=0)
 
@@ -95,6 +95,7 @@ class Look:
             run=(status or RunStatus()) if mine else None,
             run_foreign=self.run is not None and not mine,
             run_differs=differs,
+            changed=self._changed() if differs else (),
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name, status),
@@ -103,34 +104,52 @@ class Look:
         )
         return self.seen
 
-    def _identity(self) -> tuple[str, str]:
-        """Name and key of the Run. The key is the ledger's, but for a host that only a Secret's url tells."""
+    def _declared(self) -> Declared | None:
+        """What the spec declares; None while a Connection is missing or of a type that is not supported."""
         data = self.migration.spec.data
-        ends = [c for c in self.connections.values() if c]
-        if data is None or len(ends) != len(self.connections) or not ends:
-            kept = self.migration.status.run if self.migration.status else ""
-            return kept, self.migration.status.run_key if self.migration.status else ""
-        source, target = (self.connections[n] for n in (data.source.connection_ref.name, data.target.connection_ref.name))
-        key = run_key(_endpoint(source), _endpoint(target), options(data, (), 0)) if source and target else ""
-        return run_name(self.migration.metadata.name, key), key
+        ends = (data.source.connection_ref.name, data.target.connection_ref.name) if data else ()
+        found = [c for c in (self.connections[name] for name in ends) if c]
+        return declared(data, *found) if data and len(found) == len(_ENDS) else None
 
     async def _find_run(self) -> bool:
-        """The Run that the spec asks for; or the one that has begun, where the spec has come to ask for another. Whether it has."""
-        self.name, self.key = self._identity()
-        self.run = await self.hands.kube.get("Run", self.namespace, self.name) if self.name else None
+        """Find the Run that the spec declares; or the one that has begun, where another is declared now. Whether it is another."""
         before = self.migration.status.run if self.migration.status else ""
-        if not before or before == self.name:
+        known = await self.hands.kube.get("Run", self.namespace, before) if before else None
+        found = self.declared = self._declared()
+        if found is None:
+            self.run, self.name = known, before
             return False
-        known = await self.hands.kube.get("Run", self.namespace, before)
-        if known is None or not self._mine(known):
+        names = [run_name(self.migration.metadata.name, key) for key in (found.key, *found.former)]
+        if known and self._mine(known) and (before in names or known.get("status", {}).get("ledgerKey") == found.key):
+            self.run, self.name = known, before
+            return False
+        self.run, self.name = await self._named(names)
+        if known is None or not self._mine(known) or before == self.name:
             return False
         state = known.get("status", {}).get("state", "")
         started = self.migration.status and self.migration.status.start_time
         under_way = state not in ENDED | {"cut_over"} and bool(state or started)
         if not (under_way or await self._going_back(known)):
             return False
-        self.run, self.name, self.key = known, before, str(known["spec"]["key"])
+        self.run, self.name = known, before
         return True
+
+    async def _named(self, names: list[str]) -> tuple[Object | None, str]:
+        """The Run of the first name, or else one of ours under a name that version 0.1 gave to the same spec."""
+        for name in names:
+            found = await self.hands.kube.get("Run", self.namespace, name)
+            if found and (name == names[0] or self._mine(found)):
+                return found, name
+        return None, names[0]
+
+    def _changed(self) -> tuple[str, ...]:
+        """The fields because of which the spec declares another run than the one that has begun."""
+        data = self.migration.spec.data
+        if self.run is None or data is None or self.declared is None:
+            return ()
+        said = self.run["metadata"].get("annotations", {})
+        identities = (said.get(DECLARED_SOURCE, ""), said.get(DECLARED_TARGET, ""))
+        return changed(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
 
     async def _going_back(self, run: Object) -> bool:
         """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""
@@ -233,15 +252,6 @@ def _created(raw: Object) -> str:
     return str(raw["metadata"].get("creationTimestamp", ""))
 
 
-def _endpoint(connection: Connection) -> Endpoint:
-    spec = connection.spec
-    engine = Engine(spec.type) if spec.type in {e.value for e in Engine} else Engine.POSTGRESQL
-    if spec.file:
-        return Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}")
-    secret = f"secret/{spec.secret_ref.name}" if spec.secret_ref else ""
-    return Endpoint(engine, spec.host or secret, spec.port or 0, spec.database or "")
-
-
 def dialled(raw: Object) -> Dials | None:
     """How the worker of a Migration is to go on; nothing where its spec cannot be read."""
     return None if invalid(Migration, raw) else dials(Migration.model_validate(plain(raw)), now())
@@ -334,7 +344,7 @@ async def _act(look: Look, act: Act) -> None:
             await hands.keeper.forget(look.namespace, name, lines=not keep.logs, samples=not keep.metrics)
         await let_go(hands.kube, look.raw)
     elif act.verb == "run":
-        await hands.created("Run", run(look.migration, look.raw["metadata"]["uid"], look.key, hands.image))
+        await _begin(look)
     elif act.verb == "job":
         await _job(look, act)
     elif act.verb == "deployment":
@@ -348,6 +358,14 @@ async def _act(look: Look, act: Act) -> None:
     else:
         message = f"nobody knows how to {act.verb} {name}"
         raise ValueError(message)
+
+
+async def _begin(look: Look) -> None:
+    """Record the Run that the spec declares."""
+    if look.declared:
+        ends = (look.declared.source, look.declared.target)
+        made = run(look.migration, look.raw["metadata"]["uid"], look.declared.key, look.hands.image, ends)
+        await look.hands.created("Run", made)
 
 
 async def let_go(kube: Kube, raw: Object) -> None:
@@ -429,7 +447,7 @@ def _status(look: Look, decision: Decision, app: AppMove | None) -> dict[str, An
     until = kept_until(ended, look.migration) if kept and ended else None
     progress = run_status.progress if run_status else None
     return {
-        "runKey": look.key,
+        "runKey": run_status.ledger_key if run_status else None,
         "run": seen.run_name,
         "startTime": told(started),
         "completionTime": told(ended),

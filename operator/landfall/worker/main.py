@@ -51,7 +51,7 @@ from landfall.engine.transfer.work import Event
 from landfall.kit.redact import redacted
 from landfall.kit.signals import stop_signals
 from landfall.kit.words import counted
-from landfall.moves import Ends, Move, endpoint, move
+from landfall.runspec import Ends, ResolvedRun, endpoint, resolve
 from landfall.worker.notify import ping, tell
 from landfall.worker.reporter import Reporter
 from landfall.worker.watch import Watch
@@ -79,6 +79,7 @@ class Worker:
         self._reporter = reporter
         self._secrets: list[str] = []
         self._watch: Watch | None = None
+        self._key = ""
 
     def work(self) -> int:
         """Do the task; the exit status."""
@@ -98,18 +99,18 @@ class Worker:
             found = verbs[self._task.verb]()
         except CutoverHeldError as error:
             self._say(error.message)
-            found = {"state": State.COMPARING.value, **self._numbers()}
+            found = {"state": State.COMPARING.value, **self._known()}
         except EngineError as error:
             transient = isinstance(error, _TRANSIENT)
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
-            told = self._reporter.finish(failure=failure, **self._numbers())
+            told = self._reporter.finish(failure=failure, **self._known())
             return EXIT_FAILED if told and not isinstance(error, InterruptedRunError) else EXIT_AGAIN
-        return EXIT_DONE if self._reporter.finish(**found) else EXIT_AGAIN
+        return EXIT_DONE if self._reporter.finish(**{"key": self._key, **found}) else EXIT_AGAIN
 
-    def _numbers(self) -> dict[str, object]:
-        """How far it came."""
-        return {"progress": self._watch.progress()} if self._watch else {}
+    def _known(self) -> dict[str, object]:
+        """The key of the run in the ledger, and how far it came."""
+        return {"key": self._key, **({"progress": self._watch.progress()} if self._watch else {})}
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
 
@@ -135,7 +136,7 @@ class Worker:
 
     def _plan(self) -> dict[str, object]:
         """The plan; or where the ledger knows the run already, how far it is."""
-        wanted = self._move()
+        wanted = self._resolved()
         with self._engine(wanted) as engine:
             record = engine.ledger.find(engine.key)
             if record:
@@ -151,7 +152,7 @@ class Worker:
         return _planned(plan, self._task.plans)
 
     def _run(self) -> dict[str, object]:
-        wanted = self._move()
+        wanted = self._resolved()
         with self._engine(wanted) as engine, _stopped_on_term(engine):
             record = engine.existing()
             plan = None if record else self._approved(wanted)
@@ -187,7 +188,7 @@ class Worker:
 
     def _help(self) -> dict[str, object]:
         """Share the copy of a run that another worker leads, which tells how far it is."""
-        wanted = self._move()
+        wanted = self._resolved()
         with self._engine(wanted) as engine, _stopped_on_term(engine):
             self._heed(engine)
             engine.help()
@@ -201,7 +202,7 @@ class Worker:
         self._reporter.heed(partial(_turned, engine))
 
     def _rehearse(self) -> dict[str, object]:
-        wanted = self._move()
+        wanted = self._resolved()
         plan = self._approved(wanted)
         rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
         self._watch = Watch(self._reporter, plan, {}, self._say, states=False)
@@ -213,7 +214,7 @@ class Worker:
         self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; nothing is left of it")
         return {"rehearsal": measured}
 
-    def _approved(self, wanted: Move) -> Plan:
+    def _approved(self, wanted: ResolvedRun) -> Plan:
         """The plan that was approved, as the operator kept it."""
         pieces = sorted((self._root / "plan").glob("*/plan"), key=lambda p: int(p.parent.name))
         if not pieces:
@@ -227,7 +228,7 @@ class Worker:
 
     def _back(self) -> dict[str, object]:
         """Go back; where the ledger knows no run, there is nothing to go back from."""
-        wanted = self._move()
+        wanted = self._resolved()
         migration = self._task.migration
         discard = migration.spec.rollback.discard_writes if migration else False
         with self._engine(wanted) as engine:
@@ -240,7 +241,7 @@ class Worker:
 
     def _tidy(self) -> dict[str, object]:
         """Drop what was kept until now."""
-        wanted = self._move()
+        wanted = self._resolved()
         for schema in tidy(wanted.target, wanted.options.ledger_schema):
             self._say(f"dropped {schema}: its retention has ended")
         return {"expired": True}
@@ -255,8 +256,9 @@ class Worker:
         self._reporter.line(told, level)
 
     @contextlib.contextmanager
-    def _engine(self, wanted: Move) -> Iterator[Engine]:
+    def _engine(self, wanted: ResolvedRun) -> Iterator[Engine]:
         engine = Engine(wanted.source, wanted.target, wanted.options, self._event)
+        self._key = engine.key
         try:
             yield engine
         finally:
@@ -266,11 +268,11 @@ class Worker:
         if self._watch:
             self._watch.event(event)
 
-    def _move(self) -> Move:
+    def _resolved(self) -> ResolvedRun:
         if self._task.migration is None:
             message = "the task names no Migration"
             raise SpecError(message)
-        made = move(self._task.migration, self._ends(), self._task.plans)
+        made = resolve(self._task.migration, self._ends(), self._task.plans)
         return replace(made, options=replace(made.options, quiesced=self._task.quiesced))
 
     def _ends(self) -> Ends:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from landfall.api.connection import DEFAULT_PORTS, Connection
+from landfall.api.connection import Connection
 from landfall.api.deployment import KeyReference, ValueFrom, Variable
 from landfall.core.deployment.observed import Problem
 
@@ -54,7 +54,7 @@ def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variab
     scheme, names = _NAMES[spec.type]
     if "url" in secret:
         return (_kept(URL, reference.name, "url"),)
-    told = {"host": spec.host or "", "port": str(spec.port or DEFAULT_PORTS[spec.type]), "database": spec.database or ""}
+    told = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
     found = [Variable(name=names[part], value=text) for part, text in told.items() if text]
     found += [_kept(names[part], reference.name, part) for part in ("username", "password") if part in secret]
     if scheme == "postgresql" and spec.tls.mode in _SSL:  # Prefer is what clients do by themselves, each in its own way

@@ -78,8 +78,13 @@ def app_alone(seen: Observed) -> Decision | None:
 def spec_impossible(seen: Observed) -> Decision | None:
     """What this version cannot do, or nobody."""
     wanted = seen.migration.spec.schedule if seen.migration else None
-    wrong = schedule.problem(wanted) if wanted else ""
+    wrong = (schedule.problem(wanted) if wanted else "") or _unsupported(seen)
     return parts.stalled("SpecInvalid", wrong) if wrong and not seen.active else None
+
+
+def _unsupported(seen: Observed) -> str:
+    ends = [c for c in seen.connections.values() if c and c.spec.unsupported]
+    return f"Connection {ends[0].metadata.name}: {ends[0].spec.unsupported}" if ends else ""
 
 
 def reference_missing(seen: Observed) -> Decision | None:
@@ -163,8 +168,8 @@ def run_differs(seen: Observed) -> Decision | None:
     if not seen.run_differs or (active and active.verb == "back"):
         return None  # what goes back is let finish
     message = (
-        f"the run {seen.run_name} has begun, and the spec has come to ask for another one (mode, rerunToken or a Connection changed)."
-        " Set it back to go on; or set desiredState: Cancelled to drop what was staged, and then ask anew."
+        f"the run {seen.run_name} has begun, and another one is asked for now, because of a change of {', '.join(seen.changed)}."
+        " To continue this run, undo that change. To drop what was staged and start over, set desiredState: Cancelled first."
     )
     act = Act("suspend", active.name) if active and not active.suspended else None
     return replace(parts.stalled("RunStarted", message, phase="Paused"), act=act)

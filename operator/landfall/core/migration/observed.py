@@ -20,7 +20,7 @@ ENDED = frozenset({"cancelled", "rolled_back"})
 class Observed(Seen):
     """Everything about one Migration. `run` is its Run's status; None where there is no Run yet.
 
-    `run_differs`: that Run has begun, and the spec has come to ask for another one.
+    `run_differs`: that Run has begun, and the spec has come to ask for another one, because of the fields in `changed`.
     """
 
     migration: Migration | None = None
@@ -35,6 +35,7 @@ class Observed(Seen):
     run: RunStatus | None = None
     run_foreign: bool = False
     run_differs: bool = False
+    changed: tuple[str, ...] = ()
     request: Request | None = None
     request_problem: str = ""
     plan_stored: bool = False

@@ -47,6 +47,7 @@ def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunSta
         update={
             "observed_generation": 1,
             "state": state,
+            "ledger_key": report.key or before.ledger_key,
             "plan": report.plan or before.plan,
             "progress": _progress(before, report),
             "verdict": report.verdict or before.verdict,

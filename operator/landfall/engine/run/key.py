@@ -7,10 +7,17 @@ import json
 
 from landfall.engine.options import Endpoint, Options
 
+Parts = dict[str, str | tuple[str, ...]]
+
 
 def run_key(source: Endpoint, target: Endpoint, options: Options) -> str:
-    """sha256 over both identities, the fields that change the result, and the rerun token; in hexadecimal."""
-    parts = {
+    """What the ledger knows a run by: 64 hexadecimal digits, sha256 over the parts."""
+    return digest(key_parts(source, target, options))
+
+
+def key_parts(source: Endpoint, target: Endpoint, options: Options) -> Parts:
+    """Both identities, the options that change the result, and the rerun token. Stored ledgers depend on names and values."""
+    parts: Parts = {
         "source": source.identity,
         "target": target.identity,
         "schemas": options.schemas,
@@ -23,4 +30,9 @@ def run_key(source: Endpoint, target: Endpoint, options: Options) -> str:
     }
     if options.rehearsal:
         parts["rehearsal"] = options.rehearsal
+    return parts
+
+
+def digest(parts: Parts) -> str:
+    """sha256 of the parts as JSON with sorted keys, in hexadecimal."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

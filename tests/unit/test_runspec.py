@@ -1,0 +1,252 @@
+"""What a spec declares a run to be: the same however it is spelled, and another one only where the data or the result would be."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from landfall.api.connection import SUPPORTED_TYPES, Connection
+from landfall.api.crd import structural
+from landfall.api.migration import DataSpec, Migration
+from landfall.core.migration.decide import decide
+from landfall.engine.errors import SpecError
+from landfall.engine.options import Endpoint, Engine
+from landfall.engine.run.key import digest, key_parts, run_key
+from landfall.manifests.run import run, run_name
+from landfall.reconcile.hands import plain
+from landfall.reconcile.migration import Look
+from landfall.runspec import Declared, Ends, changed, declared, endpoint, options
+from tests.support.migrations import FRESH, NOW, RUNNING
+
+SOURCE = {"type": "MariaDB", "host": "db.example", "database": "shop", "secretRef": {"name": "s"}}
+TARGET = {"type": "PostgreSQL", "host": "pg.example", "database": "w", "secretRef": {"name": "t"}}
+DATA = {"source": {"connectionRef": {"name": "s"}}, "target": {"connectionRef": {"name": "t"}}}
+PLAIN = {"username": "u", "password": "p"}
+
+
+def connection(name: str, spec: dict[str, Any]) -> Connection:
+    return Connection.model_validate({"metadata": {"name": name}, "spec": spec})
+
+
+def data(**fields: Any) -> DataSpec:
+    return DataSpec.model_validate(DATA | fields)
+
+
+def declares(source: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> Declared:
+    found = declared(data(**fields), connection("s", source), connection("t", target))
+    assert found is not None
+    return found
+
+
+def ledger_key(source: dict[str, Any], target: dict[str, Any] = TARGET, secret: dict[str, str] | None = None) -> str:
+    """What a worker computes, who reads Secrets."""
+    held = {"s": secret or PLAIN, "t": PLAIN}
+    ends = Ends(
+        {"s": connection("s", source), "t": connection("t", target)},
+        lambda name, _: held.get(name, PLAIN),
+        {"s": Path(), "t": Path()},
+    )
+    return run_key(endpoint("s", ends, "source"), endpoint("t", ends, "target"), options(data(), (), 0))
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [
+        pytest.param(SOURCE, TARGET, id="no port"),
+        pytest.param(SOURCE | {"port": 3306}, TARGET, id="the default port of the source"),
+        pytest.param(SOURCE, TARGET | {"port": 5432}, id="the default port of the target"),
+        pytest.param(SOURCE | {"host": "DB.Example"}, TARGET, id="host in upper case"),
+        pytest.param(SOURCE | {"type": "MySQL"}, TARGET, id="the other name of the protocol"),
+        pytest.param(SOURCE | {"tls": {"mode": "Require"}}, TARGET | {"secretRef": {"name": "other"}}, id="another way in"),
+        pytest.param(SOURCE, TARGET | {"type": "Supabase"}, id="the provider's name for PostgreSQL"),
+    ],
+)
+def test_spelling_does_not_make_another_run(source: dict[str, Any], target: dict[str, Any]) -> None:
+    assert declares(source, target).key == declares(SOURCE).key == ledger_key(source, target)
+
+
+def test_a_default_of_the_migration_may_be_spelled_out() -> None:
+    spelled = data(target=DATA["target"] | {"schema": "public", "onExisting": "Fail"}, mode="Full")
+    found = declared(spelled, connection("s", SOURCE), connection("t", TARGET))
+    assert found == declares(SOURCE)
+
+
+def test_keys_of_version_0_1_have_not_changed() -> None:
+    """Literals, computed by version 0.1: of the ledger, and of the Run whose Connections name no port."""
+    assert ledger_key(SOURCE).startswith("a9ddaa0237")
+    assert declares(SOURCE).key.startswith("a9ddaa0237")
+    assert any(key.startswith("7231c0da39") for key in declares(SOURCE, TARGET | {"port": 5432}).former)
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "former"),
+    [
+        pytest.param((0, 3306), (0, 5432), 3, id="either port may have been spelled out"),
+        pytest.param((3307,), (0, 5432), 1, id="a port of its own"),
+        pytest.param((3307,), (6543,), 0, id="two ports of their own"),
+    ],
+)
+def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], target: tuple[int, ...], former: int) -> None:
+    """That version hashed port 0 where the Connection had none."""
+    found = declares(
+        SOURCE | ({"port": source[0]} if len(source) == 1 else {}), TARGET | ({"port": target[0]} if len(target) == 1 else {})
+    )
+    keys = {
+        digest(
+            key_parts(
+                Endpoint(Engine.MARIADB, "db.example", a, "shop"),
+                Endpoint(Engine.POSTGRESQL, "pg.example", b, "w"),
+                options(data(), (), 0),
+            )
+        )
+        for a in source
+        for b in target
+    }
+    assert {found.key, *found.former} == keys
+    assert len(found.former) == former
+
+
+def test_the_ledger_key_follows_a_secrets_url_and_the_declared_one_does_not_claim_to() -> None:
+    by_url = {"type": "MariaDB", "secretRef": {"name": "s"}}
+    assert ledger_key(by_url, secret={"url": "mysql://u:p@db.example/shop"}) == ledger_key(SOURCE)
+    assert declares(by_url).key != ledger_key(SOURCE)
+    assert declares(by_url).source == "mysql:secret/s:3306/"
+
+
+@pytest.mark.parametrize("kind", ["Oracle", "SQLServer", "Appwrite"])
+def test_a_type_that_is_not_supported_is_refused_and_never_taken_for_another(kind: str) -> None:
+    odd = connection("s", SOURCE | {"type": kind})
+    assert declared(data(), odd, connection("t", TARGET)) is None
+    with pytest.raises(SpecError, match=f"databases of type {kind} are not supported by this version. Supported are PostgreSQL"):
+        endpoint("s", Ends({"s": odd}, lambda *_: PLAIN, {}), "source")
+    stalled = decide(replace(FRESH, connections={"old": odd, "new": connection("new", TARGET)}))
+    assert (stalled.stalled, stalled.ready) == (True, ("False", "SpecInvalid"))
+    assert stalled.message.startswith(f"Connection s: databases of type {kind} are not supported")
+
+
+def test_the_api_server_offers_what_is_supported() -> None:
+    schema = structural(Connection)
+    assert schema["properties"]["spec"]["properties"]["type"]["enum"] == list(SUPPORTED_TYPES)
+
+
+# -- what has changed, by name ----------------------------------------------------------------------------------------
+
+_SOURCE_IDENTITY, _TARGET_IDENTITY = "mysql:db.example:3306/shop", "postgresql:pg.example:5432/w"
+
+
+@pytest.mark.parametrize(
+    ("fields", "source", "said"),
+    [
+        ({"source": DATA["source"] | {"excludeTables": ["a_*"]}}, SOURCE, ("spec.data.source.excludeTables",)),
+        ({"mode": "SchemaOnly", "rerunToken": "2"}, SOURCE, ("spec.data.mode", "spec.data.rerunToken")),
+        ({"target": DATA["target"] | {"identifiers": "Preserve"}}, SOURCE, ("spec.data.target.identifiers",)),
+        ({}, SOURCE | {"port": 3307}, ("spec.port of Connection s",)),
+        ({}, SOURCE | {"host": "other", "database": "b"}, ("spec.host and spec.database of Connection s",)),
+        ({}, SOURCE | {"type": "PostgreSQL"}, ("spec.type or spec.file of Connection s",)),
+        ({"source": {"connectionRef": {"name": "u"}}}, SOURCE, ("spec.data.source.connectionRef",)),
+    ],
+)
+def test_the_field_that_changed_is_named(fields: dict[str, Any], source: dict[str, Any], said: tuple[str, ...]) -> None:
+    now = declares(source)
+    assert changed(data(), (_SOURCE_IDENTITY, _TARGET_IDENTITY), data(**fields), now) == said
+
+
+def test_of_a_run_of_version_0_1_the_connections_are_named() -> None:
+    now = declares(SOURCE | {"port": 3307})
+    assert changed(data(), ("", ""), data(), now) == ("type, host, port, database or file of Connection s or t",)
+
+
+def test_the_message_names_the_field() -> None:
+    seen = replace(RUNNING, run_differs=True, changed=("spec.data.source.excludeTables",))
+    assert "because of a change of spec.data.source.excludeTables. To continue this run, undo" in decide(seen).message
+
+
+# -- the operator -----------------------------------------------------------------------------------------------------
+
+
+class _Kube:
+    """An API server with some objects."""
+
+    def __init__(self, *objects: dict[str, Any]) -> None:
+        self.objects = {(o["kind"], o["metadata"]["name"]): o for o in objects}
+
+    async def get(self, kind: str, _namespace: str, name: str) -> dict[str, Any] | None:
+        return self.objects.get((kind, name))
+
+    async def listed(self, *_: str) -> list[dict[str, Any]]:
+        return []
+
+
+def found(connections: list[Connection], before: dict[str, Any] | None, **fields: Any) -> tuple[str, bool, tuple[str, ...]]:
+    """The Run that the operator takes, whether another is asked for, and what changed; `before` is the Run that has begun."""
+    metadata = {"name": "shop", "namespace": "store", "uid": "u", "generation": 2}
+    status = {"run": before["metadata"]["name"], "startTime": "2026-01-01T00:00:00Z"} if before else {}
+    raw = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration", "metadata": metadata, "spec": {"data": DATA | fields}}
+    kube = _Kube(*([before] if before else []))
+    look = Look(cast("Any", SimpleNamespace(kube=kube, clock=lambda: NOW)), raw | ({"status": status} if status else {}))
+    look.connections = {c.metadata.name: c for c in connections}
+    differs = asyncio.run(look._find_run())  # noqa: SLF001  one step of a look
+    return look.name, differs, look._changed() if differs else ()  # noqa: SLF001
+
+
+def begun(key: str, ledger: str = "", ends: tuple[str, str] = ("", "")) -> dict[str, Any]:
+    """A Run that is being executed."""
+    migration = Migration.model_validate(plain(_RAW))
+    return run(migration, "u", key, "i", ends) | {"status": {"state": "copying", "ledgerKey": ledger}}
+
+
+_RAW = {
+    "apiVersion": "landfall.dev/v1alpha1",
+    "kind": "Migration",
+    "metadata": {"name": "shop", "namespace": "store", "uid": "u"},
+    "spec": {"data": DATA},
+}
+_TO = connection("t", TARGET)
+
+
+@pytest.mark.parametrize("port", [{}, {"port": 3306}])
+@pytest.mark.parametrize("before", [{}, {"port": 3306}])
+def test_a_default_port_does_not_stall_a_run(before: dict[str, Any], port: dict[str, Any]) -> None:
+    running = begun(declares(SOURCE | before).key)
+    assert found([connection("s", SOURCE | port), _TO], running) == (running["metadata"]["name"], False, ())
+
+
+@pytest.mark.parametrize("former", range(3))
+@pytest.mark.parametrize("port", [{}, {"port": 3306}])
+def test_a_run_that_version_0_1_began_is_continued(former: int, port: dict[str, Any]) -> None:
+    running = begun(declares(SOURCE).former[former])
+    assert found([connection("s", SOURCE | port), _TO], running) == (running["metadata"]["name"], False, ())
+
+
+def test_a_run_is_found_where_the_status_was_lost() -> None:
+    running = begun(declares(SOURCE).former[0])
+    metadata = {"name": "shop", "namespace": "store", "uid": "u", "generation": 2}
+    look = Look(cast("Any", SimpleNamespace(kube=_Kube(running), clock=lambda: NOW)), _RAW | {"metadata": metadata})
+    look.connections = {"s": connection("s", SOURCE), "t": _TO}
+    assert asyncio.run(look._find_run()) is False  # noqa: SLF001
+    assert look.name == running["metadata"]["name"]
+
+
+def test_the_address_of_a_secret_may_be_spelled_out() -> None:
+    by_url = {"type": "MariaDB", "secretRef": {"name": "s"}}
+    running = begun(declares(by_url).key, ledger_key(by_url, secret={"url": "mysql://u:p@db.example:3307/shop"}))
+    now = connection("s", SOURCE | {"port": 3307})
+    assert found([now, _TO], running) == (running["metadata"]["name"], False, ())
+
+
+def test_another_run_waits_and_says_why() -> None:
+    is_now = declares(SOURCE)
+    running = begun(is_now.key, ends=(is_now.source, is_now.target))
+    excluded = {"source": DATA["source"] | {"excludeTables": ["a_*"]}}
+    here = running["metadata"]["name"]
+    assert found([connection("s", SOURCE), _TO], running, **excluded) == (here, True, ("spec.data.source.excludeTables",))
+    assert found([connection("s", SOURCE | {"port": 3307}), _TO], running) == (here, True, ("spec.port of Connection s",))
+
+
+def test_a_new_run_has_the_name_of_what_is_declared() -> None:
+    assert found([connection("s", SOURCE), _TO], None)[0] == run_name("shop", declares(SOURCE).key)
