@@ -63,7 +63,7 @@ def test_what_is_private_opens_with_its_token(git: GitHost, tmp_path: Path) -> N
             asked(remote)
         assert refused.value.reason == "SourceRefused"
         assert words in refused.value.message
-        assert refused.value.stands
+        assert not refused.value.retry.by_itself
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_what_is_not_there(git: GitHost, tmp_path: Path, what: str, reason: str,
         asking[what]()
     assert told.value.reason == reason
     assert words in told.value.message
-    assert told.value.stands == (reason == "SourceMissing")
+    assert told.value.retry.by_itself == (reason != "SourceMissing")
 
 
 def test_a_commit_that_was_pushed_over_is_told_as_such(git: GitHost, tmp_path: Path) -> None:

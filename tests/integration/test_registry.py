@@ -83,7 +83,7 @@ def test_a_registry_that_refuses(registry: Server, app: Path, tmp_path: Path, id
     with pytest.raises(RegistryError) as told:
         push(registry, app, tmp_path, identity=identity)
     assert "builds.secret" in told.value.advice
-    assert not told.value.transient
+    assert not told.value.retry.by_itself
 
 
 def test_a_registry_that_is_full_breaks_off_or_is_away(registry: Server, app: Path, tmp_path: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_branch_is_a_commit() -> None:
         github.down = True
         with pytest.raises(ProviderError) as told:
             ask(github, "org/shop")
-        assert (told.value.reason, told.value.stands) == ("SourceUnreachable", False)
+        assert (told.value.reason, told.value.retry.by_itself) == ("SourceUnreachable", True)
 
 
 def test_a_tarball_follows_the_redirect_without_its_token(tmp_path: Path) -> None:

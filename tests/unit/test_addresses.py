@@ -16,6 +16,7 @@ from landfall.api.deployment import GitSource, ZipSource
 from landfall.api.webhook import Webhook
 from landfall.builds.fetch import Archive, SourceError, fetched
 from landfall.engine.errors import SpecError
+from landfall.errors import Retry
 from landfall.kit import addresses
 from landfall.providers import git
 from landfall.providers.errors import ProviderError
@@ -67,7 +68,7 @@ def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Pa
         endpoint("shop", ends(f"postgresql://u:p@{host}/shop"), "source")
     with pytest.raises(ProviderError, match=r"source.git.url: .* is no host name") as caught:
         git.head(git.Remote(f"https://{host}/shop.git"))
-    assert (caught.value.reason, caught.value.stands) == ("SourceMissing", True)
+    assert (caught.value.reason, caught.value.retry) == ("SourceMissing", Retry.AFTER_CHANGE)
     with pytest.raises(SourceError, match="names no host"):
         asyncio.run(fetched(Archive(f"https://{host}/shop.zip"), tmp_path, tmp_path / "app"))
     with pytest.raises(NotToldError, match=r"its url: .* is no host name"):

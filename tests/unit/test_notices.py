@@ -205,4 +205,4 @@ def test_one_that_is_away_keeps_nobody_else_from_hearing() -> None:
         with pytest.raises(NotToldError, match=r"webhook away: .*refused.*webhook bare: the Secret has no key 'key'"):
             tell(wanted, NOTICE, held.__getitem__, naps)
     assert len(hook.posts) == 1
-    assert naps == [1, 2, 4, 8, 15, 30, 60, 0]
+    assert naps == [1, 2, 4, 8, 16, 32, 60, 0]

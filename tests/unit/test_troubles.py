@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from landfall.engine.dialects.mapping import Violation
+from landfall.errors import REASONS
 
 _ROOT = Path(__file__).parent.parent.parent
 _PAGE = (_ROOT / "docs" / "guides" / "troubles.md").read_text(encoding="utf-8")
@@ -45,7 +46,11 @@ def words() -> set[str]:
     files = [file for room in _ROOMS for file in (_ROOT / "operator" / "landfall" / room).rglob("*.py")]
     unfit = (Violation.MISSING, Violation.OVERSIZED, Violation.OVERLONG, Violation.NOT_LISTED, Violation.NOT_SO_WRITTEN)
     violations = {one.value[0].upper() + one.value[1:] for one in unfit}
-    return violations | {word for file in files for word in _said(ast.parse(file.read_text(encoding="utf-8"))) if word} - _OTHERS
+    return (
+        violations
+        | set(REASONS)
+        | {word for file in files for word in _said(ast.parse(file.read_text(encoding="utf-8"))) if word} - _OTHERS
+    )
 
 
 def test_every_reason_is_explained() -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from landfall.errors import LandfallError
 
-class BuildError(Exception):
+
+class BuildError(LandfallError):
     """A build that did not come to its end. `advice` says what to do, `log` is the end of what was printed."""
 
     reason = "BuildFailed"
-    transient = False
 
     def __init__(self, message: str, *, advice: str = "", log: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        super().__init__(message, advice=advice)
         self.log = log
 
 

@@ -30,7 +30,6 @@ class SourceUnreachableError(BuildError):
     """It could not be asked for; trying again may help."""
 
     reason = "SourceUnreachable"
-    transient = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ class RegistryUnreachableError(BuildError):
     """It could not be asked, or it failed; trying again may help."""
 
     reason = "RegistryUnreachable"
-    transient = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,13 @@ next; it never holds a password or a value of a row. Foreign exceptions are tran
 
 from __future__ import annotations
 
-from landfall.kit.words import advised
+from landfall.errors import LandfallError
 
 
-class EngineError(Exception):
-    """Anything the engine reports. `reason` is stable and fit for a condition or a script."""
+class EngineError(LandfallError):
+    """Anything the engine reports."""
 
     reason = "Failed"
-
-    def __init__(self, message: str, *, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-
-    def __str__(self) -> str:
-        return advised(self.message, self.advice)
 
 
 class SpecError(EngineError):

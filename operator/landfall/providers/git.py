@@ -73,7 +73,7 @@ def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tupl
     sha = found.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
     if not sha:
         message = f"{remote.url} has no branch {name!r}." if name else f"{remote.url} has no commit yet."
-        raise ProviderError("SourceMissing", f"{message} Correct source.git.branch.", stands=True)
+        raise ProviderError("SourceMissing", f"{message} Correct source.git.branch.")
     return sha.decode(), name
 
 
@@ -109,7 +109,7 @@ def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
     try:
         addresses.split(remote.url)
     except addresses.AddressError as error:
-        raise ProviderError("SourceMissing", f"source.git.url: {error}. Correct it.", stands=True) from error
+        raise ProviderError("SourceMissing", f"source.git.url: {error}. Correct it.") from error
     parts = urlsplit(remote.url)
     name = (remote.username or _NOBODY) if remote.token else None
     base = f"{parts.scheme}://{parts.netloc}"
@@ -148,20 +148,20 @@ def _absent(remote: Remote, commit: str) -> ProviderError:
         f"{remote.host} gives no commit {commit} of {urlsplit(remote.url).path}: it is not there, or the host gives only what branches still hold."
         " Correct source.git.commit, or follow a branch."
     )
-    return ProviderError("SourceMissing", message, stands=True)
+    return ProviderError("SourceMissing", message)
 
 
 def _told(remote: Remote, error: Exception) -> ProviderError:
     path, cause = urlsplit(remote.url).path, error.__cause__ or error
     if isinstance(error, HTTPUnauthorized):
         way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"
-        return ProviderError("SourceRefused", f"{remote.host} refuses to show {path}: {way}.", stands=True)
+        return ProviderError("SourceRefused", f"{remote.host} refuses to show {path}: {way}.")
     if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ResponseError):
         message = f"{remote.host} sends elsewhere for {path}: set source.git.url to the address that it sends to, most often one that ends in .git."
-        return ProviderError("SourceMissing", message, stands=True)
+        return ProviderError("SourceMissing", message)
     if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
         message = f"{remote.host} has no repository at {path}: correct source.git.url, or give a token where it is private."
-        return ProviderError("SourceMissing", message, stands=True)
+        return ProviderError("SourceMissing", message)
     return ProviderError(
         "SourceUnreachable", f"{remote.host} cannot be asked for {path}: {type(cause).__name__}. It is tried again."
     )

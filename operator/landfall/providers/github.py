@@ -122,10 +122,10 @@ def _refused(answer: aiohttp.ClientResponse, what: str, *, token: bool) -> Provi
         )
     if answer.status in {404, 422}:
         which = "correct its name, the branch or the commit" if token else "correct its name, or give a token where it is private"
-        return ProviderError("SourceMissing", f"GitHub knows no {what}: {which}.", stands=True)
+        return ProviderError("SourceMissing", f"GitHub knows no {what}: {which}.")
     if answer.status in {401, 403}:
         message = f"GitHub refuses the token for {what}: renew it, or let it read the repository's contents."
-        return ProviderError("SourceRefused", message, stands=True)
+        return ProviderError("SourceRefused", message)
     return ProviderError("SourceUnreachable", f"GitHub answered {answer.status} for {what}. It is tried again.")
 
 

@@ -59,13 +59,13 @@ def _error(provider: str, question: Asked, answer: aiohttp.ClientResponse, told:
         )
     if answer.status in {401, 403}:
         message = f"{provider} refuses {question.what}{more}: renew the credential, or give it the right to."
-        return ProviderError("DatabaseRefused", message, stands=True)
+        return ProviderError("DatabaseRefused", message)
     if answer.status == 404:
-        return ProviderError("DatabaseMissing", f"{provider} knows nothing of {question.what}{more}. Correct it.", stands=True)
+        return ProviderError("DatabaseMissing", f"{provider} knows nothing of {question.what}{more}. Correct it.")
     if answer.status == 409:
-        return ProviderError("DatabaseConflict", f"{provider} has {question.what} already{more}.", stands=True)
+        return ProviderError("DatabaseConflict", f"{provider} has {question.what} already{more}.")
     if answer.status in {400, 402, 422}:
-        return ProviderError("DatabaseRefused", f"{provider} does not take {question.what}{more}. Correct it.", stands=True)
+        return ProviderError("DatabaseRefused", f"{provider} does not take {question.what}{more}. Correct it.")
     return ProviderError(
         "DatabaseUnreachable", f"{provider} answered {answer.status} for {question.what}{more}. It is tried again."
     )

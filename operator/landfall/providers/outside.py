@@ -16,4 +16,4 @@ def outside(host: str, inside: Collection[str], reason: str) -> None:
     found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
     if not all(ipaddress.ip_address(address).is_global for address in found):
         message = f"{host} is inside the network, where the operator asks nobody on somebody else's word: name it in the chart's builds.privateHosts."
-        raise ProviderError(reason, message, stands=True)
+        raise ProviderError(reason, message)

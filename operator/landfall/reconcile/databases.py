@@ -87,7 +87,7 @@ async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> P
         await _reachable(credentials, hands.providers.private_hosts)
         values = await steps[database.type or "", database.action or ""](hands, deployment, credentials, own)
     except ProviderError as error:
-        return Prepared((), (error.reason, error.message), 30 if error.stands else error.after_seconds)
+        return Prepared((), (error.reason, error.message), error.after_seconds if error.retry.by_itself else 30)
     if own.held is None:
         await own.begin()
     await own.add(**values, **{"landfall-ready": wanted})
@@ -100,7 +100,7 @@ async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) ->
         try:
             host = addresses.split(credentials.get(name, "")).host
         except addresses.AddressError as error:
-            raise ProviderError("DatabaseRefused", f"database: its Secret's key {name!r}: {error}.", stands=True) from error
+            raise ProviderError("DatabaseRefused", f"database: its Secret's key {name!r}: {error}.") from error
         if not host:
             continue
         try:
@@ -128,7 +128,7 @@ def _needed(credentials: Mapping[str, str], *names: str) -> None:
     if missing:
         there = ", ".join(sorted(credentials)) or "none"
         message = f"database: its Secret needs the key {missing[0]!r}. It has {there}."
-        raise ProviderError("SecretMissing", message, stands=True)
+        raise ProviderError("SecretMissing", message)
 
 
 def _name(deployment: Object) -> str:
@@ -154,7 +154,7 @@ async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Ma
         there = await api.organizations()
         if len(there) != 1:
             message = f"database: the token sees the organizations {', '.join(there) or 'none'}. Name one in the Secret's key organization."
-            raise ProviderError("SecretMissing", message, stands=True)
+            raise ProviderError("SecretMissing", message)
         organization = there[0]
     found = next((p for p in await api.projects() if (p.name, p.organization) == (name, organization)), None)
     if own.held is None:
@@ -162,7 +162,7 @@ async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Ma
             message = (
                 f"Supabase has a project {name} already, and it was not made from here. Connect to it, or rename one of the two."
             )
-            raise ProviderError("DatabaseConflict", message, stands=True)
+            raise ProviderError("DatabaseConflict", message)
         await own.begin(**{"landfall-project": name, "landfall-password": secrets.token_urlsafe(32)})
     if found is None:
         held = own.held or {}
@@ -175,9 +175,7 @@ async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, s
     if not project.active:
         if project.coming:
             raise ProviderError("DatabaseComing", f"the project {ref} is {project.status}.", after_seconds=5)
-        raise ProviderError(
-            "DatabaseFailed", f"the project {ref} is {project.status}. Look at it in Supabase's dashboard.", stands=True
-        )
+        raise ProviderError("DatabaseFailed", f"the project {ref} is {project.status}. Look at it in Supabase's dashboard.")
     if not await api.healthy(ref):
         raise ProviderError("DatabaseComing", f"the database of {ref} does not answer yet.", after_seconds=5)
     return supabase.environment(project, await api.keys(ref), await api.pooler(ref), password)
@@ -221,7 +219,7 @@ async def _appwrite_made(hands: Hands, deployment: Object, credentials: Mapping[
         key = credentials.get("apiKey", "")
         if not key:
             message = f"the project {project} is made, and only a person can make its key: make one in Appwrite's console, and put it under apiKey into the database's Secret."
-            raise ProviderError("AwaitingApiKey", message, stands=True)
+            raise ProviderError("AwaitingApiKey", message)
     found = await Appwrite.of_project(endpoint, session, project, key).create_database(name)
     return appwrite.environment(endpoint, project, key, found)
 

@@ -9,7 +9,9 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 30.0
+from landfall.kit.backoff import Backoff
+
+_BACKOFF = Backoff(0.4, 30)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,7 +95,7 @@ class Queue:
         """It failed; it comes again after a pause, which is returned."""
         self._busy.discard(key)
         count = self._failures[key] = self._failures.get(key, 0) + 1
-        pause: float = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(count, 10)) * (0.5 + random.random() / 2)  # noqa: S311  jitter
+        pause = _BACKOFF.jittered(count, random.random())  # noqa: S311  no secret
         self.add(key, pause)
         self._changed.set()
         return pause

@@ -52,7 +52,7 @@ async def _say(hands: Hands, namespace: str, github: GitHubSource, raw: Object, 
     try:
         await hands.providers.github.tell(told, opens.token)
     except ProviderError as error:
-        if not error.stands:
+        if error.retry.by_itself:
             _LOG.warning("a commit's status was not taken: %s", error.reason)
             return
         word = REFUSED

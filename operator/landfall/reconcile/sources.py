@@ -66,7 +66,7 @@ async def _looked_up(
     try:
         found = await _asked(hands, repository, opens)
     except ProviderError as error:
-        if repository.commit and len(repository.commit) == _WHOLE and not error.stands:
+        if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
             return _made(key, repository.commit, "", hands.clock()), None  # it needs nobody to say what it means
         return known, (error.reason, redacted(error.message, opens.token))
     branch = "" if repository.commit else found.branch

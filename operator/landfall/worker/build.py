@@ -79,7 +79,7 @@ class Builder:
                 put(self._places.go, {"stop": True})  # nobody waits for the commands any more
             message = redacted(_told(error))
             self._reporter.line(message, "error")
-            failure = Failure(reason=error.reason, message=message, transient=error.transient)
+            failure = Failure(reason=error.reason, message=message, transient=error.retry.by_itself)
             return EXIT_FAILED if self._finished(failure=failure) else EXIT_AGAIN
         self._reporter.line(f"pushed {image}")
         heard = self._finished(image=image)
@@ -160,7 +160,6 @@ class Builder:
             if failed:
                 error = BuildError(str(failed["message"]))
                 error.reason = str(failed["reason"])
-                error.transient = bool(failed.get("transient"))
                 raise error
             if self._places.program.exists() and (found := read(self._places.plan)):
                 return found
@@ -264,7 +263,7 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
     elif is_full(log):
         error.reason = "BuildDiskFull"
     elif is_broken_off(log):
-        error.reason, error.transient = "PackagesUnreachable", True
+        error.reason = "PackagesUnreachable"
     return error
 
 

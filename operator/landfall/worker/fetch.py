@@ -53,7 +53,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
     except (BuildError, OSError) as error:
         found = error if isinstance(error, BuildError) else DiskFullError(f"the sources could not be written: {error}")
         message = redacted(advised(found.message, found.advice), token)
-        put(where.failed, {"reason": found.reason, "message": message, "transient": found.transient})
+        put(where.failed, {"reason": found.reason, "message": message})
         return 0
     notes = (*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))
     layered = any(layer.name == DEPENDENCIES for layer in plan.layers) and not plan.build
@@ -90,7 +90,7 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
     try:
         found = await asyncio.to_thread(packed, remote, task.spec.commit, scratch / "archive")
     except ProviderError as error:
-        if not error.stands:
+        if error.retry.by_itself:
             raise SourceUnreachableError(error.message) from error
         refused = SourceError(error.message)
         refused.reason = error.reason

@@ -26,16 +26,10 @@ from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failu
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, TableSummary, decided
 from landfall.engine.connect.probe import probed
 from landfall.engine.errors import (
-    ConnectionLostError,
     CutoverHeldError,
     EngineError,
-    InterruptedRunError,
-    RunConflictError,
-    SourceBusyError,
     SourceChangedError,
     SpecError,
-    SupersededError,
-    UnreachableError,
 )
 from landfall.engine.ledger.records import State
 from landfall.engine.planning.model import ColumnPlan, Decision, Plan, Severity
@@ -48,6 +42,7 @@ from landfall.engine.run.plan import make_plan
 from landfall.engine.run.rehearse import Rehearsal
 from landfall.engine.store.archive import packed, unpacked
 from landfall.engine.transfer.work import Event
+from landfall.errors import Retry
 from landfall.kit.redact import redacted
 from landfall.kit.signals import stop_signals
 from landfall.kit.words import counted
@@ -60,7 +55,6 @@ from landfall.worker.words import WORDS
 ROOT = Path("/etc/landfall")
 DATA = Path("/data")
 _GRACE_SECONDS = 20
-_TRANSIENT = (UnreachableError, ConnectionLostError, SourceBusyError, InterruptedRunError, RunConflictError, SupersededError)
 _SHOWN_RISKS = 50
 _RISKS_OF_TABLE = 20
 _SHOWN_POINTS = 500
@@ -101,11 +95,11 @@ class Worker:
             self._say(error.message)
             found = {"state": State.COMPARING.value, **self._known()}
         except EngineError as error:
-            transient = isinstance(error, _TRANSIENT)
+            transient = error.retry.by_itself
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
             told = self._reporter.finish(failure=failure, **self._known())
-            return EXIT_FAILED if told and not isinstance(error, InterruptedRunError) else EXIT_AGAIN
+            return EXIT_FAILED if told and error.retry is not Retry.NOW else EXIT_AGAIN
         return EXIT_DONE if self._reporter.finish(**{"key": self._key, **found}) else EXIT_AGAIN
 
     def _known(self) -> dict[str, object]:

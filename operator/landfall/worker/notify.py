@@ -24,10 +24,11 @@ from urllib.parse import parse_qs
 from landfall.api.migration import Email, Migration, Notice, Slack
 from landfall.api.webhook import Webhook
 from landfall.engine.errors import EngineError
+from landfall.errors import LandfallError
 from landfall.kit import addresses
+from landfall.kit.backoff import Backoff
 
-_PAUSES = (1, 2, 4, 8, 15, 30, 60)
-_PING_PAUSES = (1, 2)
+_PAUSES, _PING_PAUSES = Backoff(1, 60).pauses(7), Backoff(1, 60).pauses(2)
 _TIMEOUT_SECONDS = 20
 _SLACK = "https://slack.com"
 _TOO_MANY, _SERVERS_FAULT = 429, 500
@@ -51,8 +52,10 @@ class NotToldError(EngineError):
     reason = "NotDelivered"
 
 
-class _RefusedError(Exception):
-    """Trying again would not help."""
+class _RefusedError(LandfallError):
+    """The receiver does not take it, and would not the next time either."""
+
+    reason = "NotDelivered"
 
 
 def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> None:
@@ -97,7 +100,7 @@ def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.
 
 
 def _patiently(
-    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[int] = _PAUSES
+    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[float] = _PAUSES
 ) -> str:
     """What is wrong after the last try, or nothing."""
     problem = ""

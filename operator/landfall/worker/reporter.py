@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from landfall.api.report import Dials, Line, Report, Taken
+from landfall.kit.backoff import Backoff
 from landfall.worker.words import leave
 
 TOKEN = Path("/var/run/landfall/token")
@@ -26,6 +27,7 @@ _EVERY_SECONDS = 2
 _GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in bunches, and somebody may be reading
 _TIMEOUT_SECONDS = 10
 _PATIENCE_SECONDS = 120
+_BACKOFF = Backoff(0.2, 5)
 _LINES_PATIENCE_SECONDS = 6
 _SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 
@@ -98,15 +100,15 @@ class Reporter(threading.Thread):
             leave(self.latest(), self._words)
         self._ended.set()
         self.hurry()
-        pause, deadline = 0.2, time.monotonic() + _PATIENCE_SECONDS
+        attempt, deadline = 1, time.monotonic() + _PATIENCE_SECONDS
         while not self._deliver(self.latest()):
             if time.monotonic() > deadline:
                 return False
-            time.sleep(pause)
-            pause = min(pause * 2, 5)
+            time.sleep(_BACKOFF.pause(attempt))
+            attempt += 1
         deadline = time.monotonic() + _LINES_PATIENCE_SECONDS
         while self._spool and time.monotonic() < deadline:
-            time.sleep(pause)
+            time.sleep(_BACKOFF.pause(attempt))
             self._deliver(self.latest())
         return True
 

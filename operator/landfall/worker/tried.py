@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from landfall.kit.backoff import Backoff
+
 _Result = TypeVar("_Result")
 TIMES = 4
+_BACKOFF = Backoff(2, 8)
 
 
 async def tried(work: Callable[[], Awaitable[_Result]], *again: type[Exception]) -> _Result:
@@ -16,5 +19,5 @@ async def tried(work: Callable[[], Awaitable[_Result]], *again: type[Exception])
         try:
             return await work()
         except again:
-            await asyncio.sleep(2.0**attempt)
+            await asyncio.sleep(_BACKOFF.pause(attempt))
     return await work()

@@ -8,13 +8,11 @@ from landfall.api.migration import DataSpec
 from landfall.core.job import JobSeen
 from landfall.core.migration.observed import Observed
 from landfall.core.outcome import Act, Decision, Fact
+from landfall.errors import Retry, rule_of
+from landfall.kit.backoff import Backoff
 
 LONGEST_PAUSE = 300.0
-_FIRST_PAUSE = 5.0
-# What people mend in the databases themselves, where nobody here can see it: tried again now and then.
-_MENDED_OUTSIDE = frozenset(
-    {"CredentialRefused", "PrivilegeMissing", "ObjectMissing", "DiskFull", "TargetInTheWay", "DependantInTheWay"}
-)
+_BACKOFF = Backoff(5, LONGEST_PAUSE)
 
 
 def working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
@@ -58,7 +56,7 @@ def failed(seen: Observed, verb: str) -> Decision | None:
         return again(seen, last, "WorkerLost", f"worker {last.name} ended without a report: {why}. It is tried again")
     if failure.transient:
         return again(seen, last, failure.reason, failure.message)
-    if failure.reason not in _MENDED_OUTSIDE:
+    if rule_of(failure.reason).retry is not Retry.AFTER_CHANGE:
         return stalled(failure.reason, failure.message)
     left = LONGEST_PAUSE - last.ended_seconds
     return replace(stalled(failure.reason, failure.message, again=max(left, 1)), act=job(seen, verb) if left <= 0 else None)
@@ -66,7 +64,7 @@ def failed(seen: Observed, verb: str) -> Decision | None:
 
 def again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:
     """Another attempt, after a pause that grows with each."""
-    left = min(LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(last.attempt - 1, 8)) - last.ended_seconds
+    left = _BACKOFF.pause(last.attempt) - last.ended_seconds
     return working("Pending", reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
 
 

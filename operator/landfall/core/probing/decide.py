@@ -8,8 +8,10 @@ from landfall.api.fields import ProbedStatus
 from landfall.api.report import Report
 from landfall.api.request import LookRequest
 from landfall.core.outcome import Act, Decision, Seen
+from landfall.kit.backoff import Backoff
 
-_SOONEST_SECONDS, _LATEST_SECONDS = 60.0, 300.0
+_SOONEST_SECONDS = 60.0
+_BACKOFF = Backoff(_SOONEST_SECONDS, 300)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def _pause(seen: Observed) -> float:
     """A quarter of the time that it has failed for, between one minute and five."""
     stalled = next((c for c in seen.conditions if c.type == "Stalled" and c.status == "True"), None)
     failed = (seen.now - stalled.last_transition_time).total_seconds() if stalled else 0.0
-    return min(max(failed / 4, _SOONEST_SECONDS), _LATEST_SECONDS)
+    return _BACKOFF.after(failed)
 
 
 def _probing(seen: Observed, act: Act | None) -> Decision:

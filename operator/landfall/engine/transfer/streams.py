@@ -25,8 +25,10 @@ from landfall.engine.store.ledger import superseded
 from landfall.engine.transfer import split
 from landfall.engine.transfer.crew import Crew
 from landfall.engine.transfer.work import Budget, Event, Throttle, Work
+from landfall.kit.backoff import Backoff
 
 _RETRIES = 4
+_BACKOFF = Backoff(0.4, 30)
 _FLOOR = 90 * 1024 * 1024
 _LARGE = 4 * 1024 * 1024
 _LOOK_SECONDS = 0.5
@@ -161,7 +163,7 @@ class Streams:
                         raise
                     self._work.report(Event("recovered", text=error.message))
                     self._close(ends)
-                    self._work.stop.wait(0.2 * 2**losses)
+                    self._work.stop.wait(_BACKOFF.pause(losses))
                     ends = self._open()
         finally:
             with self._lock:
