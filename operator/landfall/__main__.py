@@ -23,7 +23,7 @@ def main() -> None:
 
         sys.exit(operator(lambda *parts: Intake(*parts).application()))
     if role == "leave":
-        from landfall.reconcile.leaving import main as leave  # noqa: PLC0415
+        from landfall.handlers.uninstall import main as leave  # noqa: PLC0415
 
         sys.exit(leave())
     if role == "gateway":

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from landfall.kit.words import advised
+from landfall.lib.text import advised
 
 
 class Retry(StrEnum):

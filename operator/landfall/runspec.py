@@ -23,7 +23,7 @@ from landfall.api.fields import SecretKey
 from landfall.api.migration import DataSpec, Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
-from landfall.engine.options import (
+from landfall.engine.model.options import (
     ColumnDecision,
     Endpoint,
     Engine,
@@ -36,9 +36,9 @@ from landfall.engine.options import (
     TableDecision,
     TlsMode,
 )
-from landfall.engine.run.key import digest, key_parts
-from landfall.kit import addresses
-from landfall.kit.words import closest
+from landfall.engine.model.run_key import digest, key_parts
+from landfall.lib import urls as addresses
+from landfall.lib.text import closest
 
 _ENGINES = {"Supabase": "PostgreSQL"}
 _ENDS = ("source", "target")

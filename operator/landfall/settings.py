@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from landfall.api.report import RunImage
+from landfall.api.worker_protocol import RunImage
+from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.journal.store import DEFAULT_URL
 from landfall.providers.supabase import BASE as SUPABASE
-from landfall.reconcile.builders import BuildSettings
 
 
 def _builds(environment: Mapping[str, str]) -> BuildSettings:

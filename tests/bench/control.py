@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landfall.engine.errors import InterruptedRunError
-from landfall.engine.options import Endpoint, Engine, Options
-from landfall.engine.planning.model import Plan
-from landfall.engine.run.migrate import Migration
-from landfall.engine.run.plan import make_plan
-from landfall.engine.run.tally import Tally
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.plan import Plan
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.progress import Tally
+from landfall.engine.run.runner import Migration
 from tests.bench.__main__ import _SETTINGS, Bench
 from tests.bench.page import put
 from tests.support import engine

@@ -19,10 +19,10 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from landfall.engine.options import Endpoint, Engine, Options, Quiesce
-from landfall.engine.run.migrate import Migration
-from landfall.engine.run.plan import make_plan
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Engine, Options, Quiesce
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.runner import Migration
 from tests.bench.page import put
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from landfall.builds.advice import is_broken_off
+from landfall.builds.failure_hints import is_broken_off
 from tests.cluster import moody
 from tests.cluster.conftest import App, Object, Place
 

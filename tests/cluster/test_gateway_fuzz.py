@@ -10,10 +10,10 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from landfall.gateway.caller import Callers
-from landfall.gateway.journal import Journal
-from landfall.gateway.pages import page
-from landfall.gateway.server import application
+from landfall.gateway.app import application
+from landfall.gateway.auth import Callers
+from landfall.gateway.journal_client import Journal
+from landfall.gateway.pagination import page
 from tests.cluster.conftest import Place
 from tests.cluster.door import Door
 

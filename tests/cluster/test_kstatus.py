@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from landfall.core.migration.decide import decide
+from landfall.controllers.migration.rules import decide
 from tests.cluster import programs
 from tests.unit.test_decide import ROWS
 from tests.unit.test_gitops import ARGO, CASES, Object, health, written

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from landfall.builds.image import MANIFEST
+from landfall.builds.image.layout import MANIFEST
 from tests.support.registry import Registry
 from tests.support.servers import _PG15, MariaDb, PostgreSql, embedded_bin
 

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from landfall.builds.image import blob_of
+from landfall.builds.image.layout import blob_of
 from tests.integration.test_command import landfall
 from tests.support.packages import BERRY, BUN, PIPENV, PNPM, POETRY, UV
 from tests.support.servers import free_port

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError, ValueRefusedError
-from landfall.engine.options import Options
-from landfall.engine.run.back import roll_back
-from landfall.engine.run.key import run_key
+from landfall.engine.model.options import Options
+from landfall.engine.model.run_key import run_key
+from landfall.engine.run.rollback import roll_back
 from tests.support import checker
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql

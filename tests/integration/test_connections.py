@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.connect.authority import authority_file
-from landfall.engine.connect.mysql import MySqlSession
-from landfall.engine.connect.postgresql import Control
-from landfall.engine.connect.wire import Wire
+from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.errors import CredentialRefusedError, UnreachableError
-from landfall.engine.options import Endpoint, Engine, TlsMode
+from landfall.engine.model.options import Endpoint, Engine, TlsMode
+from landfall.engine.sources.mysql.session import MySqlSession
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
 _PASSWORD = "pässwörd 'of' the test"  # noqa: S105  made up

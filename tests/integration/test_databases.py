@@ -12,11 +12,12 @@ from typing import Any, cast
 import pytest
 
 from landfall.api.deployment import AppDatabase
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment.provider_database import Prepared, prepared
+from landfall.controllers.providers import Providers
+from landfall.controllers.reports import Reports
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
-from landfall.reconcile.databases import Prepared, prepared
-from landfall.reconcile.hands import Hands, Providers
-from landfall.reconcile.reports import Reports
 from tests.support.providers import Appwrite, Supabase
 
 _DEPLOYMENT: Object = {"metadata": {"name": "shop", "namespace": "store", "uid": "u"}}

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from landfall.engine.errors import ConnectionLostError, CutoverHeldError
-from landfall.engine.options import Options
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Options
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 

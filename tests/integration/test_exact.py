@@ -11,12 +11,12 @@ from pathlib import Path
 import MySQLdb
 import pytest
 
-from landfall.engine.connect.mysql import MySqlSession
-from landfall.engine.dialects import postgresql as dialect
 from landfall.engine.errors import SpecError, VerdictError
-from landfall.engine.options import Options, Policies
-from landfall.engine.planning.model import Plan
-from landfall.engine.schema.model import Column, ColumnType
+from landfall.engine.model.catalog import Column, ColumnType
+from landfall.engine.model.options import Options, Policies
+from landfall.engine.model.plan import Plan
+from landfall.engine.sources.mysql.session import MySqlSession
+from landfall.engine.sources.postgresql import dialect
 from tests.support import checker, kinds
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql

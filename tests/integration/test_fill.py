@@ -11,11 +11,11 @@ import psycopg
 import pytest
 
 from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
-from landfall.engine.options import ColumnDecision, Endpoint, Mode, TableDecision
-from landfall.engine.planning.model import Decision, Plan, Severity
-from landfall.engine.run.back import roll_back
-from landfall.engine.run.key import run_key
-from landfall.engine.run.rehearse import Rehearsal
+from landfall.engine.model.options import ColumnDecision, Endpoint, Mode, TableDecision
+from landfall.engine.model.plan import Decision, Plan, Severity
+from landfall.engine.model.run_key import run_key
+from landfall.engine.run.rehearsal import Rehearsal
+from landfall.engine.run.rollback import roll_back
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from landfall.engine.errors import PlanBlockedError
-from landfall.engine.options import Mode, OnExisting
-from landfall.engine.planning.model import Decision
+from landfall.engine.model.options import Mode, OnExisting
+from landfall.engine.model.plan import Decision
 from tests.support import checker, filling, kinds
 from tests.support import engine as run
 from tests.support.filling import Servers

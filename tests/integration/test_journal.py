@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from landfall.journal.show import main as show
 from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
 from landfall.journal.tables import METADATA
-from landfall.reconcile.keeper import Keeper
+from landfall.journal.writer import Keeper
 from tests.support.servers import PostgreSql
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.options import ColumnDecision, Endpoint, Options
-from landfall.engine.planning.model import Decision, Plan
+from landfall.engine.model.options import ColumnDecision, Endpoint, Options
+from landfall.engine.model.plan import Decision, Plan
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 

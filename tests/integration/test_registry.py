@@ -12,10 +12,10 @@ import pytest
 
 from landfall.builds.errors import BuildError
 from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, fetched, tarball
-from landfall.builds.layers import Packed
+from landfall.builds.image.layers import Packed
+from landfall.builds.image.push import Pushed, Target, known_dependencies, pushed
+from landfall.builds.image.registry import Reference, Registry, RegistryError, RegistryUnreachableError, credentials
 from landfall.builds.plan import BuildPlan, Layer
-from landfall.builds.push import Pushed, Target, known_dependencies, pushed
-from landfall.builds.registry import Reference, Registry, RegistryError, RegistryUnreachableError, credentials
 from landfall.providers.errors import ProviderError
 from landfall.providers.github import Commit
 from landfall.providers.github import GitHub as Client

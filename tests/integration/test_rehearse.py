@@ -7,10 +7,10 @@ import threading
 import pytest
 
 from landfall.engine.errors import InterruptedRunError, PlanBlockedError
-from landfall.engine.options import ColumnDecision, OnExisting, Options
-from landfall.engine.run.plan import make_plan
-from landfall.engine.run.rehearse import Rehearsal
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import ColumnDecision, OnExisting, Options
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.rehearsal import Rehearsal
 from tests.support import engine as run
 from tests.support import kinds
 from tests.support.servers import MariaDb, PostgreSql

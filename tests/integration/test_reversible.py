@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from landfall.engine.errors import EngineError, PlanBlockedError, RunConflictError, RunEndedError, WrittenSinceError
-from landfall.engine.ledger.records import State
-from landfall.engine.options import OnExisting, Options
-from landfall.engine.run.back import roll_back, tidy
-from landfall.engine.run.key import run_key
+from landfall.engine.model.options import OnExisting, Options
+from landfall.engine.model.run_key import run_key
+from landfall.engine.model.run_state import State
+from landfall.engine.run.rollback import roll_back, tidy
 from tests.support import engine as run
 from tests.support import kinds
 from tests.support.servers import MariaDb, PostgreSql

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from landfall.builds import runner
-from landfall.builds.handoff import Places, is_free, put
+from landfall.builds.pod_protocol import Places, is_free, put
 
 
 def _ran(folder: Path, install: list[str], build: list[str], word: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.options import ColumnDecision, Endpoint, Options
-from landfall.engine.planning.model import Decision, Plan, Severity
+from landfall.engine.model.options import ColumnDecision, Endpoint, Options
+from landfall.engine.model.plan import Decision, Plan, Severity
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from landfall.api.deployment import Deployment, Resolved
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment.resolve_source import resolved
+from landfall.controllers.providers import Providers
+from landfall.controllers.reports import Reports
 from landfall.kube.client import Kube
-from landfall.reconcile.hands import Hands, Providers
-from landfall.reconcile.reports import Reports
-from landfall.reconcile.sources import resolved
 from tests.support.github import GitHub
 
 _FOLLOW = 60

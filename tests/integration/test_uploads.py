@@ -14,13 +14,13 @@ import pytest
 from aiohttp.test_utils import TestServer
 from aiohttp.web import Application
 
-from landfall.gateway.journal import Reader
-from landfall.gateway.problems import ProblemError
-from landfall.intake.tokens import Gateway, Reviews
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.journal_client import Reader
+from landfall.intake.token_review import Gateway, Reviews
 from landfall.intake.uploads import LARGEST, Uploads
 from landfall.kube.client import Kube
 from landfall.manifests.parts import AUDIENCE
-from landfall.reconcile.builders import BuildSettings
 from tests.support.registry import Registry
 
 Object = dict[str, Any]

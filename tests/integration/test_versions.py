@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from landfall.engine.options import OnExisting, Options
-from landfall.engine.run.back import roll_back
-from landfall.engine.run.key import run_key
+from landfall.engine.model.options import OnExisting, Options
+from landfall.engine.model.run_key import run_key
+from landfall.engine.run.rollback import roll_back
 from tests.integration.test_fill import matched_filled_and_put_back
 from tests.support import checker, kinds
 from tests.support import engine as run

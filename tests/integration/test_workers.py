@@ -17,9 +17,9 @@ from multiprocessing.synchronize import Event as Flag
 import pytest
 from psycopg import Connection, OperationalError
 
-from landfall.engine.options import Endpoint, Options
-from landfall.engine.run.migrate import Migration
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.run.runner import Migration
 from tests.support import checker
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql

@@ -6,16 +6,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from landfall.api.annotations import DeployRequest
 from landfall.api.deployment import Deployment, Resolved
 from landfall.api.release import BuildSummary, ReleaseFailure
-from landfall.api.request import DeployRequest
-from landfall.core.deployment import wanted
-from landfall.core.deployment.decide import current, decide
-from landfall.core.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen
-from landfall.core.deployment.status import begun, release_status
-from landfall.core.gate import Gate
-from landfall.core.job import JobSeen
-from landfall.core.outcome import Act, Decision
+from landfall.controllers.cutover_gate import Gate
+from landfall.controllers.decision import Act, Decision
+from landfall.controllers.deployment import desired_release as wanted
+from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen
+from landfall.controllers.deployment.rules import current, decide
+from landfall.controllers.deployment.status import begun, release_status
+from landfall.controllers.job_state import JobSeen
+from landfall.manifests import names
 
 DIGEST = "sha256:" + "a" * 64
 DRAIN, WARM, OBSERVE = 30, 300, 30
@@ -107,7 +108,7 @@ class World:
 
     def _act(self, seen: Observed, act: Act) -> dict[str, dict[str, object]]:
         if act.verb in {"release", "rollback"}:
-            name = wanted.release_name("shop", wanted.revision(seen))
+            name = names.release_name("shop", wanted.revision(seen))
             goal = self.releases.get(act.name)
             spec = wanted.going_back(seen, goal) if act.verb == "rollback" and goal else wanted.wanted(seen, name, "", 1)
             self.releases[name] = ReleaseSeen(name, spec)

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from landfall.engine.options import Endpoint, Engine, Options
-from landfall.engine.planning.model import Plan
-from landfall.engine.run.migrate import Migration, Outcome
-from landfall.engine.run.plan import make_plan
-from landfall.engine.transfer.work import Dials, Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.run_settings import Dials
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.runner import Migration, Outcome
 from tests.support.servers import MariaDb, PostgreSql
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landfall.engine.options import Endpoint, OnExisting, Options
+from landfall.engine.model.options import Endpoint, OnExisting, Options
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 

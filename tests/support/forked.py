@@ -12,7 +12,7 @@ from typing import Any
 from landfall.__main__ import main
 
 _FORKSERVER = multiprocessing.get_context("forkserver")
-_FORKSERVER.set_forkserver_preload(["landfall.cli.main", "landfall.engine.connect.mysql", "tests.support.forked"])
+_FORKSERVER.set_forkserver_preload(["landfall.cli.main", "landfall.engine.sources.mysql.session", "tests.support.forked"])
 
 
 class _Passing(_FORKSERVER.Process):  # type: ignore[name-defined, misc]

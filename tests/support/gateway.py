@@ -13,14 +13,14 @@ import yaml
 from typer.testing import CliRunner
 
 from landfall.cli.main import app as cli
-from landfall.gateway.caller import Callers
-from landfall.gateway.changes import MANAGER
-from landfall.gateway.journal import Of
-from landfall.gateway.server import application
-from landfall.gateway.uploads import Uploader
+from landfall.gateway.app import application
+from landfall.gateway.auth import Callers
+from landfall.gateway.journal_client import Of
+from landfall.gateway.routes.uploads import Uploader
+from landfall.gateway.writes import MANAGER
 from landfall.kube.client import Kube
 from landfall.kube.errors import AlreadyExistsError, KubeError
-from landfall.kube.saying import merged
+from landfall.kube.server_side_apply import merged
 from tests.support.asgi import Client
 
 Object = dict[str, Any]

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from landfall.api.annotations import Request
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary
 from landfall.api.progress import Rehearsed
-from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.job import JobSeen
-from landfall.core.migration.app import AppSeen
-from landfall.core.migration.approval import approval
-from landfall.core.migration.decide import decide
-from landfall.core.migration.dials import dials
-from landfall.core.migration.joint import move
-from landfall.core.migration.observed import ENDED, Observed
-from landfall.core.migration.requests import handled
-from landfall.core.outcome import Act, Decision
+from landfall.controllers.decision import Act, Decision
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.approval import approval
+from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.controllers.migration.rules import decide
+from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.migration.rules_app_and_data import move
+from landfall.controllers.migration.rules_requests import handled
+from landfall.controllers.migration.run_settings import dials
 
 _NEXT = {"": "schema", "schema": "copying", "copying": "indexing", "indexing": "comparing", "comparing": "cut_over"}
 

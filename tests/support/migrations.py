@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from landfall.api.annotations import Request
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary
-from landfall.api.request import Request
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.job import JobSeen
-from landfall.core.migration.observed import Observed
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.observed import Observed
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from landfall.engine.store.archive import packed
+from landfall.engine.model.plan_codec import packed
 from landfall.manifests.run import plan_maps
 from tests.support.gateway import Namespace
 from tests.support.plans import planned

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from landfall.engine.dialects.mapping import Violation
-from landfall.engine.options import Endpoint, Engine, Options
-from landfall.engine.planning.assemble import Looked, TargetFacts, draft_plan
-from landfall.engine.planning.build import Census
-from landfall.engine.planning.model import Plan
-from landfall.engine.schema.model import Catalog, Column, ColumnType, Index, IndexPart, Table
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Index, IndexPart, Table
+from landfall.engine.model.mapping import Violation
+from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.target_facts import TargetFacts
+from landfall.engine.planning.planner import Looked, draft_plan
+from landfall.engine.planning.tables import Census
 
 FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
 ENDS = (Endpoint(Engine.MARIADB, "h", 3306, "shop"), Endpoint(Engine.POSTGRESQL, "t", 5432, "w"))

@@ -17,11 +17,11 @@ from landfall.api.webhook import Webhook
 from landfall.builds.fetch import Archive, SourceError, fetched
 from landfall.engine.errors import SpecError
 from landfall.errors import Retry
-from landfall.kit import addresses
+from landfall.lib import urls as addresses
+from landfall.notifications.send import NotToldError, ping
 from landfall.providers import git
 from landfall.providers.errors import ProviderError
 from landfall.runspec import Ends, endpoint
-from landfall.worker.notify import NotToldError, ping
 
 _LONG = "a" * 64
 HOOK = Webhook.model_validate({"metadata": {"name": "ops", "namespace": "store"}, "spec": {"secretRef": {"name": "hook"}}})

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
-from landfall.metrics import loop
+from landfall import metrics as loop
 
 _ROOT = Path(__file__).parent.parent.parent
 _RULES = [

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
-from landfall.core.deployment.observed import ReleaseSeen
-from landfall.core.deployment.status import saying
-from landfall.core.migration.app import AppSeen, decided
+from landfall.controllers.deployment.observed import ReleaseSeen
+from landfall.controllers.deployment.status import saying
+from landfall.controllers.migration.rules_app import AppSeen, decided
 
 _LIVE = AppSeen("shop", there=True, ready=("True", "Live", "shop-1 is live"), live="shop-1", url="https://shop.example.com")
 _BUILDING = AppSeen("shop", there=True, ready=("False", "Building", "building shop-1"))

@@ -6,16 +6,16 @@ from dataclasses import replace
 
 import pytest
 
+from landfall.api.annotations import Request
 from landfall.api.migration import ApprovedPlan, MigrationStatus
-from landfall.api.request import Request
 from landfall.api.run import RunStatus
-from landfall.core.migration.approval import approval, open_points
-from landfall.core.migration.decide import decide
-from landfall.core.migration.observed import Observed
-from landfall.engine.dialects.mapping import Violation
-from landfall.engine.options import ColumnDecision, Options, Policies
-from landfall.engine.planning.assemble import heeded
-from landfall.engine.planning.model import Decision, Plan, Risk, Severity
+from landfall.controllers.migration.approval import approval, open_points
+from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.rules import decide
+from landfall.engine.model.mapping import Violation
+from landfall.engine.model.options import ColumnDecision, Options, Policies
+from landfall.engine.model.plan import Decision, Plan, Risk, Severity
+from landfall.engine.planning.planner import heeded
 from tests.support.migrations import DIGEST, PLAN, PLANNED, migration
 from tests.support.plans import counted, planned
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.apikey import Key
-from landfall.gateway.cache import WATCHED, Cache
-from landfall.gateway.caller import Caller
-from landfall.gateway.pages import Ordering
+from landfall.gateway.auth import Caller
+from landfall.gateway.pagination import Ordering
+from landfall.gateway.watch_cache import WATCHED, Cache
 from landfall.kube.client import Kube
 from landfall.kube.errors import ForbiddenError, KubeError
 from tests.support.gateway import Namespace
@@ -137,7 +137,7 @@ def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -
 
 
 def test_a_watch_that_breaks_off_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("landfall.gateway.cache._PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("landfall.gateway.watch_cache._PAUSE_SECONDS", 0.0)
 
     async def told() -> None:
         server = Server(

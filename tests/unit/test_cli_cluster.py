@@ -14,9 +14,9 @@ import yaml
 from click.testing import Result
 from typer.testing import CliRunner
 
-from landfall.cli import names, overview, reach
+from landfall.cli import cluster_client, render_objects, resource_names
+from landfall.cli.cluster_client import MANAGER, Reach, RefusedError, Where
 from landfall.cli.main import app
-from landfall.cli.reach import MANAGER, Reach, RefusedError, Where
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError, KubeError
 from tests.support.gateway import Namespace, key
@@ -52,7 +52,7 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     async def connected(where: Where) -> AsyncIterator[Reach]:
         yield Reach(cast("Kube", made), where.namespace or "shop", where.force, bool(where.namespace))
 
-    monkeypatch.setattr(reach, "connected", connected)
+    monkeypatch.setattr(cluster_client, "connected", connected)
     return made
 
 
@@ -205,11 +205,11 @@ def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object
     ],
 )
 def test_a_line_says_where_it_stands(status: Object, told: str) -> None:
-    assert overview.line({"metadata": {"name": "shop"}, "status": status}) == told
+    assert render_objects.line({"metadata": {"name": "shop"}, "status": status}) == told
 
 
 def test_an_api_server_that_is_away_for_a_while_ends_no_watch(cluster: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("landfall.cli.cluster._EVERY_SECONDS", 0.0)
+    monkeypatch.setattr("landfall.cli.inspect._EVERY_SECONDS", 0.0)
     asked = 0
 
     async def get(kind: str, namespace: str, name: str) -> Object | None:
@@ -238,13 +238,13 @@ def test_an_api_server_that_is_away_for_a_while_ends_no_watch(cluster: Namespace
 def test_what_was_asked_for_and_not_handled_is_waited_for(request_: str, handled: str, rests: bool) -> None:  # noqa: FBT001  a row
     annotations = {"landfall.dev/request": request_} if request_ else {}
     status = {"conditions": [_WAITS, _UNAPPROVED], "lastHandledRequest": handled}
-    assert overview.rests({"metadata": {"annotations": annotations}, "status": status}) == rests
+    assert render_objects.rests({"metadata": {"annotations": annotations}, "status": status}) == rests
 
 
 def test_what_was_true_of_another_spec_does_not_hold() -> None:
     raw = {"metadata": {"generation": 2}, "status": {"conditions": [{**_READY, "observedGeneration": 1}]}}
-    assert not overview.holds(raw, "Ready")
-    assert overview.holds({**raw, "metadata": {"generation": 1}}, "Ready")
+    assert not render_objects.holds(raw, "Ready")
+    assert render_objects.holds({**raw, "metadata": {"generation": 1}}, "Ready")
 
 
 @pytest.mark.parametrize(
@@ -316,20 +316,25 @@ def test_logs_are_those_of_all_pods_that_worked_for_it(cluster: Namespace, monke
 
 def test_a_file_that_is_there_is_meant_before_a_name(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
-    assert names.meant([tmp_path / "shop"]) == ""
-    assert names.meant([Path("shop")]) == "shop"
-    assert names.meant([Path("app/web")]) == "app/web"
-    assert names.meant([Path("examples/none")]) == names.meant([Path("a"), Path("b")]) == names.meant([Path("a.yaml")]) == ""
+    assert resource_names.meant([tmp_path / "shop"]) == ""
+    assert resource_names.meant([Path("shop")]) == "shop"
+    assert resource_names.meant([Path("app/web")]) == "app/web"
+    assert (
+        resource_names.meant([Path("examples/none")])
+        == resource_names.meant([Path("a"), Path("b")])
+        == resource_names.meant([Path("a.yaml")])
+        == ""
+    )
 
 
 def test_a_kind_that_is_not_meant_is_refused() -> None:
-    assert names.named("migrations.landfall.dev/shop", "Migration") == ("Migration", "shop")
+    assert resource_names.named("migrations.landfall.dev/shop", "Migration") == ("Migration", "shop")
     with pytest.raises(RefusedError, match="no Migration and no Deployment"):
-        names.named("release/web-1", "Migration", "Deployment")
+        resource_names.named("release/web-1", "Migration", "Deployment")
 
 
 @pytest.mark.parametrize(
     ("since", "told"), [("03:00:00", "0s"), ("02:58:30", "90s"), ("02:50:00", "10m"), ("00:00:00", "3h"), ("03:00:09", "0s")]
 )
 def test_ages_are_told_as_kubectl_does(since: str, told: str) -> None:
-    assert overview.age(f"2026-01-01T{since}Z", _NOW) == told
+    assert render_objects.age(f"2026-01-01T{since}Z", _NOW) == told

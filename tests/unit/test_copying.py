@@ -8,9 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from landfall.engine.ledger.records import Chunk
-from landfall.engine.run import steps
-from landfall.engine.transfer.work import Event, Stop
+from landfall.engine.copy.cancellation import Stop
+from landfall.engine.model.events import Event
+from landfall.engine.model.run_state import Chunk
+from landfall.engine.run import phases
 
 
 @dataclass
@@ -46,8 +47,8 @@ class Told:
 
 @pytest.mark.parametrize("answers", range(1, 6))
 def test_what_a_helper_finishes_is_told_whenever_that_is(answers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(steps, "Streams", lambda _work, _followed: SimpleNamespace(run=lambda: None))
-    monkeypatch.setattr(steps, "split_tables", lambda _work: None)
+    monkeypatch.setattr(phases, "Streams", lambda _work, _followed: SimpleNamespace(run=lambda: None))
+    monkeypatch.setattr(phases, "split_tables", lambda _work: None)
     told = Told()
     work: Any = SimpleNamespace(
         plan=SimpleNamespace(tables=[SimpleNamespace(number=0, label="shop.t")]),
@@ -58,5 +59,5 @@ def test_what_a_helper_finishes_is_told_whenever_that_is(answers: int, monkeypat
         stop=cast("Stop", SimpleNamespace(asked=False, wait=lambda _seconds: None)),
         report=told,
     )
-    steps.copy(work)
+    phases.copy(work)
     assert told.rows == [500]

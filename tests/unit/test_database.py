@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from landfall.api.connection import Connection
-from landfall.core.deployment.database import problem, variables
+from landfall.controllers.deployment.connection_environment import problem, variables
 
 _SECRET = {"username": "shop", "password": "s3cret"}
 

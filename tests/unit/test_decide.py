@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 
+from landfall.api.annotations import Request
 from landfall.api.migration import MigrationStatus, Risk
 from landfall.api.progress import Rehearsed
-from landfall.api.request import Request
 from landfall.api.run import RunStatus
-from landfall.core.job import JobSeen
-from landfall.core.migration.decide import RULES, decide
-from landfall.core.migration.observed import Observed
-from landfall.core.outcome import conditions
+from landfall.controllers.decision import conditions
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.rules import RULES, decide
 from tests.support.migrations import (
     BEGUN,
     CUTOVER_AT_NIGHT,

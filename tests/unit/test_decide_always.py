@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.run import RunFailure, RunStatus
-from landfall.core.job import JobSeen
-from landfall.core.migration.decide import decide
-from landfall.core.migration.observed import Observed
-from landfall.core.outcome import Decision
+from landfall.controllers.decision import Decision
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.rules import decide
 from tests.support.migrations import FRESH, PLAN, migration, started
 
 _JOBS = st.builds(

@@ -10,10 +10,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from landfall.api.request import DeployRequest
-from landfall.core.deployment.decide import decide
-from landfall.core.deployment.observed import WorkloadSeen
-from landfall.core.gate import Gate
+from landfall.api.annotations import DeployRequest
+from landfall.controllers.cutover_gate import Gate
+from landfall.controllers.deployment.observed import WorkloadSeen
+from landfall.controllers.deployment.rules import decide
 from tests.support.deployments import DRAIN, OBSERVE, WARM, World
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 import landfall.engine
-from landfall.engine.connect.sqlite import SqliteSession
-from landfall.engine.dialects import digests, mysql, sqlite
-from landfall.engine.dialects.mapping import ColumnFacts, Mapping
-from landfall.engine.options import Endpoint, Engine
-from landfall.engine.schema.model import Column, ColumnType
+from landfall.engine.model.catalog import Column, ColumnType
+from landfall.engine.model.mapping import ColumnFacts, Mapping
+from landfall.engine.model.options import Endpoint, Engine
+from landfall.engine.sources import digests
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.sqlite.session import SqliteSession
 
 _NONE = ColumnFacts({}, {})
 # Both sides as version 0.1 wrote them, and whether the copy is quoted.

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import landfall
-from landfall.core.migration.parts import failed as decided
+from landfall.controllers.migration.outcomes import failed as decided
 from landfall.engine.errors import CredentialRefusedError, InterruptedRunError, SupersededError, UnreachableError
 from landfall.errors import REASONS, LandfallError, Retry, rule_of
-from landfall.kit.backoff import Backoff
+from landfall.lib.backoff import Backoff
 from landfall.providers.errors import ProviderError
 from tests.support.migrations import failed
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.engine.dialects import floats
+from landfall.engine.sources import floats
 
 DOUBLES = st.floats(allow_nan=False, allow_infinity=False)
 

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from landfall.builds.cache_keys import plain
 from landfall.builds.detect.detect import detected
-from landfall.builds.detect.found import Detected
-from landfall.builds.follows import plain
+from landfall.builds.detect.result import Detected
 from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
 from tests.support.trees import Files
 

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from landfall.cli.main import app as cli
-from landfall.gateway.bodies import WANTED
-from landfall.gateway.caller import Callers
+from landfall.gateway.app import application
+from landfall.gateway.auth import Callers
+from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import PROJECT, minted, name_in
-from landfall.gateway.limits import Limits, Rate
-from landfall.gateway.pages import page
-from landfall.gateway.problems import ProblemError
-from landfall.gateway.server import application
+from landfall.gateway.pagination import page
+from landfall.gateway.rate_limit import Limits, Rate
+from landfall.gateway.requests import WANTED
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError
 from tests.support.asgi import Client

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from landfall.gateway.journal import Of, Shared
-from landfall.gateway.problems import ProblemError
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.journal_client import Of, Shared
 
 _OF = Of("shop", "Migration", "shop")
 Object = dict[str, Any]

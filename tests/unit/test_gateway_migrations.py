@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
-from landfall.gateway.measures import told as measured
-from landfall.gateway.moves import sized
-from landfall.kube.saying import merged
+from landfall.gateway.views.metrics import told as measured
+from landfall.gateway.views.migration import sized
+from landfall.kube.server_side_apply import merged
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace, Told, client, line
 from tests.support.moves import ID, PRINTED, SPEC, said, stands

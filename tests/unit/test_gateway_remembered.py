@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from landfall.gateway import moves
-from landfall.gateway.cache import WATCHED, Cache
-from landfall.gateway.caller import Callers
-from landfall.gateway.limits import Rate, Rates
-from landfall.gateway.server import application
+from landfall.gateway.app import application
+from landfall.gateway.auth import Callers
+from landfall.gateway.rate_limit import Rate, Rates
+from landfall.gateway.views import migration as moves
+from landfall.gateway.watch_cache import WATCHED, Cache
 from landfall.kube.client import Kube
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace, Told, key

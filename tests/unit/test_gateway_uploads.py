@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from landfall.gateway import uploads
-from landfall.gateway.problems import ProblemError
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.routes import uploads
 from tests.support.asgi import Answer, Client
 from tests.support.gateway import Namespace, Told, client
 

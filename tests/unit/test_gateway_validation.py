@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from landfall.gateway.validation import told
+from landfall.gateway.routes.validation import told
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 

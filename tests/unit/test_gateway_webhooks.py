@@ -9,7 +9,7 @@ import pytest
 
 from landfall.api.migration import TOLD_OF, EventName
 from landfall.api.webhook import WebhookSpec
-from landfall.gateway.bodies import EventWord, event_named, event_word
+from landfall.gateway.requests import EventWord, event_named, event_word
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 

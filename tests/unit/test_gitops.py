@@ -11,8 +11,8 @@ import pytest
 import yaml
 from lupa.lua51 import LuaRuntime
 
-from landfall.core.migration.decide import decide
-from landfall.core.outcome import Decision, Seen, conditions
+from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.migration.rules import decide
 from tests.unit.test_decide import ROWS
 from tests.unit.test_notices import NOW
 

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from landfall.builds import image, local
-from landfall.builds.advice import advice
+from landfall.builds import local
 from landfall.builds.errors import BuildError, HostileSourceError
-from landfall.builds.layers import Packed, packed
+from landfall.builds.failure_hints import advice
+from landfall.builds.image import layout as image
+from landfall.builds.image.layers import Packed, packed
 from landfall.builds.plan import BuildPlan, Layer
 
 

@@ -10,13 +10,13 @@ from typing import Any, cast
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from landfall.api.report import Report, Taken
+from landfall.api.worker_protocol import Report, Taken
+from landfall.controllers.migration.reconcile import dialled
+from landfall.controllers.reports import Reports
 from landfall.intake.server import Intake
 from landfall.journal.store import Journal
+from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube
-from landfall.reconcile.keeper import Keeper
-from landfall.reconcile.migration import dialled
-from landfall.reconcile.reports import Reports
 from landfall.settings import Settings
 
 Object = dict[str, Any]

@@ -14,13 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from landfall.api.migration import Migration, MigrationStatus
 from landfall.api.progress import AppMove, AppState
 from landfall.api.run import RunStatus
-from landfall.core.gate import Gate, governing
-from landfall.core.job import JobSeen
-from landfall.core.migration.app import AppSeen
-from landfall.core.migration.decide import decide
-from landfall.core.migration.dials import dials
-from landfall.core.migration.joint import discards, move
-from landfall.core.migration.observed import Observed
+from landfall.controllers.cutover_gate import Gate, governing
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.rules import decide
+from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.migration.rules_app_and_data import discards, move
+from landfall.controllers.migration.run_settings import dials
 from tests.support.lives import World
 from tests.support.migrations import NOW, PLAN, PLANNED, RUNNING, migration
 

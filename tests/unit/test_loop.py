@@ -10,13 +10,13 @@ import pytest
 from aiohttp import web
 from prometheus_client import REGISTRY
 
-from landfall.api.report import Report
-from landfall.handlers import operator as handlers
-from landfall.handlers.operator import Operator, Patience
+from landfall import metrics as loop
+from landfall.api.worker_protocol import Report
+from landfall.controllers import reports
+from landfall.handlers import runtime as handlers
+from landfall.handlers.runtime import Operator, Patience
+from landfall.handlers.workqueue import Key
 from landfall.kube.errors import ForbiddenError
-from landfall.metrics import loop
-from landfall.reconcile import reports
-from landfall.reconcile.queue import Key
 from landfall.settings import Settings
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landfall.engine.matching.assignment import assigned
-from landfall.engine.matching.kinds import Kind, fitness, kind_of
-from landfall.engine.matching.match import Entity, Field, Word, matched
-from landfall.engine.matching.values import Sampled, evidence, overlap
-from landfall.engine.matching.words import likeness, words
+from landfall.engine.matching.matcher import Entity, Field, Word, matched
+from landfall.engine.matching.name_similarity import likeness, words
+from landfall.engine.matching.type_families import Kind, fitness, kind_of
+from landfall.engine.matching.value_profile import Sampled, evidence, overlap
 from tests.bench.matching.generate import fixture, vocabulary
 from tests.bench.matching.scores import Scores, judged
 

@@ -12,9 +12,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from landfall.api.request import Request
-from landfall.core.migration.observed import ENDED
-from landfall.core.outcome import Decision
+from landfall.api.annotations import Request
+from landfall.controllers.decision import Decision
+from landfall.controllers.migration.observed import ENDED
 from tests.support.examples import SAME
 from tests.support.lives import Entry, World
 

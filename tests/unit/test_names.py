@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.engine.schema.names import NameSpace, literal, quoted, search_path, searched_safely, shortened
+from landfall.engine.model.identifiers import NameSpace, literal, quoted, search_path, searched_safely, shortened
 
 
 @given(st.text(min_size=1))

@@ -14,10 +14,10 @@ from landfall.api.migration import Migration, MigrationStatus, Notice, PlanSumma
 from landfall.api.progress import Progress
 from landfall.api.run import RunFailure, RunStatus
 from landfall.api.webhook import Webhook
-from landfall.core.migration.notices import facts, news, noted, targets
-from landfall.core.migration.observed import Observed
-from landfall.core.outcome import Decision
-from landfall.worker.notify import NotToldError, ping, tell
+from landfall.controllers.decision import Decision
+from landfall.controllers.migration.notifications import facts, news, noted, targets
+from landfall.controllers.migration.observed import Observed
+from landfall.notifications.send import NotToldError, ping, tell
 from tests.support import receivers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

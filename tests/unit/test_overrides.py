@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from landfall.engine.model.catalog import Column, ColumnType, Table
 from landfall.engine.planning.overrides import masked, refusal, uses
-from landfall.engine.schema.model import Column, ColumnType, Table
 
 TABLE = Table("s", "t", tuple(Column(name, ColumnType("text", "text")) for name in ("a", "b", "Price")))
 ENGINES = ("MariaDB", "MySQL", "PostgreSQL", "SQLite")

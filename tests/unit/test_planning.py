@@ -8,14 +8,14 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from landfall.cli import show
-from landfall.engine.dialects.mapping import Violation
+from landfall.cli import render_plan
 from landfall.engine.errors import SpecError
-from landfall.engine.options import ColumnDecision, Engine, Options, Policies
-from landfall.engine.planning.assemble import changed_objects, settle
-from landfall.engine.planning.model import Decision, Severity, Stage
-from landfall.engine.schema.model import Column, ColumnType, Index, IndexPart, SourceObject, Table, View
-from landfall.engine.store.archive import packed, unpacked
+from landfall.engine.model.catalog import Column, ColumnType, Index, IndexPart, SourceObject, Table, View
+from landfall.engine.model.mapping import Violation
+from landfall.engine.model.options import ColumnDecision, Engine, Options, Policies
+from landfall.engine.model.plan import Decision, Severity, Stage
+from landfall.engine.model.plan_codec import packed, unpacked
+from landfall.engine.planning.planner import changed_objects, settle
 from tests.support.plans import CATALOG, ITEM, column, counted, planned
 
 
@@ -142,7 +142,7 @@ def test_a_column_that_changes_its_name_is_shown_however_sure_it_is() -> None:
     table = plan.tables[0]
     columns = (replace(table.columns[0], target="number"), *table.columns[1:])
     console = Console(file=StringIO(), width=200)
-    show.plan(console, replace(plan, tables=(replace(table, columns=columns),)))
+    render_plan.plan(console, replace(plan, tables=(replace(table, columns=columns),)))
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert "item.number" in written
     assert "item.seen" not in written

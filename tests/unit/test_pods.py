@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from landfall.reconcile.pods import build_problem, crashed, problem, ready, running_seconds, starting
+from landfall.controllers.deployment.pod_diagnosis import build_problem, crashed, problem, ready, running_seconds, starting
 
 
 def pod(state: dict[str, Any] | None = None, last: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from landfall.api.annotations import look_requested
 from landfall.api.fields import ProbedStatus
-from landfall.api.report import Report
-from landfall.api.request import look_requested
-from landfall.core.outcome import Act, Decision, conditions
-from landfall.core.probing.decide import Observed, decide
+from landfall.api.worker_protocol import Report
+from landfall.controllers.connection.rules import Observed, decide
+from landfall.controllers.decision import Act, Decision, conditions
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PROBE = "old-probe-1"

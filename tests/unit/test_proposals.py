@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
-from landfall.core.migration.proposals import proposal_of, proposed, standing
+from landfall.controllers.migration.table_plan_status import proposal_of, proposed, standing
 from landfall.manifests.tableplan import table_plan_name
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from landfall.intake.published import Published
-from landfall.intake.tokens import POD, POD_UID, Holder
+from landfall.intake.jwks_tokens import Published
+from landfall.intake.token_review import POD, POD_UID, Holder
 from landfall.kube.errors import ForbiddenError, KubeError
 from landfall.manifests.parts import AUDIENCE
 

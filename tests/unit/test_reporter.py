@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from landfall.api.report import Report, Taken
-from landfall.engine.ledger.records import State
-from landfall.engine.planning.model import Plan
-from landfall.engine.transfer.work import Event
+from landfall.api.worker_protocol import Report, Taken
+from landfall.engine.model.events import Event
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.run_state import State
 from landfall.worker import reporter
+from landfall.worker.progress import Watch
 from landfall.worker.reporter import Reporter
-from landfall.worker.watch import Watch
 
 
 @contextmanager

@@ -12,14 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.progress import Progress, TableProgress
-from landfall.api.report import Failure, Report
 from landfall.api.run import RunStatus
-from landfall.core.migration import reported
-from landfall.reconcile.hands import Hands
-from landfall.reconcile.migration import Look
-from landfall.reconcile.reports import Reports
+from landfall.api.worker_protocol import Failure, Report
+from landfall.controllers.context import Hands
+from landfall.controllers.migration import reported_progress
+from landfall.controllers.migration.observe import Look
+from landfall.controllers.reports import Reports
 from landfall.worker.reporter import Reporter
-from landfall.worker.words import last_words
+from landfall.worker.termination_message import last_words
 from tests.support.migrations import NOW, PLAN
 
 Object = dict[str, Any]
@@ -52,8 +52,8 @@ _CUT_OVER: Object = {"state": "cut_over", "verdict": "equal", "rows": 100}
 def recorded(before: RunStatus, *reports: Report, job: str = _JOB) -> RunStatus:
     """The status after these reports were heard, in this order."""
     for report in reports:
-        if not reported.stale(before, job, report):
-            before = reported.folded(before, job, report, NOW)
+        if not reported_progress.stale(before, job, report):
+            before = reported_progress.folded(before, job, report, NOW)
     return before
 
 

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from landfall.api.request import Request, requested
-from landfall.core.job import JobSeen
-from landfall.core.migration.decide import decide
-from landfall.core.migration.requests import handled
+from landfall.api.annotations import Request, requested
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.rules import decide
+from landfall.controllers.migration.rules_requests import handled
 from tests.support.migrations import RUNNING, started
 
 

@@ -13,13 +13,13 @@ import pytest
 from landfall.api.connection import SUPPORTED_TYPES, Connection
 from landfall.api.crd import structural
 from landfall.api.migration import DataSpec, Migration
-from landfall.core.migration.decide import decide
+from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.rules import decide
+from landfall.controllers.objects import plain
 from landfall.engine.errors import SpecError
-from landfall.engine.options import Endpoint, Engine
-from landfall.engine.run.key import digest, key_parts, run_key
+from landfall.engine.model.options import Endpoint, Engine
+from landfall.engine.model.run_key import digest, key_parts, run_key
 from landfall.manifests.run import run, run_name
-from landfall.reconcile.hands import plain
-from landfall.reconcile.migration import Look
 from landfall.runspec import Declared, Ends, changed, declared, endpoint, options
 from tests.support.migrations import FRESH, NOW, RUNNING
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from landfall.api.migration import Schedule
 from landfall.api.progress import Rehearsed
 from landfall.api.run import RunStatus
-from landfall.core.migration.decide import decide
-from landfall.core.migration.schedule import Opening, opening, problem, shortest
+from landfall.controllers.migration.maintenance_window import Opening, opening, problem, shortest
+from landfall.controllers.migration.rules import decide
 from tests.support.migrations import PLAN, PLANNED, migration
 
 

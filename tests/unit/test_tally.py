@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
-from landfall.core.migration.dials import dials
-from landfall.engine.options import Options
-from landfall.engine.planning.model import Plan, TablePlan
-from landfall.engine.run.tally import Numbers, Tally
-from landfall.engine.transfer import split
-from landfall.engine.transfer.work import Dials, Event, Throttle
+from landfall.controllers.migration.run_settings import dials
+from landfall.engine.copy import chunking
+from landfall.engine.copy.throttle import Throttle
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Options
+from landfall.engine.model.plan import Plan, TablePlan
+from landfall.engine.model.run_settings import Dials
+from landfall.engine.run.progress import Numbers, Tally
 
 
 class Clock:
@@ -189,9 +191,9 @@ def test_streams_together_stay_under_the_limit(taken: list[tuple[int, float]]) -
 
 @given(st.integers(-1000, 1000), st.integers(1, 5000), st.integers(1, 9))
 def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> None:
-    found = split.pieces(f"`id`>={low} AND `id`<{low + width}", count)
+    found = chunking.pieces(f"`id`>={low} AND `id`<{low + width}", count)
     assert len(found) <= count
-    edges = [split.bounds(piece) for piece in found]
+    edges = [chunking.bounds(piece) for piece in found]
     assert (edges[0][0], edges[-1][1]) == (low, low + width)
     assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
 
@@ -200,11 +202,11 @@ def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> No
     "condition", ["", "`id`<5", "`id`>=5", "`a`>=1 AND (`a`>1 OR `a`=1 AND `b`>=2) AND `a`<3", "`a`>=1 AND `b`<3"]
 )
 def test_a_range_that_is_open_or_of_many_columns_stays_whole(condition: str) -> None:
-    assert split.pieces(condition, 4) == [condition]
+    assert chunking.pieces(condition, 4) == [condition]
 
 
 def test_blocks_are_cut_too() -> None:
-    found = split.pieces("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid", 2)
+    found = chunking.pieces("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid", 2)
     assert found == ["ctid >= '(10,0)'::tid AND ctid < '(12,0)'::tid", "ctid >= '(12,0)'::tid AND ctid < '(13,0)'::tid"]
 
 

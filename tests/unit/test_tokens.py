@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import make_mocked_request
 
-from landfall.intake.tokens import Gateway, Reviews
+from landfall.intake.token_review import Gateway, Reviews
 from landfall.kube.errors import KubeError
 
 _ACCOUNT = "system:serviceaccount:landfall-system:landfall-gateway"

@@ -6,7 +6,7 @@ import ast
 import re
 from pathlib import Path
 
-from landfall.engine.dialects.mapping import Violation
+from landfall.engine.model.mapping import Violation
 from landfall.errors import REASONS
 
 _ROOT = Path(__file__).parent.parent.parent

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from landfall.intake.webhook import Webhook, signed
-from landfall.reconcile.deployment import follows
+from landfall.controllers.deployment.reconcile import follows
+from landfall.intake.github_webhook import Webhook, signed
 
 _SECRET = "It's a Secret to Everybody"  # noqa: S105  of GitHub's documentation
 _PUSH = {"ref": "refs/heads/main", "repository": {"full_name": "org/shop"}, "deleted": False}

@@ -7,7 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.engine.connect.wire import _frames_end
+from landfall.engine.clients.postgresql_wire import _frames_end
 
 
 def frame(kind: bytes, body: bytes) -> bytes:

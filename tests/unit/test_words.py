@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from landfall.kit.words import advised, counted
+from landfall.lib.text import advised, counted
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, ProbedStatus, SecretKey, rules
-from landfall.kit.addresses import HOST
+from landfall.lib.urls import HOST
 
 # What an object may say. The CustomResourceDefinition offers SUPPORTED_TYPES alone; objects from before that stay readable.
 DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]

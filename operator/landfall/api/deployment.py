@@ -19,7 +19,7 @@ from landfall.api.fields import (
     list_map,
     rules,
 )
-from landfall.kit.addresses import HOST_AND_PORT
+from landfall.lib.urls import HOST_AND_PORT
 
 _FRAMEWORKS = Literal[
     "react-vite",

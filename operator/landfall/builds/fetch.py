@@ -12,7 +12,7 @@ import aiohttp
 
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
-from landfall.kit import addresses
+from landfall.lib import urls as addresses
 
 _MOST_OCTETS = 512 * 1024 * 1024
 _TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=60)

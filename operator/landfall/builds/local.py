@@ -12,12 +12,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from landfall.builds import image, layers
-from landfall.builds.advice import advice
 from landfall.builds.errors import BuildError
-from landfall.builds.folder import PASSED_OVER
+from landfall.builds.failure_hints import advice
+from landfall.builds.image import layers
+from landfall.builds.image import layout as image
 from landfall.builds.plan import BuildPlan
 from landfall.builds.runner import run
+from landfall.builds.source_tree import PASSED_OVER
 
 _KEPT = (
     "PATH",

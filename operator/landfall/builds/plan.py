@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from landfall.builds.detect.found import Detected, PackageManager
-from landfall.builds.detect.node import node_of
+from landfall.builds.cache_keys import follows, plain
+from landfall.builds.detect.result import Detected, PackageManager
 from landfall.builds.detect.tree import Tree, first
-from landfall.builds.follows import follows, plain
-from landfall.builds.managers import install, program
+from landfall.builds.languages.node import node_of
+from landfall.builds.languages.node_packages import install, program
 
 # The versions that the project's builder and run images have.
 KNOWN: Mapping[str, tuple[str, ...]] = {

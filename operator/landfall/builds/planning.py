@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from landfall.builds.detect.detect import detected
-from landfall.builds.detect.found import Undetected
+from landfall.builds.detect.result import Undetected
 from landfall.builds.errors import NoStartError, UndetectedError
-from landfall.builds.folder import Folder
 from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
+from landfall.builds.source_tree import Folder
 
 
 def tree_of(root: Path) -> Folder:

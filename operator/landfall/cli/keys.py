@@ -13,8 +13,8 @@ import yaml
 from rich.table import Table
 
 from landfall.api.apikey import LABEL, Key, hashed, read, secret_name
-from landfall.cli.overview import age, today
-from landfall.cli.reach import Reach, RefusedError, console, reaching
+from landfall.cli.cluster_client import Reach, RefusedError, console, reaching
+from landfall.cli.render_objects import age, today
 
 app = typer.Typer(no_args_is_help=True, help="API keys of the gateway.")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"

@@ -17,7 +17,7 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
-from landfall.cli import cluster, keys, names, reach, show, steer
+from landfall.cli import actions, cluster_client, inspect, keys, render_plan, resource_names
 from landfall.cli.build import build
 from landfall.cli.manifests import Bundle, read, request
 from landfall.cli.progress import JsonView, LiveView, PlainView, View
@@ -30,15 +30,15 @@ from landfall.engine.errors import (
     RunEndedError,
     SpecError,
 )
-from landfall.engine.planning.model import Plan
-from landfall.engine.run.back import roll_back, tidy
-from landfall.engine.run.migrate import Migration
-from landfall.engine.run.plan import make_plan
-from landfall.engine.run.rehearse import Rehearsal
-from landfall.engine.store.archive import as_json
-from landfall.engine.store.ledger import opened
-from landfall.kit.signals import stop_signals
-from landfall.kit.words import counted
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.plan_codec import as_json
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.rehearsal import Rehearsal
+from landfall.engine.run.rollback import roll_back, tidy
+from landfall.engine.run.runner import Migration
+from landfall.engine.targets.postgresql.ledger import opened
+from landfall.lib.signals import stop_signals
+from landfall.lib.text import counted
 from landfall.runspec import ResolvedRun
 
 _PIPE_WIDTH = 160
@@ -66,7 +66,7 @@ class Output(StrEnum):
 
 app.command()(build)
 app.add_typer(keys.app, name="keys")
-for _title, _command in {**cluster.COMMANDS, **steer.COMMANDS}.items():
+for _title, _command in {**inspect.COMMANDS, **actions.COMMANDS}.items():
     app.command(_title, rich_help_panel="In a cluster")(_command)
 Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifests, or folders of them.")]
 Meant = Annotated[
@@ -121,17 +121,17 @@ def plan(
     name: Name = None,
     output: Format = Output.TEXT,
     every: Annotated[bool, typer.Option("--all", help="Show every column, also those that go over as they are.")] = False,
-    namespace: reach.Namespace = "",
-    context: reach.Context = "",
-    kubeconfig: reach.Kubeconfig = "",
+    namespace: cluster_client.Namespace = "",
+    context: cluster_client.Context = "",
+    kubeconfig: cluster_client.Kubeconfig = "",
 ) -> None:
     """Show what a run would do, proven on the target in a transaction that is rolled back. Changes nothing.
 
     With the name of a Migration in a cluster: show its plan.
     """
-    if there := names.meant(files):
-        where = reach.Where(namespace, context, kubeconfig)
-        reach.carried_out(cluster.plan, where, name=there, every=every, as_document=output is Output.JSON)
+    if there := resource_names.meant(files):
+        where = cluster_client.Where(namespace, context, kubeconfig)
+        cluster_client.carried_out(inspect.plan, where, name=there, every=every, as_document=output is Output.JSON)
         return
     with _reported(output):
         wanted = request(read(files), name)
@@ -164,7 +164,7 @@ def rehearse(files: Files, name: Name = None, output: Format = Output.TEXT) -> N
                 {"type": "result", "state": "Rehearsed", "rows": done.rows, "redone": done.redone_rows, "seconds": done.seconds}
             )
         else:
-            show.rehearsed(_console(), wanted.name, done, made)
+            render_plan.rehearsed(_console(), wanted.name, done, made)
 
 
 @app.command()
@@ -179,7 +179,7 @@ def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> Non
                 fields = {f: getattr(record, f) for f in type(record).__slots__}
                 sys.stdout.write(json.dumps(fields, default=str) + "\n")
         else:
-            show.status(_console(), records)
+            render_plan.status(_console(), records)
 
 
 @app.command()
@@ -192,18 +192,18 @@ def rollback(  # noqa: PLR0913, PLR0917  each is an option
     ] = False,
     takeover: Takeover = 30,
     to: Annotated[str, typer.Option("--to", help="In a cluster: the Release that a Deployment goes back to.")] = "",
-    namespace: reach.Namespace = "",
-    context: reach.Context = "",
-    kubeconfig: reach.Kubeconfig = "",
-    force: reach.Force = False,
+    namespace: cluster_client.Namespace = "",
+    context: cluster_client.Context = "",
+    kubeconfig: cluster_client.Kubeconfig = "",
+    force: cluster_client.Force = False,
 ) -> None:
     """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back.
 
     With the name of a Migration, or deployment/NAME, in a cluster: have it go back.
     """
-    if there := names.meant(files):
-        where = reach.Where(namespace, context, kubeconfig, force)
-        reach.carried_out(steer.rollback, where, name=there, to=to, discard_writes=discard_writes)
+    if there := resource_names.meant(files):
+        where = cluster_client.Where(namespace, context, kubeconfig, force)
+        cluster_client.carried_out(actions.rollback, where, name=there, to=to, discard_writes=discard_writes)
         return
     with _reported(output):
         bundle = read(files)
@@ -287,7 +287,7 @@ def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
         document["toReview"] = made.to_review
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        show.plan(_console(), made, every_column=every)
+        render_plan.plan(_console(), made, every_column=every)
 
 
 def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> None:
@@ -327,7 +327,7 @@ def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
         if record is None:
             made = make_plan(wanted.source, wanted.target, wanted.options)
             if output is Output.TEXT:
-                show.plan(_console(), made)
+                render_plan.plan(_console(), made)
             _approve(wanted, made, output, yes=yes)
         planned = made or migration.ledger.plan(migration.key)
         with _stoppable(migration, output):
@@ -339,7 +339,7 @@ def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
         if isinstance(view, JsonView):
             view.line({"type": "result", "state": "AlreadyCompleted" if outcome.already else "Completed", **outcome.as_dict()})
         else:
-            show.outcome(_console(), wanted.name, outcome, planned)
+            render_plan.outcome(_console(), wanted.name, outcome, planned)
     except ConnectionLostError as error:
         if migration.stop.asked:
             raise InterruptedRunError("stopped on request", advice=error.advice) from error

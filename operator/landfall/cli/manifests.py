@@ -22,7 +22,7 @@ from landfall.api.fields import API_VERSION, said
 from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
-from landfall.kit.words import closest
+from landfall.lib.text import closest
 from landfall.runspec import Ends, ResolvedRun, resolve
 
 _KINDS: dict[str, type[Connection | Migration | TablePlan]] = {

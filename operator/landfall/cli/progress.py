@@ -14,9 +14,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from landfall.engine.planning.model import Plan
-from landfall.engine.run.tally import Numbers, Tally
-from landfall.engine.transfer.work import Event
+from landfall.engine.model.events import Event
+from landfall.engine.model.plan import Plan
+from landfall.engine.run.progress import Numbers, Tally
 
 _PLAIN_SECONDS = 5
 _SHOWN_TABLES = 12

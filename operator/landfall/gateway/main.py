@@ -11,13 +11,13 @@ from datetime import UTC, datetime
 import uvicorn
 import uvloop
 
-from landfall.gateway.cache import Cache
-from landfall.gateway.caller import Callers
-from landfall.gateway.journal import Reader, Shared
-from landfall.gateway.limits import USUAL, Rate, Rates
-from landfall.gateway.server import application
-from landfall.kit.logs import log_as_json
+from landfall.gateway.app import application
+from landfall.gateway.auth import Callers
+from landfall.gateway.journal_client import Reader, Shared
+from landfall.gateway.rate_limit import USUAL, Rate, Rates
+from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
+from landfall.lib.logs import log_as_json
 
 _LOG = logging.getLogger("landfall")
 _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard

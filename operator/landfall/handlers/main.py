@@ -11,10 +11,10 @@ import kopf
 from aiohttp import web
 from prometheus_client import generate_latest
 
-from landfall.handlers.operator import IntakeOf, Operator, registered
-from landfall.kit.logs import log_as_json
+from landfall.handlers.runtime import IntakeOf, Operator, registered
 from landfall.kube.client import Kube
-from landfall.metrics.loop import TASKS
+from landfall.lib.logs import log_as_json
+from landfall.metrics import TASKS
 from landfall.settings import Settings
 
 

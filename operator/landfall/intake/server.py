@@ -14,20 +14,20 @@ from datetime import datetime
 from aiohttp import web
 from pydantic import ValidationError
 
-from landfall.api.report import Dials, Report, Taken
-from landfall.intake.published import Published
-from landfall.intake.reading import Reading
-from landfall.intake.tokens import POD, POD_UID, Gateway, Holder, Reviews, holder, refused
+from landfall.api.worker_protocol import Dials, Report, Taken
+from landfall.controllers.reports import Reports
+from landfall.intake.github_webhook import Pushed, Webhook
+from landfall.intake.journal_api import Reading
+from landfall.intake.jwks_tokens import Published
+from landfall.intake.token_review import POD, POD_UID, Gateway, Holder, Reviews, holder, refused
 from landfall.intake.uploads import Uploads
-from landfall.intake.webhook import Pushed, Webhook
 from landfall.journal.store import Line, Sample, Teller
-from landfall.kit.redact import redacted
+from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
+from landfall.lib.redact import redacted
 from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
-from landfall.reconcile.keeper import Keeper
-from landfall.reconcile.reports import Reports
 from landfall.settings import Settings
 
 _LOG = logging.getLogger("landfall")

@@ -12,12 +12,12 @@ import aiohttp
 from aiohttp import web
 
 from landfall.builds.errors import BuildError
-from landfall.builds.registry import Reference, Registry, credentials
-from landfall.intake.tokens import Gateway, refused
-from landfall.kit.words import advised
+from landfall.builds.image.registry import Reference, Registry, credentials
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.intake.token_review import Gateway, refused
 from landfall.kube.client import Kube
 from landfall.kube.errors import KubeError
-from landfall.reconcile.builders import BuildSettings
+from landfall.lib.text import advised
 
 LARGEST = 512 * 1024 * 1024
 _PIECE = 1 << 20

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from landfall.journal.store import DEFAULT_URL, KINDS, Chosen, Journal
-from landfall.kit.redact import redacted
+from landfall.lib.redact import redacted
 
 
 def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landfall.api.deployment import Variable
-from landfall.api.report import Task
+from landfall.api.worker_protocol import Task
 from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
 from landfall.manifests.parts import container_security, owned, pod_security, token_volume
 from landfall.manifests.workload import variable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from landfall.api.deployment import Route
-from landfall.kit.digest import digest
+from landfall.lib.digest import digest
 from landfall.manifests.parts import owned
 
 MADE_FROM = "landfall.dev/made-from"

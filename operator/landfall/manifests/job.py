@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from landfall.api.report import EXIT_AGAIN, Task
+from landfall.api.worker_protocol import EXIT_AGAIN, Task
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, container_security, pod_security, token_volume
 
 LABEL_VERB = "landfall.dev/verb"

@@ -11,7 +11,7 @@ from typing import Any
 
 from landfall.api.fields import API_VERSION
 from landfall.api.release import LABEL_DEPLOYMENT, ReleaseSpec
-from landfall.core.deployment.wanted import release_name
+from landfall.manifests.names import release_name
 from landfall.manifests.parts import owned
 
 KEY_BYTES = 32

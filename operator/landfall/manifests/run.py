@@ -7,7 +7,7 @@ from typing import Any
 
 from landfall.api.fields import API_VERSION
 from landfall.api.migration import LABEL_MIGRATION, Migration
-from landfall.api.pieces import COUNT, LABEL_RUN, PLAN
+from landfall.api.plan_storage import COUNT, LABEL_RUN, PLAN
 from landfall.api.run import DECLARED_SOURCE, DECLARED_TARGET
 from landfall.manifests.parts import owner
 

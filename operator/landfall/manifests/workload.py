@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from landfall.api.deployment import Variable
+from landfall.api.instance_types import resources
 from landfall.api.release import ReleaseSpec
-from landfall.core.deployment.instances import resources
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owned
 
 LABEL_WORKLOAD = "landfall.dev/workload"

@@ -25,7 +25,7 @@ from dulwich.repo import Repo
 from urllib3 import Retry
 from urllib3.exceptions import HTTPError, MaxRetryError, ResponseError
 
-from landfall.kit import addresses
+from landfall.lib import urls as addresses
 from landfall.providers.errors import ProviderError
 from landfall.providers.outside import outside
 

@@ -16,19 +16,19 @@ from typing import Any
 import aiohttp
 
 from landfall.api.release import BuildSummary
-from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
-from landfall.builds.advice import advice, is_broken_off, is_full
+from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
-from landfall.builds.handoff import APP, Places, is_free, put, read
+from landfall.builds.failure_hints import advice, is_broken_off, is_full
+from landfall.builds.image.push import Target, keep_packages, kept_packages, known_dependencies, pushed
+from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.builds.plan import BuildPlan, Layer
-from landfall.builds.push import Target, keep_packages, kept_packages, known_dependencies, pushed
-from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
-from landfall.kit.redact import redacted
-from landfall.kit.words import advised
+from landfall.builds.pod_protocol import APP, Places, is_free, put, read
+from landfall.lib.redact import redacted
+from landfall.lib.text import advised
 from landfall.worker.reporter import Reporter
-from landfall.worker.tried import tried
-from landfall.worker.words import WORDS, leave
+from landfall.worker.retry import tried
+from landfall.worker.termination_message import WORDS, leave
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own

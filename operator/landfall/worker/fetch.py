@@ -16,20 +16,20 @@ from pathlib import Path
 import aiohttp
 
 from landfall.api.deployment import GitSource
-from landfall.api.report import BuildTask, Task
+from landfall.api.worker_protocol import BuildTask, Task
 from landfall.builds.errors import BuildError, DiskFullError
 from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, emptied, fetched, place, tarball
-from landfall.builds.handoff import APP, Places, put, put_text
+from landfall.builds.image.push import DEPENDENCIES
+from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.builds.plan import BuildPlan, Wishes
 from landfall.builds.planning import plan_of, tree_of
-from landfall.builds.push import DEPENDENCIES
-from landfall.builds.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
-from landfall.kit.digest import digest
-from landfall.kit.redact import redacted
-from landfall.kit.words import advised
+from landfall.builds.pod_protocol import APP, Places, put, put_text
+from landfall.lib.digest import digest
+from landfall.lib.redact import redacted
+from landfall.lib.text import advised
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Fetched, Remote, packed
-from landfall.worker.tried import tried
+from landfall.worker.retry import tried
 
 ROOT = Path("/etc/landfall")
 _SCRATCH = Path("/tmp")  # noqa: S108  the container's own

@@ -6,62 +6,46 @@ Exit status: 0 the goal is reached and told, 75 start me again (SIGTERM, or a la
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
-from landfall.api.migration import PlanSummary, Risk
 from landfall.api.progress import Rehearsed
-from landfall.api.report import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
-from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, TableSummary, decided
-from landfall.engine.connect.probe import probed
-from landfall.engine.errors import (
-    CutoverHeldError,
-    EngineError,
-    SourceChangedError,
-    SpecError,
-)
-from landfall.engine.ledger.records import State
-from landfall.engine.planning.model import ColumnPlan, Decision, Plan, Severity
-from landfall.engine.planning.model import Risk as PlannedRisk
-from landfall.engine.planning.model import TablePlan as PlannedTable
-from landfall.engine.run.back import roll_back, tidy
-from landfall.engine.run.migrate import Migration as Engine
-from landfall.engine.run.migrate import Outcome
-from landfall.engine.run.plan import make_plan
-from landfall.engine.run.rehearse import Rehearsal
-from landfall.engine.store.archive import packed, unpacked
-from landfall.engine.transfer.work import Event
+from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
+from landfall.engine.errors import CutoverHeldError, EngineError, SourceChangedError, SpecError
+from landfall.engine.model.events import Event
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.plan_codec import unpacked
+from landfall.engine.model.run_state import State
+from landfall.engine.prepare.make_plan import make_plan
+from landfall.engine.run.rehearsal import Rehearsal
+from landfall.engine.run.rollback import roll_back, tidy
+from landfall.engine.run.runner import Migration as Engine
+from landfall.engine.run.runner import Outcome
+from landfall.engine.sources.probe import probed
 from landfall.errors import Retry
-from landfall.kit.redact import redacted
-from landfall.kit.signals import stop_signals
-from landfall.kit.words import counted
+from landfall.lib.redact import redacted
+from landfall.lib.signals import stop_signals
+from landfall.lib.text import counted
+from landfall.notifications.send import ping, tell
 from landfall.runspec import Ends, ResolvedRun, endpoint, resolve
-from landfall.worker.notify import ping, tell
+from landfall.worker.plan_report import _planned
+from landfall.worker.progress import Watch
 from landfall.worker.reporter import Reporter
-from landfall.worker.watch import Watch
-from landfall.worker.words import WORDS
+from landfall.worker.termination_message import WORDS
 
 ROOT = Path("/etc/landfall")
 DATA = Path("/data")
 _GRACE_SECONDS = 20
-_SHOWN_RISKS = 50
-_RISKS_OF_TABLE = 20
-_SHOWN_POINTS = 500
-_SHOWN_COLUMNS = 500
 _HOLD_SECONDS = 0.5
 _MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "validation": "comparing"}
-_PARTS = ("schema", "copy", "index", "validation", "cutover")
 
 
 class Worker:
@@ -280,111 +264,6 @@ class Worker:
         found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
         self._secrets += [value for key, value in found.items() if key in {"password", "url", "token", "key"}]
         return found
-
-
-def _risk(risk: PlannedRisk) -> Risk:
-    return Risk(
-        severity=risk.severity.value.capitalize(),
-        type=risk.kind,
-        affected=risk.affected,
-        description=redacted(risk.description),
-        mitigation=risk.mitigation,
-    )
-
-
-def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
-    """A table in numbers, with what is to be known of it under its name in the source or in the target."""
-    mine = [r for r in plan.risks if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
-    return TableSummary(
-        columns=len(table.columns),
-        relationships=table.estimates.get("relationships", 0),
-        transformations=table.estimates.get("transformations", 0),
-        bytes=max(table.bytes, 0),
-        estimated_copy_seconds=table.estimates.get("copySeconds", 0),
-        estimated_index_seconds=table.estimates.get("indexSeconds", 0),
-        estimated_validation_seconds=table.estimates.get("validationSeconds", 0),
-        risks=tuple(_risk(r) for r in mine[:_RISKS_OF_TABLE]),
-    )
-
-
-def _points(plan: Plan) -> tuple[str, ...]:
-    """What an approval covers, one by one, or as one where there is too much to list."""
-    points = tuple(digest for _, digest in plan.points)
-    return points if len(points) <= _SHOWN_POINTS else (sha256("".join(points).encode()).hexdigest()[:16],)
-
-
-def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
-    """What is told of a plan, be it new or the ledger's."""
-    moved = [t for t in plan.tables if t.moved]
-    summary = PlanSummary(
-        digest=plan.digest(),
-        tables=len(moved),
-        quiesce=cast("Literal['Engine', 'Confirm', 'None']", plan.quiesce),
-        columns=sum(len(t.columns) for t in moved),
-        transformations=sum(1 for t in moved for c in t.columns if c.transformation),
-        to_review=len(plan.to_review),
-        points=_points(plan),
-        blockers=len(plan.blockers),
-        rows=sum(t.rows for t in moved),
-        estimated_seconds=sum(plan.estimates.get(f"{part}Seconds", 0) for part in _PARTS),
-        estimated_freeze_seconds=int(plan.freeze_seconds),
-        relationships=plan.estimates.get("relationships", 0),
-        estimated_schema_seconds=plan.estimates.get("schemaSeconds", 0),
-        estimated_copy_seconds=plan.estimates.get("copySeconds", 0),
-        estimated_index_seconds=plan.estimates.get("indexSeconds", 0),
-        estimated_validation_seconds=plan.estimates.get("validationSeconds", 0),
-        estimated_cutover_seconds=plan.estimates.get("cutoverSeconds", 0),
-        risks=tuple(_risk(r) for r in plan.risks[:_SHOWN_RISKS]),
-    )
-    return {
-        "plan": summary,
-        "plan_bytes": base64.b64encode(packed(plan)).decode(),
-        "tables": _proposals(plan, decided_on),
-    }
-
-
-def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TableProposal, ...]:
-    """The tables that a person must decide about, and those that somebody has decided about."""
-    grave = {r.affected for r in plan.risks if r.severity in {Severity.HIGH, Severity.BLOCKER}}
-    found = []
-    for table in plan.tables:
-        columns = [_proposal(table, column, grave) for column in table.columns]
-        word = next((decided(p.spec) for p in decided_on if p.spec.source.is_of(table.schema, table.name)), None)
-        waiting = [c for c in columns if c.decision in {Decision.NEEDS_REVIEW, Decision.REJECTED}]
-        if waiting or word is not None:
-            shown = (
-                columns if len(columns) <= _SHOWN_COLUMNS else sorted(columns, key=lambda c: c not in waiting)[:_SHOWN_COLUMNS]
-            )
-            where = SourceTable(schema=table.schema or None, table=table.name)
-            found.append(
-                TableProposal(
-                    source=where,
-                    target=table.target,
-                    summary=_summary(plan, table),
-                    rows=table.rows,
-                    columns=tuple(shown),
-                    decisions=word or "",
-                )
-            )
-    return tuple(found)
-
-
-def _proposal(table: PlannedTable, column: ColumnPlan, grave: AbstractSet[str]) -> ColumnProposal:
-    risky = column.decision is Decision.AUTO and f"{table.label}.{column.source}" in grave
-    return ColumnProposal(
-        source=column.source,
-        target=column.arrives[0],
-        source_type=column.source_type,
-        target_type=column.arrives[1],
-        transformation=column.transformation,
-        confidence=column.confidence,
-        digest=column.digest(),
-        reasons=(
-            *column.reasons,
-            *(f"{counted(c.rows, 'row', 'are')} changed by the rule {c.rule} ({c.kind})" for c in column.converted),
-        ),
-        decision=(Decision.NEEDS_REVIEW if risky else column.decision).value,
-    )
 
 
 def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object]:

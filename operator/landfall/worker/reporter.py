@@ -18,9 +18,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from landfall.api.report import Dials, Line, Report, Taken
-from landfall.kit.backoff import Backoff
-from landfall.worker.words import leave
+from landfall.api.worker_protocol import Dials, Line, Report, Taken
+from landfall.lib.backoff import Backoff
+from landfall.worker.termination_message import leave
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2

@@ -10,7 +10,7 @@ import math
 import sys
 
 from landfall.engine.matching.confidence import Signs
-from landfall.engine.matching.match import matched
+from landfall.engine.matching.matcher import matched
 from tests.bench.matching.generate import Fixture, fixture, vocabulary
 from tests.bench.matching.scores import Scores, judged
 from tests.bench.page import put

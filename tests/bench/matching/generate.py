@@ -12,9 +12,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from landfall.engine.matching.kinds import kind_of
-from landfall.engine.matching.match import Entity, Field
-from landfall.engine.matching.values import Sampled
+from landfall.engine.matching.matcher import Entity, Field
+from landfall.engine.matching.type_families import kind_of
+from landfall.engine.matching.value_profile import Sampled
 
 _HERE = Path(__file__).parent / "schemas"
 _ROWS = 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from landfall.engine.matching.match import matched
+from landfall.engine.matching.matcher import matched
 from tests.bench.matching.generate import Fixture
 
 _BANDS = ((95, 100), (90, 95), (80, 90), (60, 80), (40, 60), (0, 40))

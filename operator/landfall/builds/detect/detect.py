@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from landfall.builds.detect import node as of_node
-from landfall.builds.detect import python as of_python
-from landfall.builds.detect.found import Detected, Match, PackageManager, Undetected, Version
 from landfall.builds.detect.frameworks import NAMES, TABLE, Facts, Framework
+from landfall.builds.detect.result import Detected, Match, PackageManager, Undetected, Version
 from landfall.builds.detect.tree import Tree
 from landfall.builds.detect.versions import newest
+from landfall.builds.languages import node as of_node
+from landfall.builds.languages import python as of_python
 
 _NEARLY = {
     "requirement.txt": "requirements.txt",

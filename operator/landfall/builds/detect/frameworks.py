@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from landfall.builds.detect.found import Match
-from landfall.builds.detect.node import Node, imports, start_of
-from landfall.builds.detect.python import Application, Python, applications
+from landfall.builds.detect.result import Match
 from landfall.builds.detect.tree import Tree, first
+from landfall.builds.languages.node import Node, imports, start_of
+from landfall.builds.languages.python import Application, Python, applications
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from landfall.engine.dialects.expressions import UntranslatableError, scalar
-from landfall.engine.schema.model import Column, ColumnType, Table
-from landfall.kit.words import counted
+from landfall.engine.model.catalog import Column, ColumnType, Table
+from landfall.engine.sources.translate import UntranslatableError, scalar
+from landfall.lib.text import counted
 
 Place = tuple[str, str, str]
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Counts
 
-from landfall.engine.dialects.mapping import Rule, Violation, rule_from
 from landfall.engine.errors import SpecError
-from landfall.engine.options import ColumnDecision, Policies
-from landfall.engine.schema.model import Column
+from landfall.engine.model.catalog import Column
+from landfall.engine.model.mapping import Rule, Violation, rule_from
+from landfall.engine.model.options import ColumnDecision, Policies
 
 ALLOWED: dict[Violation, tuple[str, frozenset[str]]] = {
     Violation.ZERO_DATE: ("zeroDates", frozenset({"Fail", "Null", "Map"})),

@@ -1,0 +1,79 @@
+"""What a person's word means in a spec. Every door says these, so that a pause is the same pause whoever asks for it; None takes a field back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from landfall.api.annotations import PhaseName
+
+Object = dict[str, Any]
+
+
+def start() -> Object:
+    """Begin, or go on, to the end."""
+    return {"desiredState": "Completed", "pause": None, "cancel": None}
+
+
+def pause(reason: str = "", *, immediate: bool = False) -> Object:
+    """Stop at the next checkpoint, or at once."""
+    return {"desiredState": "Paused", "pause": {"reason": reason, "immediate": immediate}, "cancel": None}
+
+
+def resume() -> Object:
+    """Go on from the last checkpoint."""
+    return {"desiredState": "Completed", "pause": None}
+
+
+def cancel(reason: str = "", *, rollback: bool = True, force: bool = False) -> Object:
+    """End it before its cutover; `rollback` drops what was staged, `force` waits for no worker."""
+    return {
+        "desiredState": "Cancelled",
+        "cancel": {"reason": reason, "rollback": rollback, "force": force},
+        "pause": None,
+    }
+
+
+def back(*, discard_writes: bool = False) -> Object:
+    """Put back what the cutover replaced."""
+    return {"desiredState": "RolledBack", **({"rollback": {"discardWrites": True}} if discard_writes else {})}
+
+
+def approve(digest: str) -> Object:
+    """Run the plan of this digest, whatever of it needs a person's word."""
+    return {"data": {"approval": {"planDigest": digest}}}
+
+
+def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName | None = None) -> str:
+    """The request annotation of a start on terms; empty where there are none."""
+    if not (skip_approval or first):
+        return ""
+    told: Object = {"id": identifier, "verb": "start", "skipApproval": skip_approval}
+    return json.dumps(told | ({"from": first} if first else {}))
+
+
+def rehearse(identifier: str) -> str:
+    """The request annotation of a rehearsal."""
+    return json.dumps({"id": identifier, "verb": "rehearse"})
+
+
+def deploy(identifier: str, commit: str = "", env: Sequence[Object] = ()) -> str:
+    """The request annotation of one deploy: of the newest commit, or of one that is named; with variables for this once."""
+    told: Object = {"id": identifier, "verb": "deploy", "commit": commit, "env": list(env)}
+    return json.dumps({name: value for name, value in told.items() if value})
+
+
+def back_to(release: str, identifier: str) -> Object:
+    """Have a Deployment go back to a Release that was live."""
+    return {"rollbackTo": {"release": release, "id": identifier}}
+
+
+def move_on() -> Object:
+    """Have a Deployment move on after it went back."""
+    return {"rollbackTo": None}
+
+
+def look(identifier: str) -> str:
+    """The request annotation of a look at a Connection's database, or of a ping of a Webhook."""
+    return json.dumps({"id": identifier, "verb": "test"})

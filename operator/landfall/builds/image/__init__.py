@@ -1,0 +1,1 @@
+"""OCI images: layers, layout, registry, push."""

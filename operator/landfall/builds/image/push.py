@@ -1,0 +1,140 @@
+"""From a built folder to an image in a registry: layers, what they lie on, configuration, manifest, tags."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from landfall.builds.errors import BuildError
+from landfall.builds.image import layers
+from landfall.builds.image.layers import Packed
+from landfall.builds.image.layout import LAYER, MANIFEST, Document, Running, assembled, described
+from landfall.builds.image.registry import Reference, Registry
+from landfall.builds.plan import BuildPlan, Layer
+
+_DIFF_ID, _FILES = "landfall.dev/diff-id", "landfall.dev/files"
+_KEPT, _KEY = "packages", "landfall.dev/key"
+_EMPTY = b"{}"
+DEPENDENCIES = "dependencies"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """An image in a registry: its digest, its compressed size with what it lies on, and how much of that was sent."""
+
+    digest: str
+    octets: int
+    sent: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an image goes, and what it lies on."""
+
+    registry: Registry
+    repository: str
+    base_registry: Registry
+    base: Reference
+
+
+async def known_dependencies(registry: Registry, repository: str, key: str) -> Packed | None:
+    """The layer of packages that an earlier build with the same manifests left; None where there is none."""
+    found = await registry.manifest(repository, f"deps-{key}")
+    if found is None:
+        return None
+    layer = found[0]["layers"][0]
+    told = layer.get("annotations", {})
+    return Packed(DEPENDENCIES, layer["digest"], told[_DIFF_ID], int(layer["size"]), int(told[_FILES]))
+
+
+async def kept_packages(registry: Registry, repository: str, key: str) -> str:
+    """The digest of the packages that the last build kept, if they follow from the same manifests; else empty."""
+    found = await registry.manifest(repository, _KEPT)
+    layer = found[0]["layers"][0] if found else {}
+    return str(layer["digest"]) if layer.get("annotations", {}).get(_KEY) == key else ""
+
+
+async def keep_packages(registry: Registry, repository: str, key: str, root: Path, folder: str, scratch: Path) -> int:
+    """Keep a folder of packages for the next build, in place of what was kept before; its size in octets."""
+    file = scratch / "packages"
+    packed = await asyncio.to_thread(layers.packed, root, Layer("packages", (folder,), (f"{folder}/.cache",)), "/app", file)
+    await registry.put_blob(repository, packed.digest, file, packed.size)
+    file.unlink()
+    await _tagged(registry, repository, _KEPT, packed, {_KEY: key})
+    return packed.size
+
+
+async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
+    root: Path, plan: BuildPlan, target: Target, scratch: Path, known: Packed | None, key: str, tag: str, labels: dict[str, str]
+) -> Pushed:
+    """Pack and send. A layer goes on its way while the next one is packed."""
+    registry, repository = target.registry, target.repository
+    sending: list[asyncio.Task[int]] = [asyncio.create_task(_base(target))]
+    made: list[Packed] = []
+    try:
+        for number, layer in enumerate(plan.layers):
+            if known and layer.name == DEPENDENCIES:
+                made.append(known)
+                continue
+            file = scratch / f"layer-{number}"
+            packed = await asyncio.to_thread(layers.packed, root, layer, "/app", file)
+            made.append(packed)
+            sending.append(asyncio.create_task(registry.put_blob(repository, packed.digest, file, packed.size)))
+        sent = sum(await asyncio.gather(*sending))
+    except BaseException:
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        raise
+    below = await _below(target)
+    config, manifest = assembled(below, made, Running(plan.start, plan.env, labels))
+    sent += await registry.put_blob(repository, described(config)["digest"], config, len(config))
+    digest = str(described(manifest)["digest"])
+    told = await registry.put_manifest(repository, digest, manifest)
+    if told not in {"", digest}:
+        message = f"the registry has the image as {told}, and it is {digest}"
+        raise BuildError(message, advice="Something between here and the registry changes what is sent.")
+    await registry.put_manifest(repository, tag, manifest)  # a collector of garbage keeps what has a tag
+    if key and not known:
+        await _remember(registry, repository, key, made)
+    octets = sum(int(one["size"]) for one in json.loads(manifest)["layers"])
+    return Pushed(digest, octets, sent)
+
+
+async def _below(target: Target) -> Document:
+    found = await target.base_registry.manifest(target.base.repository, target.base.which)
+    if found is None:
+        message = f"there is no image {target.base.host}/{target.base.repository} of {target.base.which}"
+        raise BuildError(message, advice="Correct the chart's builds.images: apps lie on the images named there.")
+    manifest = found[0]
+    config = json.loads(await target.base_registry.blob(target.base.repository, manifest["config"]["digest"]))
+    return {"manifest": manifest, "config": config}
+
+
+async def _base(target: Target) -> int:
+    """All layers of what lies below, at once."""
+    below = await _below(target)
+    copied = [
+        target.registry.copied(target.base_registry, target.base.repository, target.repository, layer)
+        for layer in below["manifest"]["layers"]
+    ]
+    return sum(await asyncio.gather(*copied))
+
+
+async def _remember(registry: Registry, repository: str, key: str, made: Sequence[Packed]) -> None:
+    """Tag the layer of packages, so that a build with the same manifests need not install them."""
+    for packed in made:
+        if packed.name == DEPENDENCIES:
+            await _tagged(registry, repository, f"deps-{key}", packed, {_DIFF_ID: packed.diff_id, _FILES: str(packed.files)})
+
+
+async def _tagged(registry: Registry, repository: str, tag: str, packed: Packed, annotations: dict[str, str]) -> None:
+    """A layer under a tag of its own."""
+    layer = {"mediaType": LAYER, "digest": packed.digest, "size": packed.size, "annotations": annotations}
+    config = {"mediaType": "application/vnd.oci.empty.v1+json", **described(_EMPTY)}
+    await registry.put_blob(repository, config["digest"], _EMPTY, len(_EMPTY))
+    told = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    await registry.put_manifest(repository, tag, json.dumps(told, sort_keys=True).encode())

@@ -1,0 +1,252 @@
+"""A registry of images, over HTTP: as much of the OCI distribution specification 1.1 as pushing an image on top of another needs.
+
+Blobs of the image below are mounted where registry and rights allow, and copied where they do not. What was sent is checked by what the
+registry says it has.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urljoin
+
+import aiohttp
+
+from landfall.builds.errors import BuildError
+from landfall.builds.image.layout import MACHINE, MANIFEST
+
+_TYPES = (
+    MANIFEST,
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
+_TIMEOUT = aiohttp.ClientTimeout(total=1200, sock_connect=10, sock_read=120)
+_HUB = ("docker.io", "registry-1.docker.io")
+Document = dict[str, Any]
+
+
+class RegistryError(BuildError):
+    """The registry refuses; it stays so until a person changes something."""
+
+    reason = "RegistryRefused"
+
+
+class RegistryUnreachableError(BuildError):
+    """It could not be asked, or it failed; trying again may help."""
+
+    reason = "RegistryUnreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An image's name: registry, repository, and a tag or digest."""
+
+    host: str
+    repository: str
+    which: str
+
+    @classmethod
+    def of(cls, text: str) -> Reference:
+        """As people write it; without a registry it is Docker's."""
+        name, _, digest = text.partition("@")
+        head, slash, rest = name.partition("/")
+        if not slash or not ("." in head or ":" in head or head == "localhost"):
+            head, rest = _HUB[0], name if slash else f"library/{name}"
+        repository, _, tag = rest.partition(":")
+        return cls(head, repository, digest or tag or "latest")
+
+
+def configured(folder: Path) -> Document:
+    """A Docker configuration as a Secret of type kubernetes.io/dockerconfigjson is mounted; empty where there is none."""
+    file = folder / ".dockerconfigjson"
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def credentials(config: Mapping[str, Any], host: str) -> tuple[str, str] | None:
+    """Name and password for a registry in a Docker configuration, whichever way its keys are written."""
+    for key, entry in config.get("auths", {}).items():
+        if re.sub(r"^https?://|/.*$", "", key) == host:
+            if "auth" in entry:
+                name, _, word = base64.b64decode(entry["auth"]).decode().partition(":")
+                return name, word
+            return str(entry.get("username", "")), str(entry.get("password", ""))
+    return None
+
+
+class Registry:
+    """One registry, as one identity."""
+
+    def __init__(self, session: aiohttp.ClientSession, host: str, *, insecure: bool, identity: tuple[str, str] | None) -> None:
+        self.host = host
+        self._session = session
+        self._base = f"{'http' if insecure else 'https'}://{_HUB[1] if host == _HUB[0] else host}/v2/"
+        self._identity = identity
+        self._tokens: dict[str, str] = {}
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    async def manifest(self, repository: str, which: str) -> tuple[Document, str] | None:
+        """A manifest and its digest; None where there is none. Of an index, the one for Linux on this kind of machine."""
+        async with self._asked(
+            "GET", f"{repository}/manifests/{which}", repository, headers={"Accept": ", ".join(_TYPES)}
+        ) as answer:
+            if answer.status == 404:
+                return None
+            await self._good(answer, 200)
+            told = json.loads(await answer.read())
+            digest = answer.headers.get("Docker-Content-Digest", which)
+        if "manifests" in told:
+            chosen = next(
+                (m for m in told["manifests"] if m.get("platform", {}).get("architecture") == MACHINE), told["manifests"][0]
+            )
+            return await self.manifest(repository, chosen["digest"])
+        return told, digest
+
+    async def blob(self, repository: str, digest: str) -> bytes:
+        """A small blob, as a configuration is."""
+        async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
+            await self._good(answer, 200)
+            return await answer.read()
+
+    async def download(self, repository: str, digest: str, file: Path) -> bool:
+        """A large blob into a file, held against its digest; whether there is such a one."""
+        found = hashlib.sha256()
+        async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
+            if answer.status == 404:
+                return False
+            await self._good(answer, 200)
+            with file.open("wb") as out:
+                async for piece in answer.content.iter_chunked(1 << 20):
+                    found.update(piece)
+                    out.write(piece)
+        if digest != f"sha256:{found.hexdigest()}":
+            message = f"the registry {self.host} sent something else than {digest}"
+            raise RegistryUnreachableError(message, advice="It is tried again.")
+        return True
+
+    async def has(self, repository: str, digest: str) -> bool:
+        """Whether a blob is there."""
+        async with self._asked("HEAD", f"{repository}/blobs/{digest}", repository) as answer:
+            return answer.status == 200
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    async def mounted(self, repository: str, digest: str, origin: str) -> bool:
+        """Have a blob of another repository here without sending it; whether the registry did."""
+        query = urlencode({"mount": digest, "from": origin})
+        async with self._asked("POST", f"{repository}/blobs/uploads/?{query}", repository, more=(origin,)) as answer:
+            await self._good(answer, 201, 202)
+            return answer.status == 201  # 202 opens an upload, which lapses
+
+    async def put_blob(self, repository: str, digest: str, data: bytes | Path | AsyncIterator[bytes], size: int) -> int:
+        """Send a blob unless it is there; the octets that were sent."""
+        if await self.has(repository, digest):
+            return 0
+        async with self._asked("POST", f"{repository}/blobs/uploads/", repository) as answer:
+            await self._good(answer, 202)
+            location = urljoin(str(answer.url), answer.headers["Location"])
+        where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
+        with contextlib.ExitStack() as opened:
+            body = opened.enter_context(data.open("rb")) if isinstance(data, Path) else data
+            async with self._asked("PUT", where, repository, headers=headers, data=body, again=False) as answer:
+                await self._good(answer, 201)
+        return size
+
+    async def put_manifest(self, repository: str, which: str, data: bytes) -> str:
+        """Send a manifest; the digest that the registry knows it by."""
+        headers = {"Content-Type": MANIFEST}
+        async with self._asked("PUT", f"{repository}/manifests/{which}", repository, headers=headers, data=data) as answer:
+            await self._good(answer, 201)
+            return str(answer.headers.get("Docker-Content-Digest", ""))
+
+    async def copied(self, origin: Registry, origin_repository: str, repository: str, layer: Document) -> int:
+        """Have a layer of another image here: mounted, or sent through. The octets that were sent."""
+        digest, size = str(layer["digest"]), int(layer["size"])
+        if await self.has(repository, digest):
+            return 0
+        if origin.host == self.host and await self.mounted(repository, digest, origin_repository):
+            return 0
+        async with origin._asked("GET", f"{origin_repository}/blobs/{digest}", origin_repository) as answer:
+            await origin._good(answer, 200)
+            return await self.put_blob(repository, digest, answer.content.iter_chunked(1 << 20), size)
+
+    # -- transport ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _asked(
+        self,
+        method: str,
+        path: str,
+        repository: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        data: object = None,
+        more: tuple[str, ...] = (),
+        again: bool = True,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """An answer; where the registry asks for a token first, with one."""
+        url = path if "://" in path else f"{self._base}{path}"
+        try:
+            told = {**(headers or {}), **self._opened(repository)}
+            answer = await self._session.request(method, url, headers=told, data=data, timeout=_TIMEOUT)
+            if answer.status == 401 and again and repository not in self._tokens:
+                challenge = answer.headers.get("WWW-Authenticate", "")
+                answer.release()
+                await self._authenticate(challenge, repository, more)
+                told = {**(headers or {}), **self._opened(repository)}
+                answer = await self._session.request(method, url, headers=told, data=data, timeout=_TIMEOUT)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            message = f"the registry {self.host} cannot be reached: {type(error).__name__}"
+            raise RegistryUnreachableError(message, advice="It is tried again.") from error
+        try:
+            yield answer
+        except (aiohttp.ClientError, TimeoutError) as error:
+            message = f"the registry {self.host} broke off: {type(error).__name__}"
+            raise RegistryUnreachableError(message, advice="It is tried again.") from error
+        finally:
+            answer.release()
+
+    def _opened(self, repository: str) -> dict[str, str]:
+        known = self._tokens.get(repository)
+        return {"Authorization": known} if known else {}
+
+    async def _authenticate(self, challenge: str, repository: str, more: tuple[str, ...]) -> None:
+        """As the challenge says: name and password, or a token that they are given for."""
+        kind, _, rest = challenge.partition(" ")
+        if kind.lower() == "basic" and self._identity:
+            self._tokens[repository] = aiohttp.encode_basic_auth(*self._identity)
+            return
+        told = dict(_CHALLENGE.findall(rest))
+        if kind.lower() != "bearer" or "realm" not in told:
+            return
+        scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{one}:pull") for one in more)]
+        query = [*([("service", told["service"])] if "service" in told else []), *scopes]
+        opened = {"Authorization": aiohttp.encode_basic_auth(*self._identity)} if self._identity else {}
+        async with self._session.get(f"{told['realm']}?{urlencode(query)}", headers=opened, timeout=_TIMEOUT) as answer:
+            if answer.status == 200:
+                found = json.loads(await answer.read())
+                self._tokens[repository] = f"Bearer {found.get('token') or found.get('access_token')}"
+
+    async def _good(self, answer: aiohttp.ClientResponse, *statuses: int) -> None:
+        if answer.status in statuses:
+            return
+        said = (await answer.text())[:300]
+        what = f"the registry {self.host} answered {answer.status} to {answer.method} {answer.url.path}: {said}"
+        if answer.status in {401, 403}:
+            raise RegistryError(what, advice="Give it a name and a password that may push there (the chart's builds.secret).")
+        if answer.status == 507 or "no space left" in said.lower() or "quota" in said.lower():
+            raise RegistryError(what, advice="The registry is full: remove images there, or give it more room.")
+        if answer.status in {400, 404, 405, 413}:
+            raise RegistryError(what, advice="Look at the registry's own log.")
+        raise RegistryUnreachableError(what, advice="It is tried again.")

@@ -1,0 +1,1 @@
+"""What each language needs to build: package managers, versions, entry points."""

@@ -1,0 +1,236 @@
+"""Looking at what is in a cluster: lists, details, a run as it works, a plan, logs, releases, an address."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+import yaml
+from rich.console import Console
+from rich.live import Live
+
+from landfall.api.crd import KINDS as CRDS
+from landfall.api.plan_storage import LABEL_RUN, joined
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.cli import logs as podlogs
+from landfall.cli import render_objects, render_plan
+from landfall.cli.cluster_client import Reach, RefusedError, console, reaching, written
+from landfall.cli.resource_names import GROUP, KIND_OF, KINDS, Deployment, Name, named
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.plan_codec import as_json, unpacked
+from landfall.kube.errors import KubeError
+
+Object = dict[str, Any]
+_EVERY_SECONDS = 1.0
+_PATIENCE_ROUNDS = 120
+_SINGULAR = {kind.name: kind.plural.removesuffix("s") for kind in CRDS}  # as kubectl takes them
+
+
+class Shape(StrEnum):
+    """How objects are printed."""
+
+    TABLE = ""
+    WIDE = "wide"
+    JSON = "json"
+    YAML = "yaml"
+    NAME = "name"
+
+
+Output = Annotated[Shape, typer.Option("--output", "-o", help="wide, json, yaml or name.")]
+
+
+@reaching
+async def get(
+    reach: Reach,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="[KIND|KIND/NAME]",
+            help="migrations, deployments, releases, connections, webhooks; all but releases by default.",
+        ),
+    ] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One of them.")] = "",
+    output: Output = Shape.TABLE,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+) -> None:
+    """List what there is, or one object."""
+    word, slash, inner = what.partition("/")
+    kinds = [KIND_OF.get(word.lower(), "")] if word else ["Migration", "Deployment", "Connection", "Webhook"]
+    if not kinds[0]:
+        message = f"{word!r} is no kind; these are: {', '.join(words[1] for words in KINDS.values())}"
+        raise RefusedError(message, 2)
+    wanted = inner if slash else name
+    found: dict[str, list[Object]] = {}
+    for kind in kinds:
+        if wanted:
+            found[kind] = [await reach.found(kind, wanted)]
+        else:
+            found[kind] = await reach.kube.listed(kind, "" if everywhere else reach.namespace)
+    _printed(found, output, one=bool(wanted), namespaced=everywhere, where=reach.namespace)
+
+
+def _printed(found: dict[str, list[Object]], output: Shape, *, one: bool, namespaced: bool, where: str) -> None:
+    documents = [written(raw, kind) for kind, objects in found.items() for raw in objects]
+    whole: Object = documents[0] if one else {"apiVersion": "v1", "kind": "List", "items": documents}
+    if output is Shape.JSON:
+        sys.stdout.write(json.dumps(whole, indent=2) + "\n")
+    elif output is Shape.YAML:
+        sys.stdout.write(yaml.safe_dump(whole, sort_keys=False))
+    elif output is Shape.NAME:
+        for document in documents:
+            sys.stdout.write(f"{_SINGULAR[document['kind']]}.{GROUP}/{document['metadata']['name']}\n")
+    else:
+        shown = [(kind, objects) for kind, objects in found.items() if objects]
+        for kind, objects in shown:
+            objects.sort(key=lambda raw: (raw["metadata"]["namespace"], raw["metadata"]["name"]))
+            heading = [] if len(found) == 1 else [f"[bold]{kind}s[/]"]
+            for part in (
+                *heading,
+                render_objects.listed(kind, objects, render_objects.today(), wide=output is Shape.WIDE, namespaced=namespaced),
+            ):
+                console().print(part)
+        if not shown:
+            console(error=True).print("nothing is there" if namespaced else f"nothing is there in the namespace {where}")
+
+
+@reaching
+async def describe(reach: Reach, name: Name) -> None:
+    """Tell one object in detail: conditions, plan, progress, events."""
+    kind, which = named(name, *KINDS)
+    raw = await reach.found(kind, which)
+    events = await reach.kube.listed("Event", reach.namespace, fields=f"involvedObject.uid={raw['metadata']['uid']}")
+    console().print(render_objects.described(kind, raw, events, render_objects.today()))
+
+
+@reaching
+async def watch(reach: Reach, name: Name) -> None:
+    """Follow a Migration or Deployment until it is ready or needs a person.
+
+    Exit status: 0 it is ready, 1 it needs a person, 3 its plan waits for approval.
+    """
+    kind, which = named(name, "Migration", "Deployment")
+    out = console()
+    raw = await reach.found(kind, which)
+    if out.is_terminal:
+        with Live(render_objects.working(raw), console=out, refresh_per_second=4) as live:
+            raw = await _followed(reach, kind, raw, lambda now: live.update(render_objects.working(now)))
+    else:
+        raw = await _followed(reach, kind, raw, _changes(out))
+    message = render_objects.condition(raw, "Ready").get("message", "")
+    if render_objects.holds(raw, "Ready"):
+        out.print(f"[bold green]{which}[/]: {message}")
+        return
+    if render_objects.waits_for_approval(raw):
+        told = f"{message}\nRead it: landfall plan {name}; then: landfall approve {name}"
+        raise RefusedError(told, 3)
+    raise RefusedError(message)
+
+
+def _changes(out: Console) -> Callable[[Object], None]:
+    told = ""
+
+    def tell(raw: Object) -> None:
+        nonlocal told
+        line = render_objects.line(raw)
+        if line != told:
+            out.print(line, markup=False)
+        told = line
+
+    return tell
+
+
+async def _followed(reach: Reach, kind: str, raw: Object, tell: Callable[[Object], None]) -> Object:
+    """An API server that is away for a while ends nothing."""
+    failures = 0
+    while True:
+        tell(raw)
+        if render_objects.rests(raw):
+            return raw
+        await asyncio.sleep(_EVERY_SECONDS)
+        try:
+            raw, failures = await reach.found(kind, raw["metadata"]["name"]), 0
+        except KubeError as error:
+            failures += 1
+            if error.status in {401, 403} or failures > _PATIENCE_ROUNDS:
+                raise
+
+
+async def plan(reach: Reach, name: str, *, every: bool, as_document: bool) -> None:
+    """Print the whole plan of a Migration: the risks first, then every mapping that a person would read."""
+    _, which = named(name, "Migration")
+    made = await _plan(reach, await reach.found("Migration", which))
+    if as_document:
+        sys.stdout.write(json.dumps({**json.loads(as_json(made)), "digest": made.digest(), "toReview": made.to_review}) + "\n")
+    else:
+        render_plan.plan(console(), made, every_column=every)
+
+
+async def _plan(reach: Reach, raw: Object) -> Plan:
+    status, name = raw.get("status") or {}, raw["metadata"]["name"]
+    if not status.get("plan") or not status.get("run"):
+        told = f"{name} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'it is being planned')}"
+        raise RefusedError(told)
+    pieces = await reach.kube.listed("ConfigMap", reach.namespace, f"{LABEL_RUN}={status['run']}")
+    packed = joined(pieces, status["plan"]["digest"])
+    if not packed:
+        raise RefusedError("the plan is being written down; ask again in a moment")
+    return unpacked(packed)
+
+
+@reaching
+async def releases(
+    reach: Reach, deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Whose.")], output: Output = Shape.TABLE
+) -> None:
+    """List the releases of a Deployment, the newest first."""
+    _, which = named(deployment, "Deployment")
+    await reach.found("Deployment", which)
+    found = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
+    found.sort(key=lambda raw: int(raw["spec"]["revision"]), reverse=True)
+    if output in {Shape.TABLE, Shape.WIDE}:
+        console().print(
+            render_objects.listed("Release", found, render_objects.today(), wide=output is Shape.WIDE, namespaced=False)
+        )
+    else:
+        _printed({"Release": found}, output, one=False, namespaced=False, where=reach.namespace)
+
+
+@reaching
+async def logs(
+    reach: Reach,
+    name: Name,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is ready or needs a person.")] = False,
+) -> None:
+    """Print what the workers of a Migration, or the builders of a Deployment, have written."""
+    kind, which = named(name, "Migration", "Deployment", "Release")
+    raw = await reach.found(kind, which)
+
+    async def over() -> bool:
+        return kind == "Release" or render_objects.rests(await reach.found(kind, which))
+
+    await podlogs.printed(reach, kind, raw, over if follow else None)
+
+
+@reaching
+async def open_(
+    reach: Reach,
+    deployment: Deployment,
+    printed: Annotated[bool, typer.Option("--print", help="Print its address alone.")] = False,
+) -> None:
+    """Open the page of a Deployment."""
+    _, which = named(deployment, "Deployment")
+    raw = await reach.found("Deployment", which)
+    url = str((raw.get("status") or {}).get("url") or "")
+    if not url:
+        told = f"{which} has no address yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"
+        raise RefusedError(told)
+    sys.stdout.write(f"{url}\n")
+    if not printed and sys.stdout.isatty():
+        typer.launch(url)
+
+
+COMMANDS = {"get": get, "describe": describe, "watch": watch, "logs": logs, "releases": releases, "open": open_}

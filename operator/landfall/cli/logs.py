@@ -1,0 +1,73 @@
+"""Logs of workers and builders, from their pods: each line behind what its pod was for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from landfall.api.migration import LABEL_MIGRATION
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.cli.cluster_client import Reach, RefusedError
+from landfall.kube.errors import KubeError
+
+Object = dict[str, Any]
+Over = Callable[[], Awaitable[bool]]
+_EVERY_SECONDS = 1.0
+_SELECTOR = "landfall.dev/owner-kind={},landfall.dev/owner={}"
+_VERB = "landfall.dev/verb"
+
+
+async def printed(reach: Reach, kind: str, raw: Object, over: Over | None) -> None:
+    """Everything so far; with `over`, what follows until that is so and nobody works any more. Raises RefusedError where there is nothing."""
+    seen: set[tuple[str, str]] = set()
+    while True:
+        last = over is None or await over()
+        pods = await _pods(reach, kind, raw["metadata"]["name"])
+        for pod in pods:
+            for container in _begun(pod):
+                place = (pod["metadata"]["name"], container)
+                if place not in seen:
+                    seen.add(place)
+                    await _one(reach, pod, container, follow=over is not None)
+        working = any(pod["status"].get("phase") in {"Pending", "Running"} for pod in pods)
+        if last and (over is None or not working):
+            break
+        await asyncio.sleep(_EVERY_SECONDS)
+    if not seen:
+        message = "no pod of it is left or has begun; what they wrote is in the operator's journal, which the gateway reads"
+        raise RefusedError(message)
+
+
+async def _one(reach: Reach, pod: Object, container: str, *, follow: bool) -> None:
+    metadata = pod["metadata"]
+    prefix = metadata.get("labels", {}).get(_VERB, "") + ("" if container == "worker" else f" {container}")
+    try:
+        async for line in reach.kube.log(metadata["namespace"], metadata["name"], container, follow=follow):
+            sys.stdout.write(f"{prefix.strip()} | {line}\n")
+            sys.stdout.flush()
+    except KubeError as error:
+        sys.stderr.write(f"{metadata['name']}: {error.message}\n")
+
+
+async def _pods(reach: Reach, kind: str, name: str) -> list[Object]:
+    """The pods that worked for it, in the order in which they were made."""
+    owners = [(kind, name)]
+    if kind == "Migration":
+        runs = await reach.kube.listed("Run", reach.namespace, f"{LABEL_MIGRATION}={name}")
+        owners += [("Run", raw["metadata"]["name"]) for raw in runs]
+    if kind == "Deployment":
+        made = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={name}")
+        made.sort(key=lambda raw: int(raw["spec"]["revision"]))
+        owners = [("Release", raw["metadata"]["name"]) for raw in made]
+    found = [pod for owner in owners for pod in await reach.kube.listed("Pod", reach.namespace, _SELECTOR.format(*owner))]
+    mine = [pod for pod in found if _VERB in pod["metadata"].get("labels", {})]
+    return sorted(mine, key=lambda pod: (pod["metadata"]["creationTimestamp"], pod["metadata"]["name"]))
+
+
+def _begun(pod: Object) -> list[str]:
+    """Its containers that have written, or write now."""
+    status = pod["status"]
+    every = (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
+    return [one["name"] for one in every if "waiting" not in one.get("state", {"waiting": {}})]

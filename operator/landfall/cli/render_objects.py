@@ -1,0 +1,236 @@
+"""Objects of a cluster as a person reads them: lists, one in detail, and a run as it works. Pure: what is shown follows from the objects and the time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from landfall.api.annotations import ANNOTATION
+from landfall.cli.progress import lasting, sized
+from landfall.lib.text import counted
+
+Object = dict[str, Any]
+_MARKS = {"Pending": "·", "Running": "▶", "Done": "✓", "Failed": "✗"}
+_STYLES = {"Running": "bold", "Done": "green", "Failed": "bold red", "Pending": "dim"}
+_SEVERITIES = {"Blocker": "bold red", "High": "red", "Medium": "yellow", "Low": "cyan"}
+_SHOWN_TABLES = 12
+
+
+def condition(raw: Object, kind: str) -> Mapping[str, Any]:
+    """One condition; empty where there is none."""
+    return next((one for one in (raw.get("status") or {}).get("conditions", []) if one["type"] == kind), {})
+
+
+def holds(raw: Object, kind: str, status: str = "True") -> bool:
+    """Whether a condition is true, or has another status, of what the spec says now."""
+    found = condition(raw, kind)
+    seen = found.get("observedGeneration", raw["metadata"].get("generation"))
+    return found.get("status") == status and seen == raw["metadata"].get("generation")
+
+
+def rests(raw: Object) -> bool:
+    """Whether nothing happens until a person does something: it is ready, needs somebody, or its plan waits for a word; and nothing was asked for meanwhile."""
+    if _requested(raw) not in {"", (raw.get("status") or {}).get("lastHandledRequest", "")}:
+        return False
+    return holds(raw, "Ready") or holds(raw, "Stalled") or waits_for_approval(raw)
+
+
+def _requested(raw: Object) -> str:
+    """The identifier of what was asked for; empty where nothing was, or nothing that could be understood, which is told as a condition."""
+    try:
+        told = json.loads(raw["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
+    except ValueError:
+        return ""
+    return str(told.get("id", "")) if isinstance(told, dict) else ""
+
+
+def waits_for_approval(raw: Object) -> bool:
+    """Whether nothing but a person's word on its plan is missing."""
+    return holds(raw, "Approved", "False")
+
+
+def _status(*path: str) -> Callable[[Object], object]:
+    def read(raw: Object) -> object:
+        found: Any = raw.get("status") or {}
+        for name in path:
+            found = (found or {}).get(name)
+        return found
+
+    return read
+
+
+def _spec(*path: str) -> Callable[[Object], object]:
+    def read(raw: Object) -> object:
+        found: Any = raw["spec"]
+        for name in path:
+            found = (found or {}).get(name)
+        return found
+
+    return read
+
+
+def _commit(raw: Object) -> object:
+    return str((raw.get("status") or {}).get("commit") or (raw["spec"].get("source") or {}).get("commit") or "")[:10]
+
+
+def _where(raw: Object) -> object:
+    spec = raw["spec"]
+    return spec.get("host") or (spec.get("file") or {}).get("path") or "(by its Secret)"
+
+
+_Column = tuple[str, Callable[[Object], object]]
+_READY: _Column = ("READY", lambda raw: condition(raw, "Ready").get("status", ""))
+_REASON: _Column = ("REASON", lambda raw: condition(raw, "Ready").get("reason", ""))
+_MESSAGE: _Column = ("MESSAGE", lambda raw: condition(raw, "Ready").get("message", ""))
+# Columns by kind; those behind the bar are for `-o wide`.
+COLUMNS: dict[str, tuple[tuple[_Column, ...], tuple[_Column, ...]]] = {
+    "Migration": (
+        (
+            ("PHASE", _status("phase")),
+            ("PERCENT", _status("progress", "percent")),
+            ("ROWS", _status("progress", "rows")),
+            _READY,
+            _REASON,
+        ),
+        (("RUN", _status("run")), ("VERDICT", _status("verdict")), _MESSAGE),
+    ),
+    "Deployment": (
+        (
+            ("LIVE", _status("live")),
+            ("COMMIT", _commit),
+            ("REPLICAS", _status("replicas")),
+            _READY,
+            _REASON,
+            ("URL", _status("url")),
+        ),
+        (("PREVIOUS", _status("previous")), _MESSAGE),
+    ),
+    "Release": (
+        (
+            ("DEPLOYMENT", _spec("deploymentRef", "name")),
+            ("REVISION", _spec("revision")),
+            ("PHASE", _status("phase")),
+            ("LIVE SINCE", _status("liveAt")),
+        ),
+        (("IMAGE", _status("image")), ("FAILURE", _status("failure", "message"))),
+    ),
+    "Connection": (
+        (("TYPE", _spec("type")), ("HOST", _where), _READY, _REASON),
+        (("VERSION", _status("version")), ("LATENCY", _status("latencyMilliseconds")), _MESSAGE),
+    ),
+    "Webhook": ((("HOST", _status("host")), _READY, _REASON), (_MESSAGE,)),
+}
+
+
+def age(since: str, now: datetime) -> str:
+    """How old something is, as kubectl says it."""
+    seconds = int((now - datetime.fromisoformat(since)).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
+        if seconds >= 2 * size:
+            return f"{seconds // size}{unit}"
+    return f"{max(0, seconds)}s"
+
+
+def listed(kind: str, objects: Sequence[Object], now: datetime, *, wide: bool, namespaced: bool) -> Table:
+    """Objects of one kind."""
+    usual, more = COLUMNS[kind]
+    columns = (*usual, *more) if wide else usual
+    grid = Table(box=None, pad_edge=False)
+    for title in (*(("NAMESPACE",) if namespaced else ()), "NAME", *(title for title, _ in columns), "AGE"):
+        grid.add_column(title, overflow="fold")
+    for raw in objects:
+        metadata = raw["metadata"]
+        cells = ["" if told is None else str(told) for told in (read(raw) for _, read in columns)]
+        first = [metadata["namespace"]] if namespaced else []
+        grid.add_row(*map(escape, [*first, metadata["name"], *cells, age(metadata["creationTimestamp"], now)]))
+    return grid
+
+
+def described(kind: str, raw: Object, events: Sequence[Object], now: datetime) -> Group:
+    """One object: how it stands, what is planned, how far it is, and what happened."""
+    metadata, status = raw["metadata"], raw.get("status") or {}
+    parts: list[RenderableType] = [
+        Text.assemble((f"{kind} {metadata['namespace']}/{metadata['name']}", "bold"), f"  {status.get('phase', '')}")
+    ]
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    for one in status.get("conditions", []):
+        style = "green" if one["status"] == "True" else "yellow"
+        row = (one["type"], f"[{style}]{one['status']}[/]", one.get("reason", ""), escape(one.get("message", "")))
+        grid.add_row(*row, age(one["lastTransitionTime"], now))
+    parts.append(grid)
+    if status.get("plan"):
+        parts += planned(status["plan"])
+    if status.get("progress") or status.get("steps"):
+        parts.append(working(raw))
+    if events:
+        happened = Table(title="events", title_justify="left", box=None, pad_edge=False, show_header=False)
+        for event in sorted(events, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or "")):
+            at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
+            happened.add_row(age(at, now), event.get("type", ""), event.get("reason", ""), escape(event.get("message", "")))
+        parts.append(happened)
+    return Group(*parts)
+
+
+def planned(plan: Object) -> list[RenderableType]:
+    """A plan in numbers, and its gravest risks."""
+    review = f", {counted(plan['toReview'], 'point', 'need')} a person" if plan.get("toReview") else ""
+    told = (
+        f"plan: {plan.get('tables', 0)} tables, {plan.get('columns', 0)} columns, {plan.get('rows', 0):,} rows,"
+        f" about {lasting(plan.get('estimatedSeconds', 0))}{review}\n  digest {plan['digest']}"
+    )
+    parts: list[RenderableType] = [Text(told)]
+    if plan.get("risks"):
+        grid = Table(box=None, pad_edge=False, show_header=False)
+        for risk in plan["risks"]:
+            style = _SEVERITIES.get(risk["severity"], "dim")
+            words = f"{escape(risk['description'])}. [dim]{escape(risk.get('mitigation', ''))}[/]"
+            grid.add_row(f"  [{style}]{risk['severity']}[/]", f"[bold]{escape(risk['affected'])}[/] {words}")
+        parts.append(grid)
+    return parts
+
+
+def working(raw: Object) -> Group:
+    """A run as it works: its steps, its tables, its rates."""
+    status = raw.get("status") or {}
+    progress = status.get("progress") or {}
+    steps = Text("  ").join(
+        Text(f"{_MARKS[one['status']]} {one['name'].replace('_', ' ')}", style=_STYLES[one["status"]])
+        for one in status.get("steps", [])
+    )
+    grid = Table(box=None, pad_edge=False)
+    for title in ("table", "rows", "of", "bytes", ""):
+        grid.add_column(title, justify="left" if title in {"table", ""} else "right")
+    for one in progress.get("tables", [])[:_SHOWN_TABLES]:
+        cells = (f"{one.get('rows', 0):,}", f"{one.get('totalRows', 0):,}", sized(one.get("bytes", 0)), one["state"].lower())
+        grid.add_row(escape(one["table"]), *cells)
+    rates = ""
+    if progress:
+        rates = f"{progress.get('rows', 0):,} of {progress.get('totalRows', 0):,} rows, {sized(progress.get('bytes', 0))}"
+        rates += f", {progress.get('rowsPerSecond', 0):,} rows/s, {lasting(progress.get('remainingSeconds'))} left"
+    head = Text("  ".join(_standing(raw)), style="bold")
+    return Group(head, steps, grid, Text(rates))
+
+
+def line(raw: Object) -> str:
+    """The same in one line, where there is no terminal."""
+    *where, message = _standing(raw)
+    return f"{' '.join(where)}: {message}"
+
+
+def _standing(raw: Object) -> list[str]:
+    """Its phase, how far it is, where that is known, and what is said of it."""
+    status = raw.get("status") or {}
+    done = [f"{status['progress'].get('percent', 0)} %"] if status.get("progress") else []
+    return [status.get("phase", "Pending"), *done, str(condition(raw, "Ready").get("message") or "nobody has looked at it yet")]
+
+
+def today() -> datetime:
+    """A terminal's clock."""
+    return datetime.now(UTC)  # noqa: TID251  ages are told by the clock on the wall

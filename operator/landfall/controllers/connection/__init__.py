@@ -1,0 +1,1 @@
+"""The controller that tests Connections and Webhooks."""

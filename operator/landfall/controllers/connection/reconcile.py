@@ -1,0 +1,139 @@
+"""The loop of a Connection and of a Webhook: a worker asks whether it is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from landfall.api.annotations import ANNOTATION, look_requested
+from landfall.api.connection import Connection
+from landfall.api.fields import ProbedStatus
+from landfall.api.webhook import Webhook
+from landfall.api.worker_protocol import Probe, Task
+from landfall.controllers import jobs
+from landfall.controllers.connection.rules import Observed, decide
+from landfall.controllers.context import Hands, bare
+from landfall.controllers.decision import Decision
+from landfall.controllers.deployment import pod_diagnosis
+from landfall.controllers.objects import invalid, plain, secret_names, told
+from landfall.kube.client import Object
+from landfall.lib.digest import digest
+
+_OF_EVERY_KIND = frozenset({"observedGeneration", "phase", "conditions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked, in one word; which Secrets open it; by which task; what status knew; and what it tells of an answer."""
+
+    what: str
+    secrets: tuple[str, ...]
+    task: Task
+    before: ProbedStatus | None
+    found: Callable[[Probe], dict[str, Any]]
+
+
+_M = TypeVar("_M", Connection, Webhook)
+
+
+async def connection(hands: Hands, raw: Object) -> float | None:
+    """A database is asked for its version."""
+    return await _reconciled(hands, raw, Connection, _database)
+
+
+async def webhook(hands: Hands, raw: Object) -> float | None:
+    """A receiver is pinged."""
+    return await _reconciled(hands, raw, Webhook, _receiver)
+
+
+def _database(one: Connection, intake: str) -> Asked:
+    task = Task(verb="probe", intake=intake, connections={one.metadata.name: one})
+    return Asked("the database", tuple(secret_names(one)), task, one.status, _answered)
+
+
+def _answered(probe: Probe) -> dict[str, Any]:
+    return {
+        "version": probe.version,
+        "capabilities": list(probe.capabilities),
+        "latencyMilliseconds": probe.latency_milliseconds,
+    }
+
+
+def _receiver(one: Webhook, intake: str) -> Asked:
+    task = Task(verb="ping", intake=intake, webhook=one.model_copy(update={"status": None}))
+    return Asked("the receiver", (one.spec.secret_ref.name,), task, one.status, lambda probe: {"host": probe.version})
+
+
+async def _reconciled(hands: Hands, raw: Object, model: type[_M], asks: Callable[[_M, str], Asked]) -> float | None:
+    """Look, decide, act, report; when to look again, in seconds."""
+    if "deletionTimestamp" in raw["metadata"]:
+        return None
+    problem = invalid(model, raw)
+    if problem:
+        await hands.report(raw, bare(raw, hands), problem, {})
+        return None
+    asked = asks(model.model_validate(plain(raw)), hands.intake_url)
+    seen = await _observed(hands, raw, asked)
+    decision = decide(seen)
+    await _act(hands, raw, asked, decision)
+    await hands.report(raw, seen, decision, _status(seen, asked))
+    if seen.report and seen.report.final:
+        hands.reports.forget(raw["metadata"]["namespace"], seen.probe)
+    return decision.again_seconds
+
+
+async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
+    metadata, now = raw["metadata"], hands.clock()
+    secrets = await hands.secrets(metadata["namespace"], asked.secrets)
+    request, problem = look_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
+    requests = [request.id] if request else []
+    probe = (
+        f"{metadata['name'][:40].rstrip('-.')}-{asked.task.verb}-{digest(metadata['uid'], raw['spec'], secrets, *requests)[:10]}"
+    )
+    found = await hands.kube.get("Job", metadata["namespace"], probe)
+    job = jobs.seen_jobs([found], metadata["uid"], now)[0] if found else None
+    report = hands.reports.of(metadata["namespace"], probe)
+    if job and job.over and report is None and (asked.before is None or asked.before.probe != probe):
+        report = pod_diagnosis.last_words(await hands.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
+    return Observed(
+        now=now,
+        generation=metadata["generation"],
+        uid=metadata["uid"],
+        conditions=asked.before.conditions if asked.before else (),
+        what=asked.what,
+        before=asked.before,
+        missing_secrets=tuple(name for name, version in secrets.items() if version is None),
+        probe=probe,
+        job_there=job is not None,
+        job_over=bool(job and job.over),
+        ended_seconds=job.ended_seconds if job else 0,
+        report=report,
+        request=request,
+        request_problem=problem,
+    )
+
+
+async def _act(hands: Hands, raw: Object, asked: Asked, decision: Decision) -> None:
+    act = decision.act
+    if act is None:
+        return
+    if act.verb == "delete-job":
+        await jobs.end(hands, raw["metadata"]["namespace"], act.name)
+        return
+    order = jobs.Order(act.name, raw, asked.task.verb, 1, act.name, hands.image, asked.task, secrets=asked.secrets)
+    await jobs.start(hands, order)
+
+
+def _status(seen: Observed, asked: Asked) -> dict[str, object]:
+    if seen.report and seen.report.final:
+        return {
+            "probe": seen.probe,
+            "probedAt": told(seen.now),
+            **(asked.found(seen.report.probe) if seen.report.probe else {}),
+            "lastHandledRequest": seen.request.id if seen.request else None,
+        }
+    if seen.before is None:
+        return {}
+    kept = seen.before.model_dump(mode="json", by_alias=True, exclude_none=True)
+    return {name: value for name, value in kept.items() if name not in _OF_EVERY_KIND}

@@ -1,0 +1,1 @@
+"""The Deployment controller: which release should be live, and the next step towards it."""

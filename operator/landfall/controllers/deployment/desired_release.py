@@ -1,0 +1,131 @@
+"""What the spec asks for, as a Release that is not there yet: its digests, and what of an earlier one it reuses."""
+
+from __future__ import annotations
+
+from landfall.api.deployment import AppSource, DeploymentSpec, GitHubSource, Variable
+from landfall.api.fields import LocalReference
+from landfall.api.release import ReleaseSpec, requested
+from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.lib.digest import digest
+
+
+def source_key(spec: DeploymentSpec) -> str:
+    """A name for the part of a spec that is resolved to a commit."""
+    return digest(spec.source.model_dump(mode="json"))
+
+
+def identity(source: AppSource, commit: str) -> str:
+    """What the source is, for good: a commit, an archive's digest, an image."""
+    if source.zip:
+        return source.zip.sha256 or source.zip.artifact or ""
+    if source.git:
+        return f"{source.git.url}@{commit}"
+    return source.image or f"{source.github.repository if source.github else ''}@{commit}"
+
+
+def inputs(seen: Observed) -> str:
+    """A name for all that the spec asks of a Release. How it is rolled out, how many and where it is routed are no part of it."""
+    spec = seen.deployment.spec
+    told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
+    given = [v.model_dump(mode="json") for v in seen.given]
+    return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
+
+
+def variables(seen: Observed) -> tuple[Variable, ...]:
+    """The environment that a Release would get: what its database gives, before that the spec's, and before it what a request asks for."""
+    asked = seen.pending.env if seen.pending else ()
+    found: dict[str, Variable] = {}
+    for variable in (*seen.given, *seen.deployment.spec.env, *asked):
+        found.pop(variable.name, None)  # the last word on a name is also the last in order
+        found[variable.name] = variable
+    return tuple(found.values())
+
+
+def live_variables(seen: Observed) -> tuple[Variable, ...]:
+    """Those that stay references, and what is put together from such."""
+    return tuple(v for v in variables(seen) if v.capture == "Live")
+
+
+def captured_variables(seen: Observed) -> tuple[Variable, ...]:
+    """Those whose values a Release keeps."""
+    return tuple(v for v in variables(seen) if v.capture != "Live")
+
+
+def revision(seen: Observed) -> int:
+    """The next one: no number is given twice, also where the newest Release was deleted."""
+    status = seen.deployment.status
+    return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
+
+
+def wanted(seen: Observed, name: str, environment: str, generation: int) -> ReleaseSpec:
+    """The Release that the spec, or a request, asks for. `environment` is the Secret with what was captured."""
+    spec, asked = seen.deployment.spec, seen.pending
+    resolved = seen.resolved
+    commit = (asked.commit if asked else "") or (resolved.commit if resolved else "")
+    key = build_key(spec, commit)
+    made = built(seen, key)
+    # Where it was found to listen when it was built: a Release of the same image may say otherwise in its spec.
+    found = next((r.status.build.port for r in seen.releases if made and r.image == made.image and r.status.build), None)
+    runtime = spec.runtime if spec.runtime.port or not found else spec.runtime.model_copy(update={"port": found})
+    return ReleaseSpec(
+        deployment_ref=LocalReference(name=seen.deployment.metadata.name),
+        revision=revision(seen),
+        trigger=requested(asked.id) if asked else f"generation {generation}",
+        inputs=inputs(seen),
+        commit=commit,
+        message=resolved.message if resolved and resolved.commit == commit else "",
+        branch=resolved.branch if resolved else "",
+        source=at(spec.source, commit),
+        path=spec.path,
+        build=spec.build,
+        build_key=key,
+        image=spec.source.image or (made.image if made else ""),
+        environment=environment,
+        live_env=live_variables(seen),
+        runtime=runtime,
+        template=spec.template,
+        region=spec.region or "",
+        workload=name,
+    )
+
+
+def at(source: AppSource, commit: str) -> AppSource:
+    """The source with its commit: a builder only ever sees that."""
+    if source.git:
+        return AppSource(git=source.git.model_copy(update={"commit": commit}))
+    github = source.github
+    if github is None:
+        return source
+    return AppSource(
+        github=GitHubSource(
+            repository=github.repository, branch=github.branch, commit=commit, token_secret_ref=github.token_secret_ref
+        )
+    )
+
+
+def build_key(spec: DeploymentSpec, commit: str) -> str:
+    """A name for what is built; empty where nothing is."""
+    if spec.source.image:
+        return ""
+    build = spec.build.model_dump(mode="json", exclude={"cache"})
+    return digest(identity(spec.source, commit), spec.path, build)
+
+
+def built(seen: Observed, key: str) -> ReleaseSeen | None:
+    """An earlier Release whose image is of the same inputs."""
+    return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
+
+
+def going_back(seen: Observed, target: ReleaseSeen) -> ReleaseSpec:
+    """A Release with the same image, environment and workload as an earlier one."""
+    live, asked = seen.live, seen.deployment.spec.rollback_to
+    return target.spec.model_copy(
+        update={
+            "revision": revision(seen),
+            "trigger": requested(asked.id) if asked and asked.id else f"rollback to {target.name}",
+            "image": target.image,
+            "runtime": target.spec.runtime.model_copy(update={"port": target.port}),
+            "rollback_from": live.name if live else "",
+            "rollback_to": target.name,
+        }
+    )

@@ -1,0 +1,79 @@
+"""An app's environment: what of it a Release captures, read from Secrets and ConfigMaps by name."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Iterable
+
+from landfall.api.deployment import Variable
+from landfall.controllers.context import Hands
+from landfall.kube.client import Object
+from landfall.manifests.release import KEY_BYTES, environment, environment_name, key_name, key_secret
+
+Problem = tuple[str, str]
+
+
+async def captured(hands: Hands, namespace: str, variables: Iterable[Variable]) -> tuple[dict[str, str], Problem | None]:
+    """The values, or what is missing."""
+    values: dict[str, str] = {}
+    read: dict[tuple[str, str], Object | None] = {}
+    for variable in variables:
+        source = variable.value_from
+        if source is None:
+            values[variable.name] = variable.value or ""
+            continue
+        kind = "Secret" if source.secret_key_ref else "ConfigMap"
+        reference = source.secret_key_ref or source.config_map_key_ref
+        if reference is None:
+            continue
+        where = (kind, reference.name)
+        if where not in read:
+            read[where] = await hands.kube.get(kind, namespace, reference.name)
+        held = read[where]
+        if held is None:
+            return {}, (
+                f"{kind}Missing",
+                f"env {variable.name}: there is no {kind} {reference.name!r} in this namespace. Create it.",
+            )
+        data = held.get("data") or {}
+        if reference.key not in data:
+            there = ", ".join(sorted(data)) or "none"
+            message = f"env {variable.name}: the {kind} {reference.name!r} has no key {reference.key!r}. It has {there}."
+            return {}, (f"{kind}Missing", message)
+        text = data[reference.key]
+        values[variable.name] = base64.b64decode(text).decode("utf-8", "replace") if kind == "Secret" else text
+    return values, None
+
+
+async def content(hands: Hands, namespace: str, name: str) -> dict[str, str] | None:
+    """What a Secret holds; None where there is none."""
+    held = await hands.kube.get("Secret", namespace, name)
+    if held is None:
+        return None
+    return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (held.get("data") or {}).items()}
+
+
+async def named(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
+    """The name that these values have; empty where there are none."""
+    if not values:
+        return ""
+    name = deployment["metadata"]["name"]
+    return environment_name(name, values, await _key(hands, deployment))
+
+
+async def kept(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
+    """Keep them in a Secret of their own, and tell its name."""
+    name = await named(hands, deployment, values)
+    if name:
+        await hands.created("Secret", environment(deployment, name, values))
+    return name
+
+
+async def _key(hands: Hands, deployment: Object) -> bytes:
+    namespace, name = deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"])
+    held = await hands.kube.get("Secret", namespace, name)
+    if held is None:
+        await hands.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
+        held = await hands.kube.get("Secret", namespace, name)
+    return base64.b64decode(held["data"]["key"]) if held else b""

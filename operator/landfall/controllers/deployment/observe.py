@@ -1,0 +1,362 @@
+"""What is seen of a Deployment: read live, each time, from the API server; and what builders have told meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from landfall.api.annotations import ANNOTATION, deploy_requested
+from landfall.api.connection import Connection
+from landfall.api.deployment import Deployment
+from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus
+from landfall.api.worker_protocol import Report
+from landfall.controllers import app_deployment, jobs
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment import (
+    connection_environment,
+    desired_release,
+    environment,
+    pod_diagnosis,
+    provider_database,
+    resolve_source,
+)
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.controllers.deployment.observed import Observed, Problem, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
+from landfall.controllers.deployment.rules import current, release_missing
+from landfall.controllers.objects import labelled, owned_by, owner_of, plain
+from landfall.kube.client import Object
+from landfall.manifests.ingress import MADE_FROM, made_from
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.release import key_name
+from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, REGION
+
+HOLD = "landfall.dev/hold"
+RELEASE, PREVIOUS, SWITCHED = "landfall.dev/release", "landfall.dev/previous", "landfall.dev/switched-at"
+_RETRY_SECONDS = (5, 15, 45, 120, 300)
+_LISTENS_SECONDS = 2
+
+
+class Look:
+    """One look at a Deployment: the raw objects, and what is seen in them."""
+
+    def __init__(self, hands: Hands, builds: BuildSettings, raw: Object) -> None:
+        self.hands = hands
+        self.builds = builds
+        self.raw = raw
+        self.uid: str = raw["metadata"]["uid"]
+        self.name: str = raw["metadata"]["name"]
+        self.namespace: str = raw["metadata"]["namespace"]
+        self.deployment = Deployment.model_validate(plain(raw))
+        self.releases: dict[str, Object] = {}
+        self.service: Object | None = None
+        self.ingress: Object | None = None
+        self.taken: list[str] = []
+        self.wanted: ReleaseSeen | None = None
+        self._captured: tuple[dict[str, str], Problem | None] | None = None
+
+    async def take(self) -> Observed:
+        """Look at everything."""
+        hands, metadata = self.hands, self.raw["metadata"]
+        releases = await self._releases()
+        running = await self._workloads()
+        self.service = await self._of_its_name("Service", self.raw)
+        request, request_problem = deploy_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
+        seen = Observed(
+            now=hands.clock(),
+            generation=metadata["generation"],
+            uid=self.uid,
+            deleting="deletionTimestamp" in metadata,
+            conditions=self.deployment.status.conditions if self.deployment.status else (),
+            deployment=self.deployment,
+            releases=releases,
+            service=self._served(),
+            route=await self._routed(),
+            hold=str(metadata.get("annotations", {}).get(HOLD, "")),
+            request=request,
+            request_problem=request_problem,
+            regions=await self._regions(),
+            claimed_by=await self._claimed_by(),
+        )
+        seen = await self._given(await self._sourced(seen))
+        seen = replace(seen, secrets=await self._secrets(seen))
+        self.wanted = current(seen)
+        if any(r.status.gate for r in releases) or seen.live != self.wanted:
+            seen = replace(seen, gate=await app_deployment.gate(hands, self.namespace, self.name))
+            self.wanted = current(seen)
+        seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
+        if release_missing(seen) and not self.deployment.spec.rollback_to:
+            _, missing = await self.captured(seen)
+            seen = replace(seen, environment_problem=seen.environment_problem or missing)
+        return seen
+
+    async def _sourced(self, seen: Observed) -> Observed:
+        """With the commit that is meant. Where the newest is asked for and cannot be looked up now, the request waits until it can."""
+        asked = seen.pending
+        newest = asked.id if asked and not asked.commit else ""
+        found, problem = await resolve_source.resolved(
+            self.hands, self.namespace, self.deployment, self.builds.follow_seconds, newest
+        )
+        request = None if newest and problem else seen.request
+        return replace(seen, resolved=found, source_problem=problem, request=request)
+
+    # -- Releases and builders ----------------------------------------------------------------------------------------
+
+    async def _releases(self) -> tuple[ReleaseSeen, ...]:
+        listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
+        mine = [one for one in [await self._release_of(one) for one in listed] if owned_by(one, self.uid)]
+        self.releases = {one["metadata"]["name"]: one for one in mine}
+        found = [_release(one) for one in mine]
+        if any(not r.image for r in found):
+            told = await self.hands.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
+            found = [await self._built(r, told) if not r.image else r for r in found]
+        return tuple(sorted(found, key=lambda r: r.spec.revision))
+
+    async def _release_of(self, raw: Object) -> Object:
+        """The same, and ours, with what it has captured."""
+        mine = await self._adopted("Release", raw, self.raw)
+        if mine is not raw:
+            for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
+                secret = await self.hands.kube.get("Secret", self.namespace, name)
+                if secret:
+                    await self._adopted("Secret", secret, self.raw)
+        return mine
+
+    async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
+        found = await self.hands.kube.get(kind, self.namespace, owner["metadata"]["name"])
+        return await self._adopted(kind, found, owner) if found else None
+
+    async def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
+        """The same, and ours where it has lost its owner, as what comes from a backup has: its labels tell whose it was."""
+        if raw["metadata"].get("ownerReferences") or not labelled(raw, self.name):
+            return raw
+        change = [
+            {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]},
+            {"op": "add", "path": "/metadata/ownerReferences", "value": [owner_of(owner)]},
+        ]
+        return await self.hands.kube.patch(kind, self.namespace, raw["metadata"]["name"], change)
+
+    async def _built(self, seen: ReleaseSeen, listed: Sequence[Object]) -> ReleaseSeen:
+        """With its newest builder, and what that has told."""
+        mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
+        found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.hands.clock())
+        job = max(found, key=lambda j: j.attempt, default=None)
+        if job is None or seen.over:
+            return replace(seen, job=job)
+        report = self.hands.reports.of(self.namespace, job.name)
+        if report and report.final:
+            self.taken.append(job.name)
+        if job.over and seen.status.finished != job.name:
+            raw = next(j for j in mine if j["metadata"]["name"] == job.name)
+            late = any(c.get("reason") == "DeadlineExceeded" for c in raw.get("status", {}).get("conditions", []))
+            found_pods = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job.name}")
+            report = report if report and report.final else pod_diagnosis.last_words(found_pods)
+            job = replace(job, reason=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
+        if report is None:
+            return replace(seen, job=job)
+        status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
+        if status.finished != seen.status.finished:
+            # Before anything is done with it: whoever acted on it and died would have forgotten why.
+            await self.keep(seen.name, status)
+        return replace(seen, status=status, job=job)
+
+    async def keep(self, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
+        """Write a Release's status, where it has changed; with the conditions that it had, unless others are given."""
+        raw = self.releases[name]
+        before = raw.get("status") or {}
+        held = before.get("conditions", []) if listed is None else listed
+        body = {
+            **status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
+            "observedGeneration": 1,
+            **({"conditions": held} if held else {}),
+        }
+        if body != before:
+            self.releases[name] = await self.hands.kube.replace_status("Release", {**raw, "status": body})
+
+    # -- what runs ----------------------------------------------------------------------------------------------------
+
+    async def _workloads(self) -> dict[str, Object]:
+        labels = f"{LABEL_KIND}=Deployment,{LABEL_OWNER}={self.name}"
+        listed = await self.hands.kube.listed("Workload", self.namespace, labels)
+        found = {}
+        for one in listed:
+            owner = self.releases.get(one["metadata"]["name"])
+            if owner:
+                found[one["metadata"]["name"]] = mine = await self._adopted("Workload", one, owner)
+                if mine is not one:
+                    await self._of_its_name("Service", owner)
+        owners = [one["metadata"]["uid"] for one in self.releases.values()]
+        return {name: one for name, one in found.items() if owned_by(one, *owners)}
+
+    async def _running(self, seen: Observed, name: str, raw: Object) -> WorkloadSeen:
+        """How it runs; its pods are looked at only where something depends on them."""
+        spec, status = raw["spec"], raw.get("status", {})
+        count = int(spec.get("replicas", 1))
+        fresh = status.get("observedGeneration") == raw["metadata"]["generation"] and status.get("updatedReplicas", 0) >= count
+        ready = int(status.get("readyReplicas", 0)) if fresh else 0
+        found = WorkloadSeen(
+            name=name,
+            wanted=count,
+            ready=ready,
+            refreshed=str(spec["template"]["metadata"].get("annotations", {}).get(REFRESHED, "")),
+        )
+        at, service_seen = self.wanted, seen.service
+        serves = service_seen is not None and service_seen.workload == name
+        if not count or not (serves or (at and at.spec.workload == name)):
+            return found
+        observed = self.deployment.spec.rollout.observe_seconds + 5
+        young = (
+            serves
+            and service_seen
+            and service_seen.switched_at
+            and (seen.now - service_seen.switched_at).total_seconds() < observed
+        )
+        if ready >= count and serves and not young:
+            return found
+        listed = await self.hands.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
+        mine = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
+        if not serves:
+            found = replace(found, ready=min(ready, pod_diagnosis.ready(listed, found.refreshed, seen.now)))
+        if found.ready >= count:
+            return replace(found, crashed=pod_diagnosis.crashed(mine) if young else None)
+        port = int(spec["template"]["spec"]["containers"][0]["ports"][0]["containerPort"])
+        problem = pod_diagnosis.problem(mine, raw, await self._unhealthy(mine), port)
+        lasted = pod_diagnosis.running_seconds(mine, seen.now)
+        new = pod_diagnosis.starting(mine, raw, seen.now, self.deployment.spec.rollout.progress_deadline_seconds)
+        crash = pod_diagnosis.crashed(mine) if young else None
+        return replace(found, problem=problem, crashed=crash, running_seconds=lasted, starting=new)
+
+    async def _unhealthy(self, listed: Sequence[Object]) -> str:
+        """What the kubelet said last of a probe of a pod that runs and is not ready."""
+        for pod in listed:
+            begun = pod.get("status", {}).get("startTime")
+            if begun and (self.hands.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
+                name = pod["metadata"]["name"]
+                fields = f"involvedObject.name={name},reason=Unhealthy"
+                events = await self.hands.kube.listed("Event", self.namespace, fields=fields)
+                if events:
+                    return str(max(events, key=lambda e: e.get("lastTimestamp") or "").get("message", ""))
+        return ""
+
+    # -- Service, route, region ---------------------------------------------------------------------------------------
+
+    def _served(self) -> ServiceSeen | None:
+        if self.service is None:
+            return None
+        metadata = self.service["metadata"]
+        annotations = metadata.get("annotations", {})
+        when = annotations.get(SWITCHED)
+        return ServiceSeen(
+            workload=str((self.service["spec"].get("selector") or {}).get(LABEL_WORKLOAD, "")),
+            release=str(annotations.get(RELEASE, "")),
+            previous=str(annotations.get(PREVIOUS, "")),
+            switched_at=datetime.fromisoformat(when) if when else None,
+            foreign=not owned_by(self.service, self.uid),
+        )
+
+    async def _routed(self) -> RouteSeen | None:
+        route = self.deployment.spec.route
+        claimed = self.deployment.status.domain if self.deployment.status else ""
+        if not route and not claimed:
+            return None
+        self.ingress = await self._of_its_name("Ingress", self.raw)
+        if self.ingress is None:
+            return None
+        metadata = self.ingress["metadata"]
+        return RouteSeen(
+            matches=route is not None and metadata.get("annotations", {}).get(MADE_FROM) == made_from(route),
+            foreign=not owned_by(self.ingress, self.uid),
+        )
+
+    async def _claimed_by(self) -> str:
+        """Who has the domain already: whoever claimed it first, and of those who did so at once, the oldest."""
+        route, status = self.deployment.spec.route, self.deployment.status
+        if route is None or (self.ingress and status and status.domain == route.domain):
+            return ""  # routed already: nobody who comes later takes it away
+        mine = _claim(self.raw, route.domain)
+        rivals = [
+            _claim(one, route.domain) async for one in self.hands.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
+        ]
+        first = min((r for r in rivals if r), default=None)
+        if not first or not mine or mine < first:
+            return ""
+        return f"{first[2]}/{first[3]}" if first[2] == self.namespace else "a Deployment of another namespace"
+
+    async def _regions(self) -> tuple[str, ...] | None:
+        """Those that nodes are in; None where it does not matter, or where the operator has no role that shows nodes, and the scheduler tells."""
+        if not self.deployment.spec.region or self.hands.kube.namespaces:
+            return None
+        nodes = await self.hands.kube.listed("Node")
+        return tuple(
+            sorted({str(n["metadata"].get("labels", {})[REGION]) for n in nodes if REGION in n["metadata"].get("labels", {})})
+        )
+
+    async def _given(self, seen: Observed) -> Observed:
+        """With what its database gives the app, or what keeps it from that."""
+        wanted_now = self.deployment.spec.database
+        if wanted_now is None:
+            return seen
+        if wanted_now.connection_ref:
+            return await self._connected(seen, wanted_now.connection_ref.name)
+        found = await provider_database.prepared(self.hands, self.raw, wanted_now)
+        stands = ("False", *found.problem) if found.problem else ("True", "Ready", f"{wanted_now.type} is ready")
+        return replace(
+            seen,
+            given=found.given,
+            environment_problem=found.problem,
+            database_ready=stands,
+            database_again=found.again_seconds,
+            database_project=found.project,
+        )
+
+    async def _connected(self, seen: Observed, name: str) -> Observed:
+        raw = await self.hands.kube.get("Connection", self.namespace, name)
+        connection = Connection.model_validate(plain(raw)) if raw else None
+        opens = connection.spec.secret_ref if connection else None
+        secret = await environment.content(self.hands, self.namespace, opens.name) if opens else None
+        problem = connection_environment.problem(connection, name, secret)
+        given = connection_environment.variables(connection, secret) if connection and secret and not problem else ()
+        probed = connection.status.conditions if connection and connection.status else ()
+        ready = next(((c.status, c.reason, c.message) for c in probed if c.type == "Ready"), None)
+        return replace(seen, given=given, environment_problem=problem, database_ready=ready)
+
+    async def _secrets(self, seen: Observed) -> str:
+        """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""
+        if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
+            return ""
+        values, _ = await self.captured(seen)
+        return await environment.named(self.hands, self.raw, values)
+
+    async def captured(self, seen: Observed) -> tuple[dict[str, str], Problem | None]:
+        """The values that a Release made now would keep, read once; or what is missing."""
+        if self._captured is None:
+            self._captured = await environment.captured(self.hands, self.namespace, desired_release.captured_variables(seen))
+        return self._captured
+
+
+def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:
+    """A claim to a domain, which sorts by who comes first; None for an object that has none to this one."""
+    metadata, spec = raw["metadata"], raw["spec"]
+    if (spec.get("route") or {}).get("domain") != domain or "deletionTimestamp" in metadata:
+        return None
+    has = raw.get("status", {}).get("domain") == domain
+    return (0 if has else 1, f"{metadata['creationTimestamp']} {metadata['uid']}", metadata["namespace"], metadata["name"])
+
+
+def _release(raw: Object) -> ReleaseSeen:
+    status = raw.get("status") or {}
+    kept = {k: v for k, v in status.items() if k != "conditions"}
+    return ReleaseSeen(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
+
+
+def _folded(before: ReleaseStatus, job: str, attempt: int, report: Report, now: datetime) -> ReleaseStatus:
+    """With what its builder has told."""
+    told_now: dict[str, object] = {"build": report.build or before.build, "attempts": max(before.attempts, attempt)}
+    failure = report.failure
+    if report.final and before.finished != job:
+        told_now |= {"finished": job, "image": report.image}
+        if failure and failure.transient and attempt <= len(_RETRY_SECONDS):
+            told_now["retry_after"] = now + timedelta(seconds=_RETRY_SECONDS[attempt - 1])
+        elif failure:
+            told_now["failure"] = ReleaseFailure(reason=failure.reason, message=failure.message[:1000], at=now)
+    return before.model_copy(update=told_now)

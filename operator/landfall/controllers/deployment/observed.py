@@ -1,0 +1,153 @@
+"""What is seen of a Deployment before anything is decided: its Releases, what runs them, and what its Service selects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from landfall.api.annotations import DeployRequest
+from landfall.api.deployment import Deployment, Resolved, Variable
+from landfall.api.release import ReleaseSpec, ReleaseStatus, request_of
+from landfall.controllers.cutover_gate import Gate
+from landfall.controllers.decision import Seen
+from landfall.controllers.job_state import JobSeen
+
+Problem = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseSeen:
+    """One Release with the newest builder that works for it."""
+
+    name: str
+    spec: ReleaseSpec
+    status: ReleaseStatus = field(default_factory=ReleaseStatus)
+    job: JobSeen | None = None
+
+    @property
+    def image(self) -> str:
+        """The image, once there is one."""
+        return self.spec.image or self.status.image
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.spec.runtime.port or (self.status.build.port if self.status.build else 0) or 8080
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody works towards it any more."""
+        return bool(self.status.failure or self.status.superseded)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadSeen:
+    """The workload of a Release. `ready` counts pods of its newest template; `problem` is what keeps a pod from serving.
+
+    `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started; `running_seconds`
+    is how long a container of it has been running without being ready, at most; `starting`: its pods are new, and none has been ready yet.
+    """
+
+    name: str
+    wanted: int
+    ready: int = 0
+    problem: Problem | None = None
+    crashed: Problem | None = None
+    refreshed: str = ""
+    running_seconds: float = 0
+    starting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSeen:
+    """The app's Service: what it selects, since when, and what it selected before."""
+
+    workload: str = ""
+    release: str = ""
+    previous: str = ""
+    switched_at: datetime | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RouteSeen:
+    """The app's Ingress. `matches`: it says what the spec says."""
+
+    matches: bool = False
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed(Seen):
+    """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
+
+    `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
+    nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
+    `database_ready` how that stands; `gate` is the Migration that moves data together with it.
+    """
+
+    deployment: Deployment
+    releases: tuple[ReleaseSeen, ...] = ()
+    workloads: Mapping[str, WorkloadSeen] = field(default_factory=dict)
+    service: ServiceSeen | None = None
+    route: RouteSeen | None = None
+    resolved: Resolved | None = None
+    source_problem: Problem | None = None
+    hold: str = ""
+    request: DeployRequest | None = None
+    request_problem: str = ""
+    secrets: str = ""
+    given: tuple[Variable, ...] = ()
+    environment_problem: Problem | None = None
+    database_ready: tuple[str, str, str] | None = None
+    database_again: float | None = None
+    database_project: str = ""
+    regions: tuple[str, ...] | None = None
+    claimed_by: str = ""
+    gate: Gate | None = None
+
+    def release(self, name: str) -> ReleaseSeen | None:
+        """A Release by name."""
+        return next((r for r in self.releases if r.name == name), None)
+
+    @property
+    def newest(self) -> ReleaseSeen | None:
+        """The one with the highest revision."""
+        return self.releases[-1] if self.releases else None
+
+    @property
+    def live(self) -> ReleaseSeen | None:
+        """The one that the Service selects."""
+        return self.release(self.service.release) if self.service else None
+
+    @property
+    def previous(self) -> ReleaseSeen | None:
+        """The one that it selected before."""
+        return self.release(self.service.previous) if self.service else None
+
+    @property
+    def before(self) -> ReleaseSeen | None:
+        """The one to go back to by itself: what served last, of those that were not found to have failed."""
+        last = self.previous
+        if last and last.image and not last.status.failure:
+            return last
+        was = [r for r in self.releases if r.status.live_at and r.image and not r.status.failure and r != self.live]
+        return max(was, key=lambda r: r.spec.revision, default=None)
+
+    @property
+    def goal(self) -> ReleaseSeen | None:
+        """The one that rollbackTo names."""
+        asked = self.deployment.spec.rollback_to
+        if asked is None:
+            return None
+        return next((r for r in self.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
+
+    @property
+    def pending(self) -> DeployRequest | None:
+        """The request, while there is no Release for it."""
+        asked = self.request
+        status = self.deployment.status
+        if asked is None or (status and status.last_handled_request == asked.id):
+            return None
+        return None if any(request_of(r.spec.trigger) == asked.id for r in self.releases) else asked

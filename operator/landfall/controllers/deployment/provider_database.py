@@ -1,0 +1,233 @@
+"""An app's database at a provider: made once, or verified, and its environment kept in a Secret.
+
+What must survive a crash is in that Secret before a call that cannot be taken back: the name and the password of a project are written
+down, then it is asked for, then its reference is. Whoever comes after a lost answer looks for the name first. The Secret belongs to no
+object: deleting a Deployment deletes no database and forgets no password.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from landfall.api.deployment import AppDatabase, KeyReference, ValueFrom, Variable
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment.environment import content
+from landfall.kube.client import Object
+from landfall.lib import urls as addresses
+from landfall.lib.digest import digest
+from landfall.manifests.release import encoded
+from landfall.providers import appwrite, supabase
+from landfall.providers.appwrite import Appwrite
+from landfall.providers.errors import ProviderError
+from landfall.providers.outside import outside
+from landfall.providers.supabase import Supabase
+
+_OURS = frozenset({"landfall-project", "landfall-password", "landfall-ref", "landfall-ready"})
+_REGION = "americas"
+_LONGEST_NAME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the app is given, once the database is there, and what the provider calls it; or what keeps it from that, and when to look again."""
+
+    given: tuple[Variable, ...] = ()
+    problem: tuple[str, str] | None = None
+    again_seconds: float | None = None
+    project: str = ""
+
+
+class _Own:
+    """The Secret with what is known of the database."""
+
+    def __init__(self, hands: Hands, deployment: Object, held: dict[str, str] | None) -> None:
+        self._hands = hands
+        self._metadata = deployment["metadata"]
+        self.name = f"{self._metadata['name']}-database"
+        self.held = held
+
+    async def begin(self, **values: str) -> None:
+        """Write down what is about to be asked for."""
+        labels = {LABEL_DEPLOYMENT: self._metadata["name"], "app.kubernetes.io/managed-by": "landfall"}
+        metadata = {"name": self.name, "namespace": self._metadata["namespace"], "labels": labels}
+        await self._hands.kube.create(
+            "Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(values)}
+        )
+        self.held = dict(values)
+
+    async def add(self, **values: str) -> None:
+        """Write down more."""
+        change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in encoded(values).items()]
+        await self._hands.kube.patch("Secret", self._metadata["namespace"], self.name, change)
+        self.held = {**(self.held or {}), **values}
+
+
+async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> Prepared:
+    """One step towards the database; the next look takes the next one."""
+    metadata = deployment["metadata"]
+    reference = database.secret_ref.name if database.secret_ref else ""
+    own = _Own(hands, deployment, await content(hands, metadata["namespace"], f"{metadata['name']}-database"))
+    wanted = digest(database.model_dump(mode="json"))
+    if own.held and own.held.get("landfall-ready") == wanted:
+        return Prepared(_given(own), project=_project(own.held or {}))
+    credentials = await content(hands, metadata["namespace"], reference)
+    if credentials is None:
+        return Prepared((), ("SecretMissing", f"database: there is no Secret {reference!r} in this namespace. Create it."), 15)
+    steps = {
+        ("Supabase", "Create"): _supabase_made,
+        ("Supabase", "Connect"): _supabase,
+        ("Appwrite", "Create"): _appwrite_made,
+        ("Appwrite", "Connect"): _appwrite,
+    }
+    try:
+        await _reachable(credentials, hands.providers.private_hosts)
+        values = await steps[database.type or "", database.action or ""](hands, deployment, credentials, own)
+    except ProviderError as error:
+        return Prepared((), (error.reason, error.message), error.after_seconds if error.retry.by_itself else 30)
+    if own.held is None:
+        await own.begin()
+    await own.add(**values, **{"landfall-ready": wanted})
+    return Prepared(_given(own), project=_project(own.held or {}))
+
+
+async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) -> None:
+    """Raises ProviderError for a host that is not known, or that is nobody's business outside."""
+    for name in ("url", "endpoint"):
+        try:
+            host = addresses.split(credentials.get(name, "")).host
+        except addresses.AddressError as error:
+            raise ProviderError("DatabaseRefused", f"database: its Secret's key {name!r}: {error}.") from error
+        if not host:
+            continue
+        try:
+            await asyncio.to_thread(outside, host, inside, "DatabaseRefused")
+        except OSError as error:
+            message = f"database: no address is known for {host!r}, which its Secret's key {name!r} names. It is tried again."
+            raise ProviderError("DatabaseUnreachable", message) from error
+
+
+def _project(held: Mapping[str, str]) -> str:
+    """The provider's own name, which is no secret: it is a part of addresses that browsers see."""
+    there = addresses.split(held.get("SUPABASE_URL", "")).host
+    return held.get("landfall-ref") or held.get("APPWRITE_PROJECT_ID") or there.partition(".")[0]
+
+
+def _given(own: _Own) -> tuple[Variable, ...]:
+    names = sorted(set(own.held or {}) - _OURS)
+    return tuple(
+        Variable(name=n, value_from=ValueFrom(secret_key_ref=KeyReference(name=own.name, key=n)), capture="Live") for n in names
+    )
+
+
+def _needed(credentials: Mapping[str, str], *names: str) -> None:
+    missing = [n for n in names if not credentials.get(n)]
+    if missing:
+        there = ", ".join(sorted(credentials)) or "none"
+        message = f"database: its Secret needs the key {missing[0]!r}. It has {there}."
+        raise ProviderError("SecretMissing", message)
+
+
+def _name(deployment: Object) -> str:
+    return f"{deployment['metadata']['namespace']}-{deployment['metadata']['name']}"[:_LONGEST_NAME]
+
+
+# -- Supabase ---------------------------------------------------------------------------------------------------------
+
+
+async def _supabase_made(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+    _needed(credentials, "token")
+    api = Supabase(hands.providers.supabase, hands.providers.session(), credentials["token"])
+    if not (own.held and own.held.get("landfall-ref")):
+        await own.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, own)})
+    held = own.held or {}
+    return await _supabase_ready(api, held["landfall-ref"], held["landfall-password"])
+
+
+async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Mapping[str, str], own: _Own) -> str:
+    """The reference of the one project; that of an earlier try, where the answer was lost."""
+    name, organization = _name(deployment), credentials.get("organization", "")
+    if not organization:
+        there = await api.organizations()
+        if len(there) != 1:
+            message = f"database: the token sees the organizations {', '.join(there) or 'none'}. Name one in the Secret's key organization."
+            raise ProviderError("SecretMissing", message)
+        organization = there[0]
+    found = next((p for p in await api.projects() if (p.name, p.organization) == (name, organization)), None)
+    if own.held is None:
+        if found:
+            message = (
+                f"Supabase has a project {name} already, and it was not made from here. Connect to it, or rename one of the two."
+            )
+            raise ProviderError("DatabaseConflict", message)
+        await own.begin(**{"landfall-project": name, "landfall-password": secrets.token_urlsafe(32)})
+    if found is None:
+        held = own.held or {}
+        found = await api.create(name, organization, held["landfall-password"], credentials.get("region", _REGION))
+    return found.ref
+
+
+async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, str]:
+    project = await api.project(ref)
+    if not project.active:
+        if project.coming:
+            raise ProviderError("DatabaseComing", f"the project {ref} is {project.status}.", after_seconds=5)
+        raise ProviderError("DatabaseFailed", f"the project {ref} is {project.status}. Look at it in Supabase's dashboard.")
+    if not await api.healthy(ref):
+        raise ProviderError("DatabaseComing", f"the database of {ref} does not answer yet.", after_seconds=5)
+    return supabase.environment(project, await api.keys(ref), await api.pooler(ref), password)
+
+
+async def _supabase(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+    """An existing project: by its reference and a token; or by its address and its secret key, which tell less of it."""
+    del deployment, own
+    if credentials.get("url") and not credentials.get("token"):
+        _needed(credentials, "serviceRoleKey")
+        return await supabase.opened(hands.providers.session(), credentials["url"], credentials["serviceRoleKey"])
+    _needed(credentials, "token", "ref")
+    api = Supabase(hands.providers.supabase, hands.providers.session(), credentials["token"])
+    return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))
+
+
+# -- Appwrite ---------------------------------------------------------------------------------------------------------
+
+
+async def _appwrite_made(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+    """With a console's session all of it; with an organization's key the project, and then a person makes its key."""
+    _needed(credentials, "endpoint")
+    if own.held is None:
+        await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
+    project, name, session = (own.held or {})["landfall-project"], _name(deployment), hands.providers.session()
+    endpoint, region = credentials["endpoint"], credentials.get("region", "")
+    if credentials.get("session"):
+        _needed(credentials, "team")
+        await Appwrite.of_console(endpoint, session, credentials["session"]).create_project(
+            project, name, region, credentials["team"]
+        )
+        key = (own.held or {}).get("APPWRITE_API_KEY") or await Appwrite.of_console(
+            endpoint, session, credentials["session"], project
+        ).create_key(project, "landfall")
+        await own.add(APPWRITE_API_KEY=key)
+    else:
+        _needed(credentials, "organization", "key")
+        await Appwrite.of_organization(endpoint, session, credentials["organization"], credentials["key"]).create_project(
+            project, name, region
+        )
+        key = credentials.get("apiKey", "")
+        if not key:
+            message = f"the project {project} is made, and only a person can make its key: make one in Appwrite's console, and put it under apiKey into the database's Secret."
+            raise ProviderError("AwaitingApiKey", message)
+    found = await Appwrite.of_project(endpoint, session, project, key).create_database(name)
+    return appwrite.environment(endpoint, project, key, found)
+
+
+async def _appwrite(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+    """An existing project: by its key."""
+    del deployment, own
+    _needed(credentials, "endpoint", "project", "key")
+    endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
+    await Appwrite.of_project(endpoint, hands.providers.session(), project, key).verify()
+    return appwrite.environment(endpoint, project, key, credentials.get("database", ""))

@@ -1,0 +1,150 @@
+"""The loop of a Deployment: look at it, its Releases and what runs them; decide; act once; report once."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import Any
+
+from landfall.api.deployment import Deployment
+from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus, request_of
+from landfall.controllers.context import Hands, bare
+from landfall.controllers.decision import Act, Decision, Seen, conditions
+from landfall.controllers.deployment import commit_status, desired_release
+from landfall.controllers.deployment.act import act
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.controllers.deployment.observe import Look
+from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.rules import decide
+from landfall.controllers.deployment.status import begun, release_ready, release_status
+from landfall.controllers.objects import invalid, told
+from landfall.kube.client import Object
+from landfall.kube.errors import NotFoundError
+from landfall.manifests.workload import LABEL_WORKLOAD
+
+
+async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float | None:
+    """Look, decide, act, report; when to look again, in seconds."""
+    if "deletionTimestamp" in raw["metadata"]:
+        return None  # all that was made is owned, and goes with it
+    problem = invalid(Deployment, raw)
+    if problem:
+        await hands.report(raw, bare(raw, hands), problem, {})
+        return None
+    look = Look(hands, builds, raw)
+    seen = await look.take()
+    decision = decide(seen)
+    if decision.act and decision.act.verb == "build" and not (builds.registry and builds.builder and builds.images):
+        message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
+        decision = Decision("Pending", ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
+    if decision.act:
+        await act(look, seen, decision.act)
+    await _tell_releases(look, seen, decision.act)
+    await hands.report(raw, seen, decision, _status(look, seen, decision.act))
+    if decision.act is None:
+        await commit_status.said(hands, look.namespace, seen, look.releases, _url(look, seen))
+    for job in look.taken:
+        hands.reports.forget(look.namespace, job)
+    repository = seen.deployment.spec.source.repository
+    follows = repository and not repository.commit
+    times = [t for t in (decision.again_seconds, float(builds.follow_seconds) if follows else None) if t is not None]
+    return min(times, default=None)
+
+
+# -- telling ----------------------------------------------------------------------------------------------------------
+
+
+def follows(raw: Object, repository: str, branch: str) -> bool:
+    """Whether an object follows a branch of a repository; one that names no branch may."""
+    github = (raw["spec"].get("source") or {}).get("github") or {}
+    named = str(github.get("repository", "")).lower() == repository.lower() and github.get("branch", branch) == branch
+    return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
+
+
+async def _tell_releases(look: Look, seen: Observed, act: Act | None) -> None:
+    """Write how each of them stands, where that has changed."""
+    for one in seen.releases:
+        if act and act.verb == "forget" and act.name == one.name:
+            continue
+        status = release_status(seen, _acted(look, seen, one, act))
+        raw = look.releases[one.name]
+        decision = release_ready(one, status)
+        before = raw.get("status") or {}
+        stood = Seen(now=seen.now, generation=1, conditions=_conditions(before))
+        listed = [c.model_dump(mode="json", by_alias=True) for c in conditions(stood, decision)]
+        with contextlib.suppress(NotFoundError):
+            await look.keep(one.name, status, listed)
+
+
+def _conditions(status: Object) -> tuple[Any, ...]:
+    return ReleaseStatus.model_validate({"conditions": status.get("conditions", [])}).conditions
+
+
+def _acted(look: Look, seen: Observed, one: ReleaseSeen, act: Act | None) -> ReleaseSeen:
+    """With what the act writes down of it, and with the build that its image comes from."""
+    status = one.status
+    more: dict[str, object] = {}
+    if act and act.verb == "cool" and act.name == one.spec.workload:
+        more["preview"] = ""
+    if act and act.name == one.name:
+        if act.verb == "switch":
+            more["preview"] = ""
+        elif act.verb == "preview":
+            more["preview"] = f"http://{one.spec.workload}.{look.namespace}.svc"
+        elif act.verb == "fail":
+            more["failure"] = ReleaseFailure(reason=act.reason, message=act.message[:1000], at=seen.now)
+        elif act.verb == "supersede":
+            more["superseded"] = act.message
+        elif act.verb == "build":
+            more |= {"attempts": act.attempt, "retry_after": None}
+    at = look.wanted
+    running = seen.workloads.get(one.spec.workload)
+    if at and at.name == one.name and one.image and (running or (act and act.verb == "workload")):
+        more |= begun(seen, one)
+    if one.spec.image and status.build is None:
+        origin = next((r for r in seen.releases if r.image == one.spec.image and r.status.build and r.name != one.name), None)
+        found = origin.status.build if origin else None
+        more["build"] = found.model_copy(update={"reused": found.reused or origin.name}) if found and origin else BuildSummary()
+    return replace(one, status=status.model_copy(update=more)) if more else one
+
+
+def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
+    """The Deployment's own numbers: as the Service has it, so that nothing is told that is not so."""
+    spec, before = look.deployment.spec, look.deployment.status
+    live, served = seen.live, seen.service
+    running = seen.workloads.get(served.workload) if served else None
+    asked = {request_of(r.spec.trigger) for r in seen.releases}
+    request = seen.request.id if seen.request and seen.request.id in asked else (before.last_handled_request if before else "")
+    highest = max((r.spec.revision for r in seen.releases), default=0)
+    return {
+        "commit": live.spec.commit if live else "",
+        "live": live.name if live else "",
+        "previous": served.previous if served else "",
+        "revision": max(
+            highest,
+            before.revision if before else 0,
+            desired_release.revision(seen) if act and act.verb in {"release", "rollback"} else 0,
+        ),
+        "resolved": _resolved(seen),
+        "replicas": running.ready if running else 0,
+        "selector": f"{LABEL_WORKLOAD}={served.workload}" if served else "",
+        "url": _url(look, seen) if live else "",
+        "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
+        "databaseProject": seen.database_project,
+        "lastHandledRequest": request,
+    }
+
+
+def _url(look: Look, seen: Observed) -> str:
+    """Where the app is reached: at its domain, where that is its own."""
+    route = look.deployment.spec.route
+    if route is None or seen.claimed_by:
+        return f"http://{look.name}.{look.namespace}.svc"
+    return f"{'https' if route.tls else 'http'}://{route.domain}"
+
+
+def _resolved(seen: Observed) -> dict[str, Any] | None:
+    if seen.resolved is None:
+        return None
+    found = seen.resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    return {**found, "resolvedAt": told(seen.resolved.resolved_at)}

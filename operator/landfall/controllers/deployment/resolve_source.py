@@ -1,0 +1,107 @@
+"""Which commit the spec means: looked up once for each change of the spec, and now and then where a branch is followed."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from landfall.api.deployment import Deployment, GitHubSource, GitSource, Resolved
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment.build_jobs import TOKEN_KEY
+from landfall.controllers.deployment.desired_release import identity, source_key
+from landfall.controllers.deployment.environment import content
+from landfall.lib.redact import redacted
+from landfall.providers.errors import ProviderError
+from landfall.providers.git import Remote, head
+from landfall.providers.github import Commit
+
+Problem = tuple[str, str]
+_WHOLE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Opens:
+    """What opens a repository: a token, and the name that some hosts want with it."""
+
+    token: str = ""
+    username: str = ""
+
+
+async def resolved(
+    hands: Hands, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
+) -> tuple[Resolved | None, Problem | None]:
+    """What the source is resolved to, as far as that is known, and why it cannot be looked up where it should be. `asked`: a request for the newest commit, for whose sake it is looked up anew."""
+    spec, now = deployment.spec, hands.clock()
+    key = source_key(spec)
+    before = deployment.status.resolved if deployment.status else None
+    known = before if before and before.key == key else None
+    repository = spec.source.repository
+    if repository is None:
+        return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
+    follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
+    place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{asked}" if asked else key
+    last = hands.checked.get(place)
+    last = last if last and last[3] == question else None
+    if last is None:
+        due = follows or bool(asked) or known is None
+    else:
+        again = follows or (bool(asked) and last[2] is not None)
+        due = last[1] is None or (again and now - last[0] >= timedelta(seconds=follow_seconds))
+    if not due and last:  # what was found, be it in status by now or not: a write may have failed meanwhile
+        return last[1], last[2] if follows or asked else None
+    if not due:
+        return known, None
+    found, problem = await _looked_up(hands, namespace, repository, last[1] if last else known, key)
+    hands.checked[place] = (now, found, problem, question)
+    return found, problem
+
+
+async def _looked_up(
+    hands: Hands, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
+) -> tuple[Resolved | None, Problem | None]:
+    opens, problem = await opened(hands, namespace, repository)
+    if problem:
+        return known, problem
+    try:
+        found = await _asked(hands, repository, opens)
+    except ProviderError as error:
+        if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
+            return _made(key, repository.commit, "", hands.clock()), None  # it needs nobody to say what it means
+        return known, (error.reason, redacted(error.message, opens.token))
+    branch = "" if repository.commit else found.branch
+    if known and (known.commit, known.branch) == (found.sha, branch):
+        return known, None
+    return _made(key, found.sha, found.message, hands.clock(), branch), None
+
+
+def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") -> Resolved:
+    return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
+
+
+async def _asked(hands: Hands, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
+    """The commit that it is at. Hosts other than GitHub tell no messages before the sources are fetched."""
+    if isinstance(repository, GitHubSource):
+        return await hands.providers.github.commit(
+            repository.repository, repository.commit or repository.branch or "", opens.token
+        )
+    if repository.commit:
+        return Commit(repository.commit, "")
+    remote = Remote(repository.url, opens.token, opens.username)
+    sha, branch = await asyncio.to_thread(head, remote, repository.branch or "", hands.providers.private_hosts)
+    return Commit(sha, "", branch)
+
+
+async def opened(hands: Hands, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
+    """What may read a repository, or what is missing."""
+    reference = repository.token_secret_ref
+    if reference is None:
+        return Opens(), None
+    held = await content(hands, namespace, reference.name) or {}
+    key = reference.key or TOKEN_KEY
+    if key not in held:
+        return Opens(), (
+            "SecretMissing",
+            f"there is no Secret {reference.name!r} with the key {key!r} in this namespace. Create it.",
+        )
+    return Opens(held[key].strip(), held.get("username", "").strip()), None

@@ -1,0 +1,84 @@
+"""How a Release stands, as its status tells it: derived from what the Service selects, and from what was written down before."""
+
+from __future__ import annotations
+
+from landfall.api.release import ReleaseStatus
+from landfall.controllers.decision import Decision
+from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+
+
+def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
+    """Its status as it should be: times and phase. What a builder told and why it failed are in it already."""
+    service, status = seen.service, release.status
+    serves = service is not None and service.release == release.name
+    live_at, left_at = status.live_at, status.left_at
+    if serves and (live_at is None or left_at is not None):
+        live_at, left_at = service.switched_at if service else None, None
+    elif not serves and service and live_at and left_at is None:
+        left_at = service.switched_at
+    elif service and service.previous == release.name and not serves and live_at is None:
+        live_at = left_at = service.switched_at  # it was live so shortly that nobody looked
+    told = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
+    return told.model_copy(
+        update={"phase": _phase(seen, ReleaseSeen(release.name, release.spec, told, release.job), serves=serves)}
+    )
+
+
+def begun(seen: Observed, at: ReleaseSeen) -> dict[str, object]:
+    """What is written down as its pods are asked for: when, and for the data of which move. Anew, where another move got there before it was live."""
+    status, gate = at.status, seen.gate
+    goal, serves = seen.release(at.spec.rollback_to), bool(seen.live and seen.live.name == at.name)
+    anew = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
+    if status.deploying_at and not anew:
+        return {}
+    return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate else ""}
+
+
+def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:
+    status = release.status
+    if status.failure:
+        return "RolledBack" if status.live_at and not serves else "Failed"
+    if serves:
+        return "Live"
+    if status.superseded:
+        return "Superseded"
+    if status.live_at:
+        serving = seen.service.release if seen.service else ""
+        back = any(r.spec.rollback_from == release.name and (r.status.live_at or r.name == serving) for r in seen.releases)
+        return "RolledBack" if back else "Superseded"
+    if release.image:
+        return "Deploying"
+    return "Building" if release.job or status.attempts else "Queued"
+
+
+def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision:
+    """Its conditions: Ready is whether it serves."""
+    if status.phase == "Live":
+        return Decision("Live", ("True", "Live"), f"{release.name} serves")
+    if status.failure:
+        return Decision(status.phase, ("False", status.failure.reason), status.failure.message, stalled=True)
+    if status.phase in {"Superseded", "RolledBack"}:
+        return Decision(status.phase, ("False", status.phase), status.superseded or "another release serves")
+    return Decision(status.phase, ("False", status.phase), f"{status.phase.lower()}", working=True)
+
+
+_SAID = {
+    "Queued": "pending",
+    "Building": "pending",
+    "Deploying": "pending",
+    "Live": "success",
+    "Failed": "failure",
+    "RolledBack": "failure",
+}
+REFUSED = "refused"
+
+
+def saying(release: ReleaseSeen) -> str:
+    """What is to be said of its commit where it comes from; empty where nothing is new, or nobody listens."""
+    source, status = release.spec.source, release.status
+    if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:
+        return ""
+    word = _SAID.get(status.phase, "")
+    if status.phase == "RolledBack" and not status.failure:
+        return ""  # a person went back from it: it was no failure of the commit's
+    return word if word and status.reported not in {word, REFUSED} else ""

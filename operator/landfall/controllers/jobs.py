@@ -1,0 +1,108 @@
+"""Workers: how a Job looks from here, and how one is made with its task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from landfall.api.connection import Connection
+from landfall.api.worker_protocol import Task
+from landfall.controllers.context import Hands
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.objects import owned_by, owner_of, secret_names, since, volumes
+from landfall.kube.client import Object
+from landfall.manifests.job import INPUTS, LABEL_ATTEMPT, LABEL_VERB, WorkerPod, job, task_map
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+
+_ROOM = 128 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A worker to start."""
+
+    name: str
+    owner: Object
+    verb: str
+    attempt: int
+    inputs: str
+    image: str
+    task: Task
+    memory_bytes: int = 256 * 1024 * 1024
+    plans: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    parallelism: int = 1
+
+
+async def jobs_of(hands: Hands, namespace: str, kind: str, name: str) -> list[Object]:
+    """The Jobs of an owner."""
+    return await hands.kube.listed("Job", namespace, f"{LABEL_KIND}={kind},{LABEL_OWNER}={name}")
+
+
+def ended(raw: Object) -> bool:
+    """Whether a Job is over, either way."""
+    return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in raw.get("status", {}).get("conditions", []))
+
+
+def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[JobSeen, ...]:
+    """What counts about them. Those of another owner of the same name do not."""
+    return tuple(_seen(one, now) for one in raw if owned_by(one, owner_uid))
+
+
+def _seen(raw: Object, now: datetime) -> JobSeen:
+    metadata, status = raw["metadata"], raw.get("status", {})
+    held = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
+    end = held.get("Complete") or held.get("Failed")
+    return JobSeen(
+        name=metadata["name"],
+        verb=metadata["labels"].get(LABEL_VERB, ""),
+        attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
+        inputs=metadata.get("annotations", {}).get(INPUTS, ""),
+        complete="Complete" in held,
+        failed="Failed" in held,
+        suspended=bool(raw["spec"].get("suspend")),
+        parallelism=int(raw["spec"].get("parallelism", 1)),
+        ended_seconds=since(now, end["lastTransitionTime"]) if end else 0.0,
+    )
+
+
+async def start(hands: Hands, order: Order) -> None:
+    """The task first, then the Job that mounts it."""
+    connections: Iterable[Connection] = order.task.connections.values()
+    pod = WorkerPod(
+        name=order.name,
+        namespace=order.owner["metadata"]["namespace"],
+        owner=owner_of(order.owner),
+        owner_kind=order.owner["kind"],
+        owner_name=order.owner["metadata"]["name"],
+        attempt=order.attempt,
+        inputs=order.inputs,
+        image=order.image,
+        memory_bytes=order.memory_bytes + _ROOM,
+        secrets=sorted({*order.secrets, *(name for c in connections for name in secret_names(c))}),
+        volumes=volumes(order.task.connections.values()),
+        plans=order.plans,
+        parallelism=order.parallelism,
+    )
+    await hands.created("ConfigMap", task_map(pod, order.task))
+    await hands.created("Job", job(pod, order.verb))
+
+
+async def end(hands: Hands, namespace: str, name: str) -> None:
+    """Delete a Job, its pods and its task."""
+    for kind in ("Job", "ConfigMap"):
+        found = await hands.kube.get(kind, namespace, name)
+        if found and "deletionTimestamp" not in found["metadata"]:
+            await hands.kube.delete(kind, namespace, name, found["metadata"]["uid"])
+    hands.reports.forget(namespace, name)
+
+
+async def suspend(hands: Hands, namespace: str, name: str, *, suspended: bool) -> None:
+    """Hold a Job, or let it go on. Its pods get SIGTERM and stop at a checkpoint."""
+    await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/suspend", "value": suspended}])
+
+
+async def scale(hands: Hands, namespace: str, name: str, parallelism: int) -> None:
+    """Have so many pods share a Job."""
+    await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/parallelism", "value": parallelism}])

@@ -1,0 +1,27 @@
+"""More pods for one run: a Job beside the leading one, whose pods share the copy through the ledger."""
+
+from __future__ import annotations
+
+from landfall.controllers.decision import Act
+from landfall.controllers.migration.observed import Observed
+
+
+def wanted(seen: Observed) -> int:
+    """How many helpers there should be now: only while the leading worker copies."""
+    active, data = seen.active, seen.migration.spec.data if seen.migration else None
+    copies = active is not None and active.verb == "run" and not active.suspended and seen.state in {"schema", "copying"}
+    return data.workers - 1 if copies and data and not seen.deleting and not seen.run_differs else 0
+
+
+def act(seen: Observed) -> Act | None:
+    """What to do about the helpers. Those of a leader that was replaced go on under the new one; one Job for each leader at most."""
+    count, active, last = wanted(seen), seen.active, seen.last("help")
+    if last and not last.over and not count:
+        return Act("delete-job", last.name)
+    if not count or active is None:
+        return None
+    if last is None or (last.over and last.attempt < active.attempt):
+        return Act("job", "help", active.attempt)
+    if not last.over and last.parallelism != count:
+        return Act("scale", last.name, count)
+    return None

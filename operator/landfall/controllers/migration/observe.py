@@ -1,0 +1,237 @@
+"""Reads everything the rules of a Migration need, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall import metrics
+from landfall.api import plan_storage
+from landfall.api.annotations import ANNOTATION, requested
+from landfall.api.connection import Connection
+from landfall.api.migration import DataSpec, Migration
+from landfall.api.plan_storage import LABEL_RUN
+from landfall.api.run import DECLARED_SOURCE, DECLARED_TARGET, Run, RunStatus
+from landfall.api.worker_protocol import Report
+from landfall.controllers import app_deployment, jobs
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment import pod_diagnosis
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration import reported_progress, table_plans
+from landfall.controllers.migration.annotations import FINALIZER, HOLD, QUIESCED
+from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.controllers.objects import owned_by, plain, secret_names, since, told
+from landfall.kube.client import Object
+from landfall.lib.digest import digest
+from landfall.manifests.job import LABEL_VERB
+from landfall.manifests.run import plan_maps, run_name
+from landfall.runspec import Declared, changed, declared
+
+_ENDS = ("source", "target")
+
+
+class Look:
+    """One look at a Migration: the raw objects, and what is seen in them."""
+
+    def __init__(self, hands: Hands, raw: Object) -> None:
+        self.hands = hands
+        self.raw = raw
+        self.namespace: str = raw["metadata"]["namespace"]
+        self.migration = Migration.model_validate(plain(raw))
+        self.connections: dict[str, Connection | None] = {}
+        self.plans: tuple[table_plans.Held, ...] = ()
+        self.run: Object | None = None
+        self.name = ""
+        self.declared: Declared | None = None
+        self.lost: dict[str, str] = {}
+        self.seen = Observed(now=hands.clock(), generation=0)
+
+    async def take(self) -> Observed:
+        """Look at everything."""
+        hands, metadata, data = self.hands, self.raw["metadata"], self.migration.spec.data
+        now = hands.clock()
+        for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
+            found = await hands.kube.get("Connection", self.namespace, reference.name)
+            self.connections[reference.name] = Connection.model_validate(plain(found)) if found else None
+        secrets = await hands.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
+        self.plans = await table_plans.held(hands, self.namespace, metadata["name"])
+        differs = await self._find_run()
+        name = self.name
+        mine = self._mine(self.run)
+        listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine else []
+        await self._fold(listed)
+        status = Run.model_validate(plain(self.run)).status if mine and self.run else None
+        inputs = self._inputs(secrets)
+        request, problem = requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
+        self.seen = Observed(
+            now=now,
+            generation=metadata["generation"],
+            uid=metadata["uid"],
+            deleting="deletionTimestamp" in metadata,
+            conditions=self.migration.status.conditions if self.migration.status else (),
+            migration=self.migration,
+            finalizer=FINALIZER in metadata.get("finalizers", []),
+            hold=str(metadata.get("annotations", {}).get(HOLD, "")),
+            namespace_ends=await self._namespace_ends() if "deletionTimestamp" in metadata else False,
+            deleting_seconds=since(now, metadata.get("deletionTimestamp")),
+            connections=self.connections,
+            missing_secrets=tuple(n for n, version in secrets.items() if version is None),
+            inputs=inputs,
+            run_name=name,
+            run=(status or RunStatus()) if mine else None,
+            run_foreign=self.run is not None and not mine,
+            run_differs=differs,
+            changed=self._changed() if differs else (),
+            request=request,
+            request_problem=problem,
+            plan_stored=await self._plan_stored(name, status),
+            app=await app_deployment.seen(hands, self.raw, self.migration),
+            jobs=self._jobs(listed) if mine else (),
+        )
+        return self.seen
+
+    def _declared(self) -> Declared | None:
+        """What the spec declares; None while a Connection is missing or of a type that is not supported."""
+        data = self.migration.spec.data
+        ends = (data.source.connection_ref.name, data.target.connection_ref.name) if data else ()
+        found = [c for c in (self.connections[name] for name in ends) if c]
+        return declared(data, *found) if data and len(found) == len(_ENDS) else None
+
+    async def _find_run(self) -> bool:
+        """Find the Run that the spec declares; or the one that has begun, where another is declared now. Whether it is another."""
+        before = self.migration.status.run if self.migration.status else ""
+        known = await self.hands.kube.get("Run", self.namespace, before) if before else None
+        found = self.declared = self._declared()
+        if found is None:
+            self.run, self.name = known, before
+            return False
+        names = [run_name(self.migration.metadata.name, key) for key in (found.key, *found.former)]
+        if known and self._mine(known) and (before in names or known.get("status", {}).get("ledgerKey") == found.key):
+            self.run, self.name = known, before
+            return False
+        self.run, self.name = await self._named(names)
+        if known is None or not self._mine(known) or before == self.name:
+            return False
+        state = known.get("status", {}).get("state", "")
+        started = self.migration.status and self.migration.status.start_time
+        under_way = state not in ENDED | {"cut_over"} and bool(state or started)
+        if not (under_way or await self._going_back(known)):
+            return False
+        self.run, self.name = known, before
+        return True
+
+    async def _named(self, names: list[str]) -> tuple[Object | None, str]:
+        """The Run of the first name, or else one of ours under a name that version 0.1 gave to the same spec."""
+        for name in names:
+            found = await self.hands.kube.get("Run", self.namespace, name)
+            if found and (name == names[0] or self._mine(found)):
+                return found, name
+        return None, names[0]
+
+    def _changed(self) -> tuple[str, ...]:
+        """The fields because of which the spec declares another run than the one that has begun."""
+        data = self.migration.spec.data
+        if self.run is None or data is None or self.declared is None:
+            return ()
+        said = self.run["metadata"].get("annotations", {})
+        identities = (said.get(DECLARED_SOURCE, ""), said.get(DECLARED_TARGET, ""))
+        return changed(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
+
+    async def _going_back(self, run: Object) -> bool:
+        """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""
+        listed = await jobs.jobs_of(self.hands, self.namespace, "Run", run["metadata"]["name"])
+        seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.hands.clock())
+        return any(job.verb == "back" and not job.over for job in seen)
+
+    def _mine(self, run: Object | None) -> bool:
+        return run is not None and owned_by(run, self.raw["metadata"]["uid"])
+
+    def _inputs(self, secrets: dict[str, str | None]) -> str:
+        """A name for all that a worker is made from: where it changes, what failed is tried again."""
+        data = self.migration.spec.data
+        specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
+        wanted = (
+            data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers", "batch_size"}) if data else {}
+        )
+        decisions = [p.says for p in self.plans if p.says]
+        annotations = self.raw["metadata"].get("annotations", {})
+        quiesced = annotations.get(QUIESCED, "")
+        rollback = self.migration.spec.rollback.model_dump(mode="json")
+        asked, _ = requested(annotations.get(ANNOTATION, ""))
+        anew = asked.id if asked and asked.verb == "plan" else ""
+        return f"{digest(specs, wanted, decisions, anew)}.{digest(secrets, quiesced, rollback, asked.id if asked else '')}"
+
+    async def _namespace_ends(self) -> bool:
+        found = await self.hands.kube.get("Namespace", "", self.namespace)
+        return found is None or "deletionTimestamp" in found["metadata"]
+
+    async def _plan_stored(self, name: str, status: RunStatus | None) -> bool:
+        return bool(status and status.plan and await self.plan_pieces(name, status.plan.digest))
+
+    async def plan_pieces(self, name: str, wanted: str) -> list[str]:
+        """The ConfigMaps of a plan, all of them or none."""
+        listed = await self.hands.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
+        return [one["metadata"]["name"] for one in plan_storage.of(listed, wanted)]
+
+    # -- reports ------------------------------------------------------------------------------------------------------
+
+    def _jobs(self, listed: list[Object]) -> tuple[JobSeen, ...]:
+        """The Run's Jobs, with why one ended that left no report."""
+        found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.hands.clock()) if self.run else ()
+        return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
+
+    async def _told(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
+        """What a Job's worker told last: to the intake, or in its pod's termination message where nobody heard it end."""
+        job = raw["metadata"]["name"]
+        report = self.hands.reports.of(self.namespace, job)
+        if not newest or not jobs.ended(raw) or before.finished == job or (report and report.final):
+            return report
+        found = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job}")
+        words = pod_diagnosis.last_words(found)
+        if words is None:
+            self.lost[job] = pod_diagnosis.lost_words(found)
+        return words or report
+
+    async def _fold(self, listed: list[Object]) -> None:
+        """Take the newest report of each worker into the Run's status."""
+        if self.run is None:
+            return
+        before = Run.model_validate(plain(self.run)).status or RunStatus()
+        leading = [raw for raw in listed if raw["metadata"]["labels"].get(LABEL_VERB) != "help"]
+        for raw in listed:
+            job = raw["metadata"]["name"]
+            if raw not in leading:
+                self.hands.reports.forget(self.namespace, job)  # the leader tells for all
+                continue
+            report = await self._told(raw, before, newest=raw is max(leading, key=_created))
+            if report is None:
+                continue
+            if reported_progress.stale(before, job, report):
+                if report.final or report.pod != before.reported_by_pod:
+                    self.hands.reports.forget(self.namespace, job)
+            elif not reported_progress.waits(before, job, report, self.hands.clock()):
+                before = await self._record(self.run, before, job, report)
+
+    async def _record(self, run: Object, before: RunStatus, job: str, report: Report) -> RunStatus:
+        """Write a report into the Run's status, its plan first; the status as it is then."""
+        if report.plan_bytes and report.plan:
+            for piece in plan_maps(run, report.plan_bytes, report.plan.digest):
+                await self.hands.created("ConfigMap", piece)
+            await table_plans.propose(self.hands, self.raw, self.plans, report)
+            self.plans = await table_plans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
+        moved = before.progress.rows if before.progress else 0
+        found = reported_progress.folded(before, job, report, self.hands.clock())
+        metrics.ROWS.inc(max(0, found.progress.rows - moved) if found.progress else 0)
+        status = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+        status |= {"reportedAt": told(found.reported_at), "podCreated": told(found.pod_created)}
+        self.run = await self.hands.kube.replace_status("Run", {**run, "status": _without_nothing(status)})
+        if report.final:
+            self.hands.reports.forget(self.namespace, job)
+        return found
+
+
+def _without_nothing(status: Object) -> Object:
+    return {name: value for name, value in status.items() if value is not None}
+
+
+def _created(raw: Object) -> str:
+    return str(raw["metadata"].get("creationTimestamp", ""))

@@ -1,0 +1,79 @@
+"""What is seen of a Migration before anything is decided: itself, what it refers to, its Run and its Jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from landfall.api.annotations import Request
+from landfall.api.connection import Connection
+from landfall.api.migration import Migration
+from landfall.api.run import RunStatus
+from landfall.controllers.decision import Seen
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.rules_app import AppSeen
+
+ENDED = frozenset({"cancelled", "rolled_back"})
+
+
+@dataclass(frozen=True, slots=True)
+class Observed(Seen):
+    """Everything about one Migration. `run` is its Run's status; None where there is no Run yet.
+
+    `run_differs`: that Run has begun, and the spec has come to ask for another one, because of the fields in `changed`.
+    """
+
+    migration: Migration | None = None
+    finalizer: bool = False
+    hold: str = ""
+    namespace_ends: bool = False
+    deleting_seconds: float = 0
+    connections: Mapping[str, Connection | None] = field(default_factory=dict)
+    missing_secrets: tuple[str, ...] = ()
+    inputs: str = ""
+    run_name: str = ""
+    run: RunStatus | None = None
+    run_foreign: bool = False
+    run_differs: bool = False
+    changed: tuple[str, ...] = ()
+    request: Request | None = None
+    request_problem: str = ""
+    plan_stored: bool = False
+    app: AppSeen | None = None
+    jobs: tuple[JobSeen, ...] = ()
+
+    def last(self, verb: str) -> JobSeen | None:
+        """The newest Job of a verb."""
+        found = [j for j in self.jobs if j.verb == verb]
+        return max(found, key=lambda j: j.attempt) if found else None
+
+    @property
+    def active(self) -> JobSeen | None:
+        """The Job that is not over yet. A planning worker changes nothing: once it has told its plan, nobody waits for its pod."""
+        return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
+
+    @property
+    def leading(self) -> tuple[JobSeen, ...]:
+        """The Jobs but for those that only help one of them."""
+        return tuple(j for j in self.jobs if j.verb != "help")
+
+    def _told_plan(self, job: str) -> bool:
+        return bool(self.run and self.run.finished == job and self.run.plan and not self.run.failure)
+
+    @property
+    def pending(self) -> Request | None:
+        """The request, while it is not recorded as handled."""
+        status = self.migration.status if self.migration else None
+        handled = status.last_handled_request if status else ""
+        return self.request if self.request and self.request.id != handled else None
+
+    @property
+    def started(self) -> bool:
+        """Whether this run's start is written down: only then may a worker change the target."""
+        status = self.migration.status if self.migration else None
+        return bool(status and status.start_time and status.run == self.run_name)
+
+    @property
+    def state(self) -> str:
+        """The run's state in the target's ledger, as last reported."""
+        return self.run.state if self.run else ""

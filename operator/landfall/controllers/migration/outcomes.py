@@ -1,0 +1,92 @@
+"""What the rules of a Migration share: words for decisions, and what follows from a worker that failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall.api.migration import DataSpec
+from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.observed import Observed
+from landfall.errors import Retry, rule_of
+from landfall.lib.backoff import Backoff
+
+LONGEST_PAUSE = 300.0
+_BACKOFF = Backoff(5, LONGEST_PAUSE)
+
+
+def working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
+    """Something works, or is about to."""
+    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+
+
+def stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> Decision:
+    """A person must act; the message says how."""
+    return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
+
+
+def data_of(seen: Observed) -> DataSpec | None:
+    """The data half of the spec."""
+    return seen.migration.spec.data if seen.migration else None
+
+
+def wanted(seen: Observed) -> str:
+    """How far to go."""
+    return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
+
+
+def _attempt(seen: Observed, verb: str) -> int:
+    last = seen.last(verb)
+    return last.attempt + 1 if last else 1
+
+
+def job(seen: Observed, verb: str) -> Act:
+    """Start the next worker of a verb."""
+    return Act("job", verb, _attempt(seen, verb))
+
+
+def failed(seen: Observed, verb: str) -> Decision | None:
+    """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
+    last = seen.last(verb)
+    if not last or not last.failed or last.inputs != seen.inputs:
+        return None
+    failure = seen.run.failure if seen.run else None
+    if failure is None or failure.job != last.name:
+        why = last.reason or "its pod is gone, as when its node is lost"
+        return again(seen, last, "WorkerLost", f"worker {last.name} ended without a report: {why}. It is tried again")
+    if failure.transient:
+        return again(seen, last, failure.reason, failure.message)
+    if rule_of(failure.reason).retry is not Retry.AFTER_CHANGE:
+        return stalled(failure.reason, failure.message)
+    left = LONGEST_PAUSE - last.ended_seconds
+    return replace(stalled(failure.reason, failure.message, again=max(left, 1)), act=job(seen, verb) if left <= 0 else None)
+
+
+def again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:
+    """Another attempt, after a pause that grows with each."""
+    left = _BACKOFF.pause(last.attempt) - last.ended_seconds
+    return working("Pending", reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
+
+
+def told(seen: Observed) -> str:
+    """The plan in a few words."""
+    plan = seen.run.plan if seen.run else None
+    return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
+
+
+def planned(seen: Observed, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
+    """The facts of a plan; `outdated`: the spec approves another one."""
+    if not seen.run or not seen.run.plan:
+        return ()
+    missing = "PlanChanged" if outdated else "ApprovalRequired"
+    approval = ("Approved", ("True", "Approved") if approved else ("False", missing))
+    return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
+
+
+def _rehearsed(seen: Observed) -> tuple[Fact, ...]:
+    done = seen.run.rehearsal if seen.run else None
+    if not done:
+        return ()
+    whole = done.schema_seconds + done.copy_seconds + done.index_seconds + done.validation_seconds
+    message = f"{done.rows} rows were moved and found equal in {whole:.1f} s, {done.validation_seconds:.1f} s of it comparing; nothing is left of it"
+    return (("Rehearsed", ("True", "Equal", message)),)

@@ -1,0 +1,113 @@
+"""What a worker's report makes of the Run's status: which reports are still news, and what each of them adds. Pure.
+
+A report is cumulative, and the target's ledger is the truth. A report of a pod that another pod has followed is dropped,
+whatever its number: each pod counts from 0, and a resumed Job has another pod.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from landfall.api.progress import Progress, TableProgress
+from landfall.api.run import RunFailure, RunStatus
+from landfall.api.worker_protocol import Report
+
+_PROGRESS_SECONDS = 5
+_CUT_OVER = "cut_over"
+
+
+def stale(before: RunStatus, job: str, report: Report) -> bool:
+    """Whether a report was recorded already, or is of a pod that another one has followed.
+
+    Args:
+        before: The Run's status. Version 0.1 recorded the Job and the number alone.
+        job: Name of the Job whose pod sent the report.
+        report: The report.
+    """
+    pods_are_known = bool(before.reported_by_pod and report.pod)
+    if before.reported_by != job and not pods_are_known:
+        return False
+    return not report.follows(before.reported_by_pod, before.pod_created, before.sequence)
+
+
+def waits(before: RunStatus, job: str, report: Report, now: datetime) -> bool:
+    """Whether a report has numbers alone, and the last ones were recorded less than five seconds ago."""
+    young = before.reported_at is not None and (now - before.reported_at).total_seconds() < _PROGRESS_SECONDS
+    same = (before.reported_by, before.reported_by_pod) == (job, report.pod)
+    return young and same and not report.final and before.state == report.state
+
+
+def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunStatus:
+    """The status with what a report tells."""
+    failure = report.failure
+    anew = before.reported_by != job or bool(before.reported_by_pod and before.reported_by_pod != report.pod)
+    state = report.state or before.state
+    rehearsal = report.rehearsal.model_copy(update={"finished_at": now}) if report.rehearsal else before.rehearsal
+    told = before.model_copy(
+        update={
+            "observed_generation": 1,
+            "state": state,
+            "ledger_key": report.key or before.ledger_key,
+            "plan": report.plan or before.plan,
+            "progress": _progress(before, report),
+            "verdict": report.verdict or before.verdict,
+            "rows": report.rows or before.rows,
+            "kept": report.kept or before.kept,
+            "expired": report.expired or before.expired,
+            "rehearsal": rehearsal,
+            "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
+            "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
+            "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
+            if failure
+            else None,
+            "adopted": before.adopted or (report.already and report.plan is not None),
+            "attempts": before.attempts + anew,
+            "reported_by": job,
+            "reported_by_pod": report.pod,
+            "pod_created": report.pod_created,
+            "finished": _finished(before, job, report),
+            "sequence": report.sequence,
+            "reported_at": now,
+            # The lock ends with the worker that cut over; one that finds the cutover done never had it.
+            "source_released": state == _CUT_OVER and (before.source_released or report.final or report.already),
+        }
+    )
+    return told.model_copy(update={"progress": _completed(told)}) if state == _CUT_OVER else told
+
+
+def _finished(before: RunStatus, job: str, report: Report) -> str:
+    """The last Job whose worker reached its end; a Job that was resumed has not."""
+    if report.final:
+        return job
+    return "" if before.finished == job else before.finished
+
+
+def _progress(before: RunStatus, report: Report) -> Progress | None:
+    grave = report.failure is not None and not report.failure.transient
+    if report.rehearsal:
+        return None  # its rows are gone again
+    found = report.progress or before.progress or (Progress() if grave else None)
+    escalated = (before.progress.escalated_errors if before.progress else 0) + grave
+    return found.model_copy(update={"escalated_errors": escalated}) if found else None
+
+
+def _completed(status: RunStatus) -> Progress:
+    """The numbers of a run that is cut over. A cutover takes place only where every chunk was compared and equal, so this holds whatever was told last."""
+    found = status.progress or Progress()
+    whole: dict[str, object] = {"percent": 100, "step_percent": 100, "remaining_seconds": 0, "checkpoint_seconds": None}
+    if not status.verdict:
+        return found.model_copy(update=whole)
+    tables = tuple(_equal(table) for table in found.tables)
+    rows, planned = max(found.rows, status.rows), status.plan.rows if status.plan else 0
+    whole |= {
+        "rows": rows,
+        "total_rows": found.total_rows or planned or rows,
+        "compared_rows": max(found.compared_rows, status.rows),
+    }
+    whole |= {"tables": tables, "tables_done": max(len(tables), status.plan.tables if status.plan else 0)}
+    return found.model_copy(update=whole)
+
+
+def _equal(table: TableProgress) -> TableProgress:
+    rows = table.rows or table.compared_rows
+    return table.model_copy(update={"state": "Equal", "rows": rows, "compared_rows": table.compared_rows or rows})

@@ -1,0 +1,404 @@
+"""The rules of a Migration, in order; the first with an opinion wins.
+
+They look at what is, never at what changed: any two looks at the same objects decide the same. At most one Job of a Run
+is ever active, for every rule that makes one stands behind `worker_active`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from landfall.api.migration import Migration
+from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.job_state import JobSeen, made_from
+from landfall.controllers.migration import (
+    helper_workers,
+    maintenance_window,
+    outcomes,
+    rules_app,
+    rules_app_and_data,
+    rules_requests,
+    rules_schedule,
+)
+from landfall.controllers.migration.approval import open_points, said
+from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.lib.text import counted
+
+_GIVE_UP_SECONDS = 600
+_PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
+
+
+def decide(seen: Observed) -> Decision:
+    """What to do next."""
+    decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
+    helping = helper_workers.act(seen) if decision.act is None else None
+    again = 2.0 if helping else decision.again_seconds
+    return replace(decision, act=decision.act or helping, again_seconds=again, facts=(*_reachable(seen), *decision.facts))
+
+
+# -- the rules --------------------------------------------------------------------------------------------------------
+
+
+def being_deleted(seen: Observed) -> Decision | None:
+    """Take workers away, undo what was staged, and let go. Never in the way of a namespace that ends."""
+    if not seen.deleting:
+        return None
+    if not seen.finalizer:
+        return Decision("Deleting", ("False", "Deleting"), "being deleted")
+    active, last = seen.active, seen.last("back")
+    if active and active.verb != "back":
+        return outcomes.working("Deleting", "Deleting", "ending the worker", Act("delete-job", active.name), again=2)
+    if _nothing_to_undo(seen):
+        return outcomes.working("Deleting", "Deleting", "nothing is left to tidy up", Act("release"))
+    if last and last.failed and not active:
+        return outcomes.again(seen, last, "Deleting", "trying again to drop what was staged")
+    return outcomes.working(
+        "Deleting", "Deleting", "dropping what was staged", _resumed(active) if active else outcomes.job(seen, "back"), again=5
+    )
+
+
+def _resumed(active: JobSeen) -> Act | None:
+    """A worker that was held while it went back is let go on."""
+    return Act("resume", active.name) if active.suspended else None
+
+
+def _nothing_to_undo(seen: Observed) -> bool:
+    """Nothing was staged, it shall be kept, or there is no way left to undo it."""
+    retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
+    staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
+    gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
+    return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
+
+
+def app_alone(seen: Observed) -> Decision | None:
+    """Nothing of the rest is about a Migration without data."""
+    spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
+    if spec is None or spec.data or seen.app is None:
+        return None
+    completed = bool(status and status.completion_time)
+    waits = None if completed else spec_impossible(seen) or rules_schedule.closed(seen) or rules_schedule.not_yet(seen)
+    made = bool(spec.app and spec.app.template)
+    return waits or rules_app.decided(seen.app, outcomes.wanted(seen), seen.hold, made=made, completed=completed)
+
+
+def spec_impossible(seen: Observed) -> Decision | None:
+    """What this version cannot do, or nobody."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    wrong = (maintenance_window.problem(wanted) if wanted else "") or _unsupported(seen)
+    return outcomes.stalled("SpecInvalid", wrong) if wrong and not seen.active else None
+
+
+def _unsupported(seen: Observed) -> str:
+    ends = [c for c in seen.connections.values() if c and c.spec.unsupported]
+    return f"Connection {ends[0].metadata.name}: {ends[0].spec.unsupported}" if ends else ""
+
+
+def reference_missing(seen: Observed) -> Decision | None:
+    """A Connection or Secret that is not there yet; a Secret cannot be watched, so it is looked for."""
+    if seen.active:
+        return None
+    for name, connection in seen.connections.items():
+        if connection is None:
+            return outcomes.stalled(
+                "ConnectionMissing", f"there is no Connection {name!r} in this namespace. Create it.", phase="Pending"
+            )
+    if seen.missing_secrets:
+        name = seen.missing_secrets[0]
+        return outcomes.stalled(
+            "SecretMissing", f"there is no Secret {name!r} in this namespace. Create it.", phase="Pending", again=5
+        )
+    return None
+
+
+def finalizer_missing(seen: Observed) -> Decision | None:
+    """Before anything outside the object is made."""
+    return outcomes.working("Pending", "Starting", "starting", Act("finalize")) if not seen.finalizer else None
+
+
+def run_foreign(seen: Observed) -> Decision | None:
+    """The Run of an object of the same name that is being collected."""
+    return outcomes.working("Pending", "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
+
+
+def run_missing(seen: Observed) -> Decision | None:
+    """The record, before the first worker."""
+    return outcomes.working("Planning", "Planning", "starting", Act("run")) if seen.run is None else None
+
+
+def ended(seen: Observed) -> Decision | None:
+    """Cancelled or rolled back: the key is used up."""
+    if seen.state not in ENDED:
+        return None
+    reached = {"cancelled": "Cancelled", "rolled_back": "RolledBack"}[seen.state]
+    if outcomes.wanted(seen) in {"Cancelled", "RolledBack"}:
+        return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
+    if seen.run_differs:
+        return outcomes.working("Pending", "Starting", "the worker of the run before ends first", again=2)
+    return rules_app_and_data.failed_for_it(seen) or outcomes.stalled(
+        "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached
+    )
+
+
+def cancelled_at_once(seen: Observed) -> Decision | None:
+    """Cancelled, where no worker has to undo anything for it."""
+    if outcomes.wanted(seen) != "Cancelled":
+        return None
+    if seen.state == "cut_over":
+        message = "it is completed, so it cannot be cancelled. Ask for RolledBack to go back."
+        return None if rules_app_and_data.discards(seen) else outcomes.stalled("AlreadyCompleted", message, phase="Completed")
+    if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
+        return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
+    if not seen.state and not seen.started:
+        return _cancelled(seen, "Cancelled; nothing had begun")
+    return None
+
+
+def going_back(seen: Observed) -> Decision | None:
+    """Cancelled and RolledBack: levels, reached by a worker."""
+    wanted = outcomes.wanted(seen)
+    if wanted not in {"Cancelled", "RolledBack"}:
+        return None
+    return rules_app_and_data.going_back(seen, "Cancelling" if wanted == "Cancelled" else "RollingBack", "going back")
+
+
+def _cancelled(seen: Observed, message: str) -> Decision:
+    active = seen.active
+    if active:
+        return outcomes.working("Cancelling", "Cancelling", "ending the worker", Act("delete-job", active.name), again=2)
+    return Decision("Cancelled", ("True", "Cancelled"), message)
+
+
+def run_differs(seen: Observed) -> Decision | None:
+    """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
+    active = seen.active
+    if not seen.run_differs or (active and active.verb == "back"):
+        return None  # what goes back is let finish
+    message = (
+        f"the run {seen.run_name} has begun, and another one is asked for now, because of a change of {', '.join(seen.changed)}."
+        " To continue this run, undo that change. To drop what was staged and start over, set desiredState: Cancelled first."
+    )
+    act = Act("suspend", active.name) if active and not active.suspended else None
+    return replace(outcomes.stalled("RunStarted", message, phase="Paused"), act=act)
+
+
+def completed(seen: Observed) -> Decision | None:
+    """Done, and everything that was asked for below it is reached too."""
+    if seen.state != "cut_over":
+        return None
+    unfinished = rules_app_and_data.unfinished(seen)
+    if unfinished:
+        return unfinished
+    word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
+    rows = seen.run.rows if seen.run else 0
+    message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
+    message += rules_app_and_data.serving(seen)
+    if seen.run and seen.run.expired:
+        message += "; what was replaced has been dropped, so there is no way back"
+    facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
+    letting_go = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
+    done = Decision("Completed", ("True", word), message, facts=facts, again_seconds=letting_go)
+    return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
+
+
+def _expiring(seen: Observed, done: Decision) -> Decision:
+    """What the cutover replaced is dropped once its time has come; that is the end of the way back."""
+    status = seen.migration.status if seen.migration else None
+    if seen.migration is None or status is None or status.completion_time is None:
+        return replace(done, again_seconds=1)
+    left = (kept_until(status.completion_time, seen.migration) - seen.now).total_seconds()
+    last = seen.last("tidy")
+    if left > 0:
+        return replace(done, again_seconds=min(left, outcomes.LONGEST_PAUSE))
+    if seen.active or (last and last.failed and last.ended_seconds < outcomes.LONGEST_PAUSE):
+        return replace(done, again_seconds=15)
+    return replace(done, act=outcomes.job(seen, "tidy"), again_seconds=15)
+
+
+def kept_until(completed: datetime, migration: Migration) -> datetime:
+    """When what the cutover replaced may go."""
+    return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
+
+
+def held_by_person(seen: Observed) -> Decision | None:
+    """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
+    active = seen.active
+    if not seen.hold and outcomes.wanted(seen) != "Paused":
+        return None
+    reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
+    message = f"paused{': ' + reason if reason else ''}"
+    if active and not active.suspended:
+        return outcomes.working("Pausing", "Pausing", f"{message}{_checkpoint(seen)}", Act("suspend", active.name), again=2)
+    return Decision("Paused", ("True", "Paused"), message)
+
+
+def _checkpoint(seen: Observed) -> str:
+    """When it will have stopped."""
+    pause = seen.migration.spec.pause if seen.migration else None
+    progress = seen.run.progress if seen.run else None
+    if pause and pause.immediate and not seen.hold:
+        return "; the chunks in flight are given up"
+    if progress and progress.checkpoint_seconds is not None:
+        return f"; the next checkpoint is about {progress.checkpoint_seconds} s away"
+    return "; at the next checkpoint"
+
+
+def resumable(seen: Observed) -> Decision | None:
+    """Nothing holds it any more."""
+    active = seen.active
+    if active and active.suspended:
+        last = seen.run.progress.checkpoint if seen.run and seen.run.progress else ""
+        told = f"resuming from checkpoint {last}" if last else "resuming"
+        return outcomes.working("Running", "Resuming", told, Act("resume", active.name), again=5)
+    return None
+
+
+def worker_active(seen: Observed) -> Decision | None:
+    """Something works: nothing else is begun."""
+    active = seen.active
+    if not active:
+        return None
+    if active.verb == "plan":
+        return outcomes.working("Planning", "Planning", "reading both sides and planning", again=15)
+    if active.verb == "back":
+        return outcomes.working("RollingBack", "RollingBack", "going back", again=15)
+    if active.verb == "rehearse":
+        return outcomes.working("Rehearsing", "Rehearsing", "rehearsing: everything but the cutover", again=15)
+    progress = seen.run.progress if seen.run else None
+    told = (
+        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second{_left(progress.remaining_seconds)}"
+        if progress
+        else "starting the worker"
+    )
+    phase = _PHASES.get(seen.state, "Running")
+    until = rules_schedule.opening(seen).changes
+    again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
+    return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True))
+
+
+def _left(seconds: int | None) -> str:
+    return "" if seconds is None else f", about {seconds} s left"
+
+
+def plan_missing(seen: Observed) -> Decision | None:
+    """Plan, or plan again where what it was made from has changed."""
+    plan = seen.run.plan if seen.run else None
+    last = seen.last("plan")
+    if plan and last and last.made_from == made_from(seen.inputs) and seen.plan_stored:
+        return None
+    if seen.state:
+        return None  # begun: the ledger holds the plan
+    return outcomes.failed(seen, "plan") or outcomes.working(
+        "Planning", "Planning", "reading both sides and planning", outcomes.job(seen, "plan"), again=15
+    )
+
+
+def plan_blocked(seen: Observed) -> Decision | None:
+    """Something that must be decided or mended before it can run."""
+    plan = seen.run.plan if seen.run else None
+    if not plan or not plan.blockers or seen.state:
+        return None
+    first = plan.risks[0]
+    more = f" (and {plan.blockers - 1} more)" if plan.blockers > 1 else ""
+    message = f"{first.affected}: {first.description}. {first.mitigation}{more}"
+    return Decision("PlanReady", ("False", "PlanBlocked"), message, stalled=True, facts=outcomes.planned(seen, approved=False))
+
+
+def planned_wanted(seen: Observed) -> Decision | None:
+    """As far as it was asked to go."""
+    if outcomes.wanted(seen) != "Planned":
+        return None
+    return Decision(
+        "PlanReady",
+        ("True", "Planned"),
+        outcomes.told(seen),
+        facts=(*outcomes.planned(seen, approved=False), *rules_schedule.too_short(seen)),
+    )
+
+
+def approval_missing(seen: Observed) -> Decision | None:
+    """A wait that a person ends, by committing the digest."""
+    plan = seen.run.plan if seen.run else None
+    waiting = open_points(seen)
+    if not plan or seen.state or not waiting:
+        return None
+    if waiting == plan.to_review:
+        which = counted(waiting, "point", "need")
+    else:
+        which = f"{waiting} of {plan.to_review} points {'is new and needs' if waiting == 1 else 'are new and need'}"
+    other = "; the digest in spec.data.approval is of another plan" if said(seen) else ""
+    message = (
+        f"{outcomes.told(seen)}; {which} your word{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
+    )
+    facts = (*outcomes.planned(seen, approved=False, outdated=bool(other)), *rules_schedule.too_short(seen))
+    return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=facts)
+
+
+def _run(seen: Observed) -> Decision:
+    if not seen.started:
+        return replace(
+            outcomes.working("Approved", "Starting", "starting", again=1),
+            starts=True,
+            facts=outcomes.planned(seen, approved=True),
+        )
+    found = outcomes.failed(seen, "run") or outcomes.working(
+        "Approved", "Running", "starting the worker", outcomes.job(seen, "run"), again=15
+    )
+    return replace(found, facts=outcomes.planned(seen, approved=True))
+
+
+RULES: tuple[Callable[[Observed], Decision | None], ...] = (
+    being_deleted,
+    app_alone,
+    spec_impossible,
+    reference_missing,
+    rules_app_and_data.impossible,
+    finalizer_missing,
+    run_foreign,
+    run_missing,
+    ended,
+    cancelled_at_once,
+    going_back,
+    run_differs,
+    completed,
+    held_by_person,
+    rules_schedule.closed,
+    rules_requests.start_refused,
+    resumable,
+    worker_active,
+    rules_requests.request_invalid,
+    plan_missing,
+    plan_blocked,
+    rules_requests.rehearsal_asked,
+    planned_wanted,
+    approval_missing,
+    rules_schedule.not_yet,
+    rules_app_and_data.waiting,
+)
+
+
+def _reachable(seen: Observed) -> tuple[Fact, ...]:
+    """What the last probes of both ends found."""
+    data = outcomes.data_of(seen)
+    ends = (("SourceReachable", data.source.connection_ref), ("TargetReachable", data.target.connection_ref)) if data else ()
+    found: list[Fact] = []
+    for kind, reference in ends:
+        connection = seen.connections.get(reference.name)
+        probed = connection.status.conditions if connection and connection.status else ()
+        found += [(kind, (c.status, c.reason, c.message)) for c in probed if c.type == "Ready"]
+    return tuple(found)
+
+
+def _quiesced(seen: Observed) -> tuple[Fact, ...]:
+    """Whether writers of the source were kept away from the comparison to the cutover."""
+    how = seen.run.plan.quiesce if seen.run and seen.run.plan else None
+    if not seen.run or not how or not seen.run.verdict:
+        return ()
+    if how != "None":
+        return (("SourceQuiesced", ("True", how)),)
+    message = f"the source was not quiesced: what arrived is consistent as of {seen.run.consistent_as_of or 'the comparison'}"
+    return (("SourceQuiesced", ("False", "NotAsked", message)),)
+
+
+__all__ = ["RULES", "decide"]

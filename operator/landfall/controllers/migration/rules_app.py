@@ -1,0 +1,77 @@
+"""The rules of a Migration with an app alone: it makes the Deployment where there is none, never changes it, and is complete when its release is live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landfall.controllers.decision import Act, Decision
+
+
+@dataclass(frozen=True, slots=True)
+class AppSeen:
+    """The Deployment that a Migration means. `ready` is its condition Ready as (status, reason, message), of its spec as it is now."""
+
+    name: str
+    there: bool = False
+    differs: bool = False
+    ready: tuple[str, str, str] = ("Unknown", "", "")
+    stalled: bool = False
+    live: str = ""
+    url: str = ""
+    drain_seconds: int = 0
+
+    def problem(self, *, made: bool) -> Decision | None:
+        """What no move can begin with. `made`: there is a template to make it from."""
+        if not self.there and not made:
+            message = f"there is no Deployment {self.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
+            return Decision("Pending", ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
+        if self.differs:
+            message = (
+                f"there is a Deployment {self.name} that says something else than app.template, and it is never changed from here."
+                " Refer to it with deploymentRef, or give the Migration another name."
+            )
+            return Decision("Failed", ("False", "DeploymentConflict"), message, stalled=True)
+        return None
+
+
+def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool) -> Decision:
+    """How it stands. `made`: there is a template to make it from; `completed`: it was live once, which stays so."""
+    if completed:
+        return _completed(app)
+    if hold or wanted == "Paused":
+        return Decision("Paused", ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
+    if wanted == "Cancelled":
+        return Decision("Cancelled", ("True", "Cancelled"), "cancelled; what was brought ashore stays")
+    if wanted == "RolledBack":
+        message = f"an app goes back where it lives: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
+        return Decision("Failed", ("False", "RollbackUnsupported"), message, stalled=True)
+    if wanted == "Planned":
+        return Decision("PlanReady", ("True", "Planned"), f"the Deployment {app.name} is made with desiredState: Completed")
+    return _moving(app, made=made)
+
+
+def _moving(app: AppSeen, *, made: bool) -> Decision:
+    problem = app.problem(made=made)
+    if problem:
+        return problem
+    if not app.there:
+        message, act = f"making the Deployment {app.name}", Act("deployment", app.name)
+        return Decision("Running", ("False", "Deploying"), message, act, working=True, again_seconds=1)
+    status, reason, message = app.ready
+    if status == "True" and app.live:
+        return _completed(app)
+    if app.stalled:
+        return Decision("Failed", ("False", reason), f"the Deployment {app.name}: {message}", stalled=True, again_seconds=15)
+    return Decision(
+        "Running", ("False", reason or "Deploying"), message or f"the Deployment {app.name} begins", working=True, again_seconds=5
+    )
+
+
+def _completed(app: AppSeen) -> Decision:
+    where = f" at {app.url}" if app.url else ""
+    return Decision(
+        "Completed",
+        ("True", "Completed"),
+        f"{app.live or app.name} is live{where}",
+        facts=(("Succeeded", ("True", "Completed")),),
+    )

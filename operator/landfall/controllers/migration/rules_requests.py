@@ -1,0 +1,55 @@
+"""The rules of one-shot requests: what is asked for once, and when it is handled."""
+
+from __future__ import annotations
+
+from landfall.controllers.decision import Decision
+from landfall.controllers.job_state import made_from
+from landfall.controllers.migration import outcomes
+from landfall.controllers.migration.observed import Observed
+
+_PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")
+_PROVEN = {"copying": 1, "indexing": 2, "comparing": 2}
+
+
+def request_invalid(seen: Observed) -> Decision | None:
+    """An annotation that is no request."""
+    return outcomes.stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
+
+
+def start_refused(seen: Observed) -> Decision | None:
+    """A start from where nothing is proven: refused before anything goes on. A run that works is not disturbed by it."""
+    asked, active = seen.pending, seen.active
+    if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
+        return None
+    reached = _PROVEN.get(seen.state, 0)
+    if _PHASE_NAMES.index(asked.from_) <= reached:
+        return None
+    message = (
+        f"the request {asked.id} asks to start from {asked.from_}, and the target's ledger proves nothing beyond {_PHASE_NAMES[reached]}."
+        " Leave `from` out: a run goes on where the ledger says by itself."
+    )
+    return outcomes.stalled("RequestRefused", message)
+
+
+def rehearsal_asked(seen: Observed) -> Decision | None:
+    """Everything but the cutover, once, before the run begins."""
+    asked, done = seen.request, seen.run.rehearsal if seen.run else None
+    if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
+        return None
+    return outcomes.failed(seen, "rehearse") or outcomes.working(
+        "Rehearsing", "Rehearsing", "starting the rehearsal", outcomes.job(seen, "rehearse"), again=15
+    )
+
+
+def handled(seen: Observed) -> str:
+    """The request that is handled by now: this one, or still the one before it."""
+    status, asked = seen.migration.status if seen.migration else None, seen.pending
+    before = status.last_handled_request if status else ""
+    if asked is None:
+        return before
+    last = seen.last("plan")
+    planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
+    rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)
+    started = bool(seen.state) and start_refused(seen) is None
+    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": started}[asked.verb]
+    return asked.id if done else before

@@ -1,0 +1,65 @@
+"""The rules of a run's hours: it begins, works and cuts over only when its schedule says so."""
+
+from __future__ import annotations
+
+from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.migration import maintenance_window, outcomes
+from landfall.controllers.migration.observed import Observed
+
+
+def closed(seen: Observed) -> Decision | None:
+    """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
+    found = opening(seen)
+    active = seen.active
+    if found.open or not (seen.state or seen.started) or (active and active.verb != "run"):
+        return None
+    message, again = _closed(seen, found)
+    if active and not active.suspended:
+        return outcomes.working("Pausing", "WindowClosed", message, Act("suspend", active.name), again=2)
+    return Decision(
+        "Paused", ("False", "WindowClosed"), message, again_seconds=again, facts=outcomes.planned(seen, approved=True)
+    )
+
+
+def not_yet(seen: Observed) -> Decision | None:
+    """Planned and approved, and its hour has not come."""
+    found = opening(seen)
+    if found.open:
+        return None
+    message, again = _closed(seen, found)
+    facts = (*outcomes.planned(seen, approved=True), *too_short(seen))
+    return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=facts)
+
+
+def too_short(seen: Observed) -> tuple[Fact, ...]:
+    """A window that what must happen inside it may not fit into, by what was rehearsed or else by the plan's estimate."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    plan, measured = (seen.run.plan, seen.run.rehearsal) if seen.run else (None, None)
+    if not wanted or not wanted.maintenance_window or not plan:
+        return ()
+    room = maintenance_window.shortest(wanted.maintenance_window).total_seconds()
+    end = measured.validation_seconds if measured else plan.estimated_freeze_seconds
+    how = "rehearsed" if measured else "estimated"
+    if end > room:
+        message = f"the comparison and the cutover take about {end:.0f} s ({how}), and the window is {room:.0f} s long: it would never end"
+        return (("WindowFits", ("False", "TooShort", message)),)
+    if wanted.maintenance_window.applies_to == "All" and plan.estimated_seconds > room:
+        nights = -(-plan.estimated_seconds // int(room))
+        message = f"the run takes about {plan.estimated_seconds} s, so about {nights} windows of {room:.0f} s"
+        return (("WindowFits", ("False", "SeveralWindows", message)),)
+    return (("WindowFits", ("True", "Fits")),)
+
+
+def opening(seen: Observed) -> maintenance_window.Opening:
+    """Whether it may do now what comes next."""
+    wanted = seen.migration.spec.schedule if seen.migration else None
+    return maintenance_window.opening(wanted, seen.now, cutover=seen.state == "comparing")
+
+
+def _closed(seen: Observed, found: maintenance_window.Opening) -> tuple[str, float]:
+    """What is told of a wait, and when to look again: at its end, and now and then, for clocks are set."""
+    if found.changes is None:
+        return "outside its hours", outcomes.LONGEST_PAUSE
+    what = "everything is copied; the cutover waits" if seen.state == "comparing" else "waits"
+    left = (found.changes - seen.now).total_seconds()
+    return f"{what} until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), outcomes.LONGEST_PAUSE)

@@ -1,0 +1,40 @@
+"""What a worker may change while it works: told to it with every answer of the intake."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from landfall.api.migration import Migration
+from landfall.api.progress import AppMove
+from landfall.api.worker_protocol import Dials
+from landfall.controllers.migration.maintenance_window import opening, problem
+from landfall.controllers.migration.rules_app_and_data import is_joint
+
+
+def dials(migration: Migration, now: datetime) -> Dials | None:
+    """As the spec has it now. What is cancelled or paused at once gives up the chunks in flight; each is one transaction."""
+    spec, data = migration.spec, migration.spec.data
+    if data is None or (spec.schedule and problem(spec.schedule)):
+        return None
+    hours = opening(spec.schedule, now, cutover=True)
+    moved = migration.status.app if migration.status else None
+    paused = spec.desired_state == "Paused" and spec.pause is not None and spec.pause.immediate
+    return Dials(
+        parallelism=data.parallelism,
+        workers=data.workers,
+        batch_rows=data.batch_size,
+        rows_per_second=-(-data.limits.rows_per_second // data.workers),  # each has its share
+        bytes_per_second=-(-data.limits.bytes_per_second // data.workers),
+        cutover_from=None if hours.open else hours.changes,
+        cutover_until=hours.changes if hours.open else None,
+        cutover_held=is_joint(migration) and not (moved and moved.state == "Built"),
+        hold=is_joint(migration) and not _moved(moved, now),
+        at_once=paused or spec.desired_state == "Cancelled",
+    )
+
+
+def _moved(app: AppMove | None, now: datetime) -> bool:
+    """Whether nobody needs the source to stand still any more."""
+    if app is None:
+        return False
+    return app.state in {"Failed", "RolledBack"} or (app.state == "Live" and app.drained_at is not None and now >= app.drained_at)

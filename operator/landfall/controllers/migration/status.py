@@ -1,0 +1,84 @@
+"""The status of a Migration, built from what was observed and decided."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from landfall.api.fields import Model
+from landfall.api.progress import AppMove
+from landfall.controllers.decision import Decision
+from landfall.controllers.migration.annotations import FINALIZER
+from landfall.controllers.migration.approval import approval
+from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.rules import kept_until
+from landfall.controllers.migration.rules_requests import handled
+from landfall.controllers.migration.steps import steps
+from landfall.controllers.objects import now, told
+from landfall.kube.client import Object
+
+_LAST_REPORT_SECONDS = 30
+
+
+def settled(raw: Object) -> bool:
+    """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start.
+
+    What it keeps, it keeps until its time has come.
+    """
+    metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
+    ready: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
+    return (
+        "deletionTimestamp" not in metadata
+        and FINALIZER in metadata.get("finalizers", [])
+        and spec.get("desiredState", "Completed") == "Completed"
+        and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
+        and ready.get("status") == "True"
+        and not _letting_go(status)
+        and not (status.get("keptUntil") and datetime.fromisoformat(status["keptUntil"]) <= now())
+        and not any(n["state"] == "Pending" for n in status.get("notices", []))
+        and ready.get("reason") in {"Completed", "AlreadyCompleted"}
+    )
+
+
+def _letting_go(status: dict[str, Any]) -> bool:
+    """Whether a worker still keeps writers out of the source, for the app's sake; and a moment for its last report."""
+    drained: str | None = (status.get("app") or {}).get("drainedAt")
+    return drained is not None and datetime.fromisoformat(drained) + timedelta(seconds=_LAST_REPORT_SECONDS) > now()
+
+
+def _plainly(model: Model | None) -> dict[str, Any] | None:
+    return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else None
+
+
+def _status(look: Look, decision: Decision, app: AppMove | None) -> dict[str, Any]:
+    seen, before = look.seen, look.migration.status
+    run_status = seen.run
+    same = before if before and before.run == seen.run_name else None
+    started = same.start_time if same else None
+    made = decision.act is not None and decision.act.verb == "deployment"
+    if started is None and (decision.starts or seen.state or made):
+        started = seen.now
+    ended = same.completion_time if same else None
+    if ended is None and (decision.phase == "Completed" if app else seen.state == "cut_over"):
+        ended = seen.now
+    plan = run_status.plan if run_status else None
+    kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"
+    until = kept_until(ended, look.migration) if kept and ended else None
+    progress = run_status.progress if run_status else None
+    return {
+        "runKey": run_status.ledger_key if run_status else None,
+        "run": seen.run_name,
+        "startTime": told(started),
+        "completionTime": told(ended),
+        "keptUntil": told(until),
+        "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
+        "approval": _plainly(approval(seen)),
+        "progress": _plainly(progress),
+        "app": _plainly(app),
+        "steps": [
+            s.model_dump(mode="json", by_alias=True, exclude_none=True) for s in steps(seen, decision, same.steps if same else ())
+        ],
+        "verdict": run_status.verdict if run_status else None,
+        "rehearsal": _plainly(run_status.rehearsal if run_status else None),
+        "lastHandledRequest": handled(seen) or None,
+    }

@@ -1,0 +1,40 @@
+"""The five steps of a run, as people are shown them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landfall.api.progress import Step
+from landfall.controllers.decision import Decision
+from landfall.controllers.migration.observed import Observed
+
+_NAMES = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
+_AT = {"schema": 1, "copying": 2, "indexing": 3, "comparing": 3, "cut_over": 5, "rolled_back": 5, "cancelled": 5}
+
+
+def steps(seen: Observed, decision: Decision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
+    """Each with how far it is, and when it was first seen to work and to be done."""
+    if seen.run is None:
+        return ()
+    at = _AT.get(seen.state, 1 if seen.run.plan else 0)
+    begun = bool(seen.state) or seen.last("plan") is not None
+    known = {step.name: step for step in before}
+    found = []
+    for number, name in enumerate(_NAMES):
+        step = _step(number, name, at, seen, stalled=decision.stalled, begun=begun)
+        was = known.get(step.name)
+        started = (was.started_at if was else None) or (seen.now if step.status in {"Running", "Done"} else None)
+        finished = (was.finished_at if was else None) or (seen.now if step.status == "Done" else None)
+        times = {"started_at": started, "finished_at": finished if step.status == "Done" else None}
+        found.append(step.model_copy(update=times))
+    return tuple(found)
+
+
+def _step(number: int, name: str, at: int, seen: Observed, *, stalled: bool, begun: bool) -> Step:
+    if number < at:
+        return Step.model_validate({"name": name, "status": "Done", "percent": 100})
+    waiting = number > at or not begun or (number == 1 and not seen.state)
+    if waiting:
+        return Step.model_validate({"name": name, "status": "Pending"})
+    percent = seen.run.progress.step_percent if seen.run and seen.run.progress and seen.state else 0
+    return Step.model_validate({"name": name, "status": "Failed" if stalled else "Running", "percent": percent})

@@ -1,0 +1,68 @@
+"""The TablePlans of a Migration: made for tables that need a decision, told what is proposed, and how they stand.
+
+The operator creates them without decisions and never writes to their spec again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from landfall.api.tableplan import TablePlan, TablePlanStatus, decided
+from landfall.api.worker_protocol import Report
+from landfall.controllers.context import Hands
+from landfall.controllers.migration.table_plan_status import proposal_of, proposed, standing
+from landfall.controllers.objects import plain
+from landfall.kube.client import Object
+from landfall.manifests.tableplan import table_plan
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One TablePlan, raw and read."""
+
+    raw: Object
+    plan: TablePlan
+
+    @property
+    def says(self) -> object:
+        """What a plan must heed of it: nothing where the operator made it and nobody decided anything yet."""
+        word = decided(self.plan.spec)
+        return (self.raw["metadata"]["name"], word) if word or not self.raw["metadata"].get("ownerReferences") else None
+
+
+async def held(hands: Hands, namespace: str, migration: str) -> tuple[Held, ...]:
+    """Those of a Migration, by name."""
+    listed = await hands.kube.listed("TablePlan", namespace)
+    mine = [r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]]
+    for raw in mine:  # the items of a list do not say what they are
+        raw |= {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan"}
+    return tuple(
+        Held(raw, TablePlan.model_validate(plain(raw))) for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
+    )
+
+
+async def propose(hands: Hands, migration: Object, there: tuple[Held, ...], report: Report) -> None:
+    """Write what a new plan proposes, into those that are there and those that are needed."""
+    digest = report.plan.digest if report.plan else ""
+    for table in report.tables:
+        if not any(proposal_of(one.plan, (table,)) for one in there):
+            await hands.created("TablePlan", table_plan(migration, table.source))
+    for one in await held(hands, migration["metadata"]["namespace"], migration["metadata"]["name"]):
+        generation = one.raw["metadata"]["generation"]
+        status = proposed(one.plan, generation, digest, proposal_of(one.plan, report.tables))
+        await _write(hands, one, status)
+
+
+async def tell(hands: Hands, there: tuple[Held, ...], *, approved: bool, begun: bool) -> None:
+    """Write how they stand."""
+    for one in there:
+        status = standing(one.plan, one.raw["metadata"]["generation"], hands.clock(), approved=approved, begun=begun)
+        if status:
+            await _write(hands, one, status)
+
+
+async def _write(hands: Hands, one: Held, status: TablePlanStatus) -> None:
+    told = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    before = one.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if one.plan.status else {}
+    if told != before:
+        await hands.kube.replace_status("TablePlan", {**one.raw, "status": told})

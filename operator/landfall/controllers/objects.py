@@ -1,0 +1,78 @@
+"""Small reads of Kubernetes objects that every controller needs: owners, labels, ages, Secret names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from pydantic import BaseModel, ValidationError
+
+from landfall.api.connection import Connection
+from landfall.api.fields import said
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.controllers.decision import Decision
+from landfall.kube.client import Object
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owner
+
+
+def now() -> datetime:
+    """The clock of the process, in whole seconds, as the API server keeps times."""
+    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  the one place of the loop that reads it
+
+
+def told(moment: datetime | None) -> str | None:
+    """A time as the API server writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
+
+
+def secret_names(connection: Connection) -> list[str]:
+    """The Secrets that a Connection refers to."""
+    spec = connection.spec
+    return [r.name for r in (spec.secret_ref, spec.tls.ca_secret_ref) if r]
+
+
+def volumes(connections: Iterable[Connection]) -> list[tuple[str, str]]:
+    """The volumes that hold files of Connections, as (connection, claim)."""
+    found = [(c.metadata.name, c.spec.file.persistent_volume_claim) for c in connections if c.spec.file]
+    return [(name, claim) for name, claim in found if claim]
+
+
+def plain(raw: Object) -> Object:
+    """An object as its model takes it: with the metadata that people write."""
+    metadata = raw["metadata"]
+    kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
+    status = raw.get("status")
+    return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
+
+
+def invalid(model: type[BaseModel], raw: Object) -> Decision | None:
+    """How an object stands that the API server took and the models do not, as one that was written before a rule was."""
+    try:
+        model.model_validate(plain(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."
+        return Decision("Failed", ("False", "SpecInvalid"), message, stalled=True)
+    return None
+
+
+def owner_of(raw: Object) -> Object:
+    """A controller owner reference to an object."""
+    return owner(raw["kind"], raw["metadata"]["name"], raw["metadata"]["uid"], raw["apiVersion"])
+
+
+def owned_by(raw: Object, *uids: str) -> bool:
+    """Whether it belongs to an object, be there another one of that name or not."""
+    return any(r["uid"] in uids for r in raw["metadata"].get("ownerReferences", []))
+
+
+def labelled(raw: Object, deployment: str) -> bool:
+    """Whether its labels say that we made it, for a Deployment of this name."""
+    labels = raw["metadata"].get("labels", {})
+    of = labels.get(LABEL_DEPLOYMENT) or (labels.get(LABEL_KIND) == "Deployment" and labels.get(LABEL_OWNER))
+    return bool(labels.get("app.kubernetes.io/managed-by") == "landfall" and of == deployment)
+
+
+def since(moment: datetime, text: str | None) -> float:
+    """Seconds from a time that the API server wrote."""
+    return (moment - datetime.fromisoformat(text)).total_seconds() if text else 0.0

@@ -1,1 +1,0 @@
-"""How a Migration is decided on."""

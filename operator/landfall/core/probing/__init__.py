@@ -1,1 +1,0 @@
-"""How what is asked whether it is there is decided on."""

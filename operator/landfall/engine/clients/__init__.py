@@ -1,0 +1,1 @@
+"""Clients for database servers and their errors."""

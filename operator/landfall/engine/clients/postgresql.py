@@ -1,0 +1,144 @@
+"""The control connection to a PostgreSQL database, through psycopg, with errors in the engine's words."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.clients.errors import from_postgresql
+from landfall.engine.errors import EngineError, UnreachableError
+from landfall.engine.model.identifiers import searched_safely
+from landfall.engine.model.options import Endpoint, TlsMode
+
+PINNED = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "row_security": "off",
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "standard_conforming_strings": "on",
+    "tcp_keepalives_idle": "30",
+    "jit": "off",
+}
+_MODES = {
+    TlsMode.DISABLE: "disable",
+    TlsMode.PREFER: "prefer",
+    TlsMode.REQUIRE: "require",
+    TlsMode.VERIFY_FULL: "verify-full",
+}
+Cells = tuple[Any, ...]
+
+
+@contextlib.contextmanager
+def faults(side: str) -> Iterator[None]:
+    """Translate what psycopg raises inside."""
+    try:
+        yield
+    except psycopg.Error as error:
+        code = error.sqlstate or ""
+        message = (error.diag.message_primary or str(error).splitlines()[0]) if str(error) else "the connection ended"
+        if not code and isinstance(error, psycopg.OperationalError):
+            code = "08006"
+        raise from_postgresql(code, message, side, error.diag.context or "") from error
+
+
+class Control:
+    """One connection for everything that is not rows. In autocommit; `transaction()` opens a block."""
+
+    def __init__(self, endpoint: Endpoint, side: str) -> None:
+        self._side = side
+        self._endpoint = endpoint
+        try:
+            self.raw: psycopg.Connection[Cells] = psycopg.connect(
+                autocommit=True, row_factory=tuple_row, prepare_threshold=None, **_arguments(endpoint)
+            )
+        except psycopg.Error as error:
+            raise _refused(error, endpoint, side) from error
+        shown = self.value("SHOW search_path") if side == "source" else ""
+        self.run(f"SET search_path={searched_safely(shown)}")
+        for name, value in PINNED.items():
+            self.run(sql.SQL("SELECT set_config({}, {}, false)").format(name, value).as_string(self.raw))
+        self.pid = self.raw.info.backend_pid
+
+    def run(self, statement: str, *values: object) -> None:
+        """Run a statement."""
+        with faults(self._side):
+            self.raw.execute(statement.encode(), values or None)
+
+    def rows(self, statement: str, *values: object) -> list[Cells]:
+        """Run a query; all of its rows."""
+        with faults(self._side):
+            return self.raw.execute(statement.encode(), values or None).fetchall()
+
+    def value(self, statement: str, *values: object) -> Any:  # noqa: ANN401  whatever the query yields
+        """The first value of the first row; None where there is no row."""
+        found = self.rows(statement, *values)
+        return found[0][0] if found else None
+
+    def described(self, statement: str) -> tuple[int, int]:
+        """Type and type modifier of a query's first column."""
+        with faults(self._side):
+            result = self.raw.execute(statement.encode()).pgresult
+        return (result.ftype(0), result.fmod(0)) if result else (0, -1)
+
+    @contextlib.contextmanager
+    def transaction(self, *, undo: bool = False) -> Iterator[None]:
+        """A transaction, or a savepoint inside one; `undo` rolls it back at the end whatever happens."""
+        with faults(self._side), self.raw.transaction(force_rollback=undo):
+            yield
+
+    def close(self) -> None:
+        """Close."""
+        with contextlib.suppress(psycopg.Error):
+            self.raw.close()
+
+
+def _arguments(endpoint: Endpoint) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        "host": endpoint.host,
+        "port": endpoint.port,
+        "dbname": endpoint.database,
+        "user": endpoint.username,
+        "sslmode": _MODES[endpoint.tls],
+        "connect_timeout": 10,
+        "application_name": "landfall",
+        "client_encoding": "UTF8",
+        "keepalives_idle": 30,
+    }
+    if endpoint.password:
+        arguments["password"] = endpoint.password
+    if endpoint.ca:
+        arguments["sslrootcert"] = authority_file(endpoint.ca)
+    elif endpoint.tls is TlsMode.VERIFY_FULL:
+        arguments["sslrootcert"] = "system"
+    return arguments
+
+
+def _refused(error: psycopg.Error, endpoint: Endpoint, side: str) -> EngineError:
+    text = str(error)
+    for code, words in (
+        ("28P01", ("password authentication failed", "no password supplied", "authentication failed")),
+        ("28000", ("no pg_hba.conf entry", "role ")),
+        ("3D000", ('database "',)),
+    ):
+        if any(word in text for word in words):
+            told = text.rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
+            return from_postgresql(code, told, side)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # its questions are indented
+    last = lines[-1] if lines else "no answer"
+    where = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"
+    return UnreachableError(
+        f"{side}: no PostgreSQL answers at {where}: {last.rsplit(': ', 1)[-1]}",
+        advice="Check host, port and tls in the Connection, and that a firewall lets this machine through.",
+    )

@@ -1,0 +1,382 @@
+"""A small PostgreSQL client for the data path: start-up, simple queries, COPY in and out, and the relay.
+
+Everything else goes through psycopg. This exists because libpq hands out COPY rows one by one, which costs more than
+both servers' work on a row, and because its socket cannot be taken over in mid-COPY. The rule: bytes of rows are
+never looked into; only frame headers are read, to see where the rows end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import select
+import socket
+import ssl
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from scramp import ScramClient
+
+from landfall.engine.clients.errors import ServerError, from_postgresql
+from landfall.engine.errors import ConnectionLostError, CredentialRefusedError, EngineError, UnreachableError
+from landfall.engine.model.options import Endpoint, TlsMode
+
+_BLOCK = 512 * 1024
+_PROTOCOL = 196608
+_SSL_REQUEST = 80877103
+_CONNECT_SECONDS = 10
+_HEADER = struct.Struct("!cI")
+_LENGTH = struct.Struct("!I")
+_AUTH_OK, _AUTH_CLEAR, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_MORE, _AUTH_SASL_END = 0, 3, 5, 10, 11, 12
+
+Row = tuple[str | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What one COPY carried."""
+
+    rows: int
+    bytes: int
+
+
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """The TLS settings that the Connection asks for."""
+    context = ssl.create_default_context(cadata=endpoint.ca or None)
+    if endpoint.tls is not TlsMode.VERIFY_FULL:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Wire:
+    """One connection. Not shared between threads, but for `abort`, which any thread may call."""
+
+    def __init__(self, endpoint: Endpoint, side: str, settings: dict[str, str] | None = None) -> None:
+        self._endpoint = endpoint
+        self._side = side
+        self._buffer = b""
+        self._aborted = False
+        self._copying = False
+        self.pid = 0
+        try:
+            self._socket = self._opened()
+            self._start(settings or {})
+        except ssl.SSLError as error:
+            message = f"{side}: TLS to {endpoint.host} failed: {error.reason or 'handshake error'}"
+            raise UnreachableError(message, advice="Check `tls` in the Connection.") from error
+        except OSError as error:
+            message = f"{side}: no PostgreSQL answers at {endpoint.host}:{endpoint.port}: {error.strerror or error}"
+            raise UnreachableError(message, advice="Check host and port in the Connection.") from error
+
+    # -- opening ----------------------------------------------------------------------------------------------------
+
+    def _opened(self) -> socket.socket:
+        endpoint = self._endpoint
+        if endpoint.host.startswith("/"):
+            plain = socket.socket(socket.AF_UNIX)
+            plain.connect(f"{endpoint.host}/.s.PGSQL.{endpoint.port}")
+            return plain
+        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_SECONDS)
+        plain.settimeout(None)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+        if endpoint.tls is TlsMode.DISABLE:
+            return plain
+        plain.sendall(struct.pack("!II", 8, _SSL_REQUEST))
+        if plain.recv(1) == b"S":
+            return tls_context(endpoint).wrap_socket(plain, server_hostname=endpoint.host)
+        if endpoint.tls is TlsMode.PREFER:
+            return plain
+        message = f"{self._side}: the server at {endpoint.host} does not offer TLS"
+        raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+
+    def _start(self, settings: dict[str, str]) -> None:
+        words = {
+            "user": self._endpoint.username,
+            "database": self._endpoint.database,
+            "client_encoding": "UTF8",
+            "application_name": "landfall",
+            **settings,
+        }
+        body = b"".join(f"{k}\0{v}\0".encode() for k, v in words.items()) + b"\0"
+        self._socket.sendall(_LENGTH.pack(len(body) + 8) + _LENGTH.pack(_PROTOCOL) + body)
+        scram: ScramClient | None = None
+        for kind, body in self._messages():
+            if kind == b"R":
+                scram = self._authenticate(body, scram)
+            elif kind == b"K":
+                self.pid = int(_LENGTH.unpack_from(body)[0])
+            elif kind == b"E":
+                raise self._translated(body)
+            elif kind == b"Z":
+                return
+
+    def _authenticate(self, body: bytes, scram: ScramClient | None) -> ScramClient | None:
+        code = int(_LENGTH.unpack_from(body)[0])
+        password, user = self._endpoint.password, self._endpoint.username
+        if code == _AUTH_OK:
+            return scram
+        if code == _AUTH_CLEAR:
+            self._send(b"p", password.encode() + b"\0")
+        elif code == _AUTH_MD5:
+            inner = hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
+            outer = hashlib.md5(inner.encode() + body[4:8], usedforsecurity=False).hexdigest()
+            self._send(b"p", f"md5{outer}".encode() + b"\0")
+        elif code == _AUTH_SASL:
+            scram = ScramClient(["SCRAM-SHA-256"], user, password)
+            first = scram.get_client_first().encode()
+            self._send(b"p", b"SCRAM-SHA-256\0" + _LENGTH.pack(len(first)) + first)
+        elif code == _AUTH_SASL_MORE and scram:
+            scram.set_server_first(body[4:].decode())
+            self._send(b"p", scram.get_client_final().encode())
+        elif code == _AUTH_SASL_END and scram:
+            scram.set_server_final(body[4:].decode())
+        else:
+            message = f"{self._side}: the server asks for an authentication method ({code}) that is not supported"
+            raise CredentialRefusedError(message, advice="Use SCRAM-SHA-256.")
+        return scram
+
+    # -- messages ---------------------------------------------------------------------------------------------------
+
+    def _send(self, kind: bytes, body: bytes) -> None:
+        self._write(_HEADER.pack(kind, len(body) + 4) + body)
+
+    def _write(self, data: bytes | memoryview) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as error:
+            raise self._lost() from error
+
+    def _read(self, wanted: int) -> bytes:
+        parts, have = [self._buffer], len(self._buffer)
+        while have < wanted:
+            try:
+                part = self._socket.recv(max(65536, min(wanted - have, _BLOCK)))
+            except OSError as error:
+                raise self._lost() from error
+            if not part:
+                raise self._lost()
+            parts.append(part)
+            have += len(part)
+        whole = b"".join(parts) if len(parts) > 1 else parts[0]
+        self._buffer = whole[wanted:]
+        return whole[:wanted]
+
+    def _lost(self) -> EngineError:
+        if self._aborted:
+            return ConnectionLostError(f"{self._side}: connection closed on request")
+        return ConnectionLostError(
+            f"{self._side}: the connection ended in the middle of work",
+            advice="Run the same command again; it goes on where it stopped.",
+        )
+
+    def _messages(self) -> Iterator[tuple[bytes, bytes]]:
+        while True:
+            kind, length = _HEADER.unpack(self._read(5))
+            yield kind, self._read(length - 4)
+
+    def _server_error(self, body: bytes) -> ServerError:
+        fields = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
+        return ServerError(fields.get(b"C", ""), fields.get(b"M", ""), fields.get(b"W", ""))
+
+    def _translated(self, body: bytes) -> EngineError:
+        error = self._server_error(body)
+        return from_postgresql(error.code, error.message, self._side, error.context)
+
+    # -- queries ----------------------------------------------------------------------------------------------------
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run one or more statements; the rows of all of them, as text. Raises the first error."""
+        self._send(b"Q", sql.encode() + b"\0")
+        found: list[Row] = []
+        failure: EngineError | None = None
+        for kind, body in self._messages():
+            if kind == b"D":
+                found.append(_row(body))
+            elif kind == b"E":
+                failure = failure or self._translated(body)
+            elif kind == b"Z":
+                break
+        if failure:
+            raise failure
+        return found
+
+    def _begin_copy(self, sql: str, expected: bytes) -> None:
+        self._send(b"Q", sql.encode() + b"\0")
+        failure: EngineError | None = None
+        for kind, body in self._messages():
+            if kind == expected:
+                return
+            if kind == b"E":
+                failure = self._translated(body)
+            elif kind == b"Z":
+                raise failure or EngineError(f"{self._side}: the statement is not a COPY")
+
+    def copy_in(self, sql: str) -> None:
+        """Begin COPY … FROM STDIN."""
+        self._begin_copy(sql, b"G")
+        self._copying = True
+
+    def copy_data(self, block: bytes) -> None:
+        """Send one block of COPY input. A refusal by the server is noticed early, between blocks."""
+        self._write(_HEADER.pack(b"d", len(block) + 4) + block if len(block) < _BLOCK else _HEADER.pack(b"d", len(block) + 4))
+        if len(block) >= _BLOCK:
+            self._write(block)
+        self.check_refusal()
+
+    def check_refusal(self) -> None:
+        """Raise the server's error if it has one waiting while we send."""
+        if isinstance(self._socket, ssl.SSLSocket):
+            return
+        if self._buffer or select.select([self._socket], [], [], 0)[0]:
+            kind, length = _HEADER.unpack(self._read(5))
+            body = self._read(length - 4)
+            if kind == b"E":
+                error = self._translated(body)
+                self._finish(b"f", b"stopped\0")
+                raise error
+
+    def copy_end(self) -> int:
+        """End the COPY; the number of rows that the server took."""
+        return self._finish(b"c", b"")
+
+    def copy_fail(self) -> None:
+        """Give the COPY up; the transaction is aborted. Nothing is sent where the server has ended it already."""
+        if not self._copying:
+            return
+        with contextlib.suppress(EngineError):
+            self._finish(b"f", b"stopped\0")
+
+    def _finish(self, kind: bytes, body: bytes) -> int:
+        self._copying = False
+        self._send(kind, body)
+        rows, failure = 0, None
+        for answer, told in self._messages():
+            if answer == b"C":
+                rows = int(told.rstrip(b"\0").split()[-1])
+            elif answer == b"E":
+                failure = self._translated(told)
+            elif answer == b"Z":
+                break
+        if failure:
+            raise failure
+        return rows
+
+    # -- the relay --------------------------------------------------------------------------------------------------
+
+    def copy_to(self, sql: str, target: Wire) -> Moved:
+        """Run COPY … TO STDOUT here and pass its frames to `target`, which is in COPY … FROM STDIN.
+
+        Ends the target's COPY. The rows are those that both servers counted; ConnectionLostError if they differ.
+        """
+        try:
+            self._begin_copy(sql, b"H")
+            sent = self._relay(target)
+            read = self._end_of_copy()
+        except EngineError:
+            target.copy_fail()
+            raise
+        written = target.copy_end()
+        if read != written:
+            message = f"{self._side}: {read} rows read, but {written} written"
+            raise ConnectionLostError(message, advice="Run the same command again.")
+        return Moved(written, sent)
+
+    def _relay(self, target: Wire) -> int:
+        """Forward CopyData frames until another message comes; the number of bytes forwarded."""
+        space = bytearray(_BLOCK + 8)
+        view = memoryview(space)
+        have = len(self._buffer)
+        if have > len(space):
+            space = bytearray(have + _BLOCK)
+            view = memoryview(space)
+        view[:have] = self._buffer
+        self._buffer = b""
+        sent, rest = 0, 0
+        while True:
+            ready, rest, ended = _frames_end(space, have, rest)
+            if ready:
+                target._write(view[:ready])
+                sent += ready
+                target.check_refusal()
+            if ended:
+                self._buffer = bytes(view[ready:have])
+                return sent
+            view[: have - ready] = bytes(view[ready:have])
+            have -= ready
+            have += self._received(view[have : have + _BLOCK])
+
+    def _received(self, view: memoryview) -> int:
+        try:
+            count = self._socket.recv_into(view)
+        except OSError as error:
+            raise self._lost() from error
+        if not count:
+            raise self._lost()
+        return count
+
+    def _end_of_copy(self) -> int:
+        rows, failure = 0, None
+        for kind, body in self._messages():
+            if kind == b"C":
+                rows = int(body.rstrip(b"\0").split()[-1])
+            elif kind == b"E":
+                failure = self._translated(body)
+            elif kind == b"Z":
+                break
+        if failure:
+            raise failure
+        return rows
+
+    # -- closing ----------------------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """End the connection at once, from any thread; whoever waits on it gets ConnectionLostError."""
+        self._aborted = True
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Say goodbye and close."""
+        with contextlib.suppress(EngineError, OSError):
+            self._send(b"X", b"")
+        with contextlib.suppress(OSError):
+            self._socket.close()
+
+
+def _frames_end(space: bytearray, have: int, rest: int) -> tuple[int, int, bool]:
+    """Where the bytes that may be forwarded end.
+
+    `rest` bytes of a frame are still to come. The answer: how many bytes of `space[:have]` belong to CopyData frames,
+    how many bytes of the last of them are outstanding, and whether another kind of message begins there.
+    """
+    if rest >= have:
+        return have, rest - have, False
+    at = rest
+    unpack = _LENGTH.unpack_from
+    while have - at >= 5:
+        if space[at] != 100:
+            return at, 0, True
+        after = at + 1 + unpack(space, at + 1)[0]
+        if after > have:
+            return have, after - have, False
+        at = after
+    return at, 0, False
+
+
+def _row(body: bytes) -> Row:
+    (count,) = struct.unpack_from("!H", body)
+    at = 2
+    values: list[str | None] = []
+    for _ in range(count):
+        (length,) = struct.unpack_from("!i", body, at)
+        at += 4
+        if length < 0:
+            values.append(None)
+        else:
+            values.append(body[at : at + length].decode(errors="replace"))
+            at += length
+    return tuple(values)

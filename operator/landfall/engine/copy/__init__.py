@@ -1,0 +1,1 @@
+"""Copies rows: chunks, streams, limits."""

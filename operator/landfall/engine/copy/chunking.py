@@ -1,0 +1,174 @@
+"""Cutting a table into chunks: predicates in the source's SQL that together cover every row exactly once.
+
+The first range is open below and the last open above, so that rows added meanwhile belong to a chunk too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.options import Engine
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.sources.base import Reader
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.sqlite import dialect as sqlite
+
+_AT_LEAST = re.compile(r">=(-?\d+)(?: AND |$)")
+_BELOW = re.compile(r"<(-?\d+)$")
+_INTEGERS = re.compile(r"(.+)>=(-?\d+) AND \1<(-?\d+)")
+_BLOCKS = re.compile(r"ctid >= '\((\d+),0\)'::tid AND ctid < '\((\d+),0\)'::tid")
+_DENSE = 1.5
+_PAGE = 8192
+_LEAST_PAGES = 16
+
+
+def ranges(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    """The chunks of a table. One chunk that covers all is the empty predicate."""
+    if table.key_kind == "ctid":
+        return _blocks(reader, table, batch_rows)
+    if table.key_kind == "none" or table.rows <= batch_rows:
+        return [""]
+    if table.key_kind == "integer":
+        return _integers(reader, engine, table, batch_rows)
+    return _keysets(reader, engine, table, batch_rows)
+
+
+def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
+    name = f"{quoted(table.schema)}.{quoted(table.name)}".replace("'", "''")
+    size = int(reader.rows(f"SELECT pg_relation_size('{name}')")[0][0] or 0)
+    pages = size // _PAGE
+    rows = max(table.rows, 1)
+    step = max(_LEAST_PAGES, pages * batch_rows // rows)
+    lows = [0, *range(step, pages, step)]
+    found = []
+    for at, low in enumerate(lows):
+        parts = [f"ctid >= '({low},0)'::tid"] if low else []
+        if at + 1 < len(lows):
+            parts.append(f"ctid < '({lows[at + 1]},0)'::tid")
+        found.append(" AND ".join(parts))
+    return found
+
+
+def _names(engine: Engine, table: TablePlan) -> tuple[str, list[str]]:
+    if engine is Engine.SQLITE:
+        return sqlite.name(table.name), [sqlite.name(k) if k != "_rowid_" else k for k in table.key]
+    return f"{mysql.name(table.schema)}.{mysql.name(table.name)}", [mysql.name(k) for k in table.key]
+
+
+def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    name, (key, *_) = _names(engine, table)
+    low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {name}")[0]
+    if low is None or high is None:
+        return [""]
+    first, last = int(low), int(high)
+    if last - first + 1 <= table.rows * _DENSE:
+        step = max(1, (last - first + 1) * batch_rows // max(table.rows, 1))
+        cuts = list(range(first + step, last + 1, step))
+    else:
+        cuts = _walked(reader, name, key, first, batch_rows)
+    return _between(key, cuts)
+
+
+def pieces(condition: str, count: int) -> list[str]:
+    """A range of an integer key or of blocks in `count` parts of one width; itself alone where it is open or of another kind."""
+    blocks = _BLOCKS.fullmatch(condition)
+    if blocks:
+        low, high = int(blocks.group(1)), int(blocks.group(2))
+        cuts = _even(low, high, count)
+        return [f"ctid >= '({a},0)'::tid AND ctid < '({b},0)'::tid" for a, b in itertools.pairwise([low, *cuts, high])]
+    integers = _INTEGERS.fullmatch(condition)
+    if not integers:
+        return [condition]
+    key, low, high = integers.group(1), int(integers.group(2)), int(integers.group(3))
+    return [f"{key}>={a} AND {key}<{b}" for a, b in itertools.pairwise([low, *_even(low, high, count), high])]
+
+
+def _even(low: int, high: int, count: int) -> list[int]:
+    """The inner boundaries."""
+    step = max(1, -(-(high - low) // count))
+    return list(range(low + step, high, step))
+
+
+def bounds(condition: str) -> tuple[int | None, int | None]:
+    """The least integer of a range of an integer key and the first one beyond it; None where it is open."""
+    low, high = _AT_LEAST.search(condition), _BELOW.search(condition)
+    return (int(low.group(1)) if low else None, int(high.group(1)) if high else None)
+
+
+def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) -> list[int]:
+    """Boundaries every `batch_rows` rows of a sparse key, read from its index."""
+    cuts: list[int] = []
+    at = first
+    while True:
+        found = reader.rows(f"SELECT {key} FROM {name} WHERE {key}>={at} ORDER BY {key} LIMIT 1 OFFSET {batch_rows}")
+        if not found or found[0][0] is None or int(found[0][0]) == at:
+            return cuts
+        at = int(found[0][0])
+        cuts.append(at)
+
+
+def _between(key: str, cuts: Sequence[int]) -> list[str]:
+    if not cuts:
+        return [""]
+    found = [f"{key}<{cuts[0]}"]
+    found += [f"{key}>={low} AND {key}<{high}" for low, high in itertools.pairwise(cuts)]
+    found.append(f"{key}>={cuts[-1]}")
+    return found
+
+
+def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+    """Boundaries of a composite or textual key, in the source's own order, as literals of the source."""
+    name, keys = _names(engine, table)
+    rendered = ",".join(_literal_of(engine, table, k, source) for k, source in zip(keys, table.key, strict=True))
+    order = ",".join(keys)
+    cuts: list[list[str]] = []
+    while True:
+        where = f" WHERE {_at_least(keys, cuts[-1])}" if cuts else ""
+        found = reader.rows(f"SELECT {rendered} FROM {name}{where} ORDER BY {order} LIMIT 1 OFFSET {batch_rows}")
+        if not found:
+            break
+        cuts.append([cell or "NULL" for cell in found[0]])
+    if not cuts:
+        return [""]
+    made = [_below(keys, cuts[0])]
+    made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
+    made.append(_at_least(keys, cuts[-1]))
+    return made
+
+
+def _literal_of(engine: Engine, table: TablePlan, key: str, source: str) -> str:
+    """SQL that yields the key's value as a literal of the source."""
+    if engine is Engine.SQLITE:
+        return f"quote({key})"
+    kind = next(c.source_type for c in table.columns if c.source == source).split("(")[0].lower()
+    if kind in mysql.TEXTS or kind == "enum":
+        return f"CONCAT('_utf8mb4 X''',HEX(CONVERT({key} USING utf8mb4)),'''')"
+    if kind in mysql.BLOBS:
+        return f"CONCAT('X''',HEX({key}),'''')"
+    if kind.split()[0] in mysql.INTEGERS or kind.startswith("decimal"):
+        return f"CAST({key} AS CHAR)"
+    return f"CONCAT('''',{key},'''')"
+
+
+def _at_least(keys: Sequence[str], bound: Sequence[str]) -> str:
+    return _compared(keys, bound, ">", ">=")
+
+
+def _below(keys: Sequence[str], bound: Sequence[str]) -> str:
+    return _compared(keys, bound, "<", "<")
+
+
+def _compared(keys: Sequence[str], bound: Sequence[str], strictly: str, lastly: str) -> str:
+    """(a,b) >= (x,y) spelled out, with a bare bound on the first key so that its index is used."""
+    if len(keys) == 1:
+        return f"{keys[0]}{lastly}{bound[0]}"
+    loose = ">=" if strictly == ">" else "<="
+    arms = []
+    for at, key in enumerate(keys):
+        operator = lastly if at == len(keys) - 1 else strictly
+        equal = [f"{k}={b}" for k, b in zip(keys[:at], bound[:at], strict=True)]
+        arms.append(" AND ".join([*equal, f"{key}{operator}{bound[at]}"]))
+    return f"{keys[0]}{loose}{bound[0]} AND (" + " OR ".join(f"({arm})" for arm in arms) + ")"

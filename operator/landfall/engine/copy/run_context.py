@@ -1,0 +1,82 @@
+"""What every stream of a run shares: the plan, the ledger, the way to report and the way to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from landfall.engine.clients.postgresql import PINNED
+from landfall.engine.copy.cancellation import Stop
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.plan import Plan, TablePlan
+from landfall.engine.model.run_settings import Dials
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources.base import Source
+from landfall.engine.sources.digests import renewed
+from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+
+_HASHES_SINCE = 140000
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One run in progress."""
+
+    plan: Plan
+    options: Options
+    source_endpoint: Endpoint
+    target_endpoint: Endpoint
+    source: Source
+    ledger: Ledger
+    lease: Lease
+    stage: str
+    report: Callable[[Event], None]
+    stop: Stop
+    dials: Dials
+
+    @property
+    def engine(self) -> Engine:
+        """The source's engine."""
+        return Engine(self.plan.engine)
+
+    @property
+    def session(self) -> dict[str, str]:
+        """The settings of a session that moves or compares rows of the stage, by name."""
+        return {**PINNED, "search_path": self.plan.search_path(self.stage)}
+
+    def shape(self, table: TablePlan) -> Shape:
+        """The table as the query builders want it."""
+        return shape_of(self.plan, table)
+
+    def weight(self, table: TablePlan) -> int:
+        """Memory that one row in flight may take."""
+        return table.largest_row * 4
+
+    @property
+    def readers(self) -> int:
+        """How many sessions read the source at once."""
+        return min(self.threads, self.source.most_readers)
+
+    @property
+    def threads(self) -> int:
+        """How many streams work at once."""
+        return max(1, self.dials.parallelism)
+
+
+def shape_of(plan: Plan, table: TablePlan) -> Shape:
+    """A planned table as the query builders want it."""
+    digits = plan.source_version.split(" ")[0].split(".")[0]
+    source_is_new = digits.isdigit() and int(digits) >= _HASHES_SINCE // 10000
+    return Shape(
+        engine=Engine(plan.engine),
+        schema=table.schema,
+        name=table.name,
+        target=table.target,
+        copied=tuple((c.source, c.target, c.mapping) for c in table.copied),
+        compared=tuple((c.source, c.target, renewed(c.mapping)) for c in table.compared),
+        row_key=table.row_key,
+        key=table.key[0] if table.unique_key else "",
+        ordered_by=(table.ordered_by.source, table.ordered_by.target) if table.ordered_by else ("", ""),
+        hashed=source_is_new and plan.target_version_number >= _HASHES_SINCE,
+    )

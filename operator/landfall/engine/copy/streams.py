@@ -1,0 +1,284 @@
+"""The copy: streams that claim chunks from the ledger and move each in one transaction with its record.
+
+A stream that loses a connection opens new ones and goes on; the chunk it held was rolled back by the server and is
+claimed again. Nothing here decides whether the result is right: that is the comparison's word.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.copy import chunking
+from landfall.engine.copy.run_context import Work
+from landfall.engine.copy.throttle import Budget, Throttle
+from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Engine
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.run_state import State
+from landfall.engine.sources.base import CopyJob, Reader
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.queries import SourceQueries
+from landfall.engine.sources.sqlite.session import Span
+from landfall.engine.targets.postgresql.ledger import superseded
+from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.lib.backoff import Backoff
+
+_RETRIES = 4
+_BACKOFF = Backoff(0.4, 30)
+_FLOOR = 90 * 1024 * 1024
+_LARGE = 4 * 1024 * 1024
+_LOOK_SECONDS = 0.5
+_FOLLOW_SECONDS = 2.0
+
+
+@dataclass(slots=True)
+class _Ends:
+    """The two connections of a stream."""
+
+    reader: Reader
+    wire: Wire
+
+
+class Followed:
+    """Chunks that other processes of the same run finish: told here as well, each once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._labels = {t.number: t.label for t in work.plan.tables}
+        self._known = {(c.table, c.number) for c in work.ledger.chunks(work.lease.key) if c.done}
+        self._looked = time.monotonic()
+        self._shared = False
+
+    def claimed(self, table: int, number: int) -> None:
+        """One of ours, which we tell ourselves."""
+        self._known.add((table, number))
+
+    def lost(self, table: int, number: int) -> None:
+        """Ours no longer: somebody else may finish it."""
+        self._known.discard((table, number))
+
+    def look(self, *, at_once: bool = False) -> None:
+        """Tell what others have finished: every few seconds while there are others, and `at_once` when asked."""
+        self._shared = self._shared or self._work.dials.workers > 1
+        if not self._shared or not (at_once or time.monotonic() - self._looked > _FOLLOW_SECONDS):
+            return
+        self._looked = time.monotonic()
+        for chunk in self._work.ledger.chunks(self._work.lease.key):
+            if chunk.done and (chunk.table, chunk.number) not in self._known:
+                self._known.add((chunk.table, chunk.number))
+                self._work.report(Event("chunk", self._labels[chunk.table], chunk.rows, chunk.bytes, text=str(chunk.number)))
+
+
+class Streams:
+    """All streams of the copy phase, in one process. A helper follows nobody: the leader tells for all."""
+
+    def __init__(self, work: Work, followed: Followed | None) -> None:
+        self._work = work
+        self._followed = followed
+        self._tables = {t.number: t for t in work.plan.tables}
+        self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
+        self._budget = Budget(work.options.memory_bytes - _FLOOR)
+        self._throttle = Throttle(work.dials)
+        self._crew = Crew(work.stop)
+        self._lock = threading.Lock()
+        self._active: set[int] = set()
+        self._drained = False
+        self._refused = 0
+        self._batch_rows = work.dials.batch_rows
+
+    def run(self) -> None:
+        """Move every chunk that nobody works on. Raises the first failure, or InterruptedRunError when asked to stop."""
+        work = self._work
+        todo = work.ledger.left(work.lease.key)
+        if not todo or not work.ledger.claimable(work.lease):
+            return
+        ends = [self._open() for _ in range(min(work.readers, todo))]
+        common = work.source.snapshot([e.reader for e in ends])
+        work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
+        self._active = set(range(len(ends)))
+        self._crew.run([partial(self._stream, number, e) for number, e in enumerate(ends)])
+
+    def _adjust(self, number: int) -> bool:
+        """Heed the dials between two chunks: start streams that are missing, cut smaller; whether this stream is to go on."""
+        work = self._work
+        with self._lock:
+            if self._followed:
+                self._followed.look()
+            if work.dials.batch_rows < self._batch_rows and not work.lease.helper:
+                pieces = -(-self._batch_rows // work.dials.batch_rows)
+                work.ledger.cut_again(work.lease, lambda condition: chunking.pieces(condition, pieces))
+                self._batch_rows = work.dials.batch_rows
+            if number >= work.readers:
+                return False
+            if not self._drained and self._refused != work.dials.parallelism:
+                for missing in sorted(set(range(work.readers)) - self._active):
+                    self._active.add(missing)
+                    self._crew.add(partial(self._added, missing))
+        return True
+
+    def _open(self) -> _Ends:
+        work = self._work
+        reader = work.source.reader()
+        wire = Wire(work.target_endpoint, "target", work.session)
+        work.stop.register(reader, reader.abort)
+        work.stop.register(wire, wire.abort)
+        with self._lock:
+            work.ledger.register_backend(work.lease, "target", str(wire.pid))
+            work.ledger.register_backend(work.lease, "source", reader.backend)
+        return _Ends(reader, wire)
+
+    def _close(self, ends: _Ends) -> None:
+        for end in (ends.reader, ends.wire):
+            self._work.stop.forget(end)
+            end.close()
+
+    def _added(self, number: int) -> None:
+        """A stream more than the run began with. Where a server has no room for it, the run goes on with those that there are."""
+        try:
+            ends = self._open()
+        except EngineError as error:
+            self._refused = self._work.dials.parallelism
+            self._work.report(Event("notice", text=f"one more stream could not be opened: {error.message}"))
+            with self._lock:
+                self._active.discard(number)
+            return
+        self._stream(number, ends)
+
+    def _stream(self, number: int, ends: _Ends) -> None:
+        """Move chunks until none is left; a stream that loses a connection opens new ones a few times."""
+        losses = 0
+        try:
+            while not self._crew.ended and self._adjust(number):
+                try:
+                    if not self._chunk(ends):
+                        return
+                    losses = 0
+                except (ConnectionLostError, UnreachableError, SourceBusyError) as error:
+                    losses += 1
+                    if losses > _RETRIES or self._work.stop.asked:
+                        raise
+                    self._work.report(Event("recovered", text=error.message))
+                    self._close(ends)
+                    self._work.stop.wait(_BACKOFF.pause(losses))
+                    ends = self._open()
+        finally:
+            with self._lock:
+                self._active.discard(number)
+            self._close(ends)
+
+    def _chunk(self, ends: _Ends) -> bool:
+        """Move one chunk. False when there is none left."""
+        work, wire = self._work, ends.wire
+        answer = wire.rows(
+            "BEGIN; SET LOCAL synchronous_commit=off; "
+            f"{work.ledger.fence(work.lease, State.COPYING)}; {work.ledger.claim(work.lease)}"
+        )
+        if not answer or len(answer[0]) != 1:
+            raise superseded()
+        if len(answer) == 1:
+            wire.rows("ROLLBACK")
+            self._drained = True
+            return False
+        table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
+        work.report(Event("begun", self._tables[table].label, text=str(number)))
+        taken = self._budget.take(work.weight(self._tables[table]))
+        if self._followed:
+            self._followed.claimed(table, number)
+        try:
+            try:
+                moved = ends.reader.copy(self._jobs[table](condition), wire)
+            finally:
+                self._budget.give(taken)
+            wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
+        except EngineError:
+            if self._followed:
+                self._followed.lost(table, number)
+            raise
+        work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
+        ticket = self._throttle.take(moved.rows, moved.bytes)
+        while not self._crew.ended and (left := self._throttle.left(ticket)) > 0:
+            work.stop.wait(min(left, _LOOK_SECONDS))
+        return True
+
+
+def job_builder(work: Work, table: TablePlan) -> _JobBuilder:
+    """What makes copy jobs for one table."""
+    return _JobBuilder(work, table)
+
+
+class _JobBuilder:
+    """Copy jobs of one table: the ordinary query, and a second one where rows exceed what the server can render."""
+
+    def __init__(self, work: Work, table: TablePlan) -> None:
+        shape = work.shape(table)
+        self._source = SourceQueries(shape)
+        self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
+        self._form = table.form
+        self._page_rows = page_rows(work, table)
+        self._octets = ""
+        self._long = _long_columns(work.engine, table)
+        limit = min(work.plan.packet_bytes // 4 or _LARGE, _LARGE)
+        if self._long and table.largest_row > limit:
+            total = "+".join(self._source.octets(c) for c in self._long)
+            self._octets = f"({total})>{limit}"
+
+    def __call__(self, condition: str, buckets: Sequence[int] | None = None) -> CopyJob:
+        small = f"NOT {self._octets}" if self._octets else ""
+        if self._page_rows:
+            span = Span.of(*chunking.bounds(condition), self._page_rows)
+            job = CopyJob(self._source.copy_page(small, buckets), self._copy_in, self._form, span=span)
+        else:
+            both = " AND ".join(f"({part})" for part in (condition, small) if part)
+            job = CopyJob(self._source.copy(both, buckets), self._copy_in, self._form)
+        if not self._octets:
+            return job
+        large = f"({condition}) AND {self._octets}" if condition else self._octets
+        query, kinds = self._source.raw(large, self._long, buckets)
+        return replace(job, large=query, kinds=kinds)
+
+
+def page_rows(work: Work, table: TablePlan) -> int:
+    """How many rows of SQLite make a page of bounded size; 0 where the table is not read in pages."""
+    if work.engine is not Engine.SQLITE or not table.unique_key:
+        return 0
+    return Span.rows_of(table.largest_row)
+
+
+def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:
+    """The source columns that may hold large values; none where the bytes pass through unread anyway."""
+    if engine is Engine.POSTGRESQL:
+        return ()
+    plain = [c for c in table.copied if not c.mapping.operand]
+    if engine is Engine.SQLITE:
+        return tuple(c.source for c in plain if c.mapping.quoted or c.target_type == "bytea")
+    return tuple(c.source for c in plain if _kind(c.source_type) in mysql.LONG | {"blob", "text"})
+
+
+def _kind(source_type: str) -> str:
+    return source_type.split("(", maxsplit=1)[0].split(maxsplit=1)[0].lower()
+
+
+def split_tables(work: Work) -> None:
+    """Cut every table that is not cut yet."""
+    ledger, lease = work.ledger, work.lease
+    known = ledger.split_tables(lease.key)
+    reader = work.source.reader()
+    try:
+        for table in work.plan.tables:
+            if table.moved and table.number not in known:
+                found = chunking.ranges(reader, work.engine, table, work.options.batch_rows)
+                ledger.add_chunks(lease, table.number, found, priority=max(table.bytes, table.rows))
+    finally:
+        reader.close()
+
+
+def stage_path(work: Work) -> str:
+    """The search path under which statements of the plan run."""
+    return work.plan.search_path(work.stage)

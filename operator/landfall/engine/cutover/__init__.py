@@ -1,1 +1,0 @@
-"""Putting the new in the place of the old, and back."""

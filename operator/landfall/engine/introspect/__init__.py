@@ -1,1 +1,0 @@
-"""Reading catalogs. Queries only; nothing is changed."""

@@ -1,1 +1,0 @@
-"""The format of the ledger and the states of a run. Pure."""

@@ -1,0 +1,331 @@
+"""Which tables and columns stand for which: every pair is scored, and the assignment with the best sum is taken.
+
+A table or column whose name the other side has, too, keeps that name: it is settled first and is no part of the assignment,
+so that no better sum gives its place to another. Tables with exactly the same columns come next.
+Tables are paired by their names and by how well their columns pair; then columns are paired again, knowing which tables
+the foreign keys of both sides mean. What is said with confidence was calibrated: see `confidence`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from landfall.engine.matching import value_profile
+from landfall.engine.matching.assignment import assigned
+from landfall.engine.matching.confidence import SAME_NAME, Signs, percent
+from landfall.engine.matching.name_similarity import common_words, likeness, same_name, words
+from landfall.engine.matching.type_families import Kind, fitness
+from landfall.engine.matching.value_profile import Sampled
+
+_CANDIDATES = 6
+_LEAST_TABLE = 0.3
+_LEAST_COLUMN = 0.24
+_TELLING_COLUMNS = 3  # that many columns of the same names say that two tables are the same; (id, name) says nothing
+_TOLD = 2.0
+_CLEARLY = 0.08  # by how much a column that is taken has to fit better, for a pair to be no proposal
+_NAME, _TYPE, _VALUES, _KEYS = 0.62, 0.14, 0.12, 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A column of either side. `allowed`: the values that it takes, where they are listed; `length` in characters."""
+
+    name: str
+    kind: Kind
+    length: int | None = None
+    primary: bool = False
+    unique: bool = False
+    references: str = ""
+    allowed: frozenset[str] = frozenset()
+    samples: Sampled = value_profile.NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A table of either side; `id` is what its owner calls it."""
+
+    id: str
+    name: str
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldPair:
+    """Two columns that stand for each other, how surely in percent, and why. `rivals` are columns that fit nearly as well."""
+
+    source: str
+    target: str
+    confidence: int
+    reasons: tuple[str, ...]
+    rivals: tuple[str, ...]
+    signs: Signs
+
+
+@dataclass(frozen=True, slots=True)
+class EntityPair:
+    """Two tables that stand for each other."""
+
+    source: str
+    target: str
+    fields: tuple[FieldPair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """What a person said: a table's, or with `source_field` a column's counterpart."""
+
+    source: str
+    target: str
+    source_field: str = ""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What both sides are, and what is settled so far."""
+
+    sources: Sequence[Entity]
+    targets: Sequence[Entity]
+    told: Sequence[Word]
+    noise: frozenset[str]
+    tables: dict[int, int] = field(default_factory=dict)
+    settled: dict[str, str] = field(default_factory=dict)
+    margins: dict[int, float] = field(default_factory=dict)
+
+    def own(self, s: int, t: int) -> frozenset[str]:
+        """Words that say no more than the table does."""
+        names = {*words(self.sources[s].name), *words(self.targets[t].name)}
+        prefixes = common_words(f.name for f in self.sources[s].fields) | common_words(f.name for f in self.targets[t].fields)
+        return frozenset(names | prefixes) | self.noise
+
+
+def matched(sources: Sequence[Entity], targets: Sequence[Entity], told: Sequence[Word] = ()) -> tuple[EntityPair, ...]:
+    """The pairs of tables with their pairs of columns, in the order of the sources. What a person said is taken as it is."""
+    noise = common_words(e.name for e in sources) | common_words(e.name for e in targets)
+    known = _Known(sources, targets, told, noise)
+    _settle_tables(known)
+    made = []
+    for s, t in sorted(known.tables.items()):
+        scores = _scores(known, s, t)
+        score = _table_score(known, s, t, scores)
+        pairs = tuple(_pair(known, (s, t), at, scores, score) for at in sorted(_chosen(sources[s], targets[t], scores).items()))
+        made.append(EntityPair(sources[s].id, targets[t].id, pairs))
+    return tuple(made)
+
+
+# -- tables -----------------------------------------------------------------------------------------------------------
+
+
+def _settle_tables(known: _Known) -> None:
+    rough = {
+        (s, t): _rough(known, s, t) for s in range(len(known.sources)) for t in range(len(known.targets)) if _may(known, s, t)
+    }
+    likely = set()
+    for s in range(len(known.sources)):
+        mine = sorted((t for t in range(len(known.targets)) if (s, t) in rough), key=lambda t: (-rough[s, t], t))
+        likely |= {(s, t) for t in mine[:_CANDIDATES]}
+    own = _own_tables(known)
+    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(own.items()))}
+    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_told(known, *pair)}
+    known.tables = {**own, **assigned(_without(good, own))}
+    known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
+    for s, t in known.tables.items():
+        others = [v for (a, b), v in scores.items() if (a == s) != (b == t)]
+        known.margins[s] = scores[s, t] - max(others, default=0.0)
+
+
+def _own_tables(known: _Known) -> dict[int, int]:
+    """The tables that both sides have by name; of the others those whose columns have exactly the same names."""
+    sources, targets = known.sources, known.targets
+    told = {w.source for w in known.told if not w.source_field}, {w.target for w in known.told if not w.source_field}
+    rows = [s for s, e in enumerate(sources) if e.id not in told[0]]
+    columns = [t for t, e in enumerate(targets) if e.id not in told[1]]
+    own = _alone((s, t) for s in rows for t in columns if same_name(sources[s].name, targets[t].name))
+    shapes = [frozenset(f.name.casefold() for f in e.fields) for e in sources]
+    theirs = [frozenset(f.name.casefold() for f in e.fields) for e in targets]
+    alike = {
+        (s, t): 0.1 + likeness(sources[s].name, targets[t].name, known.noise)
+        for s in rows
+        for t in columns
+        if shapes[s] == theirs[t] and len(shapes[s]) >= _TELLING_COLUMNS
+    }
+    return {**own, **assigned(_without(alike, own))}
+
+
+def _alone(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
+    """The pairs of which neither side is in another one."""
+    every = list(pairs)
+    rows, columns = Counter(s for s, _ in every), Counter(t for _, t in every)
+    return {s: t for s, t in every if rows[s] == columns[t] == 1}
+
+
+def _without(scores: Mapping[tuple[int, int], float], settled: Mapping[int, int]) -> dict[tuple[int, int], float]:
+    """The scores of what is not settled yet."""
+    taken = set(settled.values())
+    return {(i, j): value for (i, j), value in scores.items() if i not in settled and j not in taken}
+
+
+def _is_told(known: _Known, s: int, t: int) -> bool:
+    return any(w.source == known.sources[s].id and w.target == known.targets[t].id and not w.source_field for w in known.told)
+
+
+def _may(known: _Known, s: int, t: int) -> bool:
+    """Whether what people said leaves the pair possible."""
+    for word in known.told:
+        if not word.source_field and (word.source == known.sources[s].id) != (word.target == known.targets[t].id):
+            return False
+    return True
+
+
+def _rough(known: _Known, s: int, t: int) -> float:
+    """A quick look: the names, and how many words of the columns are shared."""
+    left = {w for f in known.sources[s].fields for w in words(f.name)}
+    right = {w for f in known.targets[t].fields for w in words(f.name)}
+    shared = len(left & right) / max(1, min(len(left), len(right)))
+    return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_told(known, s, t) else 0)
+
+
+def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
+    """The columns that are paired: what a person said, then those of the same name, then the rest by the best sum."""
+    told = {i: j for (i, j), value in scores.items() if value >= _TOLD}
+    left = _without(scores, told)
+    names = [f.name for f in mine.fields], [f.name for f in theirs.fields]
+    exact = _alone((i, j) for i, j in left if names[0][i] == names[1][j])
+    left = _without(left, exact)
+    own = {**told, **exact, **_alone((i, j) for i, j in left if same_name(names[0][i], names[1][j]))}
+    rest = {
+        pair: value
+        for pair, value in _without(left, own).items()
+        if value >= max(_LEAST_COLUMN, _settled(scores, own, pair) - _CLEARLY)
+    }
+    return {**own, **assigned(rest)}
+
+
+def _settled(scores: Mapping[tuple[int, int], float], own: Mapping[int, int], pair: tuple[int, int]) -> float:
+    """How well either column of a pair would fit one that has its own counterpart: what fits that better belongs to nothing else."""
+    row = (scores.get((pair[0], j), 0.0) for j in own.values())
+    column = (scores.get((i, pair[1]), 0.0) for i in own)
+    return max((*row, *column), default=0.0)
+
+
+def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
+    """Half the name, half how much of both tables pairs."""
+    if _is_told(known, s, t):
+        return 1.0
+    sizes = len(known.sources[s].fields), len(known.targets[t].fields)
+    gained = sum(scores[pair] for pair in _chosen(known.sources[s], known.targets[t], scores).items())
+    covered = 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
+    name = likeness(known.sources[s].name, known.targets[t].name, known.noise)
+    return 0.5 * name + 0.5 * covered
+
+
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+
+def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
+    """Every pair of columns that is possible."""
+    own = known.own(s, t)
+    sources, targets = known.sources[s], known.targets[t]
+    said = {w.source_field: w.target for w in known.told if w.source == sources.id and w.source_field}
+    found = {}
+    for i, mine in enumerate(sources.fields):
+        for j, theirs in enumerate(targets.fields):
+            if mine.name in said or theirs.name in said.values():
+                if said.get(mine.name) == theirs.name:
+                    found[i, j] = _TOLD
+                continue
+            score = _score(known, mine, theirs, own)
+            if score > 0:
+                found[i, j] = score
+    return found
+
+
+def _score(known: _Known, mine: Field, theirs: Field, own: frozenset[str]) -> float:
+    typed = fitness(mine.kind, theirs.kind)
+    name = likeness(mine.name, theirs.name, own)
+    if not typed and name < SAME_NAME:
+        return 0.0  # of the same name, they are meant for each other, and a person has to say how
+    return _NAME * name + _TYPE * typed + _VALUES * (_says(mine, theirs) + 1) / 2 + _KEYS * (_keys(known, mine, theirs) + 1) / 2
+
+
+def _says(mine: Field, theirs: Field) -> float:
+    return value_profile.evidence(mine.samples, theirs.name, theirs.allowed, theirs.length)
+
+
+def _keys(known: _Known, mine: Field, theirs: Field) -> float:
+    """From -1 (one is a key and the other is not) to 1 (they are keys of the same)."""
+    if mine.references and theirs.references:
+        if mine.references not in known.settled:
+            return 0.4
+        return 1.0 if known.settled[mine.references] == theirs.references else -1.0
+    if mine.primary and theirs.primary:
+        return 0.9
+    if mine.primary != theirs.primary:
+        return -0.7
+    if bool(mine.references) != bool(theirs.references):
+        return -0.4
+    return 0.2 if mine.unique and theirs.unique else 0.0
+
+
+def _pair(
+    known: _Known, tables: tuple[int, int], at: tuple[int, int], scores: Mapping[tuple[int, int], float], table: float
+) -> FieldPair:
+    s, t = tables
+    mine, theirs = known.sources[s].fields[at[0]], known.targets[t].fields[at[1]]
+    own = known.own(s, t)
+    said = any(w.source == known.sources[s].id and w.source_field == mine.name for w in known.told)
+    row = max((v for (i, j), v in scores.items() if i == at[0] and j != at[1]), default=0.0)
+    column = max((v for (i, j), v in scores.items() if j == at[1] and i != at[0]), default=0.0)
+    signs = Signs(
+        score=scores[at],
+        over_row=scores[at] - row,
+        over_column=scores[at] - column,
+        name=likeness(mine.name, theirs.name, own),
+        typed=fitness(mine.kind, theirs.kind),
+        values=_says(mine, theirs),
+        keys=_keys(known, mine, theirs),
+        table=table,
+        over_table=known.margins.get(s, 0.0),
+    )
+    rivals = sorted(((v, j) for (i, j), v in scores.items() if i == at[0] and j != at[1] and v >= scores[at] - 0.1), reverse=True)
+    return FieldPair(
+        mine.name,
+        theirs.name,
+        100 if said else percent(signs),
+        ("its counterpart was named in the TablePlan",) if said else _reasons(mine, theirs, signs),
+        tuple(known.targets[t].fields[j].name for _, j in rivals[:3]),
+        signs,
+    )
+
+
+_ALIKE = (
+    (SAME_NAME, "the same name"),
+    (0.9, "names of the same meaning"),
+    (0.6, "similar names"),
+    (0.3, "names that share a word"),
+)
+
+
+def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
+    found = [next((text for least, text in _ALIKE if signs.name >= least), "no likeness of the names")]
+    if mine.kind is theirs.kind:
+        found.append("the same family of types")
+    else:
+        found.append(f"{mine.kind.value} into {theirs.kind.value}")
+    if mine.references and theirs.references:
+        found.append(
+            "foreign keys to tables that stand for each other" if signs.keys > 0.5 else "foreign keys to different tables"
+        )
+    elif mine.primary and theirs.primary:
+        found.append("both are primary keys")
+    shared = value_profile.overlap(mine.samples.values, theirs.allowed)
+    if shared is not None:
+        found.append(f"{shared:.0%} of its sampled values are among those that the target takes")
+    elif signs.values > 0.5:
+        found.append(f"its values look like {value_profile.promised(theirs.name)}")
+    elif signs.values < -0.5:
+        found.append("its values do not look like the target's")
+    if min(signs.over_row, signs.over_column) < 0.08:
+        found.append("another column fits nearly as well")
+    return tuple(found)

@@ -1,0 +1,83 @@
+"""What sampled values say: which kind of thing they are, and whether a column of the target would take them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from landfall.engine.matching.name_similarity import words
+
+_UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
+# The kind of a value, how it looks, and the words in a name that promise it.
+_KINDS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
+    ("email", re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]+"), frozenset({"email", "mail"})),
+    ("url", re.compile(r"(https?|ftp)://\S+"), frozenset({"url", "link", "website", "href", "uri", "homepage"})),
+    ("uuid", re.compile(_UUID), frozenset({"uuid", "guid"})),
+    ("phone", re.compile(r"(?=(?:\D*\d){6,})(\+\d|\(?0\d|\d{3}[-. ])[\d\s()./-]+"), frozenset({"phone", "telephone", "tel", "fax", "mobile", "cell"})),
+    ("address", re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-fA-F:]*::?[0-9a-fA-F:]+"), frozenset({"ip"})),
+    ("moment", re.compile(r"\d{4}-\d\d-\d\d([ T].*)?"), frozenset({"date", "day", "created", "updated", "time", "timestamp", "birthday"})),
+    ("document", re.compile(r"[\[{].*[\]}]", re.DOTALL), frozenset({"json", "payload", "metadata", "settings"})),
+    ("digest", re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}"), frozenset({"hash", "digest", "checksum", "md5", "sha"})),
+)  # fmt: skip
+_MOST = 0.8
+
+
+def kind_of(samples: Sequence[str]) -> str:
+    """What most of the values are, or nothing that has a name."""
+    told = [s for s in samples if s]
+    if len(told) < 3:
+        return ""
+    for kind, look, _ in _KINDS:
+        if sum(1 for s in told if look.fullmatch(s)) >= _MOST * len(told):
+            return kind
+    return ""
+
+
+@lru_cache(maxsize=10_000)
+def promised(name: str) -> str:
+    """The kind of value that a name promises, or none."""
+    mine = set(words(name))
+    return next((kind for kind, _, promising in _KINDS if mine & promising), "")
+
+
+def overlap(samples: Sequence[str], allowed: frozenset[str]) -> float | None:
+    """The share of different values that are among those allowed; None where either is unknown."""
+    distinct = {s for s in samples if s != ""}
+    if not distinct or not allowed:
+        return None
+    lowered = {a.lower() for a in allowed}
+    return len({s for s in distinct if s.lower() in lowered}) / len(distinct)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Values of a column of the source, and what can be said of them without a counterpart: looked at once."""
+
+    values: tuple[str, ...] = ()
+    kind: str = ""
+    longest: int = 0
+
+    @classmethod
+    def of(cls, values: Sequence[str]) -> Sampled:
+        """Look at them."""
+        return cls(tuple(values), kind_of(values), max(map(len, values), default=0))
+
+
+NOTHING = Sampled()
+
+
+def evidence(samples: Sampled, target_name: str, allowed: frozenset[str], length: int | None) -> float:
+    """From -1 (these values cannot be meant) over 0 (they say nothing) to 1."""
+    shared = overlap(samples.values, allowed) if allowed else None
+    if shared is not None:
+        return 2 * shared - 1
+    if length is not None and samples.longest > length:
+        return -0.8
+    wanted = promised(target_name)
+    if wanted and samples.kind:
+        return 1.0 if wanted == samples.kind else -1.0
+    if wanted in {"email", "url", "uuid", "document"} and len(samples.values) >= 3:
+        return -0.6
+    return -0.2 if samples.kind in {"email", "url"} else 0.0

@@ -1,0 +1,57 @@
+"""Fingerprints: what makes a plan, a table of it, or a source's schema the same as before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+
+from landfall.engine.model.catalog import Catalog, Table
+from landfall.engine.model.options import Options
+
+
+def selected(catalog: Catalog, options: Options) -> tuple[Table, ...]:
+    """The tables that move: all but the excluded, parents before their partitions, by name."""
+    chosen = [t for t in catalog.tables if not excluded(t.name, options.exclude_tables)]
+    return tuple(sorted(chosen, key=lambda t: (t.schema, bool(t.partition_of or t.inherits), t.name)))
+
+
+def excluded(name: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a pattern of `excludeTables` covers the name."""
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
+    """A digest per moved object of the source, without counts and counters: what must not change before a run."""
+    found: dict[str, str] = {}
+    for table in selected(catalog, options):
+        found[f"{table.schema}.{table.name}"] = table_digest(table)
+    for view in catalog.views:
+        found[f"{view.schema}.{view.name}"] = _digest(asdict(view))
+    for thing in catalog.objects:
+        found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
+    return found
+
+
+def table_digest(table: Table) -> str:
+    """What a table is, without counts and counters."""
+    return _digest(_steady(asdict(table)))
+
+
+def _steady(value: object) -> object:
+    if isinstance(value, dict):
+        return {k: _steady(v) for k, v in value.items() if k not in {"rows", "bytes", "next_value"}}
+    if isinstance(value, list | tuple):
+        return [_steady(v) for v in value]
+    return value
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def digest(existing: Catalog, table: str) -> str:
+    """What an existing table is, so that a change of it between plan and cutover is seen."""
+    found = next((t for t in existing.tables if t.name == table), None)
+    return table_digest(found) if found else ""

@@ -1,0 +1,330 @@
+"""The plan: what a person reads and approves, and everything that a run needs to carry it out.
+
+A plan is a value. It is stored in the ledger as it was approved, so that a run never plans behind a person's back.
+Its digest covers what changes the result and leaves out estimates, counts and confidences.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+from landfall.engine.model.identifiers import search_path
+from landfall.engine.model.mapping import Mapping
+from landfall.engine.model.options import Engine, Mode, OnExisting
+
+PLAN_FORMAT = 1
+
+
+class Decision(StrEnum):
+    """What was decided about a column."""
+
+    AUTO = "AutoApproved"
+    NEEDS_REVIEW = "NeedsReview"
+    APPROVED = "Approved"
+    REJECTED = "Rejected"
+    EXCLUDED = "Excluded"
+
+
+class Severity(StrEnum):
+    """How bad it is if a risk is overlooked. `BLOCKER` stops the run until it is decided or mended."""
+
+    INFO = "info"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    BLOCKER = "blocker"
+
+
+class Stage(StrEnum):
+    """When a statement runs. Statements of one stage run in plan order, INDEXES of different tables in parallel.
+
+    SWAP is a part of the cutover itself.
+    """
+
+    PREPARE = "prepare"
+    TABLES = "tables"
+    INDEXES = "indexes"
+    FINISH = "finish"
+    KEYS = "keys"
+    LAST = "last"
+    SWAP = "swap"
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """Something that a person should know before saying yes."""
+
+    severity: Severity
+    kind: str
+    affected: str
+    description: str
+    mitigation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """Values that a rule changes: how many rows, which rule."""
+
+    kind: str
+    rows: int
+    rule: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """One column from source to target. One that is staged under another name arrives as `final` of `final_type`."""
+
+    source: str
+    target: str
+    source_type: str
+    target_type: str
+    mapping: Mapping
+    nullable: bool
+    decision: Decision
+    confidence: int
+    reasons: tuple[str, ...]
+    transformation: str = ""
+    generated: str = ""
+    stored: bool = True
+    identity: str = ""
+    converted: tuple[Converted, ...] = ()
+    comment: str = ""
+    collate: str = ""
+    final: str = ""
+    final_type: str = ""
+
+    @property
+    def arrives(self) -> tuple[str, str]:
+        """Name and type after the cutover."""
+        return self.final or self.target, self.final_type or self.target_type
+
+    def digest(self) -> str:
+        """What is decided on: all that changes the result, in few letters."""
+        text = json.dumps(_binding_column(asdict(self)), sort_keys=True, separators=(",", ":"), default=str)
+        return _short(text)
+
+    @property
+    def moved(self) -> bool:
+        """Whether values are copied: not for generated and excluded columns, nor where an existing table has no place for them."""
+        return self.compared and not self.generated
+
+    @property
+    def compared(self) -> bool:
+        """Whether values are compared: generated ones as well, for their expression was translated."""
+        return self.decision is not Decision.EXCLUDED and bool(self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """A sequence to set after the copy: to the source's next value or past the largest value, whichever is further.
+
+    `source_column` is empty where the source keeps no counter.
+    """
+
+    table: str
+    column: str
+    source_column: str
+    increment: int = 1
+    sequence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TablePlan:
+    """One table. `key` are the source columns that cut it into chunks; `row_key` those that name a row uniquely."""
+
+    number: int
+    schema: str
+    name: str
+    target: str
+    columns: tuple[ColumnPlan, ...]
+    key: tuple[str, ...]
+    key_kind: str
+    row_key: tuple[str, ...]
+    form: str
+    create: str
+    rows: int = 0
+    bytes: int = 0
+    largest_row: int = 0
+    counters: tuple[Counter, ...] = ()
+    moved: bool = True
+    estimates: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """How the table is called in messages."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def unique_key(self) -> bool:
+        """Whether the ranges are of one integer that no two rows share."""
+        return self.key_kind == "integer" and self.key in {("_rowid_",), self.row_key}
+
+    @property
+    def ordered_by(self) -> ColumnPlan | None:
+        """The column that holds the integer of `unique_key`, and so puts the rows into one order on both sides."""
+        if not self.unique_key or len(self.row_key) != 1:
+            return None
+        column = next(c for c in self.columns if c.source == self.row_key[0])
+        return column if self.key == self.row_key or column.identity else None
+
+    @property
+    def compared(self) -> tuple[ColumnPlan, ...]:
+        """The columns that the checksum covers."""
+        return tuple(c for c in self.columns if c.compared)
+
+    @property
+    def copied(self) -> tuple[ColumnPlan, ...]:
+        """The columns whose values are moved."""
+        return tuple(c for c in self.columns if c.moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """DDL of the target that never names a schema of its own: it runs with the staging schema in front of the path."""
+
+    number: int
+    stage: Stage
+    kind: str
+    name: str
+    table: str
+    sql: str
+    describes: str = ""
+    essential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Dependant:
+    """Something that hangs on a table that `Replace` moves away: how to take it off and how to put it on again."""
+
+    kind: str
+    name: str
+    table: str
+    detach: str
+    attach: str
+    supported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """An object of the target that makes way: its kind, its name, and what depends on it."""
+
+    kind: str
+    name: str
+    dependants: tuple[Dependant, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All of it. `filled` are existing tables that are loaded, each with a digest of what it was when the plan was made."""
+
+    engine: str
+    source: str
+    target: str
+    source_version: str
+    target_version: str
+    target_version_number: int
+    target_schema: str
+    on_existing: str
+    mode: str
+    quiesce: str
+    tables: tuple[TablePlan, ...]
+    statements: tuple[Statement, ...]
+    risks: tuple[Risk, ...]
+    replaced: tuple[Replaced, ...] = ()
+    sequences: tuple[tuple[str, str], ...] = ()
+    filled: tuple[tuple[str, str], ...] = ()
+    fingerprint: str = ""
+    packet_bytes: int = 0
+    freeze_seconds: int = 0
+    estimates: dict[str, int] = field(default_factory=dict)
+    format: int = PLAN_FORMAT
+
+    def digest(self) -> str:
+        """sha256 over what changes the result."""
+        text = json.dumps(_binding(self), sort_keys=True, separators=(",", ":"), default=str)
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def moves_rows(self) -> bool:
+        """Whether rows are moved and compared, or the schema alone."""
+        return self.mode != Mode.SCHEMA_ONLY
+
+    @property
+    def blockers(self) -> tuple[Risk, ...]:
+        """What stops the run."""
+        return tuple(r for r in self.risks if r.severity is Severity.BLOCKER)
+
+    @property
+    def points(self) -> tuple[tuple[str, str], ...]:
+        """What needs a person's word, with a digest of what the word is about: columns by name, and risks of high severity."""
+        waiting = [(t, c) for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW]
+        columns = [(f"{t.label}.{c.source}", _short(f"{t.label}>{t.target} {c.digest()}")) for t, c in waiting]
+        grave = [r for r in self.risks if r.severity is Severity.HIGH]
+        return (*columns, *((f"{r.kind}: {r.affected}", _short(f"{r.kind} {r.affected} {_uncounted(r)}")) for r in grave))
+
+    @property
+    def to_review(self) -> tuple[str, ...]:
+        """The points, by name."""
+        return tuple(name for name, _ in self.points)
+
+    def search_path(self, stage: str) -> str:
+        """Where the names in the plan's statements are looked up.
+
+        The target's own schema is visible only where definitions come from a PostgreSQL and may name what is there (extensions,
+        types of filled tables); the translations for other sources name nothing there, and so nothing there can stand in for what they name.
+        """
+        return search_path(stage, self.target_schema) if self.sees_target_schema else search_path(stage)
+
+    @property
+    def sees_target_schema(self) -> bool:
+        """Whether statements of the plan may name what is in the target's own schema."""
+        return self.engine == Engine.POSTGRESQL or self.on_existing == OnExisting.FILL
+
+    def of_stage(self, stage: Stage) -> tuple[Statement, ...]:
+        """The statements of one stage, in order."""
+        return tuple(s for s in self.statements if s.stage is stage)
+
+    def with_risks(self, risks: tuple[Risk, ...]) -> Plan:
+        """The plan with more risks, the worst first."""
+        order = list(Severity)
+        every = sorted({*self.risks, *risks}, key=lambda r: (-order.index(r.severity), r.kind, r.affected))
+        return replace(self, risks=tuple(every))
+
+
+_UNBOUND_TABLE = ("rows", "bytes", "largest_row", "estimates")
+_UNBOUND_COLUMN = ("confidence", "reasons", "decision")
+
+
+def _binding(plan: Plan) -> dict[str, Any]:
+    whole = asdict(plan)
+    for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
+        whole.pop(name)
+    for table in whole["tables"]:
+        for name in _UNBOUND_TABLE:
+            table.pop(name)
+        table["columns"] = [_binding_column(column) for column in table["columns"]]
+    whole["risks"] = sorted({(r.kind, r.affected) for r in plan.risks if r.severity is not Severity.INFO})
+    return whole
+
+
+def _binding_column(column: dict[str, Any]) -> dict[str, Any]:
+    """A column's fields without what only says how sure it is."""
+    bound = {name: value for name, value in column.items() if name not in _UNBOUND_COLUMN}
+    bound["excluded"] = column["decision"] == Decision.EXCLUDED
+    bound["mapping"] = {n: v for n, v in column["mapping"].items() if n not in {"confidence", "reasons"}}
+    bound["converted"] = [(c["kind"], c["rule"]) for c in column["converted"]]
+    return bound
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _uncounted(risk: Risk) -> str:
+    """What a risk says, without numbers that change while nothing else does."""
+    return re.sub(r"\d+(?= (rows|s)\b)", "#", risk.description)

@@ -1,0 +1,31 @@
+"""Plans as bytes and back: gzipped JSON, with the format in it."""
+
+from __future__ import annotations
+
+import gzip
+
+from pydantic import TypeAdapter
+
+from landfall.engine.errors import LedgerTooNewError
+from landfall.engine.model.plan import PLAN_FORMAT, Plan
+
+_ADAPTER = TypeAdapter(Plan)
+
+
+def packed(plan: Plan) -> bytes:
+    """The plan for the ledger."""
+    return gzip.compress(_ADAPTER.dump_json(plan), mtime=0)
+
+
+def unpacked(data: bytes) -> Plan:
+    """The plan from the ledger. Raises LedgerTooNewError for a format that this version does not know."""
+    plan = _ADAPTER.validate_json(gzip.decompress(data))
+    if plan.format > PLAN_FORMAT:
+        message = f"the plan in the ledger has format {plan.format}; this version knows {PLAN_FORMAT}"
+        raise LedgerTooNewError(message, advice="Use the newer version of Landfall that began this run.")
+    return plan
+
+
+def as_json(plan: Plan) -> str:
+    """The whole plan as JSON, for machines."""
+    return _ADAPTER.dump_json(plan, indent=1).decode()

@@ -1,0 +1,38 @@
+"""The run key: what makes two migrations the same one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from landfall.engine.model.options import Endpoint, Options
+
+Parts = dict[str, str | tuple[str, ...]]
+
+
+def run_key(source: Endpoint, target: Endpoint, options: Options) -> str:
+    """What the ledger knows a run by: 64 hexadecimal digits, sha256 over the parts."""
+    return digest(key_parts(source, target, options))
+
+
+def key_parts(source: Endpoint, target: Endpoint, options: Options) -> Parts:
+    """Both identities, the options that change the result, and the rerun token. Stored ledgers depend on names and values."""
+    parts: Parts = {
+        "source": source.identity,
+        "target": target.identity,
+        "schemas": options.schemas,
+        "exclude": options.exclude_tables,
+        "schema": options.target_schema,
+        "onExisting": options.on_existing.value,
+        "mode": options.mode.value,
+        "identifiers": options.identifiers.value,
+        "token": options.rerun_token,
+    }
+    if options.rehearsal:
+        parts["rehearsal"] = options.rehearsal
+    return parts
+
+
+def digest(parts: Parts) -> str:
+    """sha256 of the parts as JSON with sorted keys, in hexadecimal."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

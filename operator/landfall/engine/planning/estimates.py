@@ -1,0 +1,73 @@
+"""Estimated durations of a plan's steps, from measured rates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from landfall.engine.model.options import Options
+from landfall.engine.model.plan import Plan, Stage, TablePlan
+
+_ROWS_PER_SECOND = {"csv": 250_000, "text": 200_000, "binary": 350_000}
+
+
+_BYTES_PER_SECOND = 80_000_000
+
+
+_CHECK_BYTES_PER_SECOND = 150_000_000
+
+
+_CHECK_ROWS_PER_SECOND = {"csv": 600_000, "text": 1_200_000, "binary": 1_200_000}
+
+
+_INDEXED_ROWS_PER_SECOND = 2_500_000  # of each index
+
+
+def _with_estimates(plan: Plan, options: Options) -> Plan:
+    tables = tuple(replace(t, estimates=_of_table(plan, t)) for t in plan.tables)
+    moved = [t for t in tables if t.moved]
+    rows = sum(t.rows for t in moved)
+    size = sum(t.bytes for t in moved)
+    copy, check = _seconds(moved)
+    if options.rows_per_second:
+        copy = max(copy, rows / options.rows_per_second)
+    if options.bytes_per_second:
+        copy = max(copy, size / options.bytes_per_second)
+    freeze = 1 + check * 1.5
+    estimates = {
+        "tables": len(moved),
+        **{part: sum(t.estimates[part] for t in moved) for part in ("columns", "relationships", "transformations")},
+        "rows": rows,
+        "bytes": size,
+        "schemaSeconds": 1 + len(plan.statements) // 200,
+        "copySeconds": round(copy + 0.5),
+        "indexSeconds": round(sum(_indexing(plan, t) for t in moved) + 0.5),
+        "validationSeconds": round(check + 0.5),
+        "cutoverSeconds": 1,
+    }
+    return replace(plan, tables=tables, estimates=estimates, freeze_seconds=round(freeze + 0.5))
+
+
+def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
+    """How long the copy and the comparison of tables take."""
+    size = sum(t.bytes for t in tables)
+    copy = max(sum(t.rows / _ROWS_PER_SECOND[t.form] for t in tables), size / _BYTES_PER_SECOND)
+    return copy, max(sum(t.rows / _CHECK_ROWS_PER_SECOND[t.form] for t in tables), size / _CHECK_BYTES_PER_SECOND)
+
+
+def _indexing(plan: Plan, table: TablePlan) -> float:
+    """How long the indexes of a table take."""
+    built = sum(1 for s in plan.of_stage(Stage.INDEXES) if s.table == table.target)
+    return table.rows * built / _INDEXED_ROWS_PER_SECOND
+
+
+def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:
+    copy, check = _seconds([table]) if table.moved else (0.0, 0.0)
+    return {
+        "columns": len(table.columns),
+        "relationships": sum(1 for s in plan.statements if s.kind == "foreign key" and s.table == table.target),
+        "transformations": sum(1 for c in table.columns if c.transformation),
+        "copySeconds": round(copy + 0.5),
+        "indexSeconds": round(_indexing(plan, table) + 0.5),
+        "validationSeconds": round(check + 0.5),
+    }

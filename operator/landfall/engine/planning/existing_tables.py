@@ -1,0 +1,408 @@
+"""Loading tables that exist: their own definition stays, column for column, and the source's rows go into what stands for them.
+
+A filled table is staged like any other, as a copy of the existing one's definition, and takes its place at the cutover.
+So nobody sees half of it, and going back puts the empty table back.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from collections.abc import Mapping as Counts
+from dataclasses import dataclass, replace
+
+from landfall.engine.matching.name_similarity import same_name
+from landfall.engine.matching.type_families import Kind, kind_of
+from landfall.engine.model.catalog import Catalog, Column, ForeignKey, SourceObject, Table
+from landfall.engine.model.fingerprint import digest, selected
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.mapping import Mapping, Violation
+from landfall.engine.model.options import ColumnDecision, Engine, Mode, Options
+from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
+from landfall.engine.planning import schema_objects
+from landfall.engine.planning import tables as build
+from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, Fit, UnfitError, fitted, raw_name, recast, written
+from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.lib.text import counted
+
+Counterparts = Counts[tuple[str, str], Counterpart]
+_DISPLACED = 70  # percent, at most, where a column is given away from its own name
+_CARRIED = frozenset({"sequence", "ownership", "statistics"})
+_OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
+
+
+def as_read(catalog: Catalog, counterparts: Counterparts) -> Catalog:
+    """The source as it has to be read: types as the existing columns want them, foreign keys as the existing tables have them."""
+    return replace(catalog, tables=tuple(_as_read(t, catalog, counterparts) for t in catalog.tables))
+
+
+def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts) -> Table:
+    mine = counterparts.get((table.schema, table.name))
+    if mine is None:
+        return table
+    columns = []
+    for column in table.columns:
+        pair = mine.pairs.get(column.name)
+        columns.append(recast(column, mine.table.column(pair.target), catalog.engine) if pair else column)
+    if catalog.engine == Engine.POSTGRESQL:
+        return replace(table, columns=tuple(columns))
+    keys = tuple(_key_in_source(k, mine, counterparts) for k in mine.table.foreign_keys)
+    return replace(table, columns=tuple(columns), foreign_keys=keys)
+
+
+def _key_in_source(key: ForeignKey, mine: Counterpart, counterparts: Counterparts) -> ForeignKey:
+    """A foreign key of the existing table in the source's words; without columns where it has none."""
+    parent = next(((where, c) for where, c in counterparts.items() if c.table.name == key.ref_table), None)
+    if parent is None or key.ref_schema not in {"", mine.table.schema}:
+        return ForeignKey(key.name, (), "", "", ())
+    (schema, name), other = parent
+    columns = tuple(_stands_for(mine, c) for c in key.columns)
+    others = tuple(_stands_for(other, c) for c in key.ref_columns)
+    if not all(columns) or not all(others):
+        return ForeignKey(key.name, (), "", "", ())
+    return ForeignKey(key.name, columns, schema, name, others)
+
+
+def _stands_for(counterpart: Counterpart, target: str) -> str:
+    return next((source for source, pair in counterpart.pairs.items() if pair.target == target), "")
+
+
+def reduced(draft: Draft) -> None:
+    """Take out of the draft what the target has already or, with DataOnly, all that is not a table to fill."""
+    if draft.existing is None:
+        return
+    catalog, mode = draft.catalog, draft.options.mode
+    there = {t.name for t in draft.existing.tables} | {v.name for v in draft.existing.views}
+    views = []
+    for view in catalog.views:
+        if mode is Mode.DATA_ONLY or draft.spelled(view.name) in there:
+            text = "the target has a view of this name, which stays" if mode is Mode.FULL else "DataOnly makes no views"
+            draft.warn(Severity.INFO, "ViewKept", view.name, text, "Nothing to do.")
+        else:
+            views.append(view)
+    kept = _kept(draft, catalog, draft.existing) if mode is Mode.FULL else _none(draft, catalog)
+    draft.catalog = replace(catalog, views=tuple(views), objects=kept)
+
+
+def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObject, ...]:
+    """The source's objects without those that the target, or one of its tables, has its own of; each of these has its line."""
+    filled = {name for _, name in draft.counterparts}
+    owned = {o.name for o in catalog.objects if o.kind == "ownership" and o.table in filled}
+    there = {(o.kind, o.name) for o in existing.objects}
+    kept = []
+    for thing in catalog.objects:
+        label = f"{thing.table}.{thing.name}" if thing.table else f"{thing.name}{thing.signature}"
+        if not thing.definition:
+            kept.append(thing)  # what cannot be carried anyway is told as ever
+        elif thing.table in filled and thing.kind not in _OF_THE_DEFINITION:
+            text = f"the source's {thing.kind} is not carried: the existing table keeps its own"
+            draft.warn(
+                Severity.LOW, "NotCarried", label, text, "Re-create it by hand if the new application does not do what it did."
+            )
+        elif not thing.table and (thing.kind, thing.name) in there and thing.name not in owned:
+            draft.warn(
+                Severity.INFO, "ObjectKept", label, f"the target has a {thing.kind} of this name, which stays", "Nothing to do."
+            )
+        elif thing.table not in filled and thing.name not in owned:
+            kept.append(thing)
+    return tuple(kept)
+
+
+def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
+    """With DataOnly nothing besides rows is carried; how much stays behind is told."""
+    counts = collections.Counter(o.kind for o in catalog.objects if o.kind not in _OF_THE_DEFINITION)
+    if counts:
+        told = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(counts.items()))
+        draft.warn(
+            Severity.INFO, "NotCarried", "schema", f"DataOnly carries rows alone; what stays behind: {told}", "Nothing to do."
+        )
+    return ()
+
+
+def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
+    """Every table: into the existing one that stands for it, or into a new one. Fills the draft with their statements and risks."""
+    tables = selected(draft.catalog, draft.options)
+    existing = {t.name for t in draft.existing.tables} if draft.existing else set()
+    for table in tables:
+        mine = draft.counterparts.get((table.schema, table.name))
+        if mine is None and draft.existing:
+            _without_counterpart(draft, table, existing)
+        draft.names[table.schema, table.name] = (
+            mine.table.name if mine else draft.relations.claim(draft.spelled(table.name), table.schema)
+        )
+    made = []
+    for number, table in enumerate(tables):
+        mine = draft.counterparts.get((table.schema, table.name))
+        if mine is None:
+            planned = build.new_table(draft, number, table)
+            schema_objects.surround(draft, table, planned)
+        else:
+            planned = _Filling(draft, number, table, mine).made()
+        made.append(planned)
+    return tuple(made)
+
+
+def _without_counterpart(draft: Draft, table: Table, existing: set[str]) -> None:
+    label = f"{table.schema}.{table.name}" if table.schema else table.name
+    advice = "Name the one that is meant (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
+    if draft.options.mode is Mode.DATA_ONLY:
+        draft.warn(Severity.BLOCKER, "NoCounterpart", label, "no existing table stands for it", advice)
+    elif draft.spelled(table.name) in existing:
+        text = f"the target has a table {draft.spelled(table.name)}, which does not stand for it"
+        draft.warn(Severity.BLOCKER, "TargetInTheWay", label, text, advice)
+    else:
+        text = "no existing table stands for it, so a new one is made"
+        draft.warn(Severity.HIGH, "NewTable", label, text, f"Approve the plan if that is what you want. {advice}")
+
+
+@dataclass(slots=True)
+class _Filling:
+    """One table on its way into an existing one."""
+
+    draft: Draft
+    number: int
+    table: Table
+    counterpart: Counterpart
+    raws: tuple[tuple[str, str], ...] = ()
+
+    def made(self) -> TablePlan:
+        """The planned table, with the statements that make its staged copy."""
+        draft, table, target = self.draft, self.table, self.counterpart.table
+        columns = tuple(self._column(c) for c in table.columns)
+        planned = build.planned_table(draft, self.number, table, target.name, columns)
+        form = "text" if draft.native and any(c.target_type != c.source_type for c in columns if c.moved) else planned.form
+        self._structure()
+        self._about(planned.label)
+        return replace(planned, form=form, counters=self._counters(columns))
+
+    def _warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
+        self.draft.warn(severity, kind, affected, description, mitigation)
+
+    # -- columns ------------------------------------------------------------------------------------------------------
+
+    def _column(self, column: Column) -> ColumnPlan:
+        draft, table = self.draft, self.table
+        label = ".".join(word for word in (table.schema, table.name, column.name) if word)
+        decided = draft.options.decided(table.schema, table.name, column.name)
+        counts = draft.census.violations.get((table.schema, table.name, column.name), {})
+        pair = self.counterpart.pairs.get(column.name)
+        if (decided and decided.decision == "Exclude") or pair is None:
+            return self._left_out(column, label, decided)
+        wanted = self.counterpart.table.column(pair.target)
+        mapped, converted = build.mapped_column(draft, table, column, counts, decided)
+        mapped = build.overridden_mapping(draft, table, column, mapped)
+        fit = self._fit(mapped, column, wanted, label)
+        for kind, count in sorted(counts.items()):
+            if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, wanted)):
+                text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
+                self._warn(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
+        confidence = min(pair.confidence, fit.confidence, mapped.confidence, 75 if converted else 100)
+        displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
+        if fit.raw:
+            self.raws = (*self.raws, (wanted.name, fit.raw))
+        return ColumnPlan(
+            source=column.name,
+            target=raw_name(wanted.name) if fit.raw else wanted.name,
+            source_type=column.type.text or "(none)",
+            target_type=fit.raw or wanted.type.text,
+            mapping=replace(fit.mapping, nullable=column.nullable or any(c.rule == "Null" for c in converted)),
+            nullable=wanted.nullable,
+            decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.settled(draft, confidence, decided),
+            confidence=min(confidence, _DISPLACED) if displaced else confidence,
+            reasons=(*pair.reasons, *displaced, *fit.reasons, *_rivals(pair.rivals)),
+            transformation=column.expression or mapped.transformation or ("::jsonb" if fit.raw else ""),
+            generated=wanted.generated or "",
+            stored=wanted.stored,
+            converted=converted,
+            final=wanted.name if fit.raw else "",
+            final_type=wanted.type.text if fit.raw else "",
+        )
+
+    def _displaced(self, source: str, target: str) -> tuple[str, ...]:
+        """Why a pair is for a person, however sure it is: one of the two names is on the other side, too, for another column."""
+        if same_name(source, target):
+            return ()
+        found = [f"the target has a column {source}, too"] if any(same_name(source, c.name) for c in self._theirs) else []
+        found += [f"the source has a column {target}, too"] if any(same_name(target, c.name) for c in self.table.columns) else []
+        return tuple(found)
+
+    @property
+    def _theirs(self) -> tuple[Column, ...]:
+        return self.counterpart.table.columns
+
+    def _left_out(self, column: Column, label: str, decided: ColumnDecision | None) -> ColumnPlan:
+        excluded = decided is not None and decided.decision == "Exclude"
+        if not excluded and not (
+            decided and decided.target_column
+        ):  # `unknown_words` says what is wrong with a name that was given
+            known = ", ".join(c.name for c in self.counterpart.table.columns if c.name not in self._taken())
+            text = f"no column of {self.counterpart.table.name} stands for it" + (f"; free are {known}" if known else "")
+            advice = "Name one (targetColumn in a TablePlan), or exclude the column."
+            self._warn(Severity.BLOCKER, "NoCounterpart", label, text, advice)
+        kind = column.type.text
+        return ColumnPlan(
+            source=column.name,
+            target="",
+            source_type=kind or "(none)",
+            target_type="",
+            mapping=Mapping("", "", quoted=False, check_source="", check_target=""),
+            nullable=True,
+            decision=Decision.EXCLUDED if excluded else Decision.NEEDS_REVIEW,
+            confidence=100 if excluded else 0,
+            reasons=() if excluded else ("nothing in the existing table is like it",),
+        )
+
+    def _taken(self) -> set[str]:
+        return {pair.target for pair in self.counterpart.pairs.values()}
+
+    def _fit(self, mapped: Mapping, column: Column, wanted: Column, label: str) -> Fit:
+        try:
+            return fitted(mapped, column, wanted, self.draft.catalog.engine)
+        except UnfitError as error:
+            self._warn(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
+            return Fit(mapped, 0)
+
+    # -- the existing table -------------------------------------------------------------------------------------------
+
+    def _structure(self) -> None:
+        """The statements that make the staged table like the existing one, without its contents."""
+        draft, target, existing = self.draft, self.counterpart.table, self.draft.existing
+        if existing is None:
+            return
+        orphans = {
+            (target.schema, target.name, at): draft.census.orphans.get((self.table.schema, self.table.name, at), 0)
+            for at in range(len(target.foreign_keys))
+        }
+        native = Draft(existing, replace(draft.options, decisions=()), Census(orphans=orphans))
+        native.statements, native.risks = draft.statements, []
+        native.names = {(t.schema, t.name): t.name for t in existing.tables}
+        native.names |= {(k.ref_schema, k.ref_table): k.ref_table for k in target.foreign_keys}
+        self._objects(existing, before=True)
+        theirs = build.new_table(native, self.number, target)
+        begun = len(draft.statements)
+        schema_objects.surround(native, target, self._with_raws(theirs))
+        for at in range(begun, len(draft.statements)):
+            said = draft.statements[at]
+            if said.kind == "default":
+                draft.statements[at] = replace(said, stage=Stage.TABLES)
+        self._objects(existing, before=False)
+        draft.risks += [r for r in native.risks if r.kind == "Orphans"]
+        for note in target.notes:
+            text = note.replace(" on the source", "")
+            self._warn(Severity.HIGH, "TableFeature", target.name, text, "Approve the plan if that is what you want.")
+
+    def _with_raws(self, theirs: TablePlan) -> TablePlan:
+        """`jsonb` columns are computed from a staged text, which goes at the cutover."""
+        columns = list(theirs.columns)
+        table = quoted(theirs.target)
+        for name, kind in self.raws:
+            at = next(n for n, c in enumerate(columns) if c.target == name)
+            raw = raw_name(name)
+            columns.append(replace(columns[at], source=raw, target=raw, target_type=kind, nullable=True, comment="", collate=""))
+            columns[at] = replace(columns[at], generated=f"{quoted(raw)}::{columns[at].target_type}", stored=True)
+            changes = [f"ALTER COLUMN {quoted(name)} DROP EXPRESSION", f"DROP COLUMN {quoted(raw)} RESTRICT"]
+            default = self.counterpart.table.column(name).default
+            changes += [f"ALTER COLUMN {quoted(name)} SET DEFAULT {default}"] if default else []
+            for change in changes:
+                self.draft.say(Stage.SWAP, "staged text", name, theirs.target, f"ALTER TABLE {table} {change}", essential=True)
+        return replace(theirs, columns=tuple(columns))
+
+    def _objects(self, existing: Catalog, *, before: bool) -> None:
+        """Sequences that the table owns, and statistics over it."""
+        name = self.counterpart.table.name
+        owned = self._owned(existing)
+        for thing in existing.objects:
+            mine = thing.name in owned if thing.kind == "sequence" else thing.table == name
+            stage = schema_objects.STAGES.get(thing.kind, Stage.LAST)
+            if thing.kind in _CARRIED and mine and (stage is Stage.PREPARE) is before:
+                self.draft.say(stage, thing.kind, thing.name, name, thing.definition, essential=thing.kind != "statistics")
+
+    def _owned(self, existing: Catalog) -> set[str]:
+        """The sequences that belong to the table."""
+        return {o.name for o in existing.objects if o.kind == "ownership" and o.table == self.counterpart.table.name}
+
+    def _counters(self, columns: tuple[ColumnPlan, ...]) -> tuple[Counter, ...]:
+        """Sequences behind columns that are loaded, whatever the source counts with."""
+        found = []
+        for planned in columns:
+            if not planned.moved or planned.final:
+                continue
+            wanted = self.counterpart.table.column(planned.target)
+            counted = self.table.column(planned.source).identity
+            if wanted.identity or (wanted.default or "").startswith("nextval("):
+                step = wanted.identity.increment if wanted.identity else 1
+                found.append(Counter(self.counterpart.table.name, planned.target, planned.source if counted else "", step))
+        return tuple(found)
+
+    def _about(self, label: str) -> None:
+        """What a person should know of the existing table."""
+        target = self.counterpart.table
+        text = f"the empty table is filled from {label}; its own definition, indexes, keys and triggers stay, and those of the source are not carried"
+        self._warn(Severity.INFO, "Filled", target.name, text, "Rollback puts the empty table back.")
+        if self.counterpart.occupied:
+            advice = "Empty it, use onExisting: Replace, or exclude the source table."
+            self._warn(Severity.BLOCKER, "TargetNotEmpty", target.name, f"{label} would fill it, but it has rows", advice)
+        if target.kind == "partitioned" or target.partition_of or target.inherits:
+            advice = "Use onExisting: Replace for it, or exclude the source table."
+            self._warn(Severity.BLOCKER, "Partitioned", target.name, "a partitioned or inherited table cannot be filled", advice)
+        for column in target.columns:
+            if column.name in self._taken():
+                self._about_counter(column)
+            elif column.generated is None:
+                self._about_rest(column)
+
+    def _about_counter(self, column: Column) -> None:
+        found = re.match(r"nextval\('(.+)'::regclass\)", column.default or "")
+        owned = self._owned(self.draft.existing) if self.draft.existing else set()
+        if found and not owned:
+            text = f"its default counts with the sequence {found.group(1)}, which belongs to no table and is not set"
+            self._warn(
+                Severity.HIGH, "Sequence", f"{self.counterpart.table.name}.{column.name}", text, "Set it after the cutover."
+            )
+
+    def _about_rest(self, column: Column) -> None:
+        label = f"{self.counterpart.table.name}.{column.name}"
+        if column.nullable or column.default is not None or column.identity:
+            value = "a value of its own" if column.identity else column.default or "NULL"
+            text = f"no column of the source stands for it; every row gets {value}"
+            self._warn(Severity.INFO, "Unfilled", label, text, "Nothing to do.")
+            return
+        text = "no column of the source stands for it, it refuses NULL, and it has no default"
+        advice = "Name one (targetColumn in a TablePlan), or give it a default."
+        self._warn(Severity.BLOCKER, "Unfilled", label, text, advice)
+
+
+def _counts_truths(draft: Draft, wanted: Column) -> bool:
+    """Whether 0 and 1 are wanted and nothing else; of SQLite's values the type of a new column says that already."""
+    return kind_of(written(wanted)) is Kind.BOOLEAN and draft.catalog.engine != Engine.SQLITE
+
+
+def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (f"also thinkable: {', '.join(names)}",) if names else ()
+
+
+def digests(existing: Catalog, counterparts: Counterparts) -> tuple[tuple[str, str], ...]:
+    """The tables that are filled, each with its digest."""
+    return tuple(sorted((c.table.name, digest(existing, c.table.name)) for c in counterparts.values()))
+
+
+def unknown_words(options: Options, catalog: Catalog, existing: Catalog, counterparts: Counterparts) -> tuple[Risk, ...]:
+    """Decisions that name a table or column of the target that is not there."""
+    tables = {t.name: t for t in existing.tables}
+    found = []
+    for word in options.tables:
+        if word.target not in tables:
+            text = f"a TablePlan names the existing table {word.target}, which the target does not have"
+            advice = f"Correct targetTable; there are {', '.join(sorted(tables)[:20])}."
+            found.append(Risk(Severity.BLOCKER, "UnknownTable", word.table, text, advice))
+    for decided in options.decisions:
+        for table in catalog.tables:
+            mine = counterparts.get((table.schema, table.name))
+            if not mine or not decided.target_column or not decided.is_of(table.schema, table.name, decided.column):
+                continue
+            names = [c.name for c in mine.table.columns]
+            if decided.target_column not in names:
+                text = f"a TablePlan names the column {decided.target_column}, which {mine.table.name} does not have"
+                advice = f"Correct targetColumn; there are {', '.join(names[:40])}."
+                found.append(Risk(Severity.BLOCKER, "UnknownColumn", f"{table.name}.{decided.column}", text, advice))
+    return tuple(found)

@@ -1,0 +1,206 @@
+"""The whole plan from its parts, and its revision after the target has said which statements it takes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping as Counts
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from landfall.engine.model.catalog import Catalog
+from landfall.engine.model.fingerprint import excluded, fingerprint, selected
+from landfall.engine.model.identifiers import NameSpace
+from landfall.engine.model.options import Endpoint, Engine, Mode, Options, Quiesce
+from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.model.target_facts import TargetFacts
+from landfall.engine.planning import existing_tables, schema_objects
+from landfall.engine.planning.estimates import _with_estimates
+from landfall.engine.planning.preflight import _column_risks, _preflight
+from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.engine.targets.postgresql import ddl
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What planning knows besides: the source's catalog as it was read, the target's, and which tables stand for which."""
+
+    plain: Catalog
+    existing: Catalog | None = None
+    counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
+
+
+def draft_plan(
+    catalog: Catalog,
+    census: Census,
+    options: Options,
+    target: TargetFacts,
+    ends: tuple[Endpoint, Endpoint],
+    looked: Looked,
+) -> Plan:
+    """The plan before it was proven on the target."""
+    draft = Draft(catalog, options, census, existing=looked.existing, counterparts=looked.counterparts)
+    existing_tables.reduced(draft)
+    catalog = draft.catalog
+    replacing = {r.name for r in target.in_the_way}
+    draft.relations = NameSpace(() if draft.native else target.relations - replacing)
+    draft.types = NameSpace(target.types)
+    draft.routines = NameSpace(target.routines)
+    schema_objects.objects(draft, before=True)
+    tables = existing_tables.plan_tables(draft)
+    if looked.existing:
+        draft.risks += existing_tables.unknown_words(options, catalog, looked.existing, looked.counterparts)
+    schema_objects.objects(draft, before=False)
+    schema_objects.views(draft)
+    _preflight(draft, target, tables)
+    _column_risks(draft, tables)
+    statements = tuple(replace(s, number=n) for n, s in enumerate(draft.statements))
+    plan = Plan(
+        engine=catalog.engine,
+        source=ends[0].identity,
+        target=ends[1].identity,
+        source_version=catalog.version,
+        target_version=target.version,
+        target_version_number=target.version_number,
+        target_schema=options.target_schema,
+        on_existing=options.on_existing.value,
+        mode=options.mode.value,
+        quiesce="",
+        tables=tables,
+        statements=statements,
+        risks=(),
+        replaced=target.in_the_way,
+        sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
+        filled=existing_tables.digests(looked.existing, looked.counterparts) if looked.existing else (),
+        fingerprint=_fingerprint_digest(looked.plain, options),
+        packet_bytes=catalog.packet_bytes,
+    )
+    plan = _with_estimates(plan, options)
+    plan, risks = _with_quiesce(plan, options, catalog)
+    return plan.with_risks((*draft.risks, *risks))
+
+
+def heeded(plan: Plan, options: Options) -> Plan:
+    """The plan with approvals that named a mapping by its digest taken back where the mapping is another one now."""
+    tables = []
+    for table in plan.tables:
+        columns = []
+        for column in table.columns:
+            said = options.decided(table.schema, table.name, column.source)
+            if said and said.digest and said.decision == "Approve" and said.digest != column.digest():
+                reason = f"it was approved as {said.digest} and has changed since"
+                columns.append(replace(column, decision=Decision.NEEDS_REVIEW, reasons=(*column.reasons, reason)))
+            else:
+                columns.append(column)
+        tables.append(replace(table, columns=tuple(columns)))
+    return replace(plan, tables=tuple(tables))
+
+
+def wanted_names(catalog: Catalog, options: Options) -> frozenset[str]:
+    """The names of tables and views that the migration brings into the target schema."""
+    draft = Draft(catalog, options, Census())
+    tables = {draft.spelled(t.name) for t in selected(catalog, options)}
+    return frozenset(tables | {draft.spelled(v.name) for v in catalog.views if not excluded(v.name, options.exclude_tables)})
+
+
+def _fingerprint_digest(catalog: Catalog, options: Options) -> str:
+    return json.dumps(fingerprint(catalog, options), sort_keys=True)
+
+
+def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str, ...]:
+    """The objects of the source that are no longer as they were planned, by name."""
+    before: dict[str, str] = json.loads(plan.fingerprint)
+    now = fingerprint(catalog, options)
+    return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
+
+
+# -- estimates --------------------------------------------------------------------------------------------------------
+
+
+def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan, tuple[Risk, ...]]:
+    risks: list[Risk] = []
+    chosen = options.quiesce
+    seconds, limit = plan.freeze_seconds, options.freeze_limit_seconds
+    if chosen is None:
+        chosen = Quiesce.ENGINE
+        if seconds > limit:
+            text = f"writers would be locked out for about {seconds} s, which is over {limit} s"
+            advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
+            risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
+    if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
+        advice = "Grant what is named, or set spec.data.source.quiesce to Confirm or None."
+        what = {
+            Engine.POSTGRESQL: "UPDATE, DELETE or TRUNCATE on the tables",
+            Engine.SQLITE: "write access to the file and its folder",
+        }.get(Engine(catalog.engine), "LOCK TABLES")
+        risks.append(Risk(Severity.BLOCKER, "Privilege", "freeze", f"quiesce: Engine needs {what} on the source", advice))
+    if chosen is Quiesce.NONE:
+        text = "nothing keeps writers away: rows written after the last snapshot stay behind"
+        risks.append(Risk(Severity.HIGH, "NotQuiesced", "source", text, "Approve it, or use quiesce: Engine."))
+    return replace(plan, quiesce=chosen.value), tuple(risks)
+
+
+# -- after the proof --------------------------------------------------------------------------------------------------
+
+
+def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
+    """The plan without what the target refused, in the order and at the stage that worked, with a risk for each loss.
+
+    A table is never given up: one that was refused because of a generated column gets an ordinary one instead.
+    """
+    by_number = {s.number: s for s in plan.statements}
+    risks: list[Risk] = []
+    tables = list(plan.tables)
+    kept = [replace(by_number[n], stage=stage) for n, stage in order if n not in refused]
+    if any(by_number[n].kind == "table" for n in refused):
+        # What failed besides may only have missed its table; it gets another try once the table stands.
+        kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
+        refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
+    for number, problem in sorted(refused.items()):
+        statement = by_number[number]
+        if statement.kind == "table":
+            revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled})
+            kept.insert(0, revised)
+            continue
+        label = statement.describes or statement.name
+        if statement.essential:
+            risks.append(
+                Risk(
+                    Severity.BLOCKER,
+                    "Refused",
+                    label,
+                    f"the target refuses the {statement.kind}: {problem}",
+                    "Mend it on the source or exclude the table.",
+                )
+            )
+            continue
+        severity, description, advice = schema_objects.unproven(statement.kind, label, problem)
+        risks.append(Risk(severity, "NotCarried", label, description, advice))
+    stages = list(Stage)
+    ordered = sorted(kept, key=lambda s: stages.index(s.stage))
+    made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
+    return made.with_risks(tuple(risks))
+
+
+def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk], filled: set[str]) -> Statement:
+    at = next(n for n, t in enumerate(tables) if t.target == statement.table)
+    table = tables[at]
+    generated = [] if table.target in filled else [c for c in table.columns if c.generated]
+    if not generated:
+        risks.append(
+            Risk(
+                Severity.BLOCKER,
+                "Refused",
+                table.label,
+                f"the target refuses the table: {problem}",
+                "Exclude it, or mend it on the source.",
+            )
+        )
+        return statement
+    columns = tuple(replace(c, generated="") for c in table.columns)
+    tables[at] = replace(table, columns=columns)
+    for column in generated:
+        text = f"the target refuses its expression ({problem}); its values are copied, but it is an ordinary column"
+        risks.append(
+            Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Re-create the rule by hand.")
+        )
+    return replace(statement, sql=ddl.create_table(tables[at]))

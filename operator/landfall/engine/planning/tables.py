@@ -1,0 +1,362 @@
+"""From a catalog and what the census counted to a plan: pure, deterministic, and complete.
+
+Nothing of the source is left out without a risk that says so. Every statement is a candidate that `proof` confirms on
+the target before a person sees the plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Counts
+from dataclasses import dataclass, field, replace
+
+from landfall.engine.matching.matcher import FieldPair
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.identifiers import NameSpace, folded, quoted
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
+from landfall.engine.model.options import ColumnDecision, Engine, Identifiers, Options
+from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.planning.overrides import Override, Place, told, uses
+from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.postgresql import dialect as postgresql
+from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.targets.postgresql import ddl
+from landfall.lib.text import counted
+
+ROW_COUNT = "rows"
+LARGEST_ROW = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What was counted: rows per table, largest row in octets, and violations per column."""
+
+    rows: Counts[tuple[str, str], int] = field(default_factory=dict)
+    largest: Counts[tuple[str, str], int] = field(default_factory=dict)
+    violations: Counts[tuple[str, str, str], Counts[Violation, int]] = field(default_factory=dict)
+    orphans: Counts[tuple[str, str, int], int] = field(default_factory=dict)
+    overrides: Counts[Place, Override] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """An existing table of the target that a source table is loaded into, and which columns stand for which, by the source's."""
+
+    table: Table
+    pairs: Counts[str, FieldPair]
+    occupied: bool = False
+
+
+@dataclass(slots=True)
+class Draft:
+    """The plan while it is being written: the one mutable value of planning."""
+
+    catalog: Catalog
+    options: Options
+    census: Census
+    relations: NameSpace = field(default_factory=NameSpace)
+    types: NameSpace = field(default_factory=NameSpace)
+    routines: NameSpace = field(default_factory=NameSpace)
+    names: dict[tuple[str, str], str] = field(default_factory=dict)
+    constraints: dict[str, NameSpace] = field(default_factory=dict)
+    statements: list[Statement] = field(default_factory=list)
+    risks: list[Risk] = field(default_factory=list)
+    existing: Catalog | None = None
+    counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
+
+    def say(
+        self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
+    ) -> None:
+        """Add a statement."""
+        number = len(self.statements)
+        self.statements.append(Statement(number, stage, kind, name, table, sql, describes, essential))
+
+    def warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
+        """Add a risk."""
+        self.risks.append(Risk(severity, kind, affected, description, mitigation))
+
+    def constraint(self, table: str, wanted: str) -> str:
+        """A name for a check or foreign key, which only has to be free in its table."""
+        return self.constraints.setdefault(table, NameSpace()).claim(wanted)
+
+    @property
+    def native(self) -> bool:
+        """Whether the source speaks the target's SQL."""
+        return self.catalog.engine == Engine.POSTGRESQL
+
+    def spelled(self, name: str) -> str:
+        """A name of the source as the target spells it."""
+        return folded(name, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
+
+
+def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
+    """A table as it is made anew: for each column of the source one of its own."""
+    target = draft.names[(table.schema, table.name)]
+    spelling = NameSpace()
+    columns = tuple(_column(draft, table, c, target, spelling) for c in table.columns)
+    return planned_table(draft, number, table, target, columns)
+
+
+def planned_table(draft: Draft, number: int, table: Table, target: str, columns: tuple[ColumnPlan, ...]) -> TablePlan:
+    """A table from its columns: how it is cut, how rows are named, and what is to be said of that."""
+    key, key_kind = _chunk_key(draft, table)
+    census = draft.census
+    where = (table.schema, table.name)
+    made = TablePlan(
+        number=number,
+        schema=table.schema,
+        name=table.name,
+        target=target,
+        columns=columns,
+        key=key,
+        key_kind=key_kind,
+        row_key=_row_key(table, columns),
+        form=_form(draft, table),
+        create="",
+        rows=census.rows.get(where, table.rows),
+        bytes=table.bytes,
+        largest_row=census.largest.get(where, 0),
+        counters=_counters(table, columns, target),
+        moved=table.holds_rows,
+    )
+    for note in table.notes:
+        draft.warn(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
+    if key_kind == "none" and made.moved and made.rows > draft.options.batch_rows:
+        draft.warn(
+            Severity.LOW,
+            "SingleStream",
+            made.label,
+            "no usable key: the table is copied by one stream, which starts again from zero when it is interrupted",
+            # A PostgreSQL is cut by blocks, whatever its keys; only a server that cannot scan a range of them is not cut.
+            "Upgrade the source to PostgreSQL 14 or newer." if draft.native else "Add a primary key on the source.",
+        )
+    if not made.row_key and made.moved:
+        draft.warn(
+            Severity.LOW,
+            "NoRowKey",
+            made.label,
+            "no unique key without NULLs: rows written during the copy make the table be copied again under the freeze",
+            "Add a primary key on the source.",
+        )
+    return made
+
+
+def _form(draft: Draft, table: Table) -> str:
+    if not draft.native:
+        return "csv"
+    return "binary" if all(c.type.builtin for c in table.columns) else "text"
+
+
+def _counters(table: Table, columns: tuple[ColumnPlan, ...], target: str) -> tuple[Counter, ...]:
+    found = []
+    for column, planned in zip(table.columns, columns, strict=True):
+        if column.identity and planned.moved:
+            found.append(Counter(target, planned.target, column.name, column.identity.increment))
+    return tuple(found)
+
+
+def _chunk_key(draft: Draft, table: Table) -> tuple[tuple[str, ...], str]:
+    """The columns to cut by, and how: integer ranges, keyset ranges, row identifiers or block numbers."""
+    if draft.native:
+        return ((), "ctid") if draft.catalog.version_number >= 140000 else ((), "none")
+    if table.rowid:
+        return (("_rowid_",), "integer")
+    candidates = [i for i in table.indexes if i.primary] + [i for i in table.indexes if i.unique and not i.primary]
+    for index in candidates:
+        names = tuple(p.column for p in index.parts)
+        if not all(names) or any(p.prefix or p.expression for p in index.parts):
+            continue
+        if all(_is_integer(table.column(n)) for n in names[:1]) and not table.column(names[0]).nullable:
+            return (names[:1], "integer")
+    for index in candidates:
+        names = tuple(p.column for p in index.parts)
+        if all(names) and index.primary and not any(p.prefix for p in index.parts):
+            return (names, "keyset")
+    return ((), "none")
+
+
+def _is_integer(column: Column) -> bool:
+    return column.type.name in mysql.INTEGERS or "int" in column.type.name.split()
+
+
+def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
+    usable = {c.source for c in columns if c.moved and not c.converted and not c.mapping.operand}
+    for index in sorted(table.indexes, key=lambda i: not i.primary):
+        names = tuple(p.column for p in index.parts)
+        plain = all(names) and not index.where and not any(p.prefix or p.expression for p in index.parts)
+        if not (index.unique or index.primary) or not plain or not set(names) <= usable:
+            continue
+        if index.primary or not any(table.column(n).nullable for n in names):
+            return names
+    return ()
+
+
+# -- columns ----------------------------------------------------------------------------------------------------------
+
+
+def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
+    decided = draft.options.decided(table.schema, table.name, column.name)
+    wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
+    name = spelling.claim(wanted)
+    counts = draft.census.violations.get((table.schema, table.name, column.name), {})
+    mapped, converted = mapped_column(draft, table, column, counts, decided)
+    mapped = overridden_mapping(draft, table, column, mapped)
+    type_name = ""
+    if mapped.type_statement:
+        type_name = draft.types.claim(f"{target}_{name}", table.schema)
+    shown = mapped.target_type.replace("{type}", type_name)
+    target_type = mapped.target_type.replace("{type}", quoted(type_name))
+    if mapped.type_statement:
+        sql = mapped.type_statement.replace("{type}", quoted(type_name))
+        draft.say(Stage.PREPARE, "type", type_name, target, sql, essential=True)
+    for suffix, rule in mapped.checks:
+        check = draft.constraint(target, f"{target}_{name}_{suffix}")
+        clause = rule.replace("{c}", quoted(name))
+        sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
+        draft.say(Stage.TABLES, "check", check, target, sql)
+    confidence = min(mapped.confidence, 75) if converted else mapped.confidence
+    nullable = column.nullable or any(c.rule == "Null" for c in converted)
+    return ColumnPlan(
+        source=column.name,
+        target=name,
+        source_type=column.type.text or "(none)",
+        target_type=target_type,
+        mapping=replace(mapped, nullable=nullable),
+        nullable=nullable,
+        decision=settled(draft, confidence, decided),
+        confidence=confidence,
+        reasons=(*mapped.reasons, *_spelling_reason(column.name, name)),
+        transformation=column.expression or mapped.transformation,
+        generated=_generated(draft, table, column, target),
+        stored=column.stored or not draft.native,
+        identity=_identity(draft, column, shown),
+        converted=converted,
+        comment=column.comment,
+        collate=column.collate,
+    )
+
+
+def overridden_mapping(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
+    """The mapping of an override; one that the source refuses stops the plan by name."""
+    place = (table.schema, table.name, column.name)
+    found = draft.census.overrides.get(place)
+    if found is None:
+        return mapped
+    label = ".".join(word for word in place if word)
+    if found.refused:
+        advice = "Correct the expression in the TablePlan, or take the decision back."
+        draft.warn(Severity.BLOCKER, "Override", label, f"the expression in its place is refused: {found.refused}", advice)
+        return mapped
+    for other in table.columns:
+        if other.generated is not None and uses(other.generated, draft.catalog.engine, (column.name,)):
+            draft.warn(
+                Severity.BLOCKER,
+                "Override",
+                f"{'.'.join(word for word in place[:2] if word)}.{other.name}",
+                f"it is computed from {column.name}, which gets other values in the target",
+                "Exclude it in the TablePlan, or take the override back.",
+            )
+    return replace(mapped, operand=f"({column.expression})", reasons=(*mapped.reasons, *told(draft.census.overrides, place)))
+
+
+def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
+    return () if source == target else (f"spelled {target} in the target",)
+
+
+def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
+    """What is decided of a column: by a person, or by how sure its mapping is."""
+    if decided:
+        word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
+        return word.get(decided.decision, Decision.REJECTED)
+    return Decision.AUTO if confidence >= draft.options.auto_approve_percent else Decision.NEEDS_REVIEW
+
+
+def mapped_column(
+    draft: Draft, table: Table, column: Column, counts: Counts[Violation, int], decided: ColumnDecision | None
+) -> tuple[Mapping, tuple[Converted, ...]]:
+    """The way of a column into a new table, and what rules change of its values."""
+    label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
+    if draft.native:
+        return postgresql.mapping(column), ()
+    rules = rules_for(column, counts, draft.options.policies, decided)
+    facts = ColumnFacts(counts, rules)
+    dialect = sqlite if draft.catalog.engine == Engine.SQLITE else mysql
+    try:
+        mapped = dialect.mapping(column, facts)
+    except KeyError:
+        draft.warn(
+            Severity.BLOCKER,
+            "UnknownType",
+            label,
+            f"type {column.type.text} has no counterpart that is known to hold its values",
+            "Exclude the column with a TablePlan decision, or exclude the table.",
+        )
+        fallback = Column(column.name, ColumnType("text", "text"))
+        mapped = dialect.mapping(fallback, facts)
+    converted = []
+    for kind, count in sorted(counts.items()):
+        rule = rules.get(MISFITS.get(kind, kind))
+        if (
+            count
+            and kind in DESCRIBED
+            and rule
+            and (kind not in MISFITS or (rule.action == "Null" and kind is sqlite.fact(column)))
+        ):
+            converted.append(_conversion(draft, label, kind, count, rule.text, decided))
+    return mapped, tuple(c for c in converted if c)
+
+
+def _conversion(
+    draft: Draft, label: str, kind: Violation, count: int, rule: str, decided: ColumnDecision | None
+) -> Converted | None:
+    if rule == "Fail":
+        draft.warn(
+            Severity.BLOCKER,
+            kind.value[0].upper() + kind.value[1:],
+            label,
+            f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}",
+            "Decide what becomes of them: a policy in spec.data.policies or in the table's TablePlan.",
+        )
+        return None
+    draft.warn(
+        Severity.MEDIUM if decided and decided.decision == "Approve" else Severity.HIGH,
+        kind.value[0].upper() + kind.value[1:],
+        label,
+        f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}; the rule {rule} changes them",
+        "Approve the plan, or choose another policy in spec.data.policies or in the table's TablePlan.",
+    )
+    return Converted(kind.value, count, rule)
+
+
+def _identity(draft: Draft, column: Column, target_type: str) -> str:
+    found = column.identity
+    if not found or target_type.startswith("numeric") or target_type in {"real", "double precision"}:
+        return ""
+    del draft
+    how = "ALWAYS" if found.always else "BY DEFAULT"
+    words = [f"INCREMENT BY {found.increment}", f"START WITH {found.start}"]
+    if found.minimum is not None:
+        words.append(f"MINVALUE {found.minimum}")
+    if found.maximum is not None:
+        words.append(f"MAXVALUE {found.maximum}")
+    words += [f"CACHE {found.cache}", "CYCLE" if found.cycle else "NO CYCLE"]
+    return f"GENERATED {how} AS IDENTITY ({' '.join(words)})"
+
+
+def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
+    if column.generated is None:
+        return ""
+    if draft.native:
+        return column.generated
+    small = frozenset(c.name for c in table.columns if c.type.name in mysql.INTEGERS)
+    found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
+    if found.sql:
+        return found.sql
+    draft.warn(
+        Severity.MEDIUM,
+        "GeneratedColumn",
+        f"{target}.{column.name}",
+        f"its expression has no counterpart ({found.problem}); its values are copied, but it is an ordinary column",
+        "Re-create the rule in the application or by hand.",
+    )
+    return ""

@@ -1,0 +1,1 @@
+"""Planning with I/O: profiling, matching, dry run of every statement."""

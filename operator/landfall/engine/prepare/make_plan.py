@@ -1,0 +1,81 @@
+"""Making a plan: look at both sides, count, assemble, prove. Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.errors import SpecError
+from landfall.engine.model.catalog import Catalog
+from landfall.engine.model.fingerprint import selected
+from landfall.engine.model.options import Endpoint, Engine, OnExisting, Options
+from landfall.engine.model.plan import Plan
+from landfall.engine.planning.existing_tables import as_read
+from landfall.engine.planning.planner import Looked, draft_plan, heeded, wanted_names
+from landfall.engine.prepare import dry_run, match_tables, profiling
+from landfall.engine.prepare.probe_overrides import looked
+from landfall.engine.sources.mysql import catalog as mysql_catalog
+from landfall.engine.sources.mysql.session import MySqlSession
+from landfall.engine.sources.postgresql import catalog as postgresql_catalog
+from landfall.engine.sources.registry import source_of
+from landfall.engine.sources.sqlite import catalog as sqlite_catalog
+from landfall.engine.sources.sqlite.session import SqliteSession
+from landfall.engine.targets.postgresql import catalog as target_catalog
+
+
+def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
+    """The source's catalog."""
+    if endpoint.engine is Engine.SQLITE:
+        sqlite = SqliteSession(endpoint)
+        try:
+            return sqlite_catalog.catalog(sqlite, endpoint)
+        finally:
+            sqlite.close()
+    if endpoint.engine is Engine.POSTGRESQL:
+        control = Control(endpoint, "source")
+        try:
+            return postgresql_catalog.catalog(control, options)
+        finally:
+            control.close()
+    session = MySqlSession(endpoint)
+    try:
+        return mysql_catalog.catalog(session, endpoint.database, options)
+    finally:
+        session.close()
+
+
+def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callable[[str], None] = lambda _: None) -> Plan:
+    """A complete plan. Raises an EngineError when one side cannot be read."""
+    if target.engine is not Engine.POSTGRESQL:
+        message = f"target: {target.engine.value} cannot be a target"
+        raise SpecError(message, advice="Use a Connection of type PostgreSQL.")
+    control = Control(target, "target")
+    try:
+        plain = read_catalog(source, options)
+        catalog, overrides = looked(source, plain, options)
+        if not selected(catalog, options):
+            message = f"source: there is no table to move in {', '.join(catalog.schemas)}"
+            raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
+        known, more = Looked(plain), {}
+        wanted = wanted_names(catalog, options)
+        if options.on_existing is OnExisting.FILL:
+            known = _matched(source, catalog, control, options, plain)
+            catalog = as_read(catalog, known.counterparts)
+            more = match_tables.asked(catalog, known.counterparts)
+            wanted = frozenset(c.table.name for c in known.counterparts.values())
+        facts = target_catalog.facts(control, options, wanted, target.port)
+        counted = replace(profiling.take(source_of(source), catalog, options, told, more), overrides=overrides)
+        plan = draft_plan(catalog, counted, options, facts, (source, target), known)
+        blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
+        if blocked:
+            return heeded(plan, options)
+        return heeded(dry_run.proven(control, plan), options)
+    finally:
+        control.close()
+
+
+def _matched(source: Endpoint, catalog: Catalog, control: Control, options: Options, plain: Catalog) -> Looked:
+    target_catalog.check_schema(control, options.target_schema)
+    existing = match_tables.existing_catalog(control, options)
+    return Looked(plain, existing, match_tables.counterparts(source, catalog, control, existing, options))

@@ -1,0 +1,163 @@
+"""Matching the source with what exists in the target: read both, sample values, pair. Nothing is changed anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.matching.matcher import Entity, Field, Word, matched
+from landfall.engine.matching.type_families import kind_of, most_characters
+from landfall.engine.matching.value_profile import Sampled
+from landfall.engine.model.catalog import Catalog, Table
+from landfall.engine.model.fingerprint import selected
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.mapping import Probe
+from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.planning.conversions import probes, written
+from landfall.engine.planning.existing_tables import Counterparts
+from landfall.engine.planning.tables import Counterpart
+from landfall.engine.sources.base import Reader
+from landfall.engine.sources.postgresql import catalog as postgresql_catalog
+from landfall.engine.sources.registry import source_of, way_of
+
+_TARGET = way_of(Engine.POSTGRESQL)
+_ROWS = 200
+_CHARACTERS = 200
+_LISTED = 1000
+_READABLE = (
+    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=%s AND c.relkind IN ('r','p')"
+    " AND has_table_privilege(c.oid,'SELECT') AND NOT row_security_active(c.oid)"
+)
+_MEMBER = re.compile(r"'((?:[^']|'')*)'")
+
+
+def existing_catalog(control: Control, options: Options) -> Catalog:
+    """The schema of the target, as introspection of a source would see it."""
+    return postgresql_catalog.catalog(control, Options(schemas=(options.target_schema,)))
+
+
+def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing: Catalog, options: Options) -> Counterparts:
+    """For each source table the existing one that stands for it, where there is one."""
+    tables = selected(catalog, options)
+    parents = {t.name for t in existing.tables if t.kind == "partitioned"}
+    there = [t for t in existing.tables if t.partition_of not in parents]
+    samples = _samples(source, catalog, tables)
+    sources = [_entity(table, options, samples) for table in tables]
+    readable = frozenset(r[0] for r in control.rows(_READABLE, options.target_schema))
+    targets = [replace(_entity(t, None, {}, _allowed(control, t, existing, readable)), id=t.name) for t in there]
+    by_name = {t.name: t for t in there}
+    found = {}
+    for pair in matched(sources, targets, _words(tables, options)):
+        schema, _, name = pair.source.partition("\0")
+        target = by_name[pair.target]
+        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_TARGET.table(target)})"))
+        found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, occupied)
+    return found
+
+
+def asked(catalog: Catalog, found: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
+    """What the census has to count of the columns that go into existing ones."""
+    more = {}
+    for table in catalog.tables:
+        mine = found.get((table.schema, table.name))
+        if mine:
+            more[table.schema, table.name] = [
+                (column.name, probe)
+                for column in table.columns
+                if column.name in mine.pairs
+                for probe in probes(column, mine.table.column(mine.pairs[column.name].target), catalog.engine)
+            ]
+    return more
+
+
+def _words(tables: Sequence[Table], options: Options) -> list[Word]:
+    words = []
+    for table in tables:
+        words += [Word(_id(table), d.target) for d in options.tables if d.is_of(table.schema, table.name)]
+        words += [
+            Word(_id(table), d.target_column, d.column)
+            for d in options.decisions
+            if d.target_column and d.is_of(table.schema, table.name, d.column)
+        ]
+    return words
+
+
+def _id(table: Table) -> str:
+    return f"{table.schema}\0{table.name}"
+
+
+def _entity(
+    table: Table,
+    options: Options | None,
+    samples: dict[tuple[str, str], dict[str, tuple[str, ...]]],
+    allowed: dict[str, frozenset[str]] | None = None,
+) -> Entity:
+    """A table as the matcher sees it. Columns that a person excluded are left out."""
+    primary = table.primary
+    alone = primary.parts[0].column if primary and len(primary.parts) == 1 else ""
+    unique = {i.parts[0].column for i in table.indexes if i.unique and len(i.parts) == 1}
+    keys = {k.columns[0]: k for k in table.foreign_keys if len(k.columns) == 1}
+    mine = samples.get((table.schema, table.name), {})
+    fields = []
+    for column in table.columns:
+        if options and (decided := options.decided(table.schema, table.name, column.name)) and decided.decision == "Exclude":
+            continue
+        key = keys.get(column.name)
+        referenced = ""
+        if key and options:
+            referenced = f"{key.ref_schema or table.schema}\0{key.ref_table}"
+        elif key:
+            referenced = key.ref_table
+        fields.append(
+            Field(
+                column.name,
+                kind_of(written(column)),
+                most_characters(written(column)),
+                primary=column.name == alone,
+                unique=column.name in unique,
+                references=referenced,
+                allowed=(allowed or {}).get(column.name, frozenset()),
+                samples=Sampled.of(mine.get(column.name, ())),
+            )
+        )
+    return Entity(_id(table), table.name, tuple(fields))
+
+
+def _allowed(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
+    """The values that a column takes, where they are listed: by its type, a check, or the rows of a table that it refers to."""
+    found = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
+    for check in table.checks:
+        listed = re.fullmatch(r"CHECK \(\(?\"?(\w+)\"?(?:::\w+)? = ANY \(.*?ARRAY\[(.*)\].*", check.definition, re.DOTALL)
+        if listed:
+            found[listed.group(1)] = frozenset(m.replace("''", "'") for m in _MEMBER.findall(listed.group(2)))
+    for key in table.foreign_keys:
+        parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
+        if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
+            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_TARGET.table(parent)} LIMIT {_LISTED + 1}"
+            rows = control.rows(query)
+            if 0 < len(rows) <= _LISTED:
+                found[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)
+    return found
+
+
+def _samples(source: Endpoint, catalog: Catalog, tables: Iterable[Table]) -> dict[tuple[str, str], dict[str, tuple[str, ...]]]:
+    """Some values of every column, as text."""
+    if catalog.problems:
+        return {}
+    reader = source_of(source).reader()
+    try:
+        return {(t.schema, t.name): _sampled(reader, source, t) for t in tables if t.holds_rows}
+    finally:
+        reader.close()
+
+
+def _sampled(reader: Reader, source: Endpoint, table: Table) -> dict[str, tuple[str, ...]]:
+    way = way_of(source.engine)
+    columns = [c for c in table.columns if c.type.name not in way.opaque]
+    if not columns:
+        return {}
+    told = ",".join(f"substr({way.text(way.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
+    rows = reader.rows(f"SELECT {told} FROM {way.table(table)} LIMIT {_ROWS}")
+    return {c.name: tuple(text for row in rows if (text := row[at]) is not None) for at, c in enumerate(columns)}

@@ -1,0 +1,57 @@
+"""Overrides are tried on the source before anybody is asked: their type, whether the database takes them, some results."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall.engine.errors import EngineError
+from landfall.engine.model.catalog import Catalog, Column, Table
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.planning.overrides import Override, Place, masked, overridden, refusal
+from landfall.engine.sources.base import Reader
+from landfall.engine.sources.registry import source_of, way_of
+
+_SHOWN = 3
+_SAMPLE = 1000
+
+
+def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalog, dict[Place, Override]]:
+    """The catalog with every override that the source takes, and what was found of each."""
+    asked = [d for d in options.decisions if d.decision == "Override"]
+    if not asked:
+        return catalog, {}
+    reader = source_of(source).reader()
+    found: dict[Place, Override] = {}
+    tables = []
+    try:
+        for table in catalog.tables:
+            columns = []
+            for column in table.columns:
+                decided = next((d for d in asked if d.is_of(table.schema, table.name, column.name)), None)
+                if decided is None:
+                    columns.append(column)
+                    continue
+                result = _tried(reader, source, table, column, decided.expression)
+                found[(table.schema, table.name, column.name)] = result
+                columns.append(column if result.refused else overridden(column, decided.expression, result))
+            tables.append(replace(table, columns=tuple(columns)))
+    finally:
+        reader.close()
+    return replace(catalog, tables=tuple(tables)), found
+
+
+def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expression: str) -> Override:
+    if column.generated is not None:
+        return Override(refused="it is a generated column; override what it is computed from")
+    refused = refusal(expression, source.engine, table)
+    if refused:
+        return Override(refused=refused)
+    way, value = way_of(source.engine), f"({expression})"
+    where = way.table(table)
+    try:
+        kind = way.type(source, value, where)
+        results = reader.rows(f"SELECT {way.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}")
+        nulls = 0 if column.nullable else int(reader.rows(f"SELECT COUNT(*) FROM {where} WHERE {value} IS NULL")[0][0] or 0)
+    except EngineError as error:
+        return Override(refused=error.message)
+    return Override(tuple(dict.fromkeys(masked(text or "") for (text, *_) in results[:_SHOWN])), nulls, kind)

@@ -1,0 +1,211 @@
+"""The census: one scan per table counts rows and every kind of value that the target could not hold."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType, ModuleType
+
+from landfall.engine.errors import EngineError
+from landfall.engine.model.catalog import Catalog, Table
+from landfall.engine.model.fingerprint import selected
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.mapping import Probe, Violation
+from landfall.engine.model.options import Engine, Options
+from landfall.engine.planning.tables import Census
+from landfall.engine.sources.base import Reader, Screening, Source
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.sqlite.session import Span
+
+MoreProbes = Mapping[tuple[str, str], Sequence[tuple[str, Probe]]]
+_WORTH_SPLITTING = 200_000
+_BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
+
+
+def take(  # noqa: C901  the thread body is inside
+    source: Source, catalog: Catalog, options: Options, told: Callable[[str], None], more: MoreProbes = MappingProxyType({})
+) -> Census:
+    """Count everything that planning asks, several tables at a time; `more` is asked besides, by table, as (column, probe)."""
+    tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
+    chosen = [t for t in selected(catalog, options) if t.holds_rows]
+    counted = _Counted(Engine(catalog.engine), more)
+    most = min(max(1, options.parallelism), source.most_readers)
+    first = source.reader()
+    for table in sorted(chosen, key=lambda t: -t.bytes):
+        for part in counted.parts(first, table, most):
+            tasks.put((table, part))
+    first.close()
+    threads = min(most, tasks.qsize() or 1)
+    failures: list[EngineError] = []
+
+    def body() -> None:
+        reader: Reader | None = None
+        try:
+            reader = source.reader()
+            while not failures:
+                table, part = tasks.get_nowait()
+                counted.table(reader, table, part)
+                told(f"{table.name}: {counted.rows[(table.schema, table.name)]} rows")
+        except queue.Empty:
+            pass
+        except EngineError as error:
+            failures.append(error)
+        finally:
+            if reader:
+                reader.close()
+
+    workers = [threading.Thread(target=body, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    if failures:
+        raise failures[0]
+    return Census(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
+
+
+def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
+    """Rows whose foreign key finds no parent when values are compared exactly, as the target will. PostgreSQL has none."""
+    found: dict[tuple[str, str, int], int] = {}
+    if catalog.engine == Engine.POSTGRESQL:
+        return found
+    dialect = sqlite if catalog.engine == Engine.SQLITE else mysql
+    tables = {(t.schema, t.name): t for t in chosen}
+    reader = source.reader()
+    try:
+        for table in chosen:
+            for at, key in enumerate(table.foreign_keys):
+                parent = tables.get((key.ref_schema or table.schema, key.ref_table))
+                if parent is None:
+                    continue
+                others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+                if len(others) != len(key.columns):
+                    continue
+                count = reader.rows(_orphan_query(dialect, table, parent, key.columns, others))[0][0]
+                if int(count or 0):
+                    found[(table.schema, table.name, at)] = int(count or 0)
+    finally:
+        reader.close()
+    return found
+
+
+def _orphan_query(dialect: ModuleType, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
+    """The join uses the parent's key in the source's own comparison; what matched only loosely counts as well."""
+    pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(columns, others, strict=True)]
+    joined = " AND ".join(f"{p}={c}" for c, p in pairs)
+    filled = " AND ".join(f"{c} IS NOT NULL" for c, _ in pairs)
+    loose = " OR ".join(f"CAST({p} AS {_BYTES[dialect.__name__]})<>CAST({c} AS {_BYTES[dialect.__name__]})" for c, p in pairs)
+    return (
+        f"SELECT COUNT(*) FROM {dialect.table_name(table)} c LEFT JOIN {dialect.table_name(parent)} p ON {joined}"
+        f" WHERE {filled} AND ({pairs[0][1]} IS NULL OR {loose})"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A range of a table's key, from `low` to before `high`; without a key, the whole table."""
+
+    key: str
+    low: int | None = None
+    high: int | None = None
+
+    @property
+    def where(self) -> str:
+        """The condition, or nothing."""
+        ends = [f"{self.key}{sign}{at}" for sign, at in ((">=", self.low), ("<", self.high)) if at is not None]
+        return f" WHERE {' AND '.join(ends)}" if ends else ""
+
+
+class _Counted:
+    def __init__(self, engine: Engine, more: MoreProbes) -> None:
+        self._engine = engine
+        self._more = more
+        self._dialect = sqlite if engine is Engine.SQLITE else mysql
+        self._lock = threading.Lock()
+        self.rows: dict[tuple[str, str], int] = {}
+        self.largest: dict[tuple[str, str], int] = {}
+        self.violations: dict[tuple[str, str, str], dict[Violation, int]] = {}
+
+    def parts(self, reader: Reader, table: Table, count: int) -> list[_Part]:
+        """A large table in equal ranges of its integer key, so that several sessions count it."""
+        key = self._key(table)
+        if not key or table.rows < _WORTH_SPLITTING:
+            return [_Part(key)]
+        low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {self._dialect.table_name(table)}")[0]
+        if low is None or high is None:
+            return [_Part(key)]
+        step = (int(high) - int(low)) // count + 1
+        cuts: list[int | None] = [int(low) + step * n for n in range(1, count)]
+        return [_Part(key, left, right) for left, right in itertools.pairwise([None, *cuts, None])]
+
+    def _key(self, table: Table) -> str:
+        if self._engine is Engine.SQLITE:
+            return "_rowid_" if table.rowid else ""
+        name = table.primary.parts[0].column if table.primary else ""
+        whole = bool(name) and table.column(name).type.name in mysql.INTEGERS
+        return mysql.name(name) if whole and self._engine is not Engine.POSTGRESQL else ""
+
+    def table(self, reader: Reader, table: Table, part: _Part) -> None:
+        """Count one part of a table and add it to what is known."""
+        if self._engine is Engine.POSTGRESQL:
+            name = f"ONLY {quoted(table.schema)}.{quoted(table.name)}"
+            octets = ""  # rows pass through in blocks, however large they are
+            asked: list[tuple[str, Probe]] = []
+        else:
+            octets, name = self._dialect.long_octets(table), self._dialect.table_name(table)
+            asked = [(c.name, p) for c in table.columns for p in self._dialect.probes(c)]
+        more = list(self._more.get((table.schema, table.name), ()))
+        sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
+        if isinstance(reader, Screening) and part.key:
+            rows, largest = _asked(reader, sized, f"{name}{part.where}")
+            doubtful = _doubtful(reader, table, part, int(largest or 0))
+            asked = [(column, probe) for column, probe in asked if column in doubtful] + more
+            answers = [rows, largest, *_asked(reader, [self._sum(p) for _, p in asked], f"{name}{part.where}")]
+        else:
+            asked += more
+            answers = _asked(reader, [*sized, *(self._sum(p) for _, p in asked)], f"{name}{part.where}")
+        self._add((table.schema, table.name), asked, answers)
+
+    def _sum(self, probe: Probe) -> str:
+        return f"SUM(({probe.predicate})::int)" if self._engine is Engine.POSTGRESQL else f"SUM({probe.predicate})"
+
+    def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
+        with self._lock:
+            self.rows[where] = self.rows.get(where, 0) + int(answers[0] or 0)
+            self.largest[where] = max(self.largest.get(where, 0), int(answers[1] or 0))
+            for (column, probe), answer in zip(asked, answers[2:], strict=True):
+                count = int(float(answer or 0))
+                if count:
+                    counts = self.violations.setdefault((*where, column), {})
+                    counts[probe.kind] = counts.get(probe.kind, 0) + count
+
+
+def _parts(columns: Sequence[str]) -> list[Sequence[str]]:
+    """At most 300 expressions a query: servers limit how many they take."""
+    return [columns[at : at + 300] for at in range(0, len(columns), 300)]
+
+
+def _asked(reader: Reader, columns: Sequence[str], where: str) -> list[str | None]:
+    found: list[str | None] = []
+    for some in _parts(columns):
+        found += reader.rows(f"SELECT {','.join(some)} FROM {where}")[0]
+    return found
+
+
+def _doubtful(reader: Screening, table: Table, part: _Part, largest: int) -> set[str]:
+    """The columns whose values have to be looked at one by one. A quick look at SQLite's pages settles most of them."""
+    stored = [c for c in table.columns if c.generated is None]
+    name, tests = sqlite.table_name(table), {c.name: sqlite.misfit(c) for c in stored}
+    known = [column for column, test in tests.items() if test is not None]
+    found = _asked(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
+    doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
+    doubtful |= {column for column, test in tests.items() if test is None}
+    texts = sqlite.screened(stored)
+    page = sqlite.page(f"FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2", part.key, texts, "\n")
+    if texts and not reader.clean(page, Span.of(part.low, part.high, Span.rows_of(largest))):
+        doubtful |= {c.name for c in stored}
+    return doubtful

@@ -1,0 +1,289 @@
+"""How far a run is: counted from its events, table by table, with a forecast of its end. Every door shows the same numbers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from landfall.engine.model.events import Event
+from landfall.engine.model.plan import Plan, Stage
+from landfall.engine.model.run_state import ORDER, State
+
+_STEPS = (State.SCHEMA, State.COPYING, State.INDEXING, State.COMPARING)
+_ESTIMATES = {
+    State.SCHEMA: ("schemaSeconds",),
+    State.COPYING: ("copySeconds",),
+    State.INDEXING: ("indexSeconds",),
+    State.COMPARING: ("validationSeconds", "cutoverSeconds"),
+}
+_STAGES = {
+    State.SCHEMA: (Stage.PREPARE, Stage.TABLES),
+    State.INDEXING: (Stage.INDEXES, Stage.FINISH),
+    State.COMPARING: (Stage.KEYS, Stage.LAST),
+}
+_TELLING = 0.05  # of a step: with less of it done, its own speed says nothing yet
+_TELLING_SECONDS = 1.0  # nor does it in less time, for limits hold back after a chunk
+_RECENT_CHUNKS = 16
+_COMPARED_SHARE = 0.9
+_RATE_SECONDS = 10.0
+
+
+@dataclass(slots=True)
+class TableTally:
+    """One table so far: rows and bytes moved, rows compared and brought up to date, chunks in flight."""
+
+    total: int = 0
+    rows: int = 0
+    bytes: int = 0
+    compared: int = 0
+    corrected: int = 0
+    flying: int = 0
+    equal: bool = False
+
+    @property
+    def state(self) -> str:
+        """Pending, Copying, Copied or Equal."""
+        if self.equal:
+            return "Equal"
+        if self.rows and self.rows >= self.total and not self.flying:
+            return "Copied"
+        return "Copying" if self.flying or self.rows else "Pending"
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """One look. `percent` is of the whole run in time, `step_percent` of the step's own work; seconds are None while unknown."""
+
+    state: str
+    rows: int
+    total: int
+    bytes: int
+    rows_per_second: float
+    bytes_per_second: float
+    percent: int
+    step_percent: int
+    remaining_seconds: float | None
+    checkpoint: str
+    checkpoint_seconds: float | None
+    compared: int
+    corrected: int
+    recovered: int
+    equal: int
+
+
+@dataclass(slots=True)
+class _Pace:
+    """What a step took, and how much of it there was to do when it began here."""
+
+    began: float
+    first: float = 0.0
+    ended: float | None = None
+
+
+@dataclass(slots=True)
+class _Rate:
+    """An amount per second over the last seconds of a step; what took less than one second is told as if it had taken one."""
+
+    seen: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def add(self, now: float, rows: int, size: int) -> None:
+        self.seen.append((now, rows, size))
+        while self.seen[0][0] < now - _RATE_SECONDS:
+            self.seen.popleft()
+
+    def of(self, now: float, since: float) -> tuple[float, float]:
+        recent = [s for s in self.seen if s[0] >= now - _RATE_SECONDS]
+        spent = max(min(now - since, _RATE_SECONDS), 1.0)
+        return sum(s[1] for s in recent) / spent, sum(s[2] for s in recent) / spent
+
+
+class Tally:
+    """Counts events; safe to call from several threads. `done`: rows and bytes by table that earlier attempts moved."""
+
+    def __init__(
+        self, plan: Plan, done: Mapping[str, tuple[int, int]] | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tables = {t.label: TableTally(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
+        self._statements = {state: sum(len(plan.of_stage(s)) for s in stages) for state, stages in _STAGES.items()}
+        self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in names)) for state, names in _ESTIMATES.items()}
+        self._paces: dict[State, _Pace] = {}
+        self._steps_done = 0
+        self._state: State | None = None
+        self._begun: dict[tuple[str, str], float] = {}
+        self._lasted: deque[float] = deque(maxlen=_RECENT_CHUNKS)
+        self._checkpoint = ""
+        self._recovered = 0
+        self._rate = _Rate()
+
+    def count(self, event: Event) -> None:
+        """Take an event in."""
+        with self._lock:
+            now = self._clock()
+            if event.kind == "state":
+                self._enter(State(event.text), now)
+            elif event.kind == "step":
+                self._steps_done += 1
+            elif event.kind == "recovered":
+                self._recovered += 1
+                self._flying_again()
+            else:
+                self._count_rows(event, now)
+
+    def complete(self, compared: Mapping[int, int], plan: Plan) -> None:
+        """Take in that the run is cut over, as the ledger tells: every table was compared and equal.
+
+        Args:
+            compared: Rows that the comparison found, by the number of the table.
+            plan: The plan that was carried out.
+        """
+        with self._lock:
+            self._enter(State.CUT_OVER, self._clock())
+            for table in plan.tables:
+                tally = self._tables.get(table.label)
+                if tally:
+                    tally.compared = compared.get(table.number, tally.rows)
+                    tally.rows = tally.rows or tally.compared
+                    tally.equal = plan.moves_rows
+
+    def _enter(self, state: State, now: float) -> None:
+        if self._state in self._paces:
+            self._paces[self._state].ended = now
+        self._state = state
+        self._steps_done = 0
+        self._rate = _Rate()
+        if state in _STEPS:
+            self._paces[state] = _Pace(now, self._fraction(state))
+
+    def _flying_again(self) -> None:
+        """A stream lost its chunk; which one is not told, so none counts as in flight until it is begun again."""
+        self._begun.clear()
+        for tally in self._tables.values():
+            tally.flying = 0
+
+    def _count_rows(self, event: Event, now: float) -> None:
+        tally = self._tables.get(event.table)
+        if tally is None:
+            return
+        if event.kind == "begun":
+            tally.flying += 1
+            self._begun[(event.table, event.text)] = now
+        elif event.kind == "chunk":
+            tally.rows += event.rows
+            tally.bytes += event.bytes
+            tally.flying = max(0, tally.flying - 1)
+            self._lasted.append(now - self._begun.pop((event.table, event.text), now))
+            self._checkpoint = f"{event.table}/{event.text}"
+            self._rate.add(now, event.rows, event.bytes)
+        elif event.kind == "compared":
+            tally.compared += event.rows
+            self._rate.add(now, event.rows, 0)
+        elif event.kind == "delta":
+            tally.corrected += event.rows
+        elif event.kind == "table":
+            tally.equal = True
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> str:
+        """The step that the run is in; empty before the first."""
+        return self._state.value if self._state else ""
+
+    def tables(self, most: int) -> list[tuple[str, TableTally]]:
+        """The tables that are under way, then the largest that are left, then those that are done."""
+        with self._lock:
+            items = sorted(self._tables.items(), key=lambda i: (i[1].state != "Copying", i[1].rows >= i[1].total, -i[1].total))
+        return items[:most]
+
+    def numbers(self) -> Numbers:
+        """How far it is now."""
+        with self._lock:
+            now = self._clock()
+            tallies = list(self._tables.values())
+            state = self._state
+            pace = self._paces.get(state) if state else None
+            rate = self._rate.of(now, pace.began if pace else now)
+            remaining = self._remaining(now)
+            share = self._fraction(state) if state in _STEPS else float(state is State.CUT_OVER)
+            return Numbers(
+                state=state.value if state else "",
+                rows=sum(t.rows for t in tallies),
+                total=sum(t.total for t in tallies),
+                bytes=sum(t.bytes for t in tallies),
+                rows_per_second=rate[0],
+                bytes_per_second=rate[1],
+                percent=self._percent(state),
+                step_percent=int(100 * share),
+                remaining_seconds=remaining,
+                checkpoint=self._checkpoint,
+                checkpoint_seconds=self._to_checkpoint(now),
+                compared=sum(t.compared for t in tallies),
+                corrected=sum(t.corrected for t in tallies),
+                recovered=self._recovered,
+                equal=sum(t.equal for t in tallies),
+            )
+
+    def _fraction(self, state: State | None) -> float:
+        """How much of a step is done, from 0 to 1."""
+        total = sum(t.total for t in self._tables.values())
+        if state is State.COPYING:
+            return min(1.0, sum(t.rows for t in self._tables.values()) / total) if total else 1.0
+        if state is State.COMPARING:
+            compared = min(1.0, sum(t.compared for t in self._tables.values()) / total) if total else 1.0
+            return compared * _COMPARED_SHARE
+        count = self._statements.get(state, 0) if state else 0
+        return min(1.0, self._steps_done / count) if count else 0.0
+
+    def _percent(self, state: State | None) -> int:
+        """By the plan's estimates of the steps."""
+        if state is None or state not in ORDER:
+            return 0
+        if state not in _STEPS:
+            return 100
+        whole = sum(self._expected.values()) or 1.0
+        done = sum(self._expected[s] for s in _STEPS if ORDER.index(s) < ORDER.index(state))
+        return min(99, int(100 * (done + self._expected[state] * self._fraction(state)) / whole))
+
+    def _remaining(self, now: float) -> float | None:
+        """Of the step at its own speed, of those to come at the plan's estimate, stretched by what was off so far."""
+        state = self._state
+        if state not in self._paces:
+            return 0.0 if state is State.CUT_OVER else None
+        pace, share = self._paces[state], self._fraction(state)
+        done, spent = share - pace.first, now - pace.began
+        off = self._off(now)
+        if done >= _TELLING and spent >= _TELLING_SECONDS:
+            left = spent / done * (1.0 - share)
+            earlier = self._off(now, state) if ORDER.index(state) > ORDER.index(State.COPYING) else None
+            if earlier is not None:  # a comparison begins slowly: the less of a step is done, the more its estimate counts
+                left = share * left + (1.0 - share) * max(self._expected[state] * (1.0 - pace.first) * earlier - spent, 0.0)
+        elif off is None:
+            return None
+        else:
+            left = max(self._expected[state] * (1.0 - pace.first) * off - spent, 0.0)
+        later: Sequence[State] = [s for s in _STEPS if ORDER.index(s) > ORDER.index(state)]
+        return left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
+
+    def _off(self, now: float, but: State | None = None) -> float | None:
+        """How many times as long as estimated the work took that was done here, `but` for a step; None before there is enough of it."""
+        spent = expected = 0.0
+        for state, pace in self._paces.items():
+            if state is but:
+                continue
+            share = (1.0 if pace.ended is not None else self._fraction(state)) - pace.first
+            ended = pace.ended if pace.ended is not None else now
+            if share >= _TELLING and (pace.ended is not None or ended - pace.began >= _TELLING_SECONDS):
+                spent += ended - pace.began
+                expected += self._expected[state] * share
+        return spent / expected if expected > 0 else None
+
+    def _to_checkpoint(self, now: float) -> float | None:
+        """When the chunks in flight are over, as far as the last ones tell: a run that stops gently stops then."""
+        if self._state is not State.COPYING or not self._begun or not self._lasted:
+            return None
+        return max(max(self._lasted) - (now - min(self._begun.values())), 0.0)

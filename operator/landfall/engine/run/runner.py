@@ -1,0 +1,238 @@
+"""A run from an approved plan to the cutover. Every step asks the ledger what is done, so running again resumes."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.run_context import Work
+from landfall.engine.copy.worker_pool import stopped
+from landfall.engine.errors import (
+    ConnectionLostError,
+    EngineError,
+    PlanBlockedError,
+    RunEndedError,
+    SourceChangedError,
+    SpecError,
+    SupersededError,
+)
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.run_key import run_key
+from landfall.engine.model.run_settings import Dials
+from landfall.engine.model.run_state import ORDER, RunRecord, State
+from landfall.engine.planning.planner import changed_objects
+from landfall.engine.prepare.make_plan import read_catalog
+from landfall.engine.run import phases
+from landfall.engine.run.cutover import Finale
+from landfall.engine.run.phases import Outcome
+from landfall.engine.sources.registry import source_of
+from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+
+_HEARTBEAT_SECONDS = 3
+_HELP_SECONDS = 0.5
+
+
+class Migration:
+    """One migration on its way. `report` is called from several threads.
+
+    `handed_over` is called after a cutover, while writers are still locked out, with the outcome and something that raises where they
+    are no more: they stay so until it returns.
+    """
+
+    def __init__(self, source: Endpoint, target: Endpoint, options: Options, report: Callable[[Event], None]) -> None:
+        self.source = source
+        self.target = target
+        self.options = options
+        self.key = run_key(source, target, options)
+        self.stop = Stop()
+        self.dials = Dials(options)
+        self.handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
+        self._told = report
+        self._recovered = 0
+        self._control = Control(target, "target")
+        self.ledger = Ledger(self._control, options.ledger_schema)
+
+    def close(self) -> None:
+        """Close the control connection."""
+        self._control.close()
+
+    def _report(self, event: Event) -> None:
+        if event.kind == "recovered":
+            self._recovered += 1
+        self._told(event)
+
+    def existing(self) -> RunRecord | None:
+        """The run of this migration, if it was begun before. Raises RunEndedError when it can not go on."""
+        record = self.ledger.find(self.key)
+        if record and record.state.ended:
+            message = f"this migration was {record.state.value.replace('_', ' ')} and its key is used up"
+            raise RunEndedError(message, advice="Change spec.data.rerunToken to run it again.")
+        return record
+
+    def moved(self, plan: Plan) -> dict[str, tuple[int, int]]:
+        """What earlier attempts moved, as (rows, bytes) by the label of the table."""
+        labels = {t.number: t.label for t in plan.tables}
+        found: dict[str, tuple[int, int]] = {}
+        for chunk in self.ledger.chunks(self.key) if self.ledger.exists() else ():
+            if chunk.done:
+                rows, size = found.get(labels[chunk.table], (0, 0))
+                found[labels[chunk.table]] = (rows + chunk.rows, size + chunk.bytes)
+        return found
+
+    # -- the whole ----------------------------------------------------------------------------------------------------
+
+    def run(self, name: str, plan: Plan | None) -> Outcome:
+        """Carry out a plan, or go on with the one in the ledger. `plan` is needed when there is none."""
+        began = time.monotonic()
+        record = self.existing()
+        if record and record.state is State.CUT_OVER:
+            return Outcome.recorded(record)
+        lease = self._begun(name, plan, record)
+        self.ledger.register_backend(lease, "target", str(self._control.pid))
+        work = self._work(lease)
+        beat = _Heartbeat(self.target, self.options.ledger_schema, lease, self.stop)
+        beat.start()
+        try:
+            outcome = self._steps(work)
+        except ConnectionLostError as error:
+            if beat.failure:
+                raise beat.failure from error
+            if self.stop.asked:
+                raise stopped() from error
+            raise
+        finally:
+            beat.end()
+        outcome.seconds = round(time.monotonic() - began, 3)
+        outcome.recovered = self._recovered
+        self.ledger.note(self.key, outcome.as_dict())
+        return outcome
+
+    def help(self) -> None:
+        """Move chunks for the process that leads the run, until none is left. Its death or another's take-over is waited out."""
+        work: Work | None = None
+        while not self.stop.asked:
+            record = self.ledger.find(self.key) if self.ledger.exists() else None
+            state = record.state if record else State.SCHEMA
+            if state not in {State.SCHEMA, State.COPYING}:
+                return
+            if record and state is State.COPYING:
+                if work is None or work.lease.attempt != record.attempt:
+                    work = self._work(Lease(self.key, record.attempt, helper=True))
+                try:
+                    left = phases.help_copy(work)
+                except (ConnectionLostError, SupersededError) as error:
+                    self._report(Event("recovered", text=error.message))
+                else:
+                    if not left and {t.number for t in work.plan.tables if t.moved} <= self.ledger.split_tables(self.key):
+                        return
+            self.stop.wait(_HELP_SECONDS)
+        raise stopped()
+
+    def _begun(self, name: str, plan: Plan | None, record: RunRecord | None) -> Lease:
+        if record:
+            lease, left = self.ledger.take_over(self.key, self.options.takeover_seconds)
+            if left:
+                with contextlib.suppress(EngineError):
+                    source_of(self.source).kill(left)
+            self._report(Event("notice", text=f"resuming at {record.state.value}, attempt {lease.attempt}"))
+            return lease
+        if plan is None:
+            message = "there is no plan to run"
+            raise SpecError(message)
+        if plan.blockers:
+            first = plan.blockers[0]
+            message = f"{first.affected}: {first.description}"
+            raise PlanBlockedError(message, advice=first.mitigation)
+        self.ledger.create()
+        return self.ledger.begin(self.key, name, plan)
+
+    def _work(self, lease: Lease) -> Work:
+        plan = self.ledger.plan(self.key)
+        record = self.ledger.find(self.key)
+        stage = record.stage_schema if record else ""
+        return Work(
+            plan,
+            self.options,
+            self.source,
+            self.target,
+            source_of(self.source),
+            self.ledger,
+            lease,
+            stage,
+            self._report,
+            self.stop,
+            self.dials,
+        )
+
+    def _steps(self, work: Work) -> Outcome:
+        record = self.ledger.find(self.key)
+        state = record.state if record else State.SCHEMA
+        if state is not State.COMPARING:
+            self._check_source(work)
+        full = work.plan.moves_rows
+        order: tuple[tuple[State, Callable[[Work], None]], ...] = (
+            (State.SCHEMA, phases.schema),
+            (State.COPYING, phases.copy if full else phases.nothing),
+            (State.INDEXING, phases.indexes),
+        )
+        for step, body in order:
+            if ORDER.index(state) > ORDER.index(step):
+                continue
+            self._report(Event("state", text=step.value))
+            body(work)
+            if self.stop.asked:
+                raise stopped()
+            self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
+        self._report(Event("state", text=State.COMPARING.value))
+        return Finale(work, self._check_source, self.handed_over).run()
+
+    def _check_source(self, work: Work) -> None:
+        changed = changed_objects(work.plan, read_catalog(self.source, self.options), self.options)
+        if changed:
+            message = f"the source's schema changed since the plan was made: {', '.join(changed[:10])}"
+            raise SourceChangedError(
+                message, advice="Run `landfall rollback` to drop what was staged, then plan again with a new rerunToken."
+            )
+
+
+class _Heartbeat(threading.Thread):
+    """Tells the ledger every few seconds that this process lives, and stops the run when another took it over."""
+
+    def __init__(self, target: Endpoint, schema: str, lease: Lease, stop: Stop) -> None:
+        super().__init__(daemon=True)
+        self._control = Control(target, "target")
+        self._ledger = Ledger(self._control, schema)
+        self._lease = lease
+        self._run_stop = stop
+        self._ended = threading.Event()
+        self.failure: EngineError | None = None
+        self._ledger.register_backend(lease, "target", str(self._control.pid))
+
+    def run(self) -> None:
+        """Beat until the end."""
+        while not self._ended.wait(_HEARTBEAT_SECONDS):
+            try:
+                self._ledger.heartbeat(self._lease)
+            except EngineError as error:
+                self.failure = error
+                self._run_stop.now()
+                return
+
+    def end(self) -> None:
+        """Stop beating."""
+        self._ended.set()
+        self.join()
+        with contextlib.suppress(EngineError):
+            self._control.run(
+                f"DELETE FROM {self._ledger.schema}.backend WHERE run=%s AND attempt=%s", self._lease.key, self._lease.attempt
+            )
+        self._control.close()
+
+
+__all__ = ["Migration", "Outcome"]

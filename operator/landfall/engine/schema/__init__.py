@@ -1,1 +1,0 @@
-"""The source's catalog as values, and the spelling of names."""

@@ -1,0 +1,1 @@
+"""Source engines: one folder each, behind the protocols of `base`."""

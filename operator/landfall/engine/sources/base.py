@@ -1,0 +1,225 @@
+"""A source of any engine behind one face: sessions that read, a common snapshot, and the freeze.
+
+Ask what a source can do, never what it is: the differences between engines end in this file.
+"""
+
+from __future__ import annotations
+
+import binascii
+import contextlib
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from landfall.engine.clients.postgresql import PINNED
+from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
+from landfall.engine.model.identifiers import searched_safely
+from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.sqlite.session import Span
+
+_LOCK_TRIES = 3
+_LOCK_SECONDS = 3
+_PIECE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CopyJob:
+    """One range to copy. `large` reads the rows that the server cannot render, column by column.
+
+    `kinds` says for each of its columns how to render it here: plain, text or bytes. With a `span`, `query` is a page.
+    """
+
+    query: str
+    copy_in: str
+    form: str
+    large: str = ""
+    kinds: tuple[str, ...] = ()
+    span: Span | None = None
+
+
+class Reader(Protocol):
+    """One session that reads."""
+
+    @property
+    def backend(self) -> str:
+        """How the server calls this session; empty where there is no server."""
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run a statement; its rows as text."""
+
+    def sums(self, sql: str) -> tuple[int, int]:
+        """Count and sum of the row numbers that a query of `SourceQueries.sums` stands for."""
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        """Read a query into the target's COPY. Rows read and rows written are proven equal."""
+
+    def abort(self) -> None:
+        """Stop at once, from any thread."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+class Freeze(Protocol):
+    """Writers are locked out as long as this lives."""
+
+    def alive(self) -> bool:
+        """Whether the lock is still held."""
+
+    def release(self) -> None:
+        """Let writers go on."""
+
+
+class Source(Protocol):
+    """A database to read from. `most_readers` is how many sessions at once still make it faster."""
+
+    most_readers: int
+
+    def reader(self) -> Reader:
+        """A new session."""
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """Put all readers into a transaction; whether they see the same moment."""
+
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+        """Lock writers out. Raises SourceBusyError when the lock cannot be had."""
+
+    def position(self) -> str | None:
+        """A mark that moves with every write, or None where the server has none."""
+
+    def kill(self, backends: Sequence[str]) -> None:
+        """End sessions that an earlier process left behind."""
+
+
+@runtime_checkable
+class Digesting(Reader, Protocol):
+    """A reader that can tell a digest of a range in the order of its key."""
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        """Count and SHA2-256 of the lines of a query of `SourceQueries.digest`; empty where there is no row."""
+
+
+@runtime_checkable
+class Screening(Reader, Protocol):
+    """A reader that looks at texts faster than its database does."""
+
+    def clean(self, sql: str, span: Span) -> bool:
+        """Whether the texts of a range are valid UTF-8 without NUL bytes, all of them."""
+
+
+class _Streams(Protocol):
+    def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]: ...
+
+
+def _blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
+    """The rendered rows, and behind them the large ones, which are rendered here in pieces."""
+    return itertools.chain(rendered, _large(session.raw_rows(job.large), job.kinds)) if job.large else rendered
+
+
+def _large(rows: Iterable[tuple[bytes | None, ...]], kinds: tuple[str, ...]) -> Iterator[tuple[int, bytes]]:
+    for row in rows:
+        for at, (value, kind) in enumerate(zip(row, kinds, strict=True)):
+            if at:
+                yield 0, b"\x02"
+            if value is not None:
+                yield from ((0, piece) for piece in _rendered(value, kind))
+        yield 1, b"\n"
+
+
+def _rendered(value: bytes, kind: str) -> Iterator[bytes]:
+    """One field in pieces, so that a large value is held once and not once more as text."""
+    view = memoryview(value)
+    pieces = (view[at : at + _PIECE] for at in range(0, len(value), _PIECE))
+    if kind == "bytes":
+        yield b"\\x"
+        yield from (binascii.hexlify(piece) for piece in pieces)
+    elif kind == "text":
+        yield b"\x01"
+        yield from (bytes(piece).replace(b"\x01", b"\x01\x01") for piece in pieces)
+        yield b"\x01"
+    else:
+        yield value
+
+
+class _Session(Protocol):
+    def rows(self, sql: str) -> list[Row]: ...
+
+    def close(self) -> None: ...
+
+
+class _Held:
+    """A session that holds a lock until it is released; the lock dies with the session."""
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+
+    def alive(self) -> bool:
+        """Whether the session, and with it the lock, is still there."""
+        with contextlib.suppress(EngineError):
+            return self._session.rows("SELECT 1") == [("1",)]
+        return False
+
+    def release(self) -> None:
+        """Let go."""
+        self._session.close()
+
+
+def _locked(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
+    """Take a lock that is waited for a few seconds, a few times. Raises SourceBusyError when it cannot be had."""
+    for attempt in itertools.count(1):
+        try:
+            for statement in lock:
+                session.rows(statement)
+        except SourceBusyError:
+            if attempt == _LOCK_TRIES:
+                session.close()
+                raise
+            if undo:
+                session.rows(undo)
+            time.sleep(0.5 * attempt)
+        else:
+            break
+    return _Held(session)
+
+
+def _summed(rows: list[Row]) -> tuple[int, int]:
+    count, total = rows[0][:2]
+    return int(count or 0), int(total or 0)
+
+
+def _sent(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Moved:
+    target.copy_in(copy_in)
+    read = size = 0
+    try:
+        for rows, block in blocks:
+            target.copy_data(block)
+            read += rows
+            size += len(block)
+    except EngineError:
+        target.copy_fail()
+        raise
+    written = target.copy_end()
+    if read != written:
+        message = f"{read} rows read, but {written} written"
+        raise ConnectionLostError(message, advice="Run the same command again.")
+    return Moved(written, size)
+
+
+# -- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+
+def _wire(endpoint: Endpoint, **settings: str) -> Wire:
+    """A session with a source, in which the names of the system's catalog come before all others."""
+    wire = Wire(endpoint, "source", {**PINNED, **settings})
+    shown = wire.rows("SHOW search_path")[0][0] or ""
+    wire.rows(f"SET search_path={searched_safely(shown)}")
+    return wire
+
+
+# -- MySQL and MariaDB ------------------------------------------------------------------------------------------------
+
+
+# -- SQLite -----------------------------------------------------------------------------------------------------------

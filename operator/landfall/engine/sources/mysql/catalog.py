@@ -1,0 +1,367 @@
+"""The catalog of MySQL and MariaDB, from information_schema, and the proof that the credential sees all of it.
+
+information_schema hides what a credential may not see instead of refusing, so the grants are read first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+from landfall.engine.errors import ObjectMissingError
+from landfall.engine.model.catalog import (
+    Catalog,
+    Check,
+    Column,
+    ColumnType,
+    ForeignKey,
+    Identity,
+    Index,
+    IndexPart,
+    SourceObject,
+    Table,
+    View,
+)
+from landfall.engine.model.options import Engine, Options
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
+
+Cell = str | None
+
+
+def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
+    """Everything of the schemas that the spec names. Raises ObjectMissingError for a schema that is not there."""
+    schemas = options.schemas or (database,)
+    known = {row[0] for row in session.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
+    for schema in schemas:
+        if schema not in known:
+            message = f"source: there is no schema {schema!r}, or the credential may not see it"
+            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; visible are: {_listed(known)}.")
+    reader = _Reader(session, schemas)
+    tables, refused = reader.tables()
+    problems, features = _privileges(session, schemas)
+    return Catalog(
+        engine=Engine.MARIADB if session.is_mariadb else Engine.MYSQL,
+        version=session.version,
+        version_number=_version_number(session.version),
+        database=database,
+        schemas=tuple(schemas),
+        tables=tables,
+        views=reader.views(),
+        objects=(*reader.objects(), *refused),
+        problems=problems,
+        features=features,
+        packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
+    )
+
+
+def _listed(names: set[Cell]) -> str:
+    own = sorted(n for n in names if n and n not in {"information_schema", "performance_schema", "mysql", "sys"})
+    return ", ".join(own) or "none"
+
+
+def _version_number(text: str) -> int:
+    parts = [int(p) for p in re.findall(r"\d+", text.split("-")[-1 if text.startswith("5.5.5-") else 0])[:3]]
+    return sum(p * m for p, m in zip(parts, (10000, 100, 1), strict=False))
+
+
+def _privileges(session: MySqlSession, schemas: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """What is missing to see everything, by name, and what the credential may do besides."""
+    grants = [row[0] or "" for row in session.rows("SHOW GRANTS FOR CURRENT_USER()")]
+    problems, freeze = [], True
+    for schema in schemas:
+        held: set[str] = set()
+        for grant in grants:
+            found = re.match(r"GRANT (.+?) ON (\S+|`(?:[^`]|``)+`\.\S+) TO ", grant)
+            if found and _covers(found.group(2), schema):
+                held |= {word.strip().upper() for word in found.group(1).split(",")}
+        everything = "ALL PRIVILEGES" in held
+        problems += [
+            f"the credential lacks {needed} on all of schema {schema}: it cannot be proven that it sees everything"
+            for needed in ("SELECT", "SHOW VIEW", "TRIGGER")
+            if not everything and needed not in held
+        ]
+        freeze = freeze and (everything or "LOCK TABLES" in held)
+    return tuple(problems), frozenset({"freeze"} if freeze else ())
+
+
+def _covers(scope: str, schema: str) -> bool:
+    database, _, table = scope.rpartition(".")
+    if table != "*":
+        return False
+    pattern = database.strip("`").replace("``", "`")
+    if pattern == "*":
+        return True
+    expression = re.escape(pattern).replace("%", ".*").replace(r"\\_", "\0").replace("_", ".").replace("\0", "_")
+    return pattern == schema or re.fullmatch(expression, schema) is not None
+
+
+class _Reader:
+    """Reads each part of information_schema once for all schemas."""
+
+    def __init__(self, session: MySqlSession, schemas: Sequence[str]) -> None:
+        self._session = session
+        self._schemas = schemas
+        self._in = "(" + ",".join(mysql.hexed(s) for s in schemas) + ")"
+
+    def _by_table(self, sql: str) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
+        found: dict[tuple[str, str], list[tuple[Cell, ...]]] = defaultdict(list)
+        for row in self._session.rows(sql.replace("{in}", self._in)):
+            found[(row[0] or "", row[1] or "")].append(row[2:])
+        return found
+
+    def tables(self) -> tuple[tuple[Table, ...], tuple[SourceObject, ...]]:
+        """The tables, and what looks like one but cannot be moved as one."""
+        columns = self._by_table(
+            "SELECT TABLE_SCHEMA,TABLE_NAME,COLUMN_NAME,COLUMN_DEFAULT,IS_NULLABLE,DATA_TYPE,CHARACTER_MAXIMUM_LENGTH,"
+            "NUMERIC_PRECISION,NUMERIC_SCALE,DATETIME_PRECISION,CHARACTER_SET_NAME,COLLATION_NAME,COLUMN_TYPE,EXTRA,"
+            "COLUMN_COMMENT,GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN {in}"
+            " ORDER BY TABLE_SCHEMA,TABLE_NAME,ORDINAL_POSITION"
+        )
+        indexes, keys, checks = self._indexes(), self._foreign_keys(), self._checks()
+        made, refused = [], []
+        listed = self._by_table(
+            "SELECT TABLE_SCHEMA,TABLE_NAME,TABLE_TYPE,TABLE_ROWS,DATA_LENGTH,AUTO_INCREMENT,TABLE_COMMENT,"
+            "CREATE_OPTIONS,ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA IN {in}"
+            " AND TABLE_TYPE NOT IN ('VIEW','SYSTEM VIEW') ORDER BY TABLE_SCHEMA,TABLE_NAME"
+        )
+        for where, rows in listed.items():
+            kind, count, size, counter, comment, options, _engine = rows[0]
+            if kind == "SEQUENCE":
+                refused.append(self._sequence(where))
+                continue
+            if kind not in {"BASE TABLE", "SYSTEM VERSIONED"}:
+                refused.append(SourceObject(f"{kind}".lower(), where[1], detail=f"tables of type {kind} are not understood"))
+                continue
+            json_columns, plain_checks = _json_checks(checks.get(where, []))
+            told = [_quoted_default(row, mariadb=self._session.is_mariadb) for row in columns[where]]
+            made.append(
+                Table(
+                    schema=where[0],
+                    name=where[1],
+                    columns=tuple(_column(row, json_columns, counter) for row in told),
+                    indexes=indexes.get(where, ()),
+                    foreign_keys=keys.get(where, ()),
+                    checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
+                    comment=comment or "",
+                    rows=int(count or 0),
+                    bytes=int(size or 0),
+                    notes=_notes(kind, options or ""),
+                )
+            )
+        return tuple(made), tuple(refused)
+
+    def _sequence(self, where: tuple[str, str]) -> SourceObject:
+        name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
+        row = self._session.rows(
+            f"SELECT next_not_cached_value,minimum_value,maximum_value,start_value,increment,cache_size,cycle_option FROM {name}"
+        )[0]
+        following, low, high, start, step, cache, cycle = (int(v or 0) for v in row)
+        high = min(high, 9223372036854775806)
+        sql = (
+            f'CREATE SEQUENCE "{where[1].lower()}" INCREMENT BY {step or 1} MINVALUE {low} MAXVALUE {high}'
+            f" START WITH {min(max(following, low), high)} CACHE {max(cache, 1)} {'CYCLE' if cycle else 'NO CYCLE'}"
+        )
+        return SourceObject("sequence", where[1], sql, counter=Identity(start=start, next_value=following))
+
+    def _indexes(self) -> dict[tuple[str, str], tuple[Index, ...]]:
+        expression = "NULL" if self._session.is_mariadb else "EXPRESSION"
+        rows = self._by_table(
+            "SELECT TABLE_SCHEMA,TABLE_NAME,INDEX_NAME,NON_UNIQUE,COLUMN_NAME,COLLATION,SUB_PART,INDEX_TYPE,"
+            f"{expression},INDEX_COMMENT FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN {{in}}"
+            " ORDER BY TABLE_SCHEMA,TABLE_NAME,INDEX_NAME<>'PRIMARY',INDEX_NAME,SEQ_IN_INDEX"
+        )
+        found: dict[tuple[str, str], tuple[Index, ...]] = {}
+        for where, parts in rows.items():
+            grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
+            for part in parts:
+                grouped[part[0] or ""].append(part[1:])
+            found[where] = tuple(_index(name, members) for name, members in grouped.items())
+        return found
+
+    def _foreign_keys(self) -> dict[tuple[str, str], tuple[ForeignKey, ...]]:
+        rows = self._by_table(
+            "SELECT k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.COLUMN_NAME,k.REFERENCED_TABLE_SCHEMA,"
+            "k.REFERENCED_TABLE_NAME,k.REFERENCED_COLUMN_NAME,r.UPDATE_RULE,r.DELETE_RULE"
+            " FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r"
+            " ON r.CONSTRAINT_SCHEMA=k.CONSTRAINT_SCHEMA AND r.CONSTRAINT_NAME=k.CONSTRAINT_NAME"
+            " AND r.TABLE_NAME=k.TABLE_NAME WHERE k.TABLE_SCHEMA IN {in} AND k.REFERENCED_TABLE_NAME IS NOT NULL"
+            " ORDER BY k.TABLE_SCHEMA,k.TABLE_NAME,k.CONSTRAINT_NAME,k.ORDINAL_POSITION"
+        )
+        found: dict[tuple[str, str], tuple[ForeignKey, ...]] = {}
+        for where, members in rows.items():
+            grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
+            for member in members:
+                grouped[member[0] or ""].append(member[1:])
+            found[where] = tuple(
+                ForeignKey(
+                    name,
+                    tuple(m[0] or "" for m in group),
+                    group[0][1] or "",
+                    group[0][2] or "",
+                    tuple(m[3] or "" for m in group),
+                    group[0][4] or "NO ACTION",
+                    group[0][5] or "NO ACTION",
+                )
+                for name, group in grouped.items()
+            )
+        return found
+
+    def _checks(self) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
+        if self._session.is_mariadb:
+            return self._by_table(
+                "SELECT CONSTRAINT_SCHEMA,TABLE_NAME,CONSTRAINT_NAME,CHECK_CLAUSE FROM"
+                " information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
+            )
+        return self._by_table(
+            "SELECT c.CONSTRAINT_SCHEMA,t.TABLE_NAME,c.CONSTRAINT_NAME,c.CHECK_CLAUSE FROM"
+            " information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t"
+            " ON t.CONSTRAINT_SCHEMA=c.CONSTRAINT_SCHEMA AND t.CONSTRAINT_NAME=c.CONSTRAINT_NAME"
+            " AND t.CONSTRAINT_TYPE='CHECK' WHERE c.CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
+        )
+
+    def views(self) -> tuple[View, ...]:
+        """The views with their queries."""
+        rows = self._by_table(
+            "SELECT TABLE_SCHEMA,TABLE_NAME,VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN {in} ORDER BY 1,2"
+        )
+        return tuple(View(schema, name, found[0][0] or "") for (schema, name), found in rows.items())
+
+    def objects(self) -> tuple[SourceObject, ...]:
+        """Triggers, routines and events: named in the plan, for their language is not the target's."""
+        found = [
+            SourceObject("trigger", row[0] or "", table=row[1] or "")
+            for row in self._listed("TRIGGER_NAME,EVENT_OBJECT_TABLE", "TRIGGERS", "TRIGGER_SCHEMA")
+        ]
+        found += [
+            SourceObject("routine", row[0] or "", signature="()", detail=f"the {(row[1] or '').lower()} is not carried")
+            for row in self._listed("ROUTINE_NAME,ROUTINE_TYPE", "ROUTINES", "ROUTINE_SCHEMA")
+        ]
+        found += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
+        return tuple(found)
+
+    def _listed(self, what: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
+        return self._session.rows(f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")
+
+
+def _notes(kind: Cell, options: str) -> tuple[str, ...]:
+    notes = []
+    if kind == "SYSTEM VERSIONED":
+        notes.append("the table is system-versioned: its current rows are moved, its history is not")
+    if "partitioned" in options.lower():
+        notes.append("the table is partitioned on the source and becomes one plain table")
+    return tuple(notes)
+
+
+def _json_checks(checks: list[tuple[Cell, ...]]) -> tuple[set[str], list[tuple[Cell, ...]]]:
+    """MariaDB's JSON is a text with a check `json_valid`: the columns, and the checks that are the user's own."""
+    columns: set[str] = set()
+    rest: list[tuple[Cell, ...]] = []
+    for name, clause in checks:
+        found = re.fullmatch(r"json_valid\(`((?:[^`]|``)+)`\)", clause or "")
+        if found:
+            columns.add(found.group(1).replace("``", "`"))
+        else:
+            rest.append((name, clause))
+    return columns, rest
+
+
+def _number(value: Cell) -> int | None:
+    return None if value is None else int(value)
+
+
+def _quoted_default(row: tuple[Cell, ...], *, mariadb: bool) -> tuple[Cell, ...]:
+    """MySQL prints literals of a default bare and marks expressions; MariaDB prints SQL. The row with SQL in it."""
+    default, extra = row[1], (row[11] or "").upper()
+    if mariadb or default is None or "DEFAULT_GENERATED" in extra or default.startswith("b'"):
+        return row
+    literal = "'" + default.replace("'", "''") + "'"
+    return (row[0], literal, *row[2:])
+
+
+def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Column:
+    (name, default, nullable, kind, length, precision, scale, moment, charset, collation, text, extra, comment, generated) = row
+    name, kind, text, extra = name or "", (kind or "").lower(), text or "", (extra or "").lower()
+    if name in json_columns and kind == "longtext":
+        kind = "json"
+    identity = None
+    if "auto_increment" in extra:
+        identity = Identity(next_value=_number(counter))
+    labels = tuple(part.replace("''", "'") for part in re.findall(r"'((?:[^']|'')*)'", text)) if kind in {"enum", "set"} else ()
+    return Column(
+        name=name,
+        type=ColumnType(
+            kind,
+            text,
+            _number(length),
+            _number(moment) if moment is not None else _number(precision),
+            _number(scale),
+            unsigned="unsigned" in text,
+            charset=charset or "",
+            collation=collation or "",
+            labels=labels,
+        ),
+        nullable=nullable == "YES",
+        default=default,
+        generated=generated or None,
+        stored="stored" in extra or "persistent" in extra,
+        identity=identity,
+        on_update_now="on update current_timestamp" in extra,
+        comment=comment or "",
+    )
+
+
+def _index(name: str, members: list[tuple[Cell, ...]]) -> Index:
+    parts = []
+    for _, column, order, prefix, _, expression, _ in members:
+        parts.append(IndexPart(column or "", expression or "", descending=order == "D", prefix=_number(prefix)))
+    first = members[0]
+    return Index(
+        name=name,
+        parts=tuple(parts),
+        unique=first[0] == "0",
+        primary=name == "PRIMARY",
+        method=first[4] or "BTREE",
+        comment=first[6] or "",
+    )
+
+
+_RESULTS = {
+    0: "decimal",
+    246: "decimal",
+    1: "tinyint",
+    2: "smallint",
+    9: "mediumint",
+    3: "int",
+    8: "bigint",
+    13: "year",
+    4: "float",
+    5: "double",
+    10: "date",
+    12: "datetime",
+    7: "timestamp",
+    11: "time",
+    16: "bit",
+    245: "json",
+}
+_UNSIGNED = 32
+
+
+def result_type(told: ResultColumn, charset: str) -> ColumnType:
+    """The type of a query's column as the protocol tells it. Texts are of no known length, so they are long ones.
+
+    The protocol has one flag for bytes and for texts in a binary collation; `charset` is what CHARSET says of the value.
+    """
+    kind = _RESULTS.get(told.type)
+    if kind is None:
+        return (
+            ColumnType("longblob", "longblob") if charset == "binary" else ColumnType("longtext", "longtext", charset="utf8mb4")
+        )
+    if kind == "decimal":
+        digits = max(told.length - (1 if told.decimals else 0) - (0 if told.flags & _UNSIGNED else 1), told.decimals, 1)
+        return ColumnType(kind, f"decimal({digits},{told.decimals})", precision=digits, scale=told.decimals)
+    unsigned = bool(told.flags & _UNSIGNED) and kind in {"tinyint", "smallint", "mediumint", "int", "bigint"}
+    fraction = min(told.decimals, 6) if kind in {"datetime", "timestamp", "time"} else None
+    text = f"{kind} unsigned" if unsigned else kind
+    return ColumnType(kind, text, precision=told.length if kind == "bit" else fraction, unsigned=unsigned)

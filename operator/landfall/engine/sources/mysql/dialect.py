@@ -1,0 +1,425 @@
+"""MySQL and MariaDB: how each type maps to PostgreSQL, and the SQL that copies, checks and counts it.
+
+Generated SQL holds hexadecimal literals only, for sessions pin `NO_BACKSLASH_ESCAPES` and yet nothing may depend on it.
+A field whose expression turns NULL although its column is not (an oversized value) makes the whole row NULL, and the
+reader aborts on a NULL row: no such value can pass for an SQL NULL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from landfall.engine.model.catalog import Column, Table
+from landfall.engine.model.identifiers import literal
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.sources import digests
+from landfall.engine.sources.floats import mysql_canon, postgresql_canon
+
+UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", ""})
+INTEGERS = {
+    "tinyint": ("smallint", "smallint"),
+    "smallint": ("smallint", "integer"),
+    "mediumint": ("integer", "integer"),
+    "int": ("integer", "bigint"),
+    "bigint": ("bigint", "numeric(20,0)"),
+}
+TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
+LONG = frozenset({"mediumtext", "longtext", "mediumblob", "longblob", "json"})
+BLOBS = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+DATES = frozenset({"date", "datetime", "timestamp"})
+SPATIAL = frozenset(
+    {
+        "geometry",
+        "point",
+        "linestring",
+        "polygon",
+        "multipoint",
+        "multilinestring",
+        "multipolygon",
+        "geometrycollection",
+        "geomcollection",
+    }
+)
+
+
+def name(identifier: str) -> str:
+    """The identifier in backticks."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def operand(column: Column) -> str:
+    """What is read for a column: itself, or the expression that a person put in its place."""
+    return f"({column.expression})" if column.expression else name(column.name)
+
+
+def table_name(table: Table) -> str:
+    """The table with its schema."""
+    return f"{name(table.schema)}.{name(table.name)}"
+
+
+def hexed(text: str) -> str:
+    """A string as a hexadecimal literal that is read as utf8mb4 text."""
+    return f"_utf8mb4 X'{text.encode().hex()}'" if text else "''"
+
+
+# -- census ---------------------------------------------------------------------------------------------------------
+
+
+_FIRST_DAY = 366  # TO_DAYS of 0001-01-01; it is NULL where the month or the day is zero
+
+
+def _zero(c: str) -> str:
+    return f"(YEAR({c})=0 OR MONTH({c})=0 OR DAYOFMONTH({c})=0)"
+
+
+def probes(column: Column) -> tuple[Probe, ...]:
+    """What must be counted before this column can be mapped."""
+    c, kind = operand(column), column.type.name
+    if column.generated is not None:
+        return ()
+    if column.type.text.startswith("tinyint(1)") and not column.identity:
+        return (Probe(Violation.NOT_BOOLEAN, f"{c} NOT IN (0,1)"),)
+    if kind in DATES:
+        return (Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY}"),)
+    if kind == "enum":
+        return (Probe(Violation.TYPE_MISMATCH, f"{c}+0=0"),)
+    if kind in TEXTS:
+        value = _text_value(column)
+        found = [Probe(Violation.NUL_BYTE, f"INSTR(CAST({value} AS BINARY),X'00')>0")]
+        if column.type.charset not in UTF8:
+            back = f"CONVERT(CONVERT({c} USING utf8mb4) USING {column.type.charset})"
+            found.append(Probe(Violation.INVALID_ENCODING, f"BINARY {back}<>BINARY {c}"))
+        return tuple(found)
+    return ()
+
+
+def long_octets(table: Table) -> str:
+    """SQL for the octets of a row's long columns, or nothing where the table has none."""
+    long = [c for c in table.columns if c.type.name in LONG | {"blob", "text"}]
+    return "+".join(f"COALESCE(OCTET_LENGTH({operand(c)}),0)" for c in long)
+
+
+# -- mapping --------------------------------------------------------------------------------------------------------
+
+
+def mapping(column: Column, facts: ColumnFacts) -> Mapping:
+    """The way of one column into PostgreSQL. Raises KeyError for a type that nobody mapped."""
+    kind = column.type.name
+    for types, build in _BUILDERS:
+        if kind in types:
+            return build(column, facts)
+    raise KeyError(column.type.text)
+
+
+def _plain(column: Column, target: str, *, target_check: str, reason: str, **more: str) -> Mapping:
+    c = operand(column)
+    copy = more.get("copy", c)
+    return Mapping(
+        target_type=target,
+        copy=copy,
+        quoted=False,
+        check_source=more.get("check", copy),
+        check_target=target_check,
+        reasons=(reason,),
+    )
+
+
+def _integer(column: Column, facts: ColumnFacts) -> Mapping:
+    c, kind = operand(column), column.type
+    if kind.text.startswith("tinyint(1)") and not column.identity and not facts.count(Violation.NOT_BOOLEAN):
+        return replace(
+            _plain(column, "boolean", target_check="{c}::int::text", reason="TINYINT(1) that holds only 0 and 1"),
+            transformation=f"{column.name} <> 0",
+            confidence=97,
+        )
+    target = INTEGERS[kind.name][1 if kind.unsigned else 0]
+    if column.identity and target.startswith("numeric"):
+        target = "bigint"
+    copy = f"{c}+0" if "zerofill" in kind.text else c
+    made = _plain(column, target, target_check="{c}::text", reason="every value fits", copy=copy)
+    if kind.unsigned:
+        return replace(made, checks=(("unsigned", "{c} >= 0"),), reasons=("unsigned: the next wider type, with a check",))
+    return made
+
+
+def _decimal(column: Column, _facts: ColumnFacts) -> Mapping:
+    kind, c = column.type, operand(column)
+    copy = f"{c}+0" if "zerofill" in kind.text else c
+    target = f"numeric({kind.precision},{kind.scale})"
+    made = _plain(column, target, target_check="{c}::text", reason="same precision and scale", copy=copy)
+    return replace(made, checks=(("unsigned", "{c} >= 0"),)) if kind.unsigned else made
+
+
+def _float(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    double = column.type.name == "double"
+    wide = c if double else f"{c}*1e0"
+    made = Mapping(
+        target_type="double precision" if double else "real",
+        copy=f"{wide}+0e0",
+        quoted=False,
+        check_source=mysql_canon(wide),
+        check_target=postgresql_canon("{c}" if double else "({c}::float8)"),
+        reasons=("same binary format; the sign of zero is dropped, as the source prints none",),
+    )
+    return replace(made, checks=(("unsigned", "{c} >= 0"),)) if column.type.unsigned else made
+
+
+def _bit(column: Column, _facts: ColumnFacts) -> Mapping:
+    c, size = operand(column), column.type.precision or column.type.length or 1
+    if size == 1:
+        return replace(
+            _plain(column, "boolean", target_check="{c}::int::text", reason="BIT(1)", copy=f"({c}+0)"),
+            transformation=f"{column.name} <> b'0'",
+        )
+    bits = f"LPAD(BIN({c}+0),{size},'0')"
+    return _plain(column, f"bit({size})", target_check="{c}::text", reason="same bits", copy=bits)
+
+
+def _moment(column: Column, facts: ColumnFacts) -> Mapping:
+    c, kind = operand(column), column.type
+    fraction = kind.precision or 0
+    target, check_target = {
+        "date": ("date", "{c}::text"),
+        "datetime": (f"timestamp({fraction})", "{c}::text"),
+        "timestamp": (f"timestamp({fraction}) with time zone", "({c} AT TIME ZONE 'UTC')::text"),
+    }[kind.name]
+    copy, checked, note = c, c, ""
+    rule = facts.rule(Violation.ZERO_DATE)
+    if rule and rule.action == "Null":
+        copy, note = f"IF({_zero(c)},NULL,{c})", "NULLIF zero or partial date"
+        checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN NULL ELSE {c} END"
+    elif rule and rule.action == "Map":
+        size = f"({fraction})" if fraction else ""
+        value = f"CAST({hexed(rule.argument)} AS {'DATE' if kind.name == 'date' else 'DATETIME' + size})"
+        copy, note = f"IF({_zero(c)},{value},{c})", f"zero or partial date becomes {rule.argument}"
+        checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN {value} ELSE {c} END"
+    if fraction and kind.name != "date":
+        checked = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({checked} AS CHAR)))"
+    zone = "+00" if kind.name == "timestamp" else ""
+    return Mapping(
+        target_type=target,
+        copy=f"CONCAT({copy},'{zone}')" if zone else copy,
+        quoted=False,
+        check_source=checked,
+        check_target=check_target,
+        transformation=note,
+        reasons=(_MOMENT_REASONS[kind.name],),
+    )
+
+
+_MOMENT_REASONS = {
+    "date": "same calendar",
+    "datetime": "no time zone on either side",
+    "timestamp": "stored as UTC on both sides",
+}
+
+
+def _time(column: Column, _facts: ColumnFacts) -> Mapping:
+    c, fraction = operand(column), column.type.precision or 0
+    trimmed = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({c} AS CHAR)))" if fraction else f"CAST({c} AS CHAR)"
+    return Mapping(
+        target_type=f"interval({fraction})",
+        copy=c,
+        quoted=False,
+        check_source=trimmed,
+        check_target="{c}::text",
+        reasons=("TIME is negative or over 24 hours where the source allows it, so it is an interval",),
+        confidence=96,
+    )
+
+
+def _text_value(column: Column) -> str:
+    c = operand(column)
+    return c if column.type.charset in UTF8 else f"CONVERT({c} USING utf8mb4)"
+
+
+def _mended(value: str, facts: ColumnFacts) -> tuple[str, str]:
+    rule = facts.rule(Violation.NUL_BYTE)
+    if rule and rule.action == "Strip":
+        return f"REPLACE({value},X'00','')", "NUL bytes removed"
+    if rule and rule.action == "Replace":
+        return f"REPLACE({value},X'00',X'EFBFBD')", "NUL bytes become U+FFFD"
+    return value, ""
+
+
+def _text(column: Column, facts: ColumnFacts) -> Mapping:
+    kind = column.type
+    target = f"{kind.name}({kind.length})" if kind.name in {"char", "varchar"} else "text"
+    if target == "char(0)":
+        target = "char(1)"
+    value, note = _mended(_text_value(column), facts)
+    checked, _ = _mended(_text_value(column), facts)
+    ascii_hash = kind.name in LONG
+    return Mapping(
+        target_type="varchar" if target == "varchar(0)" else target,
+        copy=value,
+        quoted=True,
+        check_source=digests.in_mysql(checked) if ascii_hash else checked,
+        check_target=digests.of_text("{c}") if ascii_hash else "{c}::text",
+        measured=not ascii_hash,
+        transformation=note or ("" if kind.charset in UTF8 else f"CONVERT({column.name} USING utf8mb4)"),
+        reasons=("lengths count characters on both sides",) if kind.name in {"char", "varchar"} else ("unlimited text",),
+    )
+
+
+def _json(column: Column, _facts: ColumnFacts) -> Mapping:
+    value = _text_value(column)
+    if column.type.text == "json":
+        value = f"CAST({operand(column)} AS CHAR CHARACTER SET utf8mb4)"
+    return Mapping(
+        target_type="json",
+        copy=value,
+        quoted=True,
+        check_source=digests.in_mysql(value),
+        check_target=digests.of_text("{c}::text"),
+        reasons=("json keeps the text as it is; jsonb would reorder keys and drop duplicates",),
+    )
+
+
+def _blob(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    return Mapping(
+        target_type="bytea",
+        copy=f"CONCAT(X'5C78',HEX({c}))",
+        quoted=False,
+        check_source=digests.in_mysql(c),
+        check_target=digests.of_bytes("{c}"),
+        reasons=("same bytes",),
+    )
+
+
+def _spatial(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    return Mapping(
+        target_type="bytea",
+        copy=f"CONCAT(X'5C78',HEX({c}))",
+        quoted=False,
+        check_source=digests.in_mysql(f"CONCAT({c},'')"),
+        check_target=digests.of_bytes("{c}"),
+        confidence=70,
+        reasons=("geometry is kept as the source stores it: four bytes of SRID, then WKB",),
+        transformation=f"RAW({column.name})",
+    )
+
+
+def _enum(column: Column, facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    rule = facts.rule(Violation.TYPE_MISMATCH)
+    copy, checked, note = c, c, ""
+    if rule and rule.action == "Null":
+        copy, checked, note = (
+            f"IF({c}+0=0,NULL,{c})",
+            f"CASE {c}+0 WHEN 0 THEN NULL ELSE {c} END",
+            "the error value '' becomes NULL",
+        )
+    elif rule and rule.action == "Map":
+        value = hexed(rule.argument)
+        copy, checked = f"IF({c}+0=0,{value},{c})", f"CASE {c}+0 WHEN 0 THEN {value} ELSE {c} END"
+        note = f"the error value '' becomes {rule.argument}"
+    labels = ",".join(literal(label) for label in column.type.labels)
+    return Mapping(
+        target_type="{type}",
+        copy=f"CONVERT({copy} USING utf8mb4)",
+        quoted=True,
+        check_source=f"CONVERT({checked} USING utf8mb4)",
+        check_target="{c}::text",
+        measured=True,
+        type_statement=f"CREATE TYPE {{type}} AS ENUM ({labels})",
+        transformation=note,
+        reasons=("an enumerated type with the same labels in the same order",),
+    )
+
+
+def _set(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = f"CONVERT({operand(column)} USING utf8mb4)"
+    labels = ",".join(literal(label) for label in column.type.labels)
+    escaped = f"REPLACE(REPLACE({c},X'5C',X'5C5C'),X'22',X'5C22')"
+    filled = f"CONCAT(X'7B22',REPLACE({escaped},X'2C',X'222C22'),X'227D')"
+    return Mapping(
+        target_type="text[]",
+        copy=f"IF({c}='',X'7B7D',{filled})",
+        quoted=True,
+        check_source=c,
+        check_target="array_to_string({c},',')",
+        measured=True,
+        checks=(("members", f"{{c}} <@ ARRAY[{labels}]::text[]"),),
+        transformation=f"STRING_TO_ARRAY({column.name}, ',')",
+        confidence=96,
+        reasons=("a set becomes an array of its members, with a check on them",),
+    )
+
+
+def _address(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    target, check = ("uuid", "{c}::text") if column.type.name == "uuid" else ("inet", "host({c})")
+    return Mapping(
+        target_type=target,
+        copy=f"CAST({c} AS CHAR)",
+        quoted=False,
+        check_source=f"LOWER({c})",
+        check_target=check,
+        reasons=("same value",),
+    )
+
+
+def _year(column: Column, _facts: ColumnFacts) -> Mapping:
+    c = operand(column)
+    return _plain(column, "smallint", target_check="{c}::text", reason="a year is a number", copy=f"{c}+0")
+
+
+_Builder = Callable[[Column, ColumnFacts], Mapping]
+_BUILDERS: tuple[tuple[frozenset[str], _Builder], ...] = (
+    (frozenset(INTEGERS), _integer),
+    (frozenset({"decimal"}), _decimal),
+    (frozenset({"float", "double"}), _float),
+    (frozenset({"bit"}), _bit),
+    (DATES, _moment),
+    (frozenset({"time"}), _time),
+    (frozenset({"year"}), _year),
+    (frozenset({"json"}), _json),
+    (TEXTS, _text),
+    (BLOBS, _blob),
+    (SPATIAL, _spatial),
+    (frozenset({"enum"}), _enum),
+    (frozenset({"set"}), _set),
+    (frozenset({"uuid", "inet6", "inet4"}), _address),
+)
+
+
+# -- rows as COPY input and as canonical lines ------------------------------------------------------------------------
+
+
+def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
+    """One row of CSV input with control characters for delimiter and quote; NULL where a value was too large."""
+    fields = [_copy_field(mapped.operand or name(column), mapped) for column, mapped in columns]
+    return "CONCAT(" + ",X'02',".join(fields) + ",X'0A')"
+
+
+def _copy_field(column: str, mapped: Mapping) -> str:
+    if mapped.quoted:
+        value = f"CONCAT(X'01',REPLACE({mapped.copy},X'01',X'0101'),X'01')"
+    else:
+        value = mapped.copy
+    if not mapped.nullable:
+        return value
+    absent = f"{column} IS NULL" if "NULL" not in mapped.copy else f"({mapped.copy}) IS NULL"
+    return f"IF({absent},'',{value})"
+
+
+def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
+    """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
+    plain = [f"IFNULL({m.check_source},'~')" if m.nullable else m.check_source for _, m in columns if not m.measured]
+    measured = [(m.check_source, m.nullable) for _, m in columns if m.measured]
+    lengths = [f"IFNULL(OCTET_LENGTH({text}),'~')" if nullable else f"OCTET_LENGTH({text})" for text, nullable in measured]
+    head = f"CONCAT_WS(X'7C',{','.join(plain + lengths)})"
+    guard = [
+        f"IF({m.operand or name(c)} IS NOT NULL AND ({m.check_source}) IS NULL,NULL,'')"
+        for c, m in columns
+        if "SHA2(" in m.check_source
+    ]
+    tail = [f"IFNULL({text},'')" if nullable else text for text, nullable in measured]
+    if not tail and not guard:
+        return head
+    return f"CONCAT({','.join([head, *tail, *guard])})"

@@ -1,0 +1,189 @@
+"""Sessions with MySQL and MariaDB: pinned settings, rows as text, and a stream of rendered blocks.
+
+The driver is a byte pipe: no value is ever converted. Every session pins what changes the meaning of a query.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ssl
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.clients.errors import from_mysql
+from landfall.engine.errors import EngineError, SpecError, UnreachableError, ValueRefusedError
+from landfall.engine.model.options import Endpoint, TlsMode
+
+try:
+    import MySQLdb
+    import MySQLdb.cursors
+
+    MISSING = ""
+except ImportError as error:  # the driver is an extra, for it is compiled on installation
+    MISSING = str(error)
+
+_PINNED = (
+    "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES', time_zone='+00:00', sql_select_limit=18446744073709551615,"
+    " net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, group_concat_max_len=1073741824,"
+    " transaction_isolation='REPEATABLE-READ'"
+)
+_ROWS_AT_ONCE = 500
+_NO_TLS = 2026
+_BLOCK = 256 * 1024
+
+Row = tuple[str | None, ...]
+
+
+def _encrypted(connection: Any) -> bool:  # noqa: ANN401  as below
+    """Whether what is sent over it is encrypted."""
+    connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+    return bool(connection.store_result().fetch_row()[0][1])
+
+
+@dataclass(frozen=True, slots=True)
+class ResultColumn:
+    """A column of a result as the protocol describes it: type, length in octets, decimals and flags by number."""
+
+    type: int
+    length: int
+    decimals: int
+    flags: int
+
+
+class MySqlSession:
+    """One connection to a source."""
+
+    def __init__(self, endpoint: Endpoint, side: str = "source") -> None:
+        if MISSING:
+            message = f"{side}: the driver for MySQL and MariaDB is not installed ({MISSING})"
+            raise SpecError(message, advice="Install it: pip install 'landfall[mysql]'.")
+        self._side = side
+        self._endpoint = endpoint
+        self._connection = self._connected()
+        self.version = self._connection.get_server_info()
+        self.is_mariadb = "mariadb" in self.version.lower()
+        pinned = _PINNED if self.is_mariadb is False else _PINNED.replace("transaction_isolation", "tx_isolation")
+        self.rows(pinned)
+        self.rows(f"SET SESSION {'max_statement_time=0' if self.is_mariadb else 'max_execution_time=0'}")
+        if not self.is_mariadb:
+            self.rows("SET SESSION information_schema_stats_expiry=0")
+        self.id = int(self.rows("SELECT CONNECTION_ID()")[0][0] or 0)
+
+    def _connected(self) -> Any:  # noqa: ANN401  the driver has no type for its connection
+        endpoint = self._endpoint
+        arguments: dict[str, Any] = {
+            "user": endpoint.username,
+            "passwd": endpoint.password,
+            "charset": "utf8mb4",
+            "use_unicode": False,
+            "conv": {},
+            "connect_timeout": 10,
+        }
+        if endpoint.database:
+            arguments["db"] = endpoint.database
+        if endpoint.host.startswith("/"):
+            return self._tried({**arguments, "unix_socket": endpoint.host})
+        arguments |= {"host": endpoint.host, "port": endpoint.port}
+        if endpoint.tls is TlsMode.PREFER:
+            found = self._tried({**arguments, "ssl_mode": "REQUIRED"}, _NO_TLS)
+            return found or self._tried({**arguments, "ssl_mode": "DISABLED"})
+        found = self._tried({**arguments, **self._tls()})
+        if endpoint.tls is TlsMode.REQUIRE and not _encrypted(found):  # the client library asks for TLS and goes on without
+            found.close()
+            message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
+            raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+        return found
+
+    def _tried(self, arguments: dict[str, Any], passed_over: int = 0) -> Any:  # noqa: ANN401  as above
+        """A connection; None where it fails with the one error that is passed over."""
+        try:
+            return MySQLdb.connect(**arguments)
+        except MySQLdb.Error as error:
+            if passed_over and error.args[:1] == (passed_over,):
+                return None
+            raise self._translated(error) from error
+
+    def _tls(self) -> dict[str, Any]:
+        mode = self._endpoint.tls
+        if mode is TlsMode.DISABLE:
+            return {"ssl_mode": "DISABLED"}
+        if mode is TlsMode.REQUIRE:
+            return {"ssl_mode": "REQUIRED"}
+        ca = self._endpoint.ca
+        trusted = authority_file(ca) if ca else ssl.get_default_verify_paths().cafile or ""
+        return {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": trusted}}
+
+    def _translated(self, error: Exception) -> EngineError:
+        number = error.args[0] if error.args and isinstance(error.args[0], int) else 0
+        text = str(error.args[1]) if len(error.args) > 1 else str(error)
+        return from_mysql(number, text, self._side)
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run a statement; its rows as text."""
+        try:
+            cursor = self._connection.cursor()
+            cursor.execute(sql)
+            found = cursor.fetchall()
+            cursor.close()
+        except MySQLdb.Error as error:
+            raise self._translated(error) from error
+        return [tuple(None if v is None else _text(v) for v in row) for row in found]
+
+    def described(self, sql: str) -> ResultColumn:
+        """The first column of a query's result."""
+        try:
+            self._connection.query(sql)
+            result = self._connection.store_result()
+            (_, kind, _, length, _, decimals, _), flags = result.describe()[0], result.field_flags()[0]
+        except MySQLdb.Error as error:
+            raise self._translated(error) from error
+        return ResultColumn(kind, length, decimals, flags)
+
+    def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]:
+        """Stream the rows of a statement as bytes, one by one."""
+        try:
+            cursor = self._connection.cursor(MySQLdb.cursors.SSCursor)
+            cursor.execute(sql)
+            yield from cursor
+            cursor.close()
+        except MySQLdb.Error as error:
+            raise self._translated(error) from error
+
+    def blocks(self, sql: str) -> Iterator[tuple[int, bytes]]:
+        """Stream a query of one rendered column as (rows, bytes) blocks. Raises ValueRefusedError on a NULL row."""
+        try:
+            self._connection.query(sql)
+            result = self._connection.use_result()
+            parts: list[bytes] = []
+            size = 0
+            while batch := result.fetch_row(_ROWS_AT_ONCE):
+                parts += [row[0] for row in batch]
+                size = size + sum(map(len, parts[-len(batch) :]))
+                if size >= _BLOCK:
+                    yield len(parts), b"".join(parts)
+                    parts, size = [], 0
+            if parts:
+                yield len(parts), b"".join(parts)
+        except MySQLdb.Error as error:
+            raise self._translated(error) from error
+        except TypeError as error:
+            message = f"{self._side}: a row was too large to be rendered within the server's max_allowed_packet"
+            raise ValueRefusedError(message, advice="Raise max_allowed_packet there, then run again.") from error
+
+    def abort(self) -> None:
+        """End the connection at once, from any thread."""
+        with contextlib.suppress(Exception):
+            other = MySqlSession(self._endpoint, self._side)
+            other.rows(f"KILL {self.id}")
+            other.close()
+
+    def close(self) -> None:
+        """Close; the server rolls back what is open."""
+        with contextlib.suppress(MySQLdb.Error):
+            self._connection.close()
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,90 @@
+"""Snapshots, readers and the write lock of MySQL and MariaDB."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+
+from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.errors import EngineError
+from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.base import _LOCK_SECONDS, _LOCK_TRIES, CopyJob, Freeze, Reader, _blocks, _locked, _sent, _summed
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.session import MySqlSession
+from landfall.engine.sources.sqlite.session import Span
+
+
+class _MySqlReader:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.session = MySqlSession(endpoint)
+        self.backend = str(self.session.id)
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.session.rows(sql)
+
+    def sums(self, sql: str) -> tuple[int, int]:
+        return _summed(self.rows(sql))
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        return _sent(_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        del span
+        count, digest = self.rows(sql)[0]
+        return int(count or 0), digest or ""
+
+    def abort(self) -> None:
+        self.session.abort()
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class _MySqlSource:
+    most_readers = 64
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _MySqlReader:
+        return _MySqlReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """Open all snapshots; they are common when the binary log stands at one place in all of them."""
+        for _ in range(_LOCK_TRIES * 2):
+            marks = set()
+            for reader in readers:
+                reader.rows("ROLLBACK")
+                reader.rows("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+                marks.add(tuple(reader.rows("SHOW STATUS LIKE 'binlog_snapshot_%'")))
+            if len(marks) == 1 and any(value for row in next(iter(marks)) for value in row[1:]):
+                return True
+        return len(readers) == 1
+
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+        session = MySqlSession(self._endpoint)
+        session.rows(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}")
+        listed = ",".join(f"{mysql.name(schema)}.{mysql.name(name)} READ" for schema, name in tables)
+        return _locked(session, (f"LOCK TABLES {listed}",))
+
+    def position(self) -> str | None:
+        session = MySqlSession(self._endpoint)
+        try:
+            if session.rows("SELECT @@log_bin")[0][0] != "1":
+                return None
+            with contextlib.suppress(EngineError):
+                return str(session.rows("SHOW MASTER STATUS")[0][:2])
+            return str(session.rows("SHOW BINARY LOG STATUS")[0][:2])
+        except EngineError:
+            return None
+        finally:
+            session.close()
+
+    def kill(self, backends: Sequence[str]) -> None:
+        session = MySqlSession(self._endpoint)
+        user = self._endpoint.username
+        for row in session.rows("SELECT ID,USER FROM information_schema.PROCESSLIST"):
+            if row[0] in backends and row[1] == user:
+                with contextlib.suppress(EngineError):
+                    session.rows(f"KILL {int(row[0] or 0)}")
+        session.close()

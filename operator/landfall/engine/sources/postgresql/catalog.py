@@ -1,0 +1,254 @@
+"""The catalog of a PostgreSQL source, in definitions that carry no schema name.
+
+Everything is read with the source's schemas on the search path and in the pretty forms, so that names come out bare
+and resolve to the staging schema when they run on the target.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from landfall.engine.clients.postgresql import Cells, Control
+from landfall.engine.errors import ObjectMissingError
+from landfall.engine.model.catalog import Catalog, Check, Column, ColumnType, ForeignKey, Identity, Index, IndexPart, Table, View
+from landfall.engine.model.identifiers import quoted, search_path
+from landfall.engine.model.options import Engine, Options
+from landfall.engine.sources.postgresql.objects import objects
+
+_OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
+
+
+def catalog(control: Control, options: Options) -> Catalog:
+    """Everything of the schemas that the spec names (`public` where it names none)."""
+    schemas = options.schemas or ("public",)
+    for schema in schemas:
+        if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+            known = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
+            message = f"source: there is no schema {schema!r}"
+            raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {known}.")
+    with control.transaction():
+        control.run(f"SET LOCAL search_path={search_path(*schemas)}")
+        reader = _Reader(control, list(schemas))
+        tables = reader.tables()
+        return Catalog(
+            engine=Engine.POSTGRESQL,
+            version=control.value("SELECT current_setting('server_version')"),
+            version_number=int(control.value("SELECT current_setting('server_version_num')")),
+            database=control.raw.info.dbname,
+            schemas=tuple(schemas),
+            tables=tables,
+            views=reader.views(),
+            objects=objects(control, list(schemas)),
+            extensions=reader.extensions(),
+            problems=reader.problems(),
+            features=reader.features(),
+        )
+
+
+def type_of(control: Control, query: str) -> ColumnType:
+    """The type of a query's first column."""
+    oid, modifier = control.described(query)
+    text, base, builtin = control.rows(
+        f"SELECT format_type(t.oid,%s),t.typname,{_BUILTIN} FROM pg_type t LEFT JOIN pg_type e ON e.oid=t.typelem WHERE t.oid=%s",
+        *(modifier, oid),
+    )[0]
+    return ColumnType(base, text, builtin=builtin)
+
+
+class _Reader:
+    """Reads each catalog once for all schemas."""
+
+    def __init__(self, control: Control, schemas: list[str]) -> None:
+        self._control = control
+        self._schemas = schemas
+
+    def _by_table(self, query: str) -> dict[int, list[Cells]]:
+        found: dict[int, list[Cells]] = defaultdict(list)
+        for row in self._control.rows(query, self._schemas):
+            found[row[0]].append(row[1:])
+        return found
+
+    def tables(self) -> tuple[Table, ...]:
+        """Ordinary and partitioned tables, and partitions."""
+        columns, indexes = self._by_table(_COLUMNS), self._by_table(_INDEXES)
+        constraints, parents = self._by_table(_CONSTRAINTS), self._by_table(_PARENTS)
+        sequences = {(r[0], r[1]): r[2:] for r in self._control.rows(_IDENTITIES, self._schemas)}
+        made = []
+        for oid, schema, name, kind, rows, size, comment, by, bound, options, persistence in self._control.rows(
+            _TABLES.replace("{ext}", _OF_EXTENSION), self._schemas
+        ):
+            above = parents.get(oid, [])
+            partition_of = above[0][0] if bound and above else ""
+            made.append(
+                Table(
+                    schema=schema,
+                    name=name,
+                    columns=tuple(self._column(c, sequences.get((oid, c[0])), bool(bound)) for c in columns[oid]),
+                    indexes=tuple(_index(i) for i in indexes.get(oid, [])),
+                    foreign_keys=tuple(_foreign_key(c) for c in constraints.get(oid, []) if c[1] == "f"),
+                    checks=tuple(Check(c[0], "", c[2]) for c in constraints.get(oid, []) if c[1] == "c"),
+                    comment=comment or "",
+                    rows=max(int(rows), 0),
+                    bytes=int(size or 0),
+                    kind="partitioned" if kind == "p" else "table",
+                    partition_by=by or "",
+                    partition_of=partition_of,
+                    bound=bound or "",
+                    inherits=() if bound else tuple(a[0] for a in above),
+                    options=options or "",
+                    notes=("the table is unlogged on the source and becomes an ordinary one",) if persistence == "u" else (),
+                )
+            )
+        return tuple(made)
+
+    def _column(self, row: Cells, sequence: Cells | None, partition: bool) -> Column:  # noqa: FBT001
+        name, text, base, required, expression, generated, identity, comment, collate, builtin, labels, underlying = row
+        found = None
+        if identity and sequence and not partition:
+            start, increment, low, high, cache, cycle = sequence
+            found = Identity(identity == "a", start, increment, low, high, cache, cycle)
+        return Column(
+            name=name,
+            type=ColumnType(base, text, labels=tuple(labels), builtin=builtin, underlying=underlying or ""),
+            nullable=not required,
+            default=expression if expression and not generated else None,
+            generated=expression if generated else None,
+            stored=generated != "v",
+            identity=found,
+            comment=comment or "",
+            collate=f"COLLATE {collate}" if collate else "",
+        )
+
+    def views(self) -> tuple[View, ...]:
+        """Views and materialized views, in the order in which they were made."""
+        rows = self._control.rows(_VIEWS.replace("{ext}", _OF_EXTENSION), self._schemas)
+        return tuple(
+            View(schema, name, query, materialized=kind == "m", comment=comment or "", options=options or "")
+            for schema, name, kind, query, comment, options in rows
+        )
+
+    def extensions(self) -> tuple[str, ...]:
+        """The extensions that objects of these schemas depend on."""
+        return tuple(r[0] for r in self._control.rows(_EXTENSIONS, self._schemas))
+
+    def problems(self) -> tuple[str, ...]:
+        """What the credential cannot read, by name."""
+        found = [
+            f"the credential lacks USAGE on schema {schema}"
+            for schema in self._schemas
+            if not self._control.value("SELECT has_schema_privilege(%s,'USAGE')", schema)
+        ]
+        rows = self._control.rows(_UNREADABLE, self._schemas)
+        found += [f"the credential lacks SELECT on {name}" for name, readable, _ in rows if not readable]
+        found += [
+            f"row security on {name} would hide rows from the credential (it needs BYPASSRLS or ownership)"
+            for name, _, hidden in rows
+            if hidden
+        ]
+        return tuple(found)
+
+    def features(self) -> frozenset[str]:
+        """Whether the credential may lock writers out of every table."""
+        return frozenset(() if self._control.rows(_UNLOCKABLE, self._schemas) else ("freeze",))
+
+
+def _index(row: Cells) -> Index:
+    name, unique, primary, method, definition, constraint, attach, columns, partial, kind = row
+    parts = tuple(IndexPart(c) if c else IndexPart(expression="expression") for c in columns)
+    return Index(
+        name=name,
+        parts=parts,
+        unique=unique and kind != "x",
+        primary=primary,
+        method=method,
+        where="partial" if partial else "",
+        definition=definition,
+        constraint=constraint or "",
+        attach_to=attach or "",
+    )
+
+
+def _foreign_key(row: Cells) -> ForeignKey:
+    name, _, definition, schema, table, columns, others = row
+    return ForeignKey(name, tuple(columns), schema or "", table or "", tuple(others), definition=definition)
+
+
+_TABLES = (
+    "SELECT c.oid,n.nspname,c.relname,c.relkind::text,c.reltuples,pg_table_size(c.oid),obj_description(c.oid,'pg_class'),"
+    " pg_get_partkeydef(c.oid),CASE WHEN c.relispartition THEN pg_get_expr(c.relpartbound,c.oid) END,"
+    " array_to_string(c.reloptions,', '),c.relpersistence::text FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') AND c.relpersistence<>'t' AND NOT {ext} ORDER BY n.nspname,c.oid"
+)
+_BUILTIN = (
+    "t.typnamespace='pg_catalog'::regnamespace AND t.typtype IN ('b','r','m') AND t.typname !~ '^_?(reg|aclitem|pg_node)'"
+    " AND (t.typelem=0 OR e.typnamespace='pg_catalog'::regnamespace AND e.typtype<>'c')"
+)
+_COLUMNS = (
+    "SELECT a.attrelid,a.attname,format_type(a.atttypid,a.atttypmod),t.typname,a.attnotnull,pg_get_expr(d.adbin,d.adrelid),"
+    " a.attgenerated::text,a.attidentity::text,col_description(a.attrelid,a.attnum),"
+    " CASE WHEN a.attcollation<>0 AND a.attcollation<>t.typcollation THEN (SELECT quote_ident(collname) FROM pg_collation"
+    " WHERE oid=a.attcollation) END,"
+    f" {_BUILTIN},"
+    " ARRAY(SELECT l.enumlabel::text FROM pg_enum l WHERE l.enumtypid=t.oid ORDER BY l.enumsortorder),"
+    " CASE WHEN t.typtype='d' THEN format_type(t.typbasetype,t.typtypmod) END"
+    " FROM pg_attribute a JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " JOIN pg_type t ON t.oid=a.atttypid LEFT JOIN pg_type e ON e.oid=t.typelem"
+    " LEFT JOIN pg_attrdef d ON d.adrelid=a.attrelid AND d.adnum=a.attnum"
+    " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') AND a.attnum>0 AND NOT a.attisdropped ORDER BY a.attrelid,a.attnum"
+)
+_INDEXES = (
+    "SELECT i.indrelid,x.relname,i.indisunique,i.indisprimary,m.amname,pg_get_indexdef(i.indexrelid,0,true),"
+    " (SELECT pg_get_constraintdef(k.oid,true) FROM pg_constraint k WHERE k.conindid=i.indexrelid AND k.conrelid=i.indrelid"
+    " AND k.contype IN ('p','u','x')),"
+    " (SELECT p.relname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent WHERE h.inhrelid=i.indexrelid),"
+    " ARRAY(SELECT coalesce(a.attname::text,'') FROM unnest(i.indkey[0:i.indnkeyatts-1]) WITH ORDINALITY u(n,o)"
+    " LEFT JOIN pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=u.n AND u.n<>0 ORDER BY o),"
+    " i.indpred IS NOT NULL,(SELECT k.contype::text FROM pg_constraint k WHERE k.conindid=i.indexrelid AND k.contype='x')"
+    " FROM pg_index i JOIN pg_class x ON x.oid=i.indexrelid JOIN pg_am m ON m.oid=x.relam"
+    " JOIN pg_class c ON c.oid=i.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') AND (i.indisvalid OR c.relkind='p')"
+    " ORDER BY i.indrelid,i.indisprimary DESC,x.relname"
+)
+_CONSTRAINTS = (
+    "SELECT k.conrelid,k.conname,k.contype::text,pg_get_constraintdef(k.oid,true),fn.nspname,f.relname,"
+    " ARRAY(SELECT a.attname::text FROM unnest(k.conkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a ON a.attrelid=k.conrelid"
+    " AND a.attnum=u.n ORDER BY o),ARRAY(SELECT a.attname::text FROM unnest(k.confkey) WITH ORDINALITY u(n,o) JOIN pg_attribute a"
+    " ON a.attrelid=k.confrelid AND a.attnum=u.n ORDER BY o) FROM pg_constraint k"
+    " JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace LEFT JOIN pg_class f ON f.oid=k.confrelid"
+    " LEFT JOIN pg_namespace fn ON fn.oid=f.relnamespace WHERE n.nspname=ANY(%s) AND (k.contype='c' OR k.contype='f'"
+    " AND k.conparentid=0) ORDER BY k.conrelid,k.conname"
+)
+_PARENTS = (
+    "SELECT h.inhrelid,p.relname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent JOIN pg_class c ON c.oid=h.inhrelid"
+    " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') ORDER BY h.inhrelid,h.inhseqno"
+)
+_IDENTITIES = (
+    "SELECT a.attrelid,a.attname,s.seqstart,s.seqincrement,s.seqmin,s.seqmax,s.seqcache,s.seqcycle FROM pg_attribute a"
+    " JOIN pg_class c ON c.oid=a.attrelid JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " JOIN pg_depend d ON d.refclassid='pg_class'::regclass AND d.refobjid=a.attrelid AND d.refobjsubid=a.attnum AND d.deptype='i'"
+    " AND d.classid='pg_class'::regclass JOIN pg_sequence s ON s.seqrelid=d.objid WHERE n.nspname=ANY(%s) AND a.attidentity<>''"
+)
+_VIEWS = (
+    "SELECT n.nspname,c.relname,c.relkind::text,pg_get_viewdef(c.oid,true),obj_description(c.oid,'pg_class'),"
+    " array_to_string(c.reloptions,', ') FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " WHERE n.nspname=ANY(%s) AND c.relkind IN ('v','m') AND NOT {ext} ORDER BY c.oid"
+)
+_EXTENSIONS = (
+    "WITH own AS (SELECT 'pg_class'::regclass AS classid,c.oid FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
+    " WHERE n.nspname=ANY(%s)), mine AS (SELECT * FROM own UNION SELECT 'pg_attrdef'::regclass,d.oid FROM pg_attrdef d"
+    " JOIN own o ON o.oid=d.adrelid UNION SELECT 'pg_constraint'::regclass,k.oid FROM pg_constraint k JOIN own o ON o.oid=k.conrelid"
+    " UNION SELECT 'pg_rewrite'::regclass,r.oid FROM pg_rewrite r JOIN own o ON o.oid=r.ev_class"
+    " UNION SELECT 'pg_trigger'::regclass,t.oid FROM pg_trigger t JOIN own o ON o.oid=t.tgrelid)"
+    " SELECT DISTINCT e.extname FROM mine JOIN pg_depend d ON d.classid=mine.classid AND d.objid=mine.oid"
+    " JOIN pg_depend m ON m.classid=d.refclassid AND m.objid=d.refobjid AND m.deptype='e'"
+    " JOIN pg_extension e ON m.refclassid='pg_extension'::regclass AND e.oid=m.refobjid WHERE e.extname<>'plpgsql' ORDER BY 1"
+)
+_UNREADABLE = (
+    "SELECT c.oid::regclass::text,has_table_privilege(c.oid,'SELECT'),row_security_active(c.oid) FROM pg_class c"
+    " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p','S') ORDER BY 1"
+)
+_UNLOCKABLE = (
+    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p')"
+    " AND NOT (has_table_privilege(c.oid,'UPDATE') OR has_table_privilege(c.oid,'DELETE') OR has_table_privilege(c.oid,'TRUNCATE'))"
+    " LIMIT 1"
+)

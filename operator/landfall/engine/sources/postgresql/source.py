@@ -1,0 +1,88 @@
+"""Snapshots, readers and the write lock of PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.base import _LOCK_SECONDS, CopyJob, Freeze, Reader, _locked, _summed, _wire
+from landfall.engine.sources.postgresql import dialect as postgresql
+
+
+class _PostgresqlReader:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.wire = _wire(endpoint)
+        self.backend = str(self.wire.pid)
+        self._in_transaction = False
+
+    def begin(self, snapshot: str = "") -> None:
+        self.wire.rows("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if snapshot:
+            self.wire.rows(f"SET TRANSACTION SNAPSHOT '{snapshot}'")
+        self._in_transaction = True
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.wire.rows(sql)
+
+    def sums(self, sql: str) -> tuple[int, int]:
+        return _summed(self.rows(sql))
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
+        if self._in_transaction:
+            self.wire.rows("SAVEPOINT chunk")
+        target.copy_in(job.copy_in)
+        moved = self.wire.copy_to(postgresql.copy_out(job.query, job.form), target)
+        if self._in_transaction:
+            self.wire.rows("ROLLBACK TO SAVEPOINT chunk")
+        return moved
+
+    def abort(self) -> None:
+        self.wire.abort()
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+class _PostgresqlSource:
+    most_readers = 64
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _PostgresqlReader:
+        return _PostgresqlReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        own = [r for r in readers if isinstance(r, _PostgresqlReader)]
+        own[0].begin()
+        name = own[0].rows("SELECT pg_export_snapshot()")[0][0] or ""
+        for reader in own[1:]:
+            reader.begin(name)
+        return True
+
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+        wire = _wire(self._endpoint, lock_timeout=f"{_LOCK_SECONDS}s")
+        listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
+        return _locked(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
+
+    def position(self) -> str | None:
+        """The next transaction identifier, while no transaction is in flight."""
+        wire = _wire(self._endpoint)
+        try:
+            low, high = wire.rows("SELECT pg_snapshot_xmin(s)::text,pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s")[0]
+        finally:
+            wire.close()
+        return high if low == high else None
+
+    def kill(self, backends: Sequence[str]) -> None:
+        if backends:
+            wire = _wire(self._endpoint)
+            pids = ",".join(str(int(b)) for b in backends)
+            wire.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='landfall'"
+                f" AND usename=current_user AND pid IN ({pids})"
+            )
+            wire.close()

@@ -1,0 +1,414 @@
+"""SQLite: values carry their own types, so a column's type in the target follows from what the census counted.
+
+Functions named `lf_…` are registered by `connect.sqlite`; SQLite computes in our process, so they are its checksum
+functions. Text goes to them as a blob, for it need not be valid UTF-8.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from landfall.engine.model.catalog import Column, ColumnType, Table
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.sources import digests
+from landfall.engine.sources.floats import postgresql_canon, sqlite_canon
+from landfall.lib.text import counted
+
+
+def name(identifier: str) -> str:
+    """The identifier in double quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def operand(column: Column) -> str:
+    """What is read for a column: itself, or the expression that a person put in its place."""
+    return f"({column.expression})" if column.expression else name(column.name)
+
+
+def table_name(table: Table) -> str:
+    """The table in the main database."""
+    return name(table.name)
+
+
+def column_type(declared: str) -> ColumnType:
+    """Read a declared type: its words, and length or precision and scale in parentheses."""
+    found = re.match(r"\s*([^(]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*$", declared)
+    word = found.group(1).lower() if found else declared.lower()
+    first = int(found.group(2)) if found and found.group(2) else None
+    second = int(found.group(3)) if found and found.group(3) else None
+    return ColumnType(word, declared, length=first, precision=first, scale=second)
+
+
+def family(kind: ColumnType) -> str:  # noqa: PLR0911  a table of words, in SQLite's own order of precedence
+    """The group of types that the declaration means: SQLite's affinity, refined by words that people use."""
+    word = kind.name
+    if "bool" in word:
+        return "boolean"
+    if "int" in word:
+        return "integer"
+    if "json" in word:
+        return "json"
+    if "char" in word or "clob" in word or "text" in word or "uuid" in word:
+        return "text"
+    if "blob" in word or "binary" in word:
+        return "blob"
+    if "real" in word or "floa" in word or "doub" in word:
+        return "real"
+    if word == "date":
+        return "date"
+    if "date" in word or "timestamp" in word:
+        return "timestamp"
+    if "dec" in word or "num" in word or "money" in word:
+        return "numeric"
+    return "untyped"
+
+
+@dataclass(frozen=True, slots=True)
+class _Family:
+    """How one family is held: the test that every value must pass, and both sides' expressions."""
+
+    target: str
+    fact: Violation
+    misfit: str
+    copy: str
+    check_source: str
+    check_target: str
+    quoted: bool = False
+    reason: str = ""
+
+
+_NUMBER = "typeof({c}) NOT IN ('integer','real','null')"
+# SQLite's own conversions between text and REAL are off by one unit in the last place now and then. But the quotient of
+# two integers below 2**53 is rounded correctly, so `m/10000.0 IS c` proves that c is the double nearest to m/10000.
+_FOUR = "CAST(round({c}*10000.0) AS INTEGER)"
+_COPY_DECIMAL = (
+    "CASE WHEN {c} IS NULL THEN NULL WHEN typeof({c})='integer' THEN CAST({c} AS TEXT)"
+    f" WHEN abs({{c}})<900000000000.0 AND {_FOUR}/10000.0 IS {{c}}"
+    f" THEN iif({{c}}<0,'-','')||CAST(abs({_FOUR})/10000 AS TEXT)||'.'||printf('%04d',abs({_FOUR})%10000)"
+    " ELSE lf_real({c}) END"
+)
+
+
+def _hexadecimal(scale: int) -> str:
+    """A double that is a whole number of 2**-scale, as C writes it: the division proves that nothing was lost."""
+    whole = f"CAST({{c}}*{2.0**scale!r} AS INTEGER)"
+    within = f"abs({{c}})<{2.0 ** (63 - scale)!r} AND {whole}/{2.0**scale!r} IS {{c}}"
+    return f"WHEN {within} THEN printf('%s0x%llxp-{scale}',iif({{c}}<0,'-',''),abs({whole}))"
+
+
+# `float8in` reads what C's `strtod` reads, so a power of two spares both sides the conversion to decimals.
+_COPY_REAL = (
+    "CASE WHEN {c} IS NULL THEN NULL WHEN typeof({c})='integer' THEN CAST({c} AS TEXT)"
+    f" {' '.join(_hexadecimal(scale) for scale in (43, 53, 62, 33, 23))} ELSE lf_real({{c}}) END"
+)
+_TWO = "CAST(round({c}*100.0) AS INTEGER)"
+_CHECK_DECIMAL = (
+    "CASE WHEN {c}=0 THEN '0' WHEN typeof({c})='integer' THEN printf('%d',{c})"
+    f" WHEN abs({{c}})<90000000000000.0 AND {_TWO}/100.0 IS {{c}} THEN rtrim(rtrim("
+    f"printf('%s%d.%02d',iif({{c}}<0,'-',''),abs({_TWO})/100,abs({_TWO})%100),'0'),'.')"
+    " ELSE lf_decimal({c}) END"
+)
+_ARGUMENTS = 100
+_FAMILIES = {
+    "boolean": _Family(
+        "boolean",
+        Violation.NOT_BOOLEAN,
+        "{c} IS NOT NULL AND (typeof({c})<>'integer' OR {c} NOT IN (0,1))",
+        "CAST({c} AS TEXT)",
+        "{c}",
+        "{c}::int::text",
+        reason="only 0 and 1 are stored",
+    ),
+    "integer": _Family(
+        "bigint",
+        Violation.NOT_INTEGER,
+        "typeof({c}) NOT IN ('integer','null')",
+        "CAST({c} AS TEXT)",
+        "{c}",
+        "{c}::text",
+        reason="integers of up to eight bytes",
+    ),
+    "real": _Family(
+        "double precision",
+        Violation.NOT_NUMBER,
+        _NUMBER,
+        _COPY_REAL,
+        sqlite_canon("{c}"),
+        postgresql_canon("{c}"),
+        reason="same binary format",
+    ),
+    "numeric": _Family(
+        "numeric",
+        Violation.NOT_NUMBER,
+        _NUMBER,
+        _COPY_DECIMAL,
+        _CHECK_DECIMAL,
+        "trim_scale({c})::text",
+        reason="the shortest decimal that reads back as the stored number",
+    ),
+    "date": _Family(
+        "date",
+        Violation.NOT_DATE,
+        "CASE WHEN {c} IS NULL OR date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
+        "{c}",
+        "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_date({c}) END",
+        "{c}::text",
+        reason="every value is an ISO date",
+    ),
+    "timestamp": _Family(
+        "timestamp",
+        Violation.NOT_TIMESTAMP,
+        "CASE WHEN {c} IS NULL OR datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
+        "{c}",
+        "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_timestamp({c}) END",
+        "{c}::text",
+        reason="every value is an ISO date and time without a zone",
+    ),
+    "json": _Family(
+        "json",
+        Violation.NOT_JSON,
+        "{c} IS NOT NULL AND (typeof({c})<>'text' OR NOT json_valid({c}))",
+        "{c}",
+        digests.in_sqlite("CAST({c} AS BLOB)"),
+        digests.of_text("{c}::text"),
+        quoted=True,
+        reason="every value is valid JSON",
+    ),
+    "blob": _Family(
+        "bytea",
+        Violation.NOT_BLOB,
+        "typeof({c}) NOT IN ('blob','null')",
+        "iif({c} IS NULL,NULL,'\\x'||hex({c}))",
+        digests.in_sqlite("{c}"),
+        digests.of_bytes("{c}"),
+        reason="same bytes",
+    ),
+}
+
+_HAS_BLOB = "typeof({c})='blob'"
+_NUL = "typeof({c})='text' AND instr(CAST({c} AS BLOB),X'00')>0"
+# Text of printable ASCII is valid; only the rest is decoded. GLOB stops at a NUL byte, so texts with one are decoded too.
+_BAD_TEXT = (
+    "CASE WHEN typeof({c})<>'text' THEN 0 WHEN NOT {c} GLOB '*[^ -~]*' AND instr(CAST({c} AS BLOB),X'00')=0 THEN 0"
+    " ELSE NOT lf_utf8(CAST({c} AS BLOB)) END"
+)
+
+
+def probes(column: Column) -> tuple[Probe, ...]:
+    """What must be counted before this column can be mapped."""
+    if column.generated is not None:
+        return ()
+    kind = family(column.type)
+    wanted: list[tuple[Violation, str]] = []
+    if kind == "untyped":
+        wanted = [(f.fact, f.misfit) for f in (_FAMILIES["integer"], _FAMILIES["real"], _FAMILIES["blob"])]
+    elif kind in _FAMILIES:
+        wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
+    if kind == "numeric" and column.type.precision is not None:
+        wanted.append((Violation.OUT_OF_RANGE, unfit(column.type.precision, column.type.scale or 0)))
+    if kind == "text" and column.type.length:
+        wanted.append((Violation.TOO_LONG, f"length({{c}})>{column.type.length}"))
+    wanted += [(Violation.HAS_BLOB, _HAS_BLOB), (Violation.NUL_BYTE, _NUL), (Violation.INVALID_ENCODING, _BAD_TEXT)]
+    if kind in {"integer", "boolean", "real"}:
+        wanted = wanted[:1] + wanted[-3:]
+    c = operand(column)
+    return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
+
+
+def fact(column: Column) -> Violation | None:
+    """The kind of violation that a value outside the column's declared family is."""
+    chosen = _FAMILIES.get(family(column.type))
+    return chosen.fact if chosen else None
+
+
+def misfit(column: Column) -> str | None:
+    """SQL that is true for rows with a value that is not of the column's family; None where the family itself is in question.
+
+    Cheaper than the probes, for it only says whether they are needed. Numbers sort before texts, and texts before blobs.
+    """
+    c, kind = operand(column), family(column.type)
+    if kind == "untyped":
+        return None
+    if kind == "integer":
+        return f"({c}>='' OR {c}<>CAST({c} AS INTEGER))"
+    if kind == "boolean":
+        return f"{c} NOT IN (0,1)"
+    if kind == "real":
+        return f"{c}>=''"
+    tests = [p.predicate for p in probes(column) if p.kind not in {Violation.NUL_BYTE, Violation.INVALID_ENCODING}]
+    tests = [f"{c}>=x''" if test == _HAS_BLOB.replace("{c}", c) else test for test in tests]
+    return " OR ".join(f"coalesce({test},0)" for test in tests)
+
+
+def screened(columns: Sequence[Column]) -> str:
+    """SQL for all of a row's texts as one, to look for invalid encodings and NUL bytes; empty where no column holds texts."""
+    texts = [operand(c) for c in columns if family(c.type) in {"text", "json"}]
+    return "||'\n'||".join(f"coalesce({text},'')" for text in texts)
+
+
+def unfit(precision: int, scale: int) -> str:
+    """A number that numeric(precision, scale) would round or refuse."""
+    return (
+        f"CASE WHEN {{c}} IS NULL OR abs({{c}})<{10 ** (precision - scale)} AND round({{c}},{scale}) IS {{c}} THEN 0"
+        f" ELSE NOT lf_fits({{c}},{precision},{scale}) END"
+    )
+
+
+def long_octets(table: Table) -> str:
+    """SQL for the octets of a row's texts and blobs, or nothing where the table has none."""
+    long = [c for c in table.columns if family(c.type) in {"text", "blob", "json", "untyped"} and c.generated is None]
+    return "+".join(f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long)
+
+
+def mapping(column: Column, facts: ColumnFacts) -> Mapping:
+    """The way of one column into PostgreSQL, chosen by what its rows hold."""
+    kind = family(column.type)
+    if kind == "untyped":
+        kind = _untyped_family(facts)
+    if kind == "text" or kind not in _FAMILIES:
+        return _text(column, facts, confidence=100 if not facts.count(Violation.HAS_BLOB) else 80)
+    chosen = _FAMILIES[kind]
+    if not facts.count(chosen.fact):
+        made = _fitting(column, chosen)
+        if kind == "numeric" and column.type.precision is not None and not facts.count(Violation.OUT_OF_RANGE):
+            return replace(made, target_type=f"numeric({column.type.precision},{column.type.scale or 0})")
+        return made
+    rule = facts.rules.get(Violation.TYPE_MISMATCH)
+    if rule and rule.action == "Null":
+        return _nulled(column, chosen)
+    if kind == "blob" or facts.count(Violation.HAS_BLOB):
+        return _bytes(column)
+    fallback = _text(column, facts, confidence=80)
+    note = (
+        f"declared {column.type.text or 'without a type'}, but {counted(facts.count(chosen.fact), 'row', 'hold')} something else"
+    )
+    return replace(fallback, reasons=(note,), transformation=f"CAST({column.name} AS TEXT)", target_type="text")
+
+
+def _untyped_family(facts: ColumnFacts) -> str:
+    for kind in ("integer", "real", "blob"):
+        if not facts.count(_FAMILIES[kind].fact):
+            return kind
+    return "blob" if facts.count(Violation.HAS_BLOB) else "text"
+
+
+def _fitting(column: Column, chosen: _Family) -> Mapping:
+    c = operand(column)
+    return Mapping(
+        target_type=chosen.target,
+        copy=chosen.copy.replace("{c}", c),
+        quoted=chosen.quoted,
+        check_source=chosen.check_source.replace("{c}", c),
+        check_target=chosen.check_target,
+        reasons=(chosen.reason,),
+    )
+
+
+def _nulled(column: Column, chosen: _Family) -> Mapping:
+    made = _fitting(column, chosen)
+    misfit = chosen.misfit.replace("{c}", operand(column))
+    return replace(
+        made,
+        copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
+        check_source=f"iif({misfit},NULL,{made.check_source})",
+        transformation=f"values that are not {chosen.target} become NULL",
+        confidence=60,
+    )
+
+
+def _bytes(column: Column) -> Mapping:
+    c = operand(column)
+    return Mapping(
+        target_type="bytea",
+        copy=f"CASE WHEN {c} IS NOT NULL THEN '\\x'||hex(CAST({c} AS BLOB)) END",
+        quoted=False,
+        check_source=digests.in_sqlite(f"CAST({c} AS BLOB)"),
+        check_target=digests.of_bytes("{c}"),
+        transformation=f"CAST({column.name} AS BLOB)",
+        reasons=("rows hold texts and blobs: kept as bytes",),
+        confidence=75,
+    )
+
+
+def _text(column: Column, facts: ColumnFacts, *, confidence: int) -> Mapping:
+    if facts.count(Violation.HAS_BLOB):
+        return _bytes(column)
+    c = operand(column)
+    value, checked, note = f"lf_text({c})", f"CAST({c} AS TEXT)", ""
+    if family(column.type) == "text":
+        value = c
+    else:
+        checked = f"CASE typeof({c}) WHEN 'real' THEN lf_shortest({c}) ELSE CAST({c} AS TEXT) END"
+    value, checked, note = _mended(c, value, checked, facts)
+    return Mapping(
+        target_type=_text_type(column, facts),
+        copy=value,
+        quoted=True,
+        check_source=checked,
+        check_target="{c}::text",
+        measured=True,
+        transformation=note,
+        reasons=("same text",),
+        confidence=confidence,
+    )
+
+
+def _mended(c: str, value: str, checked: str, facts: ColumnFacts) -> tuple[str, str, str]:
+    notes = []
+    encoding = facts.rule(Violation.INVALID_ENCODING)
+    if encoding and encoding.action in {"Replace", "Latin1"}:
+        way = encoding.action.lower()
+        value, checked = f"lf_{way}(CAST({c} AS BLOB))", f"lf_{way}(CAST({checked} AS BLOB))"
+        notes.append("invalid UTF-8 becomes U+FFFD" if way == "replace" else "invalid UTF-8 is read as Latin-1")
+    nul = facts.rule(Violation.NUL_BYTE)
+    if nul and nul.action in {"Strip", "Replace"}:
+        way = "lf_strip" if nul.action == "Strip" else "lf_nulmark"
+        value, checked = f"{way}(CAST({value} AS BLOB))", f"{way}(CAST({checked} AS BLOB))"
+        notes.append("NUL bytes removed" if nul.action == "Strip" else "NUL bytes become U+FFFD")
+    return value, checked, "; ".join(notes)
+
+
+def _text_type(column: Column, facts: ColumnFacts) -> str:
+    length = column.type.length
+    if "char" in column.type.name and length and not facts.count(Violation.TOO_LONG):
+        return f"varchar({length})"
+    return "text"
+
+
+def page(rows: str, key: str, line: str, between: str) -> str:
+    """A page of a range as one value: (rows, lines, largest key). `rows` is FROM and WHERE, with the range as ?1 and ?2; ?3 is how many."""
+    return (
+        f"SELECT count(*),group_concat(l,'{between}'),max(k) FROM (SELECT {key} AS k,{line} AS l {rows} ORDER BY {key} LIMIT ?3)"
+    )
+
+
+def copy_line(columns: Sequence[tuple[str, Mapping]]) -> str:
+    """One row of CSV input with control characters for delimiter and quote. NULL prints as nothing."""
+    fields = []
+    for _, mapped in columns:
+        value = mapped.copy
+        if mapped.quoted:
+            value = f"'\x01'||replace({value},'\x01','\x01\x01')||'\x01'"
+        fields.append(value)
+    return _printed([("%s", field) for field in fields], "\x02", "\n")
+
+
+def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
+    """The canonical line of a row: plain fields, then the lengths of texts, then the texts."""
+    plain = [f"coalesce({m.check_source},'~')" for _, m in columns if not m.measured]
+    measured = [m.check_source for _, m in columns if m.measured]
+    lengths = [f"coalesce(length(CAST({text} AS BLOB)),'~')" for text in measured]
+    head = _printed([("%s", value) for value in plain + lengths], "|", "")
+    return "||".join([head, _printed([("%s", text) for text in measured], "", "")]) if measured else head
+
+
+def _printed(fields: Sequence[tuple[str, str]], between: str, end: str) -> str:
+    """All fields by one call of `printf`, or by as many as its limit on arguments asks for."""
+    told = []
+    for at in range(0, len(fields), _ARGUMENTS):
+        some = fields[at : at + _ARGUMENTS]
+        last = at + _ARGUMENTS >= len(fields)
+        told.append(f"printf('{between.join(f for f, _ in some)}{end if last else between}',{','.join(v for _, v in some)})")
+    return "||".join(told)

@@ -1,0 +1,72 @@
+"""Snapshots, readers and the write lock of SQLite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.base import CopyJob, Freeze, Reader, _blocks, _locked, _sent
+from landfall.engine.sources.sqlite.session import Span, SqliteSession
+
+
+class _SqliteReader:
+    backend = ""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.session = SqliteSession(endpoint)
+
+    def rows(self, sql: str) -> list[Row]:
+        return self.session.rows(sql)
+
+    def sums(self, sql: str) -> tuple[int, int]:
+        return self.session.line_sum(sql)
+
+    def copy(self, job: CopyJob, target: Wire) -> Moved:
+        rendered = self.session.pages(job.query, job.span) if job.span else self.session.blocks(job.query)
+        return _sent(_blocks(self.session, job, rendered), target, job.copy_in)
+
+    def digest(self, sql: str, span: Span) -> tuple[int, str]:
+        return self.session.digest(sql, span)
+
+    def clean(self, sql: str, span: Span) -> bool:
+        return self.session.clean(sql, span)
+
+    def abort(self) -> None:
+        self.session.abort()
+
+    def close(self) -> None:
+        self.session.close()
+
+
+class _SqliteSource:
+    most_readers = max(2, min(8, os.cpu_count() or 1))  # it computes in this process
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    def reader(self) -> _SqliteReader:
+        return _SqliteReader(self._endpoint)
+
+    def snapshot(self, readers: Sequence[Reader]) -> bool:
+        """In WAL mode a read transaction costs writers nothing; elsewhere it would lock them out, so none is held."""
+        if readers[0].rows("PRAGMA journal_mode")[0][0] != "wal":
+            return False
+        marks = set()
+        for reader in readers:
+            reader.rows("BEGIN")
+            marks.add(reader.rows("SELECT count(*) FROM sqlite_master")[0][0])
+        return False
+
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+        del tables
+        session = SqliteSession(self._endpoint, write=True)
+        return _locked(session, ("BEGIN IMMEDIATE",))
+
+    def position(self) -> str | None:
+        """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""
+        return None
+
+    def kill(self, backends: Sequence[str]) -> None:
+        """There is no server: the operating system ends locks with their process."""

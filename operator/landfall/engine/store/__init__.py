@@ -1,1 +1,0 @@
-"""The ledger and plans at rest, in the target."""

@@ -1,0 +1,1 @@
+"""Target engines: one folder each."""

@@ -1,0 +1,1 @@
+"""PostgreSQL as the target: catalog, DDL, ledger, schema swap."""

@@ -1,0 +1,264 @@
+"""What is in the target already: versions, names, what would be in the way, and all that hangs on it.
+
+A dependant that is not listed here would stay on the table that is moved aside, silently; so the list is complete or
+the plan is blocked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.options import OnExisting, Options
+from landfall.engine.model.plan import Dependant, Replaced
+from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
+from landfall.engine.sources.postgresql.objects import TRIGGER_STATES
+from landfall.engine.targets.postgresql import trust
+
+_OLDEST = 130000
+_POOLER_PORT = 6543
+_KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
+
+
+def facts(control: Control, options: Options, wanted: frozenset[str], port: int) -> TargetFacts:
+    """Everything that planning asks of the target."""
+    number = int(control.value("SELECT current_setting('server_version_num')"))
+    if number < _OLDEST:
+        message = f"target: PostgreSQL {number // 10000} is too old"
+        raise SpecError(message, advice="PostgreSQL 13 to 18 can be a target.")
+    if port == _POOLER_PORT:
+        message = "target: port 6543 is a transaction pooler, which cannot hold a session"
+        raise SpecError(message, advice="Use the direct connection or the session pooler (port 5432).")
+    schema = options.target_schema
+    check_schema(control, schema)
+    if control.value("SELECT current_setting('server_encoding')") != "UTF8":
+        message = "target: the database's encoding is not UTF8, so it cannot hold every text"
+        raise SpecError(message, advice="Create the target database with ENCODING 'UTF8'.")
+    return TargetFacts(
+        version=control.value("SELECT current_setting('server_version')"),
+        version_number=number,
+        relations=_names(control, "SELECT relname FROM pg_class WHERE relnamespace=to_regnamespace(%s)", schema),
+        types=_names(control, "SELECT typname FROM pg_type WHERE typnamespace=to_regnamespace(%s)", schema),
+        routines=_names(control, "SELECT proname FROM pg_proc WHERE pronamespace=to_regnamespace(%s)", schema),
+        in_the_way=tuple(_in_the_way(control, schema, wanted, filled=options.on_existing is OnExisting.FILL)),
+        extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
+        available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
+        problems=tuple(_problems(control, schema)),
+        lock_slots=int(control.value(_LOCK_SLOTS)),
+        shadows=trust.shadows(control, schema),
+        creators=trust.creators(control, schema),
+        powers=trust.powers(control),
+    )
+
+
+def check_schema(control: Control, schema: str) -> None:
+    """Raises ObjectMissingError where the target's schema is not there."""
+    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+        message = f"target: there is no schema {schema!r}"
+        raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
+
+
+def _names(control: Control, query: str, schema: str) -> frozenset[str]:
+    return frozenset(r[0] for r in control.rows(query, quoted(schema)))
+
+
+def _problems(control: Control, schema: str) -> Iterable[str]:
+    if not control.value("SELECT has_schema_privilege(%s, 'CREATE, USAGE')", schema):
+        yield f"the target's credential lacks CREATE on schema {schema}"
+    try:
+        with control.transaction(undo=True):
+            control.rows("SELECT '<a/>'::xml")
+    except EngineError:
+        yield XML_MISSING
+    if not control.value("SELECT has_database_privilege(current_database(), 'CREATE')"):
+        yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
+
+
+def _in_the_way(control: Control, schema: str, wanted: frozenset[str], *, filled: bool) -> Iterable[Replaced]:
+    rows = control.rows(
+        "SELECT c.oid,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
+        " WHERE c.relnamespace=to_regnamespace(%s) AND c.relname=ANY(%s) AND c.relkind IN ('r','p','v','m','f','S')"
+        " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid='pg_class'::regclass AND d.objid=c.oid"
+        " AND d.deptype IN ('a','i') AND c.relkind='S') ORDER BY c.relname",
+        *(quoted(schema), sorted(wanted)),
+    )
+    oids = [r[0] for r in rows]
+    for oid, name, kind, owned in rows:
+        if not owned:
+            message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
+            raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
+        found = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
+        yield Replaced(_KINDS[kind], name, tuple(found))
+
+
+def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
+    """All that hangs on a relation and does not move with it."""
+    with control.transaction():
+        control.run("SET LOCAL search_path=pg_temp")
+        name = control.value("SELECT %s::oid::regclass::text", oid)
+        yield from _views(control, oid, name, moving)
+        yield from _foreign_keys(control, oid, name, moving)
+        yield from _publications(control, oid, name)
+        yield from _functions(control, oid, name)
+        yield from _attached(control, oid, name)
+        yield from _unsupported(control, oid, name)
+
+
+def _views(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+    rows = control.rows(
+        "WITH RECURSIVE up(oid,depth) AS (SELECT %s::oid,0 UNION SELECT r.ev_class,up.depth+1 FROM up"
+        " JOIN pg_depend d ON d.refclassid='pg_class'::regclass AND d.refobjid=up.oid AND d.classid='pg_rewrite'::regclass"
+        " JOIN pg_rewrite r ON r.oid=d.objid AND r.ev_class<>up.oid WHERE up.depth<50)"
+        " SELECT c.oid::regclass::text,c.relkind::text,pg_get_viewdef(c.oid),max(depth),"
+        " array_to_string(c.reloptions,', ') FROM up JOIN pg_class c ON c.oid=up.oid WHERE depth>0"
+        " AND NOT c.oid=ANY(%s) GROUP BY c.oid,c.relkind,c.reloptions ORDER BY max(depth),1",
+        *(oid, moving),
+    )
+    for view, kind, definition, _, options in rows:
+        if kind == "m":
+            yield Dependant("materialized view", view, name, "", "", supported=False)
+            continue
+        how = f" WITH ({options})" if options else ""
+        yield Dependant("view", view, name, "", f"CREATE OR REPLACE VIEW {view}{how} AS {definition}")
+
+
+def _foreign_keys(control: Control, oid: int, name: str, moving: list[int]) -> Iterable[Dependant]:
+    rows = control.rows(
+        "SELECT conrelid::regclass::text,conname,pg_get_constraintdef(oid) FROM pg_constraint WHERE contype='f'"
+        " AND confrelid=%s AND NOT conrelid=ANY(%s) AND conparentid=0 ORDER BY 1,2",
+        *(oid, moving),
+    )
+    for table, key, definition in rows:
+        drop = f"ALTER TABLE {table} DROP CONSTRAINT {quoted(key)}"
+        clause = definition.replace(" NOT VALID", "")
+        add = f"ALTER TABLE {table} ADD CONSTRAINT {quoted(key)} {clause} NOT VALID"
+        yield Dependant("foreign key", f"{table}.{key}", name, drop, add)
+
+
+def _publications(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    rows = control.rows(
+        "SELECT pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid=r.prpubid WHERE r.prrelid=%s ORDER BY 1", oid
+    )
+    for (publication,) in rows:
+        drop = f"ALTER PUBLICATION {quoted(publication)} DROP TABLE {name}"
+        add = f"ALTER PUBLICATION {quoted(publication)} ADD TABLE {name}"
+        yield Dependant("publication", publication, name, drop, add)
+
+
+def _attached(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    """What belongs to the table itself and is put on the new one: triggers, policies, row security, rights, owner."""
+    for trigger, definition, state in control.rows(
+        "SELECT tgname,pg_get_triggerdef(oid),tgenabled::text FROM pg_trigger WHERE tgrelid=%s AND NOT tgisinternal ORDER BY 1",
+        oid,
+    ):
+        yield Dependant("trigger", trigger, name, "", definition)
+        if word := TRIGGER_STATES.get(state):
+            yield Dependant("trigger state", trigger, name, "", f"ALTER TABLE {name} {word} TRIGGER {quoted(trigger)}")
+    for policy, sql in control.rows(_POLICIES, oid):
+        yield Dependant("policy", policy, name, "", sql)
+    for rule, sql in control.rows(
+        "SELECT rulename,pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class=%s AND rulename<>'_RETURN' ORDER BY 1", oid
+    ):
+        yield Dependant("rule", rule, name, "", sql.rstrip(";"))
+    identity = control.value("SELECT relreplident::text FROM pg_class WHERE oid=%s", oid)
+    if word := {"f": "FULL", "n": "NOTHING"}.get(identity):
+        yield Dependant("replica identity", word.lower(), name, "", f"ALTER TABLE {name} REPLICA IDENTITY {word}")
+    security = control.rows("SELECT relrowsecurity,relforcerowsecurity FROM pg_class WHERE oid=%s", oid)[0]
+    for on, word in zip(security, ("ENABLE", "FORCE"), strict=True):
+        if on:
+            yield Dependant("row security", word.lower(), name, "", f"ALTER TABLE {name} {word} ROW LEVEL SECURITY")
+    owner = control.value(
+        "SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid=%s AND relowner<>current_user::regrole", oid
+    )
+    if owner:
+        yield Dependant("owner", owner, name, "", f"ALTER TABLE {name} OWNER TO {owner}")
+    for grantee, privilege, column, option in control.rows(_GRANTS, oid, oid):
+        to = "PUBLIC" if grantee == "-" else grantee
+        columns = f" ({quoted(column)})" if column else ""
+        tail = " WITH GRANT OPTION" if option else ""
+        sql = f"GRANT {privilege}{columns} ON {name} TO {to}{tail}"
+        yield Dependant("grant", f"{privilege}{columns} to {to}", name, "", sql)
+
+
+def _sequence_grants(control: Control, oid: int) -> Iterable[Dependant]:
+    """Rights on the sequences that a table owns. A filled table has sequences of the same names; a replacing one may have none."""
+    with control.transaction():
+        control.run("SET LOCAL search_path=pg_temp")
+        rows = control.rows(_SEQUENCE_GRANTS, oid)
+    for sequence, table, grantee, privilege, option in rows:
+        to = "PUBLIC" if grantee == "-" else grantee
+        tail = " WITH GRANT OPTION" if option else ""
+        sql = f"GRANT {privilege} ON SEQUENCE {sequence} TO {to}{tail}"
+        yield Dependant("grant", f"{privilege} on {sequence} to {to}", table, "", sql)
+
+
+_SEQUENCE_GRANTS = (
+    "SELECT s.oid::regclass::text,d.refobjid::regclass::text,a.grantee::regrole::text,a.privilege_type,a.is_grantable FROM pg_class s"
+    " JOIN pg_depend d ON d.classid='pg_class'::regclass AND d.objid=s.oid AND d.deptype='a' AND d.refclassid='pg_class'::regclass,"
+    " aclexplode(s.relacl) a WHERE s.relkind='S' AND d.refobjid=%s AND a.grantee<>s.relowner ORDER BY 1,3,4"
+)
+_LOCK_SLOTS = (
+    "SELECT current_setting('max_locks_per_transaction')::int"
+    "*(current_setting('max_connections')::int+current_setting('max_prepared_transactions')::int)"
+)
+_GRANTS = (
+    "SELECT a.grantee::regrole::text,a.privilege_type,NULL,a.is_grantable FROM pg_class c, aclexplode(c.relacl) a"
+    " WHERE c.oid=%s AND a.grantee<>c.relowner UNION ALL"
+    " SELECT a.grantee::regrole::text,a.privilege_type,t.attname,a.is_grantable FROM pg_attribute t, aclexplode(t.attacl) a"
+    " WHERE t.attrelid=%s AND t.attacl IS NOT NULL ORDER BY 1,2,3"
+)
+_POLICIES = (
+    "SELECT polname,'CREATE POLICY '||quote_ident(polname)||' ON '||polrelid::regclass||"
+    " CASE WHEN polpermissive THEN '' ELSE ' AS RESTRICTIVE' END||' FOR '||CASE polcmd WHEN 'r' THEN 'SELECT'"
+    " WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END||' TO '||"
+    " (SELECT string_agg(CASE WHEN r=0 THEN 'PUBLIC' ELSE r::regrole::text END,', ') FROM unnest(polroles) r)||"
+    " coalesce(' USING ('||pg_get_expr(polqual,polrelid)||')','')||"
+    " coalesce(' WITH CHECK ('||pg_get_expr(polwithcheck,polrelid)||')','')"
+    " FROM pg_policy WHERE polrelid=%s ORDER BY 1"
+)
+
+
+def _functions(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    """Functions over the type of the table's rows: taken off and put on again, with their owner and rights.
+
+    Those of which something else depends cannot be taken off. One that means several tables is told for each.
+    """
+    for function, definition, kind, owner, used, grants in control.rows(_FUNCTIONS, oid, oid, oid):
+        if kind not in {"f", "p"} or used:
+            yield Dependant("function", function, name, "", "", supported=False)
+            continue
+        word = "PROCEDURE" if kind == "p" else "FUNCTION"
+        yield Dependant("function", function, name, f"DROP {word} IF EXISTS {function} RESTRICT", definition.rstrip())
+        told = [f"ALTER {word} {function} OWNER TO {owner}"] if owner else []
+        told += [f"REVOKE ALL ON {word} {function} FROM PUBLIC", *grants] if grants is not None else []
+        for sql in told:
+            yield Dependant("right on a function", function, name, "SELECT 1", sql)
+
+
+_FUNCTIONS = (
+    "SELECT p.oid::regprocedure::text,CASE WHEN p.prokind IN ('f','p') THEN pg_get_functiondef(p.oid) END,p.prokind::text,"
+    " CASE WHEN p.proowner<>current_user::regrole THEN quote_ident(pg_get_userbyid(p.proowner)) END,"
+    " EXISTS (SELECT 1 FROM pg_depend u WHERE u.refclassid='pg_proc'::regclass AND u.refobjid=p.oid AND u.deptype<>'e'),"
+    " CASE WHEN p.proacl IS NOT NULL THEN ARRAY(SELECT format('GRANT EXECUTE ON %%s %%s TO %%s%%s',"
+    "  CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,p.oid::regprocedure,"
+    "  CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)"
+    "  FROM aclexplode(p.proacl) a WHERE a.grantee<>p.proowner ORDER BY 1) END"
+    " FROM pg_proc p WHERE p.oid IN (SELECT d.objid FROM pg_depend d WHERE d.classid='pg_proc'::regclass AND ("
+    " (d.refclassid='pg_class'::regclass AND d.refobjid=%s) OR (d.refclassid='pg_type'::regclass AND d.refobjid IN"
+    " (SELECT reltype FROM pg_class WHERE oid=%s UNION SELECT typarray FROM pg_type WHERE typrelid=%s)))) ORDER BY 1"
+)
+
+
+def _unsupported(control: Control, oid: int, name: str) -> Iterable[Dependant]:
+    rows = control.rows("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent=%s", oid)
+    for (child,) in rows:
+        yield Dependant("partition or child table", child, name, "", "", supported=False)
+    rows = control.rows(
+        "SELECT attrelid::regclass::text||'.'||attname FROM pg_attribute WHERE atttypid=(SELECT reltype FROM pg_class"
+        " WHERE oid=%s) AND attrelid<>%s",
+        *(oid, oid),
+    )
+    for (column,) in rows:
+        yield Dependant("column of the row type", column, name, "", "", supported=False)

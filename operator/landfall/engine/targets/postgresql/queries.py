@@ -1,0 +1,98 @@
+"""Queries over one planned table: to copy it, to sum it up, to narrow a difference down and to name rows.
+
+Every query comes in two hands, the source's and the target's, which must give the same numbers for the same rows.
+A bucket is one of 4,096, by the hash of the row's key. Target rows are told apart by the transaction that wrote them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.options import Engine
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources import digests
+from landfall.engine.sources.digests import _bucket
+from landfall.engine.sources.postgresql import dialect as postgresql
+
+
+class TargetQueries:
+    """SQL for the target; `schema` is where the table is at that time."""
+
+    def __init__(self, shape: Shape, schema: str) -> None:
+        self._shape = shape
+        self.table = f"{quoted(schema)}.{quoted(shape.target)}"
+        native = shape.engine is Engine.POSTGRESQL
+        compared = [(target, m) for _, target, m in shape.compared]
+        keys = [(target, m) for _, target, m in shape._keys]  # noqa: SLF001
+        if native:
+            told = [(m.check_target.replace("{c}", quoted(target)), m) for target, m in compared]
+            named = [m.check_target.replace("{c}", quoted(target)) for target, m in keys]
+            self._number = postgresql.native_number(told, hashed=shape.hashed)
+            self._key_line = f"ROW({','.join(named)})::text"
+        else:
+            self._line = postgresql.check_line(compared)
+            self._number = postgresql.line_number(self._line)
+            self._key_line = postgresql.check_line(keys) if keys else "''"
+        self._bucket = _bucket(self._key_line)
+
+    def copy_in(self, form: str) -> str:
+        """The COPY statement that fills the table."""
+        return postgresql.copy_in(self.table, [target for _, target, _ in self._shape.copied], form)
+
+    def digest(self, low: int | None, high: int | None) -> str:
+        """One row: count, and SHA2-256 of all lines in the order of the key, from `low` to before `high`."""
+        key = quoted(self._shape.ordered_by[1])
+        bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
+        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+        lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{where} ORDER BY {key}"
+        digest = digests.of_text("string_agg(l,E'\\n')")
+        return f"SELECT count(*),{digest} FROM ({lines}) s"
+
+    def indexed(self) -> str:
+        """Whether an index gives the order of the key."""
+        column, table = (literal(name) for name in (self._shape.ordered_by[1], self.table))
+        return (
+            "SELECT count(*) FROM pg_index i JOIN pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=i.indkey[0]"
+            f" WHERE i.indrelid={table}::regclass AND a.attname={column} AND i.indisvalid AND i.indpred IS NULL"
+        )
+
+    def groups(self, blocks: tuple[int, int | None] | None = None, without: Sequence[str] = ()) -> str:
+        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks, less some transactions."""
+        parts = []
+        if blocks:
+            low, high = blocks
+            parts.append(f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else ""))
+        if without:
+            parts.append(f"NOT {_written_by(without)}")
+        where = f" WHERE {' AND '.join(parts)}" if parts else ""
+        return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{where} GROUP BY xmin"
+
+    def blocks(self) -> str:
+        """How many blocks the table has."""
+        return f"SELECT pg_relation_size({literal(self.table)})/current_setting('block_size')::int"
+
+    def counts(self) -> str:
+        """Rows of (writing transaction, count)."""
+        return f"SELECT xmin::text,count(*) FROM ONLY {self.table} GROUP BY xmin"
+
+    def buckets(self, xids: Sequence[str]) -> str:
+        """Rows of (bucket, count, sum) among the rows that these transactions wrote."""
+        return f"SELECT {self._bucket},count(*),sum({self._number}) FROM ONLY {self.table} WHERE {_written_by(xids)} GROUP BY 1"
+
+    def rows(self, xids: Sequence[str], buckets: Iterable[int]) -> str:
+        """Rows of (key line, number) in some buckets."""
+        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table} WHERE {self._in(xids, buckets)}"
+
+    def delete(self, xids: Sequence[str], buckets: Iterable[int] | None) -> str:
+        """Remove the rows that these transactions wrote, of some buckets or all."""
+        where = _written_by(xids) if buckets is None else self._in(xids, buckets)
+        return f"DELETE FROM ONLY {self.table} WHERE {where}"
+
+    def _in(self, xids: Sequence[str], buckets: Iterable[int]) -> str:
+        return f"{_written_by(xids)} AND {self._bucket} IN ({','.join(map(str, buckets))})"
+
+
+def _written_by(xids: Sequence[str]) -> str:
+    listed = ",".join(f"'{x}'" for x in xids)
+    return f"xmin = ANY (ARRAY[{listed}]::xid[])" if xids else "false"

@@ -1,0 +1,345 @@
+"""The cutover and its way back: one transaction each, and no CASCADE anywhere.
+
+Objects are moved by `SET SCHEMA`, so indexes and owned sequences travel with their tables, and nothing is copied.
+What was moved is written to the ledger in the same transaction; going back reads it from there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.errors import DependantError, EngineError, SourceBusyError, TargetInTheWayError
+from landfall.engine.model.fingerprint import digest
+from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.options import Options
+from landfall.engine.model.plan import Plan, Stage
+from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.sources.postgresql.catalog import catalog
+from landfall.engine.targets.postgresql.ledger import Lease, Ledger, superseded
+
+_TRIES = 5
+
+_OBJECTS = """
+SELECT kind, name, oid::bigint FROM (
+ SELECT 1 AS step, 'TYPE' AS kind, format('%%I', t.typname) AS name, t.oid FROM pg_type t LEFT JOIN pg_class c ON c.oid=t.typrelid
+  WHERE t.typnamespace=to_regnamespace(%(s)s) AND t.typtype IN ('e','d','r','m','c') AND (c.oid IS NULL OR c.relkind='c')
+ UNION ALL
+ SELECT CASE c.relkind WHEN 'S' THEN 2 WHEN 'p' THEN 3 WHEN 'r' THEN 4 ELSE 5 END,
+  CASE c.relkind WHEN 'S' THEN 'SEQUENCE' WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END,
+  format('%%I', c.relname), c.oid FROM pg_class c
+  WHERE c.relnamespace=to_regnamespace(%(s)s) AND c.relkind IN ('r','p','v','m','S') AND NOT (c.relkind='S' AND EXISTS
+   (SELECT 1 FROM pg_depend d WHERE d.classid='pg_class'::regclass AND d.objid=c.oid AND d.deptype IN ('a','i')))
+ UNION ALL
+ SELECT 6, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END,
+  format('%%I(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.oid FROM pg_proc p
+  WHERE p.pronamespace=to_regnamespace(%(s)s)
+ UNION ALL
+ SELECT 7, 'STATISTICS', format('%%I', e.stxname), e.oid FROM pg_statistic_ext e WHERE e.stxnamespace=to_regnamespace(%(s)s)
+) o ORDER BY step, oid
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An object that changed its schema."""
+
+    kind: str
+    name: str
+    oid: int = 0
+
+
+_ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
+
+
+def objects_in(control: Control, schema: str) -> list[Moved]:
+    """The objects of a schema that have to be moved or dropped one by one, in an order that works for moving."""
+    rows = control.raw.execute(_OBJECTS.encode(), {"s": quoted(schema)}).fetchall()
+    return [Moved(kind, name, oid) for kind, name, oid in rows]
+
+
+def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
+    """Run `body` in a transaction that gives up waiting for a lock after 3 s; several tries, then the blockers by pid."""
+    for attempt in range(_TRIES):
+        try:
+            with control.transaction():
+                control.run("SET LOCAL lock_timeout='3s'")
+                control.run("SET LOCAL statement_timeout='60s'")
+                body()
+        except SourceBusyError as error:
+            if attempt == _TRIES - 1:
+                blockers = control.rows(
+                    "SELECT DISTINCT pid FROM pg_locks WHERE granted AND locktype='relation' AND pid<>pg_backend_pid()"
+                    " AND database=(SELECT oid FROM pg_database WHERE datname=current_database()) ORDER BY 1 LIMIT 20"
+                )
+                pids = ", ".join(str(r[0]) for r in blockers) or "none visible"
+                message = f"target: {what} could not lock its tables; backends that hold locks: {pids}"
+                raise SourceBusyError(message, advice="End those transactions and run the same command again.") from error
+            time.sleep(0.3 * (attempt + 1))
+        else:
+            return
+
+
+def cut_over(
+    ledger: Ledger,
+    lease: Lease,
+    record: RunRecord,
+    plan: Plan,
+    result: dict[str, object],
+    *,
+    frozen: Callable[[], None],
+    retain_seconds: int,
+) -> None:
+    """Make the staged objects the target's, all at once, and mark the ledger.
+
+    `frozen` (a callable) is asked last: if the source's writers are no longer locked out, nothing is committed.
+    """
+    control = ledger.control
+
+    def body() -> None:
+        owned = control.rows(
+            f"SELECT 1 FROM {ledger.schema}.run WHERE id=%s AND attempt=%s AND state=%s FOR UPDATE",
+            *(lease.key, lease.attempt, State.COMPARING.value),
+        )
+        if not owned:
+            raise superseded()
+        if plan.filled:
+            _check_filled(control, plan)
+        _last_changes(control, plan, record.stage_schema)
+        control.run("SET LOCAL search_path=pg_temp")
+        if plan.replaced:
+            _move_aside(ledger, record, plan)
+        moving = objects_in(control, record.stage_schema)
+        _check_names(control, plan.target_schema, moving)
+        _move(control, moving, record.stage_schema, plan.target_schema)
+        left = objects_in(control, record.stage_schema)
+        if left:
+            message = f"target: {left[0].kind.lower()} {left[0].name} did not leave the staging schema"
+            raise EngineError(message)
+        control.run(f"DROP SCHEMA {quoted(record.stage_schema)} RESTRICT")
+        # The rights on a filled table are as they were, and no others.
+        kept = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
+        _default_rights(control, plan.target_schema, [m for m in moving if m.name not in kept])
+        _attach(control, plan)
+        _record_moved(ledger, lease.key, "new", moving)
+        ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
+        frozen()
+
+    with_locks(control, "the cutover", body)
+
+
+def _check_filled(control: Control, plan: Plan) -> None:
+    """The tables that are about to make way for their filled copies are still empty, and still as they were planned."""
+    names = [f"{quoted(plan.target_schema)}.{quoted(name)}" for name, _ in plan.filled]
+    control.run(f"LOCK TABLE {','.join(names)} IN ACCESS EXCLUSIVE MODE")
+    now = catalog(control, Options(schemas=(plan.target_schema,)))
+    for (name, planned), full in zip(plan.filled, names, strict=True):
+        if control.value(f"SELECT EXISTS (SELECT 1 FROM {full})"):
+            message = f"target: rows have been written to {plan.target_schema}.{name}, which was empty when the plan was made"
+            raise TargetInTheWayError(message, advice="Empty it and run the same command again, or cancel.")
+        if digest(now, name) != planned:
+            message = f"target: {plan.target_schema}.{name} is not as it was when the plan was made"
+            raise TargetInTheWayError(message, advice="Undo the change, or cancel and plan again with a new rerunToken.")
+
+
+def _last_changes(control: Control, plan: Plan, stage: str) -> None:
+    """What of the staged tables only served the comparison goes now."""
+    statements = plan.of_stage(Stage.SWAP)
+    if statements:
+        control.run(f"SET LOCAL search_path={plan.search_path(stage)}")
+    for statement in statements:
+        control.run(statement.sql)
+
+
+def _move(control: Control, things: Iterable[Moved], source: str, target: str) -> None:
+    for thing in things:
+        control.run(f"ALTER {thing.kind} {_place(control, thing, source)} SET SCHEMA {quoted(target)}")
+
+
+def _place(control: Control, thing: Moved, schema: str) -> str:
+    """The full name. That of a routine holds the types of its arguments, which may have moved just before it."""
+    if thing.kind in _ROUTINES and thing.oid:
+        return str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
+    return f"{quoted(schema)}.{thing.name}"
+
+
+def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None:
+    names = [m.name for m in moving if m.kind in {"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE"}]
+    taken = control.rows(
+        "SELECT format('%%I',relname) FROM pg_class WHERE relnamespace=to_regnamespace(%s) AND format('%%I',relname)=ANY(%s)",
+        *(quoted(schema), names),
+    )
+    if taken:
+        message = f"target: {schema}.{taken[0][0]} has appeared since the plan was made"
+        raise TargetInTheWayError(message, advice="Move it away and run the same command again.")
+
+
+def _record_moved(ledger: Ledger, key: str, role: str, moved: Iterable[Moved]) -> None:
+    for number, thing in enumerate(moved):
+        ledger.control.run(
+            f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)",
+            *(key, number, role, thing.kind, thing.name, thing.oid),
+        )
+
+
+def moved_of(ledger: Ledger, key: str, role: str) -> list[Moved]:
+    """What was moved, in the order in which it was."""
+    rows = ledger.control.rows(
+        f"SELECT kind,name,oid FROM {ledger.schema}.moved WHERE run=%s AND role=%s ORDER BY number", *(key, role)
+    )
+    return [Moved(*row) for row in rows]
+
+
+# -- Replace ----------------------------------------------------------------------------------------------------------
+
+
+def _sql_kind(kind: str) -> str:
+    return {"partitioned table": "TABLE"}.get(kind, kind.upper())
+
+
+def _move_aside(ledger: Ledger, record: RunRecord, plan: Plan) -> None:
+    control, kept = ledger.control, quoted(record.kept_schema)
+    _detach(control, plan)
+    control.run(f"CREATE SCHEMA {kept}")
+    control.run(f"REVOKE ALL ON SCHEMA {kept} FROM PUBLIC")
+    things = [Moved(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
+    things += [thing for r in plan.replaced for thing in _statistics_of(control, plan.target_schema, r.name)]
+    _move(control, things, plan.target_schema, record.kept_schema)
+    _record_moved(ledger, record.key, "old", things)
+
+
+def _statistics_of(control: Control, schema: str, table: str) -> list[Moved]:
+    """Extended statistics over a table, which do not follow it into another schema by themselves."""
+    rows = control.rows(
+        "SELECT format('%%I',stxname) FROM pg_statistic_ext WHERE stxrelid=to_regclass(%s) AND stxnamespace=to_regnamespace(%s)",
+        *(f"{quoted(schema)}.{quoted(table)}", quoted(schema)),
+    )
+    return [Moved("STATISTICS", name) for (name,) in rows]
+
+
+def _detach(control: Control, plan: Plan) -> None:
+    """Take off what would hold the table that goes aside: foreign keys from outside, publications."""
+    for replaced in plan.replaced:
+        for dependant in replaced.dependants:
+            if dependant.detach:
+                control.run(dependant.detach)
+
+
+def _attach(control: Control, plan: Plan) -> None:
+    """Put on the new tables what hung on the replaced ones. The statements carry full names, which are the new ones now."""
+    control.run("SET LOCAL check_function_bodies=off")
+    for replaced in plan.replaced:
+        for dependant in replaced.dependants:
+            if not dependant.attach:
+                continue
+            try:
+                with control.transaction():
+                    control.run(dependant.attach)
+            except SourceBusyError:
+                raise
+            except EngineError as error:
+                message = (
+                    f"target: the {dependant.kind} {dependant.name} cannot be put on the new {replaced.name}: {error.message}"
+                )
+                raise DependantError(message, advice="Drop or adapt it, then run the same command again.") from error
+
+
+def validate_dependants(control: Control, plan: Plan) -> list[str]:
+    """After the commit: prove the foreign keys from outside that were added unproven. Those that fail, by name."""
+    failed = []
+    for replaced in plan.replaced:
+        for dependant in replaced.dependants:
+            if dependant.kind == "foreign key":
+                table, _, key = dependant.name.rpartition(".")
+                try:
+                    control.run(f"ALTER TABLE {table} VALIDATE CONSTRAINT {quoted(key)}")
+                except EngineError:
+                    failed.append(dependant.name)
+    return failed
+
+
+def _default_rights(control: Control, schema: str, moved: Iterable[Moved]) -> None:
+    """Objects that arrive by SET SCHEMA get no default privileges of that schema; grant them as a CREATE would have."""
+    rows = control.rows(
+        "SELECT d.defaclobjtype::text,CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,a.privilege_type,"
+        "a.is_grantable FROM pg_default_acl d, aclexplode(d.defaclacl) a WHERE d.defaclnamespace=to_regnamespace(%s)"
+        " AND d.defaclrole=current_user::regrole AND a.grantee<>d.defaclrole",
+        quoted(schema),
+    )
+    words = {"TABLE": "r", "VIEW": "r", "MATERIALIZED VIEW": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T"}
+    for thing in moved:
+        for kind, grantee, privilege, option in rows:
+            if words.get(thing.kind) == kind:
+                noun = thing.kind if kind in {"S", "f", "T"} else "TABLE"
+                tail = " WITH GRANT OPTION" if option else ""
+                control.run(f"GRANT {privilege} ON {noun} {_place(control, thing, schema)} TO {grantee}{tail}")
+
+
+# -- going back -------------------------------------------------------------------------------------------------------
+
+
+def cut_back(ledger: Ledger, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
+    """The cutover backwards: the new objects to a schema of their own, the replaced ones to their old place."""
+    control = ledger.control
+    new, old = moved_of(ledger, record.key, "new"), moved_of(ledger, record.key, "old")
+
+    def body() -> None:
+        control.run("SET LOCAL search_path=pg_temp")
+        tables = [f"{quoted(plan.target_schema)}.{m.name}" for m in new if m.kind == "TABLE"]
+        if tables:
+            control.run(f"LOCK TABLE {','.join(tables)} IN ACCESS EXCLUSIVE MODE")
+        check()
+        _detach(control, plan)
+        control.run(f"CREATE SCHEMA {quoted(record.undone_schema)}")
+        control.run(f"REVOKE ALL ON SCHEMA {quoted(record.undone_schema)} FROM PUBLIC")
+        _move(control, new, plan.target_schema, record.undone_schema)
+        _move(control, old, record.kept_schema, plan.target_schema)
+        control.run("SET LOCAL check_function_bodies=off")
+        if old:
+            control.run(f"DROP SCHEMA {quoted(record.kept_schema)} RESTRICT")
+        for replaced in plan.replaced:
+            for dependant in replaced.dependants:
+                if dependant.detach or dependant.kind == "view":
+                    control.run(dependant.attach)
+        ledger.finish(record.key, State.ROLLED_BACK, {})
+
+    with_locks(control, "the rollback", body)
+    for name in validate_dependants(control, plan):
+        message = f"target: {name} was restored, but its rows do not satisfy it"
+        raise DependantError(message, advice=f"Mend the rows, then VALIDATE the constraint {literal(name)}.")
+
+
+def drop_schema(control: Control, schema: str) -> int:
+    """Drop a schema of ours object by object; how many went. Raises DependantError that names what hangs on it."""
+    dropped = 0
+    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+        return 0
+    _drop_foreign_keys(control, schema)
+    while things := objects_in(control, schema):
+        failure: EngineError | None = None
+        progress = 0
+        for thing in reversed(things):
+            try:
+                with control.transaction():
+                    control.run(f"DROP {thing.kind} IF EXISTS {_place(control, thing, schema)} RESTRICT")
+                progress += 1
+            except EngineError as error:
+                failure = error
+        dropped += progress
+        if not progress and failure:
+            message = f"target: something outside depends on {schema}: {failure.message}"
+            raise DependantError(message, advice="Drop what depends on it, then run the same command again.")
+    control.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} RESTRICT")
+    return dropped
+
+
+def _drop_foreign_keys(control: Control, schema: str) -> None:
+    rows = control.rows(
+        "SELECT c.conrelid::regclass::text,quote_ident(c.conname) FROM pg_constraint c JOIN pg_class t ON t.oid=c.conrelid"
+        " WHERE c.contype='f' AND t.relnamespace=to_regnamespace(%s) AND c.conparentid=0",
+        quoted(schema),
+    )
+    for table, key in rows:
+        control.run(f"ALTER TABLE {table} DROP CONSTRAINT {key}")

@@ -1,1 +1,0 @@
-"""Moving rows: chunks, streams, limits."""

@@ -1,1 +1,0 @@
-"""Comparing both sides and mending what differs."""

@@ -1,0 +1,1 @@
+"""Compares both sides and repairs what differs."""

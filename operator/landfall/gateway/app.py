@@ -1,0 +1,121 @@
+"""The ASGI application: who asks, what is told when something is wrong, and the paths."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from landfall.api.fields import said
+from landfall.gateway import errors as problems
+from landfall.gateway import page
+from landfall.gateway.auth import Callers
+from landfall.gateway.errors import ProblemError, answered
+from landfall.gateway.journal_client import Journal
+from landfall.gateway.requests import WANTED
+from landfall.gateway.response_cache import Remembered
+from landfall.gateway.routes import (
+    connections,
+    deployments,
+    migration_actions,
+    migration_logs,
+    migrations,
+    uploads,
+    validation,
+    webhooks,
+)
+from landfall.gateway.routes.uploads import Uploader
+from landfall.gateway.suggestions import meant
+from landfall.kube.errors import KubeError
+
+_LOG = logging.getLogger("landfall")
+_LARGEST = 1024 * 1024
+_PARTS = frozenset({"body", "query", "path", "header"})
+# Which kind of body was meant; none of these is the name of a field that could be wrong.
+_KINDS = frozenset({"github", "zip", "an-upload", "data", "create", "supabase", "appwrite", "a-server", "an-address", "a-file"})
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
+
+
+def application(callers: Callers, journal: Journal, uploader: Uploader | None = None) -> FastAPI:
+    """All of it, under /v1; its own description is /openapi.json."""
+    made = FastAPI(
+        title="Landfall", version="1", docs_url=None, redoc_url=None, description="Apps and databases, brought ashore."
+    )
+    made.add_middleware(Bounded)
+    made.add_middleware(Remembered, callers=callers)
+    made.state.callers, made.state.journal, made.state.uploader = callers, journal, uploader
+    for doors in (connections, migrations, migration_actions, migration_logs, validation, deployments, uploads, webhooks):
+        made.include_router(doors.ROUTER, responses=problems.REFUSALS)
+    made.include_router(page.ROUTER)
+
+    @made.get("/healthz", include_in_schema=False)
+    async def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    _refusing(made)
+    return made
+
+
+class Bounded:
+    """Takes no body larger than any that makes sense here, be its length told or not: it would be read before anybody is asked for a key."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        taken, largest = 0, uploads.LARGEST if scope.get("path") == "/v1/uploads" else _LARGEST
+
+        async def counted() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > largest:
+                raise HTTPException(413, f"the body is larger than {largest} octets")
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def _refusing(made: FastAPI) -> None:
+    @made.exception_handler(ProblemError)
+    async def problem(_: Request, error: ProblemError) -> JSONResponse:
+        return answered(error)
+
+    @made.exception_handler(KubeError)
+    async def refused(_: Request, error: KubeError) -> JSONResponse:
+        return answered(problems.of(error))
+
+    @made.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        # A slip of the pen leaves out what it meant: the field that there is not comes before the one that is missing.
+        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
+        message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
+        if first["type"] == "extra_forbidden":
+            message = meant(made.openapi(), request.scope["route"].path, request.method, first["loc"])
+        return answered(ProblemError(400, "invalid_request", message, field=path or "body"))
+
+    @made.exception_handler(HTTPException)
+    async def unknown(request: Request, error: HTTPException) -> JSONResponse:
+        code = _CODES.get(error.status_code, "invalid_request")
+        told = answered(ProblemError(error.status_code, code, str(error.detail)))
+        if error.status_code == 405:
+            told.headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        return told
+
+    @made.exception_handler(Exception)
+    async def fault(request: Request, error: Exception) -> JSONResponse:
+        _LOG.error("%s %s: a fault of the gateway", request.method, request.url.path, exc_info=error)
+        return answered(ProblemError(500, "internal", "a fault of the gateway; it is in its log"))
+
+
+def _allowed(request: Request) -> set[str]:
+    """The methods of a path, whichever routes they are of."""
+    there = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE]
+    return {method for route in there for method in route.methods or ()}

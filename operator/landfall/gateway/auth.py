@@ -1,0 +1,123 @@
+"""Who asks: a key's holder, and the cluster in that holder's name."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from landfall.api.apikey import TEXT, Key, hashed, read, secret_name
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.pagination import Ordering
+from landfall.gateway.rate_limit import USUAL, Limits, Rates
+from landfall.gateway.watch_cache import Cache
+from landfall.kube.client import Kube
+
+CALLER = "landfall.caller"  # who a request is of, where that is known already
+_AUDIT = logging.getLogger("landfall.audit")
+_REMEMBERED_SECONDS = 10.0
+_MOST_REMEMBERED = 10_000
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A key, and the API server as it sees it."""
+
+    key: Key
+    kube: Kube
+    cache: Cache | None = None
+
+    async def get(self, kind: str, name: str, *, fresh: bool = False) -> Object | None:
+        """An object of the key's namespace; with `fresh` as the API server has it, for whoever is about to change it."""
+        if not fresh and self.cache and await self.cache.knows(self.key, "get", kind):
+            known = self.cache.get(kind, self.key.namespace, name)
+            if known is not None:  # what is not known here may have been made a moment ago
+                return known
+        return await self.kube.get(kind, self.key.namespace, name)
+
+    async def listed(self, kind: str, labels: str = "", *, fresh: bool = False) -> list[Object]:
+        """Objects of the key's namespace."""
+        if not fresh and self.cache and await self.cache.knows(self.key, "list", kind):
+            return self.cache.listed(kind, self.key.namespace, labels)
+        return await self.kube.listed(kind, self.key.namespace, labels)
+
+    async def ordered(self, kind: str, asked: Ordering) -> list[Object]:
+        """Those of the key's namespace that are asked for, in order; nobody may change the list."""
+        if self.cache and await self.cache.knows(self.key, "list", kind):
+            return self.cache.ordered(kind, self.key.namespace, asked)
+        return asked.of(await self.kube.listed(kind, self.key.namespace))
+
+    def took(self, kind: str, raw: Object) -> None:
+        """What a change was answered with, for whoever looks next."""
+        if self.cache:
+            self.cache.took(kind, raw)
+
+    async def delete(self, kind: str, raw: Object) -> None:
+        """Delete exactly this object. Raises KubeError."""
+        await self.kube.delete(kind, self.key.namespace, raw["metadata"]["name"], raw["metadata"]["uid"])
+        if self.cache:
+            self.cache.dropped(kind, raw)
+
+    def may_write(self) -> None:
+        """Raises ProblemError for a key that may only look."""
+        if self.key.role != "editor":
+            raise ProblemError(403, "forbidden", "this key may only look: ask for one with the role editor")
+
+    def audit(self, what: str, name: str, identifier: str) -> None:
+        """One line for each change: who, what, and which. Values are none of its business."""
+        told = {"key": self.key.id, "user": self.key.user, "what": what, "namespace": self.key.namespace, "name": name}
+        _AUDIT.info(json.dumps({**told, "id": identifier}))
+
+
+class Callers:
+    """Opens keys. What a key's Secret says is believed for ten seconds, so a key that is revoked is closed within them."""
+
+    def __init__(
+        self,
+        kube: Kube,
+        namespace: str,
+        clock: Callable[[], datetime],
+        rates: Rates = USUAL,
+        ticks: Callable[[], float] = time.monotonic,
+        cache: Cache | None = None,
+    ) -> None:
+        self._cache = cache
+        self._strangers = Limits(rates.address, ticks)
+        self._holders = Limits(rates.key, ticks)
+        self._kube = kube
+        self._namespace = namespace
+        self.clock = clock
+        self._ticks = ticks
+        self._known: dict[str, tuple[float, Object | None]] = {}
+
+    async def of(self, authorization: str, address: str) -> Caller:
+        """Whoever comes with this header from there. Raises ProblemError: the same one, whatever is wrong with the key."""
+        kind, _, text = authorization.partition(" ")
+        match = TEXT.fullmatch(text.strip()) if kind.lower() == "bearer" else None
+        held = await self._held(match[1]) if match else None
+        key = read(match[1], held) if match and held else None
+        right = hmac.compare_digest(hashed(match[2] if match else ""), key.digest if key else "-" * 64)
+        if not right or key is None or (key.expires and self.clock() >= key.expires):
+            self._strangers.take(address)
+            raise ProblemError(
+                401, "unauthorized", "no valid key: send Authorization: Bearer with a key that is not revoked or expired"
+            )
+        self._holders.take(key.id)
+        return Caller(key, self._kube.as_user(key.user), self._cache)
+
+    async def _held(self, identifier: str) -> Object | None:
+        moment = self._ticks()
+        known = self._known.get(identifier)
+        if known and moment - known[0] < _REMEMBERED_SECONDS:
+            return known[1]
+        found = await self._kube.get("Secret", self._namespace, secret_name(identifier))
+        if len(self._known) >= _MOST_REMEMBERED:
+            self._known.clear()
+        self._known[identifier] = (moment, found)
+        return found

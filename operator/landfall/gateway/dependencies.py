@@ -1,0 +1,35 @@
+"""What every path depends on: who asks, where the journal is read, and what time it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from landfall.gateway.auth import CALLER, Caller, Callers
+from landfall.gateway.journal_client import Journal
+
+_BEARER = HTTPBearer(auto_error=False, description="An API key: `landfall keys create`.")
+
+
+async def _caller(request: Request, told: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
+    if CALLER in request.scope:
+        return cast("Caller", request.scope[CALLER])
+    callers = cast("Callers", request.app.state.callers)
+    address = request.client.host if request.client else ""
+    return await callers.of(f"{told.scheme} {told.credentials}" if told else "", address)
+
+
+async def _journal(request: Request) -> Journal:
+    return cast("Journal", request.app.state.journal)
+
+
+async def _now(request: Request) -> datetime:
+    return cast("Callers", request.app.state.callers).clock()
+
+
+Asking = Annotated[Caller, Depends(_caller)]
+Reading = Annotated[Journal, Depends(_journal)]
+Now = Annotated[datetime, Depends(_now)]

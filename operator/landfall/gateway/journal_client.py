@@ -1,0 +1,152 @@
+"""The journal as the operator's process reads it out: lines and numbers of an object."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import urlencode
+
+import aiohttp
+
+from landfall.gateway.errors import ProblemError
+
+TOKEN = Path("/var/run/landfall/token")
+_FRESH_SECONDS = 0.2
+_LOOKS_SECONDS = 0.1
+_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_SLOWLY = aiohttp.ClientTimeout(sock_read=120, sock_connect=10)
+_LOG = logging.getLogger("landfall")
+_UPLOAD_CODES = {400: "invalid_request", 409: "invalid_state", 411: "invalid_request", 413: "too_large"}
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Of:
+    """Whose lines."""
+
+    namespace: str
+    kind: str
+    name: str
+
+
+class Journal(Protocol):
+    """Reads."""
+
+    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+        """Lines, oldest first: of Jobs (`job`), `after` a position, of `levels`, `phases`, `since` a time, a `limit` of them, the `newest`; where there are none behind the position, those that come within `wait` seconds. Raises ProblemError."""
+
+    async def samples(self, of: Of) -> list[Object]:
+        """Numbers of a run over time, oldest first. Raises ProblemError."""
+
+
+def told_at(line: Object) -> str:
+    """When a line was told, in UTC, as the contracts write a time."""
+    return str(line["at"]).replace("+00:00", "Z")
+
+
+class Lines(list[Object]):
+    """Lines that many followers hear, and as they are sent, once somebody has written that down."""
+
+    sent = ""
+
+
+class Shared:
+    """What many ask at once is asked once: followers of one log stand at the same place. Whoever waits there is told as soon as there is something."""
+
+    def __init__(self, journal: Journal, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._journal = journal
+        self._ticks = ticks
+        self._tails: dict[tuple[object, ...], tuple[float, asyncio.Task[list[Object]]]] = {}
+
+    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+        """As the protocol says; what is behind a position, or is waited for, may be some tenths of a second old."""
+        if not {"after", "wait"} & set(chosen):
+            return await self._journal.lines(of, **chosen)
+        tail, moment = (of, *sorted(chosen.items())), self._ticks()
+        known = self._tails.get(tail)
+        if known is None or (known[1].done() and moment - known[0] >= _FRESH_SECONDS):
+            self._forget(moment)
+            known = (moment, asyncio.ensure_future(self._asked(of, chosen)))
+            self._tails[tail] = known
+        return await asyncio.shield(known[1])  # who hangs up takes it from nobody else
+
+    async def _asked(self, of: Of, chosen: dict[str, str]) -> list[Object]:
+        query = {name: value for name, value in chosen.items() if name != "wait"}
+        until = self._ticks() + float(chosen.get("wait", "0"))
+        while True:
+            found = Lines(await self._journal.lines(of, **query))
+            if found or self._ticks() >= until:
+                return found
+            await asyncio.sleep(_LOOKS_SECONDS)
+
+    async def samples(self, of: Of) -> list[Object]:
+        """As the protocol says."""
+        return await self._journal.samples(of)
+
+    def _forget(self, moment: float) -> None:
+        """Positions that everybody has left behind."""
+        old = [tail for tail, (at, task) in self._tails.items() if task.done() and moment - at >= _FRESH_SECONDS]
+        for tail in old:
+            del self._tails[tail]
+
+
+class Reader:
+    """Asks the operator's intake, with the pod's own token."""
+
+    def __init__(self, intake: str, token: Path = TOKEN) -> None:
+        self._intake = intake
+        self._token = token
+        self._opens: aiohttp.ClientSession | None = None
+
+    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+        """As the protocol says."""
+        return await self._asked("lines", of, chosen)
+
+    async def samples(self, of: Of) -> list[Object]:
+        """As the protocol says."""
+        return await self._asked("samples", of, {})
+
+    async def upload(self, namespace: str, digest: str, size: int, body: AsyncIterator[bytes]) -> None:
+        """Send an archive on, as it comes. Raises ProblemError."""
+        headers = {**self._opened(), "Content-Length": str(size), "Content-Type": "application/octet-stream"}
+        url = f"{self._intake}/v1/uploads?{urlencode({'namespace': namespace, 'digest': digest})}"
+        try:  # on a connection of its own: what was sent cannot be sent again if a kept one has just ended
+            async with (
+                aiohttp.ClientSession(timeout=_SLOWLY) as session,
+                session.post(url, headers=headers, data=body) as answer,
+            ):
+                if answer.status == 201:
+                    return
+                told = str((await answer.json()).get("error", ""))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            _LOG.warning("an archive could not be sent on: %r", error)
+            raise ProblemError(503, "unavailable", "the archive could not be sent on; try again", retry_seconds=5) from error
+        if answer.status in _UPLOAD_CODES:
+            raise ProblemError(answer.status, _UPLOAD_CODES[answer.status], told)
+        raise ProblemError(503, "unavailable", told or "the archive could not be sent on; try again", retry_seconds=5)
+
+    async def _asked(self, what: str, of: Of, chosen: dict[str, str]) -> list[Object]:
+        query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
+        try:
+            async with self._session().get(f"{self._intake}/v1/{what}?{query}", headers=self._opened()) as answer:
+                answer.raise_for_status()
+                return list((await answer.json())[what])
+        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            raise ProblemError(503, "unavailable", "the log cannot be read now; try again", retry_seconds=5) from error
+
+    async def close(self) -> None:
+        """End the session."""
+        if self._opens:
+            await self._opens.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        self._opens = self._opens or aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self._opens
+
+    def _opened(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}"}

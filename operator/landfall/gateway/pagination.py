@@ -1,0 +1,94 @@
+"""Pages of a list: by offset, or by cursor: where the last one ended, as text that means nothing to its holder."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, Field
+
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.requests import Body
+
+_Item = TypeVar("_Item")
+Place = tuple[str, str]
+Object = dict[str, Any]
+Cursor = Annotated[str, Field(max_length=500, json_schema_extra={"format": "cursor"})]
+
+
+class Pagination(BaseModel):
+    """Where a list goes on, by offset or by cursor."""
+
+    total: int = Field(description="How many there are.")
+    limit: int
+    offset: int
+    has_more: bool
+    next_cursor: str | None
+
+
+class Paged(Body):
+    """Which part of a list."""
+
+    limit: int = Field(default=20, ge=1, le=100)
+    offset: int = Field(default=0, ge=0, le=1_000_000)
+    cursor: Cursor = Field(default="", description="Instead of an offset: where the last page ended.")
+
+    def part(
+        self, ordered: Sequence[_Item], place: Callable[[_Item], Place], *, falling: bool = True
+    ) -> tuple[list[_Item], Pagination]:
+        """That part of what is ordered by place, and where it goes on."""
+        offset = 0 if self.cursor else self.offset
+        found, following = page(ordered, place, self.limit, self.cursor, offset=offset, falling=falling)
+        more = following is not None
+        return found, Pagination(total=len(ordered), limit=self.limit, offset=self.offset, has_more=more, next_cursor=following)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordering:
+    """Which objects are asked for, by which place they are ordered, and words that are the same for the same question."""
+
+    words: str
+    takes: Callable[[Object], bool]
+    place: Callable[[Object], Place]
+
+    def of(self, objects: Iterable[Object]) -> list[Object]:
+        """Those of them, in rising order."""
+        return sorted(filter(self.takes, objects), key=self.place)
+
+
+def page(
+    ordered: Sequence[_Item],
+    place: Callable[[_Item], Place],
+    limit: int,
+    cursor: str,
+    *,
+    offset: int = 0,
+    falling: bool = True,
+) -> tuple[list[_Item], str | None]:
+    """What is behind a cursor or so many, of what is ordered by place; and the cursor behind that, if there is more. What came meanwhile moves nothing."""
+    if falling:
+        last = (bisect_left(ordered, _read(cursor), key=place) if cursor else len(ordered)) - offset
+        found = list(ordered[max(last - limit, 0) : max(last, 0)])[::-1]
+        more = last > limit
+    else:
+        first = (bisect_right(ordered, _read(cursor), key=place) if cursor else 0) + offset
+        found = list(ordered[first : first + limit])
+        more = first + limit < len(ordered)
+    return found, _written(place(found[-1])) if more else None
+
+
+def _written(place: Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str) -> Place:
+    try:
+        moment, name = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (binascii.Error, ValueError, TypeError, UnicodeError) as error:
+        raise ProblemError(400, "invalid_request", "this cursor is not one of ours", field="cursor") from error
+    return str(moment), str(name)

@@ -1,0 +1,353 @@
+"""What is asked for in `POST /v1/migrations`, and the Migration that it becomes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+)
+
+from landfall.gateway.identifiers import CONNECTION, name_in
+from landfall.lib.urls import HOST as _HOST
+from landfall.lib.urls import HOST_AND_PORT
+
+TITLE, DESCRIPTION, CREATED_BY = "landfall.dev/title", "landfall.dev/description", "landfall.dev/created-by"
+_MODES = {"full": "Full", "schema_only": "SchemaOnly", "data_only": "DataOnly"}
+_TIME = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
+_VARIABLE = r"^[A-Za-z_][A-Za-z0-9_]*$"
+URL = rf"^https?://{HOST_AND_PORT}([/?#][^\s@]*)?$"
+_DOMAIN = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$"
+_REPOSITORY = r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$"
+_ARCHIVE = rf"^https://{HOST_AND_PORT}([/?][^\s@]*)?$"
+SHA256 = r"^[0-9a-f]{64}$"
+_CONNECTION = rf"^{CONNECTION}[a-z0-9]([-._a-z0-9]{{0,200}}[a-z0-9])?$"
+_ARTIFACT = r"^sha256:[0-9a-f]{64}$"
+HOST = f"^{_HOST}$"
+COMMIT = r"^[0-9a-f]{7,40}$"
+# What is wanted where a text does not look like it.
+WANTED = {
+    _TIME: "write a time of day as 02:30",
+    _VARIABLE: "a variable's name has letters, digits and underscores, and begins with no digit",
+    URL: "write an address that begins with http:// or https:// and has no user or password in it",
+    _DOMAIN: "write a domain in small letters, as shop.example.com",
+    _REPOSITORY: "write the owner and the name, as acme/shop; an address is none",
+    _ARCHIVE: "write an address that begins with https:// and has no user or password in it",
+    SHA256: "write the SHA-256 of the archive as 64 hexadecimal digits in small letters",
+    _CONNECTION: f"write a connection's id, as {CONNECTION}shop; GET /v1/connections has them",
+    _ARTIFACT: "write the artifact as POST /v1/uploads told it, as sha256:…",
+    HOST: "write a host name or an address; a database's whole address goes into url",
+    COMMIT: "write a commit as 7 to 40 hexadecimal digits in small letters",
+}
+_SMTP, _SLACK = "landfall-smtp", "landfall-slack"
+Object = dict[str, Any]
+
+
+def _written(told: object) -> object:
+    """A time is written out: a number is none, whatever it could be read as."""
+    if isinstance(told, datetime) or (isinstance(told, str) and _DATE.match(told)):
+        return told
+    message = "this is no time: write it as 2026-02-15T02:00:00Z"
+    raise ValueError(message)
+
+
+Time = Annotated[AwareDatetime, BeforeValidator(_written, json_schema_input_type=AwareDatetime)]
+MaybeTime = Annotated[AwareDatetime | None, BeforeValidator(_written), WithJsonSchema({"type": "string", "format": "date-time"})]
+ConnectionId = Annotated[str, Field(pattern=_CONNECTION, description="A connection's id.")]
+
+
+class Body(BaseModel):
+    """Part of a request; what is not known here is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SourceBody(Body):
+    """Where the data comes from."""
+
+    connection_id: ConnectionId = Field(description="Connection of the source.")
+    schemas: list[str] = Field(default=[], max_length=100, description="Schemas to move. Default: the connection's own.")
+    exclude_tables: list[str] = Field(default=[], max_length=1000, description="Shell patterns of tables to leave out.")
+    quiesce: Literal["engine", "confirm", "none"] | None = Field(
+        default=None, description="How writers are kept away before the cutover. Default: engine, while that is short."
+    )
+
+
+class TargetBody(Body):
+    """Where the data goes."""
+
+    connection_id: ConnectionId = Field(description="Connection of the target.")
+    schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63, description="Schema that it ends up in.")
+    on_existing: Literal["fail", "replace", "fill"] = Field(
+        default="fail", description="What becomes of tables of the same name."
+    )
+
+
+class OptionsBody(Body):
+    """How it is moved."""
+
+    mode: Literal["full", "schema_only", "data_only"] = Field(default="full", description="Schema and rows, or one of them.")
+    parallelism: int = Field(default=4, ge=1, le=64, description="Concurrent streams.")
+    batch_size: int = Field(default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints.")
+    auto_approve_above: float = Field(default=0.95, ge=0, le=1, description="Mappings of this confidence need no person.")
+    generate_rollback: bool = Field(default=True, description="Keep what the cutover replaces, so that going back is possible.")
+
+
+class WindowBody(Body):
+    """When a run may work."""
+
+    start: str = Field(pattern=_TIME, description="Beginning, HH:MM.")
+    end: str = Field(pattern=_TIME, description="End, HH:MM; before the beginning: on the next day.")
+    timezone: str = Field(default="UTC", max_length=60, description="IANA time zone.")
+
+
+class ScheduleBody(Body):
+    """When the run begins and works."""
+
+    start_at: Time | None = Field(default=None, description="Not before this time.")
+    maintenance_window: WindowBody | None = Field(default=None, description="Only inside this window.")
+
+
+EventWord = Literal["started", "paused", "completed", "failed", "approval_required", "rolled_back"]
+
+
+class NotificationsBody(Body):
+    """Who is told."""
+
+    email: list[str] = Field(default=[], max_length=50, description=f"Addresses; the Secret {_SMTP} says through which server.")
+    slack_channel: str | None = Field(
+        default=None, min_length=1, max_length=100, description=f"Channel; the Secret {_SLACK} opens it."
+    )
+    on_events: list[EventWord] = Field(default=["completed", "failed", "approval_required"], description="Of what.")
+
+
+class DataBody(Body):
+    """A database to move."""
+
+    name: str = Field(min_length=1, max_length=200, description="A title for people.")
+    description: str = Field(default="", max_length=2000, description="More for people.")
+    source: SourceBody = Field(description="Where the data comes from.")
+    target: TargetBody = Field(description="Where the data goes.")
+    options: OptionsBody = Field(default_factory=OptionsBody, description="How it is moved.")
+    schedule: ScheduleBody | None = Field(default=None, description="When the run begins and works.")
+    notifications: NotificationsBody | None = Field(default=None, description="Who is told.")
+
+
+class NewDatabase(Body):
+    """A new project at a provider, for the app's database."""
+
+    type: Literal["supabase", "appwrite"] = Field(description="Which provider.")
+    action: Literal["create"]
+
+
+class SupabaseBody(Body):
+    """A project of Supabase that is there."""
+
+    type: Literal["supabase"]
+    action: Literal["connect"]
+    url: str = Field(pattern=URL, max_length=500, description="Where it is.")
+    service_key: str = Field(min_length=1, max_length=5000, description="The key that opens it.")
+
+    @property
+    def opens(self) -> dict[str, str]:
+        """What the Secret holds."""
+        return {"url": self.url, "serviceRoleKey": self.service_key}
+
+
+class AppwriteBody(Body):
+    """A project of Appwrite that is there."""
+
+    type: Literal["appwrite"]
+    action: Literal["connect"]
+    url: str = Field(pattern=URL, max_length=500, description="Where it is, with /v1.")
+    service_key: str = Field(min_length=1, max_length=5000, description="The key that opens it.")
+    project_id: str = Field(min_length=1, max_length=100, description="Which project: its address does not tell.")
+
+    @property
+    def opens(self) -> dict[str, str]:
+        """What the Secret holds."""
+        return {"endpoint": self.url, "project": self.project_id, "key": self.service_key}
+
+
+def _provider(told: object) -> str:
+    kind, action = (told_of(told, name) for name in ("type", "action"))
+    return str(kind) if action == "connect" and kind in ("supabase", "appwrite") else "create"
+
+
+DatabaseBody = Annotated[
+    Annotated[NewDatabase, Tag("create")] | Annotated[SupabaseBody, Tag("supabase")] | Annotated[AppwriteBody, Tag("appwrite")],
+    Discriminator(_provider),
+]
+
+
+class AppBody(Body):
+    """What all apps have."""
+
+    framework: Literal["react-vite", "nextjs", "node-express", "python-fastapi"] | None = Field(
+        default=None, description="Default: as detected."
+    )
+    env_vars: dict[Annotated[str, Field(pattern=_VARIABLE, max_length=253)], str] = Field(
+        default={},
+        max_length=500,
+        description="Environment variables; they are kept in a Secret.",
+        json_schema_extra={"additionalProperties": False},
+    )
+    database: DatabaseBody | None = Field(default=None, description="Its database.")
+    domain: str | None = Field(default=None, max_length=253, pattern=_DOMAIN, description="Its own domain.")
+    region: str | None = Field(
+        default=None, min_length=1, max_length=63, description="Where it runs: a region of the cluster's nodes. Default: any."
+    )
+
+
+class GitHubBody(AppBody):
+    """An app from a repository on GitHub."""
+
+    source: Literal["github"]
+    repo: str = Field(pattern=_REPOSITORY, max_length=200, description="Owner and name.")
+    branch: str = Field(default="main", min_length=1, max_length=250, description="Branch to follow.")
+
+
+class ZipBody(AppBody):
+    """An app from an archive on a server."""
+
+    source: Literal["zip"]
+    url: str = Field(pattern=_ARCHIVE, max_length=2000, description="Where it is.")
+    sha256: str = Field(pattern=SHA256, description="Digest that it must have.")
+
+
+class UploadBody(AppBody):
+    """An app from an archive that was uploaded."""
+
+    source: Literal["zip"]
+    artifact: str = Field(pattern=_ARTIFACT, description="What POST /v1/uploads told.")
+
+
+def _kind(told: object) -> str:
+    source = told_of(told, "source")
+    if not isinstance(source, str):
+        return "data"
+    if source != "zip":
+        return "github"
+    return "zip" if told_of(told, "artifact") is None else "an-upload"
+
+
+def told_of(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
+    """A field of a body, be it read already or not."""
+    return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
+
+
+CreateBody = Annotated[
+    Annotated[GitHubBody, Tag("github")]
+    | Annotated[ZipBody, Tag("zip")]
+    | Annotated[UploadBody, Tag("an-upload")]
+    | Annotated[DataBody, Tag("data")],
+    Discriminator(_kind),
+]
+
+
+def data_spec(body: DataBody) -> Object:
+    """The spec of a Migration that moves data, as far as its plan: a person starts it."""
+    source, target, options = body.source, body.target, body.options
+    told: Object = {
+        "desiredState": "Planned",
+        "data": {
+            "source": {"connectionRef": {"name": name_in(CONNECTION, source.connection_id)}},
+            "target": {
+                "connectionRef": {"name": name_in(CONNECTION, target.connection_id)},
+                "schema": target.schema_,
+                "onExisting": target.on_existing.capitalize(),
+            },
+            "mode": _MODES[options.mode],
+            "parallelism": options.parallelism,
+            "batchSize": options.batch_size,
+            "approval": {"autoApproveAbovePercent": round(options.auto_approve_above * 100)},
+            "generateRollback": options.generate_rollback,
+        },
+    }
+    if source.schemas:
+        told["data"]["source"]["schemas"] = source.schemas
+    if source.exclude_tables:
+        told["data"]["source"]["excludeTables"] = source.exclude_tables
+    if source.quiesce:
+        told["data"]["source"]["quiesce"] = source.quiesce.capitalize()
+    if body.schedule:
+        told["schedule"] = _schedule(body.schedule)
+    if body.notifications:
+        told["notifications"] = _notifications(body.notifications)
+    return told
+
+
+def app_spec(body: GitHubBody | ZipBody | UploadBody, secret: str, provider: str) -> Object:
+    """The spec of a Migration that brings an app live. `secret` has its variables, `provider` is the Secret that opens the database's."""
+    if isinstance(body, GitHubBody):
+        source: Object = {"github": {"repository": body.repo, "branch": body.branch}}
+    elif isinstance(body, UploadBody):
+        source = {"zip": {"artifact": body.artifact}}
+    else:
+        source = {"zip": {"url": body.url, "sha256": body.sha256}}
+    template: Object = {"source": source}
+    if body.framework:
+        template["build"] = {"framework": body.framework}
+    if body.env_vars:
+        template["env"] = referred(secret, body.env_vars)
+    if body.database:
+        template["database"] = {
+            "type": body.database.type.capitalize(),
+            "action": body.database.action.capitalize(),
+            "secretRef": {"name": provider},
+        }
+    if body.domain:
+        template["route"] = {"domain": body.domain}
+    if body.region:
+        template["region"] = body.region
+    return {"app": {"template": template}}
+
+
+def referred(secret: str, names: Iterable[str]) -> list[Object]:
+    """Variables whose values a Secret has, under their names."""
+    return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}} for name in names]
+
+
+def _schedule(body: ScheduleBody) -> Object:
+    told: Object = {}
+    if body.start_at:
+        told["startAt"] = moment(body.start_at)
+    if body.maintenance_window:
+        window = body.maintenance_window
+        told["maintenanceWindow"] = {"start": window.start, "end": window.end, "timeZone": window.timezone}
+    return told
+
+
+def _notifications(body: NotificationsBody) -> Object:
+    told: Object = {"onEvents": [event_named(event) for event in body.on_events]}
+    if body.email:
+        told["email"] = {"to": body.email, "secretRef": {"name": _SMTP}}
+    if body.slack_channel:
+        told["slack"] = {"channel": body.slack_channel, "secretRef": {"name": _SLACK}}
+    return told
+
+
+def event_named(word: str) -> str:
+    """An event as a spec has it."""
+    return "".join(part.capitalize() for part in word.split("_"))
+
+
+def event_word(name: str) -> str:
+    """An event as a body has it."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def moment(at: datetime) -> str:
+    """As Kubernetes and the contracts write a time."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,142 @@
+"""What was answered a moment ago, for whoever asks the same: as long as nothing of it has changed, and only to those who may see it.
+
+It stands before everything else, so that an answer that is known costs a key, a look at who may see it, and nothing more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from landfall.gateway.auth import CALLER, Caller, Callers
+from landfall.gateway.errors import ProblemError, answered
+from landfall.gateway.identifiers import CONNECTION, MIGRATION, WEBHOOK, name_in
+from landfall.gateway.watch_cache import Cache
+from landfall.kube.errors import ForbiddenError
+
+LASTING = "landfall.lasting"
+_MOST_OCTETS, _LARGEST = 32 * 1024 * 1024, 256 * 1024
+# Paths, the kind that one object of them is of and how it is named, and the kinds that answers are made of.
+_PATHS: tuple[tuple[re.Pattern[str], str, str, tuple[str, ...]], ...] = (
+    (re.compile(r"/v1/migrations(?:/([^/]+))?"), "Migration", MIGRATION, ("Release", "Deployment")),
+    (re.compile(r"/v1/connections(?:/([^/]+))?"), "Connection", CONNECTION, ()),
+    (re.compile(r"/v1/webhooks(?:/([^/]+))?"), "Webhook", WEBHOOK, ()),
+)
+Stamp = tuple[object, ...]
+
+
+@dataclass(slots=True)
+class Answer:
+    """One that was given, and what it was made of."""
+
+    stamp: Stamp
+    messages: list[Message] = field(default_factory=list)
+    octets: int = 0
+    ended: bool = False
+
+    def add(self, message: Message) -> None:
+        """What is sent of it."""
+        self.messages.append(message)
+        self.octets += len(message.get("body", b""))
+        self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+    @property
+    def good(self) -> bool:
+        """Whether it is whole and an answer."""
+        return self.ended and self.messages[0]["status"] == 200 and self.octets <= _LARGEST
+
+
+class Remembered:
+    """Answers of GET on lists and objects. A handler says in the scope, by LASTING, that its answer is the same as long as its objects are."""
+
+    def __init__(self, app: ASGIApp, callers: Callers) -> None:
+        self._app = app
+        self._callers = callers
+        self._answers: dict[tuple[object, ...], Answer] = {}
+        self._octets = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        asked = _asked(scope)
+        if asked is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            who = await self._callers.of(asked.headers.get(b"authorization", b"").decode("latin-1"), asked.address)
+        except ProblemError as error:
+            await answered(error)(scope, receive, send)
+            return
+        scope[CALLER] = who
+        stamp = await asked.stamp(who)
+        question = (who.key.namespace, scope["path"], scope["query_string"], scope["scheme"], asked.headers.get(b"host"))
+        known = self._answers.get(question)
+        if stamp is None:
+            await self._app(scope, receive, send)
+        elif known and known.stamp == stamp:
+            for message in known.messages:
+                await send(message)
+        else:
+            await self._learned(Answer(stamp), question, scope, receive, send)
+
+    async def _learned(self, answer: Answer, question: tuple[object, ...], scope: Scope, receive: Receive, send: Send) -> None:
+        async def heard(message: Message) -> None:
+            answer.add(message)
+            await send(message)
+
+        await self._app(scope, receive, heard)
+        if answer.good and scope.get(LASTING):
+            before = self._answers.pop(question, None)
+            self._octets += answer.octets - (before.octets if before else 0)
+            if self._octets > _MOST_OCTETS:
+                self._answers.clear()
+                self._octets = answer.octets
+            self._answers[question] = answer
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question whose answer may be known: `name` is of one object, or empty for a list."""
+
+    headers: dict[bytes, bytes]
+    address: str
+    kind: str
+    name: str
+    others: tuple[str, ...]
+
+    async def stamp(self, who: Caller) -> Stamp | None:
+        """What the answer is made of, as it is now; None where it is not known from the watch, or not for this caller's eyes."""
+        cache = who.cache
+        if cache is None:
+            return None
+        try:
+            kinds = (self.kind, *self.others)
+            verbs = ("get" if self.name else "list", *("list" for _ in self.others))
+            for kind, verb in zip(kinds, verbs, strict=True):
+                if not await cache.knows(who.key, verb, kind):
+                    return None
+        except ForbiddenError:
+            return None  # the answer itself says so
+        version = self._version(cache, who.key.namespace)
+        return version and (version, *(cache.count(kind, who.key.namespace) for kind in self.others))
+
+    def _version(self, cache: Cache, namespace: str) -> Stamp | None:
+        if not self.name:
+            return cache.count(self.kind, namespace)
+        raw: dict[str, Any] | None = cache.get(self.kind, namespace, self.name)
+        return (raw["metadata"]["uid"], raw["metadata"]["resourceVersion"]) if raw else None
+
+
+def _asked(scope: Scope) -> _Asked | None:
+    if scope["type"] != "http" or scope["method"] != "GET":
+        return None
+    for pattern, kind, prefix, others in _PATHS:
+        match = pattern.fullmatch(scope["path"])
+        if match:
+            name = name_in(prefix, match[1]) if match[1] else ""
+            if match[1] and not name:
+                return None
+            return _Asked(dict(scope["headers"]), (scope.get("client") or ("", 0))[0], kind, name, others)
+    return None

@@ -1,0 +1,1 @@
+"""The REST routes. They translate between HTTP and the resources, and decide nothing."""

@@ -1,0 +1,285 @@
+"""`/v1/connections`: databases, what is known of them, and a look at one that is asked for. Each is a Connection; its credentials go into a Secret that it owns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Discriminator, Field, Tag
+
+from landfall.gateway.dependencies import Asking
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.identifiers import CONNECTION, MIGRATION
+from landfall.gateway.pagination import Ordering, Paged, Pagination
+from landfall.gateway.requests import HOST, Body, told_of
+from landfall.gateway.response_cache import LASTING
+from landfall.gateway.routes.probe import Removed, Status, asked, found, made, named, place, problem, stands
+from landfall.gateway.views.migration import ENDED, Problem, status_of, title
+
+Object = dict[str, Any]
+Kind = Literal["postgresql", "mysql", "mariadb", "sqlite"]
+_KINDS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+_MODES = {"disable": "Disable", "prefer": "Prefer", "require": "Require", "verify_full": "VerifyFull"}
+ROUTER = APIRouter(prefix="/v1/connections", tags=["connections"])
+
+
+class TlsBody(Body):
+    """How the connection is protected."""
+
+    mode: Literal["disable", "prefer", "require", "verify_full"] = Field(
+        default="prefer",
+        description="prefer: TLS where the server offers it. verify_full: with a certificate that is valid for the host.",
+    )
+    ca: str = Field(default="", max_length=100_000, description="PEM of a private certificate authority.")
+
+
+_TLS = Field(default_factory=TlsBody, description="How the connection is protected.")
+_NAME = Field(min_length=1, max_length=200, description="A title for people.")
+_TYPE = Field(description="The product.")
+
+
+class ServerBody(Body):
+    """A database of a server."""
+
+    name: str = _NAME
+    type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
+    host: str = Field(pattern=HOST, max_length=253, description="Host name or address.")
+    port: int | None = Field(default=None, ge=1, le=65535, description="Default: 5432 for PostgreSQL, 3306 for the others.")
+    database: str = Field(default="", max_length=63, description="Database to connect to.")
+    username: str = Field(default="", max_length=200, description="Who connects.")
+    password: str = Field(default="", max_length=5000, description="With what. It goes into a Secret, and is told to nobody.")
+    tls: TlsBody = _TLS
+
+    @property
+    def opens(self) -> dict[str, str]:
+        """What the Secret holds."""
+        return {"username": self.username, "password": self.password} if self.username or self.password else {}
+
+    @property
+    def where(self) -> Object:
+        """What the Connection says of it."""
+        return {"host": self.host, "port": self.port, "database": self.database}
+
+
+class UrlBody(Body):
+    """A database of a server, by an address with everything in it."""
+
+    name: str = _NAME
+    type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
+    url: str = Field(
+        min_length=1,
+        max_length=5000,
+        description="As postgresql://user:password@host/database. It goes into a Secret, and is told to nobody.",
+    )
+    tls: TlsBody = _TLS
+
+    @property
+    def opens(self) -> dict[str, str]:
+        """What the Secret holds."""
+        return {"url": self.url}
+
+    @property
+    def where(self) -> Object:
+        """Nothing: the Secret says it."""
+        return {}
+
+
+class FileBody(Body):
+    """A SQLite file on a volume."""
+
+    name: str = _NAME
+    type: Literal["sqlite"] = _TYPE
+    path: str = Field(min_length=1, max_length=1000, description="Path of the file, relative to the volume.")
+    persistent_volume_claim: str = Field(min_length=1, max_length=253, description="Volume that holds it.")
+
+
+AnyBody = ServerBody | UrlBody | FileBody
+
+
+def _way(told: object) -> str:
+    if told_of(told, "type") == "sqlite":
+        return "a-file"
+    return "a-server" if told_of(told, "url") is None else "an-address"
+
+
+def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
+    """The Connection's spec, and what its Secret holds, if it needs one."""
+    if isinstance(body, FileBody):
+        return {"type": "SQLite", "file": {"path": body.path, "persistentVolumeClaim": body.persistent_volume_claim}}, {}
+    tls: Object = {"mode": _MODES[body.tls.mode]}
+    if body.tls.ca:
+        tls["caSecretRef"] = {"name": secret, "key": "ca.crt"}
+    told: Object = {"type": _KINDS[body.type], **{name: value for name, value in body.where.items() if value}, "tls": tls}
+    credentials = {"secretRef": {"name": secret}} if body.opens else {}
+    return told | credentials, body.opens | ({"ca.crt": body.tls.ca} if body.tls.ca else {})
+
+
+class ConnectionItem(BaseModel):
+    """A connection. Credentials are never told."""
+
+    id: str
+    name: str
+    type: str
+    host: str | None = Field(description="Null where a url or a file says where it is.")
+    port: int | None
+    database: str | None
+    status: Status
+    created_at: str
+
+
+class ConnectionDetail(ConnectionItem):
+    """A connection, and what is known of its database."""
+
+    tls_mode: str | None
+    version: str | None = Field(description="What the server calls itself.")
+    capabilities: list[str] = Field(description="What this server and credential can do.")
+    latency_ms: int | None = Field(description="Time of one round trip.")
+    tested_at: str | None = Field(description="When it was last asked.")
+    error: Problem | None
+
+
+class ConnectionPage(BaseModel):
+    """Connections."""
+
+    data: list[ConnectionItem]
+    pagination: Pagination
+
+
+class ConnectionAnswer(BaseModel):
+    """One connection."""
+
+    data: ConnectionDetail
+
+
+class Test(BaseModel):
+    """What a database answered; `testing` where it has not yet."""
+
+    id: str
+    test_id: str
+    status: Status
+    version: str | None
+    latency_ms: int | None
+    tested_at: str | None
+    error: Problem | None
+
+
+class TestAnswer(BaseModel):
+    """What a database answered."""
+
+    data: Test
+
+
+class Filter(Paged):
+    """Which connections."""
+
+    type: Literal["", Kind] = Field(default="", description="Of one product.")
+    status: Literal["", Status] = Field(default="", description="Of one status.")
+
+    def takes(self, raw: Object) -> bool:
+        """Whether this one is among them."""
+        return self.type in {"", _kind(raw)} and self.status in {"", stands(raw)}
+
+
+@ROUTER.get("")
+async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> ConnectionPage:
+    """Connections of the namespace, by name."""
+    request.scope[LASTING] = True
+    wanted = await who.ordered("Connection", Ordering(f"{asks.type}/{asks.status}", asks.takes, place))
+    part, numbers = asks.part(wanted, place, falling=False)
+    return ConnectionPage(data=[ConnectionItem(**_item(raw)) for raw in part], pagination=numbers)
+
+
+@ROUTER.post("", status_code=201)
+async def create(
+    who: Asking,
+    body: Annotated[
+        Annotated[ServerBody, Tag("a-server")] | Annotated[UrlBody, Tag("an-address")] | Annotated[FileBody, Tag("a-file")],
+        Discriminator(_way),
+    ],
+    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+) -> ConnectionAnswer:
+    """Make a connection; its database is asked at once."""
+    who.may_write()
+    name = named(who, body.name, idempotency_key, "c")
+    secret = f"{name}-credentials"
+    spec, opens = _spec(body, secret)
+    raw = await made(who, "Connection", name, body.name, spec, (secret, opens))
+    who.audit("create connection", name, _identifier(raw))
+    return ConnectionAnswer(data=_detail(raw))
+
+
+@ROUTER.get("/{connection_id}")
+async def one(who: Asking, connection_id: str, request: Request) -> ConnectionAnswer:
+    """One connection."""
+    request.scope[LASTING] = True
+    return ConnectionAnswer(data=_detail(await found(who, "Connection", CONNECTION, connection_id)))
+
+
+@ROUTER.post("/{connection_id}/test", responses={202: {"model": TestAnswer, "description": "It has not answered yet."}})
+async def ask(
+    who: Asking,
+    connection_id: str,
+    response: Response,
+    wait: Annotated[int, Query(ge=0, le=60, description="For how many seconds to wait for its answer.")] = 20,
+    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+) -> TestAnswer:
+    """Ask the database now, though nothing has changed."""
+    look, now = await asked(who, "Connection", CONNECTION, connection_id, idempotency_key, wait)
+    if now:
+        known = _detail(now)
+        told = known.model_dump(include={"version", "latency_ms", "tested_at", "error"})
+        return TestAnswer(data=Test(id=connection_id, test_id=look, status=known.status, **told))
+    response.status_code = 202
+    nothing = dict.fromkeys(("version", "latency_ms", "tested_at", "error"))
+    return TestAnswer(data=Test(id=connection_id, test_id=look, status="testing", **nothing))
+
+
+@ROUTER.delete("/{connection_id}")
+async def delete(who: Asking, connection_id: str) -> Removed:
+    """Delete one that nothing needs any more. Its database is not touched."""
+    who.may_write()
+    raw = await found(who, "Connection", CONNECTION, connection_id, fresh=True)
+    name = raw["metadata"]["name"]
+    for migration in await who.listed("Migration"):
+        data = migration["spec"].get("data") or {}
+        needed = name in {(data.get(side) or {}).get("connectionRef", {}).get("name") for side in ("source", "target")}
+        if needed and status_of(migration) not in ENDED:
+            message = f"{MIGRATION}{migration['metadata']['name']} needs it and has not ended: cancel that first"
+            raise ProblemError(409, "invalid_state", message)
+    await who.delete("Connection", raw)
+    who.audit("delete connection", name, connection_id)
+    return Removed(id=connection_id, deleted=True)
+
+
+def _kind(raw: Object) -> str:
+    return str(raw["spec"]["type"]).lower()
+
+
+def _identifier(raw: Object) -> str:
+    return f"{CONNECTION}{raw['metadata']['name']}"
+
+
+def _item(raw: Object) -> Object:
+    spec = raw["spec"]
+    return {
+        "id": _identifier(raw),
+        "name": title(raw),
+        "type": _kind(raw),
+        **{name: spec.get(name) for name in ("host", "port", "database")},
+        "status": stands(raw),
+        "created_at": raw["metadata"]["creationTimestamp"],
+    }
+
+
+def _detail(raw: Object) -> ConnectionDetail:
+    status = raw.get("status") or {}
+    words = {mode: word for word, mode in _MODES.items()}
+    return ConnectionDetail(
+        **_item(raw),
+        tls_mode=words.get((raw["spec"].get("tls") or {}).get("mode", "")),
+        version=status.get("version") or None,
+        capabilities=status.get("capabilities") or [],
+        latency_ms=status.get("latencyMilliseconds"),
+        tested_at=status.get("probedAt"),
+        error=problem(raw),
+    )

@@ -1,0 +1,240 @@
+"""`/v1/deployments`: deploys of an app, and the way back. Each is a Release; whoever deploys or goes back changes one Deployment, by one server-side apply."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, Field
+
+from landfall.api import spec_changes
+from landfall.api.annotations import ANNOTATION
+from landfall.api.fields import API_VERSION
+from landfall.gateway.auth import Caller
+from landfall.gateway.dependencies import Asking, Now, Reading
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.identifiers import DEPLOYMENT, PROJECT, minted, name_in
+from landfall.gateway.journal_client import Of, told_at
+from landfall.gateway.pagination import Cursor, Ordering, page
+from landfall.gateway.requests import Body, moment, referred
+from landfall.gateway.views.release import (
+    DeployBody,
+    DeploymentDetail,
+    DeploymentItem,
+    Status,
+    detail,
+    identifier,
+    item,
+    project_of,
+    status_of,
+)
+from landfall.gateway.writes import applied, kept
+
+Object = dict[str, Any]
+
+
+class Pagination(BaseModel):
+    """Where a list goes on."""
+
+    has_more: bool = Field(description="Whether there is more.")
+    next_cursor: str | None = Field(description="What to ask for next.")
+
+
+class DeploymentPage(BaseModel):
+    """Deployments, the newest first."""
+
+    data: list[DeploymentItem]
+    pagination: Pagination
+
+
+class DeploymentAnswer(BaseModel):
+    """One deployment."""
+
+    data: DeploymentDetail
+
+
+class Asked(BaseModel):
+    """What was asked for."""
+
+    id: str
+    project_id: str
+    status: Status
+    created_at: str = Field(description="When it was asked for.")
+    rolled_back_from: str | None = Field(default=None, description="With a rollback: what is left.")
+    rolled_back_to: str | None = Field(default=None, description="With a rollback: what it goes back to.")
+
+
+class AskedAnswer(BaseModel):
+    """What was asked for."""
+
+    data: Asked
+
+
+class LogLine(BaseModel):
+    """One line."""
+
+    timestamp: str
+    level: str
+    message: str
+
+
+class Log(BaseModel):
+    """A deployment's log."""
+
+    logs: list[LogLine]
+
+
+class LogAnswer(BaseModel):
+    """A deployment's log."""
+
+    data: Log
+
+
+ROUTER = APIRouter(prefix="/v1/deployments", tags=["deployments"])
+
+
+class Filter(Body):
+    """Which deployments."""
+
+    project_id: str = Field(default="", max_length=300, description="Of one project.")
+    status: Literal["", Status] = Field(default="", description="Of one status.")
+    limit: int = Field(default=20, ge=1, le=100)
+    cursor: Cursor = ""
+
+
+@ROUTER.get("")
+async def listed(who: Asking, asked: Annotated[Filter, Query()]) -> DeploymentPage:
+    """Deployments of the namespace, or of one project."""
+    name = name_in(PROJECT, asked.project_id)
+    if asked.project_id and not name:
+        raise _no_project(asked.project_id)
+
+    def takes(raw: Object) -> bool:
+        return asked.status in {"", status_of(raw)} and name in {"", raw["spec"]["deploymentRef"]["name"]}
+
+    wanted = await who.ordered("Release", Ordering(f"{name}/{asked.status}", takes, _place))
+    found, following = page(wanted, _place, asked.limit, asked.cursor)
+    urls = {one["metadata"]["name"]: _url(one) for one in await who.listed("Deployment")}
+    told = [item(one, urls.get(one["spec"]["deploymentRef"]["name"], "")) for one in found]
+    return DeploymentPage(data=told, pagination=Pagination(has_more=following is not None, next_cursor=following))
+
+
+def _place(raw: Object) -> tuple[str, str]:
+    return raw["metadata"]["creationTimestamp"], raw["metadata"]["name"]
+
+
+@ROUTER.get("/{deployment_id}")
+async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAnswer:
+    """One deployment."""
+    release, releases, app = await _found(who, deployment_id)
+    named = {r["metadata"]["name"]: identifier(r) for r in releases}
+    return DeploymentAnswer(data=detail(release, _url(app), str(request.base_url).rstrip("/"), named))
+
+
+@ROUTER.post("", status_code=202)
+async def deploy(
+    who: Asking, now: Now, body: DeployBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
+) -> AskedAnswer:
+    """Deploy the newest commit of a project's branch, or the one that is named."""
+    who.may_write()
+    name = name_in(PROJECT, body.project_id)
+    app = await who.kube.get("Deployment", who.key.namespace, name) if name else None
+    if app is None:
+        raise _no_project(body.project_id)
+    back = app["spec"].get("rollbackTo")
+    if back and not back.get("id"):
+        message = "its rollbackTo was set elsewhere, and nothing newer goes live until it is removed there"
+        raise ProblemError(409, "invalid_state", message)
+    made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
+    asked = spec_changes.deploy(made_id, body.commit_sha or "", await _kept(who, app, made_id, body.env_vars))
+    await applied(who, "Deployment", name, {"annotations": {ANNOTATION: asked}}, {})
+    who.audit("deploy", name, made_id)
+    return AskedAnswer(data=Asked(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
+
+
+@ROUTER.post("/{deployment_id}/rollback", status_code=202)
+async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
+    """Go back to a deployment that was live: the same image, the same environment."""
+    who.may_write()
+    release, releases, app = await _found(who, deployment_id, fresh=True)
+    if status_of(release) not in {"live", "rolled_back"}:
+        message = f"{deployment_id} is {status_of(release)}: only what was live can be gone back to"
+        raise ProblemError(409, "invalid_state", message)
+    name, goal = app["metadata"]["name"], release["metadata"]["name"]
+    live = next((r for r in releases if r["metadata"]["name"] == (app.get("status") or {}).get("live")), None)
+    made_id = f"{DEPLOYMENT}{minted(who.key.id, goal, str(app['metadata']['generation']))}"
+    await applied(who, "Deployment", name, {}, spec_changes.back_to(goal, made_id))
+    who.audit("rollback", name, made_id)
+    told = Asked(
+        id=made_id,
+        project_id=project_of(name),
+        status="queued",
+        created_at=moment(now),
+        rolled_back_from=identifier(live) if live else None,
+        rolled_back_to=deployment_id,
+    )
+    return AskedAnswer(data=told)
+
+
+@ROUTER.get("/{deployment_id}/logs")
+async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
+    """The log of its build, and how it ended."""
+    release, _, app = await _found(who, deployment_id)
+    of = Of(who.key.namespace, "Deployment", app["metadata"]["name"])
+    found = await journal.lines(of, job=f"{release['metadata']['name']}-build-")
+    told = [LogLine(timestamp=told_at(one), level=one["level"], message=one["message"]) for one in found]
+    return LogAnswer(data=Log(logs=[*told, *_ended(release, _url(app))]))
+
+
+async def _found(who: Caller, deployment_id: str, *, fresh: bool = False) -> tuple[Object, list[Object], Object]:
+    """The Release, those of its project, and the Deployment. Raises ProblemError, another one where the operator has yet to make it."""
+    releases = await who.listed("Release", fresh=fresh)
+    release = next((r for r in releases if identifier(r) == deployment_id), None)
+    for app in await who.listed("Deployment", fresh=fresh):
+        mine = [r for r in releases if r["spec"]["deploymentRef"]["name"] == app["metadata"]["name"]]
+        if release is not None and release in mine:
+            return release, mine, app
+        if release is None and deployment_id in _asked_of(app):
+            message = f"{deployment_id} is queued: the operator is about to begin it"
+            raise ProblemError(409, "invalid_state", message, retry_seconds=1)
+    raise ProblemError(404, "deployment_not_found", f"there is no deployment {deployment_id[:80]!r}")
+
+
+def _asked_of(app: Object) -> set[str]:
+    """What was asked of it here, made or not."""
+    try:
+        request = json.loads(app["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
+    except ValueError:
+        request = {}
+    return {str(request.get("id", "")), str((app["spec"].get("rollbackTo") or {}).get("id", ""))} - {""}
+
+
+async def _kept(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
+    """Values go into a Secret that the Deployment owns: an annotation is no place for them."""
+    if not values:
+        return []
+    name = f"{app['metadata']['name']}-{made_id.removeprefix('dep_')}"
+    owner = {"apiVersion": API_VERSION, "kind": "Deployment", "name": app["metadata"]["name"], "uid": app["metadata"]["uid"]}
+    await kept(who, name, values, {"ownerReferences": [owner]})
+    return referred(name, values)
+
+
+def _ended(release: Object, url: str) -> list[LogLine]:
+    status = release.get("status") or {}
+    told = []
+    if status.get("liveAt"):
+        told.append(LogLine(timestamp=status["liveAt"], level="success", message=f"live at {url}" if url else "live"))
+    if status.get("failure"):
+        failure = status["failure"]
+        told.append(LogLine(timestamp=failure["at"], level="error", message=f"{failure['reason']}: {failure['message']}"))
+    return told
+
+
+def _url(app: Object) -> str:
+    return str((app.get("status") or {}).get("url", ""))
+
+
+def _no_project(project: str) -> ProblemError:
+    return ProblemError(404, "project_not_found", f"there is no project {project[:80]!r}", field="project_id")

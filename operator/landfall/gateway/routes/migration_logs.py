@@ -1,0 +1,231 @@
+"""Watching a migration: its log, whole, chosen or followed, and its numbers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
+
+from landfall.gateway.auth import Caller, Callers
+from landfall.gateway.dependencies import Asking, Now, Reading
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.journal_client import Journal, Lines, Of, told_at
+from landfall.gateway.requests import Body, MaybeTime
+from landfall.gateway.routes.migrations import found
+from landfall.gateway.views import app as apps
+from landfall.gateway.views import metrics as measures
+from landfall.gateway.views import migration as moves
+from landfall.kube.errors import KubeError
+
+_LEVELS = ("debug", "info", "warning", "error")
+# What the journal calls the phases of the contract, and what else it has.
+_PHASES: dict[str, tuple[str, ...]] = {
+    "planning": ("plan",),
+    "schema_migration": ("run", "schema"),
+    "data_transfer": ("copying", "help"),
+    "validation": ("indexing", "comparing"),
+    "cutover": ("cut_over", "back", "rolled_back", "cancelled", "tidy"),
+    "rehearsal": ("rehearse",),
+    "app": ("app", "build"),
+}
+_NAMED = {inner: name for name, inners in _PHASES.items() for inner in inners}
+_WAIT_SECONDS, _BEAT_SECONDS = 0.5, 15
+_KEY_ROUNDS, _PATIENCE_ROUNDS = 20, 60  # how often a key is looked at again, and how long the journal may be away
+Object = dict[str, Any]
+ROUTER = APIRouter(prefix="/v1/migrations/{migration_id}", tags=["migrations"])
+
+
+class Entry(BaseModel):
+    """One line."""
+
+    timestamp: str
+    level: str
+    message: str
+    phase: str | None = Field(default=None, description="Where in the run it was told.")
+
+
+class Log(BaseModel):
+    """Lines, oldest first."""
+
+    logs: list[Entry]
+
+
+class LogAnswer(BaseModel):
+    """A log."""
+
+    data: Log
+
+
+class Choice(Body):
+    """Which lines."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="This level, and what is worse.")
+    phase: Literal["", "planning", "schema_migration", "data_transfer", "validation", "cutover", "rehearsal", "app"] = Field(
+        default="", description="Of one phase."
+    )
+    since: MaybeTime = Field(default=None, description="Not before.")
+    follow: bool = Field(default=False, description="Go on as server-sent events, `log` and `progress`, until it has ended.")
+    limit: int = Field(default=100, ge=1, le=5000, description="Most lines; the newest.")
+
+    def query(self) -> dict[str, str]:
+        """As the journal is asked."""
+        told = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(_PHASES.get(self.phase, ()))}
+        return told | ({"since": self.since.isoformat()} if self.since else {})
+
+
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Lines; or with `follow` a stream of events.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+
+@ROUTER.get("/logs", response_model=LogAnswer, responses=_STREAM)
+async def logs(
+    who: Asking,
+    journal: Reading,
+    migration_id: str,
+    asked: Annotated[Choice, Query()],
+    request: Request,
+    last_event_id: Annotated[str, Header(max_length=20)] = "",
+) -> Any:  # noqa: ANN401  one of two
+    """What was told of it."""
+    raw = await found(who, migration_id)
+    if not asked.follow:
+        told = await _lines(journal, raw, {**asked.query(), "limit": str(asked.limit), "newest": "true"})
+        return LogAnswer(data=Log(logs=[_entry(line) for line in told]))
+    after = int(last_event_id) if last_event_id.isdecimal() else None
+    return StreamingResponse(
+        Followed(request, who, journal, asked).events(raw, after),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
+    )
+
+
+class Period(Body):
+    """Of which time."""
+
+    since: MaybeTime = Field(default=None, description="Its beginning. Default: the run's.")
+    until: MaybeTime = Field(default=None, description="Its end. Default: now.")
+
+    def takes(self, moment: datetime) -> bool:
+        """Whether a moment is in it."""
+        return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
+
+
+@ROUTER.get("/metrics")
+async def metrics(
+    who: Asking, journal: Reading, now: Now, migration_id: str, asked: Annotated[Period, Query()]
+) -> measures.MetricsAnswer:
+    """How fast, how well, and at what cost."""
+    raw = await found(who, migration_id)
+    samples = await journal.samples(Of(who.key.namespace, "Migration", raw["metadata"]["name"]))
+    chosen = [s for s in samples if asked.takes(moves.at(s["at"]))]
+    return measures.told(raw, chosen, now)
+
+
+class Followed:
+    """A log as it is written, until the migration has ended, the key is closed, or nobody listens any more."""
+
+    def __init__(self, request: Request, who: Caller, journal: Journal, asked: Choice) -> None:
+        self._request = request
+        self._who = who
+        self._journal = journal
+        self._asked = asked
+
+    async def events(self, raw: Object, after: int | None) -> AsyncIterator[str]:
+        """Server-sent events. `after`: the last that was heard; else it begins with the newest lines that there are."""
+        query, quiet, rounds, failures = self._asked.query(), 0.0, 0, 0
+        told: Object = {}
+        now: Object | None = raw
+        while now is not None and failures < _PATIENCE_ROUNDS:
+            try:
+                lines = await _lines(self._journal, now, {**query, **self._from(after, now)})
+                failures = 0
+            except ProblemError:
+                lines, failures = [], failures + 1
+                await asyncio.sleep(_WAIT_SECONDS)
+            after = max([after or 0, *(line["position"] for line in lines)])
+            if lines:
+                yield _sent(lines)
+            progress = _progress(now)
+            if progress and progress != told:
+                told = progress
+                yield _event("progress", progress)
+            if not lines and moves.status_of(now) in moves.ENDED:
+                return
+            quiet = 0.0 if lines else quiet + _WAIT_SECONDS
+            if quiet >= _BEAT_SECONDS:
+                quiet = 0.0
+                yield ": still here\n\n"
+            rounds += 1
+            now = await self._again(now, rounds)
+
+    def _from(self, after: int | None, now: Object) -> dict[str, str]:
+        """The newest lines, or those behind a position, which are waited for. Behind the end it is asked in other words, so that no answer of before the end is shared."""
+        if after is None:
+            return {"limit": str(self._asked.limit), "newest": "true"}
+        return {
+            "after": str(after),
+            **({"limit": "5000"} if moves.status_of(now) in moves.ENDED else {"wait": f"{_WAIT_SECONDS}"}),
+        }
+
+    async def _again(self, raw: Object, rounds: int) -> Object | None:
+        """The migration as it is now; None where it is gone, or the key is. What cannot be asked now is as it was."""
+        try:
+            if rounds % _KEY_ROUNDS == 0:
+                callers = cast("Callers", self._request.app.state.callers)
+                self._who = await callers.of(self._request.headers.get("authorization", ""), "")
+            return await self._who.get("Migration", raw["metadata"]["name"])
+        except ProblemError as error:
+            return None if error.status == 401 else raw
+        except KubeError as error:
+            return None if error.status in {401, 403} else raw
+
+
+async def _lines(journal: Journal, raw: Object, query: dict[str, str]) -> list[Object]:
+    """Lines of a migration, and of the builds of an app since it began; in order."""
+    namespace = raw["metadata"]["namespace"]
+    mine = journal.lines(Of(namespace, "Migration", raw["metadata"]["name"]), **query)
+    if not raw["spec"].get("app"):
+        return await mine
+    began: datetime = moves.at(raw["metadata"]["creationTimestamp"])
+    since = max(began, moves.at(query["since"])) if "since" in query else began
+    builds = {**query, "since": since.isoformat()}
+    both = await asyncio.gather(mine, journal.lines(Of(namespace, "Deployment", apps.deployment_of(raw)), **builds))
+    told = sorted((line for one in both for line in one), key=lambda line: int(line["position"]))
+    return told[-int(query.get("limit", "5000")) :]
+
+
+def _sent(lines: list[Object]) -> str:
+    """Their events. What hundreds of followers hear is written down once."""
+    told = lines.sent if isinstance(lines, Lines) else ""
+    told = told or "".join(_event("log", _entry(one).model_dump(exclude_none=True), one["position"]) for one in lines)
+    if isinstance(lines, Lines):
+        lines.sent = told
+    return told
+
+
+def _entry(line: Object) -> Entry:
+    phase = line.get("phase") or ""
+    return Entry(timestamp=told_at(line), level=line["level"], message=line["message"], phase=_NAMED.get(phase, phase) or None)
+
+
+def _progress(raw: Object) -> Object:
+    """The numbers that a follower is told, whenever they have changed."""
+    told = (raw.get("status") or {}).get("progress")
+    if not told:
+        return {}
+    return {"phase": moves.phase_of(raw), "percent": told.get("percent", 0), "records_processed": told.get("rows", 0)}
+
+
+def _event(kind: str, data: Object, position: int | None = None) -> str:
+    identifier = f"id: {position}\n" if position is not None else ""
+    return f"{identifier}event: {kind}\ndata: {json.dumps(data, separators=(',', ':'))}\n\n"

@@ -1,0 +1,222 @@
+"""`/v1/migrations`: what is brought ashore, data and apps. A POST makes one Migration; everything else reads it or changes its spec."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, Field
+
+from landfall.api.release import LABEL_DEPLOYMENT
+from landfall.gateway.auth import Caller
+from landfall.gateway.dependencies import Asking, Now
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.identifiers import CONNECTION, MIGRATION, minted, name_in, slug
+from landfall.gateway.pagination import Ordering, Paged, Pagination
+from landfall.gateway.requests import (
+    CREATED_BY,
+    DESCRIPTION,
+    TITLE,
+    CreateBody,
+    DataBody,
+    GitHubBody,
+    MaybeTime,
+    NewDatabase,
+    UploadBody,
+    ZipBody,
+    app_spec,
+    data_spec,
+)
+from landfall.gateway.response_cache import LASTING
+from landfall.gateway.views import app as apps
+from landfall.gateway.views import migration as moves
+from landfall.gateway.writes import applied, changed, kept
+
+Object = dict[str, Any]
+AnyStatus = Literal["", moves.Status, apps.Status]
+# Of Secrets that nothing owns: the app reads them for as long as it lives.
+_OURS: Object = {"labels": {"app.kubernetes.io/managed-by": "landfall"}}
+_PROVIDERS = {"supabase": "landfall-supabase", "appwrite": "landfall-appwrite"}
+
+
+class MigrationPage(BaseModel):
+    """Migrations: of data and of apps, each in its own words."""
+
+    data: list[moves.MoveItem | apps.AppItem]
+    pagination: Pagination
+
+
+class Deleted(BaseModel):
+    """What is gone, and what is kept of it."""
+
+    id: str
+    deleted: bool
+    logs_retained: bool
+    metrics_retained: bool
+
+
+class Filter(Paged):
+    """Which migrations, and in which order."""
+
+    status: AnyStatus = Field(default="", description="Of one status; each word means migrations of its own kind.")
+    source_id: str = Field(default="", max_length=300, description="From this connection.")
+    target_id: str = Field(default="", max_length=300, description="To this connection.")
+    created_after: MaybeTime = None
+    created_before: MaybeTime = None
+    sort: Literal["created_at", "started_at", "name"] = "created_at"
+    order: Literal["asc", "desc"] = "desc"
+
+    def takes(self, raw: Object) -> bool:
+        """Whether this one is among them."""
+        return all(condition(raw) for condition in self._conditions)
+
+    @cached_property
+    def _conditions(self) -> tuple[Callable[[Object], bool], ...]:
+        """One for each thing that is asked, for thousands are held against them."""
+        after, before = self.created_after, self.created_before
+        return (
+            *((lambda raw: self.status == (apps if apps.is_app(raw) else moves).status_of(raw),) if self.status else ()),
+            *(
+                _at(side, name_in(CONNECTION, asked))
+                for asked, side in ((self.source_id, "source"), (self.target_id, "target"))
+                if asked
+            ),
+            *((lambda raw: _created(raw) > after,) if after else ()),
+            *((lambda raw: _created(raw) < before,) if before else ()),
+        )
+
+    @property
+    def ordering(self) -> Ordering:
+        """Which, and in which order, wherever their page is."""
+        words = self.model_dump_json(exclude={"limit", "offset", "cursor", "order"})
+        return Ordering(words, self.takes, self.place)
+
+    @property
+    def place(self) -> Callable[[Object], tuple[str, str]]:
+        """What they are ordered by."""
+        return _PLACES[self.sort]
+
+
+def _at(side: str, name: str) -> Callable[[Object], bool]:
+    return lambda raw: (
+        bool(name) and name == ((raw["spec"].get("data") or {}).get(side) or {}).get("connectionRef", {}).get("name")
+    )
+
+
+def _created(raw: Object) -> datetime:
+    return moves.at(raw["metadata"]["creationTimestamp"])
+
+
+_PLACES: dict[str, Callable[[Object], tuple[str, str]]] = {
+    "created_at": lambda raw: (raw["metadata"]["creationTimestamp"], raw["metadata"]["name"]),
+    "started_at": lambda raw: ((raw.get("status") or {}).get("startTime") or "", raw["metadata"]["name"]),
+    "name": lambda raw: (moves.title(raw), raw["metadata"]["name"]),
+}
+ROUTER = APIRouter(prefix="/v1/migrations", tags=["migrations"])
+
+
+@ROUTER.get("")
+async def listed(who: Asking, asked: Annotated[Filter, Query()], request: Request) -> MigrationPage:
+    """Migrations of the namespace."""
+    request.scope[LASTING] = True
+    part, numbers = asked.part(await who.ordered("Migration", asked.ordering), asked.place, falling=asked.order == "desc")
+    detected = await _frameworks(who) if any(apps.is_app(raw) for raw in part) else {}
+    return MigrationPage(
+        data=[apps.item(raw, detected) if apps.is_app(raw) else moves.item(raw) for raw in part], pagination=numbers
+    )
+
+
+@ROUTER.post("", status_code=201)
+async def create(
+    who: Asking, body: CreateBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
+) -> moves.MoveCreated | apps.AppCreatedAnswer:
+    """Plan a move of data, or bring an app live. Which one it is, `source` says: an object, or a word."""
+    who.may_write()
+    once = minted(who.key.id, idempotency_key or secrets.token_hex(16))
+    if isinstance(body, DataBody):
+        return moves.created(await _moved(who, body, once))
+    return apps.AppCreatedAnswer(data=apps.created(await _brought(who, body, once)))
+
+
+@ROUTER.get("/{migration_id}")
+async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
+    """One migration."""
+    raw = await found(who, migration_id)
+    request.scope[LASTING] = moves.status_of(raw) in moves.ENDED  # before, it tells how long it takes
+    if apps.is_app(raw):
+        base = str(request.base_url).rstrip("/")
+        name = apps.deployment_of(raw)
+        deployment = await who.get("Deployment", name) or {}
+        return apps.AppAnswer(data=apps.detail(raw, deployment, await _frameworks(who, name), base))
+    return moves.detail(raw, now)
+
+
+@ROUTER.delete("/{migration_id}")
+async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep_metrics: bool = True) -> Deleted:
+    """Delete one that has ended. What it brought stays; how it got there is kept where that is asked for."""
+    who.may_write()
+    raw = await found(who, migration_id, fresh=True)
+    if moves.status_of(raw) not in moves.ENDED:
+        message = f"{migration_id} is {moves.status_of(raw)}: cancel it first"
+        raise ProblemError(409, "invalid_state", message)
+    if not (keep_logs and keep_metrics):
+        await changed(who, "Migration", raw, {"keep": {"logs": keep_logs, "metrics": keep_metrics}})
+    await who.delete("Migration", raw)
+    who.audit("delete", raw["metadata"]["name"], migration_id)
+    return Deleted(id=migration_id, deleted=True, logs_retained=keep_logs, metrics_retained=keep_metrics)
+
+
+async def found(who: Caller, migration_id: str, *, fresh: bool = False) -> Object:
+    """The Migration. Raises ProblemError."""
+    name = name_in(MIGRATION, migration_id)
+    raw = await who.get("Migration", name, fresh=fresh) if name else None
+    if raw is None:
+        raise ProblemError(404, "migration_not_found", f"there is no migration {migration_id[:80]!r}")
+    return raw
+
+
+async def _moved(who: Caller, body: DataBody, once: str) -> Object:
+    """Have a move planned."""
+    spec = data_spec(body)
+    for side in ("source", "target"):
+        name = spec["data"][side]["connectionRef"]["name"]
+        if await who.get("Connection", name) is None:
+            message = f"there is no connection {CONNECTION}{name} in this namespace: create it first"
+            raise ProblemError(404, "connection_not_found", message, field=f"{side}.connection_id")
+    title = slug(body.name)
+    annotations = {TITLE: body.name, **({DESCRIPTION: body.description} if body.description else {})}
+    return await _made(who, f"{title}-{once[:10]}" if title else f"m{once[:12]}", annotations, spec)
+
+
+async def _brought(who: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
+    """Have an app brought live: its Secrets first, for they are read as soon as it is there."""
+    title = slug(body.repo.rpartition("/")[2] if isinstance(body, GitHubBody) else "app") or "app"
+    name = f"{title}-{once[:10]}"
+    values, provider = body.env_vars, ""
+    if values:
+        await kept(who, f"{name}-env", values, _OURS)
+    if body.database:
+        provider = _PROVIDERS[body.database.type]
+        if not isinstance(body.database, NewDatabase):
+            provider = f"{name}-provider"
+            await kept(who, provider, body.database.opens, _OURS)
+    return await _made(who, name, {}, app_spec(body, f"{name}-env", provider))
+
+
+async def _made(who: Caller, name: str, annotations: dict[str, str], spec: Object) -> Object:
+    metadata = {"annotations": {**annotations, CREATED_BY: who.key.user}}
+    raw = await applied(who, "Migration", name, metadata, spec)
+    who.audit("create", name, moves.identifier(raw))
+    return raw
+
+
+async def _frameworks(who: Caller, deployment: str = "") -> dict[str, str]:
+    """What the newest Releases of Deployments, or of one, were found to be."""
+    releases = await who.listed("Release", f"{LABEL_DEPLOYMENT}={deployment}" if deployment else "")
+    releases.sort(key=lambda r: int(r["spec"]["revision"]))
+    told = {r["spec"]["deploymentRef"]["name"]: ((r.get("status") or {}).get("build") or {}).get("framework") for r in releases}
+    return {name: framework for name, framework in told.items() if framework}

@@ -1,0 +1,95 @@
+"""What connections and webhooks have in common: a Secret of their own, a status that tells whether they are there, and a look that is asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from landfall.api import spec_changes
+from landfall.api.annotations import ANNOTATION
+from landfall.api.fields import API_VERSION
+from landfall.gateway.auth import Caller
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.identifiers import minted, name_in, slug
+from landfall.gateway.requests import CREATED_BY, TITLE
+from landfall.gateway.views.migration import Problem, condition, title
+from landfall.gateway.writes import applied, changed, kept
+
+Object = dict[str, Any]
+Status = Literal["testing", "reachable", "unreachable"]
+_AGAIN_SECONDS = 0.5
+
+
+class Removed(BaseModel):
+    """What is gone."""
+
+    id: str
+    deleted: bool
+
+
+def named(who: Caller, text: str, idempotency_key: str, letter: str) -> str:
+    """What an object is called that is asked for by a title: the same request names the same one."""
+    once, called = minted(who.key.id, idempotency_key or secrets.token_hex(16)), slug(text)
+    return f"{called}-{once[:10]}" if called else f"{letter}{once[:12]}"
+
+
+async def made(who: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]) -> Object:
+    """Make it, with the Secret that opens it, by name and values, which it owns. Raises KubeError."""
+    raw = await applied(who, kind, name, {"annotations": {TITLE: text, CREATED_BY: who.key.user}}, spec)
+    secret, values = opens
+    if values:
+        owner = {"apiVersion": API_VERSION, "kind": kind, "name": name, "uid": raw["metadata"]["uid"]}
+        await kept(who, secret, values, {"ownerReferences": [owner]})
+    return raw
+
+
+async def found(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
+    """One of them. Raises ProblemError where there is none."""
+    name = name_in(prefix, identifier)
+    raw = await who.get(kind, name, fresh=fresh) if name else None
+    if raw is None:
+        word = kind.lower()
+        raise ProblemError(404, f"{word}_not_found", f"there is no {word} {identifier[:80]!r}")
+    return raw
+
+
+async def asked(
+    who: Caller, kind: str, prefix: str, identifier: str, idempotency_key: str, wait: int
+) -> tuple[str, Object | None]:
+    """Have it looked at, though nothing has changed: what this look is called, and the object once it was, if that is within so many seconds. Raises ProblemError."""
+    who.may_write()
+    raw = await found(who, kind, prefix, identifier, fresh=True)
+    name = raw["metadata"]["name"]
+    look = f"test-{minted(who.key.id, identifier, idempotency_key or secrets.token_hex(16))}"
+    await changed(who, kind, raw, {}, {ANNOTATION: spec_changes.look(look)})
+    who.audit("test", name, identifier)
+    for _ in range(int(wait / _AGAIN_SECONDS) + 1):
+        now = await who.get(kind, name)
+        if now and (now.get("status") or {}).get("lastHandledRequest") == look:
+            return look, now
+        await asyncio.sleep(_AGAIN_SECONDS if wait else 0)
+    return look, None
+
+
+def stands(raw: Object) -> Status:
+    """Whether it is there."""
+    if condition(raw, "Ready").get("status") == "True":
+        return "reachable"
+    return "unreachable" if condition(raw, "Stalled").get("status") == "True" else "testing"
+
+
+def problem(raw: Object) -> Problem | None:
+    """Why it is not."""
+    ready = condition(raw, "Ready")
+    if stands(raw) != "unreachable":
+        return None
+    return Problem(code=str(ready.get("reason", "")), message=str(ready.get("message", "")))
+
+
+def place(raw: Object) -> tuple[str, str]:
+    """Where it is among others, by name."""
+    return title(raw), raw["metadata"]["name"]

@@ -1,0 +1,101 @@
+"""`/v1/migrations/{id}/validation`: what the comparison of source and target found."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from landfall.gateway.dependencies import Asking
+from landfall.gateway.routes.migrations import found
+from landfall.gateway.views.metrics import equal_at_once
+from landfall.gateway.views.migration import ENDED, Problem, condition, identifier, status_of
+
+Object = dict[str, Any]
+Status = Literal["pending", "running", "passed", "failed", "skipped"]
+_STATUSES: dict[str, Status] = {"Pending": "pending", "Running": "running", "Done": "passed", "Failed": "failed"}
+ROUTER = APIRouter(prefix="/v1/migrations/{migration_id}", tags=["migrations"])
+
+
+class TableValidation(BaseModel):
+    """One table."""
+
+    table: str
+    status: Literal["pending", "passed"] = Field(description="passed: every chunk of it is equal to its source.")
+    records: int = Field(description="Records that were moved.")
+    records_compared: int = Field(description="Each as often as it was compared.")
+    records_corrected: int = Field(description="Written while they were copied, and brought up to date before the cutover.")
+
+
+class Validation(BaseModel):
+    """What the comparison found. Every record is compared, none sampled; a difference that stays ends the run before its cutover."""
+
+    migration_id: str
+    status: Status = Field(description="skipped: it moves no records, or it ended before they were compared.")
+    records_in_target: int | None = Field(description="As compared.")
+    records_compared: int
+    records_corrected: int
+    pass_rate_percent: float | None = Field(description="Records that were equal at once, of those compared.")
+    consistent_as_of: str | None = Field(description="The moment of the source that was compared, in its own words.")
+    writers_locked_out_seconds: float | None = Field(description="For how long.")
+    started_at: str | None
+    finished_at: str | None
+    error: Problem | None = Field(description="Why it failed: the table and the keys that differ.")
+    by_table: list[TableValidation] = Field(description="Those under way first, then the largest, 50 at most.")
+
+
+class ValidationAnswer(BaseModel):
+    """What the comparison found."""
+
+    data: Validation
+
+
+@ROUTER.get("/validation")
+async def validation(who: Asking, migration_id: str) -> ValidationAnswer:
+    """Whether what arrived is what left."""
+    raw = await found(who, migration_id)
+    run = (raw.get("status") or {}).get("run", "")
+    held = await who.get("Run", run) if run else None
+    return ValidationAnswer(data=told(raw, (held or {}).get("status") or {}))
+
+
+def told(raw: Object, run: Object) -> Validation:
+    """All of it, of a Migration and the status of its Run. Pure."""
+    status = raw.get("status") or {}
+    progress = status.get("progress") or {}
+    step: Object = next((one for one in status.get("steps") or [] if one["name"] == "validation"), {})
+    stands = _stands(raw, step)
+    ready = condition(raw, "Ready")
+    return Validation(
+        migration_id=identifier(raw),
+        status=stands,
+        records_in_target=run.get("rows", 0) if stands == "passed" else None,
+        records_compared=progress.get("comparedRows", 0),
+        records_corrected=progress.get("correctedRows", 0),
+        pass_rate_percent=equal_at_once(progress),
+        consistent_as_of=run.get("consistentAsOf") or None,
+        writers_locked_out_seconds=run.get("frozenSeconds"),
+        started_at=step.get("startedAt"),
+        finished_at=step.get("finishedAt"),
+        error=Problem(code=str(ready.get("reason", "")), message=str(ready.get("message", ""))) if stands == "failed" else None,
+        by_table=[
+            TableValidation(
+                table=one["table"],
+                status="passed" if one["state"] == "Equal" else "pending",
+                records=one.get("rows", 0),
+                records_compared=one.get("comparedRows", 0),
+                records_corrected=one.get("correctedRows", 0),
+            )
+            for one in progress.get("tables") or []
+        ],
+    )
+
+
+def _stands(raw: Object, step: Object) -> Status:
+    status = _STATUSES[step.get("status", "Pending")]
+    if status == "passed" and (raw.get("status") or {}).get("verdict"):
+        return "passed"
+    if status == "passed" or (status == "pending" and status_of(raw) in ENDED) or not raw["spec"].get("data"):
+        return "skipped"
+    return status

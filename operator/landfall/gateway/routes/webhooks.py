@@ -1,0 +1,156 @@
+"""`/v1/webhooks`: who hears of every migration of the namespace. Each is a Webhook; its address and signing key go into a Secret that it owns."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from landfall.api.migration import TOLD_OF
+from landfall.gateway.dependencies import Asking
+from landfall.gateway.identifiers import WEBHOOK
+from landfall.gateway.pagination import Ordering, Paged, Pagination
+from landfall.gateway.requests import URL, Body, EventWord, event_named, event_word
+from landfall.gateway.response_cache import LASTING
+from landfall.gateway.routes.probe import Removed, Status, asked, found, made, named, place, problem, stands
+from landfall.gateway.views.migration import Problem, title
+
+Object = dict[str, Any]
+_KEY_LETTERS = 16
+ROUTER = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
+
+
+class WebhookBody(Body):
+    """Who is to hear of what."""
+
+    name: str = Field(min_length=1, max_length=200, description="A title for people.")
+    url: str = Field(pattern=URL, max_length=2000, description="Where it listens. It goes into a Secret; its host alone is told.")
+    secret: str = Field(
+        min_length=_KEY_LETTERS,
+        max_length=500,
+        description="The key that signs what is sent: `Landfall-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`. It is told to nobody.",
+    )
+    events: list[EventWord] = Field(default=["completed", "failed", "approval_required"], min_length=1, description="Of what.")
+
+
+class WebhookItem(BaseModel):
+    """A webhook. Its address and key are never told."""
+
+    id: str
+    name: str
+    host: str | None = Field(description="Host that took the last ping.")
+    events: list[str]
+    status: Status
+    created_at: str
+    tested_at: str | None = Field(description="When it was last pinged.")
+    error: Problem | None
+
+
+class WebhookPage(BaseModel):
+    """Webhooks."""
+
+    data: list[WebhookItem]
+    pagination: Pagination
+
+
+class WebhookAnswer(BaseModel):
+    """One webhook."""
+
+    data: WebhookItem
+
+
+class Ping(BaseModel):
+    """What became of a ping; `testing` where that is not known yet."""
+
+    id: str
+    test_id: str
+    status: Status
+    host: str | None
+    tested_at: str | None
+    error: Problem | None
+
+
+class PingAnswer(BaseModel):
+    """What became of a ping."""
+
+    data: Ping
+
+
+class Filter(Paged):
+    """Which webhooks."""
+
+    status: Literal["", Status] = Field(default="", description="Of one status.")
+
+
+@ROUTER.get("")
+async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> WebhookPage:
+    """Webhooks of the namespace, by name."""
+    request.scope[LASTING] = True
+    wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", stands(raw)}, place))
+    part, numbers = asks.part(wanted, place, falling=False)
+    return WebhookPage(data=[_item(raw) for raw in part], pagination=numbers)
+
+
+@ROUTER.post("", status_code=201)
+async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str, Header(max_length=200)] = "") -> WebhookAnswer:
+    """Make a webhook; it is pinged at once."""
+    who.may_write()
+    name = named(who, body.name, idempotency_key, "w")
+    secret = f"{name}-webhook"
+    spec = {"secretRef": {"name": secret}, "onEvents": [event_named(one) for one in dict.fromkeys(body.events)]}
+    raw = await made(who, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
+    who.audit("create webhook", name, _identifier(raw))
+    return WebhookAnswer(data=_item(raw))
+
+
+@ROUTER.get("/{webhook_id}")
+async def one(who: Asking, webhook_id: str, request: Request) -> WebhookAnswer:
+    """One webhook."""
+    request.scope[LASTING] = True
+    return WebhookAnswer(data=_item(await found(who, "Webhook", WEBHOOK, webhook_id)))
+
+
+@ROUTER.post("/{webhook_id}/test", responses={202: {"model": PingAnswer, "description": "It has not answered yet."}})
+async def ask(
+    who: Asking,
+    webhook_id: str,
+    response: Response,
+    wait: Annotated[int, Query(ge=0, le=60, description="For how many seconds to wait for its answer.")] = 20,
+    idempotency_key: Annotated[str, Header(max_length=200)] = "",
+) -> PingAnswer:
+    """Ping it now, though nothing has changed."""
+    look, known = await asked(who, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
+    if known is None:
+        response.status_code = 202
+        return PingAnswer(data=Ping(id=webhook_id, test_id=look, status="testing", host=None, tested_at=None, error=None))
+    told = _item(known).model_dump(include={"status", "host", "tested_at", "error"})
+    return PingAnswer(data=Ping(id=webhook_id, test_id=look, **told))
+
+
+@ROUTER.delete("/{webhook_id}")
+async def delete(who: Asking, webhook_id: str) -> Removed:
+    """Tell it nothing any more. Its Secret goes with it."""
+    who.may_write()
+    raw = await found(who, "Webhook", WEBHOOK, webhook_id, fresh=True)
+    await who.delete("Webhook", raw)
+    who.audit("delete webhook", raw["metadata"]["name"], webhook_id)
+    return Removed(id=webhook_id, deleted=True)
+
+
+def _identifier(raw: Object) -> str:
+    return f"{WEBHOOK}{raw['metadata']['name']}"
+
+
+def _item(raw: Object) -> WebhookItem:
+    status = raw.get("status") or {}
+    return WebhookItem(
+        id=_identifier(raw),
+        name=title(raw),
+        host=status.get("host") or None,
+        events=[event_word(one) for one in raw["spec"].get("onEvents") or TOLD_OF],
+        status=stands(raw),
+        created_at=raw["metadata"]["creationTimestamp"],
+        tested_at=status.get("probedAt"),
+        error=problem(raw),
+    )

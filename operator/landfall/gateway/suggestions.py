@@ -1,0 +1,47 @@
+"""A parameter or field that is not known here: what it may have been meant to be, by the gateway's own description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from landfall.lib.text import closest, near
+
+Described = Mapping[str, Any]
+
+_LONGEST = 60
+
+
+def meant(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
+    """What is said of a name that nothing has. `described` is the OpenAPI document, `place` begins with the part of the request."""
+    operation = described["paths"].get(path, {}).get(method.lower(), {})
+    part, *inside, told = place
+    name = str(told)[:_LONGEST]
+    if part == "query":
+        known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
+        return f"there is no parameter {name}. {closest(name, known)}"
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    schemas = [*_branches(described, body)]
+    for step in inside:
+        # The name of a choice is part of the place, and no field.
+        schemas = [found for schema in schemas for found in _inner(described, schema, step)] or schemas
+    choices = [set(schema["properties"]) for schema in schemas if "properties" in schema]
+    if any(name in choice for choice in choices):
+        return f"{name} does not go with what else is said here: leave out one or the other"
+    advice = closest(name, choices[0]) if len(choices) == 1 else near(name, set().union(*choices))
+    return f"there is no field {name}. {advice}".rstrip()
+
+
+def _branches(described: Described, schema: Described) -> Iterator[Described]:
+    """A schema, its references followed, and each of its choices."""
+    if "$ref" in schema:
+        schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
+    yield schema
+    for choice in (*schema.get("oneOf", ()), *schema.get("anyOf", ())):
+        yield from _branches(described, choice)
+
+
+def _inner(described: Described, schema: Described, step: int | str) -> Iterator[Described]:
+    inner = schema.get("items") if isinstance(step, int) else schema.get("properties", {}).get(step)
+    if inner:
+        yield from _branches(described, inner)

@@ -1,0 +1,1 @@
+"""Resources as the REST API shows them."""

@@ -1,0 +1,129 @@
+"""Migrations that bring an app live, in the words of the contract. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from landfall.gateway.views.migration import ENDED, Problem, identifier, ready
+from landfall.gateway.views.migration import status_of as stands
+from landfall.gateway.views.release import project_of
+
+Object = dict[str, Any]
+Status = Literal["pending", "processing", "complete", "failed"]
+
+
+class AppItem(BaseModel):
+    """An app in a list."""
+
+    id: str
+    project_id: str
+    source: Literal["github", "git", "zip", "image"] | None = Field(description="Where it comes from.")
+    repo: str | None
+    branch: str | None
+    framework: str | None = Field(description="As asked for, or as detected.")
+    status: Status
+    created_at: str
+    completed_at: str | None
+
+
+class AppDatabase(BaseModel):
+    """Its database."""
+
+    type: str = Field(description="Which provider.")
+    project_id: str | None = Field(default=None, description="What the provider calls its project, once that is known.")
+
+
+class AppDetail(AppItem):
+    """All of it."""
+
+    database: AppDatabase | None
+    logs_url: str
+    url: str | None = Field(description="Where it is reached, once it is live.")
+    error: Problem | None = Field(description="What it failed of.")
+
+
+class AppAnswer(BaseModel):
+    """An app."""
+
+    data: AppDetail
+
+
+class AppCreated(BaseModel):
+    """An app that was asked for."""
+
+    id: str
+    status: Status
+    project_id: str
+    created_at: str
+
+
+class AppCreatedAnswer(BaseModel):
+    """An app that was asked for."""
+
+    data: AppCreated
+
+
+def is_app(raw: Object) -> bool:
+    """Whether it is told in these words: an app and no data."""
+    return bool(raw["spec"].get("app")) and not raw["spec"].get("data")
+
+
+def deployment_of(raw: Object) -> str:
+    """The Deployment that it makes or means."""
+    app = raw["spec"].get("app") or {}
+    return str((app.get("deploymentRef") or raw["metadata"])["name"])
+
+
+def status_of(raw: Object) -> Status:
+    """Where it stands."""
+    found = stands(raw)
+    if found == "completed":
+        return "complete"
+    if found in ENDED:
+        return "failed"
+    return "pending" if found == "pending" else "processing"
+
+
+def created(raw: Object) -> AppCreated:
+    """As it is told when it was asked for."""
+    return AppCreated(
+        id=identifier(raw),
+        status=status_of(raw),
+        project_id=project_of(deployment_of(raw)),
+        created_at=raw["metadata"]["creationTimestamp"],
+    )
+
+
+def item(raw: Object, frameworks: Mapping[str, str]) -> AppItem:
+    """As a list has it. `frameworks` says what was detected of Deployments."""
+    template = raw["spec"]["app"].get("template") or {}
+    source = template.get("source") or {}
+    kinds: tuple[Literal["github", "git", "zip", "image"], ...] = ("github", "git", "zip", "image")
+    kind = next((k for k in kinds if source.get(k)), None)
+    held: Object = (source.get(kind) if kind in {"github", "git"} else None) or {}
+    asked = (template.get("build") or {}).get("framework")
+    return AppItem(
+        **created(raw).model_dump(),
+        source=kind,
+        repo=held.get("repository") or held.get("url"),
+        branch=held.get("branch"),
+        framework=asked or frameworks.get(deployment_of(raw)) or None,
+        completed_at=(raw.get("status") or {}).get("completionTime"),
+    )
+
+
+def detail(raw: Object, deployment: Object, frameworks: Mapping[str, str], base: str) -> AppDetail:
+    """All of it, with what its Deployment knows; `base` is where this gateway is reached."""
+    database = (raw["spec"]["app"].get("template") or {}).get("database") or {}
+    known = (deployment.get("status") or {}).get("databaseProject")
+    _, reason, message = ready(raw)
+    return AppDetail(
+        **item(raw, frameworks).model_dump(),
+        database=AppDatabase(type=database["type"].lower(), project_id=known or None) if database.get("type") else None,
+        logs_url=f"{base}/v1/migrations/{identifier(raw)}/logs",
+        url=((raw.get("status") or {}).get("app") or {}).get("url") or None,
+        error=Problem(code=reason, message=message) if status_of(raw) == "failed" else None,
+    )

@@ -1,0 +1,155 @@
+"""The numbers of a move, from what its workers told over time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from landfall.gateway.requests import moment
+from landfall.gateway.views.migration import at, identifier, sized, status_of
+
+_POINTS = 200
+_WORKING = frozenset({"running", "validating", "pausing"})
+Object = dict[str, Any]
+
+
+class Throughput(BaseModel):
+    """How fast it is."""
+
+    current_records_per_second: int
+    average_records_per_second: int = Field(description="Over the time in which records were moved, within the period.")
+    peak_records_per_second: int
+    current_bytes_per_second: str
+
+
+class Resources(BaseModel):
+    """What it takes. Null is what is not measured."""
+
+    active_workers: int
+    cpu_utilization_percent: int | None = Field(description="Of one processor, by the worker that leads; of late.")
+    memory_utilization_percent: int | None = Field(description="Of what one worker may hold.")
+    network_utilization_percent: int | None = Field(default=None, description="Not measured.")
+
+
+class Quality(BaseModel):
+    """How well it goes. Null is what cannot be said yet."""
+
+    error_rate_percent: float
+    recovery_success_rate_percent: float
+    validation_pass_rate_percent: float | None = Field(description="Rows that were found equal at once, of those compared.")
+
+
+class TableNumbers(BaseModel):
+    """One table."""
+
+    table: str
+    state: str
+    records_total: int
+    records_processed: int
+    throughput_records_per_second: int | None = Field(default=None, description="Not measured by table.")
+    errors: int = Field(description="Rows that had to be brought up to date.")
+
+
+class Point(BaseModel):
+    """The run at one moment."""
+
+    at: str
+    percent: int
+    records_processed: int
+    records_per_second: int
+
+
+class MetricsAnswer(BaseModel):
+    """The numbers of a move."""
+
+    migration_id: str
+    snapshot_at: str
+    throughput: Throughput
+    resources: Resources
+    quality: Quality
+    by_table: list[TableNumbers] = Field(description="Those under way first, then the largest, 50 at most.")
+    series: list[Point] = Field(description="The run over the period, 200 points at most.")
+
+
+def told(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:
+    """All of them. `samples` are those of the period, oldest first."""
+    progress = (raw.get("status") or {}).get("progress") or {}
+    works = status_of(raw) in _WORKING
+    rate, average = (progress.get("rowsPerSecond", 0) if works else 0), _average(samples)
+    return MetricsAnswer(
+        migration_id=identifier(raw),
+        snapshot_at=moment(now),
+        throughput=Throughput(
+            current_records_per_second=rate,
+            average_records_per_second=average,
+            peak_records_per_second=max(rate, average, *(s["rows_per_second"] for s in samples)),
+            current_bytes_per_second=sized(progress.get("bytesPerSecond", 0) if works else 0),
+        ),
+        resources=_resources(raw, samples, works=works),
+        quality=_quality(progress),
+        by_table=[
+            TableNumbers(
+                table=one["table"],
+                state=one["state"].lower(),
+                records_total=one.get("totalRows", 0),
+                records_processed=one.get("rows", 0),
+                errors=one.get("correctedRows", 0),
+            )
+            for one in progress.get("tables", [])
+        ],
+        series=[
+            Point(
+                at=moment(at(s["at"])),
+                percent=s["percent"],
+                records_processed=s["rows"],
+                records_per_second=s["rows_per_second"],
+            )
+            for s in samples[:: max(-(-len(samples) // _POINTS), 1)]
+        ],
+    )
+
+
+def _average(samples: Sequence[Object]) -> int:
+    rows, seconds = 0, 0.0
+    for before, after in pairwise(samples):
+        if after["rows"] > before["rows"]:
+            rows += after["rows"] - before["rows"]
+            seconds += (at(after["at"]) - at(before["at"])).total_seconds()
+    return round(rows / seconds) if seconds else 0
+
+
+def _resources(raw: Object, samples: Sequence[Object], *, works: bool) -> Resources:
+    data, processor = raw["spec"].get("data") or {}, None
+    memory = ((raw.get("status") or {}).get("progress") or {}).get("memoryBytes", 0)
+    if works and len(samples) > 1:
+        before, after = samples[-2:]
+        seconds = (at(after["at"]) - at(before["at"])).total_seconds()
+        spent = after["cpu_seconds"] - before["cpu_seconds"]
+        processor = round(100 * spent / seconds) if seconds > 0 and spent >= 0 else None
+    most = (data.get("limits") or {}).get("memoryBytes", 0)
+    return Resources(
+        active_workers=data.get("workers", 1) if works else 0,
+        cpu_utilization_percent=processor,
+        memory_utilization_percent=round(100 * memory / most) if works and most and memory else None,
+    )
+
+
+def _quality(progress: Object) -> Quality:
+    recovered, escalated = progress.get("recoveredErrors", 0), progress.get("escalatedErrors", 0)
+    rows = progress.get("rows", 0)
+    errors = recovered + escalated
+    return Quality(
+        error_rate_percent=round(100 * errors / rows, 6) if rows else 0.0,
+        recovery_success_rate_percent=round(100 * recovered / errors, 2) if errors else 100.0,
+        validation_pass_rate_percent=equal_at_once(progress),
+    )
+
+
+def equal_at_once(progress: Object) -> float | None:
+    """Percentage of the rows that were compared; None before any was."""
+    compared, corrected = progress.get("comparedRows", 0), progress.get("correctedRows", 0)
+    return round(100 * max(compared - corrected, 0) / compared, 4) if compared else None

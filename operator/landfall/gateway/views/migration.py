@@ -1,0 +1,324 @@
+"""Migrations that move data, in the words of the contract. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from landfall.gateway.identifiers import CONNECTION, MIGRATION
+from landfall.gateway.requests import CREATED_BY, DESCRIPTION, TITLE, moment
+
+Object = dict[str, Any]
+Status = Literal[
+    "pending",
+    "planning",
+    "plan_ready",
+    "approved",
+    "running",
+    "pausing",
+    "paused",
+    "validating",
+    "completed",
+    "failed",
+    "cancelling",
+    "cancelled",
+    "rolling_back",
+    "rolled_back",
+]
+PhaseName = Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"]
+_STATUSES: Mapping[str, Status] = {
+    "": "pending",
+    "Pending": "pending",
+    "Planning": "planning",
+    "PlanReady": "plan_ready",
+    "Approved": "approved",
+    "Rehearsing": "running",
+    "Running": "running",
+    "Validating": "validating",
+    "Pausing": "pausing",
+    "Paused": "paused",
+    "Completed": "completed",
+    "Failed": "failed",
+    "Cancelling": "cancelling",
+    "Cancelled": "cancelled",
+    "RollingBack": "rolling_back",
+    "RolledBack": "rolled_back",
+    "Deleting": "cancelling",
+}
+_STEPS: Mapping[str, Literal["pending", "running", "completed", "failed"]] = {
+    "Pending": "pending",
+    "Running": "running",
+    "Done": "completed",
+    "Failed": "failed",
+}
+ENDED = frozenset({"completed", "failed", "cancelled", "rolled_back"})
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+
+
+class End(BaseModel):
+    """One end of a move."""
+
+    connection_id: str = Field(description="Connection.")
+    connection_name: str = Field(description="Its name.")
+    schemas: list[str] = Field(default=[], description="Schemas of it.")
+    tables_count: int | None = Field(default=None, description="Tables that move; once they are planned.")
+
+
+class PlanBrief(BaseModel):
+    """How far the plan is."""
+
+    status: Literal["generating", "ready", "approval_required", "blocked", "approved"] = Field(description="How far it is.")
+    estimated_completion: str | None = Field(default=None, description="When it is expected; planning takes seconds.")
+    digest: str | None = Field(default=None, description="What an approval names.")
+
+
+class Links(BaseModel):
+    """Where more is."""
+
+    self: str
+    plan: str
+    start: str
+    logs: str
+
+
+class PhaseProgress(BaseModel):
+    """One phase."""
+
+    name: PhaseName
+    status: Literal["pending", "running", "completed", "failed"]
+    duration_seconds: int | None = Field(default=None, description="How long it took.")
+    progress_percent: int | None = Field(default=None, description="How much of it is done, while it runs.")
+
+
+class Progress(BaseModel):
+    """How far it is."""
+
+    overall_percent: int
+    current_phase: PhaseName
+    phases: list[PhaseProgress]
+
+
+class Numbers(BaseModel):
+    """What has been moved."""
+
+    records_processed: int
+    records_total: int
+    bytes_transferred: str
+    throughput_records_per_second: int
+    errors_recovered: int
+    errors_escalated: int
+
+
+class Timing(BaseModel):
+    """When."""
+
+    created_at: str
+    started_at: str | None
+    estimated_completion: str | None
+    completed_at: str | None
+    elapsed_seconds: int
+
+
+class MoveCreated(BaseModel):
+    """A move that was asked for."""
+
+    id: str
+    name: str
+    status: Status
+    created_at: str
+    created_by: str
+    source: End
+    target: End
+    plan: PlanBrief
+    links: Links
+
+
+class MoveItem(BaseModel):
+    """A move in a list."""
+
+    id: str
+    name: str
+    status: Status
+    progress_percent: int
+    created_at: str
+
+
+class Problem(BaseModel):
+    """What is in the way."""
+
+    code: str = Field(description="Stable word.")
+    message: str = Field(description="What happened, and what to do.")
+
+
+class MoveDetail(MoveCreated):
+    """All of a move."""
+
+    description: str
+    phase: PhaseName
+    progress: Progress
+    metrics: Numbers
+    timing: Timing
+    verdict: str | None = Field(description="What the comparison found.")
+    message: str = Field(description="How it stands, in words.")
+    error: Problem | None = Field(description="What it failed of.")
+
+
+def identifier(raw: Object) -> str:
+    """Its public identifier."""
+    return f"{MIGRATION}{raw['metadata']['name']}"
+
+
+def title(raw: Object) -> str:
+    """What people call it."""
+    return str(raw["metadata"].get("annotations", {}).get(TITLE) or raw["metadata"]["name"])
+
+
+def status_of(raw: Object) -> Status:
+    """Where it stands."""
+    return _STATUSES.get(str((raw.get("status") or {}).get("phase", "")), "pending")
+
+
+def ready(raw: Object) -> tuple[str, str, str]:
+    """Its condition Ready: status, reason, message."""
+    found = condition(raw, "Ready")
+    return str(found.get("status", "Unknown")), str(found.get("reason", "")), str(found.get("message", ""))
+
+
+def condition(raw: Object, kind: str) -> Mapping[str, Any]:
+    """One condition."""
+    told: Sequence[Mapping[str, Any]] = (raw.get("status") or {}).get("conditions") or ()
+    return next((one for one in told if one["type"] == kind), {})
+
+
+def plan_brief(raw: Object) -> PlanBrief:
+    """How far its plan is."""
+    plan = (raw.get("status") or {}).get("plan")
+    if not plan:
+        return PlanBrief(status="generating")
+    if plan.get("blockers"):
+        return PlanBrief(status="blocked", digest=plan["digest"])
+    said = ((raw["spec"].get("data") or {}).get("approval") or {}).get("planDigest")
+    if said == plan["digest"] or (raw.get("status") or {}).get("startTime"):
+        return PlanBrief(status="approved", digest=plan["digest"])
+    return PlanBrief(status="approval_required" if plan.get("toReview") else "ready", digest=plan["digest"])
+
+
+def item(raw: Object) -> MoveItem:
+    """As a list has it."""
+    progress = (raw.get("status") or {}).get("progress") or {}
+    return MoveItem(
+        id=identifier(raw),
+        name=title(raw),
+        status=status_of(raw),
+        progress_percent=100 if status_of(raw) == "completed" else int(progress.get("percent", 0)),
+        created_at=raw["metadata"]["creationTimestamp"],
+    )
+
+
+def created(raw: Object) -> MoveCreated:
+    """As it is told when it was asked for."""
+    data, path = raw["spec"]["data"], f"/v1/migrations/{identifier(raw)}"
+    tables = ((raw.get("status") or {}).get("plan") or {}).get("tables")
+    return MoveCreated(
+        id=identifier(raw),
+        name=title(raw),
+        status=status_of(raw),
+        created_at=raw["metadata"]["creationTimestamp"],
+        created_by=str(raw["metadata"].get("annotations", {}).get(CREATED_BY, "")),
+        source=_end(data["source"], data["source"].get("schemas") or [], tables),
+        target=_end(data["target"], [data["target"].get("schema", "public")], None),
+        plan=plan_brief(raw),
+        links=Links(self=path, plan=f"{path}/plan", start=f"{path}/start", logs=f"{path}/logs"),
+    )
+
+
+def detail(raw: Object, now: datetime) -> MoveDetail:
+    """All of it."""
+    _, reason, message = ready(raw)
+    status = raw.get("status") or {}
+    phases = _phases(status.get("steps") or [])
+    progress = status.get("progress") or {}
+    return MoveDetail(
+        **created(raw).model_dump(),
+        description=str(raw["metadata"].get("annotations", {}).get(DESCRIPTION, "")),
+        phase=_current(phases),
+        progress=Progress(overall_percent=item(raw).progress_percent, current_phase=_current(phases), phases=phases),
+        metrics=Numbers(
+            records_processed=progress.get("rows", 0),
+            records_total=progress.get("totalRows", (status.get("plan") or {}).get("rows", 0)),
+            bytes_transferred=sized(progress.get("bytes", 0)),
+            throughput_records_per_second=progress.get("rowsPerSecond", 0),
+            errors_recovered=progress.get("recoveredErrors", 0),
+            errors_escalated=progress.get("escalatedErrors", 0),
+        ),
+        timing=_timing(raw, now),
+        verdict=status.get("verdict") or None,
+        message=message,
+        error=Problem(code=reason, message=message) if status_of(raw) == "failed" else None,
+    )
+
+
+def phase_of(raw: Object) -> PhaseName:
+    """Which phase it is in."""
+    return _current(_phases((raw.get("status") or {}).get("steps") or []))
+
+
+def _end(told: Object, schemas: list[str], tables: int | None) -> End:
+    name = told["connectionRef"]["name"]
+    return End(connection_id=f"{CONNECTION}{name}", connection_name=name, schemas=schemas, tables_count=tables)
+
+
+def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:
+    known = {step["name"]: step for step in steps}
+    names: tuple[PhaseName, ...] = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
+    found = []
+    for name in names:
+        step = known.get(name, {})
+        stands = _STEPS[step.get("status", "Pending")]
+        began, ended = step.get("startedAt"), step.get("finishedAt")
+        found.append(
+            PhaseProgress(
+                name=name,
+                status=stands,
+                duration_seconds=round((at(ended) - at(began)).total_seconds()) if began and ended else None,
+                progress_percent=step.get("percent", 0) if stands == "running" else None,
+            )
+        )
+    return found
+
+
+def _current(phases: Sequence[PhaseProgress]) -> PhaseName:
+    """What runs or failed; else what is next; the last one where nothing is left."""
+    working = next((p for p in phases if p.status in {"running", "failed"}), None)
+    return (working or next((p for p in phases if p.status == "pending"), phases[-1])).name
+
+
+def _timing(raw: Object, now: datetime) -> Timing:
+    status = raw.get("status") or {}
+    began, ended = status.get("startTime"), status.get("completionTime")
+    left = (status.get("progress") or {}).get("remainingSeconds")
+    works = status_of(raw) in {"running", "validating"}
+    until = at(ended) if ended else now
+    return Timing(
+        created_at=raw["metadata"]["creationTimestamp"],
+        started_at=began,
+        estimated_completion=moment(now + timedelta(seconds=left)) if works and left is not None else None,
+        completed_at=ended,
+        elapsed_seconds=max(round((until - at(began)).total_seconds()), 0) if began else 0,
+    )
+
+
+def at(text: str) -> datetime:
+    """A time as Kubernetes writes it."""
+    return datetime.fromisoformat(text)
+
+
+def sized(octets: float) -> str:
+    """As people read it: 47.2 GB."""
+    unit = 0
+    while octets >= 1000 and unit < len(_UNITS) - 1:
+        octets, unit = octets / 1000, unit + 1
+    return f"{octets:.1f} {_UNITS[unit]}" if unit else f"{round(octets)} B"

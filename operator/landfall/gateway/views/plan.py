@@ -1,0 +1,187 @@
+"""A plan as the contract tells it: read from the ConfigMaps in which the operator keeps it whole. Pure."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from landfall.api.plan_storage import joined
+from landfall.gateway.errors import ProblemError
+from landfall.gateway.identifiers import MAPPING, minted
+from landfall.gateway.views.migration import identifier
+
+_FORMAT = 1
+_DECISIONS: dict[str, Literal["approved", "pending_review", "rejected", "excluded"]] = {
+    "AutoApproved": "approved",
+    "Approved": "approved",
+    "NeedsReview": "pending_review",
+    "Rejected": "rejected",
+    "Excluded": "excluded",
+}
+_STAGES = (
+    ("schema_migration", "schemaSeconds"),
+    ("data_transfer", "copySeconds"),
+    ("validation", "validationSeconds"),
+    ("cutover", "cutoverSeconds"),
+)
+Object = dict[str, Any]
+
+
+class Place(BaseModel):
+    """A column."""
+
+    schema_: str = Field(alias="schema", serialization_alias="schema")
+    table: str
+    column: str
+
+
+class MappingItem(BaseModel):
+    """What becomes of one column."""
+
+    id: str = Field(description="What an approval names.")
+    source: Place
+    target: Place
+    source_type: str
+    target_type: str
+    transformation: str | None
+    confidence: float = Field(description="How sure it is, from 0 to 1.")
+    status: Literal["approved", "pending_review", "rejected", "excluded"]
+    reasons: list[str]
+
+
+class PlanPhase(BaseModel):
+    """One phase of the run."""
+
+    name: str
+    order: int
+    tables: list[str]
+    parallel: bool
+    estimated_duration_seconds: int
+
+
+class RiskItem(BaseModel):
+    """What a person should know."""
+
+    severity: str
+    type: str
+    description: str
+    affected: list[str]
+    mitigation: str
+
+
+class Summary(BaseModel):
+    """The plan in numbers."""
+
+    tables: int
+    columns: int
+    relationships: int
+    transformations: int
+    to_review: int
+    estimated_duration_seconds: int
+    estimated_records: int
+    estimated_freeze_seconds: int = Field(description="How long writers of the source are locked out.")
+
+
+class PlanAnswer(BaseModel):
+    """The plan."""
+
+    migration_id: str
+    status: str
+    digest: str = Field(description="Set it as spec.data.approval.planDigest to approve all of it.")
+    generated_at: str | None
+    summary: Summary
+    mappings: list[MappingItem]
+    phases: list[PlanPhase]
+    risks: list[RiskItem]
+
+
+def unpacked(pieces: Sequence[Object], digest: str) -> Object:
+    """The plan of a digest from the ConfigMaps of its Run. Raises ProblemError where it is not there, or not of this version."""
+    try:
+        packed = joined(pieces, digest)
+        if not packed:
+            raise ProblemError(409, "plan_not_ready", "the plan is being written down; ask again in a moment", retry_seconds=2)
+        found = json.loads(gzip.decompress(packed))
+    except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
+        raise ProblemError(500, "internal", "the plan cannot be read; have it made again") from error
+    if found.get("format") != _FORMAT:
+        message = "the plan is of another version than this gateway; upgrade both, or have it made again"
+        raise ProblemError(409, "plan_not_ready", message)
+    return dict(found)
+
+
+def mapping_id(table: Object, column: Object) -> str:
+    """What one mapping is known by, as long as its column has its name."""
+    return f"{MAPPING}{minted(table['schema'], table['name'], column['source'])[:16]}"
+
+
+def columns(plan: Object) -> Iterator[tuple[Object, Object]]:
+    """Every column with its table."""
+    for table in plan["tables"]:
+        for column in table["columns"]:
+            yield table, column
+
+
+def told(raw: Object, plan: Object, status: str) -> PlanAnswer:
+    """The plan of a Migration."""
+    brief, estimates = raw["status"]["plan"], plan["estimates"]
+    names = [table["target"] for table in plan["tables"]]
+    planned = next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None)
+    return PlanAnswer(
+        migration_id=identifier(raw),
+        status=status,
+        digest=brief["digest"],
+        generated_at=planned,
+        summary=Summary(
+            tables=brief.get("tables", 0),
+            columns=brief.get("columns", 0),
+            relationships=brief.get("relationships", 0),
+            transformations=brief.get("transformations", 0),
+            to_review=brief.get("toReview", 0),
+            estimated_duration_seconds=brief.get("estimatedSeconds", 0),
+            estimated_records=brief.get("rows", 0),
+            estimated_freeze_seconds=brief.get("estimatedFreezeSeconds", 0),
+        ),
+        mappings=[_mapping(plan, table, column) for table, column in columns(plan)],
+        phases=[
+            PlanPhase(
+                name=name,
+                order=order,
+                tables=names,
+                parallel=name == "data_transfer",
+                estimated_duration_seconds=round(estimates.get(key, 0)),
+            )
+            for order, (name, key) in enumerate(_STAGES, 1)
+        ],
+        risks=[
+            RiskItem(
+                severity=r["severity"],
+                type=r["kind"],
+                description=r["description"],
+                affected=[r["affected"]],
+                mitigation=r["mitigation"],
+            )
+            for r in plan["risks"]
+        ],
+    )
+
+
+def _mapping(plan: Object, table: Object, column: Object) -> MappingItem:
+    source = {"schema": table["schema"], "table": table["name"], "column": column["source"]}
+    target = {"schema": plan["target_schema"], "table": table["target"], "column": column["final"] or column["target"]}
+    return MappingItem(
+        id=mapping_id(table, column),
+        source=Place.model_validate(source),
+        target=Place.model_validate(target),
+        source_type=column["source_type"],
+        target_type=column["final_type"] or column["target_type"],
+        transformation=column["transformation"] or None,
+        confidence=column["confidence"] / 100,
+        status=_DECISIONS.get(column["decision"], "pending_review"),
+        reasons=list(column["reasons"]),
+    )

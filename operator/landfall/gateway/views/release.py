@@ -1,0 +1,115 @@
+"""Releases as the public contract's deployments, and back: names, statuses, times. Pure."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from landfall.api.release import request_of
+from landfall.gateway.identifiers import DEPLOYMENT, PROJECT
+from landfall.gateway.requests import COMMIT
+
+Object = dict[str, Any]
+Status = Literal["queued", "building", "deploying", "live", "failed", "rolled_back"]
+_STATUSES: dict[str, Status] = {
+    "": "queued",
+    "Queued": "queued",
+    "Building": "building",
+    "Deploying": "deploying",
+    "Live": "live",
+    "Failed": "failed",
+    "RolledBack": "rolled_back",
+}
+
+
+class DeploymentItem(BaseModel):
+    """One deploy of a project, in a list."""
+
+    id: str = Field(description="Identifier.")
+    project_id: str = Field(description="Project that was deployed.")
+    commit_sha: str | None = Field(description="Commit; none of an image or an archive.")
+    commit_message: str | None = Field(description="First line of its message.")
+    branch: str | None = Field(description="Branch that it was looked up by.")
+    status: Status = Field(description="Where it stands.")
+    url: str | None = Field(description="Where the app is reached, while this is live.")
+    created_at: str = Field(description="When it was asked for.")
+    live_at: str | None = Field(description="When it last went live.")
+
+
+class DeploymentDetail(DeploymentItem):
+    """One deploy of a project, with everything that is known of it."""
+
+    preview_url: str | None = Field(description="Where it alone is reached, inside the cluster.")
+    region: str | None = Field(description="Where its pods run.")
+    instance_type: str | None = Field(description="Size of its pods.")
+    build_duration_seconds: int | None = Field(description="How long it was built; none where nothing was.")
+    logs_url: str = Field(description="Where its log is.")
+    rolled_back_from: str | None = Field(default=None, description="With a rollback: what was left.")
+    rolled_back_to: str | None = Field(default=None, description="With a rollback: what it goes back to.")
+    error: str | None = Field(default=None, description="Why it failed.")
+
+
+class DeployBody(BaseModel):
+    """What is to be deployed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    project_id: str = Field(description="Project to deploy.")
+    commit_sha: str | None = Field(default=None, pattern=COMMIT, description="Commit. Default: the newest of its branch.")
+    env_vars: dict[str, str] = Field(default_factory=dict, description="Variables that go before the project's, for this deploy.")
+
+
+def project_of(name: str) -> str:
+    """A project is a Deployment of the key's namespace."""
+    return f"{PROJECT}{name}"
+
+
+def identifier(release: Object) -> str:
+    """What was minted when it was asked for here; else after its name."""
+    asked = request_of(release["spec"]["trigger"])
+    return asked if asked.startswith(DEPLOYMENT) else f"{DEPLOYMENT}{release['metadata']['name']}"
+
+
+def status_of(release: Object) -> Status:
+    """In the contract's words. What served, and does not any more, is `rolled_back`: one can go back to it."""
+    status = release.get("status") or {}
+    if status.get("phase") == "Superseded":
+        return "rolled_back" if status.get("liveAt") else "failed"
+    return _STATUSES.get(str(status.get("phase", "")), "queued")
+
+
+def item(release: Object, url: str) -> DeploymentItem:
+    """As a list has it. `url` is where the app is reached."""
+    spec, status, build = release["spec"], release.get("status") or {}, (release.get("status") or {}).get("build") or {}
+    stands = status_of(release)
+    return DeploymentItem(
+        id=identifier(release),
+        project_id=project_of(spec["deploymentRef"]["name"]),
+        commit_sha=spec.get("commit") or None,
+        commit_message=spec.get("message") or build.get("message") or None,
+        branch=spec.get("branch") or None,
+        status=stands,
+        url=url if stands == "live" and url else None,
+        created_at=release["metadata"]["creationTimestamp"],
+        live_at=status.get("liveAt"),
+    )
+
+
+def detail(release: Object, url: str, base: str, named: dict[str, str]) -> DeploymentDetail:
+    """All of it. `named` has the identifiers of Releases by their names, `base` is where this gateway is reached."""
+    short, spec, status = item(release, url), release["spec"], release.get("status") or {}
+    build = status.get("build") or {}
+    spent = sum(float(build.get(f"{step}Seconds", 0)) for step in ("fetch", "install", "build", "push"))
+    failure = status.get("failure") or {}
+    return DeploymentDetail(
+        **short.model_dump(),
+        preview_url=status.get("preview") or None,
+        region=spec.get("region") or None,
+        instance_type=(spec.get("runtime") or {}).get("instanceType") or None,
+        build_duration_seconds=round(spent) if spent and not build.get("reused") else None,
+        logs_url=f"{base}/v1/deployments/{short.id}/logs",
+        rolled_back_from=named.get(spec.get("rollbackFrom", "")),
+        rolled_back_to=named.get(spec.get("rollbackTo", "")),
+        error=f"{failure['reason']}: {failure['message']}" if failure else None,
+    )

@@ -1,0 +1,99 @@
+"""Before the chart goes: nothing may be under way, and no finalizer may stay that nobody would take away any more."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+
+from landfall.controllers.jobs import ended
+from landfall.controllers.migration.act import let_go
+from landfall.controllers.migration.annotations import FINALIZER
+from landfall.kube.client import Kube
+from landfall.kube.errors import ConflictError, InvalidError
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+
+_LOG = logging.getLogger("landfall")
+_WITH_AN_APP = {"WaitingForApp", "StartingApp"}  # its source is locked
+_PAUSE_SECONDS = 1.0
+_TRIES = 120
+_PATCHES = 5
+
+
+def main() -> int:
+    """The chart's hook. 0: it may go; 1: something is under way, or the operator does not end."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # for whoever types `helm uninstall`
+    return asyncio.run(_run(*os.environ["LANDFALL_OPERATOR"].split("/", 1)))
+
+
+async def _run(namespace: str, name: str) -> int:
+    kube = await Kube.connect()
+    try:
+        return await leave(kube, namespace, name)
+    finally:
+        await kube.close()
+
+
+async def leave(kube: Kube, namespace: str, operator: str) -> int:
+    """End the operator, unless it is needed, and let go of every Migration. Raises KubeError."""
+    busy = await under_way(kube)
+    if busy:
+        _LOG.error(
+            "Landfall stays: under way are the migrations %s. Wait for their end, or pause or cancel them (`spec.desiredState`), and uninstall again."
+            " `helm uninstall --no-hooks` goes all the same, and leaves them to their workers.",
+            ", ".join(busy),
+        )
+        return 1
+    if not await _ended(kube, namespace, operator):
+        _LOG.error("The operator %s/%s does not end; nothing was changed but its replicas.", namespace, operator)
+        return 1
+    held = [raw["metadata"] async for raw in kube.every("Migration") if FINALIZER in raw["metadata"].get("finalizers", [])]
+    for metadata in held:
+        await _freed(kube, metadata["namespace"], metadata["name"])
+    _LOG.info("The operator has ended, and %d migrations may be deleted without it. Resources stay as they are.", len(held))
+    return 0
+
+
+async def under_way(kube: Kube) -> list[str]:
+    """Migrations, as namespace/name, that a worker works for, or whose source is locked while their app moves."""
+    runs = {
+        (job["metadata"]["namespace"], job["metadata"]["labels"][LABEL_OWNER])
+        async for job in kube.every("Job", f"{LABEL_KIND}=Run")
+        if not ended(job) and not job["spec"].get("suspend")
+    }
+    found = []
+    async for raw in kube.every("Migration"):
+        metadata, status = raw["metadata"], raw.get("status", {})
+        reason = next((c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
+        if (metadata["namespace"], status.get("run")) in runs or reason in _WITH_AN_APP:
+            found.append(f"{metadata['namespace']}/{metadata['name']}")
+    return sorted(found)
+
+
+async def _ended(kube: Kube, namespace: str, operator: str) -> bool:
+    """No pod of it is left: it would only take up again what it is to let go of."""
+    workload = await kube.get("Workload", namespace, operator)
+    if workload is None:
+        return True
+    await kube.patch("Workload", namespace, operator, [{"op": "add", "path": "/spec/replicas", "value": 0}])
+    chosen = ",".join(f"{label}={value}" for label, value in workload["spec"]["selector"]["matchLabels"].items())
+    for _ in range(_TRIES):
+        if not await kube.listed("Pod", namespace, chosen):
+            return True
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return False
+
+
+async def _freed(kube: Kube, namespace: str, name: str) -> None:
+    """Let go of a Migration, whoever else writes meanwhile. Raises KubeError."""
+    for left in reversed(range(_PATCHES)):
+        raw = await kube.get("Migration", namespace, name)
+        if raw is None:
+            return
+        try:
+            await let_go(kube, raw)
+        except (ConflictError, InvalidError):
+            if not left:
+                raise
+        else:
+            return

@@ -1,0 +1,101 @@
+"""Keys to look at: each once at a time, with pauses that grow after failures, and later looks on request."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from landfall.lib.backoff import Backoff
+
+_BACKOFF = Backoff(0.4, 30)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """One object: its kind, namespace and name."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class Queue:
+    """Deduplicated. A key that is added while it is worked on comes again afterwards."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._due: dict[Key, float] = {}
+        self._heap: list[tuple[float, int, Key]] = []
+        self._busy: set[Key] = set()
+        self._failures: dict[Key, int] = {}
+        self._numbers = itertools.count()
+        self._changed = asyncio.Event()
+
+    def add(self, key: Key, after: float = 0.0) -> None:
+        """Look at a key, at the latest after so many seconds."""
+        at = self._clock() + after
+        if at < self._due.get(key, float("inf")):
+            self._due[key] = at
+            heapq.heappush(self._heap, (at, next(self._numbers), key))
+            self._changed.set()
+
+    def __len__(self) -> int:
+        """Keys that wait, be it for a worker or for their time."""
+        return len(self._due)
+
+    async def get(self) -> Key:
+        """The next key that is due and not worked on."""
+        while True:
+            self._changed.clear()
+            pause = self._next_pause()
+            if isinstance(pause, Key):
+                return pause
+            try:
+                await asyncio.wait_for(self._changed.wait(), pause)
+            except TimeoutError:
+                continue
+
+    def _next_pause(self) -> Key | float | None:
+        now = self._clock()
+        held: list[tuple[float, int, Key]] = []
+        found: Key | float | None = None
+        while self._heap:
+            at, number, key = self._heap[0]
+            if self._due.get(key) != at:
+                heapq.heappop(self._heap)
+            elif at > now:
+                found = at - now
+                break
+            elif key in self._busy:
+                held.append(heapq.heappop(self._heap))
+            else:
+                heapq.heappop(self._heap)
+                del self._due[key]
+                self._busy.add(key)
+                found = key
+                break
+            del number
+        for entry in held:
+            heapq.heappush(self._heap, entry)
+        return found
+
+    def done(self, key: Key, again: float | None = None) -> None:
+        """It went well; look again after so many seconds, if at all."""
+        self._busy.discard(key)
+        self._failures.pop(key, None)
+        if again is not None:
+            self.add(key, again)
+        self._changed.set()
+
+    def failed(self, key: Key) -> float:
+        """It failed; it comes again after a pause, which is returned."""
+        self._busy.discard(key)
+        count = self._failures[key] = self._failures.get(key, 0) + 1
+        pause = _BACKOFF.jittered(count, random.random())  # noqa: S311  no secret
+        self.add(key, pause)
+        self._changed.set()
+        return pause

@@ -1,0 +1,76 @@
+"""The journal, read out to the gateway: to its service account alone, by the same kind of token that workers tell with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from landfall.intake.token_review import Gateway, refused
+from landfall.journal.store import KINDS, Chosen
+from landfall.journal.writer import Keeper
+
+_MOST = 5000
+
+
+class Reading:
+    """For the gateway alone."""
+
+    def __init__(self, gateway: Gateway, keeper: Keeper) -> None:
+        self._gateway = gateway
+        self._keeper = keeper
+
+    def add_to(self, application: web.Application) -> None:
+        """Its paths."""
+        application.router.add_get("/v1/lines", self._lines)
+        application.router.add_get("/v1/samples", self._samples)
+
+    async def _refused(self, request: web.Request) -> web.Response | None:
+        """What is said to anybody but the gateway, and to a question that makes no sense."""
+        wrong = await self._gateway.refused(request)
+        return wrong or (None if request.query.get("kind") in KINDS else refused(400, "this kind has no lines"))
+
+    async def _lines(self, request: web.Request) -> web.Response:
+        wrong = await self._refused(request)
+        if wrong:
+            return wrong
+        try:
+            chosen = _chosen(request.query)
+        except ValueError as error:
+            return refused(400, f"this is no choice of lines: {error}")
+        found = await self._keeper.lines(*_whose(request.query), chosen)
+        if found is None:
+            return refused(503, "the journal is down")
+        told = [
+            {"position": position, "at": one.at.isoformat(), "level": one.level, "phase": one.phase, "message": one.message}
+            for position, one in found
+        ]
+        return web.json_response({"lines": told})
+
+    async def _samples(self, request: web.Request) -> web.Response:
+        wrong = await self._refused(request)
+        if wrong:
+            return wrong
+        found = await self._keeper.samples(*_whose(request.query), _MOST)
+        if found is None:
+            return refused(503, "the journal is down")
+        return web.json_response({"samples": [{**asdict(one), "at": one.at.isoformat()} for one in found]})
+
+
+def _whose(asked: Mapping[str, str]) -> tuple[str, str, str]:
+    return asked.get("namespace", ""), asked["kind"], asked.get("name", "")
+
+
+def _chosen(asked: Mapping[str, str]) -> Chosen:
+    since = datetime.fromisoformat(asked["since"]) if asked.get("since") else None
+    return Chosen(
+        job=asked.get("job", ""),
+        after=int(asked.get("after", "0")),
+        levels=tuple(filter(None, asked.get("levels", "").split(","))),
+        phases=tuple(filter(None, asked.get("phases", "").split(","))),
+        since=since if since is None or since.tzinfo else since.replace(tzinfo=UTC),
+        limit=min(max(int(asked.get("limit", "1000")), 1), _MOST),
+        newest=asked.get("newest", "") == "true",
+    )

@@ -1,0 +1,92 @@
+"""What a token is worth, told by the keys that the cluster publishes: for an operator that has no role in the cluster, and so no TokenReview.
+
+Beside the signature a TokenReview looks whether the pod that a token is bound to is still there; so does this.
+Contract: service account tokens and their issuer's discovery, as Kubernetes documents them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jwt
+
+from landfall.intake.token_review import POD, POD_UID, Holder
+from landfall.kube.client import Object
+from landfall.kube.errors import ForbiddenError, KubeError
+from landfall.manifests.parts import AUDIENCE
+
+_DISCOVERY, _KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
+_BELIEVED_SECONDS = 3600.0
+_PAUSE_SECONDS = 10.0  # an unknown key is asked for no more often
+_LEEWAY_SECONDS = 10
+_NEEDED = ("exp", "iat", "iss", "sub", "aud")
+
+
+class Cluster(Protocol):
+    """What is asked of an API server."""
+
+    async def published(self, path: str) -> Object:
+        """A document. Raises KubeError."""
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        """An object. Raises KubeError."""
+
+
+class Published:
+    """Judges tokens of pods."""
+
+    def __init__(self, kube: Cluster, ticks: Callable[[], float] = time.monotonic) -> None:
+        self._kube = kube
+        self._ticks = ticks
+        self._issuer = ""
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._asked = -_BELIEVED_SECONDS
+
+    async def holder(self, token: str) -> Holder | None:
+        """Whose it is; None where it is none, for somebody else, or of a pod that is gone. Raises KubeError."""
+        try:
+            key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
+            if key is None:
+                return None
+            told = jwt.decode(
+                token,
+                key,
+                algorithms=[key.algorithm_name],
+                audience=AUDIENCE,
+                issuer=self._issuer,
+                leeway=_LEEWAY_SECONDS,
+                options={"require": list(_NEEDED)},
+            )
+        except jwt.InvalidTokenError:
+            return None
+        return await self._alive(told)
+
+    async def _alive(self, told: dict[str, Any]) -> Holder | None:
+        claims = told.get("kubernetes.io", {})
+        pod = claims.get("pod", {})
+        if not pod:
+            return None
+        try:
+            there = await self._kube.get("Pod", claims["namespace"], pod["name"])
+        except ForbiddenError:  # of a namespace that is none of ours
+            return None
+        if there is None or there["metadata"]["uid"] != pod["uid"]:
+            return None
+        return Holder(str(told["sub"]), {POD: [pod["name"]], POD_UID: [pod["uid"]]})
+
+    async def _key(self, identifier: str) -> jwt.PyJWK | None:
+        since = self._ticks() - self._asked
+        if since >= _BELIEVED_SECONDS or (identifier not in self._keys and since >= _PAUSE_SECONDS):
+            await self._read()
+        return self._keys.get(identifier)
+
+    async def _read(self) -> None:
+        issuer, published = (await self._kube.published(_DISCOVERY))["issuer"], await self._kube.published(_KEYS)
+        try:
+            found = jwt.PyJWKSet.from_dict(published)
+        except jwt.PyJWKSetError as error:
+            raise KubeError(0, f"the cluster publishes no keys of service accounts: {error}") from error
+        self._issuer, self._keys = str(issuer), {str(key.key_id): key for key in found.keys}
+        self._asked = self._ticks()

@@ -1,1 +1,0 @@
-"""Small tools with one noun per file. Nothing in here imports another room."""

@@ -1,1 +1,0 @@
-"""Counters of the process, under the names that dashboards for controllers know, and our own."""

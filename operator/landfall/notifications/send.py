@@ -1,0 +1,224 @@
+"""Telling people: e-mail, Slack, signed webhooks, and whatever Apprise reaches. At least once, with patience, to each.
+
+A webhook is a POST of JSON with `Landfall-Signature: t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of `SECONDS.BODY` under
+the signing key, and with `Idempotency-Key`, which is the same however often a notice comes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import http.client
+import json
+import smtplib
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from functools import partial
+from urllib.parse import parse_qs
+
+from landfall.api.migration import Email, Migration, Notice, Slack
+from landfall.api.webhook import Webhook
+from landfall.engine.errors import EngineError
+from landfall.errors import LandfallError
+from landfall.lib import urls as addresses
+from landfall.lib.backoff import Backoff
+
+_PAUSES, _PING_PAUSES = Backoff(1, 60).pauses(7), Backoff(1, 60).pauses(2)
+_TIMEOUT_SECONDS = 20
+_SLACK = "https://slack.com"
+_TOO_MANY, _SERVERS_FAULT = 429, 500
+_SMTP_PERMANENT = 500
+_TITLES = {
+    "Started": "has begun",
+    "Paused": "is paused",
+    "Completed": "is completed",
+    "Failed": "needs a person",
+    "ApprovalRequired": "waits for approval",
+    "RolledBack": "is rolled back",
+}
+_PING = "this webhook hears of the migrations of its namespace"
+Secret = Mapping[str, str]
+Sleep = Callable[[float], None]
+
+
+class NotToldError(EngineError):
+    """Somebody could not be told."""
+
+    reason = "NotDelivered"
+
+
+class _RefusedError(LandfallError):
+    """The receiver does not take it, and would not the next time either."""
+
+    reason = "NotDelivered"
+
+
+def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> None:
+    """Tell everybody. Raises NotToldError, naming who could not be told, after everybody was tried."""
+    spec = migration.spec.notifications
+    if spec is None:
+        return
+    where = f"{migration.metadata.namespace}/{migration.metadata.name}"
+    title = f"Migration {where} {_TITLES[notice.event]}"
+    body = _body(migration, notice)
+    tasks: list[tuple[str, str, Callable[[Secret], None]]] = []
+    if spec.email:
+        email = spec.email
+        tasks.append(("email", email.secret_ref.name, lambda held: _mail(email, held, title, notice)))
+    if spec.slack:
+        slack = spec.slack
+        tasks.append(("slack", slack.secret_ref.name, lambda held: _slack(slack, held, f"{title}: {notice.text}")))
+    tasks += [
+        (f"webhook {w.secret_ref.name}", w.secret_ref.name, lambda held: _webhook(held, notice.id, notice.event, body))
+        for w in spec.webhooks
+    ]
+    tasks += [
+        (f"apprise {a.secret_ref.name}", a.secret_ref.name, lambda held: _apprise(held, title, notice.text)) for a in spec.apprise
+    ]
+    failures = [f"{name}: {problem}" for name, kept, send in tasks if (problem := _patiently(send, partial(secret, kept), sleep))]
+    if failures:
+        message = f"not told of {notice.event}: {'; '.join(failures)}"
+        raise NotToldError(message, advice="Correct its Secret; the next event tries again.")
+
+
+def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:
+    """Tell a webhook that it will be told; the host that took it. Raises NotToldError."""
+    name, where = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
+    at = int(time.time())
+    key = f"Ping/{where['namespace']}/{where['name']}/{at}"
+    told = {"id": key, "event": "Ping", "at": datetime.fromtimestamp(at, UTC).isoformat(), "webhook": where, "message": _PING}
+    body = json.dumps(told, separators=(",", ":")).encode()
+    problem = _patiently(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
+    if problem:
+        raise NotToldError(problem, advice=f"Correct the Secret {name!r} or its receiver; it is pinged again.")
+    return _parts(secret(name)["url"]).host
+
+
+def _patiently(
+    send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[float] = _PAUSES
+) -> str:
+    """What is wrong after the last try, or nothing."""
+    problem = ""
+    for pause in (*pauses, 0):
+        try:
+            send(secret())
+        except (_RefusedError, KeyError) as error:
+            return f"the Secret has no key {error}" if isinstance(error, KeyError) else str(error)
+        except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
+            problem = str(error) or type(error).__name__
+        else:
+            return ""
+        sleep(pause)
+    return problem
+
+
+def _body(migration: Migration, notice: Notice) -> bytes:
+    """The document of a webhook."""
+    told = {
+        "id": notice.id,
+        "event": notice.event,
+        "at": notice.at.isoformat() if notice.at else None,
+        "migration": {"namespace": migration.metadata.namespace, "name": migration.metadata.name},
+        "message": notice.text,
+    }
+    return json.dumps(told, separators=(",", ":")).encode()
+
+
+def signature(key: str, moment: int, body: bytes) -> str:
+    """The value of `Landfall-Signature`."""
+    return f"t={moment},v1={hmac.new(key.encode(), f'{moment}.'.encode() + body, hashlib.sha256).hexdigest()}"
+
+
+def _webhook(held: Secret, key: str, event: str, body: bytes) -> None:
+    moment = int(time.time())
+    headers = {
+        "Content-Type": "application/json",
+        "Idempotency-Key": key,
+        "Landfall-Event": event,
+        "Landfall-Signature": signature(held["key"], moment, body),
+    }
+    _post(held["url"], body, headers)
+
+
+def _slack(slack: Slack, held: Secret, text: str) -> None:
+    body = json.dumps({"channel": slack.channel, "text": text}).encode()
+    headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {held['token']}"}
+    url = held.get("url", _SLACK).rstrip("/") + "/api/chat.postMessage"
+    answer = json.loads(_post(url, body, headers) or b"{}")
+    if not answer.get("ok"):
+        message = f"Slack says {answer.get('error', 'nothing')}"
+        raise _RefusedError(message)
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Send it. Raises OSError where trying again may help, _RefusedError where it would not."""
+    if _parts(url).scheme not in {"http", "https"}:
+        raise _RefusedError("its url is neither http nor https")
+    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  checked above
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  as above
+            return bytes(answer.read(1_000_000))
+    except http.client.InvalidURL as error:
+        raise _RefusedError("its url holds a blank or a control character") from error
+    except urllib.error.HTTPError as error:
+        if error.code == _TOO_MANY or error.code >= _SERVERS_FAULT:
+            message = f"it answers {error.code}"
+            raise OSError(message) from error
+        message = f"it answers {error.code}"
+        raise _RefusedError(message) from error
+
+
+def _parts(url: str) -> addresses.Parts:
+    try:
+        return addresses.split(url)
+    except addresses.AddressError as error:
+        message = f"its url: {error}"
+        raise _RefusedError(message) from error
+
+
+def _mail(email: Email, held: Secret, title: str, notice: Notice) -> None:
+    parts = _parts(held["url"])
+    if parts.scheme not in {"smtp", "smtps"} or not parts.host:
+        raise _RefusedError("its url is not smtp://HOST or smtps://HOST")
+    options = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    mail = EmailMessage()
+    mail["Subject"], mail["To"] = title, ", ".join(email.to)
+    mail["From"] = options.get("from") or parts.username or f"landfall@{parts.host}"
+    mail["Message-ID"] = f"<{hashlib.sha256(notice.id.encode()).hexdigest()[:32]}@landfall>"
+    mail.set_content(f"{title}.\n\n{notice.text}\n")
+    context = ssl.create_default_context()
+    server: smtplib.SMTP
+    if parts.scheme == "smtps":
+        server = smtplib.SMTP_SSL(parts.host, parts.port or 465, timeout=_TIMEOUT_SECONDS, context=context)
+    else:
+        server = smtplib.SMTP(parts.host, parts.port or 587, timeout=_TIMEOUT_SECONDS)
+    with server:
+        server.ehlo()
+        if parts.scheme == "smtp" and (server.has_extn("starttls") or options.get("tls") == "require"):
+            server.starttls(context=context)
+        try:
+            if parts.username:
+                server.login(parts.username, parts.password)
+            server.send_message(mail)
+        except smtplib.SMTPResponseException as error:
+            if error.smtp_code >= _SMTP_PERMANENT:
+                message = f"the mail server answers {error.smtp_code}"
+                raise _RefusedError(message) from error
+            raise
+        except smtplib.SMTPRecipientsRefused as error:
+            raise _RefusedError("the mail server refuses every recipient") from error
+
+
+def _apprise(held: Secret, title: str, text: str) -> None:
+    import apprise  # noqa: PLC0415  large, and seldom needed
+
+    target = apprise.Apprise()
+    if not target.add(held["url"]):
+        raise _RefusedError("Apprise does not know its url")
+    if not target.notify(body=text or title, title=title):
+        raise OSError("Apprise could not deliver it")

@@ -1,1 +1,0 @@
-"""The loop: a key comes in; look, decide, act once, report once."""
