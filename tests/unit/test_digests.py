@@ -75,4 +75,4 @@ def test_no_query_asks_a_server_for_md5() -> None:
         if re.search(r"\bmd5\(|_md5\(", path.read_text(), re.IGNORECASE)
     }
     # PostgreSQL's own way of authentication with a password, and what is read of old plans.
-    assert asking == {"connect/wire.py", "dialects/digests.py"}
+    assert asking == {"clients/postgresql_wire.py", "sources/digests.py"}

@@ -25,8 +25,8 @@ _VERBS = {
 _ASKED = sorted(
     {
         (verb, kind)
-        for room in ("reconcile", "intake", "handlers")
-        for file in (_PACKAGE / room).glob("*.py")
+        for room in ("controllers", "intake", "handlers")
+        for file in (_PACKAGE / room).rglob("*.py")
         for verb, kind in _CALL.findall(file.read_text(encoding="utf-8"))
     }
 )

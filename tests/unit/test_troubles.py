@@ -11,7 +11,7 @@ from landfall.errors import REASONS
 
 _ROOT = Path(__file__).parent.parent.parent
 _PAGE = (_ROOT / "docs" / "guides" / "troubles.md").read_text(encoding="utf-8")
-_ROOMS = ("builds", "core", "engine", "providers", "reconcile", "worker")
+_ROOMS = ("builds", "controllers", "engine", "notifications", "providers", "worker")
 _COMPOUND = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
 _WORD = re.compile(r"[A-Z][a-zA-Z]+")
 # Kubernetes', PostgreSQL's and pip's words, our kinds, and values of our own fields: none of them is a reason.
