@@ -17,8 +17,7 @@ from tests.unit.test_gitops import ARGO, CASES, Object, health, written
 
 # A wait is in progress for them: whoever waits for it says so with `kubectl wait` or a health expression.
 _SAME = {"Healthy": "Current", "Progressing": "InProgress", "Suspended": "InProgress", "Degraded": "Failed"}
-
-
+_APPS = {"live": "Current", "waits_for_data": "Current", "bad_commit": "Failed"}
 _ROOT = Path(__file__).parents[2]
 
 
@@ -59,10 +58,12 @@ def test_flux_s_health_expressions_take_a_wait_as_reached(tmp_path: Path) -> Non
     stale = {**objects[0], "metadata": {**objects[0]["metadata"], "generation": 4}}
     expected = [{**_SAME, "Suspended": "Current"}[health(one)[0]] for one in objects]
     assert {"Current", "InProgress", "Failed"} == set(expected)
-    told = _computed([*objects, fresh, seen_first, stale], tmp_path / "expressions.json")
-    assert dict(zip([*ROWS, "fresh", "seen first", "stale"], told, strict=True)) == {
+    apps = [yaml.safe_load((ARGO / "testdata" / f"deployment_{name}.yaml").read_text(encoding="utf-8")) for name in _APPS]
+    told = _computed([*objects, fresh, seen_first, stale, *apps], tmp_path / "expressions.json")
+    assert dict(zip([*ROWS, "fresh", "seen first", "stale", *_APPS], told, strict=True)) == {
         **dict(zip(ROWS, expected, strict=True)),
         "fresh": "Unknown",
         "seen first": "InProgress",
         "stale": "InProgress",
+        **_APPS,
     }

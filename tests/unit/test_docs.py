@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import shlex
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import yaml
 
 from landfall.api.crd import BY_NAME
 from landfall.cli.main import app
+from tests.support.printed import blocks, commands
 
 _ROOT = Path(__file__).parents[2]
 _PAGES = sorted(
@@ -31,11 +31,6 @@ _WHOLE: dict[str, Object] = {
     "TablePlan": {"migrationRef": {"name": "shop"}, "source": {"table": "person"}},
     "Deployment": {"source": {"github": {"repository": "example-org/shop"}}},
 }
-
-
-def _blocks(page: Path, language: str) -> list[str]:
-    found = re.findall(rf"(?ms)^( *)```{language}\n(.*?)^\1```$", page.read_text(encoding="utf-8"))
-    return [textwrap.dedent(block) for _, block in found]
 
 
 def _merged(whole: Mapping[str, Any], part: Mapping[str, Any]) -> Object:
@@ -55,19 +50,18 @@ def _fits(kind: str, spec: Object) -> bool:
 
 def _commands(page: Path) -> Iterator[list[str]]:
     """Each command after a prompt, in words; those of a pipe one after the other."""
-    for block in _blocks(page, "console"):
-        for typed in re.findall(r"(?ms)^\$ (.*?)$(?=\n\$ |\n[^ ]|\Z)", block.replace("\\\n", " ")):
-            shell = shlex.shlex(typed, posix=True, punctuation_chars="|;&")
-            shell.whitespace_split = True
-            words = list(shell)
-            for follows, one in itertools.groupby(words, lambda word: set(word) <= set("|;&")):
-                if not follows:
-                    yield list(one)
+    for printed in commands(page.read_text(encoding="utf-8")):
+        shell = shlex.shlex(printed.command.replace("\\\n", " "), posix=True, punctuation_chars="|;&")
+        shell.whitespace_split = True
+        words = list(shell)
+        for follows, one in itertools.groupby(words, lambda word: set(word) <= set("|;&")):
+            if not follows:
+                yield list(one)
 
 
 @pytest.mark.parametrize("page", _PAGES, ids=_NAMES)
 def test_manifests_are_taken(page: Path) -> None:
-    for document in (one for block in _blocks(page, "yaml") for one in yaml.safe_load_all(block)):
+    for document in (one for block in blocks(page.read_text(encoding="utf-8"), "yaml") for one in yaml.safe_load_all(block)):
         if document.get("apiVersion") == "landfall.dev/v1alpha1":
             BY_NAME[document["kind"]].model.model_validate(document)
         elif "spec" in document:

@@ -1,5 +1,5 @@
 -- The health of everything in landfall.dev, from its conditions: what `kubectl wait`, Flux and Helm go by, too.
--- A wait that nobody asked for (an approval, a maintenance window) is Suspended; what needs a person is Degraded.
+-- A wait that nobody asked for (an approval, a maintenance window, an app's data) is Suspended; what needs a person is Degraded.
 local status = obj.status or {}
 local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do
@@ -20,6 +20,9 @@ if status.observedGeneration == nil or status.observedGeneration ~= obj.metadata
 end
 if obj.kind == "Release" and (status.phase == "Superseded" or status.phase == "RolledBack") then
   return { status = "Healthy", message = message }
+end
+if obj.kind == "Deployment" and ready.reason == "WaitingForData" and (conditions.Stalled or {}).status ~= "True" then
+  return { status = "Suspended", message = message }
 end
 if (conditions.Reconciling or {}).status == "True" then
   return { status = "Progressing", message = message }
