@@ -42,7 +42,7 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     managers = {
         m["manager"] for m in place.get("migration", name, "shop")["metadata"]["managedFields"] if "f:spec" in m["fieldsV1"]
     }
-    assert managers == {"kubectl-client-side-apply", "kubectl-landfall"}
+    assert managers == {"kubectl-client-side-apply", "landfall"}
 
 
 def test_what_somebody_else_has_a_say_in_is_taken_over_on_purpose_alone(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import functools
@@ -17,10 +18,9 @@ from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
 from landfall.gateway.journal_client import Of
 from landfall.gateway.routes.uploads import Uploader
-from landfall.gateway.writes import MANAGER
 from landfall.kube.client import Kube
-from landfall.kube.errors import AlreadyExistsError, KubeError
-from landfall.kube.server_side_apply import merged
+from landfall.kube.errors import AlreadyExistsError, ConflictError, KubeError
+from landfall.kube.server_side_apply import MANAGER, merged
 from tests.support.asgi import Client
 
 Object = dict[str, Any]
@@ -29,13 +29,14 @@ Object = dict[str, Any]
 class Namespace:
     """What the namespace `shop` has, and what was written to it; `refuses` is raised by the next write."""
 
-    def __init__(self, manager: str = MANAGER) -> None:
-        self.manager = manager
+    def __init__(self) -> None:
         self.user = ""
         self.allowed = True
         self.secrets: dict[str, Object] = {}
         self.objects: dict[tuple[str, str], Object] = {}
         self.ours: dict[tuple[str, str], Object] = {}
+        self.former: dict[tuple[str, str], dict[str, Object]] = {}  # what doors of earlier versions have said, by manager
+        self.version = 0
         self.written: list[tuple[str, Object]] = []
         self.refuses: KubeError | None = None
 
@@ -43,6 +44,8 @@ class Namespace:
         """What somebody else has said of an object."""
         told = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
         self.objects[kind, name] = {"metadata": told, "spec": spec, **({"status": status} if status is not None else {})}
+        if "resourceVersion" not in metadata:
+            self._touched(kind, name)
         return self.objects[kind, name]
 
     def as_user(self, user: str) -> Namespace:
@@ -52,6 +55,7 @@ class Namespace:
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
         """One object."""
+        await asyncio.sleep(0)  # others are asked meanwhile
         if (kind, namespace) == ("Secret", "landfall-system"):
             return self.secrets.get(name)
         assert namespace == "shop"
@@ -82,15 +86,48 @@ class Namespace:
 
     async def apply(self, kind: str, body: Object, manager: str, *, force: bool = False) -> Object:
         """Server-side apply: what this manager said before and says no more, goes."""
-        assert manager == self.manager
+        assert manager == MANAGER
+        await asyncio.sleep(0)
         if self.refuses and not force:
             raise self.refuses
         name = body["metadata"]["name"]
+        self._current(kind, name, body["metadata"].pop("resourceVersion", None))
+        for other, words in self.former.get((kind, name), {}).items():
+            if not force and (fields := _differing(words, body)):
+                raise ConflictError(409, f'Apply failed with 1 conflict: conflict with "{other}": {fields[0]}')
         self.written.append((kind, body))
         if (kind, name) not in self.objects:
             self.put(kind, name, {})
         self.ours[kind, name] = copy.deepcopy(body)
+        self._touched(kind, name)
         return self._seen(kind, name)
+
+    async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
+        """A JSON patch of the record of who says what: one manager takes over what others have said."""
+        assert namespace == "shop"
+        told = {one["path"]: one["value"] for one in operations}
+        assert told.keys() == {"/metadata/managedFields", "/metadata/resourceVersion"}
+        self._current(kind, name, told["/metadata/resourceVersion"])
+        left = {entry["manager"] for entry in told["/metadata/managedFields"]}
+        for manager, words in list(self.former[kind, name].items()):
+            if manager not in left:
+                assert MANAGER in left
+                self.ours[kind, name] = merged(words, self.ours.get((kind, name), {}))
+                del self.former[kind, name][manager]
+        self._touched(kind, name)
+        return self._seen(kind, name)
+
+    def _current(self, kind: str, name: str, version: str | None) -> None:
+        """As the API server refuses a write to another version than the one that was read."""
+        there = self.objects.get((kind, name))
+        if version is not None and there and there["metadata"]["resourceVersion"] != version:
+            raise ConflictError(
+                409, "the object has been modified; please apply your changes to the latest version and try again"
+            )
+
+    def _touched(self, kind: str, name: str) -> None:
+        self.version += 1
+        self.objects[kind, name]["metadata"]["resourceVersion"] = str(self.version)
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
         """End one."""
@@ -103,20 +140,30 @@ class Namespace:
     def _seen(self, kind: str, name: str) -> Object:
         found = copy.deepcopy(self.objects[kind, name])
         mine = self.ours.get((kind, name))
-        if mine is None:
-            return found
-        found["metadata"] = merged(found["metadata"], mine["metadata"])
-        theirs, said = found["spec"].get("decisions", []), mine.get("spec", {}).get("decisions", [])
-        found["spec"] = merged(found["spec"], mine.get("spec", {}))
-        if said:
-            words = {one["column"]: one for one in [*theirs, *said]}
-            found["spec"]["decisions"] = list(words.values())
-        fields = {f"f:{part}": _fields(mine[part]) for part in ("metadata", "spec") if part in mine}
-        found["metadata"]["managedFields"] = [
-            {"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
-            {"manager": self.manager, "operation": "Apply", "fieldsV1": fields},
-        ]
+        saying = {**self.former.get((kind, name), {}), **({MANAGER: mine} if mine is not None else {})}
+        entries = [{"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}}] if saying else []
+        for manager, words in saying.items():
+            found["metadata"] = merged(found["metadata"], words.get("metadata", {}))
+            theirs, said = found["spec"].get("decisions", []), words.get("spec", {}).get("decisions", [])
+            found["spec"] = merged(found["spec"], words.get("spec", {}))
+            if said:
+                found["spec"]["decisions"] = list({one["column"]: one for one in [*theirs, *said]}.values())
+            fields = {f"f:{part}": _fields(words[part]) for part in ("metadata", "spec") if part in words}
+            entries.append({"manager": manager, "operation": "Apply", "fieldsV1": fields})
+        if entries:
+            found["metadata"]["managedFields"] = entries
         return found
+
+
+def _differing(one: Object, other: Object, path: str = "") -> list[str]:
+    """The fields that both say, and say otherwise."""
+    found: list[str] = []
+    for name in one.keys() & other.keys() - {"name", "namespace"}:
+        if isinstance(one[name], dict) and isinstance(other[name], dict):
+            found += _differing(one[name], other[name], f"{path}.{name}")
+        elif one[name] != other[name]:
+            found.append(f"{path}.{name}")
+    return found
 
 
 def _fields(value: object) -> Object:

@@ -15,7 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from landfall.cli import cluster_client, render_objects, resource_names
-from landfall.cli.cluster_client import MANAGER, Reach, RefusedError, Where
+from landfall.cli.cluster_client import Reach, RefusedError, Where
 from landfall.cli.main import app
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError, KubeError
@@ -31,6 +31,10 @@ def _condition(kind: str, status: str, reason: str, message: str) -> Object:
     return {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": at}
 
 
+def _paused(*, reason: str = "", immediate: bool = False) -> Object:
+    return {"desiredState": "Paused", "pause": {"reason": reason, "immediate": immediate, "resumeTo": "Completed"}}
+
+
 _READY = _condition("Ready", "True", "Completed", "5000 rows are in the target")
 _WAITS = _condition("Ready", "False", "ApprovalRequired", "2 points need your word")
 _UNAPPROVED = _condition("Approved", "False", "ApprovalRequired", "2 points need your word")
@@ -40,13 +44,19 @@ _STALLED = [_condition("Ready", "False", "Refused", "no room"), _condition("Stal
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     """A namespace with a Migration, an app with two Releases, and a Connection."""
-    made = Namespace(MANAGER)
-    made.put("Migration", "shop", SPEC, {"phase": "Pending"})
+    made = Namespace()
+    made.put("Migration", "shop", dict(SPEC), {"phase": "Pending"})
     made.put("Connection", "old", {"type": "MariaDB", "host": "db"}, {"conditions": [_READY], "version": "10.11"})
     made.put("Deployment", "web", {"source": {}}, {"live": "web-2", "previous": "web-1", "url": "http://web.example"})
     for revision in (1, 2):
         spec = {"deploymentRef": {"name": "web"}, "revision": revision}
-        made.put("Release", f"web-{revision}", spec, {"phase": "Live"}, labels={"landfall.dev/deployment": "web"})
+        made.put(
+            "Release",
+            f"web-{revision}",
+            spec,
+            {"phase": "Live", "liveAt": "2026-01-01T00:00:00Z"},
+            labels={"landfall.dev/deployment": "web"},
+        )
 
     @contextlib.asynccontextmanager
     async def connected(where: Where) -> AsyncIterator[Reach]:
@@ -97,21 +107,29 @@ def test_machines_get_whole_objects(cluster: Namespace, output: str, read: Any) 
 
 
 @pytest.mark.parametrize(
-    ("words", "spec"),
+    ("words", "phase", "spec"),
     [
-        (["start", "shop"], {"desiredState": "Completed"}),
-        (["pause", "shop", "--reason", "lunch"], {"desiredState": "Paused", "pause": {"reason": "lunch", "immediate": False}}),
-        (["pause", "mig/shop", "--immediate"], {"desiredState": "Paused", "pause": {"reason": "", "immediate": True}}),
-        (["resume", "shop"], {"desiredState": "Completed"}),
+        (["start", "shop"], "PlanReady", {"desiredState": "Completed"}),
+        (["pause", "shop", "--reason", "lunch"], "Running", _paused(reason="lunch")),
+        (["pause", "mig/shop", "--immediate"], "Running", _paused(immediate=True)),
+        (["resume", "shop"], "Paused", {"desiredState": "Completed"}),
         (
             ["cancel", "shop", "--keep", "--force"],
+            "Running",
             {"desiredState": "Cancelled", "cancel": {"reason": "", "rollback": False, "force": True}},
         ),
-        (["rollback", "shop"], {"desiredState": "RolledBack"}),
-        (["rollback", "shop", "--discard-writes"], {"desiredState": "RolledBack", "rollback": {"discardWrites": True}}),
+        (["rollback", "shop"], "Completed", {"desiredState": "RolledBack"}),
+        (
+            ["rollback", "shop", "--discard-writes"],
+            "Completed",
+            {"desiredState": "RolledBack", "rollback": {"discardWrites": True}},
+        ),
     ],
 )
-def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], spec: Object) -> None:
+def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], phase: str, spec: Object) -> None:
+    stands(cluster, phase, plan={"digest": "d"}, startTime="2026-01-01T00:00:00Z")
+    if phase == "Paused":
+        cluster.objects["Migration", "shop"]["spec"]["desiredState"] = "Paused"
     done = _ran(*words)
     assert done.exit_code == 0, done.output
     assert len(cluster.written) == 1
@@ -123,19 +141,26 @@ def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], s
 def test_what_is_completed_neither_begins_nor_stops(cluster: Namespace, word: str) -> None:
     cluster.put("Migration", "shop", SPEC, {"phase": "Completed", "conditions": [_READY]})
     done = _ran(word, "shop")
-    assert (done.exit_code, "landfall rollback shop" in done.stderr, cluster.written) == (1, True, []), done.output
+    assert (done.exit_code, "roll it back" in done.stderr, cluster.written) == (1, True, []), done.output
 
 
 def test_a_word_takes_back_those_before_it(cluster: Namespace) -> None:
-    for words in (["pause", "shop", "--reason", "lunch"], ["start", "shop"]):
+    stands(cluster, "Running", startTime="2026-01-01T00:00:00Z")
+    for words in (["pause", "shop", "--reason", "lunch"], ["resume", "shop"]):
         assert _ran(*words).exit_code == 0
+        stands(cluster, "Paused", startTime="2026-01-01T00:00:00Z")
     assert cluster.ours["Migration", "shop"]["spec"] == {"desiredState": "Completed"}
 
 
 def test_terms_and_rehearsals_are_requests(cluster: Namespace) -> None:
-    assert _ran("start", "shop", "--skip-approval", "--from", "validation").exit_code == 0
+    planned_now(cluster, to_review=2)
+    assert "2 points" in _ran("start", "shop").stderr
+    assert "proves nothing" in _ran("start", "shop", "--skip-approval", "--from", "validation").stderr
+    assert _ran("start", "shop", "--skip-approval", "--from", "schema_migration").exit_code == 0
     asked = _annotation(cluster, "Migration", "shop")
-    assert (asked["verb"], asked["skipApproval"], asked["from"]) == ("start", True, "validation")
+    assert (asked["verb"], asked["skipApproval"], asked["from"]) == ("start", True, "schema_migration")
+    assert "another request" in _ran("start", "shop", "--dry-run").stderr
+    cluster.objects["Migration", "shop"]["status"]["lastHandledRequest"] = asked["id"]
     assert _ran("start", "shop", "--dry-run").exit_code == 0
     assert _annotation(cluster, "Migration", "shop")["verb"] == "rehearse"
     assert _ran("deploy", "web", "--commit", "abcdef1").exit_code == 0
@@ -150,6 +175,12 @@ def test_an_app_goes_back_and_moves_on(cluster: Namespace) -> None:
     assert cluster.ours["Deployment", "web"]["spec"]["rollbackTo"]["release"] == "web-2"
     assert _ran("resume", "app/web").exit_code == 0
     assert cluster.ours["Deployment", "web"].get("spec", {}) == {}
+    missing = _ran("rollback", "app/web", "--to", "web-99")
+    assert (missing.exit_code, "there is no release web-99" in missing.stderr, "web-1, web-2" in missing.stderr) == (
+        1,
+        True,
+        True,
+    )
     cluster.objects["Deployment", "web"]["status"] = {}
     done = _ran("rollback", "app/web")
     assert (done.exit_code, "landfall releases web" in done.stderr) == (1, True)

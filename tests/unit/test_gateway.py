@@ -259,6 +259,7 @@ _ABOUT = (
     "cancel",
     "rollback",
     "plan",
+    "plan/approve",
     "plan/mappings/{mapping_id}/approve",
     "logs",
     "metrics",

@@ -45,8 +45,8 @@ def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -
         ({"dry_run": True}, {"verb": "rehearse"}, {}),
         ({"skip_approval": True}, {"verb": "start", "skipApproval": True}, {"desiredState": "Completed"}),
         (
-            {"skip_approval": True, "start_from_phase": "data_transfer"},
-            {"verb": "start", "skipApproval": True, "from": "data_transfer"},
+            {"skip_approval": True, "start_from_phase": "schema_migration"},
+            {"verb": "start", "skipApproval": True, "from": "schema_migration"},
             {"desiredState": "Completed"},
         ),
     ],
@@ -69,7 +69,7 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
     assert told.json()["checkpoint_eta"]
     assert said(cluster) == {
         "desiredState": "Paused",
-        "pause": {"reason": "Maintenance window ending", "immediate": False},
+        "pause": {"reason": "Maintenance window ending", "immediate": False, "resumeTo": "Completed"},
     }
     stands(cluster, "Paused", progress=progress)
     told = door.post(f"/v1/migrations/{ID}/resume")
@@ -87,6 +87,81 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
     stands(cluster, "Completed")
     assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
     assert said(cluster)["rollback"] == {"discardWrites": True}
+
+
+@pytest.mark.parametrize("phase", ["Pending", "Planning"])
+def test_a_resume_starts_nothing_that_nobody_started(door: Client, cluster: Namespace, phase: str) -> None:
+    cluster.objects["Migration", "shop"]["spec"] = {**SPEC, "desiredState": "Planned"}
+    stands(cluster, phase)
+    assert door.post(f"/v1/migrations/{ID}/pause").status == 202
+    stands(cluster, "Paused")
+    told = door.post(f"/v1/migrations/{ID}/resume")
+    assert (told.status, told.json()["status"]) == (202, "planning")
+    assert said(cluster) == {"desiredState": "Planned"}
+
+
+def test_what_an_earlier_version_paused_is_started_by_no_resume(door: Client, cluster: Namespace) -> None:
+    cluster.objects["Migration", "shop"]["spec"] = {**SPEC, "desiredState": "Paused", "pause": {"reason": ""}}
+    stands(cluster, "Paused")
+    assert door.post(f"/v1/migrations/{ID}/resume").status == 202
+    assert said(cluster) == {"desiredState": "Planned"}
+    cluster.ours.clear()
+    stands(cluster, "Paused", startTime="2026-01-01T00:00:00Z")
+    assert door.post(f"/v1/migrations/{ID}/resume").json()["status"] == "running"
+    assert said(cluster) == {"desiredState": "Completed"}
+
+
+def test_a_phase_that_cannot_be_started_from_is_refused_at_once_and_the_migration_stays_startable(
+    door: Client, cluster: Namespace
+) -> None:
+    planned_now(cluster)
+    refused = door.post(f"/v1/migrations/{ID}/start", {"start_from_phase": "cutover"})
+    assert (refused.status, refused.json()["error"]["code"]) == (409, "invalid_state")
+    assert "proves nothing beyond schema_migration" in refused.json()["error"]["message"]
+    assert cluster.written == []
+    assert door.post(f"/v1/migrations/{ID}/start").status == 202
+
+
+def test_what_a_refused_request_has_stalled_is_started_again_without_it(door: Client, cluster: Namespace) -> None:
+    planned_now(cluster)
+    asked = json.dumps({"id": "far", "verb": "start", "from": "cutover"})
+    cluster.objects["Migration", "shop"]["metadata"]["annotations"] = {"landfall.dev/request": asked}
+    cluster.objects["Migration", "shop"]["status"]["phase"] = "Failed"
+    assert door.post(f"/v1/migrations/{ID}/start").status == 202
+    request = json.loads(cluster.ours["Migration", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert (request["verb"], "from" in request, request["id"] != "far") == ("start", False, True)
+
+
+def test_a_request_that_is_not_carried_out_yet_is_not_overwritten(door: Client, cluster: Namespace) -> None:
+    planned_now(cluster)
+    assert door.post(f"/v1/migrations/{ID}/start", {"dry_run": True}).status == 202
+    refused = door.post(f"/v1/migrations/{ID}/start", {"skip_approval": True})
+    assert (refused.status, refused.json()["error"]["code"]) == (409, "invalid_state")
+    assert "rehearse" in refused.json()["error"]["message"]
+    request = json.loads(cluster.ours["Migration", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    cluster.objects["Migration", "shop"]["status"]["lastHandledRequest"] = request["id"]
+    assert door.post(f"/v1/migrations/{ID}/start", {"skip_approval": True}).status == 202
+
+
+def test_a_start_outside_its_window_says_until_when_it_waits(door: Client, cluster: Namespace) -> None:
+    planned_now(cluster)
+    cluster.objects["Migration", "shop"]["spec"]["schedule"] = {"startAt": "2999-01-01T00:00:00Z"}
+    told = door.post(f"/v1/migrations/{ID}/start").json()
+    assert (told["status"], told["started_at"], told["waits_until"]) == ("approved", None, "2999-01-01T00:00:00Z")
+    assert "2999-01-01T00:00:00Z" in told["message"]
+
+
+def test_a_plan_is_approved_by_its_digest(door: Client, cluster: Namespace) -> None:
+    path, body = f"/v1/migrations/{ID}/plan/approve", {"digest": PLAN.digest()}
+    assert door.post(path, body).json()["error"]["code"] == "plan_not_ready"
+    planned_now(cluster, to_review=1)
+    other = door.post(path, {"digest": "sha256:" + "0" * 64})
+    assert (other.status, PLAN.digest() in other.json()["error"]["message"]) == (409, True)
+    told = door.post(path, body)
+    assert (told.status, told.json()["status"]) == (202, "approved")
+    assert said(cluster) == {"data": {"approval": {"planDigest": PLAN.digest()}}}
+    assert door.get(f"/v1/migrations/{ID}/plan").json()["status"] == "approved"
+    assert door.post(f"/v1/migrations/{ID}/start").status == 202
 
 
 def test_a_way_back_that_failed_is_told_and_asked_for_again_on_other_terms(door: Client, cluster: Namespace) -> None:
@@ -121,6 +196,8 @@ def test_a_way_back_that_failed_is_told_and_asked_for_again_on_other_terms(door:
 )
 def test_what_makes_no_sense_now(door: Client, cluster: Namespace, verb: str, phase: str) -> None:
     stands(cluster, phase, plan={"digest": "d"})
+    if phase == "Paused":
+        cluster.objects["Migration", "shop"]["spec"] = {**SPEC, "desiredState": "Paused"}
     told = door.post(f"/v1/migrations/{ID}/{verb}")
     assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
     assert cluster.written == []
@@ -128,7 +205,7 @@ def test_what_makes_no_sense_now(door: Client, cluster: Namespace, verb: str, ph
 
 @pytest.mark.parametrize(
     ("verb", "phase", "way"),
-    [("cancel", "Completed", "/rollback"), ("rollback", "Running", "/cancel"), ("start", "Paused", "/resume")],
+    [("cancel", "Completed", "roll it back"), ("rollback", "Running", "cancel it"), ("start", "Paused", "resume it")],
 )
 def test_what_makes_no_sense_now_is_told_with_the_way_out(
     door: Client, cluster: Namespace, verb: str, phase: str, way: str
@@ -168,7 +245,9 @@ def test_the_plan_and_a_word_on_a_mapping(door: Client, cluster: Namespace) -> N
         "transformation": None,
     }
     assert door.post(f"{path}/{name}/approve", {"approved": True, "override_transformation": "upper(Name)"}).status == 202
+    assert [m["status"] for m in door.get(f"/v1/migrations/{ID}/plan").json()["mappings"]] == ["approved"] * 3
     assert door.post(f"{path}/{seen}/approve", {"approved": False}).json()["status"] == "rejected"
+    assert door.get(f"/v1/migrations/{ID}/plan").json()["mappings"][1]["status"] == "rejected"
     (held,) = [body for (kind, _), body in cluster.ours.items() if kind == "TablePlan"]
     spec = TablePlanSpec.model_validate(held["spec"])
     assert (spec.migration_ref.name, spec.source.table) == ("shop", "Item")

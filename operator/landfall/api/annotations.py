@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError
 
 from landfall.api.deployment import Variable
 from landfall.api.fields import Boolean, Model, list_map, said
+from landfall.lifecycle import REQUEST, PhaseName
 
-ANNOTATION = "landfall.dev/request"
-PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
+ANNOTATION = REQUEST
 
 
 class Request(Model):

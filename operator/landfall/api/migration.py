@@ -142,6 +142,10 @@ class Pause(Model):
 
     reason: str = Field(default="", description="Shown in status.")
     immediate: Boolean = Field(default=False, description="Give up the chunks in flight instead of finishing them.")
+    resume_to: Literal["Planned", "Completed"] | None = Field(
+        default=None,
+        description="What a resume sets desiredState to: what it was before the pause. The gateway and `landfall pause` write it down.",
+    )
 
 
 class Cancel(Model):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from landfall.api.annotations import PhaseName
+from landfall.lifecycle import PhaseName
 
 Object = dict[str, Any]
 
@@ -16,14 +16,15 @@ def start() -> Object:
     return {"desiredState": "Completed", "pause": None, "cancel": None}
 
 
-def pause(reason: str = "", *, immediate: bool = False) -> Object:
-    """Stop at the next checkpoint, or at once."""
-    return {"desiredState": "Paused", "pause": {"reason": reason, "immediate": immediate}, "cancel": None}
+def pause(reason: str = "", *, immediate: bool = False, resume_to: str = "Completed") -> Object:
+    """Stop at the next checkpoint, or at once; `resume_to` is what was desired before."""
+    words: Object = {"reason": reason, "immediate": immediate, "resumeTo": resume_to}
+    return {"desiredState": "Paused", "pause": words, "cancel": None}
 
 
-def resume() -> Object:
-    """Go on from the last checkpoint."""
-    return {"desiredState": "Completed", "pause": None}
+def resume(to: str = "Completed") -> Object:
+    """Go on from the last checkpoint, to what was desired before the pause."""
+    return {"desiredState": to, "pause": None}
 
 
 def cancel(reason: str = "", *, rollback: bool = True, force: bool = False) -> Object:
@@ -45,9 +46,9 @@ def approve(digest: str) -> Object:
     return {"data": {"approval": {"planDigest": digest}}}
 
 
-def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName | None = None) -> str:
-    """The request annotation of a start on terms; empty where there are none."""
-    if not (skip_approval or first):
+def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName | None = None, anew: bool = False) -> str:
+    """The request annotation of a start on terms; empty where there are none. `anew`: what failed is tried again."""
+    if not (skip_approval or first or anew):
         return ""
     told: Object = {"id": identifier, "verb": "start", "skipApproval": skip_approval}
     return json.dumps(told | ({"from": first} if first else {}))

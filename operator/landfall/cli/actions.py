@@ -5,18 +5,37 @@ from __future__ import annotations
 import asyncio
 import secrets
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from landfall.api import spec_changes
-from landfall.api.annotations import ANNOTATION, PhaseName
+from landfall.api.annotations import ANNOTATION
+from landfall.api.migration import Schedule
+from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.cli import render_objects
 from landfall.cli.cluster_client import Reach, RefusedError, changing, console
 from landfall.cli.resource_names import Deployment, Name, named
-from landfall.lib.text import counted
+from landfall.controllers.deployment.rules import rollback_problem
+from landfall.controllers.migration.maintenance_window import opening
+from landfall.lifecycle import (
+    Action,
+    Phase,
+    PhaseName,
+    Refusal,
+    approval_refusal,
+    refusal,
+    request_refusal,
+    resumed,
+    resumes_to,
+    standing,
+    start_refusal,
+)
 
 _EVERY_SECONDS = 0.5
+Object = dict[str, Any]
 Reason = Annotated[str, typer.Option("--reason", help="Shown to whoever looks.")]
 
 
@@ -30,21 +49,18 @@ async def approve(
     """Approve the plan of a Migration as it is."""
     _, which = named(name, "Migration")
     raw = await reach.found("Migration", which)
-    brief = (raw.get("status") or {}).get("plan")
-    if not brief:
-        told = f"{which} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'it is being planned')}"
-        raise RefusedError(told)
-    if digest and digest != brief["digest"]:
-        told = f"the plan is another one by now: {brief['digest']}. Read it: landfall plan {which}"
-        raise RefusedError(told)
-    if brief.get("blockers"):
-        told = f"{counted(brief['blockers'], 'risk')} must be mended first. Read them: landfall plan {which}"
-        raise RefusedError(told)
+    _refused(approval_refusal(raw, digest))
+    brief = raw["status"]["plan"]
     for part in render_objects.planned(brief):
         console().print(part)
     if not yes and not (sys.stdin.isatty() and typer.confirm("Approve this plan?")):
         raise RefusedError("not approved; --yes approves without asking", 3)
-    await reach.change("Migration", raw, spec_changes.approve(brief["digest"]))
+
+    def change(there: Object) -> tuple[Object, None]:
+        _refused(approval_refusal(there, brief["digest"]))
+        return spec_changes.approve(brief["digest"]), None
+
+    await reach.change("Migration", raw, change)
     _said(f"{which}: the plan {brief['digest']} is approved")
 
 
@@ -62,14 +78,20 @@ async def start(
 ) -> None:
     """Have a Migration begin, or go on, to its end."""
     _, which = named(name, "Migration")
-    raw, identifier = await _unended(reach, which), _identifier()
-    request = (
-        spec_changes.rehearse(identifier)
-        if dry_run
-        else spec_changes.on_terms(identifier, skip_approval=skip_approval, first=first)
-    )
-    await reach.change("Migration", raw, {} if dry_run else spec_changes.start(), {ANNOTATION: request} if request else None)
-    _said(f"{which}: {'it will be rehearsed' if dry_run else 'it begins'}; landfall watch {which}")
+    raw, identifier = await reach.found("Migration", which), _identifier()
+
+    def change(there: Object) -> tuple[Object, Object | None]:
+        _refused(start_refusal(there, skip_approval=skip_approval, rehearse=dry_run, first=first))
+        anew = standing(there).phase == Phase.FAILED
+        terms = spec_changes.on_terms(identifier, skip_approval=skip_approval, first=first, anew=anew)
+        request = spec_changes.rehearse(identifier) if dry_run else terms
+        _refused(request_refusal(there, request))
+        return {} if dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
+
+    await reach.change("Migration", raw, change)
+    waits = "" if dry_run else _waits(raw)
+    told = "it will be rehearsed" if dry_run else f"it waits until {waits}" if waits else "it begins"
+    _said(f"{which}: {told}; landfall watch {which}")
 
 
 @changing
@@ -81,7 +103,9 @@ async def pause(
 ) -> None:
     """Have a Migration stop at the next checkpoint."""
     _, which = named(name, "Migration")
-    await reach.change("Migration", await _unended(reach, which), spec_changes.pause(reason, immediate=immediate))
+    await _steered(
+        reach, which, Action.PAUSE, lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resumes_to(there))
+    )
     _said(f"{which}: it pauses {'at once' if immediate else 'at the next checkpoint'}")
 
 
@@ -90,10 +114,12 @@ async def resume(reach: Reach, name: Name) -> None:
     """Have a paused Migration go on; or a Deployment that was rolled back move on."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
-        await reach.change(kind, await _unended(reach, which), spec_changes.resume())
+        raw = await _steered(reach, which, Action.RESUME, lambda there: spec_changes.resume(resumed(there)))
+        begins = resumed(raw) == "Completed"
+        _said(f"{which}: {'it goes on' if begins else f'it is planned; landfall start {which} begins it'}")
     else:
-        await reach.change(kind, await reach.found(kind, which), spec_changes.move_on())
-    _said(f"{which}: it goes on")
+        await reach.change(kind, await reach.found(kind, which), lambda _: (spec_changes.move_on(), None))
+        _said(f"{which}: it goes on")
 
 
 @changing
@@ -106,23 +132,29 @@ async def cancel(
 ) -> None:
     """End a Migration before its cutover."""
     _, which = named(name, "Migration")
-    await reach.change("Migration", await _unended(reach, which), spec_changes.cancel(reason, rollback=not keep, force=at_once))
+    spec = spec_changes.cancel(reason, rollback=not keep, force=at_once)
+    await _steered(reach, which, Action.CANCEL, lambda _: spec)
     _said(f"{which}: it is cancelled; what was staged is {'kept' if keep else 'dropped'}")
 
 
 async def rollback(reach: Reach, name: str, *, to: str, discard_writes: bool) -> None:
     """Put back what a Migration's cutover replaced, or have a Deployment go back to a Release that was live."""
     kind, which = named(name, "Migration", "Deployment")
-    raw = await reach.found(kind, which)
     if kind == "Migration":
-        await reach.change(kind, raw, spec_changes.back(discard_writes=discard_writes))
+        await _steered(reach, which, Action.ROLLBACK, lambda _: spec_changes.back(discard_writes=discard_writes))
         _said(f"{which}: what was there before the cutover is put back")
         return
+    raw = await reach.found(kind, which)
     goal = to or str((raw.get("status") or {}).get("previous") or "")
     if not goal:
         told = f"{which} has no release before the one that serves. Another one: --to, of landfall releases {which}"
         raise RefusedError(told)
-    await reach.change(kind, raw, spec_changes.back_to(goal, _identifier()))
+    listed = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
+    wrong = rollback_problem(goal, {r["metadata"]["name"]: bool((r.get("status") or {}).get("liveAt")) for r in listed})
+    if wrong:
+        raise RefusedError(wrong[1])
+    back = spec_changes.back_to(goal, _identifier())
+    await reach.change(kind, raw, lambda _: (back, None))
     _said(f"{which}: it goes back to {goal}; landfall resume deployment/{which} moves on again")
 
 
@@ -135,7 +167,8 @@ async def deploy(
     """Deploy a commit now."""
     _, which = named(deployment, "Deployment")
     raw = await reach.found("Deployment", which)
-    await reach.change("Deployment", raw, spec_changes.move_on(), {ANNOTATION: spec_changes.deploy(_identifier(), commit)})
+    request = spec_changes.deploy(_identifier(), commit)
+    await reach.change("Deployment", raw, lambda _: (spec_changes.move_on(), {ANNOTATION: request}))
     _said(f"{which}: it is deployed; landfall watch deployment/{which}")
 
 
@@ -144,7 +177,7 @@ async def test(reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME",
     """Ask the database of a Connection, or ping a Webhook, now. Exit status: 0 it answers, 1 it does not."""
     kind, which = named(name, "Connection", "Webhook")
     raw, identifier = await reach.found(kind, which), _identifier()
-    await reach.change(kind, raw, {}, {ANNOTATION: spec_changes.look(identifier)})
+    await reach.change(kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(identifier)}))
     while (raw.get("status") or {}).get("lastHandledRequest") != identifier:
         await asyncio.sleep(_EVERY_SECONDS)
         raw = await reach.found(kind, which)
@@ -155,13 +188,29 @@ async def test(reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME",
     _said(f"{which}: {message}{'' if spent is None else f', {spent} ms'}")
 
 
-async def _unended(reach: Reach, which: str) -> dict[str, Any]:
-    """A Migration that is not completed. Raises RefusedError."""
+async def _steered(reach: Reach, which: str, action: Action, change: Callable[[Object], Object]) -> Object:
+    """Change the spec of a Migration, where that is allowed as it stands; what it was. Raises RefusedError."""
     raw = await reach.found("Migration", which)
-    if (raw.get("status") or {}).get("phase") == "Completed" and render_objects.holds(raw, "Ready"):
-        told = f"{which} is completed. The way back: landfall rollback {which}; to run it again: another spec.data.rerunToken"
-        raise RefusedError(told)
+
+    def allowed(there: Object) -> tuple[Object, None]:
+        _refused(refusal(action, there))
+        return change(there), None
+
+    await reach.change("Migration", raw, allowed)
     return raw
+
+
+def _refused(found: Refusal | None) -> None:
+    """Raises RefusedError where there is a refusal."""
+    if found:
+        raise RefusedError(found.message)
+
+
+def _waits(raw: Object) -> str:
+    """Until when it waits, by its own schedule; empty where it may begin now."""
+    told = raw["spec"].get("schedule")
+    found = opening(Schedule.model_validate(told) if told else None, datetime.now(UTC), cutover=False)  # noqa: TID251  a person's clock
+    return "" if found.open or found.changes is None else f"{found.changes:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _identifier() -> str:

@@ -1,7 +1,7 @@
 """A person's way into a cluster: kubeconfig, context, namespace, and what one command may ask there.
 
 The only place of the command line that knows of Kubernetes; it needs the extra `cluster`. Whatever it writes is a change of a
-spec, or a request annotation, as `kubectl-landfall`, so that `kubectl diff` shows it and a conflict names who else has a say.
+spec, or a request annotation, as `landfall`, so that `kubectl diff` shows it and a conflict names who else has a say.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from landfall.kube.errors import ConflictError, ForbiddenError, KubeError
 
 if TYPE_CHECKING:  # a client of Kubernetes takes a second to load, and is an extra: commands that ask no cluster do without
     from landfall.kube.client import Kube
+    from landfall.kube.server_side_apply import Change
 
-MANAGER = "kubectl-landfall"
 _PIPE_WIDTH = 160
 Object = dict[str, Any]
 Work = Callable[..., Awaitable[None]]
@@ -56,9 +56,9 @@ class Reach:
             raise RefusedError(message)
         return raw
 
-    async def change(self, kind: str, raw: Object, spec: Object, annotations: Mapping[str, str] | None = None) -> None:
-        """Change its spec, and tell what was said."""
-        await _client().changed(self.kube, MANAGER, kind, raw, spec, annotations, force=self.force)
+    async def change(self, kind: str, raw: Object, change: Change) -> None:
+        """Change it by what it says now; `change` may refuse, and is asked again where it has changed meanwhile. Raises KubeError."""
+        await _client().changed(self.kube, kind, raw, change, force=self.force)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,10 @@ from rich.text import Text
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.progress import Numbers, Tally
+from landfall.lifecycle import STATES
 
 _PLAIN_SECONDS = 5
 _SHOWN_TABLES = 12
-_STATES = {
-    "schema": "creating the schema in staging",
-    "copying": "copying rows",
-    "indexing": "building indexes",
-    "comparing": "comparing both sides and cutting over",
-    "cut_over": "cut over",
-}
 
 
 class View(Protocol):
@@ -109,7 +103,7 @@ class PlainView:
             return
         self._tally.count(event)
         if event.kind == "state":
-            self._echo(f"· {_STATES.get(event.text, event.text)}")
+            self._echo(f"· {_label(event.text)}")
         elif event.kind in {"notice", "recovered", "delta"}:
             self._echo(f"  {event.kind}: {event.text}")
         with self._lock:
@@ -155,8 +149,12 @@ class LiveView:
             grid.add_column(title, justify="left" if title in {"table", ""} else "right")
         for name, tally in self._tally.tables(_SHOWN_TABLES):
             grid.add_row(name, f"{tally.rows:,}", f"{tally.total:,}", sized(tally.bytes), tally.state.lower())
-        head = Text(f"{_STATES.get(numbers.state, numbers.state)}  {numbers.percent} %", style="bold")
+        head = Text(f"{_label(numbers.state)}  {numbers.percent} %", style="bold")
         return Group(head, grid, Text(f"{_told(numbers)}   (Ctrl-C stops)"))
+
+
+def _label(state: str) -> str:
+    return STATES[state].label if state in STATES else state
 
 
 def _told(numbers: Numbers) -> str:

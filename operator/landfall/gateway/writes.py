@@ -1,4 +1,4 @@
-"""What this door says of objects: as one manager that never forces."""
+"""What this door says of objects: as the one manager of all doors, and never by force."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from landfall.gateway.auth import Caller
 from landfall.kube import server_side_apply
 from landfall.kube.errors import AlreadyExistsError
 
-MANAGER = "landfall-gateway"
 Object = dict[str, Any]
 
 
 async def applied(who: Caller, kind: str, name: str, metadata: Object, spec: Object) -> Object:
     """Have this, and nothing else of ours, be said of an object; it is made where there is none. Raises KubeError."""
-    raw = await server_side_apply.applied(
-        who.kube, MANAGER, kind, {"name": name, "namespace": who.key.namespace, **metadata}, spec
-    )
+    raw = await server_side_apply.applied(who.kube, kind, {"name": name, "namespace": who.key.namespace, **metadata}, spec)
     who.took(kind, raw)
     return raw
 
 
-async def changed(who: Caller, kind: str, raw: Object, spec: Object, annotations: Mapping[str, str] | None = None) -> Object:
-    """Change what an object says: None takes a field back. Raises KubeError."""
-    made = await server_side_apply.changed(who.kube, MANAGER, kind, raw, spec, annotations)
+async def changed(who: Caller, kind: str, raw: Object, change: server_side_apply.Change) -> Object:
+    """Change what an object says, by what it says now; `change` may refuse. Raises KubeError."""
+    made = await server_side_apply.changed(who.kube, kind, raw, change)
     who.took(kind, made)
     return made
 
@@ -36,8 +33,3 @@ async def kept(who: Caller, name: str, values: Mapping[str, str], metadata: Obje
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": told, "immutable": True, "stringData": dict(values)}
     with contextlib.suppress(AlreadyExistsError):
         await who.kube.create("Secret", body)
-
-
-def said(raw: Object) -> Object:
-    """What this door has said of an object."""
-    return server_side_apply.said(raw, MANAGER)

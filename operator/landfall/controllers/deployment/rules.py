@@ -7,7 +7,7 @@ switched when the new one's pods are ready, all of them, and back when the new o
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -125,14 +125,19 @@ def rollback_impossible(seen: Observed) -> Decision | None:
     asked = seen.deployment.spec.rollback_to
     if asked is None:
         return None
-    there = ", ".join(r.name for r in seen.releases if r.status.live_at) or "none"
     goal = seen.goal
-    if goal is None:
-        return _stalled(
-            "RollbackTargetMissing", f"there is no release {asked.release or asked.revision}. Those that were live: {there}."
-        )
-    if not goal.status.live_at or not goal.image:
-        return _stalled("RollbackTargetNeverLive", f"{goal.name} was never live. Those that were: {there}.")
+    name = goal.name if goal else asked.release or str(asked.revision)
+    wrong = rollback_problem(name, {r.name: bool(r.status.live_at and r.image) for r in seen.releases})
+    return _stalled(*wrong) if wrong else None
+
+
+def rollback_problem(goal: str, releases: Mapping[str, bool]) -> tuple[str, str] | None:
+    """Why a release cannot be gone back to, as (reason, message). `releases` are those of the Deployment, and whether each was live."""
+    there = ", ".join(name for name, live in releases.items() if live) or "none"
+    if goal not in releases:
+        return "RollbackTargetMissing", f"there is no release {goal}. Those that were live: {there}."
+    if not releases[goal]:
+        return "RollbackTargetNeverLive", f"{goal} was never live. Those that were: {there}."
     return None
 
 

@@ -25,9 +25,9 @@ from landfall.controllers.migration import (
 from landfall.controllers.migration.approval import open_points, said
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.lib.text import counted
+from landfall.lifecycle import STATES
 
 _GIVE_UP_SECONDS = 600
-_PHASES = {"schema": "Running", "copying": "Running", "indexing": "Running", "comparing": "Validating"}
 
 
 def decide(seen: Observed) -> Decision:
@@ -155,6 +155,18 @@ def cancelled_at_once(seen: Observed) -> Decision | None:
     return None
 
 
+def rollback_of_nothing(seen: Observed) -> Decision | None:
+    """RolledBack of what has not begun: there is nothing to put back, and the run's key is not used up."""
+    if outcomes.wanted(seen) != "RolledBack" or seen.state or seen.started or seen.active:
+        return None
+    message = (
+        "nothing has been cut over, so there is nothing to put back."
+        " Set desiredState: Planned or Completed to go on, or Cancelled if it shall not run."
+    )
+    planned = seen.run is not None and seen.run.plan is not None
+    return outcomes.stalled("NothingToRollBack", message, phase="PlanReady" if planned else "Pending")
+
+
 def going_back(seen: Observed) -> Decision | None:
     """Cancelled and RolledBack: levels, reached by a worker."""
     wanted = outcomes.wanted(seen)
@@ -271,7 +283,8 @@ def worker_active(seen: Observed) -> Decision | None:
         if progress
         else "starting the worker"
     )
-    phase = _PHASES.get(seen.state, "Running")
+    row = STATES.get(seen.state)
+    phase = str(row.phase) if row and row.step else "Running"
     until = rules_schedule.opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
     return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True))
@@ -359,6 +372,7 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
     run_missing,
     ended,
     cancelled_at_once,
+    rollback_of_nothing,
     going_back,
     run_differs,
     completed,

@@ -6,9 +6,7 @@ from landfall.controllers.decision import Decision
 from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.observed import Observed
-
-_PHASE_NAMES = ("schema_migration", "data_transfer", "validation", "cutover")
-_PROVEN = {"copying": 1, "indexing": 2, "comparing": 2}
+from landfall.lifecycle import PHASE_NAMES, proven, unproven
 
 
 def request_invalid(seen: Observed) -> Decision | None:
@@ -21,14 +19,11 @@ def start_refused(seen: Observed) -> Decision | None:
     asked, active = seen.pending, seen.active
     if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
         return None
-    reached = _PROVEN.get(seen.state, 0)
-    if _PHASE_NAMES.index(asked.from_) <= reached:
+    reached = proven(seen.state)
+    if PHASE_NAMES.index(asked.from_) <= reached:
         return None
-    message = (
-        f"the request {asked.id} asks to start from {asked.from_}, and the target's ledger proves nothing beyond {_PHASE_NAMES[reached]}."
-        " Leave `from` out: a run goes on where the ledger says by itself."
-    )
-    return outcomes.stalled("RequestRefused", message)
+    name = seen.migration.metadata.name if seen.migration else ""
+    return outcomes.stalled("RequestRefused", f"{unproven(name, asked.from_, reached)} (request {asked.id}).")
 
 
 def rehearsal_asked(seen: Observed) -> Decision | None:

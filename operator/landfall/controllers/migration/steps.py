@@ -7,20 +7,19 @@ from collections.abc import Sequence
 from landfall.api.progress import Step
 from landfall.controllers.decision import Decision
 from landfall.controllers.migration.observed import Observed
-
-_NAMES = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
-_AT = {"schema": 1, "copying": 2, "indexing": 3, "comparing": 3, "cut_over": 5, "rolled_back": 5, "cancelled": 5}
+from landfall.lifecycle import STATES, STEPS
 
 
 def steps(seen: Observed, decision: Decision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
     """Each with how far it is, and when it was first seen to work and to be done."""
     if seen.run is None:
         return ()
-    at = _AT.get(seen.state, 1 if seen.run.plan else 0)
+    row = STATES.get(seen.state)
+    at = (STEPS.index(row.step) if row.step else len(STEPS)) if row else 1 if seen.run.plan else 0
     begun = bool(seen.state) or seen.last("plan") is not None
     known = {step.name: step for step in before}
     found = []
-    for number, name in enumerate(_NAMES):
+    for number, name in enumerate(STEPS):
         step = _step(number, name, at, seen, stalled=decision.stalled, begun=begun)
         was = known.get(step.name)
         started = (was.started_at if was else None) or (seen.now if step.status in {"Running", "Done"} else None)

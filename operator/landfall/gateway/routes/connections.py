@@ -14,7 +14,8 @@ from landfall.gateway.pagination import Ordering, Paged, Pagination
 from landfall.gateway.requests import HOST, Body, told_of
 from landfall.gateway.response_cache import LASTING
 from landfall.gateway.routes.probe import Removed, Status, asked, found, made, named, place, problem, stands
-from landfall.gateway.views.migration import ENDED, Problem, status_of, title
+from landfall.gateway.views.migration import Problem, status_of, title
+from landfall.lifecycle import ENDED
 
 Object = dict[str, Any]
 Kind = Literal["postgresql", "mysql", "mariadb", "sqlite"]

@@ -30,7 +30,7 @@ from landfall.gateway.views.release import (
     project_of,
     status_of,
 )
-from landfall.gateway.writes import applied, kept
+from landfall.gateway.writes import changed, kept
 
 Object = dict[str, Any]
 
@@ -149,7 +149,7 @@ async def deploy(
         raise ProblemError(409, "invalid_state", message)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
     asked = spec_changes.deploy(made_id, body.commit_sha or "", await _kept(who, app, made_id, body.env_vars))
-    await applied(who, "Deployment", name, {"annotations": {ANNOTATION: asked}}, {})
+    await changed(who, "Deployment", app, lambda _: (spec_changes.move_on(), {ANNOTATION: asked}))
     who.audit("deploy", name, made_id)
     return AskedAnswer(data=Asked(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
 
@@ -165,7 +165,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     name, goal = app["metadata"]["name"], release["metadata"]["name"]
     live = next((r for r in releases if r["metadata"]["name"] == (app.get("status") or {}).get("live")), None)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, goal, str(app['metadata']['generation']))}"
-    await applied(who, "Deployment", name, {}, spec_changes.back_to(goal, made_id))
+    await changed(who, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
     who.audit("rollback", name, made_id)
     told = Asked(
         id=made_id,

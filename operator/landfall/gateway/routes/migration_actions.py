@@ -3,40 +3,48 @@
 from __future__ import annotations
 
 import secrets
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
 from pydantic import BaseModel, Field
 
 from landfall.api import spec_changes
-from landfall.api.annotations import ANNOTATION, PhaseName
+from landfall.api.annotations import ANNOTATION
+from landfall.api.migration import Schedule
 from landfall.api.plan_storage import LABEL_RUN
 from landfall.api.tableplan import SourceTable, table_plan_name
+from landfall.controllers.migration.maintenance_window import opening
 from landfall.gateway.auth import Caller
 from landfall.gateway.dependencies import Asking, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import minted
 from landfall.gateway.requests import Body, moment
 from landfall.gateway.routes.migrations import found
-from landfall.gateway.views import app as apps
 from landfall.gateway.views import migration as moves
 from landfall.gateway.views import plan as plans
-from landfall.gateway.writes import applied, changed, said
-from landfall.kube.server_side_apply import merged
-from landfall.lib.text import counted
+from landfall.gateway.writes import applied, changed
+from landfall.kube.server_side_apply import said
+from landfall.lifecycle import (
+    Action,
+    Phase,
+    PhaseName,
+    Refusal,
+    Status,
+    StepName,
+    approval_refusal,
+    refusal,
+    request_refusal,
+    resumed,
+    resumes_to,
+    standing,
+    start_refusal,
+)
 
 Object = dict[str, Any]
 ROUTER = APIRouter(prefix="/v1/migrations/{migration_id}", tags=["migrations"])
-# The way out, where another word is meant.
-_ELSE = {
-    ("completed", "cancelled"): ": POST …/rollback puts back what was there before",
-    ("completed", "started"): ": another run wants another migration, or another rerunToken",
-    ("paused", "started"): ": POST …/resume goes on",
-    ("running", "rolled back"): ": before the cutover, POST …/cancel drops what was staged",
-}
 _WRITTEN = "WrittenSinceCutover"
-_WORKS = frozenset({"pending", "planning", "approved", "running", "validating", "pausing"})
 
 
 class StartBody(Body):
@@ -81,20 +89,21 @@ class ApproveBody(Body):
 
 
 class Started(BaseModel):
-    """It begins."""
+    """It begins, or waits for its time."""
 
     id: str
-    status: moves.Status
-    phase: moves.PhaseName
-    started_at: str
+    status: Status
+    phase: StepName
+    started_at: str | None = Field(description="When it began; none while it waits for its time.")
     message: str
+    waits_until: str | None = Field(description="Until when it waits, where its schedule is shut.")
 
 
 class Pausing(BaseModel):
     """It stops at the next checkpoint."""
 
     id: str
-    status: moves.Status
+    status: Status
     message: str
     checkpoint_eta: str | None
 
@@ -103,7 +112,7 @@ class Resumed(BaseModel):
     """It goes on."""
 
     id: str
-    status: moves.Status
+    status: Status
     resumed_at: str
     resumed_from_checkpoint: str | None
 
@@ -112,7 +121,7 @@ class Cancelling(BaseModel):
     """It ends."""
 
     id: str
-    status: moves.Status
+    status: Status
     rollback_status: Literal["initiated", "none"]
     message: str
 
@@ -121,8 +130,22 @@ class GoingBack(BaseModel):
     """It goes back."""
 
     id: str
-    status: moves.Status
+    status: Status
     message: str
+
+
+class ApprovePlanBody(Body):
+    """A person's word on a whole plan."""
+
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the plan that was read, as GET …/plan tells it.")
+
+
+class PlanApproved(BaseModel):
+    """The plan that runs."""
+
+    migration_id: str
+    status: Literal["approved"]
+    digest: str
 
 
 class Approved(BaseModel):
@@ -144,27 +167,42 @@ async def start(
 ) -> Started:
     """Begin, or rehearse."""
     asked, raw = body or StartBody(), await _mine(who, migration_id)
-    _may_start(raw, migration_id, asked)
     identifier = f"start-{minted(who.key.id, migration_id, idempotency_key or secrets.token_hex(16))}"
-    request = spec_changes.on_terms(identifier, skip_approval=asked.skip_approval, first=asked.start_from_phase)
-    if asked.dry_run:
-        request = spec_changes.rehearse(identifier)
-    await changed(
-        who, "Migration", raw, {} if asked.dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
-    )
+
+    def change(there: Object) -> tuple[Object, Object | None]:
+        _refused(start_refusal(there, skip_approval=asked.skip_approval, rehearse=asked.dry_run, first=asked.start_from_phase))
+        if asked.dry_run:
+            request = spec_changes.rehearse(identifier)
+        else:
+            anew = standing(there).phase == Phase.FAILED
+            request = spec_changes.on_terms(
+                identifier, skip_approval=asked.skip_approval, first=asked.start_from_phase, anew=anew
+            )
+        _refused(request_refusal(there, request))
+        return {} if asked.dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
+
+    await changed(who, "Migration", raw, change)
     who.audit("rehearse" if asked.dry_run else "start", raw["metadata"]["name"], migration_id)
-    told = "the rehearsal begins; nothing will be left of it" if asked.dry_run else "the migration begins"
     phase = asked.start_from_phase or "schema_migration"
-    return Started(id=migration_id, status="running", phase=phase, started_at=moment(now), message=told)
+    waits = "" if asked.dry_run else _waits(raw, now)
+    if waits:
+        return Started(
+            id=migration_id, status="approved", phase=phase, started_at=None, message=f"it waits until {waits}", waits_until=waits
+        )
+    told = "the rehearsal begins; nothing will be left of it" if asked.dry_run else "the migration begins"
+    return Started(id=migration_id, status="running", phase=phase, started_at=moment(now), message=told, waits_until=None)
 
 
 @ROUTER.post("/pause", status_code=202)
 async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None = None) -> Pausing:
     """Stop at the next checkpoint."""
-    asked, raw = body or PauseBody(), await _mine(who, migration_id)
-    _in(raw, migration_id, _WORKS, "paused")
-    await changed(who, "Migration", raw, spec_changes.pause(asked.reason, immediate=asked.immediate))
-    who.audit("pause", raw["metadata"]["name"], migration_id)
+    asked = body or PauseBody()
+    raw = await _steered(
+        who,
+        migration_id,
+        Action.PAUSE,
+        lambda there: spec_changes.pause(asked.reason, immediate=asked.immediate, resume_to=resumes_to(there)),
+    )
     left = ((raw.get("status") or {}).get("progress") or {}).get("checkpointSeconds")
     if asked.immediate:
         told, left = "it pauses at once; chunks in flight are given up", 0
@@ -176,22 +214,27 @@ async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None
 
 @ROUTER.post("/resume", status_code=202)
 async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
-    """Go on from the last checkpoint."""
-    raw = await _mine(who, migration_id)
-    _in(raw, migration_id, {"paused", "pausing"}, "resumed")
-    await changed(who, "Migration", raw, spec_changes.resume())
-    who.audit("resume", raw["metadata"]["name"], migration_id)
-    checkpoint = ((raw.get("status") or {}).get("progress") or {}).get("checkpoint")
-    return Resumed(id=migration_id, status="running", resumed_at=moment(now), resumed_from_checkpoint=checkpoint or None)
+    """Go on from the last checkpoint; what was not started before the pause is planned, and waits for its start."""
+    goal = ""
+
+    def change(there: Object) -> Object:
+        nonlocal goal
+        goal = resumed(there)
+        return spec_changes.resume(goal)
+
+    raw = await _steered(who, migration_id, Action.RESUME, change)
+    status = raw.get("status") or {}
+    checkpoint = (status.get("progress") or {}).get("checkpoint")
+    stands: Status = "running" if goal == "Completed" else "plan_ready" if status.get("plan") else "planning"
+    return Resumed(id=migration_id, status=stands, resumed_at=moment(now), resumed_from_checkpoint=checkpoint or None)
 
 
 @ROUTER.post("/cancel", status_code=202)
 async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None) -> Cancelling:
     """End it before its cutover."""
-    asked, raw = body or CancelBody(), await _mine(who, migration_id)
-    _in(raw, migration_id, _WORKS | {"plan_ready", "paused", "failed", "cancelling"}, "cancelled")
-    await changed(who, "Migration", raw, spec_changes.cancel(asked.reason, rollback=asked.rollback, force=asked.force))
-    who.audit("cancel", raw["metadata"]["name"], migration_id)
+    asked = body or CancelBody()
+    spec = spec_changes.cancel(asked.reason, rollback=asked.rollback, force=asked.force)
+    await _steered(who, migration_id, Action.CANCEL, lambda _: spec)
     return Cancelling(
         id=migration_id,
         status="cancelling",
@@ -203,18 +246,16 @@ async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None)
 @ROUTER.post("/rollback", status_code=202)
 async def rollback(who: Asking, migration_id: str, body: BackBody | None = None) -> GoingBack:
     """Put back what the cutover replaced, as long as that is kept."""
-    asked, raw = body or BackBody(), await _mine(who, migration_id)
-    if apps.is_app(raw):
-        message = f"an app goes back by its deployments: POST /v1/deployments/{{id}}/rollback, of proj_{apps.deployment_of(raw)}"
-        raise ProblemError(409, "invalid_state", message)
-    if raw["spec"].get("desiredState") != "RolledBack" or moves.status_of(raw) != "failed":
-        _in(raw, migration_id, {"completed", "rolling_back"}, "rolled back")
-    elif not asked.discard_writes:
-        _, reason, message = moves.ready(raw)
-        way = " Here: discard_writes." if reason == _WRITTEN else ""
-        raise ProblemError(409, "rollback_failed", f"it was asked to go back and could not: {message}{way}")
-    await changed(who, "Migration", raw, spec_changes.back(discard_writes=asked.discard_writes))
-    who.audit("rollback", raw["metadata"]["name"], migration_id)
+    asked = body or BackBody()
+
+    def change(there: Object) -> Object:
+        if there["spec"].get("desiredState") == "RolledBack" and moves.status_of(there) == "failed" and not asked.discard_writes:
+            _, reason, message = moves.ready(there)
+            way = " Here: discard_writes." if reason == _WRITTEN else ""
+            raise ProblemError(409, "rollback_failed", f"it was asked to go back and could not: {message}{way}")
+        return spec_changes.back(discard_writes=asked.discard_writes)
+
+    await _steered(who, migration_id, Action.ROLLBACK, change)
     return GoingBack(id=migration_id, status="rolling_back", message="what was there before the cutover is put back")
 
 
@@ -222,15 +263,27 @@ async def rollback(who: Asking, migration_id: str, body: BackBody | None = None)
 async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
     """The plan: what becomes of each column, the risks, and how long it takes."""
     raw = await found(who, migration_id)
-    return plans.told(raw, await _plan(who, raw, migration_id), moves.plan_brief(raw).status)
+    made = await _plan(who, raw, migration_id)
+    return plans.told(raw, made, moves.plan_brief(raw).status, await _words(who, raw["metadata"]["name"]))
+
+
+@ROUTER.post("/plan/approve", status_code=202)
+async def approve_plan(who: Asking, migration_id: str, body: ApprovePlanBody) -> PlanApproved:
+    """Approve the plan as it is, whatever of it needs a person's word: its digest says which plan was read."""
+
+    def change(there: Object) -> Object:
+        _refused(approval_refusal(there, body.digest))
+        return spec_changes.approve(body.digest)
+
+    await _steered(who, migration_id, Action.APPROVE, change)
+    return PlanApproved(migration_id=migration_id, status="approved", digest=body.digest)
 
 
 @ROUTER.post("/plan/mappings/{mapping_id}/approve", status_code=202)
 async def approve(who: Asking, migration_id: str, mapping_id: str, body: ApproveBody) -> Approved:
     """Approve or reject one mapping, or say what is to be stored instead."""
     raw = await _mine(who, migration_id)
-    if moves.status_of(raw) not in {"plan_ready", "planning", "pending", "failed"}:
-        raise ProblemError(409, "invalid_state", f"{migration_id} is {moves.status_of(raw)}: its plan is decided")
+    _refused(refusal(Action.APPROVE, raw))
     made = await _plan(who, raw, migration_id)
     meant = next(((t, c) for t, c in plans.columns(made) if plans.mapping_id(t, c) == mapping_id), None)
     if meant is None:
@@ -257,30 +310,35 @@ async def _mine(who: Caller, migration_id: str) -> Object:
     return await found(who, migration_id, fresh=True)
 
 
-def _in(raw: Object, migration_id: str, allowed: frozenset[str] | set[str], done: str) -> None:
-    stands = moves.status_of(raw)
-    if stands not in allowed:
-        message = f"{migration_id} is {stands}, and cannot be {done} now{_ELSE.get((stands, done), '')}"
-        raise ProblemError(409, "invalid_state", message)
+async def _steered(who: Caller, migration_id: str, action: Action, change: Callable[[Object], Object]) -> Object:
+    """Change the spec of a Migration, where that is allowed as it stands; what it was. Raises ProblemError."""
+    raw = await _mine(who, migration_id)
+
+    def allowed(there: Object) -> tuple[Object, None]:
+        _refused(refusal(action, there))
+        return change(there), None
+
+    await changed(who, "Migration", raw, allowed)
+    who.audit(action.value, raw["metadata"]["name"], migration_id)
+    return raw
 
 
-def _may_start(raw: Object, migration_id: str, asked: StartBody) -> None:
-    """Whether there is a plan that may be run; the operator would wait, and a caller who asks wants to know. Raises ProblemError."""
-    stands, brief = moves.status_of(raw), moves.plan_brief(raw)
-    if stands in {"pending", "planning", "failed"} and brief.status == "generating" and not apps.is_app(raw):
-        for kind, code in (("SourceReachable", "source_unreachable"), ("TargetReachable", "target_unreachable")):
-            told = moves.condition(raw, kind)
-            if told.get("status") == "False":
-                raise ProblemError(409, code, str(told.get("message", "")))
-        message = moves.ready(raw)[2] or "it is being planned"
-        raise ProblemError(409, "plan_not_ready", f"{migration_id} has no plan yet: {message}", retry_seconds=2)
-    _in(raw, migration_id, {"plan_ready", "approved", "planning", "pending"}, "started")
-    if brief.status == "blocked":
-        raise ProblemError(409, "approval_required", moves.ready(raw)[2])
-    if brief.status == "approval_required" and not (asked.skip_approval or asked.dry_run):
-        points = raw["status"]["plan"]["toReview"]
-        message = f"{counted(points, 'point')} of its plan {'needs' if points == 1 else 'need'} a person's word: GET its plan, then approve its mappings, or start with skip_approval"
-        raise ProblemError(409, "approval_required", message)
+def _refused(found: Refusal | None) -> None:
+    """Raises ProblemError where there is a refusal."""
+    if found:
+        raise ProblemError(409, found.code, found.message, retry_seconds=found.retry_seconds)
+
+
+def _waits(raw: Object, now: datetime) -> str:
+    """Until when it waits, by its own schedule; empty where it may begin now."""
+    told = raw["spec"].get("schedule")
+    found = opening(Schedule.model_validate(told) if told else None, now, cutover=False)
+    return "" if found.open or found.changes is None else moment(found.changes)
+
+
+async def _words(who: Caller, name: str) -> list[Object]:
+    """The TablePlans of a Migration: what was decided of its columns."""
+    return [p for p in await who.listed("TablePlan") if p["spec"]["migrationRef"]["name"] == name]
 
 
 async def _plan(who: Caller, raw: Object, migration_id: str) -> Object:
@@ -297,8 +355,15 @@ async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) 
     listed = [p for p in await who.kube.listed("TablePlan", who.key.namespace) if p["spec"]["migrationRef"]["name"] == name]
     which = (source.schema_ or "", source.table)
     there = next((p for p in listed if SourceTable.model_validate(p["spec"]["source"]).is_of(*which)), None)
-    before = said(there).get("spec", {}) if there else {}
-    words = [*(w for w in before.get("decisions", []) if w["column"] != word["column"]), word]
-    told = source.model_dump(mode="json", by_alias=True, exclude_none=True) if there is None else there["spec"]["source"]
-    spec = merged(before, {"migrationRef": {"name": name}, "source": told, "decisions": words})
-    await applied(who, "TablePlan", there["metadata"]["name"] if there else table_plan_name(name, source), {}, spec)
+    about = {"migrationRef": {"name": name}}
+    if there is None:
+        told = source.model_dump(mode="json", by_alias=True, exclude_none=True)
+        await applied(who, "TablePlan", table_plan_name(name, source), {}, {**about, "source": told, "decisions": [word]})
+        return
+
+    def change(held: Object) -> tuple[Object, None]:
+        before = said(held).get("spec", {}).get("decisions", [])
+        words = [*(w for w in before if w["column"] != word["column"]), word]
+        return {**about, "source": held["spec"]["source"], "decisions": words}, None
+
+    await changed(who, "TablePlan", there, change)

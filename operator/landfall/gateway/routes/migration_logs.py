@@ -22,19 +22,10 @@ from landfall.gateway.views import app as apps
 from landfall.gateway.views import metrics as measures
 from landfall.gateway.views import migration as moves
 from landfall.kube.errors import KubeError
+from landfall.lifecycle import ENDED, LOG_TAGS
 
 _LEVELS = ("debug", "info", "warning", "error")
-# What the journal calls the phases of the contract, and what else it has.
-_PHASES: dict[str, tuple[str, ...]] = {
-    "planning": ("plan",),
-    "schema_migration": ("run", "schema"),
-    "data_transfer": ("copying", "help"),
-    "validation": ("indexing", "comparing"),
-    "cutover": ("cut_over", "back", "rolled_back", "cancelled", "tidy"),
-    "rehearsal": ("rehearse",),
-    "app": ("app", "build"),
-}
-_NAMED = {inner: name for name, inners in _PHASES.items() for inner in inners}
+_NAMED = {inner: name for name, inners in LOG_TAGS.items() for inner in inners}
 _WAIT_SECONDS, _BEAT_SECONDS = 0.5, 15
 _KEY_ROUNDS, _PATIENCE_ROUNDS = 20, 60  # how often a key is looked at again, and how long the journal may be away
 Object = dict[str, Any]
@@ -75,7 +66,7 @@ class Choice(Body):
 
     def query(self) -> dict[str, str]:
         """As the journal is asked."""
-        told = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(_PHASES.get(self.phase, ()))}
+        told = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS.get(self.phase, ()))}
         return told | ({"since": self.since.isoformat()} if self.since else {})
 
 
@@ -159,7 +150,7 @@ class Followed:
             if progress and progress != told:
                 told = progress
                 yield _event("progress", progress)
-            if not lines and moves.status_of(now) in moves.ENDED:
+            if not lines and moves.status_of(now) in ENDED:
                 return
             quiet = 0.0 if lines else quiet + _WAIT_SECONDS
             if quiet >= _BEAT_SECONDS:
@@ -174,7 +165,7 @@ class Followed:
             return {"limit": str(self._asked.limit), "newest": "true"}
         return {
             "after": str(after),
-            **({"limit": "5000"} if moves.status_of(now) in moves.ENDED else {"wait": f"{_WAIT_SECONDS}"}),
+            **({"limit": "5000"} if moves.status_of(now) in ENDED else {"wait": f"{_WAIT_SECONDS}"}),
         }
 
     async def _again(self, raw: Object, rounds: int) -> Object | None:
@@ -223,7 +214,7 @@ def _progress(raw: Object) -> Object:
     told = (raw.get("status") or {}).get("progress")
     if not told:
         return {}
-    return {"phase": moves.phase_of(raw), "percent": told.get("percent", 0), "records_processed": told.get("rows", 0)}
+    return {"phase": moves.step_of(raw), "percent": told.get("percent", 0), "records_processed": told.get("rows", 0)}
 
 
 def _event(kind: str, data: Object, position: int | None = None) -> str:

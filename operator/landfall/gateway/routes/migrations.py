@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, Field
 
+from landfall import lifecycle
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.gateway.auth import Caller
 from landfall.gateway.dependencies import Asking, Now
@@ -37,7 +38,7 @@ from landfall.gateway.views import migration as moves
 from landfall.gateway.writes import applied, changed, kept
 
 Object = dict[str, Any]
-AnyStatus = Literal["", moves.Status, apps.Status]
+AnyStatus = Literal["", lifecycle.Status, apps.Status]
 # Of Secrets that nothing owns: the app reads them for as long as it lives.
 _OURS: Object = {"labels": {"app.kubernetes.io/managed-by": "landfall"}}
 _PROVIDERS = {"supabase": "landfall-supabase", "appwrite": "landfall-appwrite"}
@@ -146,7 +147,7 @@ async def create(
 async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
     """One migration."""
     raw = await found(who, migration_id)
-    request.scope[LASTING] = moves.status_of(raw) in moves.ENDED  # before, it tells how long it takes
+    request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, it tells how long it takes
     if apps.is_app(raw):
         base = str(request.base_url).rstrip("/")
         name = apps.deployment_of(raw)
@@ -160,11 +161,11 @@ async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep
     """Delete one that has ended. What it brought stays; how it got there is kept where that is asked for."""
     who.may_write()
     raw = await found(who, migration_id, fresh=True)
-    if moves.status_of(raw) not in moves.ENDED:
-        message = f"{migration_id} is {moves.status_of(raw)}: cancel it first"
-        raise ProblemError(409, "invalid_state", message)
+    refusal = lifecycle.refusal(lifecycle.Action.DELETE, raw)
+    if refusal:
+        raise ProblemError(409, refusal.code, refusal.message)
     if not (keep_logs and keep_metrics):
-        await changed(who, "Migration", raw, {"keep": {"logs": keep_logs, "metrics": keep_metrics}})
+        await changed(who, "Migration", raw, lambda _: ({"keep": {"logs": keep_logs, "metrics": keep_metrics}}, None))
     await who.delete("Migration", raw)
     who.audit("delete", raw["metadata"]["name"], migration_id)
     return Deleted(id=migration_id, deleted=True, logs_retained=keep_logs, metrics_retained=keep_metrics)

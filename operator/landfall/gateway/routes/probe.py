@@ -65,7 +65,7 @@ async def asked(
     raw = await found(who, kind, prefix, identifier, fresh=True)
     name = raw["metadata"]["name"]
     look = f"test-{minted(who.key.id, identifier, idempotency_key or secrets.token_hex(16))}"
-    await changed(who, kind, raw, {}, {ANNOTATION: spec_changes.look(look)})
+    await changed(who, kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(look)}))
     who.audit("test", name, identifier)
     for _ in range(int(wait / _AGAIN_SECONDS) + 1):
         now = await who.get(kind, name)

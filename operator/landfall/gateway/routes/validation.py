@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 from landfall.gateway.dependencies import Asking
 from landfall.gateway.routes.migrations import found
 from landfall.gateway.views.metrics import equal_at_once
-from landfall.gateway.views.migration import ENDED, Problem, condition, identifier, status_of
+from landfall.gateway.views.migration import Problem, condition, identifier, status_of
+from landfall.lifecycle import ENDED
 
 Object = dict[str, Any]
 Status = Literal["pending", "running", "passed", "failed", "skipped"]

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from landfall.gateway.views.migration import ENDED, Problem, identifier, ready
+from landfall.gateway.views.migration import Problem, identifier, ready
 from landfall.gateway.views.migration import status_of as stands
 from landfall.gateway.views.release import project_of
+from landfall.lifecycle import ENDED
 
 Object = dict[str, Any]
 Status = Literal["pending", "processing", "complete", "failed"]

@@ -10,51 +10,15 @@ from pydantic import BaseModel, Field
 
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
 from landfall.gateway.requests import CREATED_BY, DESCRIPTION, TITLE, moment
+from landfall.lifecycle import PHASES, STEPS, Status, StepName, phase_of
 
 Object = dict[str, Any]
-Status = Literal[
-    "pending",
-    "planning",
-    "plan_ready",
-    "approved",
-    "running",
-    "pausing",
-    "paused",
-    "validating",
-    "completed",
-    "failed",
-    "cancelling",
-    "cancelled",
-    "rolling_back",
-    "rolled_back",
-]
-PhaseName = Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"]
-_STATUSES: Mapping[str, Status] = {
-    "": "pending",
-    "Pending": "pending",
-    "Planning": "planning",
-    "PlanReady": "plan_ready",
-    "Approved": "approved",
-    "Rehearsing": "running",
-    "Running": "running",
-    "Validating": "validating",
-    "Pausing": "pausing",
-    "Paused": "paused",
-    "Completed": "completed",
-    "Failed": "failed",
-    "Cancelling": "cancelling",
-    "Cancelled": "cancelled",
-    "RollingBack": "rolling_back",
-    "RolledBack": "rolled_back",
-    "Deleting": "cancelling",
-}
 _STEPS: Mapping[str, Literal["pending", "running", "completed", "failed"]] = {
     "Pending": "pending",
     "Running": "running",
     "Done": "completed",
     "Failed": "failed",
 }
-ENDED = frozenset({"completed", "failed", "cancelled", "rolled_back"})
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
@@ -87,7 +51,7 @@ class Links(BaseModel):
 class PhaseProgress(BaseModel):
     """One phase."""
 
-    name: PhaseName
+    name: StepName
     status: Literal["pending", "running", "completed", "failed"]
     duration_seconds: int | None = Field(default=None, description="How long it took.")
     progress_percent: int | None = Field(default=None, description="How much of it is done, while it runs.")
@@ -97,7 +61,7 @@ class Progress(BaseModel):
     """How far it is."""
 
     overall_percent: int
-    current_phase: PhaseName
+    current_phase: StepName
     phases: list[PhaseProgress]
 
 
@@ -157,7 +121,7 @@ class MoveDetail(MoveCreated):
     """All of a move."""
 
     description: str
-    phase: PhaseName
+    phase: StepName
     progress: Progress
     metrics: Numbers
     timing: Timing
@@ -178,7 +142,7 @@ def title(raw: Object) -> str:
 
 def status_of(raw: Object) -> Status:
     """Where it stands."""
-    return _STATUSES.get(str((raw.get("status") or {}).get("phase", "")), "pending")
+    return PHASES[phase_of(raw)].status
 
 
 def ready(raw: Object) -> tuple[str, str, str]:
@@ -261,7 +225,7 @@ def detail(raw: Object, now: datetime) -> MoveDetail:
     )
 
 
-def phase_of(raw: Object) -> PhaseName:
+def step_of(raw: Object) -> StepName:
     """Which phase it is in."""
     return _current(_phases((raw.get("status") or {}).get("steps") or []))
 
@@ -273,9 +237,8 @@ def _end(told: Object, schemas: list[str], tables: int | None) -> End:
 
 def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:
     known = {step["name"]: step for step in steps}
-    names: tuple[PhaseName, ...] = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
     found = []
-    for name in names:
+    for name in STEPS:
         step = known.get(name, {})
         stands = _STEPS[step.get("status", "Pending")]
         began, ended = step.get("startedAt"), step.get("finishedAt")
@@ -290,7 +253,7 @@ def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:
     return found
 
 
-def _current(phases: Sequence[PhaseProgress]) -> PhaseName:
+def _current(phases: Sequence[PhaseProgress]) -> StepName:
     """What runs or failed; else what is next; the last one where nothing is left."""
     working = next((p for p in phases if p.status in {"running", "failed"}), None)
     return (working or next((p for p in phases if p.status == "pending"), phases[-1])).name

@@ -127,8 +127,9 @@ def columns(plan: Object) -> Iterator[tuple[Object, Object]]:
             yield table, column
 
 
-def told(raw: Object, plan: Object, status: str) -> PlanAnswer:
-    """The plan of a Migration."""
+def told(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
+    """The plan of a Migration. `words` are its TablePlans: what a person has decided counts from the moment it is said."""
+    decided = _decided(words)
     brief, estimates = raw["status"]["plan"], plan["estimates"]
     names = [table["target"] for table in plan["tables"]]
     planned = next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None)
@@ -147,7 +148,7 @@ def told(raw: Object, plan: Object, status: str) -> PlanAnswer:
             estimated_records=brief.get("rows", 0),
             estimated_freeze_seconds=brief.get("estimatedFreezeSeconds", 0),
         ),
-        mappings=[_mapping(plan, table, column) for table, column in columns(plan)],
+        mappings=[_mapping(plan, table, column, decided) for table, column in columns(plan)],
         phases=[
             PlanPhase(
                 name=name,
@@ -171,7 +172,22 @@ def told(raw: Object, plan: Object, status: str) -> PlanAnswer:
     )
 
 
-def _mapping(plan: Object, table: Object, column: Object) -> MappingItem:
+_WORDS = {"Approve": "Approved", "Override": "Approved", "Reject": "Rejected", "Exclude": "Excluded"}
+
+
+def _decided(words: Sequence[Object]) -> dict[tuple[str, str, str], str]:
+    """The decision on each column that a person has decided of, by schema, table and column; a schema that is not named is empty."""
+    found = {}
+    for one in words:
+        source = one["spec"]["source"]
+        for word in one["spec"].get("decisions") or ():
+            found[source.get("schema") or "", source["table"], word["column"]] = _WORDS.get(word.get("decision", ""), "")
+    return found
+
+
+def _mapping(plan: Object, table: Object, column: Object, decided: dict[tuple[str, str, str], str]) -> MappingItem:
+    places = ((schema, table["name"], column["source"]) for schema in (table["schema"], ""))
+    decision = next((decided[place] for place in places if decided.get(place)), column["decision"])
     source = {"schema": table["schema"], "table": table["name"], "column": column["source"]}
     target = {"schema": plan["target_schema"], "table": table["target"], "column": column["final"] or column["target"]}
     return MappingItem(
@@ -182,6 +198,6 @@ def _mapping(plan: Object, table: Object, column: Object) -> MappingItem:
         target_type=column["final_type"] or column["target_type"],
         transformation=column["transformation"] or None,
         confidence=column["confidence"] / 100,
-        status=_DECISIONS.get(column["decision"], "pending_review"),
+        status=_DECISIONS.get(decision, "pending_review"),
         reasons=list(column["reasons"]),
     )
