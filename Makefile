@@ -26,7 +26,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.check
 	touch $@
 
 setup-run: $(VENV)/.run ## a virtual environment that runs landfall
-setup-servers: ## Debian's MariaDB and PostgreSQL 15, where they are missing
+setup-servers: ## Debian's MariaDB and PostgreSQL 15, and what MySQL is unpacked with, where they are missing
 	@tests/support/packages.sh servers
 setup-peers: ## the movers that `make bench` compares with
 	@tests/support/packages.sh peers

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from landfall.builds.image.layout import MANIFEST
+from tests.support.mysql import MySql
 from tests.support.registry import Registry
 from tests.support.servers import _PG15, MariaDb, PostgreSql, embedded_bin
 
@@ -38,6 +39,22 @@ def maria() -> Iterator[MariaDb]:
     server = MariaDb().start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def mysql() -> Iterator[MySql]:
+    """MySQL 9, Debian unstable's, with its defaults."""
+    server = MySql().start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(params=["maria", "mysql"])
+def either(request: pytest.FixtureRequest) -> MariaDb:
+    """MariaDB, then MySQL."""
+    server = request.getfixturevalue(request.param)
+    assert isinstance(server, MariaDb)
+    return server
 
 
 @pytest.fixture

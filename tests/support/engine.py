@@ -12,6 +12,7 @@ from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.runner import Migration, Outcome
+from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
 
 
@@ -21,8 +22,8 @@ def postgresql(server: PostgreSql, database: str, user: str = "postgres", passwo
 
 
 def mariadb(server: MariaDb, database: str, user: str = "root", password: str = "") -> Endpoint:
-    """An endpoint in MariaDB."""
-    return Endpoint(Engine.MARIADB, server.socket, 3306, database, user, password)
+    """An endpoint in MariaDB or MySQL."""
+    return Endpoint(Engine.MYSQL if isinstance(server, MySql) else Engine.MARIADB, server.socket, 3306, database, user, password)
 
 
 def sqlite(path: Path) -> Endpoint:

@@ -200,33 +200,36 @@ class MariaDb:
         self.up()
         return self
 
+    def _command(self) -> list[str]:
+        user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
+        return [
+            shutil.which("mariadbd") or "/usr/sbin/mariadbd",
+            "--no-defaults",
+            f"--user={user}",
+            f"--datadir={self.folder}/data",
+            f"--socket={self.socket}",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            f"--pid-file={self.folder}/pid",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-buffer-pool-size=512M",
+            *self.settings,
+        ]
+
     def up(self) -> None:
         """Start the server, and wait until it answers."""
-        user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
-        self.process = subprocess.Popen(
-            [
-                shutil.which("mariadbd") or "/usr/sbin/mariadbd",
-                "--no-defaults",
-                f"--user={user}",
-                f"--datadir={self.folder}/data",
-                f"--socket={self.socket}",
-                f"--port={self.port}",
-                "--bind-address=127.0.0.1",
-                f"--pid-file={self.folder}/pid",
-                "--innodb-flush-log-at-trx-commit=0",
-                "--innodb-buffer-pool-size=512M",
-                *self.settings,
-            ],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        self.process = subprocess.Popen(self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < deadline:
             if self.sql("SELECT 1", check=False).returncode == 0:
                 return
             time.sleep(0.2)
-        message = "MariaDB did not start"
+        message = f"{type(self).__name__} did not start"
         raise RuntimeError(message)
+
+    def numbers(self, last: int) -> str:
+        """As the column `seq`, 1 to `last`, for a FROM."""
+        return f"seq_1_to_{last}"
 
     def kill(self) -> None:
         """End the server at once, as a loss of power does."""

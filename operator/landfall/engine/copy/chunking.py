@@ -144,12 +144,14 @@ def _literal_of(engine: Engine, table: TablePlan, key: str, source: str) -> str:
     if engine is Engine.SQLITE:
         return f"quote({key})"
     kind = next(c.source_type for c in table.columns if c.source == source).split("(")[0].lower()
-    if kind in mysql.TEXTS or kind == "enum":
+    if kind in mysql.TEXTS | {"enum", "set"}:
         return f"CONCAT('_utf8mb4 X''',HEX(CONVERT({key} USING utf8mb4)),'''')"
     if kind in mysql.BLOBS:
         return f"CONCAT('X''',HEX({key}),'''')"
-    if kind.split()[0] in mysql.INTEGERS or kind.startswith("decimal"):
-        return f"CAST({key} AS CHAR)"
+    if kind in mysql.DATES:  # where its mode forbids zero dates, MySQL refuses them as strings and takes them as numbers
+        return f"IF(MONTH({key})*DAYOFMONTH({key})=0,CAST({key}+0 AS CHAR),CONCAT('''',{key},''''))"
+    if kind.split()[0] in mysql.INTEGERS or kind.startswith(("decimal", "bit")):
+        return f"CAST({key}+0 AS CHAR)"
     return f"CONCAT('''',{key},'''')"
 
 

@@ -250,7 +250,7 @@ def _no_uuid(c: str, engine: str) -> str:
         digits = "-".join("[0-9a-f]" * n for n in (8, 4, 4, 4, 12))
         return f"lower({c}) NOT GLOB '{digits}'"
     form = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-    return f"{c}::text !~* '{form}'" if engine == Engine.POSTGRESQL else f"NOT LOWER({c}) REGEXP '{form}'"
+    return f"{c}::text !~* '{form}'" if engine == Engine.POSTGRESQL else f"LOWER({c}) NOT REGEXP '{form}'"
 
 
 # -- how it is compared -----------------------------------------------------------------------------------------------

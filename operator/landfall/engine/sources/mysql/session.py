@@ -1,6 +1,12 @@
 """Sessions with MySQL and MariaDB: pinned settings, rows as text, and a stream of rendered blocks.
 
 The driver is a byte pipe: no value is ever converted. Every session pins what changes the meaning of a query.
+
+`sql_mode` is not pinned. A server parses a table's stored expressions (generated columns, checks) in the mode of the session
+that opens the table first, and keeps the parsed table for all sessions: with `NO_BACKSLASH_ESCAPES` (MySQL) or
+`NO_UNSIGNED_SUBTRACTION` (both) on or off where the server's own sessions have it the other way, applications would read and
+store other values. So a session keeps the mode that the server gives it, and generated SQL means the same in every mode.
+Only modes are turned off that change what a read yields and that no server parses stored expressions with.
 """
 
 from __future__ import annotations
@@ -25,9 +31,16 @@ except ImportError as error:  # the driver is an extra, for it is compiled on in
     MISSING = str(error)
 
 _PINNED = (
-    "SET SESSION sql_mode='NO_BACKSLASH_ESCAPES', time_zone='+00:00', sql_select_limit=18446744073709551615,"
+    "SET SESSION time_zone='+00:00', sql_select_limit=18446744073709551615,"
     " net_write_timeout=3600, net_read_timeout=3600, wait_timeout=86400, group_concat_max_len=1073741824,"
     " transaction_isolation='REPEATABLE-READ'"
+)
+# ANSI_QUOTES, which the names behind it stand for as well, changes how MariaDB prints expressions. ORACLE and the last two change values.
+_TURNED_OFF = frozenset(
+    {
+        *("ANSI_QUOTES", "ANSI", "ORACLE", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"),
+        *("EMPTY_STRING_IS_NULL", "PAD_CHAR_TO_FULL_LENGTH"),
+    }
 )
 _ROWS_AT_ONCE = 500
 _NO_TLS = 2026
@@ -40,6 +53,12 @@ def _encrypted(connection: Any) -> bool:  # noqa: ANN401  as below
     """Whether what is sent over it is encrypted."""
     connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
     return bool(connection.store_result().fetch_row()[0][1])
+
+
+def kept_mode(given: str) -> str:
+    """SQL for the `sql_mode` of our sessions, from the one that the server gave: its modes without those that are turned off."""
+    kept = ",".join(mode for mode in given.split(",") if mode.upper() not in _TURNED_OFF)
+    return f"'{kept}'" if kept else "0"  # an empty literal may stand for NULL here
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,7 @@ class MySqlSession:
         self.version = self._connection.get_server_info()
         self.is_mariadb = "mariadb" in self.version.lower()
         pinned = _PINNED if self.is_mariadb is False else _PINNED.replace("transaction_isolation", "tx_isolation")
+        self.rows(f"SET SESSION sql_mode={kept_mode(self.rows('SELECT @@SESSION.sql_mode')[0][0] or '')}")
         self.rows(pinned)
         self.rows(f"SET SESSION {'max_statement_time=0' if self.is_mariadb else 'max_execution_time=0'}")
         if not self.is_mariadb:
@@ -85,7 +105,7 @@ class MySqlSession:
             arguments["db"] = endpoint.database
         if endpoint.host.startswith("/"):
             return self._tried({**arguments, "unix_socket": endpoint.host})
-        arguments |= {"host": endpoint.host, "port": endpoint.port}
+        arguments |= {"host": _by_tcp(endpoint.host), "port": endpoint.port}
         if endpoint.tls is TlsMode.PREFER:
             found = self._tried({**arguments, "ssl_mode": "REQUIRED"}, _NO_TLS)
             return found or self._tried({**arguments, "ssl_mode": "DISABLED"})
@@ -183,6 +203,11 @@ class MySqlSession:
         """Close; the server rolls back what is open."""
         with contextlib.suppress(MySQLdb.Error):
             self._connection.close()
+
+
+def _by_tcp(host: str) -> str:
+    """The host as the client library takes it: `localhost` in small letters means a socket there, whatever the port."""
+    return host.upper() if host.lower() == "localhost" else host
 
 
 def _text(value: object) -> str:
