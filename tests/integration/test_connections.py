@@ -20,7 +20,7 @@ from landfall.engine.sources.mysql.session import MySqlSession
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
 _PASSWORD = "pässwörd 'of' the test"  # noqa: S105  made up
-_HBA = "local all postgres trust\nhostssl all scram 127.0.0.1/32 scram-sha-256\nhostssl all old 127.0.0.1/32 md5\n"
+_HBA = "local all postgres trust\nhostssl all scram 127.0.0.0/8 scram-sha-256\nhostssl all old 127.0.0.0/8 md5\n"
 
 
 def _certificate(folder: Path, name: str, names: str = "IP:127.0.0.1,DNS:localhost") -> str:
@@ -50,6 +50,7 @@ def guarded() -> Iterator[tuple[PostgreSql, str]]:
     (server.folder / "server.key").chmod(0o600)
     server.settings = (
         *server.settings,
+        "listen_addresses='127.0.0.1,127.0.0.2'",
         "ssl=on",
         f"ssl_cert_file='{server.folder}/server.crt'",
         f"ssl_key_file='{server.folder}/server.key'",
@@ -111,6 +112,19 @@ def test_what_is_refused_is_said(
         client(replace(good, ca=_certificate(tmp_path, "other")))
     with pytest.raises(CredentialRefusedError):
         client(replace(good, tls=TlsMode.DISABLE))
+
+
+@pytest.mark.parametrize("client", [_by_wire, _by_control], ids=["wire", "psycopg"])
+def test_required_tls_with_an_authority_checks_it_and_not_the_name(
+    guarded: tuple[PostgreSql, str], client: Callable[[Endpoint], list[tuple[str | None, ...]]], tmp_path: Path
+) -> None:
+    server, authority = guarded
+    good = Endpoint(Engine.POSTGRESQL, "127.0.0.2", server.port, "postgres", "scram", _PASSWORD, TlsMode.REQUIRE, authority)
+    assert client(good) == [("scram", "true")]
+    with pytest.raises(UnreachableError):
+        client(replace(good, ca=_certificate(tmp_path, "other")))
+    with pytest.raises(UnreachableError):
+        client(replace(good, tls=TlsMode.VERIFY_FULL))
 
 
 @pytest.mark.parametrize("client", [_by_wire, _by_control], ids=["wire", "psycopg"])
@@ -181,6 +195,9 @@ def test_mariadb_refuses_and_is_refused(
     other, its = elsewhere
     with pytest.raises(UnreachableError, match="tls"):
         _cipher(replace(good, port=other.port, ca=its))
+    assert _cipher(replace(good, tls=TlsMode.REQUIRE, port=other.port, ca=its))
+    with pytest.raises(UnreachableError, match="tls"):
+        _cipher(replace(good, tls=TlsMode.REQUIRE, ca=_certificate(tmp_path, "third")))
     root = replace(good, port=maria.port, username="root", password="", ca="")
     assert _cipher(replace(root, tls=TlsMode.PREFER)) == ""
     for mode, ca in ((TlsMode.REQUIRE, ""), (TlsMode.VERIFY_FULL, authority)):

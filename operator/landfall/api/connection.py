@@ -23,8 +23,8 @@ class Tls(Model):
 
     mode: Literal["Disable", "Prefer", "Require", "VerifyFull"] = Field(
         default="Prefer",
-        description="Disable: plain text. Prefer: TLS where the server offers it. Require: TLS or nothing. VerifyFull: TLS with"
-        " a certificate that is valid for the host.",
+        description="Disable: plain text. Prefer: TLS where the server offers it. Require: TLS or nothing; with `caSecretRef`, a"
+        " certificate of that authority. VerifyFull: TLS with a certificate that is valid for the host.",
     )
     ca_secret_ref: SecretKey | None = Field(
         default=None, description="PEM of a private certificate authority (default key: ca.crt)."

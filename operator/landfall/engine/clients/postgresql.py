@@ -10,11 +10,11 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.clients import tls
 from landfall.engine.clients.errors import from_postgresql
 from landfall.engine.errors import EngineError, UnreachableError
 from landfall.engine.model.identifiers import searched_safely
-from landfall.engine.model.options import Endpoint, TlsMode
+from landfall.engine.model.options import Endpoint
 
 PINNED = {
     "DateStyle": "ISO, YMD",
@@ -30,12 +30,6 @@ PINNED = {
     "standard_conforming_strings": "on",
     "tcp_keepalives_idle": "30",
     "jit": "off",
-}
-_MODES = {
-    TlsMode.DISABLE: "disable",
-    TlsMode.PREFER: "prefer",
-    TlsMode.REQUIRE: "require",
-    TlsMode.VERIFY_FULL: "verify-full",
 }
 Cells = tuple[Any, ...]
 
@@ -110,7 +104,7 @@ def _arguments(endpoint: Endpoint) -> dict[str, Any]:
         "port": endpoint.port,
         "dbname": endpoint.database,
         "user": endpoint.username,
-        "sslmode": _MODES[endpoint.tls],
+        **tls.libpq(tls.policy(endpoint)),
         "connect_timeout": 10,
         "application_name": "landfall",
         "client_encoding": "UTF8",
@@ -118,10 +112,6 @@ def _arguments(endpoint: Endpoint) -> dict[str, Any]:
     }
     if endpoint.password:
         arguments["password"] = endpoint.password
-    if endpoint.ca:
-        arguments["sslrootcert"] = authority_file(endpoint.ca)
-    elif endpoint.tls is TlsMode.VERIFY_FULL:
-        arguments["sslrootcert"] = "system"
     return arguments
 
 

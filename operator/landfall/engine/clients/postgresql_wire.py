@@ -18,9 +18,10 @@ from dataclasses import dataclass
 
 from scramp import ScramClient
 
+from landfall.engine.clients import tls
 from landfall.engine.clients.errors import ServerError, from_postgresql
 from landfall.engine.errors import ConnectionLostError, CredentialRefusedError, EngineError, UnreachableError
-from landfall.engine.model.options import Endpoint, TlsMode
+from landfall.engine.model.options import Endpoint
 
 _BLOCK = 512 * 1024
 _PROTOCOL = 196608
@@ -39,15 +40,6 @@ class Moved:
 
     rows: int
     bytes: int
-
-
-def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """The TLS settings that the Connection asks for."""
-    context = ssl.create_default_context(cadata=endpoint.ca or None)
-    if endpoint.tls is not TlsMode.VERIFY_FULL:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class Wire:
@@ -73,25 +65,36 @@ class Wire:
     # -- opening ----------------------------------------------------------------------------------------------------
 
     def _opened(self) -> socket.socket:
-        endpoint = self._endpoint
+        endpoint, wanted = self._endpoint, tls.policy(self._endpoint)
         if endpoint.host.startswith("/"):
             plain = socket.socket(socket.AF_UNIX)
             plain.connect(f"{endpoint.host}/.s.PGSQL.{endpoint.port}")
             return plain
-        plain = socket.create_connection((endpoint.host, endpoint.port), timeout=_CONNECT_SECONDS)
+        plain = self._dialled()
+        context = tls.context(wanted)
+        if context is None:
+            return plain
+        plain.sendall(struct.pack("!II", 8, _SSL_REQUEST))
+        if plain.recv(1) == b"S":
+            try:
+                return context.wrap_socket(plain, server_hostname=wanted.server_name)
+            except ssl.SSLError:
+                if wanted.encrypt is not tls.Encrypt.IF_OFFERED:
+                    raise
+                plain.close()
+                return self._dialled()  # as libpq does: TLS could not be agreed on, and plain text is allowed
+        if wanted.encrypt is tls.Encrypt.IF_OFFERED:
+            return plain
+        message = f"{self._side}: the server at {endpoint.host} does not offer TLS"
+        raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+
+    def _dialled(self) -> socket.socket:
+        plain = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=_CONNECT_SECONDS)
         plain.settimeout(None)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
-        if endpoint.tls is TlsMode.DISABLE:
-            return plain
-        plain.sendall(struct.pack("!II", 8, _SSL_REQUEST))
-        if plain.recv(1) == b"S":
-            return tls_context(endpoint).wrap_socket(plain, server_hostname=endpoint.host)
-        if endpoint.tls is TlsMode.PREFER:
-            return plain
-        message = f"{self._side}: the server at {endpoint.host} does not offer TLS"
-        raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+        return plain
 
     def _start(self, settings: dict[str, str]) -> None:
         words = {

@@ -12,15 +12,14 @@ Only modes are turned off that change what a read yields and that no server pars
 from __future__ import annotations
 
 import contextlib
-import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.clients import tls
 from landfall.engine.clients.errors import from_mysql
 from landfall.engine.errors import EngineError, SpecError, UnreachableError, ValueRefusedError
-from landfall.engine.model.options import Endpoint, TlsMode
+from landfall.engine.model.options import Endpoint
 
 try:
     import MySQLdb
@@ -106,11 +105,12 @@ class MySqlSession:
         if endpoint.host.startswith("/"):
             return self._tried({**arguments, "unix_socket": endpoint.host})
         arguments |= {"host": _by_tcp(endpoint.host), "port": endpoint.port}
-        if endpoint.tls is TlsMode.PREFER:
+        wanted = tls.policy(endpoint)
+        if wanted.encrypt is tls.Encrypt.IF_OFFERED:
             found = self._tried({**arguments, "ssl_mode": "REQUIRED"}, _NO_TLS)
             return found or self._tried({**arguments, "ssl_mode": "DISABLED"})
-        found = self._tried({**arguments, **self._tls()})
-        if endpoint.tls is TlsMode.REQUIRE and not _encrypted(found):  # the client library asks for TLS and goes on without
+        found = self._tried({**arguments, **tls.mysql(wanted)})
+        if wanted.encrypt is tls.Encrypt.ALWAYS and not _encrypted(found):  # the client library asks for TLS and goes on without
             found.close()
             message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
             raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
@@ -124,16 +124,6 @@ class MySqlSession:
             if passed_over and error.args[:1] == (passed_over,):
                 return None
             raise self._translated(error) from error
-
-    def _tls(self) -> dict[str, Any]:
-        mode = self._endpoint.tls
-        if mode is TlsMode.DISABLE:
-            return {"ssl_mode": "DISABLED"}
-        if mode is TlsMode.REQUIRE:
-            return {"ssl_mode": "REQUIRED"}
-        ca = self._endpoint.ca
-        trusted = authority_file(ca) if ca else ssl.get_default_verify_paths().cafile or ""
-        return {"ssl_mode": "VERIFY_IDENTITY", "ssl": {"ca": trusted}}
 
     def _translated(self, error: Exception) -> EngineError:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0

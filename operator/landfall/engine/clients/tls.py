@@ -1,0 +1,92 @@
+"""How a connection is protected: one policy for each endpoint, and what it means to every client.
+
+Three clients reach a database by three libraries: libpq (control connections to PostgreSQL), our own with Python's `ssl` (rows of PostgreSQL),
+and the library of MySQL and MariaDB. They must demand the same of a server, or one of them is the weak way in. So `policy` is the
+only place that interprets `tls` of a Connection, and the rest of this module translates.
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+
+from landfall.engine.clients.ca_file import authority_file
+from landfall.engine.model.options import Endpoint, TlsMode
+
+
+class Encrypt(StrEnum):
+    """Whether TLS is used."""
+
+    NEVER = "never"
+    IF_OFFERED = "if offered"
+    ALWAYS = "always"
+
+
+class Verify(StrEnum):
+    """What is checked of the server's certificate."""
+
+    NOTHING = "nothing"
+    AUTHORITY = "authority"
+    """It was issued by the given authority, whatever name is in it."""
+    HOST = "host"
+    """It was issued by the given authority, or else by one that the system trusts, for the host of the endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """What is demanded of a server. `authority` is PEM text; empty: those that the system trusts."""
+
+    encrypt: Encrypt
+    verify: Verify
+    server_name: str = ""
+    authority: str = ""
+
+
+# For libpq and for the library of MariaDB. That one checks an authority that it is given also under REQUIRED; its VERIFY_CA checks the host, too.
+_SSL_MODES = {
+    (Encrypt.NEVER, Verify.NOTHING): ("disable", "DISABLED"),
+    (Encrypt.IF_OFFERED, Verify.NOTHING): ("prefer", "PREFERRED"),
+    (Encrypt.ALWAYS, Verify.NOTHING): ("require", "REQUIRED"),
+    (Encrypt.ALWAYS, Verify.AUTHORITY): ("verify-ca", "REQUIRED"),
+    (Encrypt.ALWAYS, Verify.HOST): ("verify-full", "VERIFY_IDENTITY"),
+}
+
+
+def policy(endpoint: Endpoint) -> TlsPolicy:
+    """The policy of an endpoint. `Require` with an authority demands a certificate of that authority; `Prefer` demands nothing."""
+    if endpoint.tls is TlsMode.DISABLE or endpoint.host.startswith("/"):
+        return TlsPolicy(Encrypt.NEVER, Verify.NOTHING)
+    if endpoint.tls is TlsMode.PREFER:
+        return TlsPolicy(Encrypt.IF_OFFERED, Verify.NOTHING, endpoint.host)
+    if endpoint.tls is TlsMode.VERIFY_FULL:
+        return TlsPolicy(Encrypt.ALWAYS, Verify.HOST, endpoint.host, endpoint.ca)
+    return TlsPolicy(Encrypt.ALWAYS, Verify.AUTHORITY if endpoint.ca else Verify.NOTHING, endpoint.host, endpoint.ca)
+
+
+def libpq(wanted: TlsPolicy) -> dict[str, str]:
+    """Connection parameters for libpq. Encryption by GSSAPI is off, because the other client does not know it."""
+    parameters = {"sslmode": _SSL_MODES[wanted.encrypt, wanted.verify][0], "gssencmode": "disable"}
+    if wanted.verify is not Verify.NOTHING:
+        parameters["sslrootcert"] = authority_file(wanted.authority) if wanted.authority else "system"
+    return parameters
+
+
+def context(wanted: TlsPolicy) -> ssl.SSLContext | None:
+    """A context for Python's `ssl`; None where nothing is encrypted."""
+    if wanted.encrypt is Encrypt.NEVER:
+        return None
+    made = ssl.create_default_context(cadata=wanted.authority or None)
+    made.check_hostname = wanted.verify is Verify.HOST
+    made.verify_mode = ssl.CERT_NONE if wanted.verify is Verify.NOTHING else ssl.CERT_REQUIRED
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer versions of Python set it; libpq accepts what it refuses
+    return made
+
+
+def mysql(wanted: TlsPolicy) -> dict[str, object]:
+    """Arguments for the client library of MySQL and MariaDB. What it does with `PREFERRED` differs by library, so the caller tries both ways."""
+    arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[wanted.encrypt, wanted.verify][1]}
+    if wanted.verify is not Verify.NOTHING:
+        authority = authority_file(wanted.authority) if wanted.authority else ssl.get_default_verify_paths().cafile or ""
+        arguments["ssl"] = {"ca": authority}
+    return arguments
