@@ -15,7 +15,7 @@ from tests.cluster import kind, machine
 from tests.cluster.install import INSTALLED, install
 
 _FOLDER = Path(__file__).parent
-_DATABASES = _FOLDER.parent / "integration"
+_DATABASES, _API_SERVER = _FOLDER.parent / "integration", _FOLDER.parent / "api_server"
 # What tests of apps share: GitHub, the registry, what the operator is told of providers.
 _APPS = (
     "app_migrations",
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def tested(arguments: Sequence[str], *, databases: bool) -> int:
-    """Run all tests of this folder: those of apps beside the others, and then what needs the cluster for itself, beside those that need no cluster. Never more than two: more would take each other's processor."""
+    """Run all tests of this folder: those of apps beside the others, and then what needs the cluster for itself, beside those that need no cluster or an API server alone. Never more than two: more would take each other's processor."""
     every = sorted(file.stem.removeprefix("test_") for file in _FOLDER.glob("test_*.py"))
     assert set(every) > {*_APPS, *_ALONE, *_APART}, "each of them is there"
     others = [name for name in every if name not in {*_APPS, *_ALONE, *_APART}]
@@ -65,7 +65,7 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
     try:
         os.environ[INSTALLED] = json.dumps(install(cluster))
         failures = _beside([_files(_APPS), _files(others)], arguments)
-        apart = [*_files(_APART), *([str(_DATABASES)] if databases else [])]
+        apart = [*_files(_APART), str(_API_SERVER), *([str(_DATABASES)] if databases else [])]
         failures += _beside([_files(_ALONE), apart], arguments)
     finally:
         if not found:

@@ -21,8 +21,8 @@ _NAMES = (
 )
 
 
-def make(folder: Path) -> None:
-    """All keys, certificates and kubeconfigs, into a folder."""
+def make(folder: Path, port: int = 6443) -> None:
+    """All keys, certificates and kubeconfigs of an API server at a port of this machine, into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     _openssl(
         folder,
@@ -35,7 +35,7 @@ def make(folder: Path) -> None:
     for name in ("apiserver", "kubelet"):
         _signed(folder, name, f"/CN={name}", f"extendedKeyUsage=serverAuth\nsubjectAltName={_NAMES}")
     for name in _CLIENTS:
-        (folder / f"{name}.kubeconfig").write_text(_kubeconfig(folder, name), encoding="utf-8")
+        (folder / f"{name}.kubeconfig").write_text(_kubeconfig(folder, name, port), encoding="utf-8")
 
 
 def _signed(folder: Path, name: str, subject: str, extensions: str) -> None:
@@ -49,10 +49,10 @@ def _signed(folder: Path, name: str, subject: str, extensions: str) -> None:
     )
 
 
-def _kubeconfig(folder: Path, name: str) -> str:
+def _kubeconfig(folder: Path, name: str, port: int) -> str:
     return f"""apiVersion: v1
 kind: Config
-clusters: [{{name: landfall, cluster: {{server: "https://127.0.0.1:6443", certificate-authority: {folder}/ca.crt}}}}]
+clusters: [{{name: landfall, cluster: {{server: "https://127.0.0.1:{port}", certificate-authority: {folder}/ca.crt}}}}]
 users: [{{name: {name}, user: {{client-certificate: {folder}/{name}.crt, client-key: {folder}/{name}.key}}}}]
 contexts: [{{name: landfall, context: {{cluster: landfall, user: {name}}}}}]
 current-context: landfall

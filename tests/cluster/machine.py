@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from pathlib import Path
 
 from tests.cluster import authority, kind, programs, settings
 from tests.cluster.authority import ADDRESS, NODE
+from tests.support.servers import free_port
 
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "landfall" / "cluster"
 _BRIDGE = "cni0"
@@ -154,6 +156,37 @@ def _control_plane(built: Path) -> Cluster:
     return cluster
 
 
+@contextlib.contextmanager
+def control_plane() -> Iterator[Cluster]:
+    """An API server and its etcd alone, on free ports of this machine and beside a whole cluster: no node, and nothing that needs root."""
+    built = programs.folder()
+    clients, peers, port = free_port(), free_port(), free_port()
+    with tempfile.TemporaryDirectory(prefix="landfall-control-plane-") as name, contextlib.ExitStack() as ends:
+        folder = Path(name)
+        pki = folder / "pki"
+        authority.make(pki, port)
+        cluster = Cluster(pki / "admin.kubeconfig", built)
+        own = {
+            "etcd_servers": f"http://127.0.0.1:{clients}",
+            "secure_port": str(port),
+            "bind_address": "127.0.0.1",
+            "advertise_address": "127.0.0.1",
+            "endpoint_reconciler_type": "none",  # it refuses a loopback address, and nobody asks for its Service
+        }
+        for program, arguments in (
+            ("etcd", settings.etcd(folder, (clients, peers))),
+            ("kube-apiserver", settings.apiserver(pki, **own)),
+        ):
+            log = ends.enter_context((folder / f"{program}.log").open("wb"))
+            process = subprocess.Popen(
+                [str(built / program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder
+            )
+            ends.callback(process.wait)
+            ends.callback(process.terminate)
+        _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok", folder)
+        yield cluster
+
+
 def _node(built: Path) -> None:
     _started(Path(shutil.which("containerd") or "/usr/bin/containerd"), "--config", str(STATE / "containerd.toml"))
     _waited("containerd", (STATE / "containerd.sock").exists)
@@ -214,13 +247,13 @@ def _born(pid: int) -> str:
         return ""
 
 
-def _waited(what: str, ready: Callable[[], bool]) -> None:
+def _waited(what: str, ready: Callable[[], bool], logs: Path = STATE) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         if ready():
             return
         time.sleep(0.2)
-    message = f"{what} was not ready within {_WAIT_SECONDS} s; the logs are in {STATE}"
+    message = f"{what} was not ready within {_WAIT_SECONDS} s; the logs are in {logs}"
     raise RuntimeError(message)
 
 

@@ -17,9 +17,9 @@ REGISTRY = f"{ADDRESS}:5000"  # one name for pods, the node and this machine
 _RESOLVER = Path("/etc/resolv.conf")
 
 
-def etcd(state: Path) -> list[str]:
-    """Flags of etcd."""
-    urls = ("http://127.0.0.1:2379", "http://127.0.0.1:2380")
+def etcd(state: Path, ports: tuple[int, int] = (2379, 2380)) -> list[str]:
+    """Flags of etcd. `ports`: for clients and for peers."""
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
     return [
         *("--data-dir", str(state / "etcd"), "--listen-client-urls", urls[0], "--advertise-client-urls", urls[0]),
         *("--listen-peer-urls", urls[1], "--initial-advertise-peer-urls", urls[1], "--initial-cluster", f"default={urls[1]}"),
@@ -27,9 +27,9 @@ def etcd(state: Path) -> list[str]:
     ]
 
 
-def apiserver(pki: Path) -> list[str]:
-    """Flags of the API server."""
-    told = {
+def apiserver(pki: Path, **other: str) -> list[str]:
+    """Flags of the API server, and those that are other ones than for a node, with `_` for `-`."""
+    told: dict[str, object] = {
         "etcd-servers": "http://127.0.0.1:2379",
         "secure-port": "6443",
         "bind-address": "0.0.0.0",  # noqa: S104  pods reach it over the bridge
@@ -48,6 +48,7 @@ def apiserver(pki: Path) -> list[str]:
         "authorization-mode": "Node,RBAC",
         "enable-admission-plugins": "NodeRestriction",
         "allow-privileged": "true",
+        **{name.replace("_", "-"): value for name, value in other.items()},
     }
     return [f"--{name}={value}" for name, value in told.items()]
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
 
 from landfall.api.crd import BY_NAME, structural
-from tests.cluster.conftest import Place
+from tests.cluster.machine import Cluster
 from tests.cluster.schemas import specs
 from tests.support.servers import free_port
 
@@ -104,10 +104,11 @@ CASES = [(kind, spec, good) for table, good in ((GOOD, True), (BAD, False)) for 
 
 
 @pytest.fixture(scope="module")
-def accepted(place: Place) -> Iterator[Callable[[str, Object], str]]:
+def accepted(control_plane: Cluster) -> Iterator[Callable[[str, Object], str]]:
     """What the API server says against an object, nothing if it takes it."""
     port = free_port()
-    command = [str(place.cluster.programs / "kubectl"), "--kubeconfig", str(place.cluster.kubeconfig), "proxy", f"--port={port}"]
+    kubectl = [str(control_plane.programs / "kubectl"), "--kubeconfig", str(control_plane.kubeconfig)]
+    command = [*kubectl, "proxy", f"--port={port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
     def asked(kind: str, spec: Object) -> str:

@@ -1,0 +1,19 @@
+"""An API server with our kinds, and nothing that acts on them: no operator, no node, no pods."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import images, machine
+from tests.cluster.machine import Cluster
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[Cluster]:
+    """A control plane of etcd and kube-apiserver on free ports, with the CustomResourceDefinitions."""
+    with machine.control_plane() as made:
+        made.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
+        made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
+        yield made
