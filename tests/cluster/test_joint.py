@@ -98,7 +98,7 @@ def test_nothing_that_was_told_is_written_gets_lost_between_two_databases(place:
         done = place.until(name, "shop", "Completed", 120)
         assert (done["status"]["app"]["state"], done["status"]["app"]["release"]) == ("Live", "ledger-2")
         app.serves("new ledger")
-        assert "ledger-2 is live" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
+        assert "ledger-2 went live" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
         place.wait("the source is let go", lambda: place.active(name) == [], 120)
     assert app.release("ledger-2")["status"]["gate"] == done["status"]["run"]
     assert len(writers.written) > 100

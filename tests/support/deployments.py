@@ -12,6 +12,7 @@ from landfall.api.release import BuildSummary, ReleaseFailure
 from landfall.controllers.cutover_gate import Gate
 from landfall.controllers.decision import Act, Decision
 from landfall.controllers.deployment import desired_release as wanted
+from landfall.controllers.deployment import places
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen
 from landfall.controllers.deployment.rules import current, decide
 from landfall.controllers.deployment.status import begun, release_status
@@ -44,6 +45,7 @@ class World:
     request: DeployRequest | None = None
     hold: str = ""
     gate: Gate | None = None
+    left: tuple[Gate, ...] = ()
     releases: dict[str, ReleaseSeen] = field(default_factory=dict)
     workloads: dict[str, Pods] = field(default_factory=dict)
     service: ServiceSeen | None = None
@@ -85,6 +87,7 @@ class World:
             request=self.request,
             hold=self.hold,
             gate=self.gate,
+            left=self.left,
         )
 
     def turn(self, *, killed: bool = False) -> Decision:
@@ -161,7 +164,8 @@ class World:
         to = self.releases[name]
         pods = self.workloads[to.spec.workload]
         served = bool(to.status.live_at) or bool(to.spec.rollback_to)
-        assert served or self.gate is None or self.gate.open, "what waits for data goes live with it"
+        has_its_data = self.gate is None or self.gate.open or places.points_at(seen, to, self.gate.source)
+        assert served or has_its_data, "what waits for data goes live with it"
         assert pods.ready >= max(self.deployment.spec.replicas, 1), "what goes live is ready, all of it"
         before = seen.service.release if seen.service else ""
         if seen.service and before == name:

@@ -175,7 +175,7 @@ class World:
         else:
             for pod in self.pods:
                 if pod.job.name == act.name:
-                    pod.job = replace(pod.job, suspended=act.verb == "suspend")
+                    pod.job, pod.holds = replace(pod.job, suspended=act.verb == "suspend"), False
 
     # -- the workers --------------------------------------------------------------------------------------------------
 
@@ -198,8 +198,10 @@ class World:
         elif pod.job.verb == "run":
             turned = dials(self.migration, self.now)
             if entry.state in ENDED | {"cut_over"}:
-                self.tell(pod, told=told, state=entry.state, verdict="equal")
-                if not (turned and turned.hold and pod.holds):
+                holds = bool(turned and turned.hold and pod.holds)
+                self.tell(pod, told=told, state=entry.state, verdict="equal", source_released=not holds)
+                if not holds:
+                    pod.holds = pod.holds and told  # whoever comes after it never held anything
                     self.end(pod, told=told)
                 return
             if entry.state == "comparing" and turned and turned.cutover_held:

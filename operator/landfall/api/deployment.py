@@ -321,6 +321,18 @@ class Resolved(Model):
     resolved_at: Moment = Field(description="When it was found to be that.")
 
 
+class GateSeen(Model):
+    """What a Deployment has taken note of about the Migration that moves its data: from then on it acts by it.
+
+    The Migration takes no data back before its rollback is noted here: so a release never goes live on data that is being taken back.
+    """
+
+    run: str = Field(default="", description="Run of the Migration.")
+    state: str = Field(default="", description="The Migration's status.app.state.")
+    serving: Boolean = Field(default=False, description="Whether the live release was made for the data of that run.")
+    served: Boolean = Field(default=False, description="Whether any release that was made for that data was ever live.")
+
+
 class DeploymentStatus(Status):
     """Where a Deployment stands."""
 
@@ -336,6 +348,7 @@ class DeploymentStatus(Status):
     domain: str = Field(default="", description="Domain that is this Deployment's.")
     database_project: str = Field(default="", description="What its database's provider calls the project.")
     last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
+    gate: GateSeen | None = Field(default=None, description="What it has taken note of about the Migration that moves its data.")
 
 
 class Deployment(Model):

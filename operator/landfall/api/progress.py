@@ -84,7 +84,7 @@ class Rehearsed(Model):
     finished_at: Moment | None = Field(default=None, description="When it was over.")
 
 
-AppState = Literal["Building", "Built", "Starting", "Live", "Failed", "RolledBack"]
+AppState = Literal["Building", "Built", "Starting", "Live", "Failed", "RollingBack", "RolledBack"]
 
 
 class AppMove(Model):
@@ -92,7 +92,8 @@ class AppMove(Model):
 
     deployment: str = Field(description="Name of the Deployment.")
     state: AppState = Field(
-        description="Built: its release waits for the data. Starting: the data is cut over. RolledBack: the data has gone back."
+        description="Built: its release waits for the data. Starting: the data is cut over. Failed: the app did not come up, and the data goes back."
+        " RollingBack: a rollback was asked for, and no release goes live any more. RolledBack: the data has gone back."
     )
     release: str = Field(default="", description="The Release that serves.")
     url: str = Field(default="", description="Where it is reached.")

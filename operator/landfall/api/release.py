@@ -43,6 +43,7 @@ class ReleaseSpec(Model):
     environment: str = Field(default="", description="Secret with the captured values.")
     live_env: tuple[Variable, ...] = Field(default=(), description="Variables that stay references.", json_schema_extra=ATOMIC)
     runtime: Runtime = Field(default_factory=Runtime, description="How it runs.")
+    database: str = Field(default="", description="Connection that the Deployment's `database` named, if any.")
     template: PodTemplate = Field(default_factory=PodTemplate, description="Labels and annotations of its pods.")
     region: str = Field(default="", description="Where its pods run.")
     workload: str = Field(description="Workload and Service that run it: with a rollback those of the Release that it goes to.")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
 from landfall.controllers.context import Hands
-from landfall.controllers.cutover_gate import Gate, governing
+from landfall.controllers.cutover_gate import End, Gate, governing, left, secrets_of
 from landfall.controllers.migration.rules_app import AppSeen
 from landfall.controllers.objects import plain
 from landfall.kube.client import Object
@@ -18,7 +19,7 @@ async def seen(hands: Hands, raw: Object, migration: Migration) -> AppSeen | Non
     if app is None:
         return None
     held_raw = await hands.kube.get("Deployment", raw["metadata"]["namespace"], name)
-    if held_raw is None:
+    if held_raw is None or "deletionTimestamp" in held_raw["metadata"]:
         return AppSeen(name)
     found = Deployment.model_validate(plain(held_raw))
     status, fresh = found.status, held_raw.get("status", {}).get("observedGeneration") == held_raw["metadata"]["generation"]
@@ -33,7 +34,40 @@ async def seen(hands: Hands, raw: Object, migration: Migration) -> AppSeen | Non
         live=status.live if status else "",
         url=status.url if status else "",
         drain_seconds=found.spec.rollout.drain_seconds,
+        gate=status.gate if status else None,
+        on_source=await _on_source(hands, raw, found),
     )
+
+
+async def _on_source(hands: Hands, migration: Object, deployment: Deployment) -> str:
+    """The Connection that the data comes from, where the Deployment points at that; empty where it does not."""
+    if not migration["spec"].get("data"):
+        return ""
+    source, target = _names(migration)
+    if source == target:
+        return ""
+    spec = deployment.spec
+    named = spec.database.connection_ref.name if spec.database and spec.database.connection_ref else ""
+    end = await _end(hands, migration["metadata"]["namespace"], source, target)
+    return source if end.named_by(named, secrets_of(spec.env)) else ""
+
+
+def _names(migration: Object) -> tuple[str, str]:
+    """The Connections of source and target."""
+    data = migration["spec"]["data"]
+    return str(data["source"]["connectionRef"]["name"]), str(data["target"]["connectionRef"]["name"])
+
+
+async def _end(hands: Hands, namespace: str, name: str, other: str) -> End:
+    """The side of a move that this Connection is. A Secret that opens the other side, too, tells nothing."""
+    secrets = [await _secret(hands, namespace, one) for one in (name, other)]
+    return End(name, "" if secrets[0] == secrets[1] else secrets[0])
+
+
+async def _secret(hands: Hands, namespace: str, connection: str) -> str:
+    raw = await hands.kube.get("Connection", namespace, connection)
+    reference = Connection.model_validate(plain(raw)).spec.secret_ref if raw else None
+    return reference.name if reference else ""
 
 
 def means(raw: Object) -> str:
@@ -42,19 +76,23 @@ def means(raw: Object) -> str:
     return str((app.get("deploymentRef") or raw["metadata"])["name"]) if app else ""
 
 
-async def gate(hands: Hands, namespace: str, name: str) -> Gate | None:
-    """What a Deployment's release waits for: the Migration that moves data together with it."""
+async def gates(hands: Hands, namespace: str, name: str) -> tuple[Gate | None, tuple[Gate, ...]]:
+    """What a Deployment's release waits for, the Migration that moves data together with it; and the moves that have left a database for good."""
     found = [
-        raw
+        (raw, await _gate(hands, raw))
         for raw in await hands.kube.listed("Migration", namespace)
         if means(raw) == name and raw["spec"].get("data") and "deletionTimestamp" not in raw["metadata"]
     ]
-    return governing((raw["metadata"]["creationTimestamp"], _gate(raw)) for raw in found)
+    created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in found]
+    ended = [(str((raw.get("status") or {}).get("completionTime") or hands.clock().isoformat()), gate) for raw, gate in found]
+    return governing(created), left(ended)
 
 
-def _gate(raw: Object) -> Gate:
-    status = raw.get("status") or {}
-    return Gate(raw["metadata"]["name"], status.get("run", ""), (status.get("app") or {}).get("state", ""))
+async def _gate(hands: Hands, raw: Object) -> Gate:
+    status, (source, target) = raw.get("status") or {}, _names(raw)
+    state = str((status.get("app") or {}).get("state", ""))
+    end = await _end(hands, raw["metadata"]["namespace"], source, target)
+    return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=bool(status.get("startTime")))
 
 
 async def make(hands: Hands, migration: Object, name: str) -> None:

@@ -83,6 +83,7 @@ def wanted(seen: Observed, name: str, environment: str, generation: int) -> Rele
         environment=environment,
         live_env=live_variables(seen),
         runtime=runtime,
+        database=spec.database.connection_ref.name if spec.database and spec.database.connection_ref else "",
         template=spec.template,
         region=spec.region or "",
         workload=name,

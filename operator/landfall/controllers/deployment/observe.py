@@ -80,10 +80,11 @@ class Look:
         )
         seen = await self._given(await self._sourced(seen))
         seen = replace(seen, secrets=await self._secrets(seen))
+        gate, left = await app_deployment.gates(
+            hands, self.namespace, self.name
+        )  # behind the Service: what was read there is older
+        seen = replace(seen, gate=gate, left=left)
         self.wanted = current(seen)
-        if any(r.status.gate for r in releases) or seen.live != self.wanted:
-            seen = replace(seen, gate=await app_deployment.gate(hands, self.namespace, self.name))
-            self.wanted = current(seen)
         seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
         if release_missing(seen) and not self.deployment.spec.rollback_to:
             _, missing = await self.captured(seen)

@@ -84,7 +84,7 @@ class Observed(Seen):
 
     `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
     nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
-    `database_ready` how that stands; `gate` is the Migration that moves data together with it.
+    `database_ready` how that stands; `gate` is the Migration that moves data together with it, `left` those moves whose source holds its data no more.
     """
 
     deployment: Deployment
@@ -106,6 +106,7 @@ class Observed(Seen):
     regions: tuple[str, ...] | None = None
     claimed_by: str = ""
     gate: Gate | None = None
+    left: tuple[Gate, ...] = ()
 
     def release(self, name: str) -> ReleaseSeen | None:
         """A Release by name."""
@@ -130,10 +131,18 @@ class Observed(Seen):
     def before(self) -> ReleaseSeen | None:
         """The one to go back to by itself: what served last, of those that were not found to have failed."""
         last = self.previous
-        if last and last.image and not last.status.failure:
+        if last and last.image and not last.status.failure and self._same_data(last):
             return last
         was = [r for r in self.releases if r.status.live_at and r.image and not r.status.failure and r != self.live]
+        was = [r for r in was if self._same_data(r)]
         return max(was, key=lambda r: r.spec.revision, default=None)
+
+    def _same_data(self, release: ReleaseSeen) -> bool:
+        """Whether nothing was moved between it and the live one; or what was moved goes back, or has."""
+        live, gate = self.live, self.gate
+        if live is None or release.status.gate == live.status.gate:
+            return True
+        return gate is not None and gate.run == live.status.gate and (gate.failed or gate.back)
 
     @property
     def goal(self) -> ReleaseSeen | None:

@@ -16,7 +16,7 @@ from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import Look
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen
 from landfall.controllers.deployment.rules import decide
-from landfall.controllers.deployment.status import begun, release_ready, release_status
+from landfall.controllers.deployment.status import begun, release_ready, release_status, taken_note
 from landfall.controllers.objects import invalid, told
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
@@ -132,7 +132,13 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
         "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
         "databaseProject": seen.database_project,
         "lastHandledRequest": request,
+        "gate": _gate(seen),
     }
+
+
+def _gate(seen: Observed) -> dict[str, Any] | None:
+    found = taken_note(seen)
+    return found.model_dump(mode="json", by_alias=True) if found else None
 
 
 def _url(look: Look, seen: Observed) -> str:

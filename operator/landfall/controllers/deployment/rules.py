@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from landfall.api import instance_types
 from landfall.controllers.cutover_gate import WAITS
 from landfall.controllers.decision import Act, Decision, Fact
-from landfall.controllers.deployment import desired_release, retention
+from landfall.controllers.deployment import desired_release, places, retention
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
 from landfall.manifests import names
 
@@ -100,10 +100,12 @@ def service_drifted(seen: Observed) -> Decision | None:
 def data_went_back(seen: Observed) -> Decision | None:
     """What was made for data that is there no more goes with it."""
     gate = seen.gate
-    if not gate or not gate.back:
+    if not gate or not (gate.back or gate.failed):
         return None
-    gone = next((r for r in seen.releases if r.status.gate == gate.run and not r.status.failure), None)
-    return _failing(seen, gone, "DataRolledBack", f"the Migration {gate.migration} took its data back") if gone else None
+    mine = [r for r in seen.releases if r.status.gate == gate.run and not r.status.failure]
+    gone = next((r for r in mine if not places.points_at(seen, r, gate.source)), None)
+    took = "took" if gate.back else "takes"
+    return _failing(seen, gone, "DataRolledBack", f"the Migration {gate.migration} {took} its data back") if gone else None
 
 
 def live_failed(seen: Observed) -> Decision | None:
@@ -206,7 +208,10 @@ def on_its_way(seen: Observed) -> Decision | None:
         return None
     if not at.image:
         return _building(seen, at)
-    gate = None if at.spec.rollback_to else seen.gate
+    left = places.left(seen, at)
+    if left:
+        return _stalled("DatabaseLeft", left)
+    gate = places.gate_of(seen, at)
     if gate and gate.back:
         message = (
             f"the Migration {gate.migration} took its data back: have it move again (rerunToken), or delete it to go live without"
@@ -343,7 +348,7 @@ def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_a
 
 
 def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
-    """Whether there is one that served before. From a rollback nothing goes back by itself: a person has chosen it."""
+    """Whether there is one that served before, on the same data. From a rollback nothing goes back by itself: a person has chosen it."""
     return bool(seen.before and not at.spec.rollback_to)
 
 

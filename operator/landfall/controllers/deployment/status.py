@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from landfall.api.deployment import GateSeen
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.decision import Decision
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen
@@ -31,7 +32,18 @@ def begun(seen: Observed, at: ReleaseSeen) -> dict[str, object]:
     anew = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
     if status.deploying_at and not anew:
         return {}
-    return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate else ""}
+    before = seen.live.status.gate if seen.live else ""
+    return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
+
+
+def taken_note(seen: Observed) -> GateSeen | None:
+    """What a look saw of the Migration that moves the data: once this is written, no later look goes live against it."""
+    gate, live = seen.gate, seen.live
+    if gate is None:
+        return None
+    mine = [r for r in seen.releases if gate.run and r.status.gate == gate.run]
+    serving = live is not None and live in mine and (not live.status.failure or seen.before is not None)
+    return GateSeen(run=gate.run, state=gate.state, serving=serving, served=serving or any(r.status.live_at for r in mine))
 
 
 def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:

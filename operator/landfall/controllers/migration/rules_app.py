@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from landfall.api.deployment import GateSeen
 from landfall.controllers.decision import Act, Decision
 
 
 @dataclass(frozen=True, slots=True)
 class AppSeen:
-    """The Deployment that a Migration means. `ready` is its condition Ready as (status, reason, message), of its spec as it is now."""
+    """The Deployment that a Migration means.
+
+    `ready` is its condition Ready as (status, reason, message), of its spec as it is now; `gate` what it has taken note of about a Migration;
+    `on_source` the Connection that the data comes from, where its spec still points at that.
+    """
 
     name: str
     there: bool = False
@@ -19,6 +24,8 @@ class AppSeen:
     live: str = ""
     url: str = ""
     drain_seconds: int = 0
+    gate: GateSeen | None = None
+    on_source: str = ""
 
     def problem(self, *, made: bool) -> Decision | None:
         """What no move can begin with. `made`: there is a template to make it from."""
@@ -72,6 +79,6 @@ def _completed(app: AppSeen) -> Decision:
     return Decision(
         "Completed",
         ("True", "Completed"),
-        f"{app.live or app.name} is live{where}",
+        f"{app.live or app.name} went live{where}",
         facts=(("Succeeded", ("True", "Completed")),),
     )

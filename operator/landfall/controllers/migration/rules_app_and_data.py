@@ -3,6 +3,9 @@
 The copy and the build run side by side. The cutover waits until the app's release is built, the release waits at a gate until the
 cutover, and the writers of the source stay locked out until the release serves and the old one is drained: so nothing that anybody was
 told is written gets lost between the two databases. What goes wrong between the cutover and the switch takes the data back.
+
+Going live and going back exclude each other: that the data is to be taken back is written into the status first, which closes the gate; the
+Deployment takes note of it, and puts back what went live meanwhile; only then a worker touches the data.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from landfall.controllers.migration.rules_app import AppSeen
 # From the end of the drain until no pod of the old release can live any more: its grace of 35 seconds, and some.
 _ENDING_SECONDS = 45
 _LOST = "the worker that locked the writers of the source out ended before the app was live"
+_PAUSED = "it was paused between the cutover and the app's going live, which let the writers of the source go on"
 
 
 def is_joint(migration: Migration | None) -> bool:
@@ -34,7 +38,7 @@ def move(seen: Observed) -> AppMove | None:
         return None
     before = before_of(seen)
     state, message = _state(seen, app, before) if is_joint(seen.migration) else (_alone(app), app.ready[2])
-    latched = before is not None and before.state == state == "Live"
+    latched = was_live(before) and state in {"Live", "RollingBack"}
     drained = before.drained_at if before and latched else None
     if state == "Live" and not latched and is_joint(seen.migration):
         drained = seen.now + timedelta(seconds=app.drain_seconds + _ENDING_SECONDS)
@@ -54,6 +58,11 @@ def before_of(seen: Observed) -> AppMove | None:
     return status.app if status and status.run == seen.run_name else None
 
 
+def was_live(before: AppMove | None) -> bool:
+    """Whether the app was live with the data of this run: from then on it is not cancelled, only rolled back on request."""
+    return before is not None and (before.state == "Live" or (before.state == "RollingBack" and before.drained_at is not None))
+
+
 def _alone(app: AppSeen) -> AppState:
     if app.ready[0] == "True" and app.live:
         return "Live"
@@ -66,24 +75,63 @@ def _state(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppSta
         return "RolledBack", before.message if before and before.state in {"Failed", "RolledBack"} else ""
     if seen.state == "cut_over":
         return _cut_over(seen, app, before)
+    if app.on_source:
+        return "Building", _on_source(app)
     built = app.there and not app.differs and (app.ready[1] == WAITS or _alone(app) == "Live")
     return ("Built" if built else "Building"), told
 
 
+def _on_source(app: AppSeen) -> str:
+    return f"the Deployment {app.name} still points at the Connection {app.on_source}, which its data leaves. Have it name the target's"
+
+
+def _asked_back(seen: Observed, before: AppMove | None) -> bool:
+    """Whether a person wants the data back: by a rollback, or by cancelling before the app was ever live."""
+    wanted = outcomes.wanted(seen)
+    return wanted == "RolledBack" or (wanted == "Cancelled" and not was_live(before) and not _served(seen))
+
+
+def _served(seen: Observed) -> bool:
+    """Whether a release was live on the data of this run, as the Deployment says."""
+    gate = seen.app.gate if seen.app else None
+    return gate is not None and gate.run == seen.run_name and gate.served
+
+
 def _cut_over(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppState, str]:
-    if before and before.state in {"Live", "Failed"}:
-        return before.state, before.message
+    told = before.message if before else ""
+    if before and before.state == "Failed":
+        return "Failed", told
+    if _asked_back(seen, before):
+        return "RollingBack", ""
+    if was_live(before):
+        return "Live", told
     if seen.run and seen.run.adopted:  # another Migration brought it, who knows when: nothing is taken back for it
         return ("Live" if app.live else "Starting"), app.ready[2]
-    locked = seen.run is not None and seen.run.plan is not None and seen.run.plan.quiesce == "Engine"
-    lost = locked and not (seen.active and seen.active.verb == "run")
-    if _alone(app) == "Live":
-        return "Live", f"{_LOST}: look for rows that were written there meanwhile" if lost else ""
+    return _coming(seen, app)
+
+
+def _coming(seen: Observed, app: AppSeen) -> tuple[AppState, str]:
+    """How an app stands that was not live with its data yet."""
+    lost, problem = _lost(seen), ""
     if not app.there:
-        return "Failed", f"the Deployment {app.name} is gone"
-    if app.stalled:
-        return "Failed", f"{app.ready[1]}: {app.ready[2]}"
-    return ("Failed", _LOST) if lost else ("Starting", app.ready[2])
+        problem = f"the Deployment {app.name} is gone"
+    elif app.on_source:
+        problem = _on_source(app)
+    elif _alone(app) == "Live":
+        return "Live", f"{lost}: look for rows that were written there meanwhile" if lost else ""
+    elif app.stalled:
+        problem = f"{app.ready[1]}: {app.ready[2]}"
+    return ("Failed", problem or lost) if problem or lost else ("Starting", app.ready[2])
+
+
+def _lost(seen: Observed) -> str:
+    """Why writers of the source are no longer locked out; empty where they are, or never were to be."""
+    run, active = seen.run, seen.active
+    if run is None or run.plan is None or run.plan.quiesce != "Engine":
+        return ""
+    if active and active.verb == "run" and active.suspended:
+        return _PAUSED
+    return "" if active and active.verb == "run" and not run.source_released else _LOST
 
 
 # -- rules ------------------------------------------------------------------------------------------------------------
@@ -107,6 +155,10 @@ def waiting(seen: Observed) -> Decision | None:
         return outcomes.working("Approved", "Starting", f"making the Deployment {app.name}", act, again=1)
     if seen.state != "comparing" or stands.state == "Built":
         return None
+    if app.on_source:
+        return outcomes.stalled(
+            "WaitingForApp", f"everything is copied; the cutover waits: {stands.message}", phase="Running", again=15
+        )
     message = f"everything is copied; the cutover waits for the app: {stands.message or 'the Deployment begins'}"
     if app.stalled:
         return outcomes.stalled(app.ready[1], message, again=15)
@@ -115,20 +167,27 @@ def waiting(seen: Observed) -> Decision | None:
 
 def unfinished(seen: Observed) -> Decision | None:
     """The data is cut over, and the app is not live: it comes up, or the data goes back."""
-    stands, before = move(seen), before_of(seen)
+    stands = move(seen)
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
         return None
     if stands.state == "Starting":
-        message = f"the data is cut over; {stands.message or 'the app starts'}"
-        return outcomes.working("Running", "StartingApp", message, again=1)
-    message = f"the app did not come up, so the data goes back: {stands.message}"
-    if before is None or before.state != "Failed":
-        return outcomes.working("RollingBack", "RollingBack", message, again=0.1)  # written down first: the gate closes
-    return going_back(seen, "RollingBack", message)
+        paused = outcomes.wanted(seen) == "Paused" or bool(seen.hold)
+        but = (
+            ". It cannot be paused between the cutover and the app's going live: the pause would let writers of the source go on"
+            if paused
+            else ""
+        )
+        return outcomes.working(
+            "Running", "StartingApp", f"the data is cut over; {stands.message or 'the app starts'}{but}", again=1
+        )
+    return going_back(seen, "RollingBack", f"the app did not come up, so the data goes back: {stands.message}")
 
 
 def going_back(seen: Observed, phase: str, message: str) -> Decision:
-    """The worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
+    """The app is barred from going live; the worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
+    barred = _barred(seen, phase, message)
+    if barred:
+        return barred
     active = seen.active
     if active and active.verb != "back":
         return outcomes.working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
@@ -137,10 +196,32 @@ def going_back(seen: Observed, phase: str, message: str) -> Decision:
     return outcomes.failed(seen, "back") or outcomes.working(phase, phase, message, outcomes.job(seen, "back"), again=10)
 
 
+def _barred(seen: Observed, phase: str, message: str) -> Decision | None:
+    """What has to come before the data of a joint move is taken back: that no release goes live on it any more."""
+    stands, before = move(seen), before_of(seen)
+    if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):
+        return None
+    if before is None or before.state != stands.state:
+        return outcomes.working(phase, phase, message, again=0.1)  # written down first: the gate closes
+    app = seen.app
+    if app is None or not app.there:
+        return None
+    gate = app.gate
+    if gate is None or (gate.run, gate.state) != (seen.run_name, stands.state):
+        told = f"{message}; waiting until the Deployment {app.name} has taken note, so that it does not go live on the data meanwhile"
+        return outcomes.working(phase, phase, told, again=2)
+    if stands.state == "Failed" and gate.serving:
+        return outcomes.working(
+            phase, phase, f"{message}; first the Deployment {app.name} goes back to the release before", again=2
+        )
+    return None
+
+
 def discards(seen: Observed) -> bool:
     """Whether what the app wrote into the target may go with it: it never served anybody."""
-    before = before_of(seen)
-    return is_joint(seen.migration) and before is not None and before.state in {"Starting", "Failed"}
+    stands, before = move(seen), before_of(seen)
+    going = stands is not None and stands.state in {"Starting", "Failed", "RollingBack"}
+    return is_joint(seen.migration) and going and not was_live(before) and not _served(seen)
 
 
 def failed_for_it(seen: Observed) -> Decision | None:
@@ -161,4 +242,4 @@ def serving(seen: Observed) -> str:
     if not is_joint(seen.migration) or stands is None:
         return ""
     where = f" at {stands.url}" if stands.url else ""
-    return f"; {stands.release} is live{where}{f' ({stands.message})' if stands.message else ''}"
+    return f"; {stands.release} went live with it{where}{f' ({stands.message})' if stands.message else ''}"

@@ -37,4 +37,4 @@ def _moved(app: AppMove | None, now: datetime) -> bool:
     """Whether nobody needs the source to stand still any more."""
     if app is None:
         return False
-    return app.state in {"Failed", "RolledBack"} or (app.state == "Live" and app.drained_at is not None and now >= app.drained_at)
+    return app.state in {"Failed", "RolledBack"} or (app.drained_at is not None and now >= app.drained_at)
