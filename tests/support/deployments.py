@@ -8,12 +8,12 @@ from typing import Any
 
 from landfall.api.annotations import DeployRequest
 from landfall.api.deployment import Deployment, Resolved
-from landfall.api.release import BuildSummary, ReleaseFailure
+from landfall.api.release import BuildSummary, ReleaseFailure, request_of
 from landfall.controllers.cutover_gate import Gate
 from landfall.controllers.decision import Act, Decision
 from landfall.controllers.deployment import desired_release as wanted
 from landfall.controllers.deployment import places
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen
+from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen, next_request
 from landfall.controllers.deployment.rules import current, decide
 from landfall.controllers.deployment.status import begun, release_status
 from landfall.controllers.job_state import JobSeen
@@ -43,6 +43,7 @@ class World:
     commit: str = "1" * 40
     spec: dict[str, Any] = field(default_factory=dict)
     request: DeployRequest | None = None
+    queue: tuple[DeployRequest, ...] = ()
     hold: str = ""
     gate: Gate | None = None
     left: tuple[Gate, ...] = ()
@@ -76,6 +77,8 @@ class World:
             )
             for name, p in self.workloads.items()
         }
+        queue = self.queue or ((self.request,) if self.request else ())
+        made = {request_of(r.spec.trigger) for r in self.releases.values()}
         return Observed(
             now=self.now,
             generation=1,
@@ -84,7 +87,8 @@ class World:
             workloads=found,
             service=self.service,
             resolved=Resolved(key="k", commit=self.commit, resolved_at=self.now),
-            request=self.request,
+            request=next_request(queue, self.handled, made),
+            queue=tuple(one.id for one in queue),
             hold=self.hold,
             gate=self.gate,
             left=self.left,
@@ -105,8 +109,7 @@ class World:
                     told = replace(told, status=told.status.model_copy(update=begun(seen, told)))
                 self.releases[name] = replace(told, status=release_status(seen, told))
         self.revision = max([self.revision, *(r.spec.revision for r in self.releases.values())])
-        if self.request and any(r.spec.trigger == f"request {self.request.id}" for r in seen.releases):
-            self.handled = self.request.id
+        self.handled = seen.handled(self.handled)
         return decision
 
     def _act(self, seen: Observed, act: Act) -> dict[str, dict[str, object]]:

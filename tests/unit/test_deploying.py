@@ -226,6 +226,36 @@ def test_a_request_is_for_one_release() -> None:
     assert world.releases[world.service.release].spec.trigger == "generation 1"
 
 
+def test_requests_that_wait_are_all_carried_out_in_their_order() -> None:
+    world = live()
+    asked = [{"id": str(n), "verb": "deploy", "env": [{"name": "A", "value": str(n)}]} for n in range(4)]
+    world.queue = tuple(DeployRequest.model_validate(one) for one in asked)
+    world.settle(30)
+    triggers = [r.spec.trigger for r in sorted(world.releases.values(), key=lambda r: r.spec.revision)]
+    assert triggers[1:] == [f"request {n}" for n in range(4)]
+    assert world.service
+    assert (world.releases[world.service.release].spec.trigger, world.handled) == ("request 3", "3")
+    world.queue = world.queue[2:]
+    world.settle(10)
+    assert len(world.releases) == len(triggers), "what is handled is handled once, also after others were taken out"
+
+
+def test_a_deploy_of_a_wrong_commit_that_is_taken_back_leaves_nothing_stalled() -> None:
+    world = live()
+    world.request = DeployRequest.model_validate({"id": "7", "verb": "deploy", "commit": "dead" * 10})
+    world.turn()
+    world.turn()
+    world.build_ends("bad")
+    assert world.turn().stalled
+    world.spec["rollbackTo"] = {"release": "shop-1"}
+    world.settle(10)
+    del world.spec["rollbackTo"]
+    decision = world.settle(10)
+    assert (decision.stalled, decision.ready) == (False, ("True", "Live")), decision
+    assert world.service
+    assert world.service.release == "shop-1"
+
+
 def test_a_hold_freezes_what_is_on_its_way() -> None:
     world = live()
     world.hold, world.commit = "audit", "2" * 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from landfall.api.annotations import deploy_requests
 from landfall.cli.main import app as cli
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
@@ -28,6 +30,7 @@ from tests.support.gateway import Namespace, Told, key, line
 from tests.support.gateway import client as made
 
 Object = dict[str, Any]
+_DEPLOY = {"project_id": "proj_shop"}
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -127,11 +130,34 @@ def test_a_deploy_is_one_request_and_its_values_are_in_no_annotation(client: Cli
         {"name": "STRIPE_KEY", "valueFrom": {"secretKeyRef": {"name": secret["metadata"]["name"], "key": "STRIPE_KEY"}}}
     ]
     queued = client.get(f"/v1/deployments/{told['id']}")
-    assert (queued.status, queued.json()["error"]["code"]) == (409, "invalid_state")
+    assert (queued.status, queued.json()["data"]["status"]) == (200, "queued")
+    assert client.get(f"/v1/deployments/{told['id']}/logs").json()["data"]["logs"] == []
     release(cluster, 4, "Building", trigger=f"request {told['id']}")
     assert client.get(f"/v1/deployments/{told['id']}").json()["data"]["status"] == "building"
     other = client.post("/v1/deployments", {"project_id": "proj_shop"}).json()["data"]["id"]
     assert other != told["id"]
+
+
+def test_deploys_at_once_are_all_queued_and_each_is_known_from_the_first_moment(client: Client, cluster: Namespace) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda n: client.post("/v1/deployments", {**_DEPLOY, "env_vars": {"N": str(n)}}), range(4)))
+    assert [a.status for a in answers] == [202] * 4
+    ids = [a.json()["data"]["id"] for a in answers]
+    for one in ids:
+        assert client.get(f"/v1/deployments/{one}").json()["data"]["status"] == "queued"
+    asked, problem = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert (problem, {r.id for r in asked}, len(asked)) == ("", set(ids), 4)
+    assert len({r.env for r in asked}) == 4, "each with its own values"
+    cluster.objects["Deployment", "shop"]["status"]["lastHandledRequest"] = asked[2].id
+    last = client.post("/v1/deployments", _DEPLOY).json()["data"]["id"]
+    left, _ = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert [r.id for r in left] == [asked[3].id, last], "what is handled makes room"
+
+
+def test_of_too_many_deploys_that_wait_one_more_is_refused(client: Client) -> None:
+    answers = [client.post("/v1/deployments", _DEPLOY) for _ in range(17)]
+    assert [a.status for a in answers] == [202] * 16 + [409]
+    assert answers[-1].json()["error"]["code"] == "deploy_in_progress"
 
 
 def test_the_way_back(client: Client, cluster: Namespace) -> None:

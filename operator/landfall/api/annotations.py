@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from typing import Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -65,6 +67,25 @@ def requested(text: str) -> tuple[Request | None, str]:
 def deploy_requested(text: str) -> tuple[DeployRequest | None, str]:
     """The same of a Deployment."""
     return _read(DeployRequest, text, '{"id": "1", "verb": "deploy"}')
+
+
+def deploy_requests(text: str) -> tuple[tuple[DeployRequest, ...], str]:
+    """The deploys in an annotation, one or a list in the order in which they are carried out, or what is wrong with one of them."""
+    if not text.lstrip().startswith("["):
+        one, problem = deploy_requested(text)
+        return (one,) if one else (), problem
+    try:
+        listed = json.loads(text)
+    except ValueError:
+        return (), f"the annotation {ANNOTATION} is no list of requests: invalid JSON"
+    read = [deploy_requested(json.dumps(one)) for one in listed]
+    wrong = next((problem for _, problem in read if problem), "")
+    return ((), wrong) if wrong else (tuple(one for one, _ in read if one), "")
+
+
+def waiting(ids: Sequence[str], handled: str) -> list[str]:
+    """Those of a list of requests that come after the one that was handled last: they are handled in order."""
+    return list(ids[ids.index(handled) + 1 :] if handled in ids else ids)
 
 
 def look_requested(text: str) -> tuple[LookRequest | None, str]:

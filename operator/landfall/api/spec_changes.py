@@ -6,9 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from landfall.api.annotations import deploy_requests, waiting
 from landfall.lifecycle import PhaseName
 
 Object = dict[str, Any]
+_MOST_QUEUED = 16
 
 
 def start() -> Object:
@@ -63,6 +65,25 @@ def deploy(identifier: str, commit: str = "", env: Sequence[Object] = ()) -> str
     """The request annotation of one deploy: of the newest commit, or of one that is named; with variables for this once."""
     told: Object = {"id": identifier, "verb": "deploy", "commit": commit, "env": list(env)}
     return json.dumps({name: value for name, value in told.items() if value})
+
+
+def queued(text: str, handled: str, request: str) -> str | None:
+    """A request annotation with one deploy more, behind those that are not handled; None where there are too many.
+
+    Args:
+        text: The annotation as it is. What is no request is replaced.
+        handled: The request that the status says was handled last.
+        request: The deploy, as `deploy` makes it. One that is there already is there once.
+    """
+    there, _ = deploy_requests(text)
+    left = waiting([one.id for one in there], handled)
+    held = [one.model_dump(mode="json", by_alias=True, exclude_defaults=True) for one in there if one.id in left]
+    asked = json.loads(request)
+    if asked["id"] in left:
+        return text
+    if len(held) >= _MOST_QUEUED:
+        return None
+    return json.dumps([*({**one, "verb": "deploy"} for one in held), asked]) if held else request
 
 
 def back_to(release: str, identifier: str) -> Object:

@@ -168,7 +168,16 @@ async def deploy(
     _, which = named(deployment, "Deployment")
     raw = await reach.found("Deployment", which)
     request = spec_changes.deploy(_identifier(), commit)
-    await reach.change("Deployment", raw, lambda _: (spec_changes.move_on(), {ANNOTATION: request}))
+
+    def change(there: Object) -> tuple[Object, Object]:
+        annotation = str((there["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
+        queue = spec_changes.queued(annotation, str((there.get("status") or {}).get("lastHandledRequest", "")), request)
+        if queue is None:
+            message = f"too many deploys of {which} wait: ask again when the first of them is carried out"
+            raise RefusedError(message)
+        return spec_changes.move_on(), {ANNOTATION: queue}
+
+    await reach.change("Deployment", raw, change)
     _said(f"{which}: it is deployed; landfall watch deployment/{which}")
 
 

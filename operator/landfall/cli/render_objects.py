@@ -48,7 +48,8 @@ def _requested(raw: Object) -> str:
         told = json.loads(raw["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
     except ValueError:
         return ""
-    return str(told.get("id", "")) if isinstance(told, dict) else ""
+    last = told[-1] if isinstance(told, list) and told else told  # of several deploys the last one ends the wait
+    return str(last.get("id", "")) if isinstance(last, dict) else ""
 
 
 def waits_for_approval(raw: Object) -> bool:

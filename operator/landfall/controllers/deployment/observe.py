@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from landfall.api.annotations import ANNOTATION, deploy_requested
+from landfall.api.annotations import ANNOTATION, deploy_requests
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
-from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus
+from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus, request_of
 from landfall.api.worker_protocol import Report
 from landfall.controllers import app_deployment, jobs
 from landfall.controllers.context import Hands
@@ -22,7 +22,15 @@ from landfall.controllers.deployment import (
     resolve_source,
 )
 from landfall.controllers.deployment.build_jobs import BuildSettings
-from landfall.controllers.deployment.observed import Observed, Problem, ReleaseSeen, RouteSeen, ServiceSeen, WorkloadSeen
+from landfall.controllers.deployment.observed import (
+    Observed,
+    Problem,
+    ReleaseSeen,
+    RouteSeen,
+    ServiceSeen,
+    WorkloadSeen,
+    next_request,
+)
 from landfall.controllers.deployment.rules import current, release_missing
 from landfall.controllers.objects import labelled, owned_by, owner_of, plain
 from landfall.kube.client import Object
@@ -61,7 +69,7 @@ class Look:
         releases = await self._releases()
         running = await self._workloads()
         self.service = await self._of_its_name("Service", self.raw)
-        request, request_problem = deploy_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
+        queue, request_problem = deploy_requests(metadata.get("annotations", {}).get(ANNOTATION, ""))
         seen = Observed(
             now=hands.clock(),
             generation=metadata["generation"],
@@ -73,7 +81,8 @@ class Look:
             service=self._served(),
             route=await self._routed(),
             hold=str(metadata.get("annotations", {}).get(HOLD, "")),
-            request=request,
+            request=next_request(queue, self._handled(), {request_of(r.spec.trigger) for r in releases}),
+            queue=tuple(one.id for one in queue),
             request_problem=request_problem,
             regions=await self._regions(),
             claimed_by=await self._claimed_by(),
@@ -90,6 +99,9 @@ class Look:
             _, missing = await self.captured(seen)
             seen = replace(seen, environment_problem=seen.environment_problem or missing)
         return seen
+
+    def _handled(self) -> str:
+        return self.deployment.status.last_handled_request if self.deployment.status else ""
 
     async def _sourced(self, seen: Observed) -> Observed:
         """With the commit that is meant. Where the newest is asked for and cannot be looked up now, the request waits until it can."""

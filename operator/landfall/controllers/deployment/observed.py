@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from landfall.api.annotations import DeployRequest
+from landfall.api.annotations import DeployRequest, waiting
 from landfall.api.deployment import Deployment, Resolved, Variable
 from landfall.api.release import ReleaseSpec, ReleaseStatus, request_of
 from landfall.controllers.cutover_gate import Gate
@@ -39,6 +39,12 @@ class ReleaseSeen:
     def over(self) -> bool:
         """Whether nobody works towards it any more."""
         return bool(self.status.failure or self.status.superseded)
+
+
+def next_request(queue: Sequence[DeployRequest], handled: str, made: Collection[str]) -> DeployRequest | None:
+    """The first request of a queue that is not carried out, else its last. `handled` is the last one by status, `made` are those with a Release."""
+    open_ids = [one for one in waiting([r.id for r in queue], handled) if one not in made]
+    return next((r for r in queue if r.id in open_ids), queue[-1] if queue else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class RouteSeen:
 class Observed(Seen):
     """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
 
+    `request` is the first one of the queue that there is no Release for, else its last; `queue` has the identifiers of all, in order.
     `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
     nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
     `database_ready` how that stands; `gate` is the Migration that moves data together with it, `left` those moves whose source holds its data no more.
@@ -97,6 +104,7 @@ class Observed(Seen):
     hold: str = ""
     request: DeployRequest | None = None
     request_problem: str = ""
+    queue: tuple[str, ...] = ()
     secrets: str = ""
     given: tuple[Variable, ...] = ()
     environment_problem: Problem | None = None
@@ -151,6 +159,15 @@ class Observed(Seen):
         if asked is None:
             return None
         return next((r for r in self.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
+
+    def handled(self, before: str) -> str:
+        """The last request that is carried out, all before it, too; `before` is what was written down."""
+        if self.request is None:
+            return before
+        if any(request_of(r.spec.trigger) == self.request.id for r in self.releases):
+            return self.request.id
+        at = self.queue.index(self.request.id) if self.request.id in self.queue else 0
+        return self.queue[at - 1] if at else before
 
     @property
     def pending(self) -> DeployRequest | None:

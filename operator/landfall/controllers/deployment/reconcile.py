@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from landfall.api.deployment import Deployment
-from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus, request_of
+from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
 from landfall.controllers.context import Hands, bare
 from landfall.controllers.decision import Act, Decision, Seen, conditions
 from landfall.controllers.deployment import commit_status, desired_release
@@ -113,8 +113,6 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
     spec, before = look.deployment.spec, look.deployment.status
     live, served = seen.live, seen.service
     running = seen.workloads.get(served.workload) if served else None
-    asked = {request_of(r.spec.trigger) for r in seen.releases}
-    request = seen.request.id if seen.request and seen.request.id in asked else (before.last_handled_request if before else "")
     highest = max((r.spec.revision for r in seen.releases), default=0)
     return {
         "commit": live.spec.commit if live else "",
@@ -131,7 +129,7 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
         "url": _url(look, seen) if live else "",
         "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
         "databaseProject": seen.database_project,
-        "lastHandledRequest": request,
+        "lastHandledRequest": seen.handled(before.last_handled_request if before else ""),
         "gate": _gate(seen),
     }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from landfall.api.release import request_of
 from landfall.controllers.decision import Act
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
 
@@ -31,6 +32,9 @@ def next_act(seen: Observed, at: ReleaseSeen | None) -> Next:
 def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> Act | None:
     """On its way, while another one is wanted; or a builder of what is over."""
     live = seen.service.release if seen.service else ""
+    newest = seen.newest
+    if newest and at and seen.deployment.spec.rollback_to and _failed_once(newest) and newest.name not in {at.name, live}:
+        return Act("supersede", newest.name, message=f"it was asked for once, failed, and was taken back: {at.name} is wanted")
     for release in seen.releases:
         if at and release.name not in {at.name, live} and not release.over and not release.status.live_at:
             return Act("supersede", release.name, message=f"{at.name} is wanted")
@@ -39,6 +43,11 @@ def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> Act | None:
         ):  # one that failed ends by itself, and its log is wanted
             return Act("delete-job", release.job.name)
     return None
+
+
+def _failed_once(release: ReleaseSeen) -> bool:
+    """Whether it was asked for by a request, which is no part of the spec, and failed."""
+    return bool(request_of(release.spec.trigger) and release.status.failure and not release.status.superseded)
 
 
 def _scaled(seen: Observed) -> Act | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import Annotated, Any, Literal
 
@@ -10,7 +9,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, Field
 
 from landfall.api import spec_changes
-from landfall.api.annotations import ANNOTATION
+from landfall.api.annotations import ANNOTATION, DeployRequest, deploy_requests
 from landfall.api.fields import API_VERSION
 from landfall.gateway.auth import Caller
 from landfall.gateway.dependencies import Asking, Now, Reading
@@ -28,6 +27,7 @@ from landfall.gateway.views.release import (
     identifier,
     item,
     project_of,
+    queued,
     status_of,
 )
 from landfall.gateway.writes import changed, kept
@@ -128,9 +128,13 @@ def _place(raw: Object) -> tuple[str, str]:
 @ROUTER.get("/{deployment_id}")
 async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAnswer:
     """One deployment."""
+    base = str(request.base_url).rstrip("/")
+    found = await _queued(who, deployment_id)
+    if found:
+        return DeploymentAnswer(data=queued(deployment_id, *found, base))
     release, releases, app = await _found(who, deployment_id)
     named = {r["metadata"]["name"]: identifier(r) for r in releases}
-    return DeploymentAnswer(data=detail(release, _url(app), str(request.base_url).rstrip("/"), named))
+    return DeploymentAnswer(data=detail(release, _url(app), base, named))
 
 
 @ROUTER.post("", status_code=202)
@@ -149,7 +153,16 @@ async def deploy(
         raise ProblemError(409, "invalid_state", message)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
     asked = spec_changes.deploy(made_id, body.commit_sha or "", await _kept(who, app, made_id, body.env_vars))
-    await changed(who, "Deployment", app, lambda _: (spec_changes.move_on(), {ANNOTATION: asked}))
+
+    def change(there: Object) -> tuple[Object, dict[str, str]]:
+        handled = str((there.get("status") or {}).get("lastHandledRequest", ""))
+        queue = spec_changes.queued(_annotation(there), handled, asked)
+        if queue is None:
+            message = f"too many deploys of {body.project_id} wait: ask again when the first of them is carried out"
+            raise ProblemError(409, "deploy_in_progress", message, retry_seconds=5)
+        return spec_changes.move_on(), {ANNOTATION: queue}
+
+    await changed(who, "Deployment", app, change)
     who.audit("deploy", name, made_id)
     return AskedAnswer(data=Asked(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
 
@@ -158,6 +171,8 @@ async def deploy(
 async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     """Go back to a deployment that was live: the same image, the same environment."""
     who.may_write()
+    if await _queued(who, deployment_id):
+        raise ProblemError(409, "invalid_state", f"{deployment_id} is queued: only what was live can be gone back to")
     release, releases, app = await _found(who, deployment_id, fresh=True)
     if status_of(release) not in {"live", "rolled_back"}:
         message = f"{deployment_id} is {status_of(release)}: only what was live can be gone back to"
@@ -168,7 +183,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     await changed(who, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
     who.audit("rollback", name, made_id)
     told = Asked(
-        id=made_id,
+        id=deployment_id if live is release else made_id,  # of what serves no release is made
         project_id=project_of(name),
         status="queued",
         created_at=moment(now),
@@ -181,6 +196,8 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
 @ROUTER.get("/{deployment_id}/logs")
 async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
     """The log of its build, and how it ended."""
+    if await _queued(who, deployment_id):
+        return LogAnswer(data=Log(logs=[]))
     release, _, app = await _found(who, deployment_id)
     of = Of(who.key.namespace, "Deployment", app["metadata"]["name"])
     found = await journal.lines(of, job=f"{release['metadata']['name']}-build-")
@@ -189,26 +206,30 @@ async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
 
 
 async def _found(who: Caller, deployment_id: str, *, fresh: bool = False) -> tuple[Object, list[Object], Object]:
-    """The Release, those of its project, and the Deployment. Raises ProblemError, another one where the operator has yet to make it."""
+    """The Release, those of its project, and the Deployment. Raises ProblemError."""
     releases = await who.listed("Release", fresh=fresh)
     release = next((r for r in releases if identifier(r) == deployment_id), None)
     for app in await who.listed("Deployment", fresh=fresh):
         mine = [r for r in releases if r["spec"]["deploymentRef"]["name"] == app["metadata"]["name"]]
         if release is not None and release in mine:
             return release, mine, app
-        if release is None and deployment_id in _asked_of(app):
-            message = f"{deployment_id} is queued: the operator is about to begin it"
-            raise ProblemError(409, "invalid_state", message, retry_seconds=1)
     raise ProblemError(404, "deployment_not_found", f"there is no deployment {deployment_id[:80]!r}")
 
 
-def _asked_of(app: Object) -> set[str]:
-    """What was asked of it here, made or not."""
-    try:
-        request = json.loads(app["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
-    except ValueError:
-        request = {}
-    return {str(request.get("id", "")), str((app["spec"].get("rollbackTo") or {}).get("id", ""))} - {""}
+async def _queued(who: Caller, deployment_id: str) -> tuple[Object, DeployRequest | None] | None:
+    """The Deployment that it was asked of, and the deploy that was asked for, None of a rollback; None where a Release of it is there, or it is unknown."""
+    for fresh in (False, True):  # what another replica has just written may not be known here
+        if any(identifier(r) == deployment_id for r in await who.listed("Release", fresh=fresh)):
+            return None
+        for app in await who.listed("Deployment", fresh=fresh):
+            asked = next((r for r in deploy_requests(_annotation(app))[0] if r.id == deployment_id), None)
+            if asked or (app["spec"].get("rollbackTo") or {}).get("id") == deployment_id:
+                return app, asked
+    return None
+
+
+def _annotation(app: Object) -> str:
+    return str((app["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
 
 
 async def _kept(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from landfall.api.annotations import DeployRequest
 from landfall.api.release import request_of
 from landfall.gateway.identifiers import DEPLOYMENT, PROJECT
 from landfall.gateway.requests import COMMIT
@@ -111,5 +112,34 @@ def detail(release: Object, url: str, base: str, named: dict[str, str]) -> Deplo
         logs_url=f"{base}/v1/deployments/{short.id}/logs",
         rolled_back_from=named.get(spec.get("rollbackFrom", "")),
         rolled_back_to=named.get(spec.get("rollbackTo", "")),
-        error=f"{failure['reason']}: {failure['message']}" if failure else None,
+        error=f"{failure['reason']}: {failure['message']}" if failure else _overtaken(status),
+    )
+
+
+def _overtaken(status: Object) -> str | None:
+    """Why it never went live, where it did not fail."""
+    told = status.get("superseded")
+    return f"Superseded: {told}" if told and not status.get("liveAt") else None
+
+
+def queued(deployment_id: str, app: Object, asked: DeployRequest | None, base: str) -> DeploymentDetail:
+    """One that there is no Release of yet: a deploy, or a rollback where none was asked for. It is told from the moment it was asked for."""
+    back = app["spec"].get("rollbackTo") or {}
+    return DeploymentDetail(
+        id=deployment_id,
+        project_id=project_of(app["metadata"]["name"]),
+        commit_sha=(asked.commit or None) if asked else None,
+        commit_message=None,
+        branch=None,
+        status="queued",
+        url=None,
+        created_at=app["metadata"]["creationTimestamp"],
+        live_at=None,
+        preview_url=None,
+        region=None,
+        instance_type=None,
+        build_duration_seconds=None,
+        logs_url=f"{base}/v1/deployments/{deployment_id}/logs",
+        rolled_back_to=None if asked else f"{DEPLOYMENT}{back.get('release', '')}",
+        error=None,
     )
