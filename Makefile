@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-api-server test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
+.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-api-server test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -116,6 +116,9 @@ bench-apps: setup ## from `kubectl apply` to the first answer, and the way back,
 
 bench-gateway: setup ## how soon the gateway answers, and followers of a log hear, in a cluster on this machine; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.gateway
+
+bench-lock: setup ## how long writers of a source wait at its cutover; adds to docs/benchmarks.md
+	$(BIN)/python -m tests.bench.lock
 
 bench-matching: $(VENV)/.dev ## how well existing tables are matched, on generated schemas; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench.matching

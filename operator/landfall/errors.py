@@ -79,6 +79,7 @@ REASONS: Mapping[str, Rule] = {
     "WrittenSinceCutover": Rule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
     "Interrupted": Rule(Retry.NOW, "Run the same command again; it goes on from here.", _RUN),
     "CutoverHeld": Rule(Retry.BACKOFF, "Start it, or wait for its hour.", _RUN),
+    "PauseExceeded": Rule(Retry.NEVER, "Raise spec.data.cutover.maxPause, or stop the source's writers.", _RUN),
     "SourceMissing": Rule(Retry.AFTER_CHANGE, "Correct `source`.", _SOURCE),
     "SourceRefused": Rule(Retry.AFTER_CHANGE, "Give a token with the right that the message names.", _SOURCE),
     "SourceUnreachable": Rule(Retry.BACKOFF, "Wait; it is tried again.", _SOURCE),

@@ -117,6 +117,7 @@ def options(data: DataSpec, said: tuple[ColumnDecision | TableDecision, ...], re
         rerun_token=data.rerun_token,
         generate_rollback=data.generate_rollback,
         retain_seconds=retain_seconds,
+        max_pause_seconds=data.cutover.max_pause_seconds if data.cutover else 0,
     )
 
 

@@ -208,6 +208,7 @@ class MariaDb:
             f"--user={user}",
             f"--datadir={self.folder}/data",
             f"--socket={self.socket}",
+            f"--tmpdir={self.folder}",  # a server that starts removes the temporary tables of all that share its folder
             f"--port={self.port}",
             "--bind-address=127.0.0.1",
             f"--pid-file={self.folder}/pid",

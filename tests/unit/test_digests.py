@@ -59,12 +59,9 @@ def test_sqlite_computes_the_digest_that_servers_compute(tmp_path: Path) -> None
     (tmp_path / "s.db").touch()
     session = SqliteSession(Endpoint(Engine.SQLITE, path=str(tmp_path / "s.db")))
     digest = hashlib.sha256("a|ü".encode()).hexdigest()
-    found = session.rows(
-        "SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x), lf_bucket(x), lf_sum(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)"
-    )
+    found = session.rows("SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)")
     session.close()
-    number = str(int(digest[:15], 16))
-    assert found == [(digest, None, number, str(int(digest[:3], 16)), number)]
+    assert found == [(digest, None, str(int(digest[:15], 16)))]
 
 
 def test_no_query_asks_a_server_for_md5() -> None:

@@ -94,6 +94,24 @@ class Limits(Model):
     memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
 
 
+class CutoverSpec(Model):
+    """How the cutover goes."""
+
+    max_pause: str | None = Field(
+        default=None,
+        pattern=r"^[1-9][0-9]{0,5}[smh]$",
+        description="Longest time that writers of the source may be locked out before the cutover begins, in seconds, minutes or"
+        " hours (`60s`, `5m`). With quiesce: Engine the lock is given back when it is reached; the run repairs what differs"
+        " without a lock, tries twice more, and then fails, resumable. Default: twice what the plan estimates, at least a minute.",
+    )
+
+    @property
+    def max_pause_seconds(self) -> int:
+        """The same in seconds; 0 where nothing is said."""
+        return int(self.max_pause[:-1]) * _UNITS[self.max_pause[-1]] if self.max_pause else 0
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 _FILLS = "has(self.target.onExisting) && self.target.onExisting == 'Fill'"
 _DATA_ONLY = "mode: DataOnly loads tables that exist; set target.onExisting: Fill"
 _FILL = "target.onExisting: Fill loads rows, which mode: SchemaOnly leaves out"
@@ -127,6 +145,7 @@ class DataSpec(Model):
     )
     rerun_token: str = Field(default="1", min_length=1, max_length=63, description="Change it to run again what has ended.")
     limits: Limits = Field(default_factory=Limits, description="How much the run may take.")
+    cutover: CutoverSpec | None = Field(default=None, description="How the cutover goes.")
 
     @model_validator(mode="after")
     def _of_one_mind(self) -> DataSpec:

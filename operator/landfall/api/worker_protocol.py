@@ -60,6 +60,9 @@ class Report(Model):
     rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
     consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
     frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
+    locks_given_back: Integer = Field(
+        default=0, ge=0, description="How often the write lock on the source reached its limit and was given back."
+    )
     kept: Boolean = Field(default=False, description="Whether the cutover replaced something, which is kept.")
     expired: Boolean = Field(default=False, description="Whether what was kept has been dropped.")
     rehearsal: Rehearsed | None = Field(default=None, description="What a rehearsal measured.")

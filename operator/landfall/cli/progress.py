@@ -104,7 +104,7 @@ class PlainView:
         self._tally.count(event)
         if event.kind == "state":
             self._echo(f"· {_label(event.text)}")
-        elif event.kind in {"notice", "recovered", "delta"}:
+        elif event.kind in {"notice", "recovered", "returned", "round", "delta"}:
             self._echo(f"  {event.kind}: {event.text}")
         with self._lock:
             if time.monotonic() - self._spoke < _PLAIN_SECONDS:
@@ -133,7 +133,7 @@ class LiveView:
         """Count it; say what is worth a line that stays."""
         if self._tally:
             self._tally.count(event)
-        if event.kind in {"notice", "recovered", "delta"}:
+        if event.kind in {"notice", "recovered", "returned", "round", "delta"}:
             self._console.print(Text(f"  {event.kind}: {event.text}", style="dim"))
 
     def stop(self) -> None:

@@ -38,7 +38,11 @@ def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
         f" {sized(numbers['bytes'])}"
     )
     seconds = sum(numbers[k] for k in ("schemaSeconds", "copySeconds", "indexSeconds", "validationSeconds", "cutoverSeconds"))
-    freeze = f"; writers locked out for about {lasting(made.freeze_seconds)}" if made.quiesce == "Engine" else ""
+    freeze = (
+        f"; writers locked out for about {lasting(made.freeze_seconds)}, never longer than cutover.maxPause at a time"
+        if made.quiesce == "Engine"
+        else ""
+    )
     console.print(f"  about {lasting(seconds)}{freeze}; quiesce: {made.quiesce}; onExisting: {made.on_existing}")
     _risks(console, made)
     _tables(console, made, every_column=every_column)
@@ -109,7 +113,8 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
     if made.moves_rows:
         console.print("  verdict: [green]equal[/], every chunk of every table compared")
     if done.frozen_seconds and made.quiesce == "Engine":
-        console.print(f"  writers of the source were locked out for {done.frozen_seconds:.1f} s")
+        back = f"; the lock was given back {counted(done.locks_given_back, 'time')} before" if done.locks_given_back else ""
+        console.print(f"  writers of the source were locked out for {done.frozen_seconds:.1f} s{back}")
     for line in done.corrected:
         console.print(f"  brought up to date: {escape(line)}")
     for line in done.converted:

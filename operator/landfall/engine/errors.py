@@ -141,6 +141,12 @@ class CutoverHeldError(EngineError):
     reason = "CutoverHeld"
 
 
+class PauseExceededError(EngineError):
+    """Writers would be locked out for longer than allowed. The lock was given back, and the run is resumable."""
+
+    reason = "PauseExceeded"
+
+
 class SourceBusyError(EngineError):
     """A lock on source or target could not be had in time."""
 

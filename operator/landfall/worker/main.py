@@ -274,6 +274,7 @@ def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object
         "rows": outcome.rows,
         "kept": kept,
         "frozen_seconds": outcome.frozen_seconds,
+        "locks_given_back": outcome.locks_given_back,
         "consistent_as_of": outcome.consistent_as_of,
     }
 

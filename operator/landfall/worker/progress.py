@@ -38,6 +38,7 @@ class Watch:
         self._states = states
         self._tally = Tally(plan, done)
         self._told = 0.0
+        self._returned = 0
 
     def event(self, event: Event) -> None:
         """Count; called from several threads."""
@@ -49,7 +50,10 @@ class Watch:
             self._reporter.tell(progress=self.progress())
         elif event.kind == "state" and self._states and event.text != State.CUT_OVER.value:
             self._reporter.tell(state=event.text)  # a cutover is told with its verdict and its rows, once they are known
-        if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta"}:
+        elif event.kind == "returned":
+            self._returned += 1
+            self._reporter.tell(locks_given_back=self._returned)
+        if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta", "round", "returned"}:
             self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
 
     def completed(self, outcome: Outcome, plan: Plan) -> None:

@@ -149,9 +149,9 @@ class Look:
         """A name for all that a worker is made from: where it changes, what failed is tried again."""
         data = self.migration.spec.data
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
-        wanted = (
-            data.model_dump(mode="json", exclude={"approval", "parallelism", "limits", "workers", "batch_size"}) if data else {}
-        )
+        unsaid = {"cutover"} if data and data.cutover is None else set()
+        passed_over = {"approval", "parallelism", "limits", "workers", "batch_size", *unsaid}
+        wanted = data.model_dump(mode="json", exclude=passed_over) if data else {}
         decisions = [p.says for p in self.plans if p.says]
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")

@@ -57,6 +57,7 @@ def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunSta
             "rehearsal": rehearsal,
             "consistent_as_of": report.consistent_as_of or before.consistent_as_of,
             "frozen_seconds": report.frozen_seconds or before.frozen_seconds,
+            "locks_given_back": max(report.locks_given_back, before.locks_given_back),
             "failure": RunFailure(job=job, reason=failure.reason, message=failure.message, transient=failure.transient)
             if failure
             else None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -17,6 +18,60 @@ from landfall.engine.sources.digests import renewed
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
 
 _HASHES_SINCE = 140000
+
+
+class Limit(Stop):
+    """A stop of its own for one piece of work that must not outlast so many seconds, inside the stop of the whole run.
+
+    Once the limit has passed, everything registered is ended at once, in the order of registration, so that no single
+    statement outlasts it. The run itself is not asked to stop.
+
+    Args:
+        run: The stop of the whole run; a request to it ends this piece of work as well.
+        seconds: The limit.
+        timer: Makes what calls a function after so many seconds, as threading.Timer.
+    """
+
+    def __init__(
+        self,
+        run: Stop,
+        seconds: float,
+        timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+    ) -> None:
+        super().__init__()
+        self._run = run
+        self._settled = threading.Lock()
+        self._over = False
+        self._timer = timer(seconds, self._pass)
+        self._timer.daemon = True
+        self.passed = False
+
+    @property
+    def asked(self) -> bool:
+        """Whether the limit has passed, or anybody asked the run to stop."""
+        return super().asked or self._run.asked
+
+    def start(self) -> None:
+        """Begin to count."""
+        self._run.register(self, self.now)
+        self._timer.start()
+
+    def end(self) -> bool:
+        """Count no further; whether the work was in time. After True the limit never interrupts anything."""
+        with self._settled:
+            self._over = True
+        self._timer.cancel()
+        if self._timer.is_alive():
+            self._timer.join()
+        self._run.forget(self)
+        return not self.passed
+
+    def _pass(self) -> None:
+        with self._settled:
+            if self._over:
+                return
+            self.passed = True
+        self.now()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -229,18 +228,18 @@ class _JobBuilder:
             total = "+".join(self._source.octets(c) for c in self._long)
             self._octets = f"({total})>{limit}"
 
-    def __call__(self, condition: str, buckets: Sequence[int] | None = None) -> CopyJob:
+    def __call__(self, condition: str) -> CopyJob:
         small = f"NOT {self._octets}" if self._octets else ""
         if self._page_rows:
             span = Span.of(*chunking.bounds(condition), self._page_rows)
-            job = CopyJob(self._source.copy_page(small, buckets), self._copy_in, self._form, span=span)
+            job = CopyJob(self._source.copy_page(small), self._copy_in, self._form, span=span)
         else:
             both = " AND ".join(f"({part})" for part in (condition, small) if part)
-            job = CopyJob(self._source.copy(both, buckets), self._copy_in, self._form)
+            job = CopyJob(self._source.copy(both), self._copy_in, self._form)
         if not self._octets:
             return job
         large = f"({condition}) AND {self._octets}" if condition else self._octets
-        query, kinds = self._source.raw(large, self._long, buckets)
+        query, kinds = self._source.raw(large, self._long)
         return replace(job, large=query, kinds=kinds)
 
 

@@ -16,4 +16,4 @@ class Event:
     text: str = ""
 
 
-EVENTS = ("state", "step", "table", "begun", "chunk", "compared", "delta", "recovered", "notice", "verdict")
+EVENTS = ("state", "step", "table", "begun", "chunk", "round", "compared", "delta", "recovered", "returned", "notice", "verdict")

@@ -159,6 +159,7 @@ class Options:
     ledger_schema: str = "landfall"
     takeover_seconds: int = 30
     freeze_limit_seconds: int = 60
+    max_pause_seconds: int = 0
     quiesced: bool = False
     rehearsal: str = ""
 

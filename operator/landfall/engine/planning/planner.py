@@ -118,14 +118,16 @@ def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str
 
 def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan, tuple[Risk, ...]]:
     risks: list[Risk] = []
-    chosen = options.quiesce
-    seconds, limit = plan.freeze_seconds, options.freeze_limit_seconds
-    if chosen is None:
-        chosen = Quiesce.ENGINE
-        if seconds > limit:
-            text = f"writers would be locked out for about {seconds} s, which is over {limit} s"
-            advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
-            risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
+    chosen = options.quiesce or Quiesce.ENGINE
+    seconds, most = plan.freeze_seconds, options.max_pause_seconds
+    if chosen is Quiesce.ENGINE and most and seconds > most:
+        text = f"writers would be locked out for about {seconds} s, and cutover.maxPause is {most} s: the run would not finish"
+        advice = "Raise spec.data.cutover.maxPause, or set spec.data.source.quiesce to Confirm or None."
+        risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
+    elif options.quiesce is None and seconds > options.freeze_limit_seconds:
+        text = f"writers would be locked out for about {seconds} s, which is over {options.freeze_limit_seconds} s"
+        advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
+        risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
     if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
         advice = "Grant what is named, or set spec.data.source.quiesce to Confirm or None."
         what = {

@@ -135,7 +135,8 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
             Severity.LOW,
             "NoRowKey",
             made.label,
-            "no unique key without NULLs: rows written during the copy make the table be copied again under the freeze",
+            "no unique key without NULLs: rows that differ are counted, not named"
+            + (", and where rows are written during the copy the whole table is copied again" if key_kind == "none" else ""),
             "Add a primary key on the source.",
         )
     return made

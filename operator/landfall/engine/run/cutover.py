@@ -1,19 +1,30 @@
-"""The end of a run, while writers are locked out: compare, bring up to date, compare again, cut over."""
+"""The end of a run: repair without a lock, then lock writers out, compare, copy again what differs, cut over.
+
+The rule: whatever the source is held locked for is bounded. Before the cutover's transaction begins, the limit
+(`spec.data.cutover.maxPause`) releases the lock and ends every statement, from a thread of its own. The transaction of
+the cutover is not interrupted: it waits for locks of the target for at most 3 s, five times, and no statement of it
+takes over 60 s. Where an app moves along, the lock is held from the cutover on until the app has switched. That is
+never limited from here: the new app may have written to the target already, and a writer that is let in to the source
+would write what nobody moves. It ends when the operator says so (the app has moved or has failed, within the time
+limits of its release), when the run is stopped, or when the session is lost, which is told.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from landfall.engine.clients.postgresql import Control
-from landfall.engine.copy.run_context import Work
+from landfall.engine.copy.run_context import Limit, Work
 from landfall.engine.copy.worker_pool import stopped
 from landfall.engine.errors import (
     ApprovalRequiredError,
     ConnectionLostError,
     CutoverHeldError,
     EngineError,
+    PauseExceededError,
     SourceBusyError,
     VerdictError,
 )
@@ -23,34 +34,41 @@ from landfall.engine.model.options import Engine, Quiesce
 from landfall.engine.model.plan import Stage, TablePlan
 from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
+from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.targets.postgresql import schema_swap
-from landfall.engine.verify import repair
 from landfall.engine.verify.compare import Comparison, TableDifference
-from landfall.engine.verify.narrow import narrow
+from landfall.engine.verify.naming import named
+from landfall.engine.verify.repair import repair
 
-_DELTA_ROUNDS = 3
+_REPAIRS = 3
 
 
 class Finale:
-    """Freeze, compare, delta, compare, keys, cutover: all while writers are locked out."""
+    """Repair, lock, compare, repair, keys, cutover. `unwritten`: a hint that nothing was written to the source since the copy began."""
 
     def __init__(
-        self, work: Work, check_source: Callable[[Work], None], handed_over: Callable[[Outcome, Callable[[], None]], None] | None
+        self,
+        work: Work,
+        check_source: Callable[[Work], None],
+        handed_over: Callable[[Outcome, Callable[[], None]], None] | None,
+        unwritten: Callable[[], bool],
     ) -> None:
         self._handed_over = handed_over
+        self._unwritten = unwritten
         self._check_source = check_source
         self._work = work
         self._outcome = Outcome(work.lease.key, tables=sum(1 for t in work.plan.tables if t.moved))
         self._freeze: Freeze | None = None
+        self._since = time.monotonic()
 
     def run(self) -> Outcome:
         """Bring the run to its end. Raises CutoverHeldError outside the hours of the cutover."""
         work = self._work
         self._check_hours()
         if not work.plan.moves_rows:
-            self._keys()
+            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
             if work.stop.asked:
                 raise stopped()
             if not work.options.rehearsal:
@@ -59,27 +77,75 @@ class Finale:
         if work.plan.quiesce == Quiesce.CONFIRM and not work.options.quiesced:
             message = "everything is copied; with quiesce: Confirm a person says when the source's writers have stopped"
             raise ApprovalRequiredError(message, advice="Stop them, then run the same command again with --quiesced.")
-        began = time.monotonic()
-        with self._frozen(), self._readers() as readers:
-            mark = self._mark()
-            self._compare(readers)
-            self._late_indexes()
-            self._counters(readers[0])
-            self._keys()
-            self._check_standstill(mark, readers)
-            if work.stop.asked:
-                raise stopped()
-            if work.options.rehearsal:
-                return self._outcome
-            self._check_hours()
-            self._outcome.frozen_seconds = round(
-                time.monotonic() - began, 3
-            )  # what the ledger keeps, should this process die now
-            self._cut_over()
-            self._outcome.frozen_seconds = round(time.monotonic() - began, 3)
-            if self._handed_over and self._freeze:
-                self._handed_over(self._outcome, self._still_frozen)
+        if work.plan.quiesce == Quiesce.ENGINE:
+            self._with_lock()
+        else:
+            with self._opened() as readers:
+                self._since = time.monotonic()
+                self._finish(readers, None)
         return self._outcome
+
+    def _with_lock(self) -> None:
+        """Repair and lock until one lock suffices. Raises PauseExceededError when the lock was given back too often."""
+        work = self._work
+        if not self._unwritten():
+            repair_rounds(work, self._seeing, self._outcome)
+        seconds = pause_limit(work.options, work.plan)
+        while not self._locked(seconds):
+            self._outcome.locks_given_back += 1
+            work.report(Event("returned", text=f"the write lock reached its limit of {seconds:.0f} s and was given back"))
+            pause = back_off(self._outcome.locks_given_back)
+            if pause is None:
+                raise self._exceeded(seconds)
+            work.stop.wait(pause)
+            repair_rounds(work, self._seeing, self._outcome)
+
+    def _locked(self, seconds: float) -> bool:
+        """Lock writers out and finish; False where the limit passed first, and writers go on."""
+        run = self._work
+        limit = Limit(run.stop, seconds)
+        self._work = replace(run, stop=limit)
+        try:
+            with self._opened() as readers, self._frozen(limit):
+                self._finish(readers, limit)
+        except EngineError:
+            if not limit.passed:
+                raise
+            return False
+        finally:
+            limit.end()
+            self._work = run
+        return True
+
+    def _exceeded(self, seconds: float) -> PauseExceededError:
+        took = self._outcome.comparison_seconds or self._work.plan.freeze_seconds
+        message = (
+            f"source: writers would be locked out for longer than the {seconds:.0f} s that are allowed (the comparison alone takes"
+            f" about {took:.0f} s); the write lock was given back {self._outcome.locks_given_back} times"
+        )
+        advice = (
+            "Nothing was cut over, and writers go on. Raise spec.data.cutover.maxPause, stop the source's writers, or run at a"
+            " quieter hour; the run goes on where it stopped."
+        )
+        return PauseExceededError(message, advice=advice)
+
+    def _finish(self, readers: list[Reader], limit: Limit | None) -> None:
+        """Compare and cut over, at one moment of the source."""
+        work = self._work
+        self._see(readers)
+        mark = self._mark()
+        self._compare(readers)
+        self._late_indexes()
+        self._counters(readers[0])
+        self._keys(limit)
+        self._check_standstill(mark, readers)
+        if work.options.rehearsal:
+            return
+        self._outcome.frozen_seconds = round(time.monotonic() - self._since, 3)  # kept by the ledger, should this process die now
+        self._cut_over()
+        self._outcome.frozen_seconds = round(time.monotonic() - self._since, 3)
+        if self._handed_over and self._freeze:
+            self._handed_over(self._outcome, self._still_frozen)
 
     def _check_hours(self) -> None:
         if not self._work.dials.may_cut_over() and not self._work.options.rehearsal:
@@ -87,13 +153,14 @@ class Finale:
             raise CutoverHeldError(message, advice="It goes on when its hour has come, and its app is built.")
 
     @contextlib.contextmanager
-    def _frozen(self) -> Iterator[None]:
+    def _frozen(self, limit: Limit) -> Iterator[None]:
+        """Hold the write lock. The limit counts from the moment it is held, and releases it before it ends anything else."""
         work = self._work
-        if work.plan.quiesce != Quiesce.ENGINE:
-            yield
-            return
-        tables = [(t.schema, t.name) for t in work.plan.tables]
-        self._freeze = work.source.freeze(tables)
+        self._since = time.monotonic()
+        self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables])
+        limit.register(self._freeze, self._freeze.release)
+        limit.register(work.ledger.control, work.ledger.control.raw.cancel)
+        limit.start()
         work.report(Event("notice", text="writers of the source are locked out"))
         try:
             yield
@@ -102,8 +169,8 @@ class Finale:
             work.report(Event("notice", text="writers of the source may go on"))
 
     @contextlib.contextmanager
-    def _readers(self) -> Iterator[list[Reader]]:
-        """Sessions that see the frozen source; without a freeze they must at least see one moment."""
+    def _opened(self) -> Iterator[list[Reader]]:
+        """Sessions with the source, opened before it is locked."""
         work = self._work
         readers: list[Reader] = []
         try:
@@ -112,54 +179,68 @@ class Finale:
                 readers.append(reader)
                 work.stop.register(reader, reader.abort)
                 work.ledger.register_backend(work.lease, "source", reader.backend)
-            common = work.source.snapshot(readers)
-            if not common and work.plan.quiesce != Quiesce.ENGINE:
-                for spare in readers[1:]:
-                    work.stop.forget(spare)
-                    spare.close()
-                del readers[1:]
-            self._outcome.consistent_as_of = str(work.ledger.control.value("SELECT clock_timestamp()::text"))
             yield readers
         finally:
             for reader in readers:
                 work.stop.forget(reader)
                 reader.close()
 
-    # -- compare and delta --------------------------------------------------------------------------------------------
+    @contextlib.contextmanager
+    def _seeing(self) -> Iterator[list[Reader]]:
+        """Sessions in snapshots, of one moment where the source can do that."""
+        with self._opened() as readers:
+            self._work.source.snapshot(readers)
+            yield readers
+
+    def _see(self, readers: list[Reader]) -> None:
+        """Have sessions see the locked source; without a lock they must at least see one moment."""
+        work = self._work
+        common = work.source.snapshot(readers)
+        if not common and work.plan.quiesce != Quiesce.ENGINE:
+            for spare in readers[1:]:
+                work.stop.forget(spare)
+                spare.close()
+            del readers[1:]
+        self._outcome.consistent_as_of = str(work.ledger.control.value("SELECT clock_timestamp()::text"))
+
+    # -- compare and repair -------------------------------------------------------------------------------------------
 
     def _compare(self, readers: Sequence[Reader]) -> None:
-        work = self._work
+        """Compare everything; copy again what differs and compare that again, a few times. Raises VerdictError."""
+        work, outcome = self._work, self._outcome
         self._check_schema()
+        work.ledger.unverify(work.lease)
         comparison = Comparison(work, readers)
         differences = comparison.run()
-        for _ in range(_DELTA_ROUNDS):
+        for _ in range(_REPAIRS):
             if not differences:
                 break
-            for difference in differences:
-                self._mend(readers[0], difference)
-            differences = comparison.rescan([d.table for d in differences])
+            undo_foreign_keys(work)
+            outcome.redone_rows += repair(work, readers, differences)
+            outcome.repaired_locked += sum(len(d.chunks) for d in differences)
+            outcome.corrected += [d.describe() for d in differences]
+            # A trigger that is there already may have changed rows of other chunks.
+            differences = comparison.run() if keyed(work) else comparison.again(differences)
+        outcome.compared_locked = comparison.chunks
         if differences:
-            for difference in differences:
-                narrow(work, readers[0], difference)
-            told = "; ".join(d.describe() for d in differences)
-            work.report(Event("verdict", text=f"different: {told}"))
-            message = f"source and target differ: {told}"
-            raise VerdictError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
+            self._refuse(readers[0], differences)
         for planned in work.plan.tables:
             if planned.moved:
                 work.ledger.verified(work.lease, planned.number)
+        outcome.final_rows = {}
         for (table, _), count in comparison.source_rows().items():
-            self._outcome.final_rows[str(table)] = self._outcome.final_rows.get(str(table), 0) + count
-        self._outcome.rows = sum(self._outcome.final_rows.values())
-        work.report(Event("verdict", rows=self._outcome.rows, text="equal"))
+            outcome.final_rows[str(table)] = outcome.final_rows.get(str(table), 0) + count
+        outcome.rows = sum(outcome.final_rows.values())
+        work.report(Event("verdict", rows=outcome.rows, text="equal"))
+
+    def _refuse(self, reader: Reader, differences: Sequence[TableDifference]) -> None:
+        told = "; ".join(named(self._work, reader, d) for d in differences)
+        self._work.report(Event("verdict", text=f"different: {told}"))
+        message = f"source and target differ: {told}"
+        raise VerdictError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
 
     def _check_schema(self) -> None:
         self._check_source(self._work)
-
-    def _mend(self, reader: Reader, difference: TableDifference) -> None:
-        narrow(self._work, reader, difference)
-        self._outcome.redone_rows += repair.apply(self._work, reader, difference)
-        self._outcome.corrected.append(difference.describe())
 
     def _late_indexes(self) -> None:
         """Unique indexes that had to wait for the delta. One that still fails is a finding, not a detail."""
@@ -188,11 +269,16 @@ class Finale:
                 following = _next_value(reader, work.engine, table, counter.source_column) if counter.source_column else 0
                 _set_sequence(control, sequence, largest, following, counter.increment)
 
-    def _keys(self) -> None:
+    def _keys(self, limit: Limit | None) -> None:
+        """What must not be there while rows are repaired, and the last word on whether to cut over: all or nothing."""
         work = self._work
-        if not work.stop.asked:
-            carry_out_all(work, work.plan.of_stage(Stage.KEYS), work.ledger.control)
-            carry_out_all(work, work.plan.of_stage(Stage.LAST), work.ledger.control)
+        with work.ledger.control.transaction():
+            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
+            if work.stop.asked:
+                raise stopped()
+            self._check_hours()
+            if limit and not limit.end():
+                raise stopped()
 
     # -- standstill and cutover ---------------------------------------------------------------------------------------
 

@@ -26,7 +26,11 @@ _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended."""
+    """How a run ended.
+
+    `repaired_before` and `repaired_locked` are chunks that were copied again, before the write lock and under it;
+    `compared_locked` are chunks compared under the lock that led to the cutover, those that were copied again once more. `comparison_seconds` is what the last comparison without a lock took.
+    """
 
     key: str
     already: bool = False
@@ -34,6 +38,12 @@ class Outcome:
     tables: int = 0
     seconds: float = 0.0
     frozen_seconds: float = 0.0
+    locks_given_back: int = 0
+    repair_rounds: int = 0
+    repaired_before: int = 0
+    repaired_locked: int = 0
+    compared_locked: int = 0
+    comparison_seconds: float = 0.0
     redone_rows: int = 0
     recovered: int = 0
     corrected: list[str] = field(default_factory=list)

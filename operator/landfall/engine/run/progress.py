@@ -128,6 +128,8 @@ class Tally:
                 self._enter(State(event.text), now)
             elif event.kind == "step":
                 self._steps_done += 1
+            elif event.kind == "round":
+                self._compare_anew()
             elif event.kind == "recovered":
                 self._recovered += 1
                 self._flying_again()
@@ -186,6 +188,11 @@ class Tally:
             tally.corrected += event.rows
         elif event.kind == "table":
             tally.equal = True
+
+    def _compare_anew(self) -> None:
+        """A round of the comparison begins: what earlier ones looked at does not count."""
+        for tally in self._tables.values():
+            tally.compared = 0
 
     # -- looking ------------------------------------------------------------------------------------------------------
 

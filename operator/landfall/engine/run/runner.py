@@ -176,6 +176,7 @@ class Migration:
         if state is not State.COMPARING:
             self._check_source(work)
         full = work.plan.moves_rows
+        begun = work.source.written() if full and not any(c.done for c in work.ledger.chunks(self.key)) else None
         order: tuple[tuple[State, Callable[[Work], None]], ...] = (
             (State.SCHEMA, phases.schema),
             (State.COPYING, phases.copy if full else phases.nothing),
@@ -190,7 +191,9 @@ class Migration:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
         self._report(Event("state", text=State.COMPARING.value))
-        return Finale(work, self._check_source, self.handed_over).run()
+        return Finale(
+            work, self._check_source, self.handed_over, lambda: begun is not None and work.source.written() == begun
+        ).run()
 
     def _check_source(self, work: Work) -> None:
         changed = changed_objects(work.plan, read_catalog(self.source, self.options), self.options)

@@ -90,6 +90,9 @@ class Source(Protocol):
     def position(self) -> str | None:
         """A mark that moves with every write, or None where the server has none."""
 
+    def written(self) -> str | None:
+        """A hint that differs when rows were written in between, or None. It may lag: never conclude from it that rows are equal."""
+
     def kill(self, backends: Sequence[str]) -> None:
         """End sessions that an earlier process left behind."""
 

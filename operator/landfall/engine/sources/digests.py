@@ -61,7 +61,3 @@ def _renewed_source(check: str) -> str:
     if not value.startswith(_OLD_MYSQL):
         return check
     return head + in_mysql(value.removeprefix(_OLD_MYSQL).removesuffix(")")) + tail
-
-
-def _bucket(key_line: str) -> str:
-    return postgresql_number(of_text(key_line), 3)

@@ -1,4 +1,4 @@
-"""The queries a source must offer: copy, digest, sums, buckets, rows."""
+"""The queries a source must offer: copy, digest, sums, rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Engine
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources import digests
-from landfall.engine.sources.digests import _bucket
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.sqlite import dialect as sqlite
@@ -29,35 +28,31 @@ class SourceQueries:
             self._copy = ",".join(m.copy for _, m in copied) or "NULL"
             self._number = postgresql.native_number([(m.check_source, m) for _, m in compared], hashed=shape.hashed)
             self._key_line = f"ROW({','.join(m.check_source for _, m in keys)})::text"
-            key_number = _bucket(self._key_line)
         elif engine is Engine.SQLITE:
             self._from = sqlite.name(shape.name)
             self._copy = sqlite.copy_line(copied)
             self._line = sqlite.check_line(compared)
             self._number = f"lf_number(CAST({self._line} AS BLOB))"
             self._key_line = sqlite.check_line(keys) if keys else "''"
-            key_number = f"lf_bucket(CAST({self._key_line} AS BLOB))"
         else:
             self._from = f"{mysql.name(shape.schema)}.{mysql.name(shape.name)}"
             self._copy = mysql.copy_line(copied)
             self._line = mysql.check_line(compared)
             self._number = digests.mysql_number(self._line, 15)
             self._key_line = mysql.check_line(keys) if keys else "''"
-            key_number = digests.mysql_number(self._key_line, 3)
-        self._bucket = key_number
 
-    def copy(self, where: str, buckets: Iterable[int] | None = None) -> str:
+    def copy(self, where: str) -> str:
         """The rows of a range as the target's COPY reads them."""
-        return f"SELECT {self._copy} FROM {self._from}{self._filter(where, buckets)}"
+        return f"SELECT {self._copy} FROM {self._from}{_filter(where)}"
 
-    def copy_page(self, where: str, buckets: Iterable[int] | None = None) -> str:
+    def copy_page(self, where: str) -> str:
         """SQLite: one page of a range of the key as one value. Parameters: the least key, the largest key, how many rows."""
-        return self._page(self._copy, "", where, buckets)
+        return self._page(self._copy, "", where)
 
-    def _page(self, line: str, between: str, where: str = "", buckets: Iterable[int] | None = None) -> str:
+    def _page(self, line: str, between: str, where: str = "") -> str:
         key = self._shape.key if self._shape.key == "_rowid_" else sqlite.name(self._shape.key)
         ranged = f"{key} BETWEEN ?1 AND ?2" + (f" AND ({where})" if where else "")
-        return sqlite.page(f"FROM {self._from}{self._filter(ranged, buckets)}", key, line, between)
+        return sqlite.page(f"FROM {self._from}{_filter(ranged)}", key, line, between)
 
     def digest(self, where: str) -> str:
         """One row: count, and SHA2-256 of all lines in the order of the key; from SQLite a page of them, as `copy_page`."""
@@ -66,7 +61,7 @@ class SourceQueries:
         # A range is read along the primary key, so no order is asked for: sorting would cost more than all the rest. Where a
         # server reads in another order the digests differ, and the rows are compared by sums instead.
         lines = f"GROUP_CONCAT({self._line} SEPARATOR X'0A')"
-        return f"SELECT COUNT(*),{digests.in_mysql(lines)} FROM {self._from}{self._filter(where, None)}"
+        return f"SELECT COUNT(*),{digests.in_mysql(lines)} FROM {self._from}{_filter(where)}"
 
     def octets(self, column: str) -> str:
         """The size of a value."""
@@ -74,7 +69,7 @@ class SourceQueries:
             return f"coalesce(length(CAST({sqlite.name(column)} AS BLOB)),0)"
         return f"COALESCE(OCTET_LENGTH({mysql.name(column)}),0)"
 
-    def raw(self, where: str, long: Iterable[str], buckets: Iterable[int] | None = None) -> tuple[str, tuple[str, ...]]:
+    def raw(self, where: str, long: Iterable[str]) -> tuple[str, tuple[str, ...]]:
         """The columns of rows that the server cannot render as one value, long ones bare, and how to render each."""
         bare = set(long)
         told, kinds = [], []
@@ -87,7 +82,7 @@ class SourceQueries:
                 told.append(mysql.name(source))
             as_text = "text" if mapped.quoted else "plain"
             kinds.append("bytes" if source in bare and not mapped.quoted else as_text)
-        return f"SELECT {','.join(told)} FROM {self._from}{self._filter(where, buckets)}", tuple(kinds)
+        return f"SELECT {','.join(told)} FROM {self._from}{_filter(where)}", tuple(kinds)
 
     def sums(self, where: str) -> str:
         """One row: count and sum of row numbers; from SQLite the lines themselves, for we are its checksum function.
@@ -95,22 +90,13 @@ class SourceQueries:
         A row without a number (too large a value) shows as a difference.
         """
         if self._shape.engine is Engine.SQLITE:
-            return f"SELECT {self._line} FROM {self._from}{self._filter(where, None)}"
-        return f"SELECT COUNT(*),COALESCE(SUM({self._number}),0) FROM {self._from}{self._filter(where, None)}"
+            return f"SELECT {self._line} FROM {self._from}{_filter(where)}"
+        return f"SELECT COUNT(*),COALESCE(SUM({self._number}),0) FROM {self._from}{_filter(where)}"
 
-    def buckets(self, where: str) -> str:
-        """Rows of (bucket, count, sum)."""
-        inner = f"SELECT {self._bucket} AS b,{self._number} AS n FROM {self._from}{self._filter(where, None)}"
-        if self._shape.engine is Engine.SQLITE:
-            return f"SELECT {self._bucket},count(*),lf_sum(CAST({self._line} AS BLOB)) FROM {self._from}{self._filter(where, None)} GROUP BY 1"
-        return f"SELECT b,COUNT(*),SUM(n) FROM ({inner}) s GROUP BY b"
+    def rows(self, where: str) -> str:
+        """Rows of (key line, number)."""
+        return f"SELECT {self._key_line},{self._number} FROM {self._from}{_filter(where)}"
 
-    def rows(self, where: str, buckets: Iterable[int]) -> str:
-        """Rows of (key line, number) in some buckets."""
-        return f"SELECT {self._key_line},{self._number} FROM {self._from}{self._filter(where, buckets)}"
 
-    def _filter(self, where: str, buckets: Iterable[int] | None) -> str:
-        parts = [where] if where else []
-        if buckets is not None:
-            parts.append(f"{self._bucket} IN ({','.join(map(str, buckets))})")
-        return f" WHERE {' AND '.join(f'({p})' for p in parts)}" if parts else ""
+def _filter(where: str) -> str:
+    return f" WHERE ({where})" if where else ""

@@ -1,7 +1,11 @@
-"""The comparison: every chunk on both sides, under the freeze, and the narrowing of a difference to its rows.
+"""The comparison: every chunk on both sides, at one moment of the source.
 
-Sums are additive: chunks that differ, rows of earlier deltas and rows that nobody accounts for form one group per
-table, whose sum must equal the sum of its chunks on the source. A difference is narrowed to buckets of keys, then to rows.
+Where a table is cut by a unique integer key that an index of the target orders, a chunk is the same range of keys on
+both sides: digests first, sums where they leave it open. Elsewhere the rows of a chunk are those that its transaction
+wrote, and sums are additive: chunks that differ, rows of earlier deltas and rows that nobody accounts for form one
+group per table, whose sum must equal the sum of its chunks on the source.
+
+The rule: a chunk is equal only where one of the two said so of all its rows; what is only suspected counts as different.
 """
 
 from __future__ import annotations
@@ -9,11 +13,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import Crew
 from landfall.engine.model.events import Event
@@ -22,31 +28,37 @@ from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Reader
 from landfall.engine.sources.queries import SourceQueries
 from landfall.engine.targets.postgresql.queries import TargetQueries
-from landfall.engine.verify.digest import Place, digested
+from landfall.engine.verify.digest import Place, digested, digestible
 
 _NAMED = 20
 _TID_SCANS_SINCE = 140000
 _LEAST_BLOCKS = 4096
-_EXCLUDED = 500
 
 Sum = tuple[int, int]
-_Scan = tuple[TablePlan, tuple[int, int | None] | None, tuple[str, ...]]
+_Scan = tuple[TablePlan, tuple[int, int | None] | None, tuple[str, ...] | None]
+_Task = TypeVar("_Task")
 
 
 @dataclass(slots=True)
 class TableDifference:
-    """What differs in one table: the group of chunks and transactions to look at, and once narrowed, the rows."""
+    """What differs in one table.
+
+    `chunks` hold other rows than the target has for them: in their range of keys (`by_range`), or by the transactions
+    `xids`. The names of rows are filled in by `naming.name_rows`.
+    """
 
     table: TablePlan
     chunks: tuple[Chunk, ...]
-    xids: tuple[str, ...]
-    expected: Sum
-    found: Sum
-    buckets: tuple[int, ...] | None = None
+    by_range: bool = False
+    xids: tuple[str, ...] = ()
     missing: list[str] = field(default_factory=list)
     extra: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
-    rows: int = 0
+
+    @property
+    def rows(self) -> int:
+        """How many rows the chunks had when they were copied."""
+        return sum(c.rows for c in self.chunks)
 
     def describe(self) -> str:
         """In one line, rows by key."""
@@ -55,121 +67,175 @@ class TableDifference:
             for word, keys in (("missing", self.missing), ("surplus", self.extra), ("changed", self.changed))
             if keys
         ]
-        rows = f"{self.expected[0]} rows in the source, {self.found[0]} in the target"
-        return f"{self.table.label}: {'; '.join(told) or 'rows differ'} ({rows} of the chunks that differ)"
+        many = f"{len(self.chunks)} chunk{'' if len(self.chunks) == 1 else 's'} of {self.rows} rows"
+        return f"{self.table.label}: {'; '.join(told) or 'rows differ'} ({many})"
 
 
 class Comparison:
-    """The comparison of all tables at one moment of a frozen (or snapshotted) source."""
+    """The comparison of all tables at one moment of a source that stands still, or of its snapshots.
 
-    def __init__(self, work: Work, readers: Sequence[Reader]) -> None:
+    `final`: the source stands still, so that a table that is equal is told as such and sums of the source are kept.
+    """
+
+    def __init__(self, work: Work, readers: Sequence[Reader], *, final: bool = True) -> None:
         self._work = work
         self._readers = list(readers)
-        self._digested: dict[Place, int | None] = {}
-        self._aside: set[Place] = set()
+        self._final = final
+        self._tables = {t.number: t for t in work.plan.tables if t.moved}
+        self._rows: dict[Place, int] = {}
         self._source: dict[Place, Sum] = {}
         self._target: dict[int, dict[str, Sum]] = {}
         self._lock = threading.Lock()
+        self.chunks = 0
 
     def run(self) -> list[TableDifference]:
-        """Compare digests, then sum up both sides of what they leave open; the tables that differ."""
-        work = self._work
-        tables = {t.number: t for t in work.plan.tables if t.moved}
-        chunks = work.ledger.chunks(work.lease.key)
-        self._digested = digested(work, self._readers, chunks)
-        left = {c.table for c in chunks if self._digested.get((c.table, c.number)) is None}
-        self._aside = self._set_aside(chunks, left)
-        tasks: queue.SimpleQueue[Chunk] = queue.SimpleQueue()
-        for chunk in sorted(chunks, key=lambda c: -tables[c.table].bytes):
-            if (chunk.table, chunk.number) not in self._aside:
-                tasks.put(chunk)
-        scans = self._scans(sorted((tables[n] for n in left), key=lambda t: -t.bytes), chunks)
-        crew = Crew(work.stop)
-        bodies = [partial(self._sum_source, crew, r, tasks, tables) for r in self._readers]
-        bodies += [partial(self._sum_target, crew, scans) for _ in range(min(scans.qsize(), work.threads))]
-        crew.run(bodies if left else [])
-        return self._differences(tuple(tables.values()), chunks)
+        """Compare every chunk of every table; the tables that differ."""
+        return self._compared(self._work.ledger.chunks(self._work.lease.key), None)
 
-    def _set_aside(self, chunks: Sequence[Chunk], left: set[int]) -> set[Place]:
-        """The chunks that need no sum: all of a table that is equal, else those that are and whose rows have a writer of their own."""
-        writers = Counter((c.table, c.xid) for c in chunks)
-        return {
-            (c.table, c.number)
-            for c in chunks
-            if self._digested.get((c.table, c.number)) is not None
-            and (c.table not in left or not (c.patched or writers[(c.table, c.xid)] > 1))
+    def again(self, repaired: Sequence[TableDifference]) -> list[TableDifference]:
+        """Compare only what was copied again since; everything else has been found equal, and the source stands still.
+
+        Of a table without ranges of keys, the target is searched for rows of these chunks and of the transactions that
+        were taken out, in one pass that sums up no others.
+        """
+        places = {(d.table.number, c.number) for d in repaired for c in d.chunks}
+        chunks = [c for c in self._work.ledger.chunks(self._work.lease.key) if (c.table, c.number) in places]
+        return self._compared(chunks, {d.table.number: d.xids for d in repaired})
+
+    def source_rows(self) -> dict[Place, int]:
+        """Rows of every chunk on the source, as (table, number)."""
+        return self._rows
+
+    def _compared(self, chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None) -> list[TableDifference]:
+        self.chunks += len(chunks)
+        ranged = digestible(self._work)
+        differing = self._by_range([c for c in chunks if c.table in ranged], ranged)
+        found = {
+            n: TableDifference(t, mine, by_range=True)
+            for n, t in ranged.items()
+            if (mine := tuple(c for c in differing if c.table == n))
         }
+        written = [c for c in chunks if c.table not in ranged]
+        touched = {c.table for c in written} | ((gone or {}).keys() - ranged.keys())
+        if touched:
+            found |= self._by_writer(written, {n: self._tables[n] for n in touched}, gone)
+        for number in ({c.table for c in chunks} | touched) - found.keys():
+            if self._final:
+                rows = sum(c.rows for c in chunks if c.table == number)
+                self._work.report(Event("table", self._tables[number].label, rows, text="equal"))
+        return list(found.values())
 
-    def _sum_source(self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan]) -> None:
+    # -- by ranges of keys --------------------------------------------------------------------------------------------
+
+    def _by_range(self, chunks: Sequence[Chunk], tables: dict[int, TablePlan]) -> list[Chunk]:
+        """The chunks that are not known to be equal.
+
+        Digests may differ where rows do not (a server that reads in another order). So one chunk of each table is summed
+        up as well; where that is equal, all of its table are.
+        """
+        looked = digested(self._work, self._readers, chunks, tables)
+        self._rows |= {place: rows for place, rows in looked.items() if rows is not None}
+        left = [c for c in chunks if looked.get((c.table, c.number)) is None]
+        samples = {c.table: c for c in left if (c.table, c.number) in looked}
+        unlooked = [c for c in left if (c.table, c.number) not in looked]
+        differing = self._unequal([*unlooked, *samples.values()], tables)
+        rest = [c for c in left if c not in unlooked and c is not samples[c.table]]
+        misled = {n for n, c in samples.items() if c not in differing}
+        differing += self._unequal([c for c in rest if c.table in misled], tables)
+        return differing + [c for c in rest if c.table not in misled]
+
+    def _unequal(self, chunks: Sequence[Chunk], tables: dict[int, TablePlan]) -> list[Chunk]:
+        """Those of the chunks whose sums over their range of keys differ."""
+        if not chunks:
+            return []
+        there: dict[Place, Sum] = {}
+        crew, left, right = Crew(self._work.stop), queued(chunks), queued(chunks)
+        bodies = [partial(self._sum_source, crew, r, left, tables, unlooked=False) for r in self._readers]
+        count = min(self._work.threads, len(chunks))
+        bodies += [partial(self._on_target, partial(self._sum_ranges, crew, right, tables, there)) for _ in range(count)]
+        crew.run(bodies)
+        return [c for c in chunks if self._source[(c.table, c.number)] != there[(c.table, c.number)]]
+
+    def _sum_ranges(
+        self, crew: Crew, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Sum], wire: Wire
+    ) -> None:
+        queries = {n: TargetQueries(self._work.shape(t), self._work.stage) for n, t in tables.items()}
+        for chunk in crew.each(tasks):
+            count, total = wire.rows(queries[chunk.table].range_sums(*chunking.bounds(chunk.range)))[0]
+            found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
+
+    # -- by the transactions that wrote -------------------------------------------------------------------------------
+
+    def _by_writer(
+        self, chunks: Sequence[Chunk], tables: dict[int, TablePlan], gone: Mapping[int, tuple[str, ...]] | None
+    ) -> dict[int, TableDifference]:
+        kept = self._source if self._final else {}
+        order = sorted((c for c in chunks if (c.table, c.number) not in kept), key=lambda c: -tables[c.table].bytes)
+        scans = self._scans(sorted(tables.values(), key=lambda t: -t.bytes), chunks, gone)
+        crew, tasks = Crew(self._work.stop), queued(order)
+        bodies = [partial(self._sum_source, crew, r, tasks, tables, unlooked=gone is None) for r in self._readers]
+        count = min(scans.qsize(), self._work.threads)
+        bodies += [partial(self._on_target, partial(self._sum_written, crew, scans)) for _ in range(count)]
+        crew.run(bodies)
+        deltas = self._work.ledger.deltas(self._work.lease.key) if gone is None else {}
+        found = {}
+        for number, table in tables.items():
+            mine = [c for c in chunks if c.table == number]
+            difference = self._difference(table, mine, deltas.get(number, []))
+            if difference:
+                found[number] = difference
+        return found
+
+    def _sum_source(
+        self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], *, unlooked: bool
+    ) -> None:
         queries = {n: SourceQueries(self._work.shape(t)) for n, t in tables.items()}
         for chunk in crew.each(tasks):
             count, total = reader.sums(queries[chunk.table].sums(chunk.range))
             self._source[(chunk.table, chunk.number)] = (count, total)
-            if (chunk.table, chunk.number) not in self._digested:
+            self._rows[(chunk.table, chunk.number)] = count
+            if unlooked:
                 self._work.report(Event("compared", tables[chunk.table].label, count))
 
-    def _scans(self, tables: Sequence[TablePlan], chunks: Sequence[Chunk]) -> queue.SimpleQueue[_Scan]:
+    def _scans(
+        self, tables: Sequence[TablePlan], chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None
+    ) -> queue.SimpleQueue[_Scan]:
         """What to scan on the target: large tables in ranges of blocks, so that all streams have work to the end."""
         scans: queue.SimpleQueue[_Scan] = queue.SimpleQueue()
-        split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
+        can_split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
         for table in tables:
             self._target[table.number] = {}
-            without = tuple(c.xid for c in chunks if c.table == table.number and (c.table, c.number) in self._aside)
+            written = tuple(dict.fromkeys(c.xid for c in chunks if c.table == table.number and c.xid))
+            only = None if gone is None else (*written, *gone.get(table.number, ()))
             queries = TargetQueries(self._work.shape(table), self._work.stage)
-            blocks = int(self._work.ledger.control.value(queries.blocks())) if split else 0
+            blocks = int(self._work.ledger.control.value(queries.blocks())) if can_split else 0
             step = max(_LEAST_BLOCKS, blocks // (self._work.threads * 4) + 1)
             lows = list(range(0, max(blocks, 1), step))
             for low, high in zip(lows, [*lows[1:], None], strict=True):
-                scans.put((table, (low, high) if len(lows) > 1 else None, without))
+                scans.put((table, (low, high) if len(lows) > 1 else None, only))
         return scans
 
-    def _sum_target(self, crew: Crew, scans: queue.SimpleQueue[_Scan]) -> None:
-        wire = Wire(self._work.target_endpoint, "target", self._work.session)
-        self._work.stop.register(wire, wire.abort)
-        self._work.ledger.register_backend(self._work.lease, "target", str(wire.pid))
+    def _on_target(self, body: Callable[[Wire], None]) -> None:
+        work = self._work
+        wire = Wire(work.target_endpoint, "target", work.session)
+        work.stop.register(wire, wire.abort)
+        work.ledger.register_backend(work.lease, "target", str(wire.pid))
         try:
-            for scan in crew.each(scans):
-                self._scan(wire, *scan)
+            body(wire)
         finally:
-            self._work.stop.forget(wire)
+            work.stop.forget(wire)
             wire.close()
 
-    def _scan(self, wire: Wire, table: TablePlan, blocks: tuple[int, int | None] | None, without: tuple[str, ...]) -> None:
-        queries = TargetQueries(self._work.shape(table), self._work.stage)
-        found = wire.rows(queries.groups(blocks, without if len(without) <= _EXCLUDED else ()))
-        with self._lock:
-            groups = self._target[table.number]
-            for xid, count, total in found:
-                if xid not in without:
+    def _sum_written(self, crew: Crew, scans: queue.SimpleQueue[_Scan], wire: Wire) -> None:
+        for table, blocks, only in crew.each(scans):
+            found = wire.rows(TargetQueries(self._work.shape(table), self._work.stage).groups(blocks, only))
+            with self._lock:
+                groups = self._target[table.number]
+                for xid, count, total in found:
                     groups[str(xid)] = _total([groups.get(str(xid), (0, 0)), (int(count or 0), int(total or 0))])
 
-    def rescan(self, tables: Sequence[TablePlan]) -> list[TableDifference]:
-        """Compare some tables again after a delta; the source stands still, so its sums still hold."""
-        chunks = self._work.ledger.chunks(self._work.lease.key)
-        self._sum_target(Crew(self._work.stop), self._scans(tables, chunks))
-        return self._differences(tables, chunks)
-
-    def source_rows(self) -> dict[Place, int]:
-        """Rows of every chunk on the source."""
-        return {place: rows for place, rows in self._digested.items() if rows is not None} | {
-            place: count for place, (count, _) in self._source.items()
-        }
-
-    def _differences(self, tables: Sequence[TablePlan], chunks: Sequence[Chunk]) -> list[TableDifference]:
-        deltas = self._work.ledger.deltas(self._work.lease.key)
-        found = []
-        for table in tables:
-            mine = [c for c in chunks if c.table == table.number]
-            summed = [c for c in mine if (c.table, c.number) not in self._aside]
-            difference = self._difference(table, summed, deltas.get(table.number, [])) if summed else None
-            if difference:
-                found.append(difference)
-            else:
-                self._work.report(Event("table", table.label, sum(c.rows for c in mine), text="equal"))
-        return found
-
     def _difference(self, table: TablePlan, chunks: list[Chunk], deltas: list[str]) -> TableDifference | None:
-        groups = self._target.get(table.number, {})
+        groups = self._target[table.number]
         known = {c.xid for c in chunks} | set(deltas)
         strangers = [x for x in groups if x not in known]
         shared = {x for x, n in Counter(c.xid for c in chunks if c.xid).items() if n > 1}
@@ -183,11 +249,16 @@ class Comparison:
         held = _total([groups[x] for x in xids if x in groups])
         if expected == held and not strangers:
             return None
-        return TableDifference(table, tuple(suspects), xids, expected, held)
+        return TableDifference(table, tuple(suspects), xids=xids)
 
 
 def _total(sums: Sequence[Sum]) -> Sum:
     return sum(s[0] for s in sums), sum(s[1] for s in sums)
 
 
-# -- narrowing --------------------------------------------------------------------------------------------------------
+def queued(tasks: Iterable[_Task]) -> queue.SimpleQueue[_Task]:
+    """Tasks for a crew."""
+    made: queue.SimpleQueue[_Task] = queue.SimpleQueue()
+    for task in tasks:
+        made.put(task)
+    return made

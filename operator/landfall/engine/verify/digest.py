@@ -32,9 +32,18 @@ Digest = tuple[int, str]
 Place = tuple[int, int]
 
 
-def digested(work: Work, readers: Sequence[Reader], chunks: Iterable[Chunk]) -> dict[Place, int | None]:
-    """The chunks that were looked at, as (table, number): how many rows where both sides are equal, else None."""
-    tables = {t.number: t for t in work.plan.tables if t.moved and _digestible(work, t)}
+def digestible(work: Work) -> dict[int, TablePlan]:
+    """The tables, by number, whose chunks are ranges of a unique integer key that an index of the target orders."""
+    return {t.number: t for t in work.plan.tables if t.moved and _digestible(work, t)}
+
+
+def digested(
+    work: Work, readers: Sequence[Reader], chunks: Iterable[Chunk], tables: dict[int, TablePlan]
+) -> dict[Place, int | None]:
+    """The chunks that were looked at, as (table, number): how many rows where both sides are equal, else None.
+
+    `tables` are those that `digestible` found.
+    """
     limit = min(_LARGEST, int((work.plan.packet_bytes or _LARGEST) * _ROOM))
     chosen = [c for c in chunks if c.table in tables and c.bytes <= limit]
     able = [r for r in readers if isinstance(r, Digesting)]

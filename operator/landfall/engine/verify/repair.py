@@ -1,42 +1,135 @@
-"""The delta: what differs is taken out and put in again, in one transaction per table.
+"""The repair: chunks that differ are taken out of the target, all of a table in one transaction, and copied again by all streams.
 
-All deletes come before all inserts, for swapped unique values in two chunks would collide otherwise. Foreign keys and
-triggers are not there yet, so nothing cascades.
+A chunk is copied whole: 10,000 rows take less time than finding out which of them differ. Each is written by a transaction
+of its own, whose identifier its rows carry, so that the next comparison tells chunks apart as after the copy. All
+deletes come before all inserts, for swapped unique values in two chunks would collide otherwise. A repair that is broken
+off leaves chunks without rows, which the next comparison finds.
 """
 
 from __future__ import annotations
 
+import queue
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+
 from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import job_builder
+from landfall.engine.copy.worker_pool import Crew
 from landfall.engine.model.events import Event
-from landfall.engine.model.run_state import State
+from landfall.engine.model.run_state import Chunk, State
 from landfall.engine.sources.base import Reader
+from landfall.engine.targets.postgresql.ledger import superseded
 from landfall.engine.targets.postgresql.queries import TargetQueries
-from landfall.engine.verify.compare import TableDifference
+from landfall.engine.verify.compare import TableDifference, queued
+from landfall.engine.verify.naming import name_rows
+
+_PIECE_ROWS = 500
 
 
-def apply(work: Work, reader: Reader, difference: TableDifference) -> int:
-    """Make the target's rows those of the source; how many rows were put in."""
-    table = difference.table
-    queries = TargetQueries(work.shape(table), work.stage)
-    job = job_builder(work, table)
-    ledger, lease = work.ledger, work.lease
+def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDifference], *, finer: bool = False) -> int:
+    """Copy every chunk that differs again; how many rows were put in.
+
+    Args:
+        work: The run.
+        readers: Sessions that see what was compared. Each is one stream.
+        differences: What the comparison found. Where few rows have to be looked at, those that differ are named.
+        finer: Cut the chunks into pieces of some hundred rows, so that what is written to them later makes less differ.
+
+    Raises:
+        EngineError: The first failure.
+    """
+    if not differences:
+        return 0
+    tables = queued(differences)
+    _side_by_side(work, readers[: len(differences)], lambda crew, reader, wire: _take_out_all(work, crew, tables, reader, wire))
+    put_in = _PutIn(work, [c for d in differences for c in d.chunks], finer=finer)
+    _side_by_side(work, readers, put_in)
+    for difference in differences:
+        rows = put_in.rows(difference.table.number)
+        work.report(Event("delta", difference.table.label, rows, text=difference.describe()))
+    return put_in.rows()
+
+
+def _side_by_side(work: Work, readers: Sequence[Reader], body: Callable[[Crew, Reader, Wire], None]) -> None:
+    crew = Crew(work.stop)
+
+    def stream(reader: Reader) -> None:
+        with _wire(work) as wire:
+            body(crew, reader, wire)
+
+    crew.run([partial(stream, reader) for reader in readers])
+
+
+@contextmanager
+def _wire(work: Work) -> Iterator[Wire]:
     wire = Wire(work.target_endpoint, "target", work.session)
     work.stop.register(wire, wire.abort)
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
-    moved = 0
     try:
-        if not wire.rows(f"BEGIN; {ledger.fence(lease, State.COMPARING)}"):
-            ledger.check(lease)
-        wire.rows(queries.delete(difference.xids, difference.buckets))
-        for chunk in difference.chunks:
-            moved += reader.copy(job(chunk.range, difference.buckets), wire).rows
-        for statement in ledger.patch(lease, table.number, (c.number for c in difference.chunks), moved):
-            wire.rows(statement)
-        wire.rows("COMMIT")
+        yield wire
     finally:
         work.stop.forget(wire)
         wire.close()
-    work.report(Event("delta", table.label, moved, text=difference.describe()))
-    return moved
+
+
+def _begin(work: Work, wire: Wire) -> None:
+    fence = work.ledger.fence(work.lease, State.COMPARING)
+    if not wire.rows(f"BEGIN; SET LOCAL synchronous_commit=off; {fence}"):
+        raise superseded()
+
+
+def _take_out_all(work: Work, crew: Crew, tables: queue.SimpleQueue[TableDifference], reader: Reader, wire: Wire) -> None:
+    for difference in crew.each(tables):
+        name_rows(work, reader, wire, difference)
+        _begin(work, wire)
+        _take_out(work, wire, difference)
+        wire.rows(work.ledger.taken_out(work.lease, difference.table.number, [c.number for c in difference.chunks]) + "; COMMIT")
+
+
+def _take_out(work: Work, wire: Wire, difference: TableDifference) -> None:
+    queries = TargetQueries(work.shape(difference.table), work.stage)
+    if not difference.by_range:
+        wire.rows(queries.delete(difference.xids))
+        return
+    for chunk in difference.chunks:
+        wire.rows(queries.range_delete(*chunking.bounds(chunk.range)))
+
+
+class _PutIn:
+    """Copies chunks again, each in one transaction with its record; called by every stream."""
+
+    def __init__(self, work: Work, chunks: Sequence[Chunk], *, finer: bool) -> None:
+        self._work = work
+        self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.number in {c.table for c in chunks}}
+        self._tasks = queued(_finer(chunks, work.ledger.chunks(work.lease.key)) if finer else chunks)
+        self._moved: list[tuple[int, int]] = []
+
+    def rows(self, table: int | None = None) -> int:
+        """How many rows were put in, into one table or all."""
+        return sum(rows for number, rows in self._moved if table in {None, number})
+
+    def __call__(self, crew: Crew, reader: Reader, wire: Wire) -> None:
+        """Work the queue off."""
+        work = self._work
+        for chunk in crew.each(self._tasks):
+            _begin(work, wire)
+            moved = reader.copy(self._jobs[chunk.table](chunk.range), wire)
+            written = replace(chunk, rows=moved.rows, bytes=moved.bytes)
+            wire.rows(f"{work.ledger.recopied(work.lease, written)}; COMMIT")
+            self._moved.append((chunk.table, moved.rows))  # one step, for other streams do the same
+
+
+def _finer(chunks: Sequence[Chunk], known: Sequence[Chunk]) -> Iterator[Chunk]:
+    """The chunks in pieces: the first keeps the number of its chunk, the others get new ones."""
+    last = Counter({number: max(c.number for c in known if c.table == number) for number in {c.table for c in chunks}})
+    for chunk in chunks:
+        first, *others = chunking.pieces(chunk.range, -(-chunk.rows // _PIECE_ROWS) or 1)
+        yield replace(chunk, range=first)
+        for condition in others:
+            last[chunk.table] += 1
+            yield replace(chunk, number=last[chunk.table], range=condition)

@@ -80,6 +80,16 @@ class _MySqlSource:
         finally:
             session.close()
 
+    def written(self) -> str | None:
+        """The server's counts of rows written, in all of its databases."""
+        names = "'Innodb_rows_inserted','Innodb_rows_updated','Innodb_rows_deleted','Handler_update','Handler_delete'"
+        session = MySqlSession(self._endpoint)
+        try:
+            found = session.rows(f"SHOW GLOBAL STATUS WHERE Variable_name IN ({names})")
+        finally:
+            session.close()
+        return str(sorted(found)) if found else None
+
     def kill(self, backends: Sequence[str]) -> None:
         session = MySqlSession(self._endpoint)
         user = self._endpoint.username

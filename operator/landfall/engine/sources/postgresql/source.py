@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Endpoint
@@ -76,6 +77,16 @@ class _PostgresqlSource:
         finally:
             wire.close()
         return high if low == high else None
+
+    def written(self) -> str | None:
+        """The server's count of rows written to this database's tables; None where it does not count."""
+        wire = Wire(self._endpoint, "source", dict(PINNED))
+        try:
+            if wire.rows("SHOW track_counts") != [("on",)]:
+                return None
+            return wire.rows("SELECT coalesce(sum(n_tup_ins+n_tup_upd+n_tup_del),0) FROM pg_stat_user_tables")[0][0]
+        finally:
+            wire.close()
 
     def kill(self, backends: Sequence[str]) -> None:
         if backends:

@@ -33,25 +33,8 @@ Row = tuple[str | None, ...]
 Value = str | bytes | int | float | None
 
 
-class _LineSum:
-    """Aggregate: the sum over rows of the first 60 bits of each line's SHA2-256, as text (it outgrows 64 bits)."""
-
-    def __init__(self) -> None:
-        self._sum = 0
-
-    def step(self, line: bytes) -> None:
-        self._sum += int.from_bytes(hashlib.sha256(line).digest()[:8]) >> 4
-
-    def finalize(self) -> str:
-        return str(self._sum)
-
-
 def _sha256(data: bytes | None) -> str | None:
     return None if data is None else hashlib.sha256(data).hexdigest()
-
-
-def _bucket(line: bytes) -> int:
-    return int.from_bytes(hashlib.sha256(line).digest()[:2]) >> 4
 
 
 def _number(line: bytes) -> int:
@@ -124,7 +107,6 @@ def _text(value: Value) -> Value:
 
 _FUNCTIONS = (
     ("lf_sha256", 1, _sha256),
-    ("lf_bucket", 1, _bucket),
     ("lf_number", 1, _number),
     ("lf_real", 1, _real),
     ("lf_double", 1, _double),
@@ -180,7 +162,6 @@ class SqliteSession:
             self._connection.text_factory = bytes
             for name, count, function in _FUNCTIONS:
                 self._connection.create_function(name, count, function, deterministic=True)
-            self._connection.create_aggregate("lf_sum", 1, _LineSum)  # type: ignore[arg-type]
             self.rows("SELECT count(*) FROM sqlite_master")
         except sqlite3.Error as error:
             raise self._translated(error) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.model.options import Endpoint
@@ -67,6 +68,11 @@ class _SqliteSource:
     def position(self) -> str | None:
         """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""
         return None
+
+    def written(self) -> str | None:
+        """Sizes and times of the file and of its write-ahead log."""
+        files = (Path(self._endpoint.path + end) for end in ("", "-wal"))
+        return str([(s.st_size, s.st_mtime_ns) for s in (f.stat() for f in files if f.exists())])
 
     def kill(self, backends: Sequence[str]) -> None:
         """There is no server: the operating system ends locks with their process."""

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -272,6 +272,11 @@ class Ledger:
         if not changed:
             raise superseded()
 
+    def mark_undone(self, lease: Lease, number: int) -> None:
+        """Take the record of a statement back, in the transaction that undid it."""
+        self.check(lease)
+        self.control.run(f"DELETE FROM {self.schema}.done WHERE run=%s AND statement=%s", lease.key, number)
+
     # -- chunks -------------------------------------------------------------------------------------------------------
 
     def split_tables(self, key: str) -> set[int]:
@@ -344,13 +349,25 @@ class Ledger:
             f' WHERE run={literal(lease.key)} AND "table"={table} AND number={number}'
         )
 
-    def patch(self, lease: Lease, table: int, numbers: Iterable[int], rows: int) -> tuple[str, ...]:
-        """SQL that records a delta in the transaction that applied it."""
+    def recopied(self, lease: Lease, chunk: Chunk) -> str:
+        """SQL that records a chunk that was copied again, or is a new one, in the transaction that wrote its rows."""
+        columns = 'run,"table",number,priority,range,state,rows,bytes,attempt,copied_epoch,xid'
+        values = (
+            f"{literal(lease.key)},{chunk.table},{chunk.number},0,{literal(chunk.range)},'done',{chunk.rows},{chunk.bytes},"
+            f"{lease.attempt},{lease.attempt},pg_current_xact_id()::xid::text"
+        )
+        told = ",".join(
+            f"{name}=excluded.{name}" for name in ("range", "state", "rows", "bytes", "attempt", "copied_epoch", "xid")
+        )
+        kept = f'ON CONFLICT (run,"table",number) DO UPDATE SET {told},patched=false,verified_epoch=NULL'
+        return f"INSERT INTO {self.schema}.chunk ({columns}) VALUES ({values}) {kept}"
+
+    def taken_out(self, lease: Lease, table: int, numbers: Sequence[int]) -> str:
+        """SQL that records that chunks have no rows any more, in the transaction that took them out."""
         listed = ",".join(map(str, numbers)) or "-1"
-        key = literal(lease.key)
         return (
-            f"INSERT INTO {self.schema}.delta SELECT {key},{table},pg_current_xact_id()::xid::text,{rows}",
-            f'UPDATE {self.schema}.chunk SET patched=true WHERE run={key} AND "table"={table} AND number IN ({listed})',
+            f"UPDATE {self.schema}.chunk SET xid=NULL,patched=false,verified_epoch=NULL"
+            f' WHERE run={literal(lease.key)} AND "table"={table} AND number IN ({listed})'
         )
 
     def deltas(self, key: str) -> dict[int, list[str]]:
@@ -359,6 +376,10 @@ class Ledger:
         for table, xid in self.control.rows(f'SELECT "table",xid FROM {self.schema}.delta WHERE run=%s', key):
             found.setdefault(table, []).append(xid)
         return found
+
+    def unverify(self, lease: Lease) -> None:
+        """Take back what was recorded under a lock that is held no longer."""
+        self.control.run(f"UPDATE {self.schema}.chunk SET verified_epoch=NULL WHERE run=%s", lease.key)
 
     def verified(self, lease: Lease, table: int) -> None:
         """Record that every chunk of a table was equal under this attempt's freeze."""

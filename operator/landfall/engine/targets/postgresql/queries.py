@@ -1,18 +1,17 @@
-"""Queries over one planned table: to copy it, to sum it up, to narrow a difference down and to name rows.
+"""Queries over one planned table: to copy it, to sum it up and to name rows.
 
 Every query comes in two hands, the source's and the target's, which must give the same numbers for the same rows.
-A bucket is one of 4,096, by the hash of the row's key. Target rows are told apart by the transaction that wrote them.
+Target rows are told apart by the range of their key, or by the transaction that wrote them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.options import Engine
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources import digests
-from landfall.engine.sources.digests import _bucket
 from landfall.engine.sources.postgresql import dialect as postgresql
 
 
@@ -34,7 +33,6 @@ class TargetQueries:
             self._line = postgresql.check_line(compared)
             self._number = postgresql.line_number(self._line)
             self._key_line = postgresql.check_line(keys) if keys else "''"
-        self._bucket = _bucket(self._key_line)
 
     def copy_in(self, form: str) -> str:
         """The COPY statement that fills the table."""
@@ -42,12 +40,27 @@ class TargetQueries:
 
     def digest(self, low: int | None, high: int | None) -> str:
         """One row: count, and SHA2-256 of all lines in the order of the key, from `low` to before `high`."""
-        key = quoted(self._shape.ordered_by[1])
-        bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
-        where = f" WHERE {' AND '.join(bounds)}" if bounds else ""
+        key, where = quoted(self._shape.ordered_by[1]), self._within(low, high)
         lines = f"SELECT {self._line} AS l FROM ONLY {self.table}{where} ORDER BY {key}"
         digest = digests.of_text("string_agg(l,E'\\n')")
         return f"SELECT count(*),{digest} FROM ({lines}) s"
+
+    def _within(self, low: int | None, high: int | None) -> str:
+        key = quoted(self._shape.ordered_by[1])
+        bounds = [f"{key}{sign}{at}" for sign, at in ((">=", low), ("<", high)) if at is not None]
+        return f" WHERE {' AND '.join(bounds)}" if bounds else ""
+
+    def range_sums(self, low: int | None, high: int | None) -> str:
+        """One row: count and sum of row numbers, of the keys from `low` to before `high`."""
+        return f"SELECT count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{self._within(low, high)}"
+
+    def range_rows(self, low: int | None, high: int | None) -> str:
+        """Rows of (key line, number), of the keys from `low` to before `high`."""
+        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table}{self._within(low, high)}"
+
+    def range_delete(self, low: int | None, high: int | None) -> str:
+        """Remove the rows with the keys from `low` to before `high`."""
+        return f"DELETE FROM ONLY {self.table}{self._within(low, high)}"
 
     def indexed(self) -> str:
         """Whether an index gives the order of the key."""
@@ -57,14 +70,14 @@ class TargetQueries:
             f" WHERE i.indrelid={table}::regclass AND a.attname={column} AND i.indisvalid AND i.indpred IS NULL"
         )
 
-    def groups(self, blocks: tuple[int, int | None] | None = None, without: Sequence[str] = ()) -> str:
-        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks, less some transactions."""
+    def groups(self, blocks: tuple[int, int | None] | None = None, only: Sequence[str] | None = None) -> str:
+        """Rows of (writing transaction, count, sum), of the whole table or of a range of its blocks, of all transactions or of some."""
         parts = []
         if blocks:
             low, high = blocks
             parts.append(f"ctid >= '({low},0)'::tid" + (f" AND ctid < '({high},0)'::tid" if high is not None else ""))
-        if without:
-            parts.append(f"NOT {_written_by(without)}")
+        if only is not None:
+            parts.append(_written_by(only))
         where = f" WHERE {' AND '.join(parts)}" if parts else ""
         return f"SELECT xmin::text,count(*),coalesce(sum({self._number}),0) FROM ONLY {self.table}{where} GROUP BY xmin"
 
@@ -76,23 +89,16 @@ class TargetQueries:
         """Rows of (writing transaction, count)."""
         return f"SELECT xmin::text,count(*) FROM ONLY {self.table} GROUP BY xmin"
 
-    def buckets(self, xids: Sequence[str]) -> str:
-        """Rows of (bucket, count, sum) among the rows that these transactions wrote."""
-        return f"SELECT {self._bucket},count(*),sum({self._number}) FROM ONLY {self.table} WHERE {_written_by(xids)} GROUP BY 1"
+    def rows(self, xids: Sequence[str]) -> str:
+        """Rows of (key line, number) among the rows that these transactions wrote."""
+        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table} WHERE {_written_by(xids)}"
 
-    def rows(self, xids: Sequence[str], buckets: Iterable[int]) -> str:
-        """Rows of (key line, number) in some buckets."""
-        return f"SELECT {self._key_line},{self._number} FROM ONLY {self.table} WHERE {self._in(xids, buckets)}"
-
-    def delete(self, xids: Sequence[str], buckets: Iterable[int] | None) -> str:
-        """Remove the rows that these transactions wrote, of some buckets or all."""
-        where = _written_by(xids) if buckets is None else self._in(xids, buckets)
-        return f"DELETE FROM ONLY {self.table} WHERE {where}"
-
-    def _in(self, xids: Sequence[str], buckets: Iterable[int]) -> str:
-        return f"{_written_by(xids)} AND {self._bucket} IN ({','.join(map(str, buckets))})"
+    def delete(self, xids: Sequence[str]) -> str:
+        """Remove the rows that these transactions wrote: one pass, however many they are."""
+        return f"DELETE FROM ONLY {self.table} WHERE {_written_by(xids)}"
 
 
 def _written_by(xids: Sequence[str]) -> str:
+    """A condition; many transactions are looked up in a hash table, which `= ANY` makes only since PostgreSQL 14."""
     listed = ",".join(f"'{x}'" for x in xids)
-    return f"xmin = ANY (ARRAY[{listed}]::xid[])" if xids else "false"
+    return f"xmin IN (SELECT unnest(ARRAY[{listed}]::xid[]))" if xids else "false"

@@ -1,0 +1,68 @@
+"""Which rows differ, by key: each chunk is read within its own range, and only where few rows have to be looked at."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable
+
+from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.copy import chunking
+from landfall.engine.copy.run_context import Work
+from landfall.engine.sources.base import Reader
+from landfall.engine.sources.queries import SourceQueries
+from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.verify.compare import TableDifference
+
+_MOST_ROWS = 20_000
+
+_Rows = Counter[tuple[str, str]]
+
+
+def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifference) -> None:
+    """Fill in the keys of the rows that differ. Without a row key, or with more than 20,000 rows in the chunks, none is named."""
+    table = difference.table
+    if not table.row_key or difference.rows > _MOST_ROWS:
+        return
+    source, target = SourceQueries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
+    here: _Rows = Counter()
+    there: _Rows = Counter()
+    for chunk in difference.chunks:
+        here.update((k or "", n or "") for k, n in reader.rows(source.rows(chunk.range)))
+        if difference.by_range:
+            there.update((k or "", n or "") for k, n in wire.rows(target.range_rows(*chunking.bounds(chunk.range))))
+    if not difference.by_range:
+        there.update((k or "", n or "") for k, n in wire.rows(target.rows(difference.xids)))
+    _name(difference, here - there, there - here)
+
+
+def named(work: Work, reader: Reader, difference: TableDifference) -> str:
+    """The difference in one line, rows by key."""
+    wire = Wire(work.target_endpoint, "target", work.session)
+    try:
+        name_rows(work, reader, wire, difference)
+    finally:
+        wire.close()
+    return difference.describe()
+
+
+def _name(difference: TableDifference, lost: _Rows, surplus: _Rows) -> None:
+    lost_keys, surplus_keys = {k for k, _ in lost}, {k for k, _ in surplus}
+    name = difference.table.row_key
+    texts = {c.source for c in difference.table.columns if c.mapping.measured or c.mapping.quoted}
+    shown = _key_namer(name, hashed=bool(texts & set(name)))
+    difference.changed = sorted(shown(k) for k in lost_keys & surplus_keys)
+    difference.missing = sorted(shown(k) for k in lost_keys - surplus_keys)
+    difference.extra = sorted(shown(k) for k in surplus_keys - lost_keys)
+
+
+def _key_namer(columns: tuple[str, ...], *, hashed: bool) -> Callable[[str], str]:
+    """How a key is shown: numbers and dates as they are, anything that may be a person's text as a digest."""
+    label = ",".join(columns)
+
+    def shown(line: str) -> str:
+        if hashed:
+            return f"{label}=#{hashlib.sha256(line.encode()).hexdigest()[:12]}"
+        return f"{label}={line.strip('()').replace('|', ',')}"
+
+    return shown

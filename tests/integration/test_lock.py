@@ -1,0 +1,203 @@
+"""The write lock: short because what differs was repaired before, bounded because it is given back, exact all the same."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from landfall.engine.copy.run_context import Limit
+from landfall.engine.errors import ConnectionLostError, PauseExceededError
+from landfall.engine.model.events import Event
+from landfall.engine.model.options import Options
+from landfall.engine.run import cutover, rounds
+from landfall.engine.targets.postgresql import schema_swap
+from tests.support import engine as run
+from tests.support.servers import MariaDb, PostgreSql
+
+_ROWS = 20_000
+_CHUNK = 1000
+_HOT = 40
+_ENGINES = ("mariadb", "postgresql")
+
+
+@pytest.fixture(autouse=True)
+def _no_back_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounds, "_BACK_OFF_SECONDS", (0.1, 0.1))
+
+
+def _source(kind: str, fresh: str, maria: MariaDb, pg: PostgreSql) -> run.Endpoint:
+    if kind == "mariadb":
+        filled = f"INSERT INTO t SELECT seq,seq,repeat('x',50) FROM seq_1_to_{_ROWS}"
+        maria.sql(f"CREATE TABLE t (id INT PRIMARY KEY, v INT NOT NULL, w TEXT); {filled}", maria.database(fresh))
+        return run.mariadb(maria, fresh)
+    with pg.connect(pg.database(f"{fresh}s")) as source:
+        source.execute(b"CREATE TABLE t (id int PRIMARY KEY, v int NOT NULL, w text) WITH (autovacuum_enabled=off)")
+        source.execute(f"INSERT INTO t SELECT g,g,repeat('x',50) FROM generate_series(1,{_ROWS}) g".encode())
+    return run.postgresql(pg, f"{fresh}s")
+
+
+def _write(kind: str, fresh: str, maria: MariaDb, pg: PostgreSql, statement: str) -> None:
+    if kind == "mariadb":
+        maria.sql(statement, fresh)
+    else:
+        with pg.connect(f"{fresh}s") as source:
+            source.execute(statement.encode())
+
+
+def _sum(kind: str, fresh: str, maria: MariaDb, pg: PostgreSql) -> tuple[int, int]:
+    """Rows and the sum of the written column, on the source."""
+    if kind == "mariadb":
+        rows, total = maria.sql("SELECT count(*),sum(v) FROM t", fresh).stdout.split()
+        return int(rows), int(total)
+    with pg.connect(f"{fresh}s") as source:
+        return source.execute(b"SELECT count(*),sum(v) FROM t").fetchone()
+
+
+def _in_target(pg: PostgreSql, fresh: str) -> tuple[int, int]:
+    with pg.connect(fresh) as target:
+        return target.execute(b"SELECT count(*),sum(v) FROM t").fetchone()
+
+
+@contextmanager
+def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
+    """One writer that works on rows all over the table at first, and on the first few from then on."""
+    stop, written = threading.Event(), []
+
+    def body() -> None:
+        for at in itertools.count():
+            if stop.wait(0.01):
+                return
+            key = 1 + (at * 7919 % _ROWS if at < _ROWS // _CHUNK * 2 else at % _HOT)
+            write(f"UPDATE t SET v=v+1 WHERE id={key}")
+            written.append(key)
+
+    thread = threading.Thread(target=body)
+    thread.start()
+    try:
+        yield written
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_with_writers_little_is_copied_again_under_the_lock(maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str) -> None:
+    source = _source(kind, fresh, maria, pg15)
+    move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK, parallelism=2))
+    scattered = [1 + n * _CHUNK for n in range(_ROWS // _CHUNK)]
+    everywhere = f"UPDATE t SET v=v+1 WHERE id IN ({','.join(map(str, scattered))})"
+    move.at = {"indexing": lambda: _write(kind, fresh, maria, pg15, everywhere)}
+    seen: list[tuple[int, int]] = []
+    move.handed_over = lambda _outcome, _still: seen.append(_sum(kind, fresh, maria, pg15))  # while writers are locked out
+    with _writing(lambda statement: _write(kind, fresh, maria, pg15, statement)) as written:
+        while not written:
+            pass
+        outcome = move.run()
+    assert _in_target(pg15, fresh) == seen[0]
+    assert seen[0][0] == _ROWS
+    assert [e.text for e in move.events if e.kind == "verdict"] == ["equal"]
+    assert outcome.repair_rounds
+    assert outcome.repaired_before >= len(scattered) // 2, "every chunk was written to after it was copied"
+    assert outcome.repaired_locked <= 4, "only what is written all the time is left for the lock"
+    with pg15.connect(fresh) as target:
+        (chunks,) = target.execute(b"SELECT count(*) FROM landfall.chunk").fetchone()
+    assert outcome.compared_locked == chunks + outcome.repaired_locked, "every chunk once, and once more what was copied again"
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_a_source_at_rest_is_compared_once(maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str) -> None:
+    source = _source(kind, fresh, maria, pg15)
+    outcome = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK)).run()
+    assert (outcome.rows, outcome.repair_rounds, outcome.repaired_locked, outcome.locks_given_back) == (_ROWS, 0, 0, 0)
+
+
+class _Slow:
+    """Makes the comparison under the lock take as long as a writer has to wait, so many times."""
+
+    def __init__(self, write: Callable[[], None], times: int) -> None:
+        self._write = write
+        self._times = times
+        self._locked = threading.Event()
+        self._through = threading.Event()
+        self.written = 0
+
+    def __call__(self, event: Event) -> None:
+        if event.kind == "notice" and event.text.endswith("locked out") and self._times:
+            self._times -= 1
+            self._through.clear()
+            self._locked.set()
+            threading.Thread(target=self._writer).start()
+        elif event.kind == "notice" and event.text.endswith("may go on"):
+            self._locked.clear()
+        elif event.kind == "compared" and self._locked.is_set():
+            assert self._through.wait(30), "the lock was not given back"
+
+    def _writer(self) -> None:
+        self._write()
+        self.written += 1
+        self._through.set()
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_a_lock_that_outlasts_its_limit_is_given_back(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = iter((1.0, 600.0))  # however slow the machine is, the second lock is in time
+    monkeypatch.setattr(cutover, "Limit", lambda stop, _seconds: Limit(stop, next(limits)))
+    source = _source(kind, fresh, maria, pg15)
+    slow = _Slow(lambda: _write(kind, fresh, maria, pg15, "UPDATE t SET v=v+1 WHERE id=7777"), times=1)
+    options = Options(batch_rows=_CHUNK, parallelism=2)
+    outcome = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), options, on=slow).run()
+    assert (slow.written, outcome.locks_given_back) == (1, 1)
+    assert outcome.repaired_before == 1 or kind == "postgresql"
+    assert _in_target(pg15, fresh) == _sum(kind, fresh, maria, pg15) == (_ROWS, _ROWS * (_ROWS + 1) // 2 + 1)
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_a_lock_that_is_always_too_long_fails_and_is_resumed(maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str) -> None:
+    source = _source(kind, fresh, maria, pg15)
+    slow = _Slow(lambda: _write(kind, fresh, maria, pg15, "UPDATE t SET v=v+1 WHERE id=1"), times=3)
+    options = Options(batch_rows=_CHUNK, parallelism=2, max_pause_seconds=1)
+    move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), options, on=slow)
+    with pytest.raises(PauseExceededError, match=r"longer than the 1 s.*given back 3 times") as caught:
+        move.run()
+    assert "cutover.maxPause" in caught.value.advice
+    assert slow.written == 3, "every time the writer got through"
+    assert sum(e.kind == "returned" for e in move.events) == 3
+    move.options = replace(options, max_pause_seconds=600)
+    assert move.run().rows == _ROWS
+    assert _in_target(pg15, fresh) == _sum(kind, fresh, maria, pg15) == (_ROWS, _ROWS * (_ROWS + 1) // 2 + 3)
+
+
+def test_an_attempt_that_ended_after_its_foreign_keys_is_repaired_all_the_same(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maria.sql(
+        "CREATE TABLE p (id INT PRIMARY KEY, v INT); CREATE TABLE c (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id));"
+        "CREATE TABLE d (id INT PRIMARY KEY, p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE);"
+        "INSERT INTO p SELECT seq,seq FROM seq_1_to_500; INSERT INTO c SELECT seq,seq FROM seq_1_to_500;"
+        "INSERT INTO d SELECT seq,seq FROM seq_1_to_500",
+        maria.database(fresh),
+    )
+    move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh)))
+
+    def lost(*_: object, **__: object) -> None:
+        message = "the process dies here"
+        raise ConnectionLostError(message)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(schema_swap, "cut_over", lost)
+        with pytest.raises(ConnectionLostError):
+            move.run()
+    maria.sql("UPDATE p SET v=0 WHERE id=7; DELETE FROM c WHERE p=9; DELETE FROM p WHERE id=9", fresh)
+    move.run()
+    with pg15.connect(fresh) as target:
+        counts = "SELECT (SELECT count(*) FROM p),(SELECT count(*) FROM c),(SELECT count(*) FROM d),(SELECT v FROM p WHERE id=7)"
+        assert target.execute(counts.encode()).fetchone() == (499, 499, 499, 0)
+        keys = b"SELECT count(*) FROM pg_constraint WHERE contype='f' AND convalidated AND connamespace='public'::regnamespace"
+        assert target.execute(keys).fetchone() == (2,)
