@@ -7,7 +7,6 @@ import json
 import shutil
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from landfall.builds.errors import BuildError
@@ -16,6 +15,7 @@ from landfall.builds.image.layers import Packed
 from landfall.builds.image.push import Pushed, Target, known_dependencies, pushed
 from landfall.builds.image.registry import Reference, Registry, RegistryError, RegistryUnreachableError, credentials
 from landfall.builds.plan import BuildPlan, Layer
+from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 from landfall.providers.github import Commit
 from landfall.providers.github import GitHub as Client
@@ -53,8 +53,8 @@ def push(
     """Push as a builder does."""
 
     async def work() -> Pushed:
-        async with aiohttp.ClientSession() as session:
-            there = Registry(session, registry.host, insecure=True, identity=identity)
+        async with outgoing.client() as client:
+            there = Registry(client, registry.host, insecure=True, identity=identity)
             target = Target(there, "store/shop", there, Reference(registry.host, "base/node", "22"))
             known: Packed | None = await known_dependencies(there, "store/shop", key)
             return await pushed(app, _PLAN, target, scratch, known, key, "commit-1", {})
@@ -140,8 +140,8 @@ def ask(github: GitHub, repository: str, ref: str = "", token: str = "") -> Comm
     """Ask once."""
 
     async def work() -> Commit:
-        async with aiohttp.ClientSession() as session:
-            return await Client(github.url, lambda: session).commit(repository, ref, token)
+        async with outgoing.client() as client:
+            return await Client(github.url, lambda: client).commit(repository, ref, token)
 
     return asyncio.run(work())
 

@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiohttp.test_utils import TestServer
-from aiohttp.web import Application
 
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.journal_client import Reader
+from landfall.handlers.serving import served
+from landfall.intake import uploads
+from landfall.intake.answers import application
 from landfall.intake.token_review import Gateway, Reviews
-from landfall.intake.uploads import LARGEST, Uploads
+from landfall.intake.uploads import Uploads
 from landfall.kube.client import Kube
 from landfall.manifests.parts import AUDIENCE
 from tests.support.registry import Registry
@@ -65,20 +66,18 @@ def _sent(
     *,
     namespace: str = "shop",
     who: str = "system:gate",
-    size: int = 0,
     **more: Any,
 ) -> None:
     """Send it, from the gateway's side. Raises ProblemError."""
     settings = {"registry": f"{there.host}/store", "insecure": True, "secret": "registry", **more}
 
     async def told() -> None:
-        application = Application()
         kube = cast("Kube", Cluster(there.host))
-        Uploads(kube, Gateway(Reviews(kube), "system/gate"), BuildSettings(**settings)).add_to(application)
-        async with TestServer(application) as server:
-            reader = Reader(str(server.make_url("")).rstrip("/"), tmp_path / "token")
+        made = Uploads(kube, Gateway(Reviews(kube), "system/gate"), BuildSettings(**settings))
+        async with served(application(*made.routes()), 0) as port:
+            reader = Reader(f"http://127.0.0.1:{port}", tmp_path / "token")
             try:
-                await reader.upload(namespace, _DIGEST, size or len(data), _pieces(data))
+                await reader.upload(namespace, _DIGEST, len(data), _pieces(data))
             finally:
                 await reader.close()
 
@@ -100,13 +99,16 @@ def test_it_arrives_whole_and_is_kept_once(registry: Registry, tmp_path: Path) -
         pytest.param({"who": "system:somebody"}, 503, "not the gateway's", id="somebody else's token"),
         pytest.param({"namespace": "Shop"}, 400, "a namespace", id="no namespace"),
         pytest.param({"registry": ""}, 409, "builds.registry is not set", id="no registry"),
-        pytest.param({"size": LARGEST + 1}, 413, "larger than", id="too large"),
+        pytest.param({"limit": len(_ARCHIVE) - 1}, 413, "larger than", id="too large"),
         pytest.param({"namespace": "elsewhere"}, 503, "answered 401", id="no credentials there"),
     ],
 )
-def test_what_is_refused_is_not_kept(registry: Registry, tmp_path: Path, more: Object, status: int, words: str) -> None:
+def test_what_is_refused_is_not_kept(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: Object, status: int, words: str
+) -> None:
+    monkeypatch.setattr(uploads, "LARGEST", more.get("limit", uploads.LARGEST))
     with pytest.raises(ProblemError) as told:
-        _sent(registry, tmp_path, **more)
+        _sent(registry, tmp_path, **{name: value for name, value in more.items() if name != "limit"})
     assert (told.value.status, words in told.value.message) == (status, True), told.value.message
     assert registry.store.blobs == {}
 

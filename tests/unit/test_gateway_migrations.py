@@ -360,7 +360,7 @@ def test_what_has_ended_is_deleted(door: Client, cluster: Namespace) -> None:
         ("GET", "/v1/migrations?created_after=yesterday", None, 400, "invalid_request", "created_after"),
         ("GET", "/v1/migrations?statsu=failed", None, 400, "invalid_request", "statsu"),
         ("GET", "/v1/migrations/mig_nobody", None, 404, "migration_not_found", None),
-        ("GET", "/v1/migrations/mig_..%2F..", None, 404, "migration_not_found", None),
+        ("GET", "/v1/migrations/mig_..%2F..", None, 404, "not_found", None),
         ("POST", f"/v1/migrations/{ID}/start", {"start_from_phase": "lunch"}, 400, "invalid_request", "start_from_phase"),
         ("GET", f"/v1/migrations/{ID}/logs?level=loud", None, 400, "invalid_request", "level"),
         ("PUT", f"/v1/migrations/{ID}", {}, 405, "method_not_allowed", None),

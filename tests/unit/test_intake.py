@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
 
 from landfall.api.worker_protocol import Report, Taken
 from landfall.controllers.migration.reconcile import dialled
@@ -18,6 +16,7 @@ from landfall.journal.store import Journal
 from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube
 from landfall.settings import Settings
+from tests.support.asgi import Client
 
 Object = dict[str, Any]
 _JOB = {"landfall.dev/owner-kind": "Run", "landfall.dev/owner": "shop-1", "landfall.dev/verb": "run"}
@@ -64,13 +63,9 @@ def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
 
     intake = Intake(cast("Kube", cluster), Reports(), keeper, lambda *_: None, dialled, settings, pushed)
 
-    async def asked() -> tuple[int, str]:
-        async with TestClient(TestServer(intake.application())) as client:
-            body = Report(sequence=3).model_dump_json(by_alias=True)
-            answer = await client.post("/v1/reports", data=body, headers={"Authorization": "Bearer x"})
-            return answer.status, await answer.text()
-
-    return asyncio.run(asked())
+    body = Report(sequence=3).model_dump_json(by_alias=True).encode()
+    answer = Client(intake.application()).ask("POST", "/v1/reports", body, {"Authorization": "Bearer x"})
+    return answer.status, answer.body.decode()
 
 
 _ENDS: Object = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}

@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, cast
 
 import pytest
-from aiohttp import web
 from prometheus_client import REGISTRY
+from starlette.applications import Starlette
 
 from landfall import metrics as loop
 from landfall.api.worker_protocol import Report
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 def _operator() -> Operator:
     settings = Settings(image="i", intake_url="u", journal_url="sqlite://")
-    return Operator(cast("Any", _Refusing()), settings, lambda *_: web.Application())
+    return Operator(cast("Any", _Refusing()), settings, lambda *_: Starlette())
 
 
 def test_a_dead_watch_is_noticed(clock: _Clock) -> None:
@@ -98,9 +98,7 @@ class _Refusing:
 
 def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
     kube, key = _Refusing(), Key("Connection", "store", "new")
-    operator = Operator(
-        cast("Any", kube), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: web.Application()
-    )
+    operator = Operator(cast("Any", kube), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
 
     async def looked() -> None:
         for _ in range(3):
@@ -121,7 +119,7 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
 
 def test_nothing_is_kept_of_what_is_gone() -> None:
     operator = Operator(
-        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: web.Application()
+        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
     )
 
     async def lived(number: int) -> None:

@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import make_mocked_request
+from starlette.requests import Request
 
 from landfall.intake.token_review import Gateway, Reviews
 from landfall.kube.errors import KubeError
@@ -37,9 +37,10 @@ def judge() -> Judge:
 
 
 def _status(gateway: Gateway, token: str) -> int:
-    request = make_mocked_request("GET", "/v1/lines", headers={"Authorization": f"Bearer {token}"} if token else {})
+    headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
+    request = Request({"type": "http", "method": "GET", "path": "/v1/lines", "headers": headers})
     answer = asyncio.run(gateway.refused(request))
-    return answer.status if answer else 200
+    return answer.status_code if answer else 200
 
 
 def test_the_gateway_s_own_token_alone_opens_and_is_believed_for_ten_seconds(judge: Judge) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import hmac
 import json
 from typing import Any
 
 import pytest
-from aiohttp import ClientSession, web
 
 from landfall.controllers.deployment.reconcile import follows
+from landfall.intake.answers import application
 from landfall.intake.github_webhook import Webhook, signed
+from tests.support.asgi import Client
 
 _SECRET = "It's a Secret to Everybody"  # noqa: S105  of GitHub's documentation
 _PUSH = {"ref": "refs/heads/main", "repository": {"full_name": "org/shop"}, "deleted": False}
@@ -26,24 +26,9 @@ def deliver(body: bytes, event: str, signature: str, secret: str = _SECRET) -> t
         found.append((repository, branch))
         return 3
 
-    async def work() -> tuple[int, str]:
-        application = web.Application()
-        Webhook(secret, pushed).add_to(application)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d1", "X-Hub-Signature-256": signature}
-        async with (
-            ClientSession() as session,
-            session.post(f"http://127.0.0.1:{port}/v1/github", data=body, headers=headers) as answer,
-        ):
-            told = answer.status, str((await answer.json())["message"])
-        await runner.cleanup()
-        return told
-
-    return *asyncio.run(work()), found
+    headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d1", "X-Hub-Signature-256": signature}
+    answer = Client(application(*Webhook(secret, pushed).routes())).ask("POST", "/v1/github", body, headers)
+    return answer.status, str(answer.json()["message"]), found
 
 
 def test_the_signature_is_that_of_the_documentation() -> None:

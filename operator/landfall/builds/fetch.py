@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
-import aiohttp
-
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
+from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 
 _MOST_OCTETS = 512 * 1024 * 1024
-_TIMEOUT = aiohttp.ClientTimeout(total=600, sock_connect=10, sock_read=60)
+_LIMITS = outgoing.Limits(total=600, read=60)
 _HOPS = 5
 _WRAPPED = ".landfall-sources"
 
@@ -49,14 +48,14 @@ def tarball(base: str, repository: str, commit: str, token: str) -> Archive:
 async def fetched(archive: Archive, scratch: Path, into: Path, path: str = ".") -> None:
     """Download, check, unpack, and leave the app's folder at `into`. Raises BuildError."""
     file = scratch / "archive"
-    async with aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=True) as session:
+    async with outgoing.client(proxies=True) as client:
         try:
-            digest = await _downloaded(session, archive, file)
+            digest = await _downloaded(client, archive, file)
         except ValueError as error:  # whoever reads an address has a kind of its own
             message = "the archive's address, or one that it sends to, names no host"
             raise SourceError(message, advice="Correct the source's address.") from error
-        except (aiohttp.ClientError, TimeoutError) as error:
-            message = f"{_host(archive.url)} cannot be reached: {type(error).__name__}"
+        except outgoing.OutgoingError as error:
+            message = f"{_host(archive.url)} cannot be reached: {error.kind}"
             raise SourceUnreachableError(message, advice="It is tried again.") from error
     if archive.sha256 and digest != archive.sha256:
         message = f"the archive has the digest {digest}, not {archive.sha256}"
@@ -76,31 +75,31 @@ def emptied(folder: Path, kept: Path | None = None) -> None:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
-async def _downloaded(session: aiohttp.ClientSession, archive: Archive, file: Path) -> str:
+async def _downloaded(client: outgoing.Client, archive: Archive, file: Path) -> str:
     url, headers = (
         archive.url,
-        {"User-Agent": "landfall", **({"Authorization": f"Bearer {archive.token}"} if archive.token else {})},
+        {"Authorization": f"Bearer {archive.token}"} if archive.token else {},
     )
     for _ in range(_HOPS):
         addresses.split(url)
-        async with session.get(url, headers=headers, allow_redirects=False) as answer:
-            if answer.status in {301, 302, 303, 307, 308}:
+        async with outgoing.sent(client, "GET", url, _LIMITS, headers=headers) as answer:
+            if answer.status_code in {301, 302, 303, 307, 308}:
                 following = urljoin(url, answer.headers.get("Location", ""))
                 if urlsplit(following).netloc != urlsplit(url).netloc:
                     headers.pop("Authorization", None)
                 url = following
                 continue
-            if answer.status != 200:
-                raise _refused(answer.status, archive)
+            if answer.status_code != 200:
+                raise _refused(answer.status_code, archive)
             return await _kept(answer, file)
     message = f"{_host(archive.url)} sends from one address to the next"
     raise SourceError(message, advice="Name the archive's own address.")
 
 
-async def _kept(answer: aiohttp.ClientResponse, file: Path) -> str:
+async def _kept(answer: outgoing.Response, file: Path) -> str:
     digest, size = hashlib.sha256(), 0
     with file.open("wb") as out:
-        async for piece in answer.content.iter_chunked(256 * 1024):
+        async for piece in answer.aiter_bytes(256 * 1024):
             size += len(piece)
             if size > _MOST_OCTETS:
                 message = f"the archive is larger than {_MOST_OCTETS} octets"

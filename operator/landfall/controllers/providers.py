@@ -4,28 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-import aiohttp
-
+from landfall.lib import outgoing
 from landfall.providers.github import GitHub
 
 
 class Providers:
-    """How providers are asked: one session for all of them, opened with the first question, and their addresses."""
+    """How providers are asked: one client for all of them, opened with the first question, and their addresses."""
 
     def __init__(self, github: str, supabase: str, private_hosts: Collection[str] = ()) -> None:
         self.private_hosts = private_hosts
-        self.github = GitHub(github, self.session)
+        self.github = GitHub(github, self.client)
         self.supabase = supabase
-        self._session: aiohttp.ClientSession | None = None
+        self._client: outgoing.Client | None = None
 
-    def session(self) -> aiohttp.ClientSession:
-        """The session."""
-        if self._session is None:
-            self._session = aiohttp.ClientSession()
-        return self._session
+    def client(self) -> outgoing.Client:
+        """The client."""
+        if self._client is None:
+            self._client = outgoing.client()
+        return self._client
 
     async def close(self) -> None:
         """End it."""
-        if self._session:
-            await self._session.close()
-            self._session = None
+        if self._client:
+            await self._client.aclose()
+            self._client = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
@@ -11,15 +12,15 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
-import aiohttp
-
 from landfall.gateway.errors import ProblemError
+from landfall.lib import outgoing
 
 TOKEN = Path("/var/run/landfall/token")
 _FRESH_SECONDS = 0.2
 _LOOKS_SECONDS = 0.1
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
-_SLOWLY = aiohttp.ClientTimeout(sock_read=120, sock_connect=10)
+_LIMITS = outgoing.Limits(total=10)
+_LARGEST = 64 << 20
+_SLOWLY = outgoing.Limits(total=3600, read=120, write=120)
 _LOG = logging.getLogger("landfall")
 _UPLOAD_CODES = {400: "invalid_request", 409: "invalid_state", 411: "invalid_request", 413: "too_large"}
 Object = dict[str, Any]
@@ -101,7 +102,7 @@ class Reader:
     def __init__(self, intake: str, token: Path = TOKEN) -> None:
         self._intake = intake
         self._token = token
-        self._opens: aiohttp.ClientSession | None = None
+        self._opens: outgoing.Client | None = None
 
     async def lines(self, of: Of, **chosen: str) -> list[Object]:
         """As the protocol says."""
@@ -117,35 +118,35 @@ class Reader:
         url = f"{self._intake}/v1/uploads?{urlencode({'namespace': namespace, 'digest': digest})}"
         try:  # on a connection of its own: what was sent cannot be sent again if a kept one has just ended
             async with (
-                aiohttp.ClientSession(timeout=_SLOWLY) as session,
-                session.post(url, headers=headers, data=body) as answer,
+                outgoing.client() as client,
+                outgoing.sent(client, "POST", url, _SLOWLY, headers=headers, content=body) as answer,
             ):
-                if answer.status == 201:
+                if answer.status_code == 201:
                     return
-                told = str((await answer.json()).get("error", ""))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                told = str(json.loads(await outgoing.body(answer)).get("error", ""))
+        except (outgoing.OutgoingError, ValueError) as error:
             _LOG.warning("an archive could not be sent on: %r", error)
             raise ProblemError(503, "unavailable", "the archive could not be sent on; try again", retry_seconds=5) from error
-        if answer.status in _UPLOAD_CODES:
-            raise ProblemError(answer.status, _UPLOAD_CODES[answer.status], told)
+        if answer.status_code in _UPLOAD_CODES:
+            raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], told)
         raise ProblemError(503, "unavailable", told or "the archive could not be sent on; try again", retry_seconds=5)
 
     async def _asked(self, what: str, of: Of, chosen: dict[str, str]) -> list[Object]:
         query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
         try:
-            async with self._session().get(f"{self._intake}/v1/{what}?{query}", headers=self._opened()) as answer:
-                answer.raise_for_status()
-                return list((await answer.json())[what])
-        except (aiohttp.ClientError, TimeoutError, ValueError, KeyError) as error:
+            url = f"{self._intake}/v1/{what}?{query}"
+            async with outgoing.sent(self._client(), "GET", url, _LIMITS, headers=self._opened()) as answer:
+                return list(json.loads(await outgoing.body(answer, _LARGEST))[what])
+        except (outgoing.OutgoingError, ValueError, KeyError) as error:
             raise ProblemError(503, "unavailable", "the log cannot be read now; try again", retry_seconds=5) from error
 
     async def close(self) -> None:
-        """End the session."""
+        """Close the client."""
         if self._opens:
-            await self._opens.close()
+            await self._opens.aclose()
 
-    def _session(self) -> aiohttp.ClientSession:
-        self._opens = self._opens or aiohttp.ClientSession(timeout=_TIMEOUT)
+    def _client(self) -> outgoing.Client:
+        self._opens = self._opens or outgoing.client()
         return self._opens
 
     def _opened(self) -> dict[str, str]:

@@ -8,39 +8,46 @@ import time
 from typing import Any
 
 import kopf
-from aiohttp import web
 from prometheus_client import generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from landfall.handlers.runtime import IntakeOf, Operator, registered
+from landfall.handlers.serving import served
 from landfall.kube.client import Kube
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
 from landfall.settings import Settings
 
 
-async def _health(operator: Operator, port: int) -> web.AppRunner:
-    async def alive(_: web.Request) -> web.Response:
+def _health(operator: Operator) -> Starlette:
+    """The application that probes and Prometheus ask."""
+
+    async def alive(_: Request) -> Response:
         ill = operator.ill()
-        return web.Response(status=503 if ill else 200, text=ill or "ok")
+        return PlainTextResponse(ill or "ok", status_code=503 if ill else 200)
 
-    async def told(_: web.Request) -> web.Response:
+    async def told(_: Request) -> Response:
         TASKS.set(len(asyncio.all_tasks()))
-        return web.Response(body=generate_latest(), content_type="text/plain")
+        return Response(generate_latest(), headers={"Content-Type": "text/plain"})
 
-    application = web.Application()
-    application.router.add_get("/healthz", alive)
-    application.router.add_get("/readyz", alive)
-    application.router.add_get("/metrics", told)
-    runner = web.AppRunner(application, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "0.0.0.0", port).start()  # noqa: S104  probes and Prometheus come from outside the pod
-    return runner
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", alive), Route("/metrics", told)])
 
 
 async def _run(settings: Settings, intake: IntakeOf) -> None:
     kube = await Kube.connect()
     operator = Operator(kube, settings, intake)
-    health = await _health(operator, settings.health_port)
+    try:
+        async with served(_health(operator), settings.health_port):
+            await _both(operator, kube)
+    finally:
+        await kube.close()
+
+
+async def _both(operator: Operator, kube: Kube) -> None:
+    """Our part and kopf's, until one of them ends."""
     ours = asyncio.create_task(operator.work())
     where: dict[str, Any] = {"namespaces": kube.namespaces} if kube.namespaces else {"clusterwide": True}
     theirs = asyncio.create_task(kopf.operator(registry=registered(operator), standalone=True, **where))
@@ -52,13 +59,11 @@ async def _run(settings: Settings, intake: IntakeOf) -> None:
         for task in (ours, theirs):
             task.cancel()
         await asyncio.gather(ours, theirs, return_exceptions=True)
-        await health.cleanup()
-        await kube.close()
 
 
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
-    log_as_json("kopf", "aiohttp.access", "alembic")
+    log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf asks for the user's name, and the container's user has none
     time.tzset()

@@ -11,8 +11,8 @@ from itertools import chain, repeat
 from typing import Any, cast
 
 import kopf
-from aiohttp import web
 from pydantic import ValidationError
+from starlette.types import ASGIApp
 
 from landfall import metrics
 from landfall.api.crd import BY_NAME, GROUP, VERSION
@@ -26,6 +26,7 @@ from landfall.controllers.migration import status
 from landfall.controllers.objects import now
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
+from landfall.handlers.serving import served
 from landfall.handlers.workqueue import Key, Queue
 from landfall.journal.store import Journal
 from landfall.journal.writer import Keeper
@@ -40,7 +41,7 @@ _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
 Pushed = Callable[[str, str], Awaitable[int]]
 IntakeOf = Callable[
-    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], web.Application
+    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], ASGIApp
 ]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = ("Job", "Workload")
@@ -146,11 +147,8 @@ class Operator:
 
     async def work(self) -> None:
         """Everything that runs beside kopf, until it is cancelled."""
-        runner = web.AppRunner(self._intake, access_log=None)
-        await runner.setup()
-        await web.TCPSite(runner, "0.0.0.0", self._settings.intake_port).start()  # noqa: S104  pods reach it through a Service
         try:
-            async with asyncio.TaskGroup() as group:
+            async with served(self._intake, self._settings.intake_port), asyncio.TaskGroup() as group:
                 for _ in range(_WORKERS):
                     group.create_task(self._worker())
                 for kind, scope in self._watched:
@@ -159,7 +157,6 @@ class Operator:
                 group.create_task(self._keeper.tidy())
         finally:
             await self._hands.providers.close()
-            await runner.cleanup()
             self._journal.close()
 
     async def _worker(self) -> None:

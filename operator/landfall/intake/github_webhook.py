@@ -11,7 +11,11 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from landfall.intake.answers import body as body_of
 
 _LARGEST = 25 * 1024 * 1024  # what GitHub sends at most
 _SIGNATURE, _EVENT, _DELIVERY = "X-Hub-Signature-256", "X-GitHub-Event", "X-GitHub-Delivery"
@@ -26,21 +30,21 @@ class Webhook:
         self._secret = secret.encode()
         self._pushed = pushed
 
-    def add_to(self, application: web.Application) -> None:
+    def routes(self) -> list[Route]:
         """Its path."""
-        application.router.add_post("/v1/github", self._delivered)
+        return [Route("/v1/github", self._delivered, methods=["POST"])]
 
-    async def _delivered(self, request: web.Request) -> web.Response:
+    async def _delivered(self, request: Request) -> Response:
         if not self._secret:
             return _told(404, "no webhook is set up here: give the chart builds.webhookSecretRef")
-        if (request.content_length or 0) > _LARGEST:
+        if int(request.headers.get("Content-Length", "0")) > _LARGEST:
             return _told(413, "GitHub sends nothing as large")
-        body = await request.read()
+        body = await body_of(request, _LARGEST)
         if not signed(self._secret, body, request.headers.get(_SIGNATURE, "")):
             return _told(401, f"the signature in {_SIGNATURE} is not of this body and the secret that is set up here")
         return await self._heard(request.headers.get(_EVENT, ""), request.headers.get(_DELIVERY, ""), body)
 
-    async def _heard(self, event: str, delivery: str, body: bytes) -> web.Response:
+    async def _heard(self, event: str, delivery: str, body: bytes) -> Response:
         """Something that GitHub says."""
         if event != "push":
             told = (
@@ -64,5 +68,5 @@ def signed(secret: bytes, body: bytes, signature: str) -> bool:
     return hmac.compare_digest(wanted.encode(), signature.encode())
 
 
-def _told(status: int, message: str, delivery: str = "") -> web.Response:
-    return web.json_response({"message": message, **({"delivery": delivery} if delivery else {})}, status=status)
+def _told(status: int, message: str, delivery: str = "") -> Response:
+    return JSONResponse({"message": message, **({"delivery": delivery} if delivery else {})}, status_code=status)

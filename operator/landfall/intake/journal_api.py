@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 
-from aiohttp import web
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from landfall.intake.token_review import Gateway, refused
+from landfall.intake.answers import refused
+from landfall.intake.token_review import Gateway
 from landfall.journal.store import KINDS, Chosen
 from landfall.journal.writer import Keeper
 
@@ -22,41 +25,40 @@ class Reading:
         self._gateway = gateway
         self._keeper = keeper
 
-    def add_to(self, application: web.Application) -> None:
+    def routes(self) -> list[Route]:
         """Its paths."""
-        application.router.add_get("/v1/lines", self._lines)
-        application.router.add_get("/v1/samples", self._samples)
+        return [Route("/v1/lines", self._lines), Route("/v1/samples", self._samples)]
 
-    async def _refused(self, request: web.Request) -> web.Response | None:
+    async def _refused(self, request: Request) -> Response | None:
         """What is said to anybody but the gateway, and to a question that makes no sense."""
         wrong = await self._gateway.refused(request)
-        return wrong or (None if request.query.get("kind") in KINDS else refused(400, "this kind has no lines"))
+        return wrong or (None if request.query_params.get("kind") in KINDS else refused(400, "this kind has no lines"))
 
-    async def _lines(self, request: web.Request) -> web.Response:
+    async def _lines(self, request: Request) -> Response:
         wrong = await self._refused(request)
         if wrong:
             return wrong
         try:
-            chosen = _chosen(request.query)
+            chosen = _chosen(request.query_params)
         except ValueError as error:
             return refused(400, f"this is no choice of lines: {error}")
-        found = await self._keeper.lines(*_whose(request.query), chosen)
+        found = await self._keeper.lines(*_whose(request.query_params), chosen)
         if found is None:
             return refused(503, "the journal is down")
         told = [
             {"position": position, "at": one.at.isoformat(), "level": one.level, "phase": one.phase, "message": one.message}
             for position, one in found
         ]
-        return web.json_response({"lines": told})
+        return JSONResponse({"lines": told})
 
-    async def _samples(self, request: web.Request) -> web.Response:
+    async def _samples(self, request: Request) -> Response:
         wrong = await self._refused(request)
         if wrong:
             return wrong
-        found = await self._keeper.samples(*_whose(request.query), _MOST)
+        found = await self._keeper.samples(*_whose(request.query_params), _MOST)
         if found is None:
             return refused(503, "the journal is down")
-        return web.json_response({"samples": [{**asdict(one), "at": one.at.isoformat()} for one in found]})
+        return JSONResponse({"samples": [{**asdict(one), "at": one.at.isoformat()} for one in found]})
 
 
 def _whose(asked: Mapping[str, str]) -> tuple[str, str, str]:

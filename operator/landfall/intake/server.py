@@ -11,15 +11,19 @@ from collections.abc import Callable
 from dataclasses import fields
 from datetime import datetime
 
-from aiohttp import web
 from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from landfall.api.worker_protocol import Dials, Report, Taken
 from landfall.controllers.reports import Reports
+from landfall.intake.answers import application, body, refused
 from landfall.intake.github_webhook import Pushed, Webhook
 from landfall.intake.journal_api import Reading
 from landfall.intake.jwks_tokens import Published
-from landfall.intake.token_review import POD, POD_UID, Gateway, Holder, Reviews, holder, refused
+from landfall.intake.token_review import POD, POD_UID, Gateway, Holder, Reviews, holder
 from landfall.intake.uploads import Uploads
 from landfall.journal.store import Line, Sample, Teller
 from landfall.journal.writer import Keeper
@@ -64,16 +68,12 @@ class Intake:
         self._changed = changed
         self._dialled = dialled
 
-    def application(self) -> web.Application:
+    def application(self) -> Starlette:
         """Its paths: of workers, of GitHub, and of the gateway."""
-        made = web.Application(client_max_size=_LARGEST)
-        made.router.add_post("/v1/reports", self._report)
-        self._webhook.add_to(made)
-        self._reading.add_to(made)
-        self._uploads.add_to(made)
-        return made
+        ours = Route("/v1/reports", self._report, methods=["POST"])
+        return application(ours, *self._webhook.routes(), *self._reading.routes(), *self._uploads.routes())
 
-    async def _report(self, request: web.Request) -> web.Response:
+    async def _report(self, request: Request) -> Response:
         try:
             sender = await holder(self._judge, request)
             found = await self._teller(sender) if sender else None
@@ -83,7 +83,7 @@ class Intake:
         if found is None:
             return refused(401, "this token is not of a worker that is known here")
         try:
-            report = Report.model_validate_json(await request.read())
+            report = Report.model_validate_json(await body(request, _LARGEST))
         except ValidationError:
             return refused(400, "this is not a report")
         job, teller, created = found
@@ -96,7 +96,7 @@ class Intake:
         last = report.lines[-1].number if kept and report.lines else -1
         dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) in {"run", "help"} else None
         answer = Taken(taken=report.sequence, lines=last, dials=dials)
-        return web.Response(text=answer.model_dump_json(by_alias=True), content_type="application/json")
+        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     async def _dials(self, teller: Teller) -> Dials | None:
         """As the spec has them now. Where it cannot be read, the worker goes on as before."""

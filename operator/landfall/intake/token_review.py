@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiohttp import web
+from starlette.requests import Request
+from starlette.responses import Response
 
+from landfall.intake.answers import refused
 from landfall.kube.client import Object
 from landfall.kube.errors import KubeError
 from landfall.manifests.parts import AUDIENCE
@@ -70,7 +72,7 @@ class Gateway:
         namespace, _, name = account.partition("/")
         self._user = f"system:serviceaccount:{namespace}:{name}" if name else ""
 
-    async def refused(self, request: web.Request) -> web.Response | None:
+    async def refused(self, request: Request) -> Response | None:
         """What is said to anybody else."""
         told, moment = request.headers.get("Authorization", ""), self._ticks()
         token, until = self._believed
@@ -86,12 +88,7 @@ class Gateway:
         return None
 
 
-def refused(status: int, message: str) -> web.Response:
-    """An answer that is none."""
-    return web.json_response({"error": message}, status=status)
-
-
-async def holder(judge: Judge, request: web.Request) -> Holder | None:
+async def holder(judge: Judge, request: Request) -> Holder | None:
     """Who sent a request. Raises KubeError where that cannot be told."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return await judge.holder(token) if token else None

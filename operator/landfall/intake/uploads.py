@@ -8,19 +8,21 @@ import json
 import re
 from collections.abc import AsyncIterator
 
-import aiohttp
-from aiohttp import web
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from landfall.builds.errors import BuildError
 from landfall.builds.image.registry import Reference, Registry, credentials
 from landfall.controllers.deployment.build_jobs import BuildSettings
-from landfall.intake.token_review import Gateway, refused
+from landfall.intake.answers import refused
+from landfall.intake.token_review import Gateway
 from landfall.kube.client import Kube
 from landfall.kube.errors import KubeError
+from landfall.lib import outgoing
 from landfall.lib.text import advised
 
 LARGEST = 512 * 1024 * 1024
-_PIECE = 1 << 20
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -33,12 +35,13 @@ class Uploads:
         self._gateway = gateway
         self._builds = builds
 
-    def add_to(self, application: web.Application) -> None:
+    def routes(self) -> list[Route]:
         """Its path."""
-        application.router.add_post("/v1/uploads", self._upload)
+        return [Route("/v1/uploads", self._upload, methods=["POST"])]
 
-    async def _upload(self, request: web.Request) -> web.Response:
-        namespace, digest, size = request.query.get("namespace", ""), request.query.get("digest", ""), request.content_length
+    async def _upload(self, request: Request) -> Response:
+        namespace, digest = request.query_params.get("namespace", ""), request.query_params.get("digest", "")
+        size = int(request.headers["Content-Length"]) if "Content-Length" in request.headers else None
         wrong = await self._gateway.refused(request) or self._wrong(namespace, digest, size)
         if wrong:
             return wrong
@@ -51,9 +54,9 @@ class Uploads:
             return refused(503, advised(error.message, error.advice))
         except KubeError:
             return refused(503, "the registry's credentials cannot be read now")
-        return web.json_response({"artifact": digest, "size": size}, status=201)
+        return JSONResponse({"artifact": digest, "size": size}, status_code=201)
 
-    def _wrong(self, namespace: str, digest: str, size: int | None) -> web.Response | None:
+    def _wrong(self, namespace: str, digest: str, size: int | None) -> Response | None:
         if not self._builds.registry:
             return refused(409, "nothing is built in this cluster: the chart's builds.registry is not set")
         if not _NAMESPACE.fullmatch(namespace) or not _DIGEST.fullmatch(digest):
@@ -65,8 +68,8 @@ class Uploads:
     async def _put(self, namespace: str, digest: str, sent: _Hashed, size: int) -> None:
         where = Reference.of(f"{self._builds.registry}/{namespace}/uploads")
         identity = await self._identity(namespace, where.host)
-        async with aiohttp.ClientSession() as session:
-            registry = Registry(session, where.host, insecure=self._builds.insecure, identity=identity)
+        async with outgoing.client() as client:
+            registry = Registry(client, where.host, insecure=self._builds.insecure, identity=identity)
             if not await registry.put_blob(where.repository, digest, sent.pieces(), size):
                 async for _ in sent.pieces():  # it is there; what comes all the same is heard to its end
                     pass
@@ -82,7 +85,7 @@ class Uploads:
 class _Hashed:
     """A body as it comes, and what it is."""
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: Request) -> None:
         self._request = request
         self._found = hashlib.sha256()
         self.over = False
@@ -94,7 +97,7 @@ class _Hashed:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """To its end."""
-        async for piece in self._request.content.iter_chunked(_PIECE):
+        async for piece in self._request.stream():
             self._found.update(piece)
             yield piece
         self.over = True

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import aiohttp
 from kubernetes.aio import client, config
 
 from landfall.api.crd import GROUP, KINDS, VERSION
@@ -24,6 +23,9 @@ from landfall.kube.errors import ForbiddenError, KubeError, NotFoundError, error
 _LOG = logging.getLogger("landfall")
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 15
+# What the client's transport raises; the library itself is imported by the client alone.
+_BROKEN: tuple[type[Exception], ...] = (client.rest.aiohttp.ClientError, TimeoutError)  # type: ignore[attr-defined]
+_UNREADABLE: tuple[type[Exception], ...] = (*_BROKEN, ValueError)
 _PAGE = 500
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\.")
 _PAIR = 12
@@ -192,7 +194,7 @@ class Kube:
                     if event.get("type") == "ERROR":
                         raise KubeError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
                     yield event["type"], event["object"]
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except _UNREADABLE as error:
             raise KubeError(0, f"the watch of {kind}s broke off") from error
         finally:
             response.close()
@@ -205,7 +207,7 @@ class Kube:
         try:
             async for line in response.content:
                 yield line.decode(errors="replace").rstrip("\n")
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+        except _UNREADABLE as error:
             raise KubeError(0, f"the log of {pod} broke off") from error
         finally:
             response.close()
@@ -222,12 +224,12 @@ class Kube:
         response = await self._sent(method, path, body, content, seconds=_TIMEOUT_SECONDS, accept=accept)
         try:
             return dict(json.loads(await response.read() or b"{}"))
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _BROKEN as error:
             raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the answer was lost") from error
 
     async def _sent(
         self, method: str, path: str, body: object, content: str, *, seconds: float, accept: str = "application/json"
-    ) -> aiohttp.ClientResponse:
+    ) -> Any:  # noqa: ANN401  of the client's own transport
         headers = {"Accept": accept, "Content-Type": content}
         if self._user:
             headers["Impersonate-User"] = self._user
@@ -237,11 +239,11 @@ class Kube:
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=seconds
             )
-            response: aiohttp.ClientResponse = answer.response
+            response = answer.response
             if response.status < 300:
                 return response
             told = json.loads(await response.read() or b"{}")
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except _BROKEN as error:
             raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: {type(error).__name__}") from error
         except json.JSONDecodeError as error:
             raise KubeError(response.status, f"{method} {path.split('?', maxsplit=1)[0]}: no answer of an API server") from error

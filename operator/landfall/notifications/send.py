@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import http.client
 import json
 import smtplib
 import ssl
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -25,11 +22,13 @@ from landfall.api.migration import Email, Migration, Notice, Slack
 from landfall.api.webhook import Webhook
 from landfall.engine.errors import EngineError
 from landfall.errors import LandfallError
+from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 from landfall.lib.backoff import Backoff
 
 _PAUSES, _PING_PAUSES = Backoff(1, 60).pauses(7), Backoff(1, 60).pauses(2)
 _TIMEOUT_SECONDS = 20
+_LARGEST_ANSWER = 1_000_000
 _SLACK = "https://slack.com"
 _TOO_MANY, _SERVERS_FAULT = 429, 500
 _SMTP_PERMANENT = 500
@@ -109,7 +108,7 @@ def _patiently(
             send(secret())
         except (_RefusedError, KeyError) as error:
             return f"the Secret has no key {error}" if isinstance(error, KeyError) else str(error)
-        except (OSError, http.client.HTTPException, smtplib.SMTPException) as error:
+        except (OSError, outgoing.OutgoingError, smtplib.SMTPException) as error:
             problem = str(error) or type(error).__name__
         else:
             return ""
@@ -159,18 +158,18 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     """Send it. Raises OSError where trying again may help, _RefusedError where it would not."""
     if _parts(url).scheme not in {"http", "https"}:
         raise _RefusedError("its url is neither http nor https")
-    request = urllib.request.Request(url, data=body, headers=dict(headers), method="POST")  # noqa: S310  checked above
+    if any(letter <= " " or letter == "\x7f" for letter in url):
+        raise _RefusedError("its url holds a blank or a control character")
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310  as above
-            return bytes(answer.read(1_000_000))
-    except http.client.InvalidURL as error:
-        raise _RefusedError("its url holds a blank or a control character") from error
-    except urllib.error.HTTPError as error:
-        if error.code == _TOO_MANY or error.code >= _SERVERS_FAULT:
-            message = f"it answers {error.code}"
-            raise OSError(message) from error
-        message = f"it answers {error.code}"
-        raise _RefusedError(message) from error
+        status, answer = outgoing.post(url, body, headers, outgoing.Limits(total=_TIMEOUT_SECONDS), most=_LARGEST_ANSWER)
+    except outgoing.BadUrlError as error:
+        raise _RefusedError("its url cannot be called: correct it") from error
+    if status < 300:
+        return answer
+    message = f"it answers {status}"
+    if status == _TOO_MANY or status >= _SERVERS_FAULT:
+        raise OSError(message)
+    raise _RefusedError(message)
 
 
 def _parts(url: str) -> addresses.Parts:

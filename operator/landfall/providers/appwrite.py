@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import aiohttp
-
+from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 from landfall.providers.http import Asked, asked
 
@@ -31,27 +30,27 @@ _DATABASE = "app"
 class Appwrite:
     """One endpoint (with /v1), and who asks it."""
 
-    def __init__(self, endpoint: str, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+    def __init__(self, endpoint: str, client: outgoing.Client, headers: dict[str, str]) -> None:
         self._endpoint = endpoint.rstrip("/")
-        self._session = session
+        self._client = client
         self._headers = headers
 
     @classmethod
-    def of_project(cls, endpoint: str, session: aiohttp.ClientSession, project: str, key: str) -> Appwrite:
+    def of_project(cls, endpoint: str, client: outgoing.Client, project: str, key: str) -> Appwrite:
         """With a project's own key."""
-        return cls(endpoint, session, {"X-Appwrite-Project": project, "X-Appwrite-Key": key})
+        return cls(endpoint, client, {"X-Appwrite-Project": project, "X-Appwrite-Key": key})
 
     @classmethod
-    def of_organization(cls, endpoint: str, session: aiohttp.ClientSession, organization: str, key: str) -> Appwrite:
+    def of_organization(cls, endpoint: str, client: outgoing.Client, organization: str, key: str) -> Appwrite:
         """With an organization's key."""
-        return cls(endpoint, session, {"X-Appwrite-Organization": organization, "X-Appwrite-Key": key})
+        return cls(endpoint, client, {"X-Appwrite-Organization": organization, "X-Appwrite-Key": key})
 
     @classmethod
-    def of_console(cls, endpoint: str, session: aiohttp.ClientSession, cookie: str, project: str = "console") -> Appwrite:
+    def of_console(cls, endpoint: str, client: outgoing.Client, cookie: str, project: str = "console") -> Appwrite:
         """With a session of the console."""
         return cls(
             endpoint,
-            session,
+            client,
             {"X-Appwrite-Project": project, "Cookie": f"a_session_console={cookie}", "X-Appwrite-Mode": "admin"},
         )
 
@@ -88,7 +87,7 @@ class Appwrite:
                 raise
 
     async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
-        return await asked(self._session, "Appwrite", self._endpoint, self._headers, question)
+        return await asked(self._client, "Appwrite", self._endpoint, self._headers, question)
 
 
 def environment(endpoint: str, project: str, key: str, database: str) -> dict[str, str]:

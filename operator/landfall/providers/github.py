@@ -5,16 +5,17 @@ Conditional requests cost nothing of the rate limit where nothing has changed, s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-import aiohttp
-
+from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 
-_TIMEOUT = aiohttp.ClientTimeout(total=10)
+_LIMITS = outgoing.Limits(total=10)
+_LARGEST = 64 << 20  # a commit comes with all of its changes
 _VERSION = "2022-11-28"
 _MOST_KNOWN = 10_000
 
@@ -43,9 +44,9 @@ class CommitStatus:
 class GitHub:
     """One client for all repositories. `base` is the API's address, as people with their own GitHub have one."""
 
-    def __init__(self, base: str, session: Callable[[], aiohttp.ClientSession]) -> None:
+    def __init__(self, base: str, client: Callable[[], outgoing.Client]) -> None:
         self._base = base
-        self._session = session
+        self._client = client
         self._known: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
 
     async def commit(self, repository: str, ref: str, token: str) -> Commit:
@@ -67,33 +68,40 @@ class GitHub:
         }
         path = f"/repos/{told.repository}/statuses/{told.sha}"
         try:
-            async with self._session().post(
-                f"{self._base}{path}", headers=_headers(token), json=body, timeout=_TIMEOUT
+            async with outgoing.sent(
+                self._client(),
+                "POST",
+                f"{self._base}{path}",
+                _LIMITS,
+                headers={"Content-Type": "application/json", **_headers(token)},
+                content=json.dumps(body).encode(),
+                redirects=True,
             ) as answer:
-                if answer.status != 201:
+                if answer.status_code != 201:
                     raise _refused(answer, f"the status of {told.sha[:12]}", token=True)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise ProviderError(
-                "SourceUnreachable", f"GitHub cannot be reached at {self._base}: {type(error).__name__}"
-            ) from error
+        except outgoing.OutgoingError as error:
+            raise ProviderError("SourceUnreachable", f"GitHub cannot be reached at {self._base}: {error.kind}") from error
 
     async def _get(self, path: str, token: str, what: str) -> dict[str, Any]:
         key = (path, token, self._base)
         tag, before = self._known.get(key, ("", {}))
         headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
         try:
-            async with self._session().get(f"{self._base}{path}", headers=headers, timeout=_TIMEOUT) as answer:
-                if answer.status == 304:
+            async with outgoing.sent(
+                self._client(), "GET", f"{self._base}{path}", _LIMITS, headers=headers, redirects=True
+            ) as answer:
+                if answer.status_code == 304:
                     return before
-                if answer.status == 200:
-                    told = _needed(await answer.json())
+                if answer.status_code == 200:
+                    told = _needed(json.loads(await outgoing.body(answer, _LARGEST)))
                     if len(self._known) >= _MOST_KNOWN:
                         self._known.clear()
                     self._known[key] = (answer.headers.get("ETag", ""), told)
                     return told
                 raise _refused(answer, what, token=bool(token))
-        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            message = f"GitHub cannot be reached at {self._base}: {type(error).__name__}. It is tried again."
+        except (outgoing.OutgoingError, ValueError) as error:
+            kind = error.kind if isinstance(error, outgoing.OutgoingError) else type(error).__name__
+            message = f"GitHub cannot be reached at {self._base}: {kind}. It is tried again."
             raise ProviderError("SourceUnreachable", message) from error
 
 
@@ -110,9 +118,11 @@ def _headers(token: str) -> dict[str, str]:
     return told | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
-def _refused(answer: aiohttp.ClientResponse, what: str, *, token: bool) -> ProviderError:
+def _refused(answer: outgoing.Response, what: str, *, token: bool) -> ProviderError:
     """The rate limit shows as 403 or 429 with its headers; a private repository as one that isn't there."""
-    if answer.status in {403, 429} and (answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers):
+    if answer.status_code in {403, 429} and (
+        answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
+    ):
         wait = _waits(answer)
         more = (
             "" if token else " Give it a token (source.github.tokenSecretRef): without one, GitHub answers 60 questions an hour."
@@ -120,16 +130,16 @@ def _refused(answer: aiohttp.ClientResponse, what: str, *, token: bool) -> Provi
         return ProviderError(
             "RateLimited", f"GitHub's rate limit is used up; asked again in {wait:.0f} s.{more}", after_seconds=wait
         )
-    if answer.status in {404, 422}:
+    if answer.status_code in {404, 422}:
         which = "correct its name, the branch or the commit" if token else "correct its name, or give a token where it is private"
         return ProviderError("SourceMissing", f"GitHub knows no {what}: {which}.")
-    if answer.status in {401, 403}:
+    if answer.status_code in {401, 403}:
         message = f"GitHub refuses the token for {what}: renew it, or let it read the repository's contents."
         return ProviderError("SourceRefused", message)
-    return ProviderError("SourceUnreachable", f"GitHub answered {answer.status} for {what}. It is tried again.")
+    return ProviderError("SourceUnreachable", f"GitHub answered {answer.status_code} for {what}. It is tried again.")
 
 
-def _waits(answer: aiohttp.ClientResponse) -> float:
+def _waits(answer: outgoing.Response) -> float:
     """Seconds until it answers again: `retry-after`, or until `x-ratelimit-reset` by its own clock, or a minute."""
     after = answer.headers.get("retry-after", "")
     if after.isdigit():

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-
+from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 from landfall.providers.http import Asked, asked
 
@@ -53,9 +52,9 @@ class Pooler:
 class Supabase:
     """One account's projects, by its token."""
 
-    def __init__(self, base: str, session: aiohttp.ClientSession, token: str) -> None:
+    def __init__(self, base: str, client: outgoing.Client, token: str) -> None:
         self._base = base
-        self._session = session
+        self._client = client
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def organizations(self) -> tuple[str, ...]:
@@ -113,14 +112,14 @@ class Supabase:
         return await self._asked(Asked("GET", path, what))
 
     async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
-        return await asked(self._session, "Supabase", self._base, self._headers, question)
+        return await asked(self._client, "Supabase", self._base, self._headers, question)
 
 
-async def opened(session: aiohttp.ClientSession, url: str, key: str) -> dict[str, str]:
+async def opened(client: outgoing.Client, url: str, key: str) -> dict[str, str]:
     """The variables of a project of which no more is known than its address and its secret key, once its data API takes that. Raises ProviderError."""
     base = url.rstrip("/")
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-    await asked(session, "Supabase", base, headers, Asked("GET", "/rest/v1/", "the data API of the project"))
+    await asked(client, "Supabase", base, headers, Asked("GET", "/rest/v1/", "the data API of the project"))
     return {"SUPABASE_URL": base, "SUPABASE_SERVICE_ROLE_KEY": key, "NEXT_PUBLIC_SUPABASE_URL": base, "VITE_SUPABASE_URL": base}
 
 

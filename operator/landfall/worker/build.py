@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aiohttp
-
 from landfall.api.release import BuildSummary
 from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
 from landfall.builds.archive import unpacked
@@ -24,6 +22,7 @@ from landfall.builds.image.push import Target, keep_packages, kept_packages, kno
 from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
 from landfall.builds.plan import BuildPlan, Layer
 from landfall.builds.pod_protocol import APP, Places, is_free, put, read
+from landfall.lib import outgoing
 from landfall.lib.redact import redacted
 from landfall.lib.text import advised
 from landfall.worker.reporter import Reporter
@@ -95,8 +94,8 @@ class Builder:
         told = self._told = await self._planned()
         plan, image = _plan(told), self._image(told)
         self._says(told, image)
-        async with aiohttp.ClientSession() as session:
-            target = self._target(session, image)
+        async with outgoing.client() as client:
+            target = self._target(client, image)
             key = str(told["dependencies"])
             known = (
                 await tried(lambda: known_dependencies(target.registry, target.repository, key), RegistryUnreachableError)
@@ -143,8 +142,8 @@ class Builder:
         if not told["kept"] or self._restored or not (self._app / folder).is_dir():
             return
         try:
-            async with aiohttp.ClientSession() as session:
-                target = self._target(session, self._image(told))
+            async with outgoing.client() as client:
+                target = self._target(client, self._image(told))
                 size = await keep_packages(
                     target.registry, target.repository, str(told["kept"]), self._app, folder, self._scratch
                 )
@@ -173,12 +172,12 @@ class Builder:
         message = f"there is no image for {runtime} {told['version']} to lie on"
         raise BuildError(message, advice="Name one in the chart's builds.images.")
 
-    def _target(self, session: aiohttp.ClientSession, image: RunImage) -> Target:
+    def _target(self, client: outgoing.Client, image: RunImage) -> Target:
         config = configured(self._root / "registry")
         to, base = Reference.of(self._task.repository), Reference.of(image.image)
-        registry = Registry(session, to.host, insecure=self._task.insecure, identity=credentials(config, to.host))
+        registry = Registry(client, to.host, insecure=self._task.insecure, identity=credentials(config, to.host))
         same = base.host == to.host
-        other = registry if same else Registry(session, base.host, insecure=False, identity=credentials(config, base.host))
+        other = registry if same else Registry(client, base.host, insecure=False, identity=credentials(config, base.host))
         return Target(registry, to.repository, other, base)
 
     # -- the commands -------------------------------------------------------------------------------------------------

@@ -13,8 +13,6 @@ from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 
-import aiohttp
-
 from landfall.api.deployment import GitSource
 from landfall.api.worker_protocol import BuildTask, Task
 from landfall.builds.errors import BuildError, DiskFullError
@@ -24,6 +22,7 @@ from landfall.builds.image.registry import Reference, Registry, RegistryUnreacha
 from landfall.builds.plan import BuildPlan, Wishes
 from landfall.builds.planning import plan_of, tree_of
 from landfall.builds.pod_protocol import APP, Places, put, put_text
+from landfall.lib import outgoing
 from landfall.lib.digest import digest
 from landfall.lib.redact import redacted
 from landfall.lib.text import advised
@@ -102,9 +101,9 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
 async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
     """An archive that somebody put into the registry."""
     where, file = Reference.of(task.uploads), scratch / "archive"
-    async with aiohttp.ClientSession() as session:
+    async with outgoing.client() as client:
         identity = credentials(configured(root / "registry"), where.host)
-        registry = Registry(session, where.host, insecure=task.insecure, identity=identity)
+        registry = Registry(client, where.host, insecure=task.insecure, identity=identity)
         if not await registry.download(where.repository, digest, file):
             message = f"there is no archive {digest} in {task.uploads}"
             raise SourceError(message, advice="Upload it again, or correct source.zip.artifact.")

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,13 +17,14 @@ from typing import Literal
 from pydantic import ValidationError
 
 from landfall.api.worker_protocol import Dials, Line, Report, Taken
+from landfall.lib import outgoing
 from landfall.lib.backoff import Backoff
 from landfall.worker.termination_message import leave
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
 _GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in bunches, and somebody may be reading
-_TIMEOUT_SECONDS = 10
+_LIMITS = outgoing.Limits(total=10)
 _PATIENCE_SECONDS = 120
 _BACKOFF = Backoff(0.2, 5)
 _LINES_PATIENCE_SECONDS = 6
@@ -128,18 +127,14 @@ class Reporter(threading.Thread):
     def _answer(self, report: Report) -> Taken | None:
         """The token is read each time, for the kubelet renews it."""
         try:
-            request = urllib.request.Request(  # noqa: S310  the address comes from the operator
-                f"{self._intake}/v1/reports",
-                data=report.model_dump_json(by_alias=True).encode(),
-                headers={
-                    "Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}",
-                    "Content-Type": "application/json",
-                },
-                method="POST",
-            )
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
-                return Taken.model_validate_json(answer.read())
-        except (urllib.error.URLError, OSError, TimeoutError, ValidationError):
+            headers = {
+                "Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}",
+                "Content-Type": "application/json",
+            }
+            body = report.model_dump_json(by_alias=True).encode()
+            status, answer = outgoing.post(f"{self._intake}/v1/reports", body, headers, _LIMITS)
+            return Taken.model_validate_json(answer) if status < 300 else None
+        except (outgoing.OutgoingError, OSError, ValidationError):
             return None
 
 

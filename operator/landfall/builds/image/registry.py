@@ -18,10 +18,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
-import aiohttp
-
 from landfall.builds.errors import BuildError
 from landfall.builds.image.layout import MACHINE, MANIFEST
+from landfall.lib import outgoing
 
 _TYPES = (
     MANIFEST,
@@ -30,7 +29,7 @@ _TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-_TIMEOUT = aiohttp.ClientTimeout(total=1200, sock_connect=10, sock_read=120)
+_LIMITS = outgoing.Limits(total=1200, read=120, write=120)
 _HUB = ("docker.io", "registry-1.docker.io")
 Document = dict[str, Any]
 
@@ -86,9 +85,9 @@ def credentials(config: Mapping[str, Any], host: str) -> tuple[str, str] | None:
 class Registry:
     """One registry, as one identity."""
 
-    def __init__(self, session: aiohttp.ClientSession, host: str, *, insecure: bool, identity: tuple[str, str] | None) -> None:
+    def __init__(self, client: outgoing.Client, host: str, *, insecure: bool, identity: tuple[str, str] | None) -> None:
         self.host = host
-        self._session = session
+        self._client = client
         self._base = f"{'http' if insecure else 'https'}://{_HUB[1] if host == _HUB[0] else host}/v2/"
         self._identity = identity
         self._tokens: dict[str, str] = {}
@@ -100,10 +99,10 @@ class Registry:
         async with self._asked(
             "GET", f"{repository}/manifests/{which}", repository, headers={"Accept": ", ".join(_TYPES)}
         ) as answer:
-            if answer.status == 404:
+            if answer.status_code == 404:
                 return None
             await self._good(answer, 200)
-            told = json.loads(await answer.read())
+            told = json.loads(await outgoing.body(answer))
             digest = answer.headers.get("Docker-Content-Digest", which)
         if "manifests" in told:
             chosen = next(
@@ -116,17 +115,17 @@ class Registry:
         """A small blob, as a configuration is."""
         async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
             await self._good(answer, 200)
-            return await answer.read()
+            return await outgoing.body(answer)
 
     async def download(self, repository: str, digest: str, file: Path) -> bool:
         """A large blob into a file, held against its digest; whether there is such a one."""
         found = hashlib.sha256()
         async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
-            if answer.status == 404:
+            if answer.status_code == 404:
                 return False
             await self._good(answer, 200)
             with file.open("wb") as out:
-                async for piece in answer.content.iter_chunked(1 << 20):
+                async for piece in answer.aiter_bytes(outgoing.PIECE):
                     found.update(piece)
                     out.write(piece)
         if digest != f"sha256:{found.hexdigest()}":
@@ -137,7 +136,7 @@ class Registry:
     async def has(self, repository: str, digest: str) -> bool:
         """Whether a blob is there."""
         async with self._asked("HEAD", f"{repository}/blobs/{digest}", repository) as answer:
-            return answer.status == 200
+            return answer.status_code == 200
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
@@ -146,7 +145,7 @@ class Registry:
         query = urlencode({"mount": digest, "from": origin})
         async with self._asked("POST", f"{repository}/blobs/uploads/?{query}", repository, more=(origin,)) as answer:
             await self._good(answer, 201, 202)
-            return answer.status == 201  # 202 opens an upload, which lapses
+            return answer.status_code == 201  # 202 opens an upload, which lapses
 
     async def put_blob(self, repository: str, digest: str, data: bytes | Path | AsyncIterator[bytes], size: int) -> int:
         """Send a blob unless it is there; the octets that were sent."""
@@ -158,15 +157,15 @@ class Registry:
         where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         with contextlib.ExitStack() as opened:
-            body = opened.enter_context(data.open("rb")) if isinstance(data, Path) else data
-            async with self._asked("PUT", where, repository, headers=headers, data=body, again=False) as answer:
+            body = outgoing.pieces(opened.enter_context(data.open("rb"))) if isinstance(data, Path) else data
+            async with self._asked("PUT", where, repository, headers=headers, content=body, again=False) as answer:
                 await self._good(answer, 201)
         return size
 
     async def put_manifest(self, repository: str, which: str, data: bytes) -> str:
         """Send a manifest; the digest that the registry knows it by."""
         headers = {"Content-Type": MANIFEST}
-        async with self._asked("PUT", f"{repository}/manifests/{which}", repository, headers=headers, data=data) as answer:
+        async with self._asked("PUT", f"{repository}/manifests/{which}", repository, headers=headers, content=data) as answer:
             await self._good(answer, 201)
             return str(answer.headers.get("Docker-Content-Digest", ""))
 
@@ -179,7 +178,7 @@ class Registry:
             return 0
         async with origin._asked("GET", f"{origin_repository}/blobs/{digest}", origin_repository) as answer:
             await origin._good(answer, 200)
-            return await self.put_blob(repository, digest, answer.content.iter_chunked(1 << 20), size)
+            return await self.put_blob(repository, digest, answer.aiter_bytes(outgoing.PIECE), size)
 
     # -- transport ----------------------------------------------------------------------------------------------------
 
@@ -191,31 +190,32 @@ class Registry:
         repository: str,
         *,
         headers: Mapping[str, str] | None = None,
-        data: object = None,
+        content: outgoing.Body | None = None,
         more: tuple[str, ...] = (),
         again: bool = True,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    ) -> AsyncIterator[outgoing.Response]:
         """An answer; where the registry asks for a token first, with one."""
-        url = path if "://" in path else f"{self._base}{path}"
+        url, answered = path if "://" in path else f"{self._base}{path}", False
         try:
-            told = {**(headers or {}), **self._opened(repository)}
-            answer = await self._session.request(method, url, headers=told, data=data, timeout=_TIMEOUT)
-            if answer.status == 401 and again and repository not in self._tokens:
-                challenge = answer.headers.get("WWW-Authenticate", "")
-                answer.release()
-                await self._authenticate(challenge, repository, more)
-                told = {**(headers or {}), **self._opened(repository)}
-                answer = await self._session.request(method, url, headers=told, data=data, timeout=_TIMEOUT)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            message = f"the registry {self.host} cannot be reached: {type(error).__name__}"
+            async with contextlib.AsyncExitStack() as calls:
+                answer = await calls.enter_async_context(self._sent(method, url, repository, headers, content))
+                if answer.status_code == 401 and again and repository not in self._tokens:
+                    challenge = answer.headers.get("WWW-Authenticate", "")
+                    await calls.aclose()
+                    await self._authenticate(challenge, repository, more)
+                    answer = await calls.enter_async_context(self._sent(method, url, repository, headers, content))
+                answered = True
+                yield answer
+        except outgoing.OutgoingError as error:
+            what = "broke off" if answered else "cannot be reached"
+            message = f"the registry {self.host} {what}: {error.kind}"
             raise RegistryUnreachableError(message, advice="It is tried again.") from error
-        try:
-            yield answer
-        except (aiohttp.ClientError, TimeoutError) as error:
-            message = f"the registry {self.host} broke off: {type(error).__name__}"
-            raise RegistryUnreachableError(message, advice="It is tried again.") from error
-        finally:
-            answer.release()
+
+    def _sent(
+        self, method: str, url: str, repository: str, headers: Mapping[str, str] | None, content: outgoing.Body | None
+    ) -> contextlib.AbstractAsyncContextManager[outgoing.Response]:
+        told = {**(headers or {}), **self._opened(repository)}
+        return outgoing.sent(self._client, method, url, _LIMITS, headers=told, content=content, redirects=True)
 
     def _opened(self, repository: str) -> dict[str, str]:
         known = self._tokens.get(repository)
@@ -225,28 +225,29 @@ class Registry:
         """As the challenge says: name and password, or a token that they are given for."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self._identity:
-            self._tokens[repository] = aiohttp.encode_basic_auth(*self._identity)
+            self._tokens[repository] = outgoing.basic(*self._identity)
             return
         told = dict(_CHALLENGE.findall(rest))
         if kind.lower() != "bearer" or "realm" not in told:
             return
         scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{one}:pull") for one in more)]
         query = [*([("service", told["service"])] if "service" in told else []), *scopes]
-        opened = {"Authorization": aiohttp.encode_basic_auth(*self._identity)} if self._identity else {}
-        async with self._session.get(f"{told['realm']}?{urlencode(query)}", headers=opened, timeout=_TIMEOUT) as answer:
-            if answer.status == 200:
-                found = json.loads(await answer.read())
+        opened = {"Authorization": outgoing.basic(*self._identity)} if self._identity else {}
+        realm = f"{told['realm']}?{urlencode(query)}"
+        async with outgoing.sent(self._client, "GET", realm, _LIMITS, headers=opened, redirects=True) as answer:
+            if answer.status_code == 200:
+                found = json.loads(await outgoing.body(answer))
                 self._tokens[repository] = f"Bearer {found.get('token') or found.get('access_token')}"
 
-    async def _good(self, answer: aiohttp.ClientResponse, *statuses: int) -> None:
-        if answer.status in statuses:
+    async def _good(self, answer: outgoing.Response, *statuses: int) -> None:
+        if answer.status_code in statuses:
             return
-        said = (await answer.text())[:300]
-        what = f"the registry {self.host} answered {answer.status} to {answer.method} {answer.url.path}: {said}"
-        if answer.status in {401, 403}:
+        said = outgoing.text(await outgoing.body(answer))[:300]
+        what = f"the registry {self.host} answered {answer.status_code} to {answer.request.method} {answer.url.path}: {said}"
+        if answer.status_code in {401, 403}:
             raise RegistryError(what, advice="Give it a name and a password that may push there (the chart's builds.secret).")
-        if answer.status == 507 or "no space left" in said.lower() or "quota" in said.lower():
+        if answer.status_code == 507 or "no space left" in said.lower() or "quota" in said.lower():
             raise RegistryError(what, advice="The registry is full: remove images there, or give it more room.")
-        if answer.status in {400, 404, 405, 413}:
+        if answer.status_code in {400, 404, 405, 413}:
             raise RegistryError(what, advice="Look at the registry's own log.")
         raise RegistryUnreachableError(what, advice="It is tried again.")

@@ -140,7 +140,7 @@ def _name(deployment: Object) -> str:
 
 async def _supabase_made(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     _needed(credentials, "token")
-    api = Supabase(hands.providers.supabase, hands.providers.session(), credentials["token"])
+    api = Supabase(hands.providers.supabase, hands.providers.client(), credentials["token"])
     if not (own.held and own.held.get("landfall-ref")):
         await own.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, own)})
     held = own.held or {}
@@ -186,9 +186,9 @@ async def _supabase(hands: Hands, deployment: Object, credentials: Mapping[str, 
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
-        return await supabase.opened(hands.providers.session(), credentials["url"], credentials["serviceRoleKey"])
+        return await supabase.opened(hands.providers.client(), credentials["url"], credentials["serviceRoleKey"])
     _needed(credentials, "token", "ref")
-    api = Supabase(hands.providers.supabase, hands.providers.session(), credentials["token"])
+    api = Supabase(hands.providers.supabase, hands.providers.client(), credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))
 
 
@@ -200,27 +200,27 @@ async def _appwrite_made(hands: Hands, deployment: Object, credentials: Mapping[
     _needed(credentials, "endpoint")
     if own.held is None:
         await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
-    project, name, session = (own.held or {})["landfall-project"], _name(deployment), hands.providers.session()
+    project, name, client = (own.held or {})["landfall-project"], _name(deployment), hands.providers.client()
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
-        await Appwrite.of_console(endpoint, session, credentials["session"]).create_project(
+        await Appwrite.of_console(endpoint, client, credentials["session"]).create_project(
             project, name, region, credentials["team"]
         )
         key = (own.held or {}).get("APPWRITE_API_KEY") or await Appwrite.of_console(
-            endpoint, session, credentials["session"], project
+            endpoint, client, credentials["session"], project
         ).create_key(project, "landfall")
         await own.add(APPWRITE_API_KEY=key)
     else:
         _needed(credentials, "organization", "key")
-        await Appwrite.of_organization(endpoint, session, credentials["organization"], credentials["key"]).create_project(
+        await Appwrite.of_organization(endpoint, client, credentials["organization"], credentials["key"]).create_project(
             project, name, region
         )
         key = credentials.get("apiKey", "")
         if not key:
             message = f"the project {project} is made, and only a person can make its key: make one in Appwrite's console, and put it under apiKey into the database's Secret."
             raise ProviderError("AwaitingApiKey", message)
-    found = await Appwrite.of_project(endpoint, session, project, key).create_database(name)
+    found = await Appwrite.of_project(endpoint, client, project, key).create_database(name)
     return appwrite.environment(endpoint, project, key, found)
 
 
@@ -229,5 +229,5 @@ async def _appwrite(hands: Hands, deployment: Object, credentials: Mapping[str, 
     del deployment, own
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
-    await Appwrite.of_project(endpoint, hands.providers.session(), project, key).verify()
+    await Appwrite.of_project(endpoint, hands.providers.client(), project, key).verify()
     return appwrite.environment(endpoint, project, key, credentials.get("database", ""))

@@ -1,0 +1,184 @@
+"""Calls to others: deadlines, limits, what an answer may not do."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from landfall.lib import outgoing
+from landfall.lib.outgoing import BadUrlError, Limits, OutgoingError, TooLargeError
+
+_SOON, _PATIENT = Limits(total=0.3), Limits(total=60)
+Served = Callable[[bytes, asyncio.StreamWriter], Coroutine[Any, Any, None]]
+
+
+@asynccontextmanager
+async def server(serve: Served) -> AsyncIterator[str]:
+    """A server that does with each request, as it came, what it is told to; its address."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(await reader.readuntil(b"\r\n\r\n"), writer)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    running = await asyncio.start_server(connected, "127.0.0.1", 0)
+    async with running:
+        yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
+
+
+def answered(*answers: bytes, limits: Limits = _PATIENT, most: int = 1000, **more: Any) -> tuple[list[bytes], list[bytes]]:
+    """The bodies of answers to one request each, and the requests."""
+    requests: list[bytes] = []
+
+    async def serve(request: bytes, writer: asyncio.StreamWriter) -> None:
+        requests.append(request)
+        writer.write(answers[len(requests) - 1])
+
+    async def work() -> list[bytes]:
+        found = []
+        async with server(serve) as url, outgoing.client() as client:
+            for _ in answers if not more.get("redirects") else answers[:1]:
+                async with outgoing.sent(client, "GET", url, limits, **more) as answer:
+                    found.append(await outgoing.body(answer, most))
+        return found
+
+    return asyncio.run(work()), requests
+
+
+def said(body: bytes, *headers: str) -> bytes:
+    """An answer."""
+    return "\r\n".join(("HTTP/1.1 200 OK", f"Content-Length: {len(body)}", "Connection: close", *headers, "", "")).encode() + body
+
+
+async def _trickle(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    for _turn in itertools.count():
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+async def _trickle_headers(_: bytes, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    for turn in itertools.count():
+        writer.write(f"X-{turn}: x\r\n".encode())
+        await writer.drain()
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("serve", [_trickle, _trickle_headers])
+def test_a_call_has_a_deadline_however_busy_its_answer_looks(serve: Served) -> None:
+    async def work() -> None:
+        async with server(serve) as url, outgoing.client() as client, outgoing.sent(client, "GET", url, _SOON) as answer:
+            await outgoing.body(answer)
+
+    with pytest.raises(OutgoingError, match="TimeoutError"):
+        asyncio.run(work())
+
+
+@pytest.mark.parametrize("serve", [_trickle, _trickle_headers])
+def test_so_has_one_that_blocks(serve: Served) -> None:
+    async def work() -> None:
+        async with server(serve) as url:
+            await asyncio.to_thread(outgoing.post, url, b"", {}, _SOON)
+
+    with pytest.raises(OutgoingError, match="Timeout"):
+        asyncio.run(work())
+
+
+def test_an_answer_is_read_up_to_a_limit() -> None:
+    assert answered(said(b"x" * 1000))[0] == [b"x" * 1000]
+    with pytest.raises(TooLargeError):
+        answered(said(b"x" * 1001))
+
+
+def test_an_answer_that_breaks_off_is_no_answer() -> None:
+    with pytest.raises(OutgoingError, match="RemoteProtocolError"):
+        answered(said(b"x" * 10)[:-1])
+
+
+def test_no_cookie_is_kept() -> None:
+    _, requests = answered(said(b"", "Set-Cookie: a=b"), said(b""))
+    assert b"cookie" not in requests[1].lower()
+
+
+def test_a_redirect_is_followed_only_where_that_is_asked_for() -> None:
+    sent = b"HTTP/1.1 302 Found\r\nLocation: /there\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    assert answered(sent)[0] == [b""]
+    assert answered(sent, said(b"there"), redirects=True)[0] == [b"there"]
+
+
+def test_a_credential_goes_to_no_other_host() -> None:
+    heard: list[bytes] = []
+
+    async def there(request: bytes, writer: asyncio.StreamWriter) -> None:
+        heard.append(request)
+        writer.write(said(b"there"))
+
+    async def work() -> None:
+        async with server(there) as other, outgoing.client() as client:
+
+            async def here(request: bytes, writer: asyncio.StreamWriter) -> None:
+                heard.append(request)
+                writer.write(f"HTTP/1.1 302 Found\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n".encode())
+
+            async with server(here) as url:
+                headers = {"Authorization": "Bearer s3cret"}
+                async with outgoing.sent(client, "GET", url, _PATIENT, headers=headers, redirects=True) as answer:
+                    assert await outgoing.body(answer) == b"there"
+
+    asyncio.run(work())
+    assert [b"s3cret" in request for request in heard] == [True, False]
+
+
+@pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "/path", "http://[::1", "http://h:port/"])
+def test_what_is_no_url_is_called_by_nobody(url: str) -> None:
+    async def work() -> None:
+        async with outgoing.client() as client, outgoing.sent(client, "GET", url, _PATIENT):
+            pass
+
+    with pytest.raises(BadUrlError):
+        asyncio.run(work())
+    with pytest.raises(BadUrlError):
+        outgoing.post(url, b"", {}, _PATIENT)
+
+
+def test_proxies_of_the_environment_are_used_only_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[bytes] = []
+
+    async def proxy(request: bytes, writer: asyncio.StreamWriter) -> None:
+        heard.append(request.split(b"\r\n")[0])
+        writer.write(said(b"by the proxy"))
+
+    async def work(*, proxies: bool) -> bytes:
+        async with server(proxy) as url:
+            monkeypatch.setenv("HTTP_PROXY", url)
+            monkeypatch.setenv("http_proxy", url)
+            monkeypatch.setenv("no_proxy", "")
+            async with (
+                outgoing.client(proxies=proxies) as client,
+                outgoing.sent(client, "GET", "http://nowhere.invalid/x", _PATIENT) as answer,
+            ):
+                return await outgoing.body(answer)
+
+    assert asyncio.run(work(proxies=True)) == b"by the proxy"
+    assert heard == [b"GET http://nowhere.invalid/x HTTP/1.1"]
+    with pytest.raises(OutgoingError):
+        asyncio.run(work(proxies=False))
+
+
+@pytest.mark.parametrize(
+    ("url", "said"), [("http://127.0.0.1:1/", "refused"), ("http://nowhere.invalid/", "(?:[Nn]ame|[Aa]ddress|resol)")]
+)
+def test_it_says_what_the_system_said(url: str, said: str) -> None:
+    with pytest.raises(OutgoingError, match=f"ConnectError: .*{said}"):
+        outgoing.post(url, b"", {}, _PATIENT)
