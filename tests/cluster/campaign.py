@@ -242,7 +242,7 @@ def tried(place: Place, chosen: dict[str, Sequence[Plan]]) -> Told:
         for done in [pool.submit(_lane, place, kind, part, told) for kind, part in parts]:
             done.result()
     log = place.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", f"--since-time={began}")
-    told.failures += [line[:1000] for line in log.splitlines() if "a fault of the operator" in line]
+    told.failures += [line[:1000] for line in log.splitlines() if '"event": "reconcile_failed"' in line and '"trace"' in line]
     if _restarts(place) != before:
         told.failures.append("the operator's process ended")
     return told

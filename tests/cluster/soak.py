@@ -310,7 +310,7 @@ def _killing(place: Place, told: Told, until: float, ended: threading.Event) -> 
         told.samples.append(sample)
         print(json.dumps(sample), json.dumps(dict(told.done)), flush=True)
         for line in log.splitlines():
-            if "a fault of the operator" in line:
+            if '"event": "reconcile_failed"' in line and '"trace"' in line:
                 told.failed(line[:1000])
         place.cluster.kubectl("delete", "pod", "-n", NAMESPACE, name, "--grace-period=0", "--force", check=False)
         told.did("operators killed")

@@ -11,15 +11,15 @@ from typing import Any, Literal
 from landfall import metrics
 from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
-from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.decision import Act, Decision, Seen, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
 from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
+from landfall.lib import logs
 from landfall.lib.redact import redacted
 
-_LOG = logging.getLogger("landfall")
 _MESSAGE = 1000
 
 
@@ -98,7 +98,17 @@ class Hands:
         try:
             await self.kube.create("Event", body)
         except KubeError as error:
-            _LOG.warning("event not written", extra={"object": metadata["name"], "reason": reason, "error": str(error)})
+            about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
+            logs.event(logging.WARNING, "event_write_failed", **about, reason=reason, error=str(error))
+
+
+def applied(raw: Object, act: Act) -> None:
+    """Log that an action of an object was carried out: one line for each."""
+    metadata, action = raw["metadata"], act.verb.replace("-", "_")
+    about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
+    logs.event(
+        logging.INFO, "action_applied", **about, action=action, object=act.name, attempt=act.attempt or None, reason=act.reason
+    )
 
 
 def bare(raw: Object, hands: Hands) -> Seen:

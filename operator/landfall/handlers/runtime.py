@@ -32,10 +32,10 @@ from landfall.journal.store import Journal
 from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
+from landfall.lib.logs import event
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.settings import Settings
 
-_LOG = logging.getLogger("landfall")
 _WORKERS = 8
 _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
@@ -173,12 +173,11 @@ class Operator:
                 pause = self.queue.failed(key)
                 metrics.ERRORS.labels(key.kind).inc()
                 metrics.RECONCILED.labels(key.kind, "error").inc()
-                _LOG.warning("%s %s/%s: %s; again in %.1f s", key.kind, key.namespace, key.name, error, pause)
-            except Exception:  # noqa: BLE001  one object's fault must not stop the others; it is logged and tried again
-                self.queue.failed(key)
+                _failed(key, error, pause)
+            except Exception as error:  # noqa: BLE001  one object's fault must not stop the others; it is logged and tried again
+                _failed(key, error, self.queue.failed(key), logging.ERROR)
                 metrics.ERRORS.labels(key.kind).inc()
                 metrics.RECONCILED.labels(key.kind, "error").inc()
-                _LOG.exception("%s %s/%s: a fault of the operator", key.kind, key.namespace, key.name)
             else:
                 self.queue.done(key, again)
                 metrics.RECONCILED.labels(key.kind, "success" if again is None else "requeue_after").inc()
@@ -262,6 +261,14 @@ class Operator:
                 return f"the watch of {kind}s{' of ' + scope if scope else ''} is dead"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
+
+
+def _failed(key: Key, error: Exception, pause: float, level: int = logging.WARNING) -> None:
+    """One line for each failed reconcile; a fault of the operator comes at level error, with its traceback."""
+    about = {"kind": key.kind, "namespace": key.namespace, "name": key.name}
+    told = str(error) if level == logging.WARNING else f"{type(error).__name__}: {error}"
+    trace = error if level > logging.WARNING else None
+    event(level, "reconcile_failed", trace=trace, **about, error=told, retry_in_seconds=round(pause, 1))
 
 
 class Patience:

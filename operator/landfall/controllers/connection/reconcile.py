@@ -13,7 +13,7 @@ from landfall.api.webhook import Webhook
 from landfall.api.worker_protocol import Probe, Task
 from landfall.controllers import jobs
 from landfall.controllers.connection.rules import Observed, decide
-from landfall.controllers.context import Hands, bare
+from landfall.controllers.context import Hands, applied, bare
 from landfall.controllers.decision import Decision
 from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.objects import invalid, plain, secret_names, told
@@ -120,9 +120,11 @@ async def _act(hands: Hands, raw: Object, asked: Asked, decision: Decision) -> N
         return
     if act.verb == "delete-job":
         await jobs.end(hands, raw["metadata"]["namespace"], act.name)
+        applied(raw, act)
         return
     order = jobs.Order(act.name, raw, asked.task.verb, 1, act.name, hands.image, asked.task, secrets=asked.secrets)
     await jobs.start(hands, order)
+    applied(raw, act)
 
 
 def _status(seen: Observed, asked: Asked) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
-from landfall.controllers.context import Hands, bare
+from landfall.controllers.context import Hands, applied, bare
 from landfall.controllers.decision import Act, Decision, Seen, conditions
 from landfall.controllers.deployment import commit_status, desired_release
 from landfall.controllers.deployment.act import act
@@ -39,6 +39,7 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
         decision = Decision("Pending", ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.act:
         await act(look, seen, decision.act)
+        applied(raw, decision.act)
     await _tell_releases(look, seen, decision.act)
     await hands.report(raw, seen, decision, _status(look, seen, decision.act))
     if decision.act is None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from landfall.api.migration import Migration, Notice
 from landfall.api.progress import AppMove
 from landfall.api.worker_protocol import Dials
-from landfall.controllers.context import Hands, bare
+from landfall.controllers.context import Hands, applied, bare
 from landfall.controllers.decision import Decision
 from landfall.controllers.migration import notify, rules_app_and_data, table_plans
 from landfall.controllers.migration.act import _act
@@ -47,6 +47,7 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
     decision = decide(seen)
     if decision.act:
         await _act(look, decision.act)
+        applied(look.raw, decision.act)
         if decision.act.verb in {"finalize", "release"}:
             return None  # the object has another version now, and its change brings it back here
     await table_plans.tell(hands, look.plans, approved=not open_points(seen), begun=bool(seen.state))

@@ -1,0 +1,125 @@
+"""Lines of the log: events with fields, one for each action and each failure, and no secret in any."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from typing import Any, cast
+
+import pytest
+from starlette.applications import Starlette
+
+from landfall.controllers.context import applied
+from landfall.controllers.decision import Act
+from landfall.handlers.runtime import Operator
+from landfall.handlers.workqueue import Key
+from landfall.kube.errors import KubeError
+from landfall.lib.logs import JsonLines, event
+from landfall.settings import Settings
+
+Object = dict[str, Any]
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[Object]:
+    """What was logged, as it is written."""
+    return [json.loads(JsonLines().format(record)) for record in caplog.records if record.name == "landfall"]
+
+
+@pytest.fixture(autouse=True)
+def _everything(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="landfall")
+
+
+def test_fields_are_kept_and_empty_ones_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    event(
+        logging.WARNING,
+        "event_write_failed",
+        kind="Migration",
+        namespace="shop",
+        name="orders",
+        reason="",
+        error="409",
+        more=None,
+    )
+    (line,) = lines(caplog)
+    assert line.pop("time")
+    assert line == {
+        "level": "warning",
+        "logger": "landfall",
+        "event": "event_write_failed",
+        "kind": "Migration",
+        "namespace": "shop",
+        "name": "orders",
+        "error": "409",
+    }
+
+
+def test_extra_fields_of_a_library_are_kept_where_they_are_plain() -> None:
+    record = logging.makeLogRecord({"name": "kopf", "msg": "seen %s", "args": ("it",), "attempt": 3, "settings": object()})
+    line = json.loads(JsonLines().format(record))
+    assert (line["event"], line["attempt"], "settings" in line) == ("seen it", 3, False)
+
+
+def test_secrets_are_in_no_field_and_in_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError("postgresql://u:s3cret@h/d")  # noqa: TRY301
+    except ValueError as error:
+        event(logging.ERROR, "reconcile_failed", trace=error, error=str(error))
+    (line,) = lines(caplog)
+    assert line["error"] == "postgresql://u:***@h/d"
+    assert "ValueError" in line["trace"]
+    assert "s3cret" not in json.dumps(line)
+
+
+def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    raw = {"kind": "Migration", "metadata": {"namespace": "shop", "name": "orders"}}
+    applied(raw, Act("delete-job", "orders-run-1", 2))
+    (line,) = lines(caplog)
+    told = {name: line[name] for name in ("event", "kind", "namespace", "name", "action", "object", "attempt")}
+    assert told == {
+        "event": "action_applied",
+        "kind": "Migration",
+        "namespace": "shop",
+        "name": "orders",
+        "action": "delete_job",
+        "object": "orders-run-1",
+        "attempt": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "level", "said", "traced"),
+    [(KubeError(500, "away"), "warning", "500: away", False), (RuntimeError("a fault"), "error", "RuntimeError: a fault", True)],
+)
+def test_a_reconcile_that_fails_is_one_line(
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+    level: str,
+    said: str,
+    traced: bool,  # noqa: FBT001
+) -> None:
+    class Kube:
+        namespaces: tuple[str, ...] = ()
+        scopes = ("",)
+
+        async def get(self, *_: str) -> Object:
+            raise error
+
+    operator = Operator(cast("Any", Kube()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
+
+    async def work() -> None:
+        operator.queue.add(Key("Migration", "shop", "orders"))
+        worker = asyncio.create_task(operator._worker())  # noqa: SLF001
+        while not lines(caplog):
+            await asyncio.sleep(0.01)
+        worker.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await worker
+
+    asyncio.run(work())
+    line = lines(caplog)[0]
+    assert (line["event"], line["kind"], line["namespace"], line["name"]) == ("reconcile_failed", "Migration", "shop", "orders")
+    assert (line["level"], line["error"], "trace" in line) == (level, said, traced)
+    assert line["retry_in_seconds"] > 0
