@@ -99,7 +99,8 @@ def test_what_is_translated_sees_nothing_of_the_targets_schema(maria: MariaDb, p
 
 def test_planning_runs_nothing_of_the_source(pg15: PostgreSql, fresh: str) -> None:
     evil = """
-    CREATE FUNCTION evil_() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN nextval(''public.trap''); END';
+    CREATE FUNCTION evil_() RETURNS int LANGUAGE plpgsql AS
+     'BEGIN IF current_database() LIKE ''%s'' THEN RETURN 1; END IF; RETURN nextval(''public.trap''); END';
     CREATE FUNCTION evil(n int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN evil_(); END';
     CREATE FUNCTION quiet(n int, OUT a int) LANGUAGE sql IMMUTABLE AS 'SELECT n';
     CREATE FUNCTION many(n int DEFAULT 3) RETURNS TABLE (a int, b text) LANGUAGE sql AS 'SELECT n, ''x''';
@@ -163,3 +164,22 @@ def test_a_column_that_takes_the_place_of_one_left_out_is_for_a_person(pg15: Pos
     found = {c.source: (c.target, c.decision) for c in plan.tables[0].columns}
     assert found["item_code"] == ("code", Decision.NEEDS_REVIEW)
     assert found["label"] == ("label", Decision.AUTO)
+
+
+def test_functions_that_sqlite_does_not_have_reach_no_target(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "h.db") as file:
+        file.execute("CREATE TABLE t (id integer PRIMARY KEY, note text DEFAULT 'x', c text)")
+        file.execute("INSERT INTO t VALUES (1,'a','b')")
+        file.commit()
+        file.execute("PRAGMA writable_schema=on")
+        file.execute(
+            "UPDATE sqlite_master SET sql='CREATE TABLE t (id integer PRIMARY KEY, note text DEFAULT (nextval(''trap'')), c text,"
+            " CHECK (nextval(''trap'') > 0), CHECK (length(pg_read_file(''/etc/hostname'')) > 0))' WHERE name='t'"
+        )
+    move = run.Move(run.sqlite(tmp_path / "h.db"), _target(pg15, fresh))
+    told = " ".join(r.description for r in move.plan().risks)
+    assert "it calls NEXTVAL" in told
+    assert "it calls PG_READ_FILE" in told
+    assert not [s.sql for s in move.plan().statements if "nextval" in s.sql.lower() or "pg_read" in s.sql.lower()]
+    assert move.run().rows == 1
+    assert not _trapped(pg15, fresh)

@@ -10,9 +10,10 @@ from landfall.errors import LandfallError
 
 
 class EngineError(LandfallError):
-    """Anything the engine reports."""
+    """Anything the engine reports. `code` is the database's own, where it gave one."""
 
     reason = "Failed"
+    code = ""
 
 
 class SpecError(EngineError):

@@ -82,11 +82,16 @@ def from_postgresql(code: str, message: str, side: str, context: str = "") -> En
     text = f"{side}: {_without_values(code, message, context)}"
     for prefix, kind, advice in _CODES:
         if code.startswith(prefix):
-            return kind(text, advice=advice)
-    return EngineError(f"{text} (SQLSTATE {code})" if code else text)
+            return _coded(kind(text, advice=advice), code)
+    return _coded(EngineError(f"{text} (SQLSTATE {code})" if code else text), code)
+
+
+def _coded(error: EngineError, code: str) -> EngineError:
+    error.code = code
+    return error
 
 
 def from_mysql(number: int, message: str, side: str) -> EngineError:
     """The engine's error for an error number of MySQL or MariaDB."""
     kind, advice = _MYSQL.get(number, (EngineError, ""))
-    return kind(f"{side}: {message} (error {number})", advice=advice)
+    return _coded(kind(f"{side}: {message} (error {number})", advice=advice), str(number or ""))

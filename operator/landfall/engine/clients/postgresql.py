@@ -61,6 +61,8 @@ class Control:
             raise _refused(error, endpoint, side) from error
         shown = self.value("SHOW search_path") if side == "source" else ""
         self.run(f"SET search_path={searched_safely(shown)}")
+        if side == "source":
+            self.run("SET default_transaction_read_only=on")
         for name, value in PINNED.items():
             self.run(sql.SQL("SELECT set_config({}, {}, false)").format(name, value).as_string(self.raw))
         self.pid = self.raw.info.backend_pid
@@ -90,6 +92,14 @@ class Control:
     def transaction(self, *, undo: bool = False) -> Iterator[None]:
         """A transaction, or a savepoint inside one; `undo` rolls it back at the end whatever happens."""
         with faults(self._side), self.raw.transaction(force_rollback=undo):
+            yield
+
+    @contextlib.contextmanager
+    def trial(self, seconds: int) -> Iterator[None]:
+        """A transaction for statements of somebody else: it only reads, each statement has a time limit, and all is rolled back."""
+        with self.transaction(undo=True):
+            self.run("SET TRANSACTION READ ONLY")
+            self.run(f"SET LOCAL statement_timeout='{seconds}s'")
             yield
 
     def close(self) -> None:

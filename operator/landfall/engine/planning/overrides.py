@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from landfall.engine.model.catalog import Column, ColumnType, Table
-from landfall.engine.sources.translate import UntranslatableError, scalar
+from landfall.engine.sources import functions
+from landfall.engine.sources.translate import UntranslatableError, rendered, scalar
 from landfall.lib.text import counted
 
 Place = tuple[str, str, str]
@@ -23,12 +24,41 @@ _UNSTEADY = frozenset(
         *("NOW", "SYSDATE", "CURDATE", "CURTIME", "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME"),
         *("LOCALTIMESTAMP", "UTC_DATE", "UTC_TIME", "UTC_TIMESTAMP", "UNIX_TIMESTAMP", "CLOCK_TIMESTAMP"),
         *("STATEMENT_TIMESTAMP", "TRANSACTION_TIMESTAMP", "TIMEOFDAY", "RAND", "RANDOM", "RANDOMBLOB", "UUID", "UUID_SHORT"),
-        *("GEN_RANDOM_UUID", "UUID_GENERATE_V4", "NEXTVAL", "CURRVAL", "LASTVAL", "LAST_INSERT_ID", "ROW_COUNT", "SLEEP"),
-        *("PG_SLEEP", "BENCHMARK", "CONNECTION_ID", "USER", "CURRENT_USER", "SESSION_USER", "LOAD_FILE", "GET_LOCK"),
+        *("GEN_RANDOM_UUID", "UUID_GENERATE_V4", "NEXTVAL", "CURRVAL", "LASTVAL", "LAST_INSERT_ID", "ROW_COUNT"),
+        *("CONNECTION_ID", "USER", "CURRENT_USER", "SESSION_USER"),
     }
 )
+_OF_THE_CLOCK = frozenset({"DATE", "TIME", "DATETIME", "TIMESTAMP", "JULIANDAY", "UNIXEPOCH"})  # where they have no argument
 _MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
 _NOT_OF_A_ROW = (exp.Query, exp.AggFunc, exp.Window, exp.Parameter, exp.SessionParameter, exp.Placeholder)
+# What an expression may be made of besides functions: constants, columns, operators and types.
+_PARTS = (
+    *(exp.Literal, exp.Column, exp.Identifier, exp.Binary, exp.Unary, exp.Between, exp.In, exp.Null, exp.Boolean, exp.Interval),
+    *(
+        exp.IntervalSpan,
+        exp.Var,
+        exp.DataType,
+        exp.DataTypeParam,
+        exp.Tuple,
+        exp.Bracket,
+        exp.Slice,
+        exp.HexString,
+        exp.BitString,
+    ),
+    *(
+        exp.ByteString,
+        exp.RawString,
+        exp.National,
+        exp.Introducer,
+        exp.CharacterSet,
+        exp.AtTimeZone,
+        exp.JSONPath,
+        exp.JSONPathPart,
+    ),
+    *(exp.JSONKeyValue, exp.WeekStart, exp.RegexpLike),
+)
+_NO_PARTS = (exp.Operator, exp.PropertyEQ, exp.Kwarg, exp.Pragma)
+_REFERENCE = re.compile(r"(?i)\s*(pg_catalog\.)?reg[a-z]+\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +73,64 @@ class Override:
 
 def refusal(expression: str, engine: str, table: Table) -> str:
     """Why this cannot be an override, or nothing."""
+    return _judged(expression, engine, table)[1]
+
+
+def accepted(expression: str, engine: str, table: Table) -> tuple[str, str]:
+    """An override as it is sent to the source, or why there is none.
+
+    Returns:
+        The expression, written anew from what was judged, and an empty text; or an empty text and the refusal.
+    """
+    tree, told = _judged(expression, engine, table)
+    if tree is None or told:
+        return "", told
+    try:
+        return rendered(tree, engine), ""
+    except UntranslatableError as error:
+        return "", str(error)
+
+
+def _judged(expression: str, engine: str, table: Table) -> tuple[exp.Expr | None, str]:
     try:
         tree = scalar(expression, engine)
     except UntranslatableError as error:
-        return f"it cannot be parsed: {error}"
+        return None, f"it cannot be parsed: {error}"
     if any(tree.find(kind) for kind in _NOT_OF_A_ROW):
-        return "it must be computed from its own row: no queries, aggregates, window functions or variables"
-    called = {_called(node) for node in tree.find_all(exp.Func)} & _UNSTEADY
-    called |= {f"'{text.name}'" for text in tree.find_all(exp.Literal) if _means_a_moment(text)}
-    if called:
-        return f"{', '.join(sorted(called))} gives another result each time; the comparison could never hold"
-    return _unknown(tree, [c.name for c in table.columns])
+        return tree, "it must be computed from its own row: no queries, aggregates, window functions or variables"
+    called = set(functions.called(tree))
+    unsteady = called & _UNSTEADY | {_called(node) for node in tree.find_all(exp.Func) if _reads_the_clock(node)}
+    unsteady |= {f"'{text.name}'" for text in tree.find_all(exp.Literal) if _means_a_moment(text)}
+    if unsteady:
+        return tree, f"{', '.join(sorted(unsteady))} gives another result each time; the comparison could never hold"
+    strange = sorted(called - functions.pure(engine))
+    if strange:
+        return tree, f"it calls {', '.join(strange)}, which is not among the functions of {engine} that an override may call"
+    return tree, _foreign(tree) or _unknown(tree, [c.name for c in table.columns])
+
+
+def _foreign(tree: exp.Expr) -> str:
+    """What is no constant, column, operator, type or function."""
+    for node in tree.walk():
+        if isinstance(node, exp.DataType) and _REFERENCE.match(node.sql(dialect="postgres")):
+            return f"it looks objects of the database up ({node.sql(dialect='postgres')})"
+        if isinstance(node, (exp.Dot, *_NO_PARTS)) or not isinstance(node, (*_PARTS, exp.Func)):
+            return f"it has a part that is no constant, column, operator or function ({type(node).__name__})"
+    return ""
+
+
+def _reads_the_clock(node: exp.Func) -> bool:
+    """SQLite's date() is that of now, and so are the others without an argument."""
+    return _called(node) in _OF_THE_CLOCK and not any(isinstance(a, exp.Expr) or a for a in node.args.values())
 
 
 def _means_a_moment(text: exp.Literal) -> bool:
     """As in date('now') or 'today'::date."""
-    return text.is_string and text.name.lower() in _MOMENTS and isinstance(text.parent, exp.Func)
+    return text.is_string and text.name.strip().lower() in _MOMENTS and isinstance(text.parent, exp.Func)
 
 
 def _called(node: exp.Func) -> str:
-    if isinstance(node, exp.Anonymous):
-        return str(node.this).upper()
-    return node.sql_name().upper()
+    return str(node.name if isinstance(node, exp.Anonymous) else node.sql_name()).upper()
 
 
 def _unknown(tree: exp.Expr, columns: Sequence[str]) -> str:

@@ -20,7 +20,7 @@ from landfall.engine.planning.existing_tables import Counterparts
 from landfall.engine.planning.tables import Counterpart
 from landfall.engine.sources.base import Reader
 from landfall.engine.sources.postgresql import catalog as postgresql_catalog
-from landfall.engine.sources.registry import source_of, way_of
+from landfall.engine.sources.registry import TRIAL_SECONDS, source_of, way_of
 
 _TARGET = way_of(Engine.POSTGRESQL)
 _ROWS = 200
@@ -159,5 +159,6 @@ def _sampled(reader: Reader, source: Endpoint, table: Table) -> dict[str, tuple[
     if not columns:
         return {}
     told = ",".join(f"substr({way.text(way.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
-    rows = reader.rows(f"SELECT {told} FROM {way.table(table)} LIMIT {_ROWS}")
+    with reader.trial(TRIAL_SECONDS):
+        rows = reader.rows(f"SELECT {told} FROM {way.table(table)} LIMIT {_ROWS}")
     return {c.name: tuple(text for row in rows if (text := row[at]) is not None) for at, c in enumerate(columns)}

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from landfall.engine.clients.refusals import refused
 from landfall.engine.errors import EngineError
 from landfall.engine.model.catalog import Catalog, Column, Table
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.planning.overrides import Override, Place, masked, overridden, refusal
+from landfall.engine.planning.overrides import Override, Place, accepted, masked, overridden
 from landfall.engine.sources.base import Reader
-from landfall.engine.sources.registry import source_of, way_of
+from landfall.engine.sources.registry import TRIAL_SECONDS, source_of, way_of
 
 _SHOWN = 3
 _SAMPLE = 1000
+_COUNT_SECONDS = 3600  # every row is read
 
 
 def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalog, dict[Place, Override]]:
@@ -31,27 +33,32 @@ def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalo
                 if decided is None:
                     columns.append(column)
                     continue
-                result = _tried(reader, source, table, column, decided.expression)
+                expression, told = _judged(source, table, column, decided.expression)
+                result = Override(refused=told) if told else _tried(reader, source, table, column, expression)
                 found[(table.schema, table.name, column.name)] = result
-                columns.append(column if result.refused else overridden(column, decided.expression, result))
+                columns.append(column if result.refused else overridden(column, expression, result))
             tables.append(replace(table, columns=tuple(columns)))
     finally:
         reader.close()
     return replace(catalog, tables=tuple(tables)), found
 
 
-def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expression: str) -> Override:
+def _judged(source: Endpoint, table: Table, column: Column, expression: str) -> tuple[str, str]:
     if column.generated is not None:
-        return Override(refused="it is a generated column; override what it is computed from")
-    refused = refusal(expression, source.engine, table)
-    if refused:
-        return Override(refused=refused)
+        return "", "it is a generated column; override what it is computed from"
+    return accepted(expression, source.engine, table)
+
+
+def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expression: str) -> Override:
     way, value = way_of(source.engine), f"({expression})"
     where = way.table(table)
     try:
         kind = way.type(source, value, where)
-        results = reader.rows(f"SELECT {way.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}")
-        nulls = 0 if column.nullable else int(reader.rows(f"SELECT COUNT(*) FROM {where} WHERE {value} IS NULL")[0][0] or 0)
+        with reader.trial(TRIAL_SECONDS):
+            results = reader.rows(f"SELECT {way.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}")
+        with reader.trial(_COUNT_SECONDS):
+            count = f"SELECT COUNT(*) FROM {where} WHERE {value} IS NULL"
+            nulls = 0 if column.nullable else int(reader.rows(count)[0][0] or 0)
     except EngineError as error:
-        return Override(refused=error.message)
+        return Override(refused=refused(error))
     return Override(tuple(dict.fromkeys(masked(text or "") for (text, *_) in results[:_SHOWN])), nulls, kind)

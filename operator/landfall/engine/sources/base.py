@@ -56,6 +56,9 @@ class Reader(Protocol):
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         """Read a query into the target's COPY. Rows read and rows written are proven equal."""
 
+    def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
+        """A transaction for statements of somebody else: it only reads, each has a time limit, and all is rolled back."""
+
     def abort(self) -> None:
         """Stop at once, from any thread."""
 

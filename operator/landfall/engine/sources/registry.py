@@ -20,6 +20,8 @@ from landfall.engine.sources.postgresql.source import _PostgresqlSource
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.source import _SqliteSource
 
+TRIAL_SECONDS = 30
+
 
 @dataclass(frozen=True, slots=True)
 class Way:
@@ -38,7 +40,8 @@ class Way:
 def _postgresql_type(endpoint: Endpoint, value: str, table: str) -> ColumnType:
     control = Control(endpoint, "source")
     try:
-        return type_of(control, f"SELECT {value} FROM {table} LIMIT 0")
+        with control.trial(TRIAL_SECONDS):
+            return type_of(control, f"SELECT {value} FROM {table} LIMIT 0")
     finally:
         control.close()
 
@@ -47,7 +50,8 @@ def _mysql_type(endpoint: Endpoint, value: str, table: str) -> ColumnType:
     session = MySqlSession(endpoint)
     try:
         none = f"SELECT {value} FROM {table} LIMIT 0"
-        return result_type(session.described(none), session.rows(f"SELECT CHARSET(({none}))")[0][0] or "")
+        with session.trial(TRIAL_SECONDS):
+            return result_type(session.described(none), session.rows(f"SELECT CHARSET(({none}))")[0][0] or "")
     finally:
         session.close()
 

@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import ErrorLevel, SqlglotError
+
+from landfall.engine.sources import functions
 
 Rename = Callable[[str], str]
 
@@ -30,6 +32,10 @@ def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = fr
     Columns in `widen` are computed as bigint, for the sources add small integers without overflowing.
     """
     tree = _parsed(f"SELECT {sql}", engine)
+    if not isinstance(tree, exp.Select) or tree.find(exp.Table) or len(tree.expressions) != 1:
+        message = "it is not a single expression"
+        raise UntranslatableError(message)
+    _only_known(tree, engine)
     for column in list(tree.find_all(exp.Column)):
         if column.name in widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
@@ -42,9 +48,13 @@ def scalar(sql: str, engine: str) -> exp.Expr:
         message = "write CHAR(92) for a backslash: whether it escapes depends on the session"
         raise UntranslatableError(message)
     try:
+        tokens = sqlglot.tokenize(sql, read=_DIALECTS[engine])
         trees = [t for t in sqlglot.parse(f"SELECT {sql}", read=_DIALECTS[engine]) if t is not None]
     except SqlglotError as error:
         raise UntranslatableError(str(error).splitlines()[0]) from error
+    if engine in {"MySQL", "MariaDB"} and any(token.token_type is TokenType.DPIPE for token in tokens):
+        message = "write CONCAT(…) or OR for ||: which of them it is depends on the session"
+        raise UntranslatableError(message)
     tree = trees[0] if len(trees) == 1 else None
     told = [name for name, value in tree.args.items() if value] if isinstance(tree, exp.Select) else []
     if (
@@ -65,6 +75,7 @@ def scalar(sql: str, engine: str) -> exp.Expr:
 def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str:
     """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
     tree = _parsed(sql, engine)
+    _only_known(tree, engine)
     for table in tree.find_all(exp.Table):
         if table.args.get("db") is not None and table.db in schemas:
             table.set("db", None)
@@ -72,6 +83,30 @@ def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str
         if column.args.get("db") is not None and column.args["db"].name in schemas:
             column.set("db", None)
     return _written(tree, rename)
+
+
+def rendered(tree: exp.Expr, engine: str) -> str:
+    """An expression in its source's own SQL, from the tree that was judged, and so without comments.
+
+    Raises UntranslatableError where the text would not be read as the same tree again.
+    """
+    try:
+        text = tree.sql(dialect=_DIALECTS[engine], unsupported_level=ErrorLevel.RAISE, comments=False)
+        same = scalar(text, engine) == tree
+    except SqlglotError:
+        same, text = False, ""
+    if not same:
+        message = "it cannot be written down again without a change; write it in a simpler way"
+        raise UntranslatableError(message)
+    return text
+
+
+def _only_known(tree: exp.Expr, engine: str) -> None:
+    """Refuse functions that the source's engine does not have, so that none of the target's is called by what a source holds."""
+    strange = [name for name in functions.called(tree) if name not in functions.known(engine)]
+    if strange:
+        message = f"it calls {', '.join(strange)}, which is not among the functions of {engine} that are translated"
+        raise UntranslatableError(message)
 
 
 def _parsed(sql: str, engine: str) -> exp.Expr:

@@ -182,6 +182,19 @@ class MySqlSession:
             message = f"{self._side}: a row was too large to be rendered within the server's max_allowed_packet"
             raise ValueRefusedError(message, advice="Raise max_allowed_packet there, then run again.") from error
 
+    @contextlib.contextmanager
+    def trial(self, seconds: int) -> Iterator[None]:
+        """A transaction for statements of somebody else: it only reads, each statement has a time limit, and all is rolled back."""
+        limit = "max_statement_time={}" if self.is_mariadb else "max_execution_time={}000"
+        self.rows(f"SET SESSION {limit.format(seconds)}")
+        self.rows("START TRANSACTION READ ONLY")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(EngineError):  # a session that is gone has rolled back
+                self.rows("ROLLBACK")
+                self.rows(f"SET SESSION {limit.split('=', maxsplit=1)[0]}=0")
+
     def abort(self) -> None:
         """End the connection at once, from any thread."""
         with contextlib.suppress(Exception):

@@ -17,6 +17,7 @@ from landfall.engine.sources.sqlite.session import Span
 class _MySqlReader:
     def __init__(self, endpoint: Endpoint) -> None:
         self.session = MySqlSession(endpoint)
+        self.session.rows("SET SESSION TRANSACTION READ ONLY")
         self.backend = str(self.session.id)
 
     def rows(self, sql: str) -> list[Row]:
@@ -27,6 +28,9 @@ class _MySqlReader:
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         return _sent(_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
+
+    def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
+        return self.session.trial(seconds)
 
     def digest(self, sql: str, span: Span) -> tuple[int, str]:
         del span

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import _LOCK_SECONDS, CopyJob, Freeze, Reader, _locked, _summed, _wire
@@ -14,7 +16,7 @@ from landfall.engine.sources.postgresql import dialect as postgresql
 
 class _PostgresqlReader:
     def __init__(self, endpoint: Endpoint) -> None:
-        self.wire = _wire(endpoint)
+        self.wire = _wire(endpoint, default_transaction_read_only="on")
         self.backend = str(self.wire.pid)
         self._in_transaction = False
 
@@ -39,6 +41,15 @@ class _PostgresqlReader:
         if self._in_transaction:
             self.wire.rows("ROLLBACK TO SAVEPOINT chunk")
         return moved
+
+    @contextlib.contextmanager
+    def trial(self, seconds: int) -> Iterator[None]:
+        self.wire.rows(f"BEGIN READ ONLY; SET LOCAL statement_timeout='{seconds}s'")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(EngineError):  # a session that is gone has rolled back
+                self.wire.rows("ROLLBACK")
 
     def abort(self) -> None:
         self.wire.abort()

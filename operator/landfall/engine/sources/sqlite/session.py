@@ -173,8 +173,12 @@ class SqliteSession:
         if code == "SQLITE_NOTADB":
             return ObjectMissingError(f"{self._side}: the file is not a SQLite database", advice="Correct `file.path`.")
         if code == "SQLITE_INTERRUPT":
-            return ConnectionLostError(f"{self._side}: reading was stopped on request")
-        return EngineError(f"{self._side}: {error}")
+            stopped = ConnectionLostError(f"{self._side}: reading was stopped on request")
+            stopped.code = code
+            return stopped
+        found = EngineError(f"{self._side}: {error}")
+        found.code = code
+        return found
 
     def rows(self, sql: str) -> list[Row]:
         """Run a statement; its rows as text."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
@@ -33,6 +35,17 @@ class _SqliteReader:
 
     def clean(self, sql: str, span: Span) -> bool:
         return self.session.clean(sql, span)
+
+    @contextlib.contextmanager
+    def trial(self, seconds: int) -> Iterator[None]:
+        """The file is open for reading alone."""
+        limit = threading.Timer(seconds, self.abort)
+        limit.daemon = True
+        limit.start()
+        try:
+            yield
+        finally:
+            limit.cancel()
 
     def abort(self) -> None:
         self.session.abort()
