@@ -29,6 +29,8 @@ _APPS = (
     "page",
     "switching",
 )
+# What needs a cluster that has nothing yet.
+_FIRST = ("readme",)
 # Those that need no cluster.
 _APART = ("images", "kstatus")
 # Those that need the cluster for themselves: they restart the node, or put another operator in the place of its own.
@@ -56,16 +58,18 @@ def main() -> None:
 
 
 def tested(arguments: Sequence[str], *, databases: bool) -> int:
-    """Run all tests of this folder: those of apps beside the others, and then what needs the cluster for itself, beside those that need no cluster or an API server alone. Never more than two: more would take each other's processor."""
+    """Run all tests of this folder: those of an empty cluster beside those of an API server alone, those of apps beside the others, and then what needs the cluster for itself, beside those that need no cluster. Never more than two: more would take each other's processor."""
     every = sorted(file.stem.removeprefix("test_") for file in _FOLDER.glob("test_*.py"))
-    assert set(every) > {*_APPS, *_ALONE, *_APART}, "each of them is there"
-    others = [name for name in every if name not in {*_APPS, *_ALONE, *_APART}]
+    told = {*_FIRST, *_APPS, *_ALONE, *_APART}
+    assert set(every) > told, "each of them is there"
+    others = [name for name in every if name not in told]
     found = machine.running()
     cluster = machine.up()
     try:
+        failures = _beside([_files(_FIRST), [str(_API_SERVER)]], arguments)
         os.environ[INSTALLED] = json.dumps(install(cluster))
-        failures = _beside([_files(_APPS), _files(others)], arguments)
-        apart = [*_files(_APART), str(_API_SERVER), *([str(_DATABASES)] if databases else [])]
+        failures += _beside([_files(_APPS), _files(others)], arguments)
+        apart = [*_files(_APART), *([str(_DATABASES)] if databases else [])]
         failures += _beside([_files(_ALONE), apart], arguments)
     finally:
         if not found:

@@ -25,13 +25,14 @@ def said(text: str) -> None:
 
 def databases(cluster: Cluster, scale: float) -> None:
     """Both databases as workloads, one of them with the shop."""
-    cluster.load(images.databases())
+    if not cluster.by_kind:  # which pulls them itself
+        cluster.load(images.databases(), images.DATABASES, *images.PUBLIC_DATABASES)
     cluster.kubectl("create", "namespace", SPACE, check=False)
     cluster.kubectl("label", "namespace", SPACE, "pod-security.kubernetes.io/enforce=restricted", "--overwrite")
     cluster.kubectl("apply", "-n", SPACE, "-f", str(_STORY / "databases.yaml"))
     for name in ("shop-mariadb", "warehouse"):
         cluster.kubectl("rollout", "status", "-n", SPACE, f"deployment/{name}", "--timeout=300s")
-    client = "mariadb --no-defaults --default-character-set=utf8mb4 -S /tmp/s.sock -ushop -pchange-me-in-earnest shop"
+    client = "mariadb -h 127.0.0.1 -u shop -pchange-me-in-earnest shop"
     inside = ("exec", "-i", "-n", SPACE, "deployment/shop-mariadb", "--", "sh", "-c")
     if cluster.kubectl(*inside, f"{client} -N -e 'SHOW TABLES'").strip():
         return

@@ -20,6 +20,8 @@ PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 OURS = "localhost/landfall:test"
 DATABASES = "localhost/landfall-databases:demo"
+PUBLIC = "ghcr.io/landfall/landfall:0.1.0"  # what the chart asks for
+PUBLIC_DATABASES = ("docker.io/library/mariadb:10.11", "docker.io/library/postgres:15")
 BUILDER = "localhost/landfall-builder:test"
 RUN = {name: f"localhost/landfall-run-{name}:test" for name in ("node", "python", "static")}
 NODE_VERSION = "22.20.0"
@@ -72,7 +74,7 @@ def _bill(packages: Path, into: Path) -> None:
 
 
 def databases() -> Path:
-    """MariaDB and PostgreSQL for the demo, as a docker-archive."""
+    """What stands in for the public images of MariaDB and PostgreSQL on our own node, as a docker-archive."""
     files = [ROOT / "images" / "demo-databases.Containerfile", ROOT / "images" / "database.sh"]
     return _image(
         "demo-databases", DATABASES, DEBIAN, _SERVERS, files, lambda folder: shutil.copy(files[1], folder / "database.sh")

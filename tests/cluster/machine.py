@@ -25,6 +25,7 @@ from tests.cluster.authority import ADDRESS, NODE
 from tests.support.servers import free_port
 
 STATE = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "landfall" / "cluster"
+_IMAGES = ("ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", "images")
 _BRIDGE = "cni0"
 _WAIT_SECONDS = 120
 _SYSCTLS = {"net/ipv4/ip_forward": "1", "net/bridge/bridge-nf-call-iptables": "1", "fs/inotify/max_user_instances": "1024"}
@@ -63,16 +64,18 @@ class Cluster:
             raise RuntimeError(message)
         return done.stdout
 
-    def load(self, archive: Path) -> None:
-        """Give an image in a docker-archive to the node."""
+    def load(self, archive: Path, image: str = "", *names: str) -> None:
+        """Give an image in a docker-archive to the node; of our own, also in other names."""
         if self.by_kind:
             kind.load(archive)
             return
         subprocess.run(
-            ["ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", "images", "import", str(archive)],
+            [*_IMAGES, "import", str(archive)],
             check=True,
             stdout=subprocess.DEVNULL,
         )
+        if names:
+            subprocess.run([*_IMAGES, "tag", "--force", image, *names], check=True, stdout=subprocess.DEVNULL)
 
 
 def running() -> Cluster | None:
