@@ -68,7 +68,7 @@ test: setup ## everything, on servers that the tests start themselves
 test-databases: setup ## the engine, on real databases
 	$(BIN)/pytest -q tests/integration
 
-test-api-server: $(VENV)/.dev ## the kinds at an API server of their own, without a node
+test-api-server: $(VENV)/.dev ## kinds, roles and admission at an API server of their own, without a node
 	$(BIN)/pytest -q tests/api_server
 
 test-cluster: setup ## everything in a real cluster

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import images, machine
+from tests.cluster.api import Api
+from tests.cluster.install import NAMESPACE
 from tests.cluster.machine import Cluster
+from tests.cluster.test_chart import rendered
+
+_RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +22,12 @@ def control_plane() -> Iterator[Cluster]:
         made.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
         made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
         yield made
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: Cluster) -> Api:
+    """The same, with the identities and rights that the chart gives."""
+    made = Api(control_plane)
+    control_plane.kubectl("create", "namespace", NAMESPACE)
+    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in _RIGHTS))
+    return made

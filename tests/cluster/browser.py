@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
-from tests.cluster.conftest import PATIENCE
+from tests.cluster.api import PATIENCE
 
 _SECONDS = 20
 

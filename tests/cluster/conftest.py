@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 from http.client import HTTPConnection
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests.cluster import machine
+from tests.cluster.api import Api, Object
 from tests.cluster.authority import ADDRESS
 from tests.cluster.install import GITHUB_PORT, INSTALLED, NAMESPACE, install
 from tests.cluster.machine import Cluster
@@ -28,32 +27,25 @@ from tests.support.servers import _PG15, MariaDb, PostgreSql
 
 MIDWAY_ROWS = 60_000
 _MIDWAY = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
-PATIENCE = 5  # a wait ends only what is hopeless: a machine that is busy otherwise takes its time
 PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
-Object = dict[str, Any]
 
 
-class Place:
+class Place(Api):
     """The cluster with everything in it, as a test uses it."""
 
     def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, builds: Object, ends: contextlib.ExitStack) -> None:
-        self.cluster = cluster
+        super().__init__(cluster)
         self._reader = Reader(cluster.kubeconfig)
         self._ends = ends
         self.secrecy = Secrecy(self._reader)
         self.builds = builds
         self.pg = pg
         self.maria = maria
-        self.namespaces: list[str] = []
 
     @cached_property
     def github(self) -> GitHub:
         """GitHub, as the operator is told to reach it; only one part of the tests may use it at a time."""
         return self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
-
-    def apply(self, *documents: Object) -> None:
-        """Kubectl apply."""
-        self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
@@ -62,19 +54,6 @@ class Place:
     def listed(self, kind: str, namespace: str) -> list[Object]:
         """Objects of a namespace."""
         return self._reader.listed(kind, namespace)
-
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 90) -> None:
-        """Until it is so; fails with what the cluster says. `seconds`: what it takes at the most on a machine that does nothing else."""
-        deadline = time.monotonic() + PATIENCE * seconds
-        while time.monotonic() < deadline:
-            if ready():
-                return
-            time.sleep(0.3)
-        told = self.cluster.kubectl(
-            "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
-        )
-        logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
-        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{logs}")
 
     def reason(self, namespace: str, name: str, kind: str = "migration") -> str:
         """Ready's reason."""
@@ -94,32 +73,9 @@ class Place:
 
         self.wait("rows arrive", lambda: rows() > 0, seconds)
 
-    def account(self, namespace: str, name: str, *roles: str) -> str:
-        """A service account with such ClusterRoles in its namespace, or with `role=NAME`, a Role; its name as a user."""
-        self.cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
-        for number, role in enumerate(roles):
-            whom = f"--serviceaccount={namespace}:{name}"
-            what = f"--{role}" if "=" in role else f"--clusterrole={role}"
-            self.cluster.kubectl("create", "rolebinding", f"{name}-{number}", "-n", namespace, what, whom)
-        return f"system:serviceaccount:{namespace}:{name}"
-
-    def may(self, who: str, asked: str, namespace: str) -> bool:
-        """Whether a user may do something, as `kubectl auth can-i` is asked."""
-        told = self.cluster.kubectl("auth", "can-i", *asked.split(), "-n", namespace, "--as", who, check=False).strip()
-        assert told in {"yes", "no"}, told
-        return told == "yes"
-
     def workers(self, namespace: str) -> list[str]:
         """The Jobs of Runs, probes left out."""
         return [j["metadata"]["name"] for j in self.listed("jobs", namespace) if "-probe-" not in j["metadata"]["name"]]
-
-    def namespace(self, test: str) -> str:
-        """A new namespace for a test, one that demands Pod Security restricted."""
-        name = f"{test.removeprefix('test_').replace('_', '-')[:30].rstrip('-')}-{secrets.token_hex(3)}"
-        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
-        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
-        self.namespaces.append(name)
-        return name
 
     def move(self, namespace: str, database: str, **spec: Any) -> list[Object]:
         """A Migration from MariaDB to PostgreSQL, with Connections and Secrets."""

@@ -13,21 +13,21 @@ from tests.cluster.conftest import Place
 from tests.cluster.install import NAMESPACE
 
 
+def key(namespace: str, role: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """A key of the gateway, as it is made at a terminal: its objects, and what a person is told."""
+    command = [sys.executable, "-m", "landfall", "keys", "create", "-n", namespace, "--name", "ci", "--role", role, *more]
+    ours = {"PYTHONPATH": str(images.ROOT / "operator")}
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=images.ROOT, env=ours)
+
+
 class Door:
     """The gateway with a key."""
 
     def __init__(self, place: Place, namespace: str, role: str = "editor", *, release: str = "") -> None:
         """`release`: of a Landfall that works in this namespace alone; else of the one that works everywhere."""
         self.namespace = namespace
-        command = [sys.executable, "-m", "landfall", "keys", "create", "-n", namespace, "--name", "ci", "--role", role]
-        command += ["--namespaced", "--release", release, "--gateway-namespace", NAMESPACE] if release else []
-        done = subprocess.run(
-            command,
-            check=True,
-            capture_output=True,
-            text=True,
-            cwd=images.ROOT,
-            env={"PYTHONPATH": str(images.ROOT / "operator")},
+        done = key(
+            namespace, role, *(["--namespaced", "--release", release, "--gateway-namespace", NAMESPACE] if release else [])
         )
         place.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
         self.key = next(word for word in done.stderr.split() if word.startswith("lf_"))

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from tests.cluster import images
-from tests.cluster.conftest import PATIENCE, Place
+from tests.cluster.api import PATIENCE
+from tests.cluster.conftest import Place
 
 _WIDTH = 160
 _SECONDS = 120

@@ -16,9 +16,9 @@ _ON = "admission.enabled=true,monitoring.rules=true,monitoring.serviceMonitor=tr
 _FOREIGN = {"ServiceMonitor", "PrometheusRule"}
 
 
-def rendered(*arguments: str) -> list[Object]:
+def rendered(*arguments: str, release: str = "other") -> list[Object]:
     """What the chart makes of such values."""
-    command = [str(programs.helm()), "template", "other", str(CHART), "-n", NAMESPACE, *arguments]
+    command = [str(programs.helm()), "template", release, str(CHART), "-n", NAMESPACE, *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 

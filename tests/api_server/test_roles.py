@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster.conftest import Place
-from tests.cluster.door import Door
+from tests.cluster.api import Api
+from tests.cluster.door import key
 from tests.cluster.install import NAMESPACE
 
 _OPERATOR = f"system:serviceaccount:{NAMESPACE}:landfall-operator"
@@ -14,12 +14,12 @@ _OURS = ("migrations", "connections", "tableplans", "appdeployments", "webhooks"
 
 
 @pytest.fixture(scope="module")
-def tenant(place: Place) -> str:
+def tenant(api: Api) -> str:
     """A namespace with a key for those who edit and one for those who look."""
-    name = place.namespace("roles")
+    name = api.namespace("roles")
     for role in ("viewer", "editor"):
-        Door(place, name, role)
-        place.account(name, role, f"landfall-{role}")
+        api.cluster.kubectl("apply", "-f", "-", stdin=key(name, role).stdout)
+        api.account(name, role, f"landfall-{role}")
     return name
 
 
@@ -65,18 +65,18 @@ _ASKED = {
 
 
 @pytest.mark.parametrize(("who", "asked", "may"), [(who, *line) for who, lines in _ASKED.items() for line in lines])
-def test_the_operator_and_the_gateway(place: Place, tenant: str, who: str, asked: str, *, may: bool) -> None:
-    assert place.may(who, asked, tenant) == may
+def test_the_operator_and_the_gateway(api: Api, tenant: str, who: str, asked: str, *, may: bool) -> None:
+    assert api.may(who, asked, tenant) == may
 
 
-def test_the_gateway_reads_keys_beside_it_alone(place: Place, tenant: str) -> None:
-    assert [place.may(_GATEWAY, "get secrets", where) for where in (NAMESPACE, tenant, "kube-system")] == [True, False, False]
+def test_the_gateway_reads_keys_beside_it_alone(api: Api, tenant: str) -> None:
+    assert [api.may(_GATEWAY, "get secrets", where) for where in (NAMESPACE, tenant, "kube-system")] == [True, False, False]
 
 
 @pytest.mark.parametrize("kind", _OURS)
-def test_those_who_look_and_those_who_edit(place: Place, tenant: str, kind: str) -> None:
+def test_those_who_look_and_those_who_edit(api: Api, tenant: str, kind: str) -> None:
     def may(role: str, verb: str, more: str = "") -> bool:
-        return place.may(f"system:serviceaccount:{tenant}:{role}", f"{verb} {kind}.landfall.dev{more}", tenant)
+        return api.may(f"system:serviceaccount:{tenant}:{role}", f"{verb} {kind}.landfall.dev{more}", tenant)
 
     assert [may("viewer", verb) for verb in ("get", "list", "watch", "create", "patch", "delete")] == [True] * 3 + [False] * 3
     assert [may("editor", verb) for verb in ("get", "create", "update", "patch", "delete")] == [True] * 5
@@ -84,19 +84,19 @@ def test_those_who_look_and_those_who_edit(place: Place, tenant: str, kind: str)
 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
-def test_neither_reads_secrets_nor_what_is_elsewhere(place: Place, tenant: str, role: str) -> None:
+def test_neither_reads_secrets_nor_what_is_elsewhere(api: Api, tenant: str, role: str) -> None:
     who = f"system:serviceaccount:{tenant}:{role}"
-    assert not place.may(who, "get secrets", tenant)
-    assert not place.may(who, "list migrations.landfall.dev", NAMESPACE)
-    assert not place.may(who, "create jobs.batch", tenant)
-    assert not place.may(who, "create releases.landfall.dev", tenant)
+    assert not api.may(who, "get secrets", tenant)
+    assert not api.may(who, "list migrations.landfall.dev", NAMESPACE)
+    assert not api.may(who, "create jobs.batch", tenant)
+    assert not api.may(who, "create releases.landfall.dev", tenant)
 
 
-def test_a_worker_is_nobody(place: Place, tenant: str) -> None:
+def test_a_worker_is_nobody(api: Api, tenant: str) -> None:
     """Workers and apps run as their namespace's default account, whose token they do not even hold."""
     who = f"system:serviceaccount:{tenant}:default"
     assert [
-        place.may(who, f"{verb} {kind}", tenant)
+        api.may(who, f"{verb} {kind}", tenant)
         for verb in ("get", "create")
         for kind in ("secrets", "pods", "migrations.landfall.dev")
     ] == [False] * 6

@@ -8,21 +8,21 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from tests.cluster.conftest import Object, Place
+from tests.cluster.api import Api, Object
 from tests.cluster.test_chart import rendered
 
 _DIGEST = "sha256:" + "ab" * 32
 
 
 @pytest.fixture(scope="module")
-def guarded(place: Place) -> Iterator[str]:
+def guarded(api: Api) -> Iterator[str]:
     """A namespace that the policies hold in, with those who edit, those who approve besides, and one who may use one Connection."""
-    name = place.namespace("guarded")
+    name = api.namespace("guarded")
     on = f"admission.enabled=true,admission.namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name={name}"
     made = rendered("--set", on, "--show-only", "templates/admission.yaml")
-    place.apply(*made)
+    api.apply(*made)
     rights = {"apiGroups": ["landfall.dev"], "resources": ["connections"], "resourceNames": ["new", "old"], "verbs": ["use"]}
-    place.apply(
+    api.apply(
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "Role",
@@ -31,11 +31,11 @@ def guarded(place: Place) -> Iterator[str]:
         }
     )
     for who, more in {"editor": [], "connector": ["role=uses"], "approver": ["other-approver"]}.items():
-        place.account(name, who, "landfall-editor", *more)
+        api.account(name, who, "landfall-editor", *more)
     probe = _migration(name, "probe", "new")
-    place.wait("the policies hold", lambda: "may not" in _as(place, "editor", probe), 10)
+    api.wait("the policies hold", lambda: "may not" in _as(api, "editor", probe), 10)
     yield name
-    place.cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(made))
+    api.cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(made))
 
 
 def _migration(namespace: str, name: str, target: str) -> Object:
@@ -45,11 +45,11 @@ def _migration(namespace: str, name: str, target: str) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration", "metadata": metadata, "spec": spec}
 
 
-def _as(place: Place, who: str, document: Object) -> str:
+def _as(api: Api, who: str, document: Object) -> str:
     """Apply it as somebody; what they are refused with, or nothing."""
     account = f"system:serviceaccount:{document['metadata']['namespace']}:{who}"
     try:
-        place.cluster.kubectl(
+        api.cluster.kubectl(
             "apply", "--server-side", "--force-conflicts", "-f", "-", "--as", account, stdin=yaml.safe_dump(document)
         )
     except RuntimeError as error:
@@ -57,36 +57,36 @@ def _as(place: Place, who: str, document: Object) -> str:
     return ""
 
 
-def test_a_connection_is_used_by_those_who_may(place: Place, guarded: str) -> None:
-    told = _as(place, "editor", _migration(guarded, "shop", "new"))
+def test_a_connection_is_used_by_those_who_may(api: Api, guarded: str) -> None:
+    told = _as(api, "editor", _migration(guarded, "shop", "new"))
     assert "may not have these Connections used: old, new" in told
     assert 'the verb "use" on connections.landfall.dev' in told
-    assert _as(place, "connector", _migration(guarded, "shop", "new")) == ""
-    assert "used: production" in _as(place, "connector", _migration(guarded, "shop", "production"))
+    assert _as(api, "connector", _migration(guarded, "shop", "new")) == ""
+    assert "used: production" in _as(api, "connector", _migration(guarded, "shop", "production"))
     held = _migration(guarded, "shop", "new")
     held["spec"]["desiredState"] = "Paused"
-    assert _as(place, "editor", held) == "", "what is pointed at already may be edited"
+    assert _as(api, "editor", held) == "", "what is pointed at already may be edited"
     app = {"source": {"image": f"registry.example.invalid/a@{_DIGEST}"}, "database": {"connectionRef": {"name": "production"}}}
     metadata = {"name": "app", "namespace": guarded}
-    told = _as(place, "editor", {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": app})
+    told = _as(api, "editor", {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": app})
     assert "used: production" in told
 
 
-def test_a_plan_is_approved_by_those_who_may(place: Place, guarded: str) -> None:
+def test_a_plan_is_approved_by_those_who_may(api: Api, guarded: str) -> None:
     document = _migration(guarded, "asks", "new")
-    assert _as(place, "connector", document) == ""
+    assert _as(api, "connector", document) == ""
     for yes in ({"planDigest": _DIGEST}, {"autoApproveAbovePercent": 0}):
         approved = copy.deepcopy(document)
         approved["spec"]["data"]["approval"] = yes
-        assert 'the verb "approve" on migrations.landfall.dev' in _as(place, "connector", approved)
-        assert _as(place, "approver", approved) == ""
+        assert 'the verb "approve" on migrations.landfall.dev' in _as(api, "connector", approved)
+        assert _as(api, "approver", approved) == ""
         approved["spec"]["desiredState"] = "Paused"
-        assert _as(place, "connector", approved) == "", "what was approved stays so, whoever edits the rest"
-    assert _as(place, "connector", document) == "", "anybody may take it back"
+        assert _as(api, "connector", approved) == "", "what was approved stays so, whoever edits the rest"
+    assert _as(api, "connector", document) == "", "anybody may take it back"
     plan = {"migrationRef": {"name": "asks"}, "source": {"table": "item"}}
     metadata = {"name": "asks-item", "namespace": guarded}
     kind = {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan", "metadata": metadata}
-    assert _as(place, "connector", {**kind, "spec": plan}) == ""
+    assert _as(api, "connector", {**kind, "spec": plan}) == ""
     decided = {**plan, "decisions": [{"column": "note", "decision": "Approve"}]}
-    assert 'the verb "approve" on tableplans.landfall.dev' in _as(place, "connector", {**kind, "spec": decided})
-    assert _as(place, "approver", {**kind, "spec": decided}) == ""
+    assert 'the verb "approve" on tableplans.landfall.dev' in _as(api, "connector", {**kind, "spec": decided})
+    assert _as(api, "approver", {**kind, "spec": decided}) == ""

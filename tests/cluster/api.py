@@ -1,0 +1,65 @@
+"""An API server as a test uses it, with or without a node behind it."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.install import NAMESPACE
+from tests.cluster.machine import Cluster
+
+PATIENCE = 5  # a wait ends only what is hopeless: a machine that is busy otherwise takes its time
+Object = dict[str, Any]
+
+
+class Api:
+    """What can be done at any API server."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.namespaces: list[str] = []
+
+    def apply(self, *documents: Object) -> None:
+        """Kubectl apply."""
+        self.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
+
+    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 90) -> None:
+        """Until it is so; fails with what the cluster says. `seconds`: what it takes at the most on a machine that does nothing else."""
+        deadline = time.monotonic() + PATIENCE * seconds
+        while time.monotonic() < deadline:
+            if ready():
+                return
+            time.sleep(0.3)
+        told = self.cluster.kubectl(
+            "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
+        )
+        logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
+        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{logs}")
+
+    def account(self, namespace: str, name: str, *roles: str) -> str:
+        """A service account with such ClusterRoles in its namespace, or with `role=NAME`, a Role; its name as a user."""
+        self.cluster.kubectl("create", "serviceaccount", name, "-n", namespace)
+        for number, role in enumerate(roles):
+            whom = f"--serviceaccount={namespace}:{name}"
+            what = f"--{role}" if "=" in role else f"--clusterrole={role}"
+            self.cluster.kubectl("create", "rolebinding", f"{name}-{number}", "-n", namespace, what, whom)
+        return f"system:serviceaccount:{namespace}:{name}"
+
+    def may(self, who: str, asked: str, namespace: str) -> bool:
+        """Whether a user may do something, as `kubectl auth can-i` is asked."""
+        told = self.cluster.kubectl("auth", "can-i", *asked.split(), "-n", namespace, "--as", who, check=False).strip()
+        assert told in {"yes", "no"}, told
+        return told == "yes"
+
+    def namespace(self, test: str) -> str:
+        """A new namespace for a test, one that demands Pod Security restricted."""
+        name = f"{test.removeprefix('test_').replace('_', '-')[:30].rstrip('-')}-{secrets.token_hex(3)}"
+        labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+        self.namespaces.append(name)
+        return name
