@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
 
 Document = dict[str, Any]
@@ -26,8 +27,13 @@ def postgresql(name: str, server: PostgreSql, database: str, user: str = "postgr
 
 
 def mariadb(name: str, server: MariaDb, database: str) -> list[Document]:
-    """A Connection to MariaDB and its Secret."""
-    spec = {"type": "MariaDB", "host": server.socket, "database": database, "secretRef": {"name": name}}
+    """A Connection to MariaDB or MySQL and its Secret."""
+    spec = {
+        "type": "MySQL" if isinstance(server, MySql) else "MariaDB",
+        "host": server.socket,
+        "database": database,
+        "secretRef": {"name": name},
+    }
     return [_object("Connection", name, spec), _secret(name, "root")]
 
 

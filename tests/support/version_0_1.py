@@ -1,0 +1,73 @@
+"""Version 0.1.0 of the command, from the history of this repository, in a process of its own.
+
+Its wheel holds the folder `operator/landfall` as it is, so the folder stands for the wheel. What it imports comes from this environment.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.faults import REPOSITORY
+
+COMMIT = "4c74cdfdb36177b15f51434d26c8374e44dac664"
+
+
+class ShallowCloneError(Exception):
+    """The clone has no history to take version 0.1.0 from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version01:
+    """The command of version 0.1.0. `folder` is what its wheel would install."""
+
+    folder: Path
+
+    def start(self, manifest: Path, log: Path) -> subprocess.Popen[str]:
+        """Start `landfall run` with JSON output; both its outputs go to `log`."""
+        command = ("run", "--yes", "--output", "json", "--takeover-after", "1", str(manifest))
+        with log.open("w", encoding="utf-8") as out:
+            return subprocess.Popen(
+                self._command(*command), stdout=out, stderr=out, text=True, env=self._environment(), cwd=self.folder
+            )
+
+    def origin(self) -> Path:
+        """The folder that its process imports landfall from."""
+        told = subprocess.run(
+            [sys.executable, "-c", "import landfall; print(landfall.__path__[0])"],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=self._environment(),
+            cwd=self.folder,
+        )
+        return Path(told.stdout.strip())
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "landfall", *arguments]
+
+    def _environment(self) -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(self.folder)}
+
+
+def unpacked(folder: Path) -> Version01:
+    """Unpack version 0.1.0 into a folder. Raises ShallowCloneError where the clone is shallow and lacks the commit."""
+    archive = subprocess.run(["git", "archive", COMMIT, "operator/landfall"], cwd=REPOSITORY, capture_output=True, check=False)
+    if archive.returncode:
+        if _git("rev-parse", "--is-shallow-repository") == "true":
+            message = f"this clone is shallow and has no commit {COMMIT[:7]}: fetch with --unshallow"
+            raise ShallowCloneError(message)
+        raise AssertionError(archive.stderr.decode())
+    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
+        tree.extractall(folder, filter="data")
+    return Version01(folder / "operator")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout.strip()
