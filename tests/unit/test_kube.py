@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, cast
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from landfall.kube.client import Kube, Object, as_yaml
 from landfall.kube.errors import ForbiddenError
+from landfall.lib.logs import JsonLines
 
 
 @pytest.mark.parametrize(
@@ -49,9 +51,9 @@ async def _read(kube: Kube) -> list[str]:
 def test_a_named_namespace_that_is_gone_does_not_keep_the_others(caplog: pytest.LogCaptureFixture) -> None:
     kube = _Partly("a", "gone", "b")
     assert [asyncio.run(_read(kube)) for _ in range(2)] == [["a", "b"]] * 2
-    assert [r.getMessage() for r in caplog.records] == [
-        "namespace gone is passed over, and the others go on: 403: migrations is forbidden in gone"
-    ]
+    (line,) = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    assert (line["event"], line["namespace"]) == ("namespace_skipped", "gone")
+    assert line["error"] == "403: migrations is forbidden in gone"
     kube.gone = ""
     assert asyncio.run(_read(kube)) == ["a", "gone", "b"]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import json
 import logging
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -20,6 +22,8 @@ from landfall.lib.logs import JsonLines, event
 from landfall.settings import Settings
 
 Object = dict[str, Any]
+_PRODUCT = Path(__file__).parents[2] / "operator" / "landfall"
+_CALLS = {"debug", "info", "warning", "error", "exception", "critical", "log", "event"}
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[Object]:
@@ -123,3 +127,35 @@ def test_a_reconcile_that_fails_is_one_line(
     assert (line["event"], line["kind"], line["namespace"], line["name"]) == ("reconcile_failed", "Migration", "shop", "orders")
     assert (line["level"], line["error"], "trace" in line) == (level, said, traced)
     assert line["retry_in_seconds"] > 0
+
+
+def _sentences(source: str) -> list[str]:
+    """Texts with blanks that a module gives to a logger as the message, or to `event` as the name of an event."""
+    found = []
+    for call in ast.walk(ast.parse(source)):
+        if not isinstance(call, ast.Call):
+            continue
+        function = call.func
+        name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+        owner = ast.unparse(function.value).lower() if isinstance(function, ast.Attribute) else ""
+        if name in _CALLS and (name == "event" or "log" in owner):
+            parts = [one for given in call.args[:2] for one in ast.walk(given) if isinstance(one, ast.Constant)]
+            found += [part.value for part in parts if isinstance(part.value, str) and " " in part.value]
+    return found
+
+
+def test_no_event_is_a_sentence() -> None:
+    modules = sorted(_PRODUCT.rglob("*.py"))
+    assert len(modules) > 100
+    said = {str(module.relative_to(_PRODUCT)): _sentences(module.read_text(encoding="utf-8")) for module in modules}
+    assert {module: texts for module, texts in said.items() if texts} == {}
+
+
+def test_a_sentence_is_found_in_each_way_to_log() -> None:
+    ways = """
+_LOG.warning("it went wrong: %s", error)
+logging.getLogger("landfall").error(f"{name} went wrong")
+event(logging.INFO, "it went well", name="some text")
+logs.event(logging.INFO, "action_applied", error="may have blanks")
+"""
+    assert _sentences(ways) == ["it went wrong: %s", " went wrong", "it went well"]

@@ -32,8 +32,8 @@ from landfall.gateway.routes import (
 from landfall.gateway.routes.uploads import Uploader
 from landfall.gateway.suggestions import meant
 from landfall.kube.errors import KubeError
+from landfall.lib.logs import event
 
-_LOG = logging.getLogger("landfall")
 _LARGEST = 1024 * 1024
 _PARTS = frozenset({"body", "query", "path", "header"})
 # Which kind of body was meant; none of these is the name of a field that could be wrong.
@@ -111,7 +111,8 @@ def _refusing(made: FastAPI) -> None:
 
     @made.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:
-        _LOG.error("%s %s: a fault of the gateway", request.method, request.url.path, exc_info=error)
+        told = {"method": request.method, "path": request.url.path, "error": type(error).__name__}
+        event(logging.ERROR, "request_failed", trace=error, **told)
         return answered(ProblemError(500, "internal", "a fault of the gateway; it is in its log"))
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from landfall.gateway.errors import ProblemError
 from landfall.lib import outgoing
+from landfall.lib.logs import event
 
 TOKEN = Path("/var/run/landfall/token")
 _FRESH_SECONDS = 0.2
@@ -21,7 +22,6 @@ _LOOKS_SECONDS = 0.1
 _LIMITS = outgoing.Limits(total=10)
 _LARGEST = 64 << 20
 _SLOWLY = outgoing.Limits(total=3600, read=120, write=120)
-_LOG = logging.getLogger("landfall")
 _UPLOAD_CODES = {400: "invalid_request", 409: "invalid_state", 411: "invalid_request", 413: "too_large"}
 Object = dict[str, Any]
 
@@ -125,7 +125,7 @@ class Reader:
                     return
                 told = str(json.loads(await outgoing.body(answer)).get("error", ""))
         except (outgoing.OutgoingError, ValueError) as error:
-            _LOG.warning("an archive could not be sent on: %r", error)
+            event(logging.WARNING, "upload_forward_failed", namespace=namespace, error=repr(error))
             raise ProblemError(503, "unavailable", "the archive could not be sent on; try again", retry_seconds=5) from error
         if answer.status_code in _UPLOAD_CODES:
             raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], told)

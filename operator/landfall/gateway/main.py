@@ -17,9 +17,8 @@ from landfall.gateway.journal_client import Reader, Shared
 from landfall.gateway.rate_limit import USUAL, Rate, Rates
 from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
-from landfall.lib.logs import log_as_json
+from landfall.lib.logs import event, log_as_json
 
-_LOG = logging.getLogger("landfall")
 _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard
 
 
@@ -66,7 +65,7 @@ async def _run(namespace: str, intake: str, port: int) -> None:
 def _ended(watching: asyncio.Task[None]) -> None:
     """A fault of the watch is told; the gateway goes on, and asks the API server each time."""
     if not watching.cancelled() and watching.exception():
-        _LOG.error("nothing is watched any more", exc_info=watching.exception())
+        event(logging.ERROR, "watch_cache_failed", trace=watching.exception(), error=type(watching.exception()).__name__)
 
 
 def _now() -> datetime:

@@ -19,9 +19,9 @@ from landfall.api.apikey import Key
 from landfall.api.crd import GROUP, KINDS
 from landfall.gateway.pagination import Ordering
 from landfall.kube.errors import ForbiddenError, KubeError
+from landfall.lib import logs
 
 WATCHED = ("Connection", "Deployment", "Migration", "Release", "Webhook")
-_LOG = logging.getLogger("landfall")
 _REMEMBERED_SECONDS = 10.0
 _MOST_REMEMBERED = 10_000
 _MOST_ORDERED = 50  # questions of one namespace
@@ -151,7 +151,14 @@ class Cache:
             except KubeError as error:
                 self._current.discard((kind, scope))
                 version = ""
-                _LOG.warning("the watch of %s begins anew: %s", _PLURALS[kind], error)
+                logs.event(
+                    logging.WARNING,
+                    "watch_restarted",
+                    kind=kind,
+                    namespace=scope,
+                    error=str(error),
+                    retry_in_seconds=_PAUSE_SECONDS,
+                )
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _taken(self, kind: str, scope: str) -> str:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
+import sys
 
 from landfall.controllers.jobs import ended
 from landfall.controllers.migration.act import let_go
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, InvalidError
+from landfall.lib.logs import log_as_json
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 
-_LOG = logging.getLogger("landfall")
 _WITH_AN_APP = {"WaitingForApp", "StartingApp"}  # its source is locked
 _PAUSE_SECONDS = 1.0
 _TRIES = 120
@@ -22,7 +22,7 @@ _PATCHES = 5
 
 def main() -> int:
     """The chart's hook. 0: it may go; 1: something is under way, or the operator does not end."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")  # for whoever types `helm uninstall`
+    log_as_json()
     return asyncio.run(_run(*os.environ["LANDFALL_OPERATOR"].split("/", 1)))
 
 
@@ -38,20 +38,26 @@ async def leave(kube: Kube, namespace: str, operator: str) -> int:
     """End the operator, unless it is needed, and let go of every Migration. Raises KubeError."""
     busy = await under_way(kube)
     if busy:
-        _LOG.error(
-            "Landfall stays: under way are the migrations %s. Wait for their end, or pause or cancel them (`spec.desiredState`), and uninstall again."
-            " `helm uninstall --no-hooks` goes all the same, and leaves them to their workers.",
-            ", ".join(busy),
+        _say(
+            f"Landfall was not uninstalled: these migrations are running: {', '.join(busy)}. Wait for their end, or pause or cancel them"
+            " (`spec.desiredState`), and uninstall again. `helm uninstall --no-hooks` uninstalls in any case and leaves them to their workers."
         )
         return 1
     if not await _ended(kube, namespace, operator):
-        _LOG.error("The operator %s/%s does not end; nothing was changed but its replicas.", namespace, operator)
+        _say(
+            f"Landfall was not uninstalled: the pods of the operator {namespace}/{operator} do not end. Only its replicas were changed, to 0."
+        )
         return 1
     held = [raw["metadata"] async for raw in kube.every("Migration") if FINALIZER in raw["metadata"].get("finalizers", [])]
     for metadata in held:
         await _freed(kube, metadata["namespace"], metadata["name"])
-    _LOG.info("The operator has ended, and %d migrations may be deleted without it. Resources stay as they are.", len(held))
+    _say(f"The operator has ended, and {len(held)} migrations can be deleted without it. Resources are left as they are.")
     return 0
+
+
+def _say(text: str) -> None:
+    """A line for the person who runs `helm uninstall`, not for a log collector."""
+    sys.stderr.write(f"{text}\n")
 
 
 async def under_way(kube: Kube) -> list[str]:

@@ -29,12 +29,12 @@ from landfall.journal.store import Line, Sample, Teller
 from landfall.journal.writer import Keeper
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
+from landfall.lib.logs import event
 from landfall.lib.redact import redacted
 from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.settings import Settings
 
-_LOG = logging.getLogger("landfall")
 _LARGEST = 64 * 1024 * 1024
 _ACCOUNT = "system:serviceaccount:"
 Changed = Callable[[str, str, str], None]
@@ -78,7 +78,7 @@ class Intake:
             sender = await holder(self._judge, request)
             found = await self._teller(sender) if sender else None
         except KubeError as error:
-            _LOG.warning("a worker's token cannot be checked: %s", error)
+            event(logging.WARNING, "token_review_failed", error=str(error))
             return refused(503, "the token cannot be checked now")
         if found is None:
             return refused(401, "this token is not of a worker that is known here")

@@ -12,9 +12,9 @@ from landfall import metrics
 from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
+from landfall.lib.logs import event
 from landfall.lib.redact import redacted
 
-_LOG = logging.getLogger("landfall")
 _PATIENCE_SECONDS = 5.0
 _REST_SECONDS = 10.0
 _TIDY_SECONDS = 3600.0
@@ -106,4 +106,4 @@ class Keeper:
     def _rest(self, why: str) -> None:
         self._rests_until = time.monotonic() + self._resting
         metrics.JOURNAL_ERRORS.inc()
-        _LOG.warning("the journal is down (%s); workers keep their lines, and it is tried again in %s s", why, self._resting)
+        event(logging.WARNING, "journal_unavailable", error=why, retry_in_seconds=self._resting)

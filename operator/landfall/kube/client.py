@@ -19,8 +19,8 @@ from kubernetes.aio import client, config
 
 from landfall.api.crd import GROUP, KINDS, VERSION
 from landfall.kube.errors import ForbiddenError, KubeError, NotFoundError, error_of
+from landfall.lib.logs import event
 
-_LOG = logging.getLogger("landfall")
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 15
 # What the client's transport raises; the library itself is imported by the client alone.
@@ -121,7 +121,7 @@ class Kube:
                 if not scope:
                     raise
                 if scope not in self._unread:
-                    _LOG.warning("namespace %s is passed over, and the others go on: %s", scope, error)
+                    event(logging.WARNING, "namespace_skipped", kind=kind, namespace=scope, error=str(error))
                 self._unread.add(scope)
             else:
                 self._unread.discard(scope)
@@ -177,8 +177,8 @@ class Kube:
     async def watch(self, kind: str, labels: str, scope: str) -> AsyncIterator[Object]:
         """Objects of a scope as they change, for about five minutes; then list and begin again."""
         listed = await self._json("GET", f"{_path(kind, scope)}?{urlencode({'labelSelector': labels, 'limit': 1})}")
-        async for event, raw in self.changes(kind, listed["metadata"]["resourceVersion"], scope, labels):
-            if event != "BOOKMARK":
+        async for change, raw in self.changes(kind, listed["metadata"]["resourceVersion"], scope, labels):
+            if change != "BOOKMARK":
                 yield raw
 
     async def changes(self, kind: str, version: str, scope: str, labels: str = "") -> AsyncIterator[tuple[str, Object]]:
@@ -190,10 +190,10 @@ class Kube:
         try:
             async for part in response.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
-                for event in map(json.loads, lines):
-                    if event.get("type") == "ERROR":
-                        raise KubeError(int(event["object"].get("code", 0)), str(event["object"].get("message", "")))
-                    yield event["type"], event["object"]
+                for change in map(json.loads, lines):
+                    if change.get("type") == "ERROR":
+                        raise KubeError(int(change["object"].get("code", 0)), str(change["object"].get("message", "")))
+                    yield change["type"], change["object"]
         except _UNREADABLE as error:
             raise KubeError(0, f"the watch of {kind}s broke off") from error
         finally:

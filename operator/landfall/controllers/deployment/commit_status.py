@@ -14,10 +14,9 @@ from landfall.controllers.deployment.resolve_source import opened
 from landfall.controllers.deployment.status import REFUSED, saying
 from landfall.kube.client import Object
 from landfall.kube.errors import KubeError
+from landfall.lib import logs
 from landfall.providers.errors import ProviderError
 from landfall.providers.github import CommitStatus
-
-_LOG = logging.getLogger("landfall")
 
 
 async def said(hands: Hands, namespace: str, seen: Observed, releases: dict[str, Object], url: str) -> None:
@@ -53,10 +52,15 @@ async def _say(hands: Hands, namespace: str, github: GitHubSource, raw: Object, 
         await hands.providers.github.tell(told, opens.token)
     except ProviderError as error:
         if error.retry.by_itself:
-            _LOG.warning("a commit's status was not taken: %s", error.reason)
+            logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)
             return
         word = REFUSED
     try:
         await hands.kube.replace_status("Release", {**raw, "status": {**raw.get("status", {}), "reported": word}})
     except KubeError as error:
-        _LOG.warning("what was said of a commit is not written down, and will be said again: %s", error)
+        logs.event(logging.WARNING, "commit_status_not_recorded", **_about(raw), error=str(error))
+
+
+def _about(raw: Object) -> Object:
+    """The fields of a log line about a Release."""
+    return {"kind": "Release", "namespace": raw["metadata"]["namespace"], "name": raw["metadata"]["name"]}
