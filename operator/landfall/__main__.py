@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 
@@ -31,9 +30,11 @@ def main() -> None:
 
         sys.exit(gateway())
     if role == "journal":
+        from landfall.journal.settings import JournalSettings  # noqa: PLC0415
         from landfall.journal.show import main as journal  # noqa: PLC0415
+        from landfall.lib.environment import started  # noqa: PLC0415
 
-        sys.exit(journal(sys.argv[2:], dict(os.environ)))
+        sys.exit(journal(sys.argv[2:], started(JournalSettings)))
     from landfall.cli.main import main as cli  # noqa: PLC0415
 
     cli()

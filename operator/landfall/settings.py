@@ -1,70 +1,125 @@
-"""The environment, read once."""
+"""The settings of the operator and of the uninstall hook, as pydantic models over environment variables.
+
+The chart sets the variables. The other roles: `gateway/settings.py`; `landfall journal` reads `JournalSettings`; workers have a task file
+and no settings; the command line takes options, besides `LANDFALL_SECRET_…` (`cli/manifests.py`) and the `KUBECONFIG` of its client.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Json, model_validator
+from pydantic.alias_generators import to_camel
 
 from landfall.api.worker_protocol import RunImage
 from landfall.controllers.deployment.build_jobs import BuildSettings
-from landfall.journal.store import DEFAULT_URL
+from landfall.journal.settings import JournalSettings
+from landfall.kube.settings import ClusterSettings
+from landfall.lib.environment import SECRET
 from landfall.providers.supabase import BASE as SUPABASE
 
+_OBJECT = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+_USUAL = BuildSettings()
+Port = Annotated[int, Field(ge=1, le=65535)]
+Text = Annotated[str, BeforeValidator(str)]  # a number or a truth in YAML, such as `CI: 1`
 
-def _builds(environment: Mapping[str, str]) -> BuildSettings:
-    """What the chart says under `builds`."""
-    told = json.loads(environment.get("LANDFALL_BUILDS", "") or "{}")
-    bundle, least = environment.get("LANDFALL_AUTHORITIES", ""), BuildSettings()
-    return BuildSettings(
-        registry=str(told.get("registry", "")).strip("/"),
-        insecure=bool(told.get("insecure", False)),
-        secret=str(told.get("secret", "")),
-        builder=str(told.get("builder", "")),
-        images=tuple(RunImage.model_validate(one) for one in told.get("images", ())),
-        env={str(k): str(v) for k, v in (told.get("env") or {}).items()},
-        authorities=Path(bundle).read_text(encoding="ascii") if bundle and Path(bundle).exists() else "",
-        memory=str(told.get("memory") or least.memory),
-        disk=str(told.get("disk") or least.disk),
-        timeout_seconds=int(told.get("timeoutSeconds") or least.timeout_seconds),
-        github=str(told.get("github") or least.github).rstrip("/"),
-        private_hosts=tuple(str(host) for host in told.get("privateHosts") or ()),
-        follow_seconds=int(told.get("followSeconds") or least.follow_seconds),
+
+def _contents(path: object) -> str:
+    """The text of a file; empty where there is none, because its ConfigMap is optional. Raises ValueError."""
+    file = Path(str(path))
+    try:
+        return file.read_text(encoding="ascii") if path and file.exists() else ""
+    except OSError as error:
+        message = f"the file cannot be read ({error.strerror})"
+        raise ValueError(message) from error
+    except UnicodeDecodeError as error:
+        message = "the file is no PEM"
+        raise ValueError(message) from error
+
+
+class BuildValues(BaseModel):
+    """`builds` of the chart's values. What is empty, null or 0 there has its default."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
     )
 
+    registry: Text = ""
+    insecure: bool = False
+    secret: Text = ""
+    builder: Text = ""
+    images: tuple[RunImage, ...] = ()
+    env: dict[str, Text] = Field(default_factory=dict)
+    memory: Text = _USUAL.memory
+    disk: Text = _USUAL.disk
+    timeout_seconds: int = Field(default=_USUAL.timeout_seconds, ge=1)
+    github: Text = _USUAL.github
+    private_hosts: tuple[Text, ...] = ()
+    follow_seconds: int = Field(default=_USUAL.follow_seconds, ge=1)
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the operator is told by its pod."""
-
-    image: str
-    intake_url: str
-    intake_port: int = 8443
-    health_port: int = 8080
-    resync_seconds: int = 300
-    journal_url: str = DEFAULT_URL
-    journal_keep_days: int = 30
-    journal_keep_lines: int = 1_000_000
-    builds: BuildSettings = field(default_factory=BuildSettings)
-    supabase: str = SUPABASE
-    webhook_secret: str = ""
-    gateway: str = ""
-
+    @model_validator(mode="before")
     @classmethod
-    def of(cls, environment: Mapping[str, str]) -> Settings:
-        """Raises KeyError for what must be there."""
-        return cls(
-            image=environment["LANDFALL_IMAGE"],
-            intake_url=environment["LANDFALL_INTAKE_URL"],
-            intake_port=int(environment.get("LANDFALL_LISTEN_INTAKE", "8443")),
-            health_port=int(environment.get("LANDFALL_LISTEN_HEALTH", "8080")),
-            resync_seconds=int(environment.get("LANDFALL_RESYNC_SECONDS", "300")),
-            journal_url=environment.get("LANDFALL_JOURNAL_URL", "") or DEFAULT_URL,
-            journal_keep_days=int(environment.get("LANDFALL_JOURNAL_KEEP_DAYS", "30")),
-            journal_keep_lines=int(environment.get("LANDFALL_JOURNAL_KEEP_LINES", "1000000")),
-            builds=_builds(environment),
-            supabase=environment.get("LANDFALL_SUPABASE_URL", "") or SUPABASE,
-            webhook_secret=environment.get("LANDFALL_WEBHOOK_SECRET", ""),
-            gateway=environment.get("LANDFALL_GATEWAY", ""),
-        )
+    def _stated(cls, values: Any) -> Any:  # noqa: ANN401  whatever was parsed
+        return {name: value for name, value in values.items() if value} if isinstance(values, dict) else values
+
+    def settings(self, authorities: str) -> BuildSettings:
+        """As the controllers take them, with the certificates of authorities as PEM."""
+        stated = {name: getattr(self, name) for name in type(self).model_fields}
+        stated |= {"registry": self.registry.strip("/"), "github": self.github.rstrip("/")}
+        return BuildSettings(**stated, authorities=authorities)
+
+
+class Settings(ClusterSettings, JournalSettings):
+    """Settings of the operator. Ports are TCP ports, times are seconds unless their names say days."""
+
+    image: str = Field(
+        validation_alias="LANDFALL_IMAGE",
+        min_length=1,
+        description="the image of workers, such as ghcr.io/landfall/landfall:0.1.0",
+    )
+    intake_url: str = Field(
+        validation_alias="LANDFALL_INTAKE_URL",
+        min_length=1,
+        description="the URL at which pods reach the operator, such as http://landfall-intake.landfall.svc:8443",
+    )
+    intake_port: Port = Field(8443, validation_alias="LANDFALL_LISTEN_INTAKE", description="a TCP port from 1 to 65535")
+    health_port: Port = Field(8080, validation_alias="LANDFALL_LISTEN_HEALTH", description="a TCP port from 1 to 65535")
+    resync_seconds: int = Field(
+        300, validation_alias="LANDFALL_RESYNC_SECONDS", ge=1, description="a whole number of seconds, at least 1"
+    )
+    journal_keep_days: int = Field(
+        30, validation_alias="LANDFALL_JOURNAL_KEEP_DAYS", ge=0, description="a whole number of days, at least 0"
+    )
+    journal_keep_lines: int = Field(
+        1_000_000, validation_alias="LANDFALL_JOURNAL_KEEP_LINES", ge=0, description="a whole number of lines, at least 0"
+    )
+    build_values: Json[BuildValues] = Field(
+        BuildValues(),
+        validation_alias="LANDFALL_BUILDS",
+        description="a JSON object as `builds` in the chart's values",
+        json_schema_extra=SECRET,  # variables of builds can hold the password of a mirror
+    )
+    authorities: Annotated[str, BeforeValidator(_contents)] = Field(
+        "", validation_alias="LANDFALL_AUTHORITIES", description="the path of a PEM file with certificates"
+    )
+    supabase: str = Field(SUPABASE, validation_alias="LANDFALL_SUPABASE_URL", description="an https URL")
+    webhook_secret: str = Field(
+        "", validation_alias="LANDFALL_WEBHOOK_SECRET", description="the secret of a GitHub webhook", json_schema_extra=SECRET
+    )
+    gateway: str = Field(
+        "", validation_alias="LANDFALL_GATEWAY", pattern=_OBJECT, description="the gateway's service account as NAMESPACE/NAME"
+    )
+
+    @property
+    def builds(self) -> BuildSettings:
+        """How apps are built."""
+        return self.build_values.settings(self.authorities)
+
+
+class UninstallSettings(ClusterSettings):
+    """Settings of the chart's hook before it is uninstalled."""
+
+    operator: str = Field(
+        validation_alias="LANDFALL_OPERATOR", pattern=_OBJECT, description="the operator's Deployment as NAMESPACE/NAME"
+    )

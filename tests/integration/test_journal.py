@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from landfall.journal.settings import JournalSettings
 from landfall.journal.show import main as show
 from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
 from landfall.journal.tables import METADATA
@@ -137,20 +138,20 @@ def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -
     journal.prepare()
     journal.keep(_WHO, [_line(7)], [Sample(1, _NOW, 50, 5, 10, 500, 5, 0)])
     journal.close()
-    assert show(["store/shop"], {"LANDFALL_JOURNAL_URL": url}) == 0
+    assert show(["store/shop"], JournalSettings(journal_url=url)) == 0
     assert capsys.readouterr().out == "2026-03-01T12:00:00Z info    copying   line 7\n"
-    assert show(["store/shop", "--samples"], {"LANDFALL_JOURNAL_URL": url}) == 0
+    assert show(["store/shop", "--samples"], JournalSettings(journal_url=url)) == 0
     assert "5 of 10 rows" in capsys.readouterr().out
-    assert show(["store/none"], {"LANDFALL_JOURNAL_URL": url}) == 1
+    assert show(["store/none"], JournalSettings(journal_url=url)) == 1
 
 
 def test_a_journal_that_was_not_begun_has_nothing(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(["store/shop", "--samples"], {"LANDFALL_JOURNAL_URL": url}) == 1
+    assert show(["store/shop", "--samples"], JournalSettings(journal_url=url)) == 1
     assert capsys.readouterr().err == "the journal has nothing of Migration store/shop\n"
 
 
 def test_a_journal_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show(["store/shop"], {"LANDFALL_JOURNAL_URL": f"sqlite:///{tmp_path}/none/journal.db"}) == 1
+    assert show(["store/shop"], JournalSettings(journal_url=f"sqlite:///{tmp_path}/none/journal.db")) == 1
     assert "the journal cannot be read" in capsys.readouterr().err
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import os
 from datetime import UTC, datetime
 
 import uvicorn
@@ -14,9 +12,10 @@ import uvloop
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
 from landfall.gateway.journal_client import Reader, Shared
-from landfall.gateway.rate_limit import USUAL, Rate, Rates
+from landfall.gateway.settings import Settings
 from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
+from landfall.lib.environment import started
 from landfall.lib.logs import event, log_as_json
 
 _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard
@@ -25,36 +24,27 @@ _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the las
 def main() -> int:
     """Serve until it is told to end."""
     log_as_json()
-    uvloop.run(
-        _run(os.environ["LANDFALL_NAMESPACE"], os.environ["LANDFALL_INTAKE_URL"], int(os.environ.get("LANDFALL_LISTEN", "8000")))
-    )
+    uvloop.run(_run(started(Settings)))
     return 0
 
 
-def _rates(text: str) -> Rates:
-    """Those of the chart's `gateway.limits`."""
-    told = json.loads(text)
-    return Rates(*(Rate(float(told[who]["perSecond"]), int(told[who]["burst"])) for who in ("key", "address")))
-
-
-async def _run(namespace: str, intake: str, port: int) -> None:
-    kube, reader = await Kube.connect(), Reader(intake)
-    limits = os.environ.get("LANDFALL_LIMITS", "")
+async def _run(settings: Settings) -> None:
+    kube, reader = await Kube.connect(settings.namespaces), Reader(settings.intake_url)
     cache = Cache(kube)
     watching = asyncio.create_task(cache.run())
     watching.add_done_callback(_ended)
-    served = application(Callers(kube, namespace, _now, _rates(limits) if limits else USUAL, cache=cache), Shared(reader), reader)
-    settings = uvicorn.Config(
+    served = application(Callers(kube, settings.namespace, _now, settings.rates, cache=cache), Shared(reader), reader)
+    serving = uvicorn.Config(
         served,
         host="0.0.0.0",  # noqa: S104  reached through a Service
-        port=port,
+        port=settings.port,
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     try:
-        await uvicorn.Server(settings).serve()
+        await uvicorn.Server(serving).serve()
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)

@@ -17,6 +17,7 @@ from starlette.routing import Route
 from landfall.handlers.runtime import IntakeOf, Operator, registered
 from landfall.handlers.serving import served
 from landfall.kube.client import Kube
+from landfall.lib.environment import started
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
 from landfall.settings import Settings
@@ -37,7 +38,7 @@ def _health(operator: Operator) -> Starlette:
 
 
 async def _run(settings: Settings, intake: IntakeOf) -> None:
-    kube = await Kube.connect()
+    kube = await Kube.connect(settings.namespaces)
     operator = Operator(kube, settings, intake)
     try:
         async with served(_health(operator), settings.health_port):
@@ -63,9 +64,10 @@ async def _both(operator: Operator, kube: Kube) -> None:
 
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
+    settings = started(Settings)
     log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf asks for the user's name, and the container's user has none
     time.tzset()
-    asyncio.run(_run(Settings.of(os.environ), intake))
+    asyncio.run(_run(settings, intake))
     return 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 
 from landfall.controllers.jobs import ended
@@ -11,8 +10,10 @@ from landfall.controllers.migration.act import let_go
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, InvalidError
+from landfall.lib.environment import started
 from landfall.lib.logs import log_as_json
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.settings import UninstallSettings
 
 _WITH_AN_APP = {"WaitingForApp", "StartingApp"}  # its source is locked
 _PAUSE_SECONDS = 1.0
@@ -23,13 +24,13 @@ _PATCHES = 5
 def main() -> int:
     """The chart's hook. 0: it may go; 1: something is under way, or the operator does not end."""
     log_as_json()
-    return asyncio.run(_run(*os.environ["LANDFALL_OPERATOR"].split("/", 1)))
+    return asyncio.run(_run(started(UninstallSettings)))
 
 
-async def _run(namespace: str, name: str) -> int:
-    kube = await Kube.connect()
+async def _run(settings: UninstallSettings) -> int:
+    kube = await Kube.connect(settings.namespaces)
     try:
-        return await leave(kube, namespace, name)
+        return await leave(kube, *settings.operator.split("/", 1))
     finally:
         await kube.close()
 

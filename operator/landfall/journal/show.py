@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from landfall.journal.store import DEFAULT_URL, KINDS, Chosen, Journal
+from landfall.journal.settings import JournalSettings
+from landfall.journal.store import KINDS, Chosen, Journal
 from landfall.lib.redact import redacted
 
 
-def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+def main(arguments: Sequence[str], settings: JournalSettings) -> int:
     """Print lines or samples; 0, or 1 where there are none."""
     parser = argparse.ArgumentParser(prog="landfall journal", description=__doc__)
     parser.add_argument("object", metavar="NAMESPACE/NAME", help="whose lines to read")
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     namespace, _, name = asked.object.partition("/")
     if not name:
         parser.error("name the object as NAMESPACE/NAME")
-    journal = Journal(environment.get("LANDFALL_JOURNAL_URL") or DEFAULT_URL)
+    journal = Journal(settings.journal_url)
     read = _samples if asked.samples else _lines
     try:
         told = read(journal, namespace, asked.kind, name, asked.limit) if journal.begun() else []

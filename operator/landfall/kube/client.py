@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -68,21 +67,25 @@ class Kube:
         return Kube(self._api, user, self.namespaces)
 
     @classmethod
-    async def connect(cls) -> Kube:
-        """With the pod's service account, or else with the kubeconfig of the environment; for the namespaces that it names, or for all."""
+    async def connect(cls, namespaces: Sequence[str] = ()) -> Kube:
+        """Connect with the pod's service account, or else with the kubeconfig that the client finds (`KUBECONFIG`, `~/.kube/config`).
+
+        Args:
+            namespaces: What "all namespaces" are to it; none means all that there are.
+        """
         settings = client.Configuration()
-        if os.path.exists(_ACCOUNT):  # noqa: ASYNC240, PTH110  once, at the start
+        if _ACCOUNT.exists():  # noqa: ASYNC240  once, at the start
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         else:
-            await config.load_kube_config(config_file=os.environ.get("KUBECONFIG"), client_configuration=settings)  # type: ignore[no-untyped-call]
-        return cls(client.ApiClient(settings), namespaces=os.environ.get("LANDFALL_NAMESPACES", "").split())
+            await config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        return cls(client.ApiClient(settings), namespaces=namespaces)
 
     @classmethod
     async def as_person(cls, kubeconfig: str, context: str) -> tuple[Kube, str]:
         """As whoever a kubeconfig says, empty for the usual one and its present context; and that context's namespace. Raises KubeError."""
         settings = client.Configuration()
         try:
-            where = kubeconfig or os.environ.get("KUBECONFIG")
+            where = kubeconfig or None  # the client then heeds KUBECONFIG
             contexts, active = config.list_kube_config_contexts(config_file=where)  # type: ignore[no-untyped-call]
             chosen = next((one for one in contexts if one["name"] == context), None) if context else active
             if chosen is None:

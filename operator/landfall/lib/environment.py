@@ -1,0 +1,75 @@
+"""Settings of a process, read from environment variables into pydantic models.
+
+Each role has a model of its own beside its `main`. A field names its variable as `validation_alias` and the allowed form as `description`.
+A value that is refused ends the process before it starts anything, with one line on standard error. An empty variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.config import JsonDict
+
+EXIT_SETTING = 2
+SECRET: JsonDict = {"secret": True}  # for `json_schema_extra`: the value is never printed
+_LONGEST = 80
+
+
+class SettingError(Exception):
+    """A variable is missing or its value is refused. Its text is one line without the value of a secret."""
+
+    def __init__(self, variable: str, problem: str, allowed: str) -> None:
+        super().__init__(f"{variable} {problem}. Allowed: {allowed}.")
+        self.variable = variable
+        self.problem = problem
+        self.allowed = allowed
+
+
+class Environment(BaseModel):
+    """The base of all settings: frozen, without regard for other variables."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", hide_input_in_errors=True)
+
+
+S = TypeVar("S", bound=Environment)
+
+
+def read(model: type[S], environment: Mapping[str, str]) -> S:
+    """Settings from an environment.
+
+    Raises:
+        SettingError: The first variable, in the order of the fields, that is missing or refused.
+    """
+    names = {str(field.validation_alias) for field in model.model_fields.values()}
+    try:
+        return model.model_validate({name: environment[name] for name in names if environment.get(name)})
+    except ValidationError as error:
+        raise _refused(model, error, environment) from None  # the chained text could hold a secret
+
+
+def started(model: type[S]) -> S:
+    """Settings of this process; a refused one ends it with exit status 2 and one line on standard error."""
+    try:
+        return read(model, os.environ)
+    except SettingError as error:
+        sys.stderr.write(f"landfall: {error}\n")
+        sys.exit(EXIT_SETTING)
+
+
+def _refused(model: type[Environment], error: ValidationError, environment: Mapping[str, str]) -> SettingError:
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    variable, *below = map(str, first["loc"])
+    field = next(one for one in model.model_fields.values() if one.validation_alias == variable)
+    extra = field.json_schema_extra
+    allowed = field.description or "see the chart's values"
+    if first["type"] == "missing" and not below:
+        return SettingError(variable, "is not set", allowed)
+    hidden = isinstance(extra, dict) and bool(extra.get("secret"))
+    value = "" if hidden or below else f" ({environment.get(variable, '')[:_LONGEST]!r})"
+    where = f" at {'.'.join(below)}" if below else ""
+    why = " ".join(first["msg"].removeprefix("Value error, ").split())
+    return SettingError(variable, f"is not valid{where}{value}: {why[:1].lower()}{why[1:]}", allowed)
