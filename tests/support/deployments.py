@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from landfall.api.annotations import DeployRequest
 from landfall.api.deployment import Deployment, Resolved
 from landfall.api.release import BuildSummary, ReleaseFailure, request_of
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.cutover_gate import Gate
-from landfall.controllers.decision import Act, Decision
 from landfall.controllers.deployment import desired_release as wanted
 from landfall.controllers.deployment import places
+from landfall.controllers.deployment.actions import (
+    ApplyRoute,
+    BuildRelease,
+    CoolWorkload,
+    CreatePreview,
+    CreateWorkload,
+    DeleteRoute,
+    DeploymentAction,
+    DeploymentDecision,
+    FailRelease,
+    ForgetRelease,
+    MakeRelease,
+    MakeRollback,
+    RefreshWorkload,
+    ScaleWorkload,
+    SupersedeRelease,
+    SwitchTraffic,
+)
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen, next_request
 from landfall.controllers.deployment.rules import current, decide
 from landfall.controllers.deployment.status import begun, release_status
@@ -94,11 +112,11 @@ class World:
             left=self.left,
         )
 
-    def turn(self, *, killed: bool = False) -> Decision:
+    def turn(self, *, killed: bool = False) -> DeploymentDecision:
         """One look, one act, one report; `killed`: the operator dies between the act and the report."""
         seen = self.look()
         decision = decide(seen)
-        noted = self._act(seen, decision.act) if decision.act else {}
+        noted = self._act(seen, decision.action) if decision.action else {}
         if killed:
             return decision
         for name, release in list(self.releases.items()):
@@ -112,46 +130,60 @@ class World:
         self.handled = seen.handled(self.handled)
         return decision
 
-    def _act(self, seen: Observed, act: Act) -> dict[str, dict[str, object]]:
-        if act.verb in {"release", "rollback"}:
-            name = names.release_name("shop", wanted.revision(seen))
-            goal = self.releases.get(act.name)
-            spec = wanted.going_back(seen, goal) if act.verb == "rollback" and goal else wanted.wanted(seen, name, "", 1)
-            self.releases[name] = ReleaseSeen(name, spec)
-        elif act.verb == "build":
-            job = JobSeen(f"{act.name}-build-{act.attempt}", "build", act.attempt, "")
-            self.releases[act.name] = replace(self.releases[act.name], job=job)
-            self.built.append(self.releases[act.name].spec.build_key)
-        elif act.verb == "workload":
-            name = self.releases[act.name].spec.workload
-            assert name not in self.workloads
-            assert name in self.releases, "its owner is kept"
-            self.workloads[name] = Pods(act.attempt)
-        elif act.verb in {"scale", "cool"}:
-            self._scale(act.name, act.attempt)
-        elif act.verb == "refresh":
-            self.workloads[act.name].refreshed = act.message
-            self.workloads[act.name].served_until = None
-        elif act.verb == "switch":
-            self._switch(seen, act.name)
-        elif act.verb == "forget":
-            self._forget(act.name)
-        elif act.verb == "delete-job":
-            self.releases = {n: replace(r, job=None) if r.job and r.job.name == act.name else r for n, r in self.releases.items()}
-        return self._written(act)
+    def _act(self, seen: Observed, action: DeploymentAction) -> dict[str, dict[str, object]]:
+        match action:
+            case MakeRelease(name):
+                self.releases[name] = ReleaseSeen(name, wanted.wanted(seen, name, "", 1))
+            case MakeRollback(name):
+                made = names.release_name("shop", wanted.revision(seen))
+                self.releases[made] = ReleaseSeen(made, wanted.going_back(seen, self.releases[name]))
+            case BuildRelease(name, attempt):
+                job = JobSeen(f"{name}-build-{attempt}", "build", attempt, "")
+                self.releases[name] = replace(self.releases[name], job=job)
+                self.built.append(self.releases[name].spec.build_key)
+            case ForgetRelease(name):
+                self._forget(name)
+            case DeleteJob(name):
+                self.releases = {n: replace(r, job=None) if r.job and r.job.name == name else r for n, r in self.releases.items()}
+            case SwitchTraffic(name):
+                self._switch(seen, name)
+            case FailRelease() | SupersedeRelease() | CreatePreview() | ApplyRoute() | DeleteRoute():
+                pass
+            case _:
+                self._act_on_workload(action)
+        return self._written(action)
 
-    def _written(self, act: Act) -> dict[str, dict[str, object]]:
-        """What an act leaves in the status of Releases."""
-        failure = ReleaseFailure(reason=act.reason, message=act.message, at=self.now)
-        left: dict[str, dict[str, object]] = {
-            "fail": {"failure": failure},
-            "supersede": {"superseded": act.message},
-            "preview": {"preview": "http://x"},
-            "switch": {"preview": ""},
-        }
-        if act.verb == "cool":
-            return {name: {"preview": ""} for name, r in self.releases.items() if r.spec.workload == act.name}
-        return {act.name: left[act.verb]} if act.verb in left else {}
+    def _act_on_workload(self, action: CreateWorkload | ScaleWorkload | CoolWorkload | RefreshWorkload) -> None:
+        match action:
+            case CreateWorkload(release, replicas):
+                name = self.releases[release].spec.workload
+                assert name not in self.workloads
+                assert name in self.releases, "its owner is kept"
+                self.workloads[name] = Pods(replicas)
+            case ScaleWorkload(name, replicas):
+                self._scale(name, replicas)
+            case CoolWorkload(name):
+                self._scale(name, 0)
+            case RefreshWorkload(name, mark):
+                self.workloads[name].refreshed = mark
+                self.workloads[name].served_until = None
+            case _:
+                assert_never(action)
+
+    def _written(self, action: DeploymentAction) -> dict[str, dict[str, object]]:
+        """What an action leaves in the status of Releases."""
+        match action:
+            case FailRelease(name, reason, message):
+                return {name: {"failure": ReleaseFailure(reason=reason, message=message, at=self.now)}}
+            case SupersedeRelease(name, message):
+                return {name: {"superseded": message}}
+            case CreatePreview(name):
+                return {name: {"preview": "http://x"}}
+            case SwitchTraffic(name):
+                return {name: {"preview": ""}}
+            case CoolWorkload(workload):
+                return {name: {"preview": ""} for name, r in self.releases.items() if r.spec.workload == workload}
+        return {}
 
     def _scale(self, name: str, count: int) -> None:
         pods = self.workloads[name]
@@ -213,7 +245,7 @@ class World:
             if pods.ails is None:
                 pods.ready = pods.wanted
 
-    def settle(self, turns: int = 400) -> Decision:
+    def settle(self, turns: int = 400) -> DeploymentDecision:
         """Time passes, builds end well, pods come up, until nothing is done any more."""
         decision = self.turn()
         for _ in range(turns):

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import assert_never
 
 from landfall.api.annotations import Request
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary
 from landfall.api.progress import Rehearsed
 from landfall.api.run import RunFailure, RunStatus
-from landfall.controllers.decision import Act, Decision
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.actions import (
+    AddFinalizer,
+    CreateDeployment,
+    CreateJob,
+    DeclareRun,
+    MigrationAction,
+    MigrationDecision,
+    ReleaseFinalizer,
+    ResumeJob,
+    ScaleJob,
+    SuspendJob,
+)
 from landfall.controllers.migration.approval import approval
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.controllers.migration.rules import decide
@@ -140,12 +153,12 @@ class World:
 
     # -- the operator -------------------------------------------------------------------------------------------------
 
-    def turn(self) -> Decision:
+    def turn(self) -> MigrationDecision:
         """One look, one act, one report."""
         seen = self.look()
         decision = decide(seen)
-        if decision.act:
-            self.act(seen, decision.act)
+        if decision.action:
+            self.act(seen, decision.action)
         if self.exists:
             same = self.status if self.status and self.status.run == seen.run_name else None
             started = (same.start_time if same else None) or (self.now if decision.starts or seen.state else None)
@@ -154,28 +167,35 @@ class World:
             )
         return decision
 
-    def act(self, seen: Observed, act: Act) -> None:
+    def act(self, seen: Observed, action: MigrationAction) -> None:
         """Carry it out."""
-        if act.verb == "finalize":
-            self.finalizer = True
-        elif act.verb == "release":
-            self.exists = self.finalizer = False
-        elif act.verb == "run":
-            self.runs[seen.run_name] = RunStatus()
-        elif act.verb == "job":
-            plan = seen.run.plan if seen.run else None
-            job = JobSeen(f"{seen.run_name}-{act.name}-{act.attempt}", act.name, act.attempt, seen.inputs)
-            assert all(p.job.name != job.name for p in self.pods), "a name is used once"
-            asked = seen.pending
-            free = asked is not None and asked.verb == "start" and asked.skip_approval
-            may = bool(plan and (free or self.words.get(self.approved, frozenset()).issuperset(plan.points))) or bool(seen.state)
-            self.pods.append(Pod(job, seen.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
-        elif act.verb == "delete-job":
-            self.pods = [p for p in self.pods if p.job.name != act.name]
-        else:
-            for pod in self.pods:
-                if pod.job.name == act.name:
-                    pod.job, pod.holds = replace(pod.job, suspended=act.verb == "suspend"), False
+        match action:
+            case AddFinalizer():
+                self.finalizer = True
+            case ReleaseFinalizer():
+                self.exists = self.finalizer = False
+            case DeclareRun():
+                self.runs[seen.run_name] = RunStatus()
+            case CreateJob():
+                self._create(seen, action)
+            case DeleteJob(name):
+                self.pods = [p for p in self.pods if p.job.name != name]
+            case SuspendJob(name) | ResumeJob(name):
+                for pod in (p for p in self.pods if p.job.name == name):
+                    pod.job, pod.holds = replace(pod.job, suspended=isinstance(action, SuspendJob)), False
+            case CreateDeployment() | ScaleJob():
+                return
+            case _:
+                assert_never(action)
+
+    def _create(self, seen: Observed, action: CreateJob) -> None:
+        plan = seen.run.plan if seen.run else None
+        job = JobSeen(f"{seen.run_name}-{action.verb}-{action.attempt}", action.verb, action.attempt, seen.inputs)
+        assert all(p.job.name != job.name for p in self.pods), "a name is used once"
+        asked = seen.pending
+        free = asked is not None and asked.verb == "start" and asked.skip_approval
+        may = bool(plan and (free or self.words.get(self.approved, frozenset()).issuperset(plan.points))) or bool(seen.state)
+        self.pods.append(Pod(job, seen.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
 
     # -- the workers --------------------------------------------------------------------------------------------------
 

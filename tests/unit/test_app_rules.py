@@ -39,7 +39,7 @@ _OTHER = AppSeen("shop", there=True, differs=True, ready=("True", "Live", ""), l
 def test_an_app_alone(app: AppSeen, wanted: str, more: dict[str, Any], reason: str, verb: str) -> None:
     found = decided(app, wanted, **{"hold": "", "made": True, "completed": False, **more})
     assert found.ready[1] == reason
-    assert (found.act.verb if found.act else "") == verb
+    assert (found.action.log_name if found.action else "") == verb
     assert found.stalled == (reason in {"DeploymentMissing", "DeploymentConflict", "RollbackUnsupported", "BuildFailed"})
 
 

@@ -110,7 +110,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         replace(RUNNING, migration=migration(desiredState="Cancelled")),
         "Cancelling",
         "Cancelling",
-        "delete-job",
+        "delete_job",
     ),
     "then goes back": (
         replace(PLANNED, run=RunStatus(plan=PLAN, state="copying"), migration=migration(desiredState="Cancelled")),
@@ -237,7 +237,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         replace(RUNNING, run_differs=True, migration=migration(desiredState="Cancelled")),
         "Cancelling",
         "Cancelling",
-        "delete-job",
+        "delete_job",
     ),
     "what has begun is cancelled by a worker, also where none has told anything": (
         started(PLANNED, migration(desiredState="Cancelled")),
@@ -348,7 +348,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         ),
         "Running",
         "Running",
-        "delete-job",
+        "delete_job",
     ),
     "nor while it is paused": (
         replace(
@@ -363,7 +363,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         ),
         "Paused",
         "Paused",
-        "delete-job",
+        "delete_job",
     ),
     "what was replaced is kept for its time": (
         replace(DONE, migration=ended_at(NOW - timedelta(days=6)), run=KEEPING),
@@ -383,7 +383,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         "Completed",
         None,
     ),
-    "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete-job"),
+    "a deleted one ends its worker": (replace(RUNNING, deleting=True), "Deleting", "Deleting", "delete_job"),
     "then drops what was staged": (
         replace(PLANNED, deleting=True, run=RunStatus(plan=PLAN, state="copying")),
         "Deleting",
@@ -421,7 +421,9 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
 def test_what_is_decided(row: str) -> None:
     seen, phase, reason, verb = ROWS[row]
     decision = decide(seen)
-    assert (decision.phase, decision.ready[1], decision.act.verb if decision.act else None) == (phase, reason, verb), decision
+    assert (decision.phase, decision.ready[1], decision.action.log_name if decision.action else None) == (phase, reason, verb), (
+        decision
+    )
 
 
 def test_the_order_of_the_rules() -> None:

@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.run import RunFailure, RunStatus
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.decision import Decision
 from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.actions import AddFinalizer, CreateJob
 from landfall.controllers.migration.observed import Observed
 from landfall.controllers.migration.rules import decide
 from tests.support.migrations import FRESH, PLAN, migration, started
@@ -61,16 +63,16 @@ _SEEN = st.builds(
 def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> None:
     decision = decide(seen)
     assert isinstance(decision, Decision)
-    helps = decision.act is not None and decision.act.name == "help"
-    assert decision.act is None or decision.act.verb != "job" or helps or seen.active is None
+    started_verb = decision.action.verb if isinstance(decision.action, CreateJob) else ""
+    helps = started_verb == "help"
+    assert not started_verb or helps or seen.active is None
     assert not helps or (seen.active is not None and seen.active.verb == "run")
     assert not (decision.stalled and decision.working)
-    changes_target = decision.act is not None and (decision.act.verb, decision.act.name) == ("job", "run")
-    assert not changes_target or seen.started
+    assert started_verb != "run" or seen.started
     assert not (decision.stalled and decision.ready[0] == "True")
 
 
 @given(_SEEN)
 def test_nothing_outside_is_made_without_the_finalizer(seen: Observed) -> None:
     decision = decide(seen)
-    assert seen.finalizer or decision.act is None or decision.act.verb in {"finalize", "delete-job"}
+    assert seen.finalizer or decision.action is None or isinstance(decision.action, AddFinalizer | DeleteJob)

@@ -453,7 +453,7 @@ class Life(RuleBasedStateMachine):
         for pods in world.workloads.values():
             pods.ails, pods.crashed = None, False
         decision = world.settle(300)
-        assert decision.act is None, decision
+        assert decision.action is None, decision
         assert decision.stalled or decision.ready[0] == "True", decision
         if world.gate and world.gate.back and world.service:
             gone = world.releases[world.service.release].status

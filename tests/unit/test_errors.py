@@ -100,15 +100,15 @@ def test_the_operator_tries_again_what_may_have_been_mended_outside(reason: str)
     early, late = (decided(failed("run", transient=False, reason=reason, ended=ended), "run") for ended in (10, 400))
     assert early
     assert late
-    assert (early.stalled, late.stalled, early.act) == (True, True, None)
-    assert bool(late.act) == (rule_of(reason).retry is Retry.AFTER_CHANGE)
+    assert (early.stalled, late.stalled, early.action) == (True, True, None)
+    assert bool(late.action) == (rule_of(reason).retry is Retry.AFTER_CHANGE)
 
 
 def test_a_reason_of_another_version_is_for_a_person() -> None:
     seen = failed("run", transient=False, reason="FromTheFuture", ended=400)
     found = decided(seen, "run")
     assert found
-    assert (found.stalled, found.act, found.again_seconds) == (True, None, None)
+    assert (found.stalled, found.action, found.again_seconds) == (True, None, None)
     assert decided(replace(seen, inputs="corrected"), "run") is None
 
 

@@ -112,7 +112,7 @@ ROWS: dict[str, tuple[Observed, str, str, str]] = {
     "then the worker ends": (
         at("cut_over", noted(_FAILS, "Failed"), stood("Failed", "x")),
         "RollingBack",
-        "delete-job",
+        "delete_job",
         "Failed",
     ),
     "then the data goes back": (
@@ -168,7 +168,7 @@ ROWS: dict[str, tuple[Observed, str, str, str]] = {
     "cancelled before the app is live, and it has taken note": (
         at("cut_over", noted(_BUILDS, "RollingBack"), stood("RollingBack"), wanted="Cancelled"),
         "Cancelling",
-        "delete-job",
+        "delete_job",
         "RollingBack",
     ),
     "cancelled after": (
@@ -197,7 +197,7 @@ ROWS: dict[str, tuple[Observed, str, str, str]] = {
 def test_a_joint_move(row: str) -> None:
     seen, reason, verb, state = ROWS[row]
     found, stands = decide(seen), move(seen)
-    assert (found.ready[1], found.act.verb if found.act else "") == (reason, verb)
+    assert (found.ready[1], found.action.log_name if found.action else "") == (reason, verb)
     assert stands
     assert stands.state == state
 

@@ -109,7 +109,7 @@ def test_the_gateway_deletes_what_the_table_says(door: Client, cluster: Namespac
 def test_a_rollback_of_a_plan_that_never_ran_is_refused_and_uses_up_nothing() -> None:
     asked = replace(PLANNED, migration=migration(desiredState="RolledBack"))
     decision = decide(asked)
-    assert (decision.phase, decision.ready, decision.stalled, decision.act) == (
+    assert (decision.phase, decision.ready, decision.stalled, decision.action) == (
         "PlanReady",
         ("False", "NothingToRollBack"),
         True,

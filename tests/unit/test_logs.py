@@ -8,13 +8,15 @@ import contextlib
 import json
 import logging
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import pytest
 from starlette.applications import Starlette
 
+from landfall.controllers.connection.actions import ProbeAction
 from landfall.controllers.context import applied
-from landfall.controllers.decision import Act
+from landfall.controllers.deployment.actions import DeploymentAction
+from landfall.controllers.migration.actions import CreateJob, MigrationAction
 from landfall.handlers.runtime import Operator
 from landfall.handlers.workqueue import Key
 from landfall.kube.errors import KubeError
@@ -79,7 +81,7 @@ def test_secrets_are_in_no_field_and_in_no_trace(caplog: pytest.LogCaptureFixtur
 
 def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     raw = {"kind": "Migration", "metadata": {"namespace": "shop", "name": "orders"}}
-    applied(raw, Act("delete-job", "orders-run-1", 2))
+    applied(raw, CreateJob("run", 2))
     (line,) = lines(caplog)
     told = {name: line[name] for name in ("event", "kind", "namespace", "name", "action", "object", "attempt")}
     assert told == {
@@ -87,10 +89,20 @@ def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
         "kind": "Migration",
         "namespace": "shop",
         "name": "orders",
-        "action": "delete_job",
-        "object": "orders-run-1",
+        "action": "job",
+        "object": "run",
         "attempt": 2,
     }
+
+
+def test_the_log_names_of_actions_are_stable() -> None:
+    of_kinds = [{one.log_name for one in get_args(union)} for union in (MigrationAction, DeploymentAction, ProbeAction)]
+    assert of_kinds == [
+        {"finalize", "release", "run", "job", "deployment", "delete_job", "scale", "suspend", "resume"},
+        {"release", "rollback", "build", "fail", "supersede", "forget", "delete_job"}
+        | {"workload", "scale", "cool", "refresh", "preview", "switch", "route", "unroute"},
+        {"probe", "delete_job"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,10 @@ import pytest
 from landfall.api.annotations import look_requested
 from landfall.api.fields import ProbedStatus
 from landfall.api.worker_protocol import Report
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
 from landfall.controllers.connection.rules import Observed, decide
-from landfall.controllers.decision import Act, Decision, conditions
+from landfall.controllers.decision import conditions
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _PROBE = "old-probe-1"
@@ -35,35 +37,33 @@ def _remembered(told: dict[str, Any], probe: str = _PROBE) -> Observed:
     return replace(seen, report=None, before=known, conditions=known.conditions)
 
 
-def _told(decision: Decision) -> tuple[str, str, Act | None]:
-    return decision.phase, decision.ready[1], decision.act
+def _told(decision: ProbeDecision) -> tuple[str, str, ProbeAction | None]:
+    return decision.phase, decision.ready[1], decision.action
 
 
 @pytest.mark.parametrize(
     ("seen", "told"),
     [
-        pytest.param(_seen(), ("Probing", "Probing", Act("probe", _PROBE)), id="new"),
+        pytest.param(_seen(), ("Probing", "Probing", StartProbe(_PROBE)), id="new"),
         pytest.param(_seen(job_there=True), ("Probing", "Probing", None), id="being asked"),
-        pytest.param(
-            _seen(job_there=True, job_over=True), ("Probing", "Probing", Act("delete-job", _PROBE)), id="its answer was lost"
-        ),
+        pytest.param(_seen(job_there=True, job_over=True), ("Probing", "Probing", DeleteJob(_PROBE)), id="its answer was lost"),
         pytest.param(_seen(missing_secrets=("old",)), ("Pending", "SecretMissing", None), id="no secret"),
         pytest.param(_seen(report=_report(_ANSWER), job_there=True), ("Ready", "Reachable", None), id="answers"),
         pytest.param(_seen(report=_report(_REFUSAL), job_there=True), ("Failed", "PasswordRefused", None), id="refuses"),
         pytest.param(_remembered(_ANSWER), ("Ready", "Reachable", None), id="has answered"),
         pytest.param(
-            _remembered(_ANSWER, "old-probe-0"), ("Probing", "Probing", Act("probe", _PROBE)), id="answered another question"
+            _remembered(_ANSWER, "old-probe-0"), ("Probing", "Probing", StartProbe(_PROBE)), id="answered another question"
         ),
-        pytest.param(_remembered(_REFUSAL), ("Failed", "PasswordRefused", Act("probe", _PROBE)), id="is asked again"),
+        pytest.param(_remembered(_REFUSAL), ("Failed", "PasswordRefused", StartProbe(_PROBE)), id="is asked again"),
         pytest.param(
             replace(_remembered(_REFUSAL), job_there=True, job_over=True, ended_seconds=61),
-            ("Failed", "PasswordRefused", Act("delete-job", _PROBE)),
+            ("Failed", "PasswordRefused", DeleteJob(_PROBE)),
             id="makes room for the next question",
         ),
         pytest.param(_seen(request_problem="no request"), ("Failed", "RequestInvalid", None), id="a request that is none"),
     ],
 )
-def test_what_is_done(seen: Observed, told: tuple[str, str, Act | None]) -> None:
+def test_what_is_done(seen: Observed, told: tuple[str, str, ProbeAction | None]) -> None:
     assert _told(decide(seen)) == told
 
 
@@ -71,8 +71,8 @@ def test_what_is_done(seen: Observed, told: tuple[str, str, Act | None]) -> None
 def test_what_fails_for_long_is_asked_seldom(failed_seconds: int, pause: int) -> None:
     known = replace(_remembered(_REFUSAL), now=_NOW + timedelta(seconds=failed_seconds), job_there=True, job_over=True)
     early, late = (decide(replace(known, ended_seconds=pause + more)) for more in (-1, 1))
-    assert (early.act, early.again_seconds) == (None, 1)
-    assert late.act == Act("delete-job", _PROBE)
+    assert (early.action, early.again_seconds) == (None, 1)
+    assert late.action == DeleteJob(_PROBE)
 
 
 def test_a_request_is_read_or_told_what_it_looks_like() -> None:

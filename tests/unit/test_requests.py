@@ -35,10 +35,10 @@ def test_a_start_from_what_is_not_proven_is_refused_and_stays_pending() -> None:
     paused = started(replace(RUNNING, jobs=(*RUNNING.jobs[:-1], job)))
     far = replace(paused, request=Request.model_validate({"id": "9", "verb": "start", "from": "validation"}))
     assert decide(far).ready[1] == "RequestRefused"
-    assert decide(far).act is None
+    assert decide(far).action is None
     assert handled(far) == ""
     near = replace(paused, request=Request.model_validate({"id": "9", "verb": "start", "from": "data_transfer"}))
-    assert decide(near).act is not None
+    assert decide(near).action is not None
     assert handled(near) == "9"
     working = replace(far, jobs=RUNNING.jobs)
     assert decide(working).ready[1] != "RequestRefused"

@@ -11,7 +11,8 @@ from typing import Any, Literal
 from landfall import metrics
 from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
-from landfall.controllers.decision import Act, Decision, Seen, conditions
+from landfall.controllers.actions import ControllerAction
+from landfall.controllers.decision import Decision, Seen, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
 from landfall.journal.writer import Keeper
@@ -57,7 +58,7 @@ class Hands:
         except AlreadyExistsError:
             return
 
-    async def report(self, raw: Object, seen: Seen, decision: Decision, fields: dict[str, Any]) -> None:
+    async def report(self, raw: Object, seen: Seen, decision: Decision[ControllerAction], fields: dict[str, Any]) -> None:
         """Write the status once, if it changed, and tell an Event where Ready's reason did."""
         metadata, before = raw["metadata"], raw.get("status") or {}
         metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], decision.phase)
@@ -102,13 +103,12 @@ class Hands:
             logs.event(logging.WARNING, "event_write_failed", **about, reason=reason, error=str(error))
 
 
-def applied(raw: Object, act: Act) -> None:
+def applied(raw: Object, action: ControllerAction) -> None:
     """Log that an action of an object was carried out: one line for each."""
-    metadata, action = raw["metadata"], act.verb.replace("-", "_")
+    metadata = raw["metadata"]
     about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
-    logs.event(
-        logging.INFO, "action_applied", **about, action=action, object=act.name, attempt=act.attempt or None, reason=act.reason
-    )
+    fields: dict[str, Any] = {"action": action.log_name, **action.log_fields}
+    logs.event(logging.INFO, "action_applied", **about, **fields)
 
 
 def bare(raw: Object, hands: Hands) -> Seen:

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from landfall.api.fields import Condition
+from landfall.controllers.actions import ControllerAction
 
 Flag = tuple[str, str]
 Fact = tuple[str, Flag | tuple[str, str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
-    """One idempotent action. `verb` is a word that the kind's loop knows, `name` what it is about; `reason` and `message` go where it records something."""
-
-    verb: str
-    name: str = ""
-    attempt: int = 0
-    reason: str = ""
-    message: str = ""
+A_co = TypeVar("A_co", bound=ControllerAction, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """Something for `kubectl describe` to tell."""
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """How it stands, what to do next, and when to look again.
+class Decision(Generic[A_co]):
+    """How it stands, what to do next, and when to look again. `A_co` is the union of the kind's actions; `Never` where it has none.
 
     `ready` is Ready's (status, reason); `stalled` says that a person must act, `working` that the operator or a worker does.
     `facts` are further conditions as (type, (status, reason)) or with a message of their own. `starts`: the run's start is written down now, before its first worker.
@@ -42,7 +27,7 @@ class Decision:
     phase: str
     ready: Flag
     message: str
-    act: Act | None = None
+    action: A_co | None = None
     stalled: bool = False
     working: bool = False
     again_seconds: float | None = None
@@ -61,7 +46,7 @@ class Seen:
     conditions: tuple[Condition, ...] = field(default=())
 
 
-def conditions(seen: Seen, decision: Decision) -> tuple[Condition, ...]:
+def conditions(seen: Seen, decision: Decision[ControllerAction]) -> tuple[Condition, ...]:
     """The conditions that a decision means. One that did not change keeps its time."""
     told: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
     if decision.working:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from landfall.api.worker_protocol import Verb
+
 
 def made_from(inputs: str) -> str:
     """The part of inputs that a plan depends on: a Secret that was renewed changes no plan."""
@@ -15,7 +17,7 @@ class JobSeen:
     """One Job. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over, `reason` why it failed."""
 
     name: str
-    verb: str
+    verb: Verb
     attempt: int
     inputs: str
     complete: bool = False

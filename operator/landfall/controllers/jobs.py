@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from landfall.api.connection import Connection
-from landfall.api.worker_protocol import Task
+from landfall.api.worker_protocol import Task, Verb
 from landfall.controllers.context import Hands
 from landfall.controllers.job_state import JobSeen
 from landfall.controllers.objects import owned_by, owner_of, secret_names, since, volumes
@@ -24,7 +25,7 @@ class Order:
 
     name: str
     owner: Object
-    verb: str
+    verb: Verb
     attempt: int
     inputs: str
     image: str
@@ -56,7 +57,7 @@ def _seen(raw: Object, now: datetime) -> JobSeen:
     end = held.get("Complete") or held.get("Failed")
     return JobSeen(
         name=metadata["name"],
-        verb=metadata["labels"].get(LABEL_VERB, ""),
+        verb=cast("Verb", metadata["labels"].get(LABEL_VERB, "")),
         attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
         inputs=metadata.get("annotations", {}).get(INPUTS, ""),
         complete="Complete" in held,

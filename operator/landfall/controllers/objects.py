@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Never
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,7 +46,7 @@ def plain(raw: Object) -> Object:
     return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
 
 
-def invalid(model: type[BaseModel], raw: Object) -> Decision | None:
+def invalid(model: type[BaseModel], raw: Object) -> Decision[Never] | None:
     """How an object stands that the API server took and the models do not, as one that was written before a rule was."""
     try:
         model.model_validate(plain(raw))

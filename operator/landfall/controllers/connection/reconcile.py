@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, assert_never
 
 from landfall.api.annotations import ANNOTATION, look_requested
 from landfall.api.connection import Connection
@@ -12,9 +12,10 @@ from landfall.api.fields import ProbedStatus
 from landfall.api.webhook import Webhook
 from landfall.api.worker_protocol import Probe, Task
 from landfall.controllers import jobs
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.connection.actions import ProbeAction, StartProbe
 from landfall.controllers.connection.rules import Observed, decide
 from landfall.controllers.context import Hands, applied, bare
-from landfall.controllers.decision import Decision
 from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.objects import invalid, plain, secret_names, told
 from landfall.kube.client import Object
@@ -76,7 +77,9 @@ async def _reconciled(hands: Hands, raw: Object, model: type[_M], asks: Callable
     asked = asks(model.model_validate(plain(raw)), hands.intake_url)
     seen = await _observed(hands, raw, asked)
     decision = decide(seen)
-    await _act(hands, raw, asked, decision)
+    if decision.action:
+        await _act(hands, raw, asked, decision.action)
+        applied(raw, decision.action)
     await hands.report(raw, seen, decision, _status(seen, asked))
     if seen.report and seen.report.final:
         hands.reports.forget(raw["metadata"]["namespace"], seen.probe)
@@ -114,17 +117,15 @@ async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
     )
 
 
-async def _act(hands: Hands, raw: Object, asked: Asked, decision: Decision) -> None:
-    act = decision.act
-    if act is None:
-        return
-    if act.verb == "delete-job":
-        await jobs.end(hands, raw["metadata"]["namespace"], act.name)
-        applied(raw, act)
-        return
-    order = jobs.Order(act.name, raw, asked.task.verb, 1, act.name, hands.image, asked.task, secrets=asked.secrets)
-    await jobs.start(hands, order)
-    applied(raw, act)
+async def _act(hands: Hands, raw: Object, asked: Asked, action: ProbeAction) -> None:
+    match action:
+        case DeleteJob(name):
+            await jobs.end(hands, raw["metadata"]["namespace"], name)
+        case StartProbe(name):
+            order = jobs.Order(name, raw, asked.task.verb, 1, name, hands.image, asked.task, secrets=asked.secrets)
+            await jobs.start(hands, order)
+        case _:
+            assert_never(action)
 
 
 def _status(seen: Observed, asked: Asked) -> dict[str, object]:

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from landfall.api.annotations import LookRequest
 from landfall.api.fields import ProbedStatus
 from landfall.api.worker_protocol import Report
-from landfall.controllers.decision import Act, Decision, Seen
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
+from landfall.controllers.decision import Decision, Seen
 from landfall.lib.backoff import Backoff
 
 _SOONEST_SECONDS = 60.0
@@ -30,7 +32,7 @@ class Observed(Seen):
     request_problem: str = ""
 
 
-def decide(seen: Observed) -> Decision:
+def decide(seen: Observed) -> ProbeDecision:
     """What to do next."""
     if seen.request_problem:
         return Decision("Failed", ("False", "RequestInvalid"), seen.request_problem, stalled=True)
@@ -41,11 +43,11 @@ def decide(seen: Observed) -> Decision:
     if found:
         return found
     if seen.job_over:  # it ended, and what it found was lost with the process that was told
-        return _probing(seen, Act("delete-job", seen.probe))
-    return _probing(seen, None if seen.job_there else Act("probe", seen.probe))
+        return _probing(seen, DeleteJob(seen.probe))
+    return _probing(seen, None if seen.job_there else StartProbe(seen.probe))
 
 
-def _reported(seen: Observed) -> Decision | None:
+def _reported(seen: Observed) -> ProbeDecision | None:
     """What the probe has just told."""
     report = seen.report
     if report is None or not report.final:
@@ -55,7 +57,7 @@ def _reported(seen: Observed) -> Decision | None:
     return Decision("Ready", ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} answers")
 
 
-def _remembered(seen: Observed) -> Decision | None:
+def _remembered(seen: Observed) -> ProbeDecision | None:
     """What an earlier probe of the same spec and Secrets found."""
     status = seen.before
     ready = next((c for c in seen.conditions if c.type == "Ready"), None)
@@ -66,14 +68,14 @@ def _remembered(seen: Observed) -> Decision | None:
     return _failed(seen, ready.reason, ready.message)
 
 
-def _failed(seen: Observed, reason: str, message: str) -> Decision:
+def _failed(seen: Observed, reason: str, message: str) -> ProbeDecision:
     """It is asked again after a while, for servers come back; the longer it has failed, the more seldom."""
     pause = _pause(seen)
-    act = None if seen.job_there else Act("probe", seen.probe)
+    action: ProbeAction | None = None if seen.job_there else StartProbe(seen.probe)
     if seen.job_over and seen.ended_seconds > pause:
-        act = Act("delete-job", seen.probe)
+        action = DeleteJob(seen.probe)
     left = max(pause - seen.ended_seconds, 1.0) if seen.job_over else _SOONEST_SECONDS
-    return Decision("Failed", ("False", reason), message, act, stalled=True, again_seconds=left if act is None else 2)
+    return Decision("Failed", ("False", reason), message, action, stalled=True, again_seconds=left if action is None else 2)
 
 
 def _pause(seen: Observed) -> float:
@@ -83,5 +85,5 @@ def _pause(seen: Observed) -> float:
     return _BACKOFF.after(failed)
 
 
-def _probing(seen: Observed, act: Act | None) -> Decision:
-    return Decision("Probing", ("False", "Probing"), f"asking {seen.what}", act, working=True, again_seconds=15)
+def _probing(seen: Observed, action: ProbeAction | None) -> ProbeDecision:
+    return Decision("Probing", ("False", "Probing"), f"asking {seen.what}", action, working=True, again_seconds=15)

@@ -9,9 +9,22 @@ from typing import Any
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
 from landfall.controllers.context import Hands, applied, bare
-from landfall.controllers.decision import Act, Decision, Seen, conditions
+from landfall.controllers.decision import Decision, Seen, conditions
 from landfall.controllers.deployment import commit_status, desired_release
 from landfall.controllers.deployment.act import act
+from landfall.controllers.deployment.actions import (
+    BuildRelease,
+    CoolWorkload,
+    CreatePreview,
+    CreateWorkload,
+    DeploymentAction,
+    FailRelease,
+    ForgetRelease,
+    MakeRelease,
+    MakeRollback,
+    SupersedeRelease,
+    SwitchTraffic,
+)
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import Look
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen
@@ -34,15 +47,15 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
     look = Look(hands, builds, raw)
     seen = await look.take()
     decision = decide(seen)
-    if decision.act and decision.act.verb == "build" and not (builds.registry and builds.builder and builds.images):
+    if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
         message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
         decision = Decision("Pending", ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
-    if decision.act:
-        await act(look, seen, decision.act)
-        applied(raw, decision.act)
-    await _tell_releases(look, seen, decision.act)
-    await hands.report(raw, seen, decision, _status(look, seen, decision.act))
-    if decision.act is None:
+    if decision.action:
+        await act(look, seen, decision.action)
+        applied(raw, decision.action)
+    await _tell_releases(look, seen, decision.action)
+    await hands.report(raw, seen, decision, _status(look, seen, decision.action))
+    if decision.action is None:
         await commit_status.said(hands, look.namespace, seen, look.releases, _url(look, seen))
     for job in look.taken:
         hands.reports.forget(look.namespace, job)
@@ -62,12 +75,12 @@ def follows(raw: Object, repository: str, branch: str) -> bool:
     return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
 
 
-async def _tell_releases(look: Look, seen: Observed, act: Act | None) -> None:
+async def _tell_releases(look: Look, seen: Observed, action: DeploymentAction | None) -> None:
     """Write how each of them stands, where that has changed."""
     for one in seen.releases:
-        if act and act.verb == "forget" and act.name == one.name:
+        if action == ForgetRelease(one.name):
             continue
-        status = release_status(seen, _acted(look, seen, one, act))
+        status = release_status(seen, _acted(look, seen, one, action))
         raw = look.releases[one.name]
         decision = release_ready(one, status)
         before = raw.get("status") or {}
@@ -81,26 +94,24 @@ def _conditions(status: Object) -> tuple[Any, ...]:
     return ReleaseStatus.model_validate({"conditions": status.get("conditions", [])}).conditions
 
 
-def _acted(look: Look, seen: Observed, one: ReleaseSeen, act: Act | None) -> ReleaseSeen:
+def _acted(look: Look, seen: Observed, one: ReleaseSeen, action: DeploymentAction | None) -> ReleaseSeen:
     """With what the act writes down of it, and with the build that its image comes from."""
     status = one.status
     more: dict[str, object] = {}
-    if act and act.verb == "cool" and act.name == one.spec.workload:
-        more["preview"] = ""
-    if act and act.name == one.name:
-        if act.verb == "switch":
+    match action:
+        case CoolWorkload(one.spec.workload) | SwitchTraffic(one.name):
             more["preview"] = ""
-        elif act.verb == "preview":
+        case CreatePreview(one.name):
             more["preview"] = f"http://{one.spec.workload}.{look.namespace}.svc"
-        elif act.verb == "fail":
-            more["failure"] = ReleaseFailure(reason=act.reason, message=act.message[:1000], at=seen.now)
-        elif act.verb == "supersede":
-            more["superseded"] = act.message
-        elif act.verb == "build":
-            more |= {"attempts": act.attempt, "retry_after": None}
+        case FailRelease(one.name, reason, message):
+            more["failure"] = ReleaseFailure(reason=reason, message=message[:1000], at=seen.now)
+        case SupersedeRelease(one.name, message):
+            more["superseded"] = message
+        case BuildRelease(one.name, attempt):
+            more |= {"attempts": attempt, "retry_after": None}
     at = look.wanted
     running = seen.workloads.get(one.spec.workload)
-    if at and at.name == one.name and one.image and (running or (act and act.verb == "workload")):
+    if at and at.name == one.name and one.image and (running or isinstance(action, CreateWorkload)):
         more |= begun(seen, one)
     if one.spec.image and status.build is None:
         origin = next((r for r in seen.releases if r.image == one.spec.image and r.status.build and r.name != one.name), None)
@@ -109,7 +120,7 @@ def _acted(look: Look, seen: Observed, one: ReleaseSeen, act: Act | None) -> Rel
     return replace(one, status=status.model_copy(update=more)) if more else one
 
 
-def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
+def _status(look: Look, seen: Observed, action: DeploymentAction | None) -> dict[str, Any]:
     """The Deployment's own numbers: as the Service has it, so that nothing is told that is not so."""
     spec, before = look.deployment.spec, look.deployment.status
     live, served = seen.live, seen.service
@@ -122,7 +133,7 @@ def _status(look: Look, seen: Observed, act: Act | None) -> dict[str, Any]:
         "revision": max(
             highest,
             before.revision if before else 0,
-            desired_release.revision(seen) if act and act.verb in {"release", "rollback"} else 0,
+            desired_release.revision(seen) if isinstance(action, MakeRelease | MakeRollback) else 0,
         ),
         "resolved": _resolved(seen),
         "replicas": running.ready if running else 0,

@@ -5,43 +5,54 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from landfall.api.release import request_of
-from landfall.controllers.decision import Act
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.deployment.actions import (
+    ApplyRoute,
+    CoolWorkload,
+    CreatePreview,
+    DeleteRoute,
+    DeploymentAction,
+    ForgetRelease,
+    RefreshWorkload,
+    ScaleWorkload,
+    SupersedeRelease,
+)
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
 
 _FAILED_KEPT = 3
 _SETTLED_SECONDS = 3
-Next = tuple[Act | None, float | None]
+Next = tuple[DeploymentAction | None, float | None]
 
 
-def next_act(seen: Observed, at: ReleaseSeen | None) -> Next:
+def next_action(seen: Observed, at: ReleaseSeen | None) -> Next:
     """The first thing to do now, or in how many seconds there will be one. `at` is the Release that is wanted."""
-    act = _nobody_waits(seen, at) or _scaled(seen) or _routed(seen)
-    if act:
-        return act, None
-    act, soonest = _previewed(seen)
-    if act:
-        return act, None
+    action = _nobody_waits(seen, at) or _scaled(seen) or _routed(seen)
+    if action:
+        return action, None
+    action, soonest = _previewed(seen)
+    if action:
+        return action, None
     for workload in seen.workloads.values():
-        act, again = _cooling(seen, at, workload)
-        if act:
-            return act, None
+        action, again = _cooling(seen, at, workload)
+        if action:
+            return action, None
         soonest = min((t for t in (soonest, again) if t is not None), default=None)
     return _forgotten(seen, at), soonest
 
 
-def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> Act | None:
+def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> DeploymentAction | None:
     """On its way, while another one is wanted; or a builder of what is over."""
     live = seen.service.release if seen.service else ""
     newest = seen.newest
     if newest and at and seen.deployment.spec.rollback_to and _failed_once(newest) and newest.name not in {at.name, live}:
-        return Act("supersede", newest.name, message=f"it was asked for once, failed, and was taken back: {at.name} is wanted")
+        return SupersedeRelease(newest.name, message=f"it was asked for once, failed, and was taken back: {at.name} is wanted")
     for release in seen.releases:
         if at and release.name not in {at.name, live} and not release.over and not release.status.live_at:
-            return Act("supersede", release.name, message=f"{at.name} is wanted")
+            return SupersedeRelease(release.name, message=f"{at.name} is wanted")
         if (
             release.status.superseded and release.job and not release.job.over
         ):  # one that failed ends by itself, and its log is wanted
-            return Act("delete-job", release.job.name)
+            return DeleteJob(release.job.name)
     return None
 
 
@@ -50,22 +61,22 @@ def _failed_once(release: ReleaseSeen) -> bool:
     return bool(request_of(release.spec.trigger) and release.status.failure and not release.status.superseded)
 
 
-def _scaled(seen: Observed) -> Act | None:
+def _scaled(seen: Observed) -> DeploymentAction | None:
     """What serves has as many pods as the spec says."""
     running = seen.workloads.get(seen.service.workload) if seen.service else None
     asked = seen.deployment.spec.replicas
-    return Act("scale", running.name, asked) if running and running.wanted != asked else None
+    return ScaleWorkload(running.name, asked) if running and running.wanted != asked else None
 
 
-def _routed(seen: Observed) -> Act | None:
+def _routed(seen: Observed) -> DeploymentAction | None:
     """The Ingress says what the spec says, once something serves."""
     if not seen.live:
         return None
     if seen.deployment.spec.route is None:
-        return Act("unroute") if seen.route and not seen.route.foreign else None
+        return DeleteRoute() if seen.route and not seen.route.foreign else None
     if seen.claimed_by or (seen.route and (seen.route.foreign or seen.route.matches)):
         return None
-    return Act("route")
+    return ApplyRoute()
 
 
 def _previewed(seen: Observed) -> Next:
@@ -74,7 +85,7 @@ def _previewed(seen: Observed) -> Next:
     if not live or not service or live.status.preview:
         return None, None
     left = _SETTLED_SECONDS - (seen.now - (service.switched_at or seen.now)).total_seconds()
-    return (Act("preview", live.name), None) if left <= 0 else (None, left)
+    return (CreatePreview(live.name), None) if left <= 0 else (None, left)
 
 
 def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> Next:
@@ -86,16 +97,16 @@ def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> N
         return None, None
     left = _left(seen, running.name)
     if left is None:
-        return Act("cool", running.name), None
+        return CoolWorkload(running.name), None
     drained = left + timedelta(seconds=rollout.drain_seconds)
     if seen.now < drained:
         return None, (drained - seen.now).total_seconds()
     cold = drained + timedelta(seconds=rollout.keep_warm_seconds)
     if not _worth_keeping(seen, running.name) or seen.now >= cold:
-        return Act("cool", running.name), None
+        return CoolWorkload(running.name), None
     mark = left.strftime("%Y-%m-%dT%H:%M:%SZ")
     stale = running.refreshed != mark
-    return (Act("refresh", running.name, message=mark), None) if stale else (None, (cold - seen.now).total_seconds())
+    return (RefreshWorkload(running.name, mark=mark), None) if stale else (None, (cold - seen.now).total_seconds())
 
 
 def _going_back_to(seen: Observed, running: WorkloadSeen) -> bool:
@@ -122,7 +133,7 @@ def _worth_keeping(seen: Observed, workload: str) -> bool:
     return live is None or (live.spec.rollback_from != before.name and live.status.gate == before.status.gate)
 
 
-def _forgotten(seen: Observed, at: ReleaseSeen | None) -> Act | None:
+def _forgotten(seen: Observed, at: ReleaseSeen | None) -> DeploymentAction | None:
     """Beyond the history: the oldest first."""
     if not seen.live:
         return None
@@ -131,4 +142,4 @@ def _forgotten(seen: Observed, at: ReleaseSeen | None) -> Act | None:
     kept |= {r.name for r in [r for r in rest if r.status.live_at][: seen.deployment.spec.release_history_limit]}
     kept |= {r.name for r in [r for r in rest if not r.status.live_at][:_FAILED_KEPT]}
     kept |= {r.spec.workload for r in seen.releases if r.name in kept}  # who runs it owns its workload
-    return next((Act("forget", r.name) for r in seen.releases if r.name not in kept), None)
+    return next((ForgetRelease(r.name) for r in seen.releases if r.name not in kept), None)

@@ -13,8 +13,19 @@ from datetime import datetime, timedelta
 
 from landfall.api import instance_types
 from landfall.controllers.cutover_gate import WAITS
-from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.deployment import desired_release, places, retention
+from landfall.controllers.deployment.actions import (
+    BuildRelease,
+    CreateWorkload,
+    DeploymentAction,
+    DeploymentDecision,
+    FailRelease,
+    MakeRelease,
+    MakeRollback,
+    ScaleWorkload,
+    SwitchTraffic,
+)
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
 from landfall.manifests import names
 
@@ -27,14 +38,14 @@ _OF_PROBES = frozenset({"NotListening", "HealthCheckFailed"})
 _STUBBORN, _PATIENCE_SECONDS = frozenset({"ImagePullFailed", "ContainerRefused"}), 30
 
 
-def decide(seen: Observed) -> Decision:
+def decide(seen: Observed) -> DeploymentDecision:
     """How it stands and the one thing to do next: towards the Release that is wanted first, then what others may give up."""
     found = next((d for d in (r(seen) for r in RULES) if d), None) or _serving(seen)
     found = replace(found, facts=(*found.facts, *_facts(seen)))
-    if found.act is None:
-        act, again = retention.next_act(seen, current(seen))
+    if found.action is None:
+        action, again = retention.next_action(seen, current(seen))
         soonest = min((t for t in (found.again_seconds, again) if t is not None), default=None)
-        found = replace(found, act=act, again_seconds=_SOON if act else soonest)
+        found = replace(found, action=action, again_seconds=_SOON if action else soonest)
     return _unrouted(seen, found)
 
 
@@ -73,7 +84,7 @@ def _gone_back(seen: Observed, newest: ReleaseSeen, live: ReleaseSeen | None) ->
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
-def name_unfit(seen: Observed) -> Decision | None:
+def name_unfit(seen: Observed) -> DeploymentDecision | None:
     """Services and labels are named after it."""
     name = seen.deployment.metadata.name
     if _NAME.fullmatch(name):
@@ -82,22 +93,22 @@ def name_unfit(seen: Observed) -> Decision | None:
     return _stalled("NameUnfit", message)
 
 
-def service_foreign(seen: Observed) -> Decision | None:
+def service_foreign(seen: Observed) -> DeploymentDecision | None:
     """Somebody else's Service has the name."""
     if not seen.service or not seen.service.foreign:
         return None
     return _stalled("ServiceTaken", "a Service of this name is there, and it is not this Deployment's. Rename one of the two.")
 
 
-def service_drifted(seen: Observed) -> Decision | None:
+def service_drifted(seen: Observed) -> DeploymentDecision | None:
     """Somebody made the Service select something else than what its own words say is live."""
     live, service = seen.live, seen.service
     if not live or not service or service.workload == live.spec.workload or live.spec.workload not in seen.workloads:
         return None
-    return _working("Deploying", "Restoring", f"the Service selects {live.name} again", Act("switch", live.name), _SOON)
+    return _working("Deploying", "Restoring", f"the Service selects {live.name} again", SwitchTraffic(live.name), _SOON)
 
 
-def data_went_back(seen: Observed) -> Decision | None:
+def data_went_back(seen: Observed) -> DeploymentDecision | None:
     """What was made for data that is there no more goes with it."""
     gate = seen.gate
     if not gate or not (gate.back or gate.failed):
@@ -108,7 +119,7 @@ def data_went_back(seen: Observed) -> Decision | None:
     return _failing(seen, gone, "DataRolledBack", f"the Migration {gate.migration} {took} its data back") if gone else None
 
 
-def live_failed(seen: Observed) -> Decision | None:
+def live_failed(seen: Observed) -> DeploymentDecision | None:
     """What serves was found to have failed: the one before it serves again."""
     live, before = seen.live, seen.before
     if not live or not live.status.failure or not before:
@@ -117,12 +128,12 @@ def live_failed(seen: Observed) -> Decision | None:
     return _towards(seen, before, f"{told}; going back to {before.name}", "RollingBack")
 
 
-def request_invalid(seen: Observed) -> Decision | None:
+def request_invalid(seen: Observed) -> DeploymentDecision | None:
     """An annotation that is no request."""
     return _stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
 
 
-def rollback_impossible(seen: Observed) -> Decision | None:
+def rollback_impossible(seen: Observed) -> DeploymentDecision | None:
     """Only what was live can be gone back to."""
     asked = seen.deployment.spec.rollback_to
     if asked is None:
@@ -143,14 +154,14 @@ def rollback_problem(goal: str, releases: Mapping[str, bool]) -> tuple[str, str]
     return None
 
 
-def held(seen: Observed) -> Decision | None:
+def held(seen: Observed) -> DeploymentDecision | None:
     """Frozen by the annotation: what serves, serves on."""
     if not seen.hold:
         return None
     return Decision("Paused", ("True", "Paused"), f"held: {seen.hold}; nothing new goes live until landfall.dev/hold is removed")
 
 
-def source_unresolved(seen: Observed) -> Decision | None:
+def source_unresolved(seen: Observed) -> DeploymentDecision | None:
     """Nobody knows yet which commit, or archive, it is."""
     spec = seen.deployment.spec
     if spec.rollback_to or seen.resolved or spec.source.image:
@@ -161,7 +172,7 @@ def source_unresolved(seen: Observed) -> Decision | None:
     return _working("Pending", "Resolving", "looking up the source", None, 2)
 
 
-def spec_impossible(seen: Observed) -> Decision | None:
+def spec_impossible(seen: Observed) -> DeploymentDecision | None:
     """What no release could be made with."""
     spec = seen.deployment.spec
     asked = spec.runtime.instance_type
@@ -177,23 +188,23 @@ def spec_impossible(seen: Observed) -> Decision | None:
     return None
 
 
-def release_missing(seen: Observed) -> Decision | None:
+def release_missing(seen: Observed) -> DeploymentDecision | None:
     """The spec asks for something that there is no Release of."""
     if current(seen):
         return None
     goal = seen.goal
     if goal:
-        return _working("Deploying", "RollingBack", f"going back to {goal.name}", Act("rollback", goal.name), _SOON)
+        return _working("Deploying", "RollingBack", f"going back to {goal.name}", MakeRollback(goal.name), _SOON)
     if seen.environment_problem:
         reason, message = seen.environment_problem
         if reason in _COMING:
             return _working("Pending", reason, message, None, seen.database_again or 5)
         return replace(_stalled(reason, message), again_seconds=15)
     name = names.release_name(seen.deployment.metadata.name, desired_release.revision(seen))
-    return _working("Pending", "Releasing", f"making release {name}", Act("release", name), _SOON)
+    return _working("Pending", "Releasing", f"making release {name}", MakeRelease(name), _SOON)
 
 
-def release_failed(seen: Observed) -> Decision | None:
+def release_failed(seen: Observed) -> DeploymentDecision | None:
     """It does not go live, and what served before serves on."""
     at = current(seen)
     if not at or not at.status.failure:
@@ -201,7 +212,7 @@ def release_failed(seen: Observed) -> Decision | None:
     return replace(_stalled(at.status.failure.reason, _failed(seen, at, at.status.failure.message)), phase="Failed")
 
 
-def on_its_way(seen: Observed) -> Decision | None:
+def on_its_way(seen: Observed) -> DeploymentDecision | None:
     """Build it, start it, and switch when it is ready."""
     at = current(seen)
     if not at or (seen.live and seen.live.name == at.name):
@@ -223,7 +234,7 @@ def on_its_way(seen: Observed) -> Decision | None:
     return _towards(seen, at, f"starting {at.name}", "Deploying")
 
 
-RULES: tuple[Callable[[Observed], Decision | None], ...] = (
+RULES: tuple[Callable[[Observed], DeploymentDecision | None], ...] = (
     name_unfit,
     service_foreign,
     service_drifted,
@@ -243,7 +254,7 @@ RULES: tuple[Callable[[Observed], Decision | None], ...] = (
 # -- steps ------------------------------------------------------------------------------------------------------------
 
 
-def _building(seen: Observed, at: ReleaseSeen) -> Decision:
+def _building(seen: Observed, at: ReleaseSeen) -> DeploymentDecision:
     job, status = at.job, at.status
     if status.retry_after and seen.now < status.retry_after:
         wait = (status.retry_after - seen.now).total_seconds()
@@ -257,7 +268,7 @@ def _building(seen: Observed, at: ReleaseSeen) -> Decision:
             return _failing(seen, at, reason, message)
     if attempt > _ATTEMPTS:
         return _failing(seen, at, "BuildFailed", f"its builder was lost {_ATTEMPTS} times. Look at the events of its pods.")
-    return _working("Building", "Building", f"building {at.name}", Act("build", at.name, attempt), _AGAIN)
+    return _working("Building", "Building", f"building {at.name}", BuildRelease(at.name, attempt), _AGAIN)
 
 
 def _found(at: ReleaseSeen) -> str:
@@ -265,16 +276,16 @@ def _found(at: ReleaseSeen) -> str:
     return f", a {found.framework} app" if found and found.framework else ""
 
 
-def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> Decision:
+def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> DeploymentDecision:
     """Have it run, as many as serve now, and switch when all of them are ready."""
     running = seen.workloads.get(at.spec.workload)
     count = needed(seen)
     if running is None:
-        return _working("Deploying", reason, told, Act("workload", at.name, count), 1)
+        return _working("Deploying", reason, told, CreateWorkload(at.name, count), 1)
     if running.wanted < count:
-        return _working("Deploying", reason, told, Act("scale", running.name, count), 1)
+        return _working("Deploying", reason, told, ScaleWorkload(running.name, count), 1)
     if running.ready >= count:
-        return _working("Deploying", reason, f"{at.name} is ready", Act("switch", at.name), _SOON)
+        return _working("Deploying", reason, f"{at.name} is ready", SwitchTraffic(at.name), _SOON)
     return _unready(seen, at, running, told, reason)
 
 
@@ -283,7 +294,7 @@ def needed(seen: Observed) -> int:
     return max(seen.deployment.spec.replicas, 1)
 
 
-def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, reason: str) -> Decision:
+def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, reason: str) -> DeploymentDecision:
     """Wait for its pods; an app that runs has the health check's time to answer, and all of it together the rollout's."""
     spent = (seen.now - (at.status.deploying_at or seen.now)).total_seconds()
     problem = running.problem
@@ -310,7 +321,7 @@ def _starts(seen: Observed, running: WorkloadSeen) -> bool:
     return running.starting and running.running_seconds <= patience and (told is None or told[0] in _OF_PROBES)
 
 
-def _serving(seen: Observed) -> Decision:
+def _serving(seen: Observed) -> DeploymentDecision:
     """What is wanted is live: observe it for a while, and then tell how it is."""
     at, service = seen.live, seen.service
     if at is None or service is None:
@@ -321,13 +332,13 @@ def _serving(seen: Observed) -> Decision:
             "Deploying",
             "Restoring",
             f"the workload of {at.name} is gone and made again",
-            Act("workload", at.name, needed(seen)),
+            CreateWorkload(at.name, needed(seen)),
             1,
         )
     return _observed(seen, at, running, service.switched_at or seen.now)
 
 
-def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_at: datetime) -> Decision:
+def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_at: datetime) -> DeploymentDecision:
     rollout, asked = seen.deployment.spec.rollout, seen.deployment.spec.replicas
     word = "RolledBack" if at.spec.rollback_to else "Live"
     told = f"{at.name} is live{f' ({at.spec.commit[:12]})' if at.spec.commit else ''}"
@@ -355,12 +366,12 @@ def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
 # -- words ------------------------------------------------------------------------------------------------------------
 
 
-def _stalled(reason: str, message: str) -> Decision:
+def _stalled(reason: str, message: str) -> DeploymentDecision:
     return Decision("Pending", ("False", reason), message, stalled=True)
 
 
-def _working(phase: str, reason: str, message: str, act: Act | None, again: float) -> Decision:
-    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+def _working(phase: str, reason: str, message: str, action: DeploymentAction | None, again: float) -> DeploymentDecision:
+    return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
 def _failed(seen: Observed, at: ReleaseSeen, message: str) -> str:
@@ -369,9 +380,9 @@ def _failed(seen: Observed, at: ReleaseSeen, message: str) -> str:
     return f"release {at.name} failed: {message}" + (f"; {other.name} serves on" if other and other.name != at.name else "")
 
 
-def _failing(seen: Observed, at: ReleaseSeen, reason: str, message: str) -> Decision:
-    act = Act("fail", at.name, reason=reason, message=message)
-    return Decision("Failed", ("False", reason), _failed(seen, at, message), act, stalled=True, again_seconds=_SOON)
+def _failing(seen: Observed, at: ReleaseSeen, reason: str, message: str) -> DeploymentDecision:
+    action = FailRelease(at.name, reason, message)
+    return Decision("Failed", ("False", reason), _failed(seen, at, message), action, stalled=True, again_seconds=_SOON)
 
 
 def _facts(seen: Observed) -> tuple[Fact, ...]:
@@ -399,7 +410,7 @@ def _facts(seen: Observed) -> tuple[Fact, ...]:
     return tuple(told)
 
 
-def _unrouted(seen: Observed, found: Decision) -> Decision:
+def _unrouted(seen: Observed, found: DeploymentDecision) -> DeploymentDecision:
     """A domain that another one has is a person's to settle; the app itself is served all the same."""
     route = seen.deployment.spec.route
     if not route or not seen.claimed_by:

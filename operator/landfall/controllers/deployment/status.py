@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Never
+
 from landfall.api.deployment import GateSeen
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.decision import Decision
@@ -63,7 +65,7 @@ def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:
     return "Building" if release.job or status.attempts else "Queued"
 
 
-def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision:
+def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision[Never]:
     """Its conditions: Ready is whether it serves."""
     if status.phase == "Live":
         return Decision("Live", ("True", "Live"), f"{release.name} serves")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import assert_never
 
 from landfall.api.migration import DataSpec, Migration
-from landfall.api.worker_protocol import Task, Verb
+from landfall.api.worker_protocol import Task
 from landfall.controllers import app_deployment, jobs
-from landfall.controllers.decision import Act
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.migration import helper_workers, rules_app_and_data
+from landfall.controllers.migration.actions import (
+    AddFinalizer,
+    CreateDeployment,
+    CreateJob,
+    DeclareRun,
+    MigrationAction,
+    ReleaseFinalizer,
+    ResumeJob,
+    ScaleJob,
+    SuspendJob,
+)
 from landfall.controllers.migration.annotations import FINALIZER, QUIESCED
 from landfall.controllers.migration.observe import Look
 from landfall.controllers.migration.run_settings import dials
@@ -17,30 +28,39 @@ from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import run
 
 
-async def _act(look: Look, act: Act) -> None:
-    hands, name = look.hands, look.raw["metadata"]["name"]
-    if act.verb == "finalize":
-        await _finalizers(hands.kube, look.raw, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
-    elif act.verb == "release":
-        keep = look.migration.spec.keep
-        if not (keep.logs and keep.metrics):
-            await hands.keeper.forget(look.namespace, name, lines=not keep.logs, samples=not keep.metrics)
-        await let_go(hands.kube, look.raw)
-    elif act.verb == "run":
-        await _begin(look)
-    elif act.verb == "job":
-        await _job(look, act)
-    elif act.verb == "deployment":
-        await app_deployment.make(hands, look.raw, act.name)
-    elif act.verb == "delete-job":
-        await jobs.end(hands, look.namespace, act.name)
-    elif act.verb == "scale":
-        await jobs.scale(hands, look.namespace, act.name, act.attempt)
-    elif act.verb in {"suspend", "resume"}:
-        await jobs.suspend(hands, look.namespace, act.name, suspended=act.verb == "suspend")
-    else:
-        message = f"nobody knows how to {act.verb} {name}"
-        raise ValueError(message)
+async def act(look: Look, action: MigrationAction) -> None:
+    """Do the one thing that was decided. Raises KubeError."""
+    hands, namespace = look.hands, look.namespace
+    match action:
+        case AddFinalizer():
+            await _finalizers(hands.kube, look.raw, [*look.raw["metadata"].get("finalizers", []), FINALIZER])
+        case ReleaseFinalizer():
+            await _release(look)
+        case DeclareRun():
+            await _begin(look)
+        case CreateJob():
+            await _job(look, action)
+        case CreateDeployment(name):
+            await app_deployment.make(hands, look.raw, name)
+        case DeleteJob(name):
+            await jobs.end(hands, namespace, name)
+        case ScaleJob(name, parallelism):
+            await jobs.scale(hands, namespace, name, parallelism)
+        case SuspendJob(name):
+            await jobs.suspend(hands, namespace, name, suspended=True)
+        case ResumeJob(name):
+            await jobs.suspend(hands, namespace, name, suspended=False)
+        case _:
+            assert_never(action)
+
+
+async def _release(look: Look) -> None:
+    """Forget what the journal need not keep, and let the Migration go."""
+    keep = look.migration.spec.keep
+    if not (keep.logs and keep.metrics):
+        name = look.migration.metadata.name
+        await look.hands.keeper.forget(look.namespace, name, lines=not keep.logs, samples=not keep.metrics)
+    await let_go(look.hands.kube, look.raw)
 
 
 async def _begin(look: Look) -> None:
@@ -66,13 +86,13 @@ async def _finalizers(kube: Kube, raw: Object, wanted: list[str]) -> None:
         return
 
 
-async def _job(look: Look, act: Act) -> None:
+async def _job(look: Look, action: CreateJob) -> None:
     seen, data = look.seen, look.migration.spec.data
     if look.run is None or data is None:
         return
     plan = seen.run.plan if seen.run else None
     task = Task(
-        verb=cast("Verb", act.name),
+        verb=action.verb,
         intake=look.hands.intake_url,
         migration=_as_begun(look),
         connections={n: c.model_copy(update={"status": None}) for n, c in look.connections.items() if c},
@@ -84,17 +104,17 @@ async def _job(look: Look, act: Act) -> None:
         forget=seen.deleting,
         force=bool(look.migration.spec.cancel and look.migration.spec.cancel.force),
     )
-    pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and act.name in {"run", "rehearse"} else []
+    pieces = await look.plan_pieces(seen.run_name, plan.digest) if plan and action.verb in {"run", "rehearse"} else []
     order = jobs.Order(
-        name=f"{seen.run_name}-{act.name}-{act.attempt}",
+        name=f"{seen.run_name}-{action.verb}-{action.attempt}",
         owner={**look.run, "apiVersion": look.raw["apiVersion"], "kind": "Run"},
-        verb=act.name,
-        attempt=act.attempt,
+        verb=action.verb,
+        attempt=action.attempt,
         inputs=seen.inputs,
         image=str(look.run["spec"]["image"]),
         task=task,
         memory_bytes=data.limits.memory_bytes,
-        parallelism=helper_workers.wanted(seen) if act.name == "help" else 1,
+        parallelism=helper_workers.wanted(seen) if action.verb == "help" else 1,
         plans=tuple(pieces),
     )
     await jobs.start(look.hands, order)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from landfall.controllers.decision import Act
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.migration.actions import CreateJob, MigrationAction, ScaleJob
 from landfall.controllers.migration.observed import Observed
 
 
@@ -13,15 +14,15 @@ def wanted(seen: Observed) -> int:
     return data.workers - 1 if copies and data and not seen.deleting and not seen.run_differs else 0
 
 
-def act(seen: Observed) -> Act | None:
+def action(seen: Observed) -> MigrationAction | None:
     """What to do about the helpers. Those of a leader that was replaced go on under the new one; one Job for each leader at most."""
     count, active, last = wanted(seen), seen.active, seen.last("help")
     if last and not last.over and not count:
-        return Act("delete-job", last.name)
+        return DeleteJob(last.name)
     if not count or active is None:
         return None
     if last is None or (last.over and last.attempt < active.attempt):
-        return Act("job", "help", active.attempt)
+        return CreateJob("help", active.attempt)
     if not last.over and last.parallelism != count:
-        return Act("scale", last.name, count)
+        return ScaleJob(last.name, count)
     return None

@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 
 from landfall.api.migration import EventName, Migration, Notice, Notifications, WebhookTarget
 from landfall.api.webhook import Webhook
-from landfall.controllers.decision import Decision, Fact
+from landfall.controllers.decision import Fact
+from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import Observed
 
 _KEPT = 30
 _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
-def news(seen: Observed, decision: Decision, before: Sequence[Notice]) -> tuple[Notice, ...]:
+def news(seen: Observed, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
     """What has happened that is not among the notices, whether somebody asked for it or not."""
     known = {n.id for n in before}
     return tuple(
@@ -50,7 +51,7 @@ def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     return tuple(kept[:_KEPT])
 
 
-def _happened(seen: Observed, decision: Decision) -> Iterator[tuple[str, EventName]]:
+def _happened(seen: Observed, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
     """What this decision shows, each as (what it is known by, event). Looking twice finds the same."""
     run, (ready, reason) = seen.run_name, decision.ready
     if seen.state in _BEGUN or (ready, reason) == ("True", "Completed"):

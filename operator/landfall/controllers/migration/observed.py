@@ -9,6 +9,7 @@ from landfall.api.annotations import Request
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration
 from landfall.api.run import RunStatus
+from landfall.api.worker_protocol import Verb
 from landfall.controllers.decision import Seen
 from landfall.controllers.job_state import JobSeen
 from landfall.controllers.migration.rules_app import AppSeen
@@ -42,7 +43,7 @@ class Observed(Seen):
     app: AppSeen | None = None
     jobs: tuple[JobSeen, ...] = ()
 
-    def last(self, verb: str) -> JobSeen | None:
+    def last(self, verb: Verb) -> JobSeen | None:
         """The newest Job of a verb."""
         found = [j for j in self.jobs if j.verb == verb]
         return max(found, key=lambda j: j.attempt) if found else None

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from landfall.api.migration import DataSpec
-from landfall.controllers.decision import Act, Decision, Fact
+from landfall.api.worker_protocol import Verb
+from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.job_state import JobSeen
+from landfall.controllers.migration.actions import CreateJob, MigrationAction, MigrationDecision
 from landfall.controllers.migration.observed import Observed
 from landfall.errors import Retry, rule_of
 from landfall.lib.backoff import Backoff
@@ -15,12 +17,14 @@ LONGEST_PAUSE = 300.0
 _BACKOFF = Backoff(5, LONGEST_PAUSE)
 
 
-def working(phase: str, reason: str, message: str, act: Act | None = None, again: float | None = None) -> Decision:
+def working(
+    phase: str, reason: str, message: str, action: MigrationAction | None = None, again: float | None = None
+) -> MigrationDecision:
     """Something works, or is about to."""
-    return Decision(phase, ("False", reason), message, act, working=True, again_seconds=again)
+    return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
-def stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> Decision:
+def stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> MigrationDecision:
     """A person must act; the message says how."""
     return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
@@ -35,17 +39,17 @@ def wanted(seen: Observed) -> str:
     return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
 
 
-def _attempt(seen: Observed, verb: str) -> int:
+def _attempt(seen: Observed, verb: Verb) -> int:
     last = seen.last(verb)
     return last.attempt + 1 if last else 1
 
 
-def job(seen: Observed, verb: str) -> Act:
+def job(seen: Observed, verb: Verb) -> MigrationAction:
     """Start the next worker of a verb."""
-    return Act("job", verb, _attempt(seen, verb))
+    return CreateJob(verb, _attempt(seen, verb))
 
 
-def failed(seen: Observed, verb: str) -> Decision | None:
+def failed(seen: Observed, verb: Verb) -> MigrationDecision | None:
     """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
     last = seen.last(verb)
     if not last or not last.failed or last.inputs != seen.inputs:
@@ -59,10 +63,10 @@ def failed(seen: Observed, verb: str) -> Decision | None:
     if rule_of(failure.reason).retry is not Retry.AFTER_CHANGE:
         return stalled(failure.reason, failure.message)
     left = LONGEST_PAUSE - last.ended_seconds
-    return replace(stalled(failure.reason, failure.message, again=max(left, 1)), act=job(seen, verb) if left <= 0 else None)
+    return replace(stalled(failure.reason, failure.message, again=max(left, 1)), action=job(seen, verb) if left <= 0 else None)
 
 
-def again(seen: Observed, last: JobSeen, reason: str, message: str) -> Decision:
+def again(seen: Observed, last: JobSeen, reason: str, message: str) -> MigrationDecision:
     """Another attempt, after a pause that grows with each."""
     left = _BACKOFF.pause(last.attempt) - last.ended_seconds
     return working("Pending", reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))

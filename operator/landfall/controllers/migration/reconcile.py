@@ -9,9 +9,9 @@ from landfall.api.migration import Migration, Notice
 from landfall.api.progress import AppMove
 from landfall.api.worker_protocol import Dials
 from landfall.controllers.context import Hands, applied, bare
-from landfall.controllers.decision import Decision
 from landfall.controllers.migration import notify, rules_app_and_data, table_plans
-from landfall.controllers.migration.act import _act
+from landfall.controllers.migration.act import act
+from landfall.controllers.migration.actions import AddFinalizer, MigrationDecision, ReleaseFinalizer
 from landfall.controllers.migration.approval import open_points
 from landfall.controllers.migration.notifications import facts as notice_facts
 from landfall.controllers.migration.notifications import news, noted
@@ -45,10 +45,11 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
     look = Look(hands, raw)
     seen = await look.take()
     decision = decide(seen)
-    if decision.act:
-        await _act(look, decision.act)
-        applied(look.raw, decision.act)
-        if decision.act.verb in {"finalize", "release"}:
+    action = decision.action
+    if action:
+        await act(look, action)
+        applied(look.raw, action)
+        if isinstance(action, AddFinalizer | ReleaseFinalizer):
             return None  # the object has another version now, and its change brings it back here
     await table_plans.tell(hands, look.plans, approved=not open_points(seen), begun=bool(seen.state))
     told = await _noted(look, decision)
@@ -70,7 +71,7 @@ async def _logged(look: Look, app: AppMove | None) -> None:
     await look.hands.keeper.note(look.raw, level, "app", told or f"the Deployment {app.deployment} is next")
 
 
-async def _noted(look: Look, decision: Decision) -> tuple[Notice, ...]:
+async def _noted(look: Look, decision: MigrationDecision) -> tuple[Notice, ...]:
     """The notices. Only what status has already is sent, so that nothing is sent that would be forgotten and sent again."""
     before = look.migration.status.notices if look.migration.status else ()
     if look.seen.deleting:

@@ -11,7 +11,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
-from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.actions import DeleteJob
+from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.job_state import JobSeen, made_from
 from landfall.controllers.migration import (
     helper_workers,
@@ -22,6 +23,15 @@ from landfall.controllers.migration import (
     rules_requests,
     rules_schedule,
 )
+from landfall.controllers.migration.actions import (
+    AddFinalizer,
+    DeclareRun,
+    MigrationAction,
+    MigrationDecision,
+    ReleaseFinalizer,
+    ResumeJob,
+    SuspendJob,
+)
 from landfall.controllers.migration.approval import open_points, said
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.lib.text import counted
@@ -30,18 +40,18 @@ from landfall.lifecycle import STATES
 _GIVE_UP_SECONDS = 600
 
 
-def decide(seen: Observed) -> Decision:
+def decide(seen: Observed) -> MigrationDecision:
     """What to do next."""
     decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
-    helping = helper_workers.act(seen) if decision.act is None else None
+    helping = helper_workers.action(seen) if decision.action is None else None
     again = 2.0 if helping else decision.again_seconds
-    return replace(decision, act=decision.act or helping, again_seconds=again, facts=(*_reachable(seen), *decision.facts))
+    return replace(decision, action=decision.action or helping, again_seconds=again, facts=(*_reachable(seen), *decision.facts))
 
 
 # -- the rules --------------------------------------------------------------------------------------------------------
 
 
-def being_deleted(seen: Observed) -> Decision | None:
+def being_deleted(seen: Observed) -> MigrationDecision | None:
     """Take workers away, undo what was staged, and let go. Never in the way of a namespace that ends."""
     if not seen.deleting:
         return None
@@ -49,9 +59,9 @@ def being_deleted(seen: Observed) -> Decision | None:
         return Decision("Deleting", ("False", "Deleting"), "being deleted")
     active, last = seen.active, seen.last("back")
     if active and active.verb != "back":
-        return outcomes.working("Deleting", "Deleting", "ending the worker", Act("delete-job", active.name), again=2)
+        return outcomes.working("Deleting", "Deleting", "ending the worker", DeleteJob(active.name), again=2)
     if _nothing_to_undo(seen):
-        return outcomes.working("Deleting", "Deleting", "nothing is left to tidy up", Act("release"))
+        return outcomes.working("Deleting", "Deleting", "nothing is left to tidy up", ReleaseFinalizer())
     if last and last.failed and not active:
         return outcomes.again(seen, last, "Deleting", "trying again to drop what was staged")
     return outcomes.working(
@@ -59,9 +69,9 @@ def being_deleted(seen: Observed) -> Decision | None:
     )
 
 
-def _resumed(active: JobSeen) -> Act | None:
+def _resumed(active: JobSeen) -> MigrationAction | None:
     """A worker that was held while it went back is let go on."""
-    return Act("resume", active.name) if active.suspended else None
+    return ResumeJob(active.name) if active.suspended else None
 
 
 def _nothing_to_undo(seen: Observed) -> bool:
@@ -72,7 +82,7 @@ def _nothing_to_undo(seen: Observed) -> bool:
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
 
-def app_alone(seen: Observed) -> Decision | None:
+def app_alone(seen: Observed) -> MigrationDecision | None:
     """Nothing of the rest is about a Migration without data."""
     spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
     if spec is None or spec.data or seen.app is None:
@@ -83,7 +93,7 @@ def app_alone(seen: Observed) -> Decision | None:
     return waits or rules_app.decided(seen.app, outcomes.wanted(seen), seen.hold, made=made, completed=completed)
 
 
-def spec_impossible(seen: Observed) -> Decision | None:
+def spec_impossible(seen: Observed) -> MigrationDecision | None:
     """What this version cannot do, or nobody."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     wrong = (maintenance_window.problem(wanted) if wanted else "") or _unsupported(seen)
@@ -95,7 +105,7 @@ def _unsupported(seen: Observed) -> str:
     return f"Connection {ends[0].metadata.name}: {ends[0].spec.unsupported}" if ends else ""
 
 
-def reference_missing(seen: Observed) -> Decision | None:
+def reference_missing(seen: Observed) -> MigrationDecision | None:
     """A Connection or Secret that is not there yet; a Secret cannot be watched, so it is looked for."""
     if seen.active:
         return None
@@ -112,22 +122,22 @@ def reference_missing(seen: Observed) -> Decision | None:
     return None
 
 
-def finalizer_missing(seen: Observed) -> Decision | None:
+def finalizer_missing(seen: Observed) -> MigrationDecision | None:
     """Before anything outside the object is made."""
-    return outcomes.working("Pending", "Starting", "starting", Act("finalize")) if not seen.finalizer else None
+    return outcomes.working("Pending", "Starting", "starting", AddFinalizer()) if not seen.finalizer else None
 
 
-def run_foreign(seen: Observed) -> Decision | None:
+def run_foreign(seen: Observed) -> MigrationDecision | None:
     """The Run of an object of the same name that is being collected."""
     return outcomes.working("Pending", "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
 
 
-def run_missing(seen: Observed) -> Decision | None:
+def run_missing(seen: Observed) -> MigrationDecision | None:
     """The record, before the first worker."""
-    return outcomes.working("Planning", "Planning", "starting", Act("run")) if seen.run is None else None
+    return outcomes.working("Planning", "Planning", "starting", DeclareRun()) if seen.run is None else None
 
 
-def ended(seen: Observed) -> Decision | None:
+def ended(seen: Observed) -> MigrationDecision | None:
     """Cancelled or rolled back: the key is used up."""
     if seen.state not in ENDED:
         return None
@@ -141,7 +151,7 @@ def ended(seen: Observed) -> Decision | None:
     )
 
 
-def cancelled_at_once(seen: Observed) -> Decision | None:
+def cancelled_at_once(seen: Observed) -> MigrationDecision | None:
     """Cancelled, where no worker has to undo anything for it."""
     if outcomes.wanted(seen) != "Cancelled":
         return None
@@ -155,7 +165,7 @@ def cancelled_at_once(seen: Observed) -> Decision | None:
     return None
 
 
-def rollback_of_nothing(seen: Observed) -> Decision | None:
+def rollback_of_nothing(seen: Observed) -> MigrationDecision | None:
     """RolledBack of what has not begun: there is nothing to put back, and the run's key is not used up."""
     if outcomes.wanted(seen) != "RolledBack" or seen.state or seen.started or seen.active:
         return None
@@ -167,7 +177,7 @@ def rollback_of_nothing(seen: Observed) -> Decision | None:
     return outcomes.stalled("NothingToRollBack", message, phase="PlanReady" if planned else "Pending")
 
 
-def going_back(seen: Observed) -> Decision | None:
+def going_back(seen: Observed) -> MigrationDecision | None:
     """Cancelled and RolledBack: levels, reached by a worker."""
     wanted = outcomes.wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
@@ -175,14 +185,14 @@ def going_back(seen: Observed) -> Decision | None:
     return rules_app_and_data.going_back(seen, "Cancelling" if wanted == "Cancelled" else "RollingBack", "going back")
 
 
-def _cancelled(seen: Observed, message: str) -> Decision:
+def _cancelled(seen: Observed, message: str) -> MigrationDecision:
     active = seen.active
     if active:
-        return outcomes.working("Cancelling", "Cancelling", "ending the worker", Act("delete-job", active.name), again=2)
+        return outcomes.working("Cancelling", "Cancelling", "ending the worker", DeleteJob(active.name), again=2)
     return Decision("Cancelled", ("True", "Cancelled"), message)
 
 
-def run_differs(seen: Observed) -> Decision | None:
+def run_differs(seen: Observed) -> MigrationDecision | None:
     """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
     active = seen.active
     if not seen.run_differs or (active and active.verb == "back"):
@@ -191,11 +201,11 @@ def run_differs(seen: Observed) -> Decision | None:
         f"the run {seen.run_name} has begun, and another one is asked for now, because of a change of {', '.join(seen.changed)}."
         " To continue this run, undo that change. To drop what was staged and start over, set desiredState: Cancelled first."
     )
-    act = Act("suspend", active.name) if active and not active.suspended else None
-    return replace(outcomes.stalled("RunStarted", message, phase="Paused"), act=act)
+    action = SuspendJob(active.name) if active and not active.suspended else None
+    return replace(outcomes.stalled("RunStarted", message, phase="Paused"), action=action)
 
 
-def completed(seen: Observed) -> Decision | None:
+def completed(seen: Observed) -> MigrationDecision | None:
     """Done, and everything that was asked for below it is reached too."""
     if seen.state != "cut_over":
         return None
@@ -210,11 +220,11 @@ def completed(seen: Observed) -> Decision | None:
         message += "; what was replaced has been dropped, so there is no way back"
     facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
     letting_go = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
-    done = Decision("Completed", ("True", word), message, facts=facts, again_seconds=letting_go)
+    done: MigrationDecision = Decision("Completed", ("True", word), message, facts=facts, again_seconds=letting_go)
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
-def _expiring(seen: Observed, done: Decision) -> Decision:
+def _expiring(seen: Observed, done: MigrationDecision) -> MigrationDecision:
     """What the cutover replaced is dropped once its time has come; that is the end of the way back."""
     status = seen.migration.status if seen.migration else None
     if seen.migration is None or status is None or status.completion_time is None:
@@ -225,7 +235,7 @@ def _expiring(seen: Observed, done: Decision) -> Decision:
         return replace(done, again_seconds=min(left, outcomes.LONGEST_PAUSE))
     if seen.active or (last and last.failed and last.ended_seconds < outcomes.LONGEST_PAUSE):
         return replace(done, again_seconds=15)
-    return replace(done, act=outcomes.job(seen, "tidy"), again_seconds=15)
+    return replace(done, action=outcomes.job(seen, "tidy"), again_seconds=15)
 
 
 def kept_until(completed: datetime, migration: Migration) -> datetime:
@@ -233,7 +243,7 @@ def kept_until(completed: datetime, migration: Migration) -> datetime:
     return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
 
 
-def held_by_person(seen: Observed) -> Decision | None:
+def held_by_person(seen: Observed) -> MigrationDecision | None:
     """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
     if not seen.hold and outcomes.wanted(seen) != "Paused":
@@ -241,7 +251,7 @@ def held_by_person(seen: Observed) -> Decision | None:
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
     if active and not active.suspended:
-        return outcomes.working("Pausing", "Pausing", f"{message}{_checkpoint(seen)}", Act("suspend", active.name), again=2)
+        return outcomes.working("Pausing", "Pausing", f"{message}{_checkpoint(seen)}", SuspendJob(active.name), again=2)
     return Decision("Paused", ("True", "Paused"), message)
 
 
@@ -256,17 +266,17 @@ def _checkpoint(seen: Observed) -> str:
     return "; at the next checkpoint"
 
 
-def resumable(seen: Observed) -> Decision | None:
+def resumable(seen: Observed) -> MigrationDecision | None:
     """Nothing holds it any more."""
     active = seen.active
     if active and active.suspended:
         last = seen.run.progress.checkpoint if seen.run and seen.run.progress else ""
         told = f"resuming from checkpoint {last}" if last else "resuming"
-        return outcomes.working("Running", "Resuming", told, Act("resume", active.name), again=5)
+        return outcomes.working("Running", "Resuming", told, ResumeJob(active.name), again=5)
     return None
 
 
-def worker_active(seen: Observed) -> Decision | None:
+def worker_active(seen: Observed) -> MigrationDecision | None:
     """Something works: nothing else is begun."""
     active = seen.active
     if not active:
@@ -294,7 +304,7 @@ def _left(seconds: int | None) -> str:
     return "" if seconds is None else f", about {seconds} s left"
 
 
-def plan_missing(seen: Observed) -> Decision | None:
+def plan_missing(seen: Observed) -> MigrationDecision | None:
     """Plan, or plan again where what it was made from has changed."""
     plan = seen.run.plan if seen.run else None
     last = seen.last("plan")
@@ -307,7 +317,7 @@ def plan_missing(seen: Observed) -> Decision | None:
     )
 
 
-def plan_blocked(seen: Observed) -> Decision | None:
+def plan_blocked(seen: Observed) -> MigrationDecision | None:
     """Something that must be decided or mended before it can run."""
     plan = seen.run.plan if seen.run else None
     if not plan or not plan.blockers or seen.state:
@@ -318,7 +328,7 @@ def plan_blocked(seen: Observed) -> Decision | None:
     return Decision("PlanReady", ("False", "PlanBlocked"), message, stalled=True, facts=outcomes.planned(seen, approved=False))
 
 
-def planned_wanted(seen: Observed) -> Decision | None:
+def planned_wanted(seen: Observed) -> MigrationDecision | None:
     """As far as it was asked to go."""
     if outcomes.wanted(seen) != "Planned":
         return None
@@ -330,7 +340,7 @@ def planned_wanted(seen: Observed) -> Decision | None:
     )
 
 
-def approval_missing(seen: Observed) -> Decision | None:
+def approval_missing(seen: Observed) -> MigrationDecision | None:
     """A wait that a person ends, by committing the digest."""
     plan = seen.run.plan if seen.run else None
     waiting = open_points(seen)
@@ -348,7 +358,7 @@ def approval_missing(seen: Observed) -> Decision | None:
     return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=facts)
 
 
-def _run(seen: Observed) -> Decision:
+def _run(seen: Observed) -> MigrationDecision:
     if not seen.started:
         return replace(
             outcomes.working("Approved", "Starting", "starting", again=1),
@@ -361,7 +371,7 @@ def _run(seen: Observed) -> Decision:
     return replace(found, facts=outcomes.planned(seen, approved=True))
 
 
-RULES: tuple[Callable[[Observed], Decision | None], ...] = (
+RULES: tuple[Callable[[Observed], MigrationDecision | None], ...] = (
     being_deleted,
     app_alone,
     spec_impossible,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landfall.api.deployment import GateSeen
-from landfall.controllers.decision import Act, Decision
+from landfall.controllers.decision import Decision
+from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class AppSeen:
     gate: GateSeen | None = None
     on_source: str = ""
 
-    def problem(self, *, made: bool) -> Decision | None:
+    def problem(self, *, made: bool) -> MigrationDecision | None:
         """What no move can begin with. `made`: there is a template to make it from."""
         if not self.there and not made:
             message = f"there is no Deployment {self.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
@@ -41,7 +42,7 @@ class AppSeen:
         return None
 
 
-def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool) -> Decision:
+def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
     """How it stands. `made`: there is a template to make it from; `completed`: it was live once, which stays so."""
     if completed:
         return _completed(app)
@@ -57,13 +58,13 @@ def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool
     return _moving(app, made=made)
 
 
-def _moving(app: AppSeen, *, made: bool) -> Decision:
+def _moving(app: AppSeen, *, made: bool) -> MigrationDecision:
     problem = app.problem(made=made)
     if problem:
         return problem
     if not app.there:
-        message, act = f"making the Deployment {app.name}", Act("deployment", app.name)
-        return Decision("Running", ("False", "Deploying"), message, act, working=True, again_seconds=1)
+        message, action = f"making the Deployment {app.name}", CreateDeployment(app.name)
+        return Decision("Running", ("False", "Deploying"), message, action, working=True, again_seconds=1)
     status, reason, message = app.ready
     if status == "True" and app.live:
         return _completed(app)
@@ -74,7 +75,7 @@ def _moving(app: AppSeen, *, made: bool) -> Decision:
     )
 
 
-def _completed(app: AppSeen) -> Decision:
+def _completed(app: AppSeen) -> MigrationDecision:
     where = f" at {app.url}" if app.url else ""
     return Decision(
         "Completed",

@@ -14,9 +14,10 @@ from datetime import timedelta
 
 from landfall.api.migration import Migration
 from landfall.api.progress import AppMove, AppState
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.cutover_gate import WAITS
-from landfall.controllers.decision import Act, Decision
 from landfall.controllers.migration import outcomes
+from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision, ResumeJob
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.controllers.migration.rules_app import AppSeen
 
@@ -137,7 +138,7 @@ def _lost(seen: Observed) -> str:
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
-def impossible(seen: Observed) -> Decision | None:
+def impossible(seen: Observed) -> MigrationDecision | None:
     """There is no such Deployment, or another one: told before anything is planned."""
     app, spec = seen.app, seen.migration.spec.app if seen.migration else None
     if not is_joint(seen.migration) or app is None or seen.active or seen.state in ENDED | {"cut_over"}:
@@ -145,14 +146,14 @@ def impossible(seen: Observed) -> Decision | None:
     return app.problem(made=bool(spec and spec.template))
 
 
-def waiting(seen: Observed) -> Decision | None:
+def waiting(seen: Observed) -> MigrationDecision | None:
     """The Deployment is there before the copy begins, and its release is built before the cutover."""
     app, stands = seen.app, move(seen)
     if not is_joint(seen.migration) or app is None or stands is None or seen.state in ENDED | {"cut_over"}:
         return None
     if not app.there:
-        act = Act("deployment", app.name)
-        return outcomes.working("Approved", "Starting", f"making the Deployment {app.name}", act, again=1)
+        action = CreateDeployment(app.name)
+        return outcomes.working("Approved", "Starting", f"making the Deployment {app.name}", action, again=1)
     if seen.state != "comparing" or stands.state == "Built":
         return None
     if app.on_source:
@@ -165,7 +166,7 @@ def waiting(seen: Observed) -> Decision | None:
     return outcomes.working("Running", "WaitingForApp", message, again=2)
 
 
-def unfinished(seen: Observed) -> Decision | None:
+def unfinished(seen: Observed) -> MigrationDecision | None:
     """The data is cut over, and the app is not live: it comes up, or the data goes back."""
     stands = move(seen)
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
@@ -183,20 +184,20 @@ def unfinished(seen: Observed) -> Decision | None:
     return going_back(seen, "RollingBack", f"the app did not come up, so the data goes back: {stands.message}")
 
 
-def going_back(seen: Observed, phase: str, message: str) -> Decision:
+def going_back(seen: Observed, phase: str, message: str) -> MigrationDecision:
     """The app is barred from going live; the worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
     barred = _barred(seen, phase, message)
     if barred:
         return barred
     active = seen.active
     if active and active.verb != "back":
-        return outcomes.working(phase, phase, "ending the worker", Act("delete-job", active.name), again=2)
+        return outcomes.working(phase, phase, "ending the worker", DeleteJob(active.name), again=2)
     if active:
-        return outcomes.working(phase, phase, message, Act("resume", active.name) if active.suspended else None, again=10)
+        return outcomes.working(phase, phase, message, ResumeJob(active.name) if active.suspended else None, again=10)
     return outcomes.failed(seen, "back") or outcomes.working(phase, phase, message, outcomes.job(seen, "back"), again=10)
 
 
-def _barred(seen: Observed, phase: str, message: str) -> Decision | None:
+def _barred(seen: Observed, phase: str, message: str) -> MigrationDecision | None:
     """What has to come before the data of a joint move is taken back: that no release goes live on it any more."""
     stands, before = move(seen), before_of(seen)
     if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):
@@ -224,7 +225,7 @@ def discards(seen: Observed) -> bool:
     return is_joint(seen.migration) and going and not was_live(before) and not _served(seen)
 
 
-def failed_for_it(seen: Observed) -> Decision | None:
+def failed_for_it(seen: Observed) -> MigrationDecision | None:
     """It went back by itself, and why."""
     before = before_of(seen)
     if seen.state != "rolled_back" or before is None or not before.message or not is_joint(seen.migration):

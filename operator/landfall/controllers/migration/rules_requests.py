@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from landfall.controllers.decision import Decision
 from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
+from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import Observed
 from landfall.lifecycle import PHASE_NAMES, proven, unproven
 
 
-def request_invalid(seen: Observed) -> Decision | None:
+def request_invalid(seen: Observed) -> MigrationDecision | None:
     """An annotation that is no request."""
     return outcomes.stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
 
 
-def start_refused(seen: Observed) -> Decision | None:
+def start_refused(seen: Observed) -> MigrationDecision | None:
     """A start from where nothing is proven: refused before anything goes on. A run that works is not disturbed by it."""
     asked, active = seen.pending, seen.active
     if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
@@ -26,7 +26,7 @@ def start_refused(seen: Observed) -> Decision | None:
     return outcomes.stalled("RequestRefused", f"{unproven(name, asked.from_, reached)} (request {asked.id}).")
 
 
-def rehearsal_asked(seen: Observed) -> Decision | None:
+def rehearsal_asked(seen: Observed) -> MigrationDecision | None:
     """Everything but the cutover, once, before the run begins."""
     asked, done = seen.request, seen.run.rehearsal if seen.run else None
     if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from landfall.controllers.decision import Act, Decision, Fact
+from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.migration import maintenance_window, outcomes
+from landfall.controllers.migration.actions import MigrationDecision, SuspendJob
 from landfall.controllers.migration.observed import Observed
 
 
-def closed(seen: Observed) -> Decision | None:
+def closed(seen: Observed) -> MigrationDecision | None:
     """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
     found = opening(seen)
     active = seen.active
@@ -15,13 +16,13 @@ def closed(seen: Observed) -> Decision | None:
         return None
     message, again = _closed(seen, found)
     if active and not active.suspended:
-        return outcomes.working("Pausing", "WindowClosed", message, Act("suspend", active.name), again=2)
+        return outcomes.working("Pausing", "WindowClosed", message, SuspendJob(active.name), again=2)
     return Decision(
         "Paused", ("False", "WindowClosed"), message, again_seconds=again, facts=outcomes.planned(seen, approved=True)
     )
 
 
-def not_yet(seen: Observed) -> Decision | None:
+def not_yet(seen: Observed) -> MigrationDecision | None:
     """Planned and approved, and its hour has not come."""
     found = opening(seen)
     if found.open:

@@ -7,7 +7,7 @@ from typing import Any
 
 from landfall.api.fields import Model
 from landfall.api.progress import AppMove
-from landfall.controllers.decision import Decision
+from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.controllers.migration.approval import approval
 from landfall.controllers.migration.observe import Look
@@ -50,12 +50,12 @@ def _plainly(model: Model | None) -> dict[str, Any] | None:
     return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else None
 
 
-def _status(look: Look, decision: Decision, app: AppMove | None) -> dict[str, Any]:
+def _status(look: Look, decision: MigrationDecision, app: AppMove | None) -> dict[str, Any]:
     seen, before = look.seen, look.migration.status
     run_status = seen.run
     same = before if before and before.run == seen.run_name else None
     started = same.start_time if same else None
-    made = decision.act is not None and decision.act.verb == "deployment"
+    made = isinstance(decision.action, CreateDeployment)
     if started is None and (decision.starts or seen.state or made):
         started = seen.now
     ended = same.completion_time if same else None

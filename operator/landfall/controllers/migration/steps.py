@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landfall.api.progress import Step
-from landfall.controllers.decision import Decision
+from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import Observed
 from landfall.lifecycle import STATES, STEPS
 
 
-def steps(seen: Observed, decision: Decision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
+def steps(seen: Observed, decision: MigrationDecision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
     """Each with how far it is, and when it was first seen to work and to be done."""
     if seen.run is None:
         return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Never
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, TableProposal, decided
 from landfall.controllers.decision import Decision, Seen, conditions
@@ -24,6 +25,7 @@ def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool,
     before = plan.status or TablePlanStatus()
     if not before.plan_digest and not begun:
         return None
+    decision: Decision[Never]
     missing = [c.source for c in before.columns if c.decision in _OPEN]
     if before.observed_generation != generation and begun:
         told = "the run has begun with other decisions. Change spec.data.rerunToken of the Migration to run it with these."
