@@ -99,7 +99,7 @@ async def _downloaded(client: outgoing.Client, archive: Archive, file: Path) -> 
 async def _kept(answer: outgoing.Response, file: Path) -> str:
     digest, size = hashlib.sha256(), 0
     with file.open("wb") as out:
-        async for piece in answer.aiter_bytes(256 * 1024):
+        async for piece in outgoing.chunks(answer):
             size += len(piece)
             if size > _MOST_OCTETS:
                 message = f"the archive is larger than {_MOST_OCTETS} octets"

@@ -225,7 +225,7 @@ class Operator:
                 self.queue.add(key, 0.5)
 
     async def _watch(self, kind: str, scope: str) -> None:
-        """Our own watch, by label; kopf cannot. After every end it begins anew, and all known keys are looked at."""
+        """Watch children by label. kopf could, but would keep each one and give no sign of life (decision 0037). After each end, all known keys are queued."""
         while True:
             self._watched[kind, scope] = time.monotonic()
             with contextlib.suppress(KubeError):

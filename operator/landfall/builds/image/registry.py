@@ -125,7 +125,7 @@ class Registry:
                 return False
             await self._good(answer, 200)
             with file.open("wb") as out:
-                async for piece in answer.aiter_bytes(outgoing.PIECE):
+                async for piece in outgoing.chunks(answer):
                     found.update(piece)
                     out.write(piece)
         if digest != f"sha256:{found.hexdigest()}":
@@ -178,7 +178,7 @@ class Registry:
             return 0
         async with origin._asked("GET", f"{origin_repository}/blobs/{digest}", origin_repository) as answer:
             await origin._good(answer, 200)
-            return await self.put_blob(repository, digest, answer.aiter_bytes(outgoing.PIECE), size)
+            return await self.put_blob(repository, digest, outgoing.chunks(answer), size)
 
     # -- transport ----------------------------------------------------------------------------------------------------
 
