@@ -26,7 +26,7 @@ from landfall.engine.errors import SpecError
 from landfall.engine.model.options import (
     ColumnDecision,
     Endpoint,
-    Engine,
+    EngineName,
     Identifiers,
     Mode,
     OnExisting,
@@ -37,10 +37,10 @@ from landfall.engine.model.options import (
     TlsMode,
 )
 from landfall.engine.model.run_key import digest, key_parts
+from landfall.engine.sources import registry
 from landfall.lib import urls as addresses
 from landfall.lib.text import closest
 
-_ENGINES = {"Supabase": "PostgreSQL"}
 _ENDS = ("source", "target")
 # The field of a Migration behind each part of a key; source and target are named by the field of the Connection that differs.
 _FIELDS = {
@@ -52,7 +52,6 @@ _FIELDS = {
     "identifiers": "spec.data.target.identifiers",
     "token": "spec.data.rerunToken",
 }
-_NOWHERE = Endpoint(Engine.POSTGRESQL)
 _IDENTITY = re.compile(r"(?P<type>[a-z]+):(?P<host>.*):(?P<port>[0-9]+)/(?P<database>.*)", re.DOTALL)
 
 Secrets = Callable[[str, str], Mapping[str, str]]
@@ -194,9 +193,9 @@ def _authority(ends: Ends, reference: SecretKey | None, side: str) -> str:
 # -- what the spec declares -------------------------------------------------------------------------------------------
 
 
-def engine_of(spec: ConnectionSpec) -> Engine | None:
+def engine_of(spec: ConnectionSpec) -> EngineName | None:
     """The engine behind a Connection; None for a type that this version does not support."""
-    return None if spec.unsupported else Engine(_ENGINES.get(spec.type, spec.type))
+    return None if spec.unsupported else registry.engine_name(spec.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +220,11 @@ def declared(data: DataSpec, source: Connection, target: Connection) -> Declared
         return None
     asked = options(data, (), 0)
     sources, targets = (_spelled(c.spec, engine) for c, engine in zip((source, target), engines, strict=True) if engine)
-    key, *former = (digest(key_parts(a, b, asked)) for a, b in product(sources, targets))
-    return Declared(key, tuple(former), sources[0].identity, targets[0].identity)
+    key, *former = (digest(key_parts(registry.identity(a), registry.identity(b), asked)) for a, b in product(sources, targets))
+    return Declared(key, tuple(former), registry.identity(sources[0]), registry.identity(targets[0]))
 
 
-def _spelled(spec: ConnectionSpec, engine: Engine) -> tuple[Endpoint, ...]:
+def _spelled(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
     """The endpoint that is declared, and after it the one without a port by which version 0.1 meant the same."""
     if spec.file:
         return (Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}"),)
@@ -246,8 +245,8 @@ def changed(before: DataSpec, identities: tuple[str, str], after: DataSpec, now:
     Returns:
         Paths of fields, as `spec.data.mode` or `spec.port of Connection shop-old`.
     """
-    then = key_parts(_NOWHERE, _NOWHERE, options(before, (), 0))
-    fresh = key_parts(_NOWHERE, _NOWHERE, options(after, (), 0))
+    then = key_parts("", "", options(before, (), 0))
+    fresh = key_parts("", "", options(after, (), 0))
     fields = [field for part, field in _FIELDS.items() if then[part] != fresh[part]]
     names = (after.source.connection_ref.name, after.target.connection_ref.name)
     former = (before.source.connection_ref.name, before.target.connection_ref.name)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from landfall.engine.errors import InterruptedRunError
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.progress import Tally
@@ -126,7 +126,7 @@ def main() -> None:
         sources = {
             "MariaDB": engine.mariadb(maria, "bench"),
             "PostgreSQL": engine.postgresql(pg, "bench_source"),
-            "SQLite": Endpoint(Engine.SQLITE, path=str(folder / "bench.db")),
+            "SQLite": Endpoint("SQLite", path=str(folder / "bench.db")),
         }
         lines = [_line(name, source, pg) for name, source in sources.items()]
     finally:

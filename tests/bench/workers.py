@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Endpoint, Engine, Options, Quiesce
+from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.runner import Migration
 from tests.bench.page import put
@@ -140,8 +140,8 @@ def main() -> None:
             f"INSERT INTO t SELECT seq,concat('SKU-',md5(seq)),seq%1000,seq/7 FROM seq_1_to_{_ROWS}",
             maria.database("bench"),
         )
-        source = Endpoint(Engine.MARIADB, "127.0.0.1", near, "bench", "b", "b")
-        target = Endpoint(Engine.POSTGRESQL, "127.0.0.1", far, "target", "postgres")
+        source = Endpoint("MariaDB", "127.0.0.1", near, "bench", "b", "b")
+        target = Endpoint("PostgreSQL", "127.0.0.1", far, "target", "postgres")
         told = _rounds(pg, source, target)
     finally:
         for line in lines:

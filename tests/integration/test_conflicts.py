@@ -11,8 +11,8 @@ import pytest
 
 from landfall.engine.errors import DiskFullError, RunConflictError, SourceChangedError, ValueRefusedError
 from landfall.engine.model.options import Options
-from landfall.engine.model.run_key import run_key
 from landfall.engine.run.rollback import roll_back
+from landfall.engine.sources.run_key import run_key
 from tests.support import checker
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql

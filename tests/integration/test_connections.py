@@ -15,7 +15,7 @@ from landfall.engine.clients.ca_file import authority_file
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.errors import CredentialRefusedError, UnreachableError
-from landfall.engine.model.options import Endpoint, Engine, TlsMode
+from landfall.engine.model.options import Endpoint, TlsMode
 from landfall.engine.sources.mysql.session import MySqlSession
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
@@ -95,7 +95,7 @@ def test_a_password_over_tls(
 ) -> None:
     server, authority = guarded
     ca = authority if mode is TlsMode.VERIFY_FULL else ""
-    endpoint = Endpoint(Engine.POSTGRESQL, "127.0.0.1", server.port, "postgres", role, _PASSWORD, mode, ca)
+    endpoint = Endpoint("PostgreSQL", "127.0.0.1", server.port, "postgres", role, _PASSWORD, mode, ca)
     assert client(endpoint) == [(role, "true")]
 
 
@@ -104,7 +104,7 @@ def test_what_is_refused_is_said(
     guarded: tuple[PostgreSql, str], client: Callable[[Endpoint], list[tuple[str | None, ...]]], tmp_path: Path
 ) -> None:
     server, authority = guarded
-    good = Endpoint(Engine.POSTGRESQL, "127.0.0.1", server.port, "postgres", "scram", _PASSWORD, TlsMode.VERIFY_FULL, authority)
+    good = Endpoint("PostgreSQL", "127.0.0.1", server.port, "postgres", "scram", _PASSWORD, TlsMode.VERIFY_FULL, authority)
     with pytest.raises(CredentialRefusedError) as refused:
         client(replace(good, password="wrong"))  # noqa: S106  that is the point
     assert _PASSWORD not in str(refused.value)
@@ -119,7 +119,7 @@ def test_required_tls_with_an_authority_checks_it_and_not_the_name(
     guarded: tuple[PostgreSql, str], client: Callable[[Endpoint], list[tuple[str | None, ...]]], tmp_path: Path
 ) -> None:
     server, authority = guarded
-    good = Endpoint(Engine.POSTGRESQL, "127.0.0.2", server.port, "postgres", "scram", _PASSWORD, TlsMode.REQUIRE, authority)
+    good = Endpoint("PostgreSQL", "127.0.0.2", server.port, "postgres", "scram", _PASSWORD, TlsMode.REQUIRE, authority)
     assert client(good) == [("scram", "true")]
     with pytest.raises(UnreachableError):
         client(replace(good, ca=_certificate(tmp_path, "other")))
@@ -129,7 +129,7 @@ def test_required_tls_with_an_authority_checks_it_and_not_the_name(
 
 @pytest.mark.parametrize("client", [_by_wire, _by_control], ids=["wire", "psycopg"])
 def test_why_nobody_answers_is_said(client: Callable[[Endpoint], list[tuple[str | None, ...]]]) -> None:
-    nobody = Endpoint(Engine.POSTGRESQL, "127.0.0.1", free_port(), "postgres", "scram", _PASSWORD, TlsMode.DISABLE, "")
+    nobody = Endpoint("PostgreSQL", "127.0.0.1", free_port(), "postgres", "scram", _PASSWORD, TlsMode.DISABLE, "")
     with pytest.raises(UnreachableError, match=r"[Cc]onnection refused\. Check host"):
         client(nobody)
 
@@ -175,16 +175,14 @@ def _cipher(endpoint: Endpoint) -> str | None:
 def test_mariadb_over_tls(encrypted: tuple[MariaDb, str], mode: TlsMode) -> None:
     server, authority = encrypted
     ca = authority if mode is TlsMode.VERIFY_FULL else ""
-    assert _cipher(Endpoint(Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, mode, ca))
+    assert _cipher(Endpoint("MariaDB", "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, mode, ca))
 
 
 def test_mariadb_refuses_and_is_refused(
     encrypted: tuple[MariaDb, str], elsewhere: tuple[MariaDb, str], maria: MariaDb, tmp_path: Path
 ) -> None:
     server, authority = encrypted
-    good = Endpoint(
-        Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
-    )
+    good = Endpoint("MariaDB", "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority)
     with pytest.raises(CredentialRefusedError):
         _cipher(replace(good, tls=TlsMode.DISABLE))
     assert _cipher(replace(good, tls=TlsMode.DISABLE, username="plain")) == ""
@@ -212,7 +210,7 @@ def test_an_authority_is_written_once(encrypted: tuple[MariaDb, str], tmp_path: 
     for _ in range(3):
         _cipher(
             Endpoint(
-                Engine.MARIADB, "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
+                "MariaDB", "127.0.0.1", server.port, "information_schema", "mover", _PASSWORD, TlsMode.VERIFY_FULL, authority
             )
         )
     assert [file.read_text() for file in tmp_path.iterdir()] == [authority]

@@ -13,9 +13,9 @@ import pytest
 from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
 from landfall.engine.model.options import ColumnDecision, Endpoint, Mode, TableDecision
 from landfall.engine.model.plan import Decision, Plan, Severity
-from landfall.engine.model.run_key import run_key
 from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back
+from landfall.engine.sources.run_key import run_key
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL

@@ -8,7 +8,7 @@ from dataclasses import replace
 import MySQLdb
 import pytest
 
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.sources.mysql.session import MySqlSession
 from tests.support import checker
 from tests.support import engine as run
@@ -141,6 +141,6 @@ def test_rows_arrive_equal_whatever_mode_the_server_is_in(either: MariaDb, pg15:
 def test_localhost_means_the_port(either: MariaDb, fresh: str) -> None:
     database = either.database(fresh)
     for host in ("localhost", "127.0.0.1"):
-        session = MySqlSession(Endpoint(Engine.MARIADB, host, either.port, database, "root"))
+        session = MySqlSession(Endpoint("MariaDB", host, either.port, database, "root"))
         assert session.rows("SELECT @@port, DATABASE()") == [(str(either.port), database)]
         session.close()

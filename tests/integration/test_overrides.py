@@ -13,7 +13,7 @@ from landfall.engine.model.options import ColumnDecision, Endpoint, Options
 from landfall.engine.model.plan import Decision, Plan
 from landfall.engine.planning.overrides import accepted
 from landfall.engine.prepare.make_plan import read_catalog
-from landfall.engine.sources.registry import source_of, way_of
+from landfall.engine.sources.registry import engine_of, source_of
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -308,14 +308,16 @@ def test_an_expression_means_the_same_after_it_was_written_anew(
 ) -> None:
     source = _source(kind, fresh, maria, pg15, tmp_path)
     (table,) = read_catalog(source, Options()).tables
-    reader, way = source_of(source).reader(), way_of(source.engine)
+    reader, dialect = source_of(source).reader(), engine_of(source.engine).dialect
     problems = []
     for text in _SAME[kind]:
         written, told = accepted(text, source.engine, table)
         if told:
             assert text.startswith(_TOO_CLEVER)
             continue
-        one, other = (reader.rows(f"SELECT {e} FROM {way.table(table)} WHERE id < 200 ORDER BY id") for e in (text, written))
+        one, other = (
+            reader.rows(f"SELECT {e} FROM {dialect.table_name(table)} WHERE id < 200 ORDER BY id") for e in (text, written)
+        )
         if one != other:
             problems.append((text, written))
     reader.close()

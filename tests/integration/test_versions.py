@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.model.options import OnExisting, Options
-from landfall.engine.model.run_key import run_key
 from landfall.engine.run.rollback import roll_back
+from landfall.engine.sources.run_key import run_key
 from tests.integration.test_fill import matched_filled_and_put_back
 from tests.support import checker, kinds
 from tests.support import engine as run

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.prepare.make_plan import make_plan
@@ -18,17 +18,17 @@ from tests.support.servers import MariaDb, PostgreSql
 
 def postgresql(server: PostgreSql, database: str, user: str = "postgres", password: str = "") -> Endpoint:
     """An endpoint in PostgreSQL."""
-    return Endpoint(Engine.POSTGRESQL, str(server.folder), server.port, database, user, password)
+    return Endpoint("PostgreSQL", str(server.folder), server.port, database, user, password)
 
 
 def mariadb(server: MariaDb, database: str, user: str = "root", password: str = "") -> Endpoint:
     """An endpoint in MariaDB or MySQL."""
-    return Endpoint(Engine.MYSQL if isinstance(server, MySql) else Engine.MARIADB, server.socket, 3306, database, user, password)
+    return Endpoint("MySQL" if isinstance(server, MySql) else "MariaDB", server.socket, 3306, database, user, password)
 
 
 def sqlite(path: Path) -> Endpoint:
     """A SQLite file."""
-    return Endpoint(Engine.SQLITE, path=str(path))
+    return Endpoint("SQLite", path=str(path))
 
 
 @dataclass

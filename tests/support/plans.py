@@ -6,14 +6,14 @@ from dataclasses import replace
 
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Index, IndexPart, Table
 from landfall.engine.model.mapping import Violation
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning.planner import Looked, draft_plan
 from landfall.engine.planning.tables import Census
 
 FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
-ENDS = (Endpoint(Engine.MARIADB, "h", 3306, "shop"), Endpoint(Engine.POSTGRESQL, "t", 5432, "w"))
+ENDS = (Endpoint("MariaDB", "h", 3306, "shop"), Endpoint("PostgreSQL", "t", 5432, "w"))
 
 
 def column(name: str, kind: str, **more: object) -> Column:
@@ -32,7 +32,7 @@ ITEM = Table(
     (Index("PRIMARY", (IndexPart("Id"),), unique=True, primary=True),),
     rows=5000,
 )
-CATALOG = Catalog(Engine.MARIADB, "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
+CATALOG = Catalog("MariaDB", "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
 
 
 def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:

@@ -11,7 +11,7 @@ import pytest
 import landfall.engine
 from landfall.engine.model.catalog import Column, ColumnType
 from landfall.engine.model.mapping import ColumnFacts, Mapping
-from landfall.engine.model.options import Endpoint, Engine
+from landfall.engine.model.options import Endpoint
 from landfall.engine.sources import digests
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.sqlite import dialect as sqlite
@@ -57,7 +57,7 @@ def test_what_a_person_wrote_is_left_alone() -> None:
 
 def test_sqlite_computes_the_digest_that_servers_compute(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch()
-    session = SqliteSession(Endpoint(Engine.SQLITE, path=str(tmp_path / "s.db")))
+    session = SqliteSession(Endpoint("SQLite", path=str(tmp_path / "s.db")))
     digest = hashlib.sha256("a|ü".encode()).hexdigest()
     found = session.rows("SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)")
     session.close()

@@ -17,8 +17,8 @@ from landfall.controllers.migration.observe import Look
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.objects import plain
 from landfall.engine.errors import SpecError
-from landfall.engine.model.options import Endpoint, Engine
-from landfall.engine.model.run_key import digest, key_parts, run_key
+from landfall.engine.model.run_key import digest, key_parts
+from landfall.engine.sources.run_key import run_key
 from landfall.manifests.run import run, run_name
 from landfall.runspec import Declared, Ends, changed, declared, endpoint, options
 from tests.support.migrations import FRESH, NOW, RUNNING
@@ -99,8 +99,8 @@ def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], targ
     keys = {
         digest(
             key_parts(
-                Endpoint(Engine.MARIADB, "db.example", a, "shop"),
-                Endpoint(Engine.POSTGRESQL, "pg.example", b, "w"),
+                f"mysql:db.example:{a}/shop",
+                f"postgresql:pg.example:{b}/w",
                 options(data(), (), 0),
             )
         )

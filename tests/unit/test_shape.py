@@ -31,3 +31,15 @@ def test_no_drawer_for_odds_and_ends() -> None:
 def test_nothing_is_dropped_with_what_depends_on_it() -> None:
     found = [p for p in SOURCES for line in p.read_text().splitlines() if re.search(r"(DROP|TRUNCATE)[^\"]* CASCADE", line)]
     assert found == []
+
+
+def test_no_engine_is_named_outside_its_own_folder() -> None:
+    """A difference between engines is a capability, a method of a dialect or a query, so that a new one is one folder."""
+    inner = ("sources", "targets")
+    outside = [p for p in (ROOT / "operator" / "landfall" / "engine").rglob("*.py") if p.parent.parent.name not in inner]
+    branch = (
+        r"\bEngine\.[A-Z]+\b|engine (==|is|in|!=|is not|not in) \W*[A-Z]|sources\.(mysql|sqlite)\.|sources\.\w+ import dialect"
+    )
+    found = [f"{p.name}: {line}" for p in outside for line in p.read_text().splitlines() if re.search(branch, line)]
+    assert [line for line in found if not line.startswith("registry.py:")] == []
+    assert not re.search(r"class Engine\b", (ROOT / "operator/landfall/engine/model/options.py").read_text())

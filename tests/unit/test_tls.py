@@ -16,7 +16,7 @@ import pytest
 from landfall.engine.clients import tls
 from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.clients.tls import Encrypt, Verify
-from landfall.engine.model.options import Endpoint, Engine, TlsMode
+from landfall.engine.model.options import Endpoint, TlsMode
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ _TABLE = [
 
 
 def endpoint(mode: TlsMode, ca: str = "") -> Endpoint:
-    return Endpoint(Engine.POSTGRESQL, "db.example", 5432, "shop", tls=mode, ca=ca)
+    return Endpoint("PostgreSQL", "db.example", 5432, "shop", tls=mode, ca=ca)
 
 
 @pytest.mark.parametrize(("mode", "given", "encrypt", "verify", "libpq", "root", "context", "mysql"), _TABLE)

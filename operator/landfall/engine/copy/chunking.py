@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import quoted
-from landfall.engine.model.options import Engine
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources.base import Reader
-from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.engine import Dialect
 
 _AT_LEAST = re.compile(r">=(-?\d+)(?: AND |$)")
 _BELOW = re.compile(r"<(-?\d+)$")
@@ -25,15 +23,15 @@ _PAGE = 8192
 _LEAST_PAGES = 16
 
 
-def ranges(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
     """The chunks of a table. One chunk that covers all is the empty predicate."""
     if table.key_kind == "ctid":
         return _blocks(reader, table, batch_rows)
     if table.key_kind == "none" or table.rows <= batch_rows:
         return [""]
     if table.key_kind == "integer":
-        return _integers(reader, engine, table, batch_rows)
-    return _keysets(reader, engine, table, batch_rows)
+        return _integers(reader, dialect, table, batch_rows)
+    return _keysets(reader, dialect, table, batch_rows)
 
 
 def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
@@ -52,14 +50,12 @@ def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
     return found
 
 
-def _names(engine: Engine, table: TablePlan) -> tuple[str, list[str]]:
-    if engine is Engine.SQLITE:
-        return sqlite.name(table.name), [sqlite.name(k) if k != "_rowid_" else k for k in table.key]
-    return f"{mysql.name(table.schema)}.{mysql.name(table.name)}", [mysql.name(k) for k in table.key]
+def _names(dialect: Dialect, table: TablePlan) -> tuple[str, list[str]]:
+    return dialect.table_name(table), [dialect.key_name(k) for k in table.key]
 
 
-def _integers(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
-    name, (key, *_) = _names(engine, table)
+def _integers(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
+    name, (key, *_) = _names(dialect, table)
     low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {name}")[0]
     if low is None or high is None:
         return [""]
@@ -119,10 +115,10 @@ def _between(key: str, cuts: Sequence[int]) -> list[str]:
     return found
 
 
-def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) -> list[str]:
+def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
     """Boundaries of a composite or textual key, in the source's own order, as literals of the source."""
-    name, keys = _names(engine, table)
-    rendered = ",".join(_literal_of(engine, table, k, source) for k, source in zip(keys, table.key, strict=True))
+    name, keys = _names(dialect, table)
+    rendered = ",".join(dialect.chunk_literal(table, k) for k in table.key)
     order = ",".join(keys)
     cuts: list[list[str]] = []
     while True:
@@ -137,22 +133,6 @@ def _keysets(reader: Reader, engine: Engine, table: TablePlan, batch_rows: int) 
     made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
     made.append(_at_least(keys, cuts[-1]))
     return made
-
-
-def _literal_of(engine: Engine, table: TablePlan, key: str, source: str) -> str:
-    """SQL that yields the key's value as a literal of the source."""
-    if engine is Engine.SQLITE:
-        return f"quote({key})"
-    kind = next(c.source_type for c in table.columns if c.source == source).split("(")[0].lower()
-    if kind in mysql.TEXTS | {"enum", "set"}:
-        return f"CONCAT('_utf8mb4 X''',HEX(CONVERT({key} USING utf8mb4)),'''')"
-    if kind in mysql.BLOBS:
-        return f"CONCAT('X''',HEX({key}),'''')"
-    if kind in mysql.DATES:  # where its mode forbids zero dates, MySQL refuses them as strings and takes them as numbers
-        return f"IF(MONTH({key})*DAYOFMONTH({key})=0,CAST({key}+0 AS CHAR),CONCAT('''',{key},''''))"
-    if kind.split()[0] in mysql.INTEGERS or kind.startswith(("decimal", "bit")):
-        return f"CAST({key}+0 AS CHAR)"
-    return f"CONCAT('''',{key},'''')"
 
 
 def _at_least(keys: Sequence[str], bound: Sequence[str]) -> str:

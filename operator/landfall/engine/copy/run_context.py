@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.copy.cancellation import Stop
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Source
 from landfall.engine.sources.digests import renewed
+from landfall.engine.sources.engine import SourceEngine
+from landfall.engine.sources.plan_names import plan_search_path
+from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
 
 _HASHES_SINCE = 140000
@@ -91,14 +94,14 @@ class Work:
     dials: Dials
 
     @property
-    def engine(self) -> Engine:
+    def engine(self) -> SourceEngine:
         """The source's engine."""
-        return Engine(self.plan.engine)
+        return engine_of(self.plan.engine)
 
     @property
     def session(self) -> dict[str, str]:
         """The settings of a session that moves or compares rows of the stage, by name."""
-        return {**PINNED, "search_path": self.plan.search_path(self.stage)}
+        return {**PINNED, "search_path": plan_search_path(self.plan, self.stage)}
 
     def shape(self, table: TablePlan) -> Shape:
         """The table as the query builders want it."""
@@ -124,7 +127,7 @@ def shape_of(plan: Plan, table: TablePlan) -> Shape:
     digits = plan.source_version.split(" ")[0].split(".")[0]
     source_is_new = digits.isdigit() and int(digits) >= _HASHES_SINCE // 10000
     return Shape(
-        engine=Engine(plan.engine),
+        engine=plan.engine,
         schema=table.schema,
         name=table.name,
         target=table.target,

@@ -18,13 +18,12 @@ from landfall.engine.copy.throttle import Budget, Throttle
 from landfall.engine.copy.worker_pool import Crew
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Engine
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import State
 from landfall.engine.sources.base import CopyJob, Reader
-from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.queries import SourceQueries
-from landfall.engine.sources.sqlite.session import Span
+from landfall.engine.sources.engine import LargeRowQueries, PagedQueries
+from landfall.engine.sources.plan_names import plan_search_path
 from landfall.engine.targets.postgresql.ledger import superseded
 from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.lib.backoff import Backoff
@@ -217,26 +216,26 @@ class _JobBuilder:
 
     def __init__(self, work: Work, table: TablePlan) -> None:
         shape = work.shape(table)
-        self._source = SourceQueries(shape)
+        self._source = work.engine.queries(shape)
         self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
         self._form = table.form
         self._page_rows = page_rows(work, table)
         self._octets = ""
-        self._long = _long_columns(work.engine, table)
+        self._long = work.engine.dialect.long_columns(table)
         limit = min(work.plan.packet_bytes // 4 or _LARGE, _LARGE)
-        if self._long and table.largest_row > limit:
+        if self._long and table.largest_row > limit and isinstance(self._source, LargeRowQueries):
             total = "+".join(self._source.octets(c) for c in self._long)
             self._octets = f"({total})>{limit}"
 
     def __call__(self, condition: str) -> CopyJob:
         small = f"NOT {self._octets}" if self._octets else ""
-        if self._page_rows:
+        if self._page_rows and isinstance(self._source, PagedQueries):
             span = Span.of(*chunking.bounds(condition), self._page_rows)
             job = CopyJob(self._source.copy_page(small), self._copy_in, self._form, span=span)
         else:
             both = " AND ".join(f"({part})" for part in (condition, small) if part)
             job = CopyJob(self._source.copy(both), self._copy_in, self._form)
-        if not self._octets:
+        if not self._octets or not isinstance(self._source, LargeRowQueries):
             return job
         large = f"({condition}) AND {self._octets}" if condition else self._octets
         query, kinds = self._source.raw(large, self._long)
@@ -244,24 +243,10 @@ class _JobBuilder:
 
 
 def page_rows(work: Work, table: TablePlan) -> int:
-    """How many rows of SQLite make a page of bounded size; 0 where the table is not read in pages."""
-    if work.engine is not Engine.SQLITE or not table.unique_key:
+    """How many rows make a page of bounded size; 0 where the table is not read in pages."""
+    if not work.engine.capabilities.pages or not table.unique_key:
         return 0
     return Span.rows_of(table.largest_row)
-
-
-def _long_columns(engine: Engine, table: TablePlan) -> tuple[str, ...]:
-    """The source columns that may hold large values; none where the bytes pass through unread anyway."""
-    if engine is Engine.POSTGRESQL:
-        return ()
-    plain = [c for c in table.copied if not c.mapping.operand]
-    if engine is Engine.SQLITE:
-        return tuple(c.source for c in plain if c.mapping.quoted or c.target_type == "bytea")
-    return tuple(c.source for c in plain if _kind(c.source_type) in mysql.LONG | {"blob", "text"})
-
-
-def _kind(source_type: str) -> str:
-    return source_type.split("(", maxsplit=1)[0].split(maxsplit=1)[0].lower()
 
 
 def split_tables(work: Work) -> None:
@@ -272,7 +257,7 @@ def split_tables(work: Work) -> None:
     try:
         for table in work.plan.tables:
             if table.moved and table.number not in known:
-                found = chunking.ranges(reader, work.engine, table, work.options.batch_rows)
+                found = chunking.ranges(reader, work.engine.dialect, table, work.options.batch_rows)
                 ledger.add_chunks(lease, table.number, found, priority=max(table.bytes, table.rows))
     finally:
         reader.close()
@@ -280,4 +265,4 @@ def split_tables(work: Work) -> None:
 
 def stage_path(work: Work) -> str:
     """The search path under which statements of the plan run."""
-    return work.plan.search_path(work.stage)
+    return plan_search_path(work.plan, work.stage)

@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NewType
 
-
-class Engine(StrEnum):
-    """A database product that the engine speaks to."""
-
-    POSTGRESQL = "PostgreSQL"
-    MYSQL = "MySQL"
-    MARIADB = "MariaDB"
-    SQLITE = "SQLite"
+EngineName = NewType("EngineName", str)
+"""The name of a registered source engine, as the registry gives it out."""
 
 
 class TlsMode(StrEnum):
@@ -66,7 +61,7 @@ class Endpoint:
     `ca` is the PEM text of a private authority. `path` is the file of a SQLite database.
     """
 
-    engine: Engine
+    engine: EngineName
     host: str = ""
     port: int = 0
     database: str = ""
@@ -75,14 +70,6 @@ class Endpoint:
     tls: TlsMode = TlsMode.PREFER
     ca: str = field(default="", repr=False)
     path: str = ""
-
-    @property
-    def identity(self) -> str:
-        """Where the data lives, without the credential: the part of a run key that names this side."""
-        if self.engine is Engine.SQLITE:
-            return f"sqlite:{self.path}"
-        family = "postgresql" if self.engine is Engine.POSTGRESQL else "mysql"
-        return f"{family}:{self.host.lower()}:{self.port}/{self.database}"
 
 
 @dataclass(frozen=True, slots=True)

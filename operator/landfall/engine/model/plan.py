@@ -13,9 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from landfall.engine.model.identifiers import search_path
 from landfall.engine.model.mapping import Mapping
-from landfall.engine.model.options import Engine, Mode, OnExisting
+from landfall.engine.model.options import Mode
 
 PLAN_FORMAT = 1
 
@@ -271,19 +270,6 @@ class Plan:
     def to_review(self) -> tuple[str, ...]:
         """The points, by name."""
         return tuple(name for name, _ in self.points)
-
-    def search_path(self, stage: str) -> str:
-        """Where the names in the plan's statements are looked up.
-
-        The target's own schema is visible only where definitions come from a PostgreSQL and may name what is there (extensions,
-        types of filled tables); the translations for other sources name nothing there, and so nothing there can stand in for what they name.
-        """
-        return search_path(stage, self.target_schema) if self.sees_target_schema else search_path(stage)
-
-    @property
-    def sees_target_schema(self) -> bool:
-        """Whether statements of the plan may name what is in the target's own schema."""
-        return self.engine == Engine.POSTGRESQL or self.on_existing == OnExisting.FILL
 
     def of_stage(self, stage: Stage) -> tuple[Statement, ...]:
         """The statements of one stage, in order."""

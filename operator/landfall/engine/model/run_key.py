@@ -5,21 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 
-from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.options import Options
 
 Parts = dict[str, str | tuple[str, ...]]
 
 
-def run_key(source: Endpoint, target: Endpoint, options: Options) -> str:
-    """What the ledger knows a run by: 64 hexadecimal digits, sha256 over the parts."""
-    return digest(key_parts(source, target, options))
-
-
-def key_parts(source: Endpoint, target: Endpoint, options: Options) -> Parts:
-    """Both identities, the options that change the result, and the rerun token. Stored ledgers depend on names and values."""
+def key_parts(source: str, target: str, options: Options) -> Parts:
+    """Both identities (`SourceEngine.identity`), the options that change the result, and the rerun token. Stored ledgers depend on names and values."""
     parts: Parts = {
-        "source": source.identity,
-        "target": target.identity,
+        "source": source,
+        "target": target,
         "schemas": options.schemas,
         "exclude": options.exclude_tables,
         "schema": options.target_schema,

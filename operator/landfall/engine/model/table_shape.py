@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landfall.engine.model.mapping import Mapping
-from landfall.engine.model.options import Engine
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the queries need of a table: names on both sides and the mappings of its columns.
 
+    `engine` is the source engine's name.
     `key` is the source's unique integer, where the table has one, and `ordered_by` the column that holds it on both sides.
     """
 
-    engine: Engine
+    engine: str
     schema: str
     name: str
     target: str
@@ -27,5 +27,6 @@ class Shape:
     ordered_by: tuple[str, str] = ("", "")
 
     @property
-    def _keys(self) -> list[tuple[str, str, Mapping]]:
+    def keys(self) -> list[tuple[str, str, Mapping]]:
+        """The compared columns of the row key: source name, target name, mapping."""
         return [entry for key in self.row_key for entry in self.compared if entry[0] == key]

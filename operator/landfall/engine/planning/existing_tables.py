@@ -17,12 +17,13 @@ from landfall.engine.model.catalog import Catalog, Column, ForeignKey, SourceObj
 from landfall.engine.model.fingerprint import digest, selected
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.mapping import Mapping, Violation
-from landfall.engine.model.options import ColumnDecision, Engine, Mode, Options
+from landfall.engine.model.options import ColumnDecision, Mode, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, Fit, UnfitError, fitted, raw_name, recast, written
 from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.engine.sources.registry import engine_of
 from landfall.lib.text import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
@@ -43,8 +44,8 @@ def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts) -> Tabl
     columns = []
     for column in table.columns:
         pair = mine.pairs.get(column.name)
-        columns.append(recast(column, mine.table.column(pair.target), catalog.engine) if pair else column)
-    if catalog.engine == Engine.POSTGRESQL:
+        columns.append(recast(column, mine.table.column(pair.target), engine_of(catalog.engine).dialect) if pair else column)
+    if engine_of(catalog.engine).capabilities.speaks_target_sql:
         return replace(table, columns=tuple(columns))
     keys = tuple(_key_in_source(k, mine, counterparts) for k in mine.table.foreign_keys)
     return replace(table, columns=tuple(columns), foreign_keys=keys)
@@ -257,7 +258,7 @@ class _Filling:
 
     def _fit(self, mapped: Mapping, column: Column, wanted: Column, label: str) -> Fit:
         try:
-            return fitted(mapped, column, wanted, self.draft.catalog.engine)
+            return fitted(mapped, column, wanted, self.draft.engine)
         except UnfitError as error:
             self._warn(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
             return Fit(mapped, 0)
@@ -373,8 +374,8 @@ class _Filling:
 
 
 def _counts_truths(draft: Draft, wanted: Column) -> bool:
-    """Whether 0 and 1 are wanted and nothing else; of SQLite's values the type of a new column says that already."""
-    return kind_of(written(wanted)) is Kind.BOOLEAN and draft.catalog.engine != Engine.SQLITE
+    """Whether 0 and 1 are wanted and nothing else; where values are not typed, the type of a new column says that already."""
+    return kind_of(written(wanted)) is Kind.BOOLEAN and draft.engine.capabilities.typed_values
 
 
 def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:

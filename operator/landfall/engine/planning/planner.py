@@ -10,13 +10,14 @@ from dataclasses import dataclass, field, replace
 from landfall.engine.model.catalog import Catalog
 from landfall.engine.model.fingerprint import excluded, fingerprint, selected
 from landfall.engine.model.identifiers import NameSpace
-from landfall.engine.model.options import Endpoint, Engine, Mode, Options, Quiesce
+from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_tables, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.engine.sources.registry import engine_of, identity
 from landfall.engine.targets.postgresql import ddl
 
 
@@ -56,8 +57,8 @@ def draft_plan(
     statements = tuple(replace(s, number=n) for n, s in enumerate(draft.statements))
     plan = Plan(
         engine=catalog.engine,
-        source=ends[0].identity,
-        target=ends[1].identity,
+        source=identity(ends[0]),
+        target=identity(ends[1]),
         source_version=catalog.version,
         target_version=target.version,
         target_version_number=target.version_number,
@@ -130,10 +131,7 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
         risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
     if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
         advice = "Grant what is named, or set spec.data.source.quiesce to Confirm or None."
-        what = {
-            Engine.POSTGRESQL: "UPDATE, DELETE or TRUNCATE on the tables",
-            Engine.SQLITE: "write access to the file and its folder",
-        }.get(Engine(catalog.engine), "LOCK TABLES")
+        what = engine_of(catalog.engine).write_lock_grants
         risks.append(Risk(Severity.BLOCKER, "Privilege", "freeze", f"quiesce: Engine needs {what} on the source", advice))
     if chosen is Quiesce.NONE:
         text = "nothing keeps writers away: rows written after the last snapshot stay behind"

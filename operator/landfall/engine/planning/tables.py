@@ -13,13 +13,12 @@ from landfall.engine.matching.matcher import FieldPair
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.identifiers import NameSpace, folded, quoted
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
-from landfall.engine.model.options import ColumnDecision, Engine, Identifiers, Options
+from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.planning.overrides import Override, Place, told, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
-from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.postgresql import dialect as postgresql
-from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.engine import SourceEngine
+from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.postgresql import ddl
 from landfall.lib.text import counted
 
@@ -82,7 +81,12 @@ class Draft:
     @property
     def native(self) -> bool:
         """Whether the source speaks the target's SQL."""
-        return self.catalog.engine == Engine.POSTGRESQL
+        return self.engine.capabilities.speaks_target_sql
+
+    @property
+    def engine(self) -> SourceEngine:
+        """The source's engine."""
+        return engine_of(self.catalog.engine)
 
     def spelled(self, name: str) -> str:
         """A name of the source as the target spells it."""
@@ -99,7 +103,7 @@ def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
 
 def planned_table(draft: Draft, number: int, table: Table, target: str, columns: tuple[ColumnPlan, ...]) -> TablePlan:
     """A table from its columns: how it is cut, how rows are named, and what is to be said of that."""
-    key, key_kind = _chunk_key(draft, table)
+    key, key_kind = draft.engine.dialect.chunk_key(table, draft.catalog.version_number)
     census = draft.census
     where = (table.schema, table.name)
     made = TablePlan(
@@ -111,7 +115,7 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
         key=key,
         key_kind=key_kind,
         row_key=_row_key(table, columns),
-        form=_form(draft, table),
+        form=draft.engine.dialect.copy_format(table),
         create="",
         rows=census.rows.get(where, table.rows),
         bytes=table.bytes,
@@ -142,42 +146,12 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
     return made
 
 
-def _form(draft: Draft, table: Table) -> str:
-    if not draft.native:
-        return "csv"
-    return "binary" if all(c.type.builtin for c in table.columns) else "text"
-
-
 def _counters(table: Table, columns: tuple[ColumnPlan, ...], target: str) -> tuple[Counter, ...]:
     found = []
     for column, planned in zip(table.columns, columns, strict=True):
         if column.identity and planned.moved:
             found.append(Counter(target, planned.target, column.name, column.identity.increment))
     return tuple(found)
-
-
-def _chunk_key(draft: Draft, table: Table) -> tuple[tuple[str, ...], str]:
-    """The columns to cut by, and how: integer ranges, keyset ranges, row identifiers or block numbers."""
-    if draft.native:
-        return ((), "ctid") if draft.catalog.version_number >= 140000 else ((), "none")
-    if table.rowid:
-        return (("_rowid_",), "integer")
-    candidates = [i for i in table.indexes if i.primary] + [i for i in table.indexes if i.unique and not i.primary]
-    for index in candidates:
-        names = tuple(p.column for p in index.parts)
-        if not all(names) or any(p.prefix or p.expression for p in index.parts):
-            continue
-        if all(_is_integer(table.column(n)) for n in names[:1]) and not table.column(names[0]).nullable:
-            return (names[:1], "integer")
-    for index in candidates:
-        names = tuple(p.column for p in index.parts)
-        if all(names) and index.primary and not any(p.prefix for p in index.parts):
-            return (names, "keyset")
-    return ((), "none")
-
-
-def _is_integer(column: Column) -> bool:
-    return column.type.name in mysql.INTEGERS or "int" in column.type.name.split()
 
 
 def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
@@ -277,11 +251,11 @@ def mapped_column(
 ) -> tuple[Mapping, tuple[Converted, ...]]:
     """The way of a column into a new table, and what rules change of its values."""
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
+    dialect = draft.engine.dialect
     if draft.native:
-        return postgresql.mapping(column), ()
+        return dialect.mapping(column, ColumnFacts({}, {})), ()
     rules = rules_for(column, counts, draft.options.policies, decided)
     facts = ColumnFacts(counts, rules)
-    dialect = sqlite if draft.catalog.engine == Engine.SQLITE else mysql
     try:
         mapped = dialect.mapping(column, facts)
     except KeyError:
@@ -301,7 +275,7 @@ def mapped_column(
             count
             and kind in DESCRIBED
             and rule
-            and (kind not in MISFITS or (rule.action == "Null" and kind is sqlite.fact(column)))
+            and (kind not in MISFITS or (rule.action == "Null" and kind is dialect.misfit_kind(column)))
         ):
             converted.append(_conversion(draft, label, kind, count, rule.text, decided))
     return mapped, tuple(c for c in converted if c)
@@ -349,7 +323,7 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
         return ""
     if draft.native:
         return column.generated
-    small = frozenset(c.name for c in table.columns if c.type.name in mysql.INTEGERS)
+    small = frozenset(c.name for c in table.columns if c.type.name in draft.engine.dialect.small_integers)
     found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
     if found.sql:
         return found.sql

@@ -10,6 +10,7 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError
 from landfall.engine.model.plan import Plan, Severity, Stage, Statement
 from landfall.engine.planning.planner import settle
+from landfall.engine.sources.plan_names import plan_search_path
 
 _ROUNDS = 4
 _SCHEMA = "landfall_proof"
@@ -33,7 +34,7 @@ def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[tuple[int
         control.run("SET LOCAL lock_timeout='3s'")
         control.run("SET LOCAL check_function_bodies=off")
         control.run(f"CREATE SCHEMA {_SCHEMA}")
-        control.run(f"SET LOCAL search_path={plan.search_path(_SCHEMA)}")
+        control.run(f"SET LOCAL search_path={plan_search_path(plan, _SCHEMA)}")
         waiting: list[Statement] = []
         for stage in Stage:
             waiting = [*waiting, *plan.of_stage(stage)]

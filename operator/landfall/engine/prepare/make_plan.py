@@ -9,47 +9,25 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import SpecError
 from landfall.engine.model.catalog import Catalog
 from landfall.engine.model.fingerprint import selected
-from landfall.engine.model.options import Endpoint, Engine, OnExisting, Options
+from landfall.engine.model.options import Endpoint, OnExisting, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.planning.existing_tables import as_read
 from landfall.engine.planning.planner import Looked, draft_plan, heeded, wanted_names
 from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.probe_overrides import looked
-from landfall.engine.sources.mysql import catalog as mysql_catalog
-from landfall.engine.sources.mysql.session import MySqlSession
-from landfall.engine.sources.postgresql import catalog as postgresql_catalog
-from landfall.engine.sources.registry import source_of
-from landfall.engine.sources.sqlite import catalog as sqlite_catalog
-from landfall.engine.sources.sqlite.session import SqliteSession
+from landfall.engine.sources.registry import engine_of, source_of
 from landfall.engine.targets.postgresql import catalog as target_catalog
+from landfall.engine.targets.registry import check_target
 
 
 def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
     """The source's catalog."""
-    if endpoint.engine is Engine.SQLITE:
-        sqlite = SqliteSession(endpoint)
-        try:
-            return sqlite_catalog.catalog(sqlite, endpoint)
-        finally:
-            sqlite.close()
-    if endpoint.engine is Engine.POSTGRESQL:
-        control = Control(endpoint, "source")
-        try:
-            return postgresql_catalog.catalog(control, options)
-        finally:
-            control.close()
-    session = MySqlSession(endpoint)
-    try:
-        return mysql_catalog.catalog(session, endpoint.database, options)
-    finally:
-        session.close()
+    return engine_of(endpoint.engine).catalog(endpoint, options)
 
 
 def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callable[[str], None] = lambda _: None) -> Plan:
     """A complete plan. Raises an EngineError when one side cannot be read."""
-    if target.engine is not Engine.POSTGRESQL:
-        message = f"target: {target.engine.value} cannot be a target"
-        raise SpecError(message, advice="Use a Connection of type PostgreSQL.")
+    check_target(target)
     control = Control(target, "target")
     try:
         plain = read_catalog(source, options)

@@ -14,15 +14,14 @@ from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.mapping import Probe
-from landfall.engine.model.options import Endpoint, Engine, Options
+from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.planning.conversions import probes, written
 from landfall.engine.planning.existing_tables import Counterparts
 from landfall.engine.planning.tables import Counterpart
-from landfall.engine.sources.base import Reader
+from landfall.engine.sources.base import TRIAL_SECONDS, Reader
 from landfall.engine.sources.postgresql import catalog as postgresql_catalog
-from landfall.engine.sources.registry import TRIAL_SECONDS, source_of, way_of
+from landfall.engine.sources.registry import engine_of, source_of
 
-_TARGET = way_of(Engine.POSTGRESQL)
 _ROWS = 200
 _CHARACTERS = 200
 _LISTED = 1000
@@ -52,7 +51,7 @@ def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing:
     for pair in matched(sources, targets, _words(tables, options)):
         schema, _, name = pair.source.partition("\0")
         target = by_name[pair.target]
-        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_TARGET.table(target)})"))
+        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_named(target)})"))
         found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, occupied)
     return found
 
@@ -67,9 +66,13 @@ def asked(catalog: Catalog, found: Counterparts) -> dict[tuple[str, str], list[t
                 (column.name, probe)
                 for column in table.columns
                 if column.name in mine.pairs
-                for probe in probes(column, mine.table.column(mine.pairs[column.name].target), catalog.engine)
+                for probe in probes(column, mine.table.column(mine.pairs[column.name].target), engine_of(catalog.engine))
             ]
     return more
+
+
+def _named(table: Table) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
 def _words(tables: Sequence[Table], options: Options) -> list[Word]:
@@ -135,7 +138,7 @@ def _allowed(control: Control, table: Table, existing: Catalog, readable: frozen
     for key in table.foreign_keys:
         parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
         if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
-            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_TARGET.table(parent)} LIMIT {_LISTED + 1}"
+            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_named(parent)} LIMIT {_LISTED + 1}"
             rows = control.rows(query)
             if 0 < len(rows) <= _LISTED:
                 found[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)
@@ -154,11 +157,11 @@ def _samples(source: Endpoint, catalog: Catalog, tables: Iterable[Table]) -> dic
 
 
 def _sampled(reader: Reader, source: Endpoint, table: Table) -> dict[str, tuple[str, ...]]:
-    way = way_of(source.engine)
-    columns = [c for c in table.columns if c.type.name not in way.opaque]
+    dialect = engine_of(source.engine).dialect
+    columns = [c for c in table.columns if c.type.name not in dialect.opaque]
     if not columns:
         return {}
-    told = ",".join(f"substr({way.text(way.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
+    told = ",".join(f"substr({dialect.text(dialect.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
     with reader.trial(TRIAL_SECONDS):
-        rows = reader.rows(f"SELECT {told} FROM {way.table(table)} LIMIT {_ROWS}")
+        rows = reader.rows(f"SELECT {told} FROM {dialect.table_name(table)} LIMIT {_ROWS}")
     return {c.name: tuple(text for row in rows if (text := row[at]) is not None) for at, c in enumerate(columns)}

@@ -9,8 +9,8 @@ from landfall.engine.errors import EngineError
 from landfall.engine.model.catalog import Catalog, Column, Table
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.planning.overrides import Override, Place, accepted, masked, overridden
-from landfall.engine.sources.base import Reader
-from landfall.engine.sources.registry import TRIAL_SECONDS, source_of, way_of
+from landfall.engine.sources.base import TRIAL_SECONDS, Reader
+from landfall.engine.sources.registry import engine_of, source_of
 
 _SHOWN = 3
 _SAMPLE = 1000
@@ -50,12 +50,14 @@ def _judged(source: Endpoint, table: Table, column: Column, expression: str) -> 
 
 
 def _tried(reader: Reader, source: Endpoint, table: Table, column: Column, expression: str) -> Override:
-    way, value = way_of(source.engine), f"({expression})"
-    where = way.table(table)
+    engine, value = engine_of(source.engine), f"({expression})"
+    where = engine.dialect.table_name(table)
     try:
-        kind = way.type(source, value, where)
+        kind = engine.type_of(source, value, where)
         with reader.trial(TRIAL_SECONDS):
-            results = reader.rows(f"SELECT {way.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}")
+            results = reader.rows(
+                f"SELECT {engine.dialect.text(value, kind)} FROM {where} WHERE {value} IS NOT NULL LIMIT {_SAMPLE}"
+            )
         with reader.trial(_COUNT_SECONDS):
             count = f"SELECT COUNT(*) FROM {where} WHERE {value} IS NULL"
             nulls = 0 if column.nullable else int(reader.rows(count)[0][0] or 0)

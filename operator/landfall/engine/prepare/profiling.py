@@ -7,23 +7,21 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType, ModuleType
+from types import MappingProxyType
 
 from landfall.engine.errors import EngineError
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.fingerprint import selected
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.mapping import Probe, Violation
-from landfall.engine.model.options import Engine, Options
+from landfall.engine.model.options import Options
 from landfall.engine.planning.tables import Census
 from landfall.engine.sources.base import Reader, Screening, Source
-from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.sqlite import dialect as sqlite
-from landfall.engine.sources.sqlite.session import Span
+from landfall.engine.sources.engine import Dialect, ScreeningDialect, SourceEngine
+from landfall.engine.sources.registry import engine_of
 
 MoreProbes = Mapping[tuple[str, str], Sequence[tuple[str, Probe]]]
 _WORTH_SPLITTING = 200_000
-_BYTES = {mysql.__name__: "BINARY", sqlite.__name__: "BLOB"}
 
 
 def take(  # noqa: C901  the thread body is inside
@@ -32,7 +30,7 @@ def take(  # noqa: C901  the thread body is inside
     """Count everything that planning asks, several tables at a time; `more` is asked besides, by table, as (column, probe)."""
     tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
     chosen = [t for t in selected(catalog, options) if t.holds_rows]
-    counted = _Counted(Engine(catalog.engine), more)
+    counted = _Counted(engine_of(catalog.engine), more)
     most = min(max(1, options.parallelism), source.most_readers)
     first = source.reader()
     for table in sorted(chosen, key=lambda t: -t.bytes):
@@ -69,11 +67,12 @@ def take(  # noqa: C901  the thread body is inside
 
 
 def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
-    """Rows whose foreign key finds no parent when values are compared exactly, as the target will. PostgreSQL has none."""
+    """Rows whose foreign key finds no parent when values are compared exactly, as the target will. A source that compares as the target does has none."""
     found: dict[tuple[str, str, int], int] = {}
-    if catalog.engine == Engine.POSTGRESQL:
+    engine = engine_of(catalog.engine)
+    if engine.capabilities.speaks_target_sql:
         return found
-    dialect = sqlite if catalog.engine == Engine.SQLITE else mysql
+    dialect = engine.dialect
     tables = {(t.schema, t.name): t for t in chosen}
     reader = source.reader()
     try:
@@ -93,12 +92,12 @@ def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[
     return found
 
 
-def _orphan_query(dialect: ModuleType, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
+def _orphan_query(dialect: Dialect, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
     """The join uses the parent's key in the source's own comparison; what matched only loosely counts as well."""
     pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(columns, others, strict=True)]
     joined = " AND ".join(f"{p}={c}" for c, p in pairs)
     filled = " AND ".join(f"{c} IS NOT NULL" for c, _ in pairs)
-    loose = " OR ".join(f"CAST({p} AS {_BYTES[dialect.__name__]})<>CAST({c} AS {_BYTES[dialect.__name__]})" for c, p in pairs)
+    loose = " OR ".join(f"{dialect.as_bytes(p)}<>{dialect.as_bytes(c)}" for c, p in pairs)
     return (
         f"SELECT COUNT(*) FROM {dialect.table_name(table)} c LEFT JOIN {dialect.table_name(parent)} p ON {joined}"
         f" WHERE {filled} AND ({pairs[0][1]} IS NULL OR {loose})"
@@ -121,10 +120,9 @@ class _Part:
 
 
 class _Counted:
-    def __init__(self, engine: Engine, more: MoreProbes) -> None:
-        self._engine = engine
+    def __init__(self, engine: SourceEngine, more: MoreProbes) -> None:
         self._more = more
-        self._dialect = sqlite if engine is Engine.SQLITE else mysql
+        self._dialect = engine.dialect
         self._lock = threading.Lock()
         self.rows: dict[tuple[str, str], int] = {}
         self.largest: dict[tuple[str, str], int] = {}
@@ -132,7 +130,7 @@ class _Counted:
 
     def parts(self, reader: Reader, table: Table, count: int) -> list[_Part]:
         """A large table in equal ranges of its integer key, so that several sessions count it."""
-        key = self._key(table)
+        key = self._dialect.count_key(table)
         if not key or table.rows < _WORTH_SPLITTING:
             return [_Part(key)]
         low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {self._dialect.table_name(table)}")[0]
@@ -142,36 +140,22 @@ class _Counted:
         cuts: list[int | None] = [int(low) + step * n for n in range(1, count)]
         return [_Part(key, left, right) for left, right in itertools.pairwise([None, *cuts, None])]
 
-    def _key(self, table: Table) -> str:
-        if self._engine is Engine.SQLITE:
-            return "_rowid_" if table.rowid else ""
-        name = table.primary.parts[0].column if table.primary else ""
-        whole = bool(name) and table.column(name).type.name in mysql.INTEGERS
-        return mysql.name(name) if whole and self._engine is not Engine.POSTGRESQL else ""
-
     def table(self, reader: Reader, table: Table, part: _Part) -> None:
         """Count one part of a table and add it to what is known."""
-        if self._engine is Engine.POSTGRESQL:
-            name = f"ONLY {quoted(table.schema)}.{quoted(table.name)}"
-            octets = ""  # rows pass through in blocks, however large they are
-            asked: list[tuple[str, Probe]] = []
-        else:
-            octets, name = self._dialect.long_octets(table), self._dialect.table_name(table)
-            asked = [(c.name, p) for c in table.columns for p in self._dialect.probes(c)]
+        dialect = self._dialect
+        octets, name = dialect.long_octets(table), dialect.scanned(table)
+        asked = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
         more = list(self._more.get((table.schema, table.name), ()))
         sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
-        if isinstance(reader, Screening) and part.key:
+        if isinstance(reader, Screening) and isinstance(dialect, ScreeningDialect) and part.key:
             rows, largest = _asked(reader, sized, f"{name}{part.where}")
-            doubtful = _doubtful(reader, table, part, int(largest or 0))
+            doubtful = _doubtful(reader, dialect, table, part, int(largest or 0))
             asked = [(column, probe) for column, probe in asked if column in doubtful] + more
-            answers = [rows, largest, *_asked(reader, [self._sum(p) for _, p in asked], f"{name}{part.where}")]
+            answers = [rows, largest, *_asked(reader, [dialect.count_if(p.predicate) for _, p in asked], f"{name}{part.where}")]
         else:
             asked += more
-            answers = _asked(reader, [*sized, *(self._sum(p) for _, p in asked)], f"{name}{part.where}")
+            answers = _asked(reader, [*sized, *(dialect.count_if(p.predicate) for _, p in asked)], f"{name}{part.where}")
         self._add((table.schema, table.name), asked, answers)
-
-    def _sum(self, probe: Probe) -> str:
-        return f"SUM(({probe.predicate})::int)" if self._engine is Engine.POSTGRESQL else f"SUM({probe.predicate})"
 
     def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
         with self._lock:
@@ -196,16 +180,16 @@ def _asked(reader: Reader, columns: Sequence[str], where: str) -> list[str | Non
     return found
 
 
-def _doubtful(reader: Screening, table: Table, part: _Part, largest: int) -> set[str]:
-    """The columns whose values have to be looked at one by one. A quick look at SQLite's pages settles most of them."""
+def _doubtful(reader: Screening, dialect: ScreeningDialect, table: Table, part: _Part, largest: int) -> set[str]:
+    """The columns whose values have to be looked at one by one. A quick look at pages of the range settles most of them."""
     stored = [c for c in table.columns if c.generated is None]
-    name, tests = sqlite.table_name(table), {c.name: sqlite.misfit(c) for c in stored}
+    name, tests = dialect.table_name(table), {c.name: dialect.misfit(c) for c in stored}
     known = [column for column, test in tests.items() if test is not None]
     found = _asked(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
     doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
     doubtful |= {column for column, test in tests.items() if test is None}
-    texts = sqlite.screened(stored)
-    page = sqlite.page(f"FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2", part.key, texts, "\n")
+    texts = dialect.screened(stored)
+    page = dialect.page(f"FROM {name} WHERE {part.key} BETWEEN ?1 AND ?2", part.key, texts, "\n")
     if texts and not reader.clean(page, Span.of(part.low, part.high, Span.rows_of(largest))):
         doubtful |= {c.name for c in stored}
     return doubtful

@@ -29,14 +29,13 @@ from landfall.engine.errors import (
     VerdictError,
 )
 from landfall.engine.model.events import Event
-from landfall.engine.model.identifiers import literal, quoted
-from landfall.engine.model.options import Engine, Quiesce
-from landfall.engine.model.plan import Stage, TablePlan
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.options import Quiesce
+from landfall.engine.model.plan import Stage
 from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
-from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.targets.postgresql import schema_swap
 from landfall.engine.verify.compare import Comparison, TableDifference
 from landfall.engine.verify.naming import named
@@ -266,7 +265,7 @@ class Finale:
                     continue
                 edge = "max" if counter.increment > 0 else "min"
                 largest = control.value(f"SELECT {edge}({quoted(counter.column)}) FROM {name}")
-                following = _next_value(reader, work.engine, table, counter.source_column) if counter.source_column else 0
+                following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0
                 _set_sequence(control, sequence, largest, following, counter.increment)
 
     def _keys(self, limit: Limit | None) -> None:
@@ -293,7 +292,7 @@ class Finale:
         if mark is not None and work.source.position() == mark:
             return
         for reader in readers:
-            reader.rows("ROLLBACK") if work.engine is not Engine.SQLITE else None
+            reader.rows("ROLLBACK") if work.engine.capabilities.transactional_reader else None
         work.source.snapshot(readers)
         differences = Comparison(work, readers).run()
         if differences:
@@ -329,29 +328,6 @@ class Finale:
         if self._freeze and not self._freeze.alive():
             message = "source: the session that locks writers out has ended"
             raise ConnectionLostError(message, advice="Nothing was cut over; run the same command again.")
-
-
-def _next_value(reader: Reader, engine: Engine, table: TablePlan, column: str) -> int:
-    """What the source's own counter would give next; 0 where it keeps none."""
-    if engine is Engine.SQLITE:
-        if not reader.rows("SELECT 1 FROM sqlite_master WHERE name='sqlite_sequence'"):
-            return 0
-        name = "'" + table.name.replace("'", "''") + "'"
-        found = reader.rows(f"SELECT seq FROM sqlite_sequence WHERE name={name}")
-        return int(found[0][0] or 0) + 1 if found else 0
-    if engine is Engine.POSTGRESQL:
-        where = literal(f"{quoted(table.schema)}.{quoted(table.name)}")
-        sequence = reader.rows(f"SELECT pg_get_serial_sequence({where},{literal(column)})")[0][0]
-        if not sequence:
-            return 0
-        value, called = reader.rows(f"SELECT last_value,is_called FROM {sequence}")[0]
-        step = int(reader.rows(f"SELECT seqincrement FROM pg_sequence WHERE seqrelid={literal(sequence)}::regclass")[0][0] or 1)
-        return int(value or 0) + (step if called == "t" else 0)
-    found = reader.rows(
-        "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA="
-        f"{mysql.hexed(table.schema)} AND TABLE_NAME={mysql.hexed(table.name)}"
-    )
-    return int(found[0][0] or 0) if found else 0
 
 
 def _set_sequence(control: Control, sequence: str, largest: int | None, following: int, increment: int) -> None:

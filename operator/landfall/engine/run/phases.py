@@ -17,6 +17,7 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Stage, Statement
 from landfall.engine.model.run_state import RunRecord
+from landfall.engine.sources.plan_names import sees_target_schema
 from landfall.engine.targets.postgresql.trust import refuse_shadows
 
 _WAIT_SECONDS = 0.5
@@ -104,7 +105,7 @@ def carry_out(work: Work, statement: Statement, control: Control) -> None:
         control.run(f"SET LOCAL search_path={stage_path(work)}")
         control.run("SET LOCAL check_function_bodies=off")
         control.run("SET LOCAL maintenance_work_mem='256MB'")
-        if work.plan.sees_target_schema:
+        if sees_target_schema(work.plan):
             refuse_shadows(control, work.plan.target_schema)
         work.ledger.mark_done(work.lease, statement.number, control)
         control.run(statement.sql)

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_key import run_key
 from landfall.engine.run.rollback import roll_back
 from landfall.engine.run.runner import Migration
+from landfall.engine.sources.run_key import run_key
 from landfall.engine.targets.postgresql.ledger import opened
 
 

@@ -23,7 +23,6 @@ from landfall.engine.errors import (
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
-from landfall.engine.model.run_key import run_key
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.run_state import ORDER, RunRecord, State
 from landfall.engine.planning.planner import changed_objects
@@ -32,6 +31,7 @@ from landfall.engine.run import phases
 from landfall.engine.run.cutover import Finale
 from landfall.engine.run.phases import Outcome
 from landfall.engine.sources.registry import source_of
+from landfall.engine.sources.run_key import run_key
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
 
 _HEARTBEAT_SECONDS = 3

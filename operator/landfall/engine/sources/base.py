@@ -17,9 +17,10 @@ from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
 from landfall.engine.model.identifiers import searched_safely
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.sqlite.session import Span
 
+TRIAL_SECONDS = 30
 _LOCK_TRIES = 3
 _LOCK_SECONDS = 3
 _PIECE = 1024 * 1024

@@ -10,16 +10,15 @@ import logging
 from collections.abc import Callable
 
 import sqlglot
-from sqlglot import TokenType, exp
+from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
 from landfall.engine.sources import functions
+from landfall.engine.sources.registry import engine_of
 
 Rename = Callable[[str], str]
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
-
-_DIALECTS = {"MySQL": "mysql", "MariaDB": "mysql", "SQLite": "sqlite", "PostgreSQL": "postgres"}
 
 
 class UntranslatableError(ValueError):
@@ -44,17 +43,17 @@ def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = fr
 
 def scalar(sql: str, engine: str) -> exp.Expr:
     """One expression of a source, parsed. Raises UntranslatableError where it is anything else."""
-    if engine in {"MySQL", "MariaDB"} and "\\" in sql:
-        message = "write CHAR(92) for a backslash: whether it escapes depends on the session"
+    dialect = engine_of(engine).dialect
+    if message := dialect.ambiguous(sql):
         raise UntranslatableError(message)
     try:
-        tokens = sqlglot.tokenize(sql, read=_DIALECTS[engine])
-        trees = [t for t in sqlglot.parse(f"SELECT {sql}", read=_DIALECTS[engine]) if t is not None]
+        tokens = sqlglot.tokenize(sql, read=dialect.grammar)
+        trees = [t for t in sqlglot.parse(f"SELECT {sql}", read=dialect.grammar) if t is not None]
     except SqlglotError as error:
         raise UntranslatableError(str(error).splitlines()[0]) from error
-    if engine in {"MySQL", "MariaDB"} and any(token.token_type is TokenType.DPIPE for token in tokens):
-        message = "write CONCAT(…) or OR for ||: which of them it is depends on the session"
-        raise UntranslatableError(message)
+    for token in tokens:
+        if message := dialect.ambiguous_tokens.get(token.token_type, ""):
+            raise UntranslatableError(message)
     tree = trees[0] if len(trees) == 1 else None
     told = [name for name, value in tree.args.items() if value] if isinstance(tree, exp.Select) else []
     if (
@@ -91,7 +90,7 @@ def rendered(tree: exp.Expr, engine: str) -> str:
     Raises UntranslatableError where the text would not be read as the same tree again.
     """
     try:
-        text = tree.sql(dialect=_DIALECTS[engine], unsupported_level=ErrorLevel.RAISE, comments=False)
+        text = tree.sql(dialect=engine_of(engine).dialect.grammar, unsupported_level=ErrorLevel.RAISE, comments=False)
         same = scalar(text, engine) == tree
     except SqlglotError:
         same, text = False, ""
@@ -111,7 +110,7 @@ def _only_known(tree: exp.Expr, engine: str) -> None:
 
 def _parsed(sql: str, engine: str) -> exp.Expr:
     try:
-        tree = sqlglot.parse_one(sql, read=_DIALECTS[engine])
+        tree = sqlglot.parse_one(sql, read=engine_of(engine).dialect.grammar)
     except SqlglotError as error:
         raise UntranslatableError(str(error).splitlines()[0]) from error
     if tree is None:

@@ -26,7 +26,6 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Reader
-from landfall.engine.sources.queries import SourceQueries
 from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.engine.verify.digest import Place, digested, digestible
 
@@ -189,7 +188,7 @@ class Comparison:
     def _sum_source(
         self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], *, unlooked: bool
     ) -> None:
-        queries = {n: SourceQueries(self._work.shape(t)) for n, t in tables.items()}
+        queries = {n: self._work.engine.queries(self._work.shape(t)) for n, t in tables.items()}
         for chunk in crew.each(tasks):
             count, total = reader.sums(queries[chunk.table].sums(chunk.range))
             self._source[(chunk.table, chunk.number)] = (count, total)

@@ -17,12 +17,11 @@ from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import page_rows
 from landfall.engine.copy.worker_pool import Crew
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Engine
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Digesting, Reader
-from landfall.engine.sources.queries import SourceQueries
-from landfall.engine.sources.sqlite.session import Span
+from landfall.engine.sources.engine import DigestQueries
 from landfall.engine.targets.postgresql.queries import TargetQueries
 
 _LARGEST = 32 * 1024 * 1024
@@ -60,7 +59,7 @@ def digested(
 
 
 def _digestible(work: Work, table: TablePlan) -> bool:
-    if work.engine is Engine.POSTGRESQL or table.ordered_by is None:
+    if not work.engine.capabilities.digest or table.ordered_by is None:
         return False
     return bool(work.ledger.control.value(TargetQueries(work.shape(table), work.stage).indexed()))
 
@@ -80,7 +79,7 @@ def _source(
     tables: dict[int, TablePlan],
     found: dict[Place, Digest],
 ) -> None:
-    queries = {n: SourceQueries(work.shape(t)) for n, t in tables.items()}
+    queries = {n: q for n, t in tables.items() if isinstance(q := work.engine.queries(work.shape(t)), DigestQueries)}
     for chunk in crew.each(tasks):
         table = tables[chunk.table]
         span = Span.of(*chunking.bounds(chunk.range), page_rows(work, table))

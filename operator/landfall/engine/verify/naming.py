@@ -10,7 +10,6 @@ from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.sources.base import Reader
-from landfall.engine.sources.queries import SourceQueries
 from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.engine.verify.compare import TableDifference
 
@@ -24,7 +23,7 @@ def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifferenc
     table = difference.table
     if not table.row_key or difference.rows > _MOST_ROWS:
         return
-    source, target = SourceQueries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
+    source, target = work.engine.queries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
     here: _Rows = Counter()
     there: _Rows = Counter()
     for chunk in difference.chunks:

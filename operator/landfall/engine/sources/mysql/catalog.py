@@ -23,7 +23,7 @@ from landfall.engine.model.catalog import (
     Table,
     View,
 )
-from landfall.engine.model.options import Engine, Options
+from landfall.engine.model.options import Options
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
 
@@ -42,7 +42,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
     tables, refused = reader.tables()
     problems, features = _privileges(session, schemas)
     return Catalog(
-        engine=Engine.MARIADB if session.is_mariadb else Engine.MYSQL,
+        engine="MariaDB" if session.is_mariadb else "MySQL",
         version=session.version,
         version_number=_version_number(session.version),
         database=database,

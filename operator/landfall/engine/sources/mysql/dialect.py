@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Column, Table
 from landfall.engine.model.identifiers import literal
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources import digests
 from landfall.engine.sources.floats import mysql_canon, postgresql_canon
 
@@ -54,7 +56,7 @@ def operand(column: Column) -> str:
     return f"({column.expression})" if column.expression else name(column.name)
 
 
-def table_name(table: Table) -> str:
+def table_name(table: Table | TablePlan) -> str:
     """The table with its schema."""
     return f"{name(table.schema)}.{name(table.name)}"
 
@@ -62,6 +64,30 @@ def table_name(table: Table) -> str:
 def hexed(text: str) -> str:
     """A string as a hexadecimal literal that is read as utf8mb4 text."""
     return f"_utf8mb4 X'{text.encode().hex()}'" if text else "''"
+
+
+def recast(column: Column, kind: Kind) -> Column:
+    """The column as it is read for an existing one of this kind: sets as texts, TINYINT(1) as a number."""
+    given = column.type
+    if given.name == "set" and kind is Kind.TEXT:
+        return replace(column, type=replace(given, name="varchar", text="varchar(65535)", length=65535))
+    if given.text.startswith("tinyint(1)") and kind is not Kind.BOOLEAN:
+        return replace(column, type=replace(given, text=given.text.replace("tinyint(1)", "tinyint(4)", 1)))
+    return column
+
+
+def chunk_literal(key: str, source_type: str) -> str:
+    """SQL that yields the value of a quoted column as a literal."""
+    kind = source_type.split("(", maxsplit=1)[0].lower()
+    if kind in TEXTS | {"enum", "set"}:
+        return f"CONCAT('_utf8mb4 X''',HEX(CONVERT({key} USING utf8mb4)),'''')"
+    if kind in BLOBS:
+        return f"CONCAT('X''',HEX({key}),'''')"
+    if kind in DATES:  # where its mode forbids zero dates, MySQL refuses them as strings and takes them as numbers
+        return f"IF(MONTH({key})*DAYOFMONTH({key})=0,CAST({key}+0 AS CHAR),CONCAT('''',{key},''''))"
+    if kind.split()[0] in INTEGERS or kind.startswith(("decimal", "bit")):
+        return f"CAST({key}+0 AS CHAR)"
+    return f"CONCAT('''',{key},'''')"
 
 
 # -- census ---------------------------------------------------------------------------------------------------------

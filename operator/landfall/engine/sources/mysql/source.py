@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import EngineError
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import _LOCK_SECONDS, _LOCK_TRIES, CopyJob, Freeze, Reader, _blocks, _locked, _sent, _summed
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.session import MySqlSession
-from landfall.engine.sources.sqlite.session import Span
 
 
 class _MySqlReader:

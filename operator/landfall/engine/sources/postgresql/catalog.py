@@ -12,7 +12,7 @@ from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.errors import ObjectMissingError
 from landfall.engine.model.catalog import Catalog, Check, Column, ColumnType, ForeignKey, Identity, Index, IndexPart, Table, View
 from landfall.engine.model.identifiers import quoted, search_path
-from landfall.engine.model.options import Engine, Options
+from landfall.engine.model.options import Options
 from landfall.engine.sources.postgresql.objects import objects
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
@@ -31,7 +31,7 @@ def catalog(control: Control, options: Options) -> Catalog:
         reader = _Reader(control, list(schemas))
         tables = reader.tables()
         return Catalog(
-            engine=Engine.POSTGRESQL,
+            engine="PostgreSQL",
             version=control.value("SELECT current_setting('server_version')"),
             version_number=int(control.value("SELECT current_setting('server_version_num')")),
             database=control.raw.info.dbname,

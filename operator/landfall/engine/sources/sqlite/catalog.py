@@ -19,7 +19,7 @@ from landfall.engine.model.catalog import (
     Table,
     View,
 )
-from landfall.engine.model.options import Endpoint, Engine
+from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.session import SqliteSession
 
@@ -50,7 +50,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         for row in session.rows("SELECT name,tbl_name FROM sqlite_master WHERE type='trigger' ORDER BY name")
     ]
     return Catalog(
-        engine=Engine.SQLITE,
+        engine="SQLite",
         version=version,
         version_number=0,
         database=endpoint.path,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from landfall.engine.model.catalog import Column, ColumnType, Table
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources import digests
 from landfall.engine.sources.floats import postgresql_canon, sqlite_canon
 from landfall.lib.text import counted
@@ -27,7 +28,7 @@ def operand(column: Column) -> str:
     return f"({column.expression})" if column.expression else name(column.name)
 
 
-def table_name(table: Table) -> str:
+def table_name(table: Table | TablePlan) -> str:
     """The table in the main database."""
     return name(table.name)
 

@@ -11,13 +11,13 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
 from landfall.engine.errors import ConnectionLostError, EngineError, ObjectMissingError, SourceBusyError
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources import floats
 
@@ -25,9 +25,6 @@ _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_PAGE_ROWS = 2000
-_PAGE_BYTES = 8 * 1024 * 1024
-_LEAST, _LARGEST = -(1 << 63), (1 << 63) - 1
 
 Row = tuple[str | None, ...]
 Value = str | bytes | int | float | None
@@ -126,25 +123,6 @@ _FUNCTIONS = (
 
 def _as_latin1(data: bytes) -> str:
     return data.decode() if _utf8(data) else data.decode("latin-1")
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A range of an integer key, both ends included, and how many rows make a page of it."""
-
-    low: int
-    high: int
-    rows: int
-
-    @staticmethod
-    def rows_of(largest: int) -> int:
-        """How many rows make a page of bounded size, where the largest has so many octets."""
-        return max(1, min(_PAGE_ROWS, _PAGE_BYTES // max(1, largest)))
-
-    @classmethod
-    def of(cls, low: int | None, high: int | None, rows: int) -> Span:
-        """From the least key to before `high`; None is open."""
-        return cls(_LEAST if low is None else low, _LARGEST if high is None else high - 1, rows)
 
 
 class SqliteSession:

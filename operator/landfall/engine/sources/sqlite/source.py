@@ -9,9 +9,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import CopyJob, Freeze, Reader, _blocks, _locked, _sent
-from landfall.engine.sources.sqlite.session import Span, SqliteSession
+from landfall.engine.sources.sqlite.session import SqliteSession
 
 
 class _SqliteReader:

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import literal, quoted
-from landfall.engine.model.options import Engine
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources import digests
 from landfall.engine.sources.postgresql import dialect as postgresql
+from landfall.engine.sources.registry import engine_of
 
 
 class TargetQueries:
@@ -21,9 +21,9 @@ class TargetQueries:
     def __init__(self, shape: Shape, schema: str) -> None:
         self._shape = shape
         self.table = f"{quoted(schema)}.{quoted(shape.target)}"
-        native = shape.engine is Engine.POSTGRESQL
+        native = engine_of(shape.engine).capabilities.speaks_target_sql
         compared = [(target, m) for _, target, m in shape.compared]
-        keys = [(target, m) for _, target, m in shape._keys]  # noqa: SLF001
+        keys = [(target, m) for _, target, m in shape.keys]
         if native:
             told = [(m.check_target.replace("{c}", quoted(target)), m) for target, m in compared]
             named = [m.check_target.replace("{c}", quoted(target)) for target, m in keys]

@@ -17,6 +17,7 @@ from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.sources.plan_names import plan_search_path
 from landfall.engine.sources.postgresql.catalog import catalog
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger, superseded
 
@@ -148,7 +149,7 @@ def _last_changes(control: Control, plan: Plan, stage: str) -> None:
     """What of the staged tables only served the comparison goes now."""
     statements = plan.of_stage(Stage.SWAP)
     if statements:
-        control.run(f"SET LOCAL search_path={plan.search_path(stage)}")
+        control.run(f"SET LOCAL search_path={plan_search_path(plan, stage)}")
     for statement in statements:
         control.run(statement.sql)
 

@@ -1,0 +1,262 @@
+"""What a source engine is: a name, its facts, its SQL and its way to connect. The definition of a supported source.
+
+Everybody above asks an engine of the registry by these protocols. Nothing outside an engine's own folder knows its name: a
+difference between engines is a capability, a method of its dialect or a query of its own. `tests/conformance` is the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from collections.abc import Mapping as ByToken
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from sqlglot import TokenType
+
+from landfall.engine.matching.type_families import Kind
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources.base import Reader, Source
+
+ChunkKey = tuple[tuple[str, ...], str]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCapabilities:
+    """Facts of an engine by which the steps of a migration choose.
+
+    Attributes:
+        speaks_target_sql: Its definitions, types and row hashes are the target's: objects are carried over as they are written,
+            values pass through unread, and every value of a type fits into the same type of the target.
+        typed_values: Every value of a column has the column's declared type.
+        pages: Readers read a range of an integer key in pages of bounded size (`PagedQueries`).
+        digest: Readers compute one SHA2-256 over the rows of a range in the order of its key (`DigestQueries`).
+        screening: Readers check the texts of a range faster than the database does (`ScreeningDialect`).
+        transactional_reader: A reader holds a snapshot in a transaction that `ROLLBACK` ends.
+        common_snapshot: Several readers can see the same moment.
+    """
+
+    speaks_target_sql: bool = False
+    typed_values: bool = True
+    pages: bool = False
+    digest: bool = False
+    screening: bool = False
+    transactional_reader: bool = True
+    common_snapshot: bool = False
+
+
+class SourceQueries(Protocol):
+    """Queries over one planned table. Conditions are predicates in the source's SQL; the empty one is every row."""
+
+    def copy(self, where: str) -> str:
+        """The rows of a range as the target's COPY reads them."""
+
+    def sums(self, where: str) -> str:
+        """What `Reader.sums` reads: the count and the sum of the row numbers of a range."""
+
+    def rows(self, where: str) -> str:
+        """Rows of (line of the row key, row number)."""
+
+
+@runtime_checkable
+class PagedQueries(SourceQueries, Protocol):
+    """Queries of an engine with the capability `pages`."""
+
+    def copy_page(self, where: str) -> str:
+        """One page of a range as one row of (count, lines, largest key). Parameters: least key, largest key, rows of a page."""
+
+
+@runtime_checkable
+class DigestQueries(SourceQueries, Protocol):
+    """Queries of an engine with the capability `digest`."""
+
+    def digest(self, where: str) -> str:
+        """What `Digesting.digest` reads: the count and the SHA2-256 of all lines in the order of the key, joined by newlines."""
+
+
+@runtime_checkable
+class LargeRowQueries(SourceQueries, Protocol):
+    """Queries of an engine whose server cannot render rows of every size as one value."""
+
+    def octets(self, column: str) -> str:
+        """The size of a column's value in octets; 0 for NULL."""
+
+    def raw(self, where: str, long: Iterable[str]) -> tuple[str, tuple[str, ...]]:
+        """The columns of a range one by one, those in `long` unrendered; and per column `plain`, `text` or `bytes`."""
+
+
+class Dialect(Protocol):
+    """How an engine writes SQL. Pure: it builds text from values.
+
+    Attributes:
+        grammar: The name of its grammar in sqlglot.
+        opaque: Types (`ColumnType.name`) whose values say nothing when they are read as text.
+        small_integers: Integer types that its expressions compute in a wider type than their own.
+        functions: What an expression may call besides `functions.EVERYWHERE`, in capitals: functions whose result depends on their
+            arguments alone and that reach nothing outside.
+        ambiguous_tokens: Tokens of sqlglot that mean different things in different sessions, and what to write instead.
+    """
+
+    grammar: str
+    opaque: frozenset[str]
+    small_integers: frozenset[str]
+    functions: frozenset[str]
+    ambiguous_tokens: ByToken[TokenType, str]
+
+    def name(self, identifier: str) -> str:
+        """The identifier, quoted."""
+
+    def key_name(self, column: str) -> str:
+        """A column of `chunk_key`, quoted unless it is a row identifier that only exists bare."""
+
+    def table_name(self, table: Table | TablePlan) -> str:
+        """The table with all that its name needs, quoted."""
+
+    def scanned(self, table: Table) -> str:
+        """The table in a FROM that reads its own rows and not those of tables that inherit from it."""
+
+    def operand(self, column: Column) -> str:
+        """What is read for a column: itself, or the expression in parentheses that a person put in its place."""
+
+    def text(self, value: str, kind: ColumnType) -> str:
+        """An expression of a type as text, for a person or the matcher to look at."""
+
+    def cast_text(self, value: str) -> str:
+        """An expression as text."""
+
+    def char_length(self, value: str) -> str:
+        """The number of characters of a text."""
+
+    def as_bytes(self, value: str) -> str:
+        """An expression as octets, so that `<>` compares it exactly."""
+
+    def count_if(self, predicate: str) -> str:
+        """An aggregate: in how many rows the predicate is true; NULL where there are none."""
+
+    def ambiguous(self, sql: str) -> str:
+        """Why the text of an expression would mean different things in different sessions; empty where it would not."""
+
+    def kind(self, column: Column) -> Kind:
+        """The family of the column's values, as far as its declaration says."""
+
+    def is_integer(self, column: Column) -> bool:
+        """Whether all values of the column are integers that MIN, MAX and comparisons order by number."""
+
+    def integer_bits(self, column: Column) -> int:
+        """How many bits, without the sign, the values of an integer column may take."""
+
+    def chunk_key(self, table: Table, version: int) -> ChunkKey:
+        """The columns that a table is cut into chunks by, and how.
+
+        Args:
+            table: The table.
+            version: The server's version as in `Catalog.version_number`.
+
+        Returns:
+            The columns, and `integer` (ranges of the first one), `keyset` (ranges of all), `ctid` (blocks) or `none`.
+        """
+
+    def copy_format(self, table: Table) -> str:
+        """The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY."""
+
+    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+        """The column in a new table of the target. Raises KeyError for a type without a counterpart."""
+
+    def misfit_kind(self, column: Column) -> Violation | None:
+        """What a value outside the column's declared type is counted as; None where values are typed."""
+
+    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+        """The column as it has to be read for an existing one of this kind, where its type means several things."""
+
+    def probes(self, column: Column) -> tuple[Probe, ...]:
+        """What has to be counted before the column can be mapped."""
+
+    def long_octets(self, table: Table) -> str:
+        """The octets of a row's long values; empty where rows of every size are rendered."""
+
+    def long_columns(self, table: TablePlan) -> tuple[str, ...]:
+        """The copied columns that may hold values too large to be rendered with their row."""
+
+    def count_key(self, table: Table) -> str:
+        """An integer key, quoted, by which several sessions share the counting of a table; empty where there is none."""
+
+    def unlisted(self, value: str, labels: Sequence[str]) -> str:
+        """A predicate: the value as text is none of the labels, octet by octet."""
+
+    def unfit_number(self, value: str, precision: int, scale: int) -> str:
+        """A predicate: the number does not fit into numeric(precision, scale) exactly. Asked where values are not typed."""
+
+    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+        """What has to be counted of values whose form decides whether an existing type takes them.
+
+        Args:
+            column: The source's column.
+            ours: The family of its values.
+            wanted: The existing column's type, as PostgreSQL prints it.
+            theirs: The family of that type.
+        """
+
+    def binary_uuid(self, column: Column) -> str | None:
+        """UUIDs in 16 octets as 32 lower-case hexadecimal digits; None where the engine does not keep them so."""
+
+    def chunk_literal(self, table: TablePlan, column: str) -> str:
+        """An expression that yields a key column's value as a literal of the source, for the bounds of keyset chunks."""
+
+
+@runtime_checkable
+class ScreeningDialect(Dialect, Protocol):
+    """A dialect of an engine with the capability `screening`."""
+
+    def misfit(self, column: Column) -> str | None:
+        """A predicate: the value is not of the column's declared type; None where the type itself is in question."""
+
+    def screened(self, columns: Sequence[Column]) -> str:
+        """All texts of a row as one; empty where no column holds texts."""
+
+    def page(self, rows: str, key: str, line: str, between: str) -> str:
+        """One row of (count, lines, largest key) for a page of a range; `rows` is FROM and WHERE with the range as ?1 and ?2."""
+
+
+@runtime_checkable
+class SourceEngine(Protocol):
+    """A database product that data is read from.
+
+    Attributes:
+        name: As `Connection.spec.type` and stored plans have it.
+        aliases: Other values of `Connection.spec.type` that mean it.
+        default_port: TCP port; None for an engine without a server.
+        capabilities: What it can do.
+        dialect: How it writes SQL.
+        write_lock_grants: What a credential needs to lock writers out, to be read after "quiesce: Engine needs".
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    default_port: int | None
+    capabilities: SourceCapabilities
+    dialect: Dialect
+    write_lock_grants: str
+
+    def identity(self, endpoint: Endpoint) -> str:
+        """Where the data lives, without the credential: the part of a run key that names this side."""
+
+    def probe(self, endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
+        """Product and version, and what server and credential can do (`source`, `target`). Raises an EngineError."""
+
+    def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        """The catalog of the schemas that the options name. Raises an EngineError."""
+
+    def connect(self, endpoint: Endpoint) -> Source:
+        """The source; sessions are opened by its readers."""
+
+    def queries(self, shape: Shape) -> SourceQueries:
+        """The queries over one planned table."""
+
+    def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
+        """The type of an expression over a table, in a session of its own. Raises an EngineError where it is refused."""
+
+    def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
+        """What the source's own counter of a column would give next; 0 where it keeps none."""

@@ -1,0 +1,168 @@
+"""MySQL and MariaDB as source engines: one folder, two products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from sqlglot import TokenType
+
+from landfall.engine.matching.type_families import Kind
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
+from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
+from landfall.engine.sources.keyed_dialect import KeyedDialect
+from landfall.engine.sources.mysql import catalog as mysql_catalog
+from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.functions import FUNCTIONS
+from landfall.engine.sources.mysql.queries import MySqlQueries
+from landfall.engine.sources.mysql.session import MySqlSession
+from landfall.engine.sources.mysql.source import _MySqlSource
+from landfall.engine.sources.type_text import second_digits
+
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+
+
+class _Dialect(KeyedDialect):
+    functions = FUNCTIONS
+    grammar = "mysql"
+    opaque = mysql.BLOBS | mysql.SPATIAL
+    small_integers = frozenset(mysql.INTEGERS)
+    ambiguous_tokens = MappingProxyType(
+        {TokenType.DPIPE: "write CONCAT(…) or OR for ||: which of them it is depends on the session"}
+    )
+
+    def name(self, identifier: str) -> str:
+        return mysql.name(identifier)
+
+    def table_name(self, table: Table | TablePlan) -> str:
+        return mysql.table_name(table)
+
+    def text(self, value: str, kind: ColumnType) -> str:
+        return f"HEX({value})" if kind.name in mysql.BLOBS else self.cast_text(value)
+
+    def cast_text(self, value: str) -> str:
+        return f"CAST({value} AS CHAR)"
+
+    def char_length(self, value: str) -> str:
+        return f"CHAR_LENGTH({value})"
+
+    def as_bytes(self, value: str) -> str:
+        return f"CAST({value} AS BINARY)"
+
+    def ambiguous(self, sql: str) -> str:
+        return "write CHAR(92) for a backslash: whether it escapes depends on the session" if "\\" in sql else ""
+
+    def integer_bits(self, column: Column) -> int:
+        plain = mysql.INTEGERS.get(column.type.name, ("bigint", "bigint"))[1 if column.type.unsigned else 0]
+        return _BITS.get(plain, 64)
+
+    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+        return mysql.mapping(column, facts)
+
+    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+        del wanted
+        return mysql.recast(column, kind)
+
+    def probes(self, column: Column) -> tuple[Probe, ...]:
+        return mysql.probes(column)
+
+    def long_octets(self, table: Table) -> str:
+        return mysql.long_octets(table)
+
+    def long_columns(self, table: TablePlan) -> tuple[str, ...]:
+        plain = [c for c in table.copied if not c.mapping.operand]
+        return tuple(c.source for c in plain if _word(c.source_type) in mysql.LONG | {"blob", "text"})
+
+    def unlisted(self, value: str, labels: Sequence[str]) -> str:
+        listed = ",".join(f"X'{label.encode().hex()}'" for label in labels)
+        return f"CAST(CONVERT({value} USING utf8mb4) AS BINARY) NOT IN ({listed})"
+
+    def unfit_number(self, value: str, precision: int, scale: int) -> str:
+        return f"ABS({value})>={10 ** (precision - scale)} OR {value}<>ROUND({value},{scale})"
+
+    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+        c = self.operand(column)
+        if theirs is Kind.UUID and ours is Kind.TEXT:
+            return Probe(Violation.NOT_SO_WRITTEN, f"LOWER({c}) NOT REGEXP '{_UUID}'")
+        if theirs is Kind.UUID and ours is Kind.BYTES:
+            return Probe(Violation.NOT_SO_WRITTEN, f"OCTET_LENGTH({c})<>16")
+        if theirs is Kind.JSON and ours is Kind.TEXT:
+            return Probe(Violation.NOT_SO_WRITTEN, f"NOT JSON_VALID({c})")
+        if theirs is Kind.TIME and wanted.startswith("time"):
+            return Probe(Violation.OVERSIZED, f"{c}<'00:00:00' OR {c}>='24:00:00'")
+        most = second_digits(wanted)
+        if theirs is ours is Kind.MOMENT and (column.type.precision or 0) > most:
+            return Probe(Violation.OVERSIZED, f"MICROSECOND({c})%{10 ** (6 - most)}<>0")
+        return None
+
+    def binary_uuid(self, column: Column) -> str | None:
+        return f"LOWER(HEX({self.operand(column)}))"
+
+    def chunk_literal(self, table: TablePlan, column: str) -> str:
+        return mysql.chunk_literal(self.name(column), next(c.source_type for c in table.columns if c.source == column))
+
+
+def _word(source_type: str) -> str:
+    return source_type.split("(", maxsplit=1)[0].split(maxsplit=1)[0].lower()
+
+
+class _Engine(SourceEngine):
+    aliases = ()
+    default_port = 3306
+    capabilities = SourceCapabilities(digest=True, common_snapshot=True)
+    dialect = _Dialect()
+    write_lock_grants = "LOCK TABLES"
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def identity(self, endpoint: Endpoint) -> str:
+        return f"mysql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"
+
+    def probe(self, endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
+        session = MySqlSession(endpoint, "connection")
+        try:
+            return f"{'MariaDB' if session.is_mariadb else 'MySQL'} {session.version.split('-')[0]}", ("source",)
+        finally:
+            session.close()
+
+    def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        session = MySqlSession(endpoint)
+        try:
+            return mysql_catalog.catalog(session, endpoint.database, options)
+        finally:
+            session.close()
+
+    def connect(self, endpoint: Endpoint) -> Source:
+        return _MySqlSource(endpoint)
+
+    def queries(self, shape: Shape) -> MySqlQueries:
+        return MySqlQueries(shape)
+
+    def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
+        session = MySqlSession(endpoint)
+        try:
+            none = f"SELECT {value} FROM {table} LIMIT 0"
+            with session.trial(TRIAL_SECONDS):
+                charset = session.rows(f"SELECT CHARSET(({none}))")[0][0] or ""
+                return mysql_catalog.result_type(session.described(none), charset)
+        finally:
+            session.close()
+
+    def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
+        del column
+        found = reader.rows(
+            "SELECT AUTO_INCREMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA="
+            f"{mysql.hexed(table.schema)} AND TABLE_NAME={mysql.hexed(table.name)}"
+        )
+        return int(found[0][0] or 0) if found else 0
+
+
+MYSQL = _Engine("MySQL")
+MARIADB = _Engine("MariaDB")

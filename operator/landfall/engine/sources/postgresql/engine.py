@@ -1,0 +1,159 @@
+"""PostgreSQL as a source engine: the target's own SQL, so definitions and values pass through as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.matching.type_families import Kind
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
+from landfall.engine.sources.engine import ChunkKey, SourceCapabilities, SourceEngine
+from landfall.engine.sources.keyed_dialect import KeyedDialect
+from landfall.engine.sources.postgresql import catalog as postgresql_catalog
+from landfall.engine.sources.postgresql import dialect as postgresql
+from landfall.engine.sources.postgresql.functions import FUNCTIONS
+from landfall.engine.sources.postgresql.queries import PostgresqlQueries
+from landfall.engine.sources.postgresql.source import _PostgresqlSource
+from landfall.engine.sources.type_text import second_digits, zone
+
+_UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_SCANS_BLOCKS = 140000  # since version 14 a range of ctid is read without reading the whole table
+
+
+class _Dialect(KeyedDialect):
+    functions = FUNCTIONS
+    grammar = "postgres"
+    opaque = frozenset({"bytea"})
+
+    def name(self, identifier: str) -> str:
+        return quoted(identifier)
+
+    def table_name(self, table: Table | TablePlan) -> str:
+        return f"{quoted(table.schema)}.{quoted(table.name)}"
+
+    def scanned(self, table: Table) -> str:
+        return f"ONLY {self.table_name(table)}"
+
+    def text(self, value: str, kind: ColumnType) -> str:
+        del kind
+        return f"({value})::text"
+
+    def cast_text(self, value: str) -> str:
+        return f"CAST({value} AS TEXT)"
+
+    def char_length(self, value: str) -> str:
+        return f"length({value})"
+
+    def as_bytes(self, value: str) -> str:
+        return f"convert_to(({value})::text,'UTF8')"
+
+    def count_if(self, predicate: str) -> str:
+        return f"SUM(({predicate})::int)"
+
+    def chunk_key(self, table: Table, version: int) -> ChunkKey:
+        del table
+        return ((), "ctid" if version >= _SCANS_BLOCKS else "none")
+
+    def copy_format(self, table: Table) -> str:
+        return "binary" if all(c.type.builtin for c in table.columns) else "text"
+
+    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+        del facts
+        return postgresql.mapping(column)
+
+    def probes(self, column: Column) -> tuple[Probe, ...]:
+        """None: every value fits into the same type."""
+        del column
+        return ()
+
+    def long_octets(self, table: Table) -> str:
+        """None: rows pass through in blocks, however large they are."""
+        del table
+        return ""
+
+    def long_columns(self, table: TablePlan) -> tuple[str, ...]:
+        del table
+        return ()
+
+    def count_key(self, table: Table) -> str:
+        del table
+        return ""
+
+    def unlisted(self, value: str, labels: Sequence[str]) -> str:
+        return f"{value}::text NOT IN ({','.join(literal(label) for label in labels)})"
+
+    def unfit_number(self, value: str, precision: int, scale: int) -> str:
+        return f"ABS({value})>={10 ** (precision - scale)} OR {value}<>ROUND({value},{scale})"
+
+    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+        c, text = self.operand(column), column.type.text
+        if theirs is Kind.UUID and ours is Kind.TEXT:
+            return Probe(Violation.NOT_SO_WRITTEN, f"{c}::text !~* '{_UUID}'")
+        most = second_digits(wanted)
+        if theirs is ours is Kind.MOMENT and most < second_digits(text):
+            return Probe(Violation.OVERSIZED, f"{c}::timestamp({most}){zone(text)}<>{c}")
+        return None
+
+    def chunk_literal(self, table: TablePlan, column: str) -> str:
+        del table
+        return f"quote_literal({quoted(column)})"
+
+
+class _Engine(SourceEngine):
+    name = "PostgreSQL"
+    aliases = ("Supabase",)
+    default_port = 5432
+    capabilities = SourceCapabilities(speaks_target_sql=True, common_snapshot=True)
+    dialect = _Dialect()
+    write_lock_grants = "UPDATE, DELETE or TRUNCATE on the tables"
+
+    def identity(self, endpoint: Endpoint) -> str:
+        return f"postgresql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"
+
+    def probe(self, endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
+        control = Control(endpoint, "connection")
+        try:
+            can_create = control.value("SELECT has_database_privilege(current_database(),'CREATE')")
+            version = str(control.value("SELECT current_setting('server_version')")).split(" ")[0]
+            return f"PostgreSQL {version}", ("source", "target") if can_create else ("source",)
+        finally:
+            control.close()
+
+    def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        control = Control(endpoint, "source")
+        try:
+            return postgresql_catalog.catalog(control, options)
+        finally:
+            control.close()
+
+    def connect(self, endpoint: Endpoint) -> Source:
+        return _PostgresqlSource(endpoint)
+
+    def queries(self, shape: Shape) -> PostgresqlQueries:
+        return PostgresqlQueries(shape)
+
+    def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
+        control = Control(endpoint, "source")
+        try:
+            with control.trial(TRIAL_SECONDS):
+                return postgresql_catalog.type_of(control, f"SELECT {value} FROM {table} LIMIT 0")
+        finally:
+            control.close()
+
+    def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
+        where = literal(self.dialect.table_name(table))
+        sequence = reader.rows(f"SELECT pg_get_serial_sequence({where},{literal(column)})")[0][0]
+        if not sequence:
+            return 0
+        value, called = reader.rows(f"SELECT last_value,is_called FROM {sequence}")[0]
+        step = int(reader.rows(f"SELECT seqincrement FROM pg_sequence WHERE seqrelid={literal(sequence)}::regclass")[0][0] or 1)
+        return int(value or 0) + (step if called == "t" else 0)
+
+
+POSTGRESQL = _Engine()

@@ -1,0 +1,178 @@
+"""SQLite as a source engine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from landfall.engine.matching.type_families import Kind, kind_of
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources.base import Reader, Source
+from landfall.engine.sources.engine import ChunkKey, SourceCapabilities, SourceEngine
+from landfall.engine.sources.keyed_dialect import KeyedDialect
+from landfall.engine.sources.sqlite import catalog as sqlite_catalog
+from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.sqlite.functions import FUNCTIONS
+from landfall.engine.sources.sqlite.queries import SqliteQueries
+from landfall.engine.sources.sqlite.session import SqliteSession
+from landfall.engine.sources.sqlite.source import _SqliteSource
+
+_ROWID = "_rowid_"
+_UUID = "-".join("[0-9a-f]" * n for n in (8, 4, 4, 4, 12))
+_DECLARED = {
+    Kind.BOOLEAN: "boolean",
+    Kind.INTEGER: "integer",
+    Kind.FLOAT: "real",
+    Kind.DATE: "date",
+    Kind.MOMENT: "timestamp",
+    Kind.JSON: "json",
+    Kind.BYTES: "blob",
+    Kind.TEXT: "text",
+    Kind.UUID: "text",
+}
+
+
+class _Dialect(KeyedDialect):
+    functions = FUNCTIONS
+    grammar = "sqlite"
+    opaque = frozenset({"blob"})
+
+    def name(self, identifier: str) -> str:
+        return sqlite.name(identifier)
+
+    def key_name(self, column: str) -> str:
+        return column if column == _ROWID else sqlite.name(column)
+
+    def table_name(self, table: Table | TablePlan) -> str:
+        return sqlite.table_name(table)
+
+    def text(self, value: str, kind: ColumnType) -> str:
+        del kind
+        return self.cast_text(value)
+
+    def cast_text(self, value: str) -> str:
+        return f"CAST({value} AS TEXT)"
+
+    def char_length(self, value: str) -> str:
+        return f"length({value})"
+
+    def as_bytes(self, value: str) -> str:
+        return f"CAST({value} AS BLOB)"
+
+    def kind(self, column: Column) -> Kind:
+        return kind_of(column.type.name) if column.type.name else Kind.OTHER
+
+    def integer_bits(self, column: Column) -> int:
+        del column
+        return 63
+
+    def chunk_key(self, table: Table, version: int) -> ChunkKey:
+        return ((_ROWID,), "integer") if table.rowid else super().chunk_key(table, version)
+
+    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+        return sqlite.mapping(column, facts)
+
+    def misfit_kind(self, column: Column) -> Violation | None:
+        return sqlite.fact(column)
+
+    def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
+        """Its values have types of their own, so the existing column says what they are taken for."""
+        if kind is Kind.DECIMAL:
+            return replace(column, type=ColumnType("numeric", "numeric"))
+        word = "text" if wanted.type.labels else _DECLARED.get(kind)
+        return replace(column, type=ColumnType(word, column.type.text)) if word else column
+
+    def probes(self, column: Column) -> tuple[Probe, ...]:
+        return sqlite.probes(column)
+
+    def long_octets(self, table: Table) -> str:
+        return sqlite.long_octets(table)
+
+    def long_columns(self, table: TablePlan) -> tuple[str, ...]:
+        plain = [c for c in table.copied if not c.mapping.operand]
+        return tuple(c.source for c in plain if c.mapping.quoted or c.target_type == "bytea")
+
+    def count_key(self, table: Table) -> str:
+        return _ROWID if table.rowid else ""
+
+    def unlisted(self, value: str, labels: Sequence[str]) -> str:
+        listed = ",".join("'" + label.replace("'", "''") + "'" for label in labels)
+        return f"{self.cast_text(value)} NOT IN ({listed})"
+
+    def unfit_number(self, value: str, precision: int, scale: int) -> str:
+        return sqlite.unfit(precision, scale).replace("{c}", value)
+
+    def misspelled(self, column: Column, ours: Kind, wanted: str, theirs: Kind) -> Probe | None:
+        del wanted
+        if theirs is Kind.UUID and ours is Kind.TEXT:
+            return Probe(Violation.NOT_SO_WRITTEN, f"lower({self.operand(column)}) NOT GLOB '{_UUID}'")
+        return None
+
+    def chunk_literal(self, table: TablePlan, column: str) -> str:
+        del table
+        return f"quote({self.key_name(column)})"
+
+    def misfit(self, column: Column) -> str | None:
+        """See `ScreeningDialect`."""
+        return sqlite.misfit(column)
+
+    def screened(self, columns: Sequence[Column]) -> str:
+        """See `ScreeningDialect`."""
+        return sqlite.screened(columns)
+
+    def page(self, rows: str, key: str, line: str, between: str) -> str:
+        """See `ScreeningDialect`."""
+        return sqlite.page(rows, key, line, between)
+
+
+class _Engine(SourceEngine):
+    name = "SQLite"
+    aliases = ()
+    default_port = None
+    capabilities = SourceCapabilities(typed_values=False, pages=True, digest=True, screening=True, transactional_reader=False)
+    dialect = _Dialect()
+    write_lock_grants = "write access to the file and its folder"
+
+    def identity(self, endpoint: Endpoint) -> str:
+        return f"sqlite:{endpoint.path}"
+
+    def probe(self, endpoint: Endpoint) -> tuple[str, tuple[str, ...]]:
+        file = SqliteSession(endpoint, "connection")
+        try:
+            return f"SQLite {file.rows('SELECT sqlite_version()')[0][0]}", ("source",)
+        finally:
+            file.close()
+
+    def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        del options
+        file = SqliteSession(endpoint)
+        try:
+            return sqlite_catalog.catalog(file, endpoint)
+        finally:
+            file.close()
+
+    def connect(self, endpoint: Endpoint) -> Source:
+        return _SqliteSource(endpoint)
+
+    def queries(self, shape: Shape) -> SqliteQueries:
+        return SqliteQueries(shape)
+
+    def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
+        """SQLite's values have types, its expressions none: the count of values says what they hold."""
+        del endpoint, value, table
+        return ColumnType("", "")
+
+    def next_value(self, reader: Reader, table: TablePlan, column: str) -> int:
+        del column
+        if not reader.rows("SELECT 1 FROM sqlite_master WHERE name='sqlite_sequence'"):
+            return 0
+        name = "'" + table.name.replace("'", "''") + "'"
+        found = reader.rows(f"SELECT seq FROM sqlite_sequence WHERE name={name}")
+        return int(found[0][0] or 0) + 1 if found else 0
+
+
+SQLITE = _Engine()

@@ -1,0 +1,61 @@
+"""The registry of source engines."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+from landfall.engine.errors import SpecError
+from landfall.engine.model.options import Endpoint
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.sources import registry
+from landfall.engine.sources.engine import DigestQueries, PagedQueries, ScreeningDialect
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_a_checkout_has_the_engines_of_the_installed_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"][registry.GROUP] == registry.BUILT_IN
+
+
+def test_an_engine_that_is_not_registered_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SpecError) as told:
+        registry.engine_of("DB2")
+    assert "databases of type DB2 are not supported" in told.value.message
+    assert "MariaDB, MySQL, PostgreSQL, SQLite" in told.value.advice
+
+
+def test_an_alias_is_the_engine_that_it_means() -> None:
+    assert registry.engine_name("Supabase") == "PostgreSQL"
+
+
+@pytest.mark.parametrize("value", ["landfall.engine.sources.registry:GROUP", "landfall.engine.sources.sqlite.engine:SQLITE"])
+def test_an_entry_point_that_is_no_engine_of_its_name_is_refused(value: str) -> None:
+    with pytest.raises(TypeError, match="entry point Paper"):
+        registry._loaded(EntryPoint("Paper", value, registry.GROUP))  # noqa: SLF001
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "identity"),
+    [
+        (Endpoint("SQLite", path="/a/b.db"), "sqlite:/a/b.db"),
+        (Endpoint("PostgreSQL", "DB.example", 5432, "shop"), "postgresql:db.example:5432/shop"),
+        (Endpoint("MySQL", "DB.example", 3306, "shop"), "mysql:db.example:3306/shop"),
+        (Endpoint("MariaDB", "db.example", 3307, "shop"), "mysql:db.example:3307/shop"),
+    ],
+)
+def test_identities_are_those_that_stored_keys_were_made_of(endpoint: Endpoint, identity: str) -> None:
+    assert registry.identity(endpoint) == identity
+
+
+@pytest.mark.parametrize("name", sorted(registry.BUILT_IN))
+def test_capabilities_say_what_queries_and_dialects_have(name: str) -> None:
+    engine = registry.engine_of(name)
+    queries = engine.queries(Shape(name, "s", "t", "t", (), (), (), key="id"))
+    assert engine.capabilities.screening == isinstance(engine.dialect, ScreeningDialect)
+    assert engine.capabilities.digest == isinstance(queries, DigestQueries)
+    assert engine.capabilities.pages == isinstance(queries, PagedQueries)
