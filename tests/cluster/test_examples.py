@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from examples.shop import write_mariadb, write_sqlite
 from tests.cluster import demo, images
 from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import PASSWORD, Place
+from tests.support.printed import commands, person, typed
 
 _SCALE = 0.02
 _APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}  # test_apps brings them live
@@ -168,11 +170,9 @@ def _back(place: Place, name: str) -> None:
 @pytest.mark.parametrize("manager", ["argocd-controller", "kustomize-controller"])
 def test_a_repository_to_copy(place: Place, tmp_path: Path, manager: str) -> None:
     """As Argo CD and Flux carry it: the folder is applied by their field manager, commit by commit, again and again."""
-    name = place.namespace(f"gitops-{manager[:4]}")
+    name = "shop"  # the folder's own namespace
     place.databases(name, 300)
-    place.apply(place.secret(name, "old", "mover"), place.secret(name, "new", "mover"))
     folder = Path(shutil.copytree(images.ROOT / "examples" / "gitops" / "shop", tmp_path / "shop"))
-    _edited(folder / "kustomization.yaml", "namespace: shop", f"namespace: {name}")
     for host, port in (("mariadb.legacy.example.com", place.maria.port), ("postgresql.example.com", place.pg.port)):
         _edited(folder / "connections.yaml", f"host: {host}, database: shop", f"host: {ADDRESS}, port: {port}, database: {name}")
     _edited(folder / "kustomization.yaml", ", app.yaml", "")  # test_joint moves both
@@ -192,9 +192,16 @@ def test_a_repository_to_copy(place: Place, tmp_path: Path, manager: str) -> Non
         assert drift == "", "nothing of ours is written to what Git holds"
         return found
 
+    place.cluster.kubectl("apply", "-f", str(folder / "namespace.yaml"))
+    place.apply(place.secret(name, "old", "mover"), place.secret(name, "new", "mover"))
     synced()
     digest = settled("Planned")["status"]["plan"]["digest"]
     assert place.rows(name) == -1
+    printed = list(commands((images.ROOT / "examples" / "gitops" / "README.md").read_text(encoding="utf-8")))
+    somebody = _person(place, tmp_path)
+    plan, told = (typed(one, images.ROOT, somebody) for one in printed)
+    assert "customer" in plan
+    assert told.split()[-1] == digest
     _edited(folder / "migration.yaml", "  desiredState: Planned\n", "")
     _edited(folder / "migration.yaml", "  data:\n", f'  data:\n    approval: {{planDigest: "{digest}"}}\n')
     synced()
@@ -207,6 +214,17 @@ def test_a_repository_to_copy(place: Place, tmp_path: Path, manager: str) -> Non
     assert again["metadata"]["uid"] != first["metadata"]["uid"]
     assert again["status"]["run"] == first["status"]["run"]
     place.settled(name, 300, frozenset({"equal", None}))
+    place.cluster.kubectl("delete", "namespace", name, "--timeout=300s")
+
+
+def _person(place: Place, folder: Path) -> dict[str, str]:
+    """Somebody at a terminal who has `kubectl landfall`."""
+    plugin = folder / "bin" / "kubectl-landfall"
+    plugin.parent.mkdir(exist_ok=True)
+    ours = images.ROOT / "operator"
+    plugin.write_text(f'#!/bin/sh\nexec env PYTHONPATH={ours} {sys.executable} -m landfall "$@"\n', encoding="utf-8")
+    plugin.chmod(0o755)
+    return {**person(folder, plugin.parent, place.cluster.programs), "KUBECONFIG": str(place.cluster.kubeconfig)}
 
 
 def _edited(file: Path, old: str, new: str) -> None:
