@@ -31,7 +31,15 @@ from landfall.controllers.deployment.actions import (
     SupersedeRelease,
     SwitchTraffic,
 )
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen, ServiceSeen, WorkloadSeen, next_request
+from landfall.controllers.deployment.observed import (
+    Observed,
+    PodProblem,
+    PodReason,
+    ReleaseSeen,
+    ServiceSeen,
+    WorkloadSeen,
+    next_request,
+)
 from landfall.controllers.deployment.rules import current, decide
 from landfall.controllers.deployment.status import begun, release_status
 from landfall.controllers.job_state import JobSeen
@@ -48,7 +56,7 @@ class Pods:
     wanted: int
     ready: int = 0
     refreshed: str = ""
-    ails: tuple[str, str] | None = None
+    ails: PodProblem | None = None
     crashed: bool = False
     served_until: datetime | None = None
 
@@ -90,7 +98,7 @@ class World:
                 p.wanted,
                 p.ready,
                 p.ails if p.ready < p.wanted else None,
-                ("CrashLoop", "x") if p.crashed else None,
+                (PodReason.CRASH_LOOP, "x") if p.crashed else None,
                 p.refreshed,
             )
             for name, p in self.workloads.items()
@@ -235,8 +243,7 @@ class World:
             elif outcome == "bad":
                 failure = ReleaseFailure(reason="BuildFailed", message="npm", at=self.now)
                 status = status.model_copy(update={"failure": failure, "finished": job.name})
-            reason = "PodLost: lost" if outcome == "lost" else ""
-            ended = replace(job, failed=outcome != "good", complete=outcome == "good", reason=reason)
+            ended = replace(job, failed=outcome != "good", complete=outcome == "good")
             self.releases[name] = replace(release, status=status, job=ended)
 
     def pods_come_up(self) -> None:

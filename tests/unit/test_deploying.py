@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from landfall.api.annotations import DeployRequest
 from landfall.controllers.cutover_gate import Gate
-from landfall.controllers.deployment.observed import WorkloadSeen
+from landfall.controllers.deployment.observed import PodReason, WorkloadSeen
 from landfall.controllers.deployment.rules import decide
 from tests.support.deployments import DRAIN, OBSERVE, WARM, World
 
@@ -55,9 +55,9 @@ _NEW = WorkloadSeen("shop-1", 2, starting=True, running_seconds=4)
     [
         (_NEW, "Starting"),
         (WorkloadSeen("shop-1", 0), "Starting"),
-        (replace(_NEW, problem=("NotListening", "nothing listens yet")), "Starting"),
+        (replace(_NEW, problem=(PodReason.NOT_LISTENING, "nothing listens yet")), "Starting"),
         (replace(_NEW, running_seconds=10_000), "NotServing"),
-        (replace(_NEW, problem=("ImagePullFailed", "no such image")), "NotServing"),
+        (replace(_NEW, problem=(PodReason.IMAGE_PULL_FAILED, "no such image")), "NotServing"),
         (replace(_NEW, starting=False), "NotServing"),
         (replace(_NEW, ready=1), "Live"),
     ],
@@ -118,7 +118,7 @@ def _starting() -> World:
 
 def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
     world = _starting()
-    world.workloads["shop-2"].ails = ("NotListening", "nothing listens on port 3000")
+    world.workloads["shop-2"].ails = (PodReason.NOT_LISTENING, "nothing listens on port 3000")
     told = []
     for _ in range(62):
         world.now += timedelta(seconds=5)
@@ -417,7 +417,7 @@ class Life(RuleBasedStateMachine):
         name = sorted(self.world.workloads)[pick % len(self.world.workloads)]
         pods = self.world.workloads[name]
         pods.crashed = what == "crashes"
-        pods.ails = ("CrashLoop", "x") if what == "ails" else None
+        pods.ails = (PodReason.CRASH_LOOP, "x") if what == "ails" else None
         if what == "ails":
             pods.ready = 0
 

@@ -13,6 +13,7 @@ from lupa.lua51 import LuaRuntime
 
 from landfall.controllers.decision import Decision, Seen, conditions
 from landfall.controllers.migration.rules import decide
+from landfall.lifecycle import Phase
 from tests.unit.test_decide import ROWS
 from tests.unit.test_notices import NOW
 
@@ -49,7 +50,7 @@ def test_every_object_of_the_layout_is_looked_at() -> None:
 @pytest.mark.parametrize(("ready", "working", "stalled"), [*product(("True", "False", "Unknown"), (False, True), (False, True))])
 def test_each_combination_means_one_thing(ready: str, *, working: bool, stalled: bool) -> None:
     seen = Seen(now=NOW, generation=3)
-    told = written(seen, Decision("x", (ready, "Reason"), "m", working=working, stalled=stalled))
+    told = written(seen, Decision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
     expected = {"True": "Healthy", "False": "Suspended", "Unknown": "Progressing"}[ready]
     expected = "Degraded" if stalled else expected
     assert health(told) == ("Progressing" if working else expected, "m")

@@ -28,7 +28,7 @@ from landfall.controllers.migration.run_settings import dials
 from tests.support.lives import World
 from tests.support.migrations import NOW, PLAN, PLANNED, RUNNING, migration
 
-_WAITS = AppSeen("shop", there=True, ready=("False", "WaitingForData", "shop-2 is built"), live="shop-1")
+_WAITS = AppSeen("shop", there=True, ready=("False", "WaitingForData", "shop-2 is built"), waits_for_data=True, live="shop-1")
 _BUILDS = AppSeen("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1")
 _FAILS = AppSeen("shop", there=True, ready=("False", "CrashLoop", "release shop-2 failed"), stalled=True, live="shop-1")
 _LIVE = AppSeen("shop", there=True, ready=("True", "Live", "shop-2 is live"), live="shop-2", drain_seconds=30)
@@ -287,7 +287,15 @@ class Both:
 
     def app(self, reason: str, *, status: str = "False", stalled: bool = False, live: str = "shop-1") -> None:
         """The Deployment says this of itself."""
-        self.world.app = AppSeen("shop", there=True, ready=(status, reason, reason), stalled=stalled, live=live, drain_seconds=30)
+        self.world.app = AppSeen(
+            "shop",
+            there=True,
+            ready=(status, reason, reason),
+            waits_for_data=reason == "WaitingForData",
+            stalled=stalled,
+            live=live,
+            drain_seconds=30,
+        )
 
     @property
     def stands(self) -> AppState | str:

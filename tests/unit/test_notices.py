@@ -17,6 +17,7 @@ from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Decision
 from landfall.controllers.migration.notifications import facts, news, noted, targets
 from landfall.controllers.migration.observed import Observed
+from landfall.lifecycle import Phase
 from landfall.notifications.send import NotToldError, ping, tell
 from tests.support import receivers
 
@@ -44,17 +45,25 @@ def told_of(found: Observed, decision: Decision, before: tuple[Notice, ...] = ()
 
 
 ROWS = {
-    "approval": (seen(), Decision("PlanReady", ("False", "ApprovalRequired"), "m"), ["ApprovalRequired/abababababab"]),
-    "a beginning": (seen("copying"), Decision("Running", ("False", "Running"), "m", working=True), ["Started/shop-1"]),
-    "a pause": (seen("copying"), Decision("Paused", ("True", "Paused"), "m"), ["Started/shop-1", "Paused/shop-1/t/3"]),
+    "approval": (
+        seen(),
+        Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), "m", awaits_approval=True),
+        ["ApprovalRequired/abababababab"],
+    ),
+    "a beginning": (seen("copying"), Decision(Phase.RUNNING, ("False", "Running"), "m", working=True), ["Started/shop-1"]),
+    "a pause": (seen("copying"), Decision(Phase.PAUSED, ("True", "Paused"), "m"), ["Started/shop-1", "Paused/shop-1/t/3"]),
     "a failure": (
         seen(failure=RunFailure(job="shop-1-run-2", reason="DiskFull", message="m")),
-        Decision("Failed", ("False", "DiskFull"), "m", stalled=True),
+        Decision(Phase.FAILED, ("False", "DiskFull"), "m", stalled=True),
         ["Failed/shop-1-run-2/DiskFull"],
     ),
-    "an end": (seen("cut_over"), Decision("Completed", ("True", "Completed"), "m"), ["Started/shop-1", "Completed/shop-1"]),
-    "an end that was known before": (seen("cut_over"), Decision("Completed", ("True", "AlreadyCompleted"), "m"), []),
-    "a way back": (seen("rolled_back"), Decision("RolledBack", ("True", "RolledBack"), "m"), ["RolledBack/shop-1"]),
+    "an end": (seen("cut_over"), Decision(Phase.COMPLETED, ("True", "Completed"), "m"), ["Started/shop-1", "Completed/shop-1"]),
+    "an end that was known before": (
+        seen("cut_over", adopted=True),
+        Decision(Phase.COMPLETED, ("True", "AlreadyCompleted"), "m"),
+        [],
+    ),
+    "a way back": (seen("rolled_back"), Decision(Phase.ROLLED_BACK, ("True", "RolledBack"), "m"), ["RolledBack/shop-1"]),
 }
 
 

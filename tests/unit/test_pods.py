@@ -71,13 +71,14 @@ def test_what_a_node_lost_sight_of_did_not_crash() -> None:
     ("seen", "late", "reason"),
     [
         (None, True, "BuildTimedOut"),
-        (None, False, "PodLost"),
+        (None, False, ""),
         (pod(reason="Evicted", message="disk"), False, "BuildEvicted"),
         (pod({"terminated": {"reason": "OOMKilled"}}), False, "BuildOutOfMemory"),
     ],
 )
 def test_why_a_builder_said_nothing(seen: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
-    assert build_problem(seen, deadline=late).startswith(f"{reason}: ")
+    found = build_problem(seen, deadline=late)
+    assert (found[0] if found else "") == reason
 
 
 _NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
 from landfall.controllers.context import Hands
-from landfall.controllers.cutover_gate import End, Gate, governing, left, secrets_of
+from landfall.controllers.cutover_gate import WAITS, End, Gate, governing, left, secrets_of
 from landfall.controllers.migration.rules_app import AppSeen
 from landfall.controllers.objects import plain
 from landfall.kube.client import Object
@@ -30,6 +30,7 @@ async def seen(hands: Hands, raw: Object, migration: Migration) -> AppSeen | Non
         there=True,
         differs=app.template is not None and found.spec != app.template,
         ready=(ready.status, ready.reason, ready.message) if ready else ("Unknown", "", ""),
+        waits_for_data=ready is not None and ready.reason == WAITS,
         stalled="Stalled" in held,
         live=status.live if status else "",
         url=status.url if status else "",

@@ -61,11 +61,11 @@ class Hands:
     async def report(self, raw: Object, seen: Seen, decision: Decision[ControllerAction], fields: dict[str, Any]) -> None:
         """Write the status once, if it changed, and tell an Event where Ready's reason did."""
         metadata, before = raw["metadata"], raw.get("status") or {}
-        metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], decision.phase)
+        metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
         told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
         for condition in told:
             condition["message"] = redacted(condition["message"])[:_MESSAGE]
-        status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told, **fields}
+        status = {"observedGeneration": seen.generation, "phase": str(decision.phase), "conditions": told, **fields}
         status = {name: value for name, value in status.items() if value not in (None, "", [], ())}
         if status == before:
             return

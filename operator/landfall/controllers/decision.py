@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from landfall.api.fields import Condition
 from landfall.controllers.actions import ControllerAction
+from landfall.controllers.phases import AnyPhase
 
 Flag = tuple[str, str]
 Fact = tuple[str, Flag | tuple[str, str, str]]
@@ -21,10 +22,11 @@ class Decision(Generic[A_co]):
     """How it stands, what to do next, and when to look again. `A_co` is the union of the kind's actions; `Never` where it has none.
 
     `ready` is Ready's (status, reason); `stalled` says that a person must act, `working` that the operator or a worker does.
-    `facts` are further conditions as (type, (status, reason)) or with a message of their own. `starts`: the run's start is written down now, before its first worker.
+    `facts` are further conditions as (type, (status, reason)) or with a message of their own. `starts`: the run's start is written down now, before its first worker;
+    `awaits_approval`: it goes on once a person has approved the plan.
     """
 
-    phase: str
+    phase: AnyPhase
     ready: Flag
     message: str
     action: A_co | None = None
@@ -33,6 +35,12 @@ class Decision(Generic[A_co]):
     again_seconds: float | None = None
     facts: tuple[Fact, ...] = ()
     starts: bool = False
+    awaits_approval: bool = False
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether Ready is true."""
+        return self.ready[0] == "True"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,10 @@ def made_from(inputs: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobSeen:
-    """One Job. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over, `reason` why it failed."""
+    """One Job. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over, `reason` why it failed, in words.
+
+    `problem` is the same of a builder that need not be tried again, as (reason, message).
+    """
 
     name: str
     verb: Verb
@@ -26,6 +29,7 @@ class JobSeen:
     ended_seconds: float = 0
     parallelism: int = 1
     reason: str = ""
+    problem: tuple[str, str] | None = None
 
     @property
     def made_from(self) -> str:

@@ -13,6 +13,7 @@ from landfall.api.fields import said
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.controllers.decision import Decision
 from landfall.kube.client import Object
+from landfall.lifecycle import Phase
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owner
 
 
@@ -53,7 +54,7 @@ def invalid(model: type[BaseModel], raw: Object) -> Decision[Never] | None:
     except ValidationError as error:
         first = error.errors()[0]
         message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."
-        return Decision("Failed", ("False", "SpecInvalid"), message, stalled=True)
+        return Decision(Phase.FAILED, ("False", "SpecInvalid"), message, stalled=True)
     return None
 
 

@@ -8,14 +8,15 @@ import sys
 from landfall.controllers.jobs import ended
 from landfall.controllers.migration.act import let_go
 from landfall.controllers.migration.annotations import FINALIZER
-from landfall.kube.client import Kube
+from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, InvalidError
 from landfall.lib.environment import started
 from landfall.lib.logs import log_as_json
+from landfall.lifecycle import Phase, phase_of
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.settings import UninstallSettings
 
-_WITH_AN_APP = {"WaitingForApp", "StartingApp"}  # its source is locked
+_WORKS = frozenset({Phase.RUNNING, Phase.VALIDATING})
 _PAUSE_SECONDS = 1.0
 _TRIES = 120
 _PATCHES = 5
@@ -71,10 +72,15 @@ async def under_way(kube: Kube) -> list[str]:
     found = []
     async for raw in kube.every("Migration"):
         metadata, status = raw["metadata"], raw.get("status", {})
-        reason = next((c["reason"] for c in status.get("conditions", []) if c["type"] == "Ready"), "")
-        if (metadata["namespace"], status.get("run")) in runs or reason in _WITH_AN_APP:
+        if (metadata["namespace"], status.get("run")) in runs or _moves_with_its_app(raw):
             found.append(f"{metadata['namespace']}/{metadata['name']}")
     return sorted(found)
+
+
+def _moves_with_its_app(raw: Object) -> bool:
+    """Whether data and app move as one and are under way: the source may be locked although no worker works, as while the app starts."""
+    spec = raw["spec"]
+    return bool(spec.get("data") and spec.get("app")) and phase_of(raw) in _WORKS
 
 
 async def _ended(kube: Kube, namespace: str, operator: str) -> bool:

@@ -10,6 +10,7 @@ from landfall.api.worker_protocol import Report
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
 from landfall.controllers.decision import Decision, Seen
+from landfall.controllers.phases import ProbePhase
 from landfall.lib.backoff import Backoff
 
 _SOONEST_SECONDS = 60.0
@@ -35,10 +36,10 @@ class Observed(Seen):
 def decide(seen: Observed) -> ProbeDecision:
     """What to do next."""
     if seen.request_problem:
-        return Decision("Failed", ("False", "RequestInvalid"), seen.request_problem, stalled=True)
+        return Decision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
     if seen.missing_secrets:
         message = f"there is no Secret {seen.missing_secrets[0]!r} in this namespace. Create it."
-        return Decision("Pending", ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
+        return Decision(ProbePhase.PENDING, ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
     found = _reported(seen) or _remembered(seen)
     if found:
         return found
@@ -54,7 +55,7 @@ def _reported(seen: Observed) -> ProbeDecision | None:
         return None
     if report.failure:
         return _failed(seen, report.failure.reason, report.failure.message)
-    return Decision("Ready", ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} answers")
+    return Decision(ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} answers")
 
 
 def _remembered(seen: Observed) -> ProbeDecision | None:
@@ -64,7 +65,7 @@ def _remembered(seen: Observed) -> ProbeDecision | None:
     if not status or status.probe != seen.probe or not status.probed_at or ready is None:
         return None
     if ready.status == "True":
-        return Decision("Ready", ("True", ready.reason), ready.message)
+        return Decision(ProbePhase.READY, ("True", ready.reason), ready.message)
     return _failed(seen, ready.reason, ready.message)
 
 
@@ -75,7 +76,9 @@ def _failed(seen: Observed, reason: str, message: str) -> ProbeDecision:
     if seen.job_over and seen.ended_seconds > pause:
         action = DeleteJob(seen.probe)
     left = max(pause - seen.ended_seconds, 1.0) if seen.job_over else _SOONEST_SECONDS
-    return Decision("Failed", ("False", reason), message, action, stalled=True, again_seconds=left if action is None else 2)
+    return Decision(
+        ProbePhase.FAILED, ("False", reason), message, action, stalled=True, again_seconds=left if action is None else 2
+    )
 
 
 def _pause(seen: Observed) -> float:
@@ -86,4 +89,4 @@ def _pause(seen: Observed) -> float:
 
 
 def _probing(seen: Observed, action: ProbeAction | None) -> ProbeDecision:
-    return Decision("Probing", ("False", "Probing"), f"asking {seen.what}", action, working=True, again_seconds=15)
+    return Decision(ProbePhase.PROBING, ("False", "Probing"), f"asking {seen.what}", action, working=True, again_seconds=15)

@@ -161,10 +161,10 @@ class Look:
             self.taken.append(job.name)
         if job.over and seen.status.finished != job.name:
             raw = next(j for j in mine if j["metadata"]["name"] == job.name)
-            late = any(c.get("reason") == "DeadlineExceeded" for c in raw.get("status", {}).get("conditions", []))
+            late = pod_diagnosis.out_of_time(raw)
             found_pods = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job.name}")
             report = report if report and report.final else pod_diagnosis.last_words(found_pods)
-            job = replace(job, reason=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
+            job = replace(job, problem=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
         if report is None:
             return replace(seen, job=job)
         status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())

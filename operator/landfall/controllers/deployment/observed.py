@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from landfall.api.annotations import DeployRequest, waiting
 from landfall.api.deployment import Deployment, Resolved, Variable
@@ -14,6 +15,23 @@ from landfall.controllers.decision import Seen
 from landfall.controllers.job_state import JobSeen
 
 Problem = tuple[str, str]
+
+
+class PodReason(StrEnum):
+    """Why a pod does not serve."""
+
+    UNSCHEDULABLE = "Unschedulable"
+    IMAGE_PULL_FAILED = "ImagePullFailed"
+    CONTAINER_REFUSED = "ContainerRefused"
+    OUT_OF_MEMORY = "OutOfMemory"
+    CRASH_LOOP = "CrashLoop"
+    HEALTH_CHECK_FAILED = "HealthCheckFailed"
+    NOT_LISTENING = "NotListening"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    PODS_REFUSED = "PodsRefused"
+
+
+PodProblem = tuple[PodReason, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +76,8 @@ class WorkloadSeen:
     name: str
     wanted: int
     ready: int = 0
-    problem: Problem | None = None
-    crashed: Problem | None = None
+    problem: PodProblem | None = None
+    crashed: PodProblem | None = None
     refreshed: str = ""
     running_seconds: float = 0
     starting: bool = False

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from landfall.api.worker_protocol import Report
-from landfall.controllers.deployment.observed import Problem
+from landfall.controllers.deployment.observed import PodProblem, PodReason, Problem
 from landfall.kube.client import Object
 from landfall.manifests.workload import REFRESHED
 
@@ -25,7 +25,7 @@ _PULLS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName"})
 _REFUSED = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 
 
-def problem(pods: Sequence[Object], workload: Object, unhealthy: str, port: int) -> Problem | None:
+def problem(pods: Sequence[Object], workload: Object, unhealthy: str, port: int) -> PodProblem | None:
     """What keeps the newest pods from being ready; `unhealthy` is what the kubelet said last of a probe."""
     for pod in pods:
         found = _of_pod(pod)
@@ -36,7 +36,7 @@ def problem(pods: Sequence[Object], workload: Object, unhealthy: str, port: int)
     return _refused(workload)
 
 
-def crashed(pods: Sequence[Object]) -> Problem | None:
+def crashed(pods: Sequence[Object]) -> PodProblem | None:
     """A container that has ended since its pod was started, however well it runs by now."""
     for pod in pods:
         for status in _statuses(pod):
@@ -97,17 +97,17 @@ def _was_ready(pod: Object) -> bool:
     return found["status"] == "True" or since.total_seconds() > _AT_ONCE_SECONDS
 
 
-def _of_pod(pod: Object) -> Problem | None:
+def _of_pod(pod: Object) -> PodProblem | None:
     for condition in pod.get("status", {}).get("conditions", []):
         if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return "Unschedulable", f"no node takes its pod: {condition.get('message', '')}"
+            return PodReason.UNSCHEDULABLE, f"no node takes its pod: {condition.get('message', '')}"
     for status in _statuses(pod):
         waiting = (status.get("state") or {}).get("waiting") or {}
         reason, message = waiting.get("reason", ""), waiting.get("message", "")
         if reason in _PULLS:
-            return "ImagePullFailed", f"its image cannot be pulled: {message}"
+            return PodReason.IMAGE_PULL_FAILED, f"its image cannot be pulled: {message}"
         if reason in _REFUSED:
-            return "ContainerRefused", f"its container cannot be started: {message}"
+            return PodReason.CONTAINER_REFUSED, f"its container cannot be started: {message}"
         if ended := _over(status):
             return _ended(ended)
     return None
@@ -119,35 +119,35 @@ def _over(status: dict[str, Any]) -> dict[str, Any] | None:
     return found if found and found.get("reason") not in _LOST else None
 
 
-def _ended(ended: dict[str, Any]) -> Problem:
+def _ended(ended: dict[str, Any]) -> PodProblem:
     if ended.get("reason") == "OOMKilled":
-        return "OutOfMemory", "it was killed for its memory: give it a larger instanceType"
+        return PodReason.OUT_OF_MEMORY, "it was killed for its memory: give it a larger instanceType"
     log = str(ended.get("message", "")).strip()[-_LAST:]
     last = f". Its last lines: {log}" if log else ""
-    return "CrashLoop", f"the app ended with status {ended.get('exitCode', '?')}{last}"
+    return PodReason.CRASH_LOOP, f"the app ended with status {ended.get('exitCode', '?')}{last}"
 
 
-def _of_probe(said: str, port: int) -> Problem:
+def _of_probe(said: str, port: int) -> PodProblem:
     code = _CODE.search(said)
     if code:
         return (
-            "HealthCheckFailed",
+            PodReason.HEALTH_CHECK_FAILED,
             f"its health check answers {code.group(1)}: let runtime.healthCheck.path name a page that answers below 400",
         )
     if "connection refused" in said:
         return (
-            "NotListening",
+            PodReason.NOT_LISTENING,
             f"nothing listens on port {port} of the pod's address: listen on 0.0.0.0, not on 127.0.0.1, and on the port in PORT, or set runtime.port",
         )
-    return "HealthCheckFailed", f"its health check fails: {said[-200:]}"
+    return PodReason.HEALTH_CHECK_FAILED, f"its health check fails: {said[-200:]}"
 
 
-def _refused(workload: Object) -> Problem | None:
+def _refused(workload: Object) -> PodProblem | None:
     """Its pods are not even made, as where a quota is used up."""
     for condition in workload.get("status", {}).get("conditions", []):
         if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
             message = condition.get("message", "")
-            word = "QuotaExceeded" if "exceeded quota" in message else "PodsRefused"
+            word = PodReason.QUOTA_EXCEEDED if "exceeded quota" in message else PodReason.PODS_REFUSED
             return word, f"its pods are refused: {message}"
     return None
 
@@ -196,15 +196,23 @@ def _of_worker(pod: Object) -> dict[str, Any]:
     return (found.get("state") or {}).get("terminated") or {}
 
 
-def build_problem(pod: Object | None, *, deadline: bool) -> str:
-    """Why a builder ended without a word, as `Reason: message`."""
+def out_of_time(job: Object) -> bool:
+    """Whether Kubernetes ended a Job because it took longer than its deadline."""
+    return any(c.get("reason") == "DeadlineExceeded" for c in job.get("status", {}).get("conditions", []))
+
+
+def build_problem(pod: Object | None, *, deadline: bool) -> Problem | None:
+    """Why a builder ended without a word, as (reason, message); None where it was only lost, and may be tried again."""
     if deadline:
-        return "BuildTimedOut: the build took longer than it may. Build less, or give it longer (builds.timeoutSeconds)."
+        return "BuildTimedOut", "the build took longer than it may. Build less, or give it longer (builds.timeoutSeconds)."
     status = pod.get("status", {}) if pod else {}
     if status.get("reason") == "Evicted":
-        return f"BuildEvicted: the node put its builder out: {status.get('message', '')}"
+        return "BuildEvicted", f"the node put its builder out: {status.get('message', '')}"
     for one in _statuses(pod) if pod else []:
         ended = (one.get("state") or {}).get("terminated") or {}
         if ended.get("reason") == "OOMKilled":
-            return "BuildOutOfMemory: the build was killed for its memory. Build less at a time, or give it more (builds.memory)."
-    return "PodLost: its builder was lost"
+            return (
+                "BuildOutOfMemory",
+                "the build was killed for its memory. Build less at a time, or give it more (builds.memory).",
+            )
+    return None

@@ -31,6 +31,7 @@ from landfall.controllers.deployment.observed import Observed, ReleaseSeen
 from landfall.controllers.deployment.rules import decide
 from landfall.controllers.deployment.status import begun, release_ready, release_status, taken_note
 from landfall.controllers.objects import invalid, told
+from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.workload import LABEL_WORKLOAD
@@ -49,7 +50,7 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
     decision = decide(seen)
     if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
         message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
-        decision = Decision("Pending", ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
+        decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.action:
         await act(look, seen, decision.action)
         applied(raw, decision.action)

@@ -26,16 +26,17 @@ from landfall.controllers.deployment.actions import (
     ScaleWorkload,
     SwitchTraffic,
 )
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
+from landfall.controllers.deployment.observed import Observed, PodReason, ReleaseSeen, WorkloadSeen
+from landfall.controllers.phases import DeploymentPhase
+from landfall.errors import rule_of
 from landfall.manifests import names
 
 _NAME = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
 _ATTEMPTS = 5
 _SOON, _AGAIN = 0.05, 15.0
-_COMING = frozenset({"DatabaseComing", "DatabaseUnreachable", "RateLimited"})
 # What a kubelet may get over by itself within a moment: a registry that hiccups, a Secret that it has not seen yet.
-_OF_PROBES = frozenset({"NotListening", "HealthCheckFailed"})
-_STUBBORN, _PATIENCE_SECONDS = frozenset({"ImagePullFailed", "ContainerRefused"}), 30
+_OF_PROBES = frozenset({PodReason.NOT_LISTENING, PodReason.HEALTH_CHECK_FAILED})
+_STUBBORN, _PATIENCE_SECONDS = frozenset({PodReason.IMAGE_PULL_FAILED, PodReason.CONTAINER_REFUSED}), 30
 
 
 def decide(seen: Observed) -> DeploymentDecision:
@@ -105,7 +106,9 @@ def service_drifted(seen: Observed) -> DeploymentDecision | None:
     live, service = seen.live, seen.service
     if not live or not service or service.workload == live.spec.workload or live.spec.workload not in seen.workloads:
         return None
-    return _working("Deploying", "Restoring", f"the Service selects {live.name} again", SwitchTraffic(live.name), _SOON)
+    return _working(
+        DeploymentPhase.DEPLOYING, "Restoring", f"the Service selects {live.name} again", SwitchTraffic(live.name), _SOON
+    )
 
 
 def data_went_back(seen: Observed) -> DeploymentDecision | None:
@@ -158,7 +161,9 @@ def held(seen: Observed) -> DeploymentDecision | None:
     """Frozen by the annotation: what serves, serves on."""
     if not seen.hold:
         return None
-    return Decision("Paused", ("True", "Paused"), f"held: {seen.hold}; nothing new goes live until landfall.dev/hold is removed")
+    return Decision(
+        DeploymentPhase.PAUSED, ("True", "Paused"), f"held: {seen.hold}; nothing new goes live until landfall.dev/hold is removed"
+    )
 
 
 def source_unresolved(seen: Observed) -> DeploymentDecision | None:
@@ -169,7 +174,7 @@ def source_unresolved(seen: Observed) -> DeploymentDecision | None:
     if seen.source_problem:
         reason, message = seen.source_problem
         return replace(_stalled(reason, message), again_seconds=30)
-    return _working("Pending", "Resolving", "looking up the source", None, 2)
+    return _working(DeploymentPhase.PENDING, "Resolving", "looking up the source", None, 2)
 
 
 def spec_impossible(seen: Observed) -> DeploymentDecision | None:
@@ -194,14 +199,14 @@ def release_missing(seen: Observed) -> DeploymentDecision | None:
         return None
     goal = seen.goal
     if goal:
-        return _working("Deploying", "RollingBack", f"going back to {goal.name}", MakeRollback(goal.name), _SOON)
+        return _working(DeploymentPhase.DEPLOYING, "RollingBack", f"going back to {goal.name}", MakeRollback(goal.name), _SOON)
     if seen.environment_problem:
         reason, message = seen.environment_problem
-        if reason in _COMING:
-            return _working("Pending", reason, message, None, seen.database_again or 5)
+        if rule_of(reason).retry.by_itself:
+            return _working(DeploymentPhase.PENDING, reason, message, None, seen.database_again or 5)
         return replace(_stalled(reason, message), again_seconds=15)
     name = names.release_name(seen.deployment.metadata.name, desired_release.revision(seen))
-    return _working("Pending", "Releasing", f"making release {name}", MakeRelease(name), _SOON)
+    return _working(DeploymentPhase.PENDING, "Releasing", f"making release {name}", MakeRelease(name), _SOON)
 
 
 def release_failed(seen: Observed) -> DeploymentDecision | None:
@@ -209,7 +214,7 @@ def release_failed(seen: Observed) -> DeploymentDecision | None:
     at = current(seen)
     if not at or not at.status.failure:
         return None
-    return replace(_stalled(at.status.failure.reason, _failed(seen, at, at.status.failure.message)), phase="Failed")
+    return replace(_stalled(at.status.failure.reason, _failed(seen, at, at.status.failure.message)), phase=DeploymentPhase.FAILED)
 
 
 def on_its_way(seen: Observed) -> DeploymentDecision | None:
@@ -230,7 +235,7 @@ def on_its_way(seen: Observed) -> DeploymentDecision | None:
         return _stalled("DataRolledBack", message)
     if gate and not gate.open:
         message = f"{at.name} is built, and waits for the data that the Migration {gate.migration} moves; delete that, or its spec.app, to go live without"
-        return _working("Deploying", WAITS, message, None, _AGAIN)
+        return _working(DeploymentPhase.DEPLOYING, WAITS, message, None, _AGAIN)
     return _towards(seen, at, f"starting {at.name}", "Deploying")
 
 
@@ -258,17 +263,17 @@ def _building(seen: Observed, at: ReleaseSeen) -> DeploymentDecision:
     job, status = at.job, at.status
     if status.retry_after and seen.now < status.retry_after:
         wait = (status.retry_after - seen.now).total_seconds()
-        return _working("Building", "Building", "the build failed for the moment and is tried again", None, max(wait, 0.5))
+        return _working(
+            DeploymentPhase.BUILDING, "Building", "the build failed for the moment and is tried again", None, max(wait, 0.5)
+        )
     attempt = max(status.attempts, job.attempt if job else 0) + 1
     if job and not job.over and status.finished != job.name:
-        return _working("Building", "Building", f"building {at.name}{_found(at)}", None, _AGAIN)
-    if job and job.reason and status.finished != job.name:
-        reason, _, message = job.reason.partition(": ")
-        if reason != "PodLost":
-            return _failing(seen, at, reason, message)
+        return _working(DeploymentPhase.BUILDING, "Building", f"building {at.name}{_found(at)}", None, _AGAIN)
+    if job and job.problem and status.finished != job.name:
+        return _failing(seen, at, *job.problem)
     if attempt > _ATTEMPTS:
         return _failing(seen, at, "BuildFailed", f"its builder was lost {_ATTEMPTS} times. Look at the events of its pods.")
-    return _working("Building", "Building", f"building {at.name}", BuildRelease(at.name, attempt), _AGAIN)
+    return _working(DeploymentPhase.BUILDING, "Building", f"building {at.name}", BuildRelease(at.name, attempt), _AGAIN)
 
 
 def _found(at: ReleaseSeen) -> str:
@@ -281,11 +286,11 @@ def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> Deploym
     running = seen.workloads.get(at.spec.workload)
     count = needed(seen)
     if running is None:
-        return _working("Deploying", reason, told, CreateWorkload(at.name, count), 1)
+        return _working(DeploymentPhase.DEPLOYING, reason, told, CreateWorkload(at.name, count), 1)
     if running.wanted < count:
-        return _working("Deploying", reason, told, ScaleWorkload(running.name, count), 1)
+        return _working(DeploymentPhase.DEPLOYING, reason, told, ScaleWorkload(running.name, count), 1)
     if running.ready >= count:
-        return _working("Deploying", reason, f"{at.name} is ready", SwitchTraffic(at.name), _SOON)
+        return _working(DeploymentPhase.DEPLOYING, reason, f"{at.name} is ready", SwitchTraffic(at.name), _SOON)
     return _unready(seen, at, running, told, reason)
 
 
@@ -301,7 +306,7 @@ def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, 
     going_back = seen.live and seen.live.status.failure and seen.before and seen.before.name == at.name
     if not going_back:  # what served before is not judged
         healthy, whole = at.spec.runtime.health_check.timeout_seconds, seen.deployment.spec.rollout.progress_deadline_seconds
-        if problem and (problem[0] == "CrashLoop" or (problem[0] in _STUBBORN and spent > _PATIENCE_SECONDS)):
+        if problem and (problem[0] is PodReason.CRASH_LOOP or (problem[0] in _STUBBORN and spent > _PATIENCE_SECONDS)):
             return _failing(seen, at, *problem)
         if running.running_seconds > healthy or spent > whole:
             why, message = problem or ("Unhealthy", "its pods were not ready in time")
@@ -309,7 +314,13 @@ def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, 
                 seen, at, why, f"not healthy within {healthy if running.running_seconds > healthy else whole} s: {message}"
             )
     more = f"; {problem[1]}" if problem else ""
-    return _working("Deploying", reason, f"{told}: {running.ready} of {running.wanted} ready{more}", None, 1 if spent < 60 else 5)
+    return _working(
+        DeploymentPhase.DEPLOYING,
+        reason,
+        f"{told}: {running.ready} of {running.wanted} ready{more}",
+        None,
+        1 if spent < 60 else 5,
+    )
 
 
 def _starts(seen: Observed, running: WorkloadSeen) -> bool:
@@ -325,11 +336,11 @@ def _serving(seen: Observed) -> DeploymentDecision:
     """What is wanted is live: observe it for a while, and then tell how it is."""
     at, service = seen.live, seen.service
     if at is None or service is None:
-        return _working("Pending", "Pending", "looking", None, 1)
+        return _working(DeploymentPhase.PENDING, "Pending", "looking", None, 1)
     running = seen.workloads.get(service.workload)
     if running is None:
         return _working(
-            "Deploying",
+            DeploymentPhase.DEPLOYING,
             "Restoring",
             f"the workload of {at.name} is gone and made again",
             CreateWorkload(at.name, needed(seen)),
@@ -347,15 +358,19 @@ def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_a
         running.problem or ("Unhealthy", "none of its pods is ready") if asked and not running.ready else None
     )
     if asked and not running.ready and _starts(seen, running):
-        return _working("Live", "Starting", f"{told}, and its pods start: none of {asked} is ready yet", None, 2)
+        return _working(DeploymentPhase.LIVE, "Starting", f"{told}, and its pods start: none of {asked} is ready yet", None, 2)
     if ill and seen.now < until and rollout.automatic_rollback and _way_back(seen, at):
         return _failing(seen, at, ill[0], f"it failed within {rollout.observe_seconds} s of going live: {ill[1]}")
     if asked and not running.ready and ill:
-        return replace(_stalled("NotServing", f"{told}, and no pod of it is ready: {ill[1]}"), phase="Live", again_seconds=5)
+        return replace(
+            _stalled("NotServing", f"{told}, and no pod of it is ready: {ill[1]}"), phase=DeploymentPhase.LIVE, again_seconds=5
+        )
     if seen.now < until:
         again = (until - seen.now).total_seconds()
-        return Decision("Live", ("True", word), f"{told}; observed for {again:.0f} s more", again_seconds=min(again + 1, 5))
-    return Decision("Live", ("True", word), f"{told}, {running.ready} of {asked} pods ready")
+        return Decision(
+            DeploymentPhase.LIVE, ("True", word), f"{told}; observed for {again:.0f} s more", again_seconds=min(again + 1, 5)
+        )
+    return Decision(DeploymentPhase.LIVE, ("True", word), f"{told}, {running.ready} of {asked} pods ready")
 
 
 def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
@@ -367,10 +382,12 @@ def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
 
 
 def _stalled(reason: str, message: str) -> DeploymentDecision:
-    return Decision("Pending", ("False", reason), message, stalled=True)
+    return Decision(DeploymentPhase.PENDING, ("False", reason), message, stalled=True)
 
 
-def _working(phase: str, reason: str, message: str, action: DeploymentAction | None, again: float) -> DeploymentDecision:
+def _working(
+    phase: DeploymentPhase, reason: str, message: str, action: DeploymentAction | None, again: float
+) -> DeploymentDecision:
     return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
@@ -382,7 +399,9 @@ def _failed(seen: Observed, at: ReleaseSeen, message: str) -> str:
 
 def _failing(seen: Observed, at: ReleaseSeen, reason: str, message: str) -> DeploymentDecision:
     action = FailRelease(at.name, reason, message)
-    return Decision("Failed", ("False", reason), _failed(seen, at, message), action, stalled=True, again_seconds=_SOON)
+    return Decision(
+        DeploymentPhase.FAILED, ("False", reason), _failed(seen, at, message), action, stalled=True, again_seconds=_SOON
+    )
 
 
 def _facts(seen: Observed) -> tuple[Fact, ...]:

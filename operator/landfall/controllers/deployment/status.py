@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Never
 
 from landfall.api.deployment import GateSeen
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.decision import Decision
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.phases import ReleasePhase
 
 
 def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
@@ -23,7 +25,7 @@ def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
         live_at = left_at = service.switched_at  # it was live so shortly that nobody looked
     told = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
     return told.model_copy(
-        update={"phase": _phase(seen, ReleaseSeen(release.name, release.spec, told, release.job), serves=serves)}
+        update={"phase": str(_phase(seen, ReleaseSeen(release.name, release.spec, told, release.job), serves=serves))}
     )
 
 
@@ -48,41 +50,42 @@ def taken_note(seen: Observed) -> GateSeen | None:
     return GateSeen(run=gate.run, state=gate.state, serving=serving, served=serving or any(r.status.live_at for r in mine))
 
 
-def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> str:
+def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> ReleasePhase:
     status = release.status
     if status.failure:
-        return "RolledBack" if status.live_at and not serves else "Failed"
+        return ReleasePhase.ROLLED_BACK if status.live_at and not serves else ReleasePhase.FAILED
     if serves:
-        return "Live"
+        return ReleasePhase.LIVE
     if status.superseded:
-        return "Superseded"
+        return ReleasePhase.SUPERSEDED
     if status.live_at:
         serving = seen.service.release if seen.service else ""
         back = any(r.spec.rollback_from == release.name and (r.status.live_at or r.name == serving) for r in seen.releases)
-        return "RolledBack" if back else "Superseded"
+        return ReleasePhase.ROLLED_BACK if back else ReleasePhase.SUPERSEDED
     if release.image:
-        return "Deploying"
-    return "Building" if release.job or status.attempts else "Queued"
+        return ReleasePhase.DEPLOYING
+    return ReleasePhase.BUILDING if release.job or status.attempts else ReleasePhase.QUEUED
 
 
 def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision[Never]:
     """Its conditions: Ready is whether it serves."""
-    if status.phase == "Live":
-        return Decision("Live", ("True", "Live"), f"{release.name} serves")
+    phase = ReleasePhase(status.phase)
+    if phase is ReleasePhase.LIVE:
+        return Decision(phase, ("True", "Live"), f"{release.name} serves")
     if status.failure:
-        return Decision(status.phase, ("False", status.failure.reason), status.failure.message, stalled=True)
-    if status.phase in {"Superseded", "RolledBack"}:
-        return Decision(status.phase, ("False", status.phase), status.superseded or "another release serves")
-    return Decision(status.phase, ("False", status.phase), f"{status.phase.lower()}", working=True)
+        return Decision(phase, ("False", status.failure.reason), status.failure.message, stalled=True)
+    if phase in {ReleasePhase.SUPERSEDED, ReleasePhase.ROLLED_BACK}:
+        return Decision(phase, ("False", phase), status.superseded or "another release serves")
+    return Decision(phase, ("False", phase), f"{phase.lower()}", working=True)
 
 
-_SAID = {
-    "Queued": "pending",
-    "Building": "pending",
-    "Deploying": "pending",
-    "Live": "success",
-    "Failed": "failure",
-    "RolledBack": "failure",
+_SAID: Mapping[str, str] = {
+    ReleasePhase.QUEUED: "pending",
+    ReleasePhase.BUILDING: "pending",
+    ReleasePhase.DEPLOYING: "pending",
+    ReleasePhase.LIVE: "success",
+    ReleasePhase.FAILED: "failure",
+    ReleasePhase.ROLLED_BACK: "failure",
 }
 REFUSED = "refused"
 
@@ -93,6 +96,6 @@ def saying(release: ReleaseSeen) -> str:
     if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:
         return ""
     word = _SAID.get(status.phase, "")
-    if status.phase == "RolledBack" and not status.failure:
+    if status.phase == ReleasePhase.ROLLED_BACK and not status.failure:
         return ""  # a person went back from it: it was no failure of the commit's
     return word if word and status.reported not in {word, REFUSED} else ""

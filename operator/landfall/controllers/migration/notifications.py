@@ -9,6 +9,7 @@ from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Fact
 from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import Observed
+from landfall.lifecycle import Phase
 
 _KEPT = 30
 _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
@@ -53,20 +54,21 @@ def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
 
 def _happened(seen: Observed, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
     """What this decision shows, each as (what it is known by, event). Looking twice finds the same."""
-    run, (ready, reason) = seen.run_name, decision.ready
-    if seen.state in _BEGUN or (ready, reason) == ("True", "Completed"):
+    run, reached = seen.run_name, decision.phase if decision.is_ready else None
+    completed = reached is Phase.COMPLETED and not (seen.run and seen.run.adopted)
+    if seen.state in _BEGUN or completed:
         yield f"Started/{run}", "Started"
-    if reason == "ApprovalRequired" and seen.run and seen.run.plan:
+    if decision.awaits_approval and seen.run and seen.run.plan:
         yield f"ApprovalRequired/{seen.run.plan.digest.removeprefix('sha256:')[:12]}", "ApprovalRequired"
     if decision.stalled:
         failure = seen.run.failure if seen.run else None
-        yield f"Failed/{failure.job if failure else run}/{reason}", "Failed"
-    if decision.phase == "Paused" and not decision.stalled:
+        yield f"Failed/{failure.job if failure else run}/{decision.ready[1]}", "Failed"
+    if decision.phase is Phase.PAUSED and not decision.stalled:
         progress = seen.run.progress if seen.run else None
         yield f"Paused/{run}/{progress.checkpoint if progress else ''}", "Paused"
-    if (ready, reason) == ("True", "Completed"):
+    if completed:
         yield f"Completed/{run}", "Completed"
-    if (ready, reason) == ("True", "RolledBack"):
+    if reached is Phase.ROLLED_BACK:
         yield f"RolledBack/{run}", "RolledBack"
 
 

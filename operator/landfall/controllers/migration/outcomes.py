@@ -12,19 +12,20 @@ from landfall.controllers.migration.actions import CreateJob, MigrationAction, M
 from landfall.controllers.migration.observed import Observed
 from landfall.errors import Retry, rule_of
 from landfall.lib.backoff import Backoff
+from landfall.lifecycle import Phase
 
 LONGEST_PAUSE = 300.0
 _BACKOFF = Backoff(5, LONGEST_PAUSE)
 
 
 def working(
-    phase: str, reason: str, message: str, action: MigrationAction | None = None, again: float | None = None
+    phase: Phase, reason: str, message: str, action: MigrationAction | None = None, again: float | None = None
 ) -> MigrationDecision:
     """Something works, or is about to."""
     return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
-def stalled(reason: str, message: str, *, phase: str = "Failed", again: float | None = None) -> MigrationDecision:
+def stalled(reason: str, message: str, *, phase: Phase = Phase.FAILED, again: float | None = None) -> MigrationDecision:
     """A person must act; the message says how."""
     return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
@@ -69,7 +70,7 @@ def failed(seen: Observed, verb: Verb) -> MigrationDecision | None:
 def again(seen: Observed, last: JobSeen, reason: str, message: str) -> MigrationDecision:
     """Another attempt, after a pause that grows with each."""
     left = _BACKOFF.pause(last.attempt) - last.ended_seconds
-    return working("Pending", reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
+    return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
 
 
 def told(seen: Observed) -> str:

@@ -35,7 +35,7 @@ from landfall.controllers.migration.actions import (
 from landfall.controllers.migration.approval import open_points, said
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.lib.text import counted
-from landfall.lifecycle import STATES
+from landfall.lifecycle import STATES, Phase
 
 _GIVE_UP_SECONDS = 600
 
@@ -56,16 +56,20 @@ def being_deleted(seen: Observed) -> MigrationDecision | None:
     if not seen.deleting:
         return None
     if not seen.finalizer:
-        return Decision("Deleting", ("False", "Deleting"), "being deleted")
+        return Decision(Phase.DELETING, ("False", "Deleting"), "being deleted")
     active, last = seen.active, seen.last("back")
     if active and active.verb != "back":
-        return outcomes.working("Deleting", "Deleting", "ending the worker", DeleteJob(active.name), again=2)
+        return outcomes.working(Phase.DELETING, "Deleting", "ending the worker", DeleteJob(active.name), again=2)
     if _nothing_to_undo(seen):
-        return outcomes.working("Deleting", "Deleting", "nothing is left to tidy up", ReleaseFinalizer())
+        return outcomes.working(Phase.DELETING, "Deleting", "nothing is left to tidy up", ReleaseFinalizer())
     if last and last.failed and not active:
         return outcomes.again(seen, last, "Deleting", "trying again to drop what was staged")
     return outcomes.working(
-        "Deleting", "Deleting", "dropping what was staged", _resumed(active) if active else outcomes.job(seen, "back"), again=5
+        Phase.DELETING,
+        "Deleting",
+        "dropping what was staged",
+        _resumed(active) if active else outcomes.job(seen, "back"),
+        again=5,
     )
 
 
@@ -112,40 +116,40 @@ def reference_missing(seen: Observed) -> MigrationDecision | None:
     for name, connection in seen.connections.items():
         if connection is None:
             return outcomes.stalled(
-                "ConnectionMissing", f"there is no Connection {name!r} in this namespace. Create it.", phase="Pending"
+                "ConnectionMissing", f"there is no Connection {name!r} in this namespace. Create it.", phase=Phase.PENDING
             )
     if seen.missing_secrets:
         name = seen.missing_secrets[0]
         return outcomes.stalled(
-            "SecretMissing", f"there is no Secret {name!r} in this namespace. Create it.", phase="Pending", again=5
+            "SecretMissing", f"there is no Secret {name!r} in this namespace. Create it.", phase=Phase.PENDING, again=5
         )
     return None
 
 
 def finalizer_missing(seen: Observed) -> MigrationDecision | None:
     """Before anything outside the object is made."""
-    return outcomes.working("Pending", "Starting", "starting", AddFinalizer()) if not seen.finalizer else None
+    return outcomes.working(Phase.PENDING, "Starting", "starting", AddFinalizer()) if not seen.finalizer else None
 
 
 def run_foreign(seen: Observed) -> MigrationDecision | None:
     """The Run of an object of the same name that is being collected."""
-    return outcomes.working("Pending", "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
+    return outcomes.working(Phase.PENDING, "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
 
 
 def run_missing(seen: Observed) -> MigrationDecision | None:
     """The record, before the first worker."""
-    return outcomes.working("Planning", "Planning", "starting", DeclareRun()) if seen.run is None else None
+    return outcomes.working(Phase.PLANNING, "Planning", "starting", DeclareRun()) if seen.run is None else None
 
 
 def ended(seen: Observed) -> MigrationDecision | None:
     """Cancelled or rolled back: the key is used up."""
     if seen.state not in ENDED:
         return None
-    reached = {"cancelled": "Cancelled", "rolled_back": "RolledBack"}[seen.state]
+    reached = STATES[seen.state].phase
     if outcomes.wanted(seen) in {"Cancelled", "RolledBack"}:
         return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
     if seen.run_differs:
-        return outcomes.working("Pending", "Starting", "the worker of the run before ends first", again=2)
+        return outcomes.working(Phase.PENDING, "Starting", "the worker of the run before ends first", again=2)
     return rules_app_and_data.failed_for_it(seen) or outcomes.stalled(
         "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached
     )
@@ -157,7 +161,7 @@ def cancelled_at_once(seen: Observed) -> MigrationDecision | None:
         return None
     if seen.state == "cut_over":
         message = "it is completed, so it cannot be cancelled. Ask for RolledBack to go back."
-        return None if rules_app_and_data.discards(seen) else outcomes.stalled("AlreadyCompleted", message, phase="Completed")
+        return None if rules_app_and_data.discards(seen) else outcomes.stalled("AlreadyCompleted", message, phase=Phase.COMPLETED)
     if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
         return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
     if not seen.state and not seen.started:
@@ -174,7 +178,7 @@ def rollback_of_nothing(seen: Observed) -> MigrationDecision | None:
         " Set desiredState: Planned or Completed to go on, or Cancelled if it shall not run."
     )
     planned = seen.run is not None and seen.run.plan is not None
-    return outcomes.stalled("NothingToRollBack", message, phase="PlanReady" if planned else "Pending")
+    return outcomes.stalled("NothingToRollBack", message, phase=Phase.PLAN_READY if planned else Phase.PENDING)
 
 
 def going_back(seen: Observed) -> MigrationDecision | None:
@@ -182,14 +186,14 @@ def going_back(seen: Observed) -> MigrationDecision | None:
     wanted = outcomes.wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
         return None
-    return rules_app_and_data.going_back(seen, "Cancelling" if wanted == "Cancelled" else "RollingBack", "going back")
+    return rules_app_and_data.going_back(seen, Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK, "going back")
 
 
 def _cancelled(seen: Observed, message: str) -> MigrationDecision:
     active = seen.active
     if active:
-        return outcomes.working("Cancelling", "Cancelling", "ending the worker", DeleteJob(active.name), again=2)
-    return Decision("Cancelled", ("True", "Cancelled"), message)
+        return outcomes.working(Phase.CANCELLING, "Cancelling", "ending the worker", DeleteJob(active.name), again=2)
+    return Decision(Phase.CANCELLED, ("True", "Cancelled"), message)
 
 
 def run_differs(seen: Observed) -> MigrationDecision | None:
@@ -202,7 +206,7 @@ def run_differs(seen: Observed) -> MigrationDecision | None:
         " To continue this run, undo that change. To drop what was staged and start over, set desiredState: Cancelled first."
     )
     action = SuspendJob(active.name) if active and not active.suspended else None
-    return replace(outcomes.stalled("RunStarted", message, phase="Paused"), action=action)
+    return replace(outcomes.stalled("RunStarted", message, phase=Phase.PAUSED), action=action)
 
 
 def completed(seen: Observed) -> MigrationDecision | None:
@@ -220,7 +224,7 @@ def completed(seen: Observed) -> MigrationDecision | None:
         message += "; what was replaced has been dropped, so there is no way back"
     facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
     letting_go = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
-    done: MigrationDecision = Decision("Completed", ("True", word), message, facts=facts, again_seconds=letting_go)
+    done: MigrationDecision = Decision(Phase.COMPLETED, ("True", word), message, facts=facts, again_seconds=letting_go)
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
@@ -251,8 +255,8 @@ def held_by_person(seen: Observed) -> MigrationDecision | None:
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
     if active and not active.suspended:
-        return outcomes.working("Pausing", "Pausing", f"{message}{_checkpoint(seen)}", SuspendJob(active.name), again=2)
-    return Decision("Paused", ("True", "Paused"), message)
+        return outcomes.working(Phase.PAUSING, "Pausing", f"{message}{_checkpoint(seen)}", SuspendJob(active.name), again=2)
+    return Decision(Phase.PAUSED, ("True", "Paused"), message)
 
 
 def _checkpoint(seen: Observed) -> str:
@@ -272,7 +276,7 @@ def resumable(seen: Observed) -> MigrationDecision | None:
     if active and active.suspended:
         last = seen.run.progress.checkpoint if seen.run and seen.run.progress else ""
         told = f"resuming from checkpoint {last}" if last else "resuming"
-        return outcomes.working("Running", "Resuming", told, ResumeJob(active.name), again=5)
+        return outcomes.working(Phase.RUNNING, "Resuming", told, ResumeJob(active.name), again=5)
     return None
 
 
@@ -282,11 +286,11 @@ def worker_active(seen: Observed) -> MigrationDecision | None:
     if not active:
         return None
     if active.verb == "plan":
-        return outcomes.working("Planning", "Planning", "reading both sides and planning", again=15)
+        return outcomes.working(Phase.PLANNING, "Planning", "reading both sides and planning", again=15)
     if active.verb == "back":
-        return outcomes.working("RollingBack", "RollingBack", "going back", again=15)
+        return outcomes.working(Phase.ROLLING_BACK, "RollingBack", "going back", again=15)
     if active.verb == "rehearse":
-        return outcomes.working("Rehearsing", "Rehearsing", "rehearsing: everything but the cutover", again=15)
+        return outcomes.working(Phase.REHEARSING, "Rehearsing", "rehearsing: everything but the cutover", again=15)
     progress = seen.run.progress if seen.run else None
     told = (
         f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second{_left(progress.remaining_seconds)}"
@@ -294,7 +298,7 @@ def worker_active(seen: Observed) -> MigrationDecision | None:
         else "starting the worker"
     )
     row = STATES.get(seen.state)
-    phase = str(row.phase) if row and row.step else "Running"
+    phase = row.phase if row and row.step else Phase.RUNNING
     until = rules_schedule.opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
     return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True))
@@ -313,7 +317,7 @@ def plan_missing(seen: Observed) -> MigrationDecision | None:
     if seen.state:
         return None  # begun: the ledger holds the plan
     return outcomes.failed(seen, "plan") or outcomes.working(
-        "Planning", "Planning", "reading both sides and planning", outcomes.job(seen, "plan"), again=15
+        Phase.PLANNING, "Planning", "reading both sides and planning", outcomes.job(seen, "plan"), again=15
     )
 
 
@@ -325,7 +329,9 @@ def plan_blocked(seen: Observed) -> MigrationDecision | None:
     first = plan.risks[0]
     more = f" (and {plan.blockers - 1} more)" if plan.blockers > 1 else ""
     message = f"{first.affected}: {first.description}. {first.mitigation}{more}"
-    return Decision("PlanReady", ("False", "PlanBlocked"), message, stalled=True, facts=outcomes.planned(seen, approved=False))
+    return Decision(
+        Phase.PLAN_READY, ("False", "PlanBlocked"), message, stalled=True, facts=outcomes.planned(seen, approved=False)
+    )
 
 
 def planned_wanted(seen: Observed) -> MigrationDecision | None:
@@ -333,7 +339,7 @@ def planned_wanted(seen: Observed) -> MigrationDecision | None:
     if outcomes.wanted(seen) != "Planned":
         return None
     return Decision(
-        "PlanReady",
+        Phase.PLAN_READY,
         ("True", "Planned"),
         outcomes.told(seen),
         facts=(*outcomes.planned(seen, approved=False), *rules_schedule.too_short(seen)),
@@ -355,18 +361,18 @@ def approval_missing(seen: Observed) -> MigrationDecision | None:
         f"{outcomes.told(seen)}; {which} your word{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     )
     facts = (*outcomes.planned(seen, approved=False, outdated=bool(other)), *rules_schedule.too_short(seen))
-    return Decision("PlanReady", ("False", "ApprovalRequired"), message, facts=facts)
+    return Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
 
 
 def _run(seen: Observed) -> MigrationDecision:
     if not seen.started:
         return replace(
-            outcomes.working("Approved", "Starting", "starting", again=1),
+            outcomes.working(Phase.APPROVED, "Starting", "starting", again=1),
             starts=True,
             facts=outcomes.planned(seen, approved=True),
         )
     found = outcomes.failed(seen, "run") or outcomes.working(
-        "Approved", "Running", "starting the worker", outcomes.job(seen, "run"), again=15
+        Phase.APPROVED, "Running", "starting the worker", outcomes.job(seen, "run"), again=15
     )
     return replace(found, facts=outcomes.planned(seen, approved=True))
 

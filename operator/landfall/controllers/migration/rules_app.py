@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from landfall.api.deployment import GateSeen
 from landfall.controllers.decision import Decision
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
+from landfall.lifecycle import Phase
 
 
 @dataclass(frozen=True, slots=True)
 class AppSeen:
     """The Deployment that a Migration means.
 
-    `ready` is its condition Ready as (status, reason, message), of its spec as it is now; `gate` what it has taken note of about a Migration;
+    `ready` is its condition Ready as (status, reason, message), of its spec as it is now; `waits_for_data`: its release is built
+    and waits at the gate; `gate` what it has taken note of about a Migration;
     `on_source` the Connection that the data comes from, where its spec still points at that.
     """
 
@@ -21,6 +23,7 @@ class AppSeen:
     there: bool = False
     differs: bool = False
     ready: tuple[str, str, str] = ("Unknown", "", "")
+    waits_for_data: bool = False
     stalled: bool = False
     live: str = ""
     url: str = ""
@@ -32,13 +35,13 @@ class AppSeen:
         """What no move can begin with. `made`: there is a template to make it from."""
         if not self.there and not made:
             message = f"there is no Deployment {self.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
-            return Decision("Pending", ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
+            return Decision(Phase.PENDING, ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
         if self.differs:
             message = (
                 f"there is a Deployment {self.name} that says something else than app.template, and it is never changed from here."
                 " Refer to it with deploymentRef, or give the Migration another name."
             )
-            return Decision("Failed", ("False", "DeploymentConflict"), message, stalled=True)
+            return Decision(Phase.FAILED, ("False", "DeploymentConflict"), message, stalled=True)
         return None
 
 
@@ -47,14 +50,14 @@ def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool
     if completed:
         return _completed(app)
     if hold or wanted == "Paused":
-        return Decision("Paused", ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
+        return Decision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
     if wanted == "Cancelled":
-        return Decision("Cancelled", ("True", "Cancelled"), "cancelled; what was brought ashore stays")
+        return Decision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; what was brought ashore stays")
     if wanted == "RolledBack":
         message = f"an app goes back where it lives: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
-        return Decision("Failed", ("False", "RollbackUnsupported"), message, stalled=True)
+        return Decision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
     if wanted == "Planned":
-        return Decision("PlanReady", ("True", "Planned"), f"the Deployment {app.name} is made with desiredState: Completed")
+        return Decision(Phase.PLAN_READY, ("True", "Planned"), f"the Deployment {app.name} is made with desiredState: Completed")
     return _moving(app, made=made)
 
 
@@ -64,21 +67,25 @@ def _moving(app: AppSeen, *, made: bool) -> MigrationDecision:
         return problem
     if not app.there:
         message, action = f"making the Deployment {app.name}", CreateDeployment(app.name)
-        return Decision("Running", ("False", "Deploying"), message, action, working=True, again_seconds=1)
+        return Decision(Phase.RUNNING, ("False", "Deploying"), message, action, working=True, again_seconds=1)
     status, reason, message = app.ready
     if status == "True" and app.live:
         return _completed(app)
     if app.stalled:
-        return Decision("Failed", ("False", reason), f"the Deployment {app.name}: {message}", stalled=True, again_seconds=15)
+        return Decision(Phase.FAILED, ("False", reason), f"the Deployment {app.name}: {message}", stalled=True, again_seconds=15)
     return Decision(
-        "Running", ("False", reason or "Deploying"), message or f"the Deployment {app.name} begins", working=True, again_seconds=5
+        Phase.RUNNING,
+        ("False", reason or "Deploying"),
+        message or f"the Deployment {app.name} begins",
+        working=True,
+        again_seconds=5,
     )
 
 
 def _completed(app: AppSeen) -> MigrationDecision:
     where = f" at {app.url}" if app.url else ""
     return Decision(
-        "Completed",
+        Phase.COMPLETED,
         ("True", "Completed"),
         f"{app.live or app.name} went live{where}",
         facts=(("Succeeded", ("True", "Completed")),),

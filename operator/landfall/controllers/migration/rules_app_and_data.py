@@ -15,11 +15,11 @@ from datetime import timedelta
 from landfall.api.migration import Migration
 from landfall.api.progress import AppMove, AppState
 from landfall.controllers.actions import DeleteJob
-from landfall.controllers.cutover_gate import WAITS
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision, ResumeJob
 from landfall.controllers.migration.observed import ENDED, Observed
 from landfall.controllers.migration.rules_app import AppSeen
+from landfall.lifecycle import Phase
 
 # From the end of the drain until no pod of the old release can live any more: its grace of 35 seconds, and some.
 _ENDING_SECONDS = 45
@@ -78,7 +78,7 @@ def _state(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppSta
         return _cut_over(seen, app, before)
     if app.on_source:
         return "Building", _on_source(app)
-    built = app.there and not app.differs and (app.ready[1] == WAITS or _alone(app) == "Live")
+    built = app.there and not app.differs and (app.waits_for_data or _alone(app) == "Live")
     return ("Built" if built else "Building"), told
 
 
@@ -153,17 +153,17 @@ def waiting(seen: Observed) -> MigrationDecision | None:
         return None
     if not app.there:
         action = CreateDeployment(app.name)
-        return outcomes.working("Approved", "Starting", f"making the Deployment {app.name}", action, again=1)
+        return outcomes.working(Phase.APPROVED, "Starting", f"making the Deployment {app.name}", action, again=1)
     if seen.state != "comparing" or stands.state == "Built":
         return None
     if app.on_source:
         return outcomes.stalled(
-            "WaitingForApp", f"everything is copied; the cutover waits: {stands.message}", phase="Running", again=15
+            "WaitingForApp", f"everything is copied; the cutover waits: {stands.message}", phase=Phase.RUNNING, again=15
         )
     message = f"everything is copied; the cutover waits for the app: {stands.message or 'the Deployment begins'}"
     if app.stalled:
         return outcomes.stalled(app.ready[1], message, again=15)
-    return outcomes.working("Running", "WaitingForApp", message, again=2)
+    return outcomes.working(Phase.RUNNING, "WaitingForApp", message, again=2)
 
 
 def unfinished(seen: Observed) -> MigrationDecision | None:
@@ -179,12 +179,12 @@ def unfinished(seen: Observed) -> MigrationDecision | None:
             else ""
         )
         return outcomes.working(
-            "Running", "StartingApp", f"the data is cut over; {stands.message or 'the app starts'}{but}", again=1
+            Phase.RUNNING, "StartingApp", f"the data is cut over; {stands.message or 'the app starts'}{but}", again=1
         )
-    return going_back(seen, "RollingBack", f"the app did not come up, so the data goes back: {stands.message}")
+    return going_back(seen, Phase.ROLLING_BACK, f"the app did not come up, so the data goes back: {stands.message}")
 
 
-def going_back(seen: Observed, phase: str, message: str) -> MigrationDecision:
+def going_back(seen: Observed, phase: Phase, message: str) -> MigrationDecision:
     """The app is barred from going live; the worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
     barred = _barred(seen, phase, message)
     if barred:
@@ -197,7 +197,7 @@ def going_back(seen: Observed, phase: str, message: str) -> MigrationDecision:
     return outcomes.failed(seen, "back") or outcomes.working(phase, phase, message, outcomes.job(seen, "back"), again=10)
 
 
-def _barred(seen: Observed, phase: str, message: str) -> MigrationDecision | None:
+def _barred(seen: Observed, phase: Phase, message: str) -> MigrationDecision | None:
     """What has to come before the data of a joint move is taken back: that no release goes live on it any more."""
     stands, before = move(seen), before_of(seen)
     if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):

@@ -6,7 +6,7 @@ from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import Observed
-from landfall.lifecycle import PHASE_NAMES, proven, unproven
+from landfall.lifecycle import PHASE_NAMES, Phase, proven, unproven
 
 
 def request_invalid(seen: Observed) -> MigrationDecision | None:
@@ -32,7 +32,7 @@ def rehearsal_asked(seen: Observed) -> MigrationDecision | None:
     if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
         return None
     return outcomes.failed(seen, "rehearse") or outcomes.working(
-        "Rehearsing", "Rehearsing", "starting the rehearsal", outcomes.job(seen, "rehearse"), again=15
+        Phase.REHEARSING, "Rehearsing", "starting the rehearsal", outcomes.job(seen, "rehearse"), again=15
     )
 
 

@@ -6,6 +6,7 @@ from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.migration import maintenance_window, outcomes
 from landfall.controllers.migration.actions import MigrationDecision, SuspendJob
 from landfall.controllers.migration.observed import Observed
+from landfall.lifecycle import Phase
 
 
 def closed(seen: Observed) -> MigrationDecision | None:
@@ -16,9 +17,9 @@ def closed(seen: Observed) -> MigrationDecision | None:
         return None
     message, again = _closed(seen, found)
     if active and not active.suspended:
-        return outcomes.working("Pausing", "WindowClosed", message, SuspendJob(active.name), again=2)
+        return outcomes.working(Phase.PAUSING, "WindowClosed", message, SuspendJob(active.name), again=2)
     return Decision(
-        "Paused", ("False", "WindowClosed"), message, again_seconds=again, facts=outcomes.planned(seen, approved=True)
+        Phase.PAUSED, ("False", "WindowClosed"), message, again_seconds=again, facts=outcomes.planned(seen, approved=True)
     )
 
 
@@ -29,7 +30,7 @@ def not_yet(seen: Observed) -> MigrationDecision | None:
         return None
     message, again = _closed(seen, found)
     facts = (*outcomes.planned(seen, approved=True), *too_short(seen))
-    return Decision("Approved", ("False", "Scheduled"), message, again_seconds=again, facts=facts)
+    return Decision(Phase.APPROVED, ("False", "Scheduled"), message, again_seconds=again, facts=facts)
 
 
 def too_short(seen: Observed) -> tuple[Fact, ...]:

@@ -16,6 +16,7 @@ from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.steps import steps
 from landfall.controllers.objects import now, told
 from landfall.kube.client import Object
+from landfall.lifecycle import Phase, phase_of
 
 _LAST_REPORT_SECONDS = 30
 
@@ -36,7 +37,7 @@ def settled(raw: Object) -> bool:
         and not _letting_go(status)
         and not (status.get("keptUntil") and datetime.fromisoformat(status["keptUntil"]) <= now())
         and not any(n["state"] == "Pending" for n in status.get("notices", []))
-        and ready.get("reason") in {"Completed", "AlreadyCompleted"}
+        and phase_of(raw) is Phase.COMPLETED
     )
 
 
@@ -59,7 +60,7 @@ def _status(look: Look, decision: MigrationDecision, app: AppMove | None) -> dic
     if started is None and (decision.starts or seen.state or made):
         started = seen.now
     ended = same.completion_time if same else None
-    if ended is None and (decision.phase == "Completed" if app else seen.state == "cut_over"):
+    if ended is None and (decision.phase is Phase.COMPLETED if app else seen.state == "cut_over"):
         ended = seen.now
     plan = run_status.plan if run_status else None
     kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"

@@ -7,6 +7,7 @@ from typing import Never
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, TableProposal, decided
 from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.lifecycle import Phase
 
 _OPEN = frozenset({"NeedsReview", "Rejected"})
 
@@ -29,19 +30,19 @@ def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool,
     missing = [c.source for c in before.columns if c.decision in _OPEN]
     if before.observed_generation != generation and begun:
         told = "the run has begun with other decisions. Change spec.data.rerunToken of the Migration to run it with these."
-        decision = Decision("Failed", ("False", "RunStarted"), told, stalled=True)
+        decision = Decision(Phase.FAILED, ("False", "RunStarted"), told, stalled=True)
     elif before.observed_generation != generation:
-        decision = Decision("Planning", ("False", "Planning"), "it changed: the plan is being made again", working=True)
+        decision = Decision(Phase.PLANNING, ("False", "Planning"), "it changed: the plan is being made again", working=True)
     elif not before.columns:
         told = f"the source has no table {plan.spec.source.table!r} that is moved. Correct spec.source, or delete this."
-        decision = Decision("Failed", ("False", "TableMissing"), told, stalled=True)
+        decision = Decision(Phase.FAILED, ("False", "TableMissing"), told, stalled=True)
     elif missing and not approved:
         told = f"{', '.join(missing[:10])}: decide in spec.decisions, or approve the whole plan by its digest"
-        decision = Decision("PlanReady", ("False", "DecisionRequired"), told)
+        decision = Decision(Phase.PLAN_READY, ("False", "DecisionRequired"), told)
     else:
-        decision = Decision("Approved", ("True", "Approved" if missing else "Decided"), "nothing is left to decide")
+        decision = Decision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "nothing is left to decide")
     seen = Seen(now=now, generation=generation, conditions=before.conditions)
-    return before.model_copy(update={"phase": decision.phase, "conditions": conditions(seen, decision)})
+    return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(seen, decision)})
 
 
 def proposed(plan: TablePlan, generation: int, digest: str, proposal: TableProposal | None) -> TablePlanStatus:
