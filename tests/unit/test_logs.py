@@ -13,12 +13,14 @@ from typing import Any, cast, get_args
 import pytest
 from starlette.applications import Starlette
 
+from landfall.api.apikey import Key
 from landfall.controllers.connection.actions import ProbeAction
 from landfall.controllers.context import applied
 from landfall.controllers.deployment.actions import DeploymentAction
 from landfall.controllers.migration.actions import CreateJob, MigrationAction
+from landfall.gateway.auth import Caller
+from landfall.handlers import workqueue
 from landfall.handlers.runtime import Operator
-from landfall.handlers.workqueue import Key
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import JsonLines, event
 from landfall.settings import Settings
@@ -126,7 +128,7 @@ def test_a_reconcile_that_fails_is_one_line(
     operator = Operator(cast("Any", Kube()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
 
     async def work() -> None:
-        operator.queue.add(Key("Migration", "shop", "orders"))
+        operator.queue.add(workqueue.Key("Migration", "shop", "orders"))
         worker = asyncio.create_task(operator._worker())  # noqa: SLF001
         while not lines(caplog):
             await asyncio.sleep(0.01)
@@ -139,6 +141,24 @@ def test_a_reconcile_that_fails_is_one_line(
     assert (line["event"], line["kind"], line["namespace"], line["name"]) == ("reconcile_failed", "Migration", "shop", "orders")
     assert (line["level"], line["error"], "trace" in line) == (level, said, traced)
     assert line["retry_in_seconds"] > 0
+
+
+def test_a_change_through_the_gateway_is_one_audit_line(caplog: pytest.LogCaptureFixture) -> None:
+    who = Caller(Key("key_1", "digest", "shop", "ci", "editor"), cast("Any", None))
+    who.audit("rollback", "web", "dep_web-2")
+    (line,) = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    assert line.pop("time")
+    assert line == {
+        "level": "info",
+        "logger": "landfall.audit",
+        "event": "change_made",
+        "action": "rollback",
+        "namespace": "shop",
+        "name": "web",
+        "id": "dep_web-2",
+        "key": "key_1",
+        "user": "system:serviceaccount:shop:ci",
+    }
 
 
 def _sentences(source: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from landfall.gateway.pagination import Ordering
 from landfall.gateway.rate_limit import USUAL, Limits, Rates
 from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
+from landfall.lib.logs import event
 
 CALLER = "landfall.caller"  # who a request is of, where that is known already
 _AUDIT = logging.getLogger("landfall.audit")
@@ -71,8 +71,14 @@ class Caller:
 
     def audit(self, what: str, name: str, identifier: str) -> None:
         """One line for each change: who, what, and which. Values are none of its business."""
-        told = {"key": self.key.id, "user": self.key.user, "what": what, "namespace": self.key.namespace, "name": name}
-        _AUDIT.info(json.dumps({**told, "id": identifier}))
+        about: Object = {
+            "namespace": self.key.namespace,
+            "name": name,
+            "id": identifier,
+            "key": self.key.id,
+            "user": self.key.user,
+        }
+        event(logging.INFO, "change_made", _AUDIT, action=what, **about)
 
 
 class Callers:

@@ -39,16 +39,17 @@ class JsonLines(logging.Formatter):
         )
 
 
-def event(level: int, name: str, /, *, trace: BaseException | None = None, **fields: object) -> None:
+def event(level: int, name: str, log: logging.Logger = _LOG, /, *, trace: BaseException | None = None, **fields: object) -> None:
     """Log an event.
 
     Args:
         level: One of `logging`'s, as `logging.INFO`.
         name: The event, such as `action_applied`.
+        log: The logger, whose name becomes the field `logger`.
         trace: An exception whose traceback goes along.
         fields: What it is about; a field without a value (None, empty text) is left out.
     """
-    _LOG.log(
+    log.log(
         level,
         name,
         exc_info=trace,
