@@ -14,7 +14,8 @@ from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, 
 from landfall.builds.image.layers import Packed
 from landfall.builds.image.push import Pushed, Target, known_dependencies, pushed
 from landfall.builds.image.registry import Reference, Registry, RegistryError, RegistryUnreachableError, credentials
-from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.languages.base import Layer
+from landfall.builds.plan import BuildPlan
 from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 from landfall.providers.github import Commit

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.builds.detect.detect import detected
-from landfall.builds.detect.frameworks import NAMES
 from landfall.builds.detect.result import Detected, Undetected
 from landfall.builds.detect.versions import newest, parts
-from landfall.builds.plan import KNOWN, Wishes, planned
+from landfall.builds.frameworks.registry import NAMES
+from landfall.builds.languages.registry import KNOWN
+from landfall.builds.plan import Wishes, planned
 from landfall.builds.source_tree import Folder
 from tests.support.trees import Files
 

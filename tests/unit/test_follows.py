@@ -9,7 +9,8 @@ import pytest
 from landfall.builds.cache_keys import plain
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.result import Detected
-from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
+from landfall.builds.languages.registry import KNOWN
+from landfall.builds.plan import BuildPlan, Wishes, planned
 from tests.support.trees import Files
 
 _SERVER = "require('express')"

@@ -18,7 +18,8 @@ from landfall.builds.errors import BuildError, HostileSourceError
 from landfall.builds.failure_hints import advice
 from landfall.builds.image import layout as image
 from landfall.builds.image.layers import Packed, packed
-from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.languages.base import Layer
+from landfall.builds.plan import BuildPlan
 
 
 def _tree(root: Path, files: dict[str, str]) -> Path:

@@ -21,7 +21,8 @@ from landfall.api.fields import (
 )
 from landfall.lib.urls import HOST_AND_PORT
 
-_FRAMEWORKS = Literal[
+# Those that `builds.frameworks` has; a test compares.
+FrameworkName = Literal[
     "react-vite",
     "nextjs",
     "node-express",
@@ -174,7 +175,7 @@ class Cache(Model):
 class Build(Model):
     """How the app is built. What is left out is detected."""
 
-    framework: _FRAMEWORKS | None = Field(default=None, description="Framework. Default: as detected.")
+    framework: FrameworkName | None = Field(default=None, description="Framework. Default: as detected.")
     install_command: str | None = Field(default=None, min_length=1, description="Installs what the app depends on.")
     build_command: str | None = Field(default=None, min_length=1, description="Builds it.")
     start_command: str | None = Field(default=None, min_length=1, description="Starts it.")

@@ -16,6 +16,7 @@ from landfall.builds.errors import BuildError
 from landfall.builds.failure_hints import advice
 from landfall.builds.image import layers
 from landfall.builds.image import layout as image
+from landfall.builds.languages.registry import language_of
 from landfall.builds.plan import BuildPlan
 from landfall.builds.runner import run
 from landfall.builds.source_tree import PASSED_OVER
@@ -60,17 +61,14 @@ def built(folder: Path, plan: BuildPlan, out: Path, told: Callable[[str], None],
     return Built(image.write(out, made, image.Running(plan.start, plan.env, labels), base), made)
 
 
-_ASKED = {"node": ("node", "--version"), "python": ("python3", "--version"), "go": ("go", "version")}
-
-
 def _other_runtime(plan: BuildPlan) -> str:
     """A build here takes this machine's runtime: what to say where that is not the planned one."""
-    command = _ASKED.get(plan.runtime)
-    if command is None or shutil.which(command[0]) is None:
+    language = language_of(plan.runtime)
+    command, compared = language.version_command, language.version_parts
+    if not command or shutil.which(command[0]) is None:
         return ""
-    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  one of the table above
+    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  a language's own
     here = re.search(r"\d+(\.\d+)+", told.stdout + told.stderr)
-    compared = 1 if plan.runtime == "node" else 2
     if here is None or here.group(0).split(".")[:compared] == plan.version.split(".")[:compared]:
         return ""
     return f"note: this machine has {plan.runtime} {here.group(0)}, and the plan says {plan.version}; packages are those for the former"

@@ -8,7 +8,8 @@ from pathlib import Path
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.result import Undetected
 from landfall.builds.errors import NoStartError, UndetectedError
-from landfall.builds.plan import KNOWN, BuildPlan, Wishes, planned
+from landfall.builds.languages.registry import KNOWN
+from landfall.builds.plan import BuildPlan, Wishes, planned
 from landfall.builds.source_tree import Folder
 
 

@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from landfall.builds.archive import unpacked
-from landfall.builds.detect.frameworks import NAMES
 from landfall.builds.errors import BuildError, NoStartError, UndetectedError
+from landfall.builds.frameworks.registry import NAMES
 from landfall.builds.local import Built, built
 from landfall.builds.plan import BuildPlan, Wishes
 from landfall.builds.planning import plan_of, tree_of

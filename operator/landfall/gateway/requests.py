@@ -18,6 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from landfall.api.deployment import FrameworkName
 from landfall.gateway.identifiers import CONNECTION, name_in
 from landfall.lib.urls import HOST as _HOST
 from landfall.lib.urls import HOST_AND_PORT
@@ -194,9 +195,7 @@ DatabaseBody = Annotated[
 class AppBody(Body):
     """What all apps have."""
 
-    framework: Literal["react-vite", "nextjs", "node-express", "python-fastapi"] | None = Field(
-        default=None, description="Default: as detected."
-    )
+    framework: FrameworkName | None = Field(default=None, description="Default: as detected.")
     env_vars: dict[Annotated[str, Field(pattern=_VARIABLE, max_length=253)], str] = Field(
         default={},
         max_length=500,

@@ -20,7 +20,8 @@ from landfall.builds.errors import BuildError
 from landfall.builds.failure_hints import advice, is_broken_off, is_full
 from landfall.builds.image.push import Target, keep_packages, kept_packages, known_dependencies, pushed
 from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
-from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.languages.base import Layer
+from landfall.builds.plan import BuildPlan
 from landfall.builds.pod_protocol import APP, Places, is_free, put, read
 from landfall.lib import outgoing
 from landfall.lib.redact import redacted

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, BinaryIO, cast
 
 from landfall.builds.errors import BuildError, HostileSourceError
-from landfall.builds.plan import Layer
+from landfall.builds.languages.base import Layer
 
 _EPOCH = 315_532_800  # 1980: the first year that every archive can write
 _SPAN = 40 * 365 * 86_400

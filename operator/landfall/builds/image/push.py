@@ -13,7 +13,8 @@ from landfall.builds.image import layers
 from landfall.builds.image.layers import Packed
 from landfall.builds.image.layout import LAYER, MANIFEST, Document, Running, assembled, described
 from landfall.builds.image.registry import Reference, Registry
-from landfall.builds.plan import BuildPlan, Layer
+from landfall.builds.languages.base import Layer
+from landfall.builds.plan import BuildPlan
 
 _DIFF_ID, _FILES = "landfall.dev/diff-id", "landfall.dev/files"
 _KEPT, _KEY = "packages", "landfall.dev/key"

@@ -1,4 +1,4 @@
-"""Apps of Node.js: their manifest, who installs their packages, and which Node they want."""
+"""Apps of Node.js: how they are built, their manifest, who installs their packages, and which Node they want."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from landfall.builds.detect.result import PackageManager, Version
+from landfall.builds.detect.result import Detected, PackageManager, Version
 from landfall.builds.detect.tree import Tree, first, json_of
 from landfall.builds.detect.versions import newest
+from landfall.builds.languages import node_packages
+from landfall.builds.languages.base import Language, Layer, app_layers
 
 _LOCKS = (
     ("pnpm", "pnpm-lock.yaml"),
@@ -126,3 +128,52 @@ def start_of(tree: Tree, node: Node) -> str:
         return f"node {first(tree, node.main, f'{node.main}.js')}"
     plain = [e for e in entries(tree) if not e.endswith("ts")]
     return f"node {plain[0]}" if plain else ""
+
+
+class _NodeLanguage:
+    name = "node"
+    versions: tuple[str, ...] = ("20.19.5", "22.20.0", "24.9.0")
+    manifests = frozenset({"package.json"})
+    version_command: tuple[str, ...] = ("node", "--version")
+    version_parts = 1
+
+    def problem(self, tree: Tree) -> str:
+        node = node_of(tree)
+        return node.problem if node else ""
+
+    def summary(self, tree: Tree) -> str:
+        node = node_of(tree)
+        return f"package.json depends on {', '.join(sorted(node.dependencies)[:8]) or 'nothing'}" if node else ""
+
+    def version(self, tree: Tree, known: Sequence[str]) -> Version:
+        return node_version(tree, node_of(tree) or Node(), known)
+
+    def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
+        return package_manager(tree, node_of(tree) or Node())
+
+    def install(self, found: Detected) -> tuple[str, ...]:
+        return (node_packages.install(found.package_manager),) if found.package_manager else ()
+
+    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+        node = node_of(tree)
+        if found.package_manager is None or node is None or "build" not in node.scripts:
+            return ()
+        return (f"{node_packages.program(found.package_manager)} run build",)
+
+    def start(self, command: str) -> str:
+        return command
+
+    def env(self) -> Mapping[str, str]:
+        return {"NODE_ENV": "production"}
+
+    def layers(self) -> tuple[Layer, ...]:
+        return app_layers()
+
+    def packages(self, found: Detected) -> str:
+        return "node_modules" if found.package_manager else ""
+
+    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+        return node_packages.cache_keys(tree, found)
+
+
+NODE: Language = _NodeLanguage()

@@ -1,4 +1,4 @@
-"""The package managers of Node: how each is run in the version that an app asks for, and what installs with it. Pure.
+"""The package managers of Node: how each is run in the version that an app asks for, and what the installed packages follow from. Pure.
 
 npm, pnpm and yarn 1 are in the builder; others, and other versions, come from the registry of packages when a build wants them.
 But for yarn from 2 on, which needs one, no command leaves a lock file where there was none: it would be in the image of the first build alone.
@@ -6,7 +6,12 @@ But for yarn from 2 on, which needs one, no command leaves a lock file where the
 
 from __future__ import annotations
 
-from landfall.builds.detect.result import PackageManager
+import re
+from typing import Any
+
+from landfall.builds.detect.result import Detected, PackageManager
+from landfall.builds.detect.tree import Tree, json_of
+from landfall.builds.languages.base import present
 
 _HERE = {"npm": None, "pnpm": "9", "yarn": "1"}  # the majors of the builder; of npm every one reads every lock file
 # The last of a major that a lock file tells, and of what the builder has not.
@@ -22,6 +27,14 @@ _FLAGS = {
     "yarn": ("--frozen-lockfile", "--no-lockfile"),
     "bun": ("--frozen-lockfile", "--no-save"),
 }
+
+_FILES = ("package.json", ".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", "bunfig.toml")
+_SCRIPTS = {
+    *("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies"),
+}
+_GROUPS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
+_PROTOCOL = re.compile(r'"(file|link|portal|patch|workspace|exec):')  # of the app's own tree, as the next
+_PATH = re.compile(r"[.~]{0,2}/")
 
 
 def install(manager: PackageManager) -> str:
@@ -56,3 +69,29 @@ def _version(manager: PackageManager) -> str:
         return ""
     exact = manager.version.count(".") == 2 and manager.version.replace(".", "").isdigit()
     return manager.version if exact else _LAST.get(manager.name, {}).get(major, "")
+
+
+def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
+    """The files that the packages follow from, sorted; none where more may decide them."""
+    manager = found.package_manager
+    if (manager and is_berry(manager) and not manager.lockfile) or not _follow_from_files(tree):
+        return ()
+    return present(tree, *_FILES, *((manager.lockfile,) if manager else ()))
+
+
+def _follow_from_files(tree: Tree) -> bool:
+    read = json_of(tree, "package.json")
+    data = read.data
+    if read.problem or not data or "workspaces" in data or _SCRIPTS & set(_table(data.get("scripts"))):
+        return False
+    wanted = (str(version) for group in _GROUPS for version in _table(data.get(group)).values())
+    if any(_PATH.match(version) for version in wanted) or _PROTOCOL.search(tree.text("package.json")):
+        return False
+    manifests = tree.text("package.json") + tree.text("pnpm-workspace.yaml")
+    if "patchedDependencies" in manifests or re.search(r"^packages:", tree.text("pnpm-workspace.yaml"), re.MULTILINE):
+        return False
+    return not {".pnpmfile.cjs", ".pnpmfile.mjs"} & tree.paths
+
+
+def _table(value: Any) -> dict[str, Any]:  # noqa: ANN401  whatever a manifest holds
+    return value if isinstance(value, dict) else {}

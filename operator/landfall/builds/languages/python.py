@@ -1,17 +1,20 @@
-"""Apps of Python: what they depend on, who installs it, which Python, and where the application object is."""
+"""Apps of Python: how they are built, what they depend on, who installs it, which Python, and where the application object is."""
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from landfall.builds.detect.result import PackageManager, Version
+from landfall.builds.detect.result import Detected, PackageManager, Version
 from landfall.builds.detect.tree import Tree, toml_of
 from landfall.builds.detect.versions import newest
+from landfall.builds.languages import python_packages
+from landfall.builds.languages.base import LEFT_OUT, Language, Layer
+from landfall.builds.languages.python_packages import LIST, PACKAGES
 
 _LOCKS = (("uv", "uv.lock"), ("poetry", "poetry.lock"), ("pdm", "pdm.lock"), ("pipenv", "Pipfile.lock"))
 _USUAL = ("main", "app", "server", "asgi", "wsgi", "index", "api", "application")
@@ -177,3 +180,51 @@ def _makes(node: ast.AST | None, kind: str) -> bool:
 def _module(path: str) -> str:
     """The module as it is imported from the app's root; a folder src is on the path."""
     return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+class _PythonLanguage:
+    name = "python"
+    versions: tuple[str, ...] = ("3.11", "3.12", "3.13")
+    manifests = frozenset({"requirements.txt", "pyproject.toml"})
+    version_command: tuple[str, ...] = ("python3", "--version")
+    version_parts = 2
+
+    def problem(self, tree: Tree) -> str:
+        python = python_of(tree)
+        return python.problem if python else ""
+
+    def summary(self, tree: Tree) -> str:
+        return ""
+
+    def version(self, tree: Tree, known: Sequence[str]) -> Version:
+        return python_version(tree, python_of(tree) or Python(), known)
+
+    def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
+        return package_manager(tree, python_of(tree) or Python())
+
+    def install(self, found: Detected) -> tuple[str, ...]:
+        return python_packages.install(found)
+
+    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+        return ()
+
+    def start(self, command: str) -> str:
+        return f"python3 -m {command}" if command else ""
+
+    def env(self) -> Mapping[str, str]:
+        return {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"/app/{PACKAGES}"}
+
+    def layers(self) -> tuple[Layer, ...]:
+        return (
+            Layer("dependencies", (PACKAGES,), (f"{PACKAGES}/bin", f"{PACKAGES}/.lock", "direct_url.json")),
+            Layer("app", (".",), (PACKAGES, LIST, *LEFT_OUT)),
+        )
+
+    def packages(self, found: Detected) -> str:
+        return PACKAGES
+
+    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+        return python_packages.cache_keys(tree, found)
+
+
+PYTHON: Language = _PythonLanguage()

@@ -1,0 +1,78 @@
+"""The packages of Python apps: what installs them into a folder, and from which files they follow. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from landfall.builds.detect.result import Detected
+from landfall.builds.detect.tree import Tree
+from landfall.builds.languages.base import present
+
+# A folder of packages instead of an environment: it names no interpreter and no place.
+PACKAGES = ".packages"
+_INTO = f"uv pip install --target {PACKAGES}"
+LIST = ".requirements.txt"
+_COMPILED = f"uv pip compile --quiet pyproject.toml --output-file {LIST}"
+_PIPENV = "uv tool run --quiet --from pipenv==2025.0.4 pipenv"
+_LISTED = f"{_PIPENV} requirements --hash > {LIST} && sed -i /^-i/d {LIST}"
+# How a lock file, and else a manifest, becomes a list of packages; none of it leaves a lock file where there was none.
+_LISTS = {
+    "uv": (f"uv export --quiet --locked --no-dev --no-emit-project --output-file {LIST}", _COMPILED),
+    "poetry": (
+        f"uv tool run --quiet --from poetry==2.2.1 --with poetry-plugin-export==1.9.0 poetry export --quiet --only main --output {LIST}",
+        _COMPILED,
+    ),
+    "pdm": (_COMPILED, _COMPILED),
+    "pipenv": (_LISTED, f"{_PIPENV} lock --quiet && {_LISTED} && rm Pipfile.lock"),
+}
+_FILES = ("requirements.txt", "pyproject.toml", "Pipfile", "uv.toml")
+_OWN = re.compile(r"\b(path|workspace|editable|develop)\s*=|file:")  # a package of the tree, in TOML
+_INCLUDED = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
+_REFERENCE = re.compile(r"\s*(-e|--editable|-f|--find-links|[.]|/|[\w.-]+/)|.*file:")
+
+
+def install(found: Detected) -> tuple[str, ...]:
+    """Shell commands that install an app's packages into the folder PACKAGES; none without a package manager."""
+    manager = found.package_manager
+    if manager is None:
+        return ()
+    lists = _LISTS.get(manager.name)
+    if lists:
+        listed = f"{lists[0] if manager.lockfile else lists[1]} && {_INTO} -r {LIST}"
+    else:
+        listed = f"{_INTO} {'-r requirements.txt' if manager.lockfile else '.'}"
+    more = " ".join(found.match.adds)
+    # Bytecode that holds no times: the same for the same packages.
+    compiled = f"python3 -m compileall -q --invalidation-mode unchecked-hash {PACKAGES}"
+    return (listed, *((f"{_INTO} {more}",) if more else ()), compiled)
+
+
+def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
+    """The files that the packages follow from, sorted; none where more may decide them."""
+    lists = set(_lists(tree, "requirements.txt", frozenset()))
+    lock = (found.package_manager.lockfile,) if found.package_manager else ()
+    return present(tree, *_FILES, *lock, *lists) if _follow_from_files(tree, lists) else ()
+
+
+def _follow_from_files(tree: Tree, lists: set[str]) -> bool:
+    if "setup.py" in tree.paths and not {"requirements.txt", "pyproject.toml", "Pipfile"} & tree.paths:
+        return False  # the project itself is installed
+    if any(_OWN.search(tree.text(name)) for name in ("pyproject.toml", "Pipfile", "uv.toml")):
+        return False
+    if any(name not in tree.paths or not tree.text(name) for name in lists - {"requirements.txt"}):
+        return False
+    return not any(_REFERENCE.match(line) for name in lists for line in tree.text(name).splitlines())
+
+
+def _lists(tree: Tree, path: str, seen: frozenset[str]) -> Iterator[str]:
+    """A requirements file, and those that it includes."""
+    yield path
+    here = path.rpartition("/")[0]
+    for line in tree.text(path).splitlines():
+        included = _INCLUDED.match(line)
+        if included:
+            name = f"{here}/{included.group(1)}" if here else included.group(1)
+            name = re.sub(r"(^|/)(\./)+", r"\1", name)
+            if name not in seen:
+                yield from _lists(tree, name, seen | {path, name})
