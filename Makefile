@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-api-server test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
+.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-api-server test-conformance test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ test: setup ## everything, on servers that the tests start themselves
 
 test-databases: setup ## the engine, on real databases
 	$(BIN)/pytest -q tests/integration
+
+test-conformance: setup ## every registered source engine against the contract of source engines, on real databases
+	$(BIN)/pytest -q tests/conformance
 
 test-api-server: $(VENV)/.dev ## kinds, roles and admission at an API server of their own, without a node
 	$(BIN)/pytest -q tests/api_server

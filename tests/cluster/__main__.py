@@ -15,7 +15,7 @@ from tests.cluster import kind, machine
 from tests.cluster.install import INSTALLED, install
 
 _FOLDER = Path(__file__).parent
-_DATABASES, _API_SERVER = _FOLDER.parent / "integration", _FOLDER.parent / "api_server"
+_DATABASES, _CONFORMANCE, _API_SERVER = (_FOLDER.parent / name for name in ("integration", "conformance", "api_server"))
 # What tests of apps share: GitHub, the registry, what the operator is told of providers.
 _APPS = (
     "app_migrations",
@@ -69,7 +69,7 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
         failures = _beside([_files(_FIRST), [str(_API_SERVER)]], arguments)
         os.environ[INSTALLED] = json.dumps(install(cluster))
         failures += _beside([_files(_APPS), _files(others)], arguments)
-        apart = [*_files(_APART), *([str(_DATABASES)] if databases else [])]
+        apart = [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]
         failures += _beside([_files(_ALONE), apart], arguments)
     finally:
         if not found:

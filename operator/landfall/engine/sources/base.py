@@ -21,8 +21,8 @@ from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 
 TRIAL_SECONDS = 30
-_LOCK_TRIES = 3
-_LOCK_SECONDS = 3
+LOCK_TRIES = 3
+LOCK_SECONDS = 3
 _PIECE = 1024 * 1024
 
 
@@ -121,7 +121,7 @@ class _Streams(Protocol):
     def raw_rows(self, sql: str) -> Iterator[tuple[bytes | None, ...]]: ...
 
 
-def _blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
+def all_blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
     """The rendered rows, and behind them the large ones, which are rendered here in pieces."""
     return itertools.chain(rendered, _large(session.raw_rows(job.large), job.kinds)) if job.large else rendered
 
@@ -174,14 +174,14 @@ class _Held:
         self._session.close()
 
 
-def _locked(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
+def lock_held(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
     """Take a lock that is waited for a few seconds, a few times. Raises SourceBusyError when it cannot be had."""
     for attempt in itertools.count(1):
         try:
             for statement in lock:
                 session.rows(statement)
         except SourceBusyError:
-            if attempt == _LOCK_TRIES:
+            if attempt == LOCK_TRIES:
                 session.close()
                 raise
             if undo:
@@ -192,12 +192,23 @@ def _locked(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
     return _Held(session)
 
 
-def _summed(rows: list[Row]) -> tuple[int, int]:
+def count_and_sum(rows: list[Row]) -> tuple[int, int]:
+    """The answer to a query of `SourceQueries.sums` that the server has summed up."""
     count, total = rows[0][:2]
     return int(count or 0), int(total or 0)
 
 
-def _sent(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Moved:
+def send_rows(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Moved:
+    """Send rendered rows into the target's COPY.
+
+    Args:
+        blocks: Pairs of (rows that end in this block, octets of COPY's format).
+        target: The session that writes.
+        copy_in: The COPY statement.
+
+    Raises:
+        ConnectionLostError: Another number of rows was written than was read.
+    """
     target.copy_in(copy_in)
     read = size = 0
     try:

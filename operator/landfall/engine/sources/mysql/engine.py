@@ -115,12 +115,12 @@ def _word(source_type: str) -> str:
 class _Engine(SourceEngine):
     aliases = ()
     default_port = 3306
-    capabilities = SourceCapabilities(digest=True, common_snapshot=True)
     dialect = _Dialect()
     write_lock_grants = "LOCK TABLES"
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, common_snapshot: bool) -> None:
         self.name = name
+        self.capabilities = SourceCapabilities(digest=True, common_snapshot=common_snapshot)
 
     def identity(self, endpoint: Endpoint) -> str:
         return f"mysql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"
@@ -164,5 +164,5 @@ class _Engine(SourceEngine):
         return int(found[0][0] or 0) if found else 0
 
 
-MYSQL = _Engine("MySQL")
-MARIADB = _Engine("MariaDB")
+MYSQL = _Engine("MySQL", common_snapshot=False)
+MARIADB = _Engine("MariaDB", common_snapshot=True)  # it tells a snapshot's place in the binary log

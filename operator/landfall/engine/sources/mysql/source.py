@@ -9,7 +9,17 @@ from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import EngineError
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import _LOCK_SECONDS, _LOCK_TRIES, CopyJob, Freeze, Reader, _blocks, _locked, _sent, _summed
+from landfall.engine.sources.base import (
+    LOCK_SECONDS,
+    LOCK_TRIES,
+    CopyJob,
+    Freeze,
+    Reader,
+    all_blocks,
+    count_and_sum,
+    lock_held,
+    send_rows,
+)
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.session import MySqlSession
 
@@ -24,10 +34,10 @@ class _MySqlReader:
         return self.session.rows(sql)
 
     def sums(self, sql: str) -> tuple[int, int]:
-        return _summed(self.rows(sql))
+        return count_and_sum(self.rows(sql))
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
-        return _sent(_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
+        return send_rows(all_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
 
     def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
         return self.session.trial(seconds)
@@ -55,7 +65,7 @@ class _MySqlSource:
 
     def snapshot(self, readers: Sequence[Reader]) -> bool:
         """Open all snapshots; they are common when the binary log stands at one place in all of them."""
-        for _ in range(_LOCK_TRIES * 2):
+        for _ in range(LOCK_TRIES * 2):
             marks = set()
             for reader in readers:
                 reader.rows("ROLLBACK")
@@ -67,9 +77,9 @@ class _MySqlSource:
 
     def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
         session = MySqlSession(self._endpoint)
-        session.rows(f"SET SESSION lock_wait_timeout={_LOCK_SECONDS}")
+        session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
         listed = ",".join(f"{mysql.name(schema)}.{mysql.name(name)} READ" for schema, name in tables)
-        return _locked(session, (f"LOCK TABLES {listed}",))
+        return lock_held(session, (f"LOCK TABLES {listed}",))
 
     def position(self) -> str | None:
         session = MySqlSession(self._endpoint)

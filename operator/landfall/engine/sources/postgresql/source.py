@@ -10,7 +10,7 @@ from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import _LOCK_SECONDS, CopyJob, Freeze, Reader, _locked, _summed, _wire
+from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Freeze, Reader, _wire, count_and_sum, lock_held
 from landfall.engine.sources.postgresql import dialect as postgresql
 
 
@@ -30,7 +30,7 @@ class _PostgresqlReader:
         return self.wire.rows(sql)
 
     def sums(self, sql: str) -> tuple[int, int]:
-        return _summed(self.rows(sql))
+        return count_and_sum(self.rows(sql))
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
@@ -76,9 +76,9 @@ class _PostgresqlSource:
         return True
 
     def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
-        wire = _wire(self._endpoint, lock_timeout=f"{_LOCK_SECONDS}s")
+        wire = _wire(self._endpoint, lock_timeout=f"{LOCK_SECONDS}s")
         listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
-        return _locked(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
+        return lock_held(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
 
     def position(self) -> str | None:
         """The next transaction identifier, while no transaction is in flight."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, _blocks, _locked, _sent
+from landfall.engine.sources.base import CopyJob, Freeze, Reader, all_blocks, lock_held, send_rows
 from landfall.engine.sources.sqlite.session import SqliteSession
 
 
@@ -29,7 +29,7 @@ class _SqliteReader:
 
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         rendered = self.session.pages(job.query, job.span) if job.span else self.session.blocks(job.query)
-        return _sent(_blocks(self.session, job, rendered), target, job.copy_in)
+        return send_rows(all_blocks(self.session, job, rendered), target, job.copy_in)
 
     def digest(self, sql: str, span: Span) -> tuple[int, str]:
         return self.session.digest(sql, span)
@@ -77,7 +77,7 @@ class _SqliteSource:
     def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
         del tables
         session = SqliteSession(self._endpoint, write=True)
-        return _locked(session, ("BEGIN IMMEDIATE",))
+        return lock_held(session, ("BEGIN IMMEDIATE",))
 
     def position(self) -> str | None:
         """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""
