@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 
 from landfall.api.crd import GROUP, KINDS, Kind, definition
+from landfall.engine.sources.engine import SourceEngine
+from landfall.engine.sources.registry import engines
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
 
 _ROOT = Path(__file__).parent.parent.parent
@@ -33,7 +35,8 @@ _WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
-    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS)}
+    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _engines()}
+    found[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
     chart = _ROOT / "charts" / "landfall"
     for kind in KINDS:
         made = definition(kind)
@@ -46,6 +49,36 @@ def files() -> dict[Path, str]:
     defined = [f'{{{{- define "landfall.{name}" }}}}\n{_yaml(rules(one))}{{{{- end }}}}\n' for name, one in granted.items()]
     found[chart / "templates" / "_rules.tpl"] = _RULES + "".join(defined)
     return found
+
+
+def _named() -> dict[str, SourceEngine]:
+    """The registered source engines by every name that a Connection may use."""
+    return {name: engine for engine in engines().values() for name in (engine.name, *engine.aliases)}
+
+
+def _source_types() -> str:
+    """What the kinds know of the registered source engines: they stand below the engines, and so cannot ask them."""
+    names = ", ".join(f'"{name}"' for name in _named())
+    ports = ", ".join(f'"{name}": {engine.default_port}' for name, engine in _named().items() if engine.default_port)
+    return (
+        '"""The types of a Connection. Generated from the registry of source engines by `make generate`."""\n\n'
+        "from __future__ import annotations\n\nfrom typing import Literal\n\n"
+        f"RegisteredType = Literal[{names}]\nSUPPORTED_TYPES = ({names})\nDEFAULT_PORTS = {{{ports}}}\n"
+    )
+
+
+def _engines() -> str:
+    """The table of source engines."""
+    head = (
+        "\n## Source engines\n\nEvery engine that is registered in the group `landfall.sources`. `quiesce: Engine` needs the privilege of"
+        " the third column.\n\n| `spec.type` of a Connection | default port | to lock writers out | several sessions see one moment |\n|---|---|---|---|\n"
+    )
+    rows = [
+        f"| {', '.join(f'`{name}`' for name in (engine.name, *engine.aliases))} | {engine.default_port or 'none: a file'}"
+        f" | {engine.write_lock_grants} | {'yes' if engine.capabilities.common_snapshot else 'no'} |\n"
+        for engine in engines().values()
+    ]
+    return head + "".join(rows)
 
 
 def _argo() -> dict[str, Any]:

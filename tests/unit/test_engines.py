@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.api.source_types import DEFAULT_PORTS, SUPPORTED_TYPES
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.table_shape import Shape
@@ -31,6 +32,12 @@ def test_an_engine_that_is_not_registered_is_refused_with_those_that_are() -> No
 
 def test_an_alias_is_the_engine_that_it_means() -> None:
     assert registry.engine_name("Supabase") == "PostgreSQL"
+
+
+def test_connections_offer_the_engines_that_are_registered() -> None:
+    names = {name for engine in registry.engines().values() for name in (engine.name, *engine.aliases)}
+    assert set(SUPPORTED_TYPES) == names
+    assert {name: registry.engine_of(name).default_port for name in DEFAULT_PORTS} == DEFAULT_PORTS
 
 
 @pytest.mark.parametrize("value", ["landfall.engine.sources.registry:GROUP", "landfall.engine.sources.sqlite.engine:SQLITE"])

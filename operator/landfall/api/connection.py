@@ -8,14 +8,14 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, ProbedStatus, SecretKey, rules
+from landfall.api.source_types import DEFAULT_PORTS, SUPPORTED_TYPES, RegisteredType
 from landfall.lib.urls import HOST
 
 # What an object may say. The CustomResourceDefinition offers SUPPORTED_TYPES alone; objects from before that stay readable.
-DatabaseType = Literal["PostgreSQL", "MySQL", "MariaDB", "SQLite", "SQLServer", "Oracle", "Supabase", "Appwrite"]
+DatabaseType = Literal[RegisteredType, "SQLServer", "Oracle", "Appwrite"]
+_PORTS = ", ".join(f"{port} for {name}" for name, port in DEFAULT_PORTS.items())
 _HOST = f"^(/.*|{HOST})$"
 _NO_HOST = "host is no host name, no address and no path: between its dots there are 1 to 63 letters"
-_DEFAULT_PORTS = {"PostgreSQL": 5432, "Supabase": 5432, "MySQL": 3306, "MariaDB": 3306}
-SUPPORTED_TYPES = ("PostgreSQL", "MySQL", "MariaDB", "SQLite", "Supabase")
 
 
 class Tls(Model):
@@ -59,9 +59,7 @@ class ConnectionSpec(Model):
         max_length=253,
         description="Host name or address; a path that begins with a slash is a Unix socket.",
     )
-    port: Integer | None = Field(
-        default=None, ge=1, le=65535, description="Port. Default: 5432 for PostgreSQL, 3306 for MySQL and MariaDB."
-    )
+    port: Integer | None = Field(default=None, ge=1, le=65535, description=f"Port. Default: {_PORTS}.")
     database: str | None = Field(default=None, min_length=1, description="Database to connect to.")
     secret_ref: LocalReference | None = Field(
         default=None, description="Secret with the keys username and password, or one key url."
@@ -72,7 +70,7 @@ class ConnectionSpec(Model):
     @property
     def default_port(self) -> int:
         """The port where neither the spec nor the Secret's URL names one; 0 for a type without ports."""
-        return _DEFAULT_PORTS.get(self.type, 0)
+        return DEFAULT_PORTS.get(self.type, 0)
 
     @property
     def unsupported(self) -> str:
