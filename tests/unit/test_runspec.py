@@ -122,7 +122,9 @@ def test_the_ledger_key_follows_a_secrets_url_and_the_declared_one_does_not_clai
 def test_a_type_that_is_not_supported_is_refused_and_never_taken_for_another(kind: str) -> None:
     odd = connection("s", SOURCE | {"type": kind})
     assert declared(data(), odd, connection("t", TARGET)) is None
-    with pytest.raises(SpecError, match=f"databases of type {kind} are not supported by this version. Supported are MariaDB, MySQL, PostgreSQL"):
+    with pytest.raises(
+        SpecError, match=f"databases of type {kind} are not supported by this version. Supported are MariaDB, MySQL, PostgreSQL"
+    ):
         endpoint("s", Ends({"s": odd}, lambda *_: PLAIN, {}), "source")
     stalled = decide(replace(FRESH, connections={"old": odd, "new": connection("new", TARGET)}))
     assert (stalled.stalled, stalled.ready) == (True, ("False", "SpecInvalid"))
