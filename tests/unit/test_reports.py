@@ -17,6 +17,7 @@ from landfall.api.worker_protocol import Failure, Report
 from landfall.controllers.context import Hands
 from landfall.controllers.migration import reported_progress
 from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.record_reports import record
 from landfall.controllers.reports import Reports
 from landfall.worker.reporter import Reporter
 from landfall.worker.termination_message import last_words
@@ -236,7 +237,10 @@ def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", heard: Re
     }
     ended = [{"type": condition, "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}]
     metadata = {"name": _JOB, "labels": {"landfall.dev/verb": "run"}, "creationTimestamp": "2026-01-02T03:00:00Z"}
-    asyncio.run(look._fold([{"metadata": metadata, "status": {"conditions": ended}}]))  # noqa: SLF001  a part of a look
+    jobs = [{"metadata": metadata, "status": {"conditions": ended}}]
+    look.reported = asyncio.run(look._fold(jobs))  # noqa: SLF001  a part of a look
+    assert not kube.run, "a look only reads"
+    asyncio.run(record(look))
     after = RunStatus.model_validate(kube.run["status"]) if kube.run else before
     return after, look.lost.get(_JOB, "")
 

@@ -54,26 +54,32 @@ async def content(hands: Hands, namespace: str, name: str) -> dict[str, str] | N
     return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (held.get("data") or {}).items()}
 
 
-async def named(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
-    """The name that these values have; empty where there are none."""
+async def named(hands: Hands, deployment: Object, values: dict[str, str]) -> str | None:
+    """The name that these values have; empty where there are none, None while there is no key to name them by."""
     if not values:
         return ""
-    name = deployment["metadata"]["name"]
-    return environment_name(name, values, await _key(hands, deployment))
+    key = await _key(hands, deployment)
+    return environment_name(deployment["metadata"]["name"], values, key) if key else None
 
 
 async def kept(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
     """Keep them in a Secret of their own, and tell its name."""
-    name = await named(hands, deployment, values)
+    if not values:
+        return ""
+    await make_key(hands, deployment)
+    name = await named(hands, deployment, values) or ""
     if name:
         await hands.created("Secret", environment(deployment, name, values))
     return name
 
 
-async def _key(hands: Hands, deployment: Object) -> bytes:
-    namespace, name = deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"])
-    held = await hands.kube.get("Secret", namespace, name)
-    if held is None:
+async def make_key(hands: Hands, deployment: Object) -> None:
+    """Create the key that names environments; one that is there stays."""
+    if not await _key(hands, deployment):
         await hands.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
-        held = await hands.kube.get("Secret", namespace, name)
+
+
+async def _key(hands: Hands, deployment: Object) -> bytes:
+    """The key; empty where there is none."""
+    held = await hands.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
     return base64.b64decode(held["data"]["key"]) if held else b""

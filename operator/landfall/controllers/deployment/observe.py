@@ -1,14 +1,18 @@
-"""What is seen of a Deployment: read live, each time, from the API server; and what builders have told meanwhile."""
+"""What is seen of a Deployment: read live, each time, from the API server; and what builders have told meanwhile.
+
+Nothing is written while it is read: what a look finds to be written first is in `orphans`, `ended` and `key_missing`, see `record.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from landfall.api.annotations import ANNOTATION, deploy_requests
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
+from landfall.api.fields import API_VERSION
 from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus, request_of
 from landfall.api.worker_protocol import Report
 from landfall.controllers import app_deployment, jobs
@@ -45,8 +49,23 @@ _RETRY_SECONDS = (5, 15, 45, 120, 300)
 _LISTENS_SECONDS = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An object of ours that has lost its owner reference, as what comes from a backup has."""
+
+    kind: str
+    name: str
+    resource_version: str
+    owner: Object
+
+
 class Look:
-    """One look at a Deployment: the raw objects, and what is seen in them."""
+    """One look at a Deployment: the raw objects, and what is seen in them.
+
+    `database` is how the database at a provider stands, which is prepared before the look. `orphans` are to be adopted, and the key that names
+    environments is to be made where it is `key_missing`, before anything is decided; `ended` are statuses of Releases to be written before
+    anything is done, for whoever acted on the end of a build and died would have forgotten why.
+    """
 
     def __init__(self, hands: Hands, builds: BuildSettings, raw: Object) -> None:
         self.hands = hands
@@ -60,6 +79,10 @@ class Look:
         self.service: Object | None = None
         self.ingress: Object | None = None
         self.taken: list[str] = []
+        self.database: provider_database.Prepared | None = None
+        self.orphans: dict[tuple[str, str], Orphan] = {}
+        self.ended: dict[str, ReleaseStatus] = {}
+        self.key_missing = False
         self.wanted: ReleaseSeen | None = None
         self._captured: tuple[dict[str, str], Problem | None] | None = None
 
@@ -117,7 +140,10 @@ class Look:
 
     async def _releases(self) -> tuple[ReleaseSeen, ...]:
         listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
-        mine = [one for one in [await self._release_of(one) for one in listed] if owned_by(one, self.uid)]
+        whole = [
+            {**one, "apiVersion": API_VERSION, "kind": "Release"} for one in listed
+        ]  # items of a list do not say what they are
+        mine = [one for one in [await self._release_of(one) for one in whole] if owned_by(one, self.uid)]
         self.releases = {one["metadata"]["name"]: one for one in mine}
         found = [_release(one) for one in mine]
         if any(not r.image for r in found):
@@ -127,27 +153,25 @@ class Look:
 
     async def _release_of(self, raw: Object) -> Object:
         """The same, and ours, with what it has captured."""
-        mine = await self._adopted("Release", raw, self.raw)
+        mine = self._adopted("Release", raw, self.raw)
         if mine is not raw:
             for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
                 secret = await self.hands.kube.get("Secret", self.namespace, name)
                 if secret:
-                    await self._adopted("Secret", secret, self.raw)
+                    self._adopted("Secret", secret, self.raw)
         return mine
 
     async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
         found = await self.hands.kube.get(kind, self.namespace, owner["metadata"]["name"])
-        return await self._adopted(kind, found, owner) if found else None
+        return self._adopted(kind, found, owner) if found else None
 
-    async def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
+    def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
         """The same, and ours where it has lost its owner, as what comes from a backup has: its labels tell whose it was."""
         if raw["metadata"].get("ownerReferences") or not labelled(raw, self.name):
             return raw
-        change = [
-            {"op": "test", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]},
-            {"op": "add", "path": "/metadata/ownerReferences", "value": [owner_of(owner)]},
-        ]
-        return await self.hands.kube.patch(kind, self.namespace, raw["metadata"]["name"], change)
+        metadata = raw["metadata"]
+        self.orphans[kind, metadata["name"]] = Orphan(kind, metadata["name"], metadata["resourceVersion"], owner_of(owner))
+        return {**raw, "metadata": {**metadata, "ownerReferences": [owner_of(owner)]}}
 
     async def _built(self, seen: ReleaseSeen, listed: Sequence[Object]) -> ReleaseSeen:
         """With its newest builder, and what that has told."""
@@ -169,22 +193,8 @@ class Look:
             return replace(seen, job=job)
         status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
         if status.finished != seen.status.finished:
-            # Before anything is done with it: whoever acted on it and died would have forgotten why.
-            await self.keep(seen.name, status)
+            self.ended[seen.name] = status
         return replace(seen, status=status, job=job)
-
-    async def keep(self, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
-        """Write a Release's status, where it has changed; with the conditions that it had, unless others are given."""
-        raw = self.releases[name]
-        before = raw.get("status") or {}
-        held = before.get("conditions", []) if listed is None else listed
-        body = {
-            **status.model_dump(mode="json", by_alias=True, exclude_none=True, exclude_defaults=True),
-            "observedGeneration": 1,
-            **({"conditions": held} if held else {}),
-        }
-        if body != before:
-            self.releases[name] = await self.hands.kube.replace_status("Release", {**raw, "status": body})
 
     # -- what runs ----------------------------------------------------------------------------------------------------
 
@@ -195,7 +205,7 @@ class Look:
         for one in listed:
             owner = self.releases.get(one["metadata"]["name"])
             if owner:
-                found[one["metadata"]["name"]] = mine = await self._adopted("Workload", one, owner)
+                found[one["metadata"]["name"]] = mine = self._adopted("Workload", one, owner)
                 if mine is not one:
                     await self._of_its_name("Service", owner)
         owners = [one["metadata"]["uid"] for one in self.releases.values()]
@@ -311,7 +321,7 @@ class Look:
             return seen
         if wanted_now.connection_ref:
             return await self._connected(seen, wanted_now.connection_ref.name)
-        found = await provider_database.prepared(self.hands, self.raw, wanted_now)
+        found = self.database or provider_database.Prepared()
         stands = ("False", *found.problem) if found.problem else ("True", "Ready", f"{wanted_now.type} is ready")
         return replace(
             seen,
@@ -338,7 +348,9 @@ class Look:
         if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
             return ""
         values, _ = await self.captured(seen)
-        return await environment.named(self.hands, self.raw, values)
+        name = await environment.named(self.hands, self.raw, values)
+        self.key_missing = name is None
+        return name or ""
 
     async def captured(self, seen: Observed) -> tuple[dict[str, str], Problem | None]:
         """The values that a Release made now would keep, read once; or what is missing."""

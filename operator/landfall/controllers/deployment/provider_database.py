@@ -67,7 +67,7 @@ class _Own:
 
 
 async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> Prepared:
-    """One step towards the database; the next look takes the next one."""
+    """One step towards the database, before each look; the next look takes the next step."""
     metadata = deployment["metadata"]
     reference = database.secret_ref.name if database.secret_ref else ""
     own = _Own(hands, deployment, await content(hands, metadata["namespace"], f"{metadata['name']}-database"))

@@ -10,7 +10,7 @@ from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
 from landfall.controllers.context import Hands, applied, bare
 from landfall.controllers.decision import Decision, Seen, conditions
-from landfall.controllers.deployment import commit_status, desired_release
+from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
 from landfall.controllers.deployment.actions import (
     BuildRelease,
@@ -28,6 +28,7 @@ from landfall.controllers.deployment.actions import (
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import Look
 from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.record import keep, prepare, record_builds
 from landfall.controllers.deployment.rules import decide
 from landfall.controllers.deployment.status import begun, release_ready, release_status, taken_note
 from landfall.controllers.objects import invalid, told
@@ -35,6 +36,8 @@ from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.workload import LABEL_WORKLOAD
+
+_SOON_SECONDS = 0.05
 
 
 async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float | None:
@@ -46,7 +49,13 @@ async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float |
         await hands.report(raw, bare(raw, hands), problem, {})
         return None
     look = Look(hands, builds, raw)
+    database = look.deployment.spec.database
+    if database and not database.connection_ref:
+        look.database = await provider_database.prepared(hands, raw, database)
     seen = await look.take()
+    if await prepare(look):
+        return _SOON_SECONDS
+    await record_builds(look)
     decision = decide(seen)
     if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
         message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
@@ -88,7 +97,7 @@ async def _tell_releases(look: Look, seen: Observed, action: DeploymentAction | 
         stood = Seen(now=seen.now, generation=1, conditions=_conditions(before))
         listed = [c.model_dump(mode="json", by_alias=True) for c in conditions(stood, decision)]
         with contextlib.suppress(NotFoundError):
-            await look.keep(one.name, status, listed)
+            await keep(look, one.name, status, listed)
 
 
 def _conditions(status: Object) -> tuple[Any, ...]:

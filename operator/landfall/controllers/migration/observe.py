@@ -1,10 +1,9 @@
-"""Reads everything the rules of a Migration need, as one value."""
+"""Reads everything the rules of a Migration need, as one value. Nothing is written while it reads."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from landfall import metrics
 from landfall.api import plan_storage
 from landfall.api.annotations import ANNOTATION, requested
 from landfall.api.connection import Connection
@@ -16,14 +15,15 @@ from landfall.controllers import app_deployment, jobs
 from landfall.controllers.context import Hands
 from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.job_state import JobSeen
-from landfall.controllers.migration import reported_progress, table_plans
+from landfall.controllers.migration import table_plans
 from landfall.controllers.migration.annotations import FINALIZER, HOLD, QUIESCED
 from landfall.controllers.migration.observed import ENDED, Observed
-from landfall.controllers.objects import owned_by, plain, secret_names, since, told
+from landfall.controllers.migration.reported_progress import ReportFold
+from landfall.controllers.objects import owned_by, plain, secret_names, since
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.manifests.job import LABEL_VERB
-from landfall.manifests.run import plan_maps, run_name
+from landfall.manifests.run import run_name
 from landfall.runspec import Declared, changed, declared
 
 _ENDS = ("source", "target")
@@ -43,6 +43,7 @@ class Look:
         self.name = ""
         self.declared: Declared | None = None
         self.lost: dict[str, str] = {}
+        self.reported = ReportFold(RunStatus())
         self.seen = Observed(now=hands.clock(), generation=0)
 
     async def take(self) -> Observed:
@@ -58,8 +59,8 @@ class Look:
         name = self.name
         mine = self._mine(self.run)
         listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine else []
-        await self._fold(listed)
-        status = Run.model_validate(plain(self.run)).status if mine and self.run else None
+        self.reported = await self._fold(listed) if mine else ReportFold(RunStatus())
+        status = self.reported.status
         inputs = self._inputs(secrets)
         request, problem = requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
         self.seen = Observed(
@@ -77,13 +78,13 @@ class Look:
             missing_secrets=tuple(n for n, version in secrets.items() if version is None),
             inputs=inputs,
             run_name=name,
-            run=(status or RunStatus()) if mine else None,
+            run=status if mine else None,
             run_foreign=self.run is not None and not mine,
             run_differs=differs,
             changed=self._changed() if differs else (),
             request=request,
             request_problem=problem,
-            plan_stored=await self._plan_stored(name, status),
+            plan_stored=await self._plan_stored(name),
             app=await app_deployment.seen(hands, self.raw, self.migration),
             jobs=self._jobs(listed) if mine else (),
         )
@@ -164,8 +165,10 @@ class Look:
         found = await self.hands.kube.get("Namespace", "", self.namespace)
         return found is None or "deletionTimestamp" in found["metadata"]
 
-    async def _plan_stored(self, name: str, status: RunStatus | None) -> bool:
-        return bool(status and status.plan and await self.plan_pieces(name, status.plan.digest))
+    async def _plan_stored(self, name: str) -> bool:
+        """Whether the plan is in ConfigMaps, or about to be: what was reported is recorded before anything is done."""
+        plan = self.reported.status.plan
+        return plan is not None and (self.reported.brings(plan.digest) or bool(await self.plan_pieces(name, plan.digest)))
 
     async def plan_pieces(self, name: str, wanted: str) -> list[str]:
         """The ConfigMaps of a plan, all of them or none."""
@@ -191,46 +194,22 @@ class Look:
             self.lost[job] = pod_diagnosis.lost_words(found)
         return words or report
 
-    async def _fold(self, listed: list[Object]) -> None:
-        """Take the newest report of each worker into the Run's status."""
-        if self.run is None:
-            return
-        before = Run.model_validate(plain(self.run)).status or RunStatus()
+    async def _fold(self, listed: list[Object]) -> ReportFold:
+        """What the newest report of each worker adds to the Run's status. Nothing is written here: see `record_reports`."""
+        found = ReportFold(_run_status(self.run))
         leading = [raw for raw in listed if raw["metadata"]["labels"].get(LABEL_VERB) != "help"]
         for raw in listed:
             job = raw["metadata"]["name"]
             if raw not in leading:
-                self.hands.reports.forget(self.namespace, job)  # the leader tells for all
+                found = found.without(job)  # the leader tells for all
                 continue
-            report = await self._told(raw, before, newest=raw is max(leading, key=_created))
-            if report is None:
-                continue
-            if reported_progress.stale(before, job, report):
-                if report.final or report.pod != before.reported_by_pod:
-                    self.hands.reports.forget(self.namespace, job)
-            elif not reported_progress.waits(before, job, report, self.hands.clock()):
-                before = await self._record(self.run, before, job, report)
-
-    async def _record(self, run: Object, before: RunStatus, job: str, report: Report) -> RunStatus:
-        """Write a report into the Run's status, its plan first; the status as it is then."""
-        if report.plan_bytes and report.plan:
-            for piece in plan_maps(run, report.plan_bytes, report.plan.digest):
-                await self.hands.created("ConfigMap", piece)
-            await table_plans.propose(self.hands, self.raw, self.plans, report)
-            self.plans = await table_plans.held(self.hands, self.namespace, self.raw["metadata"]["name"])
-        moved = before.progress.rows if before.progress else 0
-        found = reported_progress.folded(before, job, report, self.hands.clock())
-        metrics.ROWS.inc(max(0, found.progress.rows - moved) if found.progress else 0)
-        status = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-        status |= {"reportedAt": told(found.reported_at), "podCreated": told(found.pod_created)}
-        self.run = await self.hands.kube.replace_status("Run", {**run, "status": _without_nothing(status)})
-        if report.final:
-            self.hands.reports.forget(self.namespace, job)
+            report = await self._told(raw, found.status, newest=raw is max(leading, key=_created))
+            found = found.add(job, report, self.hands.clock()) if report else found
         return found
 
 
-def _without_nothing(status: Object) -> Object:
-    return {name: value for name, value in status.items() if value is not None}
+def _run_status(run: Object | None) -> RunStatus:
+    return (Run.model_validate(plain(run)).status if run else None) or RunStatus()
 
 
 def _created(raw: Object) -> str:

@@ -16,6 +16,7 @@ from landfall.controllers.migration.approval import open_points
 from landfall.controllers.migration.notifications import facts as notice_facts
 from landfall.controllers.migration.notifications import news, noted
 from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.record_reports import record
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.run_settings import dials
 from landfall.controllers.migration.status import _plainly, _status, settled
@@ -45,6 +46,7 @@ async def reconcile(hands: Hands, raw: Object) -> float | None:
     look = Look(hands, raw)
     seen = await look.take()
     decision = decide(seen)
+    await record(look)
     action = decision.action
     if action:
         await act(look, action)

@@ -6,6 +6,7 @@ whatever its number: each pod counts from 0, and a resumed Job has another pod.
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from landfall.api.progress import Progress, TableProgress
@@ -74,6 +75,47 @@ def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunSta
         }
     )
     return told.model_copy(update={"progress": _completed(told)}) if state == _CUT_OVER else told
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFold:
+    """What reports add to a Run, and what is left to write of it.
+
+    `status` has them; `plans` are the reports with a plan, which is stored before the status names it; `jobs` those whose report is in the
+    status, or of no use; `rows` how many more rows were moved than the status before told.
+    """
+
+    status: RunStatus
+    changed: bool = False
+    plans: tuple[Report, ...] = ()
+    jobs: tuple[str, ...] = ()
+    rows: int = 0
+
+    def add(self, job: str, report: Report, now: datetime) -> ReportFold:
+        """With the report of a Job, where it is news."""
+        before = self.status
+        if stale(before, job, report):
+            return self.without(job) if report.final or report.pod != before.reported_by_pod else self
+        if waits(before, job, report, now):
+            return self
+        found = folded(before, job, report, now)
+        moved = before.progress.rows if before.progress else 0
+        with_it = replace(
+            self,
+            status=found,
+            changed=True,
+            plans=(*self.plans, report) if report.plan_bytes and report.plan else self.plans,
+            rows=self.rows + (max(0, found.progress.rows - moved) if found.progress else 0),
+        )
+        return with_it.without(job) if report.final else with_it
+
+    def without(self, job: str) -> ReportFold:
+        """With a Job whose report may be forgotten."""
+        return replace(self, jobs=(*self.jobs, job))
+
+    def brings(self, digest: str) -> bool:
+        """Whether a report has the plan of this digest."""
+        return any(report.plan is not None and report.plan.digest == digest for report in self.plans)
 
 
 def _finished(before: RunStatus, job: str, report: Report) -> str:

@@ -1,0 +1,239 @@
+"""A look only reads: what it finds to be written is written afterwards, in an order that a crash cannot turn around."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from landfall.api.connection import Connection
+from landfall.api.migration import DataSpec, Migration, PlanSummary
+from landfall.api.worker_protocol import Report
+from landfall.controllers.context import Hands
+from landfall.controllers.deployment.build_jobs import BuildSettings
+from landfall.controllers.deployment.observe import Look as DeploymentLook
+from landfall.controllers.deployment.record import prepare, record_builds
+from landfall.controllers.migration.observe import Look as MigrationLook
+from landfall.controllers.migration.record_reports import record
+from landfall.controllers.objects import plain
+from landfall.controllers.reports import Reports
+from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
+from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.run import run
+from landfall.runspec import declared
+
+Object = dict[str, Any]
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+_API = "landfall.dev/v1alpha1"
+_DIGEST = "sha256:" + "ab" * 32
+
+
+class Api:
+    """An API server with some objects, which refuses every write while it is `observed`."""
+
+    namespaces = ("store",)
+
+    def __init__(self, *objects: Object) -> None:
+        self.objects = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+        self.observed = True
+        self.writes: list[tuple[str, str, str]] = []
+
+    async def get(self, kind: str, _namespace: str, name: str) -> Object | None:
+        """One of them."""
+        return self.objects.get((kind, name))
+
+    async def listed(self, kind: str, _namespace: str = "", labels: str = "", fields: str = "") -> list[Object]:
+        """Those with these labels, as items of a list are: without kind. Pods and Events there are none."""
+        assert not fields or kind == "Event"
+        wanted = dict(one.split("=") for one in labels.split(",") if one)
+        mine = [one for (of, _), one in self.objects.items() if of == kind]
+        return [_item(one) for one in mine if wanted.items() <= one["metadata"].get("labels", {}).items()]
+
+    async def every(self, kind: str, _labels: str = "") -> AsyncIterator[Object]:
+        """The same of all namespaces."""
+        for one in await self.listed(kind):
+            yield one
+
+    async def create(self, kind: str, body: Object) -> Object:
+        """Another one."""
+        self._wrote("create", kind, body["metadata"]["name"])
+        self.objects[kind, body["metadata"]["name"]] = _made(body)
+        return body
+
+    async def replace_status(self, kind: str, body: Object) -> Object:
+        """The status of one."""
+        self._wrote("status", kind, body["metadata"]["name"])
+        self.objects[kind, body["metadata"]["name"]] = body
+        return body
+
+    async def patch(self, kind: str, _namespace: str, name: str, operations: list[Object]) -> Object:
+        """Fields of the metadata of one."""
+        self._wrote("patch", kind, name)
+        found = self.objects[kind, name]
+        for one in operations:
+            if one["op"] == "add":
+                found["metadata"][one["path"].removeprefix("/metadata/")] = one["value"]
+        return found
+
+    async def delete(self, kind: str, _namespace: str, name: str, _uid: str) -> None:
+        """One goes."""
+        self._wrote("delete", kind, name)
+
+    def _wrote(self, how: str, kind: str, name: str) -> None:
+        assert not self.observed, f"{how} {kind} {name} while it is observed"
+        self.writes.append((how, kind, name))
+
+
+def _item(one: Object) -> Object:
+    return {name: value for name, value in one.items() if name not in {"apiVersion", "kind"}}
+
+
+def _made(body: Object) -> Object:
+    """As the API server completes an object."""
+    return {"apiVersion": _API, **body, "metadata": {"uid": "x", "generation": 1, "resourceVersion": "1", **body["metadata"]}}
+
+
+def _object(kind: str, name: str, spec: Object, status: Object | None = None, **metadata: Any) -> Object:
+    body = {"kind": kind, "metadata": {"name": name, "namespace": "store", **metadata}, "spec": spec}
+    return _made({**body, **({"status": status} if status else {})})
+
+
+def _hands(api: Api, reports: Reports) -> Hands:
+    nothing = cast("Any", SimpleNamespace())
+    return Hands(cast("Any", api), reports, "i", "u", lambda: NOW, nothing, nothing)
+
+
+# -- a Migration ------------------------------------------------------------------------------------------------------
+
+_DATA: Object = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
+
+
+@pytest.fixture
+def planned() -> tuple[Api, Reports, Object]:
+    """A Migration whose planning worker has just told its plan, and nobody has written it down."""
+    ends = [_object("Connection", n, {"type": "PostgreSQL", "host": n, "database": "d"}) for n in ("a", "b")]
+    migration = _object("Migration", "shop", {"data": _DATA}, uid="m", finalizers=["landfall.dev/cleanup"])
+    key = declared(DataSpec.model_validate(_DATA), *(Connection.model_validate(plain(one)) for one in ends))
+    assert key
+    made = _made(run(Migration.model_validate(plain(migration)), "m", key.key, "i"))
+    made["metadata"]["uid"] = "r"
+    name = made["metadata"]["name"]
+    labels = {LABEL_KIND: "Run", LABEL_OWNER: name, LABEL_VERB: "plan", LABEL_ATTEMPT: "1"}
+    job = _object(
+        "Job", f"{name}-plan-1", {}, labels=labels, ownerReferences=[{"uid": "r"}], creationTimestamp="2026-01-02T03:00:00Z"
+    )
+    table = {"source": {"table": "users"}, "target": "users"}
+    report = Report.model_validate(
+        {
+            "sequence": 1,
+            "final": True,
+            "plan": PlanSummary(digest=_DIGEST, tables=1).model_dump(by_alias=True),
+            "planBytes": base64.b64encode(b"plan").decode(),
+            "tables": [table],
+        }
+    )
+    reports = Reports()
+    reports.take("store", job["metadata"]["name"], report)
+    return Api(*ends, migration, made, job), reports, migration
+
+
+def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Object]) -> None:
+    api, reports, migration = planned
+    look = MigrationLook(_hands(api, reports), migration)
+    seen = asyncio.run(look.take())
+    assert seen.run
+    assert seen.run.plan
+    assert (seen.run.plan.digest, seen.plan_stored) == (_DIGEST, True), "what was reported counts at once"
+    assert not api.writes
+    assert reports.of("store", f"{seen.run_name}-plan-1"), "and is not forgotten before it is written"
+
+
+def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tuple[Api, Reports, Object]) -> None:
+    api, reports, migration = planned
+    look = MigrationLook(_hands(api, reports), migration)
+    seen = asyncio.run(look.take())
+    api.observed = False
+    asyncio.run(record(look))
+    assert [(how, kind) for how, kind, _ in api.writes] == [
+        ("create", "ConfigMap"),
+        ("create", "TablePlan"),
+        ("status", "TablePlan"),
+        ("status", "Run"),
+    ]
+    assert reports.of("store", f"{seen.run_name}-plan-1") is None
+    api.observed = True
+    again = asyncio.run(MigrationLook(_hands(api, reports), migration).take())
+    assert (again.run, again.plan_stored) == (seen.run, True), "a look after it sees the same"
+
+
+# -- a Deployment -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def restored() -> tuple[Api, Reports, Object]:
+    """A Deployment from a backup, without owners, whose build has just ended; with a value to be captured and no key yet."""
+    source = {"zip": {"artifact": "sha256:" + "1" * 64}}
+    spec: Object = {"source": source, "env": [{"name": "MODE", "value": "fast"}], "rollout": {"onSecretChange": "Release"}}
+    deployment = _object("Deployment", "shop", spec, uid="d", creationTimestamp="2026-01-02T03:00:00Z")
+    labels = {"landfall.dev/deployment": "shop", "app.kubernetes.io/managed-by": "landfall"}
+    told = {
+        "deploymentRef": {"name": "shop"},
+        "revision": 1,
+        "source": source,
+        "inputs": "x",
+        "workload": "shop-1",
+        "trigger": "1",
+    }
+    release = _object("Release", "shop-1", told, labels=labels, uid="r1")
+    ended = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:04:00Z"}]}
+    of = {LABEL_KIND: "Release", LABEL_OWNER: "shop-1", LABEL_VERB: "build", LABEL_ATTEMPT: "1"}
+    job = _object("Job", "shop-1-build-1", {}, ended, labels=of, ownerReferences=[{"uid": "r1"}])
+    reports = Reports()
+    reports.take("store", "shop-1-build-1", Report(sequence=1, final=True, image="registry/shop@sha256:" + "2" * 64))
+    return Api(deployment, release, job, _workload(labels)), reports, deployment
+
+
+def _workload(labels: Object) -> Object:
+    pods = {"metadata": {}, "spec": {"containers": [{"ports": [{"containerPort": 8080}]}]}}
+    of = {LABEL_KIND: "Deployment", LABEL_OWNER: "shop"}
+    return _object("Workload", "shop-1", {"replicas": 1, "template": pods}, labels=labels | of)
+
+
+def _look(api: Api, reports: Reports, deployment: Object) -> DeploymentLook:
+    look = DeploymentLook(_hands(api, reports), BuildSettings(), deployment)
+    api.observed = True
+    asyncio.run(look.take())
+    api.observed = False
+    return look
+
+
+def test_a_look_at_a_deployment_writes_nothing(restored: tuple[Api, Reports, Object]) -> None:
+    api, reports, deployment = restored
+    look = _look(api, reports, deployment)
+    assert not api.writes
+    assert [(one.kind, one.owner["kind"]) for one in look.orphans.values()] == [
+        ("Release", "Deployment"),
+        ("Workload", "Release"),
+    ]
+    assert (list(look.ended), look.key_missing) == (["shop-1"], True)
+
+
+def test_what_comes_from_a_backup_is_adopted_before_anything_is_decided(restored: tuple[Api, Reports, Object]) -> None:
+    api, reports, deployment = restored
+    assert asyncio.run(prepare(_look(api, reports, deployment))) is True
+    assert api.writes == [
+        ("patch", "Release", "shop-1"),
+        ("patch", "Workload", "shop-1"),
+        ("create", "Secret", "shop-environment-key"),
+    ]
+    api.writes.clear()
+    look = _look(api, reports, deployment)
+    assert asyncio.run(prepare(look)) is False
+    asyncio.run(record_builds(look))
+    assert api.writes == [("status", "Release", "shop-1")], "how the build ended is written before it is acted upon"
+    assert not _look(api, reports, deployment).ended
