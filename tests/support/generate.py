@@ -158,7 +158,9 @@ def _rows(schema: dict[str, Any], path: str, definitions: dict[str, Any]) -> lis
 
 def _default(field: dict[str, Any]) -> str:
     value = field.get("default")
-    return "" if value is None or isinstance(value, dict | list) else f"`{value}`"
+    if value is None or (not value and not isinstance(value, bool | int)) or isinstance(value, dict | list):
+        return ""
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
 def _type(field: dict[str, Any], inner: dict[str, Any]) -> str:

@@ -77,7 +77,7 @@ def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Pa
 
 @pytest.mark.parametrize("host", _NO_HOSTS)
 def test_the_kinds_refuse_it_at_once(host: str) -> None:
-    with pytest.raises(ValidationError, match="host is no host name"):
+    with pytest.raises(ValidationError, match="host is not a valid host name"):
         ends(host=host)
     with pytest.raises(ValidationError, match="url"):
         GitSource(url=f"https://{host}/shop.git")

@@ -1,4 +1,4 @@
-"""A one-shot request: the annotation `landfall.dev/request`, a JSON object that is handled once and then recorded in status."""
+"""One-time requests: the annotation `landfall.dev/request`, a JSON object that is processed once and then recorded in status."""
 
 from __future__ import annotations
 
@@ -16,80 +16,77 @@ ANNOTATION = REQUEST
 
 
 class Request(Model):
-    """What is asked for once. It is no part of the spec, for it is an event."""
+    """One-time request to a Migration. It is an event, and therefore not part of the spec."""
 
-    id: str = Field(
-        min_length=1, max_length=63, description="Tells this request from others; one that was handled is not handled again."
-    )
+    id: str = Field(min_length=1, max_length=63, description="Unique ID of the request. Each ID is processed once.")
     verb: Literal["plan", "rehearse", "start"] = Field(
-        description="plan: plan anew. rehearse: do everything but the cutover, measure it, and leave nothing. start: begin, on terms."
+        description="Requested action. plan: create a new plan. rehearse: run everything except the cutover, measure it,"
+        " and clean up. start: start the run with options."
     )
     from_: PhaseName | None = Field(
         default=None,
         alias="from",
-        description="start: the phase to begin with. Refused where the ledger does not prove those before it.",
+        description="With start: phase to start from. Rejected unless the ledger proves that the earlier phases are complete.",
     )
-    skip_approval: Boolean = Field(default=False, description="start: run the plan as it is, whatever needs review.")
+    skip_approval: Boolean = Field(default=False, description="With start: skip the review of the plan.")
 
 
 class DeployRequest(Model):
-    """One deploy that is asked for once: of another commit, or with other values, than the spec says."""
+    """One-time request to deploy, with another commit or other values than the spec."""
 
-    id: str = Field(
-        min_length=1, max_length=63, description="Tells this request from others; one that was handled is not handled again."
+    id: str = Field(min_length=1, max_length=63, description="Unique ID of the request. Each ID is processed once.")
+    verb: Literal["deploy"] = Field(description="Requested action. deploy: create a release now.")
+    commit: str = Field(
+        default="", pattern=r"^([0-9a-f]{7,40})?$", description="Commit to deploy. Default: the commit that the spec resolves to."
     )
-    verb: Literal["deploy"] = Field(description="deploy: make a release now.")
-    commit: str = Field(default="", pattern=r"^([0-9a-f]{7,40})?$", description="Commit to deploy. Default: what the spec says.")
     env: tuple[Variable, ...] = Field(
         default=(),
-        description="Variables that go before those of the spec, for this release alone.",
+        description="Environment variables for this release only. They override those of the spec.",
         json_schema_extra=list_map("name"),
     )
 
 
 class LookRequest(Model):
-    """One look at a database, or one ping of a webhook, that is asked for once, though nothing has changed."""
+    """One-time request to test a connection or to ping a webhook."""
 
-    id: str = Field(
-        min_length=1, max_length=63, description="Tells this request from others; one that was handled is not handled again."
-    )
-    verb: Literal["test"] = Field(description="test: ask now.")
+    id: str = Field(min_length=1, max_length=63, description="Unique ID of the request. Each ID is processed once.")
+    verb: Literal["test"] = Field(description="Requested action. test: run the test now.")
 
 
 _Asked = TypeVar("_Asked", Request, DeployRequest, LookRequest)
 
 
 def requested(text: str) -> tuple[Request | None, str]:
-    """The request to a Migration in an annotation, or what is wrong with it; neither where there is none."""
+    """Parse the request annotation of a Migration: (request, error message); (None, "") for an empty annotation."""
     return _read(Request, text, '{"id": "1", "verb": "rehearse"}')
 
 
 def deploy_requested(text: str) -> tuple[DeployRequest | None, str]:
-    """The same of a Deployment."""
+    """Parse the request annotation of a Deployment, if it is one request."""
     return _read(DeployRequest, text, '{"id": "1", "verb": "deploy"}')
 
 
 def deploy_requests(text: str) -> tuple[tuple[DeployRequest, ...], str]:
-    """The deploys in an annotation, one or a list in the order in which they are carried out, or what is wrong with one of them."""
+    """Parse the request annotation of a Deployment, one request or a list in the order of processing: (requests, error message)."""
     if not text.lstrip().startswith("["):
         one, problem = deploy_requested(text)
         return (one,) if one else (), problem
     try:
         listed = json.loads(text)
     except ValueError:
-        return (), f"the annotation {ANNOTATION} is no list of requests: invalid JSON"
+        return (), f"the annotation {ANNOTATION} is not a valid list of requests: invalid JSON"
     read = [deploy_requested(json.dumps(one)) for one in listed]
     wrong = next((problem for _, problem in read if problem), "")
     return ((), wrong) if wrong else (tuple(one for one, _ in read if one), "")
 
 
 def waiting(ids: Sequence[str], handled: str) -> list[str]:
-    """Those of a list of requests that come after the one that was handled last: they are handled in order."""
+    """IDs of the requests after the last processed one. Requests are processed in order."""
     return list(ids[ids.index(handled) + 1 :] if handled in ids else ids)
 
 
 def look_requested(text: str) -> tuple[LookRequest | None, str]:
-    """The same of a Connection or a Webhook."""
+    """Parse the request annotation of a Connection or a Webhook."""
     return _read(LookRequest, text, '{"id": "1", "verb": "test"}')
 
 
@@ -102,4 +99,4 @@ def _read(model: type[_Asked], text: str, example: str) -> tuple[_Asked | None, 
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         told = f"{where + ': ' if where else ''}{said(first)}"
-        return None, f"the annotation {ANNOTATION} is no request: {told}. It looks like {example}"
+        return None, f"the annotation {ANNOTATION} is not a valid request: {told}. Example: {example}"

@@ -1,7 +1,7 @@
-"""API keys of the gateway: a name that is no secret, and a secret of which only the hash is kept.
+"""API keys of the gateway: a public ID, and a secret of which only the hash is stored.
 
-A key is a Secret beside the gateway, which says in whose name its holder acts: a service account of one namespace. What that may do is
-up to the roles it is bound to there; a key can only be held to less (`viewer`).
+A key is a Secret in the gateway's namespace. It names the service account that its holder acts as. The permissions are those of the
+roles that are bound to this service account; the role `viewer` of a key restricts them further.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TEXT = re.compile(r"lf_([a-z0-9]{12})_([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who comes with it: a service account of a namespace."""
+    """An API key and the service account that its holder acts as."""
 
     id: str
     digest: str
@@ -32,22 +32,22 @@ class Key:
 
     @property
     def user(self) -> str:
-        """The name that the API server knows the service account by."""
+        """User name of the service account in the API server."""
         return f"system:serviceaccount:{self.namespace}:{self.account}"
 
 
 def hashed(secret: str) -> str:
-    """What is kept of it. Its strength is its length: 256 random bits need no slow hash."""
+    """SHA-256 digest of the secret, in hex. A slow hash is not needed for 256 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
 def secret_name(identifier: str) -> str:
-    """The Secret that says what a key is."""
+    """Name of the Secret of an API key."""
     return f"landfall-key-{identifier}"
 
 
 def read(identifier: str, held: Mapping[str, Any]) -> Key | None:
-    """A key as its Secret has it; None where that is no key."""
+    """Parse an API key from its Secret; None if the Secret is not a valid key."""
     found = {name: base64.b64decode(text).decode("utf-8", "replace") for name, text in (held.get("data") or {}).items()}
     try:
         expires = datetime.fromisoformat(found["expires"]) if found.get("expires") else None

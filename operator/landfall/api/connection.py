@@ -1,4 +1,4 @@
-"""Connection: where a database is, and which Secret opens it."""
+"""Connection: address of a database, and the Secret with its credentials."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from landfall.lib.urls import HOST
 DatabaseType = Literal[RegisteredType, "SQLServer", "Oracle", "Appwrite"]
 _PORTS = ", ".join(f"{port} for {name}" for name, port in DEFAULT_PORTS.items())
 _HOST = f"^(/.*|{HOST})$"
-_NO_HOST = "host is no host name, no address and no path: between its dots there are 1 to 63 letters"
+_NO_HOST = "host is not a valid host name, IP address or path; each label of a host name has 1 to 63 characters"
 
 
 class Tls(Model):
-    """How the connection is protected."""
+    """TLS settings of the connection."""
 
     mode: Literal["Disable", "Prefer", "Require", "VerifyFull"] = Field(
         default="Prefer",
-        description="Disable: plain text. Prefer: TLS where the server offers it. Require: TLS or nothing; with `caSecretRef`, a"
-        " certificate of that authority. VerifyFull: TLS with a certificate that is valid for the host.",
+        description="TLS mode. Disable: plain text. Prefer: TLS if the server offers it. Require: TLS is required; with"
+        " `caSecretRef`, the server certificate must be signed by that authority. VerifyFull: TLS is required, and the"
+        " certificate must be valid for the host.",
     )
     ca_secret_ref: SecretKey | None = Field(
-        default=None, description="PEM of a private certificate authority (default key: ca.crt)."
+        default=None, description="Secret with the PEM certificate of a private certificate authority. Default key: `ca.crt`."
     )
 
 
 class File(Model):
-    """A SQLite file."""
+    """Location of a SQLite database file."""
 
-    path: str = Field(min_length=1, description="Path of the file; in a cluster relative to the volume.")
+    path: str = Field(min_length=1, description="Path of the file. In a cluster: relative to the root of the volume.")
     persistent_volume_claim: str | None = Field(
-        default=None, description="Volume that holds the file. Not used without a cluster."
+        default=None, description="PersistentVolumeClaim of the volume that holds the file. Ignored without a cluster."
     )
 
 
@@ -45,36 +46,37 @@ class ConnectionSpec(Model):
 
     model_config = rules(
         (f"!has(self.host) || self.host.matches('{_HOST}')", _NO_HOST),
-        ("self.type != 'SQLite' || has(self.file)", "type SQLite needs file.path"),
-        ("self.type == 'SQLite' || !has(self.file)", "file is for type SQLite alone; other types take host and port"),
-        ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host is required, unless the Secret has the key url"),
+        ("self.type != 'SQLite' || has(self.file)", "type SQLite requires file.path"),
+        ("self.type == 'SQLite' || !has(self.file)", "file is allowed for type SQLite only; use host and port for other types"),
+        ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host or secretRef is required"),
     )
 
     type: DatabaseType = Field(
-        description="Database product. `Supabase` is its PostgreSQL.", json_schema_extra={"enum": list(SUPPORTED_TYPES)}
+        description="Database engine. Use `Supabase` for the PostgreSQL database of a Supabase project.",
+        json_schema_extra={"enum": list(SUPPORTED_TYPES)},
     )
     host: str | None = Field(
         default=None,
         min_length=1,
         max_length=253,
-        description="Host name or address; a path that begins with a slash is a Unix socket.",
+        description="Host name or IP address of the server. A path that starts with a slash is a Unix socket.",
     )
-    port: Integer | None = Field(default=None, ge=1, le=65535, description=f"Port. Default: {_PORTS}.")
-    database: str | None = Field(default=None, min_length=1, description="Database to connect to.")
+    port: Integer | None = Field(default=None, ge=1, le=65535, description=f"Port of the server. Default: {_PORTS}.")
+    database: str | None = Field(default=None, min_length=1, description="Name of the database.")
     secret_ref: LocalReference | None = Field(
-        default=None, description="Secret with the keys username and password, or one key url."
+        default=None, description="Secret with the credentials: either the keys `username` and `password`, or one key `url`."
     )
-    tls: Tls = Field(default_factory=Tls, description="How the connection is protected.")
-    file: File | None = Field(default=None, description="The file of a SQLite database.")
+    tls: Tls = Field(default_factory=Tls, description="TLS settings of the connection.")
+    file: File | None = Field(default=None, description="Location of the database file. Required for type SQLite.")
 
     @property
     def default_port(self) -> int:
-        """The port where neither the spec nor the Secret's URL names one; 0 for a type without ports."""
+        """Default port of the database type; 0 for a type without ports."""
         return DEFAULT_PORTS.get(self.type, 0)
 
     @property
     def unsupported(self) -> str:
-        """Why this version cannot work with a database of this type; empty where it can."""
+        """Error message for a database type that this version does not support; empty for a supported type."""
         if self.type in SUPPORTED_TYPES:
             return ""
         return f"databases of type {self.type} are not supported by this version. Supported are {', '.join(SUPPORTED_TYPES)}."
@@ -85,32 +87,34 @@ class ConnectionSpec(Model):
             raise ValueError(_NO_HOST)
         if self.type == "SQLite":
             if self.file is None:
-                message = "type SQLite needs file.path"
+                message = "type SQLite requires file.path"
                 raise ValueError(message)
         elif self.file is not None:
-            message = f"file is for type SQLite, not {self.type}"
+            message = f"file is allowed for type SQLite only, not for {self.type}"
             raise ValueError(message)
         elif self.host is None and self.secret_ref is None:
-            message = "host is required, unless the Secret has the key url"
+            message = "host or secretRef is required"
             raise ValueError(message)
         return self
 
 
 class ConnectionStatus(ProbedStatus):
-    """What the last probe found."""
+    """Result of the last connection test."""
 
-    version: str = Field(default="", description="Version that the server told.")
+    version: str = Field(default="", description="Version that the server reported.")
     capabilities: tuple[str, ...] = Field(
-        default=(), description="What this server and credential can do.", json_schema_extra=ATOMIC
+        default=(), description="Capabilities of this server with this credential.", json_schema_extra=ATOMIC
     )
-    latency_milliseconds: Integer | None = Field(default=None, ge=0, description="Time of one round trip.")
+    latency_milliseconds: Integer | None = Field(
+        default=None, ge=0, description="Duration of one round trip to the server, in milliseconds."
+    )
 
 
 class Connection(Model):
-    """Where a database or provider is, and which Secret opens it."""
+    """A database server and the Secret with its credentials."""
 
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["Connection"] = Field(default="Connection", description="Kind.")
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
+    kind: Literal["Connection"] = Field(default="Connection", description="Kind of the object.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: ConnectionSpec = Field(description="Desired state.")
-    status: ConnectionStatus | None = Field(default=None, description="What the last probe found.")
+    status: ConnectionStatus | None = Field(default=None, description="Result of the last connection test.")

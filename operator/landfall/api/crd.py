@@ -1,8 +1,8 @@
-"""From the models to CustomResourceDefinitions: structural schemas, CEL rules, printer columns. Pure.
+"""Generates CustomResourceDefinitions from the models: structural schemas, CEL rules, printer columns. Pure.
 
-Specs get no defaults: a default would make a server-side apply conflict with whoever manages the object from Git, and
-rewrite what a person wrote. The models know them, and every description tells them. Only `status` has one, so that a
-fresh object is not taken for a healthy one.
+Specs get no defaults in the schema: a default would cause conflicts in server-side apply with the client that manages
+the object from Git. The models apply the defaults, and every description states them. Only `status` has a default, so
+that a new object is not mistaken for a healthy one.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KEPT = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind as the API server knows it. Columns are (name, type, JSON path, priority)."""
+    """One custom resource kind. Columns are (name, type, JSON path, priority)."""
 
     model: type[BaseModel]
     plural: str
@@ -57,7 +57,7 @@ class Kind:
 
     @property
     def name(self) -> str:
-        """The word after `kind:`."""
+        """Name of the kind, as in `kind:`."""
         return self.model.__name__
 
 
@@ -183,7 +183,7 @@ def _column(name: str, kind: str, path: str, priority: int) -> Schema:
 
 
 def structural(model: type[BaseModel]) -> Schema:
-    """The model's schema with everything inlined that the API server wants inlined."""
+    """Structural schema of a model, with all references inlined."""
     whole = model.model_json_schema(by_alias=True)
     found = _inlined(whole, whole.get("$defs", {}))
     found["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
@@ -193,7 +193,7 @@ def structural(model: type[BaseModel]) -> Schema:
 
 
 def _inlined(schema: Schema, definitions: Schema) -> Schema:
-    """One node: references and unions with null resolved, what the API server does not know left out."""
+    """One node: references and unions with null are resolved, unknown keywords are removed."""
     told = _resolved(schema, definitions)
     found = {k: v for k, v in told.items() if k in _KEPT or k.startswith("x-kubernetes-")}
     found.pop("additionalProperties", None)
@@ -219,8 +219,8 @@ def _resolved(schema: Schema, definitions: Schema) -> Schema:
 
 
 def _with_default(schema: Schema, default: object) -> Schema:
-    """Tell a default where the description does not yet."""
+    """Append the default to the description, unless the description states it."""
     if isinstance(default, str | bool | int) and default != "" and "Default:" not in schema.get("description", ""):
         shown = str(default).lower() if isinstance(default, bool) else default
-        schema["description"] = f"{schema.get('description', '')} Default: {shown}.".strip()
+        schema["description"] = f"{schema.get('description', '')} Default: `{shown}`.".strip()
     return schema

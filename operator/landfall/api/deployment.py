@@ -1,4 +1,4 @@
-"""Deployment: keeps an app live at a commit. Long-running."""
+"""Deployment: builds an app from a source and keeps it live. Long-running."""
 
 from __future__ import annotations
 
@@ -39,43 +39,59 @@ FrameworkName = Literal[
 
 
 class GitHubSource(Model):
-    """A repository on GitHub."""
+    """Repository on GitHub."""
 
-    repository: str = Field(pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="Owner and name, as `org/shop`.")
-    branch: str | None = Field(default=None, min_length=1, description="Branch to follow. Default: the repository's own default.")
-    commit: str | None = Field(
-        default=None, pattern=r"^[0-9a-f]{7,40}$", description="Commit to stay at; nothing is followed then."
+    repository: str = Field(
+        pattern=r"^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$", description="Owner and name of the repository, for example `org/shop`."
     )
-    token_secret_ref: SecretKey | None = Field(default=None, description="Token that may read it (default key: token).")
+    branch: str | None = Field(
+        default=None, min_length=1, description="Branch to deploy from. Default: the default branch of the repository."
+    )
+    commit: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-f]{7,40}$",
+        description="Commit to deploy. New commits are then not deployed automatically.",
+    )
+    token_secret_ref: SecretKey | None = Field(
+        default=None, description="Secret with a token that can read the repository. Default key: `token`."
+    )
 
 
 class GitSource(Model):
-    """A repository on another host, over HTTP."""
+    """Repository on another Git host, over HTTP."""
 
     url: str = Field(
         pattern=rf"^https?://{HOST_AND_PORT}(/[^@\s]*)?$",
         max_length=500,
-        description="Address to clone it from, with no credential in it.",
+        description="HTTP or HTTPS URL of the repository, without credentials.",
     )
-    branch: str | None = Field(default=None, min_length=1, description="Branch to follow. Default: the repository's own default.")
+    branch: str | None = Field(
+        default=None, min_length=1, description="Branch to deploy from. Default: the default branch of the repository."
+    )
     commit: str | None = Field(
-        default=None, pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$", description="Commit to stay at; nothing is followed then."
+        default=None,
+        pattern=r"^([0-9a-f]{40}|[0-9a-f]{64})$",
+        description="Commit to deploy. New commits are then not deployed automatically.",
     )
     token_secret_ref: SecretKey | None = Field(
-        default=None, description="Token that may read it (default key: token); the same Secret may name a username."
+        default=None,
+        description="Secret with a token that can read the repository. Default key: `token`. The Secret can also have the"
+        " key `username`.",
     )
 
 
 class ZipSource(Model):
-    """An archive."""
+    """Archive with the source code."""
 
     model_config = rules(
         ("has(self.url) != has(self.artifact)", "exactly one of url and artifact is required"),
-        ("!has(self.url) || has(self.sha256)", "url needs sha256"),
+        ("!has(self.url) || has(self.sha256)", "url requires sha256"),
     )
 
-    url: str | None = Field(default=None, pattern=rf"^https://{HOST_AND_PORT}([/?].*)?$", description="Address to fetch it from.")
-    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="Digest that the archive must have.")
+    url: str | None = Field(
+        default=None, pattern=rf"^https://{HOST_AND_PORT}([/?].*)?$", description="HTTPS URL of the archive. Requires `sha256`."
+    )
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$", description="SHA-256 digest of the archive.")
     artifact: str | None = Field(
         default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of an uploaded archive in the registry."
     )
@@ -86,13 +102,13 @@ class ZipSource(Model):
             message = "exactly one of url and artifact is required"
             raise ValueError(message)
         if self.url is not None and self.sha256 is None:
-            message = "url needs sha256"
+            message = "url requires sha256"
             raise ValueError(message)
         return self
 
 
 class AppSource(Model):
-    """Where the app comes from."""
+    """Source of the app. Exactly one field is required."""
 
     model_config = rules(
         (
@@ -101,11 +117,11 @@ class AppSource(Model):
         )
     )
 
-    github: GitHubSource | None = Field(default=None, description="A repository on GitHub.")
-    git: GitSource | None = Field(default=None, description="A repository on another host.")
-    zip: ZipSource | None = Field(default=None, description="An archive.")
+    github: GitHubSource | None = Field(default=None, description="Repository on GitHub.")
+    git: GitSource | None = Field(default=None, description="Repository on another Git host.")
+    zip: ZipSource | None = Field(default=None, description="Archive with the source code.")
     image: str | None = Field(
-        default=None, pattern=r"^[!-~]+@sha256:[0-9a-f]{64}$", description="An image by digest; nothing is built."
+        default=None, pattern=r"^[!-~]+@sha256:[0-9a-f]{64}$", description="Image with digest. Nothing is built."
     )
 
     @model_validator(mode="after")
@@ -117,26 +133,26 @@ class AppSource(Model):
 
     @property
     def repository(self) -> GitHubSource | GitSource | None:
-        """What has commits, wherever it is."""
+        """The Git repository; None for an archive or image."""
         return self.github or self.git
 
 
 class KeyReference(Model):
-    """One key of a Secret or ConfigMap."""
+    """Reference to one key of a Secret or ConfigMap."""
 
-    name: str = Field(min_length=1, max_length=253, description="Name of the object.")
+    name: str = Field(min_length=1, max_length=253, description="Name of the Secret or ConfigMap.")
     key: str = Field(min_length=1, description="Key in its data.")
 
 
 class ValueFrom(Model):
-    """Where a value is kept."""
+    """Source of the value of a variable. Exactly one field is required."""
 
     model_config = rules(
         ("has(self.secretKeyRef) != has(self.configMapKeyRef)", "exactly one of secretKeyRef and configMapKeyRef is required")
     )
 
-    secret_key_ref: KeyReference | None = Field(default=None, description="A key of a Secret.")
-    config_map_key_ref: KeyReference | None = Field(default=None, description="A key of a ConfigMap.")
+    secret_key_ref: KeyReference | None = Field(default=None, description="Key of a Secret in the same namespace.")
+    config_map_key_ref: KeyReference | None = Field(default=None, description="Key of a ConfigMap in the same namespace.")
 
     @model_validator(mode="after")
     def _one(self) -> ValueFrom:
@@ -147,55 +163,67 @@ class ValueFrom(Model):
 
 
 class Variable(Model):
-    """One environment variable."""
+    """Environment variable."""
 
-    model_config = rules(("!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other"))
+    model_config = rules(("!(has(self.value) && has(self.valueFrom))", "value and valueFrom are mutually exclusive"))
 
     name: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Name of the variable.")
-    value: str | None = Field(default=None, description="The value.")
-    value_from: ValueFrom | None = Field(default=None, description="Where the value is kept.")
+    value: str | None = Field(default=None, description="Value of the variable.")
+    value_from: ValueFrom | None = Field(default=None, description="Secret or ConfigMap that holds the value.")
     capture: Literal["Snapshot", "Live"] = Field(
-        default="Snapshot", description="Snapshot: a release keeps the value that it began with. Live: always the current one."
+        default="Snapshot",
+        description="When a referenced value is read. Snapshot: once, when the release is created. Live: at every start of"
+        " a pod.",
     )
 
     @model_validator(mode="after")
     def _one(self) -> Variable:
         if self.value is not None and self.value_from is not None:
-            message = "value and valueFrom exclude each other"
+            message = "value and valueFrom are mutually exclusive"
             raise ValueError(message)
         return self
 
 
 class Cache(Model):
-    """Where package managers keep what they fetched."""
+    """Package cache of builds."""
 
-    persistent_volume_claim: str = Field(min_length=1, description="Volume.")
+    persistent_volume_claim: str = Field(min_length=1, description="PersistentVolumeClaim of the volume for the cache.")
 
 
 class Build(Model):
-    """How the app is built. What is left out is detected."""
+    """Build settings. Settings that are not set are detected."""
 
-    framework: FrameworkName | None = Field(default=None, description="Framework. Default: as detected.")
-    install_command: str | None = Field(default=None, min_length=1, description="Installs what the app depends on.")
-    build_command: str | None = Field(default=None, min_length=1, description="Builds it.")
-    start_command: str | None = Field(default=None, min_length=1, description="Starts it.")
-    output_directory: str | None = Field(default=None, min_length=1, description="Folder of static files that the build makes.")
-    env: tuple[Variable, ...] = Field(default=(), description="Variables of the build.", json_schema_extra=list_map("name"))
-    cache: Cache | None = Field(default=None, description="Where package managers keep what they fetched.")
+    framework: FrameworkName | None = Field(
+        default=None, description="Framework of the app. Default: detected from the source code."
+    )
+    install_command: str | None = Field(
+        default=None, min_length=1, description="Command that installs the dependencies. Default: detected."
+    )
+    build_command: str | None = Field(default=None, min_length=1, description="Command that builds the app. Default: detected.")
+    start_command: str | None = Field(default=None, min_length=1, description="Command that starts the app. Default: detected.")
+    output_directory: str | None = Field(
+        default=None, min_length=1, description="Directory of the static files that the build writes. Default: detected."
+    )
+    env: tuple[Variable, ...] = Field(
+        default=(), description="Environment variables of the build.", json_schema_extra=list_map("name")
+    )
+    cache: Cache | None = Field(default=None, description="Package cache of builds.")
 
 
 class AppDatabase(Model):
-    """The app's database."""
+    """Database of the app. Exactly one of connectionRef and type is required."""
 
     model_config = rules(
         ("has(self.connectionRef) != has(self.type)", "exactly one of connectionRef and type is required"),
-        ("!has(self.type) || (has(self.action) && has(self.secretRef))", "type needs action and secretRef"),
+        ("!has(self.type) || (has(self.action) && has(self.secretRef))", "type requires action and secretRef"),
     )
 
-    connection_ref: LocalReference | None = Field(default=None, description="A Connection.")
-    type: Literal["Supabase", "Appwrite"] | None = Field(default=None, description="A provider.")
-    action: Literal["Create", "Connect"] | None = Field(default=None, description="Whether a new one is made.")
-    secret_ref: LocalReference | None = Field(default=None, description="Secret with the provider's credentials.")
+    connection_ref: LocalReference | None = Field(default=None, description="Connection of an existing database.")
+    type: Literal["Supabase", "Appwrite"] | None = Field(default=None, description="Provider of the database.")
+    action: Literal["Create", "Connect"] | None = Field(
+        default=None, description="Whether to create a project at the provider (Create) or to use an existing one (Connect)."
+    )
+    secret_ref: LocalReference | None = Field(default=None, description="Secret with the credentials of the provider.")
 
     @model_validator(mode="after")
     def _one(self) -> AppDatabase:
@@ -203,83 +231,106 @@ class AppDatabase(Model):
             message = "exactly one of connectionRef and type is required"
             raise ValueError(message)
         if self.type is not None and (self.action is None or self.secret_ref is None):
-            message = "type needs action and secretRef"
+            message = "type requires action and secretRef"
             raise ValueError(message)
         return self
 
 
 class PodMetadata(Model):
-    """Labels and annotations of the app's pods."""
+    """Metadata of the app's pods."""
 
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the pods.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the pods.")
 
 
 class PodTemplate(Model):
-    """What goes to the app's pods."""
+    """Template of the app's pods."""
 
-    metadata: PodMetadata = Field(default_factory=PodMetadata, description="Labels and annotations.")
+    metadata: PodMetadata = Field(default_factory=PodMetadata, description="Labels and annotations of the pods.")
 
 
 class HealthCheck(Model):
-    """When a release counts as healthy."""
+    """HTTP health check of a release."""
 
-    path: str = Field(default="/", pattern=r"^/", description="Path that answers with a status below 400.")
-    timeout_seconds: Integer = Field(default=120, ge=1, le=3600, description="How long an app that runs may take to answer.")
+    path: str = Field(default="/", pattern=r"^/", description="Path that must answer with a status below 400.")
+    timeout_seconds: Integer = Field(
+        default=120, ge=1, le=3600, description="Maximum time for a running app to pass the check, in seconds."
+    )
 
 
 class Runtime(Model):
-    """How the app runs."""
+    """Runtime settings of the app."""
 
     port: Integer | None = Field(
-        default=None, ge=1, le=65535, description="Port that it listens on. Default: the framework's, told as PORT."
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port that the app listens on, passed to it as PORT. Default: the port of the framework.",
     )
-    instance_type: str | None = Field(default=None, min_length=1, description="A row of the table of resources, as t3.small.")
-    health_check: HealthCheck = Field(default_factory=HealthCheck, description="When a release counts as healthy.")
+    instance_type: str | None = Field(
+        default=None, min_length=1, description="Instance size, for example `t3.small`: sets the requests and limits of the pods."
+    )
+    health_check: HealthCheck = Field(default_factory=HealthCheck, description="HTTP health check of a release.")
 
 
 class RouteTls(Model):
-    """How the domain's certificate is come by."""
+    """TLS certificate of the domain."""
 
-    cluster_issuer: str | None = Field(default=None, min_length=1, description="A cert-manager ClusterIssuer.")
-    secret_ref: LocalReference | None = Field(default=None, description="A Secret with the certificate.")
+    cluster_issuer: str | None = Field(
+        default=None, min_length=1, description="cert-manager ClusterIssuer that issues the certificate."
+    )
+    secret_ref: LocalReference | None = Field(default=None, description="Secret of type kubernetes.io/tls with the certificate.")
 
 
 class Route(Model):
-    """The app's address."""
+    """Public address of the app."""
 
     domain: str = Field(
         max_length=253,
         pattern=r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]{2,}$",
-        description="Domain; the first who claims it gets it.",
+        description="Domain name of the app. A domain belongs to the first Deployment that claims it.",
     )
-    ingress_class_name: str | None = Field(default=None, min_length=1, description="Which ingress controller serves it.")
-    tls: RouteTls | None = Field(default=None, description="How its certificate is come by.")
+    ingress_class_name: str | None = Field(
+        default=None, min_length=1, description="IngressClass of the Ingress. Default: the default class of the cluster."
+    )
+    tls: RouteTls | None = Field(default=None, description="TLS certificate of the domain.")
 
 
 class Rollout(Model):
-    """How a release goes live."""
+    """Rollout settings of releases."""
 
-    strategy: Literal["Switch"] = Field(default="Switch", description="One switch of the Service.")
-    follow: Boolean = Field(default=True, description="Whether new commits of the branch go live.")
-    automatic_rollback: Boolean = Field(default=True, description="Go back by itself when a release fails while it is observed.")
-    progress_deadline_seconds: Integer = Field(
-        default=300, ge=1, description="How long a release may take to become healthy, with pulling its image and finding nodes."
+    strategy: Literal["Switch"] = Field(
+        default="Switch", description="Rollout strategy. Switch: the Service switches to the new release in one step."
     )
-    observe_seconds: Integer = Field(default=30, ge=0, description="How long a release is observed after the switch.")
-    drain_seconds: Integer = Field(default=30, ge=0, description="How long the predecessor finishes its requests.")
-    keep_warm_seconds: Integer = Field(default=300, ge=0, description="How long pods of the predecessor wait for a rollback.")
-    on_secret_change: Literal["None", "Release"] = Field(default="None", description="What a changed Secret does.")
+    follow: Boolean = Field(default=True, description="Whether new commits of the branch are deployed automatically.")
+    automatic_rollback: Boolean = Field(
+        default=True, description="Whether to roll back automatically if a release fails during the observation period."
+    )
+    progress_deadline_seconds: Integer = Field(
+        default=300,
+        ge=1,
+        description="Maximum time for a release to become healthy, including image pull and scheduling, in seconds.",
+    )
+    observe_seconds: Integer = Field(default=30, ge=0, description="Observation period after the switch, in seconds.")
+    drain_seconds: Integer = Field(
+        default=30, ge=0, description="Time for the previous release to finish its requests, in seconds."
+    )
+    keep_warm_seconds: Integer = Field(
+        default=300, ge=0, description="How long the pods of the previous release are kept for a rollback, in seconds."
+    )
+    on_secret_change: Literal["None", "Release"] = Field(
+        default="None", description="What a change of a referenced Secret does. None: nothing. Release: create a new release."
+    )
 
 
 class RollbackTarget(Model):
-    """What to go back to."""
+    """Release to roll back to. Exactly one of release and revision is required."""
 
     model_config = rules(("has(self.release) != has(self.revision)", "exactly one of release and revision is required"))
 
-    release: str | None = Field(default=None, min_length=1, description="Name of a Release.")
-    revision: Integer | None = Field(default=None, ge=1, description="Revision of a Release.")
-    id: str = Field(default="", max_length=63, description="What whoever asks for it will know its record by.")
+    release: str | None = Field(default=None, min_length=1, description="Name of the Release.")
+    revision: Integer | None = Field(default=None, ge=1, description="Revision of the Release.")
+    id: str = Field(default="", max_length=63, description="ID of the request, recorded in the Release of the rollback.")
 
     @model_validator(mode="after")
     def _one(self) -> RollbackTarget:
@@ -292,71 +343,76 @@ class RollbackTarget(Model):
 class DeploymentSpec(Model):
     """Desired state of a Deployment."""
 
-    source: AppSource = Field(description="Where the app comes from.")
-    path: str = Field(default=".", min_length=1, description="Folder of the app in a repository of several.")
-    build: Build = Field(default_factory=Build, description="How it is built.")
-    env: tuple[Variable, ...] = Field(default=(), description="Environment of the app.", json_schema_extra=list_map("name"))
-    database: AppDatabase | None = Field(default=None, description="Its database.")
-    replicas: Integer = Field(default=1, ge=0, le=1000, description="Pods.")
-    template: PodTemplate = Field(default_factory=PodTemplate, description="Labels and annotations of its pods.")
-    runtime: Runtime = Field(default_factory=Runtime, description="How it runs.")
-    route: Route | None = Field(default=None, description="Its address.")
-    region: str | None = Field(default=None, min_length=1, description="Where its pods run (topology.kubernetes.io/region).")
-    rollout: Rollout = Field(default_factory=Rollout, description="How a release goes live.")
-    rollback_to: RollbackTarget | None = Field(default=None, description="Set it to go back, remove it to move on.")
-    release_history_limit: Integer = Field(
-        default=10, ge=0, le=100, description="How many releases that were once live are kept."
+    source: AppSource = Field(description="Source of the app.")
+    path: str = Field(default=".", min_length=1, description="Directory of the app in the repository.")
+    build: Build = Field(default_factory=Build, description="Build settings.")
+    env: tuple[Variable, ...] = Field(
+        default=(), description="Environment variables of the app.", json_schema_extra=list_map("name")
     )
+    database: AppDatabase | None = Field(default=None, description="Database of the app.")
+    replicas: Integer = Field(default=1, ge=0, le=1000, description="Number of pods.")
+    template: PodTemplate = Field(default_factory=PodTemplate, description="Labels and annotations of the pods.")
+    runtime: Runtime = Field(default_factory=Runtime, description="Runtime settings of the app.")
+    route: Route | None = Field(default=None, description="Public address of the app.")
+    region: str | None = Field(
+        default=None, min_length=1, description="Region of the pods (node label topology.kubernetes.io/region)."
+    )
+    rollout: Rollout = Field(default_factory=Rollout, description="Rollout settings of releases.")
+    rollback_to: RollbackTarget | None = Field(
+        default=None, description="Release to roll back to. Remove the field to deploy new commits again."
+    )
+    release_history_limit: Integer = Field(default=10, ge=0, le=100, description="Number of previously live releases to retain.")
     selector: dict[str, Any] | None = Field(
-        default=None, description="Accepted and ignored: kustomize writes it into every Deployment."
+        default=None, description="Accepted and ignored: kustomize adds it to every Deployment."
     )
 
 
 class Resolved(Model):
-    """What the source was resolved to."""
+    """Commit that the source was resolved to."""
 
-    key: str = Field(description="Digest of the part of the spec that was resolved; where that changes, it is resolved anew.")
-    branch: str = Field(default="", description="Branch that was looked at; empty where the spec names a commit.")
-    commit: str = Field(default="", description="Commit, or digest of the archive.")
-    message: str = Field(default="", description="First line of the commit's message.")
-    resolved_at: Moment = Field(description="When it was found to be that.")
+    key: str = Field(description="Digest of the source settings. If it changes, the source is resolved again.")
+    branch: str = Field(default="", description="Resolved branch. Empty if the spec names a commit.")
+    commit: str = Field(default="", description="Resolved commit, or digest of the archive.")
+    message: str = Field(default="", description="First line of the commit message.")
+    resolved_at: Moment = Field(description="Time at which the source was resolved.")
 
 
 class GateSeen(Model):
-    """What a Deployment has taken note of about the Migration that moves its data: from then on it acts by it.
+    """State of the Migration of the app's data, as the Deployment has recorded it. The Deployment acts on the recorded state.
 
-    The Migration takes no data back before its rollback is noted here: so a release never goes live on data that is being taken back.
+    A Migration rolls its data back only after the Deployment has recorded the rollback here. So a release never goes live on data
+    that is being rolled back.
     """
 
     run: str = Field(default="", description="Run of the Migration.")
-    state: str = Field(default="", description="The Migration's status.app.state.")
-    serving: Boolean = Field(default=False, description="Whether the live release was made for the data of that run.")
-    served: Boolean = Field(default=False, description="Whether any release that was made for that data was ever live.")
+    state: str = Field(default="", description="status.app.state of the Migration.")
+    serving: Boolean = Field(default=False, description="Whether the live release was created for the data of that run.")
+    served: Boolean = Field(default=False, description="Whether a release that was created for that data has ever been live.")
 
 
 class DeploymentStatus(Status):
-    """Where a Deployment stands."""
+    """Observed state of a Deployment."""
 
-    id: str = Field(default="", description="Public identifier.")
-    commit: str = Field(default="", description="Commit that serves.")
-    live: str = Field(default="", description="Release that serves: what the Service selects, and nothing else.")
-    previous: str = Field(default="", description="Release that served before it.")
-    revision: Integer = Field(default=0, ge=0, description="Highest revision so far.")
-    resolved: Resolved | None = Field(default=None, description="What the source was resolved to.")
-    replicas: Integer = Field(default=0, ge=0, description="Pods that serve.")
-    selector: str = Field(default="", description="Selector of the pods that serve, for autoscalers.")
-    url: str = Field(default="", description="Where it is reached.")
-    domain: str = Field(default="", description="Domain that is this Deployment's.")
-    database_project: str = Field(default="", description="What its database's provider calls the project.")
-    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
-    gate: GateSeen | None = Field(default=None, description="What it has taken note of about the Migration that moves its data.")
+    id: str = Field(default="", description="Public ID of the deployment, used by the REST API.")
+    commit: str = Field(default="", description="Commit of the live release.")
+    live: str = Field(default="", description="Name of the live release: the release that the Service selects.")
+    previous: str = Field(default="", description="Name of the release that was live before.")
+    revision: Integer = Field(default=0, ge=0, description="Highest revision of the releases.")
+    resolved: Resolved | None = Field(default=None, description="Commit that the source was resolved to.")
+    replicas: Integer = Field(default=0, ge=0, description="Number of pods of the live release.")
+    selector: str = Field(default="", description="Label selector of the pods of the live release, for autoscalers.")
+    url: str = Field(default="", description="URL of the app.")
+    domain: str = Field(default="", description="Domain that this Deployment has claimed.")
+    database_project: str = Field(default="", description="Name of the database project at the provider.")
+    last_handled_request: str = Field(default="", description="ID of the last processed request annotation.")
+    gate: GateSeen | None = Field(default=None, description="Recorded state of the Migration of the app's data.")
 
 
 class Deployment(Model):
-    """Keeps an app live at a commit."""
+    """An app that is built from a source and kept live."""
 
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["Deployment"] = Field(default="Deployment", description="Kind.")
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
+    kind: Literal["Deployment"] = Field(default="Deployment", description="Kind of the object.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: DeploymentSpec = Field(description="Desired state.")
-    status: DeploymentStatus | None = Field(default=None, description="Where it stands.")
+    status: DeploymentStatus | None = Field(default=None, description="Observed state. Written by the operator.")

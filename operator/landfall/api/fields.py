@@ -1,4 +1,4 @@
-"""What every kind shares: the envelope, references, and the rule that unknown fields are refused."""
+"""Fields that all kinds share: metadata, references, conditions. Unknown fields are rejected."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _RFC3339 = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}
 
 
 def _moment(value: object) -> object:
-    """A time as the API server takes it: with date, time and zone."""
+    """Validate an RFC 3339 time: with date, time and time zone."""
     if isinstance(value, str) and not _RFC3339.fullmatch(value):
-        message = "is not a time as in 2026-02-15T02:00:00Z"
+        message = "is not a valid time (example: 2026-02-15T02:00:00Z)"
         raise ValueError(message)
     if not isinstance(value, str | datetime):
         message = "is not a string"
@@ -30,7 +30,7 @@ def _moment(value: object) -> object:
 
 
 def _number(value: object) -> object:
-    """Numbers as the API server keeps them: 5.0 is whole, and whole numbers have 64 bits."""
+    """Normalize a number as the API server does: 5.0 is an integer, and integers have 64 bits."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
@@ -39,16 +39,16 @@ def _number(value: object) -> object:
     return value
 
 
-# The server takes no number for a truth and no text for a number; neither do we.
+# As in the API server: a number is not accepted as a boolean, and text is not accepted as a number.
 Integer = Annotated[int, Strict()]
 Boolean = Annotated[bool, Strict()]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class Model(BaseModel):
-    """The base of all API types: camelCase in YAML, frozen, and strict about what it does not know.
+    """Base class of all API types: camelCase in YAML, immutable, and unknown fields are rejected.
 
-    They take what the API server takes: null means left out, and in lists with keys no key comes twice.
+    The rules are those of the API server: null means that a field is not set, and keys of map lists are unique.
     """
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
@@ -63,7 +63,7 @@ class Model(BaseModel):
         for name, keys in self._keyed:
             found = [tuple(getattr(one, key) for key in keys) for one in getattr(self, name)]
             if len(set(found)) < len(found):
-                message = f"{to_camel(name)}: an entry comes twice; each has a {', '.join(keys)} of its own"
+                message = f"{to_camel(name)}: duplicate entry; {', '.join(keys)} must be unique"
                 raise ValueError(message)
         return self
 
@@ -79,7 +79,7 @@ class Model(BaseModel):
 
 
 def said(mistake: Mapping[str, Any]) -> str:
-    """What one of a ValidationError's `errors()` says, without the words that pydantic puts before ours."""
+    """Message of one of a ValidationError's `errors()`, without the prefix that pydantic adds."""
     return str(mistake["msg"]).removeprefix("Value error, ")
 
 
@@ -90,65 +90,70 @@ class Metadata(BaseModel):
 
     name: Name = Field(description="Name of the object, unique in its namespace and kind.")
     namespace: str = Field(default="default", description="Namespace of the object.")
-    labels: dict[str, str] = Field(default_factory=dict, description="Labels, as on any object.")
-    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations, as on any object.")
+    labels: dict[str, str] = Field(default_factory=dict, description="Labels of the object.")
+    annotations: dict[str, str] = Field(default_factory=dict, description="Annotations of the object.")
 
 
 class LocalReference(Model):
-    """Another object of the same namespace, by name."""
+    """Reference to another object in the same namespace."""
 
-    name: Name = Field(description="Name of the object.")
+    name: Name = Field(description="Name of the referenced object.")
 
 
 class SecretKey(Model):
-    """One key of a Secret of the same namespace."""
+    """Reference to one key of a Secret in the same namespace."""
 
     name: Name = Field(description="Name of the Secret.")
-    key: str = Field(default="", description="Key in the Secret's data.")
+    key: str = Field(default="", description="Key in the data of the Secret.")
 
 
 def list_map(*keys: str) -> dict[str, Any]:
-    """Schema of a list whose entries are told apart by keys, so that managers own single entries."""
+    """Schema extension of a list whose entries are identified by keys, so that field managers own single entries."""
     return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": list(keys)}
 
 
 class Condition(Model):
-    """One fact about the object, in the shape that every Kubernetes tool reads."""
+    """One status condition of the object, in the standard Kubernetes format."""
 
-    type: str = Field(max_length=316, description="The fact: Ready, Succeeded, Stalled, PlanReady and so on.")
-    status: Literal["True", "False", "Unknown"] = Field(description="Whether it holds.")
-    reason: str = Field(min_length=1, max_length=1024, description="Why, in one word for machines.")
-    message: str = Field(default="", max_length=32768, description="Why, for a person; with what to do where a person must act.")
-    last_transition_time: Moment = Field(description="When status last changed.")
-    observed_generation: Integer = Field(default=0, ge=0, description="The generation of the spec that this was found for.")
+    type: str = Field(max_length=316, description="Type of the condition, for example Ready, Succeeded, Stalled or PlanReady.")
+    status: Literal["True", "False", "Unknown"] = Field(description="Status of the condition.")
+    reason: str = Field(min_length=1, max_length=1024, description="Machine-readable reason, in CamelCase.")
+    message: str = Field(
+        default="", max_length=32768, description="Human-readable explanation, with the required action if there is one."
+    )
+    last_transition_time: Moment = Field(description="Time at which status last changed.")
+    observed_generation: Integer = Field(default=0, ge=0, description="Generation of the spec that this condition refers to.")
 
 
 class Status(Model):
-    """What every kind tells about itself. The operator alone writes it."""
+    """Status fields that every kind has. Written by the operator only."""
 
     observed_generation: Integer = Field(
-        default=-1, description="The generation of the spec that the rest was found for; -1: not seen yet."
+        default=-1,
+        description="Generation of the spec that the status refers to. -1 until the operator has reconciled the object.",
     )
     conditions: tuple[Condition, ...] = Field(
         default=(),
-        description="Facts. Ready is always there; Reconciling and Stalled only while they are true.",
+        description="Status conditions. Ready is always present; Reconciling and Stalled only while they are True.",
         json_schema_extra=list_map("type"),
     )
-    phase: str = Field(default="", description="Where it stands, in one word for people. Nothing should depend on it.")
+    phase: str = Field(
+        default="", description="Human-readable summary of the status, in one word. Do not build automation on it."
+    )
 
 
 class ProbedStatus(Status):
-    """Of what is asked whether it is there: when it is new or changed, on request, and again while it is not."""
+    """Status of an object whose availability is tested: when it is created or changed, on request, and repeatedly while the test fails."""
 
-    probed_at: Moment | None = Field(default=None, description="When the last probe ended.")
-    probe: str = Field(default="", description="Job of the last probe.")
-    last_handled_request: str = Field(default="", description="The last request annotation that was handled.")
+    probed_at: Moment | None = Field(default=None, description="Time at which the last test finished.")
+    probe: str = Field(default="", description="Name of the Job of the last test.")
+    last_handled_request: str = Field(default="", description="ID of the last processed request annotation.")
 
 
 ATOMIC: dict[str, Any] = {"x-kubernetes-list-type": "atomic"}
 
 
 def rules(*pairs: tuple[str, str]) -> ConfigDict:
-    """CEL rules of a model as (expression, message): the same that its validators check, for the API server."""
+    """CEL rules of a model as (expression, message). They check the same as the model's validators, in the API server."""
     found: list[Any] = [{"rule": rule, "message": message} for rule, message in pairs]
     return ConfigDict(json_schema_extra={"x-kubernetes-validations": found})

@@ -1,10 +1,10 @@
-"""What an instanceType means: requests and limits, by the names that people know from a cloud."""
+"""Instance types: requests and limits of an app, under the names of a cloud provider."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-# Name: (processors, memory). Processors are asked for at a quarter and not limited, for an idle neighbour's are free; memory is both.
+# Name: (CPU request, memory request and limit). The CPU request is a quarter of the nominal size, without a limit.
 TABLE: Mapping[str, tuple[str, str]] = {
     "t3.nano": ("125m", "256Mi"),
     "t3.micro": ("250m", "512Mi"),
@@ -17,7 +17,7 @@ DEFAULT = ("50m", "128Mi")
 
 
 def resources(name: str | None) -> dict[str, dict[str, str]]:
-    """Requests and limits of a container."""
+    """Resource requests and limits of a container."""
     if name is None or name not in TABLE:
         cpu, memory = DEFAULT
         return {"requests": {"cpu": cpu, "memory": memory}}

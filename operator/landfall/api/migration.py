@@ -1,4 +1,4 @@
-"""Migration: brings a database, an app, or both as one, into the target. Bounded: it ends."""
+"""Migration: migrates a database, an app, or both together. It ends when it has completed."""
 
 from __future__ import annotations
 
@@ -26,126 +26,153 @@ DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBac
 
 
 class DataSource(Model):
-    """Where the data comes from."""
+    """Source database of the migration."""
 
-    connection_ref: LocalReference = Field(description="Connection of the source.")
+    connection_ref: LocalReference = Field(description="Connection of the source database.")
     schemas: tuple[str, ...] = Field(
-        default=(), description="Schemas to move. Default: the Connection's database (MySQL, MariaDB), `public` (PostgreSQL)."
+        default=(), description="Schemas to migrate. Default: the Connection's database (MySQL, MariaDB), `public` (PostgreSQL)."
     )
-    exclude_tables: tuple[str, ...] = Field(default=(), description="Shell patterns of table names to leave out, as `audit_*`.")
+    exclude_tables: tuple[str, ...] = Field(default=(), description="Shell patterns of tables to exclude, for example `audit_*`.")
     quiesce: Literal["Engine", "Confirm", "None"] | None = Field(
         default=None,
-        description="How writers are kept away from the last comparison to the cutover. Engine: locked out by the database."
-        " Confirm: a person says that they have stopped, and it is checked. None: not at all; rows written after the last"
-        " snapshot stay behind. Default: Engine while that takes a minute at most; above that the plan asks.",
+        description="How writes to the source are stopped before the cutover. Engine: Landfall locks the tables. Confirm:"
+        " you stop the writers, and Landfall checks it. None: writes continue; changes after the last snapshot are lost."
+        " Default: Engine if the estimated lock time is at most 60 s; otherwise the plan asks.",
     )
 
 
 class DataTarget(Model):
-    """Where the data goes."""
+    """Target database of the migration."""
 
-    connection_ref: LocalReference = Field(description="Connection of the target.")
-    schema_: str = Field(default="public", alias="schema", min_length=1, description="Schema that the tables end up in.")
+    connection_ref: LocalReference = Field(description="Connection of the target database.")
+    schema_: str = Field(default="public", alias="schema", min_length=1, description="Target schema of the migrated tables.")
     on_existing: Literal["Fail", "Replace", "Fill"] = Field(
         default="Fail",
-        description="Tables of the same name: Fail refuses; Replace moves them to a kept schema and puts what depends on them on"
-        " the new ones; Fill loads existing empty tables, which are matched by names, types, keys and values.",
+        description="What to do with tables of the same name in the target. Fail: reject the plan. Replace: move them to a"
+        " schema that is retained, and redirect dependent objects to the new tables. Fill: load rows into existing empty"
+        " tables, which are matched by names, types, keys and values.",
     )
     identifiers: Literal["Lower", "Preserve"] = Field(
-        default="Lower", description="How names of a source that is not PostgreSQL are spelled: in lower case, or as they are."
+        default="Lower",
+        description="Spelling of identifiers in the target, for a source other than PostgreSQL. Lower: convert to lower"
+        " case. Preserve: keep the spelling.",
     )
 
 
 class Approval(Model):
-    """What is approved beforehand."""
+    """Approvals that are given in advance."""
 
     auto_approve_above_percent: Integer = Field(
-        default=95, ge=0, le=100, description="Mappings of at least this confidence need no person."
+        default=95, ge=0, le=100, description="Minimum confidence, in percent, of mappings that are approved automatically."
     )
     plan_digest: str | None = Field(
-        default=None, pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the plan that a person has read and approved."
+        default=None,
+        pattern=r"^sha256:[0-9a-f]{64}$",
+        description="Digest of the approved plan. Approves the plan with this digest, including all its review items.",
     )
 
 
 class PolicySpec(Model):
-    """What becomes of values that the target cannot hold. Each is a default for every column; a TablePlan refines it."""
+    """How values are handled that the target cannot store. Each setting is the default for all columns; a TablePlan overrides it for one column."""
 
     zero_dates: str | None = Field(
-        default=None, description="Fail, Null or Map:VALUE. Default: Null where NULL is allowed, else Fail."
+        default=None,
+        description="Dates such as 0000-00-00: Fail, Null or Map:VALUE. Default: Null if the column is nullable, else Fail.",
     )
-    nul_bytes: str | None = Field(default=None, description="Fail, Strip or Replace (by U+FFFD). Default: Strip.")
-    invalid_encoding: str | None = Field(default=None, description="Fail, Replace (by U+FFFD) or Latin1. Default: Replace.")
+    nul_bytes: str | None = Field(default=None, description="NUL characters: Fail, Strip or Replace (by U+FFFD). Default: Strip.")
+    invalid_encoding: str | None = Field(
+        default=None,
+        description="Invalid text: Fail, Replace (by U+FFFD) or Latin1. Default: Replace.",
+    )
     type_mismatch: str | None = Field(
-        default=None, description="Values of another type than the column's: Fail, Text, Null or Map:VALUE. Default: Text."
+        default=None,
+        description="Values of a type other than the column's: Fail, Text, Null or Map:VALUE. Default: Text.",
     )
     out_of_range: str | None = Field(
-        default=None, description="Fail or Widen (to a type that holds every value). Default: Widen."
+        default=None,
+        description="Values outside the range of the type: Fail, or Widen (use a wider type). Default: Widen.",
     )
     orphans: Literal["Fail", "NotValid"] | None = Field(
-        default=None, description="Rows without their parent: Fail, or NotValid (the key is added unproven). Default: Fail."
+        default=None,
+        description="Rows whose foreign key references no row. Fail: reject the plan. NotValid: add the foreign key without"
+        " validation. Default: Fail.",
     )
 
 
 class Limits(Model):
-    """How much the run may take of either side. Zero is no limit."""
+    """Limits on the load that a run puts on source and target. Zero means no limit."""
 
-    rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second, over all streams.")
-    bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second, over all streams.")
-    memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Most memory of one worker.")
+    rows_per_second: Integer = Field(
+        default=0, ge=0, description="Maximum throughput in rows per second. Changeable during a run."
+    )
+    bytes_per_second: Integer = Field(
+        default=0, ge=0, description="Maximum throughput in bytes per second. Changeable during a run."
+    )
+    memory_bytes: Integer = Field(default=536_870_912, ge=134_217_728, description="Maximum memory of one worker, in bytes.")
 
 
 class CutoverSpec(Model):
-    """How the cutover goes."""
+    """Settings of the cutover."""
 
     max_pause: str | None = Field(
         default=None,
         pattern=r"^[1-9][0-9]{0,5}[smh]$",
-        description="Longest time that writers of the source may be locked out before the cutover begins, in seconds, minutes or"
-        " hours (`60s`, `5m`). With quiesce: Engine the lock is given back when it is reached; the run repairs what differs"
-        " without a lock, tries twice more, and then fails, resumable. Default: twice what the plan estimates, at least a minute.",
+        description="Maximum duration of the write lock on the source before the cutover starts, in seconds, minutes or"
+        " hours (`60s`, `5m`). With quiesce: Engine, the lock is released when the maximum is reached. The run then repairs"
+        " the rows that differ without a lock, tries twice more, and fails if the maximum is reached again; it can be"
+        " resumed. Default: twice the estimate of the plan, at least one minute.",
     )
 
     @property
     def max_pause_seconds(self) -> int:
-        """The same in seconds; 0 where nothing is said."""
+        """`max_pause` in seconds; 0 if it is not set."""
         return int(self.max_pause[:-1]) * _UNITS[self.max_pause[-1]] if self.max_pause else 0
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _FILLS = "has(self.target.onExisting) && self.target.onExisting == 'Fill'"
-_DATA_ONLY = "mode: DataOnly loads tables that exist; set target.onExisting: Fill"
-_FILL = "target.onExisting: Fill loads rows, which mode: SchemaOnly leaves out"
+_DATA_ONLY = "mode: DataOnly loads existing tables and requires target.onExisting: Fill"
+_FILL = "target.onExisting: Fill loads rows and cannot be used with mode: SchemaOnly"
 
 
 class DataSpec(Model):
-    """The data half of a Migration."""
+    """Settings of the data part of a migration."""
 
     model_config = rules(
         (f"!has(self.mode) || self.mode != 'DataOnly' || ({_FILLS})", _DATA_ONLY),
         (f"!has(self.mode) || self.mode != 'SchemaOnly' || !({_FILLS})", _FILL),
     )
 
-    source: DataSource = Field(description="Where the data comes from.")
-    target: DataTarget = Field(description="Where the data goes.")
+    source: DataSource = Field(description="Source database.")
+    target: DataTarget = Field(description="Target database.")
     mode: Literal["Full", "SchemaOnly", "DataOnly"] = Field(
         default="Full",
-        description="Schema and rows, or one of them. DataOnly makes nothing: every table has to exist (target.onExisting: Fill).",
+        description="What to migrate. Full: schema and rows. SchemaOnly: schema only. DataOnly: rows only; all tables must"
+        " exist (target.onExisting: Fill).",
     )
-    parallelism: Integer = Field(default=4, ge=1, le=64, description="Concurrent streams.")
+    parallelism: Integer = Field(default=4, ge=1, le=64, description="Copy streams per worker. Changeable during a run.")
     workers: Integer = Field(
-        default=1, ge=1, le=32, description="Pods that share the run. Without a cluster there is one process."
+        default=1,
+        ge=1,
+        le=32,
+        description="Number of worker pods that share the run (in a cluster only). Changeable during a run.",
     )
     batch_size: Integer = Field(
-        default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints of a stream."
+        default=10_000, ge=100, le=10_000_000, description="Maximum rows between two checkpoints of a stream."
     )
-    approval: Approval = Field(default_factory=Approval, description="What is approved beforehand.")
-    policies: PolicySpec = Field(default_factory=PolicySpec, description="What becomes of values that the target cannot hold.")
+    approval: Approval = Field(default_factory=Approval, description="Approvals that are given in advance.")
+    policies: PolicySpec = Field(default_factory=PolicySpec, description="How values are handled that the target cannot store.")
     generate_rollback: Boolean = Field(
-        default=True, description="Keep what the cutover replaces, so that going back is possible."
+        default=True, description="Whether to retain the tables that the cutover replaces, for a rollback."
     )
-    rerun_token: str = Field(default="1", min_length=1, max_length=63, description="Change it to run again what has ended.")
-    limits: Limits = Field(default_factory=Limits, description="How much the run may take.")
-    cutover: CutoverSpec | None = Field(default=None, description="How the cutover goes.")
+    rerun_token: str = Field(
+        default="1",
+        min_length=1,
+        max_length=63,
+        description="Change this value to start a new run after the previous one has finished.",
+    )
+    limits: Limits = Field(default_factory=Limits, description="Limits on the load of source and target.")
+    cutover: CutoverSpec | None = Field(default=None, description="Settings of the cutover.")
 
     @model_validator(mode="after")
     def _of_one_mind(self) -> DataSpec:
@@ -157,80 +184,91 @@ class DataSpec(Model):
 
 
 class Pause(Model):
-    """Why and how a run is paused."""
+    """Settings of a pause."""
 
-    reason: str = Field(default="", description="Shown in status.")
-    immediate: Boolean = Field(default=False, description="Give up the chunks in flight instead of finishing them.")
+    reason: str = Field(default="", description="Reason of the pause, shown in the status.")
+    immediate: Boolean = Field(default=False, description="Whether to abort the chunks in progress instead of finishing them.")
     resume_to: Literal["Planned", "Completed"] | None = Field(
         default=None,
-        description="What a resume sets desiredState to: what it was before the pause. The gateway and `landfall pause` write it down.",
+        description="Value that a resume sets desiredState to: the value before the pause. Set by the gateway and by"
+        " `landfall pause`.",
     )
 
 
 class Cancel(Model):
-    """Why and how a run is cancelled."""
+    """Settings of a cancellation."""
 
-    reason: str = Field(default="", description="Shown in status.")
-    rollback: Boolean = Field(default=True, description="Drop what was staged.")
-    force: Boolean = Field(default=False, description="Do not wait for the worker.")
+    reason: str = Field(default="", description="Reason of the cancellation, shown in the status.")
+    rollback: Boolean = Field(default=True, description="Whether to drop the staged tables.")
+    force: Boolean = Field(default=False, description="Whether to cancel without waiting for running workers.")
 
 
 class Rollback(Model):
-    """How long and on what terms going back is possible."""
+    """Settings of a rollback."""
 
-    retain_seconds: Integer = Field(default=604_800, ge=0, description="How long what was replaced is kept.")
+    retain_seconds: Integer = Field(
+        default=604_800,
+        ge=0,
+        description="How long replaced tables are retained after the cutover, in seconds. 604800 s are 7 days.",
+    )
     discard_writes: Boolean = Field(
-        default=False, description="Go back even if rows were written to the new tables since the cutover."
+        default=False,
+        description="Whether to roll back even if rows were written to the new tables since the cutover. These writes are lost.",
     )
 
 
 class MaintenanceWindow(Model):
-    """When a run may work."""
+    """Time window in which a run may work."""
 
-    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Beginning, HH:MM.")
-    end: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="End, HH:MM; before the beginning: on the next day.")
-    time_zone: str = Field(default="UTC", description="Name of the IANA time zone.")
-    weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
-        default=(), description="Days on which it begins. Default: every day."
+    start: str = Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", description="Start of the window, as HH:MM.")
+    end: str = Field(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="End of the window, as HH:MM. An end before the start is on the next day.",
     )
-    applies_to: Literal["All", "Cutover"] = Field(default="All", description="The whole run, or the cutover alone.")
+    time_zone: str = Field(default="UTC", description="IANA time zone of start and end, for example `Europe/Berlin`.")
+    weekdays: tuple[Literal["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"], ...] = Field(
+        default=(), description="Weekdays on which the window starts. Default: every day."
+    )
+    applies_to: Literal["All", "Cutover"] = Field(
+        default="All", description="Which part of the run needs the window. All: the whole run. Cutover: the cutover only."
+    )
 
 
 class Schedule(Model):
-    """When a run begins and works."""
+    """When a run starts and works."""
 
-    start_at: Moment | None = Field(default=None, description="Not before this time.")
-    maintenance_window: MaintenanceWindow | None = Field(default=None, description="Only inside this window.")
+    start_at: Moment | None = Field(default=None, description="Earliest start of the run.")
+    maintenance_window: MaintenanceWindow | None = Field(default=None, description="Time window in which the run may work.")
 
 
 class Email(Model):
-    """Notification by e-mail."""
+    """Notifications by e-mail."""
 
-    to: tuple[str, ...] = Field(min_length=1, description="Addresses.")
+    to: tuple[str, ...] = Field(min_length=1, description="E-mail addresses of the recipients.")
     secret_ref: LocalReference = Field(
         default=LocalReference(name="landfall-smtp"),
-        description="Secret with `url`: smtp://USER:PASSWORD@HOST:587?from=ADDRESS (STARTTLS where the server has it; `&tls=require` insists"
-        " on it) or smtps://.",
+        description="Secret with the key `url`: smtp://USER:PASSWORD@HOST:587?from=ADDRESS (STARTTLS if the server supports"
+        " it; required with `&tls=require`) or smtps://.",
     )
 
 
 class Slack(Model):
-    """Notification in Slack."""
+    """Notifications in a Slack channel."""
 
-    channel: str = Field(min_length=1, description="Channel.")
-    secret_ref: LocalReference = Field(description="Secret with `token`; `url` where Slack is not at https://slack.com.")
+    channel: str = Field(min_length=1, description="Name or ID of the Slack channel.")
+    secret_ref: LocalReference = Field(description="Secret with the key `token`, and `url` unless it is https://slack.com.")
 
 
 class WebhookTarget(Model):
-    """Notification by a signed HTTP request."""
+    """Notifications by signed HTTP requests."""
 
-    secret_ref: LocalReference = Field(description="Secret with `url` and `key`, the signing key.")
+    secret_ref: LocalReference = Field(description="Secret with the keys `url` and `key` (the signing key).")
 
 
 class Apprise(Model):
-    """Notification by anything that Apprise reaches."""
+    """Notifications to a service that Apprise supports."""
 
-    secret_ref: LocalReference = Field(description="Secret with `url`, as Apprise writes it.")
+    secret_ref: LocalReference = Field(description="Secret with the key `url`, an Apprise URL.")
 
 
 EventName = Literal["Started", "Paused", "Completed", "Failed", "ApprovalRequired", "RolledBack"]
@@ -239,32 +277,35 @@ TOLD_OF: tuple[EventName, ...] = ("Completed", "Failed", "ApprovalRequired")
 
 
 class Notifications(Model):
-    """Who is told of what. Each is told at least once, and a run waits for none of them."""
+    """Recipients of notifications. Delivery is at least once, and a run does not wait for it."""
 
-    email: Email | None = Field(default=None, description="E-mail.")
-    slack: Slack | None = Field(default=None, description="Slack.")
-    webhooks: tuple[WebhookTarget, ...] = Field(default=(), description="Webhooks.")
+    email: Email | None = Field(default=None, description="Recipients by e-mail.")
+    slack: Slack | None = Field(default=None, description="Slack channel that receives notifications.")
+    webhooks: tuple[WebhookTarget, ...] = Field(default=(), description="HTTP endpoints that receive signed requests.")
     apprise: tuple[Apprise, ...] = Field(default=(), description="Other services, through Apprise.")
-    on_events: tuple[EventName, ...] = Field(default=TOLD_OF, description="Which events.")
+    on_events: tuple[EventName, ...] = Field(default=TOLD_OF, description="Events that are sent.")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The Secrets that these need."""
+        """Names of the Secrets that the recipients need."""
         targets = (self.email, self.slack, *self.webhooks, *self.apprise)
         return tuple(dict.fromkeys(t.secret_ref.name for t in targets if t))
 
 
 class AppSpec(Model):
-    """The app half of a Migration."""
+    """App part of a migration."""
 
     model_config = rules(
         ("has(self.deploymentRef) != has(self.template)", "exactly one of deploymentRef and template is required")
     )
 
-    deployment_ref: LocalReference | None = Field(default=None, description="An existing Deployment.")
+    deployment_ref: LocalReference | None = Field(
+        default=None, description="Existing Deployment to release together with the data."
+    )
     template: DeploymentSpec | None = Field(
         default=None,
-        description="A Deployment to create where there is none of the Migration's name; it is never changed afterwards.",
+        description="Spec of a Deployment to create if no Deployment with the name of the Migration exists. It is not"
+        " updated afterwards.",
     )
 
     @model_validator(mode="after")
@@ -276,10 +317,10 @@ class AppSpec(Model):
 
 
 class Keep(Model):
-    """What of the journal outlives the Migration."""
+    """Which journal entries are retained after the Migration is deleted."""
 
-    logs: Boolean = Field(default=True, description="The lines of its workers.")
-    metrics: Boolean = Field(default=True, description="Their numbers.")
+    logs: Boolean = Field(default=True, description="Whether to retain the log lines of the workers.")
+    metrics: Boolean = Field(default=True, description="Whether to retain the metrics of the workers.")
 
 
 class MigrationSpec(Model):
@@ -287,21 +328,28 @@ class MigrationSpec(Model):
 
     model_config = rules(("has(self.data) || has(self.app)", "at least one of data and app is required"))
 
-    desired_state: DesiredState | None = Field(default=None, description="How far to go. Default: Completed.")
-    pause: Pause | None = Field(default=None, description="Why and how it is paused.")
-    cancel: Cancel | None = Field(default=None, description="Why and how it is cancelled.")
-    rollback: Rollback = Field(default_factory=Rollback, description="How long and on what terms going back is possible.")
+    desired_state: DesiredState | None = Field(
+        default=None,
+        description="Desired state of the migration. Planned: plan only. Completed: run to completion. Paused: stop at the"
+        " next checkpoint. Cancelled: stop and drop staged tables. RolledBack: undo the cutover. Default: Completed.",
+    )
+    pause: Pause | None = Field(default=None, description="Settings of a pause. Used with desiredState: Paused.")
+    cancel: Cancel | None = Field(default=None, description="Settings of a cancellation. Used with desiredState: Cancelled.")
+    rollback: Rollback = Field(default_factory=Rollback, description="Settings of a rollback, and the retention period.")
     deletion_policy: Literal["DropStaging", "Retain"] = Field(
-        default="DropStaging", description="What happens to staged tables when the Migration is deleted before the cutover."
+        default="DropStaging",
+        description="What to do with staged tables if the Migration is deleted before the cutover. DropStaging: drop them."
+        " Retain: leave them in the target.",
     )
     keep: Keep = Field(
         default_factory=Keep,
-        description="What of the journal is kept when the Migration is deleted, as long as the journal keeps anything.",
+        description="Which journal entries are retained after the Migration is deleted, within the retention period of the"
+        " journal.",
     )
-    data: DataSpec | None = Field(default=None, description="A database to move.")
-    app: AppSpec | None = Field(default=None, description="An app to bring live. Needs a cluster.")
-    schedule: Schedule | None = Field(default=None, description="When the run begins and works.")
-    notifications: Notifications | None = Field(default=None, description="Who is told of what.")
+    data: DataSpec | None = Field(default=None, description="Data part: the database to migrate.")
+    app: AppSpec | None = Field(default=None, description="App part: the app to release together with the data.")
+    schedule: Schedule | None = Field(default=None, description="When the run starts and works.")
+    notifications: Notifications | None = Field(default=None, description="Recipients of notifications.")
 
     @model_validator(mode="after")
     def _something(self) -> MigrationSpec:
@@ -312,101 +360,104 @@ class MigrationSpec(Model):
 
 
 class Risk(Model):
-    """Something that the plan wants a person to know."""
+    """A risk of the plan."""
 
-    severity: str = Field(description="Low, Medium, High or Blocker.")
-    type: str = Field(description="What kind of risk it is.")
-    affected: str = Field(description="What it is about.")
-    description: str = Field(description="What is the matter.")
-    mitigation: str = Field(default="", description="What to do about it.")
+    severity: str = Field(description="Severity: Low, Medium, High or Blocker.")
+    type: str = Field(description="Type of the risk, in CamelCase.")
+    affected: str = Field(description="Table, column or other object that is affected.")
+    description: str = Field(description="Description of the risk.")
+    mitigation: str = Field(default="", description="How to remove or accept the risk.")
 
 
 class PlanSummary(Model):
-    """The plan in numbers. The whole of it is in the ConfigMaps `<run>-plan-<n>`."""
+    """Summary of the plan. The complete plan is stored in the ConfigMaps `<run>-plan-<n>`."""
 
-    digest: str = Field(description="What an approval names.")
-    tables: Integer = Field(default=0, ge=0, description="Tables that move.")
+    digest: str = Field(description="Digest of the plan. An approval refers to it.")
+    tables: Integer = Field(default=0, ge=0, description="Number of tables to migrate.")
     columns: Integer = Field(
-        default=0, ge=0, description="Columns of the tables that move, with those that are excluded or computed by the target."
+        default=0,
+        ge=0,
+        description="Number of columns of these tables, including excluded columns and columns that the target computes.",
     )
-    relationships: Integer = Field(default=0, ge=0, description="Foreign keys that move.")
-    transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
-    to_review: Integer = Field(default=0, ge=0, description="Columns and risks that need a person.")
+    relationships: Integer = Field(default=0, ge=0, description="Number of foreign keys to migrate.")
+    transformations: Integer = Field(default=0, ge=0, description="Number of columns whose values are converted.")
+    to_review: Integer = Field(default=0, ge=0, description="Number of review items: mappings and risks that need approval.")
     points: tuple[str, ...] = Field(
         default=(),
         max_length=500,
-        description="A digest of each of these points, or of all of them where there are more than 500: what an approval of the plan covers.",
+        description="Digests of the review items; with more than 500 items, one digest of all of them. An approval of the"
+        " plan covers these items.",
         json_schema_extra=ATOMIC,
     )
-    blockers: Integer = Field(default=0, ge=0, description="Risks that must be decided or mended before it can run.")
-    rows: Integer = Field(default=0, ge=0, description="Rows that move.")
-    estimated_seconds: Integer = Field(default=0, ge=0, description="How long the whole is estimated to take.")
-    estimated_schema_seconds: Integer = Field(default=0, ge=0, description="Of that, the schema.")
-    estimated_copy_seconds: Integer = Field(default=0, ge=0, description="Of that, the rows.")
-    estimated_index_seconds: Integer = Field(default=0, ge=0, description="Of that, the indexes.")
-    estimated_validation_seconds: Integer = Field(default=0, ge=0, description="Of that, the comparison.")
-    estimated_cutover_seconds: Integer = Field(default=0, ge=0, description="Of that, the cutover.")
-    estimated_freeze_seconds: Integer = Field(default=0, ge=0, description="How long writers are estimated to be locked out.")
+    blockers: Integer = Field(default=0, ge=0, description="Number of risks that must be resolved before the plan can run.")
+    rows: Integer = Field(default=0, ge=0, description="Estimated number of rows to migrate.")
+    estimated_seconds: Integer = Field(default=0, ge=0, description="Estimated time for the whole run, in seconds.")
+    estimated_schema_seconds: Integer = Field(default=0, ge=0, description="Estimated time for the schema migration, in seconds.")
+    estimated_copy_seconds: Integer = Field(default=0, ge=0, description="Estimated time for the copy, in seconds.")
+    estimated_index_seconds: Integer = Field(default=0, ge=0, description="Estimated time for the index builds, in seconds.")
+    estimated_validation_seconds: Integer = Field(default=0, ge=0, description="Estimated time for verification, in seconds.")
+    estimated_cutover_seconds: Integer = Field(default=0, ge=0, description="Estimated time for the cutover, in seconds.")
+    estimated_freeze_seconds: Integer = Field(default=0, ge=0, description="Estimated time of the write lock, in seconds.")
     quiesce: Literal["", "Engine", "Confirm", "None"] = Field(
-        default="", description="How writers of the source are kept away from the end."
+        default="", description="How writes to the source are stopped before the cutover. Values as in spec.data.source.quiesce."
     )
-    risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The gravest risks.", json_schema_extra=ATOMIC)
+    risks: tuple[Risk, ...] = Field(default=(), max_length=50, description="The most severe risks.", json_schema_extra=ATOMIC)
 
 
 class ApprovedPlan(Model):
-    """What a person approved: a plan, and with it the points that it asked about."""
+    """An approved plan and its review items."""
 
-    plan_digest: str = Field(description="Digest of the plan.")
+    plan_digest: str = Field(description="Digest of the approved plan.")
     points: tuple[str, ...] = Field(
         default=(),
         max_length=500,
-        description="Its points. Another plan asks only for those that are not among them.",
+        description="Digests of the approved review items. A later plan needs approval only for items that are not in this list.",
         json_schema_extra=ATOMIC,
     )
 
 
 class Notice(Model):
-    """One thing that somebody is told of."""
+    """One notification and its delivery state."""
 
-    id: str = Field(description="What it is about: the event and what tells it from others of its kind.")
-    event: EventName = Field(description="What happened.")
-    text: str = Field(default="", description="What is told.")
-    state: Literal["Pending", "Sent", "Failed"] = Field(description="How far the telling is.")
-    at: Moment | None = Field(default=None, description="When it happened.")
+    id: str = Field(description="ID: the event, and what distinguishes it from others of its type.")
+    event: EventName = Field(description="Event that the notification is about.")
+    text: str = Field(default="", description="Text of the notification.")
+    state: Literal["Pending", "Sent", "Failed"] = Field(description="Delivery state.")
+    at: Moment | None = Field(default=None, description="Time of the event.")
 
 
 class MigrationStatus(Status):
-    """Where a Migration stands."""
+    """Observed state of a Migration."""
 
-    id: str = Field(default="", description="Public identifier.")
+    id: str = Field(default="", description="Public ID of the migration, used by the REST API.")
     run_key: str = Field(
-        default="", description="What the run is known by in the target's ledger, as a worker reported it; empty until then."
+        default="",
+        description="Key of the run in the target's ledger, as reported by a worker. Empty until a worker has reported it.",
     )
-    run: str = Field(default="", description="Name of the Run that records the execution.")
+    run: str = Field(default="", description="Name of the Run of the current execution.")
     start_time: Moment | None = Field(
-        default=None, description="When a run was first begun. Source and target are fixed from then on."
+        default=None, description="Start of the first run. Source and target are immutable from then on."
     )
-    completion_time: Moment | None = Field(default=None, description="When the cutover was done.")
+    completion_time: Moment | None = Field(default=None, description="Time at which the cutover finished.")
     kept_until: Moment | None = Field(
-        default=None, description="Until when what the cutover replaced is kept; then it is dropped, and there is no way back."
+        default=None,
+        description="End of the retention period. Retained tables are dropped then, and a rollback is no longer possible.",
     )
-    plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
-    approval: ApprovedPlan | None = Field(
-        default=None, description="What the digest in spec.data.approval approved, as long as it stands there."
-    )
-    steps: tuple[Step, ...] = Field(default=(), description="The steps of the run.", json_schema_extra=list_map("name"))
-    progress: Progress | None = Field(default=None, description="How far the copy is.")
-    app: AppMove | None = Field(default=None, description="How the app half stands.")
-    verdict: str = Field(default="", description="What the comparison found.")
-    rehearsal: Rehearsed | None = Field(default=None, description="What the last rehearsal measured.")
+    plan: PlanSummary | None = Field(default=None, description="Summary of the current plan.")
+    approval: ApprovedPlan | None = Field(default=None, description="Plan that spec.data.approval.planDigest approved.")
+    steps: tuple[Step, ...] = Field(default=(), description="Steps of the run.", json_schema_extra=list_map("name"))
+    progress: Progress | None = Field(default=None, description="Progress of the run.")
+    app: AppMove | None = Field(default=None, description="State of the app part.")
+    verdict: str = Field(default="", description="Result of the verification.")
+    rehearsal: Rehearsed | None = Field(default=None, description="Measurements of the last rehearsal.")
     notices: tuple[Notice, ...] = Field(
-        default=(), max_length=30, description="Who was told of what, the latest.", json_schema_extra=list_map("id")
+        default=(), max_length=30, description="Latest notifications and their delivery state.", json_schema_extra=list_map("id")
     )
-    last_handled_request: str = Field(default="", description="Identifier of the last request annotation that was handled.")
+    last_handled_request: str = Field(default="", description="ID of the last processed request annotation.")
 
 
 def _same(path: str, unsaid: str = "") -> str:
-    """CEL: a field of spec.data is what it was, where it is left out what that means."""
+    """CEL expression: a field of spec.data is unchanged. `unsaid` is the default, as a CEL literal."""
     now, then = (f"{spec}.spec.data.{path}" for spec in ("self", "oldSelf"))
     if unsaid:
         now, then = (f"(has({one}) ? {one} : {unsaid})" for one in (now, then))
@@ -427,14 +478,14 @@ _FIXED_ENDS = (
 
 
 class Migration(Model):
-    """Brings a database, an app, or both as one, into the target."""
+    """A migration of a database, an app, or both together."""
 
     model_config = rules(
         (_FIXED_ENDS, "source and target are fixed once a run has started; create another Migration for another source or target")
     )
 
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["Migration"] = Field(default="Migration", description="Kind.")
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
+    kind: Literal["Migration"] = Field(default="Migration", description="Kind of the object.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: MigrationSpec = Field(description="Desired state.")
-    status: MigrationStatus | None = Field(default=None, description="Where it stands.")
+    status: MigrationStatus | None = Field(default=None, description="Observed state. Written by the operator.")

@@ -1,4 +1,4 @@
-"""A plan in a cluster: ConfigMaps that hold it in pieces, for none may be larger than the API server's limit."""
+"""Plans in a cluster: a plan is split into ConfigMaps, because of the size limit of the API server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Object = dict[str, Any]
 
 
 def of(maps: Sequence[Object], digest: str) -> list[Object]:
-    """Those that hold the plan of this digest, in order; none unless all are there."""
+    """ConfigMaps of the plan with this digest, in order; empty unless all of them exist."""
     mine = [one for one in maps if one["metadata"].get("annotations", {}).get(PLAN) == digest]
     mine.sort(key=lambda one: int(one["metadata"]["name"].rpartition("-")[2]))
     count = int(mine[0]["metadata"]["annotations"][COUNT]) if mine else 0
@@ -20,5 +20,5 @@ def of(maps: Sequence[Object], digest: str) -> list[Object]:
 
 
 def joined(maps: Sequence[Object], digest: str) -> bytes:
-    """The packed plan of this digest; nothing unless all of it is there. Raises ValueError or KeyError for what is no plan."""
+    """The compressed plan with this digest; empty unless it is complete. Raises ValueError or KeyError for invalid data."""
     return b"".join(base64.b64decode(one["binaryData"]["plan"]) for one in of(maps, digest))

@@ -1,4 +1,4 @@
-"""What a person's word means in a spec. Every door says these, so that a pause is the same pause whoever asks for it; None takes a field back."""
+"""Spec changes of each action, shared by CLI and gateway, so that both make the same change. None removes a field."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ _MOST_QUEUED = 16
 
 
 def start() -> Object:
-    """Begin, or go on, to the end."""
+    """Start or resume, and run to completion."""
     return {"desiredState": "Completed", "pause": None, "cancel": None}
 
 
 def pause(reason: str = "", *, immediate: bool = False, resume_to: str = "Completed") -> Object:
-    """Stop at the next checkpoint, or at once; `resume_to` is what was desired before."""
+    """Pause at the next checkpoint, or immediately; `resume_to` is the previous desiredState."""
     words: Object = {"reason": reason, "immediate": immediate, "resumeTo": resume_to}
     return {"desiredState": "Paused", "pause": words, "cancel": None}
 
 
 def resume(to: str = "Completed") -> Object:
-    """Go on from the last checkpoint, to what was desired before the pause."""
+    """Resume from the last checkpoint, with the desiredState from before the pause."""
     return {"desiredState": to, "pause": None}
 
 
 def cancel(reason: str = "", *, rollback: bool = True, force: bool = False) -> Object:
-    """End it before its cutover; `rollback` drops what was staged, `force` waits for no worker."""
+    """Cancel before the cutover; `rollback` drops the staged tables, `force` does not wait for running workers."""
     return {
         "desiredState": "Cancelled",
         "cancel": {"reason": reason, "rollback": rollback, "force": force},
@@ -39,17 +39,17 @@ def cancel(reason: str = "", *, rollback: bool = True, force: bool = False) -> O
 
 
 def back(*, discard_writes: bool = False) -> Object:
-    """Put back what the cutover replaced."""
+    """Roll back: restore the tables that the cutover replaced."""
     return {"desiredState": "RolledBack", **({"rollback": {"discardWrites": True}} if discard_writes else {})}
 
 
 def approve(digest: str) -> Object:
-    """Run the plan of this digest, whatever of it needs a person's word."""
+    """Approve the plan with this digest, including its review items."""
     return {"data": {"approval": {"planDigest": digest}}}
 
 
 def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName | None = None, anew: bool = False) -> str:
-    """The request annotation of a start on terms; empty where there are none. `anew`: what failed is tried again."""
+    """Request annotation of a start with options; empty if no option is set. `anew`: retry a failed run."""
     if not (skip_approval or first or anew):
         return ""
     told: Object = {"id": identifier, "verb": "start", "skipApproval": skip_approval}
@@ -57,23 +57,23 @@ def on_terms(identifier: str, *, skip_approval: bool = False, first: PhaseName |
 
 
 def rehearse(identifier: str) -> str:
-    """The request annotation of a rehearsal."""
+    """Request annotation of a rehearsal."""
     return json.dumps({"id": identifier, "verb": "rehearse"})
 
 
 def deploy(identifier: str, commit: str = "", env: Sequence[Object] = ()) -> str:
-    """The request annotation of one deploy: of the newest commit, or of one that is named; with variables for this once."""
+    """Request annotation of one deploy, of the latest or a given commit, with variables for this release only."""
     told: Object = {"id": identifier, "verb": "deploy", "commit": commit, "env": list(env)}
     return json.dumps({name: value for name, value in told.items() if value})
 
 
 def queued(text: str, handled: str, request: str) -> str | None:
-    """A request annotation with one deploy more, behind those that are not handled; None where there are too many.
+    """Request annotation with one more deploy after the unprocessed ones; None if there are too many.
 
     Args:
-        text: The annotation as it is. What is no request is replaced.
-        handled: The request that the status says was handled last.
-        request: The deploy, as `deploy` makes it. One that is there already is there once.
+        text: The current annotation. An invalid one is replaced.
+        handled: ID of the last processed request, from the status.
+        request: The deploy, as built by `deploy`. It is added only once.
     """
     there, _ = deploy_requests(text)
     left = waiting([one.id for one in there], handled)
@@ -87,15 +87,15 @@ def queued(text: str, handled: str, request: str) -> str | None:
 
 
 def back_to(release: str, identifier: str) -> Object:
-    """Have a Deployment go back to a Release that was live."""
+    """Roll a Deployment back to a Release that was live."""
     return {"rollbackTo": {"release": release, "id": identifier}}
 
 
 def move_on() -> Object:
-    """Have a Deployment move on after it went back."""
+    """End the rollback of a Deployment, so that it deploys new commits again."""
     return {"rollbackTo": None}
 
 
 def look(identifier: str) -> str:
-    """The request annotation of a look at a Connection's database, or of a ping of a Webhook."""
+    """Request annotation of a connection test, or of a ping of a Webhook."""
     return json.dumps({"id": identifier, "verb": "test"})

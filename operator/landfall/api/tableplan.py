@@ -1,4 +1,4 @@
-"""TablePlan: a person's decisions about the columns of one source table."""
+"""TablePlan: decisions on the mapping of one source table."""
 
 from __future__ import annotations
 
@@ -15,135 +15,160 @@ _MIGRATION, _TABLE = 100, 100
 
 
 class Decision(Model):
-    """A person's word on one column."""
+    """Decision on the mapping of one column."""
 
     model_config = rules(
-        ("(self.decision == 'Override') == has(self.expression)", "Override takes an expression, and nothing else does")
+        (
+            "(self.decision == 'Override') == has(self.expression)",
+            "expression is required with decision: Override, and allowed only there",
+        )
     )
 
-    column: str = Field(min_length=1, description="Column, as the source spells it.")
-    decision: Literal["Approve", "Reject", "Override", "Exclude"] = Field(description="What is decided.")
+    column: str = Field(min_length=1, description="Name of the column in the source.")
+    decision: Literal["Approve", "Reject", "Override", "Exclude"] = Field(
+        description="Decision on the proposed mapping. Approve: accept it. Reject: block the plan. Override: store the"
+        " result of `expression`. Exclude: do not migrate the column."
+    )
     expression: str | None = Field(
         default=None,
         min_length=1,
         max_length=4000,
-        description="With Override: an expression in the source's SQL to store instead.",
+        description="SQL expression of the source whose result is stored instead. Only with decision: Override.",
     )
     target_column: str | None = Field(
         default=None,
         min_length=1,
-        description="Another name in the target; with onExisting: Fill, the existing column that is meant.",
+        description="Name of the column in the target. With onExisting: Fill: name of the existing column.",
     )
     policy: str | None = Field(
-        default=None, description="What becomes of values that the target cannot hold, as in data.policies."
+        default=None,
+        description="How values are handled that the target cannot store. Values as in spec.data.policies of the Migration.",
     )
-    comment: str | None = Field(default=None, description="Why.")
+    comment: str | None = Field(default=None, description="Comment on the decision, not used by Landfall.")
     digest: str | None = Field(
-        default=None, description="With Approve: digest of the mapping that is meant; another one asks again."
+        default=None,
+        description="Digest of the approved mapping. If the mapping changes, it needs approval again. Only with decision:"
+        " Approve.",
     )
 
     @model_validator(mode="after")
     def _expressed(self) -> Decision:
         if (self.decision == "Override") != (self.expression is not None):
-            message = "Override takes an expression, and nothing else does"
+            message = "expression is required with decision: Override, and allowed only there"
             raise ValueError(message)
         return self
 
 
 class SourceTable(Model):
-    """A table of the source."""
+    """Table in the source."""
 
-    schema_: str | None = Field(default=None, alias="schema", description="Schema. Default: any.")
-    table: str = Field(min_length=1, description="Table, as the source spells it.")
+    schema_: str | None = Field(default=None, alias="schema", description="Schema of the table. Default: any schema.")
+    table: str = Field(min_length=1, description="Name of the table in the source.")
 
     def is_of(self, schema: str, table: str) -> bool:
-        """Whether it means this table."""
+        """Whether the reference matches this table."""
         return self.table == table and self.schema_ in {None, "", schema}
 
 
 class TablePlanSpec(Model):
-    """A person's decisions."""
+    """Decisions on the mapping of one table."""
 
-    migration_ref: LocalReference = Field(description="The Migration that it belongs to.")
-    source: SourceTable = Field(description="The source table.")
+    migration_ref: LocalReference = Field(description="Migration that the decisions are for.")
+    source: SourceTable = Field(description="Table in the source.")
     target_table: str | None = Field(
-        default=None, min_length=1, description="With onExisting: Fill, the existing table that it is loaded into."
+        default=None, min_length=1, description="Existing table that the rows are loaded into. Only with onExisting: Fill."
     )
-    decisions: tuple[Decision, ...] = Field(default=(), description="One entry per column.", json_schema_extra=list_map("column"))
+    decisions: tuple[Decision, ...] = Field(
+        default=(), description="Decisions on columns, one entry per column.", json_schema_extra=list_map("column")
+    )
 
 
 class ColumnProposal(Model):
-    """What is proposed for one column."""
+    """Proposed mapping of one column."""
 
-    source: str = Field(description="Column, as the source spells it.")
-    target: str = Field(default="", description="Column in the target.")
-    source_type: str = Field(default="", description="Type in the source.")
-    target_type: str = Field(default="", description="Type in the target.")
-    transformation: str = Field(default="", description="What is done to its values.")
-    confidence: Integer = Field(default=0, ge=0, le=100, description="How sure the proposal is, in percent.")
-    reasons: tuple[str, ...] = Field(default=(), description="Why.", json_schema_extra=ATOMIC)
-    digest: str = Field(default="", description="Digest of this mapping, for a decision that means just this one.")
-    decision: str = Field(default="", description="AutoApproved, NeedsReview, Approved, Rejected or Excluded.")
+    source: str = Field(description="Name of the column in the source.")
+    target: str = Field(default="", description="Name of the column in the target.")
+    source_type: str = Field(default="", description="Type of the column in the source.")
+    target_type: str = Field(default="", description="Type of the column in the target.")
+    transformation: str = Field(default="", description="Conversion of the values.")
+    confidence: Integer = Field(default=0, ge=0, le=100, description="Confidence of the mapping, in percent.")
+    reasons: tuple[str, ...] = Field(
+        default=(), description="Reasons for the mapping and its confidence.", json_schema_extra=ATOMIC
+    )
+    digest: str = Field(default="", description="Digest of the mapping, for a decision that approves exactly this mapping.")
+    decision: str = Field(
+        default="", description="State of the mapping: AutoApproved, NeedsReview, Approved, Rejected or Excluded."
+    )
 
 
 class TableSummary(Model):
-    """A table of the plan in numbers, and its risks."""
+    """Summary and risks of one table of the plan."""
 
-    columns: Integer = Field(default=0, ge=0, description="Its columns.")
-    relationships: Integer = Field(default=0, ge=0, description="Its foreign keys.")
-    transformations: Integer = Field(default=0, ge=0, description="Columns whose values are changed on the way.")
-    bytes: Integer = Field(default=0, ge=0, description="Its size in the source.")
-    estimated_copy_seconds: Integer = Field(default=0, ge=0, description="How long its rows are estimated to take alone.")
-    estimated_index_seconds: Integer = Field(default=0, ge=0, description="How long its indexes are.")
-    estimated_validation_seconds: Integer = Field(default=0, ge=0, description="How long its comparison is.")
-    risks: tuple[Risk, ...] = Field(default=(), max_length=20, description="Its gravest risks.", json_schema_extra=ATOMIC)
+    columns: Integer = Field(default=0, ge=0, description="Number of columns.")
+    relationships: Integer = Field(default=0, ge=0, description="Number of foreign keys.")
+    transformations: Integer = Field(default=0, ge=0, description="Number of columns whose values are converted.")
+    bytes: Integer = Field(default=0, ge=0, description="Size of the table in the source, in bytes.")
+    estimated_copy_seconds: Integer = Field(
+        default=0, ge=0, description="Estimated duration of the copy of this table, in seconds."
+    )
+    estimated_index_seconds: Integer = Field(
+        default=0, ge=0, description="Estimated duration of the index builds of this table, in seconds."
+    )
+    estimated_validation_seconds: Integer = Field(
+        default=0, ge=0, description="Estimated duration of the verification of this table, in seconds."
+    )
+    risks: tuple[Risk, ...] = Field(
+        default=(), max_length=20, description="The most severe risks of the table, at most 20.", json_schema_extra=ATOMIC
+    )
 
 
 class TableProposal(Model):
-    """What is proposed for one table, as a worker reports it."""
+    """Proposed mapping of one table, as reported by a worker."""
 
-    source: SourceTable = Field(description="The source table.")
-    target: str = Field(default="", description="Table of the target.")
-    summary: TableSummary = Field(default_factory=TableSummary, description="The table in numbers.")
-    rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
-    columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Column by column.")
-    decisions: str = Field(default="", description="Digest of the decisions that it was made with; empty for none.")
+    source: SourceTable = Field(description="Table in the source.")
+    target: str = Field(default="", description="Name of the table in the target.")
+    summary: TableSummary = Field(default_factory=TableSummary, description="Summary and risks of the table.")
+    rows: Integer = Field(default=0, ge=0, description="Number of rows of the table.")
+    columns: tuple[ColumnProposal, ...] = Field(default=(), max_length=500, description="Proposed mappings of the columns.")
+    decisions: str = Field(
+        default="", description="Digest of the decisions that the proposal takes into account. Empty if there are none."
+    )
 
 
 class TablePlanStatus(Status):
-    """The proposal."""
+    """Proposed mapping of the table."""
 
-    plan_digest: str = Field(default="", description="Digest of the plan that this is a part of.")
-    target_table: str = Field(default="", description="Table of the target that it goes to.")
-    summary: TableSummary | None = Field(default=None, description="The table in numbers, and its risks.")
-    rows: Integer = Field(default=0, ge=0, description="Rows of the table.")
+    plan_digest: str = Field(default="", description="Digest of the plan that contains this proposal.")
+    target_table: str = Field(default="", description="Name of the table in the target.")
+    summary: TableSummary | None = Field(default=None, description="Summary and risks of the table.")
+    rows: Integer = Field(default=0, ge=0, description="Number of rows of the table.")
     columns: tuple[ColumnProposal, ...] = Field(
         default=(),
         max_length=500,
-        description="What is proposed, column by column. Of a table with more than 500, those that need a decision come first.",
+        description="Proposed mappings of the columns. With more than 500 columns, those that need a decision come first.",
         json_schema_extra=ATOMIC,
     )
 
 
 def decided(spec: TablePlanSpec) -> str:
-    """A name for the decisions of a TablePlan; empty where there are none."""
+    """Digest of the decisions of a TablePlan, 16 hex digits; empty if there are none."""
     told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
     told += [spec.target_table] if spec.target_table else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
 
 
 def table_plan_name(migration: str, source: SourceTable) -> str:
-    """A pure function of names, so that a person can commit decisions before there is a plan."""
+    """Name of the TablePlan of a table. A pure function of names, so that decisions can be committed before the plan exists."""
     slug = re.sub(r"[^a-z0-9]+", "-", source.table.lower()).strip("-")[:_TABLE].strip("-") or "table"
     name = f"{source.schema_ or ''}.{source.table}"
     return f"{migration[:_MIGRATION].rstrip('-.')}-{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class TablePlan(Model):
-    """A source table whose mapping a person decides on."""
+    """Decisions on the mapping of one source table."""
 
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["TablePlan"] = Field(default="TablePlan", description="Kind.")
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
+    kind: Literal["TablePlan"] = Field(default="TablePlan", description="Kind of the object.")
     metadata: Metadata = Field(description="Standard object metadata.")
-    spec: TablePlanSpec = Field(description="A person's decisions.")
-    status: TablePlanStatus | None = Field(default=None, description="The proposal.")
+    spec: TablePlanSpec = Field(description="Decisions on the mapping.")
+    status: TablePlanStatus | None = Field(default=None, description="Proposed mapping of the table.")

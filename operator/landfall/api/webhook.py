@@ -1,4 +1,4 @@
-"""Webhook: who hears of every Migration of its namespace."""
+"""Webhook: an HTTP endpoint that receives the notifications of all Migrations of its namespace."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from landfall.api.migration import TOLD_OF, EventName
 class WebhookSpec(Model):
     """Desired state of a Webhook."""
 
-    secret_ref: LocalReference = Field(description="Secret with `url` and `key`, the signing key.")
-    on_events: tuple[EventName, ...] = Field(default=TOLD_OF, description="Which events.")
+    secret_ref: LocalReference = Field(description="Secret with the keys `url` and `key` (the signing key).")
+    on_events: tuple[EventName, ...] = Field(default=TOLD_OF, description="Events that are sent.")
 
 
 class WebhookStatus(ProbedStatus):
-    """What became of the last ping."""
+    """Result of the last ping."""
 
-    host: str = Field(default="", description="Host that took it.")
+    host: str = Field(default="", description="Host that accepted the last ping.")
 
 
 class Webhook(Model):
-    """Who hears of every Migration of its namespace, by a signed HTTP request. It is pinged when it is new or changed."""
+    """An HTTP endpoint that receives the notifications of all Migrations of its namespace. It is pinged when it is created or changed."""
 
-    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version.")
-    kind: Literal["Webhook"] = Field(default="Webhook", description="Kind.")
+    api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
+    kind: Literal["Webhook"] = Field(default="Webhook", description="Kind of the object.")
     metadata: Metadata = Field(description="Standard object metadata.")
     spec: WebhookSpec = Field(description="Desired state.")
-    status: WebhookStatus | None = Field(default=None, description="What became of the last ping.")
+    status: WebhookStatus | None = Field(default=None, description="Result of the last ping.")

@@ -1,4 +1,4 @@
-"""What workers tell the operator. A report is cumulative: the last one says everything, and telling it twice changes nothing."""
+"""Messages between workers and the operator. A report is cumulative: the last one contains everything, and processing it twice changes nothing."""
 
 from __future__ import annotations
 
@@ -20,64 +20,62 @@ EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
 
 
 class Failure(Model):
-    """Why a worker ended without reaching its goal."""
+    """Why a worker exited without success."""
 
-    reason: str = Field(description="Stable word for conditions.")
-    message: str = Field(description="What happened, and what to do next.")
-    transient: Boolean = Field(default=False, description="Whether trying again may help with nothing changed.")
+    reason: str = Field(description="Machine-readable reason, in CamelCase.")
+    message: str = Field(description="What failed, and what to do.")
+    transient: Boolean = Field(default=False, description="Whether a retry can succeed without a change.")
 
 
 class Probe(Model):
-    """What a probe found of who is there."""
+    """Result of a connection test."""
 
-    version: str = Field(default="", description="Version that the server told; of a webhook its host.")
-    capabilities: tuple[str, ...] = Field(default=(), description="What this server and credential can do.")
-    latency_milliseconds: Integer = Field(default=0, ge=0, description="Time of one round trip.")
+    version: str = Field(default="", description="Version that the server reported. For a webhook: its host.")
+    capabilities: tuple[str, ...] = Field(default=(), description="Capabilities of this server with this credential.")
+    latency_milliseconds: Integer = Field(default=0, ge=0, description="Duration of one round trip, in milliseconds.")
 
 
 class Line(Model):
     """One line of a worker's log."""
 
-    number: Integer = Field(ge=0, description="Counts up within one worker.")
-    at: Moment = Field(description="When it was written, by the worker's clock.")
-    level: Literal["info", "warning", "error"] = Field(default="info", description="How grave it is.")
-    phase: str = Field(default="", max_length=20, description="Where in its work the worker was.")
-    message: str = Field(max_length=4000, description="What happened.")
+    number: Integer = Field(ge=0, description="Number of the line, counted per worker.")
+    at: Moment = Field(description="Time of the line, by the clock of the worker.")
+    level: Literal["info", "warning", "error"] = Field(default="info", description="Severity of the line.")
+    phase: str = Field(default="", max_length=20, description="Phase of the run in which the line was written.")
+    message: str = Field(max_length=4000, description="Text of the line.")
 
 
 class Report(Model):
-    """Everything that a worker knows so far."""
+    """Cumulative report of a worker. The last report contains everything; processing it twice changes nothing."""
 
-    sequence: Integer = Field(ge=0, description="Counts up within one worker.")
-    final: Boolean = Field(default=False, description="Whether the worker has reached its end.")
+    sequence: Integer = Field(ge=0, description="Number of the report, counted per worker.")
+    final: Boolean = Field(default=False, description="Whether the worker has finished.")
     state: str = Field(default="", description="State of the run in the target's ledger.")
-    key: str = Field(default="", description="What the run is known by in the target's ledger.")
-    already: Boolean = Field(default=False, description="Whether the ledger knew the run as completed before.")
-    plan: PlanSummary | None = Field(default=None, description="The plan in numbers.")
-    plan_bytes: str = Field(default="", description="The plan, packed, in base64.")
-    progress: Progress | None = Field(default=None, description="Numbers of the copy.")
-    verdict: str = Field(default="", description="What the comparison found.")
-    rows: Integer = Field(default=0, ge=0, description="Rows in the target, as compared.")
-    consistent_as_of: str = Field(default="", description="The moment of the source that was compared.")
-    frozen_seconds: float = Field(default=0, ge=0, description="How long writers were locked out.")
+    key: str = Field(default="", description="Key of the run in the target's ledger.")
+    already: Boolean = Field(default=False, description="Whether the ledger recorded the run as completed before.")
+    plan: PlanSummary | None = Field(default=None, description="Summary of the plan.")
+    plan_bytes: str = Field(default="", description="The plan, compressed, in base64.")
+    progress: Progress | None = Field(default=None, description="Progress of the run.")
+    verdict: str = Field(default="", description="Result of the verification.")
+    rows: Integer = Field(default=0, ge=0, description="Number of rows in the target, as verified.")
+    consistent_as_of: str = Field(default="", description="Position or time of the source snapshot that was verified.")
+    frozen_seconds: float = Field(default=0, ge=0, description="Duration of the write lock on the source, in seconds.")
     locks_given_back: Integer = Field(
-        default=0, ge=0, description="How often the write lock on the source reached its limit and was given back."
+        default=0, ge=0, description="How often the write lock on the source reached its maximum duration and was released."
     )
-    kept: Boolean = Field(default=False, description="Whether the cutover replaced something, which is kept.")
-    expired: Boolean = Field(default=False, description="Whether what was kept has been dropped.")
-    rehearsal: Rehearsed | None = Field(default=None, description="What a rehearsal measured.")
-    probe: Probe | None = Field(default=None, description="What a probe found.")
-    failure: Failure | None = Field(default=None, description="Why the goal was not reached.")
-    tables: tuple[TableProposal, ...] = Field(default=(), description="Tables of the plan that a person decides about.")
-    build: BuildSummary | None = Field(default=None, description="What a builder found, and did.")
-    image: str = Field(default="", description="The image that a builder pushed, by digest.")
-    at: Moment | None = Field(default=None, description="When it was told, by the worker's clock.")
-    lines: tuple[Line, ...] = Field(
-        default=(), max_length=1000, description="Lines of the log that the journal has not taken yet."
-    )
+    kept: Boolean = Field(default=False, description="Whether the cutover replaced tables, which are retained.")
+    expired: Boolean = Field(default=False, description="Whether the retained tables have been dropped.")
+    rehearsal: Rehearsed | None = Field(default=None, description="Measurements of a rehearsal.")
+    probe: Probe | None = Field(default=None, description="Result of a connection test.")
+    failure: Failure | None = Field(default=None, description="Why the worker did not succeed.")
+    tables: tuple[TableProposal, ...] = Field(default=(), description="Proposed mappings of the tables that allow decisions.")
+    build: BuildSummary | None = Field(default=None, description="Result of detection and build.")
+    image: str = Field(default="", description="Image with digest that a builder pushed.")
+    at: Moment | None = Field(default=None, description="Time of the report, by the clock of the worker.")
+    lines: tuple[Line, ...] = Field(default=(), max_length=1000, description="Log lines that the journal has not stored yet.")
     # Known to the operator alone, and never sent: so that an operator of version 0.1 takes reports of a newer worker, too.
-    pod: str = Field(default="", exclude=True, description="Uid of the worker's pod, as the intake knows it from the token.")
-    pod_created: Moment | None = Field(default=None, exclude=True, description="When the API server created that pod.")
+    pod: str = Field(default="", exclude=True, description="UID of the worker's pod, taken from its token by the intake.")
+    pod_created: Moment | None = Field(default=None, exclude=True, description="Time at which that pod was created.")
 
     def follows(self, pod: str, pod_created: datetime | None, sequence: int) -> bool:
         """Whether this report is newer than one that is known, of the same Job or of an earlier one of the same run.
@@ -98,69 +96,71 @@ class Report(Model):
 
 
 class Dials(Model):
-    """What of a run may change while it works, as the spec has it now."""
+    """Live settings of a run: the settings that can change while it works."""
 
-    parallelism: Integer = Field(ge=1, description="Concurrent streams.")
-    workers: Integer = Field(default=1, ge=1, description="Processes that share the run.")
-    batch_rows: Integer = Field(ge=1, description="Most rows between two checkpoints of a stream.")
-    rows_per_second: Integer = Field(default=0, ge=0, description="Most rows per second; zero is no limit.")
-    bytes_per_second: Integer = Field(default=0, ge=0, description="Most bytes per second; zero is no limit.")
-    cutover_from: Moment | None = Field(default=None, description="The cutover waits until then.")
-    cutover_until: Moment | None = Field(default=None, description="From then on the cutover waits.")
-    cutover_held: Boolean = Field(default=False, description="The cutover waits until its app is built.")
+    parallelism: Integer = Field(ge=1, description="Number of concurrent copy streams.")
+    workers: Integer = Field(default=1, ge=1, description="Number of processes that share the run.")
+    batch_rows: Integer = Field(ge=1, description="Maximum number of rows between two checkpoints of a copy stream.")
+    rows_per_second: Integer = Field(default=0, ge=0, description="Maximum throughput in rows per second. Zero means no limit.")
+    bytes_per_second: Integer = Field(default=0, ge=0, description="Maximum throughput in bytes per second. Zero means no limit.")
+    cutover_from: Moment | None = Field(default=None, description="Earliest time of the cutover.")
+    cutover_until: Moment | None = Field(default=None, description="Latest time of the cutover.")
+    cutover_held: Boolean = Field(default=False, description="Whether the cutover waits until the app is built.")
     hold: Boolean = Field(
-        default=False, description="Writers of the source stay locked out after the cutover, until the app has moved."
+        default=False, description="Whether the write lock on the source is kept after the cutover until the app is released."
     )
-    at_once: Boolean = Field(default=False, description="Stop now, and give up the chunks in flight.")
+    at_once: Boolean = Field(default=False, description="Whether to stop immediately and abort the chunks in progress.")
 
 
 class Taken(Model):
-    """What the intake answers."""
+    """Response of the intake to a report."""
 
-    taken: Integer = Field(description="Number of the report that was taken.")
-    lines: Integer = Field(default=-1, description="Number of the last line that is in the journal.")
-    dials: Dials | None = Field(default=None, description="How the worker is to go on; nothing for one that has no choice.")
+    taken: Integer = Field(description="Number of the last processed report.")
+    lines: Integer = Field(default=-1, description="Number of the last log line that the journal has stored.")
+    dials: Dials | None = Field(default=None, description="Live settings for the worker. Absent for a worker without settings.")
 
 
 class RunImage(Model):
-    """What goes below apps of one version of one language runtime."""
+    """Base image for apps of one version of a language runtime."""
 
     runtime: Literal["node", "python", "go", "static"] = Field(description="Language runtime.")
-    version: str = Field(default="", description="Its version.")
-    image: str = Field(description="Image that goes below the app.")
-    port: Integer = Field(default=8080, ge=1, le=65535, description="Port that its apps listen on, told as PORT.")
+    version: str = Field(default="", description="Version of the language runtime.")
+    image: str = Field(description="Base image of the app's image.")
+    port: Integer = Field(default=8080, ge=1, le=65535, description="Port that the app listens on, passed to it as PORT.")
 
 
 class BuildTask(Model):
-    """What a builder is asked to do."""
+    """Task of a builder."""
 
     release: str = Field(description="Name of the Release.")
     spec: ReleaseSpec = Field(description="What to build.")
-    builder: str = Field(description="Image that runs the commands.")
-    images: tuple[RunImage, ...] = Field(description="The runtimes that there are.")
-    repository: str = Field(description="Where the image goes: registry and name.")
-    uploads: str = Field(default="", description="Where uploaded archives are: registry and name.")
-    insecure: Boolean = Field(default=False, description="Whether the registry speaks plain HTTP.")
-    github: str = Field(default="https://api.github.com", description="Base address of GitHub's API.")
-    token_key: str = Field(default="", description="File under the mounted Secret with the token that may read the repository.")
+    builder: str = Field(description="Image in which the commands run.")
+    images: tuple[RunImage, ...] = Field(description="Available language runtimes.")
+    repository: str = Field(description="Registry and repository that the image is pushed to.")
+    uploads: str = Field(default="", description="Registry and repository of uploaded archives.")
+    insecure: Boolean = Field(default=False, description="Whether the registry uses plain HTTP.")
+    github: str = Field(default="https://api.github.com", description="Base URL of the GitHub API.")
+    token_key: str = Field(default="", description="File in the mounted Secret with the token that can read the repository.")
 
 
 class Task(Model):
-    """What a worker is asked to do; mounted as a file. Credentials are mounted apart from it."""
+    """Task of a worker, mounted as a file. Credentials are mounted separately."""
 
-    verb: Verb = Field(description="What to do.")
-    intake: str = Field(description="Address that reports go to.")
-    migration: Migration | None = Field(default=None, description="The Migration.")
-    connections: dict[str, Connection] = Field(default_factory=dict, description="The Connections by name.")
+    verb: Verb = Field(description="Action to run.")
+    intake: str = Field(description="URL that reports are sent to.")
+    migration: Migration | None = Field(default=None, description="Migration of the task.")
+    connections: dict[str, Connection] = Field(default_factory=dict, description="Connections by name.")
     plans: tuple[TablePlan, ...] = Field(default=(), description="Decisions on tables.")
-    digest: str = Field(default="", description="Digest of the plan that may run.")
-    quiesced: Boolean = Field(default=False, description="A person says that writers have stopped.")
-    dials: Dials | None = Field(default=None, description="How the worker is to begin.")
-    notice: Notice | None = Field(default=None, description="What to tell.")
-    webhook: Webhook | None = Field(default=None, description="Who is pinged.")
-    request: str = Field(default="", description="Identifier of the request that is carried out.")
-    force: Boolean = Field(default=False, description="Going back does not wait for another worker to end; it ends its sessions.")
+    digest: str = Field(default="", description="Digest of the approved plan.")
+    quiesced: Boolean = Field(default=False, description="Whether it was confirmed that all writers have stopped.")
+    dials: Dials | None = Field(default=None, description="Live settings at the start of the worker.")
+    notice: Notice | None = Field(default=None, description="Notification to send.")
+    webhook: Webhook | None = Field(default=None, description="Webhook to ping.")
+    request: str = Field(default="", description="ID of the request that is processed.")
+    force: Boolean = Field(
+        default=False, description="Whether a rollback ends the sessions of another worker instead of waiting for it."
+    )
     build: BuildTask | None = Field(default=None, description="What to build.")
     forget: Boolean = Field(
-        default=False, description="Going back from a run that is not completed leaves no trace in the ledger."
+        default=False, description="Whether a rollback of a run that is not completed removes its ledger entries."
     )

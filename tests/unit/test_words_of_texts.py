@@ -1,0 +1,159 @@
+"""The product's texts use one term per thing: no phrase of the glossary's 'do not write' column in any room that is clean.
+
+A room is a file or a folder. `CLEAN` rooms are held by the test; `TO_DO` lists the others, all in one place. Every file belongs to one of them.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_ROOT = Path(__file__).parents[2]
+
+# Phrase, and the term to use instead. Words that are ordinary English elsewhere (part, point, back, look) are matched as whole phrases.
+PHRASES: dict[str, str] = {
+    r"ashore|voyages?": "migrate, migration",
+    r"census": "profiling",
+    r"dials?": "live settings",
+    r"verdicts?": "verification, its result",
+    r"freezes?|frozen|froze|standstill|lock(s|ed|ing)? (\w+ ){0,4}out|lock(s|ed|ing)? nobody": "write lock",
+    r"mend(s|ed|ing)?|delta|(bring|brought|brings) (\w+ )?up to date": "repair",
+    r"way back|go(es|ing|ne)? back|went back|cut back|tak(e|es|en|ing) back|put(s|ting)? back": "rollback, roll back",
+    r"(put|went|moved?|goes|go) (\w+ ){0,3}aside|what (was|were|is) replaced|what (was|is) kept": "retained tables",
+    r"what (was|is) staged": "staged tables",
+    r"what serves|(release|commit) that serves(?! traffic)": "live release",
+    r"(person'?s?|your|his) word|word on|without a word|for a word|a say in": "approval; or name the owner",
+    r"points? (needs?|of the plan)|(review )?points to (decide|review)": "review item",
+    r"proofs?|proven": "dry run",
+    r"pieces?": "chunk",
+    r"(a|one|each|every|next|last|this) look|looks are|is looked at": "reconcile",
+    r"(is|are|was|were|be|been) told|told (as|of|by)|tells? of|who hears": "is reported, report",
+    r"(is|are|was|were) asked": "is requested, is queried",
+    r"seldom": "with exponential back-off",
+    r"anew": "again",
+    r"heed(s|ed)?": "apply, use",
+    r"nobody|somebody|anybody|whoever": "name the role: the caller, the operator, no worker",
+    r"where (it|they) stands?": "state, status",
+    r"is no (?!longer)": "is not a valid, is not",
+    r"gravest|graver?": "severe",
+    r"of late": "current",
+    r"the present one|the present step": "current",
+    r"go(es)? on|went on": "continue, resume",
+    r"giv(e|es|en|ing) back": "release, return",
+    r"at home|be it|in the way|of one mind|come by|in flight from": "plain words",
+    r"alone": "only",
+}
+_PATTERNS = {re.compile(rf"(?<![\w-])(?:{phrase})(?![\w-])", re.IGNORECASE): term for phrase, term in PHRASES.items()}
+
+CLEAN: tuple[str, ...] = ("operator/landfall/api", "docs/reference.md")
+TO_DO: tuple[str, ...] = (
+    "operator/landfall/__init__.py",
+    "operator/landfall/__main__.py",
+    "operator/landfall/builds",
+    "operator/landfall/cli",
+    "operator/landfall/controllers",
+    "operator/landfall/engine",
+    "operator/landfall/errors.py",
+    "operator/landfall/gateway",
+    "operator/landfall/handlers",
+    "operator/landfall/intake",
+    "operator/landfall/journal",
+    "operator/landfall/kube",
+    "operator/landfall/lib",
+    "operator/landfall/lifecycle.py",
+    "operator/landfall/manifests",
+    "operator/landfall/metrics.py",
+    "operator/landfall/notifications",
+    "operator/landfall/providers",
+    "operator/landfall/runspec.py",
+    "operator/landfall/settings.py",
+    "operator/landfall/worker",
+    "charts/landfall",
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs",
+)
+# (file, text found): why it may stay.
+EXCEPTIONS: dict[tuple[str, str], str] = {}
+
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+_TEXTS = {".md", ".txt", ".yaml", ".tpl"}
+_GENERATED = ("charts/landfall/files", "charts/landfall/templates/_rules.tpl", "docs/_site")
+
+
+def _names() -> list[str]:
+    """Every file of the product that has texts."""
+    places = ("operator/landfall", "charts/landfall", "docs")
+    files = [path for place in places for path in (_ROOT / place).rglob("*") if path.suffix in {".py", *_TEXTS}]
+    found = [str(path.relative_to(_ROOT)) for path in (*files, _ROOT / "README.md", _ROOT / "CONTRIBUTING.md")]
+    return sorted(name for name in found if not name.startswith(_GENERATED))
+
+
+def _within(name: str, rooms: tuple[str, ...]) -> str:
+    """The innermost of these rooms that a file belongs to; empty if none."""
+    return max((room for room in rooms if name == room or name.startswith(f"{room}/")), key=len, default="")
+
+
+def _python(source: str) -> Iterator[tuple[int, str]]:
+    """Docstrings and texts of more than one word, with their lines. Names and keys are no texts."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            yield node.lineno, node.value
+
+
+def _texts(path: Path) -> Iterator[tuple[int, str]]:
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".py":
+        yield from _python(source)
+    elif path.suffix in {".yaml", ".tpl"}:
+        yield from ((number, line) for number, line in enumerate(source.splitlines(), 1) if line.lstrip().startswith("#"))
+    else:
+        yield 1, source
+
+
+def findings(name: str) -> list[str]:
+    """Each phrase in a file that another term is meant for, as `line: phrase (term)`."""
+    found = []
+    for line, text in _texts(_ROOT / name):
+        plain = _CODE.sub(lambda match: "`" + "\n" * match[0].count("\n"), text)
+        for pattern, term in _PATTERNS.items():
+            found += [
+                f"{line + plain.count(chr(10), 0, match.start())}: {match[0]!r} (write: {term})"
+                for match in pattern.finditer(plain)
+                if (name, match[0]) not in EXCEPTIONS
+            ]
+    return found
+
+
+_CLEAN_FILES = [name for name in _names() if len(_within(name, CLEAN)) > len(_within(name, TO_DO))]
+
+
+@pytest.mark.parametrize("name", _CLEAN_FILES)
+def test_texts_use_the_terms_of_the_glossary(name: str) -> None:
+    assert findings(name) == []
+
+
+def test_every_file_is_clean_or_on_the_list() -> None:
+    assert [name for name in _names() if not _within(name, CLEAN + TO_DO)] == []
+
+
+def test_every_room_is_there() -> None:
+    assert [room for room in CLEAN + TO_DO if not (_ROOT / room).exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("The session that locks writers out has ended", True),
+        ("waits for a person's word", True),
+        ("is tried again, ever more seldom", True),
+        ("the source is read-only: a write lock is held", False),
+        ("the part of the plan that points to it; press back, take a good look", False),
+    ],
+)
+def test_phrases_are_found_and_ordinary_words_are_not(text: str, *, found: bool) -> None:
+    assert any(pattern.search(text) for pattern in _PATTERNS) is found
