@@ -1,1 +1,1 @@
-"""Landfall brings applications and databases ashore, exactly, and can always go back."""
+"""Landfall migrates databases to PostgreSQL and deploys apps on Kubernetes, with verification and rollback."""

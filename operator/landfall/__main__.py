@@ -1,4 +1,4 @@
-"""`python -m landfall`, and the `landfall` command: the roles that run in a cluster, and the command line."""
+"""`python -m landfall`, and the `landfall` command: the roles in a cluster, and the CLI."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Each role imports what it needs and no more: a worker knows nothing of Kubernetes, a person's terminal neither."""
+    """Run the role that the first argument names. Each role imports only what it needs: worker and CLI run without Kubernetes packages."""
     role = sys.argv[1] if len(sys.argv) > 1 else ""
     if role == "worker" and sys.argv[2:3] == ["fetch"]:
         from landfall.worker.fetch import main as fetch  # noqa: PLC0415

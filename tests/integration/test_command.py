@@ -40,7 +40,7 @@ def test_run_status_rollback_and_gc(documents: list[manifest.Document], pg15: Po
     before = pg15.dump(fresh)
     first = landfall("run", path)
     assert first.returncode == 0, first.stderr
-    assert "verdict: equal" in first.stdout
+    assert "verification: equal" in first.stdout
     again = landfall("run", path)
     assert (again.returncode, "already completed" in again.stdout) == (0, True)
     assert "Completed" in landfall("status", path).stdout

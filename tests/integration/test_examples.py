@@ -33,7 +33,7 @@ def _both_ways(folder: Path, pg15: PostgreSql, name: str, env: dict[str, str]) -
     assert landfall("run", folder, env=env).returncode == 3
     done = landfall("run", "--yes", folder, env=env)
     assert done.returncode == 0, done.stderr
-    assert "verdict: equal" in done.stdout
+    assert "verification: equal" in done.stdout
     assert landfall("rollback", folder, env=env).returncode == 0
     assert pg15.dump(name) == before
 
@@ -70,7 +70,7 @@ def test_the_shop_into_existing(maria: MariaDb, pg15: PostgreSql, fresh: str, tm
     (folder / "decisions.yaml").write_text(decisions)
     done = landfall("run", folder, env=env)
     assert done.returncode == 0, done.stderr
-    assert "verdict: equal" in done.stdout
+    assert "verification: equal" in done.stdout
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(DISTINCT locale),count(*)>1000 FROM customer").fetchone() == (1, True)
         assert target.execute(b"SELECT count(*)>0 FROM product WHERE attributes @> '{\"size\": 100}'").fetchone() == (True,)

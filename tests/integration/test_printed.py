@@ -34,6 +34,6 @@ def test_the_readme_without_a_cluster(environment: dict[str, str], pg15: Postgre
     assert len(first) == 4, "a database, what is in it, and two addresses"
     printed = [*first, *commands(section(readme, "Without a cluster"))]
     shown = {one.command.split("#")[0].strip(): typed(one, REPOSITORY, environment) for one in printed}
-    assert "verdict: equal" in shown["landfall run examples/shop-from-mariadb"]
+    assert "verification: equal" in shown["landfall run examples/shop-from-mariadb"]
     assert pg15.dump(fresh) == before
     assert "landfall_undone" in shown["landfall gc --all examples/shop-from-mariadb"]

@@ -70,6 +70,11 @@ def _ran(*words: str) -> Result:
     return CliRunner().invoke(app, words)
 
 
+def test_the_version_is_printed() -> None:
+    done = _ran("--version")
+    assert (done.exit_code, done.stdout.startswith("landfall ")) == (0, True), done.output
+
+
 def _annotation(cluster: Namespace, kind: str, name: str) -> Object:
     return dict(json.loads(cluster.ours[kind, name]["metadata"]["annotations"]["landfall.dev/request"]))
 
@@ -195,7 +200,7 @@ def test_a_plan_is_read_and_approved(cluster: Namespace) -> None:
     refused = _ran("approve", "shop", "--digest", "sha256:0", "--yes")
     assert (refused.exit_code, "another one by now" in refused.stderr) == (1, True)
     asked = _ran("approve", "shop")
-    assert (asked.exit_code, "2 points need a person" in asked.stdout, cluster.written) == (3, True, [])
+    assert (asked.exit_code, "2 items require approval" in asked.stdout, cluster.written) == (3, True, [])
     assert _ran("approve", "shop", "--yes").exit_code == 0
     assert cluster.ours["Migration", "shop"]["spec"] == {"data": {"approval": {"planDigest": PLAN.digest()}}}
     planned_now(cluster, blockers=1)
@@ -220,7 +225,7 @@ def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object
 @pytest.mark.parametrize(
     ("status", "told"),
     [
-        ({}, "Pending: nobody has looked at it yet"),
+        ({}, "Pending: not yet reconciled"),
         (
             {"phase": "Building", "conditions": [_condition("Ready", "False", "Building", "building web-1")]},
             "Building: building web-1",
@@ -282,7 +287,7 @@ def test_what_was_true_of_another_spec_does_not_hold() -> None:
     ("error", "told"),
     [
         (ConflictError(409, 'conflict with "argocd-controller"'), "--force-conflicts"),
-        (ForbiddenError(403, "cannot patch"), "your account may not do that"),
+        (ForbiddenError(403, "cannot patch"), "permission denied"),
         (KubeError(0, "the answer was lost"), "the answer was lost"),
     ],
 )
@@ -296,11 +301,11 @@ def test_a_refusal_of_the_cluster_is_told(cluster: Namespace, error: KubeError, 
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (["get", "gadgets"], 2, "these are: migrations"),
+        (["get", "gadgets"], 2, "Valid kinds: migrations"),
         (["get", "migration", "none"], 1, "-n NAMESPACE"),
-        (["pause", "app/web"], 2, "write it as migration/NAME"),
-        (["deploy", "migration/shop"], 2, "write it as deployment/NAME"),
-        (["plan", "none"], 1, "there is no Migration 'none'"),
+        (["pause", "app/web"], 2, "use migration/NAME"),
+        (["deploy", "migration/shop"], 2, "use deployment/NAME"),
+        (["plan", "none"], 1, "Migration 'none' not found"),
         (["plan", "none.yaml"], 2, "none.yaml"),
     ],
 )
@@ -319,7 +324,7 @@ def test_keys_are_listed_and_revoked(cluster: Namespace) -> None:
     done = _ran("keys", "revoke", ids[0])
     assert (done.exit_code, ids[0] in _ran("keys", "list").stdout, ids[1] in _ran("keys", "list").stdout) == (0, False, True)
     again = _ran("keys", "revoke", ids[0])
-    assert (again.exit_code, "there is no key" in again.stderr) == (1, True)
+    assert (again.exit_code, "not found" in again.stderr) == (1, True)
 
 
 def _pod(cluster: Namespace, name: str, verb: str, kind: str, owner: str, second: int) -> None:
@@ -334,7 +339,7 @@ def test_logs_are_those_of_all_pods_that_worked_for_it(cluster: Namespace, monke
         yield f"{pod} says so"
 
     monkeypatch.setattr(cluster, "log", log, raising=False)
-    assert "no pod of it is left" in _ran("logs", "shop").stderr
+    assert "no pods found" in _ran("logs", "shop").stderr
     cluster.put("Run", "shop-1", {}, labels={"landfall.dev/migration": "shop"})
     _pod(cluster, "shop-1-run-1", "run", "Run", "shop-1", 5)
     _pod(cluster, "shop-1-plan-1", "plan", "Run", "shop-1", 2)
@@ -360,7 +365,7 @@ def test_a_file_that_is_there_is_meant_before_a_name(tmp_path: Path) -> None:
 
 def test_a_kind_that_is_not_meant_is_refused() -> None:
     assert resource_names.named("migrations.landfall.dev/shop", "Migration") == ("Migration", "shop")
-    with pytest.raises(RefusedError, match="no Migration and no Deployment"):
+    with pytest.raises(RefusedError, match="not a Migration or Deployment"):
         resource_names.named("release/web-1", "Migration", "Deployment")
 
 

@@ -49,12 +49,15 @@ PHRASES: dict[str, str] = {
 }
 _PATTERNS = {re.compile(rf"(?<![\w-])(?:{phrase})(?![\w-])", re.IGNORECASE): term for phrase, term in PHRASES.items()}
 
-CLEAN: tuple[str, ...] = ("operator/landfall/api", "docs/reference.md")
-TO_DO: tuple[str, ...] = (
+CLEAN: tuple[str, ...] = (
     "operator/landfall/__init__.py",
     "operator/landfall/__main__.py",
-    "operator/landfall/builds",
+    "operator/landfall/api",
     "operator/landfall/cli",
+    "docs/reference.md",
+)
+TO_DO: tuple[str, ...] = (
+    "operator/landfall/builds",
     "operator/landfall/controllers",
     "operator/landfall/engine",
     "operator/landfall/errors.py",

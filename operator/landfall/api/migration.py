@@ -131,7 +131,7 @@ class CutoverSpec(Model):
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _FILLS = "has(self.target.onExisting) && self.target.onExisting == 'Fill'"
-_DATA_ONLY = "mode: DataOnly loads existing tables and requires target.onExisting: Fill"
+_DATA_ONLY = "mode: DataOnly loads existing tables; set target.onExisting: Fill"
 _FILL = "target.onExisting: Fill loads rows and cannot be used with mode: SchemaOnly"
 
 

@@ -1,4 +1,4 @@
-"""Steering what is in a cluster: each command is one change of a spec, or one request annotation, which `kubectl diff` shows."""
+"""Actions on objects in a cluster: each command changes the spec or sets one request annotation."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ from landfall.lifecycle import (
 
 _EVERY_SECONDS = 0.5
 Object = dict[str, Any]
-Reason = Annotated[str, typer.Option("--reason", help="Shown to whoever looks.")]
+Reason = Annotated[str, typer.Option("--reason", help="Reason, shown in the status.")]
 
 
 @changing
 async def approve(
     reach: Reach,
     name: Name,
-    digest: Annotated[str, typer.Option("--digest", help="Only if the plan is still this one.")] = "",
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Without asking.")] = False,
+    digest: Annotated[str, typer.Option("--digest", help="Approve only if the plan has this digest.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt.")] = False,
 ) -> None:
-    """Approve the plan of a Migration as it is."""
+    """Approve the current plan of a Migration."""
     _, which = named(name, "Migration")
     raw = await reach.found("Migration", which)
     _refused(approval_refusal(raw, digest))
@@ -54,29 +54,29 @@ async def approve(
     for part in render_objects.planned(brief):
         console().print(part)
     if not yes and not (sys.stdin.isatty() and typer.confirm("Approve this plan?")):
-        raise RefusedError("not approved; --yes approves without asking", 3)
+        raise RefusedError("not approved; --yes approves without a prompt", 3)
 
     def change(there: Object) -> tuple[Object, None]:
         _refused(approval_refusal(there, brief["digest"]))
         return spec_changes.approve(brief["digest"]), None
 
     await reach.change("Migration", raw, change)
-    _said(f"{which}: the plan {brief['digest']} is approved")
+    _said(f"{which}: plan {brief['digest']} approved")
 
 
 @changing
 async def start(
     reach: Reach,
     name: Name,
-    skip_approval: Annotated[bool, typer.Option("--skip-approval", help="Whatever of the plan needs review.")] = False,
+    skip_approval: Annotated[bool, typer.Option("--skip-approval", help="Skip the review of the plan.")] = False,
     first: Annotated[
-        PhaseName | None, typer.Option("--from", help="Where to go on; refused where what is before it is not proven.")
+        PhaseName | None, typer.Option("--from", help="Phase to start from; rejected unless the earlier phases are complete.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Rehearse: everything but the cutover, and nothing left of it.")
+        bool, typer.Option("--dry-run", help="Rehearse: run everything except the cutover, and clean up.")
     ] = False,
 ) -> None:
-    """Have a Migration begin, or go on, to its end."""
+    """Start or resume a Migration, and run it to completion."""
     _, which = named(name, "Migration")
     raw, identifier = await reach.found("Migration", which), _identifier()
 
@@ -90,7 +90,7 @@ async def start(
 
     await reach.change("Migration", raw, change)
     waits = "" if dry_run else _waits(raw)
-    told = "it will be rehearsed" if dry_run else f"it waits until {waits}" if waits else "it begins"
+    told = "rehearsal requested" if dry_run else f"start requested, scheduled for {waits}" if waits else "start requested"
     _said(f"{which}: {told}; landfall watch {which}")
 
 
@@ -99,27 +99,27 @@ async def pause(
     reach: Reach,
     name: Name,
     reason: Reason = "",
-    immediate: Annotated[bool, typer.Option("--immediate", help="Give up the chunks in flight.")] = False,
+    immediate: Annotated[bool, typer.Option("--immediate", help="Abort the chunks in progress.")] = False,
 ) -> None:
-    """Have a Migration stop at the next checkpoint."""
+    """Pause a Migration at the next checkpoint."""
     _, which = named(name, "Migration")
     await _steered(
         reach, which, Action.PAUSE, lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resumes_to(there))
     )
-    _said(f"{which}: it pauses {'at once' if immediate else 'at the next checkpoint'}")
+    _said(f"{which}: pause requested, {'immediately' if immediate else 'at the next checkpoint'}")
 
 
 @changing
 async def resume(reach: Reach, name: Name) -> None:
-    """Have a paused Migration go on; or a Deployment that was rolled back move on."""
+    """Resume a paused Migration, or end the rollback of a Deployment."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
         raw = await _steered(reach, which, Action.RESUME, lambda there: spec_changes.resume(resumed(there)))
         begins = resumed(raw) == "Completed"
-        _said(f"{which}: {'it goes on' if begins else f'it is planned; landfall start {which} begins it'}")
+        _said(f"{which}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {which}'}")
     else:
         await reach.change(kind, await reach.found(kind, which), lambda _: (spec_changes.move_on(), None))
-        _said(f"{which}: it goes on")
+        _said(f"{which}: resume requested; new commits are deployed again")
 
 
 @changing
@@ -127,27 +127,27 @@ async def cancel(
     reach: Reach,
     name: Name,
     reason: Reason = "",
-    keep: Annotated[bool, typer.Option("--keep", help="Keep what was staged.")] = False,
-    at_once: Annotated[bool, typer.Option("--force", help="Wait for no worker.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the staged tables.")] = False,
+    at_once: Annotated[bool, typer.Option("--force", help="Do not wait for running workers.")] = False,
 ) -> None:
-    """End a Migration before its cutover."""
+    """Cancel a Migration before its cutover."""
     _, which = named(name, "Migration")
     spec = spec_changes.cancel(reason, rollback=not keep, force=at_once)
     await _steered(reach, which, Action.CANCEL, lambda _: spec)
-    _said(f"{which}: it is cancelled; what was staged is {'kept' if keep else 'dropped'}")
+    _said(f"{which}: cancellation requested; staged tables will be {'kept' if keep else 'dropped'}")
 
 
 async def rollback(reach: Reach, name: str, *, to: str, discard_writes: bool) -> None:
-    """Put back what a Migration's cutover replaced, or have a Deployment go back to a Release that was live."""
+    """Undo the cutover of a Migration, or roll a Deployment back to a Release that was live."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
         await _steered(reach, which, Action.ROLLBACK, lambda _: spec_changes.back(discard_writes=discard_writes))
-        _said(f"{which}: what was there before the cutover is put back")
+        _said(f"{which}: rollback requested; landfall watch {which}")
         return
     raw = await reach.found(kind, which)
     goal = to or str((raw.get("status") or {}).get("previous") or "")
     if not goal:
-        told = f"{which} has no release before the one that serves. Another one: --to, of landfall releases {which}"
+        told = f"{which} has no release before the live one. To choose a release: --to RELEASE (list them: landfall releases {which})"
         raise RefusedError(told)
     listed = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
     wrong = rollback_problem(goal, {r["metadata"]["name"]: bool((r.get("status") or {}).get("liveAt")) for r in listed})
@@ -155,16 +155,16 @@ async def rollback(reach: Reach, name: str, *, to: str, discard_writes: bool) ->
         raise RefusedError(wrong[1])
     back = spec_changes.back_to(goal, _identifier())
     await reach.change(kind, raw, lambda _: (back, None))
-    _said(f"{which}: it goes back to {goal}; landfall resume deployment/{which} moves on again")
+    _said(f"{which}: rollback to {goal} requested. To deploy new commits again: landfall resume deployment/{which}")
 
 
 @changing
 async def deploy(
     reach: Reach,
     deployment: Deployment,
-    commit: Annotated[str, typer.Option("--commit", help="Default: the newest of its branch.")] = "",
+    commit: Annotated[str, typer.Option("--commit", help="Commit to deploy. Default: the latest commit of the branch.")] = "",
 ) -> None:
-    """Deploy a commit now."""
+    """Deploy a commit of a Deployment now."""
     _, which = named(deployment, "Deployment")
     raw = await reach.found("Deployment", which)
     request = spec_changes.deploy(_identifier(), commit)
@@ -173,17 +173,19 @@ async def deploy(
         annotation = str((there["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
         queue = spec_changes.queued(annotation, str((there.get("status") or {}).get("lastHandledRequest", "")), request)
         if queue is None:
-            message = f"too many deploys of {which} wait: ask again when the first of them is carried out"
+            message = f"too many deploys of {which} are queued; try again when the first of them has been processed"
             raise RefusedError(message)
         return spec_changes.move_on(), {ANNOTATION: queue}
 
     await reach.change("Deployment", raw, change)
-    _said(f"{which}: it is deployed; landfall watch deployment/{which}")
+    _said(f"{which}: deploy requested; landfall watch deployment/{which}")
 
 
 @changing
-async def test(reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME", help="A Connection, or webhook/NAME.")]) -> None:
-    """Ask the database of a Connection, or ping a Webhook, now. Exit status: 0 it answers, 1 it does not."""
+async def test(
+    reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a Connection, or webhook/NAME.")]
+) -> None:
+    """Test a Connection or Webhook now. Exit status: 0 success, 1 failure."""
     kind, which = named(name, "Connection", "Webhook")
     raw, identifier = await reach.found(kind, which), _identifier()
     await reach.change(kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(identifier)}))
@@ -198,7 +200,7 @@ async def test(reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME",
 
 
 async def _steered(reach: Reach, which: str, action: Action, change: Callable[[Object], Object]) -> Object:
-    """Change the spec of a Migration, where that is allowed as it stands; what it was. Raises RefusedError."""
+    """Change the spec of a Migration if its phase allows the action. Returns the object before the change. Raises RefusedError."""
     raw = await reach.found("Migration", which)
 
     def allowed(there: Object) -> tuple[Object, None]:
@@ -210,13 +212,13 @@ async def _steered(reach: Reach, which: str, action: Action, change: Callable[[O
 
 
 def _refused(found: Refusal | None) -> None:
-    """Raises RefusedError where there is a refusal."""
+    """Raise RefusedError if there is a refusal."""
     if found:
         raise RefusedError(found.message)
 
 
 def _waits(raw: Object) -> str:
-    """Until when it waits, by its own schedule; empty where it may begin now."""
+    """Time until which its schedule delays it; empty if it may start now."""
     told = raw["spec"].get("schedule")
     found = opening(Schedule.model_validate(told) if told else None, datetime.now(UTC), cutover=False)  # noqa: TID251  a person's clock
     return "" if found.open or found.changes is None else f"{found.changes:%Y-%m-%dT%H:%M:%SZ}"

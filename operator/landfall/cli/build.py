@@ -1,4 +1,4 @@
-"""`landfall build`: what a folder is an app of, how it would be built, and the image of it, with no cluster."""
+"""`landfall build`: detect the framework of an app, show the build plan, and build the image, without a cluster."""
 
 from __future__ import annotations
 
@@ -23,27 +23,29 @@ from landfall.builds.planning import plan_of, tree_of
 
 
 def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
-    folder: Annotated[
-        Path, typer.Argument(metavar="FOLDER|ARCHIVE", help="The repository as it was cloned, or a zip or tar of it.")
-    ],
-    path: Annotated[str, typer.Option("--path", help="The app's folder in it, in a monorepo.")] = ".",
-    plan: Annotated[bool, typer.Option("--plan", help="Say what it is and how it would be built, and build nothing.")] = False,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER|ARCHIVE", help="Directory or archive (zip, tar) of the repository.")],
+    path: Annotated[str, typer.Option("--path", help="Directory of the app in the repository.")] = ".",
+    plan: Annotated[bool, typer.Option("--plan", help="Print the build plan and exit.")] = False,
     to: Annotated[
-        Path | None, typer.Option("--to", help="Where the image goes, as an OCI layout. Default: FOLDER-image beside it.")
+        Path | None, typer.Option("--to", help="Directory of the image (OCI layout). Default: FOLDER-image, next to FOLDER.")
     ] = None,
-    base: Annotated[
-        Path | None, typer.Option("--base", help="OCI layout of the image that goes below. Without one it holds the app alone.")
-    ] = None,
-    framework: Annotated[str, typer.Option("--framework", help=f"One of {', '.join(NAMES)}.")] = "",
-    install: Annotated[str, typer.Option("--install-command", help="Instead of the detected one.")] = "",
-    command: Annotated[str, typer.Option("--build-command", help="Instead of the detected one.")] = "",
-    start: Annotated[str, typer.Option("--start-command", help="Instead of the detected one.")] = "",
-    output_directory: Annotated[str, typer.Option("--output-directory", help="Where the build leaves a site's files.")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="For machines: the plan, and the digests, as one line each.")] = False,
+    base: Annotated[Path | None, typer.Option("--base", help="OCI layout of the base image. Default: no base image.")] = None,
+    framework: Annotated[
+        str, typer.Option("--framework", help=f"Framework of the app. One of: {', '.join(NAMES)}. Default: detected.")
+    ] = "",
+    install: Annotated[
+        str, typer.Option("--install-command", help="Command that installs the dependencies. Default: detected.")
+    ] = "",
+    command: Annotated[str, typer.Option("--build-command", help="Command that builds the app. Default: detected.")] = "",
+    start: Annotated[str, typer.Option("--start-command", help="Command that starts the app. Default: detected.")] = "",
+    output_directory: Annotated[
+        str, typer.Option("--output-directory", help="Directory of the static files that the build writes. Default: detected.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print the plan and the result as JSON, one object per line.")] = False,
 ) -> None:
-    """Detect what a folder is an app of, build it on this machine, and write its image. The folder stays as it is.
+    """Detect the framework of an app, build it on this machine, and write its image. The directory is not changed.
 
-    The same folder gives the same image where its tools allow it: layers hold no times, owners or names of this machine.
+    Builds are reproducible if the build tools are: layers contain no times, owners or host names.
     """
     try:
         with _opened(folder) as app:
@@ -59,7 +61,7 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
 
 @contextlib.contextmanager
 def _opened(source: Path) -> Iterator[Path]:
-    """The folder, or what an archive holds."""
+    """The directory, or the unpacked archive."""
     if not source.is_file():
         yield source
         return
@@ -72,9 +74,9 @@ def _show(made: BuildPlan, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps({"type": "plan", **made.as_dict()}) + "\n")
         return
     console = Console()
-    console.print(f"[bold]{made.framework}[/], because {escape('; '.join(made.evidence))}")
+    console.print(f"[bold]{made.framework}[/], detected from {escape('; '.join(made.evidence))}")
     rows = (
-        ("runtime", f"{made.runtime} {made.version}, by {made.version_source}"),
+        ("runtime", f"{made.runtime} {made.version} (from {made.version_source})"),
         ("packages", made.package_manager),
         ("install", " && ".join(made.install)),
         ("build", " && ".join(made.build)),
@@ -94,7 +96,7 @@ def _line(text: str) -> None:
 
 
 def _quiet(_text: str) -> None:
-    """Machines read the result."""
+    """No progress output with --json."""
 
 
 def _result(done: Built, out: Path, *, as_json: bool) -> None:

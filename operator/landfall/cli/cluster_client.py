@@ -1,7 +1,7 @@
-"""A person's way into a cluster: kubeconfig, context, namespace, and what one command may ask there.
+"""Access to a cluster from the command line: kubeconfig, context, namespace, errors.
 
-The only place of the command line that knows of Kubernetes; it needs the extra `cluster`. Whatever it writes is a change of a
-spec, or a request annotation, as `landfall`, so that `kubectl diff` shows it and a conflict names who else has a say.
+The only module of the CLI that uses Kubernetes; it requires the extra `cluster`. Writes are spec changes or request
+annotations by server-side apply with field manager `landfall`, so that conflicts name the other field manager.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Work = Callable[..., Awaitable[None]]
 
 
 class RefusedError(Exception):
-    """A command cannot be carried out; `code` is the exit status."""
+    """A command was rejected; `code` is the exit status."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -41,29 +41,29 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The cluster as one command has it; an empty namespace is all of them."""
+    """Connection of one command to a cluster. An empty namespace means all namespaces."""
 
     kube: Kube
     namespace: str
     force: bool = False
-    said: bool = False  # whether the namespace was named, and is not just the context's
+    said: bool = False  # whether the namespace was given as an option
 
     async def found(self, kind: str, name: str) -> Object:
-        """An object. Raises RefusedError."""
+        """Read an object. Raises RefusedError if it does not exist."""
         raw = await self.kube.get(kind, self.namespace, name)
         if raw is None:
-            message = f"there is no {kind} {name!r} in the namespace {self.namespace}. Another one: -n NAMESPACE"
+            message = f"{kind} {name!r} not found in namespace {self.namespace}. To use another namespace: -n NAMESPACE"
             raise RefusedError(message)
         return raw
 
     async def change(self, kind: str, raw: Object, change: Change) -> None:
-        """Change it by what it says now; `change` may refuse, and is asked again where it has changed meanwhile. Raises KubeError."""
+        """Change an object. `change` computes the change and may reject it; it is called again after a conflict. Raises KubeError."""
         await _client().changed(self.kube, kind, raw, change, force=self.force)
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Which cluster, as a person says it; empty is as kubectl has it."""
+    """Options that select the cluster. Empty values: as in kubectl."""
 
     namespace: str = ""
     context: str = ""
@@ -75,12 +75,12 @@ def _client() -> ModuleType:
     try:
         return importlib.import_module("landfall.kube.server_side_apply")
     except ModuleNotFoundError as error:
-        message = f"asking a cluster needs {error.name}: pip install 'landfall[cluster]'"
+        message = f"commands for a cluster require the package {error.name}. Install it: pip install 'landfall[cluster]'"
         raise RefusedError(message, 2) from error
 
 
 def console(*, error: bool = False) -> Console:
-    """Where people read; lines are long where nobody looks."""
+    """Console for output; without a terminal, lines are up to 160 characters wide."""
     made = Console(stderr=error, highlight=False, soft_wrap=error)
     if not made.is_terminal:
         made.width = _PIPE_WIDTH
@@ -89,7 +89,7 @@ def console(*, error: bool = False) -> Console:
 
 @contextlib.asynccontextmanager
 async def connected(where: Where) -> AsyncIterator[Reach]:
-    """The cluster that is meant. Raises KubeError."""
+    """Connect to the selected cluster. Raises KubeError."""
     kube, there = await _client().Kube.as_person(where.kubeconfig, where.context)
     try:
         yield Reach(kube, where.namespace or there, where.force, bool(where.namespace))
@@ -97,20 +97,22 @@ async def connected(where: Where) -> AsyncIterator[Reach]:
         await kube.close()
 
 
-Namespace = Annotated[str, typer.Option("--namespace", "-n", help="The namespace. Default: the context's.")]
-Context = Annotated[str, typer.Option("--context", help="A context of the kubeconfig. Default: the present one.")]
-Kubeconfig = Annotated[str, typer.Option("--kubeconfig", help="The kubeconfig. Default: as kubectl has it.")]
-Force = Annotated[bool, typer.Option("--force-conflicts", help="Take over fields that somebody else, as Argo CD, has a say in.")]
+Namespace = Annotated[str, typer.Option("--namespace", "-n", help="Namespace. Default: the namespace of the context.")]
+Context = Annotated[str, typer.Option("--context", help="Context in the kubeconfig. Default: the current context.")]
+Kubeconfig = Annotated[str, typer.Option("--kubeconfig", help="Path of the kubeconfig. Default: as in kubectl.")]
+Force = Annotated[
+    bool, typer.Option("--force-conflicts", help="Take ownership of fields managed by another client, such as Argo CD.")
+]
 _WHERE = {"namespace": Namespace, "context": Context, "kubeconfig": Kubeconfig}
 
 
 def reaching(work: Work) -> Callable[..., None]:
-    """A command that looks at a cluster."""
+    """Decorator for a command that reads from a cluster."""
     return _command(work, _WHERE)
 
 
 def changing(work: Work) -> Callable[..., None]:
-    """A command that changes a spec in a cluster."""
+    """Decorator for a command that changes objects in a cluster."""
     return _command(work, {**_WHERE, "force": Force})
 
 
@@ -132,7 +134,7 @@ def _command(work: Work, more: Mapping[str, Any]) -> Callable[..., None]:
 
 
 def carried_out(work: Work, where: Where, **told: Any) -> None:  # noqa: ANN401  whatever the command takes
-    """Carry a command out; an error is a message and an exit status."""
+    """Run a command. An error is printed and sets the exit status."""
     try:
         asyncio.run(_run(work, where, told))
     except (RefusedError, KubeError) as error:
@@ -149,9 +151,11 @@ async def _run(work: Work, where: Where, told: Mapping[str, Any]) -> None:
 def _ended(error: RefusedError | KubeError) -> NoReturn:
     message, code = str(error), error.code if isinstance(error, RefusedError) else 1
     if isinstance(error, ConflictError):
-        message = f"somebody else has a say in this: {error.message}. Change it there, or take it over with --force-conflicts"
+        message = (
+            f"field is managed by another client: {error.message}. Change it there, or take ownership with --force-conflicts"
+        )
     elif isinstance(error, ForbiddenError):
-        message = f"your account may not do that: {error.message}"
+        message = f"permission denied: {error.message}"
     elif isinstance(error, KubeError):
         message = error.message
     console(error=True).print(message, style="bold red", markup=False)
@@ -159,6 +163,6 @@ def _ended(error: RefusedError | KubeError) -> NoReturn:
 
 
 def written(raw: Object, kind: str) -> Object:
-    """An object as people read it: without the API server's own bookkeeping."""
+    """Manifest of an object, without managedFields."""
     metadata = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
     return {"apiVersion": API_VERSION, "kind": kind, **raw, "metadata": metadata}

@@ -1,4 +1,4 @@
-"""Looking at what is in a cluster: lists, details, a run as it works, a plan, logs, releases, an address."""
+"""Read-only commands for objects in a cluster: get, describe, watch, plan, logs, releases, open."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SINGULAR = {kind.name: kind.plural.removesuffix("s") for kind in CRDS}  # as ku
 
 
 class Shape(StrEnum):
-    """How objects are printed."""
+    """Output format of objects."""
 
     TABLE = ""
     WIDE = "wide"
@@ -41,7 +41,7 @@ class Shape(StrEnum):
     NAME = "name"
 
 
-Output = Annotated[Shape, typer.Option("--output", "-o", help="wide, json, yaml or name.")]
+Output = Annotated[Shape, typer.Option("--output", "-o", help="Output format: wide, json, yaml or name. Default: a table.")]
 
 
 @reaching
@@ -51,18 +51,18 @@ async def get(
         str,
         typer.Argument(
             metavar="[KIND|KIND/NAME]",
-            help="migrations, deployments, releases, connections, webhooks; all but releases by default.",
+            help="migrations, deployments, releases, connections or webhooks. Default: all kinds except releases.",
         ),
     ] = "",
-    name: Annotated[str, typer.Argument(metavar="[NAME]", help="One of them.")] = "",
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the object.")] = "",
     output: Output = Shape.TABLE,
-    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="Of all namespaces.")] = False,
+    everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="List the objects of all namespaces.")] = False,
 ) -> None:
-    """List what there is, or one object."""
+    """List objects, or show one object."""
     word, slash, inner = what.partition("/")
     kinds = [KIND_OF.get(word.lower(), "")] if word else ["Migration", "Deployment", "Connection", "Webhook"]
     if not kinds[0]:
-        message = f"{word!r} is no kind; these are: {', '.join(words[1] for words in KINDS.values())}"
+        message = f"unknown kind {word!r}. Valid kinds: {', '.join(words[1] for words in KINDS.values())}"
         raise RefusedError(message, 2)
     wanted = inner if slash else name
     found: dict[str, list[Object]] = {}
@@ -95,12 +95,12 @@ def _printed(found: dict[str, list[Object]], output: Shape, *, one: bool, namesp
             ):
                 console().print(part)
         if not shown:
-            console(error=True).print("nothing is there" if namespaced else f"nothing is there in the namespace {where}")
+            console(error=True).print("no objects found" if namespaced else f"no objects found in namespace {where}")
 
 
 @reaching
 async def describe(reach: Reach, name: Name) -> None:
-    """Tell one object in detail: conditions, plan, progress, events."""
+    """Show one object in detail: conditions, plan, progress, events."""
     kind, which = named(name, *KINDS)
     raw = await reach.found(kind, which)
     events = await reach.kube.listed("Event", reach.namespace, fields=f"involvedObject.uid={raw['metadata']['uid']}")
@@ -109,9 +109,9 @@ async def describe(reach: Reach, name: Name) -> None:
 
 @reaching
 async def watch(reach: Reach, name: Name) -> None:
-    """Follow a Migration or Deployment until it is ready or needs a person.
+    """Follow a Migration or Deployment until it is ready or needs action.
 
-    Exit status: 0 it is ready, 1 it needs a person, 3 its plan waits for approval.
+    Exit status: 0 ready, 1 action required, 3 approval required.
     """
     kind, which = named(name, "Migration", "Deployment")
     out = console()
@@ -126,7 +126,7 @@ async def watch(reach: Reach, name: Name) -> None:
         out.print(f"[bold green]{which}[/]: {message}")
         return
     if render_objects.waits_for_approval(raw):
-        told = f"{message}\nRead it: landfall plan {name}; then: landfall approve {name}"
+        told = f"{message}\nReview the plan: landfall plan {name}\nApprove it: landfall approve {name}"
         raise RefusedError(told, 3)
     raise RefusedError(message)
 
@@ -145,7 +145,7 @@ def _changes(out: Console) -> Callable[[Object], None]:
 
 
 async def _followed(reach: Reach, kind: str, raw: Object, tell: Callable[[Object], None]) -> Object:
-    """An API server that is away for a while ends nothing."""
+    """Read the object every second until no more change is expected. Tolerates an unavailable API server for some time."""
     failures = 0
     while True:
         tell(raw)
@@ -161,7 +161,7 @@ async def _followed(reach: Reach, kind: str, raw: Object, tell: Callable[[Object
 
 
 async def plan(reach: Reach, name: str, *, every: bool, as_document: bool) -> None:
-    """Print the whole plan of a Migration: the risks first, then every mapping that a person would read."""
+    """Print the complete plan of a Migration: risks first, then mappings."""
     _, which = named(name, "Migration")
     made = await _plan(reach, await reach.found("Migration", which))
     if as_document:
@@ -173,20 +173,22 @@ async def plan(reach: Reach, name: str, *, every: bool, as_document: bool) -> No
 async def _plan(reach: Reach, raw: Object) -> Plan:
     status, name = raw.get("status") or {}, raw["metadata"]["name"]
     if not status.get("plan") or not status.get("run"):
-        told = f"{name} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'it is being planned')}"
+        told = f"{name} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'planning is in progress')}"
         raise RefusedError(told)
     pieces = await reach.kube.listed("ConfigMap", reach.namespace, f"{LABEL_RUN}={status['run']}")
     packed = joined(pieces, status["plan"]["digest"])
     if not packed:
-        raise RefusedError("the plan is being written down; ask again in a moment")
+        raise RefusedError("the plan is being stored; try again in a few seconds")
     return unpacked(packed)
 
 
 @reaching
 async def releases(
-    reach: Reach, deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Whose.")], output: Output = Shape.TABLE
+    reach: Reach,
+    deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name of the Deployment.")],
+    output: Output = Shape.TABLE,
 ) -> None:
-    """List the releases of a Deployment, the newest first."""
+    """List the releases of a Deployment, newest first."""
     _, which = named(deployment, "Deployment")
     await reach.found("Deployment", which)
     found = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
@@ -203,9 +205,11 @@ async def releases(
 async def logs(
     reach: Reach,
     name: Name,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until it is ready or needs a person.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Follow the logs until the object is ready or needs action.")
+    ] = False,
 ) -> None:
-    """Print what the workers of a Migration, or the builders of a Deployment, have written."""
+    """Print worker or build logs."""
     kind, which = named(name, "Migration", "Deployment", "Release")
     raw = await reach.found(kind, which)
 
@@ -219,14 +223,14 @@ async def logs(
 async def open_(
     reach: Reach,
     deployment: Deployment,
-    printed: Annotated[bool, typer.Option("--print", help="Print its address alone.")] = False,
+    printed: Annotated[bool, typer.Option("--print", help="Print the URL only.")] = False,
 ) -> None:
-    """Open the page of a Deployment."""
+    """Open the URL of a Deployment in the browser."""
     _, which = named(deployment, "Deployment")
     raw = await reach.found("Deployment", which)
     url = str((raw.get("status") or {}).get("url") or "")
     if not url:
-        told = f"{which} has no address yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"
+        told = f"{which} has no URL yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"
         raise RefusedError(told)
     sys.stdout.write(f"{url}\n")
     if not printed and sys.stdout.isatty():

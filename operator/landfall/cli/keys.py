@@ -1,4 +1,4 @@
-"""`landfall keys`: API keys for the gateway, as manifests to apply or to commit. The key itself is shown once, and is in none of them."""
+"""`landfall keys`: API keys for the gateway, as manifests to apply or to commit. The key itself is printed once and is not in the manifests."""
 
 from __future__ import annotations
 
@@ -16,36 +16,40 @@ from landfall.api.apikey import LABEL, Key, hashed, read, secret_name
 from landfall.cli.cluster_client import Reach, RefusedError, console, reaching
 from landfall.cli.render_objects import age, today
 
-app = typer.Typer(no_args_is_help=True, help="API keys of the gateway.")
+app = typer.Typer(no_args_is_help=True, help="Manage API keys of the gateway.")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RBAC = "rbac.authorization.k8s.io"
 _DAYS = re.compile(r"(\d+)d")
 Object = dict[str, Any]
-GatewayNamespace = Annotated[str, typer.Option("--gateway-namespace", help="Where Landfall is installed.")]
+GatewayNamespace = Annotated[str, typer.Option("--gateway-namespace", help="Namespace of the Landfall installation.")]
 
 
 @app.command()
 def create(
-    namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="The namespace whose apps and databases it opens, and no other's.")
+    namespace: Annotated[str, typer.Option("--namespace", "-n", help="Namespace that the key gives access to.")],
+    name: Annotated[
+        str, typer.Option("--name", help="Name of the user or system that the key is for; also the name of its service account.")
     ],
-    name: Annotated[str, typer.Option("--name", help="Whom it is for; names the service account that its holder acts as.")],
-    role: Annotated[str, typer.Option("--role", help="viewer, which looks, or editor, which changes.")] = "viewer",
-    expires: Annotated[str, typer.Option("--expires", help="For how long, as 90d. Default: a year.")] = "365d",
+    role: Annotated[str, typer.Option("--role", help="Role of the key: viewer (read-only) or editor.")] = "viewer",
+    expires: Annotated[str, typer.Option("--expires", help="Validity period in days, for example 90d.")] = "365d",
     gateway_namespace: GatewayNamespace = "landfall-system",
     release: Annotated[str, typer.Option("--release", help="Name of the Helm release.")] = "landfall",
     *,
     namespaced: Annotated[
-        bool, typer.Option("--namespaced", help="The chart was given watchNamespaces: its roles are the namespace's own.")
+        bool,
+        typer.Option("--namespaced", help="Set if the chart was installed with watchNamespaces: roles are then per namespace."),
     ] = False,
 ) -> None:
-    """Make a key. The key goes to standard error, once; the manifests that make it valid to standard output.
+    """Create a key. Prints the key once to standard error, and its manifests to standard output.
 
     landfall keys create -n shop --name ci --role editor | kubectl apply -f -
     """
     days = _DAYS.fullmatch(expires)
     if role not in {"viewer", "editor"} or not days:
-        typer.echo(f"--role is viewer or editor, --expires is like 90d; not {role!r} and {expires!r}", err=True)
+        typer.echo(
+            f"invalid --role {role!r} or --expires {expires!r}: use --role viewer or editor, and --expires with days (example: 90d)",
+            err=True,
+        )
         raise typer.Exit(2)
     identifier, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)
     until = (datetime.now(UTC) + timedelta(days=int(days[1]))).isoformat(timespec="seconds")  # noqa: TID251  a terminal's clock
@@ -58,7 +62,7 @@ def create(
     ]
     sys.stdout.write(yaml.safe_dump_all(documents, sort_keys=False))
     typer.echo(
-        f"the key, shown this once: lf_{identifier}_{secret}\nit is valid until {until}, or until the Secret {secret_name(identifier)} is deleted",
+        f"key (shown only once): lf_{identifier}_{secret}\nvalid until {until}, or until the Secret {secret_name(identifier)} is deleted",
         err=True,
     )
 
@@ -66,9 +70,9 @@ def create(
 @app.command("list")
 @reaching
 async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-system") -> None:
-    """List keys: whose they are, of which namespace, what they may do, and until when. The keys themselves are kept nowhere.
+    """List keys with namespace, name, role and expiry.
 
-    All of them; with -n those that open one namespace.
+    Lists all keys; with -n, those for one namespace. The keys themselves are not stored.
     """
     now = today()
     grid = Table(box=None, pad_edge=False)
@@ -78,7 +82,7 @@ async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-s
         if reach.said and key.namespace != reach.namespace:
             continue
         until = key.expires.isoformat(timespec="minutes") if key.expires else "never"
-        over = " [red](over)[/]" if key.expires and key.expires <= now else ""
+        over = " [red](expired)[/]" if key.expires and key.expires <= now else ""
         cells = (identifier, key.namespace, key.account, key.role, until + over)
         grid.add_row(*cells, age(raw["metadata"]["creationTimestamp"], now))
     console().print(grid)
@@ -88,16 +92,18 @@ async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-s
 @reaching
 async def revoke(
     reach: Reach,
-    identifier: Annotated[str, typer.Argument(metavar="ID", help="Which: `landfall keys list`, or the middle part of lf_ID_….")],
+    identifier: Annotated[
+        str, typer.Argument(metavar="ID", help="ID of the key, from `landfall keys list` or the middle part of lf_ID_….")
+    ],
     gateway_namespace: GatewayNamespace = "landfall-system",
 ) -> None:
-    """Revoke a key: it is closed within ten seconds. Its service account and roles stay, for other keys may have them."""
+    """Revoke a key within 10 s. Its service account and roles are not deleted."""
     raw = await reach.kube.get("Secret", gateway_namespace, secret_name(identifier))
     if raw is None or LABEL not in raw["metadata"].get("labels", {}):
-        message = f"there is no key {identifier!r} in {gateway_namespace}"
+        message = f"key {identifier!r} not found in namespace {gateway_namespace}"
         raise RefusedError(message)
     await reach.kube.delete("Secret", gateway_namespace, raw["metadata"]["name"], raw["metadata"]["uid"])
-    console().print(f"{identifier}: revoked; the gateway closes it within ten seconds")
+    console().print(f"{identifier}: revoked; the gateway rejects it within 10 s")
 
 
 async def _keys(reach: Reach, gateway_namespace: str) -> list[tuple[str, Object, Key]]:
@@ -116,7 +122,7 @@ def _secret(identifier: str, namespace: str, held: dict[str, str]) -> Object:
 
 
 def _identity(namespace: str, name: str, binding: str, role: Object, gateway: Object) -> list[Object]:
-    """Who the holder is there, what that may do, and that the gateway may act as exactly that."""
+    """Service account of the holder, its role binding, and the permission of the gateway to impersonate it."""
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
     def bound(what: str, reference: Object, whom: Object) -> Object:

@@ -1,4 +1,4 @@
-"""Logs of workers and builders, from their pods: each line behind what its pod was for."""
+"""Logs of workers and builders, from their pods. Each line is prefixed with the task of its pod."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _VERB = "landfall.dev/verb"
 
 
 async def printed(reach: Reach, kind: str, raw: Object, over: Over | None) -> None:
-    """Everything so far; with `over`, what follows until that is so and nobody works any more. Raises RefusedError where there is nothing."""
+    """Print all logs; with `over`, follow them until it returns true and no pod runs. Raises RefusedError if there are no logs."""
     seen: set[tuple[str, str]] = set()
     while True:
         last = over is None or await over()
@@ -36,7 +36,7 @@ async def printed(reach: Reach, kind: str, raw: Object, over: Over | None) -> No
             break
         await asyncio.sleep(_EVERY_SECONDS)
     if not seen:
-        message = "no pod of it is left or has begun; what they wrote is in the operator's journal, which the gateway reads"
+        message = "no pods found. Logs of deleted pods are in the journal; read them through the gateway"
         raise RefusedError(message)
 
 
@@ -52,7 +52,7 @@ async def _one(reach: Reach, pod: Object, container: str, *, follow: bool) -> No
 
 
 async def _pods(reach: Reach, kind: str, name: str) -> list[Object]:
-    """The pods that worked for it, in the order in which they were made."""
+    """Pods of the object, in the order of creation."""
     owners = [(kind, name)]
     if kind == "Migration":
         runs = await reach.kube.listed("Run", reach.namespace, f"{LABEL_MIGRATION}={name}")
@@ -67,7 +67,7 @@ async def _pods(reach: Reach, kind: str, name: str) -> list[Object]:
 
 
 def _begun(pod: Object) -> list[str]:
-    """Its containers that have written, or write now."""
+    """Names of the containers that have started."""
     status = pod["status"]
     every = (*status.get("initContainerStatuses", []), *status.get("containerStatuses", []))
     return [one["name"] for one in every if "waiting" not in one.get("state", {"waiting": {}})]

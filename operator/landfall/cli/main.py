@@ -1,10 +1,11 @@
-"""`landfall`: plan, run, watch, go back and tidy up, from the manifests that a cluster would take.
+"""`landfall`: plan, run, roll back and clean up migrations without a cluster, and work with objects in a cluster.
 
 Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import sys
 from collections.abc import Iterator
@@ -49,40 +50,59 @@ app = typer.Typer(
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
-    help="Brings databases ashore: **plan**, **run**, **status**, **rollback**, **gc**; builds apps: **build**; makes **keys** for the gateway;"
-    " and looks at and steers what is in a cluster, also as `kubectl landfall`.\n\n"
-    "The manifests are those that a cluster takes (Connection, Secret, Migration, TablePlan). Secrets can also come from the"
+    help="Migrate databases to PostgreSQL, build apps, and manage both in a cluster. Also available as `kubectl landfall`.\n\n"
+    "Manifests are the same as in a cluster (Connection, Secret, Migration, TablePlan). Secrets can also be set in the"
     " environment: LANDFALL_SECRET_{NAME}_USERNAME, _PASSWORD or _URL, with the name in capitals and underscores.\n\n"
     "Exit status: 0 completed, 1 failed, 2 wrong usage or spec, 3 approval required, 130 interrupted and resumable.",
 )
 
 
 class Output(StrEnum):
-    """How results are printed."""
+    """Output format."""
 
     TEXT = "text"
     JSON = "json"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        try:
+            typer.echo(f"landfall {importlib.metadata.version('landfall')}")
+        except importlib.metadata.PackageNotFoundError:
+            typer.echo("landfall (version unknown: not installed as a package)")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options that are valid without a command."""
 
 
 app.command()(build)
 app.add_typer(keys.app, name="keys")
 for _title, _command in {**inspect.COMMANDS, **actions.COMMANDS}.items():
     app.command(_title, rich_help_panel="In a cluster")(_command)
-Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifests, or folders of them.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE|FOLDER…", help="Manifest files, or directories of manifests.")]
 Meant = Annotated[
     list[Path],
-    typer.Argument(metavar="FILE|FOLDER…|NAME", help="Manifests, or folders of them; or the name of what is in a cluster."),
+    typer.Argument(
+        metavar="FILE|FOLDER…|NAME", help="Manifest files, or directories of manifests; or the name of an object in a cluster."
+    ),
 ]
-Name = Annotated[str | None, typer.Option("--name", help="The Migration, where the manifests hold several.")]
-Format = Annotated[Output, typer.Option("--output", "-o", help="text for people, json for machines.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan as it is.")]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the Migration, if the manifests contain several.")]
+Format = Annotated[Output, typer.Option("--output", "-o", help="Output format: text, or json (one object per line).")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Approve the plan without a prompt.")]
 Takeover = Annotated[
     int,
     typer.Option(
         "--takeover-after",
         metavar="SECONDS",
         min=0,
-        help="How long a silent process keeps its run before this one takes it over.",
+        help="Take over a run whose process sent no heartbeat for SECONDS.",
     ),
 ]
 
@@ -94,11 +114,11 @@ def run(
     output: Format = Output.TEXT,
     yes: Yes = False,
     quiesced: Annotated[
-        bool, typer.Option("--quiesced", help="With quiesce: Confirm: the source's writers have stopped.")
+        bool, typer.Option("--quiesced", help="Confirm that all writers of the source have stopped (quiesce: Confirm).")
     ] = False,
     takeover: Takeover = 30,
 ) -> None:
-    """Plan, ask where the plan needs it, move, compare and cut over. Run it again to go on after an interruption."""
+    """Plan, ask for approval, copy, verify and cut over. Run the command again to resume after an interruption."""
     with _reported(output):
         bundle = read(files)
         wanted = _refined(request(bundle, name), takeover_seconds=takeover, quiesced=quiesced)
@@ -109,8 +129,8 @@ def run(
         elif state == "Planned":
             _print_plan(output, make_plan(wanted.source, wanted.target, wanted.options), every=False)
         elif state == "Paused":
-            message = f"Migration {wanted.name} says desiredState: Paused"
-            raise SpecError(message, advice="Set it to Completed, or leave it out, to run.")
+            message = f"Migration {wanted.name} has desiredState: Paused"
+            raise SpecError(message, advice="Set desiredState to Completed, or remove it, to run the migration.")
         else:
             _run(wanted, output, yes=yes)
 
@@ -120,12 +140,12 @@ def plan(
     files: Meant,
     name: Name = None,
     output: Format = Output.TEXT,
-    every: Annotated[bool, typer.Option("--all", help="Show every column, also those that go over as they are.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show all columns, including those without a conversion.")] = False,
     namespace: cluster_client.Namespace = "",
     context: cluster_client.Context = "",
     kubeconfig: cluster_client.Kubeconfig = "",
 ) -> None:
-    """Show what a run would do, proven on the target in a transaction that is rolled back. Changes nothing.
+    """Show what a run would do. Read-only: all DDL is executed on the target in a transaction that is rolled back.
 
     With the name of a Migration in a cluster: show its plan.
     """
@@ -146,7 +166,7 @@ def plan(
 
 @app.command()
 def rehearse(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
-    """Do everything but the cutover, with real rows and real checks in a scratch schema, and leave nothing. Locks nobody out."""
+    """Copy and verify everything in a scratch schema, without write lock and cutover, and clean up."""
     with _reported(output):
         wanted = request(read(files), name)
         _notices(output, wanted)
@@ -169,7 +189,7 @@ def rehearse(files: Files, name: Name = None, output: Format = Output.TEXT) -> N
 
 @app.command()
 def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
-    """Show the runs that the target's ledger knows."""
+    """Show the runs in the target's ledger."""
     with _reported(output):
         wanted = request(read(files), name)
         with opened(wanted.target, wanted.options.ledger_schema) as ledger:
@@ -188,18 +208,18 @@ def rollback(  # noqa: PLR0913, PLR0917  each is an option
     name: Name = None,
     output: Format = Output.TEXT,
     discard_writes: Annotated[
-        bool, typer.Option("--discard-writes", help="Go back even if rows were written to the new tables since the cutover.")
+        bool, typer.Option("--discard-writes", help="Roll back even if rows were written to the new tables since the cutover.")
     ] = False,
     takeover: Takeover = 30,
-    to: Annotated[str, typer.Option("--to", help="In a cluster: the Release that a Deployment goes back to.")] = "",
+    to: Annotated[str, typer.Option("--to", help="Release to roll a Deployment back to. Default: the previous one.")] = "",
     namespace: cluster_client.Namespace = "",
     context: cluster_client.Context = "",
     kubeconfig: cluster_client.Kubeconfig = "",
     force: cluster_client.Force = False,
 ) -> None:
-    """Go back: drop what was staged, or after the cutover move the new tables aside and the old ones back.
+    """Undo a cutover, or drop staged tables.
 
-    With the name of a Migration, or deployment/NAME, in a cluster: have it go back.
+    With the name of a Migration, or deployment/NAME, in a cluster: roll it back.
     """
     if there := resource_names.meant(files):
         where = cluster_client.Where(namespace, context, kubeconfig, force)
@@ -216,10 +236,13 @@ def gc(
     name: Name = None,
     output: Format = Output.TEXT,
     everything: Annotated[
-        bool, typer.Option("--all", help="Also what is still within its retention. There is no way back afterwards.")
+        bool,
+        typer.Option(
+            "--all", help="Also drop tables whose retention period has not expired. A rollback is then no longer possible."
+        ),
     ] = False,
 ) -> None:
-    """Drop what cutovers and rollbacks kept, where the retention has ended."""
+    """Drop retained schemas whose retention period has expired."""
     with _reported(output):
         wanted = request(read(files), name)
         gone = tidy(wanted.target, wanted.options.ledger_schema, everything=everything)
@@ -229,7 +252,7 @@ def gc(
             _console().print(f"dropped {counted(len(gone), 'schema')}{': ' if gone else ''}{', '.join(gone)}")
 
 
-# -- what the commands share ------------------------------------------------------------------------------------------
+# -- shared by the commands -------------------------------------------------------------------------------------------
 
 
 def _refined(wanted: ResolvedRun, *, takeover_seconds: int, quiesced: bool = False) -> ResolvedRun:
@@ -254,7 +277,7 @@ def _reported(output: Output) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _ended(output, InterruptedRunError("stopped on request; nothing was begun"), 130)
+        _ended(output, InterruptedRunError("stopped on request; nothing was started"), 130)
     except EngineError as error:
         _ended(output, error, _status_of(error))
 
@@ -291,7 +314,7 @@ def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
 
 
 def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> None:
-    """Return when the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
+    """Return if the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
     if made.blockers:
         first = made.blockers[0]
         more = f" (and {len(made.blockers) - 1} more)" if len(made.blockers) > 1 else ""
@@ -302,12 +325,13 @@ def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> N
     if (
         output is Output.TEXT
         and sys.stdin.isatty()
-        and typer.confirm(f"{counted(len(made.to_review), 'point', 'need')} your word. Run this plan?")
+        and typer.confirm(f"{counted(len(made.to_review), 'item', 'require')} approval. Approve and run this plan?")
     ):
         return
-    points = ", ".join(made.to_review[:5]) + (" …" if len(made.to_review) > 5 else "")
-    message = f"the plan needs a person's word on {counted(len(made.to_review), 'point')}: {points}"
-    advice = f"Read it with `landfall plan`, then run with --yes, or commit spec.data.approval.planDigest: {made.digest()}"
+    distinct = tuple(dict.fromkeys(made.to_review))
+    items = ", ".join(distinct[:5]) + (" …" if len(distinct) > 5 else "")
+    message = f"{counted(len(made.to_review), 'item', 'require')} approval: {items}"
+    advice = f"Review the plan with `landfall plan`, then run with --yes, or set spec.data.approval.planDigest: {made.digest()}"
     raise ApprovalRequiredError(message, advice=advice)
 
 
@@ -350,7 +374,7 @@ def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
 
 @contextmanager
 def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
-    """The first Ctrl-C stops at the next checkpoint, the second at once."""
+    """The first Ctrl-C stops at the next checkpoint, the second immediately."""
 
     def asked(*_: object) -> None:
         if migration.stop.asked:
@@ -358,7 +382,7 @@ def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
             return
         migration.stop.gently()
         if output is Output.TEXT:
-            typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop at once", err=True)
+            typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop immediately", err=True)
 
     with stop_signals(asked):
         yield
@@ -370,7 +394,7 @@ def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bo
     record = migration.ledger.find(key)
     migration.close()
     if record is None:
-        message = f"the target's ledger knows no run of {wanted.name}"
+        message = f"no run of {wanted.name} found in the target's ledger"
         raise RunEndedError(message, advice="There is nothing to roll back.")
     told = bundle.migrations[wanted.name].spec.rollback.discard_writes
     done = roll_back(wanted.target, wanted.options, key, discard_writes=discard or told)
@@ -380,11 +404,13 @@ def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bo
         return
     console = _console()
     if done.restored or done.state.value == "rolled_back":
-        console.print(f"[green]{wanted.name}: rolled back[/]; {counted(done.restored, 'replaced object', 'are')} back in place")
+        console.print(f"[green]{wanted.name}: rolled back[/]; {counted(done.restored, 'replaced object', 'were')} restored")
     else:
-        console.print(f"[green]{wanted.name}: cancelled[/]; {done.dropped} staged objects were dropped")
+        console.print(f"[green]{wanted.name}: cancelled[/]; {counted(done.dropped, 'staged object', 'were')} dropped")
     if done.discarded_rows:
-        console.print(f"  {counted(done.discarded_rows, 'row')} written since the cutover went aside with the new tables")
+        console.print(
+            f"  {counted(done.discarded_rows, 'row')} written since the cutover: moved to the retained schema with the new tables"
+        )
 
 
 def main() -> None:

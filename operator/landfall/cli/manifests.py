@@ -1,6 +1,6 @@
-"""Reading manifests: the same YAML that a cluster takes, from files and folders, with Secrets from the environment too.
+"""Reads manifests from files and directories: the same YAML as in a cluster. Secrets can also come from the environment.
 
-Every complaint names the file, the object and the field, and says what would be right.
+Every error names the file, the object and the field, and how to correct it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ENVIRONMENT = "LANDFALL_SECRET_"
 
 @dataclass(slots=True)
 class Bundle:
-    """What was read: objects by kind and name. `folder` is where relative paths begin."""
+    """Objects that were read, by kind and name. `folders`: base directory of relative paths, by object."""
 
     migrations: dict[str, Migration] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
@@ -45,7 +45,7 @@ class Bundle:
 
 
 def read(paths: Sequence[Path]) -> Bundle:
-    """Read files and folders. Raises SpecError for anything that a cluster would refuse."""
+    """Read files and directories. Raises SpecError for anything that a cluster would reject."""
     bundle = Bundle()
     found = False
     for path in _files(paths):
@@ -53,8 +53,8 @@ def read(paths: Sequence[Path]) -> Bundle:
             _add(bundle, path, document)
             found = True
     if not found:
-        message = f"there is no manifest in {', '.join(map(str, paths))}"
-        raise SpecError(message, advice="Name a file with a Migration and its Connections, or a folder of such files.")
+        message = f"no manifest found in {', '.join(map(str, paths))}"
+        raise SpecError(message, advice="Specify a file with a Migration and its Connections, or a directory of such files.")
     return bundle
 
 
@@ -65,7 +65,7 @@ def _files(paths: Sequence[Path]) -> Iterator[Path]:
         elif path.is_file():
             yield path
         else:
-            message = f"{path}: there is no such file or folder"
+            message = f"{path}: file or directory not found"
             raise SpecError(message)
 
 
@@ -75,13 +75,13 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" at line {mark.line + 1}" if mark else ""
-        message = f"{path}: this is not valid YAML{where}"
+        message = f"{path}: invalid YAML{where}"
         raise SpecError(message) from error
     for document in documents:
         if document is None:
             continue
         if not isinstance(document, dict):
-            message = f"{path}: a manifest is a mapping, not a {type(document).__name__}"
+            message = f"{path}: a manifest must be a mapping, not a {type(document).__name__}"
             raise SpecError(message)
         yield document
 
@@ -100,8 +100,8 @@ def _add(bundle: Bundle, path: Path, document: dict[str, Any]) -> None:
         raise SpecError(message, advice=f"Use {API_VERSION}.")
     if kind not in _KINDS:
         if isinstance(version, str) and version.split("/")[0] != "landfall.dev":
-            return  # objects of others, as a namespace beside a Migration, are none of our business
-        message = f"{path}: there is no kind {kind!r}"
+            return  # other objects, for example a Namespace, are ignored
+        message = f"{path}: unknown kind {kind!r}"
         raise SpecError(message, advice=closest(str(kind), _KINDS))
     made = _checked(_KINDS[kind], path, document)
     bundle.folders[made.metadata.name] = path.parent
@@ -126,20 +126,20 @@ def _checked(
     try:
         return kind.model_validate(document)
     except ValidationError as error:
-        # A slip of the pen leaves out what it meant: the field that there is not comes before the one that is missing.
+        # A misspelled required field causes two errors: report the unknown field, not the missing one.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
         name = (document.get("metadata") or {}).get("name", "(no name)")
         label = f"{path}: {document['kind']} {name}"
         if first["type"] == "extra_forbidden":
-            message = f"{label}: there is no field {where}"
+            message = f"{label}: unknown field {where}"
             raise SpecError(message, advice=closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
         message = f"{label}: {where}: {said(first)}"
         raise SpecError(message) from error
 
 
 def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
-    """The fields that a model has at a place, for the advice."""
+    """Names of the fields that a model has at a path, for suggestions."""
     here: type[BaseModel] | None = kind
     for part in path:
         if isinstance(part, int) or here is None:
@@ -154,17 +154,17 @@ def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
 
 
 def request(bundle: Bundle, name: str | None) -> ResolvedRun:
-    """The migration of that name, or the only one. Raises SpecError."""
+    """The Migration with that name, or the only one. Raises SpecError."""
     if not bundle.migrations:
-        message = "there is no Migration among the manifests"
+        message = "no Migration found in the manifests"
         raise SpecError(message)
     if name is None:
         if len(bundle.migrations) > 1:
-            message = f"there are several Migrations: {', '.join(sorted(bundle.migrations))}"
-            raise SpecError(message, advice="Choose one with --name.")
+            message = f"the manifests contain several Migrations: {', '.join(sorted(bundle.migrations))}"
+            raise SpecError(message, advice="Select one with --name.")
         name = next(iter(bundle.migrations))
     if name not in bundle.migrations:
-        message = f"there is no Migration {name!r}"
+        message = f"Migration {name!r} not found"
         raise SpecError(message, advice=closest(name, bundle.migrations))
     migration = bundle.migrations[name]
     ends = Ends(bundle.connections, partial(_secret, bundle), bundle.folders)
@@ -172,24 +172,24 @@ def request(bundle: Bundle, name: str | None) -> ResolvedRun:
 
 
 def _notices(migration: Migration) -> Iterator[str]:
-    """What a cluster would heed and this command does not."""
+    """Settings that apply in a cluster only."""
     spec = migration.spec
     for name, value in (("schedule", spec.schedule), ("notifications", spec.notifications), ("app", spec.app)):
         if value is not None:
-            yield f"spec.{name} is for a cluster and is not heeded here"
+            yield f"spec.{name} applies in a cluster only and is ignored"
     if spec.data and spec.data.workers > 1:
-        yield "spec.data.workers is for a cluster; this is one process"
+        yield "spec.data.workers applies in a cluster only; this command is one process"
 
 
 def _secret(bundle: Bundle, name: str, side: str) -> dict[str, str]:
-    """A Secret from the manifests, overlaid by the environment: LANDFALL_SECRET_<NAME>_<KEY>."""
+    """A Secret from the manifests, overridden by the environment: LANDFALL_SECRET_<NAME>_<KEY>."""
     prefix = _ENVIRONMENT + re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_"
     environment = {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
     found = {**bundle.secrets.get(name, {}), **environment}
     if not found:
-        message = f"{side}: there is no Secret {name!r}"
+        message = f"{side}: Secret {name!r} not found"
         raise SpecError(
             message,
-            advice=f"Add it to the files, or set {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL) in the environment.",
+            advice=f"Add it to the manifests, or set the environment variables {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL).",
         )
     return found

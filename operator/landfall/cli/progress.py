@@ -1,4 +1,4 @@
-"""What a run shows while it works: a live display on a terminal, plain lines elsewhere, JSON lines for machines."""
+"""Progress output of a run: a live display on a terminal, plain lines otherwise, JSON lines with `--output json`."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _SHOWN_TABLES = 12
 
 
 class View(Protocol):
-    """Something that shows events."""
+    """Output of the events of a run."""
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
-        """Begin; `done` is what an earlier attempt moved, rows and bytes by table."""
+        """Start the output. `done`: (rows, bytes) that earlier attempts copied, by table."""
 
     def event(self, event: Event) -> None:
         """Show an event."""
 
     def stop(self) -> None:
-        """End."""
+        """End the output."""
 
 
 def sized(count: float) -> str:
-    """Bytes for people, in powers of 1,000."""
+    """Human-readable size, in powers of 1,000."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -46,7 +46,7 @@ def sized(count: float) -> str:
 
 
 def lasting(seconds: float | None) -> str:
-    """A duration for people."""
+    """Human-readable duration; `-` for None."""
     if seconds is None:
         return "-"
     whole = int(seconds + 0.5)
@@ -64,7 +64,7 @@ class JsonView:
         self._lock = threading.Lock()
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
-        """Say what is to be moved."""
+        """Print the tables of the plan."""
         tables = {t.label: t.rows for t in plan.tables if t.moved}
         moved = {label: rows for label, (rows, _) in (done or {}).items()}
         self.line({"type": "start", "digest": plan.digest(), "tables": tables, "done": moved})
@@ -75,17 +75,17 @@ class JsonView:
         self.line({"type": event.kind, **fields})
 
     def line(self, value: dict[str, object]) -> None:
-        """Print one object at once, whole."""
+        """Print one object as one line."""
         with self._lock:
             sys.stdout.write(json.dumps(value, default=str) + "\n")
             sys.stdout.flush()
 
     def stop(self) -> None:
-        """Nothing to tidy."""
+        """Nothing to clean up."""
 
 
 class PlainView:
-    """Lines without control characters: steps as they begin, and the totals every few seconds."""
+    """Lines without control characters: each step when it starts, and the totals every few seconds."""
 
     def __init__(self, echo: Callable[[str], None]) -> None:
         self._echo = echo
@@ -94,11 +94,11 @@ class PlainView:
         self._lock = threading.Lock()
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
-        """Take the totals."""
+        """Read the totals from the plan."""
         self._tally = Tally(plan, done)
 
     def event(self, event: Event) -> None:
-        """Show what a person would want to read in a log."""
+        """Print the event, if it is of interest in a log."""
         if self._tally is None:
             return
         self._tally.count(event)
@@ -113,11 +113,11 @@ class PlainView:
         self._echo(f"  {_told(self._tally.numbers())}")
 
     def stop(self) -> None:
-        """Nothing to tidy."""
+        """Nothing to clean up."""
 
 
 class LiveView:
-    """A display that is redrawn four times a second."""
+    """A display that is redrawn four times per second."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -125,12 +125,12 @@ class LiveView:
         self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4, transient=True)
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
-        """Begin to draw."""
+        """Start drawing."""
         self._tally = Tally(plan, done)
         self._live.start()
 
     def event(self, event: Event) -> None:
-        """Count it; say what is worth a line that stays."""
+        """Count the event, and print it if it is of interest in a log."""
         if self._tally:
             self._tally.count(event)
         if event.kind in {"notice", "recovered", "returned", "round", "delta"}:

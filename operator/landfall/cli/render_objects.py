@@ -1,4 +1,4 @@
-"""Objects of a cluster as a person reads them: lists, one in detail, and a run as it works. Pure: what is shown follows from the objects and the time."""
+"""Renders objects of a cluster: lists, details, progress of a run. Pure: the output depends on the objects and the time only."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _SHOWN_TABLES = 12
 
 
 def condition(raw: Object, kind: str) -> Mapping[str, Any]:
-    """One condition; empty where there is none."""
+    """One condition of an object; empty if it is absent."""
     return next((one for one in (raw.get("status") or {}).get("conditions", []) if one["type"] == kind), {})
 
 
 def holds(raw: Object, kind: str, status: str = "True") -> bool:
-    """Whether a condition is true, or has another status, of what the spec says now."""
+    """Whether a condition has this status for the current generation of the spec."""
     found = condition(raw, kind)
     seen = found.get("observedGeneration", raw["metadata"].get("generation"))
     return found.get("status") == status and seen == raw["metadata"].get("generation")
 
 
 def rests(raw: Object) -> bool:
-    """Whether nothing happens until a person does something: it is ready, needs somebody, or its plan waits for a word; and nothing was asked for meanwhile."""
+    """Whether no more change is expected: the object is ready, stalled, or waits for approval, and no request is pending."""
     if _requested(raw) not in {"", (raw.get("status") or {}).get("lastHandledRequest", "")}:
         return False
     return holds(raw, "Ready") or holds(raw, "Stalled") or waits_for_approval(raw)
 
 
 def _requested(raw: Object) -> str:
-    """The identifier of what was asked for; empty where nothing was, or nothing that could be understood, which is told as a condition."""
+    """ID of the last request; empty if there is none, or an invalid one (reported as a condition)."""
     try:
         told = json.loads(raw["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
     except ValueError:
@@ -53,7 +53,7 @@ def _requested(raw: Object) -> str:
 
 
 def waits_for_approval(raw: Object) -> bool:
-    """Whether nothing but a person's word on its plan is missing."""
+    """Whether the plan waits for approval."""
     return holds(raw, "Approved", "False")
 
 
@@ -83,14 +83,14 @@ def _commit(raw: Object) -> object:
 
 def _where(raw: Object) -> object:
     spec = raw["spec"]
-    return spec.get("host") or (spec.get("file") or {}).get("path") or "(by its Secret)"
+    return spec.get("host") or (spec.get("file") or {}).get("path") or "(in its Secret)"
 
 
 _Column = tuple[str, Callable[[Object], object]]
 _READY: _Column = ("READY", lambda raw: condition(raw, "Ready").get("status", ""))
 _REASON: _Column = ("REASON", lambda raw: condition(raw, "Ready").get("reason", ""))
 _MESSAGE: _Column = ("MESSAGE", lambda raw: condition(raw, "Ready").get("message", ""))
-# Columns by kind; those behind the bar are for `-o wide`.
+# Columns by kind: (always shown, shown with `-o wide`).
 COLUMNS: dict[str, tuple[tuple[_Column, ...], tuple[_Column, ...]]] = {
     "Migration": (
         (
@@ -131,7 +131,7 @@ COLUMNS: dict[str, tuple[tuple[_Column, ...], tuple[_Column, ...]]] = {
 
 
 def age(since: str, now: datetime) -> str:
-    """How old something is, as kubectl says it."""
+    """Age of an object, formatted as in kubectl."""
     seconds = int((now - datetime.fromisoformat(since)).total_seconds())
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "m")):
         if seconds >= 2 * size:
@@ -140,7 +140,7 @@ def age(since: str, now: datetime) -> str:
 
 
 def listed(kind: str, objects: Sequence[Object], now: datetime, *, wide: bool, namespaced: bool) -> Table:
-    """Objects of one kind."""
+    """Table of objects of one kind."""
     usual, more = COLUMNS[kind]
     columns = (*usual, *more) if wide else usual
     grid = Table(box=None, pad_edge=False)
@@ -155,7 +155,7 @@ def listed(kind: str, objects: Sequence[Object], now: datetime, *, wide: bool, n
 
 
 def described(kind: str, raw: Object, events: Sequence[Object], now: datetime) -> Group:
-    """One object: how it stands, what is planned, how far it is, and what happened."""
+    """Details of one object: conditions, plan, progress and events."""
     metadata, status = raw["metadata"], raw.get("status") or {}
     parts: list[RenderableType] = [
         Text.assemble((f"{kind} {metadata['namespace']}/{metadata['name']}", "bold"), f"  {status.get('phase', '')}")
@@ -180,10 +180,10 @@ def described(kind: str, raw: Object, events: Sequence[Object], now: datetime) -
 
 
 def planned(plan: Object) -> list[RenderableType]:
-    """A plan in numbers, and its gravest risks."""
-    review = f", {counted(plan['toReview'], 'point', 'need')} a person" if plan.get("toReview") else ""
+    """Summary of a plan and its most severe risks."""
+    review = f", {counted(plan['toReview'], 'item', 'require')} approval" if plan.get("toReview") else ""
     told = (
-        f"plan: {plan.get('tables', 0)} tables, {plan.get('columns', 0)} columns, {plan.get('rows', 0):,} rows,"
+        f"plan: {counted(plan.get('tables', 0), 'table')}, {counted(plan.get('columns', 0), 'column')}, {plan.get('rows', 0):,} rows,"
         f" about {lasting(plan.get('estimatedSeconds', 0))}{review}\n  digest {plan['digest']}"
     )
     parts: list[RenderableType] = [Text(told)]
@@ -198,7 +198,7 @@ def planned(plan: Object) -> list[RenderableType]:
 
 
 def working(raw: Object) -> Group:
-    """A run as it works: its steps, its tables, its rates."""
+    """Progress of a run: steps, tables and rates."""
     status = raw.get("status") or {}
     progress = status.get("progress") or {}
     steps = Text("  ").join(
@@ -220,18 +220,18 @@ def working(raw: Object) -> Group:
 
 
 def line(raw: Object) -> str:
-    """The same in one line, where there is no terminal."""
+    """Progress in one line, for output without a terminal."""
     *where, message = _standing(raw)
     return f"{' '.join(where)}: {message}"
 
 
 def _standing(raw: Object) -> list[str]:
-    """Its phase, how far it is, where that is known, and what is said of it."""
+    """Phase, percentage if known, and the message of the condition Ready."""
     status = raw.get("status") or {}
     done = [f"{status['progress'].get('percent', 0)} %"] if status.get("progress") else []
-    return [status.get("phase", "Pending"), *done, str(condition(raw, "Ready").get("message") or "nobody has looked at it yet")]
+    return [status.get("phase", "Pending"), *done, str(condition(raw, "Ready").get("message") or "not yet reconciled")]
 
 
 def today() -> datetime:
-    """A terminal's clock."""
+    """Current time of this machine."""
     return datetime.now(UTC)  # noqa: TID251  ages are told by the clock on the wall

@@ -1,4 +1,4 @@
-"""A plan and an outcome as a person reads them: risks first, then what changes on the way, then the numbers."""
+"""Renders plans and results: risks first, then conversions, then numbers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from landfall.lib.text import counted
 
 _REHEARSED = (
     ("schema", "schemaSeconds", "schema"),
-    ("copying", "copySeconds", "rows"),
+    ("copying", "copySeconds", "copy"),
     ("indexing", "indexSeconds", "indexes"),
-    ("comparing", "validationSeconds", "comparison and keys"),
+    ("comparing", "validationSeconds", "verification and keys"),
 )
 _STYLES = {
     Severity.BLOCKER: "bold red",
@@ -29,17 +29,17 @@ _STYLES = {
 
 
 def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
-    """The plan."""
+    """Print a plan."""
     numbers = made.estimates
     console.print(f"[bold]Plan[/] {escape(made.source)} → {escape(made.target)} schema {escape(made.target_schema)}")
     console.print(
-        f"  {made.engine} {escape(made.source_version)} → PostgreSQL {escape(made.target_version)}; {numbers['tables']} tables,"
-        f" {numbers['columns']} columns, {numbers['relationships']} foreign keys, {numbers['rows']:,} rows,"
+        f"  {made.engine} {escape(made.source_version)} → PostgreSQL {escape(made.target_version)}; {counted(numbers['tables'], 'table')},"
+        f" {counted(numbers['columns'], 'column')}, {counted(numbers['relationships'], 'foreign key')}, {_rows(numbers['rows'])},"
         f" {sized(numbers['bytes'])}"
     )
     seconds = sum(numbers[k] for k in ("schemaSeconds", "copySeconds", "indexSeconds", "validationSeconds", "cutoverSeconds"))
     freeze = (
-        f"; writers locked out for about {lasting(made.freeze_seconds)}, never longer than cutover.maxPause at a time"
+        f"; write lock on the source for about {lasting(made.freeze_seconds)}, at most cutover.maxPause at a time"
         if made.quiesce == "Engine"
         else ""
     )
@@ -66,7 +66,7 @@ def _risks(console: Console, made: Plan) -> None:
 
 
 def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
-    grid = Table(title="mappings to read", title_justify="left", box=None, pad_edge=False)
+    grid = Table(title="mappings to review", title_justify="left", box=None, pad_edge=False)
     for title in ("source", "type", "target", "type", "conf.", "decision", "transformation"):
         grid.add_column(title, justify="right" if title == "conf." else "left", overflow="fold")
     shown = 0
@@ -79,7 +79,7 @@ def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
             shown += 1
             note = column.transformation
             if column.converted:
-                note += " " + "; ".join(f"{c.rows:,} rows {c.kind} → {c.rule}" for c in column.converted)
+                note += " " + "; ".join(f"{_rows(c.rows)} {c.kind} → {c.rule}" for c in column.converted)
             target, kind = column.arrives
             grid.add_row(
                 escape(f"{table.label}.{column.source}"),
@@ -94,7 +94,7 @@ def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
         console.print(grid)
     hidden = sum(len(t.columns) for t in made.tables) - shown
     if hidden:
-        console.print(f"  [dim]{counted(hidden, 'column', 'go')} over as they are (--all shows them)[/]")
+        console.print(f"  [dim]{counted(hidden, 'column')} without a conversion not shown (show all: --all)[/]")
 
 
 def _decided(decision: Decision) -> str:
@@ -103,40 +103,42 @@ def _decided(decision: Decision) -> str:
 
 
 def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
-    """How a run ended: the verdict, and what was cut over."""
+    """Print the result of a run: the verification and what was cut over."""
     if done.already:
-        console.print(f"[green]{escape(name)}: already completed[/]; nothing was moved. Change rerunToken to run it again.")
+        console.print(f"[green]{escape(name)}: already completed[/]; nothing was copied. To run it again, change rerunToken.")
         return
     console.print(
-        f"[bold green]{escape(name)}: completed[/] in {lasting(done.seconds)}: {done.tables} tables, {done.rows:,} rows"
+        f"[bold green]{escape(name)}: completed[/] in {lasting(done.seconds)}: {counted(done.tables, 'table')}, {_rows(done.rows)}"
     )
     if made.moves_rows:
-        console.print("  verdict: [green]equal[/], every chunk of every table compared")
+        console.print("  verification: [green]equal[/], every chunk of every table compared")
     if done.frozen_seconds and made.quiesce == "Engine":
-        back = f"; the lock was given back {counted(done.locks_given_back, 'time')} before" if done.locks_given_back else ""
-        console.print(f"  writers of the source were locked out for {done.frozen_seconds:.1f} s{back}")
+        earlier = f"; released {counted(done.locks_given_back, 'time')} before that" if done.locks_given_back else ""
+        console.print(f"  write lock on the source: {done.frozen_seconds:.1f} s{earlier}")
     for line in done.corrected:
-        console.print(f"  brought up to date: {escape(line)}")
+        console.print(f"  repaired: {escape(line)}")
     for line in done.converted:
-        console.print(f"  changed by an approved rule: {escape(line)}")
+        console.print(f"  converted by an approved rule: {escape(line)}")
     if done.recovered:
-        console.print(f"  {done.recovered} lost connections were recovered")
+        console.print(f"  {counted(done.recovered, 'lost connection', 'were')} recovered")
     for line in done.unvalidated:
-        console.print(f"  [red]not proven: {escape(line)}[/]; mend the rows and VALIDATE it")
+        console.print(f"  [red]not validated: {escape(line)}[/]; correct the rows, then run VALIDATE CONSTRAINT")
     views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
     console.print(
         f"  cut over into {escape(made.target_schema)}: {', '.join(escape(_named(t)) for t in made.tables[:12])}"
         f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
     )
     if made.replaced:
-        console.print(f"  {counted(len(made.replaced), 'replaced object', 'are')} kept; `landfall rollback` goes back")
+        console.print(
+            f"  {counted(len(made.replaced), 'replaced object', 'are')} retained; to undo the cutover: landfall rollback"
+        )
     if made.quiesce == "None":
-        console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes stayed behind[/]")
+        console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes were not migrated[/]")
 
 
 def rehearsed(console: Console, name: str, done: Rehearsed, made: Plan) -> None:
-    """What a rehearsal measured, beside what the plan had estimated."""
-    console.print(f"[bold green]{escape(name)}: rehearsed[/]: {done.rows:,} rows moved and found equal; nothing is left of it")
+    """Print the measurements of a rehearsal, with the estimates of the plan."""
+    console.print(f"[bold green]{escape(name)}: rehearsed[/]: {_rows(done.rows)} copied and verified; everything was cleaned up")
     grid = Table(box=None, pad_edge=False)
     for title in ("  step", "measured", "estimated"):
         grid.add_column(title, justify="left" if "step" in title else "right")
@@ -144,22 +146,26 @@ def rehearsed(console: Console, name: str, done: Rehearsed, made: Plan) -> None:
         grid.add_row(f"  {title}", f"{done.seconds.get(state, 0.0):.1f} s", f"{made.estimates[key]} s")
     console.print(grid)
     if done.redone_rows:
-        console.print(f"  {done.redone_rows:,} rows were written meanwhile and brought up to date")
+        console.print(f"  {_rows(done.redone_rows)} changed in the source meanwhile and were repaired")
     if made.quiesce == "Engine":
-        console.print("  writers of the source would be locked out for about as long as the comparison took")
+        console.print("  the write lock would last about as long as the verification")
 
 
 def _named(table: TablePlan) -> str:
     return table.target
 
 
+def _rows(count: int) -> str:
+    return f"{count:,} row{'' if count == 1 else 's'}"
+
+
 def status(console: Console, records: list[RunRecord]) -> None:
-    """The runs that a target's ledger knows."""
+    """Print the runs in the target's ledger."""
     if not records:
-        console.print("the target's ledger knows no run")
+        console.print("no runs found in the target's ledger")
         return
     grid = Table(box=None, pad_edge=False)
-    for title in ("migration", "state", "attempt", "target schema", "rows", "started", "finished", "kept until"):
+    for title in ("migration", "state", "attempt", "target schema", "rows", "started", "finished", "retained until"):
         grid.add_column(title)
     for record in records:
         words = {State.CUT_OVER: "Completed", State.CANCELLED: "Cancelled", State.ROLLED_BACK: "RolledBack"}

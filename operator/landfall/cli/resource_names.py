@@ -1,4 +1,4 @@
-"""What a person names in a cluster: a Migration, unless the name says of what kind it is, as `deployment/web`. Pure, but for looking whether a file is meant."""
+"""Names of objects on the command line: NAME of a Migration, or KIND/NAME, for example `deployment/web`. Pure, except for a check whether a file exists."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ KINDS = {
     "Webhook": ("webhook", "webhooks"),
 }
 KIND_OF = {word: kind for kind, words in KINDS.items() for word in words}
-Name = Annotated[str, typer.Argument(metavar="NAME", help="A Migration, or KIND/NAME.")]
-Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Which one.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a Migration, or KIND/NAME.")]
+Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name of the Deployment.")]
 
 
 def named(text: str, *kinds: str) -> tuple[str, str]:
-    """Kind and name; the first of these kinds where the text says none. Raises RefusedError for any other kind."""
+    """Parse KIND/NAME; without KIND, the first of `kinds`. Raises RefusedError for any other kind."""
     word, slash, name = text.rpartition("/")
     kind = KIND_OF.get(word.lower().removesuffix(f".{GROUP}"), "") if slash else kinds[0]
     if kind not in kinds or not name:
-        message = f"{text!r} is no {' and no '.join(kinds)}: write it as {kinds[0].lower()}/NAME"
+        message = f"{text!r} is not a {' or '.join(kinds)}: use {kinds[0].lower()}/NAME"
         raise RefusedError(message, 2)
     return kind, name
 
 
 def meant(files: Sequence[Path]) -> str:
-    """The name of what is in a cluster, where that is meant and no file."""
+    """Name of an object in a cluster; empty if `files` refers to files."""
     if len(files) != 1 or files[0].exists():
         return ""
     word, slash, name = str(files[0]).rpartition("/")
