@@ -54,6 +54,9 @@ CLEAN: tuple[str, ...] = (
     "operator/landfall/__main__.py",
     "operator/landfall/api",
     "operator/landfall/cli",
+    "charts/landfall",
+    "README.md",
+    "CONTRIBUTING.md",
     "docs/reference.md",
 )
 TO_DO: tuple[str, ...] = (
@@ -75,9 +78,6 @@ TO_DO: tuple[str, ...] = (
     "operator/landfall/runspec.py",
     "operator/landfall/settings.py",
     "operator/landfall/worker",
-    "charts/landfall",
-    "README.md",
-    "CONTRIBUTING.md",
     "docs",
 )
 # (file, text found): why it may stay.
