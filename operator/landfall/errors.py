@@ -43,13 +43,13 @@ class Rule:
     section: str
 
 
-_ANY = "Any kind"
-_ENDS = "Connections, and the ends of a move"
-_PLAN = "A plan"
-_RUN = "A run"
-_SOURCE = "An app: where it comes from"
-_BUILD = "An app: its build"
-_DATABASE = "An app: its database"
+_ANY = "All kinds"
+_ENDS = "Connections"
+_PLAN = "Plan"
+_RUN = "Run"
+_SOURCE = "App source"
+_BUILD = "App build"
+_DATABASE = "App database"
 
 REASONS: Mapping[str, Rule] = {
     "SpecInvalid": Rule(Retry.NEVER, "Correct the field that the message names.", _ANY),
