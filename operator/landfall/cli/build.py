@@ -74,7 +74,7 @@ def _show(made: BuildPlan, *, as_json: bool) -> None:
         sys.stdout.write(json.dumps({"type": "plan", **made.as_dict()}) + "\n")
         return
     console = Console()
-    console.print(f"[bold]{made.framework}[/], detected from {escape('; '.join(made.evidence))}")
+    console.print(f"[bold]{made.framework}[/] ({escape('; '.join(made.evidence))})")
     rows = (
         ("runtime", f"{made.runtime} {made.version} (from {made.version_source})"),
         ("packages", made.package_manager),
