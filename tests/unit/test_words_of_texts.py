@@ -57,7 +57,11 @@ CLEAN: tuple[str, ...] = (
     "charts/landfall",
     "README.md",
     "CONTRIBUTING.md",
-    "docs/reference.md",
+    *(
+        f"docs/{page}.md"
+        for page in ("builds", "capabilities", "carried", "gitops", "index", "migration", "operations", "reference", "runbook", "terminal")
+    ),
+    "docs/guides",
 )
 TO_DO: tuple[str, ...] = (
     "operator/landfall/builds",

@@ -44,7 +44,11 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "u
 def application(callers: Callers, journal: Journal, uploader: Uploader | None = None) -> FastAPI:
     """All of it, under /v1; its own description is /openapi.json."""
     made = FastAPI(
-        title="Landfall", version="1", docs_url=None, redoc_url=None, description="Apps and databases, brought ashore."
+        title="Landfall",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        description="REST API of Landfall: database migrations and app deployments.",
     )
     made.add_middleware(Bounded)
     made.add_middleware(Remembered, callers=callers)

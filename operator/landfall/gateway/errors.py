@@ -13,9 +13,9 @@ from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, Ku
 class Told(BaseModel):
     """What is wrong."""
 
-    code: str = Field(description="A stable word.")
-    message: str = Field(description="What happened, and what to do.")
-    field: str | None = Field(default=None, description="Path of what is wrong in the request.")
+    code: str = Field(description="Machine-readable error code.")
+    message: str = Field(description="What failed, and what to do.")
+    field: str | None = Field(default=None, description="Path of the invalid field in the request.")
 
 
 class Envelope(BaseModel):

@@ -24,7 +24,7 @@ Cursor = Annotated[str, Field(max_length=500, json_schema_extra={"format": "curs
 class Pagination(BaseModel):
     """Where a list goes on, by offset or by cursor."""
 
-    total: int = Field(description="How many there are.")
+    total: int = Field(description="Total number of objects.")
     limit: int
     offset: int
     has_more: bool
@@ -36,7 +36,7 @@ class Paged(Body):
 
     limit: int = Field(default=20, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=1_000_000)
-    cursor: Cursor = Field(default="", description="Instead of an offset: where the last page ended.")
+    cursor: Cursor = Field(default="", description="Cursor of the next page, from the previous page. Alternative to an offset.")
 
     def part(
         self, ordered: Sequence[_Item], place: Callable[[_Item], Place], *, falling: bool = True

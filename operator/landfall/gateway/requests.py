@@ -65,7 +65,7 @@ def _written(told: object) -> object:
 
 Time = Annotated[AwareDatetime, BeforeValidator(_written, json_schema_input_type=AwareDatetime)]
 MaybeTime = Annotated[AwareDatetime | None, BeforeValidator(_written), WithJsonSchema({"type": "string", "format": "date-time"})]
-ConnectionId = Annotated[str, Field(pattern=_CONNECTION, description="A connection's id.")]
+ConnectionId = Annotated[str, Field(pattern=_CONNECTION, description="ID of a connection.")]
 
 
 class Body(BaseModel):
@@ -77,47 +77,57 @@ class Body(BaseModel):
 class SourceBody(Body):
     """Where the data comes from."""
 
-    connection_id: ConnectionId = Field(description="Connection of the source.")
-    schemas: list[str] = Field(default=[], max_length=100, description="Schemas to move. Default: the connection's own.")
-    exclude_tables: list[str] = Field(default=[], max_length=1000, description="Shell patterns of tables to leave out.")
+    connection_id: ConnectionId = Field(description="Connection of the source database.")
+    schemas: list[str] = Field(default=[], max_length=100, description="Schemas to migrate. Default: those of the connection.")
+    exclude_tables: list[str] = Field(
+        default=[], max_length=1000, description="Shell patterns of the names of tables to exclude."
+    )
     quiesce: Literal["engine", "confirm", "none"] | None = Field(
-        default=None, description="How writers are kept away before the cutover. Default: engine, while that is short."
+        default=None,
+        description="How writes to the source are stopped before the cutover. Default: engine, if the estimated lock"
+        " time is short.",
     )
 
 
 class TargetBody(Body):
     """Where the data goes."""
 
-    connection_id: ConnectionId = Field(description="Connection of the target.")
-    schema_: str = Field(default="public", alias="schema", min_length=1, max_length=63, description="Schema that it ends up in.")
+    connection_id: ConnectionId = Field(description="Connection of the target database.")
+    schema_: str = Field(
+        default="public", alias="schema", min_length=1, max_length=63, description="Schema of the migrated tables in the target."
+    )
     on_existing: Literal["fail", "replace", "fill"] = Field(
-        default="fail", description="What becomes of tables of the same name."
+        default="fail", description="What to do with tables of the same name in the target."
     )
 
 
 class OptionsBody(Body):
     """How it is moved."""
 
-    mode: Literal["full", "schema_only", "data_only"] = Field(default="full", description="Schema and rows, or one of them.")
-    parallelism: int = Field(default=4, ge=1, le=64, description="Concurrent streams.")
-    batch_size: int = Field(default=10_000, ge=100, le=10_000_000, description="Most rows between two checkpoints.")
-    auto_approve_above: float = Field(default=0.95, ge=0, le=1, description="Mappings of this confidence need no person.")
-    generate_rollback: bool = Field(default=True, description="Keep what the cutover replaces, so that going back is possible.")
+    mode: Literal["full", "schema_only", "data_only"] = Field(
+        default="full", description="What to migrate: schema and rows, or one of them."
+    )
+    parallelism: int = Field(default=4, ge=1, le=64, description="Number of concurrent copy streams.")
+    batch_size: int = Field(default=10_000, ge=100, le=10_000_000, description="Maximum number of rows between two checkpoints.")
+    auto_approve_above: float = Field(
+        default=0.95, ge=0, le=1, description="Minimum confidence, from 0 to 1, of mappings that are approved automatically."
+    )
+    generate_rollback: bool = Field(default=True, description="Retain the tables that the cutover replaces, for a rollback.")
 
 
 class WindowBody(Body):
     """When a run may work."""
 
-    start: str = Field(pattern=_TIME, description="Beginning, HH:MM.")
-    end: str = Field(pattern=_TIME, description="End, HH:MM; before the beginning: on the next day.")
-    timezone: str = Field(default="UTC", max_length=60, description="IANA time zone.")
+    start: str = Field(pattern=_TIME, description="Start of the window, as HH:MM.")
+    end: str = Field(pattern=_TIME, description="End of the window, as HH:MM. An end before the start is on the next day.")
+    timezone: str = Field(default="UTC", max_length=60, description="IANA time zone, for example Europe/Berlin.")
 
 
 class ScheduleBody(Body):
     """When the run begins and works."""
 
-    start_at: Time | None = Field(default=None, description="Not before this time.")
-    maintenance_window: WindowBody | None = Field(default=None, description="Only inside this window.")
+    start_at: Time | None = Field(default=None, description="Earliest start of the run.")
+    maintenance_window: WindowBody | None = Field(default=None, description="Time window in which the run may work.")
 
 
 EventWord = Literal["started", "paused", "completed", "failed", "approval_required", "rolled_back"]
@@ -130,25 +140,25 @@ class NotificationsBody(Body):
     slack_channel: str | None = Field(
         default=None, min_length=1, max_length=100, description=f"Channel; the Secret {_SLACK} opens it."
     )
-    on_events: list[EventWord] = Field(default=["completed", "failed", "approval_required"], description="Of what.")
+    on_events: list[EventWord] = Field(default=["completed", "failed", "approval_required"], description="Events that are sent.")
 
 
 class DataBody(Body):
     """A database to move."""
 
-    name: str = Field(min_length=1, max_length=200, description="A title for people.")
-    description: str = Field(default="", max_length=2000, description="More for people.")
-    source: SourceBody = Field(description="Where the data comes from.")
-    target: TargetBody = Field(description="Where the data goes.")
-    options: OptionsBody = Field(default_factory=OptionsBody, description="How it is moved.")
-    schedule: ScheduleBody | None = Field(default=None, description="When the run begins and works.")
-    notifications: NotificationsBody | None = Field(default=None, description="Who is told.")
+    name: str = Field(min_length=1, max_length=200, description="Display name.")
+    description: str = Field(default="", max_length=2000, description="Description of the migration.")
+    source: SourceBody = Field(description="Source of the data.")
+    target: TargetBody = Field(description="Target of the data.")
+    options: OptionsBody = Field(default_factory=OptionsBody, description="Options of the migration.")
+    schedule: ScheduleBody | None = Field(default=None, description="When the run starts and works.")
+    notifications: NotificationsBody | None = Field(default=None, description="Recipients of notifications.")
 
 
 class NewDatabase(Body):
     """A new project at a provider, for the app's database."""
 
-    type: Literal["supabase", "appwrite"] = Field(description="Which provider.")
+    type: Literal["supabase", "appwrite"] = Field(description="Provider of the database.")
     action: Literal["create"]
 
 
@@ -157,8 +167,8 @@ class SupabaseBody(Body):
 
     type: Literal["supabase"]
     action: Literal["connect"]
-    url: str = Field(pattern=URL, max_length=500, description="Where it is.")
-    service_key: str = Field(min_length=1, max_length=5000, description="The key that opens it.")
+    url: str = Field(pattern=URL, max_length=500, description="URL.")
+    service_key: str = Field(min_length=1, max_length=5000, description="Service key of the provider.")
 
     @property
     def opens(self) -> dict[str, str]:
@@ -171,9 +181,9 @@ class AppwriteBody(Body):
 
     type: Literal["appwrite"]
     action: Literal["connect"]
-    url: str = Field(pattern=URL, max_length=500, description="Where it is, with /v1.")
-    service_key: str = Field(min_length=1, max_length=5000, description="The key that opens it.")
-    project_id: str = Field(min_length=1, max_length=100, description="Which project: its address does not tell.")
+    url: str = Field(pattern=URL, max_length=500, description="URL of the API, including /v1.")
+    service_key: str = Field(min_length=1, max_length=5000, description="Service key of the provider.")
+    project_id: str = Field(min_length=1, max_length=100, description="ID of the project, which is not part of the URL.")
 
     @property
     def opens(self) -> dict[str, str]:
@@ -195,17 +205,17 @@ DatabaseBody = Annotated[
 class AppBody(Body):
     """What all apps have."""
 
-    framework: FrameworkName | None = Field(default=None, description="Default: as detected.")
+    framework: FrameworkName | None = Field(default=None, description="Framework of the app. Default: detected.")
     env_vars: dict[Annotated[str, Field(pattern=_VARIABLE, max_length=253)], str] = Field(
         default={},
         max_length=500,
-        description="Environment variables; they are kept in a Secret.",
+        description="Environment variables. They are stored in a Secret.",
         json_schema_extra={"additionalProperties": False},
     )
-    database: DatabaseBody | None = Field(default=None, description="Its database.")
-    domain: str | None = Field(default=None, max_length=253, pattern=_DOMAIN, description="Its own domain.")
+    database: DatabaseBody | None = Field(default=None, description="Database of the app.")
+    domain: str | None = Field(default=None, max_length=253, pattern=_DOMAIN, description="Domain name of the app.")
     region: str | None = Field(
-        default=None, min_length=1, max_length=63, description="Where it runs: a region of the cluster's nodes. Default: any."
+        default=None, min_length=1, max_length=63, description="Region of the cluster's nodes that the app runs in. Default: any."
     )
 
 
@@ -213,23 +223,23 @@ class GitHubBody(AppBody):
     """An app from a repository on GitHub."""
 
     source: Literal["github"]
-    repo: str = Field(pattern=_REPOSITORY, max_length=200, description="Owner and name.")
-    branch: str = Field(default="main", min_length=1, max_length=250, description="Branch to follow.")
+    repo: str = Field(pattern=_REPOSITORY, max_length=200, description="Owner and name of the repository.")
+    branch: str = Field(default="main", min_length=1, max_length=250, description="Branch to deploy from.")
 
 
 class ZipBody(AppBody):
     """An app from an archive on a server."""
 
     source: Literal["zip"]
-    url: str = Field(pattern=_ARCHIVE, max_length=2000, description="Where it is.")
-    sha256: str = Field(pattern=SHA256, description="Digest that it must have.")
+    url: str = Field(pattern=_ARCHIVE, max_length=2000, description="URL.")
+    sha256: str = Field(pattern=SHA256, description="SHA-256 digest of the archive.")
 
 
 class UploadBody(AppBody):
     """An app from an archive that was uploaded."""
 
     source: Literal["zip"]
-    artifact: str = Field(pattern=_ARTIFACT, description="What POST /v1/uploads told.")
+    artifact: str = Field(pattern=_ARTIFACT, description="Artifact from POST /v1/uploads.")
 
 
 def _kind(told: object) -> str:

@@ -29,14 +29,14 @@ class TlsBody(Body):
 
     mode: Literal["disable", "prefer", "require", "verify_full"] = Field(
         default="prefer",
-        description="prefer: TLS where the server offers it. verify_full: with a certificate that is valid for the host.",
+        description="TLS mode. prefer: TLS if the server offers it. verify_full: the certificate must be valid for the host.",
     )
-    ca: str = Field(default="", max_length=100_000, description="PEM of a private certificate authority.")
+    ca: str = Field(default="", max_length=100_000, description="PEM certificate of a private certificate authority.")
 
 
-_TLS = Field(default_factory=TlsBody, description="How the connection is protected.")
-_NAME = Field(min_length=1, max_length=200, description="A title for people.")
-_TYPE = Field(description="The product.")
+_TLS = Field(default_factory=TlsBody, description="TLS settings of the connection.")
+_NAME = Field(min_length=1, max_length=200, description="Display name.")
+_TYPE = Field(description="Database engine.")
 
 
 class ServerBody(Body):
@@ -44,11 +44,13 @@ class ServerBody(Body):
 
     name: str = _NAME
     type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
-    host: str = Field(pattern=HOST, max_length=253, description="Host name or address.")
-    port: int | None = Field(default=None, ge=1, le=65535, description="Default: 5432 for PostgreSQL, 3306 for the others.")
-    database: str = Field(default="", max_length=63, description="Database to connect to.")
-    username: str = Field(default="", max_length=200, description="Who connects.")
-    password: str = Field(default="", max_length=5000, description="With what. It goes into a Secret, and is told to nobody.")
+    host: str = Field(pattern=HOST, max_length=253, description="Host name or IP address of the server.")
+    port: int | None = Field(
+        default=None, ge=1, le=65535, description="Port of the server. Default: 5432 for PostgreSQL, 3306 for the others."
+    )
+    database: str = Field(default="", max_length=63, description="Name of the database.")
+    username: str = Field(default="", max_length=200, description="User name.")
+    password: str = Field(default="", max_length=5000, description="Password. It is stored in a Secret and never returned.")
     tls: TlsBody = _TLS
 
     @property
@@ -70,7 +72,8 @@ class UrlBody(Body):
     url: str = Field(
         min_length=1,
         max_length=5000,
-        description="As postgresql://user:password@host/database. It goes into a Secret, and is told to nobody.",
+        description="URL of the database, for example postgresql://user:password@host/database. It is stored in a Secret"
+        " and never returned.",
     )
     tls: TlsBody = _TLS
 
@@ -90,8 +93,10 @@ class FileBody(Body):
 
     name: str = _NAME
     type: Literal["sqlite"] = _TYPE
-    path: str = Field(min_length=1, max_length=1000, description="Path of the file, relative to the volume.")
-    persistent_volume_claim: str = Field(min_length=1, max_length=253, description="Volume that holds it.")
+    path: str = Field(min_length=1, max_length=1000, description="Path of the file, relative to the root of the volume.")
+    persistent_volume_claim: str = Field(
+        min_length=1, max_length=253, description="PersistentVolumeClaim of the volume that holds the file."
+    )
 
 
 AnyBody = ServerBody | UrlBody | FileBody
@@ -121,7 +126,7 @@ class ConnectionItem(BaseModel):
     id: str
     name: str
     type: str
-    host: str | None = Field(description="Null where a url or a file says where it is.")
+    host: str | None = Field(description="Host of the server. Null for a connection with a URL or a file.")
     port: int | None
     database: str | None
     status: Status
@@ -132,10 +137,10 @@ class ConnectionDetail(ConnectionItem):
     """A connection, and what is known of its database."""
 
     tls_mode: str | None
-    version: str | None = Field(description="What the server calls itself.")
-    capabilities: list[str] = Field(description="What this server and credential can do.")
-    latency_ms: int | None = Field(description="Time of one round trip.")
-    tested_at: str | None = Field(description="When it was last asked.")
+    version: str | None = Field(description="Version that the server reported.")
+    capabilities: list[str] = Field(description="Capabilities of this server with this credential.")
+    latency_ms: int | None = Field(description="Duration of one round trip, in milliseconds.")
+    tested_at: str | None = Field(description="Time of the last test.")
     error: Problem | None
 
 
@@ -173,8 +178,8 @@ class TestAnswer(BaseModel):
 class Filter(Paged):
     """Which connections."""
 
-    type: Literal["", Kind] = Field(default="", description="Of one product.")
-    status: Literal["", Status] = Field(default="", description="Of one status.")
+    type: Literal["", Kind] = Field(default="", description="Only connections to this database engine.")
+    status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
     def takes(self, raw: Object) -> bool:
         """Whether this one is among them."""
@@ -183,7 +188,7 @@ class Filter(Paged):
 
 @ROUTER.get("")
 async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> ConnectionPage:
-    """Connections of the namespace, by name."""
+    """List the connections of the namespace, by name."""
     request.scope[LASTING] = True
     wanted = await who.ordered("Connection", Ordering(f"{asks.type}/{asks.status}", asks.takes, place))
     part, numbers = asks.part(wanted, place, falling=False)
@@ -199,7 +204,7 @@ async def create(
     ],
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> ConnectionAnswer:
-    """Make a connection; its database is asked at once."""
+    """Create a connection. Its database is tested immediately."""
     who.may_write()
     name = named(who, body.name, idempotency_key, "c")
     secret = f"{name}-credentials"
@@ -211,7 +216,7 @@ async def create(
 
 @ROUTER.get("/{connection_id}")
 async def one(who: Asking, connection_id: str, request: Request) -> ConnectionAnswer:
-    """One connection."""
+    """Get one connection."""
     request.scope[LASTING] = True
     return ConnectionAnswer(data=_detail(await found(who, "Connection", CONNECTION, connection_id)))
 
@@ -221,10 +226,10 @@ async def ask(
     who: Asking,
     connection_id: str,
     response: Response,
-    wait: Annotated[int, Query(ge=0, le=60, description="For how many seconds to wait for its answer.")] = 20,
+    wait: Annotated[int, Query(ge=0, le=60, description="Maximum time to wait for the result, in seconds.")] = 20,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> TestAnswer:
-    """Ask the database now, though nothing has changed."""
+    """Test the database now."""
     look, now = await asked(who, "Connection", CONNECTION, connection_id, idempotency_key, wait)
     if now:
         known = _detail(now)

@@ -38,8 +38,8 @@ Object = dict[str, Any]
 class Pagination(BaseModel):
     """Where a list goes on."""
 
-    has_more: bool = Field(description="Whether there is more.")
-    next_cursor: str | None = Field(description="What to ask for next.")
+    has_more: bool = Field(description="Whether there are more objects.")
+    next_cursor: str | None = Field(description="Cursor of the next page.")
 
 
 class DeploymentPage(BaseModel):
@@ -61,9 +61,9 @@ class Asked(BaseModel):
     id: str
     project_id: str
     status: Status
-    created_at: str = Field(description="When it was asked for.")
-    rolled_back_from: str | None = Field(default=None, description="With a rollback: what is left.")
-    rolled_back_to: str | None = Field(default=None, description="With a rollback: what it goes back to.")
+    created_at: str = Field(description="Time of the request.")
+    rolled_back_from: str | None = Field(default=None, description="For a rollback: the deployment that was live before.")
+    rolled_back_to: str | None = Field(default=None, description="For a rollback: the deployment that is rolled back to.")
 
 
 class AskedAnswer(BaseModel):
@@ -98,15 +98,15 @@ ROUTER = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 class Filter(Body):
     """Which deployments."""
 
-    project_id: str = Field(default="", max_length=300, description="Of one project.")
-    status: Literal["", Status] = Field(default="", description="Of one status.")
+    project_id: str = Field(default="", max_length=300, description="Only deployments of this project.")
+    status: Literal["", Status] = Field(default="", description="Only objects with this status.")
     limit: int = Field(default=20, ge=1, le=100)
     cursor: Cursor = ""
 
 
 @ROUTER.get("")
 async def listed(who: Asking, asked: Annotated[Filter, Query()]) -> DeploymentPage:
-    """Deployments of the namespace, or of one project."""
+    """List the deployments of the namespace, or of one project."""
     name = name_in(PROJECT, asked.project_id)
     if asked.project_id and not name:
         raise _no_project(asked.project_id)
@@ -127,7 +127,7 @@ def _place(raw: Object) -> tuple[str, str]:
 
 @ROUTER.get("/{deployment_id}")
 async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAnswer:
-    """One deployment."""
+    """Get one deployment."""
     base = str(request.base_url).rstrip("/")
     found = await _queued(who, deployment_id)
     if found:
@@ -141,7 +141,7 @@ async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAn
 async def deploy(
     who: Asking, now: Now, body: DeployBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
 ) -> AskedAnswer:
-    """Deploy the newest commit of a project's branch, or the one that is named."""
+    """Deploy the latest commit of a project's branch, or a given commit."""
     who.may_write()
     name = name_in(PROJECT, body.project_id)
     app = await who.kube.get("Deployment", who.key.namespace, name) if name else None
@@ -169,7 +169,7 @@ async def deploy(
 
 @ROUTER.post("/{deployment_id}/rollback", status_code=202)
 async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
-    """Go back to a deployment that was live: the same image, the same environment."""
+    """Roll back to a deployment that was live, with its image and environment."""
     who.may_write()
     if await _queued(who, deployment_id):
         raise ProblemError(409, "invalid_state", f"{deployment_id} is queued: only what was live can be gone back to")
@@ -195,7 +195,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
 
 @ROUTER.get("/{deployment_id}/logs")
 async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
-    """The log of its build, and how it ended."""
+    """Get the build log and its result."""
     if await _queued(who, deployment_id):
         return LogAnswer(data=Log(logs=[]))
     release, _, app = await _found(who, deployment_id)

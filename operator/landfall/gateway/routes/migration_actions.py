@@ -50,42 +50,44 @@ _WRITTEN = "WrittenSinceCutover"
 class StartBody(Body):
     """On what terms it begins."""
 
-    skip_approval: bool = Field(default=False, description="Run the plan as it is, whatever needs review.")
+    skip_approval: bool = Field(default=False, description="Skip the review of the plan.")
     start_from_phase: PhaseName | None = Field(
-        default=None, description="Where to go on; refused where what is before it is not proven."
+        default=None, description="Phase to start from; rejected unless the earlier phases are complete."
     )
-    dry_run: bool = Field(default=False, description="Rehearse: everything but the cutover, measured, and nothing left of it.")
+    dry_run: bool = Field(default=False, description="Rehearse: run everything except the cutover, measure it, and clean up.")
 
 
 class PauseBody(Body):
     """Why, and how."""
 
-    reason: str = Field(default="", max_length=1000, description="Shown to whoever looks.")
-    immediate: bool = Field(default=False, description="Give up the chunks in flight.")
+    reason: str = Field(default="", max_length=1000, description="Reason, shown in the status.")
+    immediate: bool = Field(default=False, description="Abort the chunks in progress.")
 
 
 class CancelBody(Body):
     """Why, and how."""
 
-    reason: str = Field(default="", max_length=1000, description="Shown to whoever looks.")
-    rollback: bool = Field(default=True, description="Drop what was staged.")
-    force: bool = Field(default=False, description="Wait for no worker.")
+    reason: str = Field(default="", max_length=1000, description="Reason, shown in the status.")
+    rollback: bool = Field(default=True, description="Drop the staged tables.")
+    force: bool = Field(default=False, description="Do not wait for running workers.")
 
 
 class BackBody(Body):
     """On what terms it goes back."""
 
-    discard_writes: bool = Field(default=False, description="Even if rows were written to the new tables since the cutover.")
+    discard_writes: bool = Field(
+        default=False, description="Roll back even if rows were written to the new tables since the cutover."
+    )
 
 
 class ApproveBody(Body):
     """A person's word on one mapping."""
 
-    approved: bool = Field(description="Whether it is approved; or rejected, which asks for another one.")
+    approved: bool = Field(description="Whether the mapping is approved. A rejected mapping needs another decision.")
     override_transformation: str | None = Field(
-        default=None, min_length=1, max_length=4000, description="An expression in the source's SQL to store instead."
+        default=None, min_length=1, max_length=4000, description="SQL expression of the source whose result is stored instead."
     )
-    comment: str | None = Field(default=None, max_length=1000, description="Why.")
+    comment: str | None = Field(default=None, max_length=1000, description="Comment on the decision.")
 
 
 class Started(BaseModel):
@@ -94,9 +96,9 @@ class Started(BaseModel):
     id: str
     status: Status
     phase: StepName
-    started_at: str | None = Field(description="When it began; none while it waits for its time.")
+    started_at: str | None = Field(description="Start of the run. Null while the run waits for its schedule.")
     message: str
-    waits_until: str | None = Field(description="Until when it waits, where its schedule is shut.")
+    waits_until: str | None = Field(description="Time until which its schedule delays the run.")
 
 
 class Pausing(BaseModel):
@@ -137,7 +139,7 @@ class GoingBack(BaseModel):
 class ApprovePlanBody(Body):
     """A person's word on a whole plan."""
 
-    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the plan that was read, as GET …/plan tells it.")
+    digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the reviewed plan, from GET …/plan.")
 
 
 class PlanApproved(BaseModel):
@@ -165,7 +167,7 @@ async def start(
     body: StartBody | None = None,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> Started:
-    """Begin, or rehearse."""
+    """Start or rehearse a migration."""
     asked, raw = body or StartBody(), await _mine(who, migration_id)
     identifier = f"start-{minted(who.key.id, migration_id, idempotency_key or secrets.token_hex(16))}"
 
@@ -195,7 +197,7 @@ async def start(
 
 @ROUTER.post("/pause", status_code=202)
 async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None = None) -> Pausing:
-    """Stop at the next checkpoint."""
+    """Pause at the next checkpoint."""
     asked = body or PauseBody()
     raw = await _steered(
         who,
@@ -214,7 +216,7 @@ async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None
 
 @ROUTER.post("/resume", status_code=202)
 async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
-    """Go on from the last checkpoint; what was not started before the pause is planned, and waits for its start."""
+    """Resume from the last checkpoint. A migration that was not started before the pause is planned and waits for its start."""
     goal = ""
 
     def change(there: Object) -> Object:
@@ -231,7 +233,7 @@ async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
 
 @ROUTER.post("/cancel", status_code=202)
 async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None) -> Cancelling:
-    """End it before its cutover."""
+    """Cancel a migration before its cutover."""
     asked = body or CancelBody()
     spec = spec_changes.cancel(asked.reason, rollback=asked.rollback, force=asked.force)
     await _steered(who, migration_id, Action.CANCEL, lambda _: spec)
@@ -245,7 +247,7 @@ async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None)
 
 @ROUTER.post("/rollback", status_code=202)
 async def rollback(who: Asking, migration_id: str, body: BackBody | None = None) -> GoingBack:
-    """Put back what the cutover replaced, as long as that is kept."""
+    """Undo the cutover, as long as the replaced tables are retained."""
     asked = body or BackBody()
 
     def change(there: Object) -> Object:
@@ -261,7 +263,7 @@ async def rollback(who: Asking, migration_id: str, body: BackBody | None = None)
 
 @ROUTER.get("/plan")
 async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
-    """The plan: what becomes of each column, the risks, and how long it takes."""
+    """Get the plan: mappings of columns, risks and estimates."""
     raw = await found(who, migration_id)
     made = await _plan(who, raw, migration_id)
     return plans.told(raw, made, moves.plan_brief(raw).status, await _words(who, raw["metadata"]["name"]))
@@ -269,7 +271,7 @@ async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
 
 @ROUTER.post("/plan/approve", status_code=202)
 async def approve_plan(who: Asking, migration_id: str, body: ApprovePlanBody) -> PlanApproved:
-    """Approve the plan as it is, whatever of it needs a person's word: its digest says which plan was read."""
+    """Approve the whole plan, including its review items. The digest identifies the reviewed plan."""
 
     def change(there: Object) -> Object:
         _refused(approval_refusal(there, body.digest))
@@ -281,7 +283,7 @@ async def approve_plan(who: Asking, migration_id: str, body: ApprovePlanBody) ->
 
 @ROUTER.post("/plan/mappings/{mapping_id}/approve", status_code=202)
 async def approve(who: Asking, migration_id: str, mapping_id: str, body: ApproveBody) -> Approved:
-    """Approve or reject one mapping, or say what is to be stored instead."""
+    """Approve, reject or override one mapping."""
     raw = await _mine(who, migration_id)
     _refused(refusal(Action.APPROVE, raw))
     made = await _plan(who, raw, migration_id)

@@ -38,7 +38,7 @@ class Entry(BaseModel):
     timestamp: str
     level: str
     message: str
-    phase: str | None = Field(default=None, description="Where in the run it was told.")
+    phase: str | None = Field(default=None, description="Phase of the run in which the line was written.")
 
 
 class Log(BaseModel):
@@ -56,13 +56,15 @@ class LogAnswer(BaseModel):
 class Choice(Body):
     """Which lines."""
 
-    level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="This level, and what is worse.")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="Minimum level.")
     phase: Literal["", "planning", "schema_migration", "data_transfer", "validation", "cutover", "rehearsal", "app"] = Field(
-        default="", description="Of one phase."
+        default="", description="Only lines of this phase."
     )
-    since: MaybeTime = Field(default=None, description="Not before.")
-    follow: bool = Field(default=False, description="Go on as server-sent events, `log` and `progress`, until it has ended.")
-    limit: int = Field(default=100, ge=1, le=5000, description="Most lines; the newest.")
+    since: MaybeTime = Field(default=None, description="Only lines from this time on.")
+    follow: bool = Field(
+        default=False, description="Follow as server-sent events, `log` and `progress`, until the migration has ended."
+    )
+    limit: int = Field(default=100, ge=1, le=5000, description="Maximum number of lines; the latest are returned.")
 
     def query(self) -> dict[str, str]:
         """As the journal is asked."""
@@ -87,7 +89,7 @@ async def logs(
     request: Request,
     last_event_id: Annotated[str, Header(max_length=20)] = "",
 ) -> Any:  # noqa: ANN401  one of two
-    """What was told of it."""
+    """Get the log of a migration."""
     raw = await found(who, migration_id)
     if not asked.follow:
         told = await _lines(journal, raw, {**asked.query(), "limit": str(asked.limit), "newest": "true"})
@@ -103,8 +105,8 @@ async def logs(
 class Period(Body):
     """Of which time."""
 
-    since: MaybeTime = Field(default=None, description="Its beginning. Default: the run's.")
-    until: MaybeTime = Field(default=None, description="Its end. Default: now.")
+    since: MaybeTime = Field(default=None, description="Start of the period. Default: start of the run.")
+    until: MaybeTime = Field(default=None, description="End of the period. Default: now.")
 
     def takes(self, moment: datetime) -> bool:
         """Whether a moment is in it."""
@@ -115,7 +117,7 @@ class Period(Body):
 async def metrics(
     who: Asking, journal: Reading, now: Now, migration_id: str, asked: Annotated[Period, Query()]
 ) -> measures.MetricsAnswer:
-    """How fast, how well, and at what cost."""
+    """Get throughput, quality and resource metrics of a migration."""
     raw = await found(who, migration_id)
     samples = await journal.samples(Of(who.key.namespace, "Migration", raw["metadata"]["name"]))
     chosen = [s for s in samples if asked.takes(moves.at(s["at"]))]

@@ -63,9 +63,11 @@ class Deleted(BaseModel):
 class Filter(Paged):
     """Which migrations, and in which order."""
 
-    status: AnyStatus = Field(default="", description="Of one status; each word means migrations of its own kind.")
-    source_id: str = Field(default="", max_length=300, description="From this connection.")
-    target_id: str = Field(default="", max_length=300, description="To this connection.")
+    status: AnyStatus = Field(
+        default="", description="Only migrations with this status. Statuses of data and app migrations differ."
+    )
+    source_id: str = Field(default="", max_length=300, description="Only migrations from this connection.")
+    target_id: str = Field(default="", max_length=300, description="Only migrations to this connection.")
     created_after: MaybeTime = None
     created_before: MaybeTime = None
     sort: Literal["created_at", "started_at", "name"] = "created_at"
@@ -122,7 +124,7 @@ ROUTER = APIRouter(prefix="/v1/migrations", tags=["migrations"])
 
 @ROUTER.get("")
 async def listed(who: Asking, asked: Annotated[Filter, Query()], request: Request) -> MigrationPage:
-    """Migrations of the namespace."""
+    """List the migrations of the namespace."""
     request.scope[LASTING] = True
     part, numbers = asked.part(await who.ordered("Migration", asked.ordering), asked.place, falling=asked.order == "desc")
     detected = await _frameworks(who) if any(apps.is_app(raw) for raw in part) else {}
@@ -135,7 +137,7 @@ async def listed(who: Asking, asked: Annotated[Filter, Query()], request: Reques
 async def create(
     who: Asking, body: CreateBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
 ) -> moves.MoveCreated | apps.AppCreatedAnswer:
-    """Plan a move of data, or bring an app live. Which one it is, `source` says: an object, or a word."""
+    """Create a migration of data, or deploy an app. `source` is an object for data, and a string for an app."""
     who.may_write()
     once = minted(who.key.id, idempotency_key or secrets.token_hex(16))
     if isinstance(body, DataBody):
@@ -145,7 +147,7 @@ async def create(
 
 @ROUTER.get("/{migration_id}")
 async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
-    """One migration."""
+    """Get one migration."""
     raw = await found(who, migration_id)
     request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, it tells how long it takes
     if apps.is_app(raw):

@@ -32,8 +32,8 @@ class Uploader(Protocol):
 class Artifact(BaseModel):
     """An archive that is there now."""
 
-    artifact: str = Field(description="What `artifact` of a migration names.")
-    size: int = Field(description="Its octets.")
+    artifact: str = Field(description="Value for `artifact` of a migration.")
+    size: int = Field(description="Size in bytes.")
 
 
 class ArtifactAnswer(BaseModel):
@@ -44,9 +44,9 @@ class ArtifactAnswer(BaseModel):
 
 @ROUTER.post("", status_code=201, openapi_extra=_BODY)
 async def upload(
-    who: Asking, request: Request, sha256: Annotated[str, Query(pattern=SHA256, description="What it must be.")]
+    who: Asking, request: Request, sha256: Annotated[str, Query(pattern=SHA256, description="Expected SHA-256 digest.")]
 ) -> ArtifactAnswer:
-    """Upload an archive. The same one is stored once."""
+    """Upload an archive. The same archive is stored only once."""
     who.may_write()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _KINDS:
         raise ProblemError(415, "unsupported_media_type", "an archive is sent as application/zip")

@@ -23,27 +23,29 @@ class TableValidation(BaseModel):
     """One table."""
 
     table: str
-    status: Literal["pending", "passed"] = Field(description="passed: every chunk of it is equal to its source.")
-    records: int = Field(description="Records that were moved.")
-    records_compared: int = Field(description="Each as often as it was compared.")
-    records_corrected: int = Field(description="Written while they were copied, and brought up to date before the cutover.")
+    status: Literal["pending", "passed"] = Field(description="passed: every chunk of the table is equal to its source.")
+    records: int = Field(description="Number of copied records.")
+    records_compared: int = Field(description="Number of record comparisons. A record that is compared twice counts twice.")
+    records_corrected: int = Field(
+        description="Number of records that changed in the source after they were copied, and were repaired."
+    )
 
 
 class Validation(BaseModel):
     """What the comparison found. Every record is compared, none sampled; a difference that stays ends the run before its cutover."""
 
     migration_id: str
-    status: Status = Field(description="skipped: it moves no records, or it ended before they were compared.")
-    records_in_target: int | None = Field(description="As compared.")
+    status: Status = Field(description="skipped: the migration has no records, or ended before the verification.")
+    records_in_target: int | None = Field(description="Number of records in the target, as verified.")
     records_compared: int
     records_corrected: int
-    pass_rate_percent: float | None = Field(description="Records that were equal at once, of those compared.")
-    consistent_as_of: str | None = Field(description="The moment of the source that was compared, in its own words.")
-    writers_locked_out_seconds: float | None = Field(description="For how long.")
+    pass_rate_percent: float | None = Field(description="Share of records that were equal at the first comparison, in percent.")
+    consistent_as_of: str | None = Field(description="Position or time of the source snapshot that was verified.")
+    writers_locked_out_seconds: float | None = Field(description="Duration of the write lock on the source, in seconds.")
     started_at: str | None
     finished_at: str | None
-    error: Problem | None = Field(description="Why it failed: the table and the keys that differ.")
-    by_table: list[TableValidation] = Field(description="Those under way first, then the largest, 50 at most.")
+    error: Problem | None = Field(description="Reason of the failure: the table, and the keys that differ.")
+    by_table: list[TableValidation] = Field(description="Tables, at most 50: those in progress first, then the largest.")
 
 
 class ValidationAnswer(BaseModel):
@@ -54,7 +56,7 @@ class ValidationAnswer(BaseModel):
 
 @ROUTER.get("/validation")
 async def validation(who: Asking, migration_id: str) -> ValidationAnswer:
-    """Whether what arrived is what left."""
+    """Get the result of the verification."""
     raw = await found(who, migration_id)
     run = (raw.get("status") or {}).get("run", "")
     held = await who.get("Run", run) if run else None

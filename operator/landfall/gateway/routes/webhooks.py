@@ -24,14 +24,19 @@ ROUTER = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 class WebhookBody(Body):
     """Who is to hear of what."""
 
-    name: str = Field(min_length=1, max_length=200, description="A title for people.")
-    url: str = Field(pattern=URL, max_length=2000, description="Where it listens. It goes into a Secret; its host alone is told.")
+    name: str = Field(min_length=1, max_length=200, description="Display name.")
+    url: str = Field(
+        pattern=URL, max_length=2000, description="URL of the endpoint. It is stored in a Secret; only its host is returned."
+    )
     secret: str = Field(
         min_length=_KEY_LETTERS,
         max_length=500,
-        description="The key that signs what is sent: `Landfall-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`. It is told to nobody.",
+        description="Key that signs requests: `Landfall-Signature: t=SECONDS,v1=HEX`, the HMAC-SHA256 of `SECONDS.BODY`."
+        " It is never returned.",
     )
-    events: list[EventWord] = Field(default=["completed", "failed", "approval_required"], min_length=1, description="Of what.")
+    events: list[EventWord] = Field(
+        default=["completed", "failed", "approval_required"], min_length=1, description="Events that are sent."
+    )
 
 
 class WebhookItem(BaseModel):
@@ -39,11 +44,11 @@ class WebhookItem(BaseModel):
 
     id: str
     name: str
-    host: str | None = Field(description="Host that took the last ping.")
+    host: str | None = Field(description="Host that accepted the last ping.")
     events: list[str]
     status: Status
     created_at: str
-    tested_at: str | None = Field(description="When it was last pinged.")
+    tested_at: str | None = Field(description="Time of the last ping.")
     error: Problem | None
 
 
@@ -80,12 +85,12 @@ class PingAnswer(BaseModel):
 class Filter(Paged):
     """Which webhooks."""
 
-    status: Literal["", Status] = Field(default="", description="Of one status.")
+    status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
 
 @ROUTER.get("")
 async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> WebhookPage:
-    """Webhooks of the namespace, by name."""
+    """List the webhooks of the namespace, by name."""
     request.scope[LASTING] = True
     wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", stands(raw)}, place))
     part, numbers = asks.part(wanted, place, falling=False)
@@ -94,7 +99,7 @@ async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request
 
 @ROUTER.post("", status_code=201)
 async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str, Header(max_length=200)] = "") -> WebhookAnswer:
-    """Make a webhook; it is pinged at once."""
+    """Create a webhook. It is pinged immediately."""
     who.may_write()
     name = named(who, body.name, idempotency_key, "w")
     secret = f"{name}-webhook"
@@ -106,7 +111,7 @@ async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str,
 
 @ROUTER.get("/{webhook_id}")
 async def one(who: Asking, webhook_id: str, request: Request) -> WebhookAnswer:
-    """One webhook."""
+    """Get one webhook."""
     request.scope[LASTING] = True
     return WebhookAnswer(data=_item(await found(who, "Webhook", WEBHOOK, webhook_id)))
 
@@ -116,10 +121,10 @@ async def ask(
     who: Asking,
     webhook_id: str,
     response: Response,
-    wait: Annotated[int, Query(ge=0, le=60, description="For how many seconds to wait for its answer.")] = 20,
+    wait: Annotated[int, Query(ge=0, le=60, description="Maximum time to wait for the result, in seconds.")] = 20,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> PingAnswer:
-    """Ping it now, though nothing has changed."""
+    """Ping the webhook now."""
     look, known = await asked(who, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
     if known is None:
         response.status_code = 202

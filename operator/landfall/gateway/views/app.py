@@ -21,10 +21,10 @@ class AppItem(BaseModel):
 
     id: str
     project_id: str
-    source: Literal["github", "git", "zip", "image"] | None = Field(description="Where it comes from.")
+    source: Literal["github", "git", "zip", "image"] | None = Field(description="Source of the app.")
     repo: str | None
     branch: str | None
-    framework: str | None = Field(description="As asked for, or as detected.")
+    framework: str | None = Field(description="Framework, as requested or detected.")
     status: Status
     created_at: str
     completed_at: str | None
@@ -33,8 +33,8 @@ class AppItem(BaseModel):
 class AppDatabase(BaseModel):
     """Its database."""
 
-    type: str = Field(description="Which provider.")
-    project_id: str | None = Field(default=None, description="What the provider calls its project, once that is known.")
+    type: str = Field(description="Provider of the database.")
+    project_id: str | None = Field(default=None, description="ID of the project at the provider, once it is known.")
 
 
 class AppDetail(AppItem):
@@ -42,8 +42,8 @@ class AppDetail(AppItem):
 
     database: AppDatabase | None
     logs_url: str
-    url: str | None = Field(description="Where it is reached, once it is live.")
-    error: Problem | None = Field(description="What it failed of.")
+    url: str | None = Field(description="URL of the app, once it is live.")
+    error: Problem | None = Field(description="Reason of the failure.")
 
 
 class AppAnswer(BaseModel):

@@ -21,7 +21,7 @@ class Throughput(BaseModel):
     """How fast it is."""
 
     current_records_per_second: int
-    average_records_per_second: int = Field(description="Over the time in which records were moved, within the period.")
+    average_records_per_second: int = Field(description="Average over the time in which records were copied, within the period.")
     peak_records_per_second: int
     current_bytes_per_second: str
 
@@ -30,8 +30,10 @@ class Resources(BaseModel):
     """What it takes. Null is what is not measured."""
 
     active_workers: int
-    cpu_utilization_percent: int | None = Field(description="Of one processor, by the worker that leads; of late.")
-    memory_utilization_percent: int | None = Field(description="Of what one worker may hold.")
+    cpu_utilization_percent: int | None = Field(
+        description="Current CPU utilization of the leading worker, in percent of one processor."
+    )
+    memory_utilization_percent: int | None = Field(description="Memory of the worker, in percent of its limit.")
     network_utilization_percent: int | None = Field(default=None, description="Not measured.")
 
 
@@ -40,7 +42,9 @@ class Quality(BaseModel):
 
     error_rate_percent: float
     recovery_success_rate_percent: float
-    validation_pass_rate_percent: float | None = Field(description="Rows that were found equal at once, of those compared.")
+    validation_pass_rate_percent: float | None = Field(
+        description="Share of rows that were equal at the first comparison, in percent."
+    )
 
 
 class TableNumbers(BaseModel):
@@ -50,8 +54,8 @@ class TableNumbers(BaseModel):
     state: str
     records_total: int
     records_processed: int
-    throughput_records_per_second: int | None = Field(default=None, description="Not measured by table.")
-    errors: int = Field(description="Rows that had to be brought up to date.")
+    throughput_records_per_second: int | None = Field(default=None, description="Not measured per table.")
+    errors: int = Field(description="Number of rows that were repaired.")
 
 
 class Point(BaseModel):
@@ -71,8 +75,8 @@ class MetricsAnswer(BaseModel):
     throughput: Throughput
     resources: Resources
     quality: Quality
-    by_table: list[TableNumbers] = Field(description="Those under way first, then the largest, 50 at most.")
-    series: list[Point] = Field(description="The run over the period, 200 points at most.")
+    by_table: list[TableNumbers] = Field(description="Tables, at most 50: those in progress first, then the largest.")
+    series: list[Point] = Field(description="Measurements of the run over the period, at most 200 points.")
 
 
 def told(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:

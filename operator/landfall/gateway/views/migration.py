@@ -25,18 +25,18 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 class End(BaseModel):
     """One end of a move."""
 
-    connection_id: str = Field(description="Connection.")
-    connection_name: str = Field(description="Its name.")
-    schemas: list[str] = Field(default=[], description="Schemas of it.")
-    tables_count: int | None = Field(default=None, description="Tables that move; once they are planned.")
+    connection_id: str = Field(description="ID of the connection.")
+    connection_name: str = Field(description="Name of the connection.")
+    schemas: list[str] = Field(default=[], description="Schemas of the connection.")
+    tables_count: int | None = Field(default=None, description="Number of tables to migrate. Null until the plan exists.")
 
 
 class PlanBrief(BaseModel):
     """How far the plan is."""
 
-    status: Literal["generating", "ready", "approval_required", "blocked", "approved"] = Field(description="How far it is.")
-    estimated_completion: str | None = Field(default=None, description="When it is expected; planning takes seconds.")
-    digest: str | None = Field(default=None, description="What an approval names.")
+    status: Literal["generating", "ready", "approval_required", "blocked", "approved"] = Field(description="Status of the plan.")
+    estimated_completion: str | None = Field(default=None, description="Expected completion of the plan.")
+    digest: str | None = Field(default=None, description="ID that an approval refers to.")
 
 
 class Links(BaseModel):
@@ -53,8 +53,8 @@ class PhaseProgress(BaseModel):
 
     name: StepName
     status: Literal["pending", "running", "completed", "failed"]
-    duration_seconds: int | None = Field(default=None, description="How long it took.")
-    progress_percent: int | None = Field(default=None, description="How much of it is done, while it runs.")
+    duration_seconds: int | None = Field(default=None, description="Duration in seconds.")
+    progress_percent: int | None = Field(default=None, description="Progress in percent, while the phase runs.")
 
 
 class Progress(BaseModel):
@@ -113,8 +113,8 @@ class MoveItem(BaseModel):
 class Problem(BaseModel):
     """What is in the way."""
 
-    code: str = Field(description="Stable word.")
-    message: str = Field(description="What happened, and what to do.")
+    code: str = Field(description="Machine-readable reason.")
+    message: str = Field(description="What failed, and what to do.")
 
 
 class MoveDetail(MoveCreated):
@@ -125,9 +125,9 @@ class MoveDetail(MoveCreated):
     progress: Progress
     metrics: Numbers
     timing: Timing
-    verdict: str | None = Field(description="What the comparison found.")
-    message: str = Field(description="How it stands, in words.")
-    error: Problem | None = Field(description="What it failed of.")
+    verdict: str | None = Field(description="Result of the verification.")
+    message: str = Field(description="Human-readable status.")
+    error: Problem | None = Field(description="Reason of the failure.")
 
 
 def identifier(raw: Object) -> str:

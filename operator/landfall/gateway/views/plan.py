@@ -43,13 +43,13 @@ class Place(BaseModel):
 class MappingItem(BaseModel):
     """What becomes of one column."""
 
-    id: str = Field(description="What an approval names.")
+    id: str = Field(description="ID that an approval refers to.")
     source: Place
     target: Place
     source_type: str
     target_type: str
     transformation: str | None
-    confidence: float = Field(description="How sure it is, from 0 to 1.")
+    confidence: float = Field(description="Confidence of the mapping, from 0 to 1.")
     status: Literal["approved", "pending_review", "rejected", "excluded"]
     reasons: list[str]
 
@@ -84,7 +84,7 @@ class Summary(BaseModel):
     to_review: int
     estimated_duration_seconds: int
     estimated_records: int
-    estimated_freeze_seconds: int = Field(description="How long writers of the source are locked out.")
+    estimated_freeze_seconds: int = Field(description="Estimated duration of the write lock on the source, in seconds.")
 
 
 class PlanAnswer(BaseModel):
@@ -92,7 +92,7 @@ class PlanAnswer(BaseModel):
 
     migration_id: str
     status: str
-    digest: str = Field(description="Set it as spec.data.approval.planDigest to approve all of it.")
+    digest: str = Field(description="Digest of the plan. Set it as spec.data.approval.planDigest to approve the whole plan.")
     generated_at: str | None
     summary: Summary
     mappings: list[MappingItem]

@@ -27,28 +27,28 @@ _STATUSES: dict[str, Status] = {
 class DeploymentItem(BaseModel):
     """One deploy of a project, in a list."""
 
-    id: str = Field(description="Identifier.")
-    project_id: str = Field(description="Project that was deployed.")
-    commit_sha: str | None = Field(description="Commit; none of an image or an archive.")
-    commit_message: str | None = Field(description="First line of its message.")
-    branch: str | None = Field(description="Branch that it was looked up by.")
-    status: Status = Field(description="Where it stands.")
-    url: str | None = Field(description="Where the app is reached, while this is live.")
-    created_at: str = Field(description="When it was asked for.")
-    live_at: str | None = Field(description="When it last went live.")
+    id: str = Field(description="ID of the deployment.")
+    project_id: str = Field(description="ID of the project.")
+    commit_sha: str | None = Field(description="Commit. Null for an image or an archive.")
+    commit_message: str | None = Field(description="First line of the commit message.")
+    branch: str | None = Field(description="Branch that the commit was resolved from.")
+    status: Status = Field(description="Status of the object.")
+    url: str | None = Field(description="URL of the app, while this deployment is live.")
+    created_at: str = Field(description="Time of the request.")
+    live_at: str | None = Field(description="Time at which it last became live.")
 
 
 class DeploymentDetail(DeploymentItem):
     """One deploy of a project, with everything that is known of it."""
 
-    preview_url: str | None = Field(description="Where it alone is reached, inside the cluster.")
-    region: str | None = Field(description="Where its pods run.")
-    instance_type: str | None = Field(description="Size of its pods.")
-    build_duration_seconds: int | None = Field(description="How long it was built; none where nothing was.")
-    logs_url: str = Field(description="Where its log is.")
-    rolled_back_from: str | None = Field(default=None, description="With a rollback: what was left.")
-    rolled_back_to: str | None = Field(default=None, description="With a rollback: what it goes back to.")
-    error: str | None = Field(default=None, description="Why it failed.")
+    preview_url: str | None = Field(description="URL of this deployment, inside the cluster.")
+    region: str | None = Field(description="Region of the pods.")
+    instance_type: str | None = Field(description="Instance size of the pods.")
+    build_duration_seconds: int | None = Field(description="Duration of the build, in seconds. Null if nothing was built.")
+    logs_url: str = Field(description="URL of the log.")
+    rolled_back_from: str | None = Field(default=None, description="For a rollback: the deployment that was live before.")
+    rolled_back_to: str | None = Field(default=None, description="For a rollback: the deployment that is rolled back to.")
+    error: str | None = Field(default=None, description="Reason of the failure.")
 
 
 class DeployBody(BaseModel):
@@ -56,9 +56,13 @@ class DeployBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    project_id: str = Field(description="Project to deploy.")
-    commit_sha: str | None = Field(default=None, pattern=COMMIT, description="Commit. Default: the newest of its branch.")
-    env_vars: dict[str, str] = Field(default_factory=dict, description="Variables that go before the project's, for this deploy.")
+    project_id: str = Field(description="ID of the project to deploy.")
+    commit_sha: str | None = Field(
+        default=None, pattern=COMMIT, description="Commit to deploy. Default: the latest commit of the branch."
+    )
+    env_vars: dict[str, str] = Field(
+        default_factory=dict, description="Environment variables for this deployment only. They override those of the project."
+    )
 
 
 def project_of(name: str) -> str:
