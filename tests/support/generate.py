@@ -71,7 +71,7 @@ def _engines() -> str:
     """The table of source engines."""
     head = (
         "\n## Source engines\n\nEvery engine that is registered in the group `landfall.sources`. `quiesce: Engine` needs the privilege of"
-        " the third column.\n\n| `spec.type` of a Connection | default port | to lock writers out | several sessions see one moment |\n|---|---|---|---|\n"
+        " the third column.\n\n| `spec.type` of a Connection | default port | privileges for the write lock | common snapshot of several sessions |\n|---|---|---|---|\n"
     )
     rows = [
         f"| {', '.join(f'`{name}`' for name in (engine.name, *engine.aliases))} | {engine.default_port or 'none: a file'}"

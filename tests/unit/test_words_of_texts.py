@@ -59,7 +59,18 @@ CLEAN: tuple[str, ...] = (
     "CONTRIBUTING.md",
     *(
         f"docs/{page}.md"
-        for page in ("builds", "capabilities", "carried", "gitops", "index", "migration", "operations", "reference", "runbook", "terminal")
+        for page in (
+            "builds",
+            "capabilities",
+            "carried",
+            "gitops",
+            "index",
+            "migration",
+            "operations",
+            "reference",
+            "runbook",
+            "terminal",
+        )
     ),
     "docs/guides",
 )
