@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 
 from landfall.api.deployment import AppDatabase
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment.provider_database import Prepared, prepared
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
@@ -71,7 +71,7 @@ def step(secrets: Secrets, database: dict[str, Any], supabase: str = "", inside:
 
     async def work() -> Prepared:
         providers = Providers("", supabase, inside)
-        hands = Hands(
+        hands = Context(
             cast("Kube", secrets),
             Reports(),
             "image",

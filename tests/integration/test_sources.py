@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from landfall.api.deployment import Deployment, Resolved
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment.resolve_source import resolved
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
@@ -28,7 +28,7 @@ class Looking:
         self._spec = {"source": source, "rollout": {"follow": follow}}
         self.providers = Providers(github.url, "")
         nothing = cast("Any", SimpleNamespace())
-        self._hands = Hands(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self.providers)
+        self._hands = Context(cast("Kube", nothing), Reports(), "image", "", lambda: self.now, nothing, self.providers)
 
     def looks(self, asked: str = "") -> tuple[str, str]:
         """The commit and the reason of a problem."""

@@ -32,17 +32,17 @@ from landfall.controllers.deployment.actions import (
     SwitchTraffic,
 )
 from landfall.controllers.deployment.observed import (
-    Observed,
+    ObservedDeployment,
+    ObservedRelease,
+    ObservedService,
+    ObservedWorkload,
     PodProblem,
     PodReason,
-    ReleaseSeen,
-    ServiceSeen,
-    WorkloadSeen,
     next_request,
 )
 from landfall.controllers.deployment.rules import current, decide
 from landfall.controllers.deployment.status import begun, release_status
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.manifests import names
 
 DIGEST = "sha256:" + "a" * 64
@@ -73,9 +73,9 @@ class World:
     hold: str = ""
     gate: Gate | None = None
     left: tuple[Gate, ...] = ()
-    releases: dict[str, ReleaseSeen] = field(default_factory=dict)
+    releases: dict[str, ObservedRelease] = field(default_factory=dict)
     workloads: dict[str, Pods] = field(default_factory=dict)
-    service: ServiceSeen | None = None
+    service: ObservedService | None = None
     revision: int = 0
     handled: str = ""
     built: list[str] = field(default_factory=list)
@@ -90,10 +90,10 @@ class World:
         status = {"revision": self.revision, "lastHandledRequest": self.handled}
         return Deployment.model_validate({"metadata": {"name": "shop"}, "spec": spec, "status": status})
 
-    def look(self) -> Observed:
+    def look(self) -> ObservedDeployment:
         """As the operator sees it."""
         found = {
-            name: WorkloadSeen(
+            name: ObservedWorkload(
                 name,
                 p.wanted,
                 p.ready,
@@ -105,7 +105,7 @@ class World:
         }
         queue = self.queue or ((self.request,) if self.request else ())
         made = {request_of(r.spec.trigger) for r in self.releases.values()}
-        return Observed(
+        return ObservedDeployment(
             now=self.now,
             generation=1,
             deployment=self.deployment,
@@ -138,15 +138,15 @@ class World:
         self.handled = seen.handled(self.handled)
         return decision
 
-    def _act(self, seen: Observed, action: DeploymentAction) -> dict[str, dict[str, object]]:
+    def _act(self, seen: ObservedDeployment, action: DeploymentAction) -> dict[str, dict[str, object]]:
         match action:
             case MakeRelease(name):
-                self.releases[name] = ReleaseSeen(name, wanted.wanted(seen, name, "", 1))
+                self.releases[name] = ObservedRelease(name, wanted.wanted(seen, name, "", 1))
             case MakeRollback(name):
                 made = names.release_name("shop", wanted.revision(seen))
-                self.releases[made] = ReleaseSeen(made, wanted.going_back(seen, self.releases[name]))
+                self.releases[made] = ObservedRelease(made, wanted.going_back(seen, self.releases[name]))
             case BuildRelease(name, attempt):
-                job = JobSeen(f"{name}-build-{attempt}", "build", attempt, "")
+                job = ObservedJob(f"{name}-build-{attempt}", "build", attempt, "")
                 self.releases[name] = replace(self.releases[name], job=job)
                 self.built.append(self.releases[name].spec.build_key)
             case ForgetRelease(name):
@@ -203,7 +203,7 @@ class World:
         if not count:
             pods.crashed, pods.served_until = False, None
 
-    def _switch(self, seen: Observed, name: str) -> None:
+    def _switch(self, seen: ObservedDeployment, name: str) -> None:
         to = self.releases[name]
         pods = self.workloads[to.spec.workload]
         served = bool(to.status.live_at) or bool(to.spec.rollback_to)
@@ -216,7 +216,7 @@ class World:
         if self.service:
             self.workloads[self.service.workload].served_until = self.now
         pods.served_until = None
-        self.service = ServiceSeen(to.spec.workload, name, before, self.now)
+        self.service = ObservedService(to.spec.workload, name, before, self.now)
         self.switches.append((name, bool(to.spec.rollback_to)))
 
     def _forget(self, name: str) -> None:

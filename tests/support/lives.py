@@ -12,7 +12,7 @@ from landfall.api.migration import Migration, MigrationStatus, PlanSummary
 from landfall.api.progress import Rehearsed
 from landfall.api.run import RunFailure, RunStatus
 from landfall.controllers.actions import DeleteJob
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.actions import (
     AddFinalizer,
     CreateDeployment,
@@ -26,9 +26,9 @@ from landfall.controllers.migration.actions import (
     SuspendJob,
 )
 from landfall.controllers.migration.approval import approval
-from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.controllers.migration.rules import decide
-from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.migration.rules_app_and_data import move
 from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.run_settings import dials
@@ -49,7 +49,7 @@ class Entry:
 class Pod:
     """A worker. `may`: a person had approved the plan that it was made for, or nobody had to; `holds`: it keeps the writers of the source locked out."""
 
-    job: JobSeen
+    job: ObservedJob
     token: str
     digest: str
     may: bool
@@ -79,7 +79,7 @@ class World:
     stored: set[str] = field(default_factory=set)
     pods: list[Pod] = field(default_factory=list)
     ledger: dict[str, Entry] = field(default_factory=dict)
-    app: AppSeen | None = None
+    app: ObservedApp | None = None
 
     @property
     def plan(self) -> PlanSummary:
@@ -123,7 +123,7 @@ class World:
             return before, True
         return self.token, False
 
-    def look(self) -> Observed:
+    def look(self) -> ObservedMigration:
         """As the operator sees it."""
         token, differs = self.known_as()
         jobs = [
@@ -133,7 +133,7 @@ class World:
         ]
         run = self.runs.get(token)
         end = Connection.model_validate({"metadata": {"name": "x"}, "spec": {"type": "PostgreSQL", "host": "h"}})
-        return Observed(
+        return ObservedMigration(
             now=self.now,
             generation=1,
             deleting=self.deleting,
@@ -167,7 +167,7 @@ class World:
             )
         return decision
 
-    def act(self, seen: Observed, action: MigrationAction) -> None:
+    def act(self, seen: ObservedMigration, action: MigrationAction) -> None:
         """Carry it out."""
         match action:
             case AddFinalizer():
@@ -188,9 +188,9 @@ class World:
             case _:
                 assert_never(action)
 
-    def _create(self, seen: Observed, action: CreateJob) -> None:
+    def _create(self, seen: ObservedMigration, action: CreateJob) -> None:
         plan = seen.run.plan if seen.run else None
-        job = JobSeen(f"{seen.run_name}-{action.verb}-{action.attempt}", action.verb, action.attempt, seen.inputs)
+        job = ObservedJob(f"{seen.run_name}-{action.verb}-{action.attempt}", action.verb, action.attempt, seen.inputs)
         assert all(p.job.name != job.name for p in self.pods), "a name is used once"
         asked = seen.pending
         free = asked is not None and asked.verb == "start" and asked.skip_approval

@@ -9,8 +9,8 @@ from landfall.api.annotations import Request
 from landfall.api.connection import Connection
 from landfall.api.migration import Migration, MigrationStatus, PlanSummary
 from landfall.api.run import RunFailure, RunStatus
-from landfall.controllers.job_state import JobSeen
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.job_state import ObservedJob
+from landfall.controllers.migration.observed import ObservedMigration
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 DIGEST = "sha256:" + "a" * 64
@@ -29,22 +29,22 @@ def connection(name: str) -> Connection:
 
 
 ENDS = {"a": connection("a"), "b": connection("b")}
-FRESH = Observed(now=NOW, generation=1, migration=migration(), connections=ENDS, inputs="i", run_name="shop-1")
+FRESH = ObservedMigration(now=NOW, generation=1, migration=migration(), connections=ENDS, inputs="i", run_name="shop-1")
 BEGUN = replace(FRESH, finalizer=True, run=RunStatus())
 PLANNED = replace(
-    BEGUN, run=RunStatus(plan=PLAN), plan_stored=True, jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i", complete=True),)
+    BEGUN, run=RunStatus(plan=PLAN), plan_stored=True, jobs=(ObservedJob("shop-1-plan-1", "plan", 1, "i", complete=True),)
 )
 RUNNING = replace(
-    PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i"))
+    PLANNED, run=RunStatus(plan=PLAN, state="copying"), jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i"))
 )
 DONE = replace(
     RUNNING,
     run=RunStatus(plan=PLAN, state="cut_over", rows=100, verdict="equal"),
-    jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True)),
+    jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i", complete=True)),
 )
 
 
-def started(seen: Observed, wanted: Migration | None = None) -> Observed:
+def started(seen: ObservedMigration, wanted: Migration | None = None) -> ObservedMigration:
     """The same with its start written down."""
     status = MigrationStatus(run="shop-1", start_time=NOW)
     return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
@@ -63,9 +63,9 @@ def ended_at(moment: datetime) -> Migration:
 LATER = migration(schedule={"startAt": "2026-01-03T00:00:00Z"})
 
 
-def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> Observed:
+def failed(verb: str, *, transient: bool, inputs: str = "i", ended: float = 0, reason: str = "Unreachable") -> ObservedMigration:
     """One whose last worker of this verb failed."""
-    job = JobSeen(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
+    job = ObservedJob(f"shop-1-{verb}-1", verb, 1, inputs, failed=True, ended_seconds=ended)
     failure = RunFailure(job=job.name, reason=reason, message="no server answers", transient=transient)
     before = () if verb == "plan" else PLANNED.jobs
     status = RunStatus(failure=failure, plan=None if verb == "plan" else PLAN)

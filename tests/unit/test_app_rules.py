@@ -8,25 +8,25 @@ from typing import Any
 import pytest
 
 from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
-from landfall.controllers.deployment.observed import ReleaseSeen
+from landfall.controllers.deployment.observed import ObservedRelease
 from landfall.controllers.deployment.status import saying
-from landfall.controllers.migration.rules_app import AppSeen, decided
+from landfall.controllers.migration.rules_app import ObservedApp, decided
 
-_LIVE = AppSeen("shop", there=True, ready=("True", "Live", "shop-1 is live"), live="shop-1", url="https://shop.example.com")
-_BUILDING = AppSeen("shop", there=True, ready=("False", "Building", "building shop-1"))
-_FAILED = AppSeen("shop", there=True, ready=("False", "BuildFailed", "npm"), stalled=True)
-_OTHER = AppSeen("shop", there=True, differs=True, ready=("True", "Live", ""), live="shop-1")
+_LIVE = ObservedApp("shop", there=True, ready=("True", "Live", "shop-1 is live"), live="shop-1", url="https://shop.example.com")
+_BUILDING = ObservedApp("shop", there=True, ready=("False", "Building", "building shop-1"))
+_FAILED = ObservedApp("shop", there=True, ready=("False", "BuildFailed", "npm"), stalled=True)
+_OTHER = ObservedApp("shop", there=True, differs=True, ready=("True", "Live", ""), live="shop-1")
 
 
 @pytest.mark.parametrize(
     ("app", "wanted", "more", "reason", "verb"),
     [
-        (AppSeen("shop"), "Completed", {}, "Deploying", "deployment"),
-        (AppSeen("shop"), "Completed", {"made": False}, "DeploymentMissing", ""),
-        (AppSeen("shop"), "Planned", {}, "Planned", ""),
-        (AppSeen("shop"), "Paused", {}, "Paused", ""),
-        (AppSeen("shop"), "Completed", {"hold": "audit"}, "Paused", ""),
-        (AppSeen("shop"), "Cancelled", {}, "Cancelled", ""),
+        (ObservedApp("shop"), "Completed", {}, "Deploying", "deployment"),
+        (ObservedApp("shop"), "Completed", {"made": False}, "DeploymentMissing", ""),
+        (ObservedApp("shop"), "Planned", {}, "Planned", ""),
+        (ObservedApp("shop"), "Paused", {}, "Paused", ""),
+        (ObservedApp("shop"), "Completed", {"hold": "audit"}, "Paused", ""),
+        (ObservedApp("shop"), "Cancelled", {}, "Cancelled", ""),
         (_LIVE, "RolledBack", {}, "RollbackUnsupported", ""),
         (_LIVE, "Completed", {}, "Completed", ""),
         (_BUILDING, "Completed", {}, "Building", ""),
@@ -36,7 +36,7 @@ _OTHER = AppSeen("shop", there=True, differs=True, ready=("True", "Live", ""), l
         (_OTHER, "Completed", {"completed": True}, "Completed", ""),
     ],
 )
-def test_an_app_alone(app: AppSeen, wanted: str, more: dict[str, Any], reason: str, verb: str) -> None:
+def test_an_app_alone(app: ObservedApp, wanted: str, more: dict[str, Any], reason: str, verb: str) -> None:
     found = decided(app, wanted, **{"hold": "", "made": True, "completed": False, **more})
     assert found.ready[1] == reason
     assert (found.action.log_name if found.action else "") == verb
@@ -68,4 +68,4 @@ def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, said:
     }
     failure = ReleaseFailure(reason="x", message="x", at=datetime(2026, 1, 1, tzinfo=UTC)) if failed else None
     status = ReleaseStatus(phase=phase, reported=reported, failure=failure)
-    assert saying(ReleaseSeen("shop-1", ReleaseSpec.model_validate(told), status)) == said
+    assert saying(ObservedRelease("shop-1", ReleaseSpec.model_validate(told), status)) == said

@@ -10,7 +10,7 @@ from landfall.api.annotations import Request
 from landfall.api.migration import ApprovedPlan, MigrationStatus
 from landfall.api.run import RunStatus
 from landfall.controllers.migration.approval import approval, open_points
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import ColumnDecision, Options, Policies
@@ -23,7 +23,9 @@ OTHER = "sha256:" + "b" * 64
 KNOWN = ApprovedPlan(plan_digest=OTHER, points=("a", "b"))
 
 
-def seen(points: tuple[str, ...], said: str | None, known: ApprovedPlan | None = None, to_review: int | None = None) -> Observed:
+def seen(
+    points: tuple[str, ...], said: str | None, known: ApprovedPlan | None = None, to_review: int | None = None
+) -> ObservedMigration:
     plan = PLAN.model_copy(update={"points": points, "to_review": len(points) if to_review is None else to_review})
     wanted = migration(data={"approval": {"planDigest": said}})
     wanted = wanted.model_copy(update={"status": MigrationStatus(approval=known)})
@@ -54,7 +56,7 @@ def seen(points: tuple[str, ...], said: str | None, known: ApprovedPlan | None =
         *("more points than are listed, the same", "a request to do without"),
     ],
 )
-def test_which_points_wait(what: Observed, left: int) -> None:
+def test_which_points_wait(what: ObservedMigration, left: int) -> None:
     assert open_points(what) == left
     assert (decide(what).ready[1] == "ApprovalRequired") == (left > 0)
 

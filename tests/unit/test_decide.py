@@ -12,8 +12,8 @@ from landfall.api.migration import MigrationStatus, Risk
 from landfall.api.progress import Rehearsed
 from landfall.api.run import RunStatus
 from landfall.controllers.decision import conditions
-from landfall.controllers.job_state import JobSeen
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.job_state import ObservedJob
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import RULES, decide
 from tests.support.migrations import (
     BEGUN,
@@ -37,7 +37,7 @@ from tests.support.migrations import (
     started,
 )
 
-ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
+ROWS: dict[str, tuple[ObservedMigration, str, str, str | None]] = {
     "a fresh one gets the finalizer before anything is made": (FRESH, "Pending", "Starting", "finalize"),
     "then its record": (replace(FRESH, finalizer=True), "Planning", "Planning", "run"),
     "then a plan": (BEGUN, "Planning", "Planning", "job"),
@@ -58,7 +58,9 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "nobody waits for the pod of a planning worker that has told its plan": (
         started(
-            replace(PLANNED, run=RunStatus(plan=PLAN, finished="shop-1-plan-1"), jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i"),))
+            replace(
+                PLANNED, run=RunStatus(plan=PLAN, finished="shop-1-plan-1"), jobs=(ObservedJob("shop-1-plan-1", "plan", 1, "i"),)
+            )
         ),
         "Approved",
         "Running",
@@ -95,13 +97,13 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "Paused suspends it": (replace(RUNNING, migration=migration(desiredState="Paused")), "Pausing", "Pausing", "suspend"),
     "the hold annotation suspends it": (replace(RUNNING, hold="release"), "Pausing", "Pausing", "suspend"),
     "a suspended one is Paused": (
-        replace(RUNNING, hold="x", jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", suspended=True))),
+        replace(RUNNING, hold="x", jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i", suspended=True))),
         "Paused",
         "Paused",
         None,
     ),
     "without the hold it goes on": (
-        replace(RUNNING, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", suspended=True))),
+        replace(RUNNING, jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i", suspended=True))),
         "Running",
         "Resuming",
         "resume",
@@ -129,7 +131,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
             PLANNED,
             run=RunStatus(state="cancelled"),
             run_differs=True,
-            jobs=(JobSeen("shop-1-back-1", "back", 1, "i"),),
+            jobs=(ObservedJob("shop-1-back-1", "back", 1, "i"),),
         ),
         "Pending",
         "Starting",
@@ -145,7 +147,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "done stays done when its Jobs are gone": (replace(DONE, jobs=()), "Completed", "Completed", None),
     "a renewed Secret changes no plan": (
-        started(replace(PLANNED, inputs="i.new", jobs=(JobSeen("shop-1-plan-1", "plan", 1, "i.old", complete=True),))),
+        started(replace(PLANNED, inputs="i.new", jobs=(ObservedJob("shop-1-plan-1", "plan", 1, "i.old", complete=True),))),
         "Approved",
         "Running",
         "job",
@@ -168,13 +170,15 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     "and is tried again": (failed("plan", transient=True, ended=60), "Pending", "Unreachable", "job"),
     "a mended environment is tried at once": (failed("plan", transient=False, inputs="before"), "Planning", "Planning", "job"),
     "a worker that ended without a word is tried again": (
-        started(replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", failed=True, ended_seconds=60)))),
+        started(
+            replace(PLANNED, jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i", failed=True, ended_seconds=60)))
+        ),
         "Pending",
         "WorkerLost",
         "job",
     ),
     "a completed worker without a finished ledger is tried again": (
-        started(replace(PLANNED, jobs=(*PLANNED.jobs, JobSeen("shop-1-run-1", "run", 1, "i", complete=True)))),
+        started(replace(PLANNED, jobs=(*PLANNED.jobs, ObservedJob("shop-1-run-1", "run", 1, "i", complete=True)))),
         "Approved",
         "Running",
         "job",
@@ -314,7 +318,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
         replace(
             DONE,
             migration=migration(desiredState="RolledBack"),
-            jobs=(JobSeen("shop-1-back-1", "back", 1, "i", suspended=True),),
+            jobs=(ObservedJob("shop-1-back-1", "back", 1, "i", suspended=True),),
         ),
         "RollingBack",
         "RollingBack",
@@ -322,19 +326,19 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
     ),
     "more workers help the one that copies": (replace(RUNNING, migration=THREE), "Running", "Running", "job"),
     "as many as there are to be": (
-        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=1))),
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, ObservedJob("h", "help", 1, "i", parallelism=1))),
         "Running",
         "Running",
         "scale",
     ),
     "and no more": (
-        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=2))),
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, ObservedJob("h", "help", 1, "i", parallelism=2))),
         "Running",
         "Running",
         None,
     ),
     "those that found nothing left are not started again": (
-        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", complete=True))),
+        replace(RUNNING, migration=THREE, jobs=(*RUNNING.jobs, ObservedJob("h", "help", 1, "i", complete=True))),
         "Running",
         "Running",
         None,
@@ -344,7 +348,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
             RUNNING,
             migration=THREE,
             run=RunStatus(plan=PLAN, state="indexing"),
-            jobs=(*RUNNING.jobs, JobSeen("h", "help", 1, "i", parallelism=2)),
+            jobs=(*RUNNING.jobs, ObservedJob("h", "help", 1, "i", parallelism=2)),
         ),
         "Running",
         "Running",
@@ -357,8 +361,8 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
             migration=THREE,
             jobs=(
                 *PLANNED.jobs,
-                JobSeen("shop-1-run-1", "run", 1, "i", suspended=True),
-                JobSeen("h", "help", 1, "i", parallelism=2),
+                ObservedJob("shop-1-run-1", "run", 1, "i", suspended=True),
+                ObservedJob("h", "help", 1, "i", parallelism=2),
             ),
         ),
         "Paused",
@@ -395,7 +399,7 @@ ROWS: dict[str, tuple[Observed, str, str, str | None]] = {
             PLANNED,
             deleting=True,
             run=RunStatus(plan=PLAN, state="copying"),
-            jobs=(JobSeen("b1", "back", 1, "i"), JobSeen("b2", "back", 2, "i", failed=True, ended_seconds=60)),
+            jobs=(ObservedJob("b1", "back", 1, "i"), ObservedJob("b2", "back", 2, "i", failed=True, ended_seconds=60)),
         ),
         "Deleting",
         "Deleting",

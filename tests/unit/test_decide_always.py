@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from landfall.api.run import RunFailure, RunStatus
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.decision import Decision
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.actions import AddFinalizer, CreateJob
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from tests.support.migrations import FRESH, PLAN, migration, started
 
 _JOBS = st.builds(
-    JobSeen,
+    ObservedJob,
     name=st.sampled_from(["p1", "r1", "b1"]),
     verb=st.sampled_from(["plan", "run", "back", "help"]),
     attempt=st.integers(1, 12),
@@ -60,7 +60,7 @@ _SEEN = st.builds(
 
 
 @given(_SEEN)
-def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> None:
+def test_it_always_answers_and_never_starts_a_second_worker(seen: ObservedMigration) -> None:
     decision = decide(seen)
     assert isinstance(decision, Decision)
     started_verb = decision.action.verb if isinstance(decision.action, CreateJob) else ""
@@ -73,6 +73,6 @@ def test_it_always_answers_and_never_starts_a_second_worker(seen: Observed) -> N
 
 
 @given(_SEEN)
-def test_nothing_outside_is_made_without_the_finalizer(seen: Observed) -> None:
+def test_nothing_outside_is_made_without_the_finalizer(seen: ObservedMigration) -> None:
     decision = decide(seen)
     assert seen.finalizer or decision.action is None or isinstance(decision.action, AddFinalizer | DeleteJob)

@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from landfall.api.annotations import DeployRequest
 from landfall.controllers.cutover_gate import Gate
-from landfall.controllers.deployment.observed import PodReason, WorkloadSeen
+from landfall.controllers.deployment.observed import ObservedWorkload, PodReason
 from landfall.controllers.deployment.rules import decide
 from tests.support.deployments import DRAIN, OBSERVE, WARM, World
 
@@ -47,14 +47,14 @@ def test_a_port_that_one_release_named_is_not_that_of_the_next() -> None:
     assert len(world.built) == 1
 
 
-_NEW = WorkloadSeen("shop-1", 2, starting=True, running_seconds=4)
+_NEW = ObservedWorkload("shop-1", 2, starting=True, running_seconds=4)
 
 
 @pytest.mark.parametrize(
     ("running", "reason"),
     [
         (_NEW, "Starting"),
-        (WorkloadSeen("shop-1", 0), "Starting"),
+        (ObservedWorkload("shop-1", 0), "Starting"),
         (replace(_NEW, problem=(PodReason.NOT_LISTENING, "nothing listens yet")), "Starting"),
         (replace(_NEW, running_seconds=10_000), "NotServing"),
         (replace(_NEW, problem=(PodReason.IMAGE_PULL_FAILED, "no such image")), "NotServing"),
@@ -63,7 +63,7 @@ _NEW = WorkloadSeen("shop-1", 2, starting=True, running_seconds=4)
     ],
 )
 @pytest.mark.parametrize("observed", [False, True])
-def test_pods_that_have_only_just_come_are_waited_for(running: WorkloadSeen, reason: str, *, observed: bool) -> None:
+def test_pods_that_have_only_just_come_are_waited_for(running: ObservedWorkload, reason: str, *, observed: bool) -> None:
     """As after it was scaled to none and up again: nothing is wrong yet, and nothing is gone back from."""
     world = live()
     seen = world.look()

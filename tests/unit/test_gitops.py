@@ -11,7 +11,7 @@ import pytest
 import yaml
 from lupa.lua51 import LuaRuntime
 
-from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.migration.rules import decide
 from landfall.lifecycle import Phase
 from tests.unit.test_decide import ROWS
@@ -30,7 +30,7 @@ def health(told: Object) -> tuple[str, str]:
     return str(found.status), str(found.message)
 
 
-def written(seen: Seen, decision: Decision, kind: str = "Migration") -> Object:
+def written(seen: ObservedObject, decision: Decision, kind: str = "Migration") -> Object:
     """An object as the operator writes it."""
     told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
     status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told}
@@ -49,7 +49,7 @@ def test_every_object_of_the_layout_is_looked_at() -> None:
 
 @pytest.mark.parametrize(("ready", "working", "stalled"), [*product(("True", "False", "Unknown"), (False, True), (False, True))])
 def test_each_combination_means_one_thing(ready: str, *, working: bool, stalled: bool) -> None:
-    seen = Seen(now=NOW, generation=3)
+    seen = ObservedObject(now=NOW, generation=3)
     told = written(seen, Decision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
     expected = {"True": "Healthy", "False": "Suspended", "Unknown": "Progressing"}[ready]
     expected = "Degraded" if stalled else expected

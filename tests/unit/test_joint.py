@@ -19,22 +19,22 @@ from landfall.api.migration import Migration, MigrationStatus
 from landfall.api.progress import AppMove, AppState
 from landfall.api.run import RunStatus
 from landfall.controllers.cutover_gate import Gate, governing
-from landfall.controllers.job_state import JobSeen
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.job_state import ObservedJob
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
-from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.migration.rules_app_and_data import discards, move
 from landfall.controllers.migration.run_settings import dials
 from tests.support.lives import World
 from tests.support.migrations import NOW, PLAN, PLANNED, RUNNING, migration
 
-_WAITS = AppSeen("shop", there=True, ready=("False", "WaitingForData", "shop-2 is built"), waits_for_data=True, live="shop-1")
-_BUILDS = AppSeen("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1")
-_FAILS = AppSeen("shop", there=True, ready=("False", "CrashLoop", "release shop-2 failed"), stalled=True, live="shop-1")
-_LIVE = AppSeen("shop", there=True, ready=("True", "Live", "shop-2 is live"), live="shop-2", drain_seconds=30)
-_GONE = AppSeen("shop")
+_WAITS = ObservedApp("shop", there=True, ready=("False", "WaitingForData", "shop-2 is built"), waits_for_data=True, live="shop-1")
+_BUILDS = ObservedApp("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1")
+_FAILS = ObservedApp("shop", there=True, ready=("False", "CrashLoop", "release shop-2 failed"), stalled=True, live="shop-1")
+_LIVE = ObservedApp("shop", there=True, ready=("True", "Live", "shop-2 is live"), live="shop-2", drain_seconds=30)
+_GONE = ObservedApp("shop")
 _LOCKED = PLAN.model_copy(update={"quiesce": "Engine"})
-_HELD = JobSeen("shop-1-run-1", "run", 1, "i")
+_HELD = ObservedJob("shop-1-run-1", "run", 1, "i")
 
 
 def joint(stood: AppMove | None = None, wanted: str = "Completed", **more: Any) -> Migration:
@@ -49,7 +49,7 @@ def stood(state: AppState, message: str = "") -> AppMove:
     return AppMove(deployment="shop", state=state, release="shop-1", message=message)
 
 
-def noted(app: AppSeen, state: AppState, **more: Any) -> AppSeen:
+def noted(app: ObservedApp, state: AppState, **more: Any) -> ObservedApp:
     """The same, and it has taken note of how the move stands."""
     return replace(app, gate=GateSeen(run="shop-1", state=state, **more))
 
@@ -59,12 +59,14 @@ def was_live() -> AppMove:
     return stood("RollingBack").model_copy(update={"drained_at": NOW})
 
 
-def released(seen: Observed) -> Observed:
+def released(seen: ObservedMigration) -> ObservedMigration:
     """The same; the writers of the source may go on."""
     return replace(seen, run=seen.run.model_copy(update={"source_released": True}) if seen.run else None)
 
 
-def at(state: str, app: AppSeen, before: AppMove | None = None, *, held: bool = True, wanted: str = "Completed") -> Observed:
+def at(
+    state: str, app: ObservedApp, before: AppMove | None = None, *, held: bool = True, wanted: str = "Completed"
+) -> ObservedMigration:
     """A move in a state of its ledger; `held`: its worker is there."""
     over = replace(_HELD, complete=True)
     base = RUNNING if state else PLANNED
@@ -73,7 +75,7 @@ def at(state: str, app: AppSeen, before: AppMove | None = None, *, held: bool = 
     return replace(base, migration=joint(before, wanted), run=run, jobs=jobs, app=app)
 
 
-ROWS: dict[str, tuple[Observed, str, str, str]] = {
+ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
     "the copy does not wait for the build": (at("", _BUILDS), "Running", "job", "Building"),
     "a Deployment from a template is made before the copy": (
         replace(at("", _GONE), migration=joint(template={"source": {"image": "r/a@sha256:" + "a" * 64}})),
@@ -279,7 +281,7 @@ class Both:
     """A world with an app that moves along: its Deployment looks at the gate, and acts on what it saw some time later."""
 
     def __init__(self) -> None:
-        self.world = World(app=AppSeen("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1"))
+        self.world = World(app=ObservedApp("shop", there=True, ready=("False", "Building", "building shop-2"), live="shop-1"))
         self.live_of = ""
         self.saw: tuple[str, str] = ("", "")
         self.served: set[str] = set()
@@ -287,7 +289,7 @@ class Both:
 
     def app(self, reason: str, *, status: str = "False", stalled: bool = False, live: str = "shop-1") -> None:
         """The Deployment says this of itself."""
-        self.world.app = AppSeen(
+        self.world.app = ObservedApp(
             "shop",
             there=True,
             ready=(status, reason, reason),

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from landfall.api.apikey import Key
 from landfall.controllers.connection.actions import ProbeAction
-from landfall.controllers.context import applied
+from landfall.controllers.context import log_action
 from landfall.controllers.deployment.actions import DeploymentAction
 from landfall.controllers.migration.actions import CreateJob, MigrationAction
 from landfall.gateway.auth import Caller
@@ -83,7 +83,7 @@ def test_secrets_are_in_no_field_and_in_no_trace(caplog: pytest.LogCaptureFixtur
 
 def test_an_action_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
     raw = {"kind": "Migration", "metadata": {"namespace": "shop", "name": "orders"}}
-    applied(raw, CreateJob("run", 2))
+    log_action(raw, CreateJob("run", 2))
     (line,) = lines(caplog)
     told = {name: line[name] for name in ("event", "kind", "namespace", "name", "action", "object", "attempt")}
     assert told == {

@@ -127,7 +127,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
         operator.told(
             "Migration", {"metadata": {"namespace": space, "name": "move"}, "spec": {"app": {"deploymentRef": {"name": "web"}}}}
         )
-        operator._hands.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
+        operator._context.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
         for key in (Key("Migration", space, "move"), Key("Deployment", space, "web")):
             await operator._one(key)  # noqa: SLF001  as its worker does, once it is gone
 
@@ -136,7 +136,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
             await lived(number)
 
     asyncio.run(all_of_them())
-    assert (operator._known, operator._told, operator._movers, operator._hands.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
+    assert (operator._known, operator._told, operator._movers, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
 
 
 def test_reports_that_nobody_forgets_go_with_time(monkeypatch: pytest.MonkeyPatch) -> None:

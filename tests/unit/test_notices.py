@@ -16,7 +16,7 @@ from landfall.api.run import RunFailure, RunStatus
 from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Decision
 from landfall.controllers.migration.notifications import facts, news, noted, targets
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
 from landfall.notifications.send import NotToldError, ping, tell
 from tests.support import receivers
@@ -34,12 +34,14 @@ def migration(**notifications: object) -> Migration:
     )
 
 
-def seen(state: str = "", **more: object) -> Observed:
+def seen(state: str = "", **more: object) -> ObservedMigration:
     run = RunStatus(state=state, plan=PlanSummary(digest="sha256:" + "ab" * 32), progress=Progress(checkpoint="t/3"), **more)
-    return Observed(now=NOW, generation=3, migration=migration(webhooks=[HOOK], onEvents=ALL), run_name="shop-1", run=run)
+    return ObservedMigration(
+        now=NOW, generation=3, migration=migration(webhooks=[HOOK], onEvents=ALL), run_name="shop-1", run=run
+    )
 
 
-def told_of(found: Observed, decision: Decision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
+def told_of(found: ObservedMigration, decision: Decision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
     assert found.migration
     return noted(found.migration, before, news(found, decision, before))
 

@@ -14,13 +14,13 @@ import pytest
 from landfall.api.connection import Connection
 from landfall.api.migration import DataSpec, Migration, PlanSummary
 from landfall.api.worker_protocol import Report
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import BuildSettings
-from landfall.controllers.deployment.observe import Look as DeploymentLook
+from landfall.controllers.deployment.observe import DeploymentObserver
 from landfall.controllers.deployment.record import prepare, record_builds
-from landfall.controllers.migration.observe import Look as MigrationLook
+from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
-from landfall.controllers.objects import plain
+from landfall.controllers.objects import to_model_input
 from landfall.controllers.reports import Reports
 from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
@@ -103,9 +103,9 @@ def _object(kind: str, name: str, spec: Object, status: Object | None = None, **
     return _made({**body, **({"status": status} if status else {})})
 
 
-def _hands(api: Api, reports: Reports) -> Hands:
+def _context(api: Api, reports: Reports) -> Context:
     nothing = cast("Any", SimpleNamespace())
-    return Hands(cast("Any", api), reports, "i", "u", lambda: NOW, nothing, nothing)
+    return Context(cast("Any", api), reports, "i", "u", lambda: NOW, nothing, nothing)
 
 
 # -- a Migration ------------------------------------------------------------------------------------------------------
@@ -118,9 +118,9 @@ def planned() -> tuple[Api, Reports, Object]:
     """A Migration whose planning worker has just told its plan, and nobody has written it down."""
     ends = [_object("Connection", n, {"type": "PostgreSQL", "host": n, "database": "d"}) for n in ("a", "b")]
     migration = _object("Migration", "shop", {"data": _DATA}, uid="m", finalizers=["landfall.dev/cleanup"])
-    key = declared(DataSpec.model_validate(_DATA), *(Connection.model_validate(plain(one)) for one in ends))
+    key = declared(DataSpec.model_validate(_DATA), *(Connection.model_validate(to_model_input(one)) for one in ends))
     assert key
-    made = _made(run(Migration.model_validate(plain(migration)), "m", key.key, "i"))
+    made = _made(run(Migration.model_validate(to_model_input(migration)), "m", key.key, "i"))
     made["metadata"]["uid"] = "r"
     name = made["metadata"]["name"]
     labels = {LABEL_KIND: "Run", LABEL_OWNER: name, LABEL_VERB: "plan", LABEL_ATTEMPT: "1"}
@@ -144,7 +144,7 @@ def planned() -> tuple[Api, Reports, Object]:
 
 def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
-    look = MigrationLook(_hands(api, reports), migration)
+    look = MigrationObserver(_context(api, reports), migration)
     seen = asyncio.run(look.take())
     assert seen.run
     assert seen.run.plan
@@ -155,7 +155,7 @@ def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Objec
 
 def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
-    look = MigrationLook(_hands(api, reports), migration)
+    look = MigrationObserver(_context(api, reports), migration)
     seen = asyncio.run(look.take())
     api.observed = False
     asyncio.run(record(look))
@@ -167,7 +167,7 @@ def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tu
     ]
     assert reports.of("store", f"{seen.run_name}-plan-1") is None
     api.observed = True
-    again = asyncio.run(MigrationLook(_hands(api, reports), migration).take())
+    again = asyncio.run(MigrationObserver(_context(api, reports), migration).take())
     assert (again.run, again.plan_stored) == (seen.run, True), "a look after it sees the same"
 
 
@@ -204,8 +204,8 @@ def _workload(labels: Object) -> Object:
     return _object("Workload", "shop-1", {"replicas": 1, "template": pods}, labels=labels | of)
 
 
-def _look(api: Api, reports: Reports, deployment: Object) -> DeploymentLook:
-    look = DeploymentLook(_hands(api, reports), BuildSettings(), deployment)
+def _look(api: Api, reports: Reports, deployment: Object) -> DeploymentObserver:
+    look = DeploymentObserver(_context(api, reports), BuildSettings(), deployment)
     api.observed = True
     asyncio.run(look.take())
     api.observed = False

@@ -11,7 +11,7 @@ from landfall.kube.client import PATHS
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS
 
 _PACKAGE = Path(__file__).parent.parent.parent / "operator" / "landfall"
-_CALL = re.compile(r'(?:kube|hands)\.(get|listed|every|create|created|patch|apply|delete|replace_status)\(\s*"([A-Z]\w+)"')
+_CALL = re.compile(r'(?:kube|context)\.(get|listed|every|create|created|patch|apply|delete|replace_status)\(\s*"([A-Z]\w+)"')
 _VERBS = {
     "get": ("get",),
     "listed": ("list",),

@@ -13,7 +13,7 @@ from landfall.api.fields import ProbedStatus
 from landfall.api.worker_protocol import Report
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
-from landfall.controllers.connection.rules import Observed, decide
+from landfall.controllers.connection.rules import ObservedProbe, decide
 from landfall.controllers.decision import conditions
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,11 +26,11 @@ def _report(told: dict[str, Any]) -> Report:
     return Report.model_validate({"sequence": 1, "final": True, **told})
 
 
-def _seen(**more: Any) -> Observed:
-    return Observed(now=_NOW, generation=1, probe=_PROBE, **more)
+def _seen(**more: Any) -> ObservedProbe:
+    return ObservedProbe(now=_NOW, generation=1, probe=_PROBE, **more)
 
 
-def _remembered(told: dict[str, Any], probe: str = _PROBE) -> Observed:
+def _remembered(told: dict[str, Any], probe: str = _PROBE) -> ObservedProbe:
     """As it is seen once its status has what a probe told, and the report is forgotten."""
     seen = _seen(report=_report(told))
     known = ProbedStatus(probe=probe, probed_at=_NOW, conditions=conditions(seen, decide(seen)))
@@ -63,7 +63,7 @@ def _told(decision: ProbeDecision) -> tuple[str, str, ProbeAction | None]:
         pytest.param(_seen(request_problem="no request"), ("Failed", "RequestInvalid", None), id="a request that is none"),
     ],
 )
-def test_what_is_done(seen: Observed, told: tuple[str, str, ProbeAction | None]) -> None:
+def test_what_is_done(seen: ObservedProbe, told: tuple[str, str, ProbeAction | None]) -> None:
     assert _told(decide(seen)) == told
 
 

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from landfall.api.progress import Progress, TableProgress
 from landfall.api.run import RunStatus
 from landfall.api.worker_protocol import Failure, Report
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.migration import reported_progress
-from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.reports import Reports
 from landfall.worker.reporter import Reporter
@@ -222,10 +222,12 @@ def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", heard: Re
     if heard:
         reports.take("store", _JOB, heard)
     nothing = cast("Any", None)
-    hands = Hands(cast("Any", kube), reports, "i", "u", lambda: NOW, nothing, nothing)
+    hands = Context(cast("Any", kube), reports, "i", "u", lambda: NOW, nothing, nothing)
     spec = {"data": {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}}
     kind = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration"}
-    look = Look(hands, {**kind, "metadata": {"name": "shop", "namespace": "store", "uid": "m", "generation": 1}, "spec": spec})
+    look = MigrationObserver(
+        hands, {**kind, "metadata": {"name": "shop", "namespace": "store", "uid": "m", "generation": 1}, "spec": spec}
+    )
     run_spec = {"migrationRef": {"name": "shop"}, "key": "0" * 64, "image": "i", **spec}
     status = before.model_dump(mode="json", by_alias=True, exclude_none=True)
     look.run = {

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from landfall.api.annotations import Request, requested
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.rules_requests import handled
 from tests.support.migrations import RUNNING, started
@@ -31,7 +31,7 @@ def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, to
 
 def test_a_start_from_what_is_not_proven_is_refused_and_stays_pending() -> None:
     """Not even a paused run goes on before the request is corrected; one that works is not disturbed."""
-    job = JobSeen("shop-1-run-1", "run", 1, "i", suspended=True)
+    job = ObservedJob("shop-1-run-1", "run", 1, "i", suspended=True)
     paused = started(replace(RUNNING, jobs=(*RUNNING.jobs[:-1], job)))
     far = replace(paused, request=Request.model_validate({"id": "9", "verb": "start", "from": "validation"}))
     assert decide(far).ready[1] == "RequestRefused"

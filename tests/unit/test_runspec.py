@@ -13,9 +13,9 @@ import pytest
 from landfall.api.connection import SUPPORTED_TYPES, Connection
 from landfall.api.crd import structural
 from landfall.api.migration import DataSpec, Migration
-from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.rules import decide
-from landfall.controllers.objects import plain
+from landfall.controllers.objects import to_model_input
 from landfall.engine.errors import SpecError
 from landfall.engine.model.run_key import digest, key_parts
 from landfall.engine.sources.run_key import run_key
@@ -190,7 +190,9 @@ def found(connections: list[Connection], before: dict[str, Any] | None, **fields
     status = {"run": before["metadata"]["name"], "startTime": "2026-01-01T00:00:00Z"} if before else {}
     raw = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration", "metadata": metadata, "spec": {"data": DATA | fields}}
     kube = _Kube(*([before] if before else []))
-    look = Look(cast("Any", SimpleNamespace(kube=kube, clock=lambda: NOW)), raw | ({"status": status} if status else {}))
+    look = MigrationObserver(
+        cast("Any", SimpleNamespace(kube=kube, clock=lambda: NOW)), raw | ({"status": status} if status else {})
+    )
     look.connections = {c.metadata.name: c for c in connections}
     differs = asyncio.run(look._find_run())  # noqa: SLF001  one step of a look
     return look.name, differs, look._changed() if differs else ()  # noqa: SLF001
@@ -198,7 +200,7 @@ def found(connections: list[Connection], before: dict[str, Any] | None, **fields
 
 def begun(key: str, ledger: str = "", ends: tuple[str, str] = ("", "")) -> dict[str, Any]:
     """A Run that is being executed."""
-    migration = Migration.model_validate(plain(_RAW))
+    migration = Migration.model_validate(to_model_input(_RAW))
     return run(migration, "u", key, "i", ends) | {"status": {"state": "copying", "ledgerKey": ledger}}
 
 
@@ -228,7 +230,7 @@ def test_a_run_that_version_0_1_began_is_continued(former: int, port: dict[str, 
 def test_a_run_is_found_where_the_status_was_lost() -> None:
     running = begun(declares(SOURCE).former[0])
     metadata = {"name": "shop", "namespace": "store", "uid": "u", "generation": 2}
-    look = Look(cast("Any", SimpleNamespace(kube=_Kube(running), clock=lambda: NOW)), _RAW | {"metadata": metadata})
+    look = MigrationObserver(cast("Any", SimpleNamespace(kube=_Kube(running), clock=lambda: NOW)), _RAW | {"metadata": metadata})
     look.connections = {"s": connection("s", SOURCE), "t": _TO}
     assert asyncio.run(look._find_run()) is False  # noqa: SLF001
     assert look.name == running["metadata"]["name"]

@@ -5,27 +5,27 @@ from __future__ import annotations
 from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.cutover_gate import WAITS, End, Gate, governing, left, secrets_of
-from landfall.controllers.migration.rules_app import AppSeen
-from landfall.controllers.objects import plain
+from landfall.controllers.migration.rules_app import ObservedApp
+from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
 from landfall.manifests.deployment import deployment
 
 
-async def seen(hands: Hands, raw: Object, migration: Migration) -> AppSeen | None:
+async def seen(context: Context, raw: Object, migration: Migration) -> ObservedApp | None:
     """How it stands; None for a Migration without an app."""
     app, name = migration.spec.app, means(raw)
     if app is None:
         return None
-    held_raw = await hands.kube.get("Deployment", raw["metadata"]["namespace"], name)
+    held_raw = await context.kube.get("Deployment", raw["metadata"]["namespace"], name)
     if held_raw is None or "deletionTimestamp" in held_raw["metadata"]:
-        return AppSeen(name)
-    found = Deployment.model_validate(plain(held_raw))
+        return ObservedApp(name)
+    found = Deployment.model_validate(to_model_input(held_raw))
     status, fresh = found.status, held_raw.get("status", {}).get("observedGeneration") == held_raw["metadata"]["generation"]
     held = {c.type: c for c in status.conditions} if status and fresh else {}
     ready = held.get("Ready")
-    return AppSeen(
+    return ObservedApp(
         name=name,
         there=True,
         differs=app.template is not None and found.spec != app.template,
@@ -36,11 +36,11 @@ async def seen(hands: Hands, raw: Object, migration: Migration) -> AppSeen | Non
         url=status.url if status else "",
         drain_seconds=found.spec.rollout.drain_seconds,
         gate=status.gate if status else None,
-        on_source=await _on_source(hands, raw, found),
+        on_source=await _on_source(context, raw, found),
     )
 
 
-async def _on_source(hands: Hands, migration: Object, deployment: Deployment) -> str:
+async def _on_source(context: Context, migration: Object, deployment: Deployment) -> str:
     """The Connection that the data comes from, where the Deployment points at that; empty where it does not."""
     if not migration["spec"].get("data"):
         return ""
@@ -49,7 +49,7 @@ async def _on_source(hands: Hands, migration: Object, deployment: Deployment) ->
         return ""
     spec = deployment.spec
     named = spec.database.connection_ref.name if spec.database and spec.database.connection_ref else ""
-    end = await _end(hands, migration["metadata"]["namespace"], source, target)
+    end = await _end(context, migration["metadata"]["namespace"], source, target)
     return source if end.named_by(named, secrets_of(spec.env)) else ""
 
 
@@ -59,15 +59,15 @@ def _names(migration: Object) -> tuple[str, str]:
     return str(data["source"]["connectionRef"]["name"]), str(data["target"]["connectionRef"]["name"])
 
 
-async def _end(hands: Hands, namespace: str, name: str, other: str) -> End:
+async def _end(context: Context, namespace: str, name: str, other: str) -> End:
     """The side of a move that this Connection is. A Secret that opens the other side, too, tells nothing."""
-    secrets = [await _secret(hands, namespace, one) for one in (name, other)]
+    secrets = [await _secret(context, namespace, one) for one in (name, other)]
     return End(name, "" if secrets[0] == secrets[1] else secrets[0])
 
 
-async def _secret(hands: Hands, namespace: str, connection: str) -> str:
-    raw = await hands.kube.get("Connection", namespace, connection)
-    reference = Connection.model_validate(plain(raw)).spec.secret_ref if raw else None
+async def _secret(context: Context, namespace: str, connection: str) -> str:
+    raw = await context.kube.get("Connection", namespace, connection)
+    reference = Connection.model_validate(to_model_input(raw)).spec.secret_ref if raw else None
     return reference.name if reference else ""
 
 
@@ -77,26 +77,26 @@ def means(raw: Object) -> str:
     return str((app.get("deploymentRef") or raw["metadata"])["name"]) if app else ""
 
 
-async def gates(hands: Hands, namespace: str, name: str) -> tuple[Gate | None, tuple[Gate, ...]]:
+async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | None, tuple[Gate, ...]]:
     """What a Deployment's release waits for, the Migration that moves data together with it; and the moves that have left a database for good."""
     found = [
-        (raw, await _gate(hands, raw))
-        for raw in await hands.kube.listed("Migration", namespace)
+        (raw, await _gate(context, raw))
+        for raw in await context.kube.listed("Migration", namespace)
         if means(raw) == name and raw["spec"].get("data") and "deletionTimestamp" not in raw["metadata"]
     ]
     created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in found]
-    ended = [(str((raw.get("status") or {}).get("completionTime") or hands.clock().isoformat()), gate) for raw, gate in found]
+    ended = [(str((raw.get("status") or {}).get("completionTime") or context.clock().isoformat()), gate) for raw, gate in found]
     return governing(created), left(ended)
 
 
-async def _gate(hands: Hands, raw: Object) -> Gate:
+async def _gate(context: Context, raw: Object) -> Gate:
     status, (source, target) = raw.get("status") or {}, _names(raw)
     state = str((status.get("app") or {}).get("state", ""))
-    end = await _end(hands, raw["metadata"]["namespace"], source, target)
+    end = await _end(context, raw["metadata"]["namespace"], source, target)
     return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=bool(status.get("startTime")))
 
 
-async def make(hands: Hands, migration: Object, name: str) -> None:
+async def make(context: Context, migration: Object, name: str) -> None:
     """Create it as the template says; one that is there is left as it is."""
     template = migration["spec"]["app"]["template"]
-    await hands.created("Deployment", deployment(migration, name, template))
+    await context.created("Deployment", deployment(migration, name, template))

@@ -12,7 +12,7 @@ from landfall import metrics
 from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
 from landfall.controllers.actions import ControllerAction
-from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
 from landfall.journal.writer import Keeper
@@ -25,7 +25,7 @@ _MESSAGE = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Hands:
+class Context:
     """Everything that acting needs. `keeper` keeps the journal; `checked` is when sources were last looked at, what they are, and what was in the way."""
 
     kube: Kube
@@ -58,7 +58,9 @@ class Hands:
         except AlreadyExistsError:
             return
 
-    async def report(self, raw: Object, seen: Seen, decision: Decision[ControllerAction], fields: dict[str, Any]) -> None:
+    async def report(
+        self, raw: Object, seen: ObservedObject, decision: Decision[ControllerAction], fields: dict[str, Any]
+    ) -> None:
         """Write the status once, if it changed, and tell an Event where Ready's reason did."""
         metadata, before = raw["metadata"], raw.get("status") or {}
         metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
@@ -103,7 +105,7 @@ class Hands:
             logs.event(logging.WARNING, "event_write_failed", **about, reason=reason, error=str(error))
 
 
-def applied(raw: Object, action: ControllerAction) -> None:
+def log_action(raw: Object, action: ControllerAction) -> None:
     """Log that an action of an object was carried out: one line for each."""
     metadata = raw["metadata"]
     about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
@@ -111,7 +113,7 @@ def applied(raw: Object, action: ControllerAction) -> None:
     logs.event(logging.INFO, "action_applied", **about, **fields)
 
 
-def bare(raw: Object, hands: Hands) -> Seen:
+def minimal_observed(raw: Object, context: Context) -> ObservedObject:
     """What is seen of an object whose spec cannot be read."""
     metadata = raw["metadata"]
-    return Seen(now=hands.clock(), generation=metadata["generation"], uid=metadata["uid"])
+    return ObservedObject(now=context.clock(), generation=metadata["generation"], uid=metadata["uid"])

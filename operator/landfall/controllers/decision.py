@@ -44,7 +44,7 @@ class Decision(Generic[A_co]):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedObject:
     """What every kind has."""
 
     now: datetime
@@ -54,7 +54,7 @@ class Seen:
     conditions: tuple[Condition, ...] = field(default=())
 
 
-def conditions(seen: Seen, decision: Decision[ControllerAction]) -> tuple[Condition, ...]:
+def conditions(seen: ObservedObject, decision: Decision[ControllerAction]) -> tuple[Condition, ...]:
     """The conditions that a decision means. One that did not change keeps its time."""
     told: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
     if decision.working:
@@ -67,7 +67,7 @@ def conditions(seen: Seen, decision: Decision[ControllerAction]) -> tuple[Condit
     return tuple(_condition(kind, *flag, seen, before.get(kind)) for kind, flag in told.items())
 
 
-def _condition(kind: str, status: str, reason: str, message: str, seen: Seen, before: Condition | None) -> Condition:
+def _condition(kind: str, status: str, reason: str, message: str, seen: ObservedObject, before: Condition | None) -> Condition:
     since = before.last_transition_time if before and before.status == status else seen.now
     return Condition.model_validate(
         {

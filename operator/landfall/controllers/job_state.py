@@ -13,7 +13,7 @@ def made_from(inputs: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class JobSeen:
+class ObservedJob:
     """One Job. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over, `reason` why it failed, in words.
 
     `problem` is the same of a builder that need not be tried again, as (reason, message).

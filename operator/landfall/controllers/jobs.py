@@ -9,8 +9,8 @@ from typing import cast
 
 from landfall.api.connection import Connection
 from landfall.api.worker_protocol import Task, Verb
-from landfall.controllers.context import Hands
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.context import Context
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.objects import owned_by, owner_of, secret_names, since, volumes
 from landfall.kube.client import Object
 from landfall.manifests.job import INPUTS, LABEL_ATTEMPT, LABEL_VERB, WorkerPod, job, task_map
@@ -36,9 +36,9 @@ class Order:
     parallelism: int = 1
 
 
-async def jobs_of(hands: Hands, namespace: str, kind: str, name: str) -> list[Object]:
+async def jobs_of(context: Context, namespace: str, kind: str, name: str) -> list[Object]:
     """The Jobs of an owner."""
-    return await hands.kube.listed("Job", namespace, f"{LABEL_KIND}={kind},{LABEL_OWNER}={name}")
+    return await context.kube.listed("Job", namespace, f"{LABEL_KIND}={kind},{LABEL_OWNER}={name}")
 
 
 def ended(raw: Object) -> bool:
@@ -46,16 +46,16 @@ def ended(raw: Object) -> bool:
     return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in raw.get("status", {}).get("conditions", []))
 
 
-def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[JobSeen, ...]:
+def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[ObservedJob, ...]:
     """What counts about them. Those of another owner of the same name do not."""
     return tuple(_seen(one, now) for one in raw if owned_by(one, owner_uid))
 
 
-def _seen(raw: Object, now: datetime) -> JobSeen:
+def _seen(raw: Object, now: datetime) -> ObservedJob:
     metadata, status = raw["metadata"], raw.get("status", {})
     held = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
     end = held.get("Complete") or held.get("Failed")
-    return JobSeen(
+    return ObservedJob(
         name=metadata["name"],
         verb=cast("Verb", metadata["labels"].get(LABEL_VERB, "")),
         attempt=int(metadata["labels"].get(LABEL_ATTEMPT, "0")),
@@ -68,7 +68,7 @@ def _seen(raw: Object, now: datetime) -> JobSeen:
     )
 
 
-async def start(hands: Hands, order: Order) -> None:
+async def start(context: Context, order: Order) -> None:
     """The task first, then the Job that mounts it."""
     connections: Iterable[Connection] = order.task.connections.values()
     pod = WorkerPod(
@@ -86,24 +86,24 @@ async def start(hands: Hands, order: Order) -> None:
         plans=order.plans,
         parallelism=order.parallelism,
     )
-    await hands.created("ConfigMap", task_map(pod, order.task))
-    await hands.created("Job", job(pod, order.verb))
+    await context.created("ConfigMap", task_map(pod, order.task))
+    await context.created("Job", job(pod, order.verb))
 
 
-async def end(hands: Hands, namespace: str, name: str) -> None:
+async def end(context: Context, namespace: str, name: str) -> None:
     """Delete a Job, its pods and its task."""
     for kind in ("Job", "ConfigMap"):
-        found = await hands.kube.get(kind, namespace, name)
+        found = await context.kube.get(kind, namespace, name)
         if found and "deletionTimestamp" not in found["metadata"]:
-            await hands.kube.delete(kind, namespace, name, found["metadata"]["uid"])
-    hands.reports.forget(namespace, name)
+            await context.kube.delete(kind, namespace, name, found["metadata"]["uid"])
+    context.reports.forget(namespace, name)
 
 
-async def suspend(hands: Hands, namespace: str, name: str, *, suspended: bool) -> None:
+async def suspend(context: Context, namespace: str, name: str, *, suspended: bool) -> None:
     """Hold a Job, or let it go on. Its pods get SIGTERM and stop at a checkpoint."""
-    await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/suspend", "value": suspended}])
+    await context.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/suspend", "value": suspended}])
 
 
-async def scale(hands: Hands, namespace: str, name: str, parallelism: int) -> None:
+async def scale(context: Context, namespace: str, name: str, parallelism: int) -> None:
     """Have so many pods share a Job."""
-    await hands.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/parallelism", "value": parallelism}])
+    await context.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/parallelism", "value": parallelism}])

@@ -22,7 +22,7 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  the one place of the loop that reads it
 
 
-def told(moment: datetime | None) -> str | None:
+def format_time(moment: datetime | None) -> str | None:
     """A time as the API server writes it."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
@@ -39,7 +39,7 @@ def volumes(connections: Iterable[Connection]) -> list[tuple[str, str]]:
     return [(name, claim) for name, claim in found if claim]
 
 
-def plain(raw: Object) -> Object:
+def to_model_input(raw: Object) -> Object:
     """An object as its model takes it: with the metadata that people write."""
     metadata = raw["metadata"]
     kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
@@ -50,7 +50,7 @@ def plain(raw: Object) -> Object:
 def invalid(model: type[BaseModel], raw: Object) -> Decision[Never] | None:
     """How an object stands that the API server took and the models do not, as one that was written before a rule was."""
     try:
-        model.model_validate(plain(raw))
+        model.model_validate(to_model_input(raw))
     except ValidationError as error:
         first = error.errors()[0]
         message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."

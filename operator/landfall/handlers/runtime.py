@@ -19,7 +19,7 @@ from landfall.api.crd import BY_NAME, GROUP, VERSION
 from landfall.api.worker_protocol import Dials
 from landfall.controllers import app_deployment
 from landfall.controllers.connection import reconcile as probing
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment import reconcile as deployment
 from landfall.controllers.migration import reconcile as migration
 from landfall.controllers.migration import status
@@ -45,12 +45,12 @@ IntakeOf = Callable[
 ]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = ("Job", "Workload")
-Loop = Callable[[Hands, Object], Awaitable[float | None]]
+Loop = Callable[[Context, Object], Awaitable[float | None]]
 
 
 def _loops(settings: Settings) -> dict[str, Loop]:
-    async def deployed(hands: Hands, raw: Object) -> float | None:
-        return await deployment.reconcile(hands, settings.builds, raw)
+    async def deployed(context: Context, raw: Object) -> float | None:
+        return await deployment.reconcile(context, settings.builds, raw)
 
     return {
         "Connection": probing.connection,
@@ -71,7 +71,7 @@ class Operator:
         self._journal = Journal(settings.journal_url)
         self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
         providers = Providers(settings.builds.github, settings.supabase, settings.builds.private_hosts)
-        self._hands = Hands(kube, self._reports, settings.image, settings.intake_url, now, self._keeper, providers)
+        self._context = Context(kube, self._reports, settings.image, settings.intake_url, now, self._keeper, providers)
         self._loops = _loops(settings)
         self._intake = intake(
             kube,
@@ -103,7 +103,7 @@ class Operator:
         """An object as a list or a watch tells it: what is done for good is not looked at closer, be there ten thousand of it."""
         metadata = raw["metadata"]
         self._neighbours(kind, raw)
-        if kind == "Migration" and status.settled(raw):
+        if kind == "Migration" and status.is_terminal(raw):
             self._known.discard(Key(kind, metadata["namespace"], metadata["name"]))
             metrics.stands(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
         else:
@@ -138,7 +138,7 @@ class Operator:
         async for raw in self._kube.every("Deployment"):
             if deployment.follows(raw, repository, branch):
                 metadata = raw["metadata"]
-                self._hands.checked.pop(f"{metadata['namespace']}/{metadata['name']}", None)
+                self._context.checked.pop(f"{metadata['namespace']}/{metadata['name']}", None)
                 self.seen("Deployment", metadata["namespace"], metadata["name"])
                 found += 1
         return found
@@ -156,7 +156,7 @@ class Operator:
                 group.create_task(self._resync())
                 group.create_task(self._keeper.tidy())
         finally:
-            await self._hands.providers.close()
+            await self._context.providers.close()
             self._journal.close()
 
     async def _worker(self) -> None:
@@ -192,7 +192,7 @@ class Operator:
             return None
         self._known.add(key)
         try:
-            again = await self._loops[key.kind](self._hands, raw)
+            again = await self._loops[key.kind](self._context, raw)
         except (ForbiddenError, InvalidError) as error:
             await self._refused(key, raw, error)
             raise
@@ -207,7 +207,7 @@ class Operator:
         self._told.discard(key)
         metrics.stands(key.kind, key.namespace, key.name, "")
         if key.kind == "Deployment":
-            self._hands.checked.pop(f"{key.namespace}/{key.name}", None)
+            self._context.checked.pop(f"{key.namespace}/{key.name}", None)
         elif key.kind == "Migration":
             self._movers = {app: mover for app, mover in self._movers.items() if (app[0], mover) != (key.namespace, key.name)}
 
@@ -216,7 +216,7 @@ class Operator:
         if key not in self._told:
             self._told.add(key)
             message = f"the API server refuses what the operator asks of it here, which is tried again: {error.message}"
-            await self._hands.event(raw, "Refused", message, warning=True)
+            await self._context.event(raw, "Refused", message, warning=True)
 
     def _wake_users(self, connected: Key) -> None:
         """A Connection that appeared or changed may be what a Migration or Deployment waits for; looking costs a few reads."""

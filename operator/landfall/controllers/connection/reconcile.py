@@ -14,10 +14,10 @@ from landfall.api.worker_protocol import Probe, Task
 from landfall.controllers import jobs
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, StartProbe
-from landfall.controllers.connection.rules import Observed, decide
-from landfall.controllers.context import Hands, applied, bare
+from landfall.controllers.connection.rules import ObservedProbe, decide
+from landfall.controllers.context import Context, log_action, minimal_observed
 from landfall.controllers.deployment import pod_diagnosis
-from landfall.controllers.objects import invalid, plain, secret_names, told
+from landfall.controllers.objects import format_time, invalid, secret_names, to_model_input
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 
@@ -38,14 +38,14 @@ class Asked:
 _M = TypeVar("_M", Connection, Webhook)
 
 
-async def connection(hands: Hands, raw: Object) -> float | None:
+async def connection(context: Context, raw: Object) -> float | None:
     """A database is asked for its version."""
-    return await _reconciled(hands, raw, Connection, _database)
+    return await _reconciled(context, raw, Connection, _database)
 
 
-async def webhook(hands: Hands, raw: Object) -> float | None:
+async def webhook(context: Context, raw: Object) -> float | None:
     """A receiver is pinged."""
-    return await _reconciled(hands, raw, Webhook, _receiver)
+    return await _reconciled(context, raw, Webhook, _receiver)
 
 
 def _database(one: Connection, intake: str) -> Asked:
@@ -66,40 +66,40 @@ def _receiver(one: Webhook, intake: str) -> Asked:
     return Asked("the receiver", (one.spec.secret_ref.name,), task, one.status, lambda probe: {"host": probe.version})
 
 
-async def _reconciled(hands: Hands, raw: Object, model: type[_M], asks: Callable[[_M, str], Asked]) -> float | None:
+async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Callable[[_M, str], Asked]) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
     if "deletionTimestamp" in raw["metadata"]:
         return None
     problem = invalid(model, raw)
     if problem:
-        await hands.report(raw, bare(raw, hands), problem, {})
+        await context.report(raw, minimal_observed(raw, context), problem, {})
         return None
-    asked = asks(model.model_validate(plain(raw)), hands.intake_url)
-    seen = await _observed(hands, raw, asked)
+    asked = asks(model.model_validate(to_model_input(raw)), context.intake_url)
+    seen = await _observed(context, raw, asked)
     decision = decide(seen)
     if decision.action:
-        await _act(hands, raw, asked, decision.action)
-        applied(raw, decision.action)
-    await hands.report(raw, seen, decision, _status(seen, asked))
+        await _act(context, raw, asked, decision.action)
+        log_action(raw, decision.action)
+    await context.report(raw, seen, decision, _status(seen, asked))
     if seen.report and seen.report.final:
-        hands.reports.forget(raw["metadata"]["namespace"], seen.probe)
+        context.reports.forget(raw["metadata"]["namespace"], seen.probe)
     return decision.again_seconds
 
 
-async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
-    metadata, now = raw["metadata"], hands.clock()
-    secrets = await hands.secrets(metadata["namespace"], asked.secrets)
+async def _observed(context: Context, raw: Object, asked: Asked) -> ObservedProbe:
+    metadata, now = raw["metadata"], context.clock()
+    secrets = await context.secrets(metadata["namespace"], asked.secrets)
     request, problem = look_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
     requests = [request.id] if request else []
     probe = (
         f"{metadata['name'][:40].rstrip('-.')}-{asked.task.verb}-{digest(metadata['uid'], raw['spec'], secrets, *requests)[:10]}"
     )
-    found = await hands.kube.get("Job", metadata["namespace"], probe)
+    found = await context.kube.get("Job", metadata["namespace"], probe)
     job = jobs.seen_jobs([found], metadata["uid"], now)[0] if found else None
-    report = hands.reports.of(metadata["namespace"], probe)
+    report = context.reports.of(metadata["namespace"], probe)
     if job and job.over and report is None and (asked.before is None or asked.before.probe != probe):
-        report = pod_diagnosis.last_words(await hands.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
-    return Observed(
+        report = pod_diagnosis.last_words(await context.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
+    return ObservedProbe(
         now=now,
         generation=metadata["generation"],
         uid=metadata["uid"],
@@ -117,22 +117,22 @@ async def _observed(hands: Hands, raw: Object, asked: Asked) -> Observed:
     )
 
 
-async def _act(hands: Hands, raw: Object, asked: Asked, action: ProbeAction) -> None:
+async def _act(context: Context, raw: Object, asked: Asked, action: ProbeAction) -> None:
     match action:
         case DeleteJob(name):
-            await jobs.end(hands, raw["metadata"]["namespace"], name)
+            await jobs.end(context, raw["metadata"]["namespace"], name)
         case StartProbe(name):
-            order = jobs.Order(name, raw, asked.task.verb, 1, name, hands.image, asked.task, secrets=asked.secrets)
-            await jobs.start(hands, order)
+            order = jobs.Order(name, raw, asked.task.verb, 1, name, context.image, asked.task, secrets=asked.secrets)
+            await jobs.start(context, order)
         case _:
             assert_never(action)
 
 
-def _status(seen: Observed, asked: Asked) -> dict[str, object]:
+def _status(seen: ObservedProbe, asked: Asked) -> dict[str, object]:
     if seen.report and seen.report.final:
         return {
             "probe": seen.probe,
-            "probedAt": told(seen.now),
+            "probedAt": format_time(seen.now),
             **(asked.found(seen.report.probe) if seen.report.probe else {}),
             "lastHandledRequest": seen.request.id if seen.request else None,
         }

@@ -9,7 +9,7 @@ from landfall.api.fields import ProbedStatus
 from landfall.api.worker_protocol import Report
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
-from landfall.controllers.decision import Decision, Seen
+from landfall.controllers.decision import Decision, ObservedObject
 from landfall.controllers.phases import ProbePhase
 from landfall.lib.backoff import Backoff
 
@@ -18,7 +18,7 @@ _BACKOFF = Backoff(_SOONEST_SECONDS, 300)
 
 
 @dataclass(frozen=True, slots=True)
-class Observed(Seen):
+class ObservedProbe(ObservedObject):
     """One of them, in whose words `what` is asked. `probe` is the name that a probe of just this spec, these Secrets and this request has."""
 
     what: str = "the database"
@@ -33,7 +33,7 @@ class Observed(Seen):
     request_problem: str = ""
 
 
-def decide(seen: Observed) -> ProbeDecision:
+def decide(seen: ObservedProbe) -> ProbeDecision:
     """What to do next."""
     if seen.request_problem:
         return Decision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
@@ -48,7 +48,7 @@ def decide(seen: Observed) -> ProbeDecision:
     return _probing(seen, None if seen.job_there else StartProbe(seen.probe))
 
 
-def _reported(seen: Observed) -> ProbeDecision | None:
+def _reported(seen: ObservedProbe) -> ProbeDecision | None:
     """What the probe has just told."""
     report = seen.report
     if report is None or not report.final:
@@ -58,7 +58,7 @@ def _reported(seen: Observed) -> ProbeDecision | None:
     return Decision(ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} answers")
 
 
-def _remembered(seen: Observed) -> ProbeDecision | None:
+def _remembered(seen: ObservedProbe) -> ProbeDecision | None:
     """What an earlier probe of the same spec and Secrets found."""
     status = seen.before
     ready = next((c for c in seen.conditions if c.type == "Ready"), None)
@@ -69,7 +69,7 @@ def _remembered(seen: Observed) -> ProbeDecision | None:
     return _failed(seen, ready.reason, ready.message)
 
 
-def _failed(seen: Observed, reason: str, message: str) -> ProbeDecision:
+def _failed(seen: ObservedProbe, reason: str, message: str) -> ProbeDecision:
     """It is asked again after a while, for servers come back; the longer it has failed, the more seldom."""
     pause = _pause(seen)
     action: ProbeAction | None = None if seen.job_there else StartProbe(seen.probe)
@@ -81,12 +81,12 @@ def _failed(seen: Observed, reason: str, message: str) -> ProbeDecision:
     )
 
 
-def _pause(seen: Observed) -> float:
+def _pause(seen: ObservedProbe) -> float:
     """A quarter of the time that it has failed for, between one minute and five."""
     stalled = next((c for c in seen.conditions if c.type == "Stalled" and c.status == "True"), None)
     failed = (seen.now - stalled.last_transition_time).total_seconds() if stalled else 0.0
     return _BACKOFF.after(failed)
 
 
-def _probing(seen: Observed, action: ProbeAction | None) -> ProbeDecision:
+def _probing(seen: ObservedProbe, action: ProbeAction | None) -> ProbeDecision:
     return Decision(ProbePhase.PROBING, ("False", "Probing"), f"asking {seen.what}", action, working=True, again_seconds=15)

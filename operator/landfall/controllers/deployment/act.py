@@ -25,112 +25,112 @@ from landfall.controllers.deployment.actions import (
     SwitchTraffic,
     TrafficAction,
 )
-from landfall.controllers.deployment.observe import PREVIOUS, RELEASE, SWITCHED, Look
-from landfall.controllers.deployment.observed import Observed
-from landfall.controllers.objects import owned_by, told
+from landfall.controllers.deployment.observe import PREVIOUS, RELEASE, SWITCHED, DeploymentObserver
+from landfall.controllers.deployment.observed import ObservedDeployment
+from landfall.controllers.objects import format_time, owned_by
 from landfall.manifests import names
 from landfall.manifests.ingress import ingress
 from landfall.manifests.release import release
 from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, preview, service, workload
 
 
-async def act(look: Look, seen: Observed, action: DeploymentAction) -> None:
+async def act(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction) -> None:
     """Do the one thing that was decided. Raises KubeError."""
     match action:
         case MakeRelease():
-            await _make_release(look, seen)
+            await _make_release(observer, seen)
         case MakeRollback(name):
-            await _make_rollback(look, seen, name)
+            await _make_rollback(observer, seen, name)
         case BuildRelease(name, attempt):
-            await build_jobs.start(look.hands, look.builds, look.releases[name], attempt)
+            await build_jobs.start(observer.context, observer.builds, observer.releases[name], attempt)
         case ForgetRelease(name):
-            await _forget(look, seen, name)
+            await _forget(observer, seen, name)
         case DeleteJob(name):
-            await jobs.end(look.hands, look.namespace, name)
+            await jobs.end(observer.context, observer.namespace, name)
         case FailRelease() | SupersedeRelease():
             return  # it is in the Release's status, which is written next
         case _:
-            await _act_on_traffic(look, seen, action)
+            await _act_on_traffic(observer, seen, action)
 
 
-async def _act_on_traffic(look: Look, seen: Observed, action: TrafficAction) -> None:
+async def _act_on_traffic(observer: DeploymentObserver, seen: ObservedDeployment, action: TrafficAction) -> None:
     match action:
         case CreateWorkload(name, replicas):
-            await _make_workload(look, seen, name, replicas)
+            await _make_workload(observer, seen, name, replicas)
         case ScaleWorkload(name, replicas):
-            await _scale(look, name, replicas)
+            await _scale(observer, name, replicas)
         case CoolWorkload(name):
-            await _cool(look, name)
+            await _cool(observer, name)
         case RefreshWorkload(name, mark):
-            await _refresh(look, name, mark)
+            await _refresh(observer, name, mark)
         case CreatePreview(name):
-            await _preview(look, seen, name)
+            await _preview(observer, seen, name)
         case SwitchTraffic(name):
-            await _switch(look, seen, name)
+            await _switch(observer, seen, name)
         case ApplyRoute():
-            await _route(look, seen)
+            await _route(observer, seen)
         case DeleteRoute():
-            await _unroute(look)
+            await _unroute(observer)
         case _:
             assert_never(action)
 
 
-async def _make_release(look: Look, seen: Observed) -> None:
+async def _make_release(observer: DeploymentObserver, seen: ObservedDeployment) -> None:
     """The environment first, then the Release that names it."""
-    values, problem = await look.captured(seen)
+    values, problem = await observer.captured(seen)
     if problem:
         return  # the next look says so
-    kept = await environment.kept(look.hands, look.raw, values)
+    kept = await environment.kept(observer.context, observer.raw, values)
     spec = desired_release.wanted(
-        seen, names.release_name(look.name, desired_release.revision(seen)), kept, look.raw["metadata"]["generation"]
+        seen, names.release_name(observer.name, desired_release.revision(seen)), kept, observer.raw["metadata"]["generation"]
     )
-    await look.hands.created("Release", release(look.raw, spec))
+    await observer.context.created("Release", release(observer.raw, spec))
 
 
-async def _make_rollback(look: Look, seen: Observed, name: str) -> None:
+async def _make_rollback(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
     goal = seen.release(name)
     if goal:
-        await look.hands.created("Release", release(look.raw, desired_release.going_back(seen, goal)))
+        await observer.context.created("Release", release(observer.raw, desired_release.going_back(seen, goal)))
 
 
-async def _make_workload(look: Look, seen: Observed, name: str, replicas: int) -> None:
+async def _make_workload(observer: DeploymentObserver, seen: ObservedDeployment, name: str, replicas: int) -> None:
     """Where it is a rollback's, it is that of the Release that it goes back to."""
     asked = seen.release(name)
-    owner = look.releases.get(asked.spec.workload) if asked else None
+    owner = observer.releases.get(asked.spec.workload) if asked else None
     if asked is None or owner is None:
         return
-    made = workload(owner, asked.spec, asked.image, asked.port, replicas, look.builds.secret)
-    await look.hands.created("Workload", made)
+    made = workload(owner, asked.spec, asked.image, asked.port, replicas, observer.builds.secret)
+    await observer.context.created("Workload", made)
 
 
-async def _scale(look: Look, name: str, replicas: int) -> None:
+async def _scale(observer: DeploymentObserver, name: str, replicas: int) -> None:
     change = [{"op": "replace", "path": "/spec/replicas", "value": replicas}]
-    await look.hands.kube.patch("Workload", look.namespace, name, change)
+    await observer.context.kube.patch("Workload", observer.namespace, name, change)
 
 
-async def _cool(look: Look, name: str) -> None:
+async def _cool(observer: DeploymentObserver, name: str) -> None:
     """Its pods go, and the Service that nobody would answer at: pods that come back would have nodes route to it first."""
-    await _scale(look, name, 0)
-    held = await look.hands.kube.get("Service", look.namespace, name)
-    if held and owned_by(held, *(one["metadata"]["uid"] for one in look.releases.values())):
-        await look.hands.kube.delete("Service", look.namespace, name, held["metadata"]["uid"])
+    await _scale(observer, name, 0)
+    held = await observer.context.kube.get("Service", observer.namespace, name)
+    if held and owned_by(held, *(one["metadata"]["uid"] for one in observer.releases.values())):
+        await observer.context.kube.delete("Service", observer.namespace, name, held["metadata"]["uid"])
 
 
-async def _preview(look: Look, seen: Observed, name: str) -> None:
+async def _preview(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
     """A Service of the Release alone."""
     asked = seen.release(name)
-    owner = look.releases.get(asked.spec.workload) if asked else None
+    owner = observer.releases.get(asked.spec.workload) if asked else None
     if asked and owner:
-        await look.hands.created("Service", preview(owner, asked.spec))
+        await observer.context.created("Service", preview(owner, asked.spec))
 
 
-async def _refresh(look: Look, name: str, mark: str) -> None:
+async def _refresh(observer: DeploymentObserver, name: str, mark: str) -> None:
     """Fresh pods take the place of those that served, which may hold old connections."""
     path = f"/spec/template/metadata/annotations/{REFRESHED.replace('/', '~1')}"
-    await look.hands.kube.patch("Workload", look.namespace, name, [{"op": "add", "path": path, "value": mark}])
+    await observer.context.kube.patch("Workload", observer.namespace, name, [{"op": "add", "path": path, "value": mark}])
 
 
-async def _switch(look: Look, seen: Observed, name: str) -> None:
+async def _switch(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
     """The moment of going live: one write, of exactly the Service that was seen."""
     to = seen.release(name)
     if to is None:
@@ -138,48 +138,48 @@ async def _switch(look: Look, seen: Observed, name: str) -> None:
     before = seen.service.release if seen.service else ""
     if seen.service and before == to.name:
         before = seen.service.previous  # it is selected once more, and replaces nobody
-    annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: told(seen.now) or ""}
-    if look.service is None:
-        await look.hands.created("Service", service(look.raw, to.spec.workload, annotations))
+    annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: format_time(seen.now) or ""}
+    if observer.service is None:
+        await observer.context.created("Service", service(observer.raw, to.spec.workload, annotations))
         return
-    metadata = look.service["metadata"]
+    metadata = observer.service["metadata"]
     change = [
         {"op": "test", "path": "/metadata/resourceVersion", "value": metadata["resourceVersion"]},
         {"op": "add", "path": "/spec/selector", "value": {LABEL_WORKLOAD: to.spec.workload}},
         {"op": "add", "path": "/metadata/annotations", "value": {**metadata.get("annotations", {}), **annotations}},
     ]
-    await look.hands.kube.patch("Service", look.namespace, look.name, change)
+    await observer.context.kube.patch("Service", observer.namespace, observer.name, change)
 
 
-async def _route(look: Look, seen: Observed) -> None:
+async def _route(observer: DeploymentObserver, seen: ObservedDeployment) -> None:
     route = seen.deployment.spec.route
     if route is None:
         return
-    wanted_now = ingress(look.raw, route)
-    if look.ingress is None:
-        await look.hands.created("Ingress", wanted_now)
+    wanted_now = ingress(observer.raw, route)
+    if observer.ingress is None:
+        await observer.context.created("Ingress", wanted_now)
         return
-    annotations = {**look.ingress["metadata"].get("annotations", {}), **wanted_now["metadata"]["annotations"]}
+    annotations = {**observer.ingress["metadata"].get("annotations", {}), **wanted_now["metadata"]["annotations"]}
     change = [
         {"op": "add", "path": "/spec", "value": wanted_now["spec"]},
         {"op": "add", "path": "/metadata/annotations", "value": annotations},
     ]
-    await look.hands.kube.patch("Ingress", look.namespace, look.name, change)
+    await observer.context.kube.patch("Ingress", observer.namespace, observer.name, change)
 
 
-async def _unroute(look: Look) -> None:
-    if look.ingress:
-        await look.hands.kube.delete("Ingress", look.namespace, look.name, look.ingress["metadata"]["uid"])
+async def _unroute(observer: DeploymentObserver) -> None:
+    if observer.ingress:
+        await observer.context.kube.delete("Ingress", observer.namespace, observer.name, observer.ingress["metadata"]["uid"])
 
 
-async def _forget(look: Look, seen: Observed, name: str) -> None:
+async def _forget(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
     """The environment that nobody else names, then the Release; what it owns goes with it."""
     old = seen.release(name)
     if old is None:
         return
     kept = old.spec.environment
     if kept and not any(r.spec.environment == kept for r in seen.releases if r.name != old.name):
-        held = await look.hands.kube.get("Secret", look.namespace, kept)
+        held = await observer.context.kube.get("Secret", observer.namespace, kept)
         if held:
-            await look.hands.kube.delete("Secret", look.namespace, kept, held["metadata"]["uid"])
-    await look.hands.kube.delete("Release", look.namespace, old.name, look.releases[old.name]["metadata"]["uid"])
+            await observer.context.kube.delete("Secret", observer.namespace, kept, held["metadata"]["uid"])
+    await observer.context.kube.delete("Release", observer.namespace, old.name, observer.releases[old.name]["metadata"]["uid"])

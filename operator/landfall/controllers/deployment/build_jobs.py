@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from landfall.api.release import ReleaseSpec
 from landfall.api.worker_protocol import BuildTask, RunImage, Task
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.kube.client import Object
 from landfall.manifests.build import BuilderPod, job, task_map
 
@@ -42,7 +42,7 @@ def job_name(release: str, attempt: int) -> str:
     return f"{release}-build-{attempt}"
 
 
-async def start(hands: Hands, settings: BuildSettings, release: Object, attempt: int) -> None:
+async def start(context: Context, settings: BuildSettings, release: Object, attempt: int) -> None:
     """The task first, then the Job that mounts it."""
     spec = ReleaseSpec.model_validate(release["spec"])
     metadata = release["metadata"]
@@ -52,7 +52,7 @@ async def start(hands: Hands, settings: BuildSettings, release: Object, attempt:
         name=job_name(metadata["name"], attempt),
         release=release,
         attempt=attempt,
-        image=hands.image,
+        image=context.image,
         builder=settings.builder,
         timeout_seconds=settings.timeout_seconds,
         memory=settings.memory,
@@ -76,5 +76,5 @@ async def start(hands: Hands, settings: BuildSettings, release: Object, attempt:
         github=settings.github,
         token_key=pod.token[1] if pod.token else "",
     )
-    await hands.created("ConfigMap", task_map(pod, Task(verb="build", intake=hands.intake_url, build=told)))
-    await hands.created("Job", job(pod))
+    await context.created("ConfigMap", task_map(pod, Task(verb="build", intake=context.intake_url, build=told)))
+    await context.created("Job", job(pod))

@@ -8,8 +8,8 @@ from __future__ import annotations
 import logging
 
 from landfall.api.deployment import GitHubSource
-from landfall.controllers.context import Hands
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.context import Context
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.deployment.resolve_source import opened
 from landfall.controllers.deployment.status import REFUSED, saying
 from landfall.kube.client import Object
@@ -19,7 +19,7 @@ from landfall.providers.errors import ProviderError
 from landfall.providers.github import CommitStatus
 
 
-async def said(hands: Hands, namespace: str, seen: Observed, releases: dict[str, Object], url: str) -> None:
+async def said(context: Context, namespace: str, seen: ObservedDeployment, releases: dict[str, Object], url: str) -> None:
     """Say the first thing that is new, and write down that it was."""
     for release in reversed(seen.releases):
         word, github = saying(release), release.spec.source.github if release.spec.source else None
@@ -32,31 +32,31 @@ async def said(hands: Hands, namespace: str, seen: Observed, releases: dict[str,
                 description=_description(release),
                 url=url if word == "success" and url.startswith("https://") else "",
             )
-            await _say(hands, namespace, github, releases[release.name], told)
+            await _say(context, namespace, github, releases[release.name], told)
             return
 
 
-def _description(release: ReleaseSeen) -> str:
+def _description(release: ObservedRelease) -> str:
     failure = release.status.failure
     return (
         f"{release.name}: {failure.message.splitlines()[0]}" if failure else f"{release.name} is {release.status.phase.lower()}"
     )
 
 
-async def _say(hands: Hands, namespace: str, github: GitHubSource, raw: Object, told: CommitStatus) -> None:
-    opens, problem = await opened(hands, namespace, github)
+async def _say(context: Context, namespace: str, github: GitHubSource, raw: Object, told: CommitStatus) -> None:
+    opens, problem = await opened(context, namespace, github)
     if problem:
         return
     word = told.state
     try:
-        await hands.providers.github.tell(told, opens.token)
+        await context.providers.github.tell(told, opens.token)
     except ProviderError as error:
         if error.retry.by_itself:
             logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)
             return
         word = REFUSED
     try:
-        await hands.kube.replace_status("Release", {**raw, "status": {**raw.get("status", {}), "reported": word}})
+        await context.kube.replace_status("Release", {**raw, "status": {**raw.get("status", {}), "reported": word}})
     except KubeError as error:
         logs.event(logging.WARNING, "commit_status_not_recorded", **_about(raw), error=str(error))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from landfall.api.deployment import AppSource, DeploymentSpec, GitHubSource, Variable
 from landfall.api.fields import LocalReference
 from landfall.api.release import ReleaseSpec, requested
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.lib.digest import digest
 
 
@@ -23,7 +23,7 @@ def identity(source: AppSource, commit: str) -> str:
     return source.image or f"{source.github.repository if source.github else ''}@{commit}"
 
 
-def inputs(seen: Observed) -> str:
+def inputs(seen: ObservedDeployment) -> str:
     """A name for all that the spec asks of a Release. How it is rolled out, how many and where it is routed are no part of it."""
     spec = seen.deployment.spec
     told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
@@ -31,7 +31,7 @@ def inputs(seen: Observed) -> str:
     return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
 
 
-def variables(seen: Observed) -> tuple[Variable, ...]:
+def variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
     """The environment that a Release would get: what its database gives, before that the spec's, and before it what a request asks for."""
     asked = seen.pending.env if seen.pending else ()
     found: dict[str, Variable] = {}
@@ -41,23 +41,23 @@ def variables(seen: Observed) -> tuple[Variable, ...]:
     return tuple(found.values())
 
 
-def live_variables(seen: Observed) -> tuple[Variable, ...]:
+def live_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
     """Those that stay references, and what is put together from such."""
     return tuple(v for v in variables(seen) if v.capture == "Live")
 
 
-def captured_variables(seen: Observed) -> tuple[Variable, ...]:
+def captured_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
     """Those whose values a Release keeps."""
     return tuple(v for v in variables(seen) if v.capture != "Live")
 
 
-def revision(seen: Observed) -> int:
+def revision(seen: ObservedDeployment) -> int:
     """The next one: no number is given twice, also where the newest Release was deleted."""
     status = seen.deployment.status
     return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
 
 
-def wanted(seen: Observed, name: str, environment: str, generation: int) -> ReleaseSpec:
+def wanted(seen: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
     """The Release that the spec, or a request, asks for. `environment` is the Secret with what was captured."""
     spec, asked = seen.deployment.spec, seen.pending
     resolved = seen.resolved
@@ -112,12 +112,12 @@ def build_key(spec: DeploymentSpec, commit: str) -> str:
     return digest(identity(spec.source, commit), spec.path, build)
 
 
-def built(seen: Observed, key: str) -> ReleaseSeen | None:
+def built(seen: ObservedDeployment, key: str) -> ObservedRelease | None:
     """An earlier Release whose image is of the same inputs."""
     return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
 
 
-def going_back(seen: Observed, target: ReleaseSeen) -> ReleaseSpec:
+def going_back(seen: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
     """A Release with the same image, environment and workload as an earlier one."""
     live, asked = seen.live, seen.deployment.spec.rollback_to
     return target.spec.model_copy(

@@ -7,14 +7,14 @@ import secrets
 from collections.abc import Iterable
 
 from landfall.api.deployment import Variable
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.kube.client import Object
 from landfall.manifests.release import KEY_BYTES, environment, environment_name, key_name, key_secret
 
 Problem = tuple[str, str]
 
 
-async def captured(hands: Hands, namespace: str, variables: Iterable[Variable]) -> tuple[dict[str, str], Problem | None]:
+async def captured(context: Context, namespace: str, variables: Iterable[Variable]) -> tuple[dict[str, str], Problem | None]:
     """The values, or what is missing."""
     values: dict[str, str] = {}
     read: dict[tuple[str, str], Object | None] = {}
@@ -29,7 +29,7 @@ async def captured(hands: Hands, namespace: str, variables: Iterable[Variable]) 
             continue
         where = (kind, reference.name)
         if where not in read:
-            read[where] = await hands.kube.get(kind, namespace, reference.name)
+            read[where] = await context.kube.get(kind, namespace, reference.name)
         held = read[where]
         if held is None:
             return {}, (
@@ -46,40 +46,40 @@ async def captured(hands: Hands, namespace: str, variables: Iterable[Variable]) 
     return values, None
 
 
-async def content(hands: Hands, namespace: str, name: str) -> dict[str, str] | None:
+async def content(context: Context, namespace: str, name: str) -> dict[str, str] | None:
     """What a Secret holds; None where there is none."""
-    held = await hands.kube.get("Secret", namespace, name)
+    held = await context.kube.get("Secret", namespace, name)
     if held is None:
         return None
     return {k: base64.b64decode(v).decode("utf-8", "replace") for k, v in (held.get("data") or {}).items()}
 
 
-async def named(hands: Hands, deployment: Object, values: dict[str, str]) -> str | None:
+async def named(context: Context, deployment: Object, values: dict[str, str]) -> str | None:
     """The name that these values have; empty where there are none, None while there is no key to name them by."""
     if not values:
         return ""
-    key = await _key(hands, deployment)
+    key = await _key(context, deployment)
     return environment_name(deployment["metadata"]["name"], values, key) if key else None
 
 
-async def kept(hands: Hands, deployment: Object, values: dict[str, str]) -> str:
+async def kept(context: Context, deployment: Object, values: dict[str, str]) -> str:
     """Keep them in a Secret of their own, and tell its name."""
     if not values:
         return ""
-    await make_key(hands, deployment)
-    name = await named(hands, deployment, values) or ""
+    await make_key(context, deployment)
+    name = await named(context, deployment, values) or ""
     if name:
-        await hands.created("Secret", environment(deployment, name, values))
+        await context.created("Secret", environment(deployment, name, values))
     return name
 
 
-async def make_key(hands: Hands, deployment: Object) -> None:
+async def make_key(context: Context, deployment: Object) -> None:
     """Create the key that names environments; one that is there stays."""
-    if not await _key(hands, deployment):
-        await hands.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
+    if not await _key(context, deployment):
+        await context.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
 
 
-async def _key(hands: Hands, deployment: Object) -> bytes:
+async def _key(context: Context, deployment: Object) -> bytes:
     """The key; empty where there is none."""
-    held = await hands.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
+    held = await context.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
     return base64.b64decode(held["data"]["key"]) if held else b""

@@ -16,7 +16,7 @@ from landfall.api.fields import API_VERSION
 from landfall.api.release import LABEL_DEPLOYMENT, ReleaseFailure, ReleaseSpec, ReleaseStatus, request_of
 from landfall.api.worker_protocol import Report
 from landfall.controllers import app_deployment, jobs
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment import (
     connection_environment,
     desired_release,
@@ -27,16 +27,16 @@ from landfall.controllers.deployment import (
 )
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observed import (
-    Observed,
+    ObservedDeployment,
+    ObservedRelease,
+    ObservedRoute,
+    ObservedService,
+    ObservedWorkload,
     Problem,
-    ReleaseSeen,
-    RouteSeen,
-    ServiceSeen,
-    WorkloadSeen,
     next_request,
 )
 from landfall.controllers.deployment.rules import current, release_missing
-from landfall.controllers.objects import labelled, owned_by, owner_of, plain
+from landfall.controllers.objects import labelled, owned_by, owner_of, to_model_input
 from landfall.kube.client import Object
 from landfall.manifests.ingress import MADE_FROM, made_from
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
@@ -59,7 +59,7 @@ class Orphan:
     owner: Object
 
 
-class Look:
+class DeploymentObserver:
     """One look at a Deployment: the raw objects, and what is seen in them.
 
     `database` is how the database at a provider stands, which is prepared before the look. `orphans` are to be adopted, and the key that names
@@ -67,14 +67,14 @@ class Look:
     anything is done, for whoever acted on the end of a build and died would have forgotten why.
     """
 
-    def __init__(self, hands: Hands, builds: BuildSettings, raw: Object) -> None:
-        self.hands = hands
+    def __init__(self, context: Context, builds: BuildSettings, raw: Object) -> None:
+        self.context = context
         self.builds = builds
         self.raw = raw
         self.uid: str = raw["metadata"]["uid"]
         self.name: str = raw["metadata"]["name"]
         self.namespace: str = raw["metadata"]["namespace"]
-        self.deployment = Deployment.model_validate(plain(raw))
+        self.deployment = Deployment.model_validate(to_model_input(raw))
         self.releases: dict[str, Object] = {}
         self.service: Object | None = None
         self.ingress: Object | None = None
@@ -83,18 +83,18 @@ class Look:
         self.orphans: dict[tuple[str, str], Orphan] = {}
         self.ended: dict[str, ReleaseStatus] = {}
         self.key_missing = False
-        self.wanted: ReleaseSeen | None = None
+        self.wanted: ObservedRelease | None = None
         self._captured: tuple[dict[str, str], Problem | None] | None = None
 
-    async def take(self) -> Observed:
+    async def take(self) -> ObservedDeployment:
         """Look at everything."""
-        hands, metadata = self.hands, self.raw["metadata"]
+        context, metadata = self.context, self.raw["metadata"]
         releases = await self._releases()
         running = await self._workloads()
         self.service = await self._of_its_name("Service", self.raw)
         queue, request_problem = deploy_requests(metadata.get("annotations", {}).get(ANNOTATION, ""))
-        seen = Observed(
-            now=hands.clock(),
+        seen = ObservedDeployment(
+            now=context.clock(),
             generation=metadata["generation"],
             uid=self.uid,
             deleting="deletionTimestamp" in metadata,
@@ -113,7 +113,7 @@ class Look:
         seen = await self._given(await self._sourced(seen))
         seen = replace(seen, secrets=await self._secrets(seen))
         gate, left = await app_deployment.gates(
-            hands, self.namespace, self.name
+            context, self.namespace, self.name
         )  # behind the Service: what was read there is older
         seen = replace(seen, gate=gate, left=left)
         self.wanted = current(seen)
@@ -126,20 +126,20 @@ class Look:
     def _handled(self) -> str:
         return self.deployment.status.last_handled_request if self.deployment.status else ""
 
-    async def _sourced(self, seen: Observed) -> Observed:
+    async def _sourced(self, seen: ObservedDeployment) -> ObservedDeployment:
         """With the commit that is meant. Where the newest is asked for and cannot be looked up now, the request waits until it can."""
         asked = seen.pending
         newest = asked.id if asked and not asked.commit else ""
         found, problem = await resolve_source.resolved(
-            self.hands, self.namespace, self.deployment, self.builds.follow_seconds, newest
+            self.context, self.namespace, self.deployment, self.builds.follow_seconds, newest
         )
         request = None if newest and problem else seen.request
         return replace(seen, resolved=found, source_problem=problem, request=request)
 
     # -- Releases and builders ----------------------------------------------------------------------------------------
 
-    async def _releases(self) -> tuple[ReleaseSeen, ...]:
-        listed = await self.hands.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
+    async def _releases(self) -> tuple[ObservedRelease, ...]:
+        listed = await self.context.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
         whole = [
             {**one, "apiVersion": API_VERSION, "kind": "Release"} for one in listed
         ]  # items of a list do not say what they are
@@ -147,7 +147,7 @@ class Look:
         self.releases = {one["metadata"]["name"]: one for one in mine}
         found = [_release(one) for one in mine]
         if any(not r.image for r in found):
-            told = await self.hands.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
+            told = await self.context.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
             found = [await self._built(r, told) if not r.image else r for r in found]
         return tuple(sorted(found, key=lambda r: r.spec.revision))
 
@@ -156,13 +156,13 @@ class Look:
         mine = self._adopted("Release", raw, self.raw)
         if mine is not raw:
             for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
-                secret = await self.hands.kube.get("Secret", self.namespace, name)
+                secret = await self.context.kube.get("Secret", self.namespace, name)
                 if secret:
                     self._adopted("Secret", secret, self.raw)
         return mine
 
     async def _of_its_name(self, kind: str, owner: Object) -> Object | None:
-        found = await self.hands.kube.get(kind, self.namespace, owner["metadata"]["name"])
+        found = await self.context.kube.get(kind, self.namespace, owner["metadata"]["name"])
         return self._adopted(kind, found, owner) if found else None
 
     def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
@@ -173,25 +173,25 @@ class Look:
         self.orphans[kind, metadata["name"]] = Orphan(kind, metadata["name"], metadata["resourceVersion"], owner_of(owner))
         return {**raw, "metadata": {**metadata, "ownerReferences": [owner_of(owner)]}}
 
-    async def _built(self, seen: ReleaseSeen, listed: Sequence[Object]) -> ReleaseSeen:
+    async def _built(self, seen: ObservedRelease, listed: Sequence[Object]) -> ObservedRelease:
         """With its newest builder, and what that has told."""
         mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
-        found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.hands.clock())
+        found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.context.clock())
         job = max(found, key=lambda j: j.attempt, default=None)
         if job is None or seen.over:
             return replace(seen, job=job)
-        report = self.hands.reports.of(self.namespace, job.name)
+        report = self.context.reports.of(self.namespace, job.name)
         if report and report.final:
             self.taken.append(job.name)
         if job.over and seen.status.finished != job.name:
             raw = next(j for j in mine if j["metadata"]["name"] == job.name)
             late = pod_diagnosis.out_of_time(raw)
-            found_pods = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job.name}")
+            found_pods = await self.context.kube.listed("Pod", self.namespace, f"job-name={job.name}")
             report = report if report and report.final else pod_diagnosis.last_words(found_pods)
             job = replace(job, problem=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
         if report is None:
             return replace(seen, job=job)
-        status = _folded(seen.status, job.name, job.attempt, report, self.hands.clock())
+        status = _folded(seen.status, job.name, job.attempt, report, self.context.clock())
         if status.finished != seen.status.finished:
             self.ended[seen.name] = status
         return replace(seen, status=status, job=job)
@@ -200,7 +200,7 @@ class Look:
 
     async def _workloads(self) -> dict[str, Object]:
         labels = f"{LABEL_KIND}=Deployment,{LABEL_OWNER}={self.name}"
-        listed = await self.hands.kube.listed("Workload", self.namespace, labels)
+        listed = await self.context.kube.listed("Workload", self.namespace, labels)
         found = {}
         for one in listed:
             owner = self.releases.get(one["metadata"]["name"])
@@ -211,13 +211,13 @@ class Look:
         owners = [one["metadata"]["uid"] for one in self.releases.values()]
         return {name: one for name, one in found.items() if owned_by(one, *owners)}
 
-    async def _running(self, seen: Observed, name: str, raw: Object) -> WorkloadSeen:
+    async def _running(self, seen: ObservedDeployment, name: str, raw: Object) -> ObservedWorkload:
         """How it runs; its pods are looked at only where something depends on them."""
         spec, status = raw["spec"], raw.get("status", {})
         count = int(spec.get("replicas", 1))
         fresh = status.get("observedGeneration") == raw["metadata"]["generation"] and status.get("updatedReplicas", 0) >= count
         ready = int(status.get("readyReplicas", 0)) if fresh else 0
-        found = WorkloadSeen(
+        found = ObservedWorkload(
             name=name,
             wanted=count,
             ready=ready,
@@ -236,7 +236,7 @@ class Look:
         )
         if ready >= count and serves and not young:
             return found
-        listed = await self.hands.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
+        listed = await self.context.kube.listed("Pod", self.namespace, f"{LABEL_WORKLOAD}={name}")
         mine = [p for p in listed if "deletionTimestamp" not in p["metadata"]]
         if not serves:
             found = replace(found, ready=min(ready, pod_diagnosis.ready(listed, found.refreshed, seen.now)))
@@ -253,23 +253,23 @@ class Look:
         """What the kubelet said last of a probe of a pod that runs and is not ready."""
         for pod in listed:
             begun = pod.get("status", {}).get("startTime")
-            if begun and (self.hands.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
+            if begun and (self.context.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
                 name = pod["metadata"]["name"]
                 fields = f"involvedObject.name={name},reason=Unhealthy"
-                events = await self.hands.kube.listed("Event", self.namespace, fields=fields)
+                events = await self.context.kube.listed("Event", self.namespace, fields=fields)
                 if events:
                     return str(max(events, key=lambda e: e.get("lastTimestamp") or "").get("message", ""))
         return ""
 
     # -- Service, route, region ---------------------------------------------------------------------------------------
 
-    def _served(self) -> ServiceSeen | None:
+    def _served(self) -> ObservedService | None:
         if self.service is None:
             return None
         metadata = self.service["metadata"]
         annotations = metadata.get("annotations", {})
         when = annotations.get(SWITCHED)
-        return ServiceSeen(
+        return ObservedService(
             workload=str((self.service["spec"].get("selector") or {}).get(LABEL_WORKLOAD, "")),
             release=str(annotations.get(RELEASE, "")),
             previous=str(annotations.get(PREVIOUS, "")),
@@ -277,7 +277,7 @@ class Look:
             foreign=not owned_by(self.service, self.uid),
         )
 
-    async def _routed(self) -> RouteSeen | None:
+    async def _routed(self) -> ObservedRoute | None:
         route = self.deployment.spec.route
         claimed = self.deployment.status.domain if self.deployment.status else ""
         if not route and not claimed:
@@ -286,7 +286,7 @@ class Look:
         if self.ingress is None:
             return None
         metadata = self.ingress["metadata"]
-        return RouteSeen(
+        return ObservedRoute(
             matches=route is not None and metadata.get("annotations", {}).get(MADE_FROM) == made_from(route),
             foreign=not owned_by(self.ingress, self.uid),
         )
@@ -298,7 +298,7 @@ class Look:
             return ""  # routed already: nobody who comes later takes it away
         mine = _claim(self.raw, route.domain)
         rivals = [
-            _claim(one, route.domain) async for one in self.hands.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
+            _claim(one, route.domain) async for one in self.context.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
         ]
         first = min((r for r in rivals if r), default=None)
         if not first or not mine or mine < first:
@@ -307,14 +307,14 @@ class Look:
 
     async def _regions(self) -> tuple[str, ...] | None:
         """Those that nodes are in; None where it does not matter, or where the operator has no role that shows nodes, and the scheduler tells."""
-        if not self.deployment.spec.region or self.hands.kube.namespaces:
+        if not self.deployment.spec.region or self.context.kube.namespaces:
             return None
-        nodes = await self.hands.kube.listed("Node")
+        nodes = await self.context.kube.listed("Node")
         return tuple(
             sorted({str(n["metadata"].get("labels", {})[REGION]) for n in nodes if REGION in n["metadata"].get("labels", {})})
         )
 
-    async def _given(self, seen: Observed) -> Observed:
+    async def _given(self, seen: ObservedDeployment) -> ObservedDeployment:
         """With what its database gives the app, or what keeps it from that."""
         wanted_now = self.deployment.spec.database
         if wanted_now is None:
@@ -332,30 +332,30 @@ class Look:
             database_project=found.project,
         )
 
-    async def _connected(self, seen: Observed, name: str) -> Observed:
-        raw = await self.hands.kube.get("Connection", self.namespace, name)
-        connection = Connection.model_validate(plain(raw)) if raw else None
+    async def _connected(self, seen: ObservedDeployment, name: str) -> ObservedDeployment:
+        raw = await self.context.kube.get("Connection", self.namespace, name)
+        connection = Connection.model_validate(to_model_input(raw)) if raw else None
         opens = connection.spec.secret_ref if connection else None
-        secret = await environment.content(self.hands, self.namespace, opens.name) if opens else None
+        secret = await environment.content(self.context, self.namespace, opens.name) if opens else None
         problem = connection_environment.problem(connection, name, secret)
         given = connection_environment.variables(connection, secret) if connection and secret and not problem else ()
         probed = connection.status.conditions if connection and connection.status else ()
         ready = next(((c.status, c.reason, c.message) for c in probed if c.type == "Ready"), None)
         return replace(seen, given=given, environment_problem=problem, database_ready=ready)
 
-    async def _secrets(self, seen: Observed) -> str:
+    async def _secrets(self, seen: ObservedDeployment) -> str:
         """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""
         if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
             return ""
         values, _ = await self.captured(seen)
-        name = await environment.named(self.hands, self.raw, values)
+        name = await environment.named(self.context, self.raw, values)
         self.key_missing = name is None
         return name or ""
 
-    async def captured(self, seen: Observed) -> tuple[dict[str, str], Problem | None]:
+    async def captured(self, seen: ObservedDeployment) -> tuple[dict[str, str], Problem | None]:
         """The values that a Release made now would keep, read once; or what is missing."""
         if self._captured is None:
-            self._captured = await environment.captured(self.hands, self.namespace, desired_release.captured_variables(seen))
+            self._captured = await environment.captured(self.context, self.namespace, desired_release.captured_variables(seen))
         return self._captured
 
 
@@ -368,10 +368,10 @@ def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:
     return (0 if has else 1, f"{metadata['creationTimestamp']} {metadata['uid']}", metadata["namespace"], metadata["name"])
 
 
-def _release(raw: Object) -> ReleaseSeen:
+def _release(raw: Object) -> ObservedRelease:
     status = raw.get("status") or {}
     kept = {k: v for k, v in status.items() if k != "conditions"}
-    return ReleaseSeen(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
+    return ObservedRelease(raw["metadata"]["name"], ReleaseSpec.model_validate(raw["spec"]), ReleaseStatus.model_validate(kept))
 
 
 def _folded(before: ReleaseStatus, job: str, attempt: int, report: Report, now: datetime) -> ReleaseStatus:

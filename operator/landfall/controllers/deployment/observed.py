@@ -11,8 +11,8 @@ from landfall.api.annotations import DeployRequest, waiting
 from landfall.api.deployment import Deployment, Resolved, Variable
 from landfall.api.release import ReleaseSpec, ReleaseStatus, request_of
 from landfall.controllers.cutover_gate import Gate
-from landfall.controllers.decision import Seen
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.decision import ObservedObject
+from landfall.controllers.job_state import ObservedJob
 
 Problem = tuple[str, str]
 
@@ -35,13 +35,13 @@ PodProblem = tuple[PodReason, str]
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseSeen:
+class ObservedRelease:
     """One Release with the newest builder that works for it."""
 
     name: str
     spec: ReleaseSpec
     status: ReleaseStatus = field(default_factory=ReleaseStatus)
-    job: JobSeen | None = None
+    job: ObservedJob | None = None
 
     @property
     def image(self) -> str:
@@ -66,7 +66,7 @@ def next_request(queue: Sequence[DeployRequest], handled: str, made: Collection[
 
 
 @dataclass(frozen=True, slots=True)
-class WorkloadSeen:
+class ObservedWorkload:
     """The workload of a Release. `ready` counts pods of its newest template; `problem` is what keeps a pod from serving.
 
     `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started; `running_seconds`
@@ -84,7 +84,7 @@ class WorkloadSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceSeen:
+class ObservedService:
     """The app's Service: what it selects, since when, and what it selected before."""
 
     workload: str = ""
@@ -95,7 +95,7 @@ class ServiceSeen:
 
 
 @dataclass(frozen=True, slots=True)
-class RouteSeen:
+class ObservedRoute:
     """The app's Ingress. `matches`: it says what the spec says."""
 
     matches: bool = False
@@ -103,7 +103,7 @@ class RouteSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Observed(Seen):
+class ObservedDeployment(ObservedObject):
     """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
 
     `request` is the first one of the queue that there is no Release for, else its last; `queue` has the identifiers of all, in order.
@@ -113,10 +113,10 @@ class Observed(Seen):
     """
 
     deployment: Deployment
-    releases: tuple[ReleaseSeen, ...] = ()
-    workloads: Mapping[str, WorkloadSeen] = field(default_factory=dict)
-    service: ServiceSeen | None = None
-    route: RouteSeen | None = None
+    releases: tuple[ObservedRelease, ...] = ()
+    workloads: Mapping[str, ObservedWorkload] = field(default_factory=dict)
+    service: ObservedService | None = None
+    route: ObservedRoute | None = None
     resolved: Resolved | None = None
     source_problem: Problem | None = None
     hold: str = ""
@@ -134,27 +134,27 @@ class Observed(Seen):
     gate: Gate | None = None
     left: tuple[Gate, ...] = ()
 
-    def release(self, name: str) -> ReleaseSeen | None:
+    def release(self, name: str) -> ObservedRelease | None:
         """A Release by name."""
         return next((r for r in self.releases if r.name == name), None)
 
     @property
-    def newest(self) -> ReleaseSeen | None:
+    def newest(self) -> ObservedRelease | None:
         """The one with the highest revision."""
         return self.releases[-1] if self.releases else None
 
     @property
-    def live(self) -> ReleaseSeen | None:
+    def live(self) -> ObservedRelease | None:
         """The one that the Service selects."""
         return self.release(self.service.release) if self.service else None
 
     @property
-    def previous(self) -> ReleaseSeen | None:
+    def previous(self) -> ObservedRelease | None:
         """The one that it selected before."""
         return self.release(self.service.previous) if self.service else None
 
     @property
-    def before(self) -> ReleaseSeen | None:
+    def before(self) -> ObservedRelease | None:
         """The one to go back to by itself: what served last, of those that were not found to have failed."""
         last = self.previous
         if last and last.image and not last.status.failure and self._same_data(last):
@@ -163,7 +163,7 @@ class Observed(Seen):
         was = [r for r in was if self._same_data(r)]
         return max(was, key=lambda r: r.spec.revision, default=None)
 
-    def _same_data(self, release: ReleaseSeen) -> bool:
+    def _same_data(self, release: ObservedRelease) -> bool:
         """Whether nothing was moved between it and the live one; or what was moved goes back, or has."""
         live, gate = self.live, self.gate
         if live is None or release.status.gate == live.status.gate:
@@ -171,7 +171,7 @@ class Observed(Seen):
         return gate is not None and gate.run == live.status.gate and (gate.failed or gate.back)
 
     @property
-    def goal(self) -> ReleaseSeen | None:
+    def goal(self) -> ObservedRelease | None:
         """The one that rollbackTo names."""
         asked = self.deployment.spec.rollback_to
         if asked is None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from landfall.controllers.cutover_gate import End, Gate, secrets_of
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 
 
-def points_at(seen: Observed, release: ReleaseSeen, end: End) -> bool:
+def points_at(seen: ObservedDeployment, release: ObservedRelease, end: End) -> bool:
     """Whether a Release points at one side of a move: by its `database`, or by a variable that refers to the Secret of its Connection.
 
     A value that was captured from a Secret is known by the Deployment's spec alone, so not of a Release that another one has followed.
@@ -17,7 +17,7 @@ def points_at(seen: Observed, release: ReleaseSeen, end: End) -> bool:
     return newest and end.named_by("", secrets_of(seen.deployment.spec.env))
 
 
-def left(seen: Observed, at: ReleaseSeen) -> str:
+def left(seen: ObservedDeployment, at: ObservedRelease) -> str:
     """Why a Release does not go live: it points at a database that a completed move has left. Empty where it does not.
 
     What was written since the move is in the new database alone, so that going live on the old one would lose it.
@@ -32,7 +32,7 @@ def left(seen: Observed, at: ReleaseSeen) -> str:
     )
 
 
-def gate_of(seen: Observed, at: ReleaseSeen) -> Gate | None:
+def gate_of(seen: ObservedDeployment, at: ObservedRelease) -> Gate | None:
     """The gate that a Release goes live through; None where it need not wait for data.
 
     A rollback waits only where it goes back to a Release of the very data that the gate is about. One that points at the database that the

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from landfall.api.deployment import AppDatabase, KeyReference, ValueFrom, Variable
 from landfall.api.release import LABEL_DEPLOYMENT
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment.environment import content
 from landfall.kube.client import Object
 from landfall.lib import urls as addresses
@@ -44,8 +44,8 @@ class Prepared:
 class _Own:
     """The Secret with what is known of the database."""
 
-    def __init__(self, hands: Hands, deployment: Object, held: dict[str, str] | None) -> None:
-        self._hands = hands
+    def __init__(self, context: Context, deployment: Object, held: dict[str, str] | None) -> None:
+        self._context = context
         self._metadata = deployment["metadata"]
         self.name = f"{self._metadata['name']}-database"
         self.held = held
@@ -54,7 +54,7 @@ class _Own:
         """Write down what is about to be asked for."""
         labels = {LABEL_DEPLOYMENT: self._metadata["name"], "app.kubernetes.io/managed-by": "landfall"}
         metadata = {"name": self.name, "namespace": self._metadata["namespace"], "labels": labels}
-        await self._hands.kube.create(
+        await self._context.kube.create(
             "Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(values)}
         )
         self.held = dict(values)
@@ -62,19 +62,19 @@ class _Own:
     async def add(self, **values: str) -> None:
         """Write down more."""
         change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in encoded(values).items()]
-        await self._hands.kube.patch("Secret", self._metadata["namespace"], self.name, change)
+        await self._context.kube.patch("Secret", self._metadata["namespace"], self.name, change)
         self.held = {**(self.held or {}), **values}
 
 
-async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> Prepared:
+async def prepared(context: Context, deployment: Object, database: AppDatabase) -> Prepared:
     """One step towards the database, before each look; the next look takes the next step."""
     metadata = deployment["metadata"]
     reference = database.secret_ref.name if database.secret_ref else ""
-    own = _Own(hands, deployment, await content(hands, metadata["namespace"], f"{metadata['name']}-database"))
+    own = _Own(context, deployment, await content(context, metadata["namespace"], f"{metadata['name']}-database"))
     wanted = digest(database.model_dump(mode="json"))
     if own.held and own.held.get("landfall-ready") == wanted:
         return Prepared(_given(own), project=_project(own.held or {}))
-    credentials = await content(hands, metadata["namespace"], reference)
+    credentials = await content(context, metadata["namespace"], reference)
     if credentials is None:
         return Prepared((), ("SecretMissing", f"database: there is no Secret {reference!r} in this namespace. Create it."), 15)
     steps = {
@@ -84,8 +84,8 @@ async def prepared(hands: Hands, deployment: Object, database: AppDatabase) -> P
         ("Appwrite", "Connect"): _appwrite,
     }
     try:
-        await _reachable(credentials, hands.providers.private_hosts)
-        values = await steps[database.type or "", database.action or ""](hands, deployment, credentials, own)
+        await _reachable(credentials, context.providers.private_hosts)
+        values = await steps[database.type or "", database.action or ""](context, deployment, credentials, own)
     except ProviderError as error:
         return Prepared((), (error.reason, error.message), error.after_seconds if error.retry.by_itself else 30)
     if own.held is None:
@@ -138,9 +138,9 @@ def _name(deployment: Object) -> str:
 # -- Supabase ---------------------------------------------------------------------------------------------------------
 
 
-async def _supabase_made(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _supabase_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     _needed(credentials, "token")
-    api = Supabase(hands.providers.supabase, hands.providers.client(), credentials["token"])
+    api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
     if not (own.held and own.held.get("landfall-ref")):
         await own.add(**{"landfall-ref": await _supabase_asked_for(api, deployment, credentials, own)})
     held = own.held or {}
@@ -181,26 +181,26 @@ async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, s
     return supabase.environment(project, await api.keys(ref), await api.pooler(ref), password)
 
 
-async def _supabase(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _supabase(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     """An existing project: by its reference and a token; or by its address and its secret key, which tell less of it."""
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
-        return await supabase.opened(hands.providers.client(), credentials["url"], credentials["serviceRoleKey"])
+        return await supabase.opened(context.providers.client(), credentials["url"], credentials["serviceRoleKey"])
     _needed(credentials, "token", "ref")
-    api = Supabase(hands.providers.supabase, hands.providers.client(), credentials["token"])
+    api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))
 
 
 # -- Appwrite ---------------------------------------------------------------------------------------------------------
 
 
-async def _appwrite_made(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _appwrite_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     """With a console's session all of it; with an organization's key the project, and then a person makes its key."""
     _needed(credentials, "endpoint")
     if own.held is None:
         await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
-    project, name, client = (own.held or {})["landfall-project"], _name(deployment), hands.providers.client()
+    project, name, client = (own.held or {})["landfall-project"], _name(deployment), context.providers.client()
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
@@ -224,10 +224,10 @@ async def _appwrite_made(hands: Hands, deployment: Object, credentials: Mapping[
     return appwrite.environment(endpoint, project, key, found)
 
 
-async def _appwrite(hands: Hands, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
+async def _appwrite(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
     """An existing project: by its key."""
     del deployment, own
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]
-    await Appwrite.of_project(endpoint, hands.providers.client(), project, key).verify()
+    await Appwrite.of_project(endpoint, context.providers.client(), project, key).verify()
     return appwrite.environment(endpoint, project, key, credentials.get("database", ""))

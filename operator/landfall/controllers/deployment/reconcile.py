@@ -8,8 +8,8 @@ from typing import Any
 
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
-from landfall.controllers.context import Hands, applied, bare
-from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.context import Context, log_action, minimal_observed
+from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
 from landfall.controllers.deployment.actions import (
@@ -26,12 +26,12 @@ from landfall.controllers.deployment.actions import (
     SwitchTraffic,
 )
 from landfall.controllers.deployment.build_jobs import BuildSettings
-from landfall.controllers.deployment.observe import Look
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.observe import DeploymentObserver
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.deployment.record import keep, prepare, record_builds
 from landfall.controllers.deployment.rules import decide
 from landfall.controllers.deployment.status import begun, release_ready, release_status, taken_note
-from landfall.controllers.objects import invalid, told
+from landfall.controllers.objects import format_time, invalid
 from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
 from landfall.kube.errors import NotFoundError
@@ -40,35 +40,35 @@ from landfall.manifests.workload import LABEL_WORKLOAD
 _SOON_SECONDS = 0.05
 
 
-async def reconcile(hands: Hands, builds: BuildSettings, raw: Object) -> float | None:
+async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> float | None:
     """Look, decide, act, report; when to look again, in seconds."""
     if "deletionTimestamp" in raw["metadata"]:
         return None  # all that was made is owned, and goes with it
     problem = invalid(Deployment, raw)
     if problem:
-        await hands.report(raw, bare(raw, hands), problem, {})
+        await context.report(raw, minimal_observed(raw, context), problem, {})
         return None
-    look = Look(hands, builds, raw)
-    database = look.deployment.spec.database
+    observer = DeploymentObserver(context, builds, raw)
+    database = observer.deployment.spec.database
     if database and not database.connection_ref:
-        look.database = await provider_database.prepared(hands, raw, database)
-    seen = await look.take()
-    if await prepare(look):
+        observer.database = await provider_database.prepared(context, raw, database)
+    seen = await observer.take()
+    if await prepare(observer):
         return _SOON_SECONDS
-    await record_builds(look)
+    await record_builds(observer)
     decision = decide(seen)
     if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
         message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
         decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.action:
-        await act(look, seen, decision.action)
-        applied(raw, decision.action)
-    await _tell_releases(look, seen, decision.action)
-    await hands.report(raw, seen, decision, _status(look, seen, decision.action))
+        await act(observer, seen, decision.action)
+        log_action(raw, decision.action)
+    await _tell_releases(observer, seen, decision.action)
+    await context.report(raw, seen, decision, _status(observer, seen, decision.action))
     if decision.action is None:
-        await commit_status.said(hands, look.namespace, seen, look.releases, _url(look, seen))
-    for job in look.taken:
-        hands.reports.forget(look.namespace, job)
+        await commit_status.said(context, observer.namespace, seen, observer.releases, _url(observer, seen))
+    for job in observer.taken:
+        context.reports.forget(observer.namespace, job)
     repository = seen.deployment.spec.source.repository
     follows = repository and not repository.commit
     times = [t for t in (decision.again_seconds, float(builds.follow_seconds) if follows else None) if t is not None]
@@ -85,26 +85,28 @@ def follows(raw: Object, repository: str, branch: str) -> bool:
     return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
 
 
-async def _tell_releases(look: Look, seen: Observed, action: DeploymentAction | None) -> None:
+async def _tell_releases(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> None:
     """Write how each of them stands, where that has changed."""
     for one in seen.releases:
         if action == ForgetRelease(one.name):
             continue
-        status = release_status(seen, _acted(look, seen, one, action))
-        raw = look.releases[one.name]
+        status = release_status(seen, _acted(observer, seen, one, action))
+        raw = observer.releases[one.name]
         decision = release_ready(one, status)
         before = raw.get("status") or {}
-        stood = Seen(now=seen.now, generation=1, conditions=_conditions(before))
+        stood = ObservedObject(now=seen.now, generation=1, conditions=_conditions(before))
         listed = [c.model_dump(mode="json", by_alias=True) for c in conditions(stood, decision)]
         with contextlib.suppress(NotFoundError):
-            await keep(look, one.name, status, listed)
+            await keep(observer, one.name, status, listed)
 
 
 def _conditions(status: Object) -> tuple[Any, ...]:
     return ReleaseStatus.model_validate({"conditions": status.get("conditions", [])}).conditions
 
 
-def _acted(look: Look, seen: Observed, one: ReleaseSeen, action: DeploymentAction | None) -> ReleaseSeen:
+def _acted(
+    observer: DeploymentObserver, seen: ObservedDeployment, one: ObservedRelease, action: DeploymentAction | None
+) -> ObservedRelease:
     """With what the act writes down of it, and with the build that its image comes from."""
     status = one.status
     more: dict[str, object] = {}
@@ -112,14 +114,14 @@ def _acted(look: Look, seen: Observed, one: ReleaseSeen, action: DeploymentActio
         case CoolWorkload(one.spec.workload) | SwitchTraffic(one.name):
             more["preview"] = ""
         case CreatePreview(one.name):
-            more["preview"] = f"http://{one.spec.workload}.{look.namespace}.svc"
+            more["preview"] = f"http://{one.spec.workload}.{observer.namespace}.svc"
         case FailRelease(one.name, reason, message):
             more["failure"] = ReleaseFailure(reason=reason, message=message[:1000], at=seen.now)
         case SupersedeRelease(one.name, message):
             more["superseded"] = message
         case BuildRelease(one.name, attempt):
             more |= {"attempts": attempt, "retry_after": None}
-    at = look.wanted
+    at = observer.wanted
     running = seen.workloads.get(one.spec.workload)
     if at and at.name == one.name and one.image and (running or isinstance(action, CreateWorkload)):
         more |= begun(seen, one)
@@ -130,9 +132,9 @@ def _acted(look: Look, seen: Observed, one: ReleaseSeen, action: DeploymentActio
     return replace(one, status=status.model_copy(update=more)) if more else one
 
 
-def _status(look: Look, seen: Observed, action: DeploymentAction | None) -> dict[str, Any]:
+def _status(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> dict[str, Any]:
     """The Deployment's own numbers: as the Service has it, so that nothing is told that is not so."""
-    spec, before = look.deployment.spec, look.deployment.status
+    spec, before = observer.deployment.spec, observer.deployment.status
     live, served = seen.live, seen.service
     running = seen.workloads.get(served.workload) if served else None
     highest = max((r.spec.revision for r in seen.releases), default=0)
@@ -148,7 +150,7 @@ def _status(look: Look, seen: Observed, action: DeploymentAction | None) -> dict
         "resolved": _resolved(seen),
         "replicas": running.ready if running else 0,
         "selector": f"{LABEL_WORKLOAD}={served.workload}" if served else "",
-        "url": _url(look, seen) if live else "",
+        "url": _url(observer, seen) if live else "",
         "domain": spec.route.domain if spec.route and not seen.claimed_by else "",
         "databaseProject": seen.database_project,
         "lastHandledRequest": seen.handled(before.last_handled_request if before else ""),
@@ -156,21 +158,21 @@ def _status(look: Look, seen: Observed, action: DeploymentAction | None) -> dict
     }
 
 
-def _gate(seen: Observed) -> dict[str, Any] | None:
+def _gate(seen: ObservedDeployment) -> dict[str, Any] | None:
     found = taken_note(seen)
     return found.model_dump(mode="json", by_alias=True) if found else None
 
 
-def _url(look: Look, seen: Observed) -> str:
+def _url(observer: DeploymentObserver, seen: ObservedDeployment) -> str:
     """Where the app is reached: at its domain, where that is its own."""
-    route = look.deployment.spec.route
+    route = observer.deployment.spec.route
     if route is None or seen.claimed_by:
-        return f"http://{look.name}.{look.namespace}.svc"
+        return f"http://{observer.name}.{observer.namespace}.svc"
     return f"{'https' if route.tls else 'http'}://{route.domain}"
 
 
-def _resolved(seen: Observed) -> dict[str, Any] | None:
+def _resolved(seen: ObservedDeployment) -> dict[str, Any] | None:
     if seen.resolved is None:
         return None
     found = seen.resolved.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    return {**found, "resolvedAt": told(seen.resolved.resolved_at)}
+    return {**found, "resolvedAt": format_time(seen.resolved.resolved_at)}

@@ -4,36 +4,36 @@ from __future__ import annotations
 
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.deployment import environment
-from landfall.controllers.deployment.observe import Look
+from landfall.controllers.deployment.observe import DeploymentObserver
 from landfall.kube.client import Object
 
 
-async def prepare(look: Look) -> bool:
+async def prepare(observer: DeploymentObserver) -> bool:
     """Adopt what has lost its owner, and make a key that is missing. Raises KubeError.
 
     Returns:
         Whether anything was written: then nothing is decided from this look, and the next one sees it.
     """
-    for orphan in look.orphans.values():
+    for orphan in observer.orphans.values():
         change: list[Object] = [
             {"op": "test", "path": "/metadata/resourceVersion", "value": orphan.resource_version},
             {"op": "add", "path": "/metadata/ownerReferences", "value": [orphan.owner]},
         ]
-        await look.hands.kube.patch(orphan.kind, look.namespace, orphan.name, change)
-    if look.key_missing:
-        await environment.make_key(look.hands, look.raw)
-    return bool(look.orphans) or look.key_missing
+        await observer.context.kube.patch(orphan.kind, observer.namespace, orphan.name, change)
+    if observer.key_missing:
+        await environment.make_key(observer.context, observer.raw)
+    return bool(observer.orphans) or observer.key_missing
 
 
-async def record_builds(look: Look) -> None:
+async def record_builds(observer: DeploymentObserver) -> None:
     """Write how builds ended. Raises KubeError."""
-    for name, status in look.ended.items():
-        await keep(look, name, status)
+    for name, status in observer.ended.items():
+        await keep(observer, name, status)
 
 
-async def keep(look: Look, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
+async def keep(observer: DeploymentObserver, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
     """Write a Release's status, where it has changed; with the conditions that it had, unless others are given. Raises KubeError."""
-    raw = look.releases[name]
+    raw = observer.releases[name]
     before = raw.get("status") or {}
     held = before.get("conditions", []) if listed is None else listed
     body = {
@@ -42,4 +42,4 @@ async def keep(look: Look, name: str, status: ReleaseStatus, listed: list[Object
         **({"conditions": held} if held else {}),
     }
     if body != before:
-        look.releases[name] = await look.hands.kube.replace_status("Release", {**raw, "status": body})
+        observer.releases[name] = await observer.context.kube.replace_status("Release", {**raw, "status": body})

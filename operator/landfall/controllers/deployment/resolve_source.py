@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from landfall.api.deployment import Deployment, GitHubSource, GitSource, Resolved
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import TOKEN_KEY
 from landfall.controllers.deployment.desired_release import identity, source_key
 from landfall.controllers.deployment.environment import content
@@ -29,10 +29,10 @@ class Opens:
 
 
 async def resolved(
-    hands: Hands, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
+    context: Context, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
 ) -> tuple[Resolved | None, Problem | None]:
     """What the source is resolved to, as far as that is known, and why it cannot be looked up where it should be. `asked`: a request for the newest commit, for whose sake it is looked up anew."""
-    spec, now = deployment.spec, hands.clock()
+    spec, now = deployment.spec, context.clock()
     key = source_key(spec)
     before = deployment.status.resolved if deployment.status else None
     known = before if before and before.key == key else None
@@ -41,7 +41,7 @@ async def resolved(
         return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
     place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{asked}" if asked else key
-    last = hands.checked.get(place)
+    last = context.checked.get(place)
     last = last if last and last[3] == question else None
     if last is None:
         due = follows or bool(asked) or known is None
@@ -52,52 +52,52 @@ async def resolved(
         return last[1], last[2] if follows or asked else None
     if not due:
         return known, None
-    found, problem = await _looked_up(hands, namespace, repository, last[1] if last else known, key)
-    hands.checked[place] = (now, found, problem, question)
+    found, problem = await _looked_up(context, namespace, repository, last[1] if last else known, key)
+    context.checked[place] = (now, found, problem, question)
     return found, problem
 
 
 async def _looked_up(
-    hands: Hands, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
+    context: Context, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
 ) -> tuple[Resolved | None, Problem | None]:
-    opens, problem = await opened(hands, namespace, repository)
+    opens, problem = await opened(context, namespace, repository)
     if problem:
         return known, problem
     try:
-        found = await _asked(hands, repository, opens)
+        found = await _asked(context, repository, opens)
     except ProviderError as error:
         if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
-            return _made(key, repository.commit, "", hands.clock()), None  # it needs nobody to say what it means
+            return _made(key, repository.commit, "", context.clock()), None  # it needs nobody to say what it means
         return known, (error.reason, redacted(error.message, opens.token))
     branch = "" if repository.commit else found.branch
     if known and (known.commit, known.branch) == (found.sha, branch):
         return known, None
-    return _made(key, found.sha, found.message, hands.clock(), branch), None
+    return _made(key, found.sha, found.message, context.clock(), branch), None
 
 
 def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") -> Resolved:
     return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
-async def _asked(hands: Hands, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
+async def _asked(context: Context, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
     """The commit that it is at. Hosts other than GitHub tell no messages before the sources are fetched."""
     if isinstance(repository, GitHubSource):
-        return await hands.providers.github.commit(
+        return await context.providers.github.commit(
             repository.repository, repository.commit or repository.branch or "", opens.token
         )
     if repository.commit:
         return Commit(repository.commit, "")
     remote = Remote(repository.url, opens.token, opens.username)
-    sha, branch = await asyncio.to_thread(head, remote, repository.branch or "", hands.providers.private_hosts)
+    sha, branch = await asyncio.to_thread(head, remote, repository.branch or "", context.providers.private_hosts)
     return Commit(sha, "", branch)
 
 
-async def opened(hands: Hands, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
+async def opened(context: Context, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
     """What may read a repository, or what is missing."""
     reference = repository.token_secret_ref
     if reference is None:
         return Opens(), None
-    held = await content(hands, namespace, reference.name) or {}
+    held = await content(context, namespace, reference.name) or {}
     key = reference.key or TOKEN_KEY
     if key not in held:
         return Opens(), (

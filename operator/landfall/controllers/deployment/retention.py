@@ -17,14 +17,14 @@ from landfall.controllers.deployment.actions import (
     ScaleWorkload,
     SupersedeRelease,
 )
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen, WorkloadSeen
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease, ObservedWorkload
 
 _FAILED_KEPT = 3
 _SETTLED_SECONDS = 3
 Next = tuple[DeploymentAction | None, float | None]
 
 
-def next_action(seen: Observed, at: ReleaseSeen | None) -> Next:
+def next_action(seen: ObservedDeployment, at: ObservedRelease | None) -> Next:
     """The first thing to do now, or in how many seconds there will be one. `at` is the Release that is wanted."""
     action = _nobody_waits(seen, at) or _scaled(seen) or _routed(seen)
     if action:
@@ -40,7 +40,7 @@ def next_action(seen: Observed, at: ReleaseSeen | None) -> Next:
     return _forgotten(seen, at), soonest
 
 
-def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> DeploymentAction | None:
+def _nobody_waits(seen: ObservedDeployment, at: ObservedRelease | None) -> DeploymentAction | None:
     """On its way, while another one is wanted; or a builder of what is over."""
     live = seen.service.release if seen.service else ""
     newest = seen.newest
@@ -56,19 +56,19 @@ def _nobody_waits(seen: Observed, at: ReleaseSeen | None) -> DeploymentAction | 
     return None
 
 
-def _failed_once(release: ReleaseSeen) -> bool:
+def _failed_once(release: ObservedRelease) -> bool:
     """Whether it was asked for by a request, which is no part of the spec, and failed."""
     return bool(request_of(release.spec.trigger) and release.status.failure and not release.status.superseded)
 
 
-def _scaled(seen: Observed) -> DeploymentAction | None:
+def _scaled(seen: ObservedDeployment) -> DeploymentAction | None:
     """What serves has as many pods as the spec says."""
     running = seen.workloads.get(seen.service.workload) if seen.service else None
     asked = seen.deployment.spec.replicas
     return ScaleWorkload(running.name, asked) if running and running.wanted != asked else None
 
 
-def _routed(seen: Observed) -> DeploymentAction | None:
+def _routed(seen: ObservedDeployment) -> DeploymentAction | None:
     """The Ingress says what the spec says, once something serves."""
     if not seen.live:
         return None
@@ -79,7 +79,7 @@ def _routed(seen: Observed) -> DeploymentAction | None:
     return ApplyRoute()
 
 
-def _previewed(seen: Observed) -> Next:
+def _previewed(seen: ObservedDeployment) -> Next:
     """What serves gets a Service of its own, a moment later: nodes route at most once a second, and the switch goes first."""
     live, service = seen.live, seen.service
     if not live or not service or live.status.preview:
@@ -88,7 +88,7 @@ def _previewed(seen: Observed) -> Next:
     return (CreatePreview(live.name), None) if left <= 0 else (None, left)
 
 
-def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> Next:
+def _cooling(seen: ObservedDeployment, at: ObservedRelease | None, running: ObservedWorkload) -> Next:
     """After the drain, pods that served are replaced by fresh ones, which hold no old connections and wait for a way back; or they go."""
     service, rollout = seen.service, seen.deployment.spec.rollout
     coming = at is not None and not at.over and at.spec.workload == running.name
@@ -109,13 +109,13 @@ def _cooling(seen: Observed, at: ReleaseSeen | None, running: WorkloadSeen) -> N
     return (RefreshWorkload(running.name, mark=mark), None) if stale else (None, (cold - seen.now).total_seconds())
 
 
-def _going_back_to(seen: Observed, running: WorkloadSeen) -> bool:
+def _going_back_to(seen: ObservedDeployment, running: ObservedWorkload) -> bool:
     """What serves has failed, and this is what will serve again."""
     live, before = seen.live, seen.before
     return bool(live and live.status.failure and before and before.spec.workload == running.name)
 
 
-def _left(seen: Observed, workload: str) -> datetime | None:
+def _left(seen: ObservedDeployment, workload: str) -> datetime | None:
     """When it last ceased to serve; None where it never served."""
     mine = [r for r in seen.releases if r.spec.workload == workload]
     times = [r.status.left_at for r in mine if r.status.left_at]
@@ -125,7 +125,7 @@ def _left(seen: Observed, workload: str) -> datetime | None:
     return max(times, default=None)
 
 
-def _worth_keeping(seen: Observed, workload: str) -> bool:
+def _worth_keeping(seen: ObservedDeployment, workload: str) -> bool:
     """Only what served last, and only where nobody has just gone back from it; nor where its data has moved away from it."""
     before, live = seen.previous, seen.live
     if not before or before.spec.workload != workload or before.status.failure:
@@ -133,7 +133,7 @@ def _worth_keeping(seen: Observed, workload: str) -> bool:
     return live is None or (live.spec.rollback_from != before.name and live.status.gate == before.status.gate)
 
 
-def _forgotten(seen: Observed, at: ReleaseSeen | None) -> DeploymentAction | None:
+def _forgotten(seen: ObservedDeployment, at: ObservedRelease | None) -> DeploymentAction | None:
     """Beyond the history: the oldest first."""
     if not seen.live:
         return None

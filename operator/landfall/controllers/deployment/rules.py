@@ -26,7 +26,7 @@ from landfall.controllers.deployment.actions import (
     ScaleWorkload,
     SwitchTraffic,
 )
-from landfall.controllers.deployment.observed import Observed, PodReason, ReleaseSeen, WorkloadSeen
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease, ObservedWorkload, PodReason
 from landfall.controllers.phases import DeploymentPhase
 from landfall.errors import rule_of
 from landfall.manifests import names
@@ -39,7 +39,7 @@ _OF_PROBES = frozenset({PodReason.NOT_LISTENING, PodReason.HEALTH_CHECK_FAILED})
 _STUBBORN, _PATIENCE_SECONDS = frozenset({PodReason.IMAGE_PULL_FAILED, PodReason.CONTAINER_REFUSED}), 30
 
 
-def decide(seen: Observed) -> DeploymentDecision:
+def decide(seen: ObservedDeployment) -> DeploymentDecision:
     """How it stands and the one thing to do next: towards the Release that is wanted first, then what others may give up."""
     found = next((d for d in (r(seen) for r in RULES) if d), None) or _serving(seen)
     found = replace(found, facts=(*found.facts, *_facts(seen)))
@@ -53,7 +53,7 @@ def decide(seen: Observed) -> DeploymentDecision:
 # -- which Release ----------------------------------------------------------------------------------------------------
 
 
-def current(seen: Observed) -> ReleaseSeen | None:
+def current(seen: ObservedDeployment) -> ObservedRelease | None:
     """The Release that the spec asks for, if there is one already; be it live, on its way, or failed."""
     newest, live = seen.newest, seen.live
     if newest is None:
@@ -68,13 +68,13 @@ def current(seen: Observed) -> ReleaseSeen | None:
     return live if live and live.spec.inputs == asked and not live.status.failure else None
 
 
-def _moved_anew(seen: Observed, newest: ReleaseSeen) -> bool:
+def _moved_anew(seen: ObservedDeployment, newest: ObservedRelease) -> bool:
     """It failed with the data of one move, and another one is under way."""
     gate = newest.status.gate
     return bool(newest.status.failure and gate and seen.gate and seen.gate.run not in {"", gate})
 
 
-def _gone_back(seen: Observed, newest: ReleaseSeen, live: ReleaseSeen | None) -> ReleaseSeen | None:
+def _gone_back(seen: ObservedDeployment, newest: ObservedRelease, live: ObservedRelease | None) -> ObservedRelease | None:
     """The Release that goes back to the one that is named; itself, where it serves."""
     goal = seen.goal
     if goal is None or newest.spec.rollback_to == goal.name:
@@ -85,7 +85,7 @@ def _gone_back(seen: Observed, newest: ReleaseSeen, live: ReleaseSeen | None) ->
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
-def name_unfit(seen: Observed) -> DeploymentDecision | None:
+def name_unfit(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Services and labels are named after it."""
     name = seen.deployment.metadata.name
     if _NAME.fullmatch(name):
@@ -94,14 +94,14 @@ def name_unfit(seen: Observed) -> DeploymentDecision | None:
     return _stalled("NameUnfit", message)
 
 
-def service_foreign(seen: Observed) -> DeploymentDecision | None:
+def service_foreign(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Somebody else's Service has the name."""
     if not seen.service or not seen.service.foreign:
         return None
     return _stalled("ServiceTaken", "a Service of this name is there, and it is not this Deployment's. Rename one of the two.")
 
 
-def service_drifted(seen: Observed) -> DeploymentDecision | None:
+def service_drifted(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Somebody made the Service select something else than what its own words say is live."""
     live, service = seen.live, seen.service
     if not live or not service or service.workload == live.spec.workload or live.spec.workload not in seen.workloads:
@@ -111,7 +111,7 @@ def service_drifted(seen: Observed) -> DeploymentDecision | None:
     )
 
 
-def data_went_back(seen: Observed) -> DeploymentDecision | None:
+def data_went_back(seen: ObservedDeployment) -> DeploymentDecision | None:
     """What was made for data that is there no more goes with it."""
     gate = seen.gate
     if not gate or not (gate.back or gate.failed):
@@ -122,7 +122,7 @@ def data_went_back(seen: Observed) -> DeploymentDecision | None:
     return _failing(seen, gone, "DataRolledBack", f"the Migration {gate.migration} {took} its data back") if gone else None
 
 
-def live_failed(seen: Observed) -> DeploymentDecision | None:
+def live_failed(seen: ObservedDeployment) -> DeploymentDecision | None:
     """What serves was found to have failed: the one before it serves again."""
     live, before = seen.live, seen.before
     if not live or not live.status.failure or not before:
@@ -131,12 +131,12 @@ def live_failed(seen: Observed) -> DeploymentDecision | None:
     return _towards(seen, before, f"{told}; going back to {before.name}", "RollingBack")
 
 
-def request_invalid(seen: Observed) -> DeploymentDecision | None:
+def request_invalid(seen: ObservedDeployment) -> DeploymentDecision | None:
     """An annotation that is no request."""
     return _stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
 
 
-def rollback_impossible(seen: Observed) -> DeploymentDecision | None:
+def rollback_impossible(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Only what was live can be gone back to."""
     asked = seen.deployment.spec.rollback_to
     if asked is None:
@@ -157,7 +157,7 @@ def rollback_problem(goal: str, releases: Mapping[str, bool]) -> tuple[str, str]
     return None
 
 
-def held(seen: Observed) -> DeploymentDecision | None:
+def held(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Frozen by the annotation: what serves, serves on."""
     if not seen.hold:
         return None
@@ -166,7 +166,7 @@ def held(seen: Observed) -> DeploymentDecision | None:
     )
 
 
-def source_unresolved(seen: Observed) -> DeploymentDecision | None:
+def source_unresolved(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Nobody knows yet which commit, or archive, it is."""
     spec = seen.deployment.spec
     if spec.rollback_to or seen.resolved or spec.source.image:
@@ -177,7 +177,7 @@ def source_unresolved(seen: Observed) -> DeploymentDecision | None:
     return _working(DeploymentPhase.PENDING, "Resolving", "looking up the source", None, 2)
 
 
-def spec_impossible(seen: Observed) -> DeploymentDecision | None:
+def spec_impossible(seen: ObservedDeployment) -> DeploymentDecision | None:
     """What no release could be made with."""
     spec = seen.deployment.spec
     asked = spec.runtime.instance_type
@@ -193,7 +193,7 @@ def spec_impossible(seen: Observed) -> DeploymentDecision | None:
     return None
 
 
-def release_missing(seen: Observed) -> DeploymentDecision | None:
+def release_missing(seen: ObservedDeployment) -> DeploymentDecision | None:
     """The spec asks for something that there is no Release of."""
     if current(seen):
         return None
@@ -209,7 +209,7 @@ def release_missing(seen: Observed) -> DeploymentDecision | None:
     return _working(DeploymentPhase.PENDING, "Releasing", f"making release {name}", MakeRelease(name), _SOON)
 
 
-def release_failed(seen: Observed) -> DeploymentDecision | None:
+def release_failed(seen: ObservedDeployment) -> DeploymentDecision | None:
     """It does not go live, and what served before serves on."""
     at = current(seen)
     if not at or not at.status.failure:
@@ -217,7 +217,7 @@ def release_failed(seen: Observed) -> DeploymentDecision | None:
     return replace(_stalled(at.status.failure.reason, _failed(seen, at, at.status.failure.message)), phase=DeploymentPhase.FAILED)
 
 
-def on_its_way(seen: Observed) -> DeploymentDecision | None:
+def on_its_way(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Build it, start it, and switch when it is ready."""
     at = current(seen)
     if not at or (seen.live and seen.live.name == at.name):
@@ -239,7 +239,7 @@ def on_its_way(seen: Observed) -> DeploymentDecision | None:
     return _towards(seen, at, f"starting {at.name}", "Deploying")
 
 
-RULES: tuple[Callable[[Observed], DeploymentDecision | None], ...] = (
+RULES: tuple[Callable[[ObservedDeployment], DeploymentDecision | None], ...] = (
     name_unfit,
     service_foreign,
     service_drifted,
@@ -259,7 +259,7 @@ RULES: tuple[Callable[[Observed], DeploymentDecision | None], ...] = (
 # -- steps ------------------------------------------------------------------------------------------------------------
 
 
-def _building(seen: Observed, at: ReleaseSeen) -> DeploymentDecision:
+def _building(seen: ObservedDeployment, at: ObservedRelease) -> DeploymentDecision:
     job, status = at.job, at.status
     if status.retry_after and seen.now < status.retry_after:
         wait = (status.retry_after - seen.now).total_seconds()
@@ -276,12 +276,12 @@ def _building(seen: Observed, at: ReleaseSeen) -> DeploymentDecision:
     return _working(DeploymentPhase.BUILDING, "Building", f"building {at.name}", BuildRelease(at.name, attempt), _AGAIN)
 
 
-def _found(at: ReleaseSeen) -> str:
+def _found(at: ObservedRelease) -> str:
     found = at.status.build
     return f", a {found.framework} app" if found and found.framework else ""
 
 
-def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> DeploymentDecision:
+def _towards(seen: ObservedDeployment, at: ObservedRelease, told: str, reason: str) -> DeploymentDecision:
     """Have it run, as many as serve now, and switch when all of them are ready."""
     running = seen.workloads.get(at.spec.workload)
     count = needed(seen)
@@ -294,12 +294,14 @@ def _towards(seen: Observed, at: ReleaseSeen, told: str, reason: str) -> Deploym
     return _unready(seen, at, running, told, reason)
 
 
-def needed(seen: Observed) -> int:
+def needed(seen: ObservedDeployment) -> int:
     """How many pods must be ready before the switch. With none asked for, one shows that it starts."""
     return max(seen.deployment.spec.replicas, 1)
 
 
-def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, reason: str) -> DeploymentDecision:
+def _unready(
+    seen: ObservedDeployment, at: ObservedRelease, running: ObservedWorkload, told: str, reason: str
+) -> DeploymentDecision:
     """Wait for its pods; an app that runs has the health check's time to answer, and all of it together the rollout's."""
     spent = (seen.now - (at.status.deploying_at or seen.now)).total_seconds()
     problem = running.problem
@@ -323,7 +325,7 @@ def _unready(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, told: str, 
     )
 
 
-def _starts(seen: Observed, running: WorkloadSeen) -> bool:
+def _starts(seen: ObservedDeployment, running: ObservedWorkload) -> bool:
     """Whether it is only new pods that have not come up yet, as after it was scaled to none and up again, or that are still to be asked for; they have the health check's time."""
     if not running.wanted:
         return True
@@ -332,7 +334,7 @@ def _starts(seen: Observed, running: WorkloadSeen) -> bool:
     return running.starting and running.running_seconds <= patience and (told is None or told[0] in _OF_PROBES)
 
 
-def _serving(seen: Observed) -> DeploymentDecision:
+def _serving(seen: ObservedDeployment) -> DeploymentDecision:
     """What is wanted is live: observe it for a while, and then tell how it is."""
     at, service = seen.live, seen.service
     if at is None or service is None:
@@ -349,7 +351,9 @@ def _serving(seen: Observed) -> DeploymentDecision:
     return _observed(seen, at, running, service.switched_at or seen.now)
 
 
-def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_at: datetime) -> DeploymentDecision:
+def _observed(
+    seen: ObservedDeployment, at: ObservedRelease, running: ObservedWorkload, switched_at: datetime
+) -> DeploymentDecision:
     rollout, asked = seen.deployment.spec.rollout, seen.deployment.spec.replicas
     word = "RolledBack" if at.spec.rollback_to else "Live"
     told = f"{at.name} is live{f' ({at.spec.commit[:12]})' if at.spec.commit else ''}"
@@ -373,7 +377,7 @@ def _observed(seen: Observed, at: ReleaseSeen, running: WorkloadSeen, switched_a
     return Decision(DeploymentPhase.LIVE, ("True", word), f"{told}, {running.ready} of {asked} pods ready")
 
 
-def _way_back(seen: Observed, at: ReleaseSeen) -> bool:
+def _way_back(seen: ObservedDeployment, at: ObservedRelease) -> bool:
     """Whether there is one that served before, on the same data. From a rollback nothing goes back by itself: a person has chosen it."""
     return bool(seen.before and not at.spec.rollback_to)
 
@@ -391,20 +395,20 @@ def _working(
     return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
-def _failed(seen: Observed, at: ReleaseSeen, message: str) -> str:
+def _failed(seen: ObservedDeployment, at: ObservedRelease, message: str) -> str:
     """What is told of a release that failed, from the first moment on: why, and what serves all the same."""
     other = seen.live
     return f"release {at.name} failed: {message}" + (f"; {other.name} serves on" if other and other.name != at.name else "")
 
 
-def _failing(seen: Observed, at: ReleaseSeen, reason: str, message: str) -> DeploymentDecision:
+def _failing(seen: ObservedDeployment, at: ObservedRelease, reason: str, message: str) -> DeploymentDecision:
     action = FailRelease(at.name, reason, message)
     return Decision(
         DeploymentPhase.FAILED, ("False", reason), _failed(seen, at, message), action, stalled=True, again_seconds=_SOON
     )
 
 
-def _facts(seen: Observed) -> tuple[Fact, ...]:
+def _facts(seen: ObservedDeployment) -> tuple[Fact, ...]:
     """What holds of what serves, whatever becomes of what is on its way."""
     service = seen.service
     running = seen.workloads.get(service.workload) if service else None
@@ -429,7 +433,7 @@ def _facts(seen: Observed) -> tuple[Fact, ...]:
     return tuple(told)
 
 
-def _unrouted(seen: Observed, found: DeploymentDecision) -> DeploymentDecision:
+def _unrouted(seen: ObservedDeployment, found: DeploymentDecision) -> DeploymentDecision:
     """A domain that another one has is a person's to settle; the app itself is served all the same."""
     route = seen.deployment.spec.route
     if not route or not seen.claimed_by:

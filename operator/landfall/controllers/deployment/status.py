@@ -8,11 +8,11 @@ from typing import Never
 from landfall.api.deployment import GateSeen
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.decision import Decision
-from landfall.controllers.deployment.observed import Observed, ReleaseSeen
+from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.phases import ReleasePhase
 
 
-def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
+def release_status(seen: ObservedDeployment, release: ObservedRelease) -> ReleaseStatus:
     """Its status as it should be: times and phase. What a builder told and why it failed are in it already."""
     service, status = seen.service, release.status
     serves = service is not None and service.release == release.name
@@ -25,11 +25,11 @@ def release_status(seen: Observed, release: ReleaseSeen) -> ReleaseStatus:
         live_at = left_at = service.switched_at  # it was live so shortly that nobody looked
     told = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
     return told.model_copy(
-        update={"phase": str(_phase(seen, ReleaseSeen(release.name, release.spec, told, release.job), serves=serves))}
+        update={"phase": str(_phase(seen, ObservedRelease(release.name, release.spec, told, release.job), serves=serves))}
     )
 
 
-def begun(seen: Observed, at: ReleaseSeen) -> dict[str, object]:
+def begun(seen: ObservedDeployment, at: ObservedRelease) -> dict[str, object]:
     """What is written down as its pods are asked for: when, and for the data of which move. Anew, where another move got there before it was live."""
     status, gate = at.status, seen.gate
     goal, serves = seen.release(at.spec.rollback_to), bool(seen.live and seen.live.name == at.name)
@@ -40,7 +40,7 @@ def begun(seen: Observed, at: ReleaseSeen) -> dict[str, object]:
     return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
 
 
-def taken_note(seen: Observed) -> GateSeen | None:
+def taken_note(seen: ObservedDeployment) -> GateSeen | None:
     """What a look saw of the Migration that moves the data: once this is written, no later look goes live against it."""
     gate, live = seen.gate, seen.live
     if gate is None:
@@ -50,7 +50,7 @@ def taken_note(seen: Observed) -> GateSeen | None:
     return GateSeen(run=gate.run, state=gate.state, serving=serving, served=serving or any(r.status.live_at for r in mine))
 
 
-def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> ReleasePhase:
+def _phase(seen: ObservedDeployment, release: ObservedRelease, *, serves: bool) -> ReleasePhase:
     status = release.status
     if status.failure:
         return ReleasePhase.ROLLED_BACK if status.live_at and not serves else ReleasePhase.FAILED
@@ -67,7 +67,7 @@ def _phase(seen: Observed, release: ReleaseSeen, *, serves: bool) -> ReleasePhas
     return ReleasePhase.BUILDING if release.job or status.attempts else ReleasePhase.QUEUED
 
 
-def release_ready(release: ReleaseSeen, status: ReleaseStatus) -> Decision[Never]:
+def release_ready(release: ObservedRelease, status: ReleaseStatus) -> Decision[Never]:
     """Its conditions: Ready is whether it serves."""
     phase = ReleasePhase(status.phase)
     if phase is ReleasePhase.LIVE:
@@ -90,7 +90,7 @@ _SAID: Mapping[str, str] = {
 REFUSED = "refused"
 
 
-def saying(release: ReleaseSeen) -> str:
+def saying(release: ObservedRelease) -> str:
     """What is to be said of its commit where it comes from; empty where nothing is new, or nobody listens."""
     source, status = release.spec.source, release.status
     if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:

@@ -7,10 +7,10 @@ the points that are new; the approval holds as long as its digest stands in the 
 from __future__ import annotations
 
 from landfall.api.migration import ApprovedPlan, PlanSummary
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 
 
-def approval(seen: Observed) -> ApprovedPlan | None:
+def approval(seen: ObservedMigration) -> ApprovedPlan | None:
     """What is remembered of the digest in the spec: the points that its plan asked about."""
     digest = said(seen)
     plan = seen.run.plan if seen.run else None
@@ -22,7 +22,7 @@ def approval(seen: Observed) -> ApprovedPlan | None:
     return before if before and before.plan_digest == digest else None
 
 
-def open_points(seen: Observed) -> int:
+def open_points(seen: ObservedMigration) -> int:
     """How many points of the plan wait for a person."""
     plan = seen.run.plan if seen.run else None
     asked = seen.pending
@@ -39,7 +39,7 @@ def _new(plan: PlanSummary, known: frozenset[str]) -> int:
     return 0 if plan.points and known.issuperset(plan.points) else plan.to_review
 
 
-def said(seen: Observed) -> str | None:
+def said(seen: ObservedMigration) -> str | None:
     """The digest that the spec approves."""
     data = seen.migration.spec.data if seen.migration else None
     return data.approval.plan_digest if data else None

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.migration.actions import CreateJob, MigrationAction, ScaleJob
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 
 
-def wanted(seen: Observed) -> int:
+def wanted(seen: ObservedMigration) -> int:
     """How many helpers there should be now: only while the leading worker copies."""
     active, data = seen.active, seen.migration.spec.data if seen.migration else None
     copies = active is not None and active.verb == "run" and not active.suspended and seen.state in {"schema", "copying"}
     return data.workers - 1 if copies and data and not seen.deleting and not seen.run_differs else 0
 
 
-def action(seen: Observed) -> MigrationAction | None:
+def action(seen: ObservedMigration) -> MigrationAction | None:
     """What to do about the helpers. Those of a leader that was replaced go on under the new one; one Job for each leader at most."""
     count, active, last = wanted(seen), seen.active, seen.last("help")
     if last and not last.over and not count:

@@ -8,14 +8,14 @@ from landfall.api.migration import EventName, Migration, Notice, Notifications, 
 from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Fact
 from landfall.controllers.migration.actions import MigrationDecision
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
 
 _KEPT = 30
 _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
-def news(seen: Observed, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
+def news(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
     """What has happened that is not among the notices, whether somebody asked for it or not."""
     known = {n.id for n in before}
     return tuple(
@@ -52,7 +52,7 @@ def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     return tuple(kept[:_KEPT])
 
 
-def _happened(seen: Observed, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
+def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
     """What this decision shows, each as (what it is known by, event). Looking twice finds the same."""
     run, reached = seen.run_name, decision.phase if decision.is_ready else None
     completed = reached is Phase.COMPLETED and not (seen.run and seen.run.adopted)

@@ -8,10 +8,10 @@ from landfall.api.migration import EventName, Migration, Notice
 from landfall.api.webhook import Webhook
 from landfall.api.worker_protocol import Task
 from landfall.controllers import jobs
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.migration.notifications import targets
-from landfall.controllers.objects import invalid, plain
+from landfall.controllers.objects import invalid, to_model_input
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.lib.redact import redacted
@@ -19,37 +19,39 @@ from landfall.lib.redact import redacted
 _MESSAGE = 500
 
 
-async def webhooks(hands: Hands, namespace: str, events: Collection[EventName]) -> tuple[Webhook, ...]:
+async def webhooks(context: Context, namespace: str, events: Collection[EventName]) -> tuple[Webhook, ...]:
     """Who of a namespace hears of one of these events. One whose Secret is missing says so itself, and is in nobody's way."""
-    listed = [raw for raw in await hands.kube.listed("Webhook", namespace) if "deletionTimestamp" not in raw["metadata"]]
-    valid = [Webhook.model_validate(plain(raw)) for raw in listed if not invalid(Webhook, raw)]
+    listed = [raw for raw in await context.kube.listed("Webhook", namespace) if "deletionTimestamp" not in raw["metadata"]]
+    valid = [Webhook.model_validate(to_model_input(raw)) for raw in listed if not invalid(Webhook, raw)]
     found = [one for one in valid if not set(events).isdisjoint(one.spec.on_events)]
-    held = await hands.secrets(namespace, [one.spec.secret_ref.name for one in found])
+    held = await context.secrets(namespace, [one.spec.secret_ref.name for one in found])
     return tuple(one for one in found if held[one.spec.secret_ref.name])
 
 
 async def delivered(
-    hands: Hands, raw: Object, migration: Migration, notices: Sequence[Notice], hooks: Sequence[Webhook]
+    context: Context, raw: Object, migration: Migration, notices: Sequence[Notice], hooks: Sequence[Webhook]
 ) -> tuple[Notice, ...]:
     """The notices with what became of those that are on their way; a worker is started for each that has none. One that nobody wants to hear any more is dropped."""
-    found = [await _delivered(hands, raw, migration, n, hooks) if n.state == "Pending" else n for n in notices]
+    found = [await _delivered(context, raw, migration, n, hooks) if n.state == "Pending" else n for n in notices]
     return tuple(n for n in found if n)
 
 
-async def _delivered(hands: Hands, raw: Object, migration: Migration, notice: Notice, hooks: Sequence[Webhook]) -> Notice | None:
+async def _delivered(
+    context: Context, raw: Object, migration: Migration, notice: Notice, hooks: Sequence[Webhook]
+) -> Notice | None:
     metadata = raw["metadata"]
     name = f"{metadata['name'][:40].rstrip('-.')}-notify-{digest(metadata['uid'], notice.id)[:10]}"
-    found = await hands.kube.get("Job", metadata["namespace"], name)
+    found = await context.kube.get("Job", metadata["namespace"], name)
     if found is None:
-        return await _started(hands, raw, migration, notice, hooks, name)
-    job = jobs.seen_jobs([found], metadata["uid"], hands.clock())[0]
+        return await _started(context, raw, migration, notice, hooks, name)
+    job = jobs.seen_jobs([found], metadata["uid"], context.clock())[0]
     if not job.over:
         return notice
-    report = hands.reports.of(metadata["namespace"], name)
-    hands.reports.forget(metadata["namespace"], name)
+    report = context.reports.of(metadata["namespace"], name)
+    context.reports.forget(metadata["namespace"], name)
     if job.complete:
         return notice.model_copy(update={"state": "Sent"})
-    found_pods = await hands.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
+    found_pods = await context.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
     report = report or pod_diagnosis.last_words(found_pods)
     lost = f"worker {name} ended without a report: {pod_diagnosis.lost_words(found_pods)}"
     told = report.failure.message if report and report.failure else lost
@@ -57,18 +59,18 @@ async def _delivered(hands: Hands, raw: Object, migration: Migration, notice: No
 
 
 async def _started(
-    hands: Hands, raw: Object, migration: Migration, notice: Notice, hooks: Sequence[Webhook], name: str
+    context: Context, raw: Object, migration: Migration, notice: Notice, hooks: Sequence[Webhook], name: str
 ) -> Notice | None:
     told = targets(migration, notice.event, hooks)
     if not told.secrets:
         return None
-    held = await hands.secrets(raw["metadata"]["namespace"], told.secrets)
+    held = await context.secrets(raw["metadata"]["namespace"], told.secrets)
     missing = [secret for secret in told.secrets if held[secret] is None]
     if missing:
         text = f"not told of {notice.event}: there is no Secret {missing[0]!r} in this namespace"
         return notice.model_copy(update={"state": "Failed", "text": text})
     spec = migration.spec.model_copy(update={"notifications": told})
     whole = migration.model_copy(update={"status": None, "spec": spec})
-    task = Task(verb="notify", intake=hands.intake_url, migration=whole, notice=notice)
-    await jobs.start(hands, jobs.Order(name, raw, "notify", 1, name, hands.image, task, secrets=told.secrets))
+    task = Task(verb="notify", intake=context.intake_url, migration=whole, notice=notice)
+    await jobs.start(context, jobs.Order(name, raw, "notify", 1, name, context.image, task, secrets=told.secrets))
     return notice

@@ -12,14 +12,14 @@ from landfall.api.plan_storage import LABEL_RUN
 from landfall.api.run import DECLARED_SOURCE, DECLARED_TARGET, Run, RunStatus
 from landfall.api.worker_protocol import Report
 from landfall.controllers import app_deployment, jobs
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.deployment import pod_diagnosis
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration import table_plans
 from landfall.controllers.migration.annotations import FINALIZER, HOLD, QUIESCED
-from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.controllers.migration.reported_progress import ReportFold
-from landfall.controllers.objects import owned_by, plain, secret_names, since
+from landfall.controllers.objects import owned_by, secret_names, since, to_model_input
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.manifests.job import LABEL_VERB
@@ -29,14 +29,14 @@ from landfall.runspec import Declared, changed, declared
 _ENDS = ("source", "target")
 
 
-class Look:
+class MigrationObserver:
     """One look at a Migration: the raw objects, and what is seen in them."""
 
-    def __init__(self, hands: Hands, raw: Object) -> None:
-        self.hands = hands
+    def __init__(self, context: Context, raw: Object) -> None:
+        self.context = context
         self.raw = raw
         self.namespace: str = raw["metadata"]["namespace"]
-        self.migration = Migration.model_validate(plain(raw))
+        self.migration = Migration.model_validate(to_model_input(raw))
         self.connections: dict[str, Connection | None] = {}
         self.plans: tuple[table_plans.Held, ...] = ()
         self.run: Object | None = None
@@ -44,26 +44,26 @@ class Look:
         self.declared: Declared | None = None
         self.lost: dict[str, str] = {}
         self.reported = ReportFold(RunStatus())
-        self.seen = Observed(now=hands.clock(), generation=0)
+        self.seen = ObservedMigration(now=context.clock(), generation=0)
 
-    async def take(self) -> Observed:
+    async def take(self) -> ObservedMigration:
         """Look at everything."""
-        hands, metadata, data = self.hands, self.raw["metadata"], self.migration.spec.data
-        now = hands.clock()
+        context, metadata, data = self.context, self.raw["metadata"], self.migration.spec.data
+        now = context.clock()
         for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
-            found = await hands.kube.get("Connection", self.namespace, reference.name)
-            self.connections[reference.name] = Connection.model_validate(plain(found)) if found else None
-        secrets = await hands.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
-        self.plans = await table_plans.held(hands, self.namespace, metadata["name"])
+            found = await context.kube.get("Connection", self.namespace, reference.name)
+            self.connections[reference.name] = Connection.model_validate(to_model_input(found)) if found else None
+        secrets = await context.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
+        self.plans = await table_plans.held(context, self.namespace, metadata["name"])
         differs = await self._find_run()
         name = self.name
         mine = self._mine(self.run)
-        listed = await jobs.jobs_of(hands, self.namespace, "Run", name) if mine else []
+        listed = await jobs.jobs_of(context, self.namespace, "Run", name) if mine else []
         self.reported = await self._fold(listed) if mine else ReportFold(RunStatus())
         status = self.reported.status
         inputs = self._inputs(secrets)
         request, problem = requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
-        self.seen = Observed(
+        self.seen = ObservedMigration(
             now=now,
             generation=metadata["generation"],
             uid=metadata["uid"],
@@ -85,7 +85,7 @@ class Look:
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name),
-            app=await app_deployment.seen(hands, self.raw, self.migration),
+            app=await app_deployment.seen(context, self.raw, self.migration),
             jobs=self._jobs(listed) if mine else (),
         )
         return self.seen
@@ -100,7 +100,7 @@ class Look:
     async def _find_run(self) -> bool:
         """Find the Run that the spec declares; or the one that has begun, where another is declared now. Whether it is another."""
         before = self.migration.status.run if self.migration.status else ""
-        known = await self.hands.kube.get("Run", self.namespace, before) if before else None
+        known = await self.context.kube.get("Run", self.namespace, before) if before else None
         found = self.declared = self._declared()
         if found is None:
             self.run, self.name = known, before
@@ -123,7 +123,7 @@ class Look:
     async def _named(self, names: list[str]) -> tuple[Object | None, str]:
         """The Run of the first name, or else one of ours under a name that version 0.1 gave to the same spec."""
         for name in names:
-            found = await self.hands.kube.get("Run", self.namespace, name)
+            found = await self.context.kube.get("Run", self.namespace, name)
             if found and (name == names[0] or self._mine(found)):
                 return found, name
         return None, names[0]
@@ -139,8 +139,8 @@ class Look:
 
     async def _going_back(self, run: Object) -> bool:
         """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""
-        listed = await jobs.jobs_of(self.hands, self.namespace, "Run", run["metadata"]["name"])
-        seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.hands.clock())
+        listed = await jobs.jobs_of(self.context, self.namespace, "Run", run["metadata"]["name"])
+        seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.context.clock())
         return any(job.verb == "back" and not job.over for job in seen)
 
     def _mine(self, run: Object | None) -> bool:
@@ -162,7 +162,7 @@ class Look:
         return f"{digest(specs, wanted, decisions, anew)}.{digest(secrets, quiesced, rollback, asked.id if asked else '')}"
 
     async def _namespace_ends(self) -> bool:
-        found = await self.hands.kube.get("Namespace", "", self.namespace)
+        found = await self.context.kube.get("Namespace", "", self.namespace)
         return found is None or "deletionTimestamp" in found["metadata"]
 
     async def _plan_stored(self, name: str) -> bool:
@@ -172,23 +172,23 @@ class Look:
 
     async def plan_pieces(self, name: str, wanted: str) -> list[str]:
         """The ConfigMaps of a plan, all of them or none."""
-        listed = await self.hands.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
+        listed = await self.context.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
         return [one["metadata"]["name"] for one in plan_storage.of(listed, wanted)]
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
-    def _jobs(self, listed: list[Object]) -> tuple[JobSeen, ...]:
+    def _jobs(self, listed: list[Object]) -> tuple[ObservedJob, ...]:
         """The Run's Jobs, with why one ended that left no report."""
-        found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.hands.clock()) if self.run else ()
+        found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
         return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
 
     async def _told(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
         """What a Job's worker told last: to the intake, or in its pod's termination message where nobody heard it end."""
         job = raw["metadata"]["name"]
-        report = self.hands.reports.of(self.namespace, job)
+        report = self.context.reports.of(self.namespace, job)
         if not newest or not jobs.ended(raw) or before.finished == job or (report and report.final):
             return report
-        found = await self.hands.kube.listed("Pod", self.namespace, f"job-name={job}")
+        found = await self.context.kube.listed("Pod", self.namespace, f"job-name={job}")
         words = pod_diagnosis.last_words(found)
         if words is None:
             self.lost[job] = pod_diagnosis.lost_words(found)
@@ -204,12 +204,12 @@ class Look:
                 found = found.without(job)  # the leader tells for all
                 continue
             report = await self._told(raw, found.status, newest=raw is max(leading, key=_created))
-            found = found.add(job, report, self.hands.clock()) if report else found
+            found = found.add(job, report, self.context.clock()) if report else found
         return found
 
 
 def _run_status(run: Object | None) -> RunStatus:
-    return (Run.model_validate(plain(run)).status if run else None) or RunStatus()
+    return (Run.model_validate(to_model_input(run)).status if run else None) or RunStatus()
 
 
 def _created(raw: Object) -> str:

@@ -10,15 +10,15 @@ from landfall.api.connection import Connection
 from landfall.api.migration import Migration
 from landfall.api.run import RunStatus
 from landfall.api.worker_protocol import Verb
-from landfall.controllers.decision import Seen
-from landfall.controllers.job_state import JobSeen
-from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.decision import ObservedObject
+from landfall.controllers.job_state import ObservedJob
+from landfall.controllers.migration.rules_app import ObservedApp
 
 ENDED = frozenset({"cancelled", "rolled_back"})
 
 
 @dataclass(frozen=True, slots=True)
-class Observed(Seen):
+class ObservedMigration(ObservedObject):
     """Everything about one Migration. `run` is its Run's status; None where there is no Run yet.
 
     `run_differs`: that Run has begun, and the spec has come to ask for another one, because of the fields in `changed`.
@@ -40,21 +40,21 @@ class Observed(Seen):
     request: Request | None = None
     request_problem: str = ""
     plan_stored: bool = False
-    app: AppSeen | None = None
-    jobs: tuple[JobSeen, ...] = ()
+    app: ObservedApp | None = None
+    jobs: tuple[ObservedJob, ...] = ()
 
-    def last(self, verb: Verb) -> JobSeen | None:
+    def last(self, verb: Verb) -> ObservedJob | None:
         """The newest Job of a verb."""
         found = [j for j in self.jobs if j.verb == verb]
         return max(found, key=lambda j: j.attempt) if found else None
 
     @property
-    def active(self) -> JobSeen | None:
+    def active(self) -> ObservedJob | None:
         """The Job that is not over yet. A planning worker changes nothing: once it has told its plan, nobody waits for its pod."""
         return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
 
     @property
-    def leading(self) -> tuple[JobSeen, ...]:
+    def leading(self) -> tuple[ObservedJob, ...]:
         """The Jobs but for those that only help one of them."""
         return tuple(j for j in self.jobs if j.verb != "help")
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from landfall.api.migration import DataSpec
 from landfall.api.worker_protocol import Verb
 from landfall.controllers.decision import Decision, Fact
-from landfall.controllers.job_state import JobSeen
+from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.actions import CreateJob, MigrationAction, MigrationDecision
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.errors import Retry, rule_of
 from landfall.lib.backoff import Backoff
 from landfall.lifecycle import Phase
@@ -30,27 +30,27 @@ def stalled(reason: str, message: str, *, phase: Phase = Phase.FAILED, again: fl
     return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
 
-def data_of(seen: Observed) -> DataSpec | None:
+def data_of(seen: ObservedMigration) -> DataSpec | None:
     """The data half of the spec."""
     return seen.migration.spec.data if seen.migration else None
 
 
-def wanted(seen: Observed) -> str:
+def wanted(seen: ObservedMigration) -> str:
     """How far to go."""
     return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
 
 
-def _attempt(seen: Observed, verb: Verb) -> int:
+def _attempt(seen: ObservedMigration, verb: Verb) -> int:
     last = seen.last(verb)
     return last.attempt + 1 if last else 1
 
 
-def job(seen: Observed, verb: Verb) -> MigrationAction:
+def job(seen: ObservedMigration, verb: Verb) -> MigrationAction:
     """Start the next worker of a verb."""
     return CreateJob(verb, _attempt(seen, verb))
 
 
-def failed(seen: Observed, verb: Verb) -> MigrationDecision | None:
+def failed(seen: ObservedMigration, verb: Verb) -> MigrationDecision | None:
     """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
     last = seen.last(verb)
     if not last or not last.failed or last.inputs != seen.inputs:
@@ -67,19 +67,19 @@ def failed(seen: Observed, verb: Verb) -> MigrationDecision | None:
     return replace(stalled(failure.reason, failure.message, again=max(left, 1)), action=job(seen, verb) if left <= 0 else None)
 
 
-def again(seen: Observed, last: JobSeen, reason: str, message: str) -> MigrationDecision:
+def again(seen: ObservedMigration, last: ObservedJob, reason: str, message: str) -> MigrationDecision:
     """Another attempt, after a pause that grows with each."""
     left = _BACKOFF.pause(last.attempt) - last.ended_seconds
     return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
 
 
-def told(seen: Observed) -> str:
+def told(seen: ObservedMigration) -> str:
     """The plan in a few words."""
     plan = seen.run.plan if seen.run else None
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
 
 
-def planned(seen: Observed, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
+def planned(seen: ObservedMigration, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
     """The facts of a plan; `outdated`: the spec approves another one."""
     if not seen.run or not seen.run.plan:
         return ()
@@ -88,7 +88,7 @@ def planned(seen: Observed, *, approved: bool, outdated: bool = False) -> tuple[
     return (("PlanReady", ("True", "Planned")), approval, *_rehearsed(seen))
 
 
-def _rehearsed(seen: Observed) -> tuple[Fact, ...]:
+def _rehearsed(seen: ObservedMigration) -> tuple[Fact, ...]:
     done = seen.run.rehearsal if seen.run else None
     if not done:
         return ()

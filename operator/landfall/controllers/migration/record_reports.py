@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from landfall import metrics
 from landfall.controllers.migration import table_plans
-from landfall.controllers.migration.observe import Look
-from landfall.controllers.objects import told
+from landfall.controllers.migration.observe import MigrationObserver
+from landfall.controllers.objects import format_time
 from landfall.manifests.run import plan_maps
 
 
-async def record(look: Look) -> None:
+async def record(observer: MigrationObserver) -> None:
     """Store a new plan, write its TablePlans and then the Run's status, once; forget the reports that it has. Raises KubeError."""
-    reported, run = look.reported, look.run
+    reported, run = observer.reported, observer.run
     if run is not None and reported.changed:
         for report in reported.plans:
             for piece in plan_maps(run, report.plan_bytes, report.plan.digest if report.plan else ""):
-                await look.hands.created("ConfigMap", piece)
-            await table_plans.propose(look.hands, look.raw, look.plans, report)
-            look.plans = await table_plans.held(look.hands, look.namespace, look.raw["metadata"]["name"])
+                await observer.context.created("ConfigMap", piece)
+            await table_plans.propose(observer.context, observer.raw, observer.plans, report)
+            observer.plans = await table_plans.held(observer.context, observer.namespace, observer.raw["metadata"]["name"])
         metrics.ROWS.inc(reported.rows)
         status = reported.status.model_dump(mode="json", by_alias=True, exclude_none=True)
-        status |= {"reportedAt": told(reported.status.reported_at), "podCreated": told(reported.status.pod_created)}
+        status |= {"reportedAt": format_time(reported.status.reported_at), "podCreated": format_time(reported.status.pod_created)}
         body = {name: value for name, value in status.items() if value is not None}
-        look.run = await look.hands.kube.replace_status("Run", {**run, "status": body})
+        observer.run = await observer.context.kube.replace_status("Run", {**run, "status": body})
     for job in reported.jobs:
-        look.hands.reports.forget(look.namespace, job)
+        observer.context.reports.forget(observer.namespace, job)

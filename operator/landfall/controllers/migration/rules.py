@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from landfall.api.migration import Migration
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.decision import Decision, Fact
-from landfall.controllers.job_state import JobSeen, made_from
+from landfall.controllers.job_state import ObservedJob, made_from
 from landfall.controllers.migration import (
     helper_workers,
     maintenance_window,
@@ -33,14 +33,14 @@ from landfall.controllers.migration.actions import (
     SuspendJob,
 )
 from landfall.controllers.migration.approval import open_points, said
-from landfall.controllers.migration.observed import ENDED, Observed
+from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.lib.text import counted
 from landfall.lifecycle import STATES, Phase
 
 _GIVE_UP_SECONDS = 600
 
 
-def decide(seen: Observed) -> MigrationDecision:
+def decide(seen: ObservedMigration) -> MigrationDecision:
     """What to do next."""
     decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
     helping = helper_workers.action(seen) if decision.action is None else None
@@ -51,7 +51,7 @@ def decide(seen: Observed) -> MigrationDecision:
 # -- the rules --------------------------------------------------------------------------------------------------------
 
 
-def being_deleted(seen: Observed) -> MigrationDecision | None:
+def being_deleted(seen: ObservedMigration) -> MigrationDecision | None:
     """Take workers away, undo what was staged, and let go. Never in the way of a namespace that ends."""
     if not seen.deleting:
         return None
@@ -73,12 +73,12 @@ def being_deleted(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def _resumed(active: JobSeen) -> MigrationAction | None:
+def _resumed(active: ObservedJob) -> MigrationAction | None:
     """A worker that was held while it went back is let go on."""
     return ResumeJob(active.name) if active.suspended else None
 
 
-def _nothing_to_undo(seen: Observed) -> bool:
+def _nothing_to_undo(seen: ObservedMigration) -> bool:
     """Nothing was staged, it shall be kept, or there is no way left to undo it."""
     retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
     staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
@@ -86,7 +86,7 @@ def _nothing_to_undo(seen: Observed) -> bool:
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
 
-def app_alone(seen: Observed) -> MigrationDecision | None:
+def app_alone(seen: ObservedMigration) -> MigrationDecision | None:
     """Nothing of the rest is about a Migration without data."""
     spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
     if spec is None or spec.data or seen.app is None:
@@ -97,19 +97,19 @@ def app_alone(seen: Observed) -> MigrationDecision | None:
     return waits or rules_app.decided(seen.app, outcomes.wanted(seen), seen.hold, made=made, completed=completed)
 
 
-def spec_impossible(seen: Observed) -> MigrationDecision | None:
+def spec_impossible(seen: ObservedMigration) -> MigrationDecision | None:
     """What this version cannot do, or nobody."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     wrong = (maintenance_window.problem(wanted) if wanted else "") or _unsupported(seen)
     return outcomes.stalled("SpecInvalid", wrong) if wrong and not seen.active else None
 
 
-def _unsupported(seen: Observed) -> str:
+def _unsupported(seen: ObservedMigration) -> str:
     ends = [c for c in seen.connections.values() if c and c.spec.unsupported]
     return f"Connection {ends[0].metadata.name}: {ends[0].spec.unsupported}" if ends else ""
 
 
-def reference_missing(seen: Observed) -> MigrationDecision | None:
+def reference_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """A Connection or Secret that is not there yet; a Secret cannot be watched, so it is looked for."""
     if seen.active:
         return None
@@ -126,22 +126,22 @@ def reference_missing(seen: Observed) -> MigrationDecision | None:
     return None
 
 
-def finalizer_missing(seen: Observed) -> MigrationDecision | None:
+def finalizer_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """Before anything outside the object is made."""
     return outcomes.working(Phase.PENDING, "Starting", "starting", AddFinalizer()) if not seen.finalizer else None
 
 
-def run_foreign(seen: Observed) -> MigrationDecision | None:
+def run_foreign(seen: ObservedMigration) -> MigrationDecision | None:
     """The Run of an object of the same name that is being collected."""
     return outcomes.working(Phase.PENDING, "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
 
 
-def run_missing(seen: Observed) -> MigrationDecision | None:
+def run_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """The record, before the first worker."""
     return outcomes.working(Phase.PLANNING, "Planning", "starting", DeclareRun()) if seen.run is None else None
 
 
-def ended(seen: Observed) -> MigrationDecision | None:
+def ended(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled or rolled back: the key is used up."""
     if seen.state not in ENDED:
         return None
@@ -155,7 +155,7 @@ def ended(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def cancelled_at_once(seen: Observed) -> MigrationDecision | None:
+def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled, where no worker has to undo anything for it."""
     if outcomes.wanted(seen) != "Cancelled":
         return None
@@ -169,7 +169,7 @@ def cancelled_at_once(seen: Observed) -> MigrationDecision | None:
     return None
 
 
-def rollback_of_nothing(seen: Observed) -> MigrationDecision | None:
+def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
     """RolledBack of what has not begun: there is nothing to put back, and the run's key is not used up."""
     if outcomes.wanted(seen) != "RolledBack" or seen.state or seen.started or seen.active:
         return None
@@ -181,7 +181,7 @@ def rollback_of_nothing(seen: Observed) -> MigrationDecision | None:
     return outcomes.stalled("NothingToRollBack", message, phase=Phase.PLAN_READY if planned else Phase.PENDING)
 
 
-def going_back(seen: Observed) -> MigrationDecision | None:
+def going_back(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled and RolledBack: levels, reached by a worker."""
     wanted = outcomes.wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
@@ -189,14 +189,14 @@ def going_back(seen: Observed) -> MigrationDecision | None:
     return rules_app_and_data.going_back(seen, Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK, "going back")
 
 
-def _cancelled(seen: Observed, message: str) -> MigrationDecision:
+def _cancelled(seen: ObservedMigration, message: str) -> MigrationDecision:
     active = seen.active
     if active:
         return outcomes.working(Phase.CANCELLING, "Cancelling", "ending the worker", DeleteJob(active.name), again=2)
     return Decision(Phase.CANCELLED, ("True", "Cancelled"), message)
 
 
-def run_differs(seen: Observed) -> MigrationDecision | None:
+def run_differs(seen: ObservedMigration) -> MigrationDecision | None:
     """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
     active = seen.active
     if not seen.run_differs or (active and active.verb == "back"):
@@ -209,7 +209,7 @@ def run_differs(seen: Observed) -> MigrationDecision | None:
     return replace(outcomes.stalled("RunStarted", message, phase=Phase.PAUSED), action=action)
 
 
-def completed(seen: Observed) -> MigrationDecision | None:
+def completed(seen: ObservedMigration) -> MigrationDecision | None:
     """Done, and everything that was asked for below it is reached too."""
     if seen.state != "cut_over":
         return None
@@ -228,7 +228,7 @@ def completed(seen: Observed) -> MigrationDecision | None:
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
-def _expiring(seen: Observed, done: MigrationDecision) -> MigrationDecision:
+def _expiring(seen: ObservedMigration, done: MigrationDecision) -> MigrationDecision:
     """What the cutover replaced is dropped once its time has come; that is the end of the way back."""
     status = seen.migration.status if seen.migration else None
     if seen.migration is None or status is None or status.completion_time is None:
@@ -247,7 +247,7 @@ def kept_until(completed: datetime, migration: Migration) -> datetime:
     return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
 
 
-def held_by_person(seen: Observed) -> MigrationDecision | None:
+def held_by_person(seen: ObservedMigration) -> MigrationDecision | None:
     """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
     if not seen.hold and outcomes.wanted(seen) != "Paused":
@@ -259,7 +259,7 @@ def held_by_person(seen: Observed) -> MigrationDecision | None:
     return Decision(Phase.PAUSED, ("True", "Paused"), message)
 
 
-def _checkpoint(seen: Observed) -> str:
+def _checkpoint(seen: ObservedMigration) -> str:
     """When it will have stopped."""
     pause = seen.migration.spec.pause if seen.migration else None
     progress = seen.run.progress if seen.run else None
@@ -270,7 +270,7 @@ def _checkpoint(seen: Observed) -> str:
     return "; at the next checkpoint"
 
 
-def resumable(seen: Observed) -> MigrationDecision | None:
+def resumable(seen: ObservedMigration) -> MigrationDecision | None:
     """Nothing holds it any more."""
     active = seen.active
     if active and active.suspended:
@@ -280,7 +280,7 @@ def resumable(seen: Observed) -> MigrationDecision | None:
     return None
 
 
-def worker_active(seen: Observed) -> MigrationDecision | None:
+def worker_active(seen: ObservedMigration) -> MigrationDecision | None:
     """Something works: nothing else is begun."""
     active = seen.active
     if not active:
@@ -308,7 +308,7 @@ def _left(seconds: int | None) -> str:
     return "" if seconds is None else f", about {seconds} s left"
 
 
-def plan_missing(seen: Observed) -> MigrationDecision | None:
+def plan_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """Plan, or plan again where what it was made from has changed."""
     plan = seen.run.plan if seen.run else None
     last = seen.last("plan")
@@ -321,7 +321,7 @@ def plan_missing(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def plan_blocked(seen: Observed) -> MigrationDecision | None:
+def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
     """Something that must be decided or mended before it can run."""
     plan = seen.run.plan if seen.run else None
     if not plan or not plan.blockers or seen.state:
@@ -334,7 +334,7 @@ def plan_blocked(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def planned_wanted(seen: Observed) -> MigrationDecision | None:
+def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
     """As far as it was asked to go."""
     if outcomes.wanted(seen) != "Planned":
         return None
@@ -346,7 +346,7 @@ def planned_wanted(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def approval_missing(seen: Observed) -> MigrationDecision | None:
+def approval_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """A wait that a person ends, by committing the digest."""
     plan = seen.run.plan if seen.run else None
     waiting = open_points(seen)
@@ -364,7 +364,7 @@ def approval_missing(seen: Observed) -> MigrationDecision | None:
     return Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
 
 
-def _run(seen: Observed) -> MigrationDecision:
+def _run(seen: ObservedMigration) -> MigrationDecision:
     if not seen.started:
         return replace(
             outcomes.working(Phase.APPROVED, "Starting", "starting", again=1),
@@ -377,7 +377,7 @@ def _run(seen: Observed) -> MigrationDecision:
     return replace(found, facts=outcomes.planned(seen, approved=True))
 
 
-RULES: tuple[Callable[[Observed], MigrationDecision | None], ...] = (
+RULES: tuple[Callable[[ObservedMigration], MigrationDecision | None], ...] = (
     being_deleted,
     app_alone,
     spec_impossible,
@@ -408,7 +408,7 @@ RULES: tuple[Callable[[Observed], MigrationDecision | None], ...] = (
 )
 
 
-def _reachable(seen: Observed) -> tuple[Fact, ...]:
+def _reachable(seen: ObservedMigration) -> tuple[Fact, ...]:
     """What the last probes of both ends found."""
     data = outcomes.data_of(seen)
     ends = (("SourceReachable", data.source.connection_ref), ("TargetReachable", data.target.connection_ref)) if data else ()
@@ -420,7 +420,7 @@ def _reachable(seen: Observed) -> tuple[Fact, ...]:
     return tuple(found)
 
 
-def _quiesced(seen: Observed) -> tuple[Fact, ...]:
+def _quiesced(seen: ObservedMigration) -> tuple[Fact, ...]:
     """Whether writers of the source were kept away from the comparison to the cutover."""
     how = seen.run.plan.quiesce if seen.run and seen.run.plan else None
     if not seen.run or not how or not seen.run.verdict:

@@ -11,7 +11,7 @@ from landfall.lifecycle import Phase
 
 
 @dataclass(frozen=True, slots=True)
-class AppSeen:
+class ObservedApp:
     """The Deployment that a Migration means.
 
     `ready` is its condition Ready as (status, reason, message), of its spec as it is now; `waits_for_data`: its release is built
@@ -45,7 +45,7 @@ class AppSeen:
         return None
 
 
-def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
+def decided(app: ObservedApp, wanted: str, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
     """How it stands. `made`: there is a template to make it from; `completed`: it was live once, which stays so."""
     if completed:
         return _completed(app)
@@ -61,7 +61,7 @@ def decided(app: AppSeen, wanted: str, hold: str, *, made: bool, completed: bool
     return _moving(app, made=made)
 
 
-def _moving(app: AppSeen, *, made: bool) -> MigrationDecision:
+def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
     problem = app.problem(made=made)
     if problem:
         return problem
@@ -82,7 +82,7 @@ def _moving(app: AppSeen, *, made: bool) -> MigrationDecision:
     )
 
 
-def _completed(app: AppSeen) -> MigrationDecision:
+def _completed(app: ObservedApp) -> MigrationDecision:
     where = f" at {app.url}" if app.url else ""
     return Decision(
         Phase.COMPLETED,

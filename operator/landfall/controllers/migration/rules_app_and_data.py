@@ -17,8 +17,8 @@ from landfall.api.progress import AppMove, AppState
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision, ResumeJob
-from landfall.controllers.migration.observed import ENDED, Observed
-from landfall.controllers.migration.rules_app import AppSeen
+from landfall.controllers.migration.observed import ENDED, ObservedMigration
+from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.lifecycle import Phase
 
 # From the end of the drain until no pod of the old release can live any more: its grace of 35 seconds, and some.
@@ -32,7 +32,7 @@ def is_joint(migration: Migration | None) -> bool:
     return migration is not None and migration.spec.data is not None and migration.spec.app is not None
 
 
-def move(seen: Observed) -> AppMove | None:
+def move(seen: ObservedMigration) -> AppMove | None:
     """How the app half stands, for status. What was once live, or failed after the cutover, stays so for this run."""
     app = seen.app
     if app is None:
@@ -53,7 +53,7 @@ def move(seen: Observed) -> AppMove | None:
     )
 
 
-def before_of(seen: Observed) -> AppMove | None:
+def before_of(seen: ObservedMigration) -> AppMove | None:
     """How it stood, in this run."""
     status = seen.migration.status if seen.migration else None
     return status.app if status and status.run == seen.run_name else None
@@ -64,13 +64,13 @@ def was_live(before: AppMove | None) -> bool:
     return before is not None and (before.state == "Live" or (before.state == "RollingBack" and before.drained_at is not None))
 
 
-def _alone(app: AppSeen) -> AppState:
+def _alone(app: ObservedApp) -> AppState:
     if app.ready[0] == "True" and app.live:
         return "Live"
     return "Failed" if app.stalled else "Building"
 
 
-def _state(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppState, str]:
+def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
     told = app.ready[2]
     if seen.state == "rolled_back":
         return "RolledBack", before.message if before and before.state in {"Failed", "RolledBack"} else ""
@@ -82,23 +82,23 @@ def _state(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppSta
     return ("Built" if built else "Building"), told
 
 
-def _on_source(app: AppSeen) -> str:
+def _on_source(app: ObservedApp) -> str:
     return f"the Deployment {app.name} still points at the Connection {app.on_source}, which its data leaves. Have it name the target's"
 
 
-def _asked_back(seen: Observed, before: AppMove | None) -> bool:
+def _asked_back(seen: ObservedMigration, before: AppMove | None) -> bool:
     """Whether a person wants the data back: by a rollback, or by cancelling before the app was ever live."""
     wanted = outcomes.wanted(seen)
     return wanted == "RolledBack" or (wanted == "Cancelled" and not was_live(before) and not _served(seen))
 
 
-def _served(seen: Observed) -> bool:
+def _served(seen: ObservedMigration) -> bool:
     """Whether a release was live on the data of this run, as the Deployment says."""
     gate = seen.app.gate if seen.app else None
     return gate is not None and gate.run == seen.run_name and gate.served
 
 
-def _cut_over(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[AppState, str]:
+def _cut_over(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
     told = before.message if before else ""
     if before and before.state == "Failed":
         return "Failed", told
@@ -111,7 +111,7 @@ def _cut_over(seen: Observed, app: AppSeen, before: AppMove | None) -> tuple[App
     return _coming(seen, app)
 
 
-def _coming(seen: Observed, app: AppSeen) -> tuple[AppState, str]:
+def _coming(seen: ObservedMigration, app: ObservedApp) -> tuple[AppState, str]:
     """How an app stands that was not live with its data yet."""
     lost, problem = _lost(seen), ""
     if not app.there:
@@ -125,7 +125,7 @@ def _coming(seen: Observed, app: AppSeen) -> tuple[AppState, str]:
     return ("Failed", problem or lost) if problem or lost else ("Starting", app.ready[2])
 
 
-def _lost(seen: Observed) -> str:
+def _lost(seen: ObservedMigration) -> str:
     """Why writers of the source are no longer locked out; empty where they are, or never were to be."""
     run, active = seen.run, seen.active
     if run is None or run.plan is None or run.plan.quiesce != "Engine":
@@ -138,7 +138,7 @@ def _lost(seen: Observed) -> str:
 # -- rules ------------------------------------------------------------------------------------------------------------
 
 
-def impossible(seen: Observed) -> MigrationDecision | None:
+def impossible(seen: ObservedMigration) -> MigrationDecision | None:
     """There is no such Deployment, or another one: told before anything is planned."""
     app, spec = seen.app, seen.migration.spec.app if seen.migration else None
     if not is_joint(seen.migration) or app is None or seen.active or seen.state in ENDED | {"cut_over"}:
@@ -146,7 +146,7 @@ def impossible(seen: Observed) -> MigrationDecision | None:
     return app.problem(made=bool(spec and spec.template))
 
 
-def waiting(seen: Observed) -> MigrationDecision | None:
+def waiting(seen: ObservedMigration) -> MigrationDecision | None:
     """The Deployment is there before the copy begins, and its release is built before the cutover."""
     app, stands = seen.app, move(seen)
     if not is_joint(seen.migration) or app is None or stands is None or seen.state in ENDED | {"cut_over"}:
@@ -166,7 +166,7 @@ def waiting(seen: Observed) -> MigrationDecision | None:
     return outcomes.working(Phase.RUNNING, "WaitingForApp", message, again=2)
 
 
-def unfinished(seen: Observed) -> MigrationDecision | None:
+def unfinished(seen: ObservedMigration) -> MigrationDecision | None:
     """The data is cut over, and the app is not live: it comes up, or the data goes back."""
     stands = move(seen)
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
@@ -184,7 +184,7 @@ def unfinished(seen: Observed) -> MigrationDecision | None:
     return going_back(seen, Phase.ROLLING_BACK, f"the app did not come up, so the data goes back: {stands.message}")
 
 
-def going_back(seen: Observed, phase: Phase, message: str) -> MigrationDecision:
+def going_back(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision:
     """The app is barred from going live; the worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
     barred = _barred(seen, phase, message)
     if barred:
@@ -197,7 +197,7 @@ def going_back(seen: Observed, phase: Phase, message: str) -> MigrationDecision:
     return outcomes.failed(seen, "back") or outcomes.working(phase, phase, message, outcomes.job(seen, "back"), again=10)
 
 
-def _barred(seen: Observed, phase: Phase, message: str) -> MigrationDecision | None:
+def _barred(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision | None:
     """What has to come before the data of a joint move is taken back: that no release goes live on it any more."""
     stands, before = move(seen), before_of(seen)
     if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):
@@ -218,14 +218,14 @@ def _barred(seen: Observed, phase: Phase, message: str) -> MigrationDecision | N
     return None
 
 
-def discards(seen: Observed) -> bool:
+def discards(seen: ObservedMigration) -> bool:
     """Whether what the app wrote into the target may go with it: it never served anybody."""
     stands, before = move(seen), before_of(seen)
     going = stands is not None and stands.state in {"Starting", "Failed", "RollingBack"}
     return is_joint(seen.migration) and going and not was_live(before) and not _served(seen)
 
 
-def failed_for_it(seen: Observed) -> MigrationDecision | None:
+def failed_for_it(seen: ObservedMigration) -> MigrationDecision | None:
     """It went back by itself, and why."""
     before = before_of(seen)
     if seen.state != "rolled_back" or before is None or not before.message or not is_joint(seen.migration):
@@ -237,7 +237,7 @@ def failed_for_it(seen: Observed) -> MigrationDecision | None:
     return outcomes.stalled("AppFailed", message)
 
 
-def serving(seen: Observed) -> str:
+def serving(seen: ObservedMigration) -> str:
     """What is told of the app of a move that is completed."""
     stands = move(seen)
     if not is_joint(seen.migration) or stands is None:

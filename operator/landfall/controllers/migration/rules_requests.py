@@ -5,16 +5,16 @@ from __future__ import annotations
 from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import MigrationDecision
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import PHASE_NAMES, Phase, proven, unproven
 
 
-def request_invalid(seen: Observed) -> MigrationDecision | None:
+def request_invalid(seen: ObservedMigration) -> MigrationDecision | None:
     """An annotation that is no request."""
     return outcomes.stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
 
 
-def start_refused(seen: Observed) -> MigrationDecision | None:
+def start_refused(seen: ObservedMigration) -> MigrationDecision | None:
     """A start from where nothing is proven: refused before anything goes on. A run that works is not disturbed by it."""
     asked, active = seen.pending, seen.active
     if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
@@ -26,7 +26,7 @@ def start_refused(seen: Observed) -> MigrationDecision | None:
     return outcomes.stalled("RequestRefused", f"{unproven(name, asked.from_, reached)} (request {asked.id}).")
 
 
-def rehearsal_asked(seen: Observed) -> MigrationDecision | None:
+def rehearsal_asked(seen: ObservedMigration) -> MigrationDecision | None:
     """Everything but the cutover, once, before the run begins."""
     asked, done = seen.request, seen.run.rehearsal if seen.run else None
     if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
@@ -36,7 +36,7 @@ def rehearsal_asked(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def handled(seen: Observed) -> str:
+def handled(seen: ObservedMigration) -> str:
     """The request that is handled by now: this one, or still the one before it."""
     status, asked = seen.migration.status if seen.migration else None, seen.pending
     before = status.last_handled_request if status else ""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from landfall.controllers.decision import Decision, Fact
 from landfall.controllers.migration import maintenance_window, outcomes
 from landfall.controllers.migration.actions import MigrationDecision, SuspendJob
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
 
 
-def closed(seen: Observed) -> MigrationDecision | None:
+def closed(seen: ObservedMigration) -> MigrationDecision | None:
     """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
     found = opening(seen)
     active = seen.active
@@ -23,7 +23,7 @@ def closed(seen: Observed) -> MigrationDecision | None:
     )
 
 
-def not_yet(seen: Observed) -> MigrationDecision | None:
+def not_yet(seen: ObservedMigration) -> MigrationDecision | None:
     """Planned and approved, and its hour has not come."""
     found = opening(seen)
     if found.open:
@@ -33,7 +33,7 @@ def not_yet(seen: Observed) -> MigrationDecision | None:
     return Decision(Phase.APPROVED, ("False", "Scheduled"), message, again_seconds=again, facts=facts)
 
 
-def too_short(seen: Observed) -> tuple[Fact, ...]:
+def too_short(seen: ObservedMigration) -> tuple[Fact, ...]:
     """A window that what must happen inside it may not fit into, by what was rehearsed or else by the plan's estimate."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     plan, measured = (seen.run.plan, seen.run.rehearsal) if seen.run else (None, None)
@@ -52,13 +52,13 @@ def too_short(seen: Observed) -> tuple[Fact, ...]:
     return (("WindowFits", ("True", "Fits")),)
 
 
-def opening(seen: Observed) -> maintenance_window.Opening:
+def opening(seen: ObservedMigration) -> maintenance_window.Opening:
     """Whether it may do now what comes next."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     return maintenance_window.opening(wanted, seen.now, cutover=seen.state == "comparing")
 
 
-def _closed(seen: Observed, found: maintenance_window.Opening) -> tuple[str, float]:
+def _closed(seen: ObservedMigration, found: maintenance_window.Opening) -> tuple[str, float]:
     """What is told of a wait, and when to look again: at its end, and now and then, for clocks are set."""
     if found.changes is None:
         return "outside its hours", outcomes.LONGEST_PAUSE

@@ -10,18 +10,18 @@ from landfall.api.progress import AppMove
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.controllers.migration.approval import approval
-from landfall.controllers.migration.observe import Look
+from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.rules import kept_until
 from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.steps import steps
-from landfall.controllers.objects import now, told
+from landfall.controllers.objects import format_time, now
 from landfall.kube.client import Object
 from landfall.lifecycle import Phase, phase_of
 
 _LAST_REPORT_SECONDS = 30
 
 
-def settled(raw: Object) -> bool:
+def is_terminal(raw: Object) -> bool:
     """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start.
 
     What it keeps, it keeps until its time has come.
@@ -51,8 +51,8 @@ def _plainly(model: Model | None) -> dict[str, Any] | None:
     return model.model_dump(mode="json", by_alias=True, exclude_none=True) if model else None
 
 
-def _status(look: Look, decision: MigrationDecision, app: AppMove | None) -> dict[str, Any]:
-    seen, before = look.seen, look.migration.status
+def _status(observer: MigrationObserver, decision: MigrationDecision, app: AppMove | None) -> dict[str, Any]:
+    seen, before = observer.seen, observer.migration.status
     run_status = seen.run
     same = before if before and before.run == seen.run_name else None
     started = same.start_time if same else None
@@ -64,14 +64,14 @@ def _status(look: Look, decision: MigrationDecision, app: AppMove | None) -> dic
         ended = seen.now
     plan = run_status.plan if run_status else None
     kept = run_status is not None and run_status.kept and not run_status.expired and seen.state == "cut_over"
-    until = kept_until(ended, look.migration) if kept and ended else None
+    until = kept_until(ended, observer.migration) if kept and ended else None
     progress = run_status.progress if run_status else None
     return {
         "runKey": run_status.ledger_key if run_status else None,
         "run": seen.run_name,
-        "startTime": told(started),
-        "completionTime": told(ended),
-        "keptUntil": told(until),
+        "startTime": format_time(started),
+        "completionTime": format_time(ended),
+        "keptUntil": format_time(until),
         "plan": plan.model_dump(mode="json", by_alias=True) if plan else None,
         "approval": _plainly(approval(seen)),
         "progress": _plainly(progress),

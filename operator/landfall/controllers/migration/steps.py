@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from landfall.api.progress import Step
 from landfall.controllers.migration.actions import MigrationDecision
-from landfall.controllers.migration.observed import Observed
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import STATES, STEPS
 
 
-def steps(seen: Observed, decision: MigrationDecision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
+def steps(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
     """Each with how far it is, and when it was first seen to work and to be done."""
     if seen.run is None:
         return ()
@@ -29,7 +29,7 @@ def steps(seen: Observed, decision: MigrationDecision, before: Sequence[Step] = 
     return tuple(found)
 
 
-def _step(number: int, name: str, at: int, seen: Observed, *, stalled: bool, begun: bool) -> Step:
+def _step(number: int, name: str, at: int, seen: ObservedMigration, *, stalled: bool, begun: bool) -> Step:
     if number < at:
         return Step.model_validate({"name": name, "status": "Done", "percent": 100})
     waiting = number > at or not begun or (number == 1 and not seen.state)

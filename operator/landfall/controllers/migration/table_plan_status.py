@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Never
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, TableProposal, decided
-from landfall.controllers.decision import Decision, Seen, conditions
+from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.lifecycle import Phase
 
 _OPEN = frozenset({"NeedsReview", "Rejected"})
@@ -41,7 +41,7 @@ def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool,
         decision = Decision(Phase.PLAN_READY, ("False", "DecisionRequired"), told)
     else:
         decision = Decision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "nothing is left to decide")
-    seen = Seen(now=now, generation=generation, conditions=before.conditions)
+    seen = ObservedObject(now=now, generation=generation, conditions=before.conditions)
     return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(seen, decision)})
 
 

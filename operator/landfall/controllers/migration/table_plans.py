@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, decided
 from landfall.api.worker_protocol import Report
-from landfall.controllers.context import Hands
+from landfall.controllers.context import Context
 from landfall.controllers.migration.table_plan_status import proposal_of, proposed, standing
-from landfall.controllers.objects import plain
+from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
 from landfall.manifests.tableplan import table_plan
 
@@ -30,39 +30,39 @@ class Held:
         return (self.raw["metadata"]["name"], word) if word or not self.raw["metadata"].get("ownerReferences") else None
 
 
-async def held(hands: Hands, namespace: str, migration: str) -> tuple[Held, ...]:
+async def held(context: Context, namespace: str, migration: str) -> tuple[Held, ...]:
     """Those of a Migration, by name."""
-    listed = await hands.kube.listed("TablePlan", namespace)
+    listed = await context.kube.listed("TablePlan", namespace)
     mine = [r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]]
     for raw in mine:  # the items of a list do not say what they are
         raw |= {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan"}
     return tuple(
-        Held(raw, TablePlan.model_validate(plain(raw))) for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
+        Held(raw, TablePlan.model_validate(to_model_input(raw))) for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
     )
 
 
-async def propose(hands: Hands, migration: Object, there: tuple[Held, ...], report: Report) -> None:
+async def propose(context: Context, migration: Object, there: tuple[Held, ...], report: Report) -> None:
     """Write what a new plan proposes, into those that are there and those that are needed."""
     digest = report.plan.digest if report.plan else ""
     for table in report.tables:
         if not any(proposal_of(one.plan, (table,)) for one in there):
-            await hands.created("TablePlan", table_plan(migration, table.source))
-    for one in await held(hands, migration["metadata"]["namespace"], migration["metadata"]["name"]):
+            await context.created("TablePlan", table_plan(migration, table.source))
+    for one in await held(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
         generation = one.raw["metadata"]["generation"]
         status = proposed(one.plan, generation, digest, proposal_of(one.plan, report.tables))
-        await _write(hands, one, status)
+        await _write(context, one, status)
 
 
-async def tell(hands: Hands, there: tuple[Held, ...], *, approved: bool, begun: bool) -> None:
+async def tell(context: Context, there: tuple[Held, ...], *, approved: bool, begun: bool) -> None:
     """Write how they stand."""
     for one in there:
-        status = standing(one.plan, one.raw["metadata"]["generation"], hands.clock(), approved=approved, begun=begun)
+        status = standing(one.plan, one.raw["metadata"]["generation"], context.clock(), approved=approved, begun=begun)
         if status:
-            await _write(hands, one, status)
+            await _write(context, one, status)
 
 
-async def _write(hands: Hands, one: Held, status: TablePlanStatus) -> None:
+async def _write(context: Context, one: Held, status: TablePlanStatus) -> None:
     told = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     before = one.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if one.plan.status else {}
     if told != before:
-        await hands.kube.replace_status("TablePlan", {**one.raw, "status": told})
+        await context.kube.replace_status("TablePlan", {**one.raw, "status": told})
