@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from landfall.engine.copy.cancellation import Stop
+from landfall.engine.model.chunk_range import Whole
 from landfall.engine.model.events import Event
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.run import phases
@@ -23,7 +24,7 @@ class Ledger:
 
     def chunks(self, _key: str) -> list[Chunk]:
         """All there are."""
-        return [Chunk(0, 0, "", done=self._done(), rows=500)]
+        return [Chunk(0, 0, Whole(), done=self._done(), rows=500)]
 
     def left(self, _key: str) -> int:
         """How many are not done."""

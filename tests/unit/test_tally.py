@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
 from landfall.controllers.migration.run_settings import dials
-from landfall.engine.copy import chunking
 from landfall.engine.copy.throttle import Throttle
+from landfall.engine.model.chunk_range import (
+    BlockRange,
+    ChunkRange,
+    KeyRange,
+    KeysetRange,
+    Whole,
+    bounds,
+    pieces,
+    range_of,
+    text_of,
+)
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, TablePlan
@@ -191,9 +201,9 @@ def test_streams_together_stay_under_the_limit(taken: list[tuple[int, float]]) -
 
 @given(st.integers(-1000, 1000), st.integers(1, 5000), st.integers(1, 9))
 def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> None:
-    found = chunking.pieces(f"`id`>={low} AND `id`<{low + width}", count)
+    found = pieces(KeyRange("`id`", low, low + width), count)
     assert len(found) <= count
-    edges = [chunking.bounds(piece) for piece in found]
+    edges = [bounds(piece) for piece in found]
     assert (edges[0][0], edges[-1][1]) == (low, low + width)
     assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
 
@@ -202,12 +212,42 @@ def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> No
     "condition", ["", "`id`<5", "`id`>=5", "`a`>=1 AND (`a`>1 OR `a`=1 AND `b`>=2) AND `a`<3", "`a`>=1 AND `b`<3"]
 )
 def test_a_range_that_is_open_or_of_many_columns_stays_whole(condition: str) -> None:
-    assert chunking.pieces(condition, 4) == [condition]
+    assert [text_of(piece) for piece in pieces(range_of(condition), 4)] == [condition]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("", Whole()),
+        ("`id`>=-5 AND `id`<9", KeyRange("`id`", -5, 9)),
+        ("`a``b`<9", KeyRange("`a``b`", None, 9)),
+        ('"a"">=1 AND b">=5', KeyRange('"a"">=1 AND b"', 5, None)),
+        ("_rowid_>=1 AND _rowid_<2", KeyRange("_rowid_", 1, 2)),
+        ("ctid >= '(10,0)'::tid", BlockRange(10, None)),
+        ("ctid < '(10,0)'::tid", BlockRange(None, 10)),
+        ("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid", BlockRange(10, 13)),
+        ("`a`>=1 AND `b`<3", KeysetRange("`a`>=1 AND `b`<3")),
+        ('"k">=\'a\' AND "k"<5', KeysetRange('"k">=\'a\' AND "k"<5')),
+        ("`k`<_utf8mb4 X'61'", KeysetRange("`k`<_utf8mb4 X'61'")),
+    ],
+)
+def test_ranges_of_every_version_are_read_and_written_alike(text: str, value: ChunkRange) -> None:
+    assert range_of(text) == value
+    assert text_of(value) == text
+
+
+@pytest.mark.parametrize("given", [BlockRange(1, 2), KeysetRange("`a`>=1 AND (`a`>1 OR `b`>=2)")])
+def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(given: ChunkRange) -> None:
+    with pytest.raises(ValueError, match="not a range of an integer key"):
+        bounds(given)
 
 
 def test_blocks_are_cut_too() -> None:
-    found = chunking.pieces("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid", 2)
-    assert found == ["ctid >= '(10,0)'::tid AND ctid < '(12,0)'::tid", "ctid >= '(12,0)'::tid AND ctid < '(13,0)'::tid"]
+    found = pieces(range_of("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid"), 2)
+    assert [text_of(piece) for piece in found] == [
+        "ctid >= '(10,0)'::tid AND ctid < '(12,0)'::tid",
+        "ctid >= '(12,0)'::tid AND ctid < '(13,0)'::tid",
+    ]
 
 
 @pytest.mark.parametrize(

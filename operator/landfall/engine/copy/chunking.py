@@ -1,4 +1,4 @@
-"""Cutting a table into chunks: predicates in the source's SQL that together cover every row exactly once.
+"""Cutting a table into chunks: ranges that together cover every row exactly once.
 
 The first range is open below and the last open above, so that rows added meanwhile belong to a chunk too.
 """
@@ -6,92 +6,56 @@ The first range is open below and the last open above, so that rows added meanwh
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Sequence
 
+from landfall.engine.model.chunk_range import BlockRange, ChunkRange, KeysetRange, Whole, between
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources.base import Reader
 from landfall.engine.sources.engine import Dialect
 
-_AT_LEAST = re.compile(r">=(-?\d+)(?: AND |$)")
-_BELOW = re.compile(r"<(-?\d+)$")
-_INTEGERS = re.compile(r"(.+)>=(-?\d+) AND \1<(-?\d+)")
-_BLOCKS = re.compile(r"ctid >= '\((\d+),0\)'::tid AND ctid < '\((\d+),0\)'::tid")
 _DENSE = 1.5
 _PAGE = 8192
 _LEAST_PAGES = 16
 
 
-def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
-    """The chunks of a table. One chunk that covers all is the empty predicate."""
+def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
+    """The chunks of a table."""
     if table.key_kind == "ctid":
         return _blocks(reader, table, batch_rows)
     if table.key_kind == "none" or table.rows <= batch_rows:
-        return [""]
+        return [Whole()]
     if table.key_kind == "integer":
         return _integers(reader, dialect, table, batch_rows)
     return _keysets(reader, dialect, table, batch_rows)
 
 
-def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[str]:
+def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
     name = f"{quoted(table.schema)}.{quoted(table.name)}".replace("'", "''")
     size = int(reader.rows(f"SELECT pg_relation_size('{name}')")[0][0] or 0)
     pages = size // _PAGE
     rows = max(table.rows, 1)
     step = max(_LEAST_PAGES, pages * batch_rows // rows)
-    lows = [0, *range(step, pages, step)]
-    found = []
-    for at, low in enumerate(lows):
-        parts = [f"ctid >= '({low},0)'::tid"] if low else []
-        if at + 1 < len(lows):
-            parts.append(f"ctid < '({lows[at + 1]},0)'::tid")
-        found.append(" AND ".join(parts))
-    return found
+    cuts = list(range(step, pages, step))
+    return [BlockRange(low, high) for low, high in itertools.pairwise([None, *cuts, None])] if cuts else [Whole()]
 
 
 def _names(dialect: Dialect, table: TablePlan) -> tuple[str, list[str]]:
     return dialect.table_name(table), [dialect.key_name(k) for k in table.key]
 
 
-def _integers(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
+def _integers(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
     name, (key, *_) = _names(dialect, table)
     low, high = reader.rows(f"SELECT MIN({key}),MAX({key}) FROM {name}")[0]
     if low is None or high is None:
-        return [""]
+        return [Whole()]
     first, last = int(low), int(high)
     if last - first + 1 <= table.rows * _DENSE:
         step = max(1, (last - first + 1) * batch_rows // max(table.rows, 1))
         cuts = list(range(first + step, last + 1, step))
     else:
         cuts = _walked(reader, name, key, first, batch_rows)
-    return _between(key, cuts)
-
-
-def pieces(condition: str, count: int) -> list[str]:
-    """A range of an integer key or of blocks in `count` parts of one width; itself alone where it is open or of another kind."""
-    blocks = _BLOCKS.fullmatch(condition)
-    if blocks:
-        low, high = int(blocks.group(1)), int(blocks.group(2))
-        cuts = _even(low, high, count)
-        return [f"ctid >= '({a},0)'::tid AND ctid < '({b},0)'::tid" for a, b in itertools.pairwise([low, *cuts, high])]
-    integers = _INTEGERS.fullmatch(condition)
-    if not integers:
-        return [condition]
-    key, low, high = integers.group(1), int(integers.group(2)), int(integers.group(3))
-    return [f"{key}>={a} AND {key}<{b}" for a, b in itertools.pairwise([low, *_even(low, high, count), high])]
-
-
-def _even(low: int, high: int, count: int) -> list[int]:
-    """The inner boundaries."""
-    step = max(1, -(-(high - low) // count))
-    return list(range(low + step, high, step))
-
-
-def bounds(condition: str) -> tuple[int | None, int | None]:
-    """The least integer of a range of an integer key and the first one beyond it; None where it is open."""
-    low, high = _AT_LEAST.search(condition), _BELOW.search(condition)
-    return (int(low.group(1)) if low else None, int(high.group(1)) if high else None)
+    return between(key, cuts)
 
 
 def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) -> list[int]:
@@ -106,16 +70,7 @@ def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) ->
         cuts.append(at)
 
 
-def _between(key: str, cuts: Sequence[int]) -> list[str]:
-    if not cuts:
-        return [""]
-    found = [f"{key}<{cuts[0]}"]
-    found += [f"{key}>={low} AND {key}<{high}" for low, high in itertools.pairwise(cuts)]
-    found.append(f"{key}>={cuts[-1]}")
-    return found
-
-
-def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[str]:
+def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
     """Boundaries of a composite or textual key, in the source's own order, as literals of the source."""
     name, keys = _names(dialect, table)
     rendered = ",".join(dialect.chunk_literal(table, k) for k in table.key)
@@ -128,11 +83,11 @@ def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int
             break
         cuts.append([cell or "NULL" for cell in found[0]])
     if not cuts:
-        return [""]
+        return [Whole()]
     made = [_below(keys, cuts[0])]
     made += [f"{_at_least(keys, low)} AND {_below(keys, high)}" for low, high in itertools.pairwise(cuts)]
     made.append(_at_least(keys, cuts[-1]))
-    return made
+    return [KeysetRange(predicate) for predicate in made]
 
 
 def _at_least(keys: Sequence[str], bound: Sequence[str]) -> str:

@@ -17,6 +17,8 @@ from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.throttle import Budget, Throttle
 from landfall.engine.copy.worker_pool import Crew
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
+from landfall.engine.model import chunk_range
+from landfall.engine.model.chunk_range import ChunkRange, range_of
 from landfall.engine.model.events import Event
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
@@ -111,7 +113,7 @@ class Streams:
                 self._followed.look()
             if work.dials.batch_rows < self._batch_rows and not work.lease.helper:
                 pieces = -(-self._batch_rows // work.dials.batch_rows)
-                work.ledger.cut_again(work.lease, lambda condition: chunking.pieces(condition, pieces))
+                work.ledger.cut_again(work.lease, lambda whole: chunk_range.pieces(whole, pieces))
                 self._batch_rows = work.dials.batch_rows
             if number >= work.readers:
                 return False
@@ -184,14 +186,14 @@ class Streams:
             wire.rows("ROLLBACK")
             self._drained = True
             return False
-        table, number, condition = int(answer[1][0] or 0), int(answer[1][1] or 0), answer[1][2] or ""
+        table, number, chunk = int(answer[1][0] or 0), int(answer[1][1] or 0), range_of(answer[1][2] or "")
         work.report(Event("begun", self._tables[table].label, text=str(number)))
         taken = self._budget.take(work.weight(self._tables[table]))
         if self._followed:
             self._followed.claimed(table, number)
         try:
             try:
-                moved = ends.reader.copy(self._jobs[table](condition), wire)
+                moved = ends.reader.copy(self._jobs[table](chunk), wire)
             finally:
                 self._budget.give(taken)
             wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
@@ -216,6 +218,7 @@ class _JobBuilder:
 
     def __init__(self, work: Work, table: TablePlan) -> None:
         shape = work.shape(table)
+        self._condition = work.engine.dialect.condition
         self._source = work.engine.queries(shape)
         self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
         self._form = table.form
@@ -227,10 +230,11 @@ class _JobBuilder:
             total = "+".join(self._source.octets(c) for c in self._long)
             self._octets = f"({total})>{limit}"
 
-    def __call__(self, condition: str) -> CopyJob:
+    def __call__(self, chunk: ChunkRange) -> CopyJob:
+        condition = self._condition(chunk)
         small = f"NOT {self._octets}" if self._octets else ""
         if self._page_rows and isinstance(self._source, PagedQueries):
-            span = Span.of(*chunking.bounds(condition), self._page_rows)
+            span = Span.of(*chunk_range.bounds(chunk), self._page_rows)
             job = CopyJob(self._source.copy_page(small), self._copy_in, self._form, span=span)
         else:
             both = " AND ".join(f"({part})" for part in (condition, small) if part)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from landfall.engine.model.chunk_range import ChunkRange
+
 FORMAT = 1
 # The tables whose rows belong to a run.
 OF_A_RUN = ("target_lock", "chunk", "split", "delta", "done", "moved", "worker", "backend")
@@ -80,11 +82,11 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A part of a table: its range as a predicate in the source's SQL (empty: all), and who wrote it."""
+    """A part of a table: its range, and who wrote it."""
 
     table: int
     number: int
-    range: str
+    range: ChunkRange
     done: bool = False
     rows: int = 0
     bytes: int = 0

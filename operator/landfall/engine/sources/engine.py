@@ -15,6 +15,7 @@ from sqlglot import TokenType
 
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.chunk_range import ChunkRange
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
@@ -158,6 +159,9 @@ class Dialect(Protocol):
         Returns:
             The columns, and `integer` (ranges of the first one), `keyset` (ranges of all), `ctid` (blocks) or `none`.
         """
+
+    def condition(self, chunk: ChunkRange) -> str:
+        """A predicate: the row is in the range; empty for all rows."""
 
     def copy_format(self, table: Table) -> str:
         """The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY."""

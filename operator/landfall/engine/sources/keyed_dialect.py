@@ -9,6 +9,7 @@ from sqlglot import TokenType
 
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Column, Table
+from landfall.engine.model.chunk_range import ChunkRange, text_of
 from landfall.engine.model.mapping import Violation
 from landfall.engine.sources.engine import ChunkKey, Dialect
 
@@ -53,6 +54,10 @@ class KeyedDialect(Dialect):
     def integer_bits(self, column: Column) -> int:
         """Those of the type, 63 where it is unknown."""
         return _BITS.get(column.type.text, 63)
+
+    def condition(self, chunk: ChunkRange) -> str:
+        """As the ledger has it, which is SQL."""
+        return text_of(chunk)
 
     def copy_format(self, table: Table) -> str:
         """CSV."""

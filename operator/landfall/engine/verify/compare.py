@@ -19,9 +19,9 @@ from functools import partial
 from typing import TypeVar
 
 from landfall.engine.clients.postgresql_wire import Wire
-from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import Chunk
@@ -160,7 +160,7 @@ class Comparison:
     ) -> None:
         queries = {n: TargetQueries(self._work.shape(t), self._work.stage) for n, t in tables.items()}
         for chunk in crew.each(tasks):
-            count, total = wire.rows(queries[chunk.table].range_sums(*chunking.bounds(chunk.range)))[0]
+            count, total = wire.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
 
     # -- by the transactions that wrote -------------------------------------------------------------------------------
@@ -188,9 +188,10 @@ class Comparison:
     def _sum_source(
         self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], *, unlooked: bool
     ) -> None:
+        condition = self._work.engine.dialect.condition
         queries = {n: self._work.engine.queries(self._work.shape(t)) for n, t in tables.items()}
         for chunk in crew.each(tasks):
-            count, total = reader.sums(queries[chunk.table].sums(chunk.range))
+            count, total = reader.sums(queries[chunk.table].sums(condition(chunk.range)))
             self._source[(chunk.table, chunk.number)] = (count, total)
             self._rows[(chunk.table, chunk.number)] = count
             if unlooked:

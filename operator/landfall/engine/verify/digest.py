@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from landfall.engine.clients.postgresql_wire import Wire
-from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import page_rows
 from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
@@ -82,8 +82,8 @@ def _source(
     queries = {n: q for n, t in tables.items() if isinstance(q := work.engine.queries(work.shape(t)), DigestQueries)}
     for chunk in crew.each(tasks):
         table = tables[chunk.table]
-        span = Span.of(*chunking.bounds(chunk.range), page_rows(work, table))
-        digest = reader.digest(queries[chunk.table].digest(chunk.range), span)
+        span = Span.of(*chunk_range.bounds(chunk.range), page_rows(work, table))
+        digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
         found[(chunk.table, chunk.number)] = digest
         work.report(Event("compared", table.label, digest[0]))
 
@@ -97,7 +97,7 @@ def _target(
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
     try:
         for chunk in crew.each(tasks):
-            count, digest = wire.rows(queries[chunk.table].digest(*chunking.bounds(chunk.range)))[0]
+            count, digest = wire.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), digest or "")
     finally:
         work.stop.forget(wire)

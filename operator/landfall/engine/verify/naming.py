@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from landfall.engine.clients.postgresql_wire import Wire
-from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
+from landfall.engine.model import chunk_range
 from landfall.engine.sources.base import Reader
 from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.engine.verify.compare import TableDifference
@@ -27,9 +27,9 @@ def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifferenc
     here: _Rows = Counter()
     there: _Rows = Counter()
     for chunk in difference.chunks:
-        here.update((k or "", n or "") for k, n in reader.rows(source.rows(chunk.range)))
+        here.update((k or "", n or "") for k, n in reader.rows(source.rows(work.engine.dialect.condition(chunk.range))))
         if difference.by_range:
-            there.update((k or "", n or "") for k, n in wire.rows(target.range_rows(*chunking.bounds(chunk.range))))
+            there.update((k or "", n or "") for k, n in wire.rows(target.range_rows(*chunk_range.bounds(chunk.range))))
     if not difference.by_range:
         there.update((k or "", n or "") for k, n in wire.rows(target.rows(difference.xids)))
     _name(difference, here - there, there - here)

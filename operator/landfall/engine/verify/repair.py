@@ -16,10 +16,10 @@ from dataclasses import replace
 from functools import partial
 
 from landfall.engine.clients.postgresql_wire import Wire
-from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import job_builder
 from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.run_state import Chunk, State
 from landfall.engine.sources.base import Reader
@@ -97,7 +97,7 @@ def _take_out(work: Work, wire: Wire, difference: TableDifference) -> None:
         wire.rows(queries.delete(difference.xids))
         return
     for chunk in difference.chunks:
-        wire.rows(queries.range_delete(*chunking.bounds(chunk.range)))
+        wire.rows(queries.range_delete(*chunk_range.bounds(chunk.range)))
 
 
 class _PutIn:
@@ -128,7 +128,7 @@ def _finer(chunks: Sequence[Chunk], known: Sequence[Chunk]) -> Iterator[Chunk]:
     """The chunks in pieces: the first keeps the number of its chunk, the others get new ones."""
     last = Counter({number: max(c.number for c in known if c.table == number) for number in {c.table for c in chunks}})
     for chunk in chunks:
-        first, *others = chunking.pieces(chunk.range, -(-chunk.rows // _PIECE_ROWS) or 1)
+        first, *others = chunk_range.pieces(chunk.range, -(-chunk.rows // _PIECE_ROWS) or 1)
         yield replace(chunk, range=first)
         for condition in others:
             last[chunk.table] += 1

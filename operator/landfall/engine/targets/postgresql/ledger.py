@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError, SupersededError
+from landfall.engine.model.chunk_range import ChunkRange, range_of, text_of
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.options import Endpoint
 from landfall.engine.model.plan import Plan
@@ -283,18 +284,18 @@ class Ledger:
         """The tables that have been cut into chunks."""
         return {r[0] for r in self.control.rows(f'SELECT "table" FROM {self.schema}.split WHERE run=%s', key)}
 
-    def add_chunks(self, lease: Lease, table: int, ranges: Sequence[str], priority: int) -> None:
+    def add_chunks(self, lease: Lease, table: int, ranges: Sequence[ChunkRange], priority: int) -> None:
         """Record the chunks of one table, all at once."""
         with self.control.transaction():
             self.control.run(f'INSERT INTO {self.schema}.split (run,"table") VALUES (%s,%s)', lease.key, table)
             with self.control.raw.cursor().copy(
                 f'COPY {self.schema}.chunk (run,"table",number,priority,range) FROM STDIN'.encode()
             ) as copy:
-                for number, condition in enumerate(ranges):
+                for number, condition in enumerate(map(text_of, ranges)):
                     copy.write_row((lease.key, table, number, priority, condition))
             self.check(lease)
 
-    def cut_again(self, lease: Lease, cut: Callable[[str], Sequence[str]]) -> None:
+    def cut_again(self, lease: Lease, cut: Callable[[ChunkRange], Sequence[ChunkRange]]) -> None:
         """Replace the chunks that nobody works on by smaller ones that cover the same rows."""
         with self.control.transaction():
             self.check(lease)
@@ -306,7 +307,7 @@ class Ledger:
                 self.control.rows(f'SELECT "table",max(number) FROM {self.schema}.chunk WHERE run=%s GROUP BY 1', lease.key)
             )
             for table, number, priority, condition in waiting:
-                first, *more = cut(condition)
+                first, *more = map(text_of, cut(range_of(condition)))
                 where = 'WHERE run=%s AND "table"=%s AND number=%s'
                 self.control.run(f"UPDATE {self.schema}.chunk SET range=%s {where}", first, lease.key, table, number)
                 for piece in more:
@@ -323,7 +324,7 @@ class Ledger:
             f' FROM {self.schema}.chunk WHERE run=%s ORDER BY "table",number',
             key,
         )
-        return [Chunk(*row) for row in rows]
+        return [Chunk(table, number, range_of(text), *rest) for table, number, text, *rest in rows]
 
     def claimable(self, lease: Lease) -> bool:
         """Whether a chunk is left that nobody works on."""
@@ -353,7 +354,7 @@ class Ledger:
         """SQL that records a chunk that was copied again, or is a new one, in the transaction that wrote its rows."""
         columns = 'run,"table",number,priority,range,state,rows,bytes,attempt,copied_epoch,xid'
         values = (
-            f"{literal(lease.key)},{chunk.table},{chunk.number},0,{literal(chunk.range)},'done',{chunk.rows},{chunk.bytes},"
+            f"{literal(lease.key)},{chunk.table},{chunk.number},0,{literal(text_of(chunk.range))},'done',{chunk.rows},{chunk.bytes},"
             f"{lease.attempt},{lease.attempt},pg_current_xact_id()::xid::text"
         )
         told = ",".join(
