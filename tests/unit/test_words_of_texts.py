@@ -63,6 +63,7 @@ CLEAN: tuple[str, ...] = (
             "builds",
             "capabilities",
             "carried",
+            "deployment",
             "gitops",
             "index",
             "migration",
