@@ -67,6 +67,7 @@ CLEAN: tuple[str, ...] = (
             "gitops",
             "index",
             "migration",
+            "operator",
             "operations",
             "reference",
             "runbook",
