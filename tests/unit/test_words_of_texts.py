@@ -64,6 +64,7 @@ CLEAN: tuple[str, ...] = (
             "capabilities",
             "carried",
             "deployment",
+            "gateway",
             "gitops",
             "index",
             "migration",
