@@ -71,6 +71,7 @@ CLEAN: tuple[str, ...] = (
             "operator",
             "operations",
             "reference",
+            "reliability",
             "runbook",
             "terminal",
         )
