@@ -73,6 +73,7 @@ CLEAN: tuple[str, ...] = (
             "reference",
             "reliability",
             "runbook",
+            "security",
             "terminal",
         )
     ),
