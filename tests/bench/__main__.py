@@ -265,13 +265,13 @@ def main() -> None:
 
 _PAGE = """# Benchmarks
 
-Written by `make bench`: medians of {rounds} interleaved rounds, seconds, source and target and movers on one machine with {cores} cores.
-Read the ratios, not the seconds. 12 mixed columns, a primary key and two indexes a table (SQLite: 8 columns, one index). Ours includes the
-plan with its census, the indexes, the comparison of every row on both sides, and the cutover; "moved" is the time until rows and
-indexes were there, before the comparison began. The peers compare nothing. CPU is the mover's own.
-pgloader runs with `prefetch rows = 10000`: with its default it ends on 20 tables with an exhausted heap.
+`make bench` writes this table: medians of {rounds} interleaved rounds, in seconds. Source, target and tools share one machine with {cores} cores.
+Compare the ratios, not the seconds. Each table has 12 mixed columns, a primary key and two indexes (SQLite: 8 columns, one index). "Ours" includes the
+plan with its profiling, the indexes, the verification of every row on both sides, and the cutover. "Ours, copied" is the time until all rows and
+indexes are in the target, before the verification starts. The peers verify nothing. CPU is the CPU time of the tool itself.
+pgloader runs with `prefetch rows = 10000`: with its default it exhausts its heap on 20 tables.
 
-| move | peer | peer | ours | times as fast | ours, moved | times as fast | peer's CPU | our CPU | |
+| migration | peer | peer | ours | times as fast | ours, copied | times as fast | peer's CPU | our CPU | |
 |---|---|---|---|---|---|---|---|---|---|
 {lines}
 """

@@ -182,15 +182,18 @@ def _undone(place: Place, name: str, image: str) -> list[float]:
 _PAGE = """
 ## Apps
 
-Written by `make bench-apps`: the four examples in a cluster on the same machine, builder and base images on the node, package registries over the network. Seconds from `kubectl apply` to the first answer; then from the patch of
-the spec to another commit, which changes no package, to the moment when that is live. Install, build and push are steps in them. Sizes in MiB, compressed: the image with its base, what of it was sent the first time, and the second time.
+`make bench-apps` writes this table, for the four examples in a cluster on the same machine. Builder and base images are on the node; package registries
+are reached over the network. "Apply to 200" are the seconds from `kubectl apply` to the first response. "Patch to live" are the seconds from the patch
+of the spec until another commit, which changes no package, is live. Install, build and push are steps of both. Sizes are compressed, in MiB: the
+image with its base, and the data that was sent the first and the second time.
 
 | app | apply to 200 | install | build | push | patch to live | install | build | push | image | sent | sent again |
 |---|---|---|---|---|---|---|---|---|---|---|---|
 {rows}
 
-Going back, from the patch of the spec to the first answer of the release before, {times} times warm, {fewer} times each of the others, one pod: **warm {warm:.2f} s** (at most {warm_most:.2f}), **cold {cold:.2f} s** (at most {cold_most:.2f}). Kubernetes' own
-`rollout undo` between the same images, beside it: {peer:.2f} s (at most {peer_most:.2f}), {ratio:.1f} times as long as warm; and until its rollout is done, both versions answer.
+Rollback, from the patch of the spec to the first response of the previous release, with one pod ({times} times warm, {fewer} times each of the others):
+**warm {warm:.2f} s** (at most {warm_most:.2f}), **cold {cold:.2f} s** (at most {cold_most:.2f}). Kubernetes' own `rollout undo` between the same images
+takes {peer:.2f} s (at most {peer_most:.2f}), {ratio:.1f} times as long as warm. Until its rollout is complete, both versions respond.
 """
 
 if __name__ == "__main__":

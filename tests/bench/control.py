@@ -133,8 +133,9 @@ def main() -> None:
         maria.stop()
         pg.stop()
     head = (
-        f"## Control\n\n{_ROWS:,} rows, default options (chunks of 10,000 rows, 4 streams). Paused five times on its way, each time from the request to the moment"
-        " when the run has let go; then the forecast of an undisturbed run, and of one held to half its speed by `limits`, looked at four times a second.\n\n"
+        f"## Control\n\n{_ROWS:,} rows, default options (chunks of 10,000 rows, 4 streams). The run is paused five times. A pause lasts from the request\nuntil"
+        " the run has stopped. Two more runs have no pause, and one of them is limited to half its speed by `limits`. Their forecast of the end is"
+        " compared\nwith the actual end, four times a second.\n\n"
         "| source | pauses: median, most | chunks copied twice | run: seconds, forecast off in its second half: most, mean | the same at half speed |\n|---|---|---|---|---|\n"
     )
     text = head + "\n".join(lines) + "\n"

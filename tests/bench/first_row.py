@@ -15,13 +15,13 @@ from tests.cluster.conftest import Place, placed
 _ROWS, _ROUNDS = 20_000, 5
 _STEPS = (
     ("the operator's first status", lambda seen: bool(seen.migration.get("status", {}).get("conditions"))),
-    ("the planning worker is ordered", lambda seen: "plan" in seen.jobs),
+    ("the Job of the planning worker is created", lambda seen: "plan" in seen.jobs),
     ("its pod runs", lambda seen: "plan" in seen.running),
-    ("the plan is there", lambda seen: bool(seen.migration.get("status", {}).get("plan"))),
-    ("the copying worker is ordered", lambda seen: "run" in seen.jobs),
+    ("the plan is stored", lambda seen: bool(seen.migration.get("status", {}).get("plan"))),
+    ("the Job of the copying worker is created", lambda seen: "run" in seen.jobs),
     ("its pod runs", lambda seen: "run" in seen.running),
     ("the first rows are committed", lambda seen: seen.rows > 0),
-    ("Completed: all rows, compared, cut over", lambda seen: seen.migration.get("status", {}).get("phase") == "Completed"),
+    ("Completed: all rows verified and cut over", lambda seen: seen.migration.get("status", {}).get("phase") == "Completed"),
 )
 
 
@@ -94,8 +94,8 @@ async def measured() -> str:
 _PAGE = """
 ## From apply to the first row
 
-Written by `make bench-operator`: a Migration of {rows:,} rows from MariaDB, with its Connections probed before and the image on the node; seconds
-since `kubectl apply` began, medians of {rounds} runs, on a cluster of one node with 2 cores that the databases share.
+`make bench-operator` writes this table, for a Migration of {rows:,} rows from MariaDB. The Connections were probed before, and the image is on the node.
+Seconds since the start of `kubectl apply`, medians of {rounds} runs, on a cluster of one node. The databases share its 2 cores.
 
 | reached | after, s | all runs | of that, s |
 |---|---|---|---|

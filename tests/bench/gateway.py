@@ -223,14 +223,16 @@ def _resident() -> int:
 _PAGE = """
 ## The gateway
 
-Written by `make bench-gateway`: {migrations:,} migrations in one namespace, {clients} clients that ask without a pause, one worker, on the machine that also does everything else; milliseconds, medians of three rounds. The peer is the API server
-that the gateway stands before, asked by the same clients in the same run (a list of 20 of its own, or one object).
+`make bench-gateway` writes this table: {migrations:,} migrations in one namespace, {clients} clients that send requests without a pause, one worker process.
+Everything runs on one machine. Milliseconds, medians of three rounds. The peer is the API server behind the gateway, with the same clients in the same run
+(a list of 20 objects, or one object).
 
-| question | median | p99 | a second | API server: median | p99 | a second | p99, times as fast |
+| request | median | p99 | a second | API server: median | p99 | a second | p99, times as fast |
 |---|---|---|---|---|---|---|---|
 {lines}
 
-{followers} followers of one log, while it is written: each heard all {heard} lines, once and in order; from the worker's clock to the follower {median} s (median), {p99} s (p99), {most} s at most. The gateway held {before} MB before and {meanwhile} MB meanwhile.
+{followers} clients follow one log while it is written. Each received all {heard} lines, once and in order. The delay from the worker's clock to the client is
+{median} s (median), {p99} s (p99), {most} s at most. The gateway used {before} MB before and {meanwhile} MB meanwhile.
 """
 
 if __name__ == "__main__":

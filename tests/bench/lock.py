@@ -149,8 +149,9 @@ def main() -> None:
 _PAGE = """
 ## Write lock
 
-Written by `make bench-lock`: one table of {rows:,} rows with two indexes, and random single-row updates by four connections from before the copy until after the cutover. Seconds: of the whole run, of the lock, and the longest
-that one update waited. Then chunks that were copied again under the lock, and by how much both sides differ at the cutover.
+`make bench-lock` writes this table: one table of {rows:,} rows with two indexes. Four connections send random single-row updates from before the copy until
+after the cutover. Seconds: the whole run, the write lock, and the longest wait of one update. Then the number of chunks that were copied again
+under the lock, and the difference of both sides at the cutover.
 
 | source | updates a second | run | lock | longest wait | chunks again | difference |
 |---|---|---|---|---|---|---|

@@ -158,9 +158,9 @@ async def _main() -> None:
 _PAGE = """
 ## The operator
 
-Written by `make bench-operator`: Migrations that are done, in a real API server on the same machine; a restart of the operator, until the first
-and then all of them were observed (each as it stands now), until the watch's backlog was worked off too, its largest resident memory, its CPU while nothing happens, and
-the time from creating another Migration then to its first status.
+`make bench-operator` writes this table, with completed Migrations in a real API server on the same machine. The operator is restarted. The first
+columns have the time until it has observed one and then all of them in their current state, and until the backlog of the watch is processed.
+The others have its maximum resident memory, its CPU while nothing happens, and the time from the creation of another Migration to its first status.
 
 | Migrations | start, s | all observed after, s | quiet after, s | MB | idle CPU | first status, s |
 |---|---|---|---|---|---|---|

@@ -178,9 +178,9 @@ def _rounds(pg: PostgreSql, source: Endpoint, target: Endpoint) -> str:
 _PAGE = """
 ## More workers
 
-Written by `make bench-workers`: the copy of one table of {rows:,} rows from MariaDB by several worker processes of one stream each, medians of {rounds} interleaved
-rounds. Each connection to either database is delayed by {delay} ms a way with {window} kB in flight, so that it is the line that holds a stream back and not this machine's two cores.
-After each run every row was compared and equal.
+`make bench-workers` writes this table. It measures the copy of one table of {rows:,} rows from MariaDB by several worker processes of one stream each, medians of {rounds}
+interleaved rounds. Each connection to a database has a delay of {delay} ms per direction and a window of {window} kB. The network therefore limits
+a stream, not the two cores of this machine. After each run, every row was verified and equal.
 
 | workers | seconds | all rounds | times as fast as one |
 |---|---|---|---|

@@ -60,6 +60,7 @@ CLEAN: tuple[str, ...] = (
     *(
         f"docs/{page}.md"
         for page in (
+            "benchmarks",
             "builds",
             "capabilities",
             "carried",

@@ -42,8 +42,8 @@ class Scores:
         """For a page."""
         said, right = self.automatic
         lines = [
-            f"{fixtures} pairs of generated schemas, {self.tables} tables and {self.columns} columns with a counterpart, of domains,",
-            "words and habits that the matcher was neither written nor fitted with.",
+            f"{fixtures} pairs of generated schemas, {self.tables} tables and {self.columns} columns with a counterpart, were matched.",
+            "The matcher was neither written nor fitted with their domains, words and habits.",
             "",
             "| what | value |",
             "|---|---|",
