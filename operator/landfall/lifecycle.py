@@ -33,6 +33,8 @@ Status = Literal[
 ]
 StepName = Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"]
 PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
+# Every run can be told to begin with this phase of PHASE_NAMES: it creates the staged tables first, for the copy needs them.
+_STARTABLE = 1
 STEPS: tuple[StepName, ...] = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
 PHASE_NAMES: tuple[PhaseName, ...] = ("schema_migration", "data_transfer", "validation", "cutover")
 
@@ -334,14 +336,14 @@ def _unapproved(raw: Object) -> bool:
 def _unproven(raw: Object, first: PhaseName) -> Refusal | None:
     """A start from where what is before it is not proven."""
     done = {one["name"] for one in (raw.get("status") or {}).get("steps") or () if one.get("status") == "Done"}
-    reached = sum(1 for name in PHASE_NAMES[:2] if name in done)
+    reached = max(_STARTABLE, sum(1 for name in PHASE_NAMES[:2] if name in done))
     if PHASE_NAMES.index(first) <= reached:
         return None
     return Refusal("invalid_state", unproven(raw["metadata"]["name"], first, reached))
 
 
 def unproven(name: str, first: str, reached: int) -> str:
-    """Why a run cannot begin with a phase. `reached` is the number of phases that the ledger proves."""
+    """Why a run cannot begin with a phase. `reached` is the last phase that it can begin with."""
     return (
         f"{name} cannot start from {first}: the target's ledger proves nothing beyond {PHASE_NAMES[reached]}."
         " Leave the phase out: a run goes on where the ledger says by itself"
@@ -349,9 +351,9 @@ def unproven(name: str, first: str, reached: int) -> str:
 
 
 def proven(state: str) -> int:
-    """How many phases the ledger proves in a state of the run."""
+    """The index in PHASE_NAMES of the last phase that a run in this state can be told to begin with."""
     row = STATES.get(state)
-    return PHASE_NAMES.index(row.step) if row and row.step and row.step != "planning" else 0
+    return max(_STARTABLE, PHASE_NAMES.index(row.step) if row and row.step and row.step != "planning" else 0)
 
 
 def resumed(raw: Object) -> str:
