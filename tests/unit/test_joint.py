@@ -18,7 +18,7 @@ from landfall.api.deployment import GateSeen
 from landfall.api.migration import Migration, MigrationStatus
 from landfall.api.progress import AppMove, AppState
 from landfall.api.run import RunStatus
-from landfall.controllers.cutover_gate import Gate, governing
+from landfall.controllers.cutover_gate import End, Gate, governing
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
@@ -267,7 +267,12 @@ def test_a_lock_that_ended_early_is_told() -> None:
         (["Building", "Live"], "m0"),
         (["Live", "RolledBack"], "m1"),
         (["RolledBack", "Live"], "m1"),
-        (["Live", "", "Starting"], "m1"),
+        (["Live", "", "Starting"], "m2"),
+        (["Building", "Starting"], "m1"),
+        (["Built", "Live", "Building"], "m2"),
+        (["RollingBack", "Building"], "m0"),
+        (["Failed", "Starting"], "m0"),
+        (["RollingBack", "Live"], "m0"),
     ],
 )
 def test_an_old_move_opens_no_gate_for_a_new_one(states: list[str], governs: str) -> None:
@@ -275,6 +280,31 @@ def test_an_old_move_opens_no_gate_for_a_new_one(states: list[str], governs: str
     found = governing(gates)
     assert (found.migration if found else "") == governs
     assert found == governing(gates[::-1])
+
+
+@pytest.mark.parametrize(
+    ("waits", "created", "governs"),
+    [
+        (Gate("old", "o-1", "Building", End("a"), "c", begun=False), "1", "moved"),
+        (Gate("old", "o-1", "Building", End("a"), "c", begun=False), "3", "old"),
+        (Gate("old", "o-1", "Building", End("b"), "c", begun=False), "1", "old"),
+        (Gate("old", "o-1", "Building", End("a"), "c", begun=False, cancelled=True), "3", "moved"),
+        (Gate("old", "o-1", "Built", End("a"), "b", cancelled=True), "1", "moved"),
+        (Gate("old", "o-1", "Building", End("b"), "c", begun=False, cancelled=True), "3", "old"),
+        (Gate("old", "o-1", "Building", End("a"), "c"), "1", "old"),
+    ],
+)
+def test_a_move_that_has_not_begun_or_is_cancelled_closes_no_gate_that_another_has_opened(
+    waits: Gate, created: str, governs: str
+) -> None:
+    """One that was asked for later, or that goes on from where the app's data is now, is still waited for."""
+    for state in ("Starting", "Live"):
+        found = governing([(created, waits), ("2", Gate("moved", "m-1", state, End("a"), "b"))])
+        assert found
+        assert found.migration == ("moved" if state == "Starting" else governs)
+    alone = governing([(created, waits)])
+    assert alone
+    assert alone.migration == "old"
 
 
 class Both:

@@ -14,6 +14,7 @@ import pytest
 from landfall.api.connection import Connection
 from landfall.api.migration import DataSpec, Migration, PlanSummary
 from landfall.api.worker_protocol import Report
+from landfall.controllers import app_deployment
 from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import DeploymentObserver
@@ -237,3 +238,20 @@ def test_what_comes_from_a_backup_is_adopted_before_anything_is_decided(restored
     asyncio.run(record_builds(look))
     assert api.writes == [("status", "Release", "shop-1")], "how the build ended is written before it is acted upon"
     assert not _look(api, reports, deployment).ended
+
+
+def _moves(name: str, day: int, **status: Any) -> Object:
+    """A Migration of the data of the app `shop`."""
+    spec: Object = {"data": _DATA, "app": {"deploymentRef": {"name": "shop"}}}
+    return _object("Migration", name, spec, {"run": f"{name}-1", **status}, creationTimestamp=f"2026-01-0{day}T00:00:00Z")
+
+
+@pytest.mark.parametrize("left", [{}, {"phase": "Cancelled", "startTime": "2026-01-01T00:00:00Z"}])
+def test_a_deployment_waits_at_no_gate_of_a_move_that_was_left_before_it_began_or_was_cancelled(left: Object) -> None:
+    """Neither while another one starts the app, whose source is locked meanwhile, nor later."""
+    old = _moves("old", 1, app={"deployment": "shop", "state": "Built"}, **left)
+    for state in ("Starting", "Live", "RollingBack"):
+        new = _moves("new", 2, app={"deployment": "shop", "state": state}, startTime="2026-01-02T00:00:00Z")
+        gate, _ = asyncio.run(app_deployment.gates(_context(Api(old, new), Reports()), "store", "shop"))
+        assert gate
+        assert (gate.migration, gate.state) == ("new", state)

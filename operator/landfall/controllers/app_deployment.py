@@ -10,6 +10,7 @@ from landfall.controllers.cutover_gate import WAITS, End, Gate, governing, left,
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
+from landfall.lifecycle import Phase
 from landfall.manifests.deployment import deployment
 
 
@@ -93,7 +94,8 @@ async def _gate(context: Context, raw: Object) -> Gate:
     status, (source, target) = raw.get("status") or {}, _names(raw)
     state = str((status.get("app") or {}).get("state", ""))
     end = await _end(context, raw["metadata"]["namespace"], source, target)
-    return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=bool(status.get("startTime")))
+    begun, cancelled = bool(status.get("startTime")), status.get("phase") == Phase.CANCELLED
+    return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=begun, cancelled=cancelled)
 
 
 async def make(context: Context, migration: Object, name: str) -> None:

@@ -34,7 +34,7 @@ class Gate:
     """What a Migration says of its app's Deployment.
 
     `run` is the move, `state` how far it is (`status.app.state`), `source` where its data comes from, `target` the Connection that it goes
-    to, and `begun` whether its run has started.
+    to, `begun` whether its run has started, and `cancelled` whether it was given up before its cutover.
     """
 
     migration: str
@@ -43,6 +43,7 @@ class Gate:
     source: End = End()
     target: str = ""
     begun: bool = True
+    cancelled: bool = False
 
     @property
     def open(self) -> bool:
@@ -61,8 +62,31 @@ class Gate:
 
 
 def governing(gates: Iterable[tuple[str, Gate]]) -> Gate | None:
-    """The one that a Deployment waits at, of those of all Migrations that refer to it, each with when that was created: one that is closed before any other, else the newest."""
-    return max(gates, key=lambda found: (not found[1].open and not found[1].back, found[0]), default=("", None))[1]
+    """The one that a Deployment waits at, of those of all Migrations that refer to it, each with when that was created.
+
+    One whose data is taken back comes first, so that the app takes note of it; then one that is cut over, whose source is locked until
+    the app is live; then one that is closed; then one whose app is live, or that has gone back. Of equal ones the newest.
+    """
+    found = tuple(gates)
+    return max(found, key=lambda one: (_rank(one[0], one[1], found), one[0]), default=("", None))[1]
+
+
+def _rank(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> int:
+    if gate.state in CLOSING:
+        return 4
+    if gate.state == "Starting":
+        return 3
+    if gate.open or gate.back:
+        return 1
+    return 0 if _idle(created, gate, gates) else 2
+
+
+def _idle(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> bool:
+    """Whether it has not begun, or was cancelled, and closes no gate that another has opened since. One that is to go on from there does."""
+    if gate.begun and not gate.cancelled:
+        return False
+    opened = [(when, one) for when, one in gates if one.open and one.target != gate.source.connection]
+    return any(gate.cancelled or when > created for when, _ in opened)
 
 
 def left(gates: Iterable[tuple[str, Gate]]) -> tuple[Gate, ...]:
