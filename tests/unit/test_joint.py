@@ -179,6 +179,13 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
         "",
         "Live",
     ),
+    "cancelled in the middle of the copy: the source has the data, and its app": (
+        at("cancelled", _WAITS, stood("Built"), wanted="Cancelled", held=False),
+        "Cancelled",
+        "",
+        "RolledBack",
+    ),
+    "cancelled, and no longer to be": (at("cancelled", _WAITS, stood("RolledBack"), held=False), "RunEnded", "", "RolledBack"),
     "rolled back on request": (
         at("cut_over", _LIVE, stood("Live"), wanted="RolledBack", held=False),
         "RollingBack",

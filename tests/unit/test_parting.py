@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from landfall.controllers.cutover_gate import End, Gate, left
@@ -113,6 +115,14 @@ def test_a_new_app_goes_live_where_the_data_still_is_before_anything_begins() ->
     world = World(spec={"database": _OLD}, gate=gate("Building", begun=False))
     assert world.settle(100).ready == ("True", "Live")
     other = World(spec={"database": _NEW}, gate=gate("Building", begun=False))
+    assert other.settle(20).ready == ("False", "WaitingForData")
+
+
+def test_an_app_is_deployed_where_its_data_still_is_after_the_move_was_cancelled_with_its_staging_kept() -> None:
+    cancelled = replace(gate("Building"), cancelled=True)
+    world = World(spec={"database": _OLD}, gate=cancelled)
+    assert world.settle(100).ready == ("True", "Live")
+    other = World(spec={"database": _NEW}, gate=cancelled)
     assert other.settle(20).ready == ("False", "WaitingForData")
 
 

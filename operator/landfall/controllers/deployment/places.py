@@ -36,7 +36,8 @@ def gate_of(seen: ObservedDeployment, at: ObservedRelease) -> Gate | None:
     """The gate that a Release goes live through; None where it need not wait for data.
 
     A rollback waits only where it goes back to a Release of the very data that the gate is about. One that points at the database that the
-    data comes from goes live as long as that has the data: before the run of the Migration has started, and after it was rolled back.
+    data comes from goes live as long as that has the data: before the run of the Migration has started, and after it was cancelled or rolled
+    back.
     """
     gate = seen.gate
     if gate is None:
@@ -44,5 +45,5 @@ def gate_of(seen: ObservedDeployment, at: ObservedRelease) -> Gate | None:
     if at.spec.rollback_to:
         goal = seen.release(at.spec.rollback_to)
         return gate if goal and gate.run and goal.status.gate == gate.run else None
-    has_the_data = gate.back or (not gate.begun and not gate.open)
+    has_the_data = gate.back or ((gate.cancelled or not gate.begun) and not gate.open)
     return None if has_the_data and points_at(seen, at, gate.source) else gate

@@ -72,7 +72,7 @@ def _alone(app: ObservedApp) -> AppState:
 
 def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
     told = app.ready[2]
-    if seen.state == "rolled_back":
+    if seen.state in ENDED:
         return "RolledBack", before.message if before and before.state in {"Failed", "RolledBack"} else ""
     if seen.state == "cut_over":
         return _cut_over(seen, app, before)
