@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from types import SimpleNamespace
@@ -19,6 +20,8 @@ from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import DeploymentObserver
 from landfall.controllers.deployment.record import prepare, record_builds
+from landfall.controllers.migration.act import act
+from landfall.controllers.migration.actions import CreateJob
 from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.objects import to_model_input
@@ -170,6 +173,26 @@ def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tu
     api.observed = True
     again = asyncio.run(MigrationObserver(_context(api, reports), migration).take())
     assert (again.run, again.plan_stored) == (seen.run, True), "a look after it sees the same"
+
+
+@pytest.mark.parametrize(("image", "cutover"), [("0.1", None), ("i", {"maxPause": "60s"})])
+def test_a_worker_of_an_older_version_is_given_no_field_that_it_does_not_know(
+    planned: tuple[Api, Reports, Object], image: str, cutover: Object | None
+) -> None:
+    """A model of version 0.1 refuses `pause.resumeTo` and `data.cutover`, and its worker would end before it could go back."""
+    api, reports, migration = planned
+    pause = {"reason": "lunch", "immediate": False, "resumeTo": "Completed"}
+    data = {**_DATA, "cutover": {"maxPause": "60s"}}
+    migration["spec"] |= {"desiredState": "Paused", "pause": pause, "data": data}
+    made = next(one for (kind, _), one in api.objects.items() if kind == "Run")
+    made["spec"]["image"] = image
+    look = MigrationObserver(_context(api, reports), migration)
+    asyncio.run(look.take())
+    api.observed = False
+    asyncio.run(act(look, CreateJob("back", 1)))
+    task = json.loads(api.objects["ConfigMap", f"{look.seen.run_name}-back-1"]["data"]["task.json"])
+    assert "pause" not in task["migration"]["spec"]
+    assert task["migration"]["spec"]["data"].get("cutover") == cutover
 
 
 # -- a Deployment -----------------------------------------------------------------------------------------------------

@@ -121,10 +121,21 @@ async def _job(observer: MigrationObserver, action: CreateJob) -> None:
 
 
 def _as_begun(observer: MigrationObserver) -> Migration:
-    """The Migration as a worker takes it: what it does to a Run that the spec no longer asks for, it does as that was asked for."""
-    spec = observer.migration.spec
-    if observer.run is not None and observer.seen.run_differs:
-        spec = spec.model_copy(update={"data": DataSpec.model_validate(observer.run["spec"]["data"])})
+    """The Migration as a worker takes it: what it does to a Run that the spec no longer asks for, it does as that was asked for.
+
+    A worker of an older version refuses fields that it does not know. None reads `pause`.
+    """
+    spec = observer.migration.spec.model_copy(update={"pause": None})
+    if observer.run is not None and spec.data is not None:
+        spec = spec.model_copy(update={"data": _data(observer, spec.data, observer.run)})
     if rules_app_and_data.discards(observer.seen):
         spec = spec.model_copy(update={"rollback": spec.rollback.model_copy(update={"discard_writes": True})})
     return observer.migration.model_copy(update={"status": None, "spec": spec})
+
+
+def _data(observer: MigrationObserver, data: DataSpec, run: Object) -> DataSpec:
+    """The data half; where the Run has the image of another version, without the settings of the cutover that it did not begin with."""
+    begun = DataSpec.model_validate(run["spec"]["data"])
+    if observer.seen.run_differs:
+        return begun
+    return data if run["spec"]["image"] == observer.context.image else data.model_copy(update={"cutover": begun.cutover})
