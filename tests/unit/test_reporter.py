@@ -22,19 +22,20 @@ from landfall.worker.reporter import Reporter
 
 @contextmanager
 def _intake(answers: list[str]) -> Iterator[tuple[str, list[Report]]]:
-    """An intake that answers so, the last one forever: `away`, `no journal` or `all`."""
+    """An intake that answers so, the last one forever: `away`, `no journal` or `all`; `old` is one of version 0.1, which refuses newer fields."""
     taken: list[Report] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             report = Report.model_validate_json(self.rfile.read(int(self.headers["Content-Length"])))
             answer = answers.pop(0) if len(answers) > 1 else answers[0]
-            if answer == "away":
-                self.send_response(503)
+            newer = {"key", "locks_given_back"} & report.model_fields_set
+            if answer == "away" or (answer == "old" and newer):
+                self.send_response(503 if answer == "away" else 400)
                 self.end_headers()
                 return
             taken.append(report)
-            last = report.lines[-1].number if answer == "all" and report.lines else -1
+            last = report.lines[-1].number if answer in {"all", "old"} and report.lines else -1
             self.send_response(200)
             self.end_headers()
             self.wfile.write(Taken(taken=report.sequence, lines=last).model_dump_json().encode())
@@ -88,6 +89,24 @@ def test_an_intake_that_stays_away_is_said(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(reporter, "_PATIENCE_SECONDS", 0.3)
     with _intake(["away"]) as (url, _):
         assert not _reporter(url, tmp_path).finish()
+
+
+@pytest.mark.parametrize("fields", [{}, {"key": "k"}, {"key": "k", "locks_given_back": 2}])
+def test_an_intake_of_version_0_1_takes_reports_without_the_fields_that_it_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, object]
+) -> None:
+    monkeypatch.setattr(reporter, "_PATIENCE_SECONDS", 0.3)
+    with _intake(["old"]) as (url, taken):
+        told = _reporter(url, tmp_path)
+        told.line("first")
+        assert told.finish(rows=3, **fields)
+    assert [(r.rows, [x.message for x in r.lines]) for r in taken] == [(3, ["first"])]
+
+
+def test_an_intake_of_this_version_takes_them(tmp_path: Path) -> None:
+    with _intake(["all"]) as (url, taken):
+        assert _reporter(url, tmp_path).finish(key="k", locks_given_back=2)
+    assert [(r.key, r.locks_given_back) for r in taken] == [("k", 2)]
 
 
 def test_a_line_is_told_before_the_numbers_are_due(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

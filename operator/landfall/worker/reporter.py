@@ -28,6 +28,8 @@ _LIMITS = outgoing.Limits(total=10)
 _PATIENCE_SECONDS = 120
 _BACKOFF = Backoff(0.2, 5)
 _LINES_PATIENCE_SECONDS = 6
+_BAD_REQUEST = 400
+_LATER = frozenset({"key", "locks_given_back"})  # fields that an intake of version 0.1 refuses
 _SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 
 
@@ -125,17 +127,24 @@ class Reporter(threading.Thread):
         return True
 
     def _answer(self, report: Report) -> Taken | None:
-        """The token is read each time, for the kubelet renews it."""
+        """What the intake says. One of version 0.1 refuses a report with fields that it does not know, and is sent it without them."""
+        unsaid = {name for name in _LATER if getattr(report, name) == Report.model_fields[name].default}
         try:
-            headers = {
-                "Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}",
-                "Content-Type": "application/json",
-            }
-            body = report.model_dump_json(by_alias=True).encode()
-            status, answer = outgoing.post(f"{self._intake}/v1/reports", body, headers, _LIMITS)
+            status, answer = self._posted(report, unsaid)
+            if status == _BAD_REQUEST and unsaid != _LATER:
+                status, answer = self._posted(report, set(_LATER))
             return Taken.model_validate_json(answer) if status < 300 else None
         except (outgoing.OutgoingError, OSError, ValidationError):
             return None
+
+    def _posted(self, report: Report, unsaid: set[str]) -> tuple[int, bytes]:
+        """Send it without these fields. The token is read each time, for the kubelet renews it."""
+        headers = {
+            "Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}",
+            "Content-Type": "application/json",
+        }
+        body = report.model_dump_json(by_alias=True, exclude=unsaid).encode()
+        return outgoing.post(f"{self._intake}/v1/reports", body, headers, _LIMITS)
 
 
 def _now() -> datetime:
