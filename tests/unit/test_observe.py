@@ -19,6 +19,7 @@ from landfall.controllers import app_deployment
 from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observe import DeploymentObserver
+from landfall.controllers.deployment.reconcile import reconcile
 from landfall.controllers.deployment.record import prepare, record_builds
 from landfall.controllers.migration.act import act
 from landfall.controllers.migration.actions import CreateJob
@@ -26,6 +27,7 @@ from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.objects import to_model_input
 from landfall.controllers.reports import Reports
+from landfall.kube.errors import ForbiddenError
 from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.run import run
@@ -261,6 +263,28 @@ def test_what_comes_from_a_backup_is_adopted_before_anything_is_decided(restored
     asyncio.run(record_builds(look))
     assert api.writes == [("status", "Release", "shop-1")], "how the build ended is written before it is acted upon"
     assert not _look(api, reports, deployment).ended
+
+
+class Refusing(Api):
+    """One with a quota that is used up."""
+
+    async def create(self, kind: str, body: Object) -> Object:
+        """Nothing but Events."""
+        if kind != "Event":
+            raise ForbiddenError(403, "exceeded quota")
+        return body
+
+
+def test_a_deployment_takes_note_of_a_gate_also_where_its_next_act_is_refused() -> None:
+    """A Migration waits for the note before it takes its data back, and has the source locked meanwhile."""
+    spec: Object = {"source": {"image": "registry/shop@sha256:" + "2" * 64}}
+    deployment = _object("Deployment", "shop", spec, uid="d", creationTimestamp="2026-01-02T03:00:00Z")
+    api = Refusing(deployment, _moves("move", 1, app={"deployment": "shop", "state": "Failed"}))
+    api.observed = False
+    with pytest.raises(ForbiddenError):
+        asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
+    gate = api.objects["Deployment", "shop"]["status"]["gate"]
+    assert (gate["run"], gate["state"]) == ("move-1", "Failed")
 
 
 def _moves(name: str, day: int, **status: Any) -> Object:

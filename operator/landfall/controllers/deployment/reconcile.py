@@ -18,6 +18,7 @@ from landfall.controllers.deployment.actions import (
     CreatePreview,
     CreateWorkload,
     DeploymentAction,
+    DeploymentDecision,
     FailRelease,
     ForgetRelease,
     MakeRelease,
@@ -34,7 +35,7 @@ from landfall.controllers.deployment.status import begun, release_ready, release
 from landfall.controllers.objects import format_time, invalid
 from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
-from landfall.kube.errors import NotFoundError
+from landfall.kube.errors import KubeError, NotFoundError
 from landfall.manifests.workload import LABEL_WORKLOAD
 
 _SOON_SECONDS = 0.05
@@ -61,7 +62,7 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
         message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
         decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.action:
-        await act(observer, seen, decision.action)
+        await _acted_or_told(observer, seen, decision)
         log_action(raw, decision.action)
     await _tell_releases(observer, seen, decision.action)
     await context.report(raw, seen, decision, _status(observer, seen, decision.action))
@@ -73,6 +74,18 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
     follows = repository and not repository.commit
     times = [t for t in (decision.again_seconds, float(builds.follow_seconds) if follows else None) if t is not None]
     return min(times, default=None)
+
+
+async def _acted_or_told(observer: DeploymentObserver, seen: ObservedDeployment, decision: DeploymentDecision) -> None:
+    """Do what was decided; where the API server refuses it, the status is written first, for a Migration waits for what it says of the gate. Raises KubeError."""
+    if decision.action is None:
+        return
+    try:
+        await act(observer, seen, decision.action)
+    except KubeError:
+        with contextlib.suppress(KubeError):  # the refusal of the act is what is told
+            await observer.context.report(observer.raw, seen, decision, _status(observer, seen, None))
+        raise
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------
