@@ -24,6 +24,7 @@ from landfall.controllers.deployment.record import prepare, record_builds
 from landfall.controllers.migration.act import act
 from landfall.controllers.migration.actions import CreateJob
 from landfall.controllers.migration.observe import MigrationObserver
+from landfall.controllers.migration.reconcile import reconcile as reconcile_migration
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.objects import to_model_input
 from landfall.controllers.reports import Reports
@@ -285,6 +286,21 @@ def test_a_deployment_takes_note_of_a_gate_also_where_its_next_act_is_refused() 
         asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
     gate = api.objects["Deployment", "shop"]["status"]["gate"]
     assert (gate["run"], gate["state"]) == ("move-1", "Failed")
+
+
+def test_a_spec_that_cannot_be_read_leaves_what_else_the_status_holds() -> None:
+    before = {"gate": {"run": "move-1", "state": "Live"}, "live": "shop-1", "phase": "Live", "observedGeneration": 1}
+    deployment = _object("Deployment", "shop", {"source": {}}, before, uid="d")
+    run_of = {"run": "shop-1", "startTime": "2026-01-02T03:00:00Z", "phase": "Running", "observedGeneration": 1}
+    migration = _object("Migration", "shop", {}, run_of, uid="m")
+    api = Refusing(deployment, migration)
+    api.observed = False
+    asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
+    asyncio.run(reconcile_migration(_context(api, Reports()), migration))
+    for kind, kept in (("Deployment", before), ("Migration", run_of)):
+        status = api.objects[kind, "shop"]["status"]
+        assert status["conditions"][0]["reason"] == "SpecInvalid"
+        assert {**kept, "phase": "Failed"} == {name: value for name, value in status.items() if name != "conditions"}
 
 
 def _moves(name: str, day: int, **status: Any) -> Object:

@@ -117,3 +117,9 @@ def minimal_observed(raw: Object, context: Context) -> ObservedObject:
     """What is seen of an object whose spec cannot be read."""
     metadata = raw["metadata"]
     return ObservedObject(now=context.clock(), generation=metadata["generation"], uid=metadata["uid"])
+
+
+def stands_as_before(raw: Object) -> dict[str, Any]:
+    """The fields of the status that a spec that cannot be read says nothing about: all but how the object stands."""
+    status: dict[str, Any] = raw.get("status") or {}
+    return {name: value for name, value in status.items() if name not in {"observedGeneration", "phase", "conditions"}}

@@ -8,7 +8,7 @@ from typing import Any
 
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
-from landfall.controllers.context import Context, log_action, minimal_observed
+from landfall.controllers.context import Context, log_action, minimal_observed, stands_as_before
 from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
@@ -47,7 +47,7 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
         return None  # all that was made is owned, and goes with it
     problem = invalid(Deployment, raw)
     if problem:
-        await context.report(raw, minimal_observed(raw, context), problem, {})
+        await context.report(raw, minimal_observed(raw, context), problem, stands_as_before(raw))
         return None
     observer = DeploymentObserver(context, builds, raw)
     database = observer.deployment.spec.database

@@ -8,7 +8,7 @@ from datetime import datetime
 from landfall.api.migration import Migration, Notice
 from landfall.api.progress import AppMove
 from landfall.api.worker_protocol import Dials
-from landfall.controllers.context import Context, log_action, minimal_observed
+from landfall.controllers.context import Context, log_action, minimal_observed, stands_as_before
 from landfall.controllers.migration import notify, rules_app_and_data, table_plans
 from landfall.controllers.migration.act import act
 from landfall.controllers.migration.actions import AddFinalizer, MigrationDecision, ReleaseFinalizer
@@ -41,7 +41,7 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         return max((datetime.fromisoformat(until) - now()).total_seconds(), 1.0) if until else None
     problem = invalid(Migration, raw)
     if problem:
-        await context.report(raw, minimal_observed(raw, context), problem, {})
+        await context.report(raw, minimal_observed(raw, context), problem, stands_as_before(raw))
         return None
     observer = MigrationObserver(context, raw)
     seen = await observer.take()
