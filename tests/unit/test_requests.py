@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 
 from landfall.api.annotations import Request, requested
+from landfall.api.migration import Migration
 from landfall.controllers.job_state import ObservedJob
+from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.rules_requests import handled
-from tests.support.migrations import RUNNING, started
+from tests.support.migrations import NOW, PLANNED, RUNNING, started
 
 
 @pytest.mark.parametrize(
@@ -43,3 +45,17 @@ def test_a_start_from_what_is_not_proven_is_refused_and_stays_pending() -> None:
     working = replace(far, jobs=RUNNING.jobs)
     assert decide(working).ready[1] != "RequestRefused"
     assert handled(working) == "9"
+
+
+def test_a_plan_asked_for_after_the_run_has_begun_does_not_stay_pending() -> None:
+    """The ledger holds the plan then; a request that stays pending would keep others from being made."""
+    asked = Request.model_validate({"id": "9", "verb": "plan"})
+    assert handled(replace(started(RUNNING), inputs="anew", request=asked)) == "9"
+    assert handled(replace(PLANNED, inputs="anew", request=asked)) == ""
+
+
+@pytest.mark.parametrize("asked", [{"verb": "plan"}, {"verb": "rehearse"}, {"verb": "start", "from": "data_transfer"}])
+def test_a_request_to_a_migration_of_an_app_alone_does_not_stay_pending(asked: dict[str, str]) -> None:
+    alone = Migration.model_validate({"metadata": {"name": "shop"}, "spec": {"app": {"deploymentRef": {"name": "shop"}}}})
+    seen = ObservedMigration(now=NOW, generation=1, migration=alone, request=Request.model_validate({"id": "9", **asked}))
+    assert handled(seen) == "9"

@@ -42,9 +42,11 @@ def handled(seen: ObservedMigration) -> str:
     before = status.last_handled_request if status else ""
     if asked is None:
         return before
+    if seen.migration and seen.migration.spec.data is None:
+        return asked.id  # an app alone has no plan, no rehearsal and no terms of a start
     last = seen.last("plan")
     planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
     rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)
     started = bool(seen.state) and start_refused(seen) is None
-    done = {"plan": planned, "rehearse": rehearsed or bool(seen.state), "start": started}[asked.verb]
+    done = {"plan": planned or bool(seen.state), "rehearse": rehearsed or bool(seen.state), "start": started}[asked.verb]
     return asked.id if done else before
