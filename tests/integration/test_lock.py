@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from landfall.engine.copy.run_context import Limit
-from landfall.engine.errors import ConnectionLostError, PauseExceededError
+from landfall.engine.copy.cancellation import Stop
+from landfall.engine.copy.run_context import Limit, Work
+from landfall.engine.errors import ConnectionLostError, InterruptedRunError, PauseExceededError, ValueRefusedError, VerdictError
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Options
+from landfall.engine.model.run_state import Chunk
 from landfall.engine.run import cutover, rounds
+from landfall.engine.sources.base import Reader
 from landfall.engine.targets.postgresql import schema_swap
+from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+from landfall.engine.verify.compare import TableDifference
+from landfall.engine.verify.repair import repair
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
 _ROWS = 20_000
 _CHUNK = 1000
 _HOT = 40
+_SCATTERED = _ROWS // _CHUNK * 2
 _ENGINES = ("mariadb", "postgresql")
 
 
@@ -63,6 +71,11 @@ def _in_target(pg: PostgreSql, fresh: str) -> tuple[int, int]:
         return target.execute(b"SELECT count(*),sum(v) FROM t").fetchone()
 
 
+def _until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        time.sleep(0.01)
+
+
 @contextmanager
 def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
     """One writer that works on rows all over the table at first, and on the first few from then on."""
@@ -72,7 +85,7 @@ def _writing(write: Callable[[str], None]) -> Iterator[list[int]]:
         for at in itertools.count():
             if stop.wait(0.01):
                 return
-            key = 1 + (at * 7919 % _ROWS if at < _ROWS // _CHUNK * 2 else at % _HOT)
+            key = 1 + (at * 7919 % _ROWS if at < _SCATTERED else at % _HOT)
             write(f"UPDATE t SET v=v+1 WHERE id={key}")
             written.append(key)
 
@@ -95,8 +108,8 @@ def test_with_writers_little_is_copied_again_under_the_lock(maria: MariaDb, pg15
     seen: list[tuple[int, int]] = []
     move.handed_over = lambda _outcome, _still: seen.append(_sum(kind, fresh, maria, pg15))  # while writers are locked out
     with _writing(lambda statement: _write(kind, fresh, maria, pg15, statement)) as written:
-        while not written:
-            pass
+        _until(lambda: bool(written))
+        move.at["comparing"] = lambda: _until(lambda: len(written) > _SCATTERED)
         outcome = move.run()
     assert _in_target(pg15, fresh) == seen[0]
     assert seen[0][0] == _ROWS
@@ -114,6 +127,55 @@ def test_a_source_at_rest_is_compared_once(maria: MariaDb, pg15: PostgreSql, fre
     source = _source(kind, fresh, maria, pg15)
     outcome = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK)).run()
     assert (outcome.rows, outcome.repair_rounds, outcome.repaired_locked, outcome.locks_given_back) == (_ROWS, 0, 0, 0)
+
+
+@pytest.mark.parametrize("end", ["stopped", "refused"])
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_a_round_that_breaks_off_between_two_chunks_loses_no_row(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = _source(kind, fresh, maria, pg15)
+    move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK * 5, parallelism=1))
+    inner = "UPDATE t SET v=v+1 WHERE id IN (6001,12001)"  # in chunks that are cut smaller: neither the first nor the last
+    move.at = {"indexing": lambda: _write(kind, fresh, maria, pg15, inner)}
+    recopied, stops, put_in = Ledger.recopied, list[Stop](), list[Chunk]()
+
+    def repaired(work: Work, readers: Sequence[Reader], differences: Sequence[TableDifference], *, finer: bool) -> int:
+        stops.append(work.stop)
+        return repair(work, readers, differences, finer=finer)
+
+    def breaks_off(ledger: Ledger, lease: Lease, chunk: Chunk) -> str:
+        put_in.append(chunk)
+        if end == "refused" and len(put_in) == 2:
+            message = "target: a unique value is there twice"
+            raise ValueRefusedError(message)
+        if end == "stopped" and len(put_in) == 1:
+            stops[-1].gently()
+        return recopied(ledger, lease, chunk)
+
+    monkeypatch.setattr(rounds, "repair", repaired)
+    monkeypatch.setattr(Ledger, "recopied", breaks_off)
+    if end == "stopped":
+        with pytest.raises(InterruptedRunError):
+            move.run()
+        assert len(put_in) == 1
+    outcome = move.run()
+    assert outcome.rows == _ROWS
+    assert _in_target(pg15, fresh) == _sum(kind, fresh, maria, pg15) == (_ROWS, _ROWS * (_ROWS + 1) // 2 + 2)
+
+
+def test_a_ledger_that_does_not_cover_the_table_is_not_cut_over(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    source = _source("mariadb", fresh, maria, pg15)
+    move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK))
+
+    def damage() -> None:
+        with pg15.connect(fresh) as target:
+            target.execute(b"DELETE FROM landfall.chunk WHERE number=7")
+
+    move.at = {"comparing": damage}
+    with pytest.raises(VerdictError, match="there is a gap between two of its chunks") as caught:
+        move.run()
+    assert "rollback" in caught.value.advice
 
 
 class _Slow:

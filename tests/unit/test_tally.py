@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import UTC, datetime
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -18,10 +19,12 @@ from landfall.engine.model.chunk_range import (
     KeyRange,
     KeysetRange,
     Whole,
+    between,
     bounds,
     pieces,
     range_of,
     text_of,
+    uncovered,
 )
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Options
@@ -240,6 +243,41 @@ def test_ranges_of_every_version_are_read_and_written_alike(text: str, value: Ch
 def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(given: ChunkRange) -> None:
     with pytest.raises(ValueError, match="not a range of an integer key"):
         bounds(given)
+
+
+@given(
+    st.lists(st.integers(-500, 500), min_size=1, unique=True).map(sorted), st.integers(1, 9), st.randoms(use_true_random=False)
+)
+def test_ranges_cover_a_table_until_one_is_lost_or_there_twice(cuts: list[int], count: int, random: Random) -> None:
+    made = [piece for whole in between("`id`", cuts) for piece in pieces(whole, count)]
+    random.shuffle(made)
+    assert uncovered(made) == ""
+    one = random.choice(made)
+    assert uncovered([r for r in made if r != one])
+    assert uncovered([*made, one])
+
+
+@pytest.mark.parametrize(
+    ("ranges", "why"),
+    [
+        ([Whole()], ""),
+        ([KeysetRange("`k`<'a'"), KeysetRange("`k`>='a'")], ""),
+        ([range_of(text) for text in ("k<5", "k>=5 AND k<7.5", "k>=7.5 AND k<'a'", "k>='a'")], ""),
+        ([BlockRange(None, 4), BlockRange(4, 9), BlockRange(9, None)], ""),
+        ([], "no chunk"),
+        ([KeyRange("`id`", None, 5)], "only chunk"),
+        ([Whole(), KeyRange("`id`", 5, 7)], "different kinds"),
+        ([KeyRange("`id`", None, 5), KeyRange("`other`", 5, None)], "different kinds"),
+        ([KeyRange("`id`", None, 5), KeyRange("`id`", 6, None)], "gap"),
+        ([KeyRange("`id`", None, 5), KeyRange("`id`", 5, 9), KeyRange("`id`", 5, 7), KeyRange("`id`", 9, None)], "overlap"),
+        ([KeyRange("`id`", 1, 5), KeyRange("`id`", 5, None)], "not open below"),
+        ([BlockRange(None, 4), BlockRange(4, 9)], "not open above"),
+        ([KeysetRange("`k`<'a'"), KeysetRange("`k`<'a'"), KeysetRange("`k`>='a'")], "the same range"),
+    ],
+)
+def test_why_ranges_do_not_cover_a_table(ranges: list[ChunkRange], why: str) -> None:
+    assert why in uncovered(ranges)
+    assert bool(why) == bool(uncovered(ranges))
 
 
 def test_blocks_are_cut_too() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 
@@ -118,3 +119,37 @@ def between(key: str, cuts: list[int]) -> list[ChunkRange]:
         return [Whole()]
     edges = [None, *cuts, None]
     return [KeyRange(key, low, high) for low, high in itertools.pairwise(edges)]
+
+
+def uncovered(ranges: Sequence[ChunkRange]) -> str:
+    """Why these ranges are not all rows of a table, each in one range; nothing where they are.
+
+    Predicates of a keyset are compared as texts only: their values have no order here. Some of them look like ranges of an
+    integer key, where a key holds numbers of several types.
+    """
+    if len(ranges) == 1:
+        return "" if isinstance(ranges[0], Whole) else "its only chunk is not the whole table"
+    if not ranges:
+        return "it has no chunk"
+    if len(set(ranges)) < len(ranges):
+        return "two of its chunks are the same range"
+    edged = [r for r in ranges if isinstance(r, KeyRange | BlockRange)]
+    kinds = {r.key if isinstance(r, KeyRange) else "" for r in edged}
+    if len(kinds) > 1 or any(isinstance(r, Whole) for r in ranges):
+        return "its chunks are ranges of different kinds, which overlap"
+    return _unjoined([(r.low, r.high) for r in edged]) if len(edged) == len(ranges) else ""
+
+
+def _unjoined(edged: list[tuple[int | None, int | None]]) -> str:
+    """Where a range does not begin at the edge where the one before it ends."""
+    edged.sort(key=lambda r: (r[0] is not None, r[0] or 0, r[1] is None, r[1] or 0))
+    if edged[0][0] is not None:
+        return "its first chunk is not open below"
+    if edged[-1][1] is not None:
+        return "its last chunk is not open above"
+    for (_, high), (low, _) in itertools.pairwise(edged):
+        if high is None or low is None or low < high:
+            return "two of its chunks overlap"
+        if low > high:
+            return "there is a gap between two of its chunks"
+    return ""

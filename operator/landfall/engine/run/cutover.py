@@ -28,6 +28,7 @@ from landfall.engine.errors import (
     SourceBusyError,
     VerdictError,
 )
+from landfall.engine.model.chunk_range import ChunkRange, uncovered
 from landfall.engine.model.events import Event
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Quiesce
@@ -208,6 +209,7 @@ class Finale:
         """Compare everything; copy again what differs and compare that again, a few times. Raises VerdictError."""
         work, outcome = self._work, self._outcome
         self._check_schema()
+        self._check_coverage()
         work.ledger.unverify(work.lease)
         comparison = Comparison(work, readers)
         differences = comparison.run()
@@ -223,6 +225,7 @@ class Finale:
         outcome.compared_locked = comparison.chunks
         if differences:
             self._refuse(readers[0], differences)
+        self._check_coverage()
         for planned in work.plan.tables:
             if planned.moved:
                 work.ledger.verified(work.lease, planned.number)
@@ -240,6 +243,19 @@ class Finale:
 
     def _check_schema(self) -> None:
         self._check_source(self._work)
+
+    def _check_coverage(self) -> None:
+        """Refuse to compare by a ledger whose chunks are not every row of every table once: rows of no chunk are never looked at."""
+        ranges: dict[int, list[ChunkRange]] = {t.number: [] for t in self._work.plan.tables if t.moved}
+        for chunk in self._work.ledger.chunks(self._work.lease.key):
+            ranges[chunk.table].append(chunk.range)
+        for table in self._work.plan.tables:
+            if table.moved and (why := uncovered(ranges[table.number])):
+                message = f"{table.label}: the chunks in the ledger do not cover the table exactly once: {why}"
+                advice = (
+                    "Nothing was cut over. Run `landfall rollback` to drop what was staged, then run again with a new rerunToken."
+                )
+                raise VerdictError(message, advice=advice)
 
     def _late_indexes(self) -> None:
         """Unique indexes that had to wait for the delta. One that still fails is a finding, not a detail."""

@@ -105,7 +105,8 @@ def _round(work: Work, readers: Sequence[Reader], outcome: Outcome) -> int:
     try:
         outcome.redone_rows += repair(work, readers, differences, finer=True)
     except ValueRefusedError as error:
-        # Sessions without one common snapshot may see a unique value on two rows. The table is as it was.
+        # Sessions without one common snapshot may see a unique value on two rows. Chunks that were taken out and not put in
+        # stay in the ledger without rows; the next comparison finds them.
         work.report(Event("notice", text=f"a repair waits for the write lock: {error.message}"))
     outcome.repaired_before += sum(len(d.chunks) for d in differences)
     outcome.corrected += [d.describe() for d in differences]

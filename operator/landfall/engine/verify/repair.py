@@ -8,9 +8,9 @@ off leaves chunks without rows, which the next comparison finds.
 
 from __future__ import annotations
 
+import itertools
 import queue
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -29,6 +29,7 @@ from landfall.engine.verify.compare import TableDifference, queued
 from landfall.engine.verify.naming import name_rows
 
 _PIECE_ROWS = 500
+_RECORDED_AT_ONCE = 1000
 
 
 def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDifference], *, finer: bool = False) -> int:
@@ -46,8 +47,11 @@ def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDif
     if not differences:
         return 0
     tables = queued(differences)
-    _side_by_side(work, readers[: len(differences)], lambda crew, reader, wire: _take_out_all(work, crew, tables, reader, wire))
-    put_in = _PutIn(work, [c for d in differences for c in d.chunks], finer=finer)
+    chunks = _chunks(work, differences, finer=finer)
+    _side_by_side(
+        work, readers[: len(differences)], lambda crew, reader, wire: _take_out_all(work, crew, tables, chunks, reader, wire)
+    )
+    put_in = _PutIn(work, [c for d in differences for c in chunks[d.table.number]])
     _side_by_side(work, readers, put_in)
     for difference in differences:
         rows = put_in.rows(difference.table.number)
@@ -83,12 +87,22 @@ def _begin(work: Work, wire: Wire) -> None:
         raise superseded()
 
 
-def _take_out_all(work: Work, crew: Crew, tables: queue.SimpleQueue[TableDifference], reader: Reader, wire: Wire) -> None:
+def _take_out_all(
+    work: Work,
+    crew: Crew,
+    tables: queue.SimpleQueue[TableDifference],
+    chunks: Mapping[int, Sequence[Chunk]],
+    reader: Reader,
+    wire: Wire,
+) -> None:
     for difference in crew.each(tables):
         name_rows(work, reader, wire, difference)
         _begin(work, wire)
         _take_out(work, wire, difference)
-        wire.rows(work.ledger.taken_out(work.lease, difference.table.number, [c.number for c in difference.chunks]) + "; COMMIT")
+        put_in = chunks[difference.table.number]
+        for at in range(0, len(put_in), _RECORDED_AT_ONCE):
+            wire.rows(work.ledger.taken_out(work.lease, put_in[at : at + _RECORDED_AT_ONCE]))
+        wire.rows("COMMIT")
 
 
 def _take_out(work: Work, wire: Wire, difference: TableDifference) -> None:
@@ -103,10 +117,10 @@ def _take_out(work: Work, wire: Wire, difference: TableDifference) -> None:
 class _PutIn:
     """Copies chunks again, each in one transaction with its record; called by every stream."""
 
-    def __init__(self, work: Work, chunks: Sequence[Chunk], *, finer: bool) -> None:
+    def __init__(self, work: Work, chunks: Sequence[Chunk]) -> None:
         self._work = work
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.number in {c.table for c in chunks}}
-        self._tasks = queued(_finer(chunks, work.ledger.chunks(work.lease.key)) if finer else chunks)
+        self._tasks = queued(chunks)
         self._moved: list[tuple[int, int]] = []
 
     def rows(self, table: int | None = None) -> int:
@@ -124,12 +138,23 @@ class _PutIn:
             self._moved.append((chunk.table, moved.rows))  # one step, for other streams do the same
 
 
-def _finer(chunks: Sequence[Chunk], known: Sequence[Chunk]) -> Iterator[Chunk]:
-    """The chunks in pieces: the first keeps the number of its chunk, the others get new ones."""
-    last = Counter({number: max(c.number for c in known if c.table == number) for number in {c.table for c in chunks}})
+def _chunks(work: Work, differences: Sequence[TableDifference], *, finer: bool) -> dict[int, list[Chunk]]:
+    """What is put in, by table: the chunks that differ, or smaller ones that cover the same rows."""
+    if not finer:
+        return {d.table.number: list(d.chunks) for d in differences}
+    known = work.ledger.chunks(work.lease.key)
+    last = {d.table.number: max((c.number for c in known if c.table == d.table.number), default=-1) for d in differences}
+    return {d.table.number: list(_finer(d.chunks, itertools.count(last[d.table.number] + 1))) for d in differences}
+
+
+def _finer(chunks: Sequence[Chunk], numbers: Iterator[int]) -> Iterator[Chunk]:
+    """The chunks in pieces: the first keeps the number of its chunk, the others get new ones.
+
+    Until they are put in, their rows are estimates and their bytes upper bounds.
+    """
     for chunk in chunks:
         first, *others = chunk_range.pieces(chunk.range, -(-chunk.rows // _PIECE_ROWS) or 1)
-        yield replace(chunk, range=first)
+        piece = replace(chunk, rows=-(-chunk.rows // (1 + len(others))))
+        yield replace(piece, range=first)
         for condition in others:
-            last[chunk.table] += 1
-            yield replace(chunk, number=last[chunk.table], range=condition)
+            yield replace(piece, number=next(numbers), range=condition)

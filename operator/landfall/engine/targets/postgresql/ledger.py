@@ -363,12 +363,19 @@ class Ledger:
         kept = f'ON CONFLICT (run,"table",number) DO UPDATE SET {told},patched=false,verified_epoch=NULL'
         return f"INSERT INTO {self.schema}.chunk ({columns}) VALUES ({values}) {kept}"
 
-    def taken_out(self, lease: Lease, table: int, numbers: Sequence[int]) -> str:
-        """SQL that records that chunks have no rows any more, in the transaction that took them out."""
-        listed = ",".join(map(str, numbers)) or "-1"
+    def taken_out(self, lease: Lease, chunks: Sequence[Chunk]) -> str:
+        """SQL that records what is to be put in, without rows so far, in the transaction that took rows out.
+
+        Chunks that are new are added and those that are known get the range given here: together they cover what was taken out.
+        """
+        columns = 'run,"table",number,priority,range,state,rows,bytes,attempt'
+        values = ",".join(
+            f"({literal(lease.key)},{c.table},{c.number},0,{literal(text_of(c.range))},'done',{c.rows},{c.bytes},{lease.attempt})"
+            for c in chunks
+        )
+        told = "range=excluded.range,rows=excluded.rows,bytes=excluded.bytes,xid=NULL,patched=false,verified_epoch=NULL"
         return (
-            f"UPDATE {self.schema}.chunk SET xid=NULL,patched=false,verified_epoch=NULL"
-            f' WHERE run={literal(lease.key)} AND "table"={table} AND number IN ({listed})'
+            f'INSERT INTO {self.schema}.chunk ({columns}) VALUES {values} ON CONFLICT (run,"table",number) DO UPDATE SET {told}'
         )
 
     def deltas(self, key: str) -> dict[int, list[str]]:
