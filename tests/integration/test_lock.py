@@ -13,11 +13,19 @@ import pytest
 
 from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Limit, Work
-from landfall.engine.errors import ConnectionLostError, InterruptedRunError, PauseExceededError, ValueRefusedError, VerdictError
+from landfall.engine.errors import (
+    ConnectionLostError,
+    InterruptedRunError,
+    PauseExceededError,
+    SourceBusyError,
+    ValueRefusedError,
+    VerdictError,
+)
 from landfall.engine.model.events import Event
-from landfall.engine.model.options import Options
+from landfall.engine.model.options import Options, Quiesce
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.run import cutover, rounds
+from landfall.engine.sources import base
 from landfall.engine.sources.base import Reader
 from landfall.engine.targets.postgresql import schema_swap
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
@@ -218,6 +226,58 @@ def test_a_lock_that_outlasts_its_limit_is_given_back(
     assert (slow.written, outcome.locks_given_back) == (1, 1)
     assert outcome.repaired_before == 1 or kind == "postgresql"
     assert _in_target(pg15, fresh) == _sum(kind, fresh, maria, pg15) == (_ROWS, _ROWS * (_ROWS + 1) // 2 + 1)
+
+
+@pytest.mark.parametrize("kind", _ENGINES)
+def test_a_limit_releases_the_lock_before_it_ends_a_reader(
+    maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+    limits = iter((1.0, 600.0))
+
+    class Told(Limit):
+        def register(self, owner: object, abort: Callable[[], None]) -> None:
+            def told() -> None:
+                ended.append(type(owner).__name__)
+                abort()
+
+            super().register(owner, told)
+
+    release = vars(base)["_Held"].release
+
+    def released(held: base.Freeze) -> None:
+        ended.append("released")
+        release(held)
+
+    monkeypatch.setattr("landfall.engine.sources.base._Held.release", released)
+    monkeypatch.setattr(cutover, "Limit", lambda stop, _seconds: Told(stop, next(limits)))
+    slow = _Slow(lambda: _write(kind, fresh, maria, pg15, "UPDATE t SET v=v+1 WHERE id=7777"), times=1)
+    source = _source(kind, fresh, maria, pg15)
+    run.Move(source, run.postgresql(pg15, pg15.database(fresh)), Options(batch_rows=_CHUNK, parallelism=2), on=slow).run()
+    readers = [at for at, name in enumerate(ended) if name.endswith("Reader")]
+    assert readers
+    assert ended.index("released") < readers[0]
+
+
+def test_a_write_between_the_mark_and_the_snapshots_is_not_lost(
+    maria: MariaDb, pg15: PostgreSql, pg18: PostgreSql, fresh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # two servers: what the run writes to the target does not move the mark of the source
+    source = _source("postgresql", fresh, maria, pg15)
+    options = Options(batch_rows=_CHUNK, quiesce=Quiesce.CONFIRM, quiesced=True)
+    move = run.Move(source, run.postgresql(pg18, pg18.database(fresh)), options)
+    see, late = vars(cutover.Finale)["_see"], iter(["UPDATE t SET v=v+1 WHERE id=7777"])
+
+    def seen(finale: cutover.Finale, readers: list[Reader]) -> None:
+        see(finale, readers)
+        for statement in late:
+            _write("postgresql", fresh, maria, pg15, statement)
+
+    monkeypatch.setattr(cutover.Finale, "_see", seen)
+    with pytest.raises(SourceBusyError, match="was written to during the cutover"):
+        move.run()
+    move.run()
+    assert _in_target(pg18, fresh) == _sum("postgresql", fresh, maria, pg15)
 
 
 @pytest.mark.parametrize("kind", _ENGINES)

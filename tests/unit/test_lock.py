@@ -15,6 +15,7 @@ from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Limit
 from landfall.engine.model.options import Options
 from landfall.engine.run.rounds import another, back_off, pause_limit
+from landfall.engine.sources.base import lock_held
 from tests.support.plans import planned
 
 
@@ -98,6 +99,31 @@ def test_a_limit_that_passes_releases_first_and_leaves_the_run_alone() -> None:
     passes()
     assert ended == ["lock", "reader", "wire"]
     assert (limit.asked, limit.passed, limit.end(), run.asked) == (True, True, False, False)
+
+
+class _Session:
+    """A session that counts how often it is closed."""
+
+    closed = 0
+
+    def rows(self, sql: str) -> list[tuple[str | None, ...]]:
+        """Any statement is one row."""
+        return [(sql,)]
+
+    def close(self) -> None:
+        """One more."""
+        self.closed += 1
+
+
+def test_a_write_lock_is_released_once() -> None:
+    session = _Session()
+    held = lock_held(session, ["LOCK TABLES t READ"])
+    threads = [threading.Thread(target=held.release) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert session.closed == 1
 
 
 def test_a_limit_that_has_ended_interrupts_nothing() -> None:

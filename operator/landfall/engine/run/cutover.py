@@ -104,6 +104,7 @@ class Finale:
         """Lock writers out and finish; False where the limit passed first, and writers go on."""
         run = self._work
         limit = Limit(run.stop, seconds)
+        limit.register(self, self._release)  # first, so that writers go on before any session is ended
         self._work = replace(run, stop=limit)
         try:
             with self._opened() as readers, self._frozen(limit):
@@ -132,8 +133,8 @@ class Finale:
     def _finish(self, readers: list[Reader], limit: Limit | None) -> None:
         """Compare and cut over, at one moment of the source."""
         work = self._work
+        mark = self._mark()  # before the snapshots: what is written between the two makes it differ in the end
         self._see(readers)
-        mark = self._mark()
         self._compare(readers)
         self._late_indexes()
         self._counters(readers[0])
@@ -158,15 +159,20 @@ class Finale:
         work = self._work
         self._since = time.monotonic()
         self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables])
-        limit.register(self._freeze, self._freeze.release)
         limit.register(work.ledger.control, work.ledger.control.raw.cancel)
         limit.start()
         work.report(Event("notice", text="writers of the source are locked out"))
         try:
             yield
         finally:
-            self._freeze.release()
+            limit.end()  # joins the timer, which may be releasing the lock itself
+            self._release()
             work.report(Event("notice", text="writers of the source may go on"))
+
+    def _release(self) -> None:
+        """Let writers go on, from any thread."""
+        if self._freeze:
+            self._freeze.release()
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[list[Reader]]:

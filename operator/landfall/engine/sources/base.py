@@ -8,6 +8,7 @@ from __future__ import annotations
 import binascii
 import contextlib
 import itertools
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,6 +163,8 @@ class _Held:
 
     def __init__(self, session: _Session) -> None:
         self._session = session
+        self._releasing = threading.Lock()
+        self._released = False
 
     def alive(self) -> bool:
         """Whether the session, and with it the lock, is still there."""
@@ -170,8 +173,11 @@ class _Held:
         return False
 
     def release(self) -> None:
-        """Let go."""
-        self._session.close()
+        """Let go, once, from any thread; whoever comes second waits until it is done."""
+        with self._releasing:
+            if not self._released:
+                self._released = True
+                self._session.close()
 
 
 def lock_held(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
