@@ -138,6 +138,21 @@ def test_rows_arrive_equal_whatever_mode_the_server_is_in(either: MariaDb, pg15:
             assert checker.difference(there, checker.postgresql(target, table, right)) == "", table
 
 
+def test_rows_next_to_large_ones_arrive_whatever_not_binds_to(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    either.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, w LONGTEXT); INSERT INTO t VALUES (1,'a'),(2,repeat('x',5000000)),(3,NULL)",
+        either.database(fresh),
+    )
+    before = either.sql("SELECT @@GLOBAL.sql_mode").stdout.decode().strip()
+    either.sql(f"SET GLOBAL sql_mode='{before},HIGH_NOT_PRECEDENCE'")
+    try:
+        run.Move(run.mariadb(either, fresh), run.postgresql(pg15, pg15.database(fresh))).run()
+    finally:
+        either.sql(f"SET GLOBAL sql_mode='{before}'")
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT id,length(w) FROM t ORDER BY id").fetchall() == [(1, 1), (2, 5_000_000), (3, None)]
+
+
 def test_localhost_means_the_port(either: MariaDb, fresh: str) -> None:
     database = either.database(fresh)
     for host in ("localhost", "127.0.0.1"):

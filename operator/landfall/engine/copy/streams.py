@@ -232,7 +232,7 @@ class _JobBuilder:
 
     def __call__(self, chunk: ChunkRange) -> CopyJob:
         condition = self._condition(chunk)
-        small = f"NOT {self._octets}" if self._octets else ""
+        small = f"NOT ({self._octets})" if self._octets else ""
         if self._page_rows and isinstance(self._source, PagedQueries):
             span = Span.of(*chunk_range.bounds(chunk), self._page_rows)
             job = CopyJob(self._source.copy_page(small), self._copy_in, self._form, span=span)
