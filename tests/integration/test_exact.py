@@ -255,6 +255,20 @@ def test_text_in_utf16_is_refused_by_name(pg15: PostgreSql, fresh: str, tmp_path
         run.Move(run.sqlite(tmp_path / "u.db"), run.postgresql(pg15, pg15.database(fresh))).plan()
 
 
+@pytest.mark.parametrize("batch_rows", [2, 200])
+@pytest.mark.parametrize("kind", ["INTEGER", "INT", "BIGINT"])
+def test_keys_of_sqlite_that_are_no_integers_arrive_with_those_that_are(
+    pg15: PostgreSql, fresh: str, tmp_path: Path, kind: str, batch_rows: int
+) -> None:
+    with sqlite3.connect(tmp_path / "k.db") as file:
+        file.execute(f"CREATE TABLE t (id {kind} PRIMARY KEY, v TEXT) WITHOUT ROWID")
+        file.execute("INSERT INTO t VALUES (1,'a'),(2,'b'),(3,'c'),('abc','d'),(-5,'e'),('x','f')")
+    target = run.postgresql(pg15, pg15.database(fresh))
+    assert run.Move(run.sqlite(tmp_path / "k.db"), target, Options(batch_rows=batch_rows)).run().rows == 6
+    with pg15.connect(fresh) as connection:
+        assert connection.execute(b"SELECT string_agg(v,'' ORDER BY v) FROM t").fetchone() == ("abcdef",)
+
+
 def test_moments_of_sqlite_that_are_null_are_moments_all_the_same(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "n.db") as file:
         file.execute("CREATE TABLE t (id INTEGER PRIMARY KEY, d DATE, m DATETIME)")

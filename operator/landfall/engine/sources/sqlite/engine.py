@@ -71,7 +71,11 @@ class _Dialect(KeyedDialect):
         return 63
 
     def chunk_key(self, table: Table, version: int) -> ChunkKey:
-        return ((_ROWID,), "integer") if table.rowid else super().chunk_key(table, version)
+        """The rowid, which is an integer. A table without one is cut by its primary key, whose integers may be among other values."""
+        del version
+        if table.rowid:
+            return ((_ROWID,), "integer")
+        return (tuple(p.column for p in table.primary.parts), "keyset") if table.primary else ((), "none")
 
     def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
         return sqlite.mapping(column, facts)
