@@ -15,6 +15,7 @@ from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Limit, Work
 from landfall.engine.errors import (
     ConnectionLostError,
+    EngineError,
     InterruptedRunError,
     PauseExceededError,
     SourceBusyError,
@@ -27,6 +28,7 @@ from landfall.engine.model.run_state import Chunk
 from landfall.engine.run import cutover, rounds
 from landfall.engine.sources import base
 from landfall.engine.sources.base import Reader
+from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.postgresql import schema_swap
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
 from landfall.engine.verify.compare import TableDifference
@@ -184,6 +186,28 @@ def test_a_ledger_that_does_not_cover_the_table_is_not_cut_over(maria: MariaDb, 
     with pytest.raises(VerdictError, match="there is a gap between two of its chunks") as caught:
         move.run()
     assert "rollback" in caught.value.advice
+
+
+def test_a_session_in_a_snapshot_holds_no_lock_on_what_it_has_read(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    source = engine_of("PostgreSQL").connect(_source("postgresql", fresh, maria, pg15))
+    readers = [source.reader(), source.reader()]
+    held = f"SELECT count(*) FROM pg_locks WHERE relation='t'::regclass AND pid IN ({','.join(r.backend for r in readers)})"
+    try:
+        assert source.snapshot(readers)
+        with pg15.connect(f"{fresh}s") as other:
+            for reader in readers:
+                for _ in range(2):
+                    assert reader.sums("SELECT count(*),sum(v) FROM t") == (_ROWS, _ROWS * (_ROWS + 1) // 2)
+                    assert reader.rows("SELECT v FROM t WHERE id=1") == [("1",)]
+                    assert other.execute(held.encode()).fetchone() == (0,)
+                    other.execute(b"UPDATE t SET v=v+1 WHERE id=1; ANALYZE t")  # which their snapshot does not see
+                with pytest.raises(EngineError, match="division by zero"):
+                    reader.sums("SELECT 1/0,0")
+                with pytest.raises(EngineError, match="aborted"):
+                    reader.sums("SELECT 1,0")
+    finally:
+        for reader in readers:
+            reader.close()
 
 
 class _Slow:

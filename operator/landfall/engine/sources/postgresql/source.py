@@ -13,6 +13,9 @@ from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Freeze, Reader, _wire, count_and_sum, lock_held
 from landfall.engine.sources.postgresql import dialect as postgresql
 
+_SAVE = "SAVEPOINT chunk"
+_FREE = "ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk"  # released, for they would nest
+
 
 class _PostgresqlReader:
     def __init__(self, endpoint: Endpoint) -> None:
@@ -27,7 +30,10 @@ class _PostgresqlReader:
         self._in_transaction = True
 
     def rows(self, sql: str) -> list[Row]:
-        return self.wire.rows(sql)
+        """In a transaction, a read gives its table locks back at once. Its snapshot is that of the transaction, and stays."""
+        if not self._in_transaction or not sql.startswith("SELECT"):
+            return self.wire.rows(sql)
+        return self.wire.rows(f"{_SAVE}; {sql}; {_FREE}")
 
     def sums(self, sql: str) -> tuple[int, int]:
         return count_and_sum(self.rows(sql))
@@ -35,11 +41,11 @@ class _PostgresqlReader:
     def copy(self, job: CopyJob, target: Wire) -> Moved:
         """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
         if self._in_transaction:
-            self.wire.rows("SAVEPOINT chunk")
+            self.wire.rows(_SAVE)
         target.copy_in(job.copy_in)
         moved = self.wire.copy_to(postgresql.copy_out(job.query, job.form), target)
         if self._in_transaction:
-            self.wire.rows("ROLLBACK TO SAVEPOINT chunk")
+            self.wire.rows(_FREE)
         return moved
 
     @contextlib.contextmanager
@@ -70,7 +76,7 @@ class _PostgresqlSource:
     def snapshot(self, readers: Sequence[Reader]) -> bool:
         own = [r for r in readers if isinstance(r, _PostgresqlReader)]
         own[0].begin()
-        name = own[0].rows("SELECT pg_export_snapshot()")[0][0] or ""
+        name = own[0].wire.rows("SELECT pg_export_snapshot()")[0][0] or ""  # which a subtransaction may not
         for reader in own[1:]:
             reader.begin(name)
         return True
