@@ -80,6 +80,7 @@ test-cluster: setup ## everything in a real cluster
 campaign: setup ## thousands of examples of each property; every change of every field, and every fault in every life, in a real cluster: over an hour
 	env -u CI LANDFALL_EXAMPLES=$${LANDFALL_EXAMPLES:-3000} $(BIN)/pytest -q -n auto -m hypothesis tests/unit
 	$(BIN)/python -m tests.cluster.campaign
+	LANDFALL_FAULTS=300 $(BIN)/pytest -q tests/integration/test_interruptible.py
 
 docs: $(VENV)/.dev ## the documentation as a site, in docs/_site
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_site
