@@ -1,6 +1,6 @@
 """MySQL and MariaDB: how each type maps to PostgreSQL, and the SQL that copies, checks and counts it.
 
-Generated SQL means the same in every `sql_mode`, for sessions keep the server's own (see `connect.mysql`): values are hexadecimal
+Generated SQL means the same in every `sql_mode`, for sessions keep the server's own (see `session`): values are hexadecimal
 literals, names stand in backticks, strings hold neither backslashes nor double quotes, and `NOT` never precedes an operator.
 A field whose expression turns NULL although its column is not (an oversized value) makes the whole row NULL, and the
 reader aborts on a NULL row: no such value can pass for an SQL NULL.
