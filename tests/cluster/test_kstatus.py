@@ -12,8 +12,8 @@ import yaml
 
 from landfall.controllers.migration.rules import decide
 from tests.cluster import programs
-from tests.unit.test_decide import ROWS
-from tests.unit.test_gitops import ARGO, CASES, Object, health, written
+from tests.support.argo import ARGO, CASES, Object, health, written
+from tests.support.decisions import ROWS
 
 # A wait is in progress for them: whoever waits for it says so with `kubectl wait` or a health expression.
 _SAME = {"Healthy": "Current", "Progressing": "InProgress", "Suspended": "InProgress", "Degraded": "Failed"}

@@ -17,7 +17,7 @@ from landfall.api.crd import BY_NAME
 from landfall.cli.main import app
 from tests.support.printed import blocks, commands
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _PAGES = sorted(
     p for p in (*_ROOT.glob("*.md"), *_ROOT.glob("docs/**/*.md"), *_ROOT.glob("examples/**/*.md")) if "_site" not in p.parts
 )
@@ -108,3 +108,18 @@ def test_files_that_commands_name_are_there(page: Path) -> None:
         for word in words[1:]:
             if word.split("/")[0] in known and re.fullmatch(r"[\w./-]+", word) and "/" in word:
                 assert (_ROOT / word).exists() or word.endswith(".db"), words
+
+
+_TEST_NAMES = re.compile(r"((?:[\w*]+/)*)(test_[\w*]+\.py)(?:::([\w*]+))?")
+
+
+@pytest.mark.parametrize("page", _NAMES)
+def test_tests_that_a_page_names_are_there(page: str) -> None:
+    """A file by its path or, where it is unique, by its name; a function within it."""
+    for folder, name, function in _TEST_NAMES.findall((_ROOT / page).read_text(encoding="utf-8")):
+        pattern = f"{folder}{name}" if folder.startswith("tests/") else f"tests/**/{folder}{name}"
+        files = [*_ROOT.glob(pattern)]
+        assert files, f"{folder}{name} is not there"
+        sources = [file.read_text(encoding="utf-8") for file in files]
+        wanted = re.compile(rf"def {function.replace('*', r'\w*')}\(")
+        assert not function or any(wanted.search(source) for source in sources), f"{name} has no {function}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from landfall.engine.model.mapping import Violation
 from landfall.errors import REASONS
 
-_ROOT = Path(__file__).parent.parent.parent
+_ROOT = Path(__file__).parents[3]
 _PAGE = (_ROOT / "docs" / "guides" / "troubles.md").read_text(encoding="utf-8")
 _ROOMS = ("builds", "controllers", "engine", "notifications", "providers", "worker")
 _COMPOUND = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "operator" / "landfall"
 PAGE = (ROOT / "docs" / "contribute" / "architecture.md").read_text(encoding="utf-8")
 _CONTRACTS = {

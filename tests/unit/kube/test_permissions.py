@@ -10,7 +10,7 @@ import pytest
 from landfall.kube.client import PATHS
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS
 
-_PACKAGE = Path(__file__).parent.parent.parent / "operator" / "landfall"
+_PACKAGE = Path(__file__).parents[3] / "operator" / "landfall"
 _CALL = re.compile(r'(?:kube|context)\.(get|listed|every|create|created|patch|apply|delete|replace_status)\(\s*"([A-Z]\w+)"')
 _VERBS = {
     "get": ("get",),

@@ -9,32 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
-from lupa.lua51 import LuaRuntime
 
-from landfall.controllers.decision import Decision, ObservedObject, conditions
+from landfall.controllers.decision import Decision, ObservedObject
 from landfall.controllers.migration.rules import decide
 from landfall.lifecycle import Phase
-from tests.unit.test_decide import ROWS
-from tests.unit.test_notices import NOW
-
-ARGO = Path(__file__).parent.parent.parent / "gitops" / "argocd" / "resource_customizations" / "landfall.dev" / "_"
-CASES = yaml.safe_load((ARGO / "health_test.yaml").read_text(encoding="utf-8"))["tests"]
-_LUA = LuaRuntime(register_eval=False, register_builtins=False)
-_CHECK = _LUA.eval(f"function(told) obj = told\n{(ARGO / 'health.lua').read_text(encoding='utf-8')}\nend")
-Object = dict[str, Any]
-
-
-def health(told: Object) -> tuple[str, str]:
-    """As Argo CD finds it."""
-    found = _CHECK(_LUA.table_from(told, recursive=True))
-    return str(found.status), str(found.message)
-
-
-def written(seen: ObservedObject, decision: Decision, kind: str = "Migration") -> Object:
-    """An object as the operator writes it."""
-    told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
-    status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told}
-    return {"kind": kind, "metadata": {"name": "shop", "generation": seen.generation}, "status": status}
+from tests.support.argo import ARGO, CASES, health, written
+from tests.support.decisions import ROWS
+from tests.support.migrations import NOW
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: Path(case["inputPath"]).stem)

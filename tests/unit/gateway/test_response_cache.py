@@ -16,8 +16,8 @@ from landfall.gateway.watch_cache import WATCHED, Cache
 from landfall.kube.client import Kube
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace, Told, key
+from tests.support.migrations import NOW
 from tests.support.moves import SPEC
-from tests.unit.test_notices import NOW
 
 Object = dict[str, Any]
 _ENDED = {"phase": "Completed", "conditions": [{"type": "Ready", "status": "True", "reason": "Completed", "message": "m"}]}

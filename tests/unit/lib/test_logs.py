@@ -26,7 +26,7 @@ from landfall.lib.logs import JsonLines, event
 from landfall.settings import Settings
 
 Object = dict[str, Any]
-_PRODUCT = Path(__file__).parents[2] / "operator" / "landfall"
+_PRODUCT = Path(__file__).parents[3] / "operator" / "landfall"
 _CALLS = {"debug", "info", "warning", "error", "exception", "critical", "log", "event"}
 
 

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from landfall import metrics as loop
 
-_ROOT = Path(__file__).parent.parent.parent
+_ROOT = Path(__file__).parents[3]
 _RULES = [
     rule
     for group in yaml.safe_load((_ROOT / "charts" / "landfall" / "files" / "alerts.yaml").read_text(encoding="utf-8"))

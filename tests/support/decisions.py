@@ -1,20 +1,16 @@
-"""The rules of a Migration: what is decided from what is seen, and that it settles."""
+"""Every state of a Migration that a rule decides on, with what is decided: phase, reason, action. A table for several tests."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from landfall.api.annotations import Request
 from landfall.api.migration import MigrationStatus, Risk
 from landfall.api.progress import Rehearsed
 from landfall.api.run import RunStatus
-from landfall.controllers.decision import conditions
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.observed import ObservedMigration
-from landfall.controllers.migration.rules import RULES, decide
 from tests.support.migrations import (
     BEGUN,
     CUTOVER_AT_NIGHT,
@@ -419,27 +415,3 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str | None]] = {
         "release",
     ),
 }
-
-
-@pytest.mark.parametrize("row", ROWS)
-def test_what_is_decided(row: str) -> None:
-    seen, phase, reason, verb = ROWS[row]
-    decision = decide(seen)
-    assert (decision.phase, decision.ready[1], decision.action.log_name if decision.action else None) == (phase, reason, verb), (
-        decision
-    )
-
-
-def test_the_order_of_the_rules() -> None:
-    names = [rule.__name__ for rule in RULES]
-    assert names.index("being_deleted") == 0
-    assert names.index("finalizer_missing") < names.index("run_missing") < names.index("plan_missing")
-    assert names.index("going_back") < names.index("completed") < names.index("held_by_person") < names.index("closed")
-    assert names.index("closed") < names.index("resumable") < names.index("worker_active")
-    assert names.index("worker_active") < names.index("plan_missing") < names.index("approval_missing")
-
-
-def test_a_condition_keeps_its_time_while_it_holds() -> None:
-    first = conditions(PLANNED, decide(PLANNED))
-    later = replace(PLANNED, now=NOW.replace(year=2027), conditions=first)
-    assert [c.last_transition_time for c in conditions(later, decide(later))] == [NOW] * len(first)

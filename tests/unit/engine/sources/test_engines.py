@@ -15,7 +15,7 @@ from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources import registry
 from landfall.engine.sources.engine import DigestQueries, PagedQueries, ScreeningDialect
 
-ROOT = Path(__file__).parent.parent.parent
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_checkout_has_the_engines_of_the_installed_package() -> None:

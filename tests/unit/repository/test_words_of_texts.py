@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 
 # Phrase, and the term to use instead. Words that are ordinary English elsewhere (part, point, back, look) are matched as whole phrases.
 PHRASES: dict[str, str] = {
