@@ -1,4 +1,4 @@
-"""Metrics of the loop (controller-runtime's names) and of what it takes in."""
+"""Metrics of the reconcile loops (names as in controller-runtime) and of the intake."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ SECONDS = Histogram(
 )
 DEPTH = Gauge("workqueue_depth", "Keys that are due.", ["name"])
 ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
-REPORTS = Counter("landfall_reports", "Reports of workers, and changes of their Jobs, that were taken.")
-JOURNAL_ERRORS = Counter("landfall_journal_errors", "Times that the journal could not be written.")
-ROWS = Counter("landfall_rows", "Rows that workers told of having moved.")
+REPORTS = Counter("landfall_reports", "Reports of workers and changes of their Jobs that were received.")
+JOURNAL_ERRORS = Counter("landfall_journal_errors", "Failed writes to the journal.")
+ROWS = Counter("landfall_rows", "Rows that workers reported as copied.")
 TASKS = Gauge("landfall_tasks", "Tasks of the event loop.")
 PHASES = Gauge("landfall_objects", "Objects by kind and phase.", ["kind", "phase"])
-_stand: dict[tuple[str, str, str], str] = {}
+_phase_of: dict[tuple[str, str, str], str] = {}
 
 
-def stands(kind: str, namespace: str, name: str, phase: str) -> None:
-    """An object stands there now; nowhere, where the phase is empty."""
-    before = _stand.pop((kind, namespace, name), "")
+def record_phase(kind: str, namespace: str, name: str, phase: str) -> None:
+    """Count an object under its current phase; under none if the phase is empty."""
+    before = _phase_of.pop((kind, namespace, name), "")
     if before != phase:
         if before:
             PHASES.labels(kind, before).dec()
         if phase:
             PHASES.labels(kind, phase).inc()
     if phase:
-        _stand[kind, namespace, name] = phase
+        _phase_of[kind, namespace, name] = phase

@@ -1,7 +1,7 @@
 """The settings of the operator and of the uninstall hook, as pydantic models over environment variables.
 
-The chart sets the variables. The other roles: `gateway/settings.py`; `landfall journal` reads `JournalSettings`; workers have a task file
-and no settings; the command line takes options, besides `LANDFALL_SECRET_…` (`cli/manifests.py`) and the `KUBECONFIG` of its client.
+The chart sets the variables. Other roles: `gateway/settings.py`; `landfall journal` reads `JournalSettings`; workers read a task file and
+have no settings; the command line reads options, `LANDFALL_SECRET_…` (`cli/manifests.py`) and `KUBECONFIG`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from landfall.providers.supabase import BASE as SUPABASE
 _OBJECT = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 _USUAL = BuildSettings()
 Port = Annotated[int, Field(ge=1, le=65535)]
-Text = Annotated[str, BeforeValidator(str)]  # a number or a truth in YAML, such as `CI: 1`
+Text = Annotated[str, BeforeValidator(str)]  # a YAML number or boolean is accepted as text, such as `CI: 1`
 
 
 def _contents(path: object) -> str:
-    """The text of a file; empty where there is none, because its ConfigMap is optional. Raises ValueError."""
+    """The text of a file; empty if it does not exist, because its ConfigMap is optional. Raises ValueError."""
     file = Path(str(path))
     try:
         return file.read_text(encoding="ascii") if path and file.exists() else ""
@@ -34,12 +34,12 @@ def _contents(path: object) -> str:
         message = f"the file cannot be read ({error.strerror})"
         raise ValueError(message) from error
     except UnicodeDecodeError as error:
-        message = "the file is no PEM"
+        message = "the file is not in PEM format"
         raise ValueError(message) from error
 
 
 class BuildValues(BaseModel):
-    """`builds` of the chart's values. What is empty, null or 0 there has its default."""
+    """`builds` of the chart's values. Empty, null and 0 mean the default."""
 
     model_config = ConfigDict(
         frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True, hide_input_in_errors=True
@@ -60,18 +60,18 @@ class BuildValues(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _stated(cls, values: Any) -> Any:  # noqa: ANN401  whatever was parsed
+    def _stated(cls, values: Any) -> Any:  # noqa: ANN401  parsed JSON of any type
         return {name: value for name, value in values.items() if value} if isinstance(values, dict) else values
 
     def settings(self, authorities: str) -> BuildSettings:
-        """As the controllers take them, with the certificates of authorities as PEM."""
+        """As the controllers read them. `authorities`: certificates of authorities as PEM."""
         stated = {name: getattr(self, name) for name in type(self).model_fields}
         stated |= {"registry": self.registry.strip("/"), "github": self.github.rstrip("/")}
         return BuildSettings(**stated, authorities=authorities)
 
 
 class Settings(ClusterSettings, JournalSettings):
-    """Settings of the operator. Ports are TCP ports, times are seconds unless their names say days."""
+    """Settings of the operator. Ports are TCP ports; times are in seconds unless the name says days."""
 
     image: str = Field(
         validation_alias="LANDFALL_IMAGE",
@@ -97,8 +97,8 @@ class Settings(ClusterSettings, JournalSettings):
     build_values: Json[BuildValues] = Field(
         BuildValues(),
         validation_alias="LANDFALL_BUILDS",
-        description="a JSON object as `builds` in the chart's values",
-        json_schema_extra=SECRET,  # variables of builds can hold the password of a mirror
+        description="a JSON object in the form of `builds` in the chart's values",
+        json_schema_extra=SECRET,  # build variables can contain the password of a mirror
     )
     authorities: Annotated[str, BeforeValidator(_contents)] = Field(
         "", validation_alias="LANDFALL_AUTHORITIES", description="the path of a PEM file with certificates"
@@ -118,7 +118,7 @@ class Settings(ClusterSettings, JournalSettings):
 
 
 class UninstallSettings(ClusterSettings):
-    """Settings of the chart's hook before it is uninstalled."""
+    """Settings of the chart's pre-delete hook."""
 
     operator: str = Field(
         validation_alias="LANDFALL_OPERATOR", pattern=_OBJECT, description="the operator's Deployment as NAMESPACE/NAME"

@@ -29,7 +29,7 @@ async def _read(kube: Kube, name: str) -> Object:
 
 def test_doors_of_earlier_versions_are_taken_over_and_argo_cd_is_not(control_plane: Cluster) -> None:
     async def work() -> None:
-        kube, _ = await Kube.as_person(str(control_plane.kubeconfig), "")
+        kube, _ = await Kube.from_kubeconfig(str(control_plane.kubeconfig), "")
         try:
             await kube.apply("Migration", _body("taken", {"data": _DATA, "desiredState": "Planned"}), "landfall-gateway")
             await kube.apply("Migration", _body("taken", {"keep": {"logs": False}}), "kubectl-landfall")
@@ -47,7 +47,7 @@ def test_doors_of_earlier_versions_are_taken_over_and_argo_cd_is_not(control_pla
 
 def test_changes_at_once_are_all_made(control_plane: Cluster) -> None:
     async def work() -> None:
-        kube, _ = await Kube.as_person(str(control_plane.kubeconfig), "")
+        kube, _ = await Kube.from_kubeconfig(str(control_plane.kubeconfig), "")
         try:
             await kube.apply("Migration", _body("busy", {"data": _DATA}), "somebody")
             raw = await _read(kube, "busy")

@@ -113,7 +113,7 @@ def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "far", "verb": "start", "from": "validation"}'}
     place.apply(*documents)
     refused = place.until(name, "shop", "RequestRefused")
-    assert "proves nothing beyond data_transfer" in str(refused["status"]["conditions"])
+    assert "records no phase after data_transfer" in str(refused["status"]["conditions"])
     assert _runs(place, name) == []
     documents[-1]["metadata"]["annotations"] = {
         "landfall.dev/request": '{"id": "near", "verb": "start", "from": "data_transfer"}'

@@ -132,15 +132,15 @@ def test_what_the_rules_make_of_a_state_that_the_doors_refuse() -> None:
 
 
 def test_what_was_asked_for_counts_before_the_operator_has_seen_it() -> None:
-    def at(phase: str, desired: str) -> lifecycle.Standing:
+    def at(phase: str, desired: str) -> lifecycle.MigrationFacts:
         raw = {
             "metadata": {"name": "shop", "generation": 2},
             "spec": {**SPEC, "desiredState": desired},
             "status": {"phase": phase, "observedGeneration": 1, "startTime": "2026-01-01T00:00:00Z"},
         }
-        return lifecycle.standing(raw)
+        return lifecycle.facts_of(raw)
 
-    assert lifecycle.refused(Action.RESUME, at("Running", "Paused")) == ""
-    assert lifecycle.refused(Action.PAUSE, at("Pausing", "Completed")) == ""
-    assert lifecycle.refused(Action.ROLLBACK, at("Completed", "RolledBack")) == ""
-    assert "cancelling" in lifecycle.refused(Action.PAUSE, at("Running", "Cancelled"))
+    assert lifecycle.refusal_message(Action.RESUME, at("Running", "Paused")) == ""
+    assert lifecycle.refusal_message(Action.PAUSE, at("Pausing", "Completed")) == ""
+    assert lifecycle.refusal_message(Action.ROLLBACK, at("Completed", "RolledBack")) == ""
+    assert "cancelling" in lifecycle.refusal_message(Action.PAUSE, at("Running", "Cancelled"))

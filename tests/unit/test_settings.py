@@ -114,7 +114,7 @@ _RATE = '{"perSecond": 1, "burst": 1}'
         (Operator, {"LANDFALL_NAMESPACES": "shop,store"}, "LANDFALL_NAMESPACES is not valid at 0: string should match pattern"),
         (Operator, {"LANDFALL_GATEWAY": "gateway"}, "Allowed: the gateway's service account as NAMESPACE/NAME."),
         (Operator, {"LANDFALL_BUILDS": "s3cret"}, "LANDFALL_BUILDS is not valid: invalid JSON"),
-        (Operator, {"LANDFALL_BUILDS": '["s3cret"]'}, "Allowed: a JSON object as `builds` in the chart's values."),
+        (Operator, {"LANDFALL_BUILDS": '["s3cret"]'}, "Allowed: a JSON object in the form of `builds` in the chart's values."),
         (Operator, {"LANDFALL_BUILDS": '{"timeoutSeconds": "s3cret"}'}, "LANDFALL_BUILDS is not valid at timeoutSeconds: input"),
         (
             Operator,

@@ -26,11 +26,11 @@ from landfall.lifecycle import (
     PhaseName,
     Refusal,
     approval_refusal,
+    desired_after_resume,
+    facts_of,
     refusal,
     request_refusal,
-    resumed,
-    resumes_to,
-    standing,
+    resume_to_value,
     start_refusal,
 )
 
@@ -82,7 +82,7 @@ async def start(
 
     def change(there: Object) -> tuple[Object, Object | None]:
         _refused(start_refusal(there, skip_approval=skip_approval, rehearse=dry_run, first=first))
-        anew = standing(there).phase == Phase.FAILED
+        anew = facts_of(there).phase == Phase.FAILED
         terms = spec_changes.on_terms(identifier, skip_approval=skip_approval, first=first, anew=anew)
         request = spec_changes.rehearse(identifier) if dry_run else terms
         _refused(request_refusal(there, request))
@@ -104,7 +104,10 @@ async def pause(
     """Pause a Migration at the next checkpoint."""
     _, which = named(name, "Migration")
     await _steered(
-        reach, which, Action.PAUSE, lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resumes_to(there))
+        reach,
+        which,
+        Action.PAUSE,
+        lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resume_to_value(there)),
     )
     _said(f"{which}: pause requested, {'immediately' if immediate else 'at the next checkpoint'}")
 
@@ -114,8 +117,8 @@ async def resume(reach: Reach, name: Name) -> None:
     """Resume a paused Migration, or end the rollback of a Deployment."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
-        raw = await _steered(reach, which, Action.RESUME, lambda there: spec_changes.resume(resumed(there)))
-        begins = resumed(raw) == "Completed"
+        raw = await _steered(reach, which, Action.RESUME, lambda there: spec_changes.resume(desired_after_resume(there)))
+        begins = desired_after_resume(raw) == "Completed"
         _said(f"{which}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {which}'}")
     else:
         await reach.change(kind, await reach.found(kind, which), lambda _: (spec_changes.move_on(), None))

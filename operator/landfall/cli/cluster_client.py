@@ -90,7 +90,7 @@ def console(*, error: bool = False) -> Console:
 @contextlib.asynccontextmanager
 async def connected(where: Where) -> AsyncIterator[Reach]:
     """Connect to the selected cluster. Raises KubeError."""
-    kube, there = await _client().Kube.as_person(where.kubeconfig, where.context)
+    kube, there = await _client().Kube.from_kubeconfig(where.kubeconfig, where.context)
     try:
         yield Reach(kube, where.namespace or there, where.force, bool(where.namespace))
     finally:

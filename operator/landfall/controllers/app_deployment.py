@@ -1,4 +1,4 @@
-"""The Deployment that a Migration with an app means: looked at, and made once."""
+"""The Deployment that a Migration with an app deployment_name: looked at, and made once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from landfall.manifests.deployment import deployment
 
 async def seen(context: Context, raw: Object, migration: Migration) -> ObservedApp | None:
     """How it stands; None for a Migration without an app."""
-    app, name = migration.spec.app, means(raw)
+    app, name = migration.spec.app, deployment_name(raw)
     if app is None:
         return None
     held_raw = await context.kube.get("Deployment", raw["metadata"]["namespace"], name)
@@ -72,7 +72,7 @@ async def _secret(context: Context, namespace: str, connection: str) -> str:
     return reference.name if reference else ""
 
 
-def means(raw: Object) -> str:
+def deployment_name(raw: Object) -> str:
     """The Deployment that a Migration's app is; empty where it has none."""
     app = raw["spec"].get("app") or {}
     return str((app.get("deploymentRef") or raw["metadata"])["name"]) if app else ""
@@ -83,7 +83,7 @@ async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | Non
     found = [
         (raw, await _gate(context, raw))
         for raw in await context.kube.listed("Migration", namespace)
-        if means(raw) == name and raw["spec"].get("data") and "deletionTimestamp" not in raw["metadata"]
+        if deployment_name(raw) == name and raw["spec"].get("data") and "deletionTimestamp" not in raw["metadata"]
     ]
     created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in found]
     ended = [(str((raw.get("status") or {}).get("completionTime") or context.clock().isoformat()), gate) for raw, gate in found]

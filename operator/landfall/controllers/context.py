@@ -63,7 +63,7 @@ class Context:
     ) -> None:
         """Write the status once, if it changed, and tell an Event where Ready's reason did."""
         metadata, before = raw["metadata"], raw.get("status") or {}
-        metrics.stands(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
+        metrics.record_phase(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
         told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
         for condition in told:
             condition["message"] = redacted(condition["message"])[:_MESSAGE]

@@ -1,1 +1,1 @@
-"""The door to the cluster: watch, enqueue, health. Nothing is decided here."""
+"""Entry of the operator: kopf handlers, work queue, health. Decides nothing."""

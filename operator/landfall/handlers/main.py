@@ -1,4 +1,4 @@
-"""`landfall operator`: starts everything, serves health and metrics, ends gracefully."""
+"""`landfall operator`: starts all parts, serves health checks and metrics, shuts down gracefully."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from landfall.settings import Settings
 
 
 def _health(operator: Operator) -> Starlette:
-    """The application that probes and Prometheus ask."""
+    """The application for probes and Prometheus."""
 
     async def alive(_: Request) -> Response:
-        ill = operator.ill()
-        return PlainTextResponse(ill or "ok", status_code=503 if ill else 200)
+        problem = operator.health_problem()
+        return PlainTextResponse(problem or "ok", status_code=503 if problem else 200)
 
-    async def told(_: Request) -> Response:
+    async def metrics(_: Request) -> Response:
         TASKS.set(len(asyncio.all_tasks()))
         return Response(generate_latest(), headers={"Content-Type": "text/plain"})
 
-    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", alive), Route("/metrics", told)])
+    return Starlette(routes=[Route("/healthz", alive), Route("/readyz", alive), Route("/metrics", metrics)])
 
 
 async def _run(settings: Settings, intake: IntakeOf) -> None:
@@ -48,7 +48,7 @@ async def _run(settings: Settings, intake: IntakeOf) -> None:
 
 
 async def _both(operator: Operator, kube: Kube) -> None:
-    """Our part and kopf's, until one of them ends."""
+    """Run Landfall's tasks and kopf's until one of them ends."""
     ours = asyncio.create_task(operator.work())
     where: dict[str, Any] = {"namespaces": kube.namespaces} if kube.namespaces else {"clusterwide": True}
     theirs = asyncio.create_task(kopf.operator(registry=registered(operator), standalone=True, **where))
@@ -63,11 +63,11 @@ async def _both(operator: Operator, kube: Kube) -> None:
 
 
 def main(intake: IntakeOf) -> int:
-    """Run until SIGTERM. A failure of a part ends the whole, and the cluster starts it anew."""
+    """Run until SIGTERM. If one part fails, the process exits and Kubernetes restarts it."""
     settings = started(Settings)
     log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
-    os.environ.setdefault("USER", "landfall")  # kopf asks for the user's name, and the container's user has none
+    os.environ.setdefault("USER", "landfall")  # kopf reads the user's name, and the container's user has none
     time.tzset()
     asyncio.run(_run(settings, intake))
     return 0

@@ -1,4 +1,4 @@
-"""The operator's process: kopf watches our kinds, our own watch sees their Jobs; both only name keys to look at."""
+"""The operator's process: kopf watches Landfall's kinds, a watch of our own their Jobs and workloads; both only enqueue keys."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _loops(settings: Settings) -> dict[str, Loop]:
 
 
 class Operator:
-    """The queue, its workers and the watches beside kopf's."""
+    """The work queue, its workers, and the watches that kopf does not run."""
 
     def __init__(self, kube: Kube, settings: Settings, intake: IntakeOf) -> None:
         self.queue = Queue(time.monotonic)
@@ -77,76 +77,76 @@ class Operator:
             kube,
             self._reports,
             self._keeper,
-            self.owned,
+            self.on_owned_change,
             migration.dialled,
             settings,
-            self.pushed,
+            self.on_push,
         )
         self.namespaces = kube.namespaces
         self._known: set[Key] = set()
-        self._told: set[Key] = set()
-        self._movers: dict[tuple[str, str], str] = {}
+        self._refusals_reported: set[Key] = set()
+        self._migration_of_app: dict[tuple[str, str], str] = {}
         self._resynced = time.monotonic()
         self._watched = {(kind, scope): time.monotonic() for kind in _CHILDREN for scope in kube.scopes}
         self._busy: dict[Key, float] = {}
 
-    # -- what is told to look at --------------------------------------------------------------------------------------
+    # -- what enqueues keys -------------------------------------------------------------------------------------------
 
-    def seen(self, kind: str, namespace: str, name: str) -> None:
-        """An object changed."""
+    def enqueue(self, kind: str, namespace: str, name: str) -> None:
+        """Enqueue an object that changed."""
         key = Key(kind, namespace, name)
         self._known.add(key)
         metrics.ADDS.labels(kind).inc()
         self.queue.add(key)
 
-    def told(self, kind: str, raw: Object) -> None:
-        """An object as a list or a watch tells it: what is done for good is not looked at closer, be there ten thousand of it."""
+    def on_object(self, kind: str, raw: Object) -> None:
+        """Enqueue an object from a list or a watch, unless it is a Migration that is completed for good: there may be thousands."""
         metadata = raw["metadata"]
         self._neighbours(kind, raw)
         if kind == "Migration" and status.is_terminal(raw):
             self._known.discard(Key(kind, metadata["namespace"], metadata["name"]))
-            metrics.stands(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
+            metrics.record_phase(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
         else:
-            self.seen(kind, metadata["namespace"], metadata["name"])
+            self.enqueue(kind, metadata["namespace"], metadata["name"])
 
     def _neighbours(self, kind: str, raw: Object) -> None:
-        """A Deployment and the Migration that it belongs to wait for each other."""
+        """Enqueue the counterpart: a Deployment and the Migration that creates it wait for each other."""
         namespace, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
-        if kind == "Migration" and (app := app_deployment.means(raw)):
-            self._movers[(namespace, app)] = name
-            self.seen("Deployment", namespace, app)
-        elif kind == "Deployment" and (mover := self._movers.get((namespace, name))):
-            key = Key("Migration", namespace, mover)
+        if kind == "Migration" and (app := app_deployment.deployment_name(raw)):
+            self._migration_of_app[(namespace, app)] = name
+            self.enqueue("Deployment", namespace, app)
+        elif kind == "Deployment" and (migration_name := self._migration_of_app.get((namespace, name))):
+            key = Key("Migration", namespace, migration_name)
             if key in self._known:
                 self.queue.add(key)
 
-    def owned(self, kind: str, namespace: str, name: str) -> None:
-        """Something that belongs to an object changed: a Run stands for its Migration, a Release for its Deployment."""
+    def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
+        """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment."""
         if kind == "Run":
             metrics.REPORTS.inc()
             for key in self._known:
                 if key.kind == "Migration" and key.namespace == namespace and name.startswith(key.name[:40].rstrip("-.")):
                     self.queue.add(key)
         elif kind == "Release":
-            self.seen("Deployment", namespace, name.rpartition("-")[0])
+            self.enqueue("Deployment", namespace, name.rpartition("-")[0])
         else:
-            self.seen(kind, namespace, name)
+            self.enqueue(kind, namespace, name)
 
-    async def pushed(self, repository: str, branch: str) -> int:
-        """Look now at the Deployments that follow a branch; how many there are."""
-        found = 0
+    async def on_push(self, repository: str, branch: str) -> int:
+        """Check the Deployments that follow a branch now, and return their number."""
+        count = 0
         async for raw in self._kube.every("Deployment"):
             if deployment.follows(raw, repository, branch):
                 metadata = raw["metadata"]
                 self._context.checked.pop(f"{metadata['namespace']}/{metadata['name']}", None)
-                self.seen("Deployment", metadata["namespace"], metadata["name"])
-                found += 1
-        return found
+                self.enqueue("Deployment", metadata["namespace"], metadata["name"])
+                count += 1
+        return count
 
     # -- work ---------------------------------------------------------------------------------------------------------
 
     async def work(self) -> None:
-        """Everything that runs beside kopf, until it is cancelled."""
+        """Run everything that kopf does not, until cancelled."""
         try:
             async with served(self._intake, self._settings.intake_port), asyncio.TaskGroup() as group:
                 for _ in range(_WORKERS):
@@ -174,7 +174,7 @@ class Operator:
                 metrics.ERRORS.labels(key.kind).inc()
                 metrics.RECONCILED.labels(key.kind, "error").inc()
                 _failed(key, error, pause)
-            except Exception as error:  # noqa: BLE001  one object's fault must not stop the others; it is logged and tried again
+            except Exception as error:  # noqa: BLE001  a fault with one object must not stop the others; it is logged and retried
                 _failed(key, error, self.queue.failed(key), logging.ERROR)
                 metrics.ERRORS.labels(key.kind).inc()
                 metrics.RECONCILED.labels(key.kind, "error").inc()
@@ -188,62 +188,65 @@ class Operator:
     async def _one(self, key: Key) -> float | None:
         raw = await self._kube.get(key.kind, key.namespace, key.name)
         if raw is None:
-            self._gone(key)
+            self._forget(key)
             return None
         self._known.add(key)
         try:
             again = await self._loops[key.kind](self._context, raw)
         except (ForbiddenError, InvalidError) as error:
-            await self._refused(key, raw, error)
+            await self._report_refusal(key, raw, error)
             raise
-        self._told.discard(key)
+        self._refusals_reported.discard(key)
         if key.kind == "Connection" and "deletionTimestamp" not in raw["metadata"]:
             self._wake_users(key)
         return again
 
-    def _gone(self, key: Key) -> None:
-        """Nothing is kept of an object that is no more."""
+    def _forget(self, key: Key) -> None:
+        """Drop all state of an object that no longer exists."""
         self._known.discard(key)
-        self._told.discard(key)
-        metrics.stands(key.kind, key.namespace, key.name, "")
+        self._refusals_reported.discard(key)
+        metrics.record_phase(key.kind, key.namespace, key.name, "")
         if key.kind == "Deployment":
             self._context.checked.pop(f"{key.namespace}/{key.name}", None)
         elif key.kind == "Migration":
-            self._movers = {app: mover for app, mover in self._movers.items() if (app[0], mover) != (key.namespace, key.name)}
+            apps = self._migration_of_app.items()
+            self._migration_of_app = {app: name for app, name in apps if (app[0], name) != (key.namespace, key.name)}
 
-    async def _refused(self, key: Key, raw: Object, error: KubeError) -> None:
-        """What no other try will change is told where people look, once until it is over: a quota, a role that does not fit, an admission policy."""
-        if key not in self._told:
-            self._told.add(key)
-            message = f"the API server refuses what the operator asks of it here, which is tried again: {error.message}"
+    async def _report_refusal(self, key: Key, raw: Object, error: KubeError) -> None:
+        """Write an Event, once until a reconcile succeeds, for errors that retrying does not fix: quotas, roles, admission policies."""
+        if key not in self._refusals_reported:
+            self._refusals_reported.add(key)
+            message = f"the API server rejected a request of the operator for this object; it is retried: {error.message}"
             await self._context.event(raw, "Refused", message, warning=True)
 
     def _wake_users(self, connected: Key) -> None:
-        """A Connection that appeared or changed may be what a Migration or Deployment waits for; looking costs a few reads."""
+        """Enqueue Migrations and Deployments of a Connection's namespace: they may wait for it, and a reconcile costs a few reads."""
         for key in self._known:
             if key.kind in {"Migration", "Deployment"} and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
     async def _watch(self, kind: str, scope: str) -> None:
-        """Watch children by label. kopf could, but would keep each one and give no sign of life (decision 0037). After each end, all known keys are queued."""
+        """Watch owned objects by label and enqueue all known keys after each end. kopf would store each object and report no liveness (decision 0037)."""
         while True:
             self._watched[kind, scope] = time.monotonic()
             with contextlib.suppress(KubeError):
                 async for child in self._kube.watch(kind, LABEL_OWNER, scope):
                     self._watched[kind, scope] = time.monotonic()
                     metadata = child["metadata"]
-                    self.owned(metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER])
+                    self.on_owned_change(
+                        metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER]
+                    )
             for key in list(self._known):
                 self.queue.add(key, 1.0)
             await asyncio.sleep(1)
 
     async def _resync(self) -> None:
-        """Now and then, all that is listed and all that is known."""
+        """List all objects and enqueue them and all known keys, every `resync_seconds`."""
         while True:
             for kind in _KINDS:
                 with contextlib.suppress(KubeError):
                     async for raw in self._kube.every(kind):
-                        self.told(kind, raw)
+                        self.on_object(kind, raw)
             for key in list(self._known):
                 self.queue.add(key, 1.0)
             self._resynced = time.monotonic()
@@ -251,11 +254,11 @@ class Operator:
 
     # -- health -------------------------------------------------------------------------------------------------------
 
-    def ill(self) -> str:
-        """What is wrong with this process, if anything: a watch that is dead, a key that is stuck."""
+    def health_problem(self) -> str:
+        """Why this process is unhealthy, such as a dead watch or a stuck key; empty if it is healthy."""
         moment = time.monotonic()
         if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
-            return "objects have not been listed for too long"
+            return "objects were not listed for too long"
         for (kind, scope), watched in self._watched.items():
             if moment - watched > _WATCH_SECONDS + _STUCK_SECONDS:
                 return f"the watch of {kind}s{' of ' + scope if scope else ''} is dead"
@@ -264,55 +267,53 @@ class Operator:
 
 
 def _failed(key: Key, error: Exception, pause: float, level: int = logging.WARNING) -> None:
-    """One line for each failed reconcile; a fault of the operator comes at level error, with its traceback."""
+    """Log a failed reconcile: one line; a fault of the operator at level error with its traceback."""
     about = {"kind": key.kind, "namespace": key.namespace, "name": key.name}
-    told = str(error) if level == logging.WARNING else f"{type(error).__name__}: {error}"
+    message = str(error) if level == logging.WARNING else f"{type(error).__name__}: {error}"
     trace = error if level > logging.WARNING else None
-    event(level, "reconcile_failed", trace=trace, **about, error=told, retry_in_seconds=round(pause, 1))
+    event(level, "reconcile_failed", trace=trace, **about, error=message, retry_in_seconds=round(pause, 1))
 
 
-class Patience:
-    """How long kopf waits before it asks again, in seconds, without an end: a watch that it gives up it never begins again, as of a namespace that was deleted and comes back."""
+class RetryDelays:
+    """Delays before kopf's retries, in seconds, without an end: kopf never restarts a watch that it gave up, as of a recreated namespace."""
 
     def __iter__(self) -> Iterator[float]:
-        """One more after each."""
+        """1, 2, 4, 8, 15, then 30 s each."""
         return chain((1, 2, 4, 8, 15), repeat(30))
 
 
 def registered(operator: Operator) -> kopf.OperatorRegistry:
-    """Kopf's side: one handler a kind, which only names a key."""
+    """Kopf's handlers: one for each kind, which only enqueues a key."""
     registry = kopf.OperatorRegistry()
     for kind, plural in ((name, BY_NAME[name].plural) for name in _KINDS):
 
         @kopf.on.event(GROUP, VERSION, plural, registry=registry, id=f"see-{plural}")
-        async def see(event: kopf.RawEvent, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's
+        async def on_event(event: kopf.RawEvent, kind: str = kind, **_: Any) -> None:  # noqa: ANN401  kopf's signature
             raw = cast("Object", event["object"])
             if event["type"] == "DELETED":
-                operator.seen(kind, raw["metadata"]["namespace"], raw["metadata"]["name"])
+                operator.enqueue(kind, raw["metadata"]["namespace"], raw["metadata"]["name"])
             else:
-                operator.told(kind, raw)
+                operator.on_object(kind, raw)
 
     @kopf.on.event(GROUP, VERSION, "tableplans", registry=registry, id="see-tableplans")
-    async def see_plan(spec: kopf.Spec, namespace: str | None, **_: Any) -> None:  # noqa: ANN401  kopf's
-        operator.seen("Migration", namespace or "", str(spec.get("migrationRef", {}).get("name", "")))
+    async def on_table_plan_event(spec: kopf.Spec, namespace: str | None, **_: Any) -> None:  # noqa: ANN401  kopf's signature
+        operator.enqueue("Migration", namespace or "", str(spec.get("migrationRef", {}).get("name", "")))
 
     @kopf.on.startup(registry=registry)
-    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's
+    async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's signature
         settings.posting.enabled = False
-        settings.scanning.disabled = bool(
-            operator.namespaces
-        )  # of the cluster's kinds and namespaces, which only a cluster's role may see
+        settings.scanning.disabled = bool(operator.namespaces)  # scanning needs a ClusterRole
         settings.peering.standalone = True
         settings.watching.server_timeout = 300
         settings.watching.client_timeout = 310
         settings.watching.connect_timeout = 30
         settings.watching.chunk_size = 500
         settings.networking.request_timeout = 30
-        settings.networking.error_backoffs = Patience()
+        settings.networking.error_backoffs = RetryDelays()
         settings.process.ultimate_exiting_timeout = 15
 
     @kopf.on.login(registry=registry)
-    def login(**more: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401  kopf's
+    def login(**more: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401  kopf's signature
         return kopf.login_with_service_account(**more) or kopf.login_with_kubeconfig(**more)
 
     return registry

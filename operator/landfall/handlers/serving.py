@@ -1,4 +1,4 @@
-"""Serves ASGI applications inside the operator's event loop, beside kopf, which keeps the signal handlers."""
+"""Serves ASGI applications in the operator's event loop, beside kopf, which keeps the signal handlers."""
 
 from __future__ import annotations
 
@@ -11,33 +11,35 @@ import uvicorn
 from starlette.types import ASGIApp
 
 _GRACE_SECONDS = 10
-_KEEP_ALIVE_SECONDS = 75  # longer than any of our clients keeps a connection, so that none is closed just as it is used again
+_KEEP_ALIVE_SECONDS = (
+    75  # longer than any of our clients keeps a connection, so that the server never closes one just as it is reused
+)
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's server without its signal handlers: SIGTERM is kopf's, and ends everything in order."""
+    """uvicorn's server without its signal handlers: kopf handles SIGTERM and shuts everything down in order."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Capture none."""
+        """Install no signal handler."""
         yield
 
 
 @contextlib.asynccontextmanager
 async def served(application: ASGIApp, port: int) -> AsyncIterator[int]:
-    """Serve until the block ends, on all interfaces; requests that are under way then have ten seconds.
+    """Serve on all interfaces until the block ends; running requests then have 10 s to finish.
 
     Args:
         application: The ASGI application.
         port: The TCP port; 0 takes a free one.
 
     Yields:
-        The port that is listened on.
+        The port that the server listens on.
 
     Raises:
         OSError: The port is taken.
     """
-    listening = socket.create_server(("0.0.0.0", port))  # noqa: S104  probes, pods and Prometheus come from outside the pod
+    listening = socket.create_server(("0.0.0.0", port))  # noqa: S104  probes, pods and Prometheus connect from outside the pod
     settings = uvicorn.Config(
         application,
         lifespan="off",

@@ -1,4 +1,4 @@
-"""Before the chart goes: nothing may be under way, and no finalizer may stay that nobody would take away any more."""
+"""The chart's pre-delete hook: checks that no migration is in progress, stops the operator and removes its finalizers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PATCHES = 5
 
 
 def main() -> int:
-    """The chart's hook. 0: it may go; 1: something is under way, or the operator does not end."""
+    """Run the hook. Exit status 0: the chart may be uninstalled; 1: a migration is in progress, or the operator does not stop."""
     log_as_json()
     return asyncio.run(_run(started(UninstallSettings)))
 
@@ -37,33 +37,33 @@ async def _run(settings: UninstallSettings) -> int:
 
 
 async def leave(kube: Kube, namespace: str, operator: str) -> int:
-    """End the operator, unless it is needed, and let go of every Migration. Raises KubeError."""
+    """Stop the operator, unless it is needed, and remove its finalizer from every Migration. Raises KubeError."""
     busy = await under_way(kube)
     if busy:
         _say(
-            f"Landfall was not uninstalled: these migrations are running: {', '.join(busy)}. Wait for their end, or pause or cancel them"
-            " (`spec.desiredState`), and uninstall again. `helm uninstall --no-hooks` uninstalls in any case and leaves them to their workers."
+            f"Landfall was not uninstalled: these migrations are in progress: {', '.join(busy)}. Wait until they end, or pause or cancel them"
+            " (`spec.desiredState`), then uninstall again. To uninstall anyway and leave them to their workers: `helm uninstall --no-hooks`."
         )
         return 1
     if not await _ended(kube, namespace, operator):
         _say(
-            f"Landfall was not uninstalled: the pods of the operator {namespace}/{operator} do not end. Only its replicas were changed, to 0."
+            f"Landfall was not uninstalled: the pods of the operator {namespace}/{operator} did not stop. Only its replicas were changed, to 0."
         )
         return 1
     held = [raw["metadata"] async for raw in kube.every("Migration") if FINALIZER in raw["metadata"].get("finalizers", [])]
     for metadata in held:
         await _freed(kube, metadata["namespace"], metadata["name"])
-    _say(f"The operator has ended, and {len(held)} migrations can be deleted without it. Resources are left as they are.")
+    _say(f"The operator has stopped. {len(held)} migrations can now be deleted without it. No resource was deleted.")
     return 0
 
 
 def _say(text: str) -> None:
-    """A line for the person who runs `helm uninstall`, not for a log collector."""
+    """Write a line for the user who runs `helm uninstall`, not for a log collector."""
     sys.stderr.write(f"{text}\n")
 
 
 async def under_way(kube: Kube) -> list[str]:
-    """Migrations, as namespace/name, that a worker works for, or whose source is locked while their app moves."""
+    """Migrations, as namespace/name, that a worker works on, or that migrate data and app together and are in progress."""
     runs = {
         (job["metadata"]["namespace"], job["metadata"]["labels"][LABEL_OWNER])
         async for job in kube.every("Job", f"{LABEL_KIND}=Run")
@@ -78,13 +78,13 @@ async def under_way(kube: Kube) -> list[str]:
 
 
 def _moves_with_its_app(raw: Object) -> bool:
-    """Whether data and app move as one and are under way: the source may be locked although no worker works, as while the app starts."""
+    """Whether data and app are migrated together, in progress: the source may be locked although no worker runs, as while the app starts."""
     spec = raw["spec"]
     return bool(spec.get("data") and spec.get("app")) and phase_of(raw) in _WORKS
 
 
 async def _ended(kube: Kube, namespace: str, operator: str) -> bool:
-    """No pod of it is left: it would only take up again what it is to let go of."""
+    """Scale the operator to 0 and wait until no pod is left, which could add the finalizer again."""
     workload = await kube.get("Workload", namespace, operator)
     if workload is None:
         return True
@@ -98,7 +98,7 @@ async def _ended(kube: Kube, namespace: str, operator: str) -> bool:
 
 
 async def _freed(kube: Kube, namespace: str, name: str) -> None:
-    """Let go of a Migration, whoever else writes meanwhile. Raises KubeError."""
+    """Remove the finalizer, and retry if the object is changed at the same time. Raises KubeError."""
     for left in reversed(range(_PATCHES)):
         raw = await kube.get("Migration", namespace, name)
         if raw is None:

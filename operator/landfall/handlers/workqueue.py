@@ -1,4 +1,4 @@
-"""Keys to look at: each once at a time, with pauses that grow after failures, and later looks on request."""
+"""Work queue of keys: each is processed by one worker at a time, retried with exponential back-off, and requeued on request."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Key:
 
 
 class Queue:
-    """Deduplicated. A key that is added while it is worked on comes again afterwards."""
+    """A deduplicating queue. A key that is added while it is processed is processed again afterwards."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -36,7 +36,7 @@ class Queue:
         self._changed = asyncio.Event()
 
     def add(self, key: Key, after: float = 0.0) -> None:
-        """Look at a key, at the latest after so many seconds."""
+        """Add a key, to be processed after at most `after` seconds."""
         at = self._clock() + after
         if at < self._due.get(key, float("inf")):
             self._due[key] = at
@@ -44,11 +44,11 @@ class Queue:
             self._changed.set()
 
     def __len__(self) -> int:
-        """Keys that wait, be it for a worker or for their time."""
+        """Number of waiting keys, due or not."""
         return len(self._due)
 
     async def get(self) -> Key:
-        """The next key that is due and not worked on."""
+        """The next key that is due and not being processed."""
         while True:
             self._changed.clear()
             pause = self._next_pause()
@@ -61,30 +61,30 @@ class Queue:
 
     def _next_pause(self) -> Key | float | None:
         now = self._clock()
-        held: list[tuple[float, int, Key]] = []
-        found: Key | float | None = None
+        waiting: list[tuple[float, int, Key]] = []
+        next_up: Key | float | None = None
         while self._heap:
             at, number, key = self._heap[0]
             if self._due.get(key) != at:
                 heapq.heappop(self._heap)
             elif at > now:
-                found = at - now
+                next_up = at - now
                 break
             elif key in self._busy:
-                held.append(heapq.heappop(self._heap))
+                waiting.append(heapq.heappop(self._heap))
             else:
                 heapq.heappop(self._heap)
                 del self._due[key]
                 self._busy.add(key)
-                found = key
+                next_up = key
                 break
             del number
-        for entry in held:
+        for entry in waiting:
             heapq.heappush(self._heap, entry)
-        return found
+        return next_up
 
     def done(self, key: Key, again: float | None = None) -> None:
-        """It went well; look again after so many seconds, if at all."""
+        """Record success, and requeue the key after `again` seconds, if given."""
         self._busy.discard(key)
         self._failures.pop(key, None)
         if again is not None:
@@ -92,7 +92,7 @@ class Queue:
         self._changed.set()
 
     def failed(self, key: Key) -> float:
-        """It failed; it comes again after a pause, which is returned."""
+        """Record a failure and requeue the key with exponential back-off; returns the delay in seconds."""
         self._busy.discard(key)
         count = self._failures[key] = self._failures.get(key, 0) + 1
         pause = _BACKOFF.jittered(count, random.random())  # noqa: S311  no secret

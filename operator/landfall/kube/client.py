@@ -1,7 +1,7 @@
-"""The client: the official one's asyncio half for credentials and transport, plain dictionaries for objects.
+"""Kubernetes client: credentials and transport of the official asyncio client, objects as plain dictionaries.
 
-A create is never tried again blindly: names are a function of what the object is for, so a lost answer shows as
-`AlreadyExistsError` on the next look.
+A failed create is never retried blindly: names are a function of the object's purpose, so if the response was lost, the next reconcile
+gets `AlreadyExistsError`.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ from landfall.lib.logs import event
 
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 15
-# What the client's transport raises; the library itself is imported by the client alone.
+# Errors of the client's transport, whose library (aiohttp) only the official client imports.
 _BROKEN: tuple[type[Exception], ...] = (client.rest.aiohttp.ClientError, TimeoutError)  # type: ignore[attr-defined]
 _UNREADABLE: tuple[type[Exception], ...] = (*_BROKEN, ValueError)
 _PAGE = 500
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\.")
 _PAIR = 12
-_APPLY = "application/apply-patch+yaml; charset=utf-8"  # the client would turn text of the bare type into JSON once more
+_APPLY = (
+    "application/apply-patch+yaml; charset=utf-8"  # with the bare type, the client would encode the text as JSON a second time
+)
 _ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 PATHS: dict[str, tuple[str, str]] = {
     **{kind.name: (f"/apis/{GROUP}/{VERSION}", kind.plural) for kind in KINDS},
@@ -40,7 +42,7 @@ PATHS: dict[str, tuple[str, str]] = {
     "Namespace": ("/api/v1", "namespaces"),
     "Node": ("/api/v1", "nodes"),
     "Service": ("/api/v1", "services"),
-    "Workload": ("/apis/apps/v1", "deployments"),  # Kubernetes' own Deployment: ours has the word
+    "Workload": ("/apis/apps/v1", "deployments"),  # the Deployment of Kubernetes; "Deployment" is Landfall's kind
     "Ingress": ("/apis/networking.k8s.io/v1", "ingresses"),
     "TokenReview": ("/apis/authentication.k8s.io/v1", "tokenreviews"),
     "SelfSubjectAccessReview": ("/apis/authorization.k8s.io/v1", "selfsubjectaccessreviews"),
@@ -49,7 +51,13 @@ PATHS: dict[str, tuple[str, str]] = {
 
 
 class Kube:
-    """One connection pool. `namespaces`: what "all namespaces" are to it; none means all that there are."""
+    """A client with one connection pool.
+
+    Args:
+        api: The official client.
+        user: The user to impersonate; empty for none.
+        namespaces: The namespaces that "all namespaces" means; empty for the whole cluster.
+    """
 
     def __init__(self, api: client.ApiClient, user: str = "", namespaces: Sequence[str] = ()) -> None:
         self._api = api
@@ -59,19 +67,29 @@ class Kube:
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What a list or a watch of everything consists of: namespaces, or one empty name that stands for all of them."""
+        """The scopes of a list or watch of everything: the namespaces, or one empty name for the whole cluster."""
         return self.namespaces or ("",)
 
     def as_user(self, user: str) -> Kube:
-        """The same in somebody else's name, whose roles then decide. It needs the right to impersonate them."""
+        """The same client, impersonating a user, whose roles then apply. Requires the right to impersonate.
+
+        Args:
+            user: The user's name in Kubernetes.
+
+        Returns:
+            A client that shares this one's connection pool.
+        """
         return Kube(self._api, user, self.namespaces)
 
     @classmethod
     async def connect(cls, namespaces: Sequence[str] = ()) -> Kube:
-        """Connect with the pod's service account, or else with the kubeconfig that the client finds (`KUBECONFIG`, `~/.kube/config`).
+        """Connect with the pod's service account or, outside a pod, with the default kubeconfig (`KUBECONFIG`, `~/.kube/config`).
 
         Args:
-            namespaces: What "all namespaces" are to it; none means all that there are.
+            namespaces: The namespaces that "all namespaces" means; empty for the whole cluster.
+
+        Returns:
+            The connected client. `close` it when done.
         """
         settings = client.Configuration()
         if _ACCOUNT.exists():  # noqa: ASYNC240  once, at the start
@@ -81,19 +99,30 @@ class Kube:
         return cls(client.ApiClient(settings), namespaces=namespaces)
 
     @classmethod
-    async def as_person(cls, kubeconfig: str, context: str) -> tuple[Kube, str]:
-        """As whoever a kubeconfig says, empty for the usual one and its present context; and that context's namespace. Raises KubeError."""
+    async def from_kubeconfig(cls, kubeconfig: str, context: str) -> tuple[Kube, str]:
+        """Connect as the user of a kubeconfig.
+
+        Args:
+            kubeconfig: Path of the kubeconfig; empty for the default one.
+            context: Name of the context; empty for the current one.
+
+        Returns:
+            The client, and the namespace of the context (`default` if it has none).
+
+        Raises:
+            KubeError: The kubeconfig cannot be read, or it has no such context.
+        """
         settings = client.Configuration()
         try:
-            where = kubeconfig or None  # the client then heeds KUBECONFIG
+            where = kubeconfig or None  # None: the official client reads KUBECONFIG
             contexts, active = config.list_kube_config_contexts(config_file=where)  # type: ignore[no-untyped-call]
             chosen = next((one for one in contexts if one["name"] == context), None) if context else active
             if chosen is None:
-                message = f"the kubeconfig has no context {context!r}; it has {', '.join(one['name'] for one in contexts)}"
+                message = f"kubeconfig has no context {context!r}. Its contexts: {', '.join(one['name'] for one in contexts)}"
                 raise KubeError(0, message)
             await config.load_kube_config(config_file=where, context=chosen["name"], client_configuration=settings)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
-            raise KubeError(0, f"there is no cluster to ask: {error}") from error
+            raise KubeError(0, f"no cluster is configured: {error}. Check --kubeconfig and KUBECONFIG") from error
         return cls(client.ApiClient(settings)), str(chosen["context"].get("namespace") or "default")
 
     async def close(self) -> None:
@@ -103,18 +132,56 @@ class Kube:
     # -- verbs --------------------------------------------------------------------------------------------------------
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        """The object as it is now, or None."""
+        """Read an object.
+
+        Args:
+            kind: A key of `PATHS`.
+            namespace: Its namespace; empty for cluster-scoped kinds.
+            name: Its name.
+
+        Returns:
+            The object; None if it does not exist.
+
+        Raises:
+            KubeError: The request failed.
+        """
         try:
             return await self._json("GET", _path(kind, namespace, name))
         except NotFoundError:
             return None
 
     async def listed(self, kind: str, namespace: str = "", labels: str = "", fields: str = "") -> list[Object]:
-        """Objects of a namespace, or of the cluster, read in pages."""
+        """List objects, in pages.
+
+        Args:
+            kind: A key of `PATHS`.
+            namespace: The namespace; empty for all.
+            labels: A label selector; empty for all.
+            fields: A field selector; empty for all.
+
+        Returns:
+            The objects, without `kind` and `apiVersion`, as the API server lists them.
+
+        Raises:
+            KubeError: A request failed.
+        """
         return [one async for page in self._pages(kind, namespace, labels, fields) for one in page["items"]]
 
     async def every(self, kind: str, labels: str = "") -> AsyncIterator[Object]:
-        """Every object of all namespaces, read a page at a time. Of those that are named, one that may not be read is passed over: with a namespace go our rights in it."""
+        """List every object of all namespaces, one page at a time.
+
+        A configured namespace that may not be read is skipped and logged once: when a namespace is deleted, the role in it is deleted too.
+
+        Args:
+            kind: A key of `PATHS`.
+            labels: A label selector; empty for all.
+
+        Yields:
+            The objects.
+
+        Raises:
+            KubeError: A request failed.
+        """
         for scope in self.scopes:
             try:
                 async for page in self._pages(kind, scope, labels):
@@ -129,13 +196,25 @@ class Kube:
             else:
                 self._unread.discard(scope)
 
-    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
-        """Every object of a scope, as much of it as is to be kept, and the version that they are of, from which changes can be watched."""
-        found, version = [], ""
+    async def snapshot(self, kind: str, scope: str, reduce: Callable[[Object], Object]) -> tuple[list[Object], str]:
+        """List every object of a scope, as the start of a watch.
+
+        Args:
+            kind: A key of `PATHS`.
+            scope: One of `scopes`.
+            reduce: Keeps the needed part of an object; called as each page arrives, to limit memory.
+
+        Returns:
+            The reduced objects, and the resource version from which `changes` can continue.
+
+        Raises:
+            KubeError: A request failed.
+        """
+        objects, version = [], ""
         async for page in self._pages(kind, scope, ""):
-            found += [kept(one) for one in page["items"]]
+            objects += [reduce(one) for one in page["items"]]
             version = page["metadata"]["resourceVersion"]
-        return found, version
+        return objects, version
 
     async def _pages(self, kind: str, namespace: str, labels: str, fields: str = "") -> AsyncIterator[Object]:
         token = ""
@@ -153,43 +232,131 @@ class Kube:
                 return
 
     async def create(self, kind: str, body: Object) -> Object:
-        """Create; raises AlreadyExistsError."""
+        """Create an object.
+
+        Args:
+            kind: A key of `PATHS`.
+            body: The object.
+
+        Returns:
+            The object as stored.
+
+        Raises:
+            AlreadyExistsError: An object of that name exists.
+            KubeError: The request failed.
+        """
         return await self._json("POST", _path(kind, body.get("metadata", {}).get("namespace", "")), body)
 
     async def replace_status(self, kind: str, body: Object) -> Object:
-        """Write the status of exactly the version that was read; raises ConflictError."""
+        """Replace the status of an object.
+
+        Args:
+            kind: A key of `PATHS`.
+            body: The object as it was read, with its resource version, and the new status.
+
+        Returns:
+            The object as stored.
+
+        Raises:
+            ConflictError: The object has changed since it was read.
+            KubeError: The request failed.
+        """
         metadata = body["metadata"]
         return await self._json("PUT", f"{_path(kind, metadata['namespace'], metadata['name'])}/status", body)
 
     async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
-        """JSON patch; put a test of the resource version in front where it matters."""
+        """Apply a JSON patch.
+
+        Args:
+            kind: A key of `PATHS`.
+            namespace: The object's namespace.
+            name: The object's name.
+            operations: Operations of RFC 6902; begin with a `test` of the resource version to detect concurrent changes.
+
+        Returns:
+            The object as stored.
+
+        Raises:
+            KubeError: The request failed, or a `test` did.
+        """
         return await self._json("PATCH", _path(kind, namespace, name), operations, "application/json-patch+json")
 
     async def apply(self, kind: str, body: Object, manager: str, *, force: bool = False) -> Object:
-        """Server-side apply: raises ConflictError, which names the manager that has a say in a field, unless its word is to be taken over by force."""
+        """Apply an object by server-side apply.
+
+        Args:
+            kind: A key of `PATHS`.
+            body: The object with all fields that the manager owns.
+            manager: The field manager.
+            force: Take over fields of other managers.
+
+        Returns:
+            The object as stored.
+
+        Raises:
+            ConflictError: Another manager owns a field; the message names it.
+            KubeError: The request failed.
+        """
         metadata = body["metadata"]
         query = {"fieldManager": manager, **({"force": "true"} if force else {})}
         path = f"{_path(kind, metadata['namespace'], metadata['name'])}?{urlencode(query)}"
         return await self._json("PATCH", path, as_yaml(body), _APPLY)
 
     async def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly this object, and what it owns in the background."""
+        """Delete an object; what it owns is deleted in the background.
+
+        Args:
+            kind: A key of `PATHS`.
+            namespace: The object's namespace.
+            name: The object's name.
+            uid: Its UID, so that a new object of the same name is not deleted.
+
+        Raises:
+            NotFoundError: The object does not exist.
+            ConflictError: The object has another UID.
+            KubeError: The request failed.
+        """
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid}}
         await self._json("DELETE", _path(kind, namespace, name), body)
 
     async def watch(self, kind: str, labels: str, scope: str) -> AsyncIterator[Object]:
-        """Objects of a scope as they change, for about five minutes; then list and begin again."""
+        """Watch the objects of a scope for about five minutes. Changes before the start are not reported: list afterwards.
+
+        Args:
+            kind: A key of `PATHS`.
+            labels: A label selector.
+            scope: One of `scopes`.
+
+        Yields:
+            Each object as it changes; deleted ones too.
+
+        Raises:
+            KubeError: The watch failed.
+        """
         listed = await self._json("GET", f"{_path(kind, scope)}?{urlencode({'labelSelector': labels, 'limit': 1})}")
         async for change, raw in self.changes(kind, listed["metadata"]["resourceVersion"], scope, labels):
             if change != "BOOKMARK":
                 yield raw
 
     async def changes(self, kind: str, version: str, scope: str, labels: str = "") -> AsyncIterator[tuple[str, Object]]:
-        """What happens in a scope from a version on, for about five minutes: ADDED, MODIFIED, DELETED; BOOKMARK where only the version moves."""
+        """Watch the changes in a scope for about five minutes.
+
+        Args:
+            kind: A key of `PATHS`.
+            version: The resource version to start after.
+            scope: One of `scopes`.
+            labels: A label selector; empty for all.
+
+        Yields:
+            `ADDED`, `MODIFIED` or `DELETED` with the object; `BOOKMARK` with a new resource version only.
+
+        Raises:
+            KubeError: The watch failed. Status 410: the version is too old; list again.
+        """
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "290", "allowWatchBookmarks": "true"}
         query |= {"labelSelector": labels} if labels else {}
         response = await self._sent("GET", f"{_path(kind, scope)}?{urlencode(query)}", None, "application/json", seconds=310)
-        rest = b""  # lines of large objects are longer than what the transport would split
+        rest = b""  # the transport splits lines only up to a length that large objects exceed
         try:
             async for part in response.content.iter_any():
                 *lines, rest = (rest + part).split(b"\n")
@@ -198,12 +365,25 @@ class Kube:
                         raise KubeError(int(change["object"].get("code", 0)), str(change["object"].get("message", "")))
                     yield change["type"], change["object"]
         except _UNREADABLE as error:
-            raise KubeError(0, f"the watch of {kind}s broke off") from error
+            raise KubeError(0, f"the watch of {kind} objects was interrupted") from error
         finally:
             response.close()
 
     async def log(self, namespace: str, pod: str, container: str, *, follow: bool = False) -> AsyncIterator[str]:
-        """Lines of a container's log; followed until it ends."""
+        """Read a container's log.
+
+        Args:
+            namespace: The pod's namespace.
+            pod: The pod's name.
+            container: The container's name.
+            follow: Wait for new lines until the container ends, for at most a day.
+
+        Yields:
+            The lines, without line ends.
+
+        Raises:
+            KubeError: The request failed, or the log was interrupted.
+        """
         query = {"container": container, **({"follow": "true"} if follow else {})}
         path = f"{_path('Pod', namespace, pod)}/log?{urlencode(query)}"
         response = await self._sent("GET", path, None, "application/json", seconds=86_400 if follow else _TIMEOUT_SECONDS)
@@ -211,12 +391,12 @@ class Kube:
             async for line in response.content:
                 yield line.decode(errors="replace").rstrip("\n")
         except _UNREADABLE as error:
-            raise KubeError(0, f"the log of {pod} broke off") from error
+            raise KubeError(0, f"the log of pod {pod} was interrupted") from error
         finally:
             response.close()
 
     async def published(self, path: str) -> Object:
-        """A document that the API server publishes: how tokens are signed. Raises KubeError."""
+        """Read a document of the API server that is not an object, such as its token-signing keys. Raises KubeError."""
         return await self._json("GET", path, accept="application/json, application/jwk-set+json")
 
     # -- transport ----------------------------------------------------------------------------------------------------
@@ -228,7 +408,7 @@ class Kube:
         try:
             return dict(json.loads(await response.read() or b"{}"))
         except _BROKEN as error:
-            raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the answer was lost") from error
+            raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the response was lost") from error
 
     async def _sent(
         self, method: str, path: str, body: object, content: str, *, seconds: float, accept: str = "application/json"
@@ -245,16 +425,25 @@ class Kube:
             response = answer.response
             if response.status < 300:
                 return response
-            told = json.loads(await response.read() or b"{}")
+            status = json.loads(await response.read() or b"{}")
         except _BROKEN as error:
             raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: {type(error).__name__}") from error
         except json.JSONDecodeError as error:
-            raise KubeError(response.status, f"{method} {path.split('?', maxsplit=1)[0]}: no answer of an API server") from error
-        raise error_of(response.status, str(told.get("reason", "")), str(told.get("message", "")))
+            raise KubeError(
+                response.status, f"{method} {path.split('?', maxsplit=1)[0]}: the response is not from an API server"
+            ) from error
+        raise error_of(response.status, str(status.get("reason", "")), str(status.get("message", "")))
 
 
 def as_yaml(body: Object) -> str:
-    """JSON that is YAML too: in YAML an escape is a whole character, and never half of a pair. Keys are short, as in Kubernetes: YAML takes 1024 characters."""
+    """JSON that is also valid YAML, in which an escape is a whole character and never half of a surrogate pair.
+
+    Args:
+        body: The object. Its keys are shorter than 1024 characters, as YAML requires.
+
+    Returns:
+        The text.
+    """
 
     def whole(escape: re.Match[str]) -> str:
         if len(escape[0]) != _PAIR:

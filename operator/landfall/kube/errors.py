@@ -1,10 +1,10 @@
-"""What the API server can answer instead of what was asked for. Anything else is `KubeError` and worth another try."""
+"""Errors of the Kubernetes API. Every error that has no class of its own is `KubeError` and can be retried."""
 
 from __future__ import annotations
 
 
 class KubeError(Exception):
-    """The server could not be asked, or it failed; whether a write was applied is not known."""
+    """The request failed or got no response; it is unknown whether a write was applied."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"{status}: {message}" if status else message)
@@ -13,27 +13,27 @@ class KubeError(Exception):
 
 
 class NotFoundError(KubeError):
-    """There is no such object."""
+    """The object does not exist."""
 
 
 class ConflictError(KubeError):
-    """The object has changed since it was read, or the precondition does not hold."""
+    """The object has changed since it was read, or a precondition failed."""
 
 
 class AlreadyExistsError(KubeError):
-    """An object of that name is there already."""
+    """An object of that name exists."""
 
 
 class InvalidError(KubeError):
-    """The server refuses what the object says."""
+    """The API server rejected the object's content."""
 
 
 class ForbiddenError(KubeError):
-    """The operator's identity may not do this."""
+    """The client's identity lacks the permission."""
 
 
 def error_of(status: int, reason: str, message: str) -> KubeError:
-    """The error that an answer means."""
+    """The error class for a response."""
     if status == 409 and reason == "AlreadyExists":
         return AlreadyExistsError(status, message)
     kinds = {400: InvalidError, 403: ForbiddenError, 404: NotFoundError, 409: ConflictError, 422: InvalidError}

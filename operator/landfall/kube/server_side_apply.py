@@ -1,7 +1,7 @@
-"""Changes of an object by server-side apply: a manager says again what it has said before, and the change; a field that it says no more goes.
+"""Changes of an object by server-side apply: the field manager sends all its fields again, with the change; omitted fields are removed.
 
-Every door that a person steers through (gateway, console, command line) is one manager, so that none locks another one out. Managers
-of GitOps tools stay others: where they have a say, the API server answers with a conflict, and nothing is forced unless asked for.
+Gateway, console and command line share one field manager, so that a change in one does not conflict with another. GitOps tools have
+managers of their own: the API server answers a change of their fields with a conflict, and fields are taken over only on request.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ from landfall.kube.errors import ConflictError, KubeError
 
 Object = dict[str, Any]
 Change = Callable[[Object], tuple[Object, Mapping[str, str | None] | None]]
-# Flux takes away what managers whose names begin with `kubectl` say.
+# Flux removes fields whose manager begins with `kubectl`.
 MANAGER = "landfall"
-# What the doors of earlier versions were called, each its own.
-FORMER = ("landfall-gateway", "kubectl-landfall")
+# Field managers of gateway, console and command line in earlier versions.
+FORMER_MANAGERS = ("landfall-gateway", "kubectl-landfall")
 _TRIES, _PAUSE_SECONDS = 20, 0.02
 
 
 async def applied(kube: Kube, kind: str, metadata: Object, spec: Object, *, force: bool = False) -> Object:
-    """Have this, and nothing else of ours, be said of an object; it is made where there is none. Raises KubeError."""
+    """Apply exactly this spec and metadata as the fields of our manager, creating the object if it does not exist. Raises KubeError."""
     body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, **({"spec": spec} if spec else {})}
     return await kube.apply(kind, body, MANAGER, force=force)
 
 
 async def changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: bool = False) -> Object:
-    """Change what an object says, and lose no change that somebody else makes at the same time.
+    """Change an object without losing a concurrent change.
 
     Args:
-        kube: In whose name it is asked.
+        kube: The client, as the user on whose behalf the change is made.
         kind: The object's kind.
         raw: The object as it was read, with `managedFields`.
-        change: What is to be said, from the object as it is now: a spec and annotations, of which None takes one back. It is asked again
-            where the object has changed since it was read, and may raise to refuse.
-        force: Take over fields that other managers have a say in.
+        change: Computes the new spec and annotations from the current object; None removes a value. Called again if the object has
+            changed since it was read. May raise to refuse.
+        force: Take over fields of other managers.
 
     Returns:
-        The object as it is then.
+        The object after the change.
 
     Raises:
-        ConflictError: Others have a say in a field, and it is not forced.
-        KubeError: It could not be asked, or the object changes too often.
+        ConflictError: Another manager owns a field, and `force` is not set.
+        KubeError: The request failed, or the object changes too often.
     """
     namespace, name = raw["metadata"]["namespace"], raw["metadata"]["name"]
     for attempt in range(_TRIES):
@@ -55,17 +55,17 @@ async def changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: 
         except ConflictError:
             there = await kube.get(kind, namespace, name)
             if there is None or there["metadata"]["resourceVersion"] == raw["metadata"]["resourceVersion"]:
-                raise  # nothing has changed since: somebody else has a say in it
+                raise  # unchanged since it was read: another manager owns a field
             raw = there
         await asyncio.sleep(_PAUSE_SECONDS * attempt)
-    message = f"the {kind} {name} changes too often to be changed from here; try again"
+    message = f"{kind} {name} was changed by others too often during the request. Try again"
     raise KubeError(503, message)
 
 
 async def _changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: bool) -> Object:
-    there = await _taken_over(kube, kind, raw)
+    there = await _take_over_former(kube, kind, raw)
     spec, annotations = change(there)
-    mine = said(there)
+    mine = owned_fields(there)
     told = {name: mine.get("metadata", {})[name] for name in ("annotations", "labels") if mine.get("metadata", {}).get(name)}
     if annotations:
         told["annotations"] = merged(told.get("annotations", {}), annotations)
@@ -73,15 +73,15 @@ async def _changed(kube: Kube, kind: str, raw: Object, change: Change, *, force:
     return await applied(kube, kind, {**place, **told}, merged(mine.get("spec", {}), spec), force=force)
 
 
-async def _taken_over(kube: Kube, kind: str, raw: Object) -> Object:
-    """The same, with what doors of earlier versions have said said by ours: else each would be somebody else to all others."""
+async def _take_over_former(kube: Kube, kind: str, raw: Object) -> Object:
+    """The object after our manager has taken over fields of the managers of earlier versions, which would otherwise conflict."""
     entries = raw["metadata"].get("managedFields", [])
     ours = [entry for entry in entries if _is_ours(entry)]
     if all(entry["manager"] == MANAGER for entry in ours):
         return raw
     fields: Object = {}
     for entry in ours:
-        fields = _united(fields, entry.get("fieldsV1", {}))
+        fields = _union(fields, entry.get("fieldsV1", {}))
     whole = [entry for entry in entries if entry not in ours] + [{**ours[-1], "manager": MANAGER, "fieldsV1": fields}]
     operations: list[Object] = [
         {"op": "replace", "path": "/metadata/managedFields", "value": whole},
@@ -90,27 +90,27 @@ async def _taken_over(kube: Kube, kind: str, raw: Object) -> Object:
     return await kube.patch(kind, raw["metadata"]["namespace"], raw["metadata"]["name"], operations)
 
 
-def said(raw: Object) -> Object:
-    """What our doors have said of an object, by the API server's own record of who says what."""
+def owned_fields(raw: Object) -> Object:
+    """The fields that our managers own, according to the object's `managedFields`."""
     fields: Object = {}
     for entry in raw["metadata"].get("managedFields", []):
         if _is_ours(entry):
-            fields = _united(fields, entry.get("fieldsV1", {}))
-    return dict(_picked(raw, fields)) if fields else {}
+            fields = _union(fields, entry.get("fieldsV1", {}))
+    return dict(_select(raw, fields)) if fields else {}
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
-    named = entry.get("manager") in {MANAGER, *FORMER}
+    named = entry.get("manager") in {MANAGER, *FORMER_MANAGERS}
     return named and entry.get("operation") == "Apply" and not entry.get("subresource")
 
 
-def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> Object:
-    """Two records of fields as one."""
-    return {name: _united(one.get(name, {}), other.get(name, {})) for name in (*one, *(n for n in other if n not in one))}
+def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> Object:
+    """The union of two sets of owned fields."""
+    return {name: _union(one.get(name, {}), other.get(name, {})) for name in (*one, *(n for n in other if n not in one))}
 
 
 def merged(there: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
-    """As RFC 7396 merges: None removes, objects are merged, everything else replaces."""
+    """Merge as RFC 7396: None removes, objects are merged, everything else replaces."""
     found = {name: value for name, value in there.items() if name not in change}
     for name, value in change.items():
         if isinstance(value, Mapping):
@@ -121,19 +121,19 @@ def merged(there: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
     return found
 
 
-def _picked(value: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON
+def _select(value: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON
     if not fields:
         return value
     if isinstance(value, list):
-        return [_picked(one, inner) for one in value for name, inner in fields.items() if _means(name, one)]
+        return [_select(one, inner) for one in value for name, inner in fields.items() if _identifies(name, one)]
     if not isinstance(value, dict):
         return value
     named = {name.removeprefix("f:"): inner for name, inner in fields.items() if name.startswith("f:")}
-    return {name: _picked(value[name], inner) for name, inner in named.items() if name in value}
+    return {name: _select(value[name], inner) for name, inner in named.items() if name in value}
 
 
-def _means(name: str, item: Any) -> bool:  # noqa: ANN401  any JSON
-    """Whether a name of the record is this item of a list: by its keys, or by its value."""
+def _identifies(name: str, item: Any) -> bool:  # noqa: ANN401  any JSON
+    """Whether an entry of `managedFields` identifies this item of a list, by its keys or by its value."""
     kind, _, told = name.partition(":")
     if kind == "k":
         return isinstance(item, dict) and all(item.get(key) == value for key, value in json.loads(told).items())

@@ -1,4 +1,4 @@
-"""What every process that talks to the API server reads from its environment."""
+"""Settings of every process that talks to the API server, from its environment."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def _words(value: object) -> object:
 
 
 class ClusterSettings(Environment):
-    """The namespaces that an installation is limited to; none means all of the cluster."""
+    """The namespaces that an installation is limited to; empty for the whole cluster."""
 
     namespaces: Annotated[tuple[_Namespace, ...], BeforeValidator(_words)] = Field(
-        (), validation_alias="LANDFALL_NAMESPACES", description="names of namespaces with blanks between them"
+        (), validation_alias="LANDFALL_NAMESPACES", description="names of namespaces, separated by spaces"
     )

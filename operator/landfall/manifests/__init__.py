@@ -1,1 +1,1 @@
-"""Objects that the operator creates, as plain dictionaries. Pure: the same input makes the same object."""
+"""Builders of the objects that the operator creates, as plain dictionaries. Pure: the same input gives the same object."""

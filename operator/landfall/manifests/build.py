@@ -1,8 +1,8 @@
-"""The Job that builds a Release: three containers that start together and hand on through files, each with what it needs and no more.
+"""The Job that builds a Release: three containers that start together and exchange files, each with only the rights it needs.
 
-`fetch` holds the token of the source, `worker` that of the intake and the registry's; `build`, which runs the user's commands, holds
-neither, and sees the sources and its own scratch space alone. They run side by side, not one after another, because the kubelet takes
-more than a second from one to the next. What follows reads nothing of `build` before its last process has ended.
+`fetch` has the token of the source, `worker` the tokens of the intake and the registry. `build`, which runs the user's commands, has
+neither and sees only the sources and its own scratch space. They run in parallel, because the kubelet needs more than a second to start
+the next of several init containers. `worker` reads no output of `build` before its last process has ended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class BuilderPod:
-    """What differs from build to build. `uploaded`: the sources are in the registry, which `fetch` then opens. Sizes are quantities of Kubernetes; `authorities` is PEM of further certificate authorities."""
+    """What differs between builds.
+
+    `uploaded`: the sources are in the registry, from which `fetch` reads them. Sizes are Kubernetes quantities. `authorities`: further
+    certificate authorities as PEM.
+    """
 
     name: str
     release: Object
@@ -57,7 +61,7 @@ def task_map(pod: BuilderPod, task: Task) -> Object:
 
 
 def job(pod: BuilderPod) -> Object:
-    """The Job. A pod that is gone is not replaced: the Deployment's rules say whether another attempt makes sense."""
+    """The Job. A failed pod is not replaced: the Deployment's rules decide whether to try again."""
     metadata = owned(pod.release, "Release", pod.name)
     metadata["labels"] |= {LABEL_VERB: "build", LABEL_ATTEMPT: str(pod.attempt)}
     return {
@@ -146,7 +150,7 @@ def _build(pod: BuilderPod) -> Object:
         _mount("build-tmp", "/tmp", writable=True),  # noqa: S108  the container's own
     ]
     env = [*_trust(pod), *({"name": k, "value": v} for k, v in pod.settings), *(variable(v) for v in pod.env)]
-    # It waits for the program that runs the commands, which comes with the sources: the images of builder and operator need not match.
+    # Wait for the program that runs the commands. It arrives with the sources, so the builder's image may be of another version.
     meta = f"{HANDOFF}/meta"
     waits = f"while [ ! -e {meta}/runner.py ]; do [ -e {meta}/failed.json ] && exit 0; sleep 0.02; done; exec python3 -I {meta}/runner.py"
     return {**_container(pod, "build", pod.builder, mounts, env, pod.memory), "command": ["/bin/sh", "-c", waits]}
@@ -156,7 +160,7 @@ def _worker(pod: BuilderPod) -> Object:
     mounts = [
         _mount("task", "/etc/landfall/task"),
         _mount("token", "/var/run/landfall"),
-        _mount("app", APP, writable=True),  # before the commands begin: packages that an earlier build kept
+        _mount("app", APP, writable=True),  # `worker` restores packages of an earlier build here before the commands begin
         _mount("meta", f"{HANDOFF}/meta"),
         _mount("out", f"{HANDOFF}/out"),
         _mount("go", f"{HANDOFF}/go", writable=True),
@@ -168,7 +172,7 @@ def _worker(pod: BuilderPod) -> Object:
 
 
 def _trust(pod: BuilderPod) -> list[Object]:
-    """Where programs look for certificate authorities: the variables that each ecosystem reads."""
+    """The variables by which the tools of each ecosystem find certificate authorities."""
     if not pod.authorities:
         return []
     names = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "npm_config_cafile", "PIP_CERT", "REQUESTS_CA_BUNDLE", "GIT_SSL_CAINFO")

@@ -1,4 +1,4 @@
-"""The Deployment that a Migration brings: made once, owned by nobody, so that what was brought ashore outlives the move."""
+"""The Deployment that a Migration creates. It is created once and has no owner, so that it outlives the Migration."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Object = dict[str, Any]
 
 
 def deployment(migration: Object, name: str, template: Object) -> Object:
-    """The object. The template is taken as it was written, without the defaults that we know."""
+    """The object. The template is copied as written, without defaults of Landfall."""
     metadata = migration["metadata"]
     return {
         "apiVersion": API_VERSION,

@@ -1,4 +1,4 @@
-"""The Ingress that routes a domain to an app's Service. Its digest says what it was made from, so that a change of the spec shows."""
+"""The Ingress that routes a domain to an app's Service. An annotation holds a digest of the route, so that a change of the spec is noticed."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ def ingress(deployment: Object, route: Route) -> Object:
 
 
 def made_from(route: Route) -> str:
-    """A name for what a route says."""
+    """The digest of a route."""
     return digest(route.model_dump(mode="json"))

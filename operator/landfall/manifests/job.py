@@ -1,7 +1,7 @@
 """The Job of a worker and the ConfigMap with its task.
 
-The pod holds the credentials of the databases as files, a token that only the intake accepts, and no permission at the
-Kubernetes API. It passes Pod Security `restricted`.
+The pod has the credentials of the databases as files, a token that only the intake accepts, and no permission in the Kubernetes API.
+It passes Pod Security `restricted`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WorkerPod:
-    """What differs from worker to worker."""
+    """What differs between workers."""
 
     name: str
     namespace: str
@@ -57,9 +57,9 @@ def job(pod: WorkerPod, verb: str) -> Object:
         "kind": "Job",
         "metadata": metadata,
         "spec": {
-            # The operator itself starts another worker; a helper that is killed is replaced by its Job, after ten seconds and ever later.
+            # The operator itself replaces a worker; a copy helper is replaced by its Job, after 10 s and then with exponential back-off.
             "backoffLimit": _HELPERS_REPLACED if verb == "help" else 0,
-            # Helpers share a queue of work: none of them has a part of its own, and they are over when one finds it empty.
+            # Copy helpers share one queue of chunks, so the Job is complete as soon as one of them finds the queue empty.
             **({"parallelism": pod.parallelism} if verb == "help" else {}),
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": {

@@ -1,8 +1,8 @@
-"""Names of the objects that Landfall makes."""
+"""Names of the objects that Landfall creates."""
 
 from __future__ import annotations
 
 
 def release_name(deployment: str, number: int) -> str:
-    """A pure function of both."""
+    """The Release's name, a pure function of the Deployment's name and the revision."""
     return f"{deployment}-{number}"

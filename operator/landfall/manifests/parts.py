@@ -1,4 +1,4 @@
-"""What the objects that we create have in common: whose they are, and what Pod Security `restricted` asks of their pods."""
+"""What the created objects have in common: owner references, labels, and the security contexts that Pod Security `restricted` requires."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def owner(kind: str, name: str, uid: str, api_version: str = API_VERSION) -> Obj
 
 
 def owned(of: Object, kind: str, name: str, labels: dict[str, str] | None = None) -> Object:
-    """The metadata of something that belongs to an object. Without labels, those by which its owner is found."""
+    """The metadata of an object that another one owns. Without `labels`, it gets the labels by which its owner is found."""
     metadata = of["metadata"]
     return {
         "name": name,
@@ -32,7 +32,7 @@ def owned(of: Object, kind: str, name: str, labels: dict[str, str] | None = None
 
 
 def pod_security(user: int) -> Object:
-    """The security context of a pod that runs as one user, who is no root."""
+    """The security context of a pod that runs as one user, who is not root."""
     return {
         "runAsNonRoot": True,
         "runAsUser": user,
@@ -43,11 +43,11 @@ def pod_security(user: int) -> Object:
 
 
 def container_security() -> Object:
-    """The security context of a container of ours: it writes to its volumes alone."""
+    """The security context of a container of Landfall: it can write only to its volumes."""
     return {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
 
 
 def token_volume() -> Object:
-    """A token that the intake accepts, and nobody else."""
+    """The volume of a token that only the intake accepts."""
     token = {"serviceAccountToken": {"path": "token", "audience": AUDIENCE, "expirationSeconds": 3600}}
     return {"name": "token", "projected": {"sources": [token]}}

@@ -1,4 +1,4 @@
-"""The Release of a Deployment, and the Secret with the environment that it captured."""
+"""The Release of a Deployment, and the Secret with its captured environment."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ def release(deployment: Object, spec: ReleaseSpec) -> Object:
 
 
 def key_name(deployment: str) -> str:
-    """The Secret with the key that names environments."""
+    """The name of the Secret with the key of `environment_name`."""
     return f"{deployment}-environment-key"
 
 
 def key_secret(deployment: Object, key: bytes) -> Object:
-    """That Secret: without it, a name would let short values be guessed."""
+    """The Secret with the key of `environment_name`. Without a secret key, short values could be guessed from the name."""
     return _secret(deployment, key_name(deployment["metadata"]["name"]), {"key": key})
 
 
 def environment_name(deployment: str, values: Mapping[str, str], key: bytes) -> str:
-    """A keyed hash of the content: the same values have the same name, and the name tells nothing of them."""
-    told = json.dumps(values, sort_keys=True).encode()
-    return f"{deployment}-environment-{hmac.new(key, told, hashlib.sha256).hexdigest()[:16]}"
+    """A keyed hash of the values: the same values give the same name, and the name does not reveal them."""
+    content = json.dumps(values, sort_keys=True).encode()
+    return f"{deployment}-environment-{hmac.new(key, content, hashlib.sha256).hexdigest()[:16]}"
 
 
 def environment(deployment: Object, name: str, values: Mapping[str, str]) -> Object:
-    """The captured values, which never change."""
+    """The immutable Secret with the captured values."""
     return _secret(deployment, name, values)
 
 
@@ -61,7 +61,7 @@ def _secret(deployment: Object, name: str, data: Mapping[str, str | bytes]) -> O
 
 
 def encoded(data: Mapping[str, str | bytes]) -> dict[str, str]:
-    """A Secret's data, as the API takes it."""
+    """A Secret's `data`: values as base64."""
     return {k: base64.b64encode(v.encode() if isinstance(v, str) else v).decode() for k, v in data.items()}
 
 

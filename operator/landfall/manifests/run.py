@@ -17,7 +17,7 @@ Object = dict[str, Any]
 
 
 def run_name(migration: str, key: str) -> str:
-    """The Run's name, a pure function of the Migration's name and the declared key."""
+    """The Run's name, a pure function of the Migration's name and the declared key (the hash of what the spec declares)."""
     return f"{migration[:_NAME].rstrip('-.')}-{key[:10]}"
 
 
@@ -45,7 +45,7 @@ def run(migration: Migration, uid: str, key: str, image: str, ends: tuple[str, s
 
 
 def plan_maps(run: Object, packed: str, digest: str) -> list[Object]:
-    """The packed plan (base64) in ConfigMaps that fit into the server's limit; named by the digest, so that a new plan gets new ones."""
+    """The packed plan (base64) in ConfigMaps below the size limit, named by the plan's digest, so that a new plan gets new ConfigMaps."""
     data = base64.b64decode(packed)
     pieces = [data[at : at + _PIECE] for at in range(0, len(data), _PIECE)]
     stem = f"{run['metadata']['name']}-plan-{digest.removeprefix('sha256:')[:8]}"

@@ -1,4 +1,4 @@
-"""A TablePlan as the operator makes one: a place for a person's decisions, with none in it."""
+"""A TablePlan as the operator creates it: for a user's decisions, without any yet."""
 
 from __future__ import annotations
 

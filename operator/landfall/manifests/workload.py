@@ -1,7 +1,7 @@
-"""What runs a Release: a workload (Kubernetes' own Deployment) and, once it has served, a Service that selects just its pods, the preview.
+"""The workload of a Release (a Kubernetes Deployment) and its preview, a Service that selects only the pods of this Release.
 
-Pods pass Pod Security `restricted`. A start-up probe asks every second, so that a Release goes live as soon as it can; from then on a
-readiness probe asks seldom and patiently, for a probe that gives up after a second takes the only pod away under load.
+Pods pass Pod Security `restricted`. The start-up probe runs every second, so that a Release goes live as soon as possible. The readiness
+probe then runs every 5 s with a timeout of 5 s, because a short timeout would remove the only pod from the Service under load.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ REFRESHED = "landfall.dev/refreshed"
 REGION = "topology.kubernetes.io/region"
 _NAME = "app.kubernetes.io/name"
 _PORT = "http"
-# Routes follow a pod's end with a delay: until they have, it goes on answering.
+# Endpoints are updated some seconds after a pod begins to terminate; until then it must continue to answer.
 _STILL_SERVES_SECONDS = 5
-# The Deployment's own rules judge a start that takes too long; only then does the kubelet, which would end the container.
+# The Deployment's rules handle a slow start first; the kubelet, which would kill the container, only this much later.
 _JUDGED_SECONDS = 30
 Object = dict[str, Any]
 
@@ -42,7 +42,7 @@ def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas
         "spec": {
             "replicas": replicas,
             "revisionHistoryLimit": 1,
-            "progressDeadlineSeconds": 3600,  # Landfall's own deadline comes first
+            "progressDeadlineSeconds": 3600,  # longer than Landfall's own deadline
             "selector": {"matchLabels": {LABEL_WORKLOAD: spec.workload}},
             "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}},
             "template": template,
@@ -51,12 +51,12 @@ def workload(release: Object, spec: ReleaseSpec, image: str, port: int, replicas
 
 
 def preview(release: Object, spec: ReleaseSpec) -> Object:
-    """The Service of this Release alone."""
+    """The Service that selects only the pods of this Release."""
     return {"apiVersion": "v1", "kind": "Service", "metadata": _metadata(release, spec), "spec": _selects(spec.workload)}
 
 
 def service(deployment: Object, workload_name: str, annotations: dict[str, str]) -> Object:
-    """The app's Service, which selects one workload's pods. Ingresses and other apps know it by the Deployment's name."""
+    """The app's Service, which selects one workload's pods. Ingresses and other apps refer to it by the Deployment's name."""
     metadata = {**owned(deployment, "Deployment", deployment["metadata"]["name"]), "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": _selects(workload_name)}
 
@@ -109,7 +109,7 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
 
 
 def variable(one: Variable) -> Object:
-    """A variable of a container: a value, in which the kubelet replaces $(NAMES) of those before it, or a reference."""
+    """A container's environment variable: a value, in which the kubelet replaces $(NAME) of earlier variables, or a reference."""
     if one.value_from is None:
         return {"name": one.name, "value": one.value or ""}
     return {"name": one.name, "valueFrom": one.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}

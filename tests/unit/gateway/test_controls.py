@@ -28,7 +28,7 @@ def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -
     planned_now(cluster, to_review=2)
     asks = door.post(f"/v1/migrations/{ID}/start")
     assert (asks.status, asks.json()["error"]["code"]) == (409, "approval_required")
-    assert "2 points" in asks.json()["error"]["message"]
+    assert "2 review items" in asks.json()["error"]["message"]
     assert cluster.written == []
     cluster.objects["Migration", "shop"]["spec"] = {
         **SPEC,
@@ -122,7 +122,7 @@ def test_a_phase_that_cannot_be_started_from_is_refused_at_once_and_the_migratio
     planned_now(cluster)
     refused = door.post(f"/v1/migrations/{ID}/start", {"start_from_phase": "cutover"})
     assert (refused.status, refused.json()["error"]["code"]) == (409, "invalid_state")
-    assert "proves nothing beyond data_transfer" in refused.json()["error"]["message"]
+    assert "records no phase after data_transfer" in refused.json()["error"]["message"]
     assert cluster.written == []
     assert door.post(f"/v1/migrations/{ID}/start").status == 202
 
@@ -210,7 +210,7 @@ def test_what_makes_no_sense_now(door: Client, cluster: Namespace, verb: str, ph
 
 @pytest.mark.parametrize(
     ("verb", "phase", "way"),
-    [("cancel", "Completed", "roll it back"), ("rollback", "Running", "cancel it"), ("start", "Paused", "resume it")],
+    [("cancel", "Completed", "Roll it back"), ("rollback", "Running", "Cancel it"), ("start", "Paused", "Resume it")],
 )
 def test_what_makes_no_sense_now_is_told_with_the_way_out(
     door: Client, cluster: Namespace, verb: str, phase: str, way: str

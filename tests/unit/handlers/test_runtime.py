@@ -14,7 +14,7 @@ from landfall import metrics as loop
 from landfall.api.worker_protocol import Report
 from landfall.controllers import reports
 from landfall.handlers import runtime as handlers
-from landfall.handlers.runtime import Operator, Patience
+from landfall.handlers.runtime import Operator, RetryDelays
 from landfall.handlers.workqueue import Key
 from landfall.kube.errors import ForbiddenError
 from landfall.settings import Settings
@@ -42,27 +42,27 @@ def _operator() -> Operator:
 
 def test_a_dead_watch_is_noticed(clock: _Clock) -> None:
     operator = _operator()
-    assert operator.ill() == ""
+    assert operator.health_problem() == ""
     clock.now += 290
-    assert operator.ill() == ""
+    assert operator.health_problem() == ""
     clock.now += 140
     operator._resynced = clock.now  # noqa: SLF001  listing goes on, the watch does not
-    assert operator.ill() == "the watch of Jobs is dead"
+    assert operator.health_problem() == "the watch of Jobs is dead"
 
 
 def test_a_listing_that_stopped_is_noticed(clock: _Clock) -> None:
     operator = _operator()
     clock.now += 430
-    assert operator.ill() == "objects have not been listed for too long"
+    assert operator.health_problem() == "objects were not listed for too long"
 
 
 def test_a_stuck_key_is_noticed(clock: _Clock) -> None:
     operator = _operator()
     operator._busy[Key("Migration", "store", "shop")] = clock.now  # noqa: SLF001  as its worker does
     clock.now += 119
-    assert operator.ill() == ""
+    assert operator.health_problem() == ""
     clock.now += 2
-    assert operator.ill() == "Migration store/shop is stuck"
+    assert operator.health_problem() == "Migration store/shop is stuck"
 
 
 class _Refusing:
@@ -124,7 +124,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
 
     async def lived(number: int) -> None:
         space = f"preview-{number}"
-        operator.told(
+        operator.on_object(
             "Migration", {"metadata": {"namespace": space, "name": "move"}, "spec": {"app": {"deploymentRef": {"name": "web"}}}}
         )
         operator._context.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
@@ -136,7 +136,8 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
             await lived(number)
 
     asyncio.run(all_of_them())
-    assert (operator._known, operator._told, operator._movers, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
+    held = (operator._known, operator._refusals_reported, operator._migration_of_app)  # noqa: SLF001  what it holds
+    assert (*held, operator._context.checked) == (set(), set(), {}, {})  # noqa: SLF001  what it holds
 
 
 def test_reports_that_nobody_forgets_go_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,18 +155,18 @@ def test_objects_are_counted_where_they_stand() -> None:
         return REGISTRY.get_sample_value("landfall_objects", {"kind": "Migration", "phase": phase}) or 0
 
     before = counted("Copying"), counted("Done")
-    loop.stands("Migration", "store", "a", "Copying")
-    loop.stands("Migration", "store", "a", "Copying")
-    loop.stands("Migration", "store", "b", "Copying")
-    loop.stands("Migration", "store", "a", "Done")
+    loop.record_phase("Migration", "store", "a", "Copying")
+    loop.record_phase("Migration", "store", "a", "Copying")
+    loop.record_phase("Migration", "store", "b", "Copying")
+    loop.record_phase("Migration", "store", "a", "Done")
     assert (counted("Copying"), counted("Done")) == (before[0] + 1, before[1] + 1)
-    loop.stands("Migration", "store", "a", "")
-    loop.stands("Migration", "store", "b", "")
+    loop.record_phase("Migration", "store", "a", "")
+    loop.record_phase("Migration", "store", "b", "")
     assert (counted("Copying"), counted("Done")) == before
 
 
 def test_kopf_never_gives_a_watch_up() -> None:
     """It would end for good what it gave up, such as the watch of a namespace that was away for some minutes."""
-    waits = list(islice(Patience(), 10_000))
+    waits = list(islice(RetryDelays(), 10_000))
     assert (len(waits), waits[:5], max(waits)) == (10_000, [1, 2, 4, 8, 15], 30)
-    assert list(islice(Patience(), 3)) == [1, 2, 4], "from the beginning for each request"
+    assert list(islice(RetryDelays(), 3)) == [1, 2, 4], "from the beginning for each request"

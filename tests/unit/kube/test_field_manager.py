@@ -25,7 +25,7 @@ def _changed(cluster: Namespace, spec: Object, *, force: bool = False) -> Object
     return asyncio.run(work())
 
 
-@pytest.mark.parametrize("former", server_side_apply.FORMER)
+@pytest.mark.parametrize("former", server_side_apply.FORMER_MANAGERS)
 def test_what_a_door_of_an_earlier_version_said_is_taken_over(former: str) -> None:
     cluster = Namespace()
     cluster.put("Migration", "shop", {})

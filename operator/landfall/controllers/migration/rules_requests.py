@@ -6,7 +6,7 @@ from landfall.controllers.job_state import made_from
 from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import MigrationDecision
 from landfall.controllers.migration.observed import ObservedMigration
-from landfall.lifecycle import PHASE_NAMES, Phase, proven, unproven
+from landfall.lifecycle import PHASE_NAMES, Phase, last_startable_phase, not_reached_message
 
 
 def request_invalid(seen: ObservedMigration) -> MigrationDecision | None:
@@ -15,15 +15,15 @@ def request_invalid(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def start_refused(seen: ObservedMigration) -> MigrationDecision | None:
-    """A start from where nothing is proven: refused before anything goes on. A run that works is not disturbed by it."""
+    """A start from where nothing is last_startable_phase: refused before anything goes on. A run that works is not disturbed by it."""
     asked, active = seen.pending, seen.active
     if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
         return None
-    reached = proven(seen.state)
+    reached = last_startable_phase(seen.state)
     if PHASE_NAMES.index(asked.from_) <= reached:
         return None
     name = seen.migration.metadata.name if seen.migration else ""
-    return outcomes.stalled("RequestRefused", f"{unproven(name, asked.from_, reached)} (request {asked.id}).")
+    return outcomes.stalled("RequestRefused", f"{not_reached_message(name, asked.from_, reached)} (request {asked.id}).")
 
 
 def rehearsal_asked(seen: ObservedMigration) -> MigrationDecision | None:

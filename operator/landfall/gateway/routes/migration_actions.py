@@ -25,7 +25,7 @@ from landfall.gateway.routes.migrations import found
 from landfall.gateway.views import migration as moves
 from landfall.gateway.views import plan as plans
 from landfall.gateway.writes import applied, changed
-from landfall.kube.server_side_apply import said
+from landfall.kube.server_side_apply import owned_fields
 from landfall.lifecycle import (
     Action,
     Phase,
@@ -34,11 +34,11 @@ from landfall.lifecycle import (
     Status,
     StepName,
     approval_refusal,
+    desired_after_resume,
+    facts_of,
     refusal,
     request_refusal,
-    resumed,
-    resumes_to,
-    standing,
+    resume_to_value,
     start_refusal,
 )
 
@@ -176,7 +176,7 @@ async def start(
         if asked.dry_run:
             request = spec_changes.rehearse(identifier)
         else:
-            anew = standing(there).phase == Phase.FAILED
+            anew = facts_of(there).phase == Phase.FAILED
             request = spec_changes.on_terms(
                 identifier, skip_approval=asked.skip_approval, first=asked.start_from_phase, anew=anew
             )
@@ -203,7 +203,7 @@ async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None
         who,
         migration_id,
         Action.PAUSE,
-        lambda there: spec_changes.pause(asked.reason, immediate=asked.immediate, resume_to=resumes_to(there)),
+        lambda there: spec_changes.pause(asked.reason, immediate=asked.immediate, resume_to=resume_to_value(there)),
     )
     left = ((raw.get("status") or {}).get("progress") or {}).get("checkpointSeconds")
     if asked.immediate:
@@ -221,7 +221,7 @@ async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
 
     def change(there: Object) -> Object:
         nonlocal goal
-        goal = resumed(there)
+        goal = desired_after_resume(there)
         return spec_changes.resume(goal)
 
     raw = await _steered(who, migration_id, Action.RESUME, change)
@@ -352,7 +352,7 @@ async def _plan(who: Caller, raw: Object, migration_id: str) -> Object:
 
 
 async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) -> None:
-    """Put a word into the TablePlan of a table, beside those that were said here before."""
+    """Write a decision into the TablePlan of a table, beside the decisions that were written through the gateway before."""
     name = raw["metadata"]["name"]
     listed = [p for p in await who.kube.listed("TablePlan", who.key.namespace) if p["spec"]["migrationRef"]["name"] == name]
     which = (source.schema_ or "", source.table)
@@ -364,7 +364,7 @@ async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) 
         return
 
     def change(held: Object) -> tuple[Object, None]:
-        before = said(held).get("spec", {}).get("decisions", [])
+        before = owned_fields(held).get("spec", {}).get("decisions", [])
         words = [*(w for w in before if w["column"] != word["column"]), word]
         return {**about, "source": held["spec"]["source"], "decisions": words}, None
 
