@@ -32,9 +32,9 @@ def main() -> None:
     if role == "journal":
         from landfall.journal.settings import JournalSettings  # noqa: PLC0415
         from landfall.journal.show import main as journal  # noqa: PLC0415
-        from landfall.lib.environment import started  # noqa: PLC0415
+        from landfall.lib.environment import read_or_exit  # noqa: PLC0415
 
-        sys.exit(journal(sys.argv[2:], started(JournalSettings)))
+        sys.exit(journal(sys.argv[2:], read_or_exit(JournalSettings)))
     from landfall.cli.main import main as cli  # noqa: PLC0415
 
     cli()

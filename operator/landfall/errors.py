@@ -1,9 +1,9 @@
-"""Errors as the whole product tells them: a stable reason, whether trying again helps, and what to do.
+"""Reasons of errors: a stable name, whether a retry helps, and what the user has to do.
 
-One registry says for each reason what follows from it. The worker, the operator's rules and the documentation read it, so that no
-caller decides anew whether an error is worth another attempt. A class of errors whose reason is not in the registry cannot be defined.
+`REASONS` is the only place that decides this. The worker, the rules of the controllers and the documentation read it. Defining an
+error class whose reason is not in `REASONS` raises TypeError.
 
-This module is pure, and the engine may import it: it knows nothing of Kubernetes or of the API types.
+This module is pure, and the engine may import it: it does not know Kubernetes or the API types.
 """
 
 from __future__ import annotations
@@ -17,26 +17,32 @@ from landfall.lib.text import advised
 
 
 class Retry(StrEnum):
-    """When another attempt makes sense."""
+    """Whether and when a failed operation is retried."""
 
     NOW = "Now"
-    """At once: the work was stopped on purpose and goes on from where it is."""
+    """Retry immediately: the work was stopped on purpose and resumes from its last checkpoint."""
     BACKOFF = "Backoff"
-    """With nothing changed, after a pause that grows with each attempt."""
+    """Retry without any change, with exponential back-off."""
     AFTER_CHANGE = "AfterChange"
-    """After somebody has changed something outside that cannot be watched, as a grant. It is tried again every few minutes."""
+    """Retry every few minutes: the user has to change something that the operator cannot watch, such as a grant."""
     NEVER = "Never"
-    """Only with another spec. The same attempt fails in the same way."""
+    """Do not retry until the spec changes: the same attempt would fail in the same way."""
 
     @property
     def by_itself(self) -> bool:
-        """Whether an attempt may succeed although nobody changes anything."""
+        """Whether a retry can succeed without any change by the user."""
         return self in {Retry.NOW, Retry.BACKOFF}
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What follows from a reason. `section` is the heading in `docs/guides/troubles.md` under which it is explained."""
+    """How a reason is handled.
+
+    Attributes:
+        retry: Whether and when to retry.
+        hint: What the user has to do, as a sentence.
+        section: The heading in `docs/guides/troubles.md` under which the reason is explained.
+    """
 
     retry: Retry
     hint: str
@@ -55,13 +61,13 @@ REASONS: Mapping[str, Rule] = {
     "SpecInvalid": Rule(Retry.NEVER, "Correct the field that the message names.", _ANY),
     "SecretMissing": Rule(Retry.AFTER_CHANGE, "Create the Secret, or add the key.", _ANY),
     "NotDelivered": Rule(Retry.AFTER_CHANGE, "Correct the Secret that the message names.", _ANY),
-    "Failed": Rule(Retry.NEVER, "Look at the logs of the worker and of the database server.", _ANY),
+    "Failed": Rule(Retry.NEVER, "Read the logs of the worker and of the database server.", _ANY),
     "Unreachable": Rule(
-        Retry.BACKOFF, "Check host, port and `tls` in the Connection, and that a firewall lets this machine through.", _ENDS
+        Retry.BACKOFF, "Check host, port and `tls` in the Connection, and that no firewall blocks this machine.", _ENDS
     ),
-    "ConnectionLost": Rule(Retry.BACKOFF, "Run the same command again; it goes on where it stopped.", _ENDS),
+    "ConnectionLost": Rule(Retry.BACKOFF, "Run the same command again; it resumes where it stopped.", _ENDS),
     "CredentialRefused": Rule(Retry.AFTER_CHANGE, "Check username and password in the Secret.", _ENDS),
-    "PrivilegeMissing": Rule(Retry.AFTER_CHANGE, "Grant what the message names.", _ENDS),
+    "PrivilegeMissing": Rule(Retry.AFTER_CHANGE, "Grant the privilege that the message names.", _ENDS),
     "ObjectMissing": Rule(Retry.AFTER_CHANGE, "Correct the name, or create the object.", _ENDS),
     "DiskFull": Rule(Retry.AFTER_CHANGE, "Free space on that server.", _ENDS),
     "LockTimeout": Rule(Retry.BACKOFF, "End the transaction that holds the lock.", _ENDS),
@@ -69,54 +75,61 @@ REASONS: Mapping[str, Rule] = {
     "LedgerTooNew": Rule(Retry.NEVER, "Use the version of Landfall that wrote the ledger, or a newer one.", _ENDS),
     "TargetInTheWay": Rule(Retry.AFTER_CHANGE, "Set spec.data.target.onExisting, or move the tables away.", _PLAN),
     "ApprovalRequired": Rule(Retry.NEVER, "Read the plan and approve its digest.", _PLAN),
-    "PlanBlocked": Rule(Retry.NEVER, "Settle the blockers that the message names.", _PLAN),
+    "PlanBlocked": Rule(Retry.NEVER, "Resolve the blockers that the message names.", _PLAN),
     "ValueRefused": Rule(Retry.NEVER, "Roll back, choose a policy for the column, and plan again with a new rerunToken.", _RUN),
     "SourceChanged": Rule(Retry.NEVER, "Roll back and plan again with a new rerunToken.", _RUN),
     "RunEnded": Rule(Retry.NEVER, "Change spec.data.rerunToken to run it again.", _RUN),
-    "Superseded": Rule(Retry.BACKOFF, "Another process has taken this run over; leave it to that one.", _RUN),
-    "VerdictBad": Rule(Retry.NEVER, "Compare the rows that are named on both sides.", _RUN),
+    "Superseded": Rule(Retry.BACKOFF, "Another process has taken this run over. No action is needed.", _RUN),
+    "VerdictBad": Rule(Retry.NEVER, "Compare the named rows on the source and on the target.", _RUN),
     "DependantInTheWay": Rule(Retry.AFTER_CHANGE, "Drop the dependent object, or plan again.", _RUN),
     "WrittenSinceCutover": Rule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
-    "Interrupted": Rule(Retry.NOW, "Run the same command again; it goes on from here.", _RUN),
-    "CutoverHeld": Rule(Retry.BACKOFF, "Start it, or wait for its hour.", _RUN),
+    "Interrupted": Rule(Retry.NOW, "Run the same command again; it resumes where it stopped.", _RUN),
+    "CutoverHeld": Rule(Retry.BACKOFF, "Start the migration, or wait for its start time or maintenance window.", _RUN),
     "PauseExceeded": Rule(Retry.NEVER, "Raise spec.data.cutover.maxPause, or stop the source's writers.", _RUN),
     "SourceMissing": Rule(Retry.AFTER_CHANGE, "Correct `source`.", _SOURCE),
-    "SourceRefused": Rule(Retry.AFTER_CHANGE, "Give a token with the right that the message names.", _SOURCE),
-    "SourceUnreachable": Rule(Retry.BACKOFF, "Wait; it is tried again.", _SOURCE),
-    "RateLimited": Rule(Retry.BACKOFF, "Wait; it is tried again when the limit is renewed.", _SOURCE),
+    "SourceRefused": Rule(Retry.AFTER_CHANGE, "Use a token with the permission that the message names.", _SOURCE),
+    "SourceUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _SOURCE),
+    "RateLimited": Rule(Retry.BACKOFF, "Wait; it is retried when the rate limit resets.", _SOURCE),
     "FolderMissing": Rule(Retry.NEVER, "Correct `path`.", _SOURCE),
     "ManifestInvalid": Rule(Retry.NEVER, "Correct the manifest that the message names.", _SOURCE),
     "FrameworkUnknown": Rule(Retry.NEVER, "Set build.framework or the commands.", _SOURCE),
     "FrameworkAmbiguous": Rule(Retry.NEVER, "Set build.framework.", _SOURCE),
-    "RuntimeMissing": Rule(Retry.NEVER, "Choose a version that this installation has.", _SOURCE),
+    "RuntimeMissing": Rule(Retry.NEVER, "Choose a version for which this installation has an image.", _SOURCE),
     "BuildFailed": Rule(Retry.NEVER, "Read the end of the log, correct the cause, and push.", _BUILD),
     "NoStartCommand": Rule(Retry.NEVER, "Set build.startCommand.", _BUILD),
     "BuildOutOfMemory": Rule(Retry.NEVER, "Raise the chart's builds.memory.", _BUILD),
     "BuildDiskFull": Rule(Retry.NEVER, "Raise the chart's builds.disk.", _BUILD),
     "BuildKilled": Rule(Retry.NEVER, "Raise the chart's builds.timeoutSeconds.", _BUILD),
-    "PackagesUnreachable": Rule(Retry.BACKOFF, "Wait; it is tried again. The chart's builds.env can name a mirror.", _BUILD),
+    "PackagesUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried. Set the chart's builds.env to use a mirror.", _BUILD),
     "RegistryRefused": Rule(Retry.AFTER_CHANGE, "Correct the Secret that builds.secret names.", _BUILD),
-    "RegistryUnreachable": Rule(Retry.BACKOFF, "Wait; it is tried again.", _BUILD),
-    "DatabaseComing": Rule(Retry.BACKOFF, "Wait; it is being made.", _DATABASE),
-    "DatabaseMissing": Rule(Retry.AFTER_CHANGE, "Correct the name that the message has.", _DATABASE),
+    "RegistryUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _BUILD),
+    "DatabaseComing": Rule(Retry.BACKOFF, "Wait; the provider is creating the database.", _DATABASE),
+    "DatabaseMissing": Rule(Retry.AFTER_CHANGE, "Correct the name in the message.", _DATABASE),
     "DatabaseConflict": Rule(Retry.AFTER_CHANGE, "Choose another name.", _DATABASE),
-    "DatabaseFailed": Rule(Retry.AFTER_CHANGE, "Look at the project in the provider's dashboard.", _DATABASE),
+    "DatabaseFailed": Rule(Retry.AFTER_CHANGE, "Check the project in the provider's dashboard.", _DATABASE),
     "DatabaseRefused": Rule(Retry.AFTER_CHANGE, "Correct what the message names.", _DATABASE),
-    "DatabaseUnreachable": Rule(Retry.BACKOFF, "Wait; it is tried again.", _DATABASE),
-    "AwaitingApiKey": Rule(Retry.AFTER_CHANGE, "Make the key and put it into the Secret.", _DATABASE),
+    "DatabaseUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _DATABASE),
+    "AwaitingApiKey": Rule(Retry.AFTER_CHANGE, "Create the key in the provider's console and add it to the Secret.", _DATABASE),
 }
 
 
 def rule_of(reason: str) -> Rule:
-    """The rule for a reason, also for one that another version of Landfall reported: that is a failure for a person."""
+    """Return the rule for a reason.
+
+    Args:
+        reason: A reason such as `Unreachable`. Another version of Landfall may have reported it.
+
+    Returns:
+        The rule. An unknown reason gets the rule of `Failed`, which is not retried.
+    """
     return REASONS.get(reason, REASONS["Failed"])
 
 
 class LandfallError(Exception):
-    """Anything that is reported to a person or a program.
+    """Base class of all errors that are reported to a user or a program.
 
-    `reason` is stable and fit for a condition or a script. `advice` says what to do in this case; where it is empty, `hint` has the
-    registry's word. An instance may have a more exact reason than its class.
+    `reason` is stable: conditions and scripts use it. `advice` says what to do in this case; if it is empty, `hint` returns the text
+    from `REASONS`. An instance may have a more specific reason than its class.
     """
 
     reason: str = "Failed"
@@ -126,13 +139,15 @@ class LandfallError(Exception):
         self.message = message
         self.advice = advice
 
-    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401  whatever class options there are
-        """Refuse a class that nobody has decided about. Raises TypeError."""
+    def __init_subclass__(cls, **options: Any) -> None:  # noqa: ANN401  any class option
+        """Check that the reason of a new error class is registered.
+
+        Raises:
+            TypeError: The reason is not in `REASONS`.
+        """
         super().__init_subclass__(**options)
         if cls.reason not in REASONS:
-            message = (
-                f"{cls.__name__}: the reason {cls.reason!r} is not in landfall.errors.REASONS, which says whether to try again"
-            )
+            message = f"{cls.__name__}: the reason {cls.reason!r} is not in landfall.errors.REASONS, which says whether to retry"
             raise TypeError(message)
 
     def __str__(self) -> str:
@@ -140,10 +155,10 @@ class LandfallError(Exception):
 
     @property
     def retry(self) -> Retry:
-        """When another attempt makes sense."""
+        """Whether and when to retry."""
         return rule_of(self.reason).retry
 
     @property
     def hint(self) -> str:
-        """What to do."""
+        """What the user has to do, as a sentence."""
         return self.advice or rule_of(self.reason).hint

@@ -1,13 +1,13 @@
-"""The specification of a run: what the kinds declare, with every default filled in.
+"""The specification of a run: Migration, Connections and TablePlans with every default filled in.
 
-The only place that makes an Endpoint or a run key from a Connection. Two keys have to be told apart:
+This is the only module that creates an Endpoint or a run key from a Connection. There are two keys:
 
-* The *declared key* is computed by the operator from the spec alone and names the Run object. It does not depend on whether a
-  default is spelled out.
-* The *ledger key* is computed by whoever opens the endpoints, a worker or the command line, because only they read Secrets, and a Secret's URL may hold
-  host, port and database. Workers report it. It never changes for a run that an earlier version began.
+* The operator computes the *declared key* from the spec only. It names the Run object. Setting a field to its default value does not
+  change it.
+* The worker or the command line computes the *ledger key*, because only they read Secrets, and the URL in a Secret may contain host,
+  port and database. Workers report it. It never changes for a run that an earlier version started.
 
-Secrets come through a function, because each caller reads them in its own way.
+Secrets are read through a function, because each caller reads them from another place.
 """
 
 from __future__ import annotations
@@ -59,7 +59,16 @@ Secrets = Callable[[str, str], Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRun:
-    """One data migration with every default filled in. `notices` name the fields of the manifest that have no effect."""
+    """One data migration with every default filled in.
+
+    Attributes:
+        name: The name of the Migration.
+        source: The source database, with its credential.
+        target: The target database, with its credential.
+        options: The options for the engine.
+        approved_digest: The digest of the approved plan (`sha256:…`); None if no plan is approved.
+        notices: Sentences that name fields of the manifest that have no effect.
+    """
 
     name: str
     source: Endpoint
@@ -70,31 +79,52 @@ class ResolvedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """The Connections by name, how to come by a Secret (by name and side), and where relative paths of files begin."""
+class RunInputs:
+    """The objects that a run refers to.
+
+    Attributes:
+        connections: Connections by name.
+        secrets: Returns the decoded data of a Secret, by the Secret's name and the side (`source` or `target`).
+        folders: For each Connection by name, the folder to which a relative file path refers.
+    """
 
     connections: Mapping[str, Connection]
     secrets: Secrets
     folders: Mapping[str, Path]
 
 
-def resolve(migration: Migration, ends: Ends, plans: Iterable[TablePlan]) -> ResolvedRun:
-    """The data half of a Migration, resolved with its Connections and Secrets. Raises SpecError."""
+def resolve(migration: Migration, inputs: RunInputs, plans: Iterable[TablePlan]) -> ResolvedRun:
+    """Resolve the data part of a Migration with its Connections, Secrets and TablePlans.
+
+    Args:
+        migration: The Migration.
+        inputs: Connections, Secrets and folders.
+        plans: All TablePlans; those of other migrations are ignored.
+
+    Raises:
+        SpecError: The Migration has no data part, or a Connection or Secret is missing or invalid.
+    """
     name, data = migration.metadata.name, migration.spec.data
     if data is None:
-        message = f"Migration {name} has no data to move"
+        message = f"Migration {name} has no spec.data, so there is no data to migrate"
         raise SpecError(message, advice="An app needs a cluster: apply the manifest there.")
     return ResolvedRun(
         name,
-        endpoint(data.source.connection_ref.name, ends, "source"),
-        endpoint(data.target.connection_ref.name, ends, "target"),
+        endpoint(data.source.connection_ref.name, inputs, "source"),
+        endpoint(data.target.connection_ref.name, inputs, "target"),
         options(data, tuple(_decisions(name, plans)), migration.spec.rollback.retain_seconds),
         data.approval.plan_digest,
     )
 
 
-def options(data: DataSpec, said: tuple[ColumnDecision | TableDecision, ...], retain_seconds: int) -> Options:
-    """The engine's options."""
+def options(data: DataSpec, decisions: tuple[ColumnDecision | TableDecision, ...], retain_seconds: int) -> Options:
+    """Return the options for the engine.
+
+    Args:
+        data: The data part of a Migration's spec.
+        decisions: The decisions of its TablePlans.
+        retain_seconds: How long retained tables are kept after the cutover, in seconds.
+    """
     return Options(
         schemas=data.source.schemas,
         exclude_tables=data.source.exclude_tables,
@@ -111,8 +141,8 @@ def options(data: DataSpec, said: tuple[ColumnDecision | TableDecision, ...], re
         memory_bytes=data.limits.memory_bytes,
         auto_approve_percent=data.approval.auto_approve_above_percent,
         policies=Policies(**data.policies.model_dump()),
-        decisions=tuple(s for s in said if isinstance(s, ColumnDecision)),
-        tables=tuple(s for s in said if isinstance(s, TableDecision)),
+        decisions=tuple(d for d in decisions if isinstance(d, ColumnDecision)),
+        tables=tuple(d for d in decisions if isinstance(d, TableDecision)),
         rerun_token=data.rerun_token,
         generate_rollback=data.generate_rollback,
         retain_seconds=retain_seconds,
@@ -140,33 +170,42 @@ def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision
             )
 
 
-def endpoint(name: str, ends: Ends, side: str) -> Endpoint:
-    """A Connection with its Secret. Raises SpecError when one of them is missing."""
-    if name not in ends.connections:
-        message = f"{side}: there is no Connection {name!r} among the manifests"
-        raise SpecError(message, advice=closest(name, ends.connections) if ends.connections else "Add it to the files.")
-    spec = ends.connections[name].spec
+def endpoint(name: str, inputs: RunInputs, side: str) -> Endpoint:
+    """Return the endpoint that a Connection and its Secret describe.
+
+    Args:
+        name: The name of the Connection.
+        inputs: Connections, Secrets and folders.
+        side: `source` or `target`; messages begin with it.
+
+    Raises:
+        SpecError: The Connection, its Secret or a key is missing, or the address is invalid.
+    """
+    if name not in inputs.connections:
+        message = f"{side}: Connection {name!r} not found in the manifests"
+        raise SpecError(message, advice=closest(name, inputs.connections) if inputs.connections else "Add it to the files.")
+    spec = inputs.connections[name].spec
     engine = engine_of(spec)
     if engine is None:
         message = f"{side}: Connection {name}: {spec.unsupported}"
         raise SpecError(message)
     if spec.file is not None:
         path = Path(spec.file.path)
-        absolute = path if path.is_absolute() else ends.folders[name] / path
+        absolute = path if path.is_absolute() else inputs.folders[name] / path
         return Endpoint(engine, path=str(absolute.resolve()))
-    secret = ends.secrets(spec.secret_ref.name, side) if spec.secret_ref else {}
+    secret = inputs.secrets(spec.secret_ref.name, side) if spec.secret_ref else {}
     try:
         parts = addresses.split(secret["url"]) if "url" in secret else addresses.NONE
         host = spec.host or parts.host
         if not host.startswith("/"):
             addresses.checked(host)
     except addresses.AddressError as error:
-        where = "host" if spec.host else "its Secret's url"
+        where, field = ("host", "spec.host of the Connection") if spec.host else ("its Secret's url", "the key url of the Secret")
         message = f"{side}: Connection {name}, {where}: {error}"
-        raise SpecError(message, advice="Correct it.") from error
+        raise SpecError(message, advice=f"Correct {field}.") from error
     if not host:
-        message = f"{side}: Connection {name} has no host, and neither has its Secret's url"
-        raise SpecError(message)
+        message = f"{side}: Connection {name} has no host, and its Secret has no url with a host"
+        raise SpecError(message, advice="Set spec.host of the Connection, or the key url of its Secret.")
     return Endpoint(
         engine=engine,
         host=host,
@@ -175,57 +214,60 @@ def endpoint(name: str, ends: Ends, side: str) -> Endpoint:
         username=secret.get("username") or parts.username,
         password=secret.get("password") or parts.password,
         tls=TlsMode(spec.tls.mode),
-        ca=_authority(ends, spec.tls.ca_secret_ref, side),
+        ca=_certificate_authority(inputs, spec.tls.ca_secret_ref, side),
     )
 
 
-def _authority(ends: Ends, reference: SecretKey | None, side: str) -> str:
+def _certificate_authority(inputs: RunInputs, reference: SecretKey | None, side: str) -> str:
     if reference is None:
         return ""
-    data = ends.secrets(reference.name, side)
+    data = inputs.secrets(reference.name, side)
     key = reference.key or "ca.crt"
     if key not in data:
         message = f"{side}: Secret {reference.name} has no key {key}"
-        raise SpecError(message, advice="It holds the PEM of the certificate authority.")
+        raise SpecError(message, advice="Add the certificate authority to it, in PEM format.")
     return data[key]
 
 
-# -- what the spec declares -------------------------------------------------------------------------------------------
+# -- the declared run --------------------------------------------------------------------------------------------------
 
 
 def engine_of(spec: ConnectionSpec) -> EngineName | None:
-    """The engine behind a Connection; None for a type that this version does not support."""
+    """Return the engine of a Connection; None if this version does not support its type."""
     return None if spec.unsupported else registry.engine_name(spec.type)
 
 
 @dataclass(frozen=True, slots=True)
-class Declared:
-    """What a spec declares a run to be, as far as it can be told without Secrets.
+class DeclaredRun:
+    """The identity of a run as far as the spec determines it, without Secrets.
 
-    `key` has 64 hexadecimal digits and names the Run. It equals the ledger key where the Connections alone say where the databases are.
-    `former` are the keys under which version 0.1 named the Run of the same spec: it told a default port from one that was spelled out.
-    `source` and `target` are identities, as `mysql:db.example:3306/shop`.
+    Attributes:
+        key: 64 hexadecimal digits that name the Run. Equal to the ledger key if the Connections contain the complete addresses.
+        former_keys: Keys under which version 0.1 named the Run of the same spec: it distinguished an omitted port from an explicit
+            default port.
+        source: The identity of the source, such as `mysql:db.example:3306/shop`.
+        target: The identity of the target.
     """
 
     key: str
-    former: tuple[str, ...]
+    former_keys: tuple[str, ...]
     source: str
     target: str
 
 
-def declared(data: DataSpec, source: Connection, target: Connection) -> Declared | None:
-    """What a Migration and its Connections declare; None where a Connection's type is not supported."""
+def declared_run(data: DataSpec, source: Connection, target: Connection) -> DeclaredRun | None:
+    """Return the run that a Migration and its Connections declare; None if a Connection's type is not supported."""
     engines = (engine_of(source.spec), engine_of(target.spec))
     if engines[0] is None or engines[1] is None:
         return None
-    asked = options(data, (), 0)
-    sources, targets = (_spelled(c.spec, engine) for c, engine in zip((source, target), engines, strict=True) if engine)
-    key, *former = (digest(key_parts(registry.identity(a), registry.identity(b), asked)) for a, b in product(sources, targets))
-    return Declared(key, tuple(former), registry.identity(sources[0]), registry.identity(targets[0]))
+    wanted = options(data, (), 0)
+    sources, targets = (_declared_endpoints(c.spec, e) for c, e in zip((source, target), engines, strict=True) if e)
+    key, *former = (digest(key_parts(registry.identity(a), registry.identity(b), wanted)) for a, b in product(sources, targets))
+    return DeclaredRun(key, tuple(former), registry.identity(sources[0]), registry.identity(targets[0]))
 
 
-def _spelled(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
-    """The endpoint that is declared, and after it the one without a port by which version 0.1 meant the same."""
+def _declared_endpoints(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
+    """The declared endpoint, and if its port is the default one, the same endpoint without a port, as version 0.1 named it."""
     if spec.file:
         return (Endpoint(engine, path=f"{spec.file.persistent_volume_claim}:{spec.file.path}"),)
     host = spec.host or (f"secret/{spec.secret_ref.name}" if spec.secret_ref else "")
@@ -233,17 +275,18 @@ def _spelled(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
     return tuple(Endpoint(engine, host, port, spec.database or "") for port in ports)
 
 
-def changed(before: DataSpec, identities: tuple[str, str], after: DataSpec, now: Declared) -> tuple[str, ...]:
-    """The fields that make a spec ask for another run than the one that was begun.
+def changed_fields(before: DataSpec, identities: tuple[str, str], after: DataSpec, now: DeclaredRun) -> tuple[str, ...]:
+    """Return the fields whose change makes the spec declare another run than the one that was started.
 
     Args:
-        before: The data half as it was when the run began.
-        identities: What source and target were then, as `Declared` has them; empty where an earlier version did not record it.
-        after: The data half as it is.
-        now: What it declares.
+        before: The data part of the spec when the run started.
+        identities: The identities of source and target at that time, as in `DeclaredRun`; empty if an earlier version did not
+            record them.
+        after: The data part of the current spec.
+        now: The run that the current spec declares.
 
     Returns:
-        Paths of fields, as `spec.data.mode` or `spec.port of Connection shop-old`.
+        Paths of fields, such as `spec.data.mode` or `spec.port of Connection shop-old`.
     """
     then = key_parts("", "", options(before, (), 0))
     fresh = key_parts("", "", options(after, (), 0))
@@ -255,13 +298,13 @@ def changed(before: DataSpec, identities: tuple[str, str], after: DataSpec, now:
             fields.append(f"spec.data.{side}.connectionRef")
         elif old and old != new:
             fields.append(f"{_difference(old, new)} of Connection {name}")
-    if not fields:  # all the fields are as they were, so the run of an earlier version was begun with other Connections
+    if not fields:  # no field of the Migration changed, so the run of an earlier version was started with other Connections
         fields.append(f"type, host, port, database or file of Connection {' or '.join(names)}")
     return tuple(fields)
 
 
 def _difference(old: str, new: str) -> str:
-    """The fields of a Connection that two identities tell apart."""
+    """The fields of a Connection in which two identities differ."""
     one, other = _IDENTITY.fullmatch(old), _IDENTITY.fullmatch(new)
     if one is None or other is None or one["type"] != other["type"]:
         return "spec.type or spec.file"

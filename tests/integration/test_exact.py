@@ -11,7 +11,7 @@ from pathlib import Path
 import MySQLdb
 import pytest
 
-from landfall.engine.errors import SpecError, VerdictError
+from landfall.engine.errors import SpecError, VerificationError
 from landfall.engine.model.catalog import Column, ColumnType
 from landfall.engine.model.options import Options, Policies
 from landfall.engine.model.plan import Plan
@@ -374,7 +374,7 @@ def test_a_fault_of_the_copy_is_refused_by_the_verdict(
     _plain_table(maria, fresh)
     before = pg15.dump(pg15.database(fresh))
     move = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, fresh), change=_with_copy(column, copy))
-    with pytest.raises(VerdictError, match=told):
+    with pytest.raises(VerificationError, match=told):
         move.run()
     assert pg15.dump(fresh) == before
 

@@ -16,13 +16,13 @@ from alembic.migration import MigrationContext
 
 from landfall.journal.settings import JournalSettings
 from landfall.journal.show import main as show
-from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
+from landfall.journal.store import Journal, Line, LineFilter, LogSource, Sample
 from landfall.journal.tables import METADATA
-from landfall.journal.writer import Keeper
+from landfall.journal.writer import JournalWriter
 from tests.support.servers import PostgreSql
 
 _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-_WHO = Teller("store", "Migration", "shop", "shop-1-run-1", "11111111-1111-1111-1111-111111111111")
+_WHO = LogSource("store", "Migration", "shop", "shop-1-run-1", "11111111-1111-1111-1111-111111111111")
 
 
 def _line(number: int, at: datetime = _NOW) -> Line:
@@ -44,12 +44,12 @@ def test_what_is_told_twice_is_kept_once(url: str) -> None:
     journal.prepare()
     journal.prepare()
     sample = Sample(4, _NOW, 50, 5, 10, 500, 5, 0, 3, 1, 2, 2**31)
-    journal.keep(_WHO, [_line(0), _line(1)], [sample])
-    journal.keep(_WHO, [_line(1), _line(2)], [sample])
+    journal.append(_WHO, [_line(0), _line(1)], [sample])
+    journal.append(_WHO, [_line(1), _line(2)], [sample])
     found = journal.lines("store", "Migration", "shop")
     assert [line for _, line in found] == [_line(0), _line(1), _line(2)]
     assert journal.samples("store", "Migration", "shop") == [sample]
-    behind = journal.lines("store", "Migration", "shop", Chosen(after=found[0][0], limit=1))
+    behind = journal.lines("store", "Migration", "shop", LineFilter(after=found[0][0], limit=1))
     assert [line for _, line in behind] == [_line(1)]
     assert not journal.lines("store", "Migration", "other")
     journal.close()
@@ -58,23 +58,23 @@ def test_what_is_told_twice_is_kept_once(url: str) -> None:
 @pytest.mark.parametrize(
     ("chosen", "numbers"),
     [
-        (Chosen(), [0, 1, 2, 3]),
-        (Chosen(limit=2), [0, 1]),
-        (Chosen(limit=2, newest=True), [2, 3]),
-        (Chosen(levels=("warning", "error")), [2, 3]),
-        (Chosen(phases=("plan",)), [0]),
-        (Chosen(since=_NOW + timedelta(minutes=2)), [2, 3]),
-        (Chosen(since=(_NOW + timedelta(minutes=3)).astimezone(timezone(timedelta(hours=9)))), [3]),
-        (Chosen(job="shop-1-run-", levels=("error",), newest=True, limit=1), [3]),
-        (Chosen(job="other"), []),
+        (LineFilter(), [0, 1, 2, 3]),
+        (LineFilter(limit=2), [0, 1]),
+        (LineFilter(limit=2, newest=True), [2, 3]),
+        (LineFilter(levels=("warning", "error")), [2, 3]),
+        (LineFilter(phases=("plan",)), [0]),
+        (LineFilter(since=_NOW + timedelta(minutes=2)), [2, 3]),
+        (LineFilter(since=(_NOW + timedelta(minutes=3)).astimezone(timezone(timedelta(hours=9)))), [3]),
+        (LineFilter(job="shop-1-run-", levels=("error",), newest=True, limit=1), [3]),
+        (LineFilter(job="other"), []),
     ],
 )
-def test_lines_are_chosen(url: str, chosen: Chosen, numbers: list[int]) -> None:
+def test_lines_are_chosen(url: str, chosen: LineFilter, numbers: list[int]) -> None:
     journal = Journal(url)
     journal.prepare()
     told = [("info", "plan"), ("info", "copying"), ("warning", "copying"), ("error", "copying")]
     lines = [Line(n, _NOW + timedelta(minutes=n), level, phase, "x") for n, (level, phase) in enumerate(told)]
-    journal.keep(_WHO, lines)
+    journal.append(_WHO, lines)
     assert [line.number for _, line in journal.lines("store", "Migration", "shop", chosen)] == numbers
     journal.close()
 
@@ -85,8 +85,8 @@ def test_what_one_object_told_is_forgotten(url: str, lines: bool, samples: bool)
     journal.prepare()
     other = replace(_WHO, name="other", pod="22222222-2222-2222-2222-222222222222")
     for who in (_WHO, other):
-        journal.keep(who, [_line(0), _line(1)], [Sample(4, _NOW, 50, 5, 10, 500, 5, 0)])
-    assert journal.forget("store", "Migration", "shop", lines=lines, samples=samples) == 2 * lines + samples
+        journal.append(who, [_line(0), _line(1)], [Sample(4, _NOW, 50, 5, 10, 500, 5, 0)])
+    assert journal.delete("store", "Migration", "shop", lines=lines, samples=samples) == 2 * lines + samples
     left = {
         n: (len(journal.lines("store", "Migration", n)), len(journal.samples("store", "Migration", n))) for n in ("shop", "other")
     }
@@ -97,7 +97,7 @@ def test_what_one_object_told_is_forgotten(url: str, lines: bool, samples: bool)
 def test_the_old_and_the_many_are_forgotten(url: str) -> None:
     journal = Journal(url)
     journal.prepare()
-    journal.keep(_WHO, [_line(n, _NOW - timedelta(days=40 - n)) for n in range(20)])
+    journal.append(_WHO, [_line(n, _NOW - timedelta(days=40 - n)) for n in range(20)])
     assert journal.expire(_NOW - timedelta(days=30), most=100) == 10
     assert journal.expire(_NOW - timedelta(days=30), most=4) == 6
     assert [line.number for _, line in journal.lines("store", "Migration", "shop")] == [16, 17, 18, 19]
@@ -108,9 +108,9 @@ def test_lines_of_some_jobs_and_the_operator_s_own(url: str) -> None:
     journal = Journal(url)
     journal.prepare()
     for job, pod in (("shop-1-build-1", "a"), ("shop-10-build-1", "b"), ("shop_1-build-1", "c")):
-        journal.keep(replace(_WHO, kind="Deployment", job=job, pod=pod), [_line(1)])
-    assert len(journal.lines("store", "Deployment", "shop", Chosen(job="shop-1-build-"))) == 1
-    keeper = Keeper(journal, 30, 1000, lambda: _NOW)
+        journal.append(replace(_WHO, kind="Deployment", job=job, pod=pod), [_line(1)])
+    assert len(journal.lines("store", "Deployment", "shop", LineFilter(job="shop-1-build-"))) == 1
+    keeper = JournalWriter(journal, 30, 1000, lambda: _NOW)
     raw = {"kind": "Migration", "metadata": {"namespace": "store", "name": "shop", "uid": "u"}}
 
     async def told() -> None:
@@ -136,7 +136,7 @@ def test_the_migrations_make_the_tables(url: str) -> None:
 def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     journal = Journal(url)
     journal.prepare()
-    journal.keep(_WHO, [_line(7)], [Sample(1, _NOW, 50, 5, 10, 500, 5, 0)])
+    journal.append(_WHO, [_line(7)], [Sample(1, _NOW, 50, 5, 10, 500, 5, 0)])
     journal.close()
     assert show(["store/shop"], JournalSettings(journal_url=url)) == 0
     assert capsys.readouterr().out == "2026-03-01T12:00:00Z info    copying   line 7\n"
@@ -147,7 +147,7 @@ def test_it_is_read_by_a_command(url: str, capsys: pytest.CaptureFixture[str]) -
 
 def test_a_journal_that_was_not_begun_has_nothing(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert show(["store/shop", "--samples"], JournalSettings(journal_url=url)) == 1
-    assert capsys.readouterr().err == "the journal has nothing of Migration store/shop\n"
+    assert capsys.readouterr().err == "the journal has no lines of Migration store/shop\n"
 
 
 def test_a_journal_that_is_not_there_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -160,11 +160,11 @@ def test_a_journal_that_is_down_is_not_waited_for(tmp_path: Path) -> None:
     journal = Journal(f"sqlite:///{folder}/journal.db")
 
     async def told() -> list[bool]:
-        keeper = Keeper(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2)
-        found = [await keeper.keep(_WHO, [_line(0)], []), await keeper.keep(_WHO, [_line(0)], [])]
+        keeper = JournalWriter(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2)
+        found = [await keeper.append(_WHO, [_line(0)], []), await keeper.append(_WHO, [_line(0)], [])]
         folder.mkdir()
         await asyncio.sleep(0.3)
-        return [*found, await keeper.keep(_WHO, [_line(0)], [])]
+        return [*found, await keeper.append(_WHO, [_line(0)], [])]
 
     began = time.monotonic()
     assert asyncio.run(told()) == [False, False, True]
@@ -178,15 +178,15 @@ def test_a_journal_that_hangs_is_not_waited_for(pg15: PostgreSql, fresh: str) ->
     journal.prepare()
 
     async def told() -> list[bool]:
-        keeper = Keeper(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2, patience_seconds=0.5)
-        assert await keeper.keep(_WHO, [_line(0)], [])
+        keeper = JournalWriter(journal, 30, 1000, lambda: _NOW, rest_seconds=0.2, patience_seconds=0.5)
+        assert await keeper.append(_WHO, [_line(0)], [])
         with pg15.connect(fresh) as blocker:
             blocker.autocommit = False
             blocker.execute(b"LOCK TABLE line")
-            found = [await keeper.keep(_WHO, [_line(1)], []), await keeper.keep(_WHO, [_line(1)], [])]
+            found = [await keeper.append(_WHO, [_line(1)], []), await keeper.append(_WHO, [_line(1)], [])]
             blocker.rollback()
         await asyncio.sleep(0.5)
-        return [*found, await keeper.keep(_WHO, [_line(1)], [])]
+        return [*found, await keeper.append(_WHO, [_line(1)], [])]
 
     assert asyncio.run(told()) == [False, False, True]
     assert [line.number for _, line in journal.lines("store", "Migration", "shop")] == [0, 1]

@@ -20,7 +20,7 @@ from landfall.engine.errors import (
     PauseExceededError,
     SourceBusyError,
     ValueRefusedError,
-    VerdictError,
+    VerificationError,
 )
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Options, Quiesce
@@ -183,7 +183,7 @@ def test_a_ledger_that_does_not_cover_the_table_is_not_cut_over(maria: MariaDb, 
             target.execute(b"DELETE FROM landfall.chunk WHERE number=7")
 
     move.at = {"comparing": damage}
-    with pytest.raises(VerdictError, match="there is a gap between two of its chunks") as caught:
+    with pytest.raises(VerificationError, match="there is a gap between two of its chunks") as caught:
         move.run()
     assert "rollback" in caught.value.advice
 

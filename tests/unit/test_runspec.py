@@ -20,7 +20,7 @@ from landfall.engine.errors import SpecError
 from landfall.engine.model.run_key import digest, key_parts
 from landfall.engine.sources.run_key import run_key
 from landfall.manifests.run import run, run_name
-from landfall.runspec import Declared, Ends, changed, declared, endpoint, options
+from landfall.runspec import DeclaredRun, RunInputs, changed_fields, declared_run, endpoint, options
 from tests.support.migrations import FRESH, NOW, RUNNING
 
 SOURCE = {"type": "MariaDB", "host": "db.example", "database": "shop", "secretRef": {"name": "s"}}
@@ -37,8 +37,8 @@ def data(**fields: Any) -> DataSpec:
     return DataSpec.model_validate(DATA | fields)
 
 
-def declares(source: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> Declared:
-    found = declared(data(**fields), connection("s", source), connection("t", target))
+def declares(source: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> DeclaredRun:
+    found = declared_run(data(**fields), connection("s", source), connection("t", target))
     assert found is not None
     return found
 
@@ -46,7 +46,7 @@ def declares(source: dict[str, Any], target: dict[str, Any] = TARGET, **fields: 
 def ledger_key(source: dict[str, Any], target: dict[str, Any] = TARGET, secret: dict[str, str] | None = None) -> str:
     """What a worker computes, who reads Secrets."""
     held = {"s": secret or PLAIN, "t": PLAIN}
-    ends = Ends(
+    ends = RunInputs(
         {"s": connection("s", source), "t": connection("t", target)},
         lambda name, _: held.get(name, PLAIN),
         {"s": Path(), "t": Path()},
@@ -72,7 +72,7 @@ def test_spelling_does_not_make_another_run(source: dict[str, Any], target: dict
 
 def test_a_default_of_the_migration_may_be_spelled_out() -> None:
     spelled = data(target=DATA["target"] | {"schema": "public", "onExisting": "Fail"}, mode="Full")
-    found = declared(spelled, connection("s", SOURCE), connection("t", TARGET))
+    found = declared_run(spelled, connection("s", SOURCE), connection("t", TARGET))
     assert found == declares(SOURCE)
 
 
@@ -80,7 +80,7 @@ def test_keys_of_version_0_1_have_not_changed() -> None:
     """Literals, computed by version 0.1: of the ledger, and of the Run whose Connections name no port."""
     assert ledger_key(SOURCE).startswith("a9ddaa0237")
     assert declares(SOURCE).key.startswith("a9ddaa0237")
-    assert any(key.startswith("7231c0da39") for key in declares(SOURCE, TARGET | {"port": 5432}).former)
+    assert any(key.startswith("7231c0da39") for key in declares(SOURCE, TARGET | {"port": 5432}).former_keys)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], targ
         for a in source
         for b in target
     }
-    assert {found.key, *found.former} == keys
-    assert len(found.former) == former
+    assert {found.key, *found.former_keys} == keys
+    assert len(found.former_keys) == former
 
 
 def test_the_ledger_key_follows_a_secrets_url_and_the_declared_one_does_not_claim_to() -> None:
@@ -121,11 +121,11 @@ def test_the_ledger_key_follows_a_secrets_url_and_the_declared_one_does_not_clai
 @pytest.mark.parametrize("kind", ["Oracle", "SQLServer", "Appwrite"])
 def test_a_type_that_is_not_supported_is_refused_and_never_taken_for_another(kind: str) -> None:
     odd = connection("s", SOURCE | {"type": kind})
-    assert declared(data(), odd, connection("t", TARGET)) is None
+    assert declared_run(data(), odd, connection("t", TARGET)) is None
     with pytest.raises(
         SpecError, match=f"databases of type {kind} are not supported by this version. Supported are MariaDB, MySQL, PostgreSQL"
     ):
-        endpoint("s", Ends({"s": odd}, lambda *_: PLAIN, {}), "source")
+        endpoint("s", RunInputs({"s": odd}, lambda *_: PLAIN, {}), "source")
     stalled = decide(replace(FRESH, connections={"old": odd, "new": connection("new", TARGET)}))
     assert (stalled.stalled, stalled.ready) == (True, ("False", "SpecInvalid"))
     assert stalled.message.startswith(f"Connection s: databases of type {kind} are not supported")
@@ -155,12 +155,12 @@ _SOURCE_IDENTITY, _TARGET_IDENTITY = "mysql:db.example:3306/shop", "postgresql:p
 )
 def test_the_field_that_changed_is_named(fields: dict[str, Any], source: dict[str, Any], said: tuple[str, ...]) -> None:
     now = declares(source)
-    assert changed(data(), (_SOURCE_IDENTITY, _TARGET_IDENTITY), data(**fields), now) == said
+    assert changed_fields(data(), (_SOURCE_IDENTITY, _TARGET_IDENTITY), data(**fields), now) == said
 
 
 def test_of_a_run_of_version_0_1_the_connections_are_named() -> None:
     now = declares(SOURCE | {"port": 3307})
-    assert changed(data(), ("", ""), data(), now) == ("type, host, port, database or file of Connection s or t",)
+    assert changed_fields(data(), ("", ""), data(), now) == ("type, host, port, database or file of Connection s or t",)
 
 
 def test_the_message_names_the_field() -> None:
@@ -223,12 +223,12 @@ def test_a_default_port_does_not_stall_a_run(before: dict[str, Any], port: dict[
 @pytest.mark.parametrize("former", range(3))
 @pytest.mark.parametrize("port", [{}, {"port": 3306}])
 def test_a_run_that_version_0_1_began_is_continued(former: int, port: dict[str, Any]) -> None:
-    running = begun(declares(SOURCE).former[former])
+    running = begun(declares(SOURCE).former_keys[former])
     assert found([connection("s", SOURCE | port), _TO], running) == (running["metadata"]["name"], False, ())
 
 
 def test_a_run_is_found_where_the_status_was_lost() -> None:
-    running = begun(declares(SOURCE).former[0])
+    running = begun(declares(SOURCE).former_keys[0])
     metadata = {"name": "shop", "namespace": "store", "uid": "u", "generation": 2}
     look = MigrationObserver(cast("Any", SimpleNamespace(kube=_Kube(running), clock=lambda: NOW)), _RAW | {"metadata": metadata})
     look.connections = {"s": connection("s", SOURCE), "t": _TO}

@@ -23,7 +23,7 @@ from landfall.api.migration import Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.errors import SpecError
 from landfall.lib.text import closest
-from landfall.runspec import Ends, ResolvedRun, resolve
+from landfall.runspec import ResolvedRun, RunInputs, resolve
 
 _KINDS: dict[str, type[Connection | Migration | TablePlan]] = {
     "Connection": Connection,
@@ -167,7 +167,7 @@ def request(bundle: Bundle, name: str | None) -> ResolvedRun:
         message = f"Migration {name!r} not found"
         raise SpecError(message, advice=closest(name, bundle.migrations))
     migration = bundle.migrations[name]
-    ends = Ends(bundle.connections, partial(_secret, bundle), bundle.folders)
+    ends = RunInputs(bundle.connections, partial(_secret, bundle), bundle.folders)
     return replace(resolve(migration, ends, bundle.plans), notices=tuple(_notices(migration)))
 
 

@@ -15,7 +15,7 @@ from landfall.controllers.actions import ControllerAction
 from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
-from landfall.journal.writer import Keeper
+from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
 from landfall.lib import logs
@@ -33,7 +33,7 @@ class Context:
     image: str
     intake_url: str
     clock: Callable[[], datetime]
-    keeper: Keeper
+    keeper: JournalWriter
     providers: Providers
     checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None, str]] = field(default_factory=dict)
 

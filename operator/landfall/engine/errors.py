@@ -1,7 +1,7 @@
-"""What can go wrong while data moves, one type per fact.
+"""Errors of the engine: one class for each cause.
 
-Every error that leaves the engine is one of these. The message says what happened, to what, and what to do
-next; it never holds a password or a value of a row. Foreign exceptions are translated in `connect`.
+Every error that leaves the engine is one of these. The message says what happened, to which object, and what to do. It never contains
+a password or a value of a row. Errors of database clients are translated in `clients/errors.py`.
 """
 
 from __future__ import annotations
@@ -10,145 +10,145 @@ from landfall.errors import LandfallError
 
 
 class EngineError(LandfallError):
-    """Anything the engine reports. `code` is the database's own, where it gave one."""
+    """Base class of the engine's errors. `code` is the database's own error code; empty if it sent none."""
 
     reason = "Failed"
     code = ""
 
 
 class SpecError(EngineError):
-    """The manifest asks for something that cannot be: a wrong name, an unknown field, two that exclude each other."""
+    """The manifest is invalid: a wrong name, an unknown field, or fields that exclude each other."""
 
     reason = "SpecInvalid"
 
 
 class UnreachableError(EngineError):
-    """No server answers at the address."""
+    """No server answers at the address, or TLS negotiation failed."""
 
     reason = "Unreachable"
 
 
 class CredentialRefusedError(EngineError):
-    """The server answers and turns the credential away."""
+    """The server rejects the credential."""
 
     reason = "CredentialRefused"
 
 
 class PrivilegeMissingError(EngineError):
-    """The credential may not do what the plan needs, or may not see everything."""
+    """The database user lacks a privilege that the plan needs, or cannot read all objects."""
 
     reason = "PrivilegeMissing"
 
 
 class ObjectMissingError(EngineError):
-    """A schema, table, database, file or extension that the spec names is not there."""
+    """A schema, table, database, file or extension that the spec names does not exist."""
 
     reason = "ObjectMissing"
 
 
 class TargetInTheWayError(EngineError):
-    """The target holds tables that `onExisting: Fail` protects."""
+    """The target has tables with the same names, and `onExisting: Fail` protects them."""
 
     reason = "TargetInTheWay"
 
 
 class ValueRefusedError(EngineError):
-    """A row holds a value that the target type cannot hold and no approved rule covers."""
+    """A row has a value that the target type cannot store and that no approved rule covers."""
 
     reason = "ValueRefused"
 
 
 class SourceChangedError(EngineError):
-    """The source's schema is no longer the one that was planned."""
+    """The schema of the source has changed since the plan was created."""
 
     reason = "SourceChanged"
 
 
 class RunConflictError(EngineError):
-    """Another run holds the target schema, or another process runs this migration."""
+    """Another run uses the target schema, or another process runs this migration."""
 
     reason = "RunConflict"
 
 
 class RunEndedError(EngineError):
-    """This run key has ended for good (cancelled or rolled back)."""
+    """The run with this key was cancelled or rolled back and cannot be resumed."""
 
     reason = "RunEnded"
 
 
 class LedgerTooNewError(EngineError):
-    """The ledger was written by a newer version."""
+    """A newer version of Landfall has written the ledger."""
 
     reason = "LedgerTooNew"
 
 
 class ApprovalRequiredError(EngineError):
-    """The plan needs a person's word before anything moves."""
+    """The plan, or the end of the write activity on the source, needs the approval of a person."""
 
     reason = "ApprovalRequired"
 
 
 class PlanBlockedError(EngineError):
-    """The plan found something that must be decided or mended before it can run."""
+    """The plan has blockers that must be resolved before the run."""
 
     reason = "PlanBlocked"
 
 
 class DiskFullError(EngineError):
-    """A server ran out of disk space."""
+    """A database server is out of disk space."""
 
     reason = "DiskFull"
 
 
 class ConnectionLostError(EngineError):
-    """A connection ended in the middle of work. The work is resumable."""
+    """A database connection was lost. The run can be resumed."""
 
     reason = "ConnectionLost"
 
 
 class SupersededError(EngineError):
-    """Another process took this run over; this one must stop without writing."""
+    """Another process has taken this run over. This process must stop without writing."""
 
     reason = "Superseded"
 
 
-class VerdictError(EngineError):
-    """Source and target differ after everything that could mend it was done."""
+class VerificationError(EngineError):
+    """Source and target still differ after all repairs."""
 
     reason = "VerdictBad"
 
 
 class DependantError(EngineError):
-    """Something outside the plan depends on an object that has to move or go."""
+    """An object outside the plan depends on an object that must be replaced or dropped."""
 
     reason = "DependantInTheWay"
 
 
 class WrittenSinceError(EngineError):
-    """Rows were written to the new tables since the cutover."""
+    """Rows were written to the new tables after the cutover, and a rollback would lose them."""
 
     reason = "WrittenSinceCutover"
 
 
 class InterruptedRunError(EngineError):
-    """A person stopped the run; the same command goes on from here."""
+    """The run was stopped on request. The same command resumes it."""
 
     reason = "Interrupted"
 
 
 class CutoverHeldError(EngineError):
-    """Everything is copied, and the hour of the cutover has not come."""
+    """Everything is copied, and the cutover waits for its start time, its maintenance window or its app."""
 
     reason = "CutoverHeld"
 
 
 class PauseExceededError(EngineError):
-    """Writers would be locked out for longer than allowed. The lock was given back, and the run is resumable."""
+    """The write lock would last longer than allowed. It was released, and the run can be resumed."""
 
     reason = "PauseExceeded"
 
 
 class SourceBusyError(EngineError):
-    """A lock on source or target could not be had in time."""
+    """A lock on the source or the target could not be acquired in time."""
 
     reason = "LockTimeout"

@@ -15,7 +15,7 @@ from landfall.gateway.journal_client import Reader, Shared
 from landfall.gateway.settings import Settings
 from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
-from landfall.lib.environment import started
+from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import event, log_as_json
 
 _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard
@@ -24,7 +24,7 @@ _GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the las
 def main() -> int:
     """Serve until it is told to end."""
     log_as_json()
-    uvloop.run(_run(started(Settings)))
+    uvloop.run(_run(read_or_exit(Settings)))
     return 0
 
 

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from landfall.handlers.runtime import IntakeOf, Operator, registered
 from landfall.handlers.serving import served
 from landfall.kube.client import Kube
-from landfall.lib.environment import started
+from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
 from landfall.settings import Settings
@@ -64,7 +64,7 @@ async def _both(operator: Operator, kube: Kube) -> None:
 
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. If one part fails, the process exits and Kubernetes restarts it."""
-    settings = started(Settings)
+    settings = read_or_exit(Settings)
     log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf reads the user's name, and the container's user has none

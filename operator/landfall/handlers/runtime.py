@@ -29,7 +29,7 @@ from landfall.controllers.reports import Reports
 from landfall.handlers.serving import served
 from landfall.handlers.workqueue import Key, Queue
 from landfall.journal.store import Journal
-from landfall.journal.writer import Keeper
+from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
 from landfall.lib.logs import event
@@ -41,7 +41,7 @@ _WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
 Pushed = Callable[[str, str], Awaitable[int]]
 IntakeOf = Callable[
-    [Kube, Reports, Keeper, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], ASGIApp
+    [Kube, Reports, JournalWriter, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], ASGIApp
 ]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = ("Job", "Workload")
@@ -69,7 +69,7 @@ class Operator:
         self._reports = Reports()
         self._settings = settings
         self._journal = Journal(settings.journal_url)
-        self._keeper = Keeper(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
+        self._keeper = JournalWriter(self._journal, settings.journal_keep_days, settings.journal_keep_lines, now)
         providers = Providers(settings.builds.github, settings.supabase, settings.builds.private_hosts)
         self._context = Context(kube, self._reports, settings.image, settings.intake_url, now, self._keeper, providers)
         self._loops = _loops(settings)
@@ -154,7 +154,7 @@ class Operator:
                 for kind, scope in self._watched:
                     group.create_task(self._watch(kind, scope))
                 group.create_task(self._resync())
-                group.create_task(self._keeper.tidy())
+                group.create_task(self._keeper.expire_periodically())
         finally:
             await self._context.providers.close()
             self._journal.close()

@@ -10,7 +10,7 @@ from landfall.controllers.migration.act import let_go
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, InvalidError
-from landfall.lib.environment import started
+from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
 from landfall.lifecycle import Phase, phase_of
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
@@ -25,7 +25,7 @@ _PATCHES = 5
 def main() -> int:
     """Run the hook. Exit status 0: the chart may be uninstalled; 1: a migration is in progress, or the operator does not stop."""
     log_as_json()
-    return asyncio.run(_run(started(UninstallSettings)))
+    return asyncio.run(_run(read_or_exit(UninstallSettings)))
 
 
 async def _run(settings: UninstallSettings) -> int:

@@ -12,8 +12,8 @@ from starlette.routing import Route
 
 from landfall.intake.answers import refused
 from landfall.intake.token_review import Gateway
-from landfall.journal.store import KINDS, Chosen
-from landfall.journal.writer import Keeper
+from landfall.journal.store import KINDS, LineFilter
+from landfall.journal.writer import JournalWriter
 
 _MOST = 5000
 
@@ -21,7 +21,7 @@ _MOST = 5000
 class Reading:
     """For the gateway alone."""
 
-    def __init__(self, gateway: Gateway, keeper: Keeper) -> None:
+    def __init__(self, gateway: Gateway, keeper: JournalWriter) -> None:
         self._gateway = gateway
         self._keeper = keeper
 
@@ -65,9 +65,9 @@ def _whose(asked: Mapping[str, str]) -> tuple[str, str, str]:
     return asked.get("namespace", ""), asked["kind"], asked.get("name", "")
 
 
-def _chosen(asked: Mapping[str, str]) -> Chosen:
+def _chosen(asked: Mapping[str, str]) -> LineFilter:
     since = datetime.fromisoformat(asked["since"]) if asked.get("since") else None
-    return Chosen(
+    return LineFilter(
         job=asked.get("job", ""),
         after=int(asked.get("after", "0")),
         levels=tuple(filter(None, asked.get("levels", "").split(","))),

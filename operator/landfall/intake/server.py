@@ -25,8 +25,8 @@ from landfall.intake.journal_api import Reading
 from landfall.intake.jwks_tokens import Published
 from landfall.intake.token_review import POD, POD_UID, Gateway, Holder, Reviews, holder
 from landfall.intake.uploads import Uploads
-from landfall.journal.store import Line, Sample, Teller
-from landfall.journal.writer import Keeper
+from landfall.journal.store import Line, LogSource, Sample
+from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import event
@@ -51,7 +51,7 @@ class Intake:
         self,
         kube: Kube,
         reports: Reports,
-        keeper: Keeper,
+        keeper: JournalWriter,
         changed: Changed,
         dialled: Dialled,
         settings: Settings,
@@ -92,13 +92,13 @@ class Intake:
         if self._reports.take(metadata["namespace"], metadata["name"], kept_report):
             labels = metadata["labels"]
             self._changed(labels[LABEL_KIND], metadata["namespace"], labels[LABEL_OWNER])
-        kept = await self._keeper.keep(teller, _lines(report), _samples(report))
+        kept = await self._keeper.append(teller, _lines(report), _samples(report))
         last = report.lines[-1].number if kept and report.lines else -1
         dials = await self._dials(teller) if not report.final and metadata["labels"].get(LABEL_VERB) in {"run", "help"} else None
         answer = Taken(taken=report.sequence, lines=last, dials=dials)
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
-    async def _dials(self, teller: Teller) -> Dials | None:
+    async def _dials(self, teller: LogSource) -> Dials | None:
         """As the spec has them now. Where it cannot be read, the worker goes on as before."""
         try:
             found = await self._kube.get(teller.kind, teller.namespace, teller.name)
@@ -106,7 +106,7 @@ class Intake:
             return None
         return self._dialled(found) if found else None
 
-    async def _teller(self, sender: Holder) -> tuple[Object, Teller, datetime] | None:
+    async def _teller(self, sender: Holder) -> tuple[Object, LogSource, datetime] | None:
         """The Job whose pod holds the token, if it is one of ours, how the journal names them, and when the pod was created; None for anybody else's."""
         if not sender.bound.get(POD):
             return None
@@ -129,7 +129,7 @@ class Intake:
         if kind == "Release":
             kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-        return job, Teller(namespace, kind, name, job["metadata"]["name"], sender.bound[POD_UID][0]), created
+        return job, LogSource(namespace, kind, name, job["metadata"]["name"], sender.bound[POD_UID][0]), created
 
 
 def _lines(report: Report) -> list[Line]:

@@ -1,1 +1,1 @@
-"""Log lines and metric samples in a database of the operator's own. It may be down: no run waits for it."""
+"""The journal: log lines and metric samples of workers, in a separate database. It may be down: no run waits for it."""

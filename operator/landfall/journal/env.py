@@ -1,4 +1,4 @@
-"""Where Alembic runs the migrations: on the connection that the journal gives it."""
+"""The environment in which Alembic runs the migrations: on the connection that the journal passes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the journal is, as the operator and `landfall journal` read it from the environment."""
+"""The address of the journal's database, which the operator and `landfall journal` read from the environment."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _BACKENDS = ("sqlite", "postgresql", "postgres")
 
 
 def _address(text: str) -> str:
-    """Raises ValueError without the text, which may hold a password."""
+    """Check the URL. The message of the ValueError does not contain the URL, which may contain a password."""
     try:
         backend = sa.make_url(text).drivername.partition("+")[0]
     except (sa.exc.ArgumentError, ValueError):
-        message = "this is no URL of a database"
+        message = "not a valid database URL"
         raise ValueError(message) from None
     if backend not in _BACKENDS:
-        message = f"{backend} is no database for the journal"
+        message = f"{backend} is not supported for the journal; use SQLite or PostgreSQL"
         raise ValueError(message)
     return text
 

@@ -1,4 +1,4 @@
-"""`landfall journal NAMESPACE/NAME`: what the workers of an object told, read in the operator's pod, where the journal is."""
+"""`landfall journal NAMESPACE/NAME`: print the log lines or metric samples of an object's workers. Run it in the operator's pod."""
 
 from __future__ import annotations
 
@@ -9,40 +9,44 @@ from collections.abc import Sequence
 from sqlalchemy.exc import SQLAlchemyError
 
 from landfall.journal.settings import JournalSettings
-from landfall.journal.store import KINDS, Chosen, Journal
+from landfall.journal.store import KINDS, Journal, LineFilter
 from landfall.lib.redact import redacted
 
 
 def main(arguments: Sequence[str], settings: JournalSettings) -> int:
-    """Print lines or samples; 0, or 1 where there are none."""
+    """Print lines or samples.
+
+    Returns:
+        The exit status: 0, or 1 if there are no lines or the journal cannot be read.
+    """
     parser = argparse.ArgumentParser(prog="landfall journal", description=__doc__)
-    parser.add_argument("object", metavar="NAMESPACE/NAME", help="whose lines to read")
-    parser.add_argument("--kind", default="Migration", choices=KINDS, help="its kind")
-    parser.add_argument("--samples", action="store_true", help="the numbers of the copy over time instead of the log")
-    parser.add_argument("--limit", type=int, default=1000, help="at most so many, the newest")
-    asked = parser.parse_args(arguments)
-    namespace, _, name = asked.object.partition("/")
+    parser.add_argument("object", metavar="NAMESPACE/NAME", help="the object")
+    parser.add_argument("--kind", default="Migration", choices=KINDS, help="the kind of the object")
+    parser.add_argument("--samples", action="store_true", help="print metric samples instead of log lines")
+    parser.add_argument("--limit", type=int, default=1000, help="maximum number of lines; the newest are printed")
+    parsed = parser.parse_args(arguments)
+    namespace, _, name = parsed.object.partition("/")
     if not name:
-        parser.error("name the object as NAMESPACE/NAME")
+        parser.error("write the object as NAMESPACE/NAME")
     journal = Journal(settings.journal_url)
-    read = _samples if asked.samples else _lines
+    read = _samples if parsed.samples else _lines
     try:
-        told = read(journal, namespace, asked.kind, name, asked.limit) if journal.begun() else []
+        printed = read(journal, namespace, parsed.kind, name, parsed.limit) if journal.has_tables() else []
     except SQLAlchemyError as error:
         why = redacted(str(error).splitlines()[0])
         sys.stderr.write(
-            f"the journal cannot be read: {why}. Run this in the operator's pod, where LANDFALL_JOURNAL_URL leads to it.\n"
+            f"the journal cannot be read: {why}. Run this command in the operator's pod, where LANDFALL_JOURNAL_URL is set.\n"
         )
         return 1
-    for line in told:
+    for line in printed:
         sys.stdout.write(f"{line}\n")
-    if not told:
-        sys.stderr.write(f"the journal has nothing of {asked.kind} {asked.object}\n")
-    return 0 if told else 1
+    if not printed:
+        sys.stderr.write(f"the journal has no lines of {parsed.kind} {parsed.object}\n")
+    return 0 if printed else 1
 
 
 def _lines(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
-    found = journal.lines(namespace, kind, name, Chosen(limit=limit, newest=True))
+    found = journal.lines(namespace, kind, name, LineFilter(limit=limit, newest=True))
     return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in found]
 
 

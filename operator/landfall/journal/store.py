@@ -1,6 +1,6 @@
-"""The journal itself: lines and samples into a database and out of it again, SQLite or PostgreSQL.
+"""The journal's database, SQLite or PostgreSQL: stores and reads lines and samples.
 
-Keeping is idempotent by (pod, number), so whoever is not sure tells it again.
+Storing is idempotent by (pod, number), so a sender that is not sure sends again.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from landfall.journal.tables import LINE, SAMPLE
 
 DEFAULT_URL = "sqlite:////var/lib/landfall/journal.db"
-KINDS = ("Migration", "Deployment", "Connection", "Webhook")  # whose workers' lines it keeps
+KINDS = ("Migration", "Deployment", "Connection", "Webhook")  # kinds whose workers write to the journal
 _BUSY_SECONDS = 4
 _CONNECT_SECONDS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Teller:
-    """Who tells it: the pod of a Job that works for an object."""
+class LogSource:
+    """The origin of lines and samples: the pod of a Job that works for an object."""
 
     namespace: str
     kind: str
@@ -38,7 +38,7 @@ class Teller:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a worker's log. `phase` is where in its work it was."""
+    """One line of a worker's log. `phase` is the phase of the work at that time; `number` counts the lines of the pod."""
 
     number: int
     at: datetime
@@ -48,10 +48,17 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """Which lines: at most `limit`, the oldest or the `newest`, in order.
+class LineFilter:
+    """Selects lines.
 
-    Of Jobs whose names begin with `job`, behind the position `after`, not before `since`; of these levels and phases, or of all.
+    Attributes:
+        job: Prefix of the Job's name; empty for all Jobs.
+        after: Only lines after this position.
+        levels: Levels to include; empty for all.
+        phases: Phases to include; empty for all.
+        since: Only lines at or after this time.
+        limit: Maximum number of lines.
+        newest: Return the newest lines instead of the oldest. The order is chronological in both cases.
     """
 
     job: str = ""
@@ -65,7 +72,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The numbers of a run at one moment: how far and how fast it is, how good, and what it takes."""
+    """Metrics of a run at one time. `cpu_seconds` and `memory_bytes` are of the worker; `bytes` are copied bytes."""
 
     number: int
     at: datetime
@@ -82,16 +89,14 @@ class Sample:
 
 
 class Journal:
-    """One database, by its address. Every method may raise what the database raises, as `sqlalchemy.exc.SQLAlchemyError`."""
+    """The journal in one database. Every method may raise `sqlalchemy.exc.SQLAlchemyError`."""
 
     def __init__(self, url: str) -> None:
         made = sa.make_url(url)
         if made.drivername in {"postgresql", "postgres"}:
             made = made.set(drivername="postgresql+psycopg")
         if made.get_backend_name() not in {"sqlite", "postgresql"}:
-            message = (
-                f"the journal is kept in SQLite or PostgreSQL, not in {made.get_backend_name()}: correct LANDFALL_JOURNAL_URL"
-            )
+            message = f"the journal does not support {made.get_backend_name()}: set LANDFALL_JOURNAL_URL to a SQLite or PostgreSQL database"
             raise ValueError(message)
         if made.get_backend_name() == "sqlite":
             self._engine = sa.create_engine(made, connect_args={"timeout": _BUSY_SECONDS})
@@ -102,7 +107,7 @@ class Journal:
         self._insert = sqlite.insert if made.get_backend_name() == "sqlite" else postgresql.insert
 
     def prepare(self) -> None:
-        """Bring its tables up to this version."""
+        """Create the tables, or migrate them to this version."""
         settings = Config()
         settings.set_main_option("script_location", str(Path(__file__).parent))
         settings.set_main_option("path_separator", "newline")
@@ -110,42 +115,42 @@ class Journal:
             settings.attributes["connection"] = connection
             command.upgrade(settings, "head")
 
-    def begun(self) -> bool:
-        """Whether anything was ever kept: the tables come with the first line."""
+    def has_tables(self) -> bool:
+        """Whether the tables exist: they are created before the first line is stored."""
         return all(sa.inspect(self._engine).has_table(table.name) for table in (LINE, SAMPLE))
 
     def close(self) -> None:
-        """Let go of all connections."""
+        """Close all connections."""
         self._engine.dispose()
 
-    def keep(self, teller: Teller, lines: Iterable[Line], samples: Iterable[Sample] = ()) -> None:
-        """Keep what is not there yet."""
-        whose = asdict(teller)
+    def append(self, source: LogSource, lines: Iterable[Line], samples: Iterable[Sample] = ()) -> None:
+        """Store lines and samples; those that are already stored are ignored."""
+        origin = asdict(source)
         with self._engine.begin() as connection:
             for table, values in ((LINE, lines), (SAMPLE, samples)):
-                rows = [{**whose, **asdict(value)} for value in values]
+                rows = [{**origin, **asdict(value)} for value in values]
                 if rows:
                     connection.execute(self._insert(table).on_conflict_do_nothing(index_elements=["pod", "number"]), rows)
 
-    def lines(self, namespace: str, kind: str, name: str, chosen: Chosen = Chosen()) -> Sequence[tuple[int, Line]]:
-        """Lines of an object, oldest first, each with its position."""
+    def lines(self, namespace: str, kind: str, name: str, selected: LineFilter = LineFilter()) -> Sequence[tuple[int, Line]]:
+        """Return lines of an object, oldest first, each with its position."""
         wanted = (*(LINE.c[n] for n in ("id", "number", "at", "level", "phase", "message")),)
-        found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > chosen.after).limit(chosen.limit)
-        if chosen.job:
-            found = found.where(LINE.c.job.startswith(chosen.job, autoescape=True))
-        if chosen.levels:
-            found = found.where(LINE.c.level.in_(chosen.levels))
-        if chosen.phases:
-            found = found.where(LINE.c.phase.in_(chosen.phases))
-        if chosen.since:
-            found = found.where(LINE.c.at >= chosen.since.astimezone(UTC))
-        found = found.order_by(LINE.c.id.desc() if chosen.newest else LINE.c.id)
+        found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > selected.after).limit(selected.limit)
+        if selected.job:
+            found = found.where(LINE.c.job.startswith(selected.job, autoescape=True))
+        if selected.levels:
+            found = found.where(LINE.c.level.in_(selected.levels))
+        if selected.phases:
+            found = found.where(LINE.c.phase.in_(selected.phases))
+        if selected.since:
+            found = found.where(LINE.c.at >= selected.since.astimezone(UTC))
+        found = found.order_by(LINE.c.id.desc() if selected.newest else LINE.c.id)
         with self._engine.connect() as connection:
             rows = [(r.id, Line(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
-        return rows[::-1] if chosen.newest else rows
+        return rows[::-1] if selected.newest else rows
 
     def samples(self, namespace: str, kind: str, name: str, *, limit: int = 1000) -> Sequence[Sample]:
-        """The newest samples of an object, oldest first."""
+        """Return the newest samples of an object, oldest first."""
         wanted = (*(SAMPLE.c[f] for f in Sample.__slots__),)
         found = self._of(SAMPLE, wanted, namespace, kind, name).order_by(SAMPLE.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
@@ -156,32 +161,44 @@ class Journal:
     def _of(table: sa.Table, wanted: Iterable[Any], namespace: str, kind: str, name: str) -> sa.Select[Any]:
         return sa.select(*wanted).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
 
-    def forget(self, namespace: str, kind: str, name: str, *, lines: bool, samples: bool) -> int:
-        """Forget what an object's workers told; how much went."""
-        gone = 0
+    def delete(self, namespace: str, kind: str, name: str, *, lines: bool, samples: bool) -> int:
+        """Delete lines, samples or both of an object's workers.
+
+        Returns:
+            The number of deleted rows.
+        """
+        deleted = 0
         with self._engine.begin() as connection:
             for table in [t for t, chosen in ((LINE, lines), (SAMPLE, samples)) if chosen]:
                 mine = sa.delete(table).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
-                gone += connection.execute(mine).rowcount
-        return gone
+                deleted += connection.execute(mine).rowcount
+        return deleted
 
     def expire(self, before: datetime, most: int) -> int:
-        """Forget what is older, and the oldest beyond so many of each; how many went."""
-        gone = 0
+        """Delete old lines and samples.
+
+        Args:
+            before: Delete everything that is older.
+            most: Keep at most this number of lines and of samples; the oldest ones are deleted.
+
+        Returns:
+            The number of deleted rows.
+        """
+        deleted = 0
         with self._engine.begin() as connection:
             for table in (LINE, SAMPLE):
                 newest = sa.select(table.c.id).order_by(table.c.id.desc()).offset(most).limit(1)
                 last = connection.execute(newest).scalar() or 0
                 done = connection.execute(sa.delete(table).where(sa.or_(table.c.at < before, table.c.id <= last)))
-                gone += done.rowcount
-        return gone
+                deleted += done.rowcount
+        return deleted
 
 
 def _utc(moment: datetime) -> datetime:
-    """SQLite keeps no zone: what went in was UTC."""
+    """SQLite stores no time zone; all times are stored in UTC."""
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _durable(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401  sqlite3's own connection
+def _durable(connection: Any, _: ConnectionPoolEntry) -> None:  # noqa: ANN401  a connection of sqlite3
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=NORMAL")

@@ -1,15 +1,15 @@
-"""The journal's tables. What changes here needs a migration in `versions/`, and a test compares the two."""
+"""The journal's tables. A change needs a migration in `versions/`; a test compares the two."""
 
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, DateTime, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 METADATA = MetaData()
-_BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows by itself in an INTEGER alone
+_BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite assigns row numbers only to a column of type INTEGER
 
 
 def _where() -> tuple[Column[object], ...]:
-    """Whose it is, and the worker's pod with its own count, which makes telling it twice harmless."""
+    """The object, the worker's pod, and the pod's own count, which makes storing idempotent."""
     return (
         Column("id", _BIG, primary_key=True, autoincrement=True),
         Column("namespace", String(63), nullable=False),

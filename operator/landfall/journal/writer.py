@@ -1,4 +1,4 @@
-"""The journal beside an event loop: one writer at a time, never waited for longer than a moment, left alone for a while after it failed."""
+"""Access to the journal from an event loop: one call at a time, with a timeout, and a pause after a failure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from landfall import metrics
-from landfall.journal.store import Chosen, Journal, Line, Sample, Teller
+from landfall.journal.store import Journal, Line, LineFilter, LogSource, Sample
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.lib.logs import event
@@ -20,8 +20,11 @@ _REST_SECONDS = 10.0
 _TIDY_SECONDS = 3600.0
 
 
-class Keeper:
-    """Keeps for `keep_days`, and at most `keep_lines` of each table."""
+class JournalWriter:
+    """Stores and reads lines and samples without blocking the event loop.
+
+    Entries are kept for `keep_days`, and at most `keep_lines` of each table.
+    """
 
     def __init__(
         self,
@@ -43,36 +46,46 @@ class Keeper:
         self._prepared = False
         self._rests_until = 0.0
 
-    async def keep(self, teller: Teller, lines: Sequence[Line], samples: Sequence[Sample]) -> bool:
-        """Whether all of it is in the journal now. Never raises: who tells keeps it and tells it again."""
+    async def append(self, source: LogSource, lines: Sequence[Line], samples: Sequence[Sample]) -> bool:
+        """Store lines and samples.
+
+        Never raises: the sender keeps them and sends them again.
+
+        Returns:
+            Whether all of them are stored.
+        """
         if not lines and not samples:
             return True
-        return await self._done(lambda: self._journal.keep(teller, lines, samples))
+        return await self._done(lambda: self._journal.append(source, lines, samples))
 
     async def note(self, raw: Object, level: str, phase: str, message: str) -> bool:
-        """A line of the operator's own about an object; the same thing is told once."""
+        """Store a line of the operator itself about an object; the same message is stored once."""
         metadata = raw["metadata"]
-        teller = Teller(metadata["namespace"], raw["kind"], metadata["name"], "operator", digest(metadata["uid"], message))
-        return await self.keep(teller, [Line(0, self._clock(), level, phase, redacted(message))], [])
+        source = LogSource(metadata["namespace"], raw["kind"], metadata["name"], "operator", digest(metadata["uid"], message))
+        return await self.append(source, [Line(0, self._clock(), level, phase, redacted(message))], [])
 
-    async def lines(self, namespace: str, kind: str, name: str, chosen: Chosen) -> Sequence[tuple[int, Line]] | None:
-        """Lines of an object, each with its position; None where the journal is down."""
+    async def lines(self, namespace: str, kind: str, name: str, selected: LineFilter) -> Sequence[tuple[int, Line]] | None:
+        """Return lines of an object, each with its position; None if the journal is down."""
         found: list[tuple[int, Line]] = []
-        return found if await self._done(lambda: found.extend(self._journal.lines(namespace, kind, name, chosen))) else None
+        return found if await self._done(lambda: found.extend(self._journal.lines(namespace, kind, name, selected))) else None
 
     async def samples(self, namespace: str, kind: str, name: str, limit: int) -> Sequence[Sample] | None:
-        """The newest numbers of an object, oldest first; None where the journal is down."""
+        """Return the newest samples of an object, oldest first; None if the journal is down."""
         found: list[Sample] = []
         return (
             found if await self._done(lambda: found.extend(self._journal.samples(namespace, kind, name, limit=limit))) else None
         )
 
-    async def forget(self, namespace: str, name: str, *, lines: bool, samples: bool) -> bool:
-        """Forget what a Migration's workers told; whether it is forgotten. A journal that is down keeps it until it is too old."""
-        return await self._done(lambda: self._journal.forget(namespace, "Migration", name, lines=lines, samples=samples))
+    async def delete(self, namespace: str, name: str, *, lines: bool, samples: bool) -> bool:
+        """Delete lines, samples or both of a Migration's workers.
 
-    async def tidy(self) -> None:
-        """Forget what is too old, every hour, until cancelled."""
+        Returns:
+            Whether they are deleted. If the journal is down, they stay until they expire.
+        """
+        return await self._done(lambda: self._journal.delete(namespace, "Migration", name, lines=lines, samples=samples))
+
+    async def expire_periodically(self) -> None:
+        """Delete expired entries every hour, until cancelled."""
         while True:
             await self._done(lambda: self._journal.expire(self._clock() - self._days, self._most))
             await asyncio.sleep(_TIDY_SECONDS)
@@ -83,7 +96,7 @@ class Keeper:
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.create_task(self._in_turn(work))), self._patience)
         except TimeoutError:
-            self._rest("it does not answer")
+            self._rest("timeout")
             return False
 
     async def _in_turn(self, work: Callable[[], object]) -> bool:
@@ -92,7 +105,7 @@ class Keeper:
                 return False
             try:
                 await asyncio.to_thread(self._work, work)
-            except Exception as error:  # noqa: BLE001  whatever a driver raises: the journal is down, and nothing else is
+            except Exception as error:  # noqa: BLE001  any error of a driver means that the journal is down; nothing else may fail
                 self._rest(redacted(f"{type(error).__name__}: {error}".splitlines()[0]))
                 return False
             return True

@@ -1,1 +1,1 @@
-"""Small tools with one noun per file. Nothing in here imports another package of Landfall."""
+"""Small tools, one topic per file. No module in this package imports another package of Landfall."""

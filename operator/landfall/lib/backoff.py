@@ -1,10 +1,10 @@
-"""Exponential back-off: how long to wait before the next attempt. Pure; the caller sleeps, and brings the randomness."""
+"""Exponential back-off: how long to wait before the next attempt. Pure: the caller sleeps, and passes the random number."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-_HIGHEST_POWER = 60  # beyond it every pause is the longest, and a float would overflow
+_HIGHEST_POWER = 60  # a higher power of two would overflow a float; the pause is `longest` long before
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +15,39 @@ class Backoff:
     longest: float
 
     def pause(self, attempt: int) -> float:
-        """Seconds to wait after the attempt of this number; the first attempt is 1."""
+        """Return the pause after an attempt.
+
+        Args:
+            attempt: The number of the attempt that failed; the first one is 1.
+
+        Returns:
+            Seconds to wait.
+        """
         return min(self.longest, self.first * 2.0 ** min(max(attempt - 1, 0), _HIGHEST_POWER))
 
     def jittered(self, attempt: int, chance: float) -> float:
-        """Between half of the pause and all of it, so that many callers do not come at once. `chance` is from 0 to 1."""
+        """Return the pause with jitter, so that many callers do not retry at the same time.
+
+        Args:
+            attempt: The number of the attempt that failed; the first one is 1.
+            chance: A random number from 0 to 1.
+
+        Returns:
+            Seconds to wait: from half of the pause to the whole pause.
+        """
         return self.pause(attempt) * (0.5 + chance / 2)
 
     def pauses(self, times: int) -> tuple[float, ...]:
-        """The first so many pauses."""
+        """Return the pauses after the attempts 1 to `times`, in seconds."""
         return tuple(self.pause(attempt) for attempt in range(1, times + 1))
 
     def after(self, failing_seconds: float) -> float:
-        """The pause for a caller that knows since when it has failed, and not how often: a quarter of that time, within the bounds."""
+        """Return the pause for a caller that knows how long it has been failing, but not how often.
+
+        Args:
+            failing_seconds: Seconds since the first failure.
+
+        Returns:
+            Seconds to wait: a quarter of that time, at least `first` and at most `longest`.
+        """
         return min(max(failing_seconds / 4, self.first), self.longest)

@@ -1,4 +1,4 @@
-"""A short name for what something was made from."""
+"""A short digest of JSON-like values."""
 
 from __future__ import annotations
 
@@ -7,5 +7,12 @@ import json
 
 
 def digest(*parts: object) -> str:
-    """Sixteen hexadecimal digits that follow from the parts, whatever the order of keys in them."""
+    """Return a digest of the given values.
+
+    Args:
+        parts: Values that JSON can represent; other values are represented by their text. The order of keys has no effect.
+
+    Returns:
+        16 hexadecimal digits: the first 64 bits of SHA-256.
+    """
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

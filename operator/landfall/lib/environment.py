@@ -1,7 +1,7 @@
 """Settings of a process, read from environment variables into pydantic models.
 
-Each role has a model of its own beside its `main`. A field names its variable as `validation_alias` and the allowed form as `description`.
-A value that is refused ends the process before it starts anything, with one line on standard error. An empty variable counts as not set.
+Each process has its own model, next to its `main`. A field names its variable in `validation_alias` and the allowed values in `description`.
+An invalid value ends the process before it starts anything, with one line on standard error. An empty variable counts as not set.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LONGEST = 80
 
 
 class SettingError(Exception):
-    """A variable is missing or its value is refused. Its text is one line without the value of a secret."""
+    """A variable is missing or its value is invalid. The text is one line and never contains the value of a secret."""
 
     def __init__(self, variable: str, problem: str, allowed: str) -> None:
         super().__init__(f"{variable} {problem}. Allowed: {allowed}.")
@@ -30,7 +30,7 @@ class SettingError(Exception):
 
 
 class Environment(BaseModel):
-    """The base of all settings: frozen, without regard for other variables."""
+    """The base class of all settings: immutable; other variables of the environment are ignored."""
 
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore", hide_input_in_errors=True)
 
@@ -39,20 +39,24 @@ S = TypeVar("S", bound=Environment)
 
 
 def read(model: type[S], environment: Mapping[str, str]) -> S:
-    """Settings from an environment.
+    """Read settings from an environment.
+
+    Args:
+        model: The model of the settings.
+        environment: Variables by name.
 
     Raises:
-        SettingError: The first variable, in the order of the fields, that is missing or refused.
+        SettingError: A variable is missing or invalid; the first one in the order of the fields.
     """
     names = {str(field.validation_alias) for field in model.model_fields.values()}
     try:
         return model.model_validate({name: environment[name] for name in names if environment.get(name)})
     except ValidationError as error:
-        raise _refused(model, error, environment) from None  # the chained text could hold a secret
+        raise _invalid(model, error, environment) from None  # the text of the chained error could contain a secret
 
 
-def started(model: type[S]) -> S:
-    """Settings of this process; a refused one ends it with exit status 2 and one line on standard error."""
+def read_or_exit(model: type[S]) -> S:
+    """Read the settings of this process; exit with status 2 and one line on standard error if one is invalid."""
     try:
         return read(model, os.environ)
     except SettingError as error:
@@ -60,7 +64,7 @@ def started(model: type[S]) -> S:
         sys.exit(EXIT_SETTING)
 
 
-def _refused(model: type[Environment], error: ValidationError, environment: Mapping[str, str]) -> SettingError:
+def _invalid(model: type[Environment], error: ValidationError, environment: Mapping[str, str]) -> SettingError:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     variable, *below = map(str, first["loc"])
     field = next(one for one in model.model_fields.values() if one.validation_alias == variable)

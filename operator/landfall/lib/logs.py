@@ -1,7 +1,7 @@
-"""The log of a process: one JSON object a line, an event with fields, for whoever collects it.
+"""The log of a process: one JSON object per line, an event with fields.
 
-An event has a name in `snake_case`; what it is about goes into fields, which have the same names everywhere: `kind`, `namespace`, `name`,
-`action`, `error`, `retry_in_seconds`. Text passes through redaction.
+An event has a name in `snake_case`. Its details are fields with the same names everywhere: `kind`, `namespace`, `name`, `action`,
+`error`, `retry_in_seconds`. Passwords are removed from every text.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 
 
 class JsonLines(logging.Formatter):
-    """One object a line: `time`, `level`, `logger`, `event`, the event's fields, and `trace` of an exception."""
+    """Formats a record as one JSON object: `time`, `level`, `logger`, `event`, the event's fields, and `trace` of an exception."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record with its fields; of the `extra` of a library, what is text or a number."""
+        """Format a record with its fields. Of the `extra` of a library, only texts and numbers are included."""
         extra = {
             name: value for name, value in vars(record).items() if name not in _USUAL and isinstance(value, (str, int, float))
         }
-        told = {
+        line = {
             "time": self.formatTime(record),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -33,9 +33,9 @@ class JsonLines(logging.Formatter):
             **getattr(record, "fields", {}),
         }
         if record.exc_info:
-            told["trace"] = self.formatException(record.exc_info)
+            line["trace"] = self.formatException(record.exc_info)
         return json.dumps(
-            {name: redacted(value) if isinstance(value, str) else value for name, value in told.items()}, default=str
+            {name: redacted(value) if isinstance(value, str) else value for name, value in line.items()}, default=str
         )
 
 
@@ -43,11 +43,11 @@ def event(level: int, name: str, log: logging.Logger = _LOG, /, *, trace: BaseEx
     """Log an event.
 
     Args:
-        level: One of `logging`'s, as `logging.INFO`.
-        name: The event, such as `action_applied`.
-        log: The logger, whose name becomes the field `logger`.
-        trace: An exception whose traceback goes along.
-        fields: What it is about; a field without a value (None, empty text) is left out.
+        level: A level of `logging`, such as `logging.INFO`.
+        name: The name of the event, such as `action_applied`.
+        log: The logger; its name becomes the field `logger`.
+        trace: An exception whose traceback is logged.
+        fields: The details of the event. Fields with the value None or an empty text are left out.
     """
     log.log(
         level,
@@ -58,7 +58,11 @@ def event(level: int, name: str, log: logging.Logger = _LOG, /, *, trace: BaseEx
 
 
 def log_as_json(*quiet: str) -> None:
-    """From now on, to standard error; of the quiet loggers only what is a warning or worse."""
+    """Write the log of this process to standard error as JSON lines.
+
+    Args:
+        quiet: Names of loggers of which only warnings and errors are written.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -1,8 +1,8 @@
-"""Outgoing HTTP: the one module that builds an HTTP client, so that every call has the same limits.
+"""Outgoing HTTP: the only module that creates an HTTP client, so that every call has the same limits.
 
-Each call has separate timeouts for connecting, reading, writing and waiting for a pooled connection, a deadline for the whole of it,
+Each call has separate timeouts for connecting, reading, writing and waiting for a pooled connection, a deadline for the whole call,
 and a limit on the size of the body that is read into memory. Certificates are verified against the system's trust store, or the file
-that `SSL_CERT_FILE` names. No client keeps cookies: one client serves many accounts. Other modules import httpx through this one.
+that `SSL_CERT_FILE` names. No client keeps cookies, because one client serves many accounts. Other modules import httpx through this one.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from typing import BinaryIO
 import httpcore
 import httpx
 
-PIECE = 1 << 20
+CHUNK_BYTES = 1 << 20
 _MOST = 16 << 20
 _MEBIBYTE = 1 << 20
 Client = httpx.AsyncClient
 Response = httpx.Response
 Body = bytes | AsyncIterator[bytes]
 
-# Most octets of one read from a connection: as many as asyncio takes from a socket at once. httpx has no setting for it.
+# Maximum number of bytes per read from a connection: the read size of asyncio. httpx has no setting for it.
 httpcore.AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 
-for _name in ("httpx", "httpcore"):  # at INFO they log each URL, and a signed URL is a credential
+for _name in ("httpx", "httpcore"):  # at INFO they log each URL, and a signed URL contains a credential
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class OutgoingError(Exception):
-    """A call got no answer, or the answer broke off. `kind` is for messages, such as `ConnectError: Connection refused`; it holds no secret."""
+    """A call got no response or an incomplete one. `kind` is for messages, such as `ConnectError: Connection refused`; it contains no secret."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -45,16 +45,16 @@ class OutgoingError(Exception):
 
 
 class BadUrlError(OutgoingError, ValueError):
-    """The URL cannot be called: it is malformed, or neither http nor https."""
+    """The URL is malformed, or its scheme is neither http nor https."""
 
 
 class TooLargeError(OutgoingError):
-    """The body of the answer is larger than its limit."""
+    """The body of the response exceeds its size limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Timeouts in seconds: `read` and `write` for one piece of a body, `total` for a call from its first octet to its last."""
+    """Timeouts in seconds: `read` and `write` for one chunk of a body, `total` for the whole call including the body."""
 
     total: float
     connect: float = 10.0
@@ -63,7 +63,7 @@ class Limits:
     pool: float = 10.0
 
     def timeouts(self) -> httpx.Timeout:
-        """As httpx takes them; none is longer than the whole call."""
+        """Return the timeouts for httpx; none is longer than `total`."""
         return httpx.Timeout(
             connect=min(self.connect, self.total),
             read=min(self.read, self.total),
@@ -73,10 +73,10 @@ class Limits:
 
 
 def client(*, proxies: bool = False) -> Client:
-    """A client with a connection pool; close it with `aclose()`, or use it as a context manager.
+    """Create a client with a connection pool. Close it with `aclose()`, or use it as a context manager.
 
     Args:
-        proxies: Whether the environment's proxies (`HTTPS_PROXY`, `NO_PROXY`) apply.
+        proxies: Whether to use the proxies of the environment (`HTTPS_PROXY`, `NO_PROXY`).
     """
     return httpx.AsyncClient(
         verify=_trusted(), trust_env=proxies, cookies=_no_cookies(), headers={"User-Agent": "landfall"}, max_redirects=10
@@ -94,18 +94,27 @@ async def sent(
     content: Body | None = None,
     redirects: bool = False,
 ) -> AsyncIterator[Response]:
-    """The answer to a request, whose body is still to be read.
+    """Send a request and yield the response; the caller reads its body inside the block.
 
-    Redirects, where they are followed, take no `Authorization` to another host.
+    A redirect to another host does not carry the `Authorization` header.
+
+    Args:
+        by: The client.
+        method: The HTTP method.
+        url: The URL, with scheme http or https.
+        limits: Timeouts; `total` includes reading the body.
+        headers: Headers of the request.
+        content: The body of the request.
+        redirects: Whether to follow redirects.
 
     Raises:
-        BadUrlError: The URL cannot be called.
-        OutgoingError: No answer came, the connection broke off, or the deadline passed; also while the caller reads the body.
+        BadUrlError: The URL is malformed.
+        OutgoingError: No response arrived, the connection was lost, or the deadline passed; also while the caller reads the body.
     """
-    told = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    encoded = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     try:
         async with asyncio.timeout(limits.total):
-            request = by.build_request(method, url, headers=told, content=content, timeout=limits.timeouts())
+            request = by.build_request(method, url, headers=encoded, content=content, timeout=limits.timeouts())
             answer = await by.send(request, stream=True, follow_redirects=redirects)
             try:
                 yield answer
@@ -120,77 +129,96 @@ async def sent(
 
 
 async def body(answer: Response, most: int = _MOST) -> bytes:
-    """The whole body. Raises TooLargeError if it has more than `most` octets, OutgoingError if it breaks off."""
-    found = bytearray()
-    async for piece in answer.aiter_bytes():
-        found += piece
-        _bounded(len(found), most)
-    return bytes(found)
+    """Read the whole body of a response into memory.
+
+    Args:
+        answer: The response.
+        most: The size limit in bytes.
+
+    Raises:
+        TooLargeError: The body has more than `most` bytes.
+        OutgoingError: The connection was lost.
+    """
+    data = bytearray()
+    async for chunk in answer.aiter_bytes():
+        data += chunk
+        _check_size(len(data), most)
+    return bytes(data)
 
 
 def chunks(answer: Response) -> AsyncIterator[bytes]:
-    """The body for a file or another request, decoded, in chunks as they arrive: at most 256 KiB, or what those decode to.
+    """Return the decoded body in chunks as they arrive: at most 256 KiB before decoding.
 
-    No size can be asked for: chunks of equal size would be copied once more, which doubles the processor time of a download.
+    The chunk size cannot be chosen: chunks of equal size would be copied once more, which doubles the CPU time of a download.
     """
     return answer.aiter_bytes()
 
 
 def text(octets: bytes) -> str:
-    """A body as text for a message, whatever it is encoded in."""
+    """Decode a body as UTF-8 for a message; invalid bytes are replaced."""
     return octets.decode("utf-8", "replace")
 
 
-async def pieces(file: BinaryIO) -> AsyncIterator[bytes]:
-    """A file in pieces of 1 MiB, read beside the event loop."""
-    while piece := await asyncio.to_thread(file.read, PIECE):
-        yield piece
+async def file_chunks(file: BinaryIO) -> AsyncIterator[bytes]:
+    """Yield a file in chunks of 1 MiB, read in a thread so that the event loop is not blocked."""
+    while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+        yield chunk
 
 
-def basic(name: str, word: str) -> str:
-    """The `Authorization` of a name and a password."""
-    return f"Basic {base64.b64encode(f'{name}:{word}'.encode()).decode()}"
+def basic_auth(username: str, password: str) -> str:
+    """Return the value of an `Authorization` header with a user name and a password."""
+    return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
 def post(url: str, content: bytes, headers: Mapping[str, str], limits: Limits, most: int = _MOST) -> tuple[int, bytes]:
-    """Send a body from code without an event loop, and wait; the status and the body of the answer.
+    """Send a POST request from code without an event loop, and wait for the response.
 
-    The environment's proxies apply. Redirects are not followed.
+    The proxies of the environment are used. Redirects are not followed.
+
+    Args:
+        url: The URL, with scheme http or https.
+        content: The body of the request.
+        headers: Headers of the request.
+        limits: Timeouts.
+        most: The size limit of the response's body, in bytes.
+
+    Returns:
+        The status and the body of the response.
 
     Raises:
-        BadUrlError: The URL cannot be called.
-        OutgoingError: No answer came, it broke off, is too large, or took longer than `limits.total`.
+        BadUrlError: The URL is malformed.
+        OutgoingError: No response arrived, the connection was lost, the body is too large, or `limits.total` passed.
     """
 
     async def posted() -> tuple[int, bytes]:
         async with client(proxies=True) as by, sent(by, "POST", url, limits, headers=headers, content=content) as answer:
             return answer.status_code, await body(answer, most)
 
-    return asyncio.run(posted())  # of the two kinds of clients, only this one can keep a deadline while headers trickle in
+    return asyncio.run(posted())  # only the asynchronous client can enforce a deadline while headers arrive slowly
 
 
 def _why(error: BaseException) -> str:
-    """The name of an error, and of what the operating system or TLS said below it. Messages of libraries are left out: they may hold a URL."""
-    name, said = type(error).__name__, ""
+    """The name of an error, and the message of the operating system or of TLS that caused it. Messages of libraries may contain a URL and are left out."""
+    name, cause = type(error).__name__, ""
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, ssl.SSLCertVerificationError):
-            said = below.verify_message
+            cause = below.verify_message
         elif isinstance(below, OSError) and below.errno:
-            said = os.strerror(below.errno) if below.errno > 0 else str(below.strerror)
+            cause = os.strerror(below.errno) if below.errno > 0 else str(below.strerror)
         below = below.__cause__ or below.__context__
-    return f"{name}: {said}" if said else name
+    return f"{name}: {cause}" if cause else name
 
 
-def _bounded(size: int, most: int) -> None:
+def _check_size(size: int, most: int) -> None:
     if size > most:
-        message = f"an answer of more than {most // _MEBIBYTE} MiB"
+        message = f"the response is larger than {most // _MEBIBYTE} MiB"
         raise TooLargeError(message)
 
 
 @functools.lru_cache(maxsize=1)
 def _trusted() -> ssl.SSLContext:
-    """OpenSSL's own trust store, which heeds `SSL_CERT_FILE`; httpx would bring a list of its own."""
+    """The trust store of OpenSSL, which respects `SSL_CERT_FILE`; httpx would use its own list."""
     return ssl.create_default_context()
 
 

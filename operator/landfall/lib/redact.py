@@ -1,4 +1,4 @@
-"""What is bound for status, events or logs passes through here: addresses lose their passwords."""
+"""Removal of passwords from texts. Every text for a status, an event or a log passes through `redacted`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ _ASSIGNED = re.compile(r"(?i)\b(password|passwd|pwd|token|secret)(\s*[=:]\s*)(\S
 
 
 def redacted(text: str, *secrets: str) -> str:
-    """The text without these secrets and without what looks like one."""
+    """Return a text in which secrets are replaced by `***`.
+
+    Args:
+        text: Any text.
+        secrets: Known secrets. Passwords in URLs and values after `password=`, `token:` and the like are replaced as well.
+    """
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")

@@ -1,4 +1,4 @@
-"""Signals that ask a process to stop, for as long as a piece of work lasts."""
+"""Temporary handlers for the signals that request a process to stop."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stop_signals(asked: Callable[..., None]) -> Iterator[None]:
-    """SIGINT and SIGTERM go to `asked`; afterwards to whoever had them before."""
-    before = {number: signal.signal(number, asked) for number in (signal.SIGINT, signal.SIGTERM)}
+def stop_signals(handler: Callable[..., None]) -> Iterator[None]:
+    """Handle SIGINT and SIGTERM with `handler` inside the block; restore the previous handlers afterwards."""
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, previous in before.items():
+            signal.signal(number, previous)

@@ -1,4 +1,4 @@
-"""Sentences: numbers in them, advice after them, words that are not known."""
+"""Building sentences: counted nouns, advice after a message, suggestions for unknown names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ _SINGULAR = {"go": "goes", "have": "has", "are": "is", "were": "was"}
 
 
 def counted(number: int, noun: str, verb: str = "") -> str:
-    """A number, what it counts, and what that does: `1 row holds`, `2 rows hold`."""
+    """Return a number with its noun and verb: `1 row holds`, `2 rows hold`.
+
+    Args:
+        number: The number.
+        noun: The noun in the singular.
+        verb: The verb in the plural form; empty for none.
+    """
     if number == 1:
         verb = _SINGULAR.get(verb, f"{verb}s") if verb else ""
     else:
@@ -18,16 +24,16 @@ def counted(number: int, noun: str, verb: str = "") -> str:
 
 
 def advised(message: str, advice: str) -> str:
-    """What happened, and what to do about it."""
+    """Return a message followed by advice, as two sentences; only the message if there is no advice."""
     return f"{message.rstrip('.')}. {advice}" if advice else message
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Advice for a word that is not known."""
+    """Return advice for an unknown name: the most similar known name, or all known names."""
     return near(word, known) or f"Known are: {', '.join(sorted(known))}."
 
 
 def near(word: str, known: Iterable[str]) -> str:
-    """What a word that is not known was meant to be, if one is like it."""
+    """Return a suggestion for an unknown name (`Did you mean …?`); empty if no known name is similar."""
     like = difflib.get_close_matches(word, list(known), n=1)
     return f"Did you mean {like[0]}?" if like else ""

@@ -1,6 +1,6 @@
-"""Addresses as people write them: those that no resolver can be asked for and no library can read are told from the others.
+"""Validation of host names and URLs that users write.
 
-Without it such an address ends in a UnicodeError or a ValueError, far from whoever wrote it and of no family that a caller awaits.
+Without it, an invalid address causes a UnicodeError or a ValueError in a library, which callers do not expect.
 """
 
 from __future__ import annotations
@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-# Regular expressions for schemas. Letters of other scripts are written as xn--…
+# Regular expressions for schemas. International domain names are written in Punycode (xn--…).
 _NAME = "[A-Za-z0-9_-]{1,63}([.][A-Za-z0-9_-]{1,63})*[.]?"
 HOST = f"({_NAME}|[0-9A-Fa-f]*:[0-9A-Fa-f:.]+(%[A-Za-z0-9]+)?)"
 HOST_AND_PORT = rf"({_NAME}|\[[0-9A-Fa-f:.]+\])(:[0-9]{{1,5}})?"
 
 
 class AddressError(ValueError):
-    """No address. Its words hold nothing of what surrounds a host: that may be a password."""
+    """The address is invalid. The message contains at most the host, because the rest may contain a password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """A URL, taken apart and read: what was escaped in it is not any more. Port 0 where it names none."""
+    """The parts of a URL, with percent-encoding decoded. `port` is 0 if the URL has none."""
 
     scheme: str = ""
     host: str = ""
@@ -35,22 +35,36 @@ NONE = Parts()
 
 
 def checked(host: str) -> str:
-    """A host's name or address, the same. Raises AddressError where no resolver can be asked for it."""
+    """Return the host name or address unchanged.
+
+    Args:
+        host: A host name or IP address.
+
+    Raises:
+        AddressError: The host name cannot be resolved, because a label is empty or longer than 63 characters.
+    """
     try:
         host.encode("idna")
     except UnicodeError as error:
-        message = f"{host[:80]!r} is no host name: between its dots there are 1 to 63 letters"
+        message = f"{host[:80]!r} is not a valid host name: each label between dots must have 1 to 63 characters"
         raise AddressError(message) from error
     return host
 
 
 def split(url: str) -> Parts:
-    """A URL's parts. Raises AddressError."""
+    """Split a URL into its parts.
+
+    Args:
+        url: A URL; user, password and path may be percent-encoded.
+
+    Raises:
+        AddressError: The URL or its host name is invalid. The message does not contain the URL.
+    """
     try:
         found = urlsplit(url)
         port = found.port or 0
     except ValueError as error:
-        message = "it is no URL: a letter of its user or password that means something in a URL is written in escapes, as %23 for #, %2F for /, %3F for ?, %40 for @, %5B for ["
+        message = "not a valid URL: percent-encode special characters in user and password, for example %23 for #, %2F for /, %3F for ?, %40 for @, %5B for ["
         raise AddressError(message) from error
     return Parts(
         found.scheme,

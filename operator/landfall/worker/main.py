@@ -35,7 +35,7 @@ from landfall.lib.redact import redacted
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
 from landfall.notifications.send import ping, tell
-from landfall.runspec import Ends, ResolvedRun, endpoint, resolve
+from landfall.runspec import ResolvedRun, RunInputs, endpoint, resolve
 from landfall.worker.plan_report import _planned
 from landfall.worker.progress import Watch
 from landfall.worker.reporter import Reporter
@@ -253,8 +253,8 @@ class Worker:
         made = resolve(self._task.migration, self._ends(), self._task.plans)
         return replace(made, options=replace(made.options, quiesced=self._task.quiesced))
 
-    def _ends(self) -> Ends:
-        return Ends(self._task.connections, self._secret, {name: DATA / name for name in self._task.connections})
+    def _ends(self) -> RunInputs:
+        return RunInputs(self._task.connections, self._secret, {name: DATA / name for name in self._task.connections})
 
     def _secret(self, name: str, side: str) -> Mapping[str, str]:
         folder = self._root / "secrets" / name

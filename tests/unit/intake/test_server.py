@@ -13,7 +13,7 @@ from landfall.controllers.migration.reconcile import dialled
 from landfall.controllers.reports import Reports
 from landfall.intake.server import Intake
 from landfall.journal.store import Journal
-from landfall.journal.writer import Keeper
+from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube
 from landfall.settings import Settings
 from tests.support.asgi import Client
@@ -55,7 +55,7 @@ class Cluster:
 
 def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
     """Status and body of what a report is answered with."""
-    keeper = Keeper(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
+    keeper = JournalWriter(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
     settings = Settings(image="i", intake_url="u")
 
     async def pushed(_repository: str, _branch: str) -> int:

@@ -21,16 +21,16 @@ from landfall.lib import urls as addresses
 from landfall.notifications.send import NotToldError, ping
 from landfall.providers import git
 from landfall.providers.errors import ProviderError
-from landfall.runspec import Ends, endpoint
+from landfall.runspec import RunInputs, endpoint
 
 _LONG = "a" * 64
 HOOK = Webhook.model_validate({"metadata": {"name": "ops", "namespace": "store"}, "spec": {"secretRef": {"name": "hook"}}})
 _NO_HOSTS = (f"{_LONG}.example", "db..example", "db..db", ".example", "é" * 63)
 
 
-def ends(url: str = "", **spec: object) -> Ends:
+def ends(url: str = "", **spec: object) -> RunInputs:
     raw = {"metadata": {"name": "shop"}, "spec": {"type": "PostgreSQL", "secretRef": {"name": "door"}, **spec}}
-    return Ends({"shop": Connection.model_validate(raw)}, lambda *_: {"url": url} if url else {}, {"shop": Path()})
+    return RunInputs({"shop": Connection.model_validate(raw)}, lambda *_: {"url": url} if url else {}, {"shop": Path()})
 
 
 @pytest.mark.parametrize("host", ["db", "db.example.", "127.0.0.1", "::1", "fe80::1%eth0", "bücher.example", "a_b.example"])
@@ -40,7 +40,9 @@ def test_a_host_stays_as_it_is(host: str) -> None:
 
 @pytest.mark.parametrize("host", _NO_HOSTS)
 def test_what_no_resolver_takes_is_no_host(host: str) -> None:
-    with pytest.raises(addresses.AddressError, match="is no host name: between its dots there are 1 to 63 letters"):
+    with pytest.raises(
+        addresses.AddressError, match="is not a valid host name: each label between dots must have 1 to 63 characters"
+    ):
         addresses.checked(host)
 
 
@@ -53,7 +55,7 @@ def test_any_text_is_read_or_is_told_to_be_none(text: str) -> None:
 
 @pytest.mark.parametrize("letter", ["#", "/", "?", "["])
 def test_a_password_with_a_letter_of_urls_is_told_and_not_shown(letter: str) -> None:
-    with pytest.raises(SpecError, match=r"its Secret's url: it is no URL.*%23 for #") as caught:
+    with pytest.raises(SpecError, match=r"its Secret's url: not a valid URL.*%23 for #") as caught:
         endpoint("shop", ends(f"postgresql://sailor:hun{letter}ter2@db.example/shop"), "source")
     assert "ter2" not in str(caught.value)
     assert "hun" not in str(caught.value)
@@ -64,14 +66,14 @@ def test_a_password_with_a_letter_of_urls_is_told_and_not_shown(letter: str) -> 
 
 @pytest.mark.parametrize("host", _NO_HOSTS)
 def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"source: Connection shop, its Secret's url: .* is no host name"):
+    with pytest.raises(SpecError, match=r"source: Connection shop, its Secret's url: .* is not a valid host name"):
         endpoint("shop", ends(f"postgresql://u:p@{host}/shop"), "source")
-    with pytest.raises(ProviderError, match=r"source.git.url: .* is no host name") as caught:
+    with pytest.raises(ProviderError, match=r"source.git.url: .* is not a valid host name") as caught:
         git.head(git.Remote(f"https://{host}/shop.git"))
     assert (caught.value.reason, caught.value.retry) == ("SourceMissing", Retry.AFTER_CHANGE)
     with pytest.raises(SourceError, match="names no host"):
         asyncio.run(fetched(Archive(f"https://{host}/shop.zip"), tmp_path, tmp_path / "app"))
-    with pytest.raises(NotToldError, match=r"its url: .* is no host name"):
+    with pytest.raises(NotToldError, match=r"its url: .* is not a valid host name"):
         ping(HOOK, lambda _: {"url": f"https://{host}/hook", "key": "k3y"}, lambda _: None)
 
 

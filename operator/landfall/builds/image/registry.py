@@ -157,7 +157,7 @@ class Registry:
         where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         with contextlib.ExitStack() as opened:
-            body = outgoing.pieces(opened.enter_context(data.open("rb"))) if isinstance(data, Path) else data
+            body = outgoing.file_chunks(opened.enter_context(data.open("rb"))) if isinstance(data, Path) else data
             async with self._asked("PUT", where, repository, headers=headers, content=body, again=False) as answer:
                 await self._good(answer, 201)
         return size
@@ -225,14 +225,14 @@ class Registry:
         """As the challenge says: name and password, or a token that they are given for."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self._identity:
-            self._tokens[repository] = outgoing.basic(*self._identity)
+            self._tokens[repository] = outgoing.basic_auth(*self._identity)
             return
         told = dict(_CHALLENGE.findall(rest))
         if kind.lower() != "bearer" or "realm" not in told:
             return
         scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{one}:pull") for one in more)]
         query = [*([("service", told["service"])] if "service" in told else []), *scopes]
-        opened = {"Authorization": outgoing.basic(*self._identity)} if self._identity else {}
+        opened = {"Authorization": outgoing.basic_auth(*self._identity)} if self._identity else {}
         realm = f"{told['realm']}?{urlencode(query)}"
         async with outgoing.sent(self._client, "GET", realm, _LIMITS, headers=opened, redirects=True) as answer:
             if answer.status_code == 200:

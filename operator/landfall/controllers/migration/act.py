@@ -59,7 +59,7 @@ async def _release(observer: MigrationObserver) -> None:
     keep = observer.migration.spec.keep
     if not (keep.logs and keep.metrics):
         name = observer.migration.metadata.name
-        await observer.context.keeper.forget(observer.namespace, name, lines=not keep.logs, samples=not keep.metrics)
+        await observer.context.keeper.delete(observer.namespace, name, lines=not keep.logs, samples=not keep.metrics)
     await let_go(observer.context.kube, observer.raw)
 
 

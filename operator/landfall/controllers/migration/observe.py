@@ -24,7 +24,7 @@ from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.manifests.job import LABEL_VERB
 from landfall.manifests.run import run_name
-from landfall.runspec import Declared, changed, declared
+from landfall.runspec import DeclaredRun, changed_fields, declared_run
 
 _ENDS = ("source", "target")
 
@@ -41,7 +41,7 @@ class MigrationObserver:
         self.plans: tuple[table_plans.Held, ...] = ()
         self.run: Object | None = None
         self.name = ""
-        self.declared: Declared | None = None
+        self.declared: DeclaredRun | None = None
         self.lost: dict[str, str] = {}
         self.reported = ReportFold(RunStatus())
         self.seen = ObservedMigration(now=context.clock(), generation=0)
@@ -90,12 +90,12 @@ class MigrationObserver:
         )
         return self.seen
 
-    def _declared(self) -> Declared | None:
+    def _declared(self) -> DeclaredRun | None:
         """What the spec declares; None while a Connection is missing or of a type that is not supported."""
         data = self.migration.spec.data
         ends = (data.source.connection_ref.name, data.target.connection_ref.name) if data else ()
         found = [c for c in (self.connections[name] for name in ends) if c]
-        return declared(data, *found) if data and len(found) == len(_ENDS) else None
+        return declared_run(data, *found) if data and len(found) == len(_ENDS) else None
 
     async def _find_run(self) -> bool:
         """Find the Run that the spec declares; or the one that has begun, where another is declared now. Whether it is another."""
@@ -105,7 +105,7 @@ class MigrationObserver:
         if found is None:
             self.run, self.name = known, before
             return False
-        names = [run_name(self.migration.metadata.name, key) for key in (found.key, *found.former)]
+        names = [run_name(self.migration.metadata.name, key) for key in (found.key, *found.former_keys)]
         if known and self._mine(known) and (before in names or known.get("status", {}).get("ledgerKey") == found.key):
             self.run, self.name = known, before
             return False
@@ -135,7 +135,7 @@ class MigrationObserver:
             return ()
         said = self.run["metadata"].get("annotations", {})
         identities = (said.get(DECLARED_SOURCE, ""), said.get(DECLARED_TARGET, ""))
-        return changed(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
+        return changed_fields(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
 
     async def _going_back(self, run: Object) -> bool:
         """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""

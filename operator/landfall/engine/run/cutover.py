@@ -26,7 +26,7 @@ from landfall.engine.errors import (
     EngineError,
     PauseExceededError,
     SourceBusyError,
-    VerdictError,
+    VerificationError,
 )
 from landfall.engine.model.chunk_range import ChunkRange, uncovered
 from landfall.engine.model.events import Event
@@ -212,7 +212,7 @@ class Finale:
     # -- compare and repair -------------------------------------------------------------------------------------------
 
     def _compare(self, readers: Sequence[Reader]) -> None:
-        """Compare everything; copy again what differs and compare that again, a few times. Raises VerdictError."""
+        """Compare everything; copy again what differs and compare that again, a few times. Raises VerificationError."""
         work, outcome = self._work, self._outcome
         self._check_schema()
         self._check_coverage()
@@ -245,7 +245,7 @@ class Finale:
         told = "; ".join(named(self._work, reader, d) for d in differences)
         self._work.report(Event("verdict", text=f"different: {told}"))
         message = f"source and target differ: {told}"
-        raise VerdictError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
+        raise VerificationError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
 
     def _check_schema(self) -> None:
         self._check_source(self._work)
@@ -261,7 +261,7 @@ class Finale:
                 advice = (
                     "Nothing was cut over. Run `landfall rollback` to drop what was staged, then run again with a new rerunToken."
                 )
-                raise VerdictError(message, advice=advice)
+                raise VerificationError(message, advice=advice)
 
     def _late_indexes(self) -> None:
         """Unique indexes that had to wait for the delta. One that still fails is a finding, not a detail."""
@@ -333,7 +333,7 @@ class Finale:
         unverified = ledger.unverified(work.lease) if work.plan.moves_rows else 0
         if unverified:
             message = f"{unverified} chunks were not compared under the freeze"
-            raise VerdictError(message)
+            raise VerificationError(message)
         self._outcome.converted = [
             f"{t.label}.{c.source}: {v.rows} rows, {v.kind} → {v.rule}"
             for t in work.plan.tables

@@ -1,1 +1,1 @@
-"""Migrations of the journal's database, by Alembic: each additive, so that an older operator still works on it."""
+"""Migrations of the journal's database with Alembic. Each is additive, so that an older version of the operator can use the result."""

@@ -26,7 +26,7 @@ def _where() -> list[sa.Column[object]]:
 
 
 def upgrade() -> None:
-    """From nothing."""
+    """Create the tables."""
     op.create_table(
         "line",
         *_where(),
@@ -49,6 +49,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """To nothing."""
+    """Drop the tables."""
     op.drop_table("sample")
     op.drop_table("line")

@@ -1,4 +1,4 @@
-"""What a run takes, and how good it is."""
+"""Resource usage and verification counts in samples."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _ADDED = ("compared_rows", "corrected_rows", "cpu_seconds", "memory_bytes")
 
 
 def upgrade() -> None:
-    """More numbers in a sample."""
+    """Add the columns."""
     for name in _ADDED:
         op.add_column("sample", sa.Column(name, sa.BigInteger, nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    """Without them."""
+    """Drop the columns."""
     for name in reversed(_ADDED):
         op.drop_column("sample", name)

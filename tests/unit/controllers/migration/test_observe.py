@@ -32,7 +32,7 @@ from landfall.kube.errors import ForbiddenError
 from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.run import run
-from landfall.runspec import declared
+from landfall.runspec import declared_run
 
 Object = dict[str, Any]
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -125,7 +125,7 @@ def planned() -> tuple[Api, Reports, Object]:
     """A Migration whose planning worker has just told its plan, and nobody has written it down."""
     ends = [_object("Connection", n, {"type": "PostgreSQL", "host": n, "database": "d"}) for n in ("a", "b")]
     migration = _object("Migration", "shop", {"data": _DATA}, uid="m", finalizers=["landfall.dev/cleanup"])
-    key = declared(DataSpec.model_validate(_DATA), *(Connection.model_validate(to_model_input(one)) for one in ends))
+    key = declared_run(DataSpec.model_validate(_DATA), *(Connection.model_validate(to_model_input(one)) for one in ends))
     assert key
     made = _made(run(Migration.model_validate(to_model_input(migration)), "m", key.key, "i"))
     made["metadata"]["uid"] = "r"
