@@ -26,10 +26,12 @@ from landfall.engine.sources.base import Digesting
 from landfall.engine.sources.engine import DigestQueries, SourceEngine
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.registry import engines as targets
 from tests.conformance.places import Place, Rows, Spec
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
 
+_TARGET = targets()["PostgreSQL"]
 _ITEMS = Spec('Order "Items" of `it`\'s', (("id", "int"), ('no"te', "text"), ("paid", "bool"), ("raw", "bytes")), ("id",))
 _PAIRS = Spec("pairs", (("a", "word"), ("b", "int"), ("value", "text")), ("a", "b"))
 _TEXTS = (
@@ -116,7 +118,7 @@ def test_a_database_is_moved_value_by_value(source: Endpoint, target: PostgreSql
 def test_chunks_cover_every_row_exactly_once(engine: SourceEngine, source: Endpoint, plan: Plan) -> None:
     reader = engine.connect(source).reader()
     for table in plan.tables:
-        queries = engine.queries(shape_of(plan, table))
+        queries = engine.queries(shape_of(plan, table, _TARGET))
         ranges = [engine.dialect.condition(r) for r in chunking.ranges(reader, engine.dialect, table, _OPTIONS.batch_rows)]
         keys = [key for where in ranges for key, _ in reader.rows(queries.rows(where))]
         assert len(keys) == len(set(keys)) == table.rows
@@ -133,7 +135,7 @@ def test_both_sides_compute_the_same_of_the_same_rows(
     reader = engine.connect(source).reader()
     with target.connect(fresh) as there:
         for table in plan.tables:
-            shape = shape_of(plan, table)
+            shape = shape_of(plan, table, _TARGET)
             here, those = engine.queries(shape), TargetQueries(shape, "public")
             assert set(reader.rows(here.rows(""))) == {
                 (k, str(n)) for k, n in there.execute(those.range_rows(None, None).encode()).fetchall()

@@ -17,6 +17,7 @@ from landfall.engine.model.options import Options, Policies
 from landfall.engine.model.plan import Plan
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.postgresql import dialect
+from landfall.engine.targets.registry import engines
 from tests.support import checker, kinds
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
@@ -336,7 +337,8 @@ _ALIKE = {
 @pytest.mark.parametrize("what", _ALIKE)
 def test_the_hash_of_postgresql_rows_notices(pg15: PostgreSql, what: str) -> None:
     types = {"a": "bigint", "b": "numeric", "c": "character varying(5)", "d": "text", "e": "double precision"}
-    columns = [(name, dialect.mapping(Column(name, ColumnType(kind, kind)))) for name, kind in types.items()]
+    mapping = engines()["PostgreSQL"].types.mapping
+    columns = [(name, mapping(dialect.mapping(Column(name, ColumnType(kind, kind))))) for name, kind in types.items()]
     number = dialect.native_number(
         [(f"{name}::{kind}", m) for (name, m), kind in zip(columns, types.values(), strict=True)], hashed=True
     )

@@ -15,11 +15,13 @@ from landfall.engine.model.catalog import Catalog, Check, Column, ColumnType, Fo
 from landfall.engine.model.mapping import ColumnFacts, Violation
 from landfall.engine.model.options import Policies
 from landfall.engine.model.plan_codec import as_json
-from landfall.engine.planning.conversions import UnfitError, fitted, probes
+from landfall.engine.planning.conversions import probes
 from landfall.engine.planning.tables import Census
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.sources.sqlite.dialect import column_type
-from tests.support.plans import planned
+from landfall.engine.targets.engine import UnfitError
+from landfall.engine.targets.registry import target_of
+from tests.support.plans import ENDS, planned
 
 GOLDEN = Path(__file__).parent.parent / "unit" / "golden"
 _CASES = (
@@ -210,7 +212,7 @@ def plan_text(engine: str, variant: str) -> str:
 
 def fits_text(engine: str) -> str:
     """How each type of an engine goes into each existing type of the target: the mapping, or why there is none."""
-    source = engine_of(engine)
+    source, types = engine_of(engine), target_of(ENDS[1]).types
     lines = []
     for column in columns(engine):
         if column.type.name in _ALIKE:
@@ -218,12 +220,12 @@ def fits_text(engine: str) -> str:
         for wanted in _postgresql():
             existing = Column("w", wanted)
             try:
-                mapped = source.dialect.mapping(column, ColumnFacts({}, {}))
+                mapped = types.mapping(source.dialect.mapping(column, ColumnFacts({}, {})))
             except KeyError:
                 continue
             asked = [[p.kind, p.predicate] for p in probes(column, existing, source)]
             try:
-                fit = asdict(fitted(mapped, replace(column, nullable=False), existing, source))
+                fit = asdict(types.fitted(mapped, replace(column, nullable=False), existing, source))
                 mapping = fit.pop("mapping")
                 before = asdict(mapped)
                 told = {name: mapping[name] for name in mapping if mapping[name] != before[name]}

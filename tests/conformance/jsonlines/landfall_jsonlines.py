@@ -19,11 +19,11 @@ from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import ConnectionLostError, EngineError, ObjectMissingError, SourceBusyError
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Index, IndexPart, Table
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.logical_type import Boolean, Bytes, Form, Integer, Text
+from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources import digests
 from landfall.engine.sources.base import CopyJob, Freeze, Reader, Source, send_rows
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
@@ -227,20 +227,14 @@ class _Dialect(KeyedDialect):
     def as_bytes(self, value: str) -> str:
         return f"CAST({value} AS BLOB)"
 
-    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+    def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
         del facts
         c = self.operand(column)
         return {
-            "int": Mapping("bigint", c, quoted=False, check_source=c, check_target="{c}::text"),
-            "bool": Mapping("boolean", c, quoted=False, check_source=c, check_target="{c}::int::text"),
-            "text": Mapping("text", c, quoted=True, check_source=f"sha256({c})", check_target=digests.of_text("{c}")),
-            "bytes": Mapping(
-                "bytea",
-                f"iif({c} IS NULL,NULL,'\\x'||hex({c}))",
-                quoted=False,
-                check_source=f"sha256({c})",
-                check_target=digests.of_bytes("{c}"),
-            ),
+            "int": SourceMapping(Integer(64), c, c),
+            "bool": SourceMapping(Boolean(), c, c),
+            "text": SourceMapping(Text(), c, f"sha256({c})", Form.DIGEST, quoted=True),
+            "bytes": SourceMapping(Bytes(), f"iif({c} IS NULL,NULL,'\\x'||hex({c}))", f"sha256({c})", Form.DIGEST),
         }[column.type.name]
 
     def probes(self, column: Column) -> tuple[Probe, ...]:

@@ -14,11 +14,12 @@ from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Source
-from landfall.engine.sources.digests import renewed
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.plan_names import plan_search_path
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+from landfall.engine.targets.registry import target_of
 
 _HASHES_SINCE = 140000
 
@@ -99,13 +100,18 @@ class Work:
         return engine_of(self.plan.engine)
 
     @property
+    def target(self) -> TargetEngine:
+        """The target's engine."""
+        return target_of(self.target_endpoint)
+
+    @property
     def session(self) -> dict[str, str]:
         """The settings of a session that moves or compares rows of the stage, by name."""
         return {**PINNED, "search_path": plan_search_path(self.plan, self.stage)}
 
     def shape(self, table: TablePlan) -> Shape:
         """The table as the query builders want it."""
-        return shape_of(self.plan, table)
+        return shape_of(self.plan, table, self.target)
 
     def weight(self, table: TablePlan) -> int:
         """Memory that one row in flight may take."""
@@ -122,8 +128,9 @@ class Work:
         return max(1, self.dials.parallelism)
 
 
-def shape_of(plan: Plan, table: TablePlan) -> Shape:
+def shape_of(plan: Plan, table: TablePlan, target: TargetEngine) -> Shape:
     """A planned table as the query builders want it."""
+    dialect = engine_of(plan.engine).dialect
     digits = plan.source_version.split(" ")[0].split(".")[0]
     source_is_new = digits.isdigit() and int(digits) >= _HASHES_SINCE // 10000
     return Shape(
@@ -132,7 +139,7 @@ def shape_of(plan: Plan, table: TablePlan) -> Shape:
         name=table.name,
         target=table.target,
         copied=tuple((c.source, c.target, c.mapping) for c in table.copied),
-        compared=tuple((c.source, c.target, renewed(c.mapping)) for c in table.compared),
+        compared=tuple((c.source, c.target, target.types.renewed(c.mapping, dialect)) for c in table.compared),
         row_key=table.row_key,
         key=table.key[0] if table.unique_key else "",
         ordered_by=(table.ordered_by.source, table.ordered_by.target) if table.ordered_by else ("", ""),

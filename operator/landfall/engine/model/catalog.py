@@ -28,6 +28,11 @@ class ColumnType:
     builtin: bool = True
     underlying: str = ""
 
+    @property
+    def without_domain(self) -> str:
+        """The whole type, or that which a domain is made of."""
+        return self.underlying or self.text
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:

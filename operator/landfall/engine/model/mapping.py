@@ -9,6 +9,8 @@ from collections.abc import Mapping as Counts
 from dataclasses import dataclass
 from enum import StrEnum
 
+from landfall.engine.model.logical_type import Form, LogicalType
+
 
 class Violation(StrEnum):
     """A kind of value that the target type cannot hold, or a fact that decides the type."""
@@ -59,6 +61,24 @@ def rule_from(text: str) -> Rule:
     """Read `Fail`, `Null` or `Map:2000-01-01`."""
     action, _, argument = text.partition(":")
     return Rule(action, argument)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceMapping:
+    """One column as its source gives it: what its values are, and the source's SQL that copies and checks them. A target makes a `Mapping` of it.
+
+    The fields are those of `Mapping`; `form` says what `check_source` yields.
+    """
+
+    type: LogicalType
+    copy: str
+    check_source: str
+    form: Form = Form.PRINTED
+    quoted: bool = False
+    measured: bool = False
+    confidence: int = 100
+    reasons: tuple[str, ...] = ()
+    transformation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,19 @@
-"""Whether the values of a column fit into one that exists, and how they are compared once they are there. Pure.
+"""Whether the values of a column fit into one that exists: what is counted before, and named in the plan. Pure.
 
-The copy stays as it is, for a column reads what it can of the same text. The comparison casts what arrived back to the
-type that the source's values would have got in a new table: so a value that would come back changed is found, whatever
-its type. What can be known beforehand is counted by the census, and named in the plan.
+How they are stored and compared once they are there is the target's: see `TargetTypes.fitted`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from landfall.engine.matching.type_families import Kind, kind_of, most_characters
 from landfall.engine.model.catalog import Column
-from landfall.engine.model.mapping import Mapping, Probe, Violation
+from landfall.engine.model.mapping import Probe, Violation
 from landfall.engine.sources.engine import Dialect, SourceEngine
-from landfall.engine.sources.type_text import numeric_size, zone
+from landfall.engine.sources.type_text import numeric_size
 
 _RANGES = {"smallint": 15, "integer": 31, "bigint": 63}
-_EXACT_DIGITS = 15
-_IN_UTC = 80
 _FREE_TEXT = 40
 _RAW = "landfall_raw"
 
@@ -35,23 +29,9 @@ DESCRIBED = {
 OVERRIDE = "Put an expression in its place (a TablePlan's decision Override), change the existing column, or exclude it."
 
 
-class UnfitError(Exception):
-    """Values of this type cannot become values of that type unchanged. Its text says which."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """The mapping into an existing column. `raw`: the type in which it is staged beside a column that is computed from it."""
-
-    mapping: Mapping
-    confidence: int = 100
-    reasons: tuple[str, ...] = ()
-    raw: str = ""
-
-
 def written(column: Column) -> str:
     """The type of an existing column, without the name of a domain."""
-    return column.type.underlying or column.type.text
+    return column.type.without_domain
 
 
 def raw_name(column: str) -> str:
@@ -154,163 +134,3 @@ def _text(asked: _Asked, theirs: Kind) -> Probe | None:
     elif length and length <= size and asked.engine.capabilities.typed_values:
         return None
     return Probe(Violation.OVERLONG, f"{dialect.char_length(c)}>{size}")
-
-
-# -- how it is compared -----------------------------------------------------------------------------------------------
-
-_Back = Callable[[str, str], str | None]
-
-
-def _cast(given: str, _wanted: str) -> str:
-    return f"({{c}}::{given})"
-
-
-def _whole(given: str, wanted: str) -> str | None:
-    size = numeric_size(given)
-    return _cast(given, wanted) if size and size[1] == 0 else None
-
-
-def _few_digits(given: str, wanted: str) -> str | None:
-    size = numeric_size(given)
-    return _cast(given, wanted) if size and size[0] <= (6 if wanted == "real" else _EXACT_DIGITS) else None
-
-
-def _wider(given: str, wanted: str) -> str | None:
-    return _cast(given, wanted) if given == "real" else None
-
-
-def _unlimited(given: str, wanted: str) -> str | None:
-    return None if numeric_size(wanted) else _cast(given, wanted)
-
-
-def _moment(given: str, wanted: str) -> str:
-    if zone(given) != zone(wanted):
-        return f"(({{c}} AT TIME ZONE 'UTC')::{given})"
-    return _cast(given, wanted)
-
-
-def _truth(given: str, _wanted: str) -> str:
-    return f"({{c}}::int::{given})"
-
-
-def _same(_given: str, _wanted: str) -> str:
-    return "{c}"
-
-
-_BACK: dict[tuple[Kind, Kind], _Back] = {
-    (Kind.INTEGER, Kind.INTEGER): _cast,
-    (Kind.INTEGER, Kind.DECIMAL): _cast,
-    (Kind.INTEGER, Kind.FLOAT): _cast,
-    (Kind.INTEGER, Kind.BOOLEAN): _truth,
-    (Kind.BOOLEAN, Kind.INTEGER): _same,
-    (Kind.DECIMAL, Kind.DECIMAL): _cast,
-    (Kind.DECIMAL, Kind.INTEGER): _whole,
-    (Kind.DECIMAL, Kind.FLOAT): _few_digits,
-    (Kind.FLOAT, Kind.FLOAT): _wider,
-    (Kind.FLOAT, Kind.DECIMAL): _unlimited,
-    (Kind.DATE, Kind.MOMENT): _cast,
-    (Kind.MOMENT, Kind.MOMENT): _moment,
-    (Kind.TIME, Kind.TIME): _cast,
-    (Kind.TEXT, Kind.TEXT): _cast,
-    (Kind.TEXT, Kind.UUID): _cast,
-    (Kind.TEXT, Kind.JSON): _cast,
-    (Kind.JSON, Kind.JSON): _cast,
-    (Kind.JSON, Kind.TEXT): _cast,
-    (Kind.LIST, Kind.LIST): _cast,
-    **{
-        (kind, Kind.TEXT): _cast
-        for kind in (Kind.INTEGER, Kind.DECIMAL, Kind.FLOAT, Kind.DATE, Kind.MOMENT, Kind.TIME, Kind.UUID, Kind.ADDRESS)
-    },
-}
-_ALIASES = (
-    (r"^varchar\b", "character varying"),
-    (r"^(bp)?char\b", "character"),
-    (r"^decimal\b", "numeric"),
-    (r" without time zone$", ""),
-    (r",\s+", ","),
-    (r"^timestamp\(6\)", "timestamp"),
-    (r"^interval\(6\)", "interval"),
-)
-
-
-def spelled(text: str) -> str:
-    """A type as this compares it: `varchar(9)` and `character varying(9)` are the same."""
-    for pattern, word in _ALIASES:
-        text = re.sub(pattern, word, text)
-    return text
-
-
-def fitted(mapped: Mapping, column: Column, wanted: Column, engine: SourceEngine) -> Fit:
-    """The mapping of a new table, bent to an existing column. Raises UnfitError where values would not survive it."""
-    given, theirs = mapped.target_type, written(wanted)
-    kinds = kind_of(given), kind_of(theirs)
-    special = _special(mapped, column, wanted, kinds, engine)
-    if special:
-        return special
-    if spelled(given) == spelled(theirs):
-        return Fit(replace(mapped, checks=()))
-    back = _BACK[kinds](given, theirs) if kinds in _BACK else None
-    if back is None or (engine.capabilities.speaks_target_sql and kinds[0] is Kind.BOOLEAN):
-        message = f"values of {given} do not become values of {theirs} without a rule"
-        raise UnfitError(message)
-    return _bent(mapped, back, kinds, theirs, engine)
-
-
-def _special(mapped: Mapping, column: Column, wanted: Column, kinds: tuple[Kind, Kind], engine: SourceEngine) -> Fit | None:
-    """What is more than a cast: types of a user's own, lists of values, UUIDs in octets, documents."""
-    native, theirs = engine.capabilities.speaks_target_sql, written(wanted)
-    if native and column.type.text == wanted.type.text and not column.type.builtin:
-        return Fit(mapped)  # a type of the same name on both sides
-    if mapped.target_type == "{type}" or (native and not column.type.builtin):
-        return Fit(_enumerated(mapped, column, wanted))
-    if wanted.type.labels and kinds[0] is Kind.TEXT:
-        told = f"only the values that {theirs} lists"
-        return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)")), reasons=(told,))
-    if kinds == (Kind.BYTES, Kind.UUID) and (digits := engine.dialect.binary_uuid(column)):
-        return Fit(_binary_uuid(mapped, digits), reasons=("16 octets are a UUID",))
-    if theirs == "jsonb" and kinds[0] in {Kind.JSON, Kind.TEXT} and mapped.target_type != "jsonb":
-        return _jsonb(mapped, engine)
-    return None
-
-
-def _bent(mapped: Mapping, back: str, kinds: tuple[Kind, Kind], theirs: str, engine: SourceEngine) -> Fit:
-    made = replace(mapped, check_target=_through(mapped, back), checks=())
-    if kinds == (Kind.TEXT, Kind.UUID):
-        made = replace(made, check_source=f"LOWER({mapped.check_source})")
-    native = engine.capabilities.speaks_target_sql
-    if native and kinds == (Kind.TEXT, Kind.TEXT):
-        made = replace(made, copy=f"{mapped.copy}::text")  # as this database itself turns one into the other: blanks that pad go
-    if native and kinds == (Kind.DECIMAL, Kind.DECIMAL) and not numeric_size(mapped.target_type):
-        made = replace(mapped, check_source=f"trim_scale({mapped.check_source})", check_target="trim_scale({c})", checks=())
-    if kinds == (Kind.MOMENT, Kind.MOMENT) and zone(mapped.target_type) != zone(theirs):
-        return Fit(made, _IN_UTC, ("a moment without a time zone is taken for UTC",))
-    return Fit(made, reasons=(f"stored as {theirs}; compared as {mapped.target_type}",))
-
-
-def _through(mapped: Mapping, back: str) -> str:
-    return mapped.check_target.replace("{c}", back)
-
-
-def _enumerated(mapped: Mapping, column: Column, wanted: Column) -> Mapping:
-    """An enumeration into one that lists no less, or into a text."""
-    theirs, ours = written(wanted), column.type.underlying or column.type.text
-    if kind_of(theirs) is not Kind.TEXT and not wanted.type.labels and spelled(ours) != spelled(theirs):
-        message = f"values of {column.type.text} do not become values of {theirs} without a rule"
-        raise UnfitError(message)
-    return replace(mapped, target_type=theirs, type_statement="", checks=())
-
-
-def _binary_uuid(mapped: Mapping, value: str) -> Mapping:
-    return replace(
-        mapped, target_type="uuid", copy=value, check_source=value, check_target="replace({c}::text,'-','')", measured=False
-    )
-
-
-def _jsonb(mapped: Mapping, engine: SourceEngine) -> Fit:
-    """`jsonb` keeps the meaning of a document, not its text: it is staged and compared as it is, and turned at the cutover."""
-    if engine.capabilities.speaks_target_sql:
-        told = "as jsonb on both sides"
-        both = replace(mapped, copy=f"{mapped.copy}::jsonb", check_source=f"{mapped.copy}::jsonb", check_target="{c}")
-        return Fit(replace(both, target_type="jsonb"), 97, (told,))
-    told = "staged and compared as json; as jsonb the order of keys, their doubles and white space go"
-    return Fit(replace(mapped, check_target=_through(mapped, "({c}::text)"), checks=()), 97, (told,), raw="json")

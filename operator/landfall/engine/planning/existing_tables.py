@@ -21,9 +21,10 @@ from landfall.engine.model.options import ColumnDecision, Mode, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
-from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, Fit, UnfitError, fitted, raw_name, recast, written
+from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
 from landfall.engine.planning.tables import Census, Counterpart, Draft
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.targets.engine import Fit, UnfitError
 from landfall.lib.text import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
@@ -258,7 +259,7 @@ class _Filling:
 
     def _fit(self, mapped: Mapping, column: Column, wanted: Column, label: str) -> Fit:
         try:
-            return fitted(mapped, column, wanted, self.draft.engine)
+            return self.draft.target.types.fitted(mapped, column, wanted, self.draft.engine)
         except UnfitError as error:
             self._warn(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
             return Fit(mapped, 0)
@@ -274,7 +275,7 @@ class _Filling:
             (target.schema, target.name, at): draft.census.orphans.get((self.table.schema, self.table.name, at), 0)
             for at in range(len(target.foreign_keys))
         }
-        native = Draft(existing, replace(draft.options, decisions=()), Census(orphans=orphans))
+        native = Draft(existing, replace(draft.options, decisions=()), Census(orphans=orphans), draft.target)
         native.statements, native.risks = draft.statements, []
         native.names = {(t.schema, t.name): t.name for t in existing.tables}
         native.names |= {(k.ref_schema, k.ref_table): k.ref_table for k in target.foreign_keys}

@@ -18,7 +18,9 @@ from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Census, Counterpart, Draft
 from landfall.engine.sources.registry import engine_of, identity
+from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.postgresql import ddl
+from landfall.engine.targets.registry import target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ def draft_plan(
     looked: Looked,
 ) -> Plan:
     """The plan before it was proven on the target."""
-    draft = Draft(catalog, options, census, existing=looked.existing, counterparts=looked.counterparts)
+    draft = Draft(catalog, options, census, target_of(ends[1]), existing=looked.existing, counterparts=looked.counterparts)
     existing_tables.reduced(draft)
     catalog = draft.catalog
     replacing = {r.name for r in target.in_the_way}
@@ -96,9 +98,9 @@ def heeded(plan: Plan, options: Options) -> Plan:
     return replace(plan, tables=tuple(tables))
 
 
-def wanted_names(catalog: Catalog, options: Options) -> frozenset[str]:
+def wanted_names(catalog: Catalog, options: Options, target: TargetEngine) -> frozenset[str]:
     """The names of tables and views that the migration brings into the target schema."""
-    draft = Draft(catalog, options, Census())
+    draft = Draft(catalog, options, Census(), target)
     tables = {draft.spelled(t.name) for t in selected(catalog, options)}
     return frozenset(tables | {draft.spelled(v.name) for v in catalog.views if not excluded(v.name, options.exclude_tables)})
 

@@ -19,6 +19,7 @@ from landfall.engine.planning.overrides import Override, Place, told, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.postgresql import ddl
 from landfall.lib.text import counted
 
@@ -53,6 +54,7 @@ class Draft:
     catalog: Catalog
     options: Options
     census: Census
+    target: TargetEngine
     relations: NameSpace = field(default_factory=NameSpace)
     types: NameSpace = field(default_factory=NameSpace)
     routines: NameSpace = field(default_factory=NameSpace)
@@ -251,13 +253,13 @@ def mapped_column(
 ) -> tuple[Mapping, tuple[Converted, ...]]:
     """The way of a column into a new table, and what rules change of its values."""
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
-    dialect = draft.engine.dialect
+    dialect, mapping = draft.engine.dialect, draft.target.types.mapping
     if draft.native:
-        return dialect.mapping(column, ColumnFacts({}, {})), ()
+        return mapping(dialect.mapping(column, ColumnFacts({}, {}))), ()
     rules = rules_for(column, counts, draft.options.policies, decided)
     facts = ColumnFacts(counts, rules)
     try:
-        mapped = dialect.mapping(column, facts)
+        mapped = mapping(dialect.mapping(column, facts))
     except KeyError:
         draft.warn(
             Severity.BLOCKER,
@@ -267,7 +269,7 @@ def mapped_column(
             "Exclude the column with a TablePlan decision, or exclude the table.",
         )
         fallback = Column(column.name, ColumnType("text", "text"))
-        mapped = dialect.mapping(fallback, facts)
+        mapped = mapping(dialect.mapping(fallback, facts))
     converted = []
     for kind, count in sorted(counts.items()):
         rule = rules.get(MISFITS.get(kind, kind))

@@ -17,7 +17,7 @@ from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.probe_overrides import looked
 from landfall.engine.sources.registry import engine_of, source_of
 from landfall.engine.targets.postgresql import catalog as target_catalog
-from landfall.engine.targets.registry import check_target
+from landfall.engine.targets.registry import target_of
 
 
 def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
@@ -27,7 +27,7 @@ def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
 
 def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callable[[str], None] = lambda _: None) -> Plan:
     """A complete plan. Raises an EngineError when one side cannot be read."""
-    check_target(target)
+    engine = target_of(target)
     control = Control(target, "target")
     try:
         plain = read_catalog(source, options)
@@ -36,7 +36,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callab
             message = f"source: there is no table to move in {', '.join(catalog.schemas)}"
             raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
         known, more = Looked(plain), {}
-        wanted = wanted_names(catalog, options)
+        wanted = wanted_names(catalog, options, engine)
         if options.on_existing is OnExisting.FILL:
             known = _matched(source, catalog, control, options, plain)
             catalog = as_read(catalog, known.counterparts)

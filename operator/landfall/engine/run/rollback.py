@@ -11,9 +11,11 @@ from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.postgresql import schema_swap
 from landfall.engine.targets.postgresql.ledger import Ledger, opened
 from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.registry import target_of
 from landfall.lib.text import counted
 
 
@@ -45,7 +47,7 @@ def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: b
         if record.state is State.CUT_OVER and forget:
             return WentBack(State.CUT_OVER)
         if record.state is State.CUT_OVER:
-            return _after(ledger, record, ledger.plan(key), discard_writes=discard_writes)
+            return _after(ledger, record, ledger.plan(key), target_of(target), discard_writes=discard_writes)
         return _before(ledger, record, forget=forget)
 
 
@@ -60,7 +62,7 @@ def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> WentBack:
     return WentBack(State.CANCELLED, dropped=dropped)
 
 
-def _after(ledger: Ledger, record: RunRecord, plan: Plan, *, discard_writes: bool) -> WentBack:
+def _after(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine, *, discard_writes: bool) -> WentBack:
     control = ledger.control
     missing = [m for m in schema_swap.moved_of(ledger, record.key, "old") if not _there(control, record.kept_schema)]
     if missing:
@@ -70,7 +72,7 @@ def _after(ledger: Ledger, record: RunRecord, plan: Plan, *, discard_writes: boo
 
     def check() -> None:
         nonlocal discarded
-        changed = written_since(ledger, record, plan)
+        changed = written_since(ledger, record, plan, engine)
         discarded = sum(changed.values())
         if discarded and not discard_writes:
             told = ", ".join(f"{name}: {count}" for name, count in changed.items() if count)
@@ -86,7 +88,7 @@ def _there(control: Control, schema: str) -> bool:
     return control.value("SELECT to_regnamespace(%s)", quoted(schema)) is not None
 
 
-def written_since(ledger: Ledger, record: RunRecord, plan: Plan) -> dict[str, int]:
+def written_since(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine) -> dict[str, int]:
     """Rows changed in each new table since the cutover.
 
     Every row of ours carries the transaction that the ledger names. A row with another one was inserted or updated
@@ -108,7 +110,7 @@ def written_since(ledger: Ledger, record: RunRecord, plan: Plan) -> dict[str, in
     for table in plan.tables:
         if not table.moved:
             continue
-        queries = TargetQueries(shape_of(plan, table), plan.target_schema)
+        queries = TargetQueries(shape_of(plan, table, engine), plan.target_schema)
         known = {c.xid for c in chunks if c.table == table.number} | set(deltas.get(table.number, []))
         counts = {xid: int(count) for xid, count in ledger.control.rows(queries.counts())}
         ours = sum(count for xid, count in counts.items() if xid in known)

@@ -16,7 +16,7 @@ from sqlglot import TokenType
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.chunk_range import ChunkRange
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
@@ -166,8 +166,11 @@ class Dialect(Protocol):
     def copy_format(self, table: Table) -> str:
         """The format that its `copy` queries yield: `csv`, `text` or `binary` of PostgreSQL's COPY."""
 
-    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
-        """The column in a new table of the target. Raises KeyError for a type without a counterpart."""
+    def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
+        """What the column's values are, and how they are copied and checked. Raises KeyError for a type without a counterpart."""
+
+    def renewed_check(self, check: str) -> str:
+        """The `check_source` of a stored plan as it is computed now; version 0.1 wrote MD5 where SHA2-256 is now."""
 
     def misfit_kind(self, column: Column) -> Violation | None:
         """What a value outside the column's declared type is counted as; None where values are typed."""

@@ -1,15 +1,43 @@
-"""The target engines by name."""
+"""The target engines by name: those of this package and those that other packages offer through entry points.
+
+A package offers one in the group `landfall.targets`: the entry point's name is the engine's, its value a `TargetEngine`.
+"""
 
 from __future__ import annotations
 
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import Endpoint
+from landfall.engine.targets.engine import TargetEngine
 
-NAMES = ("PostgreSQL",)
+GROUP = "landfall.targets"
+
+# As in pyproject.toml, so that a checkout that is not installed has them, too.
+BUILT_IN = {"PostgreSQL": "landfall.engine.targets.postgresql.engine:POSTGRESQL"}
 
 
-def check_target(endpoint: Endpoint) -> None:
-    """Raise SpecError for an endpoint that cannot be a target."""
-    if endpoint.engine not in NAMES:
+@cache
+def engines() -> dict[str, TargetEngine]:
+    """All registered engines by name, sorted. Raises TypeError for an entry point that is not one or has another name."""
+    built_in = [EntryPoint(name, value, GROUP) for name, value in BUILT_IN.items()]
+    found = {point.name: point for point in (*entry_points(group=GROUP), *built_in)}
+    return {name: _loaded(found[name]) for name in sorted(found)}
+
+
+def _loaded(point: EntryPoint) -> TargetEngine:
+    engine = point.load()
+    if not isinstance(engine, TargetEngine) or engine.name != point.name:
+        message = f"entry point {point.name} of {GROUP}: {point.value} is not a TargetEngine of that name"
+        raise TypeError(message)
+    return engine
+
+
+def target_of(endpoint: Endpoint) -> TargetEngine:
+    """The engine behind a target's endpoint. Raises SpecError where none of that name is registered."""
+    found = engines().get(endpoint.engine)
+    if found is None:
         message = f"target: {endpoint.engine} cannot be a target"
-        raise SpecError(message, advice=f"Use a Connection of type {' or '.join(NAMES)}.")
+        raise SpecError(message, advice=f"Use a Connection of type {' or '.join(engines())}.")
+    return found

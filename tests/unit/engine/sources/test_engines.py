@@ -1,4 +1,4 @@
-"""The registry of source engines."""
+"""The registries of source and target engines."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from landfall.engine.model.options import Endpoint
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources import registry
 from landfall.engine.sources.engine import DigestQueries, PagedQueries, ScreeningDialect
+from landfall.engine.targets import registry as targets
 
 ROOT = Path(__file__).parents[4]
 
@@ -21,6 +22,23 @@ ROOT = Path(__file__).parents[4]
 def test_a_checkout_has_the_engines_of_the_installed_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert project["entry-points"][registry.GROUP] == registry.BUILT_IN
+
+
+def test_a_checkout_has_the_targets_of_the_installed_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["entry-points"][targets.GROUP] == targets.BUILT_IN
+
+
+def test_a_source_that_is_no_target_is_refused_with_those_that_are() -> None:
+    with pytest.raises(SpecError) as told:
+        targets.target_of(Endpoint("SQLite", path="/a/b.db"))
+    assert (told.value.message, told.value.advice) == ("target: SQLite cannot be a target", "Use a Connection of type PostgreSQL.")
+
+
+@pytest.mark.parametrize("value", ["landfall.engine.targets.registry:GROUP", "landfall.engine.targets.postgresql.engine:POSTGRESQL"])
+def test_an_entry_point_that_is_no_target_of_its_name_is_refused(value: str) -> None:
+    with pytest.raises(TypeError, match="entry point Paper"):
+        targets._loaded(EntryPoint("Paper", value, targets.GROUP))  # noqa: SLF001
 
 
 def test_an_engine_that_is_not_registered_is_refused_with_those_that_are() -> None:

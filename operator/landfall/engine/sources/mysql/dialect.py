@@ -1,4 +1,4 @@
-"""MySQL and MariaDB: how each type maps to PostgreSQL, and the SQL that copies, checks and counts it.
+"""MySQL and MariaDB: what the values of each type are, and the SQL that copies, checks and counts them.
 
 Generated SQL means the same in every `sql_mode`, for sessions keep the server's own (see `session`): values are hexadecimal
 literals, names stand in backticks, strings hold neither backslashes nor double quotes, and `NOT` never precedes an operator.
@@ -13,20 +13,31 @@ from dataclasses import replace
 
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Column, Table
-from landfall.engine.model.identifiers import literal
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.logical_type import (
+    Address,
+    Bits,
+    Boolean,
+    Bytes,
+    Date,
+    Decimal,
+    Enumeration,
+    Float,
+    Form,
+    Integer,
+    Interval,
+    Json,
+    LabelSet,
+    LogicalType,
+    Text,
+    Timestamp,
+    Uuid,
+)
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, SourceMapping, Violation
 from landfall.engine.model.plan import TablePlan
-from landfall.engine.sources import digests
-from landfall.engine.sources.floats import mysql_canon, postgresql_canon
+from landfall.engine.sources.mysql.canonical import canonical_float, sha256
 
 UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", ""})
-INTEGERS = {
-    "tinyint": ("smallint", "smallint"),
-    "smallint": ("smallint", "integer"),
-    "mediumint": ("integer", "integer"),
-    "int": ("integer", "bigint"),
-    "bigint": ("bigint", "numeric(20,0)"),
-}
+INTEGERS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}  # bits
 TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 LONG = frozenset({"mediumtext", "longtext", "mediumblob", "longblob", "json"})
 BLOBS = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
@@ -130,8 +141,8 @@ def long_octets(table: Table) -> str:
 # -- mapping --------------------------------------------------------------------------------------------------------
 
 
-def mapping(column: Column, facts: ColumnFacts) -> Mapping:
-    """The way of one column into PostgreSQL. Raises KeyError for a type that nobody mapped."""
+def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
+    """What the values of a column are, and how they are copied and checked. Raises KeyError for a type without a mapping."""
     kind = column.type.name
     for types, build in _BUILDERS:
         if kind in types:
@@ -139,79 +150,61 @@ def mapping(column: Column, facts: ColumnFacts) -> Mapping:
     raise KeyError(column.type.text)
 
 
-def _plain(column: Column, target: str, *, target_check: str, reason: str, **more: str) -> Mapping:
-    c = operand(column)
-    copy = more.get("copy", c)
-    return Mapping(
-        target_type=target,
-        copy=copy,
-        quoted=False,
-        check_source=more.get("check", copy),
-        check_target=target_check,
-        reasons=(reason,),
-    )
+def _plain(column: Column, kind: LogicalType, *, reason: str, copy: str = "") -> SourceMapping:
+    copy = copy or operand(column)
+    return SourceMapping(kind, copy, copy, reasons=(reason,))
 
 
-def _integer(column: Column, facts: ColumnFacts) -> Mapping:
+def _integer(column: Column, facts: ColumnFacts) -> SourceMapping:
     c, kind = operand(column), column.type
     if kind.text.startswith("tinyint(1)") and not column.identity and not facts.count(Violation.NOT_BOOLEAN):
         return replace(
-            _plain(column, "boolean", target_check="{c}::int::text", reason="TINYINT(1) that holds only 0 and 1"),
+            _plain(column, Boolean(), reason="TINYINT(1) that holds only 0 and 1"),
             transformation=f"{column.name} <> 0",
             confidence=97,
         )
-    target = INTEGERS[kind.name][1 if kind.unsigned else 0]
-    if column.identity and target.startswith("numeric"):
-        target = "bigint"
-    copy = f"{c}+0" if "zerofill" in kind.text else c
-    made = _plain(column, target, target_check="{c}::text", reason="every value fits", copy=copy)
-    if kind.unsigned:
-        return replace(made, checks=(("unsigned", "{c} >= 0"),), reasons=("unsigned: the next wider type, with a check",))
-    return made
+    bits = INTEGERS[kind.name] - bool(kind.unsigned and column.identity)  # a counter never reaches its last bit
+    made = _plain(
+        column, Integer(bits, not kind.unsigned), reason="every value fits", copy=f"{c}+0" if "zerofill" in kind.text else c
+    )
+    return replace(made, reasons=("unsigned: the next wider type, with a check",)) if kind.unsigned else made
 
 
-def _decimal(column: Column, _facts: ColumnFacts) -> Mapping:
+def _decimal(column: Column, _facts: ColumnFacts) -> SourceMapping:
     kind, c = column.type, operand(column)
     copy = f"{c}+0" if "zerofill" in kind.text else c
-    target = f"numeric({kind.precision},{kind.scale})"
-    made = _plain(column, target, target_check="{c}::text", reason="same precision and scale", copy=copy)
-    return replace(made, checks=(("unsigned", "{c} >= 0"),)) if kind.unsigned else made
+    return _plain(
+        column, Decimal(kind.precision, kind.scale or 0, not kind.unsigned), reason="same precision and scale", copy=copy
+    )
 
 
-def _float(column: Column, _facts: ColumnFacts) -> Mapping:
+def _float(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
     double = column.type.name == "double"
     wide = c if double else f"{c}*1e0"
-    made = Mapping(
-        target_type="double precision" if double else "real",
+    return SourceMapping(
+        Float(64 if double else 32, not column.type.unsigned),
         copy=f"{wide}+0e0",
-        quoted=False,
-        check_source=mysql_canon(wide),
-        check_target=postgresql_canon("{c}" if double else "({c}::float8)"),
+        check_source=canonical_float(wide),
         reasons=("same binary format; the sign of zero is dropped, as the source prints none",),
     )
-    return replace(made, checks=(("unsigned", "{c} >= 0"),)) if column.type.unsigned else made
 
 
-def _bit(column: Column, _facts: ColumnFacts) -> Mapping:
+def _bit(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c, size = operand(column), column.type.precision or column.type.length or 1
     if size == 1:
         return replace(
-            _plain(column, "boolean", target_check="{c}::int::text", reason="BIT(1)", copy=f"({c}+0)"),
+            _plain(column, Boolean(), reason="BIT(1)", copy=f"({c}+0)"),
             transformation=f"{column.name} <> b'0'",
         )
     bits = f"LPAD(BIN({c}+0),{size},'0')"
-    return _plain(column, f"bit({size})", target_check="{c}::text", reason="same bits", copy=bits)
+    return _plain(column, Bits(size), reason="same bits", copy=bits)
 
 
-def _moment(column: Column, facts: ColumnFacts) -> Mapping:
+def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
     c, kind = operand(column), column.type
     fraction = kind.precision or 0
-    target, check_target = {
-        "date": ("date", "{c}::text"),
-        "datetime": (f"timestamp({fraction})", "{c}::text"),
-        "timestamp": (f"timestamp({fraction}) with time zone", "({c} AT TIME ZONE 'UTC')::text"),
-    }[kind.name]
+    zoned = kind.name == "timestamp"
     copy, checked, note = c, c, ""
     rule = facts.rule(Violation.ZERO_DATE)
     if rule and rule.action == "Null":
@@ -224,13 +217,10 @@ def _moment(column: Column, facts: ColumnFacts) -> Mapping:
         checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN {value} ELSE {c} END"
     if fraction and kind.name != "date":
         checked = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({checked} AS CHAR)))"
-    zone = "+00" if kind.name == "timestamp" else ""
-    return Mapping(
-        target_type=target,
-        copy=f"CONCAT({copy},'{zone}')" if zone else copy,
-        quoted=False,
+    return SourceMapping(
+        Date() if kind.name == "date" else Timestamp(fraction, zoned),
+        copy=f"CONCAT({copy},'+00')" if zoned else copy,
         check_source=checked,
-        check_target=check_target,
         transformation=note,
         reasons=(_MOMENT_REASONS[kind.name],),
     )
@@ -243,15 +233,13 @@ _MOMENT_REASONS = {
 }
 
 
-def _time(column: Column, _facts: ColumnFacts) -> Mapping:
+def _time(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c, fraction = operand(column), column.type.precision or 0
     trimmed = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({c} AS CHAR)))" if fraction else f"CAST({c} AS CHAR)"
-    return Mapping(
-        target_type=f"interval({fraction})",
+    return SourceMapping(
+        Interval(fraction),
         copy=c,
-        quoted=False,
         check_source=trimmed,
-        check_target="{c}::text",
         reasons=("TIME is negative or over 24 hours where the source allows it, so it is an interval",),
         confidence=96,
     )
@@ -271,67 +259,63 @@ def _mended(value: str, facts: ColumnFacts) -> tuple[str, str]:
     return value, ""
 
 
-def _text(column: Column, facts: ColumnFacts) -> Mapping:
+def _text(column: Column, facts: ColumnFacts) -> SourceMapping:
     kind = column.type
-    target = f"{kind.name}({kind.length})" if kind.name in {"char", "varchar"} else "text"
-    if target == "char(0)":
-        target = "char(1)"
+    limited = kind.name in {"char", "varchar"}
     value, note = _mended(_text_value(column), facts)
     checked, _ = _mended(_text_value(column), facts)
-    ascii_hash = kind.name in LONG
-    return Mapping(
-        target_type="varchar" if target == "varchar(0)" else target,
+    long = kind.name in LONG
+    return SourceMapping(
+        Text(kind.length, padded=kind.name == "char") if limited else Text(),
         copy=value,
+        check_source=sha256(checked) if long else checked,
+        form=Form.DIGEST if long else Form.PRINTED,
         quoted=True,
-        check_source=digests.in_mysql(checked) if ascii_hash else checked,
-        check_target=digests.of_text("{c}") if ascii_hash else "{c}::text",
-        measured=not ascii_hash,
+        measured=not long,
         transformation=note or ("" if kind.charset in UTF8 else f"CONVERT({column.name} USING utf8mb4)"),
-        reasons=("lengths count characters on both sides",) if kind.name in {"char", "varchar"} else ("unlimited text",),
+        reasons=("lengths count characters on both sides",) if limited else ("unlimited text",),
     )
 
 
-def _json(column: Column, _facts: ColumnFacts) -> Mapping:
+def _json(column: Column, _facts: ColumnFacts) -> SourceMapping:
     value = _text_value(column)
     if column.type.text == "json":
         value = f"CAST({operand(column)} AS CHAR CHARACTER SET utf8mb4)"
-    return Mapping(
-        target_type="json",
+    return SourceMapping(
+        Json(),
         copy=value,
+        check_source=sha256(value),
+        form=Form.DIGEST,
         quoted=True,
-        check_source=digests.in_mysql(value),
-        check_target=digests.of_text("{c}::text"),
         reasons=("json keeps the text as it is; jsonb would reorder keys and drop duplicates",),
     )
 
 
-def _blob(column: Column, _facts: ColumnFacts) -> Mapping:
+def _blob(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
-    return Mapping(
-        target_type="bytea",
+    return SourceMapping(
+        Bytes(),
         copy=f"CONCAT(X'5C78',HEX({c}))",
-        quoted=False,
-        check_source=digests.in_mysql(c),
-        check_target=digests.of_bytes("{c}"),
+        check_source=sha256(c),
+        form=Form.DIGEST,
         reasons=("same bytes",),
     )
 
 
-def _spatial(column: Column, _facts: ColumnFacts) -> Mapping:
+def _spatial(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
-    return Mapping(
-        target_type="bytea",
+    return SourceMapping(
+        Bytes(),
         copy=f"CONCAT(X'5C78',HEX({c}))",
-        quoted=False,
-        check_source=digests.in_mysql(f"CONCAT({c},'')"),
-        check_target=digests.of_bytes("{c}"),
+        check_source=sha256(f"CONCAT({c},'')"),
+        form=Form.DIGEST,
         confidence=70,
         reasons=("geometry is kept as the source stores it: four bytes of SRID, then WKB",),
         transformation=f"RAW({column.name})",
     )
 
 
-def _enum(column: Column, facts: ColumnFacts) -> Mapping:
+def _enum(column: Column, facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
     rule = facts.rule(Violation.TYPE_MISMATCH)
     copy, checked, note = c, c, ""
@@ -345,58 +329,49 @@ def _enum(column: Column, facts: ColumnFacts) -> Mapping:
         value = hexed(rule.argument)
         copy, checked = f"IF({c}+0=0,{value},{c})", f"CASE {c}+0 WHEN 0 THEN {value} ELSE {c} END"
         note = f"the error value '' becomes {rule.argument}"
-    labels = ",".join(literal(label) for label in column.type.labels)
-    return Mapping(
-        target_type="{type}",
+    return SourceMapping(
+        Enumeration(column.type.labels),
         copy=f"CONVERT({copy} USING utf8mb4)",
-        quoted=True,
         check_source=f"CONVERT({checked} USING utf8mb4)",
-        check_target="{c}::text",
+        quoted=True,
         measured=True,
-        type_statement=f"CREATE TYPE {{type}} AS ENUM ({labels})",
         transformation=note,
         reasons=("an enumerated type with the same labels in the same order",),
     )
 
 
-def _set(column: Column, _facts: ColumnFacts) -> Mapping:
+def _set(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = f"CONVERT({operand(column)} USING utf8mb4)"
-    labels = ",".join(literal(label) for label in column.type.labels)
     escaped = f"REPLACE(REPLACE({c},X'5C',X'5C5C'),X'22',X'5C22')"
     filled = f"CONCAT(X'7B22',REPLACE({escaped},X'2C',X'222C22'),X'227D')"
-    return Mapping(
-        target_type="text[]",
+    return SourceMapping(
+        LabelSet(column.type.labels),
         copy=f"IF({c}='',X'7B7D',{filled})",
-        quoted=True,
         check_source=c,
-        check_target="array_to_string({c},',')",
+        quoted=True,
         measured=True,
-        checks=(("members", f"{{c}} <@ ARRAY[{labels}]::text[]"),),
         transformation=f"STRING_TO_ARRAY({column.name}, ',')",
         confidence=96,
         reasons=("a set becomes an array of its members, with a check on them",),
     )
 
 
-def _address(column: Column, _facts: ColumnFacts) -> Mapping:
+def _address(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
-    target, check = ("uuid", "{c}::text") if column.type.name == "uuid" else ("inet", "host({c})")
-    return Mapping(
-        target_type=target,
+    return SourceMapping(
+        Uuid() if column.type.name == "uuid" else Address(),
         copy=f"CAST({c} AS CHAR)",
-        quoted=False,
         check_source=f"LOWER({c})",
-        check_target=check,
         reasons=("same value",),
     )
 
 
-def _year(column: Column, _facts: ColumnFacts) -> Mapping:
+def _year(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
-    return _plain(column, "smallint", target_check="{c}::text", reason="a year is a number", copy=f"{c}+0")
+    return _plain(column, Integer(16), reason="a year is a number", copy=f"{c}+0")
 
 
-_Builder = Callable[[Column, ColumnFacts], Mapping]
+_Builder = Callable[[Column, ColumnFacts], SourceMapping]
 _BUILDERS: tuple[tuple[frozenset[str], _Builder], ...] = (
     (frozenset(INTEGERS), _integer),
     (frozenset({"decimal"}), _decimal),

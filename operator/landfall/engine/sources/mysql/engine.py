@@ -9,13 +9,14 @@ from sqlglot import TokenType
 
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
+from landfall.engine.sources.mysql import canonical
 from landfall.engine.sources.mysql import catalog as mysql_catalog
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.functions import FUNCTIONS
@@ -25,7 +26,7 @@ from landfall.engine.sources.mysql.source import _MySqlSource
 from landfall.engine.sources.type_text import second_digits
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
-_BITS = {"smallint": 15, "integer": 31, "bigint": 63}
+_WIDTHS = (15, 31, 63)
 
 
 class _Dialect(KeyedDialect):
@@ -59,11 +60,16 @@ class _Dialect(KeyedDialect):
         return "write CHAR(92) for a backslash: whether it escapes depends on the session" if "\\" in sql else ""
 
     def integer_bits(self, column: Column) -> int:
-        plain = mysql.INTEGERS.get(column.type.name, ("bigint", "bigint"))[1 if column.type.unsigned else 0]
-        return _BITS.get(plain, 64)
+        if column.type.name not in mysql.INTEGERS:
+            return 63
+        bits = mysql.INTEGERS[column.type.name] - (not column.type.unsigned)
+        return next((width for width in _WIDTHS if width >= bits), 64)
 
-    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+    def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
         return mysql.mapping(column, facts)
+
+    def renewed_check(self, check: str) -> str:
+        return canonical.renewed(check)
 
     def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
         del wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources import digests
+from landfall.engine.sources.mysql import canonical
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.queries import QueryParts, TableQueries, columns_of
 
@@ -19,7 +19,7 @@ class MySqlQueries(TableQueries):
         parts = QueryParts(
             table=f"{mysql.name(shape.schema)}.{mysql.name(shape.name)}",
             copy=mysql.copy_line(copied),
-            number=digests.mysql_number(self._line, 15),
+            number=canonical.number(self._line, 15),
             key_line=mysql.check_line(keys) if keys else "''",
         )
         super().__init__(shape, parts)
@@ -29,7 +29,7 @@ class MySqlQueries(TableQueries):
         # A range is read along the primary key, so no order is asked for: sorting would cost more than all the rest. Where a
         # server reads in another order the digests differ, and the rows are compared by sums instead.
         lines = f"GROUP_CONCAT({self._line} SEPARATOR X'0A')"
-        return self._select(f"COUNT(*),{digests.in_mysql(lines)}", where)
+        return self._select(f"COUNT(*),{canonical.sha256(lines)}", where)
 
     def octets(self, column: str) -> str:
         """The size of a value in octets."""

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from landfall.engine.model.catalog import Column
 from landfall.engine.model.identifiers import quoted
-from landfall.engine.model.mapping import Mapping
-from landfall.engine.sources import digests
+from landfall.engine.model.logical_type import Native
+from landfall.engine.model.mapping import Mapping, SourceMapping
+from landfall.engine.sources.postgresql import digests
 
 _BARE = ("smallint", "integer", "bigint", "numeric", "date", "timestamp")
 _SEED = 7640891576956012808
@@ -31,17 +32,10 @@ def operand(column: Column) -> str:
     return f"({column.expression})" if column.expression else quoted(column.name)
 
 
-def mapping(column: Column) -> Mapping:
+def mapping(column: Column) -> SourceMapping:
     """The same column in another PostgreSQL."""
-    c = operand(column)
-    return Mapping(
-        target_type=column.type.text,
-        copy=c,
-        quoted=False,
-        check_source=c if column.type.builtin else f"{c}::text",
-        check_target="{c}" if column.type.builtin else "{c}::text",
-        reasons=("same type",),
-    )
+    c, kind = operand(column), column.type
+    return SourceMapping(Native(kind.text, kind.builtin), c, c if kind.builtin else f"{c}::text", reasons=("same type",))
 
 
 def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
@@ -66,7 +60,7 @@ def _plain(mapped: Mapping, value: str, column: str) -> str:
 
 def line_number(line: str) -> str:
     """The first 60 bits of the line's SHA2-256, as a bigint."""
-    return digests.postgresql_number(digests.of_text(line), 15)
+    return digests.number(digests.of_text(line), 15)
 
 
 def native_number(columns: Sequence[tuple[str, Mapping]], *, hashed: bool) -> str:
@@ -78,7 +72,7 @@ def native_number(columns: Sequence[tuple[str, Mapping]], *, hashed: bool) -> st
     """
     if not hashed:
         line = f"record_send(ROW({','.join(expression for expression, _ in columns)}))"
-        return digests.postgresql_number(digests.of_bytes(line), 15)
+        return digests.number(digests.of_bytes(line), 15)
     told = ",".join(_hashable(expression, mapped) for expression, mapped in columns)
     return f"hashint8extended(hash_record_extended(ROW({told}),{_SEED}),{_SEED + 1})"
 

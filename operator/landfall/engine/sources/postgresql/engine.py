@@ -8,7 +8,7 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.identifiers import literal, quoted
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
@@ -63,7 +63,7 @@ class _Dialect(KeyedDialect):
     def copy_format(self, table: Table) -> str:
         return "binary" if all(c.type.builtin for c in table.columns) else "text"
 
-    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+    def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
         del facts
         return postgresql.mapping(column)
 

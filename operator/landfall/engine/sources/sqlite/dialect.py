@@ -11,10 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from landfall.engine.model.catalog import Column, ColumnType, Table
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.logical_type import (
+    Boolean,
+    Bytes,
+    Date,
+    Decimal,
+    Float,
+    Form,
+    Integer,
+    Json,
+    LogicalType,
+    Text,
+    Timestamp,
+)
+from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, SourceMapping, Violation
 from landfall.engine.model.plan import TablePlan
-from landfall.engine.sources import digests
-from landfall.engine.sources.floats import postgresql_canon, sqlite_canon
+from landfall.engine.sources.sqlite.canonical import canonical_float, sha256
 from landfall.lib.text import counted
 
 
@@ -68,14 +80,15 @@ def family(kind: ColumnType) -> str:  # noqa: PLR0911  a table of words, in SQLi
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """How one family is held: the test that every value must pass, and both sides' expressions."""
+    """How one family is held: its type and what it is called, the test that every value must pass, and how it is copied and checked."""
 
-    target: str
+    type: LogicalType
+    called: str
     fact: Violation
     misfit: str
     copy: str
     check_source: str
-    check_target: str
+    form: Form = Form.PRINTED
     quoted: bool = False
     reason: str = ""
 
@@ -114,76 +127,79 @@ _CHECK_DECIMAL = (
 _ARGUMENTS = 100
 _FAMILIES = {
     "boolean": _Family(
+        Boolean(),
         "boolean",
         Violation.NOT_BOOLEAN,
         "{c} IS NOT NULL AND (typeof({c})<>'integer' OR {c} NOT IN (0,1))",
         "CAST({c} AS TEXT)",
         "{c}",
-        "{c}::int::text",
         reason="only 0 and 1 are stored",
     ),
     "integer": _Family(
+        Integer(64),
         "bigint",
         Violation.NOT_INTEGER,
         "typeof({c}) NOT IN ('integer','null')",
         "CAST({c} AS TEXT)",
         "{c}",
-        "{c}::text",
         reason="integers of up to eight bytes",
     ),
     "real": _Family(
+        Float(64),
         "double precision",
         Violation.NOT_NUMBER,
         _NUMBER,
         _COPY_REAL,
-        sqlite_canon("{c}"),
-        postgresql_canon("{c}"),
+        canonical_float("{c}"),
         reason="same binary format",
     ),
     "numeric": _Family(
+        Decimal(),
         "numeric",
         Violation.NOT_NUMBER,
         _NUMBER,
         _COPY_DECIMAL,
         _CHECK_DECIMAL,
-        "trim_scale({c})::text",
+        Form.SHORTEST,
         reason="the shortest decimal that reads back as the stored number",
     ),
     "date": _Family(
+        Date(),
         "date",
         Violation.NOT_DATE,
         "CASE WHEN {c} IS NULL OR date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
         "{c}",
         "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_date({c}) END",
-        "{c}::text",
         reason="every value is an ISO date",
     ),
     "timestamp": _Family(
+        Timestamp(),
         "timestamp",
         Violation.NOT_TIMESTAMP,
         "CASE WHEN {c} IS NULL OR datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
         "{c}",
         "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_timestamp({c}) END",
-        "{c}::text",
         reason="every value is an ISO date and time without a zone",
     ),
     "json": _Family(
+        Json(),
         "json",
         Violation.NOT_JSON,
         "{c} IS NOT NULL AND (typeof({c})<>'text' OR NOT json_valid({c}))",
         "{c}",
-        digests.in_sqlite("CAST({c} AS BLOB)"),
-        digests.of_text("{c}::text"),
+        sha256("CAST({c} AS BLOB)"),
+        Form.DIGEST,
         quoted=True,
         reason="every value is valid JSON",
     ),
     "blob": _Family(
+        Bytes(),
         "bytea",
         Violation.NOT_BLOB,
         "typeof({c}) NOT IN ('blob','null')",
         "iif({c} IS NULL,NULL,'\\x'||hex({c}))",
-        digests.in_sqlite("{c}"),
-        digests.of_bytes("{c}"),
+        sha256("{c}"),
+        Form.DIGEST,
         reason="same bytes",
     ),
 }
@@ -263,8 +279,8 @@ def long_octets(table: Table) -> str:
     return "+".join(f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long)
 
 
-def mapping(column: Column, facts: ColumnFacts) -> Mapping:
-    """The way of one column into PostgreSQL, chosen by what its rows hold."""
+def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
+    """What the values of a column are, by what its rows hold, and how they are copied and checked."""
     kind = family(column.type)
     if kind == "untyped":
         kind = _untyped_family(facts)
@@ -274,7 +290,7 @@ def mapping(column: Column, facts: ColumnFacts) -> Mapping:
     if not facts.count(chosen.fact):
         made = _fitting(column, chosen)
         if kind == "numeric" and column.type.precision is not None and not facts.count(Violation.OUT_OF_RANGE):
-            return replace(made, target_type=f"numeric({column.type.precision},{column.type.scale or 0})")
+            return replace(made, type=Decimal(column.type.precision, column.type.scale or 0))
         return made
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
     if rule and rule.action == "Null":
@@ -285,7 +301,7 @@ def mapping(column: Column, facts: ColumnFacts) -> Mapping:
     note = (
         f"declared {column.type.text or 'without a type'}, but {counted(facts.count(chosen.fact), 'row', 'hold')} something else"
     )
-    return replace(fallback, reasons=(note,), transformation=f"CAST({column.name} AS TEXT)", target_type="text")
+    return replace(fallback, reasons=(note,), transformation=f"CAST({column.name} AS TEXT)", type=Text())
 
 
 def _untyped_family(facts: ColumnFacts) -> str:
@@ -295,45 +311,44 @@ def _untyped_family(facts: ColumnFacts) -> str:
     return "blob" if facts.count(Violation.HAS_BLOB) else "text"
 
 
-def _fitting(column: Column, chosen: _Family) -> Mapping:
+def _fitting(column: Column, chosen: _Family) -> SourceMapping:
     c = operand(column)
-    return Mapping(
-        target_type=chosen.target,
+    return SourceMapping(
+        chosen.type,
         copy=chosen.copy.replace("{c}", c),
-        quoted=chosen.quoted,
         check_source=chosen.check_source.replace("{c}", c),
-        check_target=chosen.check_target,
+        form=chosen.form,
+        quoted=chosen.quoted,
         reasons=(chosen.reason,),
     )
 
 
-def _nulled(column: Column, chosen: _Family) -> Mapping:
+def _nulled(column: Column, chosen: _Family) -> SourceMapping:
     made = _fitting(column, chosen)
     misfit = chosen.misfit.replace("{c}", operand(column))
     return replace(
         made,
         copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
         check_source=f"iif({misfit},NULL,{made.check_source})",
-        transformation=f"values that are not {chosen.target} become NULL",
+        transformation=f"values that are not {chosen.called} become NULL",
         confidence=60,
     )
 
 
-def _bytes(column: Column) -> Mapping:
+def _bytes(column: Column) -> SourceMapping:
     c = operand(column)
-    return Mapping(
-        target_type="bytea",
+    return SourceMapping(
+        Bytes(),
         copy=f"CASE WHEN {c} IS NOT NULL THEN '\\x'||hex(CAST({c} AS BLOB)) END",
-        quoted=False,
-        check_source=digests.in_sqlite(f"CAST({c} AS BLOB)"),
-        check_target=digests.of_bytes("{c}"),
+        check_source=sha256(f"CAST({c} AS BLOB)"),
+        form=Form.DIGEST,
         transformation=f"CAST({column.name} AS BLOB)",
         reasons=("rows hold texts and blobs: kept as bytes",),
         confidence=75,
     )
 
 
-def _text(column: Column, facts: ColumnFacts, *, confidence: int) -> Mapping:
+def _text(column: Column, facts: ColumnFacts, *, confidence: int) -> SourceMapping:
     if facts.count(Violation.HAS_BLOB):
         return _bytes(column)
     c = operand(column)
@@ -343,12 +358,11 @@ def _text(column: Column, facts: ColumnFacts, *, confidence: int) -> Mapping:
     else:
         checked = f"CASE typeof({c}) WHEN 'real' THEN lf_shortest({c}) ELSE CAST({c} AS TEXT) END"
     value, checked, note = _mended(c, value, checked, facts)
-    return Mapping(
-        target_type=_text_type(column, facts),
+    return SourceMapping(
+        _text_type(column, facts),
         copy=value,
-        quoted=True,
         check_source=checked,
-        check_target="{c}::text",
+        quoted=True,
         measured=True,
         transformation=note,
         reasons=("same text",),
@@ -371,11 +385,9 @@ def _mended(c: str, value: str, checked: str, facts: ColumnFacts) -> tuple[str, 
     return value, checked, "; ".join(notes)
 
 
-def _text_type(column: Column, facts: ColumnFacts) -> str:
-    length = column.type.length
-    if "char" in column.type.name and length and not facts.count(Violation.TOO_LONG):
-        return f"varchar({length})"
-    return "text"
+def _text_type(column: Column, facts: ColumnFacts) -> Text:
+    limited = "char" in column.type.name and column.type.length and not facts.count(Violation.TOO_LONG)
+    return Text(column.type.length) if limited else Text()
 
 
 def page(rows: str, key: str, line: str, between: str) -> str:

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
-from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, Violation
+from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Reader, Source
 from landfall.engine.sources.engine import ChunkKey, SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
+from landfall.engine.sources.sqlite import canonical
 from landfall.engine.sources.sqlite import catalog as sqlite_catalog
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.functions import FUNCTIONS
@@ -77,8 +78,11 @@ class _Dialect(KeyedDialect):
             return ((_ROWID,), "integer")
         return (tuple(p.column for p in table.primary.parts), "keyset") if table.primary else ((), "none")
 
-    def mapping(self, column: Column, facts: ColumnFacts) -> Mapping:
+    def mapping(self, column: Column, facts: ColumnFacts) -> SourceMapping:
         return sqlite.mapping(column, facts)
+
+    def renewed_check(self, check: str) -> str:
+        return canonical.renewed(check)
 
     def misfit_kind(self, column: Column) -> Violation | None:
         return sqlite.fact(column)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources import digests
 from landfall.engine.sources.postgresql import dialect as postgresql
+from landfall.engine.sources.postgresql import digests
 from landfall.engine.sources.registry import engine_of
 
 
