@@ -58,7 +58,13 @@ class Version01:
 
 def unpacked(folder: Path) -> Version01:
     """Unpack version 0.1.0 into a folder. Raises ShallowCloneError where the clone is shallow and lacks the commit."""
-    archive = subprocess.run(["git", "archive", COMMIT, "operator/landfall"], cwd=REPOSITORY, capture_output=True, check=False)
+    files(folder, "operator/landfall")
+    return Version01(folder / "operator")
+
+
+def files(folder: Path, *paths: str) -> None:
+    """Unpack files and folders of version 0.1.0's checkout into a folder. Raises ShallowCloneError as `unpacked` does."""
+    archive = subprocess.run(["git", "archive", COMMIT, *paths], cwd=REPOSITORY, capture_output=True, check=False)
     if archive.returncode:
         if _git("rev-parse", "--is-shallow-repository") == "true":
             message = f"this clone is shallow and has no commit {COMMIT[:7]}: fetch with --unshallow"
@@ -66,7 +72,6 @@ def unpacked(folder: Path) -> Version01:
         raise AssertionError(archive.stderr.decode())
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tree:
         tree.extractall(folder, filter="data")
-    return Version01(folder / "operator")
 
 
 def _git(*arguments: str) -> str:
