@@ -52,17 +52,16 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """What kubectl prints."""
-        done = subprocess.run(
-            [str(self.programs / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.run_kubectl(*arguments, stdin=stdin)
         if check and done.returncode:
             message = f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
             raise RuntimeError(message)
         return done.stdout
+
+    def run_kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        """Exit status and output of kubectl."""
+        command = [str(self.programs / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
+        return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
 
     def load(self, archive: Path, image: str = "", *names: str) -> None:
         """Give an image in a docker-archive to the node; of our own, also in other names."""

@@ -13,6 +13,7 @@ from landfall.api.crd import GROUP, KINDS, Kind, definition
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engines
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
+from landfall.lifecycle import ACTIONS, PHASES, Action
 
 _ROOT = Path(__file__).parent.parent.parent
 _HEAD = "# Field reference\n\nGenerated from the models in `operator/landfall/api` by `make generate`.\n"
@@ -35,7 +36,7 @@ _WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
-    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _engines()}
+    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _phases() + _engines()}
     found[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
     chart = _ROOT / "charts" / "landfall"
     for kind in KINDS:
@@ -65,6 +66,21 @@ def _source_types() -> str:
         "from __future__ import annotations\n\nfrom typing import Literal\n\n"
         f"RegisteredType = Literal[{names}]\nSUPPORTED_TYPES = ({names})\nDEFAULT_PORTS = {{{ports}}}\n"
     )
+
+
+def _phases() -> str:
+    """The table of phases and of what is allowed in each."""
+    head = (
+        "\n## Phases of a Migration\n\nThe gateway, the command line and the operator allow these actions. Some depend on more than the phase:"
+        " the refusal says on what. The API server refuses `desiredState: Cancelled` and `RolledBack` by the same table.\n\n"
+        "| `status.phase` | status in the REST API | meaning | allowed actions |\n|---|---|---|---|\n"
+    )
+    rows = [
+        f"| {f'`{phase}`' if phase else 'none'} | `{row.status}` | {row.doc}"
+        f" | {', '.join(str(action) for action in Action if phase in ACTIONS[action]) or 'none'} |\n"
+        for phase, row in PHASES.items()
+    ]
+    return head + "".join(rows)
 
 
 def _engines() -> str:

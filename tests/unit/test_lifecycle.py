@@ -120,7 +120,7 @@ def test_a_rollback_of_a_plan_that_never_ran_is_refused_and_uses_up_nothing() ->
 
 
 def test_what_the_rules_make_of_a_state_that_the_doors_refuse() -> None:
-    """`kubectl` may set any desired state: what the doors refuse is stalled, or does what the doors point to."""
+    """A new object may have any desired state: what the doors refuse is stalled, or does what the doors point to."""
     cancelled = decide(replace(DONE, migration=migration(desiredState="Cancelled")))
     assert (cancelled.phase, cancelled.ready[1], cancelled.stalled) == ("Completed", "AlreadyCompleted", True)
     paused = decide(replace(DONE, migration=migration(desiredState="Paused")))

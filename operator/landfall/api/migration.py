@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from landfall import lifecycle
 from landfall.api.deployment import DeploymentSpec
 from landfall.api.fields import (
     API_VERSION,
@@ -481,7 +482,11 @@ class Migration(Model):
     """A migration of a database, an app, or both together."""
 
     model_config = rules(
-        (_FIXED_ENDS, "source and target are fixed once a run has started; create another Migration for another source or target")
+        (
+            _FIXED_ENDS,
+            "source and target are fixed once a run has started; create another Migration for another source or target",
+        ),
+        *((lifecycle.cel(desired), row.message) for desired, row in lifecycle.UNDOING.items()),
     )
 
     api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")
