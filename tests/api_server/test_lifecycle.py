@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from landfall import lifecycle
-from landfall.lifecycle import UNDOING, Phase
+from landfall.api.transitions import UNDOING
+from landfall.lifecycle import Phase
 from tests.cluster.api import Api
 
 Object = dict[str, Any]

@@ -6,7 +6,6 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from landfall import lifecycle
 from landfall.api.deployment import DeploymentSpec
 from landfall.api.fields import (
     API_VERSION,
@@ -22,6 +21,7 @@ from landfall.api.fields import (
     rules,
 )
 from landfall.api.progress import AppMove, Progress, Rehearsed, Step
+from landfall.api.transitions import UNDOING, rule_for
 
 DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
 
@@ -486,7 +486,7 @@ class Migration(Model):
             _FIXED_ENDS,
             "source and target are fixed once a run has started; create another Migration for another source or target",
         ),
-        *((lifecycle.cel(desired), row.message) for desired, row in lifecycle.UNDOING.items()),
+        *((rule_for(desired), row.message) for desired, row in UNDOING.items()),
     )
 
     api_version: Literal["landfall.dev/v1alpha1"] = Field(default=API_VERSION, description="API version of the object.")

@@ -32,10 +32,15 @@ def test_a_checkout_has_the_targets_of_the_installed_package() -> None:
 def test_a_source_that_is_no_target_is_refused_with_those_that_are() -> None:
     with pytest.raises(SpecError) as told:
         targets.target_of(Endpoint("SQLite", path="/a/b.db"))
-    assert (told.value.message, told.value.advice) == ("target: SQLite cannot be a target", "Use a Connection of type PostgreSQL.")
+    assert (told.value.message, told.value.advice) == (
+        "target: SQLite cannot be a target",
+        "Use a Connection of type PostgreSQL.",
+    )
 
 
-@pytest.mark.parametrize("value", ["landfall.engine.targets.registry:GROUP", "landfall.engine.targets.postgresql.engine:POSTGRESQL"])
+@pytest.mark.parametrize(
+    "value", ["landfall.engine.targets.registry:GROUP", "landfall.engine.targets.postgresql.engine:POSTGRESQL"]
+)
 def test_an_entry_point_that_is_no_target_of_its_name_is_refused(value: str) -> None:
     with pytest.raises(TypeError, match="entry point Paper"):
         targets._loaded(EntryPoint("Paper", value, targets.GROUP))  # noqa: SLF001
