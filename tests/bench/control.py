@@ -18,8 +18,8 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.prepare.make_plan import make_plan
-from landfall.engine.run.progress import Tally
-from landfall.engine.run.runner import Migration
+from landfall.engine.run.progress import ProgressCounter
+from landfall.engine.run.runner import MigrationRun
 from tests.bench.__main__ import _SETTINGS, Bench
 from tests.bench.page import put
 from tests.support import engine
@@ -50,7 +50,7 @@ class _Paused:
 
     def attempt(self, source: Endpoint, target: Endpoint, options: Options, share: float | None) -> None:
         """Work until so much is moved, stop, and measure how long stopping takes; without a share, to the end."""
-        run = Migration(source, target, options, self.count)
+        run = MigrationRun(source, target, options, self.count)
         over = threading.Event()
 
         def watch() -> None:
@@ -90,8 +90,8 @@ def _paused(source: Endpoint, target: Endpoint) -> _Paused:
 def _foreseen(source: Endpoint, target: Endpoint, options: Options) -> tuple[float, float, float]:
     """How long it took, and by how much of that the forecast was off in its second half: at most, and on average."""
     plan = make_plan(source, target, options)
-    tally = Tally(plan)
-    run = Migration(source, target, options, tally.count)
+    tally = ProgressCounter(plan)
+    run = MigrationRun(source, target, options, tally.count)
     told: list[tuple[float, float]] = []
     over = threading.Event()
     began = time.monotonic()

@@ -17,7 +17,7 @@ import psycopg
 
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.prepare.make_plan import make_plan
-from landfall.engine.run.runner import Migration, Outcome
+from landfall.engine.run.runner import MigrationRun, Outcome
 from tests.bench.page import put
 from tests.support.engine import mariadb, postgresql
 from tests.support.servers import _PG15, MariaDb, PostgreSql
@@ -76,7 +76,7 @@ def _measured(bench: _Bench, rate: int) -> tuple[float, float, Outcome, int]:
     for thread in threads:
         thread.start()
     seen: list[int] = []
-    migration = Migration(bench.source, bench.target, options, lambda _: None)
+    migration = MigrationRun(bench.source, bench.target, options, lambda _: None)
     migration.handed_over = lambda _outcome, _still: seen.append(_sum(bench.connect()))
     began = time.monotonic()
     try:

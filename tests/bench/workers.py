@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.prepare.make_plan import make_plan
-from landfall.engine.run.runner import Migration
+from landfall.engine.run.runner import MigrationRun
 from tests.bench.page import put
 from tests.support.servers import _PG15, MariaDb, PostgreSql, free_port
 
@@ -82,13 +82,13 @@ def _lead(source: Endpoint, target: Endpoint, options: Options, told: Connection
             told.send((event.text, time.monotonic()))
 
     plan = make_plan(source, target, options)
-    migration = Migration(source, target, options, report)
+    migration = MigrationRun(source, target, options, report)
     outcome = migration.run("bench", plan)
     told.send(("rows", outcome.rows))
 
 
 def _help(source: Endpoint, target: Endpoint, options: Options) -> None:
-    Migration(source, target, options, lambda _: None).help()
+    MigrationRun(source, target, options, lambda _: None).help()
 
 
 def _started(body: Callable[..., None], *arguments: object) -> BaseProcess:

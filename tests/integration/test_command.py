@@ -128,7 +128,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
         ("unreachable target", [*source, *_target(pg15, fresh, host="127.0.0.1", port=free_port()), move], 1, "Unreachable"),
         ("no schema", [*documents, manifest.migration("shop", target={"schema": "attic"})], 1, "no schema 'attic'"),
         ("no source schema", [*documents, manifest.migration("shop", source={"schemas": ["attic"]})], 1, "no schema 'attic'"),
-        ("nothing to move", [*documents, manifest.migration("shop", source={"excludeTables": ["*"]})], 2, "no table to move"),
+        ("nothing to move", [*documents, manifest.migration("shop", source={"excludeTables": ["*"]})], 2, "no table to migrate"),
         ("bad policy", [*documents, manifest.migration("shop", policies={"nulBytes": "Eat"})], 2, "Choose one of"),
         ("fill", [*documents, manifest.migration("shop", mode="DataOnly")], 2, "set target.onExisting: Fill"),
     ]

@@ -202,8 +202,8 @@ def _blocked(plan: Plan) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("target", "kind", "told"),
     [
-        ("CREATE TABLE t (id integer PRIMARY KEY, name text)", "NoCounterpart", "no column of t stands for it"),
-        ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int, more int NOT NULL)", "Unfilled", "it refuses NULL"),
+        ("CREATE TABLE t (id integer PRIMARY KEY, name text)", "NoCounterpart", "no column of t matches it"),
+        ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int, more int NOT NULL)", "Unfilled", "it does not allow NULL"),
         ("CREATE TABLE t (id integer PRIMARY KEY, name text, odd int); INSERT INTO t VALUES (1)", "TargetNotEmpty", "has rows"),
         (
             "CREATE TABLE t (id integer, name text, odd int) PARTITION BY RANGE (id); CREATE TABLE t1 PARTITION OF t FOR VALUES FROM (0) TO (9)",
@@ -273,7 +273,7 @@ def test_data_only_makes_nothing(maria: MariaDb, pg15: PostgreSql, fresh: str) -
     more = "CREATE TABLE extra (id INT PRIMARY KEY); CREATE VIEW v AS SELECT id FROM t"
     target = "CREATE TABLE t (id integer PRIMARY KEY, name text, odd int)"
     move = _small(maria, pg15, fresh, target, more, mode=Mode.DATA_ONLY)
-    assert "no existing table stands for it" in _blocked(move.plan())["NoCounterpart"]
+    assert "no existing table matches it" in _blocked(move.plan())["NoCounterpart"]
     move.options = replace(move.options, exclude_tables=("extra",))
     assert not move.plan().blockers
     assert {s.kind for s in move.plan().statements} == {"table", "primary key", "constraint"}

@@ -221,12 +221,12 @@ class _Slow:
         self.written = 0
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "notice" and event.text.endswith("locked out") and self._times:
+        if event.kind == "notice" and event.text.endswith("is acquired") and self._times:
             self._times -= 1
             self._through.clear()
             self._locked.set()
             threading.Thread(target=self._writer).start()
-        elif event.kind == "notice" and event.text.endswith("may go on"):
+        elif event.kind == "notice" and event.text.endswith("is released"):
             self._locked.clear()
         elif event.kind == "compared" and self._locked.is_set():
             assert self._through.wait(30), "the lock was not given back"
@@ -290,14 +290,14 @@ def test_a_write_between_the_mark_and_the_snapshots_is_not_lost(
     source = _source("postgresql", fresh, maria, pg15)
     options = Options(batch_rows=_CHUNK, quiesce=Quiesce.CONFIRM, quiesced=True)
     move = run.Move(source, run.postgresql(pg18, pg18.database(fresh)), options)
-    see, late = vars(cutover.Finale)["_see"], iter(["UPDATE t SET v=v+1 WHERE id=7777"])
+    see, late = vars(cutover.FinalPhase)["_see"], iter(["UPDATE t SET v=v+1 WHERE id=7777"])
 
-    def seen(finale: cutover.Finale, readers: list[Reader]) -> None:
+    def seen(finale: cutover.FinalPhase, readers: list[Reader]) -> None:
         see(finale, readers)
         for statement in late:
             _write("postgresql", fresh, maria, pg15, statement)
 
-    monkeypatch.setattr(cutover.Finale, "_see", seen)
+    monkeypatch.setattr(cutover.FinalPhase, "_see", seen)
     with pytest.raises(SourceBusyError, match="was written to during the cutover"):
         move.run()
     move.run()
@@ -310,7 +310,7 @@ def test_a_lock_that_is_always_too_long_fails_and_is_resumed(maria: MariaDb, pg1
     slow = _Slow(lambda: _write(kind, fresh, maria, pg15, "UPDATE t SET v=v+1 WHERE id=1"), times=3)
     options = Options(batch_rows=_CHUNK, parallelism=2, max_pause_seconds=1)
     move = run.Move(source, run.postgresql(pg15, pg15.database(fresh)), options, on=slow)
-    with pytest.raises(PauseExceededError, match=r"longer than the 1 s.*given back 3 times") as caught:
+    with pytest.raises(PauseExceededError, match=r"longer than the allowed 1 s.*released 3 times") as caught:
         move.run()
     assert "cutover.maxPause" in caught.value.advice
     assert slow.written == 3, "every time the writer got through"

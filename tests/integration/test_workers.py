@@ -19,7 +19,7 @@ from psycopg import Connection, OperationalError
 
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.run.runner import Migration
+from landfall.engine.run.runner import MigrationRun
 from tests.support import checker
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
@@ -39,7 +39,7 @@ def _help(source: Endpoint, target: Endpoint, options: Options, begins: int, at_
         if len(begun) >= begins:
             at_work.set()
 
-    migration = Migration(source, target, options, on)
+    migration = MigrationRun(source, target, options, on)
     migration.help()
     migration.close()
 

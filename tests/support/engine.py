@@ -11,7 +11,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.prepare.make_plan import make_plan
-from landfall.engine.run.runner import Migration, Outcome
+from landfall.engine.run.runner import MigrationRun, Outcome
 from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -51,7 +51,7 @@ class Move:
 
     def run(self) -> Outcome:
         """Plan and run, or resume."""
-        migration = Migration(self.source, self.target, self.options, self._event)
+        migration = MigrationRun(self.source, self.target, self.options, self._event)
         self.dials, migration.handed_over = migration.dials, self.handed_over
         try:
             plan = None if migration.existing() else self.plan()

@@ -9,8 +9,8 @@ from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.target_facts import TargetFacts
-from landfall.engine.planning.planner import Looked, draft_plan
-from landfall.engine.planning.tables import Census
+from landfall.engine.planning.planner import PlanningContext, draft_plan
+from landfall.engine.planning.tables import SourceProfile
 
 FACTS = TargetFacts("15", 150000, frozenset(), frozenset(), frozenset(), (), frozenset(), frozenset())
 ENDS = (Endpoint("MariaDB", "h", 3306, "shop"), Endpoint("PostgreSQL", "t", 5432, "w"))
@@ -35,11 +35,13 @@ ITEM = Table(
 CATALOG = Catalog("MariaDB", "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
 
 
-def planned(catalog: Catalog = CATALOG, census: Census | None = None, facts: TargetFacts = FACTS, **options: object) -> Plan:
+def planned(
+    catalog: Catalog = CATALOG, census: SourceProfile | None = None, facts: TargetFacts = FACTS, **options: object
+) -> Plan:
     """A plan that nothing has proven yet."""
-    return draft_plan(catalog, census or Census(), replace(Options(), **options), facts, ENDS, Looked(catalog))
+    return draft_plan(catalog, census or SourceProfile(), replace(Options(), **options), facts, ENDS, PlanningContext(catalog))
 
 
-def counted(name: str, kind: Violation, rows: int = 3) -> Census:
+def counted(name: str, kind: Violation, rows: int = 3) -> SourceProfile:
     """A census that found this in a column of the table."""
-    return Census(violations={("shop", "Item", name): {kind: rows}})
+    return SourceProfile(violations={("shop", "Item", name): {kind: rows}})

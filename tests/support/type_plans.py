@@ -16,7 +16,7 @@ from landfall.engine.model.mapping import ColumnFacts, Violation
 from landfall.engine.model.options import Policies
 from landfall.engine.model.plan_codec import as_json
 from landfall.engine.planning.conversions import probes
-from landfall.engine.planning.tables import Census
+from landfall.engine.planning.tables import SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.sources.sqlite.dialect import column_type
 from landfall.engine.targets.engine import UnfitError
@@ -199,7 +199,7 @@ def plan_text(engine: str, variant: str) -> str:
                 if variant in {"mapped", "nulled"}:
                     found.pop(Violation.HAS_BLOB, None)
                 counts[table.schema, table.name, column.name] = found
-    plan = planned(catalog, Census(violations=counts), policies=VARIANTS[variant])
+    plan = planned(catalog, SourceProfile(violations=counts), policies=VARIANTS[variant])
     made = json.loads(as_json(plan))
     digests = {f"{t.name}.{c.source}": c.digest() for t in plan.tables for c in t.columns}
     lines = [["digest", plan.digest()], *(["digest", name, digest] for name, digest in digests.items())]

@@ -36,7 +36,7 @@ from landfall.engine.model.plan_codec import as_json
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back, tidy
-from landfall.engine.run.runner import Migration
+from landfall.engine.run.runner import MigrationRun
 from landfall.engine.targets.postgresql.ledger import opened
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
@@ -344,7 +344,7 @@ def _view(output: Output) -> View:
 
 def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
     view = _view(output)
-    migration = Migration(wanted.source, wanted.target, wanted.options, view.event)
+    migration = MigrationRun(wanted.source, wanted.target, wanted.options, view.event)
     try:
         record = migration.existing()
         made: Plan | None = None
@@ -365,7 +365,7 @@ def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
         else:
             render_plan.outcome(_console(), wanted.name, outcome, planned)
     except ConnectionLostError as error:
-        if migration.stop.asked:
+        if migration.stop.requested:
             raise InterruptedRunError("stopped on request", advice=error.advice) from error
         raise
     finally:
@@ -373,23 +373,23 @@ def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
 
 
 @contextmanager
-def _stoppable(migration: Migration, output: Output) -> Iterator[None]:
+def _stoppable(migration: MigrationRun, output: Output) -> Iterator[None]:
     """The first Ctrl-C stops at the next checkpoint, the second immediately."""
 
-    def asked(*_: object) -> None:
-        if migration.stop.asked:
+    def request_stop(*_: object) -> None:
+        if migration.stop.requested:
             migration.stop.now()
             return
         migration.stop.gently()
         if output is Output.TEXT:
             typer.echo("stopping at the next checkpoint; press Ctrl-C again to stop immediately", err=True)
 
-    with stop_signals(asked):
+    with stop_signals(request_stop):
         yield
 
 
 def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bool) -> None:
-    migration = Migration(wanted.source, wanted.target, wanted.options, lambda _: None)
+    migration = MigrationRun(wanted.source, wanted.target, wanted.options, lambda _: None)
     key = migration.key
     record = migration.ledger.find(key)
     migration.close()

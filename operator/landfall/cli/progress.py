@@ -16,7 +16,7 @@ from rich.text import Text
 
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
-from landfall.engine.run.progress import Numbers, Tally
+from landfall.engine.run.progress import ProgressCounter, ProgressSnapshot
 from landfall.lifecycle import STATES
 
 _PLAIN_SECONDS = 5
@@ -89,13 +89,13 @@ class PlainView:
 
     def __init__(self, echo: Callable[[str], None]) -> None:
         self._echo = echo
-        self._tally: Tally | None = None
+        self._tally: ProgressCounter | None = None
         self._spoke = time.monotonic()
         self._lock = threading.Lock()
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
         """Read the totals from the plan."""
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounter(plan, done)
 
     def event(self, event: Event) -> None:
         """Print the event, if it is of interest in a log."""
@@ -121,12 +121,12 @@ class LiveView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._tally: Tally | None = None
+        self._tally: ProgressCounter | None = None
         self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4, transient=True)
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
         """Start drawing."""
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounter(plan, done)
         self._live.start()
 
     def event(self, event: Event) -> None:
@@ -157,6 +157,6 @@ def _label(state: str) -> str:
     return STATES[state].label if state in STATES else state
 
 
-def _told(numbers: Numbers) -> str:
+def _told(numbers: ProgressSnapshot) -> str:
     rows = f"{numbers.rows:,} of {numbers.total:,} rows"
     return f"{rows}, {sized(numbers.bytes)}, {numbers.rows_per_second:,.0f} rows/s, {lasting(numbers.remaining_seconds)} left"

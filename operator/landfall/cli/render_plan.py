@@ -9,7 +9,7 @@ from rich.table import Table
 from landfall.cli.progress import lasting, sized
 from landfall.engine.model.plan import Decision, Plan, Severity, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
-from landfall.engine.run.rehearsal import Rehearsed
+from landfall.engine.run.rehearsal import RehearsalResult
 from landfall.engine.run.runner import Outcome
 from landfall.lib.text import counted
 
@@ -136,7 +136,7 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
         console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes were not migrated[/]")
 
 
-def rehearsed(console: Console, name: str, done: Rehearsed, made: Plan) -> None:
+def rehearsed(console: Console, name: str, done: RehearsalResult, made: Plan) -> None:
     """Print the measurements of a rehearsal, with the estimates of the plan."""
     console.print(f"[bold green]{escape(name)}: rehearsed[/]: {_rows(done.rows)} copied and verified; everything was cleaned up")
     grid = Table(box=None, pad_edge=False)

@@ -27,8 +27,7 @@ from landfall.engine.model.run_state import State
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back, tidy
-from landfall.engine.run.runner import Migration as Engine
-from landfall.engine.run.runner import Outcome
+from landfall.engine.run.runner import MigrationRun, Outcome
 from landfall.engine.sources.probe import probed
 from landfall.errors import Retry
 from landfall.lib.redact import redacted
@@ -146,21 +145,21 @@ class Worker:
         told = {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already}
         return {**told, "progress": watch.progress()}
 
-    def _recorded(self, engine: Engine, plan: Plan, outcome: Outcome) -> dict[str, object]:
+    def _recorded(self, engine: MigrationRun, plan: Plan, outcome: Outcome) -> dict[str, object]:
         """What the ledger tells of a run that is cut over, with the numbers of each table."""
         watch = Watch(self._reporter, plan, engine.moved(plan), self._say)
         watch.completed(outcome, plan)
         verdict = "equal" if plan.moves_rows else ""
         return {**_cut_over(outcome, verdict, kept=bool(plan.replaced)), "progress": watch.progress()}
 
-    def _handed_over(self, engine: Engine, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
+    def _handed_over(self, engine: MigrationRun, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
         """With an app that moves along: keep the writers of the source out until it has, so that what they are told is written is moved."""
         if not engine.dials.hold:
             return
         self._reporter.tell(**_cut_over(outcome, "equal", kept=kept))
         self._reporter.hurry()
         self._say("cut over; writers of the source stay locked out until the app has moved")
-        while engine.dials.hold and not engine.stop.asked:
+        while engine.dials.hold and not engine.stop.requested:
             still()
             engine.stop.wait(_HOLD_SECONDS)
 
@@ -173,7 +172,7 @@ class Worker:
         self._say("nothing is left to help with")
         return {}
 
-    def _heed(self, engine: Engine) -> None:
+    def _heed(self, engine: MigrationRun) -> None:
         """Begin as the spec had it, and go on as it has it from then on."""
         if self._task.dials:
             _turned(engine, self._task.dials)
@@ -234,8 +233,8 @@ class Worker:
         self._reporter.line(told, level)
 
     @contextlib.contextmanager
-    def _engine(self, wanted: ResolvedRun) -> Iterator[Engine]:
-        engine = Engine(wanted.source, wanted.target, wanted.options, self._event)
+    def _engine(self, wanted: ResolvedRun) -> Iterator[MigrationRun]:
+        engine = MigrationRun(wanted.source, wanted.target, wanted.options, self._event)
         self._key = engine.key
         try:
             yield engine
@@ -279,7 +278,7 @@ def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object
     }
 
 
-def _turned(engine: Engine, dials: Dials) -> None:
+def _turned(engine: MigrationRun, dials: Dials) -> None:
     """Go on as the spec has it now."""
     engine.dials.parallelism = dials.parallelism
     engine.dials.workers = dials.workers
@@ -303,17 +302,17 @@ def _open(dials: Dials) -> bool:
 
 
 @contextlib.contextmanager
-def _stopped_on_term(engine: Engine) -> Iterator[None]:
+def _stopped_on_term(engine: MigrationRun) -> Iterator[None]:
     """SIGTERM: finish the chunks in flight, and give them up when that takes too long."""
 
-    def asked(*_: object) -> None:
-        if not engine.stop.asked:
+    def request_stop(*_: object) -> None:
+        if not engine.stop.requested:
             engine.stop.gently()
             timer = threading.Timer(_GRACE_SECONDS, engine.stop.now)
             timer.daemon = True
             timer.start()
 
-    with stop_signals(asked):
+    with stop_signals(request_stop):
         yield
 
 

@@ -12,7 +12,7 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome
-from landfall.engine.run.progress import Tally
+from landfall.engine.run.progress import ProgressCounter
 from landfall.worker.reporter import Reporter
 
 _KIBIBYTE = 1024
@@ -36,7 +36,7 @@ class Watch:
         self._reporter = reporter
         self._say = say
         self._states = states
-        self._tally = Tally(plan, done)
+        self._tally = ProgressCounter(plan, done)
         self._told = 0.0
         self._returned = 0
 

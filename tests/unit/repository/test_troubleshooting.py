@@ -19,7 +19,7 @@ _OTHERS = {
     *("ConfigMap", "CustomResourceDefinition", "TablePlan", "WorkingDir"),
     *("ContainerStatusUnknown", "CreateContainerConfigError", "CreateContainerError", "DeadlineExceeded", "ErrImagePull"),
     *("ImagePullBackOff", "InvalidImageName", "PodScheduled", "ReplicaFailure", "RunContainerError"),
-    *("DateStyle", "IntervalStyle", "TimeZone", "EngineName"),
+    *("DateStyle", "IntervalStyle", "TimeZone", "EngineName", "MigrationRun"),
     *("AutoApproved", "DataOnly", "DropStaging", "NeedsReview", "NotValid", "SchemaOnly", "VerifyFull"),
 }
 
@@ -36,7 +36,22 @@ def _said(tree: ast.AST) -> set[str]:
         if isinstance(node, ast.Call):
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             words = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
-            if name in {"Risk", "warn", "_warn", "_working", "working", "stalled", "_stalled", "ProviderError"} and words:
+            if (
+                name
+                in {
+                    "Risk",
+                    "warn",
+                    "_warn",
+                    "add_risk",
+                    "_add_risk",
+                    "_working",
+                    "working",
+                    "stalled",
+                    "_stalled",
+                    "ProviderError",
+                }
+                and words
+            ):
                 found |= {word for word in words[:2] if _WORD.fullmatch(word)}
     return found
 

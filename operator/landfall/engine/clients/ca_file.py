@@ -1,4 +1,4 @@
-"""A certificate authority for clients that take no text."""
+"""Certificate authorities as files, for client libraries that accept only a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @functools.cache
 def authority_file(pem: str) -> str:
-    """A file with it, one for all connections; it goes with the process."""
+    """Return the path of a temporary file with this PEM text. All connections share it; it is deleted when the process exits."""
     with tempfile.NamedTemporaryFile("w", suffix=".pem", prefix="landfall-", delete=False) as file:
         file.write(pem)
     atexit.register(Path(file.name).unlink, missing_ok=True)

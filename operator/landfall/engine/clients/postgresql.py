@@ -1,4 +1,4 @@
-"""The control connection to a PostgreSQL database, through psycopg, with errors in the engine's words."""
+"""The control connection to a PostgreSQL database through psycopg, with errors of the engine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Cells = tuple[Any, ...]
 
 @contextlib.contextmanager
 def faults(side: str) -> Iterator[None]:
-    """Translate what psycopg raises inside."""
+    """Translate errors of psycopg inside the block into errors of the engine."""
     try:
         yield
     except psycopg.Error as error:
@@ -48,7 +48,7 @@ def faults(side: str) -> Iterator[None]:
 
 
 class Control:
-    """One connection for everything that is not rows. In autocommit; `transaction()` opens a block."""
+    """A connection for all statements except the transfer of rows. In autocommit mode; `transaction()` opens a transaction."""
 
     def __init__(self, endpoint: Endpoint, side: str) -> None:
         self._side = side
@@ -73,37 +73,37 @@ class Control:
             self.raw.execute(statement.encode(), values or None)
 
     def rows(self, statement: str, *values: object) -> list[Cells]:
-        """Run a query; all of its rows."""
+        """Run a query and return all rows."""
         with faults(self._side):
             return self.raw.execute(statement.encode(), values or None).fetchall()
 
-    def value(self, statement: str, *values: object) -> Any:  # noqa: ANN401  whatever the query yields
-        """The first value of the first row; None where there is no row."""
+    def value(self, statement: str, *values: object) -> Any:  # noqa: ANN401  any SQL type
+        """Run a query and return the first value of the first row; None if there is no row."""
         found = self.rows(statement, *values)
         return found[0][0] if found else None
 
     def described(self, statement: str) -> tuple[int, int]:
-        """Type and type modifier of a query's first column."""
+        """Return OID and modifier of the type of a query's first column."""
         with faults(self._side):
             result = self.raw.execute(statement.encode()).pgresult
         return (result.ftype(0), result.fmod(0)) if result else (0, -1)
 
     @contextlib.contextmanager
     def transaction(self, *, undo: bool = False) -> Iterator[None]:
-        """A transaction, or a savepoint inside one; `undo` rolls it back at the end whatever happens."""
+        """Open a transaction, or a savepoint inside one. `undo`: always roll it back at the end."""
         with faults(self._side), self.raw.transaction(force_rollback=undo):
             yield
 
     @contextlib.contextmanager
     def trial(self, seconds: int) -> Iterator[None]:
-        """A transaction for statements of somebody else: it only reads, each statement has a time limit, and all is rolled back."""
+        """Open a transaction for untrusted statements: read-only, with a time limit in seconds for each statement, always rolled back."""
         with self.transaction(undo=True):
             self.run("SET TRANSACTION READ ONLY")
             self.run(f"SET LOCAL statement_timeout='{seconds}s'")
             yield
 
     def close(self) -> None:
-        """Close."""
+        """Close the connection."""
         with contextlib.suppress(psycopg.Error):
             self.raw.close()
 
@@ -133,12 +133,12 @@ def _refused(error: psycopg.Error, endpoint: Endpoint, side: str) -> EngineError
         ("3D000", ('database "',)),
     ):
         if any(word in text for word in words):
-            told = text.rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
-            return from_postgresql(code, told, side)
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # its questions are indented
-    last = lines[-1] if lines else "no answer"
+            primary = text.rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
+            return from_postgresql(code, primary, side)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # hints are indented
+    last = lines[-1] if lines else "no response"
     where = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"
     return UnreachableError(
         f"{side}: no PostgreSQL answers at {where}: {last.rsplit(': ', 1)[-1]}",
-        advice="Check host, port and tls in the Connection, and that a firewall lets this machine through.",
+        advice="Check host, port and tls in the Connection, and that no firewall blocks this machine.",
     )

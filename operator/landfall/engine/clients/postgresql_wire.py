@@ -36,14 +36,14 @@ Row = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What one COPY carried."""
+    """Rows and bytes that one COPY transferred."""
 
     rows: int
     bytes: int
 
 
 class Wire:
-    """One connection. Not shared between threads, but for `abort`, which any thread may call."""
+    """One connection. Not thread-safe, except `abort`, which any thread may call."""
 
     def __init__(self, endpoint: Endpoint, side: str, settings: dict[str, str] | None = None) -> None:
         self._endpoint = endpoint
@@ -82,11 +82,11 @@ class Wire:
                 if wanted.encrypt is not tls.Encrypt.IF_OFFERED:
                     raise
                 plain.close()
-                return self._dialled()  # as libpq does: TLS could not be agreed on, and plain text is allowed
+                return self._dialled()  # as libpq does: TLS negotiation failed, and an unencrypted connection is allowed
         if wanted.encrypt is tls.Encrypt.IF_OFFERED:
             return plain
         message = f"{self._side}: the server at {endpoint.host} does not offer TLS"
-        raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+        raise UnreachableError(message, advice="Enable TLS on the server, or set `tls.mode: Prefer`.")
 
     def _dialled(self) -> socket.socket:
         plain = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=_CONNECT_SECONDS)
@@ -172,8 +172,8 @@ class Wire:
         if self._aborted:
             return ConnectionLostError(f"{self._side}: connection closed on request")
         return ConnectionLostError(
-            f"{self._side}: the connection ended in the middle of work",
-            advice="Run the same command again; it goes on where it stopped.",
+            f"{self._side}: the connection was lost during an operation",
+            advice="Run the same command again; it resumes where it stopped.",
         )
 
     def _messages(self) -> Iterator[tuple[bytes, bytes]]:
@@ -192,7 +192,7 @@ class Wire:
     # -- queries ----------------------------------------------------------------------------------------------------
 
     def rows(self, sql: str) -> list[Row]:
-        """Run one or more statements; the rows of all of them, as text. Raises the first error."""
+        """Run one or more statements. Return the rows of all of them as text. Raises the first error."""
         self._send(b"Q", sql.encode() + b"\0")
         found: list[Row] = []
         failure: EngineError | None = None
@@ -219,19 +219,19 @@ class Wire:
                 raise failure or EngineError(f"{self._side}: the statement is not a COPY")
 
     def copy_in(self, sql: str) -> None:
-        """Begin COPY … FROM STDIN."""
+        """Start COPY … FROM STDIN."""
         self._begin_copy(sql, b"G")
         self._copying = True
 
     def copy_data(self, block: bytes) -> None:
-        """Send one block of COPY input. A refusal by the server is noticed early, between blocks."""
+        """Send one block of COPY input. An error of the server is detected early, between blocks."""
         self._write(_HEADER.pack(b"d", len(block) + 4) + block if len(block) < _BLOCK else _HEADER.pack(b"d", len(block) + 4))
         if len(block) >= _BLOCK:
             self._write(block)
         self.check_refusal()
 
     def check_refusal(self) -> None:
-        """Raise the server's error if it has one waiting while we send."""
+        """Raise the server's error if the server has sent one during the transfer."""
         if isinstance(self._socket, ssl.SSLSocket):
             return
         if self._buffer or select.select([self._socket], [], [], 0)[0]:
@@ -243,11 +243,11 @@ class Wire:
                 raise error
 
     def copy_end(self) -> int:
-        """End the COPY; the number of rows that the server took."""
+        """End the COPY. Return the number of rows that the server stored."""
         return self._finish(b"c", b"")
 
     def copy_fail(self) -> None:
-        """Give the COPY up; the transaction is aborted. Nothing is sent where the server has ended it already."""
+        """Abort the COPY and its transaction. Nothing is sent if the server has already ended the COPY."""
         if not self._copying:
             return
         with contextlib.suppress(EngineError):
@@ -257,11 +257,11 @@ class Wire:
         self._copying = False
         self._send(kind, body)
         rows, failure = 0, None
-        for answer, told in self._messages():
+        for answer, content in self._messages():
             if answer == b"C":
-                rows = int(told.rstrip(b"\0").split()[-1])
+                rows = int(content.rstrip(b"\0").split()[-1])
             elif answer == b"E":
-                failure = self._translated(told)
+                failure = self._translated(content)
             elif answer == b"Z":
                 break
         if failure:
@@ -271,9 +271,9 @@ class Wire:
     # -- the relay --------------------------------------------------------------------------------------------------
 
     def copy_to(self, sql: str, target: Wire) -> Moved:
-        """Run COPY … TO STDOUT here and pass its frames to `target`, which is in COPY … FROM STDIN.
+        """Run COPY … TO STDOUT on this connection and forward its frames to `target`, which is in COPY … FROM STDIN.
 
-        Ends the target's COPY. The rows are those that both servers counted; ConnectionLostError if they differ.
+        Ends the target's COPY. Raises ConnectionLostError if the row counts of both servers differ.
         """
         try:
             self._begin_copy(sql, b"H")
@@ -284,12 +284,12 @@ class Wire:
             raise
         written = target.copy_end()
         if read != written:
-            message = f"{self._side}: {read} rows read, but {written} written"
+            message = f"{self._side}: {read} rows were read, but {written} were written"
             raise ConnectionLostError(message, advice="Run the same command again.")
         return Moved(written, sent)
 
     def _relay(self, target: Wire) -> int:
-        """Forward CopyData frames until another message comes; the number of bytes forwarded."""
+        """Forward CopyData frames until another message arrives. Return the number of forwarded bytes."""
         space = bytearray(_BLOCK + 8)
         view = memoryview(space)
         have = len(self._buffer)
@@ -337,13 +337,13 @@ class Wire:
     # -- closing ----------------------------------------------------------------------------------------------------
 
     def abort(self) -> None:
-        """End the connection at once, from any thread; whoever waits on it gets ConnectionLostError."""
+        """End the connection at once, from any thread. The thread that waits on it gets ConnectionLostError."""
         self._aborted = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Say goodbye and close."""
+        """Terminate the session and close the connection."""
         with contextlib.suppress(EngineError, OSError):
             self._send(b"X", b"")
         with contextlib.suppress(OSError):
@@ -351,10 +351,10 @@ class Wire:
 
 
 def _frames_end(space: bytearray, have: int, rest: int) -> tuple[int, int, bool]:
-    """Where the bytes that may be forwarded end.
+    """Find the end of the bytes that can be forwarded.
 
-    `rest` bytes of a frame are still to come. The answer: how many bytes of `space[:have]` belong to CopyData frames,
-    how many bytes of the last of them are outstanding, and whether another kind of message begins there.
+    `rest` bytes of the current frame are still missing. Returns how many bytes of `space[:have]` belong to CopyData frames, how many
+    bytes of the last frame are missing, and whether another kind of message begins there.
     """
     if rest >= have:
         return have, rest - have, False

@@ -1,7 +1,7 @@
-"""Why a source refuses an expression, in our words and by its code alone.
+"""Why a source rejects an expression, derived only from the error code.
 
-A server's own message can quote a value of any row that the expression reads, and whoever writes the expression chooses which. So
-what is told of a trial is made from the code and never from the message.
+The server's message can quote a value of any row that the expression reads, and the author of the expression can choose which. So the
+reported text depends on the code and never on the message.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from landfall.engine.errors import EngineError
 
 _SAID = (
-    ("57014", "it takes longer than a trial may"),
-    ("3024", "it takes longer than a trial may"),
-    ("1969", "it takes longer than a trial may"),
-    ("SQLITE_INTERRUPT", "it takes longer than a trial may"),
-    ("25006", "it changes something, and a trial may only read"),
-    ("1792", "it changes something, and a trial may only read"),
-    ("42501", "the credential may not run it"),
-    ("1370", "the credential may not run it"),
+    ("57014", "it exceeds the time limit of a trial"),
+    ("3024", "it exceeds the time limit of a trial"),
+    ("1969", "it exceeds the time limit of a trial"),
+    ("SQLITE_INTERRUPT", "it exceeds the time limit of a trial"),
+    ("25006", "it writes, and a trial is read-only"),
+    ("1792", "it writes, and a trial is read-only"),
+    ("42501", "the database user lacks the privilege to run it"),
+    ("1370", "the database user lacks the privilege to run it"),
     ("42883", "there is no such function or operator for arguments of these types"),
     ("1305", "there is no such function"),
     ("1582", "a function gets a wrong number of arguments"),
@@ -24,24 +24,24 @@ _SAID = (
     ("1054", "there is no such column"),
     ("42704", "there is no such type or collation"),
     ("1273", "there is no such collation"),
-    ("1267", "collations do not go together"),
-    ("42846", "a type cannot be cast into the other"),
-    ("428", "types do not go together"),
-    ("42P", "types do not go together"),
+    ("1267", "collations are incompatible"),
+    ("42846", "a type cannot be cast to the other"),
+    ("428", "types are incompatible"),
+    ("42P", "types are incompatible"),
     ("42601", "its syntax is wrong"),
     ("1064", "its syntax is wrong"),
-    ("22P02", "a text has not the form that its type wants"),
+    ("22P02", "a text does not have the format of its type"),
     ("22003", "a number is out of range"),
     ("1690", "a number is out of range"),
     ("22012", "it divides by zero"),
     ("1365", "it divides by zero"),
-    ("22", "a function does not take a value of a row"),
-    ("12", "a function does not take a value of a row"),
-    ("SQLITE_ERROR", "a function is missing, gets a wrong number of arguments, or does not take a value"),
+    ("22", "a function does not accept a value of a row"),
+    ("12", "a function does not accept a value of a row"),
+    ("SQLITE_ERROR", "a function does not exist, gets a wrong number of arguments, or does not accept a value"),
 )
 
 
 def refused(error: EngineError) -> str:
-    """What an error of a trial says, without its message: for example `a number is out of range (22003)`."""
-    words = next((text for prefix, text in _SAID if error.code.startswith(prefix)), "the source does not run it")
+    """Describe an error without its message, for example `a number is out of range (22003)`."""
+    words = next((text for prefix, text in _SAID if error.code.startswith(prefix)), "the source rejects it")
     return f"{words} ({error.code})" if error.code else words

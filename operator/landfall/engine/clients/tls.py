@@ -1,8 +1,8 @@
-"""How a connection is protected: one policy for each endpoint, and what it means to every client.
+"""TLS of database connections: one policy for each endpoint, translated for every client.
 
-Three clients reach a database by three libraries: libpq (control connections to PostgreSQL), our own with Python's `ssl` (rows of PostgreSQL),
-and the library of MySQL and MariaDB. They must demand the same of a server, or one of them is the weak way in. So `policy` is the
-only place that interprets `tls` of a Connection, and the rest of this module translates.
+Three clients connect to databases: libpq (control connections to PostgreSQL), our own client with Python's `ssl` (rows of PostgreSQL),
+and the library of MySQL and MariaDB. All of them must require the same of a server. So `policy` is the only function that interprets
+`tls` of a Connection; the rest of this module translates the policy.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Verify(StrEnum):
 
     NOTHING = "nothing"
     AUTHORITY = "authority"
-    """It was issued by the given authority, whatever name is in it."""
+    """The given authority issued it; the host name is not checked."""
     HOST = "host"
-    """It was issued by the given authority, or else by one that the system trusts, for the host of the endpoint."""
+    """The given authority, or if none is given one that the system trusts, issued it for the host of the endpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class TlsPolicy:
-    """What is demanded of a server. `authority` is PEM text; empty: those that the system trusts."""
+    """What is required of a server. `authority` is PEM text; empty means the authorities that the system trusts."""
 
     encrypt: Encrypt
     verify: Verify
@@ -43,7 +43,7 @@ class TlsPolicy:
     authority: str = ""
 
 
-# For libpq and for the library of MariaDB. That one checks an authority that it is given also under REQUIRED; its VERIFY_CA checks the host, too.
+# Modes of libpq and of the MariaDB library. The latter verifies a given authority also with REQUIRED; its VERIFY_CA checks the host, too.
 _SSL_MODES = {
     (Encrypt.NEVER, Verify.NOTHING): ("disable", "DISABLED"),
     (Encrypt.IF_OFFERED, Verify.NOTHING): ("prefer", "PREFERRED"),
@@ -54,7 +54,7 @@ _SSL_MODES = {
 
 
 def policy(endpoint: Endpoint) -> TlsPolicy:
-    """The policy of an endpoint. `Require` with an authority demands a certificate of that authority; `Prefer` demands nothing."""
+    """Return the policy of an endpoint. `Require` with an authority requires a certificate of that authority; `Prefer` requires nothing."""
     if endpoint.tls is TlsMode.DISABLE or endpoint.host.startswith("/"):
         return TlsPolicy(Encrypt.NEVER, Verify.NOTHING)
     if endpoint.tls is TlsMode.PREFER:
@@ -65,7 +65,7 @@ def policy(endpoint: Endpoint) -> TlsPolicy:
 
 
 def libpq(wanted: TlsPolicy) -> dict[str, str]:
-    """Connection parameters for libpq. Encryption by GSSAPI is off, because the other client does not know it."""
+    """Return connection parameters for libpq. GSSAPI encryption is off, because the other client does not support it."""
     parameters = {"sslmode": _SSL_MODES[wanted.encrypt, wanted.verify][0], "gssencmode": "disable"}
     if wanted.verify is not Verify.NOTHING:
         parameters["sslrootcert"] = authority_file(wanted.authority) if wanted.authority else "system"
@@ -73,18 +73,18 @@ def libpq(wanted: TlsPolicy) -> dict[str, str]:
 
 
 def context(wanted: TlsPolicy) -> ssl.SSLContext | None:
-    """A context for Python's `ssl`; None where nothing is encrypted."""
+    """Return a context for Python's `ssl`; None if TLS is not used."""
     if wanted.encrypt is Encrypt.NEVER:
         return None
     made = ssl.create_default_context(cadata=wanted.authority or None)
     made.check_hostname = wanted.verify is Verify.HOST
     made.verify_mode = ssl.CERT_NONE if wanted.verify is Verify.NOTHING else ssl.CERT_REQUIRED
-    made.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer versions of Python set it; libpq accepts what it refuses
+    made.verify_flags &= ~ssl.VERIFY_X509_STRICT  # newer versions of Python set it; libpq accepts certificates that it rejects
     return made
 
 
 def mysql(wanted: TlsPolicy) -> dict[str, object]:
-    """Arguments for the client library of MySQL and MariaDB. What it does with `PREFERRED` differs by library, so the caller tries both ways."""
+    """Return arguments for the client library of MySQL and MariaDB. Libraries treat `PREFERRED` differently, so the caller tries both ways."""
     arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[wanted.encrypt, wanted.verify][1]}
     if wanted.verify is not Verify.NOTHING:
         authority = authority_file(wanted.authority) if wanted.authority else ssl.get_default_verify_paths().cafile or ""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 
 class Stop:
-    """How a person stops a run: `gently` at the next checkpoint, `now` in the middle of a chunk."""
+    """A request to stop a run: `gently` at the next checkpoint, `now` in the middle of a chunk."""
 
     def __init__(self) -> None:
         self._gently = threading.Event()
@@ -16,11 +16,11 @@ class Stop:
         self.forced = False
 
     def gently(self) -> None:
-        """Take no further chunk."""
+        """Stop after the current chunk."""
         self._gently.set()
 
     def now(self) -> None:
-        """End every connection that is registered."""
+        """Stop at once: end every registered connection."""
         self._gently.set()
         self.forced = True
         with self._lock:
@@ -29,16 +29,16 @@ class Stop:
             abort()
 
     @property
-    def asked(self) -> bool:
-        """Whether anybody asked to stop."""
+    def requested(self) -> bool:
+        """Whether a stop was requested."""
         return self._gently.is_set()
 
     def wait(self, seconds: float) -> None:
-        """Sleep, but not past a request to stop."""
+        """Sleep for at most `seconds`; return earlier if a stop is requested."""
         self._gently.wait(seconds)
 
     def register(self, owner: object, abort: Callable[[], None]) -> None:
-        """Have `abort` called by `now`."""
+        """Register a function that `now` calls."""
         with self._lock:
             self._aborts[id(owner)] = abort
 

@@ -1,6 +1,6 @@
-"""Cutting a table into chunks: ranges that together cover every row exactly once.
+"""Dividing a table into chunks: ranges that together cover every row exactly once.
 
-The first range is open below and the last open above, so that rows added meanwhile belong to a chunk too.
+The first range has no lower limit and the last one no upper limit, so that every row that is inserted later belongs to a chunk.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEAST_PAGES = 16
 
 
 def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
-    """The chunks of a table."""
+    """Return the chunks of a table, of about `batch_rows` rows each."""
     if table.key_kind == "ctid":
         return _blocks(reader, table, batch_rows)
     if table.key_kind == "none" or table.rows <= batch_rows:
@@ -71,7 +71,7 @@ def _walked(reader: Reader, name: str, key: str, first: int, batch_rows: int) ->
 
 
 def _keysets(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
-    """Boundaries of a composite or textual key, in the source's own order, as literals of the source."""
+    """Boundaries of a composite or textual key, in the sort order of the source, as literals of the source."""
     name, keys = _names(dialect, table)
     rendered = ",".join(dialect.chunk_literal(table, k) for k in table.key)
     order = ",".join(keys)
@@ -99,7 +99,7 @@ def _below(keys: Sequence[str], bound: Sequence[str]) -> str:
 
 
 def _compared(keys: Sequence[str], bound: Sequence[str], strictly: str, lastly: str) -> str:
-    """(a,b) >= (x,y) spelled out, with a bare bound on the first key so that its index is used."""
+    """The row comparison (a,b) >= (x,y) as AND and OR, with a separate condition on the first key so that its index is used."""
     if len(keys) == 1:
         return f"{keys[0]}{lastly}{bound[0]}"
     loose = ">=" if strictly == ">" else "<="

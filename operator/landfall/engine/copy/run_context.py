@@ -1,4 +1,4 @@
-"""What every stream of a run shares: the plan, the ledger, the way to report and the way to stop."""
+"""The context that all streams of a run share: plan, ledger, reporting and stop request."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _HASHES_SINCE = 140000
 
 
 class Limit(Stop):
-    """A stop of its own for one piece of work that must not outlast so many seconds, inside the stop of the whole run.
+    """A time limit for one operation within a run.
 
-    Once the limit has passed, everything registered is ended at once, in the order of registration, so that no single
-    statement outlasts it. The run itself is not asked to stop.
+    When the limit has passed, everything registered is ended at once, in the order of registration, so that no statement lasts longer.
+    The run itself is not stopped.
 
     Args:
-        run: The stop of the whole run; a request to it ends this piece of work as well.
-        seconds: The limit.
-        timer: Makes what calls a function after so many seconds, as threading.Timer.
+        run: The stop of the whole run; a request to it ends this operation as well.
+        seconds: The limit in seconds.
+        timer: Creates a timer that calls a function after some seconds, such as threading.Timer.
     """
 
     def __init__(
@@ -51,17 +51,17 @@ class Limit(Stop):
         self.passed = False
 
     @property
-    def asked(self) -> bool:
-        """Whether the limit has passed, or anybody asked the run to stop."""
-        return super().asked or self._run.asked
+    def requested(self) -> bool:
+        """Whether the limit has passed, or a stop of the run was requested."""
+        return super().requested or self._run.requested
 
     def start(self) -> None:
-        """Begin to count."""
+        """Start the timer."""
         self._run.register(self, self.now)
         self._timer.start()
 
     def end(self) -> bool:
-        """Count no further; whether the work was in time. After True the limit never interrupts anything."""
+        """Stop the timer. Return whether the operation was in time; after True the limit interrupts nothing."""
         with self._settled:
             self._over = True
         self._timer.cancel()
@@ -106,30 +106,30 @@ class Work:
 
     @property
     def session(self) -> dict[str, str]:
-        """The settings of a session that moves or compares rows of the stage, by name."""
+        """The settings, by name, of a session that copies or compares rows of the staging schema."""
         return {**PINNED, "search_path": plan_search_path(self.plan, self.stage)}
 
     def shape(self, table: TablePlan) -> Shape:
-        """The table as the query builders want it."""
+        """The table in the form that the query builders use."""
         return shape_of(self.plan, table, self.target)
 
     def weight(self, table: TablePlan) -> int:
-        """Memory that one row in flight may take."""
+        """Maximum memory of one row in transfer, in bytes."""
         return table.largest_row * 4
 
     @property
     def readers(self) -> int:
-        """How many sessions read the source at once."""
+        """Number of concurrent sessions on the source."""
         return min(self.threads, self.source.most_readers)
 
     @property
     def threads(self) -> int:
-        """How many streams work at once."""
+        """Number of concurrent streams."""
         return max(1, self.dials.parallelism)
 
 
 def shape_of(plan: Plan, table: TablePlan, target: TargetEngine) -> Shape:
-    """A planned table as the query builders want it."""
+    """A planned table in the form that the query builders use."""
     dialect = engine_of(plan.engine).dialect
     digits = plan.source_version.split(" ")[0].split(".")[0]
     source_is_new = digits.isdigit() and int(digits) >= _HASHES_SINCE // 10000

@@ -1,7 +1,7 @@
-"""The copy: streams that claim chunks from the ledger and move each in one transaction with its record.
+"""The copy: streams claim chunks from the ledger and copy each one in one transaction together with its record.
 
-A stream that loses a connection opens new ones and goes on; the chunk it held was rolled back by the server and is
-claimed again. Nothing here decides whether the result is right: that is the comparison's word.
+A stream that loses a connection opens new ones and continues; the server has rolled back its chunk, which is claimed again. The
+verification, not the copy, decides whether the result is correct.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.throttle import Budget, Throttle
-from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
 from landfall.engine.model import chunk_range
 from landfall.engine.model.chunk_range import ChunkRange, range_of
@@ -46,8 +46,8 @@ class _Ends:
     wire: Wire
 
 
-class Followed:
-    """Chunks that other processes of the same run finish: told here as well, each once."""
+class FollowedChunks:
+    """Reports the chunks that other processes of the same run complete, each chunk once."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -57,15 +57,15 @@ class Followed:
         self._shared = False
 
     def claimed(self, table: int, number: int) -> None:
-        """One of ours, which we tell ourselves."""
+        """This process has claimed a chunk and reports it itself."""
         self._known.add((table, number))
 
     def lost(self, table: int, number: int) -> None:
-        """Ours no longer: somebody else may finish it."""
+        """This process has lost a chunk; another process may complete it."""
         self._known.discard((table, number))
 
     def look(self, *, at_once: bool = False) -> None:
-        """Tell what others have finished: every few seconds while there are others, and `at_once` when asked."""
+        """Report chunks that other processes have completed: every 2 s if there are several processes, or immediately (`at_once`)."""
         self._shared = self._shared or self._work.dials.workers > 1
         if not self._shared or not (at_once or time.monotonic() - self._looked > _FOLLOW_SECONDS):
             return
@@ -77,16 +77,16 @@ class Followed:
 
 
 class Streams:
-    """All streams of the copy phase, in one process. A helper follows nobody: the leader tells for all."""
+    """All streams of the copy phase in one process. A copy helper has no `followed`: the leading process reports for all."""
 
-    def __init__(self, work: Work, followed: Followed | None) -> None:
+    def __init__(self, work: Work, followed: FollowedChunks | None) -> None:
         self._work = work
         self._followed = followed
         self._tables = {t.number: t for t in work.plan.tables}
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.moved}
         self._budget = Budget(work.options.memory_bytes - _FLOOR)
         self._throttle = Throttle(work.dials)
-        self._crew = Crew(work.stop)
+        self._threads = ThreadGroup(work.stop)
         self._lock = threading.Lock()
         self._active: set[int] = set()
         self._drained = False
@@ -94,7 +94,7 @@ class Streams:
         self._batch_rows = work.dials.batch_rows
 
     def run(self) -> None:
-        """Move every chunk that nobody works on. Raises the first failure, or InterruptedRunError when asked to stop."""
+        """Copy every unclaimed chunk. Raises the first failure, or InterruptedRunError if a stop is requested."""
         work = self._work
         todo = work.ledger.left(work.lease.key)
         if not todo or not work.ledger.claimable(work.lease):
@@ -103,24 +103,24 @@ class Streams:
         common = work.source.snapshot([e.reader for e in ends])
         work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
         self._active = set(range(len(ends)))
-        self._crew.run([partial(self._stream, number, e) for number, e in enumerate(ends)])
+        self._threads.run([partial(self._stream, number, e) for number, e in enumerate(ends)])
 
     def _adjust(self, number: int) -> bool:
-        """Heed the dials between two chunks: start streams that are missing, cut smaller; whether this stream is to go on."""
+        """Apply the live settings between two chunks: start more streams, use smaller chunks. Return whether this stream continues."""
         work = self._work
         with self._lock:
             if self._followed:
                 self._followed.look()
             if work.dials.batch_rows < self._batch_rows and not work.lease.helper:
-                pieces = -(-self._batch_rows // work.dials.batch_rows)
-                work.ledger.cut_again(work.lease, lambda whole: chunk_range.pieces(whole, pieces))
+                count = -(-self._batch_rows // work.dials.batch_rows)
+                work.ledger.cut_again(work.lease, lambda whole: chunk_range.pieces(whole, count))
                 self._batch_rows = work.dials.batch_rows
             if number >= work.readers:
                 return False
             if not self._drained and self._refused != work.dials.parallelism:
                 for missing in sorted(set(range(work.readers)) - self._active):
                     self._active.add(missing)
-                    self._crew.add(partial(self._added, missing))
+                    self._threads.add(partial(self._added, missing))
         return True
 
     def _open(self) -> _Ends:
@@ -140,29 +140,29 @@ class Streams:
             end.close()
 
     def _added(self, number: int) -> None:
-        """A stream more than the run began with. Where a server has no room for it, the run goes on with those that there are."""
+        """Start an additional stream. If a server rejects its connection, the run continues with the existing streams."""
         try:
             ends = self._open()
         except EngineError as error:
             self._refused = self._work.dials.parallelism
-            self._work.report(Event("notice", text=f"one more stream could not be opened: {error.message}"))
+            self._work.report(Event("notice", text=f"an additional stream could not be opened: {error.message}"))
             with self._lock:
                 self._active.discard(number)
             return
         self._stream(number, ends)
 
     def _stream(self, number: int, ends: _Ends) -> None:
-        """Move chunks until none is left; a stream that loses a connection opens new ones a few times."""
+        """Copy chunks until none is left. If a connection is lost, open new ones, up to four times in a row."""
         losses = 0
         try:
-            while not self._crew.ended and self._adjust(number):
+            while not self._threads.ended and self._adjust(number):
                 try:
                     if not self._chunk(ends):
                         return
                     losses = 0
                 except (ConnectionLostError, UnreachableError, SourceBusyError) as error:
                     losses += 1
-                    if losses > _RETRIES or self._work.stop.asked:
+                    if losses > _RETRIES or self._work.stop.requested:
                         raise
                     self._work.report(Event("recovered", text=error.message))
                     self._close(ends)
@@ -174,7 +174,7 @@ class Streams:
             self._close(ends)
 
     def _chunk(self, ends: _Ends) -> bool:
-        """Move one chunk. False when there is none left."""
+        """Copy one chunk. Return False if none is left."""
         work, wire = self._work, ends.wire
         answer = wire.rows(
             "BEGIN; SET LOCAL synchronous_commit=off; "
@@ -203,18 +203,18 @@ class Streams:
             raise
         work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
         ticket = self._throttle.take(moved.rows, moved.bytes)
-        while not self._crew.ended and (left := self._throttle.left(ticket)) > 0:
+        while not self._threads.ended and (left := self._throttle.left(ticket)) > 0:
             work.stop.wait(min(left, _LOOK_SECONDS))
         return True
 
 
 def job_builder(work: Work, table: TablePlan) -> _JobBuilder:
-    """What makes copy jobs for one table."""
+    """Return a function that creates the copy job of a chunk of this table."""
     return _JobBuilder(work, table)
 
 
 class _JobBuilder:
-    """Copy jobs of one table: the ordinary query, and a second one where rows exceed what the server can render."""
+    """Creates copy jobs of one table: the usual query, and a second one for rows that exceed the server's packet size."""
 
     def __init__(self, work: Work, table: TablePlan) -> None:
         shape = work.shape(table)
@@ -247,14 +247,14 @@ class _JobBuilder:
 
 
 def page_rows(work: Work, table: TablePlan) -> int:
-    """How many rows make a page of bounded size; 0 where the table is not read in pages."""
+    """Return the number of rows of a page of limited size; 0 if the table is not read in pages."""
     if not work.engine.capabilities.pages or not table.unique_key:
         return 0
     return Span.rows_of(table.largest_row)
 
 
 def split_tables(work: Work) -> None:
-    """Cut every table that is not cut yet."""
+    """Divide every table that has no chunks yet into chunks."""
     ledger, lease = work.ledger, work.lease
     known = ledger.split_tables(lease.key)
     reader = work.source.reader()
@@ -268,5 +268,5 @@ def split_tables(work: Work) -> None:
 
 
 def stage_path(work: Work) -> str:
-    """The search path under which statements of the plan run."""
+    """Return the search path with which statements of the plan run."""
     return plan_search_path(work.plan, work.stage)

@@ -10,7 +10,7 @@ from landfall.engine.model.run_settings import Dials
 
 
 class Budget:
-    """Memory for rows in flight: a stream waits until its largest row fits beside those of the others."""
+    """Memory budget for rows in transfer: a stream waits until its largest row fits in the free memory. Sizes are in bytes."""
 
     def __init__(self, size: int) -> None:
         self._size = max(size, 1)
@@ -18,7 +18,7 @@ class Budget:
         self._changed = threading.Condition()
 
     def take(self, size: int) -> int:
-        """Wait for room; what was taken, to be given back."""
+        """Wait for free memory and reserve it. Return the reserved size, which the caller releases with `give`."""
         wanted = min(size, self._size)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= wanted)
@@ -26,16 +26,16 @@ class Budget:
         return wanted
 
     def give(self, size: int) -> None:
-        """Give room back."""
+        """Release reserved memory."""
         with self._changed:
             self._free += size
             self._changed.notify_all()
 
 
 class Throttle:
-    """Holds streams back between chunks so that the run stays under its limits, whatever these are by now. Zero is no limit.
+    """Delays streams between chunks so that the run stays below its current rate limits. Zero means no limit.
 
-    What was taken is served at the limit's pace; a stream waits until its own amount is.
+    Copied amounts are released at the rate of the limit; a stream waits until its own amount is released.
     """
 
     def __init__(self, dials: Dials, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,14 +47,14 @@ class Throttle:
         self._at = clock()
 
     def take(self, rows: int, size: int) -> tuple[float, float]:
-        """Count what was moved; a ticket for `left`."""
+        """Count copied rows and bytes. Return a ticket for `left`."""
         with self._lock:
             self._serve()
             self._taken = (self._taken[0] + rows, self._taken[1] + size)
             return self._taken
 
     def left(self, ticket: tuple[float, float]) -> float:
-        """How long to wait yet, in seconds."""
+        """Return the remaining time to wait, in seconds."""
         with self._lock:
             limits = self._serve()
             waits = [(mine - done) / limit for mine, done, limit in zip(ticket, self._served, limits, strict=True) if limit]

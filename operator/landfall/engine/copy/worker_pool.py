@@ -1,4 +1,4 @@
-"""Threads that work off queues together: the first failure, or a request to stop, ends them all at their next task."""
+"""Threads that share queues of tasks: the first failure, or a stop request, ends all of them before their next task."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _Task = TypeVar("_Task")
 
 
 def stopped() -> InterruptedRunError:
-    """A person asked for it."""
-    return InterruptedRunError("stopped on request", advice="Run the same command again; it goes on where it stopped.")
+    """Return the error for a run that was stopped on request."""
+    return InterruptedRunError("stopped on request", advice="Run the same command again; it resumes where it stopped.")
 
 
-class Crew:
-    """One piece of work that several threads share."""
+class ThreadGroup:
+    """Threads that work on one operation together."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop
@@ -29,11 +29,11 @@ class Crew:
 
     @property
     def ended(self) -> bool:
-        """Whether no further task is to be taken."""
-        return self._failure is not None or self._stop.asked
+        """Whether the threads take no further task."""
+        return self._failure is not None or self._stop.requested
 
     def each(self, tasks: queue.SimpleQueue[_Task]) -> Iterator[_Task]:
-        """The tasks that are left, until they are done or the crew has ended."""
+        """Yield the remaining tasks until none is left or the group has ended."""
         while not self.ended:
             try:
                 task = tasks.get_nowait()
@@ -42,7 +42,7 @@ class Crew:
             yield task
 
     def run(self, bodies: Sequence[Callable[[], None]]) -> None:
-        """Run every body in a thread of its own. Raises the first failure, or InterruptedRunError when asked to stop."""
+        """Run each body in a separate thread. Raises the first failure, or InterruptedRunError if a stop is requested."""
         for body in bodies:
             self.add(body)
         joined = 0
@@ -51,11 +51,11 @@ class Crew:
             joined += 1
         if self._failure:
             raise self._failure
-        if self._stop.asked:
+        if self._stop.requested:
             raise stopped()
 
     def add(self, body: Callable[[], None]) -> None:
-        """One more thread; called by `run`, or by a body that it runs."""
+        """Start another thread; called by `run`, or by a body that it runs."""
         thread = threading.Thread(target=self._guarded, args=(body,), daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -64,8 +64,8 @@ class Crew:
         try:
             body()
         except EngineError as error:
-            self._keep(stopped() if self._stop.asked else error)  # what fails because a person stopped the run is no failure
-        except Exception as error:  # noqa: BLE001  `run` raises it in the thread that asked
+            self._keep(stopped() if self._stop.requested else error)  # an error that the stop request caused is not a failure
+        except Exception as error:  # noqa: BLE001  `run` raises it in the calling thread
             self._keep(error)
 
     def _keep(self, error: Exception) -> None:

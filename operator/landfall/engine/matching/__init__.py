@@ -1,1 +1,1 @@
-"""Which table and column of an existing schema a table and column of the source stand for: names, types, keys and values. Pure."""
+"""Matches tables and columns of the source with those of an existing schema by names, types, keys and values. Pure."""

@@ -1,6 +1,6 @@
 """The best one-to-one assignment: the pairs of rows and columns whose scores have the largest sum.
 
-The Hungarian method with potentials, on each connected component of the pairs that score at all, O(n³) within one.
+The Hungarian method with potentials, on each connected component of the pairs with a positive score, O(n³) within one.
 Source: Kuhn 1955, in the form with shortest augmenting paths by Jonker and Volgenant 1987.
 """
 
@@ -12,7 +12,7 @@ Scores = Mapping[tuple[int, int], float]
 
 
 def assigned(scores: Scores) -> dict[int, int]:
-    """Row by column index, of positive scores only. Rows and columns may stay alone."""
+    """Return the assigned column of each row, by index, for positive scores only. Rows and columns may stay unassigned."""
     found: dict[int, int] = {}
     for rows, columns in _components(scores):
         table = [[scores.get((r, c), 0.0) for c in columns] for r in rows]
@@ -49,7 +49,7 @@ def _components(scores: Scores) -> list[tuple[list[int], list[int]]]:
 
 
 def _best(scores: list[list[float]]) -> list[int | None]:
-    """The column of each row in a dense table; square by padding with pairs that score nothing."""
+    """The column of each row in a dense table, padded to a square with scores of zero."""
     height, width = len(scores), len(scores[0])
     size = max(height, width)
     cost = [[-(scores[r][c] if r < height and c < width else 0.0) for c in range(size)] for r in range(size)]

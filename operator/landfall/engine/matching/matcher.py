@@ -1,9 +1,8 @@
-"""Which tables and columns stand for which: every pair is scored, and the assignment with the best sum is taken.
+"""Matching of tables and columns: every pair is scored, and the assignment with the largest sum is used.
 
-A table or column whose name the other side has, too, keeps that name: it is settled first and is no part of the assignment,
-so that no better sum gives its place to another. Tables with exactly the same columns come next.
-Tables are paired by their names and by how well their columns pair; then columns are paired again, knowing which tables
-the foreign keys of both sides mean. What is said with confidence was calibrated: see `confidence`.
+A table or column whose name exists on both sides is matched first and is not part of the assignment, so that no better sum can assign
+it to another one. Tables with exactly the same columns are matched next. Other tables are matched by their names and by how well their
+columns match; then columns are matched again with the known tables of the foreign keys. The confidence is calibrated: see `confidence`.
 """
 
 from __future__ import annotations
@@ -22,15 +21,15 @@ from landfall.engine.matching.value_profile import Sampled
 _CANDIDATES = 6
 _LEAST_TABLE = 0.3
 _LEAST_COLUMN = 0.24
-_TELLING_COLUMNS = 3  # that many columns of the same names say that two tables are the same; (id, name) says nothing
-_TOLD = 2.0
-_CLEARLY = 0.08  # by how much a column that is taken has to fit better, for a pair to be no proposal
+_TELLING_COLUMNS = 3  # with at least this number of columns, equal column names mean the same table; (id, name) does not
+_NAMED = 2.0  # score of a pair that a TablePlan names
+_CLEARLY = 0.08  # by how much a matched column must fit better so that a pair is not proposed
 _NAME, _TYPE, _VALUES, _KEYS = 0.62, 0.14, 0.12, 0.12
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A column of either side. `allowed`: the values that it takes, where they are listed; `length` in characters."""
+    """A column of either side. `allowed`: the values that it accepts, if they are listed; `length` is in characters."""
 
     name: str
     kind: Kind
@@ -44,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """A table of either side; `id` is what its owner calls it."""
+    """A table of either side; `id` identifies it for the caller."""
 
     id: str
     name: str
@@ -53,7 +52,7 @@ class Entity:
 
 @dataclass(frozen=True, slots=True)
 class FieldPair:
-    """Two columns that stand for each other, how surely in percent, and why. `rivals` are columns that fit nearly as well."""
+    """Two matched columns, the confidence in percent, and the reasons. `rivals` are columns that fit nearly as well."""
 
     source: str
     target: str
@@ -65,7 +64,7 @@ class FieldPair:
 
 @dataclass(frozen=True, slots=True)
 class EntityPair:
-    """Two tables that stand for each other."""
+    """Two matched tables."""
 
     source: str
     target: str
@@ -73,8 +72,8 @@ class EntityPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
-    """What a person said: a table's, or with `source_field` a column's counterpart."""
+class NamedMatch:
+    """A match that a TablePlan names: of a table, or with `source_field` of a column."""
 
     source: str
     target: str
@@ -83,27 +82,27 @@ class Word:
 
 @dataclass(slots=True)
 class _Known:
-    """What both sides are, and what is settled so far."""
+    """The input of matching, and the matches so far."""
 
     sources: Sequence[Entity]
     targets: Sequence[Entity]
-    told: Sequence[Word]
+    named: Sequence[NamedMatch]
     noise: frozenset[str]
     tables: dict[int, int] = field(default_factory=dict)
     settled: dict[str, str] = field(default_factory=dict)
     margins: dict[int, float] = field(default_factory=dict)
 
     def own(self, s: int, t: int) -> frozenset[str]:
-        """Words that say no more than the table does."""
+        """Words of the tables' names and common prefixes, which do not distinguish columns."""
         names = {*words(self.sources[s].name), *words(self.targets[t].name)}
         prefixes = common_words(f.name for f in self.sources[s].fields) | common_words(f.name for f in self.targets[t].fields)
         return frozenset(names | prefixes) | self.noise
 
 
-def matched(sources: Sequence[Entity], targets: Sequence[Entity], told: Sequence[Word] = ()) -> tuple[EntityPair, ...]:
-    """The pairs of tables with their pairs of columns, in the order of the sources. What a person said is taken as it is."""
+def matched(sources: Sequence[Entity], targets: Sequence[Entity], named: Sequence[NamedMatch] = ()) -> tuple[EntityPair, ...]:
+    """Return the matched tables with their matched columns, in the order of the sources. Matches in `named` are always used."""
     noise = common_words(e.name for e in sources) | common_words(e.name for e in targets)
-    known = _Known(sources, targets, told, noise)
+    known = _Known(sources, targets, named, noise)
     _settle_tables(known)
     made = []
     for s, t in sorted(known.tables.items()):
@@ -127,7 +126,7 @@ def _settle_tables(known: _Known) -> None:
         likely |= {(s, t) for t in mine[:_CANDIDATES]}
     own = _own_tables(known)
     scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(own.items()))}
-    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_told(known, *pair)}
+    good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_named(known, *pair)}
     known.tables = {**own, **assigned(_without(good, own))}
     known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
     for s, t in known.tables.items():
@@ -136,9 +135,9 @@ def _settle_tables(known: _Known) -> None:
 
 
 def _own_tables(known: _Known) -> dict[int, int]:
-    """The tables that both sides have by name; of the others those whose columns have exactly the same names."""
+    """Tables whose name exists on both sides; then tables whose columns have exactly the same names."""
     sources, targets = known.sources, known.targets
-    told = {w.source for w in known.told if not w.source_field}, {w.target for w in known.told if not w.source_field}
+    told = {w.source for w in known.named if not w.source_field}, {w.target for w in known.named if not w.source_field}
     rows = [s for s, e in enumerate(sources) if e.id not in told[0]]
     columns = [t for t, e in enumerate(targets) if e.id not in told[1]]
     own = _alone((s, t) for s in rows for t in columns if same_name(sources[s].name, targets[t].name))
@@ -154,41 +153,41 @@ def _own_tables(known: _Known) -> dict[int, int]:
 
 
 def _alone(pairs: Iterable[tuple[int, int]]) -> dict[int, int]:
-    """The pairs of which neither side is in another one."""
+    """The pairs whose members are in no other pair."""
     every = list(pairs)
     rows, columns = Counter(s for s, _ in every), Counter(t for _, t in every)
     return {s: t for s, t in every if rows[s] == columns[t] == 1}
 
 
 def _without(scores: Mapping[tuple[int, int], float], settled: Mapping[int, int]) -> dict[tuple[int, int], float]:
-    """The scores of what is not settled yet."""
+    """The scores of pairs whose members are not matched yet."""
     taken = set(settled.values())
     return {(i, j): value for (i, j), value in scores.items() if i not in settled and j not in taken}
 
 
-def _is_told(known: _Known, s: int, t: int) -> bool:
-    return any(w.source == known.sources[s].id and w.target == known.targets[t].id and not w.source_field for w in known.told)
+def _is_named(known: _Known, s: int, t: int) -> bool:
+    return any(w.source == known.sources[s].id and w.target == known.targets[t].id and not w.source_field for w in known.named)
 
 
 def _may(known: _Known, s: int, t: int) -> bool:
-    """Whether what people said leaves the pair possible."""
-    for word in known.told:
+    """Whether the named matches allow this pair."""
+    for word in known.named:
         if not word.source_field and (word.source == known.sources[s].id) != (word.target == known.targets[t].id):
             return False
     return True
 
 
 def _rough(known: _Known, s: int, t: int) -> float:
-    """A quick look: the names, and how many words of the columns are shared."""
+    """A fast score: the similarity of the names, and the share of common words in the columns."""
     left = {w for f in known.sources[s].fields for w in words(f.name)}
     right = {w for f in known.targets[t].fields for w in words(f.name)}
     shared = len(left & right) / max(1, min(len(left), len(right)))
-    return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_told(known, s, t) else 0)
+    return likeness(known.sources[s].name, known.targets[t].name, known.noise) + shared + (9 if _is_named(known, s, t) else 0)
 
 
 def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float]) -> dict[int, int]:
-    """The columns that are paired: what a person said, then those of the same name, then the rest by the best sum."""
-    told = {i: j for (i, j), value in scores.items() if value >= _TOLD}
+    """The matched columns: named matches, then equal names, then the assignment with the largest sum."""
+    told = {i: j for (i, j), value in scores.items() if value >= _NAMED}
     left = _without(scores, told)
     names = [f.name for f in mine.fields], [f.name for f in theirs.fields]
     exact = _alone((i, j) for i, j in left if names[0][i] == names[1][j])
@@ -203,15 +202,15 @@ def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float
 
 
 def _settled(scores: Mapping[tuple[int, int], float], own: Mapping[int, int], pair: tuple[int, int]) -> float:
-    """How well either column of a pair would fit one that has its own counterpart: what fits that better belongs to nothing else."""
+    """The best score of either column with a column that is matched already. A pair with a lower score is not proposed."""
     row = (scores.get((pair[0], j), 0.0) for j in own.values())
     column = (scores.get((i, pair[1]), 0.0) for i in own)
     return max((*row, *column), default=0.0)
 
 
 def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
-    """Half the name, half how much of both tables pairs."""
-    if _is_told(known, s, t):
+    """The score of two tables: half from the names, half from the share of matched columns."""
+    if _is_named(known, s, t):
         return 1.0
     sizes = len(known.sources[s].fields), len(known.targets[t].fields)
     gained = sum(scores[pair] for pair in _chosen(known.sources[s], known.targets[t], scores).items())
@@ -224,16 +223,16 @@ def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int],
 
 
 def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
-    """Every pair of columns that is possible."""
+    """The scores of all possible pairs of columns."""
     own = known.own(s, t)
     sources, targets = known.sources[s], known.targets[t]
-    said = {w.source_field: w.target for w in known.told if w.source == sources.id and w.source_field}
+    said = {w.source_field: w.target for w in known.named if w.source == sources.id and w.source_field}
     found = {}
     for i, mine in enumerate(sources.fields):
         for j, theirs in enumerate(targets.fields):
             if mine.name in said or theirs.name in said.values():
                 if said.get(mine.name) == theirs.name:
-                    found[i, j] = _TOLD
+                    found[i, j] = _NAMED
                 continue
             score = _score(known, mine, theirs, own)
             if score > 0:
@@ -245,7 +244,7 @@ def _score(known: _Known, mine: Field, theirs: Field, own: frozenset[str]) -> fl
     typed = fitness(mine.kind, theirs.kind)
     name = likeness(mine.name, theirs.name, own)
     if not typed and name < SAME_NAME:
-        return 0.0  # of the same name, they are meant for each other, and a person has to say how
+        return 0.0  # columns with the same name are matched, and a user has to choose the conversion
     return _NAME * name + _TYPE * typed + _VALUES * (_says(mine, theirs) + 1) / 2 + _KEYS * (_keys(known, mine, theirs) + 1) / 2
 
 
@@ -254,7 +253,7 @@ def _says(mine: Field, theirs: Field) -> float:
 
 
 def _keys(known: _Known, mine: Field, theirs: Field) -> float:
-    """From -1 (one is a key and the other is not) to 1 (they are keys of the same)."""
+    """From -1 (only one is a key) to 1 (both reference matched tables)."""
     if mine.references and theirs.references:
         if mine.references not in known.settled:
             return 0.4
@@ -274,7 +273,7 @@ def _pair(
     s, t = tables
     mine, theirs = known.sources[s].fields[at[0]], known.targets[t].fields[at[1]]
     own = known.own(s, t)
-    said = any(w.source == known.sources[s].id and w.source_field == mine.name for w in known.told)
+    said = any(w.source == known.sources[s].id and w.source_field == mine.name for w in known.named)
     row = max((v for (i, j), v in scores.items() if i == at[0] and j != at[1]), default=0.0)
     column = max((v for (i, j), v in scores.items() if j == at[1] and i != at[0]), default=0.0)
     signs = Signs(
@@ -293,7 +292,7 @@ def _pair(
         mine.name,
         theirs.name,
         100 if said else percent(signs),
-        ("its counterpart was named in the TablePlan",) if said else _reasons(mine, theirs, signs),
+        ("named in the TablePlan",) if said else _reasons(mine, theirs, signs),
         tuple(known.targets[t].fields[j].name for _, j in rivals[:3]),
         signs,
     )
@@ -301,31 +300,29 @@ def _pair(
 
 _ALIKE = (
     (SAME_NAME, "the same name"),
-    (0.9, "names of the same meaning"),
+    (0.9, "names with the same meaning"),
     (0.6, "similar names"),
     (0.3, "names that share a word"),
 )
 
 
 def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
-    found = [next((text for least, text in _ALIKE if signs.name >= least), "no likeness of the names")]
+    found = [next((text for least, text in _ALIKE if signs.name >= least), "the names are not similar")]
     if mine.kind is theirs.kind:
-        found.append("the same family of types")
+        found.append("the same type family")
     else:
         found.append(f"{mine.kind.value} into {theirs.kind.value}")
     if mine.references and theirs.references:
-        found.append(
-            "foreign keys to tables that stand for each other" if signs.keys > 0.5 else "foreign keys to different tables"
-        )
+        found.append("foreign keys to matched tables" if signs.keys > 0.5 else "foreign keys to different tables")
     elif mine.primary and theirs.primary:
         found.append("both are primary keys")
     shared = value_profile.overlap(mine.samples.values, theirs.allowed)
     if shared is not None:
-        found.append(f"{shared:.0%} of its sampled values are among those that the target takes")
+        found.append(f"{shared:.0%} of its sampled values are among those that the target accepts")
     elif signs.values > 0.5:
         found.append(f"its values look like {value_profile.promised(theirs.name)}")
     elif signs.values < -0.5:
-        found.append("its values do not look like the target's")
+        found.append("its values do not look like those of the target")
     if min(signs.over_row, signs.over_column) < 0.08:
         found.append("another column fits nearly as well")
     return tuple(found)

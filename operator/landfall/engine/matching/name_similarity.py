@@ -1,6 +1,6 @@
-"""How alike two names are. A name is a set of words: order, case, plural, abbreviation and the table's own name in it do not count.
+"""Similarity of two names. A name is a set of words: order, case, plural, abbreviations and the name of the table do not count.
 
-Words that say opposite things (first and last, start and end) keep names apart however alike they are otherwise.
+Names with words of opposite meaning (first and last, start and end) do not match, however similar they are otherwise.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 _PIECE = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_]+")
 _VOWELS = frozenset("aeiou")
 
-# What people write for short, and which words they use for each other. One line is one meaning.
+# Abbreviations and synonyms. One line is one meaning.
 _MEANINGS = """
 identifier id ident key uid uuid guid pk
 number no num nbr nr count cnt
@@ -120,7 +120,7 @@ _NO_WEIGHT = frozenset({"the", "of", "tbl", "t", "tb", "table", "fld", "col", "c
 
 @lru_cache(maxsize=100_000)
 def words(name: str) -> tuple[str, ...]:
-    """The words of a name, in lower case and singular."""
+    """Return the words of a name, in lower case and singular."""
     found = [_singular(piece.lower()) for piece in _PIECE.findall(name)]
     return tuple(found) or (name.lower(),)
 
@@ -137,7 +137,7 @@ def _singular(word: str) -> str:
 
 @lru_cache(maxsize=200_000)
 def word_likeness(one: str, other: str) -> float:
-    """How far two words mean the same, from 0 to 1."""
+    """Return the similarity of two words, from 0 to 1."""
     if one == other:
         return 1.0
     if one.isdigit() or other.isdigit():
@@ -154,7 +154,7 @@ def word_likeness(one: str, other: str) -> float:
 
 
 def _skeleton(short: str, long: str) -> bool:
-    """Whether the short word is the long one without some letters: it begins alike and keeps to its consonants."""
+    """Whether the short word is the long one without some letters: the same first letter, and consonants in the same order."""
     if short[0] != long[0] or any(c in _VOWELS for c in short[1:]):
         return False
     rest = iter(long[1:])
@@ -163,13 +163,13 @@ def _skeleton(short: str, long: str) -> bool:
 
 @lru_cache(maxsize=400_000)
 def same_name(one: str, other: str) -> bool:
-    """Whether two names are the same but for case and for what stands between their words: `customerId` and `customer_id`."""
+    """Return whether two names are equal without regard to case and separators: `customerId` and `customer_id`."""
     left, right = (re.sub(r"[\W_]+", "", name.casefold()) for name in (one, other))
     return left == right if left else one == other
 
 
 def likeness(one: str, other: str, own: frozenset[str] = frozenset()) -> float:
-    """How alike two names are, from 0 to 1. `own` are words of the tables that they belong to, which add little."""
+    """Return the similarity of two names, from 0 to 1. `own` are words of their tables, which have a low weight."""
     left, right = words(one), words(other)
     if left == right or "".join(left) == "".join(right):
         return 1.0
@@ -216,7 +216,7 @@ def _contrary(left: Iterable[str], right: Iterable[str]) -> bool:
 
 
 def common_words(names: Iterable[str]) -> frozenset[str]:
-    """Words that nearly all names begin with: a prefix that tells nothing."""
+    """Return the first words that at least 80 % of the names share: prefixes without information."""
     listed = [words(n) for n in names]
     if len(listed) < 4:
         return frozenset()

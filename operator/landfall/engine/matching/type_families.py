@@ -1,4 +1,4 @@
-"""The families of types, over all engines, and how well values of one go into a column of another."""
+"""Type families of all engines, and how well values of one family fit in a column of another."""
 
 from __future__ import annotations
 
@@ -67,13 +67,13 @@ _TO_TEXT, _FROM_TEXT = 0.4, 0.35
 
 
 def most_characters(text: str) -> int | None:
-    """How many characters a type of PostgreSQL takes, where it says so."""
+    """Return the maximum number of characters of a type of PostgreSQL; None if it has none."""
     found = re.match(r"(?:character varying|character|varchar|char|bpchar)\((\d+)\)", text)
     return int(found.group(1)) if found else None
 
 
 def kind_of(text: str) -> Kind:
-    """The family of a type as its engine writes it, in lower or upper case."""
+    """Return the family of a type in its engine's spelling, in lower or upper case."""
     word = text.strip().lower()
     for pattern, kind in _WORDS:
         if re.search(pattern, word):
@@ -82,7 +82,7 @@ def kind_of(text: str) -> Kind:
 
 
 def fitness(source: Kind, target: Kind) -> float:
-    """How likely one is stored as the other, from 0 (never) to 1 (the same)."""
+    """Return how likely one family is stored as the other, from 0 (never) to 1 (the same)."""
     if source is target:
         return _EXACT
     known = _INTO.get((source, target))

@@ -1,4 +1,4 @@
-"""What sampled values say: which kind of thing they are, and whether a column of the target would take them."""
+"""Sampled values: their kind (such as e-mail address), and whether a column of the target accepts them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from landfall.engine.matching.name_similarity import words
 
 _UUID = r"[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}"
-# The kind of a value, how it looks, and the words in a name that promise it.
+# Kinds of values: the name, a pattern of the value, and words in a column name that suggest it.
 _KINDS: tuple[tuple[str, re.Pattern[str], frozenset[str]], ...] = (
     ("email", re.compile(r"[^@\s]+@[^@\s]+\.[a-zA-Z]+"), frozenset({"email", "mail"})),
     ("url", re.compile(r"(https?|ftp)://\S+"), frozenset({"url", "link", "website", "href", "uri", "homepage"})),
@@ -25,7 +25,7 @@ _MOST = 0.8
 
 
 def kind_of(samples: Sequence[str]) -> str:
-    """What most of the values are, or nothing that has a name."""
+    """Return the kind of most of the values; empty if they have no known kind."""
     told = [s for s in samples if s]
     if len(told) < 3:
         return ""
@@ -37,13 +37,13 @@ def kind_of(samples: Sequence[str]) -> str:
 
 @lru_cache(maxsize=10_000)
 def promised(name: str) -> str:
-    """The kind of value that a name promises, or none."""
+    """Return the kind of value that a name suggests; empty if none."""
     mine = set(words(name))
     return next((kind for kind, _, promising in _KINDS if mine & promising), "")
 
 
 def overlap(samples: Sequence[str], allowed: frozenset[str]) -> float | None:
-    """The share of different values that are among those allowed; None where either is unknown."""
+    """Return the share of distinct values that are allowed, from 0 to 1; None if the values or the allowed ones are unknown."""
     distinct = {s for s in samples if s != ""}
     if not distinct or not allowed:
         return None
@@ -53,7 +53,7 @@ def overlap(samples: Sequence[str], allowed: frozenset[str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """Values of a column of the source, and what can be said of them without a counterpart: looked at once."""
+    """Sampled values of a column of the source, and their properties, computed once."""
 
     values: tuple[str, ...] = ()
     kind: str = ""
@@ -61,7 +61,7 @@ class Sampled:
 
     @classmethod
     def of(cls, values: Sequence[str]) -> Sampled:
-        """Look at them."""
+        """Compute the properties of the values."""
         return cls(tuple(values), kind_of(values), max(map(len, values), default=0))
 
 
@@ -69,7 +69,7 @@ NOTHING = Sampled()
 
 
 def evidence(samples: Sampled, target_name: str, allowed: frozenset[str], length: int | None) -> float:
-    """From -1 (these values cannot be meant) over 0 (they say nothing) to 1."""
+    """Return the evidence that the values belong in a column: -1 (they do not), 0 (unknown), 1 (they do)."""
     shared = overlap(samples.values, allowed) if allowed else None
     if shared is not None:
         return 2 * shared - 1

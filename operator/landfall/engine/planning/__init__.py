@@ -1,1 +1,1 @@
-"""From a catalog to a plan that a person can approve. Pure."""
+"""Builds a plan from catalogs and profiling results. Pure."""

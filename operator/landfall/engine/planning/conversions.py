@@ -1,6 +1,6 @@
-"""Whether the values of a column fit into one that exists: what is counted before, and named in the plan. Pure.
+"""Whether the values of a column fit in an existing column: what profiling counts, and what the plan names. Pure.
 
-How they are stored and compared once they are there is the target's: see `TargetTypes.fitted`.
+The target decides how they are stored and compared: see `TargetTypes.fitted`.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ _RANGES = {"smallint": 15, "integer": 31, "bigint": 63}
 _FREE_TEXT = 40
 _RAW = "landfall_raw"
 
-# What is said of values that an existing column refuses. {n} is how many rows hold it, {w} the existing column's type.
+# Descriptions of values that an existing column rejects. {n}: number of rows with a verb; {w}: type of the existing column.
 DESCRIBED = {
-    Violation.MISSING: "{n} NULL, which the existing column refuses",
-    Violation.OVERSIZED: "{n} numbers or moments that {w} cannot hold exactly",
-    Violation.OVERLONG: "{n} more characters than {w} takes",
+    Violation.MISSING: "{n} NULL, which the existing column does not allow",
+    Violation.OVERSIZED: "{n} numbers or times that {w} cannot store exactly",
+    Violation.OVERLONG: "{n} more characters than {w} allows",
     Violation.NOT_LISTED: "{n} values that {w} does not list",
-    Violation.NOT_SO_WRITTEN: "{n} texts that are not written as {w} wants them",
+    Violation.NOT_SO_WRITTEN: "{n} texts that are not in the format of {w}",
     Violation.NOT_BOOLEAN: "{n} values that are neither 0 nor 1",
 }
-OVERRIDE = "Put an expression in its place (a TablePlan's decision Override), change the existing column, or exclude it."
+OVERRIDE = "Set an expression (decision Override in a TablePlan), change the existing column, or exclude the column."
 
 
 def written(column: Column) -> str:
-    """The type of an existing column, without the name of a domain."""
+    """Return the type of an existing column; for a domain, its base type."""
     return column.type.without_domain
 
 
 def raw_name(column: str) -> str:
-    """What the staged text of a column is called until the cutover."""
+    """Return the name of the column that holds the staged text until the cutover."""
     return f"{column[:50]}_{_RAW}"
 
 
 def recast(column: Column, wanted: Column, dialect: Dialect) -> Column:
-    """The source's column as it has to be read for this one: where a type means several things, the existing column decides."""
+    """Return the source column with its type chosen for an existing column, if the source type has several meanings."""
     return dialect.recast(column, wanted, kind_of(written(wanted)))
 
 
-# -- what the census has to count -------------------------------------------------------------------------------------
+# -- probes for profiling ---------------------------------------------------------------------------------------------
 
 
 def probes(column: Column, wanted: Column, engine: SourceEngine) -> tuple[Probe, ...]:
-    """What must be counted of a column, as `recast` reads it, before it can be said to fit."""
+    """Return what profiling must count of a column, as `recast` returned it, to decide whether it fits."""
     if column.generated is not None or wanted.generated is not None:
         return ()
     dialect, theirs = engine.dialect, kind_of(written(wanted))
@@ -58,14 +58,14 @@ def probes(column: Column, wanted: Column, engine: SourceEngine) -> tuple[Probe,
         found.append(Probe(Violation.MISSING, f"{c} IS NULL"))
     if wanted.type.labels:
         found.append(Probe(Violation.NOT_LISTED, dialect.unlisted(c, wanted.type.labels)))
-    asked = _Asked(c, column, ours, written(wanted), engine)
-    told = (_number(asked, theirs), _text(asked, theirs), dialect.misspelled(column, ours, asked.wanted, theirs))
-    return (*found, *(probe for probe in told if probe))
+    subject = _ProbeSubject(c, column, ours, written(wanted), engine)
+    others = (_number(subject, theirs), _text(subject, theirs), dialect.misspelled(column, ours, subject.wanted, theirs))
+    return (*found, *(probe for probe in others if probe))
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A column of the source: its operand, its family, and the type that it goes into."""
+class _ProbeSubject:
+    """A column of the source: its operand, its type family, and the type of the existing column."""
 
     c: str
     column: Column
@@ -78,39 +78,39 @@ class _Asked:
         return self.engine.dialect.integer_bits(self.column)
 
 
-def _number(asked: _Asked, theirs: Kind) -> Probe | None:
-    least = _NUMBERS.get(theirs) if asked.ours in {Kind.INTEGER, Kind.DECIMAL} else None
-    return least(asked) if least else None
+def _number(subject: _ProbeSubject, theirs: Kind) -> Probe | None:
+    least = _NUMBERS.get(theirs) if subject.ours in {Kind.INTEGER, Kind.DECIMAL} else None
+    return least(subject) if least else None
 
 
-def _into_boolean(asked: _Asked) -> Probe | None:
-    return Probe(Violation.NOT_BOOLEAN, f"{asked.c} NOT IN (0,1)") if asked.engine.capabilities.typed_values else None
+def _into_boolean(subject: _ProbeSubject) -> Probe | None:
+    return Probe(Violation.NOT_BOOLEAN, f"{subject.c} NOT IN (0,1)") if subject.engine.capabilities.typed_values else None
 
 
-def _into_integer(asked: _Asked) -> Probe | None:
-    bits = _RANGES.get(asked.wanted, 63)
-    if asked.ours is Kind.INTEGER and asked.bits <= bits:
+def _into_integer(subject: _ProbeSubject) -> Probe | None:
+    bits = _RANGES.get(subject.wanted, 63)
+    if subject.ours is Kind.INTEGER and subject.bits <= bits:
         return None
-    return Probe(Violation.OVERSIZED, f"{asked.c}<{-(2**bits)} OR {asked.c}>{2**bits - 1}")
+    return Probe(Violation.OVERSIZED, f"{subject.c}<{-(2**bits)} OR {subject.c}>{2**bits - 1}")
 
 
-def _into_float(asked: _Asked) -> Probe | None:
-    bits = 24 if asked.wanted == "real" else 53
-    if asked.ours is not Kind.INTEGER or asked.bits <= bits:
+def _into_float(subject: _ProbeSubject) -> Probe | None:
+    bits = 24 if subject.wanted == "real" else 53
+    if subject.ours is not Kind.INTEGER or subject.bits <= bits:
         return None
-    return Probe(Violation.OVERSIZED, f"{asked.c}<{-(2**bits)} OR {asked.c}>{2**bits}")
+    return Probe(Violation.OVERSIZED, f"{subject.c}<{-(2**bits)} OR {subject.c}>{2**bits}")
 
 
-def _into_decimal(asked: _Asked) -> Probe | None:
-    size, c = numeric_size(asked.wanted), asked.c
+def _into_decimal(subject: _ProbeSubject) -> Probe | None:
+    size, c = numeric_size(subject.wanted), subject.c
     if size is None:
         return None
-    if not asked.engine.capabilities.typed_values:
-        return Probe(Violation.OVERSIZED, asked.engine.dialect.unfit_number(c, *size))
-    mine = numeric_size(asked.column.type.text) if asked.ours is Kind.DECIMAL else None
+    if not subject.engine.capabilities.typed_values:
+        return Probe(Violation.OVERSIZED, subject.engine.dialect.unfit_number(c, *size))
+    mine = numeric_size(subject.column.type.text) if subject.ours is Kind.DECIMAL else None
     if mine and mine[1] <= size[1] and mine[0] - mine[1] <= size[0] - size[1]:
         return None
-    rounded = f" OR {c}<>ROUND({c},{size[1]})" if asked.ours is Kind.DECIMAL else ""
+    rounded = f" OR {c}<>ROUND({c},{size[1]})" if subject.ours is Kind.DECIMAL else ""
     return Probe(Violation.OVERSIZED, f"ABS({c})>={10 ** (size[0] - size[1])}{rounded}")
 
 
@@ -122,15 +122,15 @@ _NUMBERS = {
 }
 
 
-def _text(asked: _Asked, theirs: Kind) -> Probe | None:
-    size, dialect, c = most_characters(asked.wanted), asked.engine.dialect, asked.c
+def _text(subject: _ProbeSubject, theirs: Kind) -> Probe | None:
+    size, dialect, c = most_characters(subject.wanted), subject.engine.dialect, subject.c
     if theirs is not Kind.TEXT or size is None:
         return None
-    length = asked.column.type.length
-    if asked.ours is not Kind.TEXT:
-        if size >= _FREE_TEXT and asked.ours not in {Kind.JSON, Kind.OTHER, Kind.LIST}:
+    length = subject.column.type.length
+    if subject.ours is not Kind.TEXT:
+        if size >= _FREE_TEXT and subject.ours not in {Kind.JSON, Kind.OTHER, Kind.LIST}:
             return None
         c = dialect.cast_text(c)
-    elif length and length <= size and asked.engine.capabilities.typed_values:
+    elif length and length <= size and subject.engine.capabilities.typed_values:
         return None
     return Probe(Violation.OVERLONG, f"{dialect.char_length(c)}>{size}")

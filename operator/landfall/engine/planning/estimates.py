@@ -20,7 +20,7 @@ _CHECK_BYTES_PER_SECOND = 150_000_000
 _CHECK_ROWS_PER_SECOND = {"csv": 600_000, "text": 1_200_000, "binary": 1_200_000}
 
 
-_PROVEN_ROWS_PER_SECOND = 2_000_000
+_VALIDATED_ROWS_PER_SECOND = 2_000_000
 
 
 _INDEXED_ROWS_PER_SECOND = 2_500_000  # of each index
@@ -36,7 +36,7 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         copy = max(copy, rows / options.rows_per_second)
     if options.bytes_per_second:
         copy = max(copy, size / options.bytes_per_second)
-    # Under the lock: every row compared, about half of that again for what is repaired, and the foreign keys proven.
+    # Under the write lock: comparing every row, about half of that time again for repairs, and validating the foreign keys.
     freeze = 1 + check * 1.5 + sum(_keying(plan, t) for t in moved)
     estimates = {
         "tables": len(moved),
@@ -53,22 +53,22 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
 
 
 def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
-    """How long the copy and the comparison of tables take."""
+    """Seconds for the copy and the comparison of tables."""
     size = sum(t.bytes for t in tables)
     copy = max(sum(t.rows / _ROWS_PER_SECOND[t.form] for t in tables), size / _BYTES_PER_SECOND)
     return copy, max(sum(t.rows / _CHECK_ROWS_PER_SECOND[t.form] for t in tables), size / _CHECK_BYTES_PER_SECOND)
 
 
 def _indexing(plan: Plan, table: TablePlan) -> float:
-    """How long the indexes of a table take."""
+    """Seconds for building the indexes of a table."""
     built = sum(1 for s in plan.of_stage(Stage.INDEXES) if s.table == table.target)
     return table.rows * built / _INDEXED_ROWS_PER_SECOND
 
 
 def _keying(plan: Plan, table: TablePlan) -> float:
-    """How long the foreign keys of a table take to be proven."""
-    proven = sum(1 for s in plan.of_stage(Stage.KEYS) if s.table == table.target and s.kind == "validation")
-    return table.rows * proven / _PROVEN_ROWS_PER_SECOND
+    """Seconds for validating the foreign keys of a table."""
+    keys = sum(1 for s in plan.of_stage(Stage.KEYS) if s.table == table.target and s.kind == "validation")
+    return table.rows * keys / _VALIDATED_ROWS_PER_SECOND
 
 
 def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:

@@ -1,7 +1,7 @@
-"""Loading tables that exist: their own definition stays, column for column, and the source's rows go into what stands for them.
+"""Filling existing tables: their definition stays, and the rows of the source are copied into the matching columns.
 
-A filled table is staged like any other, as a copy of the existing one's definition, and takes its place at the cutover.
-So nobody sees half of it, and going back puts the empty table back.
+A filled table is staged as a copy of the existing definition, and replaces the existing table at the cutover. So no client sees a
+partially filled table, and a rollback restores the empty table.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Seve
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
-from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
 from landfall.lib.text import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
-_DISPLACED = 70  # percent, at most, where a column is given away from its own name
+_DISPLACED = 70  # maximum confidence in percent if a column is matched although another one has its name
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
 _OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
 
 
 def as_read(catalog: Catalog, counterparts: Counterparts) -> Catalog:
-    """The source as it has to be read: types as the existing columns want them, foreign keys as the existing tables have them."""
+    """Return the source catalog with the types that the existing columns need and the foreign keys of the existing tables."""
     return replace(catalog, tables=tuple(_as_read(t, catalog, counterparts) for t in catalog.tables))
 
 
@@ -53,7 +53,7 @@ def _as_read(table: Table, catalog: Catalog, counterparts: Counterparts) -> Tabl
 
 
 def _key_in_source(key: ForeignKey, mine: Counterpart, counterparts: Counterparts) -> ForeignKey:
-    """A foreign key of the existing table in the source's words; without columns where it has none."""
+    """A foreign key of the existing table with the names of the source; without columns if the source has no counterpart."""
     parent = next(((where, c) for where, c in counterparts.items() if c.table.name == key.ref_table), None)
     if parent is None or key.ref_schema not in {"", mine.table.schema}:
         return ForeignKey(key.name, (), "", "", ())
@@ -70,7 +70,7 @@ def _stands_for(counterpart: Counterpart, target: str) -> str:
 
 
 def reduced(draft: Draft) -> None:
-    """Take out of the draft what the target has already or, with DataOnly, all that is not a table to fill."""
+    """Remove from the draft what the target already has, or with DataOnly everything except the tables to fill."""
     if draft.existing is None:
         return
     catalog, mode = draft.catalog, draft.options.mode
@@ -78,8 +78,10 @@ def reduced(draft: Draft) -> None:
     views = []
     for view in catalog.views:
         if mode is Mode.DATA_ONLY or draft.spelled(view.name) in there:
-            text = "the target has a view of this name, which stays" if mode is Mode.FULL else "DataOnly makes no views"
-            draft.warn(Severity.INFO, "ViewKept", view.name, text, "Nothing to do.")
+            text = (
+                "the target has a view with this name, which is not changed" if mode is Mode.FULL else "DataOnly creates no views"
+            )
+            draft.add_risk(Severity.INFO, "ViewKept", view.name, text, "No action is required.")
         else:
             views.append(view)
     kept = _kept(draft, catalog, draft.existing) if mode is Mode.FULL else _none(draft, catalog)
@@ -87,7 +89,7 @@ def reduced(draft: Draft) -> None:
 
 
 def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObject, ...]:
-    """The source's objects without those that the target, or one of its tables, has its own of; each of these has its line."""
+    """The source's objects that the target does not have; each omitted one is a risk of the plan."""
     filled = {name for _, name in draft.counterparts}
     owned = {o.name for o in catalog.objects if o.kind == "ownership" and o.table in filled}
     there = {(o.kind, o.name) for o in existing.objects}
@@ -95,15 +97,19 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
     for thing in catalog.objects:
         label = f"{thing.table}.{thing.name}" if thing.table else f"{thing.name}{thing.signature}"
         if not thing.definition:
-            kept.append(thing)  # what cannot be carried anyway is told as ever
+            kept.append(thing)  # an object that cannot be migrated is reported as in any other plan
         elif thing.table in filled and thing.kind not in _OF_THE_DEFINITION:
-            text = f"the source's {thing.kind} is not carried: the existing table keeps its own"
-            draft.warn(
-                Severity.LOW, "NotCarried", label, text, "Re-create it by hand if the new application does not do what it did."
+            text = f"the source's {thing.kind} is not migrated: the existing table keeps its own"
+            draft.add_risk(
+                Severity.LOW, "NotCarried", label, text, "Create it manually if the new application does not replace it."
             )
         elif not thing.table and (thing.kind, thing.name) in there and thing.name not in owned:
-            draft.warn(
-                Severity.INFO, "ObjectKept", label, f"the target has a {thing.kind} of this name, which stays", "Nothing to do."
+            draft.add_risk(
+                Severity.INFO,
+                "ObjectKept",
+                label,
+                f"the target has a {thing.kind} with this name, which is not changed",
+                "No action is required.",
             )
         elif thing.table not in filled and thing.name not in owned:
             kept.append(thing)
@@ -111,18 +117,22 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
 
 
 def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
-    """With DataOnly nothing besides rows is carried; how much stays behind is told."""
+    """With DataOnly only rows are migrated; the plan lists what is not."""
     counts = collections.Counter(o.kind for o in catalog.objects if o.kind not in _OF_THE_DEFINITION)
     if counts:
-        told = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(counts.items()))
-        draft.warn(
-            Severity.INFO, "NotCarried", "schema", f"DataOnly carries rows alone; what stays behind: {told}", "Nothing to do."
+        listed = ", ".join(f"{count} of kind {kind}" for kind, count in sorted(counts.items()))
+        draft.add_risk(
+            Severity.INFO,
+            "NotCarried",
+            "schema",
+            f"DataOnly migrates only rows; not migrated: {listed}",
+            "No action is required.",
         )
     return ()
 
 
 def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
-    """Every table: into the existing one that stands for it, or into a new one. Fills the draft with their statements and risks."""
+    """Plan every table, into the matching existing one or into a new one. Adds statements and risks to the draft."""
     tables = selected(draft.catalog, draft.options)
     existing = {t.name for t in draft.existing.tables} if draft.existing else set()
     for table in tables:
@@ -146,20 +156,20 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
 
 def _without_counterpart(draft: Draft, table: Table, existing: set[str]) -> None:
     label = f"{table.schema}.{table.name}" if table.schema else table.name
-    advice = "Name the one that is meant (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
+    advice = "Name the existing table (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
     if draft.options.mode is Mode.DATA_ONLY:
-        draft.warn(Severity.BLOCKER, "NoCounterpart", label, "no existing table stands for it", advice)
+        draft.add_risk(Severity.BLOCKER, "NoCounterpart", label, "no existing table matches it", advice)
     elif draft.spelled(table.name) in existing:
-        text = f"the target has a table {draft.spelled(table.name)}, which does not stand for it"
-        draft.warn(Severity.BLOCKER, "TargetInTheWay", label, text, advice)
+        text = f"the target has a table {draft.spelled(table.name)}, which does not match it"
+        draft.add_risk(Severity.BLOCKER, "TargetInTheWay", label, text, advice)
     else:
         text = "no existing table stands for it, so a new one is made"
-        draft.warn(Severity.HIGH, "NewTable", label, text, f"Approve the plan if that is what you want. {advice}")
+        draft.add_risk(Severity.HIGH, "NewTable", label, text, f"Approve the plan if that is what you want. {advice}")
 
 
 @dataclass(slots=True)
 class _Filling:
-    """One table on its way into an existing one."""
+    """Plans one table that fills an existing one."""
 
     draft: Draft
     number: int
@@ -168,7 +178,7 @@ class _Filling:
     raws: tuple[tuple[str, str], ...] = ()
 
     def made(self) -> TablePlan:
-        """The planned table, with the statements that make its staged copy."""
+        """Return the planned table, and add the statements that create its staged copy."""
         draft, table, target = self.draft, self.table, self.counterpart.table
         columns = tuple(self._column(c) for c in table.columns)
         planned = build.planned_table(draft, self.number, table, target.name, columns)
@@ -177,8 +187,8 @@ class _Filling:
         self._about(planned.label)
         return replace(planned, form=form, counters=self._counters(columns))
 
-    def _warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
-        self.draft.warn(severity, kind, affected, description, mitigation)
+    def _add_risk(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
+        self.draft.add_risk(severity, kind, affected, description, mitigation)
 
     # -- columns ------------------------------------------------------------------------------------------------------
 
@@ -186,7 +196,7 @@ class _Filling:
         draft, table = self.draft, self.table
         label = ".".join(word for word in (table.schema, table.name, column.name) if word)
         decided = draft.options.decided(table.schema, table.name, column.name)
-        counts = draft.census.violations.get((table.schema, table.name, column.name), {})
+        counts = draft.profile.violations.get((table.schema, table.name, column.name), {})
         pair = self.counterpart.pairs.get(column.name)
         if (decided and decided.decision == "Exclude") or pair is None:
             return self._left_out(column, label, decided)
@@ -197,7 +207,7 @@ class _Filling:
         for kind, count in sorted(counts.items()):
             if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, wanted)):
                 text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
-                self._warn(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
+                self._add_risk(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
         confidence = min(pair.confidence, fit.confidence, mapped.confidence, 75 if converted else 100)
         displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
         if fit.raw:
@@ -221,11 +231,11 @@ class _Filling:
         )
 
     def _displaced(self, source: str, target: str) -> tuple[str, ...]:
-        """Why a pair is for a person, however sure it is: one of the two names is on the other side, too, for another column."""
+        """Why a matched pair needs review: the other side has another column with one of the two names."""
         if same_name(source, target):
             return ()
-        found = [f"the target has a column {source}, too"] if any(same_name(source, c.name) for c in self._theirs) else []
-        found += [f"the source has a column {target}, too"] if any(same_name(target, c.name) for c in self.table.columns) else []
+        found = [f"the target also has a column {source}"] if any(same_name(source, c.name) for c in self._theirs) else []
+        found += [f"the source also has a column {target}"] if any(same_name(target, c.name) for c in self.table.columns) else []
         return tuple(found)
 
     @property
@@ -234,13 +244,11 @@ class _Filling:
 
     def _left_out(self, column: Column, label: str, decided: ColumnDecision | None) -> ColumnPlan:
         excluded = decided is not None and decided.decision == "Exclude"
-        if not excluded and not (
-            decided and decided.target_column
-        ):  # `unknown_words` says what is wrong with a name that was given
+        if not excluded and not (decided and decided.target_column):  # `unknown_names` reports an invalid name
             known = ", ".join(c.name for c in self.counterpart.table.columns if c.name not in self._taken())
-            text = f"no column of {self.counterpart.table.name} stands for it" + (f"; free are {known}" if known else "")
+            text = f"no column of {self.counterpart.table.name} matches it" + (f"; unused columns: {known}" if known else "")
             advice = "Name one (targetColumn in a TablePlan), or exclude the column."
-            self._warn(Severity.BLOCKER, "NoCounterpart", label, text, advice)
+            self._add_risk(Severity.BLOCKER, "NoCounterpart", label, text, advice)
         kind = column.type.text
         return ColumnPlan(
             source=column.name,
@@ -251,7 +259,7 @@ class _Filling:
             nullable=True,
             decision=Decision.EXCLUDED if excluded else Decision.NEEDS_REVIEW,
             confidence=100 if excluded else 0,
-            reasons=() if excluded else ("nothing in the existing table is like it",),
+            reasons=() if excluded else ("no column of the existing table is similar",),
         )
 
     def _taken(self) -> set[str]:
@@ -261,21 +269,21 @@ class _Filling:
         try:
             return self.draft.target.types.fitted(mapped, column, wanted, self.draft.engine)
         except UnfitError as error:
-            self._warn(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
+            self._add_risk(Severity.BLOCKER, "Type", label, f"{error}", OVERRIDE)
             return Fit(mapped, 0)
 
     # -- the existing table -------------------------------------------------------------------------------------------
 
     def _structure(self) -> None:
-        """The statements that make the staged table like the existing one, without its contents."""
+        """Add the statements that create the staged table with the definition of the existing one."""
         draft, target, existing = self.draft, self.counterpart.table, self.draft.existing
         if existing is None:
             return
         orphans = {
-            (target.schema, target.name, at): draft.census.orphans.get((self.table.schema, self.table.name, at), 0)
+            (target.schema, target.name, at): draft.profile.orphans.get((self.table.schema, self.table.name, at), 0)
             for at in range(len(target.foreign_keys))
         }
-        native = Draft(existing, replace(draft.options, decisions=()), Census(orphans=orphans), draft.target)
+        native = Draft(existing, replace(draft.options, decisions=()), SourceProfile(orphans=orphans), draft.target)
         native.statements, native.risks = draft.statements, []
         native.names = {(t.schema, t.name): t.name for t in existing.tables}
         native.names |= {(k.ref_schema, k.ref_table): k.ref_table for k in target.foreign_keys}
@@ -284,17 +292,17 @@ class _Filling:
         begun = len(draft.statements)
         schema_objects.surround(native, target, self._with_raws(theirs))
         for at in range(begun, len(draft.statements)):
-            said = draft.statements[at]
-            if said.kind == "default":
-                draft.statements[at] = replace(said, stage=Stage.TABLES)
+            statement = draft.statements[at]
+            if statement.kind == "default":
+                draft.statements[at] = replace(statement, stage=Stage.TABLES)
         self._objects(existing, before=False)
         draft.risks += [r for r in native.risks if r.kind == "Orphans"]
         for note in target.notes:
             text = note.replace(" on the source", "")
-            self._warn(Severity.HIGH, "TableFeature", target.name, text, "Approve the plan if that is what you want.")
+            self._add_risk(Severity.HIGH, "TableFeature", target.name, text, "Approve the plan if that is what you want.")
 
     def _with_raws(self, theirs: TablePlan) -> TablePlan:
-        """`jsonb` columns are computed from a staged text, which goes at the cutover."""
+        """`jsonb` columns are computed from a staged text column, which is dropped at the cutover."""
         columns = list(theirs.columns)
         table = quoted(theirs.target)
         for name, kind in self.raws:
@@ -306,25 +314,29 @@ class _Filling:
             default = self.counterpart.table.column(name).default
             changes += [f"ALTER COLUMN {quoted(name)} SET DEFAULT {default}"] if default else []
             for change in changes:
-                self.draft.say(Stage.SWAP, "staged text", name, theirs.target, f"ALTER TABLE {table} {change}", essential=True)
+                self.draft.add_statement(
+                    Stage.SWAP, "staged text", name, theirs.target, f"ALTER TABLE {table} {change}", essential=True
+                )
         return replace(theirs, columns=tuple(columns))
 
     def _objects(self, existing: Catalog, *, before: bool) -> None:
-        """Sequences that the table owns, and statistics over it."""
+        """Sequences that the table owns, and its extended statistics."""
         name = self.counterpart.table.name
         owned = self._owned(existing)
         for thing in existing.objects:
             mine = thing.name in owned if thing.kind == "sequence" else thing.table == name
             stage = schema_objects.STAGES.get(thing.kind, Stage.LAST)
             if thing.kind in _CARRIED and mine and (stage is Stage.PREPARE) is before:
-                self.draft.say(stage, thing.kind, thing.name, name, thing.definition, essential=thing.kind != "statistics")
+                self.draft.add_statement(
+                    stage, thing.kind, thing.name, name, thing.definition, essential=thing.kind != "statistics"
+                )
 
     def _owned(self, existing: Catalog) -> set[str]:
-        """The sequences that belong to the table."""
+        """The sequences that the table owns."""
         return {o.name for o in existing.objects if o.kind == "ownership" and o.table == self.counterpart.table.name}
 
     def _counters(self, columns: tuple[ColumnPlan, ...]) -> tuple[Counter, ...]:
-        """Sequences behind columns that are loaded, whatever the source counts with."""
+        """Sequences of the columns that are filled, whether or not the source has a counter."""
         found = []
         for planned in columns:
             if not planned.moved or planned.final:
@@ -337,16 +349,18 @@ class _Filling:
         return tuple(found)
 
     def _about(self, label: str) -> None:
-        """What a person should know of the existing table."""
+        """Add the risks of the existing table."""
         target = self.counterpart.table
-        text = f"the empty table is filled from {label}; its own definition, indexes, keys and triggers stay, and those of the source are not carried"
-        self._warn(Severity.INFO, "Filled", target.name, text, "Rollback puts the empty table back.")
+        text = f"the empty table is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
+        self._add_risk(Severity.INFO, "Filled", target.name, text, "A rollback restores the empty table.")
         if self.counterpart.occupied:
             advice = "Empty it, use onExisting: Replace, or exclude the source table."
-            self._warn(Severity.BLOCKER, "TargetNotEmpty", target.name, f"{label} would fill it, but it has rows", advice)
+            self._add_risk(Severity.BLOCKER, "TargetNotEmpty", target.name, f"{label} would fill it, but it has rows", advice)
         if target.kind == "partitioned" or target.partition_of or target.inherits:
             advice = "Use onExisting: Replace for it, or exclude the source table."
-            self._warn(Severity.BLOCKER, "Partitioned", target.name, "a partitioned or inherited table cannot be filled", advice)
+            self._add_risk(
+                Severity.BLOCKER, "Partitioned", target.name, "a partitioned or inherited table cannot be filled", advice
+            )
         for column in target.columns:
             if column.name in self._taken():
                 self._about_counter(column)
@@ -358,7 +372,7 @@ class _Filling:
         owned = self._owned(self.draft.existing) if self.draft.existing else set()
         if found and not owned:
             text = f"its default counts with the sequence {found.group(1)}, which belongs to no table and is not set"
-            self._warn(
+            self._add_risk(
                 Severity.HIGH, "Sequence", f"{self.counterpart.table.name}.{column.name}", text, "Set it after the cutover."
             )
 
@@ -366,30 +380,30 @@ class _Filling:
         label = f"{self.counterpart.table.name}.{column.name}"
         if column.nullable or column.default is not None or column.identity:
             value = "a value of its own" if column.identity else column.default or "NULL"
-            text = f"no column of the source stands for it; every row gets {value}"
-            self._warn(Severity.INFO, "Unfilled", label, text, "Nothing to do.")
+            text = f"no column of the source matches it; every row gets {value}"
+            self._add_risk(Severity.INFO, "Unfilled", label, text, "No action is required.")
             return
-        text = "no column of the source stands for it, it refuses NULL, and it has no default"
+        text = "no column of the source matches it, it does not allow NULL, and it has no default"
         advice = "Name one (targetColumn in a TablePlan), or give it a default."
-        self._warn(Severity.BLOCKER, "Unfilled", label, text, advice)
+        self._add_risk(Severity.BLOCKER, "Unfilled", label, text, advice)
 
 
 def _counts_truths(draft: Draft, wanted: Column) -> bool:
-    """Whether 0 and 1 are wanted and nothing else; where values are not typed, the type of a new column says that already."""
+    """Whether values other than 0 and 1 must be counted. In an untyped source, the type of a new column implies it already."""
     return kind_of(written(wanted)) is Kind.BOOLEAN and draft.engine.capabilities.typed_values
 
 
 def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:
-    return (f"also thinkable: {', '.join(names)}",) if names else ()
+    return (f"other candidates: {', '.join(names)}",) if names else ()
 
 
 def digests(existing: Catalog, counterparts: Counterparts) -> tuple[tuple[str, str], ...]:
-    """The tables that are filled, each with its digest."""
+    """Return the existing tables that are filled, each with the digest of its definition."""
     return tuple(sorted((c.table.name, digest(existing, c.table.name)) for c in counterparts.values()))
 
 
-def unknown_words(options: Options, catalog: Catalog, existing: Catalog, counterparts: Counterparts) -> tuple[Risk, ...]:
-    """Decisions that name a table or column of the target that is not there."""
+def unknown_names(options: Options, catalog: Catalog, existing: Catalog, counterparts: Counterparts) -> tuple[Risk, ...]:
+    """Return a risk for each decision that names a table or column that does not exist in the target."""
     tables = {t.name: t for t in existing.tables}
     found = []
     for word in options.tables:

@@ -1,7 +1,7 @@
-"""Expressions that a person puts in a column's place: what may be one, and what is shown of its results. Pure.
+"""Overrides: expressions that replace a column. Which expressions are allowed, and which results the plan shows. Pure.
 
-Copy and comparison each evaluate the expression on the source, and render its result by ways that share nothing. So it
-must give the same result every time it is asked, from its own row alone.
+The copy and the comparison each evaluate the expression on the source and render its result with independent code. So it must be
+deterministic, and depend only on its own row.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _UNSTEADY = frozenset(
         *("CONNECTION_ID", "USER", "CURRENT_USER", "SESSION_USER"),
     }
 )
-_OF_THE_CLOCK = frozenset({"DATE", "TIME", "DATETIME", "TIMESTAMP", "JULIANDAY", "UNIXEPOCH"})  # where they have no argument
+_OF_THE_CLOCK = frozenset({"DATE", "TIME", "DATETIME", "TIMESTAMP", "JULIANDAY", "UNIXEPOCH"})  # without an argument
 _MOMENTS = frozenset({"now", "today", "tomorrow", "yesterday"})
 _NOT_OF_A_ROW = (exp.Query, exp.AggFunc, exp.Window, exp.Parameter, exp.SessionParameter, exp.Placeholder)
-# What an expression may be made of besides functions: constants, columns, operators and types.
+# Allowed parts of an expression besides functions: constants, columns, operators and types.
 _PARTS = (
     *(exp.Literal, exp.Column, exp.Identifier, exp.Binary, exp.Unary, exp.Between, exp.In, exp.Null, exp.Boolean, exp.Interval),
     *(
@@ -63,7 +63,7 @@ _REFERENCE = re.compile(r"(?i)\s*(pg_catalog\.)?reg[a-z]+\b")
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """What looking at the source found: three masked results, how many NULLs a column without them would get, or the refusal."""
+    """The result of probing an override: masked samples, the number of NULLs in a column that has none, or why it is rejected."""
 
     samples: tuple[str, ...] = ()
     nulls: int = 0
@@ -72,19 +72,19 @@ class Override:
 
 
 def refusal(expression: str, engine: str, table: Table) -> str:
-    """Why this cannot be an override, or nothing."""
+    """Return why this expression is not allowed as an override; empty if it is."""
     return _judged(expression, engine, table)[1]
 
 
 def accepted(expression: str, engine: str, table: Table) -> tuple[str, str]:
-    """An override as it is sent to the source, or why there is none.
+    """Check an override and render it for the source.
 
     Returns:
-        The expression, written anew from what was judged, and an empty text; or an empty text and the refusal.
+        The expression, rendered from the checked syntax tree, and an empty text; or an empty text and why it is rejected.
     """
-    tree, told = _judged(expression, engine, table)
-    if tree is None or told:
-        return "", told
+    tree, problem = _judged(expression, engine, table)
+    if tree is None or problem:
+        return "", problem
     try:
         return rendered(tree, engine), ""
     except UntranslatableError as error:
@@ -102,30 +102,30 @@ def _judged(expression: str, engine: str, table: Table) -> tuple[exp.Expr | None
     unsteady = called & _UNSTEADY | {_called(node) for node in tree.find_all(exp.Func) if _reads_the_clock(node)}
     unsteady |= {f"'{text.name}'" for text in tree.find_all(exp.Literal) if _means_a_moment(text)}
     if unsteady:
-        return tree, f"{', '.join(sorted(unsteady))} gives another result each time; the comparison could never hold"
+        return tree, f"{', '.join(sorted(unsteady))} gives a different result each time, so the verification would fail"
     strange = sorted(called - functions.pure(engine))
     if strange:
-        return tree, f"it calls {', '.join(strange)}, which is not among the functions of {engine} that an override may call"
+        return tree, f"it calls {', '.join(strange)}, which is not a function of {engine} that an override may call"
     return tree, _foreign(tree) or _unknown(tree, [c.name for c in table.columns])
 
 
 def _foreign(tree: exp.Expr) -> str:
-    """What is no constant, column, operator, type or function."""
+    """Why an expression contains a part that is not allowed; empty if it does not."""
     for node in tree.walk():
         if isinstance(node, exp.DataType) and _REFERENCE.match(node.sql(dialect="postgres")):
-            return f"it looks objects of the database up ({node.sql(dialect='postgres')})"
+            return f"it looks up database objects ({node.sql(dialect='postgres')})"
         if isinstance(node, (exp.Dot, *_NO_PARTS)) or not isinstance(node, (*_PARTS, exp.Func)):
-            return f"it has a part that is no constant, column, operator or function ({type(node).__name__})"
+            return f"it has a part that is not a constant, column, operator or function ({type(node).__name__})"
     return ""
 
 
 def _reads_the_clock(node: exp.Func) -> bool:
-    """SQLite's date() is that of now, and so are the others without an argument."""
+    """SQLite's date() and similar functions without an argument return the current time."""
     return _called(node) in _OF_THE_CLOCK and not any(isinstance(a, exp.Expr) or a for a in node.args.values())
 
 
 def _means_a_moment(text: exp.Literal) -> bool:
-    """As in date('now') or 'today'::date."""
+    """Whether a text means the current time, as in date('now') or 'today'::date."""
     return text.is_string and text.name.strip().lower() in _MOMENTS and isinstance(text.parent, exp.Func)
 
 
@@ -137,14 +137,14 @@ def _unknown(tree: exp.Expr, columns: Sequence[str]) -> str:
     known = {c.lower() for c in columns}
     for column in tree.find_all(exp.Column):
         if column.args.get("table") is not None:
-            return f"name the column {column.name} without its table"
+            return f"write the column {column.name} without its table"
         if column.name.lower() not in known:
-            return f"there is no column {column.name}; the table has {', '.join(columns[:20])}"
+            return f"column {column.name} not found; the table has {', '.join(columns[:20])}"
     return ""
 
 
 def uses(expression: str, engine: str, names: Iterable[str]) -> bool:
-    """Whether an expression of the source reads one of these columns; an expression that nobody can parse may."""
+    """Return whether an expression of the source reads one of these columns; True if it cannot be parsed."""
     wanted = {name.lower() for name in names}
     try:
         tree = scalar(expression, engine)
@@ -154,13 +154,13 @@ def uses(expression: str, engine: str, names: Iterable[str]) -> bool:
 
 
 def masked(text: str) -> str:
-    """A value's shape: letters as x, digits as 9."""
+    """Return a value with letters replaced by x and digits by 9."""
     shape = re.sub(r"\d", "9", re.sub(r"[^\W\d_]", "x", text[:24]))
     return shape + ("…" if len(text) > len(shape) else "")
 
 
 def overridden(column: Column, expression: str, found: Override) -> Column:
-    """The column as it is planned: of the expression's type, without what only fitted its own values."""
+    """Return the column with the type of the expression, and without properties that only suit the original values."""
     kind = found.type or column.type
     same = kind.text == column.type.text
     return Column(
@@ -174,12 +174,12 @@ def overridden(column: Column, expression: str, found: Override) -> Column:
     )
 
 
-def told(found: Mapping[Place, Override], place: Place) -> tuple[str, ...]:
-    """What the plan says of an override, beside the expression."""
+def override_reasons(found: Mapping[Place, Override], place: Place) -> tuple[str, ...]:
+    """Return what the plan shows about an override besides its expression."""
     one = found.get(place)
     if one is None:
         return ()
-    lines = ["put in its place by a TablePlan"]
+    lines = ["overridden in a TablePlan"]
     if one.samples:
         lines.append(f"for example {', '.join(one.samples)} (masked)")
     if one.nulls:

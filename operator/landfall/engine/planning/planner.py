@@ -1,4 +1,4 @@
-"""The whole plan from its parts, and its revision after the target has said which statements it takes."""
+"""Assembles the plan, and revises it after the dry run of its statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_tables, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.preflight import _column_risks, _preflight
-from landfall.engine.planning.tables import Census, Counterpart, Draft
+from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of, identity
 from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.postgresql import ddl
@@ -24,8 +24,8 @@ from landfall.engine.targets.registry import target_of
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What planning knows besides: the source's catalog as it was read, the target's, and which tables stand for which."""
+class PlanningContext:
+    """Additional input of planning: the unchanged catalog of the source, the catalog of the target, and the matching tables."""
 
     plain: Catalog
     existing: Catalog | None = None
@@ -34,14 +34,14 @@ class Looked:
 
 def draft_plan(
     catalog: Catalog,
-    census: Census,
+    profile: SourceProfile,
     options: Options,
     target: TargetFacts,
     ends: tuple[Endpoint, Endpoint],
-    looked: Looked,
+    context: PlanningContext,
 ) -> Plan:
-    """The plan before it was proven on the target."""
-    draft = Draft(catalog, options, census, target_of(ends[1]), existing=looked.existing, counterparts=looked.counterparts)
+    """Return the plan before its dry run."""
+    draft = Draft(catalog, options, profile, target_of(ends[1]), existing=context.existing, counterparts=context.counterparts)
     existing_tables.reduced(draft)
     catalog = draft.catalog
     replacing = {r.name for r in target.in_the_way}
@@ -50,8 +50,8 @@ def draft_plan(
     draft.routines = NameSpace(target.routines)
     schema_objects.objects(draft, before=True)
     tables = existing_tables.plan_tables(draft)
-    if looked.existing:
-        draft.risks += existing_tables.unknown_words(options, catalog, looked.existing, looked.counterparts)
+    if context.existing:
+        draft.risks += existing_tables.unknown_names(options, catalog, context.existing, context.counterparts)
     schema_objects.objects(draft, before=False)
     schema_objects.views(draft)
     _preflight(draft, target, tables)
@@ -73,8 +73,8 @@ def draft_plan(
         risks=(),
         replaced=target.in_the_way,
         sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
-        filled=existing_tables.digests(looked.existing, looked.counterparts) if looked.existing else (),
-        fingerprint=_fingerprint_digest(looked.plain, options),
+        filled=existing_tables.digests(context.existing, context.counterparts) if context.existing else (),
+        fingerprint=_fingerprint_digest(context.plain, options),
         packet_bytes=catalog.packet_bytes,
     )
     plan = _with_estimates(plan, options)
@@ -82,15 +82,15 @@ def draft_plan(
     return plan.with_risks((*draft.risks, *risks))
 
 
-def heeded(plan: Plan, options: Options) -> Plan:
-    """The plan with approvals that named a mapping by its digest taken back where the mapping is another one now."""
+def revoke_changed_approvals(plan: Plan, options: Options) -> Plan:
+    """Return the plan without approvals whose digest does not match the mapping any more; these mappings need review again."""
     tables = []
     for table in plan.tables:
         columns = []
         for column in table.columns:
-            said = options.decided(table.schema, table.name, column.source)
-            if said and said.digest and said.decision == "Approve" and said.digest != column.digest():
-                reason = f"it was approved as {said.digest} and has changed since"
+            decided = options.decided(table.schema, table.name, column.source)
+            if decided and decided.digest and decided.decision == "Approve" and decided.digest != column.digest():
+                reason = f"it was approved as {decided.digest} and has changed since"
                 columns.append(replace(column, decision=Decision.NEEDS_REVIEW, reasons=(*column.reasons, reason)))
             else:
                 columns.append(column)
@@ -99,8 +99,8 @@ def heeded(plan: Plan, options: Options) -> Plan:
 
 
 def wanted_names(catalog: Catalog, options: Options, target: TargetEngine) -> frozenset[str]:
-    """The names of tables and views that the migration brings into the target schema."""
-    draft = Draft(catalog, options, Census(), target)
+    """Return the names of the tables and views that the migration creates in the target schema."""
+    draft = Draft(catalog, options, SourceProfile(), target)
     tables = {draft.spelled(t.name) for t in selected(catalog, options)}
     return frozenset(tables | {draft.spelled(v.name) for v in catalog.views if not excluded(v.name, options.exclude_tables)})
 
@@ -110,7 +110,7 @@ def _fingerprint_digest(catalog: Catalog, options: Options) -> str:
 
 
 def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str, ...]:
-    """The objects of the source that are no longer as they were planned, by name."""
+    """Return the names of the source objects that have changed since the plan."""
     before: dict[str, str] = json.loads(plan.fingerprint)
     now = fingerprint(catalog, options)
     return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
@@ -132,7 +132,7 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
         advice = "Approve it, or set spec.data.source.quiesce to Engine, Confirm or None."
         risks.append(Risk(Severity.HIGH, "Freeze", "source", text, advice))
     if chosen is Quiesce.ENGINE and "freeze" not in catalog.features and options.mode is not Mode.SCHEMA_ONLY:
-        advice = "Grant what is named, or set spec.data.source.quiesce to Confirm or None."
+        advice = "Grant the privilege, or set spec.data.source.quiesce to Confirm or None."
         what = engine_of(catalog.engine).write_lock_grants
         risks.append(Risk(Severity.BLOCKER, "Privilege", "freeze", f"quiesce: Engine needs {what} on the source", advice))
     if chosen is Quiesce.NONE:
@@ -141,20 +141,25 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
     return replace(plan, quiesce=chosen.value), tuple(risks)
 
 
-# -- after the proof --------------------------------------------------------------------------------------------------
+# -- after the dry run ------------------------------------------------------------------------------------------------
 
 
 def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
-    """The plan without what the target refused, in the order and at the stage that worked, with a risk for each loss.
+    """Return the plan without rejected statements, in the order and stages that worked, with a risk for each rejected one.
 
-    A table is never given up: one that was refused because of a generated column gets an ordinary one instead.
+    A table is never omitted: if the target rejects a generated column, it becomes an ordinary column.
+
+    Args:
+        plan: The plan.
+        refused: Error messages of the target by the number of the statement.
+        order: Numbers of the accepted statements in the order that worked, each with the stage in which it worked.
     """
     by_number = {s.number: s for s in plan.statements}
     risks: list[Risk] = []
     tables = list(plan.tables)
     kept = [replace(by_number[n], stage=stage) for n, stage in order if n not in refused]
     if any(by_number[n].kind == "table" for n in refused):
-        # What failed besides may only have missed its table; it gets another try once the table stands.
+        # Other statements may have failed only because their table was missing; they are tried again after it exists.
         kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
         refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
     for number, problem in sorted(refused.items()):
@@ -170,12 +175,12 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
                     Severity.BLOCKER,
                     "Refused",
                     label,
-                    f"the target refuses the {statement.kind}: {problem}",
-                    "Mend it on the source or exclude the table.",
+                    f"the target rejects the {statement.kind}: {problem}",
+                    "Correct it in the source, or exclude the table.",
                 )
             )
             continue
-        severity, description, advice = schema_objects.unproven(statement.kind, label, problem)
+        severity, description, advice = schema_objects.rejected(statement.kind, label, problem)
         risks.append(Risk(severity, "NotCarried", label, description, advice))
     stages = list(Stage)
     ordered = sorted(kept, key=lambda s: stages.index(s.stage))
@@ -193,16 +198,16 @@ def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, ri
                 Severity.BLOCKER,
                 "Refused",
                 table.label,
-                f"the target refuses the table: {problem}",
-                "Exclude it, or mend it on the source.",
+                f"the target rejects the table: {problem}",
+                "Exclude it, or correct it in the source.",
             )
         )
         return statement
     columns = tuple(replace(c, generated="") for c in table.columns)
     tables[at] = replace(table, columns=columns)
     for column in generated:
-        text = f"the target refuses its expression ({problem}); its values are copied, but it is an ordinary column"
+        text = f"the target rejects its expression ({problem}); its values are copied, but it becomes an ordinary column"
         risks.append(
-            Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Re-create the rule by hand.")
+            Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Create the rule manually.")
         )
     return replace(statement, sql=ddl.create_table(tables[at]))

@@ -1,6 +1,6 @@
-"""Which rule applies to values that the target cannot hold: the column's decision, the spec, or the default.
+"""The rule for values that the target cannot store: from the column's decision, the spec, or the default.
 
-A default never loses a value silently: it is a proposal that a person approves, or `Fail` where nothing is safe.
+A default never loses a value silently: it is a proposal that needs approval, or `Fail` if no proposal is safe.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ ALLOWED: dict[Violation, tuple[str, frozenset[str]]] = {
 def rules_for(
     column: Column, counts: Counts[Violation, int], policies: Policies, decision: ColumnDecision | None
 ) -> dict[Violation, Rule]:
-    """A rule for each kind of violation that can be treated. Raises SpecError for a policy that does not exist."""
-    told = {
+    """Return a rule for each kind of violation. Raises SpecError for a policy that does not exist."""
+    configured = {
         Violation.ZERO_DATE: policies.zero_dates,
         Violation.NUL_BYTE: policies.nul_bytes,
         Violation.INVALID_ENCODING: policies.invalid_encoding,
@@ -35,7 +35,7 @@ def rules_for(
     rules: dict[Violation, Rule] = {}
     for kind, (name, allowed) in ALLOWED.items():
         mine = decision.policy if decision and decision.policy and counts.get(kind) else None
-        text = mine or told[kind] or _default(kind, column)
+        text = mine or configured[kind] or _default(kind, column)
         rule = rule_from(text)
         if rule.action not in allowed:
             words = ", ".join(sorted(allowed))
@@ -57,7 +57,7 @@ def _default(kind: Violation, column: Column) -> str:
     }[kind]
 
 
-# Values of SQLite that do not fit the declared type: one policy speaks for all of them.
+# Values of SQLite that do not match the declared type: one policy applies to all of them.
 MISFITS: dict[Violation, Violation] = dict.fromkeys(
     (
         *(Violation.NOT_BOOLEAN, Violation.NOT_DATE, Violation.NOT_TIMESTAMP, Violation.NOT_INTEGER, Violation.NOT_NUMBER),

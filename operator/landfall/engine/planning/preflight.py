@@ -1,4 +1,4 @@
-"""Checks before planning: memory, extensions, objects in the way, columns that carry a risk."""
+"""Checks before planning: memory, extensions, existing objects of the target, columns with a risk."""
 
 from __future__ import annotations
 
@@ -21,47 +21,47 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
         for column in table.columns:
             if column.target_type == "xml" and column.moved:
                 advice = "Use a target with libxml, or exclude the column in a TablePlan."
-                draft.warn(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
+                draft.add_risk(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
     for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
-        draft.warn(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the credential of the Connection.")
+        draft.add_risk(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the user of the Connection.")
     _trust(draft, target)
     _extensions(draft, target)
     _in_the_way(draft, target)
     objects = 2 * (len(tables) + sum(len(t.counters) for t in tables) + len(draft.catalog.views) + len(target.in_the_way))
     if target.lock_slots and objects > target.lock_slots // 2:
-        draft.warn(
+        draft.add_risk(
             Severity.BLOCKER,
             "Locks",
             "cutover",
-            f"the cutover needs about {objects} locks at once; the target has room for {target.lock_slots}, shared with everybody",
-            "Raise max_locks_per_transaction on the target, or move fewer tables at a time.",
+            f"the cutover needs about {objects} locks at once; the target has {target.lock_slots}, shared by all sessions",
+            "Raise max_locks_per_transaction on the target, or migrate fewer tables at a time.",
         )
     largest = max((t.largest_row for t in tables), default=0)
     if _MEMORY_FLOOR + largest * _COPIES_OF_A_ROW > draft.options.memory_bytes:
-        draft.warn(
+        draft.add_risk(
             Severity.BLOCKER,
             "Memory",
             "largest row",
-            f"the largest row has {largest} octets, which does not fit the memory budget of {draft.options.memory_bytes}",
+            f"the largest row has {largest} bytes, which exceeds the memory limit of {draft.options.memory_bytes} bytes",
             "Raise spec.data.limits.memoryBytes.",
         )
 
 
 def _trust(draft: Draft, target: TargetFacts) -> None:
-    """Who else could have code of theirs run by this credential in the target."""
+    """Risks that code of other roles is executed in the target with the privileges of this user."""
     schema = draft.options.target_schema
     for name, owner in target.shadows if draft.native or draft.options.on_existing is OnExisting.FILL else ():
-        text = f"it belongs to {owner} and could be run in place of the system's own function or operator, with the credential's rights"
+        text = f"it belongs to {owner} and could be executed instead of the built-in function or operator, with the privileges of the target's user"
         advice = f"Drop it or move it to another schema, and REVOKE CREATE ON SCHEMA {quoted(schema)} FROM {owner}."
-        draft.warn(Severity.BLOCKER, "Shadowed", name, text, advice)
+        draft.add_risk(Severity.BLOCKER, "Shadowed", name, text, advice)
     if target.creators:
-        text = f"{', '.join(target.creators)} may create in it: functions created there can come to be called by what is moved"
-        advice = f"REVOKE CREATE ON SCHEMA {quoted(schema)} FROM them, or move into a schema of its own."
-        draft.warn(Severity.MEDIUM, "OpenSchema", schema, text, advice)
+        text = f"{', '.join(target.creators)} can create objects in it, and migrated objects could call them"
+        advice = f"REVOKE CREATE ON SCHEMA {quoted(schema)} FROM these roles, or use a separate target schema."
+        draft.add_risk(Severity.MEDIUM, "OpenSchema", schema, text, advice)
     if target.powers:
-        text = f"the target's credential is {target.powers}: whatever of the source is run there could reach the server's files"
-        advice = "Use a role that owns the target schema and has CREATE on the database, and no more."
-        draft.warn(Severity.LOW, "Superuser", "credential", text, advice)
+        text = f"the target's user is {target.powers}: code of the source that is executed there could access files of the server"
+        advice = "Use a role that only owns the target schema and has CREATE on the database."
+        draft.add_risk(Severity.LOW, "Superuser", "credential", text, advice)
 
 
 def _extensions(draft: Draft, target: TargetFacts) -> None:
@@ -71,37 +71,37 @@ def _extensions(draft: Draft, target: TargetFacts) -> None:
         if extension in target.available_extensions:
             advice = f'Run CREATE EXTENSION "{extension}" on the target.'
         else:
-            advice = f"Install the packages of {extension} on the target's server, then CREATE EXTENSION."
-        draft.warn(Severity.BLOCKER, "Extension", extension, f"the target lacks the extension {extension}", advice)
+            advice = f"Install the packages of {extension} on the target's server, then run CREATE EXTENSION."
+        draft.add_risk(Severity.BLOCKER, "Extension", extension, f"the target lacks the extension {extension}", advice)
 
 
 def _in_the_way(draft: Draft, target: TargetFacts) -> None:
     for replaced in target.in_the_way:
         if draft.options.on_existing is OnExisting.FAIL:
-            draft.warn(
+            draft.add_risk(
                 Severity.BLOCKER,
                 "TargetInTheWay",
                 replaced.name,
-                f"the target has a {replaced.kind} {replaced.name} already",
-                "Move it away, or set spec.data.target.onExisting: Replace to keep it aside.",
+                f"the target already has a {replaced.kind} {replaced.name}",
+                "Rename or drop it, or set spec.data.target.onExisting: Replace, which retains it until the retention period ends.",
             )
             continue
         if draft.options.on_existing is OnExisting.REPLACE:
-            draft.warn(
+            draft.add_risk(
                 Severity.MEDIUM,
                 "Replaced",
                 replaced.name,
-                f"the {replaced.kind} {replaced.name} of the target is moved aside, with {len(replaced.dependants)} dependants put on the new one",
-                "It is kept until the retention ends; rollback brings it back.",
+                f"the {replaced.kind} {replaced.name} of the target is replaced, and {len(replaced.dependants)} dependent objects are attached to the new one",
+                "It is retained until the retention period ends; a rollback restores it.",
             )
         for dependant in replaced.dependants:
             if not dependant.supported:
-                draft.warn(
+                draft.add_risk(
                     Severity.BLOCKER,
                     "Dependant",
                     dependant.name,
-                    f"the {dependant.kind} {dependant.name} depends on {replaced.name} and cannot be put on the new one",
-                    "Drop it before the migration and create it again afterwards.",
+                    f"the {dependant.kind} {dependant.name} depends on {replaced.name} and cannot be attached to the new one",
+                    "Drop it before the migration, and create it again afterwards.",
                 )
 
 
@@ -110,18 +110,18 @@ def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
         for column in table.columns:
             label = f"{table.label}.{column.source}"
             if column.decision is Decision.REJECTED:
-                draft.warn(
+                draft.add_risk(
                     Severity.BLOCKER, "Rejected", label, "its mapping was rejected", "Override or exclude it in the TablePlan."
                 )
             elif column.decision is Decision.EXCLUDED:
-                draft.warn(Severity.INFO, "Excluded", label, "the column is left out by decision", "Nothing to do.")
+                draft.add_risk(Severity.INFO, "Excluded", label, "the column is excluded by a decision", "No action is required.")
     known = {(t.name, c.source) for t in tables for c in t.columns}
     for decided in draft.options.decisions:
         if (decided.table, decided.column) not in known:
-            draft.warn(
+            draft.add_risk(
                 Severity.BLOCKER,
                 "UnknownColumn",
                 f"{decided.table}.{decided.column}",
-                "a TablePlan decides about a column that the source does not have",
+                "a TablePlan has a decision for a column that the source does not have",
                 "Correct the TablePlan.",
             )

@@ -1,4 +1,4 @@
-"""What surrounds the columns: tables, defaults, indexes, keys, checks, comments, views and the other objects."""
+"""Statements for all objects except columns: tables, defaults, indexes, keys, checks, comments, views and others."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from landfall.lib.text import counted
 
 _ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT", "NO ACTION"})
 _UNCARRIED = {
-    "trigger": (Severity.HIGH, "Re-write it for PostgreSQL, or move its rule into the application."),
-    "routine": (Severity.MEDIUM, "Re-write it for PostgreSQL if something calls it."),
+    "trigger": (Severity.HIGH, "Rewrite it for PostgreSQL, or implement its rule in the application."),
+    "routine": (Severity.MEDIUM, "Rewrite it for PostgreSQL if something calls it."),
     "event": (Severity.MEDIUM, "Schedule it outside the database, or with pg_cron."),
 }
 
 
 def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
-    """All statements of one table."""
+    """Add all statements of one table to the draft."""
     _create(draft, table, planned)
     _defaults(draft, table, planned)
     _checks(draft, table, planned)
@@ -34,7 +34,7 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
         if column.on_update_now and mine.moved:
             _touch(draft, planned, mine)
     for at, key in enumerate(table.foreign_keys):
-        orphans = draft.census.orphans.get((table.schema, table.name, at), 0)
+        orphans = draft.profile.orphans.get((table.schema, table.name, at), 0)
         _foreign_key(draft, table, planned, key, orphans)
 
 
@@ -47,14 +47,14 @@ def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
     sql = ddl.create_table(planned, tail)
     if table.partition_of:
         parent = draft.names[(table.schema, table.partition_of)]
-        draft.say(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
+        draft.add_statement(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
         attach = f"ALTER TABLE {quoted(parent)} ATTACH PARTITION {quoted(planned.target)} {table.bound}"
-        draft.say(Stage.KEYS, "partition", planned.target, planned.target, attach, essential=True)
+        draft.add_statement(Stage.KEYS, "partition", planned.target, planned.target, attach, essential=True)
         return
-    draft.say(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
+    draft.add_statement(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
     for parent in table.inherits:
         sql = f"ALTER TABLE {quoted(planned.target)} INHERIT {quoted(draft.names.get((table.schema, parent), parent))}"
-        draft.say(Stage.KEYS, "inheritance", planned.target, planned.target, sql)
+        draft.add_statement(Stage.KEYS, "inheritance", planned.target, planned.target, sql)
 
 
 def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -68,16 +68,16 @@ def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
             found = ddl.default_of(draft.catalog.engine, column.default, mine, draft.spelled)
         label = f"{planned.label}.{column.name}"
         if found.problem:
-            draft.warn(
+            draft.add_risk(
                 Severity.MEDIUM,
                 "Default",
                 label,
-                f"the default {column.default} is not carried: {found.problem}",
-                "Set a default by hand if rows rely on it.",
+                f"the default {column.default} is not migrated: {found.problem}",
+                "Set a default manually if inserts need it.",
             )
         elif found.sql:
             sql = f"ALTER TABLE {quoted(planned.target)} ALTER COLUMN {quoted(mine.target)} SET DEFAULT {found.sql}"
-            draft.say(Stage.FINISH, "default", mine.target, planned.target, sql, describes=label)
+            draft.add_statement(Stage.FINISH, "default", mine.target, planned.target, sql, describes=label)
 
 
 def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -88,17 +88,17 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
         else:
             found = ddl.translated(draft.catalog.engine, check.expression, draft.spelled)
             if found.problem:
-                draft.warn(
+                draft.add_risk(
                     Severity.MEDIUM,
                     "Check",
                     f"{planned.label}.{check.name}",
-                    f"the check {check.expression} is not carried: {found.problem}",
-                    "Add it by hand after the migration.",
+                    f"the check {check.expression} is not migrated: {found.problem}",
+                    "Add it manually after the migration.",
                 )
                 continue
             clause = f"CHECK ({found.sql})"
         sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {clause}"
-        draft.say(Stage.FINISH, "check", name, planned.target, sql, describes=f"{planned.label}.{check.name}")
+        draft.add_statement(Stage.FINISH, "check", name, planned.target, sql, describes=f"{planned.label}.{check.name}")
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------------
@@ -111,12 +111,12 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
         _native_index(draft, planned, index, label, alone=alone)
         return
     if index.method in {"FULLTEXT", "SPATIAL"}:
-        draft.warn(
+        draft.add_risk(
             Severity.MEDIUM,
             f"{index.method.capitalize()}Index",
             label,
-            f"a {index.method} index has no counterpart with the same meaning",
-            "Create a GIN index over to_tsvector(…) or a GiST index that fits your queries.",
+            f"PostgreSQL has no equivalent of a {index.method} index",
+            "Create a GIN index on to_tsvector(…), or a GiST index that suits your queries.",
         )
         return
     _case_risk(draft, table, index, label)
@@ -150,19 +150,19 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
         _constraint(draft, planned, name, "UNIQUE", sql, label)
         return
     kind = "unique index" if index.unique else "index"
-    draft.say(Stage.INDEXES, kind, name, planned.target, sql, describes=label)
+    draft.add_statement(Stage.INDEXES, kind, name, planned.target, sql, describes=label)
 
 
 def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: str, label: str, tail: str = "") -> None:
-    """A key as an index first, for indexes of one table are built side by side, and as a constraint over it later.
+    """Create a key as an index first, because indexes of one table are built in parallel, and add the constraint later.
 
-    The constraint waits until after the delta, because its index may have to.
+    The constraint is added after the repair, because its index may have to wait for the repair.
     """
     primary = word == "PRIMARY KEY"
     kind = "primary key" if primary else "unique index"
-    draft.say(Stage.INDEXES, kind, name, planned.target, index, describes=label, essential=primary)
+    draft.add_statement(Stage.INDEXES, kind, name, planned.target, index, describes=label, essential=primary)
     sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {word} USING INDEX {quoted(name)}{tail}"
-    draft.say(Stage.KEYS, "constraint", name, planned.target, sql, describes=label, essential=primary)
+    draft.add_statement(Stage.KEYS, "constraint", name, planned.target, sql, describes=label, essential=primary)
 
 
 def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *, alone: bool) -> None:
@@ -179,14 +179,16 @@ def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *,
         sql = index.definition
     parent = " ON ONLY " in index.definition or not planned.moved
     stage = Stage.KEYS if parent else Stage.INDEXES
-    draft.say(stage, kind, index.name, planned.target, sql, describes=label, essential=index.primary)
+    draft.add_statement(stage, kind, index.name, planned.target, sql, describes=label, essential=index.primary)
     if attached:
         sql = f"ALTER INDEX {quoted(index.attach_to)} ATTACH PARTITION {quoted(index.name)}"
-        draft.say(Stage.LAST, "index partition", index.name, planned.target, sql, describes=label)
+        draft.add_statement(Stage.LAST, "index partition", index.name, planned.target, sql, describes=label)
 
 
 def _lost_index(draft: Draft, label: str, problem: str) -> None:
-    draft.warn(Severity.MEDIUM, "Index", label, f"the index is not carried: {problem}", "Create one by hand if queries need it.")
+    draft.add_risk(
+        Severity.MEDIUM, "Index", label, f"the index is not migrated: {problem}", "Create one manually if queries need it."
+    )
 
 
 def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | None:
@@ -223,12 +225,12 @@ def _case_risk(draft: Draft, table: Table, index: Index, label: str) -> None:
         return
     loose = [p.column for p in index.parts if p.column and _ignores_case(table.column(p.column).type.collation)]
     if loose:
-        draft.warn(
+        draft.add_risk(
             Severity.MEDIUM,
             "Collation",
             label,
             f"the source compares {', '.join(loose)} without regard to case or accents; the target compares exactly",
-            "Normalise such values in the application, or add a unique index over lower(…).",
+            "Normalise such values in the application, or create a unique index on lower(…).",
         )
 
 
@@ -242,31 +244,31 @@ def _ignores_case(collation: str) -> bool:
 def _comments(draft: Draft, table: Table, planned: TablePlan) -> None:
     if table.comment:
         sql = ddl.comment("TABLE", planned.target, table.comment)
-        draft.say(Stage.FINISH, "comment", planned.target, planned.target, sql)
+        draft.add_statement(Stage.FINISH, "comment", planned.target, planned.target, sql)
     for column in planned.columns:
         if column.comment and column.compared:
             sql = ddl.comment("COLUMN", planned.target, column.comment, column.target)
-            draft.say(Stage.FINISH, "comment", column.target, planned.target, sql)
+            draft.add_statement(Stage.FINISH, "comment", column.target, planned.target, sql)
 
 
 def _touch(draft: Draft, planned: TablePlan, column: ColumnPlan) -> None:
     name = draft.routines.claim(f"{planned.target}_{column.target}_touch")
     now = ddl.default_of("MariaDB", "current_timestamp()", column, draft.spelled).sql
-    draft.say(Stage.PREPARE, "function", name, planned.target, ddl.touch_function(name, column.target, now))
+    draft.add_statement(Stage.PREPARE, "function", name, planned.target, ddl.touch_function(name, column.target, now))
     sql = ddl.touch_trigger(name, planned.target, name)
-    draft.say(Stage.LAST, "trigger", name, planned.target, sql, describes=f"{planned.label}.{column.source}")
+    draft.add_statement(Stage.LAST, "trigger", name, planned.target, sql, describes=f"{planned.label}.{column.source}")
 
 
 def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey, orphans: int) -> None:
     label = f"{planned.label}.{key.name or '_'.join(key.columns)}"
     target = draft.names.get((key.ref_schema or table.schema, key.ref_table))
     if target is None:
-        draft.warn(
+        draft.add_risk(
             Severity.HIGH,
             "ForeignKey",
             label,
             f"it points at {key.ref_table}, which is not part of this migration",
-            "Move that table as well, or approve the plan without this key.",
+            "Migrate that table as well, or approve the plan without this key.",
         )
         return
     if key.definition:
@@ -282,23 +284,23 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
     partitioned = table.kind == "partitioned"
     valid = "" if partitioned else " NOT VALID"
     sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {clause}{valid}"
-    draft.say(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
+    draft.add_statement(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
     if orphans:
         _orphans(draft, label, key.ref_table, orphans)
     elif not partitioned:
         sql = f"ALTER TABLE {quoted(planned.target)} VALIDATE CONSTRAINT {quoted(name)}"
-        draft.say(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
+        draft.add_statement(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
 
 
 def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
-    """Rows without a parent: a blocker, or by policy a key that holds for new rows only."""
+    """Rows without a parent row: a blocker, or by policy a key that is not validated."""
     if draft.options.policies.orphans == "NotValid":
         text = f"{counted(count, 'row', 'have')} no parent in {parent}; the key is added NOT VALID and holds for new rows only"
-        draft.warn(Severity.HIGH, "Orphans", label, text, "Mend the rows and VALIDATE the constraint when you can.")
+        draft.add_risk(Severity.HIGH, "Orphans", label, text, "Correct the rows later, then VALIDATE the constraint.")
         return
     text = f"{counted(count, 'row', 'have')} no parent in {parent} (values are compared exactly)"
-    draft.warn(
-        Severity.BLOCKER, "Orphans", label, text, "Mend the rows on the source, or set spec.data.policies.orphans: NotValid."
+    draft.add_risk(
+        Severity.BLOCKER, "Orphans", label, text, "Correct the rows in the source, or set spec.data.policies.orphans: NotValid."
     )
 
 
@@ -324,7 +326,7 @@ STAGES = {
 
 
 def objects(draft: Draft, *, before: bool) -> None:
-    """Types, functions and sequences before the tables; triggers, policies, rules and comments after them."""
+    """Add types, functions and sequences before the tables; triggers, policies, rules and comments after them."""
     moved = {t.name for t in selected(draft.catalog, draft.options)} | {v.name for v in draft.catalog.views}
     for thing in draft.catalog.objects:
         if thing.table and thing.table not in moved:
@@ -335,18 +337,20 @@ def objects(draft: Draft, *, before: bool) -> None:
             continue
         stage = STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
-            draft.say(stage, thing.kind, thing.name, thing.table, thing.definition, describes=thing.name + thing.signature)
+            draft.add_statement(
+                stage, thing.kind, thing.name, thing.table, thing.definition, describes=thing.name + thing.signature
+            )
 
 
 def _uncarried(draft: Draft, thing: SourceObject) -> None:
-    severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Re-create it by hand if something needs it."))
+    severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
     kind = "".join(word.capitalize() for word in thing.kind.split())
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
-    draft.warn(severity, kind, thing.name + thing.signature, description, advice)
+    draft.add_risk(severity, kind, thing.name + thing.signature, description, advice)
 
 
 def views(draft: Draft) -> None:
-    """Every view, in an order that the proof settles."""
+    """Add every view; the dry run finds their order."""
     schemas = frozenset(draft.catalog.schemas)
     for view in draft.catalog.views:
         if excluded(view.name, draft.options.exclude_tables):
@@ -359,33 +363,33 @@ def views(draft: Draft) -> None:
             except translate.UntranslatableError as error:
                 _lost_view(draft, view.name, str(error))
                 continue
-            draft.warn(
+            draft.add_risk(
                 Severity.MEDIUM,
                 "ViewTranslated",
                 view.name,
-                "the query was translated and proven to be valid on the target; its meaning is not proven",
-                "Read it in the plan.",
+                "the query was translated; the dry run checks that it is valid on the target, not that it returns the same rows",
+                "Review the query in the plan.",
             )
         kind = "materialized view" if view.materialized else "view"
         options = f" WITH ({view.options})" if view.options else ""
         sql = f"CREATE {kind.upper()} {quoted(name)}{options} AS\n{query.rstrip().rstrip(';')}"
-        draft.say(Stage.LAST, kind, name, "", sql, describes=view.name)
+        draft.add_statement(Stage.LAST, kind, name, "", sql, describes=view.name)
         if view.comment:
-            draft.say(Stage.LAST, "comment", name, "", ddl.comment(kind.upper(), name, view.comment))
+            draft.add_statement(Stage.LAST, "comment", name, "", ddl.comment(kind.upper(), name, view.comment))
 
 
 def _lost_view(draft: Draft, name: str, problem: str) -> None:
-    told = " ".join(problem.split())
-    draft.warn(Severity.HIGH, "View", name, f"the view is not carried: {told}", "Re-write it for PostgreSQL.")
+    reason = " ".join(problem.split())
+    draft.add_risk(Severity.HIGH, "View", name, f"the view is not carried: {reason}", "Rewrite it for PostgreSQL.")
 
 
-def unproven(kind: str, label: str, problem: str) -> tuple[Severity, str, str]:
-    """How a statement that the target refused is reported: severity, description, advice."""
+def rejected(kind: str, label: str, problem: str) -> tuple[Severity, str, str]:
+    """Return how a rejected statement is reported: severity, description, advice."""
     severity = (
         Severity.HIGH if kind in {"view", "foreign key", "unique index", "function", "trigger", "policy"} else Severity.MEDIUM
     )
     return (
         severity,
         f"the {kind} {label} is not carried: the target says {problem}",
-        "Re-create it by hand, written for PostgreSQL.",
+        "Create it manually, written for PostgreSQL.",
     )

@@ -1,7 +1,7 @@
-"""From a catalog and what the census counted to a plan: pure, deterministic, and complete.
+"""Plans tables from a catalog and the result of profiling: pure, deterministic and complete.
 
-Nothing of the source is left out without a risk that says so. Every statement is a candidate that `proof` confirms on
-the target before a person sees the plan.
+Every object of the source that is left out is a risk of the plan. The dry run checks every statement on the target before the plan is
+shown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from landfall.engine.model.identifiers import NameSpace, folded, quoted
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
 from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
-from landfall.engine.planning.overrides import Override, Place, told, uses
+from landfall.engine.planning.overrides import Override, Place, override_reasons, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engine_of
@@ -28,8 +28,8 @@ LARGEST_ROW = "largest"
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
-    """What was counted: rows per table, largest row in octets, and violations per column."""
+class SourceProfile:
+    """The result of profiling: rows per table, largest row in bytes, violations per column, orphans per foreign key."""
 
     rows: Counts[tuple[str, str], int] = field(default_factory=dict)
     largest: Counts[tuple[str, str], int] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Census:
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """An existing table of the target that a source table is loaded into, and which columns stand for which, by the source's."""
+    """An existing table that a source table fills, and the matched columns by the source's name. `occupied`: it has rows."""
 
     table: Table
     pairs: Counts[str, FieldPair]
@@ -49,11 +49,11 @@ class Counterpart:
 
 @dataclass(slots=True)
 class Draft:
-    """The plan while it is being written: the one mutable value of planning."""
+    """The plan while it is built: the only mutable value of planning."""
 
     catalog: Catalog
     options: Options
-    census: Census
+    profile: SourceProfile
     target: TargetEngine
     relations: NameSpace = field(default_factory=NameSpace)
     types: NameSpace = field(default_factory=NameSpace)
@@ -65,19 +65,19 @@ class Draft:
     existing: Catalog | None = None
     counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
 
-    def say(
+    def add_statement(
         self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
     ) -> None:
-        """Add a statement."""
+        """Add a statement to the plan."""
         number = len(self.statements)
         self.statements.append(Statement(number, stage, kind, name, table, sql, describes, essential))
 
-    def warn(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
-        """Add a risk."""
+    def add_risk(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
+        """Add a risk to the plan."""
         self.risks.append(Risk(severity, kind, affected, description, mitigation))
 
     def constraint(self, table: str, wanted: str) -> str:
-        """A name for a check or foreign key, which only has to be free in its table."""
+        """Return a name for a check or foreign key that is unique in its table."""
         return self.constraints.setdefault(table, NameSpace()).claim(wanted)
 
     @property
@@ -91,12 +91,12 @@ class Draft:
         return engine_of(self.catalog.engine)
 
     def spelled(self, name: str) -> str:
-        """A name of the source as the target spells it."""
+        """Return a name of the source in the spelling of the target."""
         return folded(name, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
 
 
 def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
-    """A table as it is made anew: for each column of the source one of its own."""
+    """Plan a new table, with one column for each column of the source."""
     target = draft.names[(table.schema, table.name)]
     spelling = NameSpace()
     columns = tuple(_column(draft, table, c, target, spelling) for c in table.columns)
@@ -104,9 +104,9 @@ def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
 
 
 def planned_table(draft: Draft, number: int, table: Table, target: str, columns: tuple[ColumnPlan, ...]) -> TablePlan:
-    """A table from its columns: how it is cut, how rows are named, and what is to be said of that."""
+    """Plan a table from its columns: its chunk key and row key, and the risks of these keys."""
     key, key_kind = draft.engine.dialect.chunk_key(table, draft.catalog.version_number)
-    census = draft.census
+    profile = draft.profile
     where = (table.schema, table.name)
     made = TablePlan(
         number=number,
@@ -119,30 +119,30 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
         row_key=_row_key(table, columns),
         form=draft.engine.dialect.copy_format(table),
         create="",
-        rows=census.rows.get(where, table.rows),
+        rows=profile.rows.get(where, table.rows),
         bytes=table.bytes,
-        largest_row=census.largest.get(where, 0),
+        largest_row=profile.largest.get(where, 0),
         counters=_counters(table, columns, target),
         moved=table.holds_rows,
     )
     for note in table.notes:
-        draft.warn(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
+        draft.add_risk(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
     if key_kind == "none" and made.moved and made.rows > draft.options.batch_rows:
-        draft.warn(
+        draft.add_risk(
             Severity.LOW,
             "SingleStream",
             made.label,
-            "no usable key: the table is copied by one stream, which starts again from zero when it is interrupted",
-            # A PostgreSQL is cut by blocks, whatever its keys; only a server that cannot scan a range of them is not cut.
+            "no usable key: the table is copied by one stream, which restarts from zero after an interruption",
+            # PostgreSQL tables are divided by blocks, whatever their keys, unless the server cannot scan a range of blocks.
             "Upgrade the source to PostgreSQL 14 or newer." if draft.native else "Add a primary key on the source.",
         )
     if not made.row_key and made.moved:
-        draft.warn(
+        draft.add_risk(
             Severity.LOW,
             "NoRowKey",
             made.label,
-            "no unique key without NULLs: rows that differ are counted, not named"
-            + (", and where rows are written during the copy the whole table is copied again" if key_kind == "none" else ""),
+            "no unique key without NULLs: rows that differ are counted but not named"
+            + (", and if rows are written during the copy, the whole table is copied again" if key_kind == "none" else ""),
             "Add a primary key on the source.",
         )
     return made
@@ -175,7 +175,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
     decided = draft.options.decided(table.schema, table.name, column.name)
     wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
     name = spelling.claim(wanted)
-    counts = draft.census.violations.get((table.schema, table.name, column.name), {})
+    counts = draft.profile.violations.get((table.schema, table.name, column.name), {})
     mapped, converted = mapped_column(draft, table, column, counts, decided)
     mapped = overridden_mapping(draft, table, column, mapped)
     type_name = ""
@@ -185,12 +185,12 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
     target_type = mapped.target_type.replace("{type}", quoted(type_name))
     if mapped.type_statement:
         sql = mapped.type_statement.replace("{type}", quoted(type_name))
-        draft.say(Stage.PREPARE, "type", type_name, target, sql, essential=True)
+        draft.add_statement(Stage.PREPARE, "type", type_name, target, sql, essential=True)
     for suffix, rule in mapped.checks:
         check = draft.constraint(target, f"{target}_{name}_{suffix}")
         clause = rule.replace("{c}", quoted(name))
         sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
-        draft.say(Stage.TABLES, "check", check, target, sql)
+        draft.add_statement(Stage.TABLES, "check", check, target, sql)
     confidence = min(mapped.confidence, 75) if converted else mapped.confidence
     nullable = column.nullable or any(c.rule == "Null" for c in converted)
     return ColumnPlan(
@@ -214,26 +214,28 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
 
 
 def overridden_mapping(draft: Draft, table: Table, column: Column, mapped: Mapping) -> Mapping:
-    """The mapping of an override; one that the source refuses stops the plan by name."""
+    """Return the mapping of an override; an override that the source rejects is a blocker."""
     place = (table.schema, table.name, column.name)
-    found = draft.census.overrides.get(place)
+    found = draft.profile.overrides.get(place)
     if found is None:
         return mapped
     label = ".".join(word for word in place if word)
     if found.refused:
-        advice = "Correct the expression in the TablePlan, or take the decision back."
-        draft.warn(Severity.BLOCKER, "Override", label, f"the expression in its place is refused: {found.refused}", advice)
+        advice = "Correct the expression in the TablePlan, or remove the decision."
+        draft.add_risk(Severity.BLOCKER, "Override", label, f"the override is rejected: {found.refused}", advice)
         return mapped
     for other in table.columns:
         if other.generated is not None and uses(other.generated, draft.catalog.engine, (column.name,)):
-            draft.warn(
+            draft.add_risk(
                 Severity.BLOCKER,
                 "Override",
                 f"{'.'.join(word for word in place[:2] if word)}.{other.name}",
-                f"it is computed from {column.name}, which gets other values in the target",
-                "Exclude it in the TablePlan, or take the override back.",
+                f"it is computed from {column.name}, which has other values in the target",
+                "Exclude it in the TablePlan, or remove the override.",
             )
-    return replace(mapped, operand=f"({column.expression})", reasons=(*mapped.reasons, *told(draft.census.overrides, place)))
+    return replace(
+        mapped, operand=f"({column.expression})", reasons=(*mapped.reasons, *override_reasons(draft.profile.overrides, place))
+    )
 
 
 def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
@@ -241,7 +243,7 @@ def _spelling_reason(source: str, target: str) -> tuple[str, ...]:
 
 
 def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> Decision:
-    """What is decided of a column: by a person, or by how sure its mapping is."""
+    """Return the decision about a column: from a TablePlan, or from the confidence of its mapping."""
     if decided:
         word = {"Approve": Decision.APPROVED, "Override": Decision.APPROVED, "Exclude": Decision.EXCLUDED}
         return word.get(decided.decision, Decision.REJECTED)
@@ -251,7 +253,7 @@ def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> De
 def mapped_column(
     draft: Draft, table: Table, column: Column, counts: Counts[Violation, int], decided: ColumnDecision | None
 ) -> tuple[Mapping, tuple[Converted, ...]]:
-    """The way of a column into a new table, and what rules change of its values."""
+    """Return the mapping of a column into a new table, and the values that rules convert."""
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
     dialect, mapping = draft.engine.dialect, draft.target.types.mapping
     if draft.native:
@@ -261,11 +263,11 @@ def mapped_column(
     try:
         mapped = mapping(dialect.mapping(column, facts))
     except KeyError:
-        draft.warn(
+        draft.add_risk(
             Severity.BLOCKER,
             "UnknownType",
             label,
-            f"type {column.type.text} has no counterpart that is known to hold its values",
+            f"no target type is known that can store all values of type {column.type.text}",
             "Exclude the column with a TablePlan decision, or exclude the table.",
         )
         fallback = Column(column.name, ColumnType("text", "text"))
@@ -287,15 +289,15 @@ def _conversion(
     draft: Draft, label: str, kind: Violation, count: int, rule: str, decided: ColumnDecision | None
 ) -> Converted | None:
     if rule == "Fail":
-        draft.warn(
+        draft.add_risk(
             Severity.BLOCKER,
             kind.value[0].upper() + kind.value[1:],
             label,
             f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}",
-            "Decide what becomes of them: a policy in spec.data.policies or in the table's TablePlan.",
+            "Set a policy for these values in spec.data.policies or in the table's TablePlan.",
         )
         return None
-    draft.warn(
+    draft.add_risk(
         Severity.MEDIUM if decided and decided.decision == "Approve" else Severity.HIGH,
         kind.value[0].upper() + kind.value[1:],
         label,
@@ -329,11 +331,11 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
     found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
     if found.sql:
         return found.sql
-    draft.warn(
+    draft.add_risk(
         Severity.MEDIUM,
         "GeneratedColumn",
         f"{target}.{column.name}",
-        f"its expression has no counterpart ({found.problem}); its values are copied, but it is an ordinary column",
-        "Re-create the rule in the application or by hand.",
+        f"its expression cannot be translated ({found.problem}); its values are copied, but it becomes an ordinary column",
+        "Implement the rule in the application, or create it manually.",
     )
     return ""

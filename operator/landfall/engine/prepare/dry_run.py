@@ -1,7 +1,7 @@
-"""The proof: every statement of a plan is run on the target, in a transaction that is rolled back.
+"""The dry run: every statement of a plan is executed on the target, in a transaction that is rolled back.
 
-What the target refuses becomes a risk that a person reads before anything moves. Statements that wait for others
-(views on views, functions over tables) are tried again until nothing more succeeds, and that order is kept.
+A statement that the target rejects becomes a risk of the plan. Statements that depend on others (views on views, functions over
+tables) are retried until no more succeed; the plan keeps the order that worked.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ _SCHEMA = "landfall_proof"
 _NO_RESULT, _NULL_RESULT = "BEGIN END", "BEGIN RETURN NULL; END"
 
 
-def proven(control: Control, plan: Plan) -> Plan:
-    """The plan with only what the target takes."""
+def dry_run(control: Control, plan: Plan) -> Plan:
+    """Return the plan with only the statements that the target accepts, and a risk for each rejected one."""
     for _ in range(_ROUNDS):
         refused, order = _tried(control, plan)
         plan = settle(plan, refused, order)
@@ -46,7 +46,7 @@ def _tried(control: Control, plan: Plan) -> tuple[dict[int, str], list[tuple[int
 def _rounds(
     control: Control, waiting: list[Statement], refused: dict[int, str], order: list[tuple[int, Stage]], stage: Stage
 ) -> list[Statement]:
-    """Try statements until no more succeed; those left stay refused, but are tried again with the next stage."""
+    """Try statements until no more succeed. The others stay rejected, but are retried with the next stage."""
     progress = True
     while waiting and progress:
         progress, again = False, []
@@ -66,9 +66,9 @@ def _rounds(
 
 
 def _tried_one(control: Control, statement: Statement) -> None:
-    """Create it without running anything of the source: no view is filled, and functions keep their signature alone.
+    """Create an object without executing code of the source: views are not filled, and functions get an empty body.
 
-    A function that is declared immutable is run by whatever calls it with constants, also over empty tables.
+    PostgreSQL executes an immutable function that is called with constants, even over empty tables.
     """
     if statement.kind == "materialized view":
         control.run(f"{statement.sql} WITH NO DATA")

@@ -1,4 +1,4 @@
-"""Making a plan: look at both sides, count, assemble, prove. Nothing is changed anywhere."""
+"""Creating a plan: read both catalogs, profile the source, build the plan, dry run. Nothing is changed on either side."""
 
 from __future__ import annotations
 
@@ -12,48 +12,58 @@ from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.options import Endpoint, OnExisting, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.planning.existing_tables import as_read
-from landfall.engine.planning.planner import Looked, draft_plan, heeded, wanted_names
+from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke_changed_approvals, wanted_names
 from landfall.engine.prepare import dry_run, match_tables, profiling
-from landfall.engine.prepare.probe_overrides import looked
+from landfall.engine.prepare.probe_overrides import probe_overrides
 from landfall.engine.sources.registry import engine_of, source_of
 from landfall.engine.targets.postgresql import catalog as target_catalog
 from landfall.engine.targets.registry import target_of
 
 
 def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
-    """The source's catalog."""
+    """Read the catalog of the source."""
     return engine_of(endpoint.engine).catalog(endpoint, options)
 
 
-def make_plan(source: Endpoint, target: Endpoint, options: Options, told: Callable[[str], None] = lambda _: None) -> Plan:
-    """A complete plan. Raises an EngineError when one side cannot be read."""
+def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Callable[[str], None] = lambda _: None) -> Plan:
+    """Create a complete plan.
+
+    Args:
+        source: The source.
+        target: The target.
+        options: The options of the migration.
+        report: Called with a line of progress.
+
+    Raises:
+        EngineError: A side cannot be read.
+    """
     engine = target_of(target)
     control = Control(target, "target")
     try:
         plain = read_catalog(source, options)
-        catalog, overrides = looked(source, plain, options)
+        catalog, overrides = probe_overrides(source, plain, options)
         if not selected(catalog, options):
-            message = f"source: there is no table to move in {', '.join(catalog.schemas)}"
+            message = f"source: no table to migrate in schema {', '.join(catalog.schemas)}"
             raise SpecError(message, advice="Correct spec.data.source.schemas or excludeTables.")
-        known, more = Looked(plain), {}
+        known, more = PlanningContext(plain), {}
         wanted = wanted_names(catalog, options, engine)
         if options.on_existing is OnExisting.FILL:
             known = _matched(source, catalog, control, options, plain)
             catalog = as_read(catalog, known.counterparts)
-            more = match_tables.asked(catalog, known.counterparts)
+            more = match_tables.probes_by_table(catalog, known.counterparts)
             wanted = frozenset(c.table.name for c in known.counterparts.values())
         facts = target_catalog.facts(control, options, wanted, target.port)
-        counted = replace(profiling.take(source_of(source), catalog, options, told, more), overrides=overrides)
+        counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
-            return heeded(plan, options)
-        return heeded(dry_run.proven(control, plan), options)
+            return revoke_changed_approvals(plan, options)
+        return revoke_changed_approvals(dry_run.dry_run(control, plan), options)
     finally:
         control.close()
 
 
-def _matched(source: Endpoint, catalog: Catalog, control: Control, options: Options, plain: Catalog) -> Looked:
+def _matched(source: Endpoint, catalog: Catalog, control: Control, options: Options, plain: Catalog) -> PlanningContext:
     target_catalog.check_schema(control, options.target_schema)
     existing = match_tables.existing_catalog(control, options)
-    return Looked(plain, existing, match_tables.counterparts(source, catalog, control, existing, options))
+    return PlanningContext(plain, existing, match_tables.counterparts(source, catalog, control, existing, options))

@@ -1,4 +1,4 @@
-"""Matching the source with what exists in the target: read both, sample values, pair. Nothing is changed anywhere."""
+"""Matching source tables with existing tables of the target: read both catalogs, sample values, match. Nothing is changed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from landfall.engine.clients.postgresql import Control
-from landfall.engine.matching.matcher import Entity, Field, Word, matched
+from landfall.engine.matching.matcher import Entity, Field, NamedMatch, matched
 from landfall.engine.matching.type_families import kind_of, most_characters
 from landfall.engine.matching.value_profile import Sampled
 from landfall.engine.model.catalog import Catalog, Table
@@ -33,12 +33,12 @@ _MEMBER = re.compile(r"'((?:[^']|'')*)'")
 
 
 def existing_catalog(control: Control, options: Options) -> Catalog:
-    """The schema of the target, as introspection of a source would see it."""
+    """Read the catalog of the target schema, like the catalog of a source."""
     return postgresql_catalog.catalog(control, Options(schemas=(options.target_schema,)))
 
 
 def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing: Catalog, options: Options) -> Counterparts:
-    """For each source table the existing one that stands for it, where there is one."""
+    """Return the matching existing table for each source table that has one."""
     tables = selected(catalog, options)
     parents = {t.name for t in existing.tables if t.kind == "partitioned"}
     there = [t for t in existing.tables if t.partition_of not in parents]
@@ -48,7 +48,7 @@ def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing:
     targets = [replace(_entity(t, None, {}, _allowed(control, t, existing, readable)), id=t.name) for t in there]
     by_name = {t.name: t for t in there}
     found = {}
-    for pair in matched(sources, targets, _words(tables, options)):
+    for pair in matched(sources, targets, _named_matches(tables, options)):
         schema, _, name = pair.source.partition("\0")
         target = by_name[pair.target]
         occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_named(target)})"))
@@ -56,8 +56,8 @@ def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing:
     return found
 
 
-def asked(catalog: Catalog, found: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
-    """What the census has to count of the columns that go into existing ones."""
+def probes_by_table(catalog: Catalog, found: Counterparts) -> dict[tuple[str, str], list[tuple[str, Probe]]]:
+    """Return the probes that profiling counts for columns that are copied into existing columns, by table, as (column, probe)."""
     more = {}
     for table in catalog.tables:
         mine = found.get((table.schema, table.name))
@@ -75,12 +75,12 @@ def _named(table: Table) -> str:
     return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
-def _words(tables: Sequence[Table], options: Options) -> list[Word]:
+def _named_matches(tables: Sequence[Table], options: Options) -> list[NamedMatch]:
     words = []
     for table in tables:
-        words += [Word(_id(table), d.target) for d in options.tables if d.is_of(table.schema, table.name)]
+        words += [NamedMatch(_id(table), d.target) for d in options.tables if d.is_of(table.schema, table.name)]
         words += [
-            Word(_id(table), d.target_column, d.column)
+            NamedMatch(_id(table), d.target_column, d.column)
             for d in options.decisions
             if d.target_column and d.is_of(table.schema, table.name, d.column)
         ]
@@ -97,9 +97,9 @@ def _entity(
     samples: dict[tuple[str, str], dict[str, tuple[str, ...]]],
     allowed: dict[str, frozenset[str]] | None = None,
 ) -> Entity:
-    """A table as the matcher sees it. Columns that a person excluded are left out."""
+    """A table in the form that the matcher uses. Excluded columns are left out."""
     primary = table.primary
-    alone = primary.parts[0].column if primary and len(primary.parts) == 1 else ""
+    primary_column = primary.parts[0].column if primary and len(primary.parts) == 1 else ""
     unique = {i.parts[0].column for i in table.indexes if i.unique and len(i.parts) == 1}
     keys = {k.columns[0]: k for k in table.foreign_keys if len(k.columns) == 1}
     mine = samples.get((table.schema, table.name), {})
@@ -118,7 +118,7 @@ def _entity(
                 column.name,
                 kind_of(written(column)),
                 most_characters(written(column)),
-                primary=column.name == alone,
+                primary=column.name == primary_column,
                 unique=column.name in unique,
                 references=referenced,
                 allowed=(allowed or {}).get(column.name, frozenset()),
@@ -129,7 +129,7 @@ def _entity(
 
 
 def _allowed(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
-    """The values that a column takes, where they are listed: by its type, a check, or the rows of a table that it refers to."""
+    """The values that a column accepts, if they are listed: by its type, a check, or the rows of a referenced table."""
     found = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
     for check in table.checks:
         listed = re.fullmatch(r"CHECK \(\(?\"?(\w+)\"?(?:::\w+)? = ANY \(.*?ARRAY\[(.*)\].*", check.definition, re.DOTALL)
@@ -146,7 +146,7 @@ def _allowed(control: Control, table: Table, existing: Catalog, readable: frozen
 
 
 def _samples(source: Endpoint, catalog: Catalog, tables: Iterable[Table]) -> dict[tuple[str, str], dict[str, tuple[str, ...]]]:
-    """Some values of every column, as text."""
+    """Some values of every column as text, by table and column."""
     if catalog.problems:
         return {}
     reader = source_of(source).reader()
@@ -161,7 +161,7 @@ def _sampled(reader: Reader, source: Endpoint, table: Table) -> dict[str, tuple[
     columns = [c for c in table.columns if c.type.name not in dialect.opaque]
     if not columns:
         return {}
-    told = ",".join(f"substr({dialect.text(dialect.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
+    values = ",".join(f"substr({dialect.text(dialect.operand(c), c.type)},1,{_CHARACTERS})" for c in columns)
     with reader.trial(TRIAL_SECONDS):
-        rows = reader.rows(f"SELECT {told} FROM {dialect.table_name(table)} LIMIT {_ROWS}")
+        rows = reader.rows(f"SELECT {values} FROM {dialect.table_name(table)} LIMIT {_ROWS}")
     return {c.name: tuple(text for row in rows if (text := row[at]) is not None) for at, c in enumerate(columns)}

@@ -1,4 +1,4 @@
-"""Overrides are tried on the source before anybody is asked: their type, whether the database takes them, some results."""
+"""Probing of overrides: before the plan is shown, each expression is tried on the source to find its type, its errors and some results."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SAMPLE = 1000
 _COUNT_SECONDS = 3600  # every row is read
 
 
-def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalog, dict[Place, Override]]:
-    """The catalog with every override that the source takes, and what was found of each."""
-    asked = [d for d in options.decisions if d.decision == "Override"]
-    if not asked:
+def probe_overrides(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalog, dict[Place, Override]]:
+    """Return the catalog with every override that the source accepts, and the result of each probe."""
+    wanted = [d for d in options.decisions if d.decision == "Override"]
+    if not wanted:
         return catalog, {}
     reader = source_of(source).reader()
     found: dict[Place, Override] = {}
@@ -29,12 +29,12 @@ def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalo
         for table in catalog.tables:
             columns = []
             for column in table.columns:
-                decided = next((d for d in asked if d.is_of(table.schema, table.name, column.name)), None)
+                decided = next((d for d in wanted if d.is_of(table.schema, table.name, column.name)), None)
                 if decided is None:
                     columns.append(column)
                     continue
-                expression, told = _judged(source, table, column, decided.expression)
-                result = Override(refused=told) if told else _tried(reader, source, table, column, expression)
+                expression, problem = _judged(source, table, column, decided.expression)
+                result = Override(refused=problem) if problem else _tried(reader, source, table, column, expression)
                 found[(table.schema, table.name, column.name)] = result
                 columns.append(column if result.refused else overridden(column, expression, result))
             tables.append(replace(table, columns=tuple(columns)))
@@ -45,7 +45,7 @@ def looked(source: Endpoint, catalog: Catalog, options: Options) -> tuple[Catalo
 
 def _judged(source: Endpoint, table: Table, column: Column, expression: str) -> tuple[str, str]:
     if column.generated is not None:
-        return "", "it is a generated column; override what it is computed from"
+        return "", "it is a generated column; override the columns that it is computed from"
     return accepted(expression, source.engine, table)
 
 

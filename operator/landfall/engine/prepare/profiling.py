@@ -1,4 +1,4 @@
-"""The census: one scan per table counts rows and every kind of value that the target could not hold."""
+"""Profiling: one scan of each table counts its rows and every kind of value that the target cannot store."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.mapping import Probe, Violation
 from landfall.engine.model.options import Options
-from landfall.engine.planning.tables import Census
+from landfall.engine.planning.tables import SourceProfile
 from landfall.engine.sources.base import Reader, Screening, Source
 from landfall.engine.sources.engine import Dialect, ScreeningDialect, SourceEngine
 from landfall.engine.sources.registry import engine_of
@@ -24,10 +24,18 @@ MoreProbes = Mapping[tuple[str, str], Sequence[tuple[str, Probe]]]
 _WORTH_SPLITTING = 200_000
 
 
-def take(  # noqa: C901  the thread body is inside
-    source: Source, catalog: Catalog, options: Options, told: Callable[[str], None], more: MoreProbes = MappingProxyType({})
-) -> Census:
-    """Count everything that planning asks, several tables at a time; `more` is asked besides, by table, as (column, probe)."""
+def profile(  # noqa: C901  the thread body is inside
+    source: Source, catalog: Catalog, options: Options, report: Callable[[str], None], more: MoreProbes = MappingProxyType({})
+) -> SourceProfile:
+    """Count everything that planning needs, several tables at a time.
+
+    Args:
+        source: The source.
+        catalog: Its catalog.
+        options: The options of the migration.
+        report: Called with a line for each table.
+        more: Additional probes by (schema, table), as (column, probe).
+    """
     tasks: queue.SimpleQueue[tuple[Table, _Part]] = queue.SimpleQueue()
     chosen = [t for t in selected(catalog, options) if t.holds_rows]
     counted = _Counted(engine_of(catalog.engine), more)
@@ -47,7 +55,7 @@ def take(  # noqa: C901  the thread body is inside
             while not failures:
                 table, part = tasks.get_nowait()
                 counted.table(reader, table, part)
-                told(f"{table.name}: {counted.rows[(table.schema, table.name)]} rows")
+                report(f"{table.name}: {counted.rows[(table.schema, table.name)]} rows")
         except queue.Empty:
             pass
         except EngineError as error:
@@ -63,11 +71,11 @@ def take(  # noqa: C901  the thread body is inside
         worker.join()
     if failures:
         raise failures[0]
-    return Census(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
+    return SourceProfile(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
 
 
 def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:
-    """Rows whose foreign key finds no parent when values are compared exactly, as the target will. A source that compares as the target does has none."""
+    """Rows whose foreign key has no parent if values are compared exactly, as the target does. A source that compares in the same way has none."""
     found: dict[tuple[str, str, int], int] = {}
     engine = engine_of(catalog.engine)
     if engine.capabilities.speaks_target_sql:
@@ -93,7 +101,7 @@ def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[
 
 
 def _orphan_query(dialect: Dialect, table: Table, parent: Table, columns: Sequence[str], others: Sequence[str]) -> str:
-    """The join uses the parent's key in the source's own comparison; what matched only loosely counts as well."""
+    """The join compares as the source does; rows that match only without regard to case or accents count as orphans, too."""
     pairs = [(f"c.{dialect.name(c)}", f"p.{dialect.name(o)}") for c, o in zip(columns, others, strict=True)]
     joined = " AND ".join(f"{p}={c}" for c, p in pairs)
     filled = " AND ".join(f"{c} IS NOT NULL" for c, _ in pairs)
@@ -106,7 +114,7 @@ def _orphan_query(dialect: Dialect, table: Table, parent: Table, columns: Sequen
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A range of a table's key, from `low` to before `high`; without a key, the whole table."""
+    """A range of a table's key, `low` inclusive, `high` exclusive; without a key, the whole table."""
 
     key: str
     low: int | None = None
@@ -114,7 +122,7 @@ class _Part:
 
     @property
     def where(self) -> str:
-        """The condition, or nothing."""
+        """The WHERE clause; empty for the whole table."""
         ends = [f"{self.key}{sign}{at}" for sign, at in ((">=", self.low), ("<", self.high)) if at is not None]
         return f" WHERE {' AND '.join(ends)}" if ends else ""
 
@@ -129,7 +137,7 @@ class _Counted:
         self.violations: dict[tuple[str, str, str], dict[Violation, int]] = {}
 
     def parts(self, reader: Reader, table: Table, count: int) -> list[_Part]:
-        """A large table in equal ranges of its integer key, so that several sessions count it."""
+        """Divide a large table into equal ranges of its integer key, so that several sessions count it."""
         key = self._dialect.count_key(table)
         if not key or table.rows < _WORTH_SPLITTING:
             return [_Part(key)]
@@ -141,27 +149,33 @@ class _Counted:
         return [_Part(key, left, right) for left, right in itertools.pairwise([None, *cuts, None])]
 
     def table(self, reader: Reader, table: Table, part: _Part) -> None:
-        """Count one part of a table and add it to what is known."""
+        """Count one part of a table and add it to the totals."""
         dialect = self._dialect
         octets, name = dialect.long_octets(table), dialect.scanned(table)
-        asked = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
+        wanted = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
         more = list(self._more.get((table.schema, table.name), ()))
         sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
         if isinstance(reader, Screening) and isinstance(dialect, ScreeningDialect) and part.key:
-            rows, largest = _asked(reader, sized, f"{name}{part.where}")
+            rows, largest = _counted_values(reader, sized, f"{name}{part.where}")
             doubtful = _doubtful(reader, dialect, table, part, int(largest or 0))
-            asked = [(column, probe) for column, probe in asked if column in doubtful] + more
-            answers = [rows, largest, *_asked(reader, [dialect.count_if(p.predicate) for _, p in asked], f"{name}{part.where}")]
+            wanted = [(column, probe) for column, probe in wanted if column in doubtful] + more
+            answers = [
+                rows,
+                largest,
+                *_counted_values(reader, [dialect.count_if(p.predicate) for _, p in wanted], f"{name}{part.where}"),
+            ]
         else:
-            asked += more
-            answers = _asked(reader, [*sized, *(dialect.count_if(p.predicate) for _, p in asked)], f"{name}{part.where}")
-        self._add((table.schema, table.name), asked, answers)
+            wanted += more
+            answers = _counted_values(
+                reader, [*sized, *(dialect.count_if(p.predicate) for _, p in wanted)], f"{name}{part.where}"
+            )
+        self._add((table.schema, table.name), wanted, answers)
 
-    def _add(self, where: tuple[str, str], asked: list[tuple[str, Probe]], answers: list[str | None]) -> None:
+    def _add(self, where: tuple[str, str], wanted: list[tuple[str, Probe]], answers: list[str | None]) -> None:
         with self._lock:
             self.rows[where] = self.rows.get(where, 0) + int(answers[0] or 0)
             self.largest[where] = max(self.largest.get(where, 0), int(answers[1] or 0))
-            for (column, probe), answer in zip(asked, answers[2:], strict=True):
+            for (column, probe), answer in zip(wanted, answers[2:], strict=True):
                 count = int(float(answer or 0))
                 if count:
                     counts = self.violations.setdefault((*where, column), {})
@@ -169,11 +183,11 @@ class _Counted:
 
 
 def _parts(columns: Sequence[str]) -> list[Sequence[str]]:
-    """At most 300 expressions a query: servers limit how many they take."""
+    """Groups of at most 300 expressions: servers limit the number per query."""
     return [columns[at : at + 300] for at in range(0, len(columns), 300)]
 
 
-def _asked(reader: Reader, columns: Sequence[str], where: str) -> list[str | None]:
+def _counted_values(reader: Reader, columns: Sequence[str], where: str) -> list[str | None]:
     found: list[str | None] = []
     for some in _parts(columns):
         found += reader.rows(f"SELECT {','.join(some)} FROM {where}")[0]
@@ -181,11 +195,11 @@ def _asked(reader: Reader, columns: Sequence[str], where: str) -> list[str | Non
 
 
 def _doubtful(reader: Screening, dialect: ScreeningDialect, table: Table, part: _Part, largest: int) -> set[str]:
-    """The columns whose values have to be looked at one by one. A quick look at pages of the range settles most of them."""
+    """The columns whose values must be checked one by one. A fast check of whole pages excludes most columns."""
     stored = [c for c in table.columns if c.generated is None]
     name, tests = dialect.table_name(table), {c.name: dialect.misfit(c) for c in stored}
     known = [column for column, test in tests.items() if test is not None]
-    found = _asked(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
+    found = _counted_values(reader, [f"MAX({tests[column]})" for column in known], f"{name}{part.where}")
     doubtful = {column for column, answer in zip(known, found, strict=True) if int(answer or 0)}
     doubtful |= {column for column, test in tests.items() if test is None}
     texts = dialect.screened(stored)

@@ -1,1 +1,1 @@
-"""The steps in their order: plan, run, go back."""
+"""Runs a plan: copy, verification, cutover, rollback, rehearsal."""

@@ -1,12 +1,11 @@
-"""The end of a run: repair without a lock, then lock writers out, compare, copy again what differs, cut over.
+"""The last phase of a run: repair without a lock, then acquire the write lock, verify, repair, cut over.
 
-The rule: whatever the source is held locked for is bounded. Before the cutover's transaction begins, the limit
-(`spec.data.cutover.maxPause`) releases the lock and ends every statement, from a thread of its own. The transaction of
-the cutover is not interrupted: it waits for locks of the target for at most 3 s, five times, and no statement of it
-takes over 60 s. Where an app moves along, the lock is held from the cutover on until the app has switched. That is
-never limited from here: the new app may have written to the target already, and a writer that is let in to the source
-would write what nobody moves. It ends when the operator says so (the app has moved or has failed, within the time
-limits of its release), when the run is stopped, or when the session is lost, which is told.
+The rule: the time under the write lock is limited. Before the transaction of the cutover begins, a thread releases the lock and ends
+every statement when the limit (`spec.data.cutover.maxPause`) has passed. The transaction of the cutover is not interrupted: it waits
+for locks on the target for at most 3 s, five times, and each of its statements takes at most 60 s. If the migration includes an app,
+the write lock is held after the cutover until the app has switched. This time is not limited here: the new app may have written to
+the target already, and later writes to the source would be lost. The lock is released when the operator reports the end (the app has
+switched or has failed, within the time limits of its release), when the run is stopped, or when the session is lost, which is reported.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ from landfall.engine.verify.repair import repair
 _REPAIRS = 3
 
 
-class Finale:
-    """Repair, lock, compare, repair, keys, cutover. `unwritten`: a hint that nothing was written to the source since the copy began."""
+class FinalPhase:
+    """Repair, lock, verification, repair, keys, cutover. `unwritten`: whether the source reports no write since the copy began."""
 
     def __init__(
         self,
@@ -64,19 +63,19 @@ class Finale:
         self._since = time.monotonic()
 
     def run(self) -> Outcome:
-        """Bring the run to its end. Raises CutoverHeldError outside the hours of the cutover."""
+        """Run the phase. Raises CutoverHeldError before the start time or outside the maintenance window."""
         work = self._work
         self._check_hours()
         if not work.plan.moves_rows:
             carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
-            if work.stop.asked:
+            if work.stop.requested:
                 raise stopped()
             if not work.options.rehearsal:
                 self._cut_over()
             return self._outcome
         if work.plan.quiesce == Quiesce.CONFIRM and not work.options.quiesced:
-            message = "everything is copied; with quiesce: Confirm a person says when the source's writers have stopped"
-            raise ApprovalRequiredError(message, advice="Stop them, then run the same command again with --quiesced.")
+            message = "everything is copied; quiesce: Confirm requires your confirmation that the source's writers have stopped"
+            raise ApprovalRequiredError(message, advice="Stop the writers, then run the same command again with --quiesced.")
         if work.plan.quiesce == Quiesce.ENGINE:
             self._with_lock()
         else:
@@ -86,14 +85,14 @@ class Finale:
         return self._outcome
 
     def _with_lock(self) -> None:
-        """Repair and lock until one lock suffices. Raises PauseExceededError when the lock was given back too often."""
+        """Repair and lock until the phase ends within one lock. Raises PauseExceededError after too many attempts."""
         work = self._work
         if not self._unwritten():
             repair_rounds(work, self._seeing, self._outcome)
         seconds = pause_limit(work.options, work.plan)
         while not self._locked(seconds):
             self._outcome.locks_given_back += 1
-            work.report(Event("returned", text=f"the write lock reached its limit of {seconds:.0f} s and was given back"))
+            work.report(Event("returned", text=f"the write lock reached its limit of {seconds:.0f} s and was released"))
             pause = back_off(self._outcome.locks_given_back)
             if pause is None:
                 raise self._exceeded(seconds)
@@ -101,10 +100,10 @@ class Finale:
             repair_rounds(work, self._seeing, self._outcome)
 
     def _locked(self, seconds: float) -> bool:
-        """Lock writers out and finish; False where the limit passed first, and writers go on."""
+        """Acquire the write lock and finish. Return False if the limit passed first and the lock was released."""
         run = self._work
         limit = Limit(run.stop, seconds)
-        limit.register(self, self._release)  # first, so that writers go on before any session is ended
+        limit.register(self, self._release)  # first, so that the lock is released before any session is ended
         self._work = replace(run, stop=limit)
         try:
             with self._opened() as readers, self._frozen(limit):
@@ -121,19 +120,19 @@ class Finale:
     def _exceeded(self, seconds: float) -> PauseExceededError:
         took = self._outcome.comparison_seconds or self._work.plan.freeze_seconds
         message = (
-            f"source: writers would be locked out for longer than the {seconds:.0f} s that are allowed (the comparison alone takes"
-            f" about {took:.0f} s); the write lock was given back {self._outcome.locks_given_back} times"
+            f"source: the write lock would last longer than the allowed {seconds:.0f} s (the verification takes about {took:.0f} s);"
+            f" it was released {self._outcome.locks_given_back} times"
         )
         advice = (
-            "Nothing was cut over, and writers go on. Raise spec.data.cutover.maxPause, stop the source's writers, or run at a"
-            " quieter hour; the run goes on where it stopped."
+            "Nothing was cut over, and the source is writable. Raise spec.data.cutover.maxPause, stop the source's writers, or run"
+            " when there is less load; the run resumes where it stopped."
         )
         return PauseExceededError(message, advice=advice)
 
     def _finish(self, readers: list[Reader], limit: Limit | None) -> None:
-        """Compare and cut over, at one moment of the source."""
+        """Verify and cut over, at one point in time of the source."""
         work = self._work
-        mark = self._mark()  # before the snapshots: what is written between the two makes it differ in the end
+        mark = self._mark()  # before the snapshots, so that a write between the two is detected at the end
         self._see(readers)
         self._compare(readers)
         self._late_indexes()
@@ -142,7 +141,9 @@ class Finale:
         self._check_standstill(mark, readers)
         if work.options.rehearsal:
             return
-        self._outcome.frozen_seconds = round(time.monotonic() - self._since, 3)  # kept by the ledger, should this process die now
+        self._outcome.frozen_seconds = round(
+            time.monotonic() - self._since, 3
+        )  # recorded in the ledger in case this process dies now
         self._cut_over()
         self._outcome.frozen_seconds = round(time.monotonic() - self._since, 3)
         if self._handed_over and self._freeze:
@@ -151,32 +152,34 @@ class Finale:
     def _check_hours(self) -> None:
         if not self._work.dials.may_cut_over() and not self._work.options.rehearsal:
             message = "everything is copied, and the cutover waits"
-            raise CutoverHeldError(message, advice="It goes on when its hour has come, and its app is built.")
+            raise CutoverHeldError(
+                message, advice="It continues at its start time or in its maintenance window, when its app is built."
+            )
 
     @contextlib.contextmanager
     def _frozen(self, limit: Limit) -> Iterator[None]:
-        """Hold the write lock. The limit counts from the moment it is held, and releases it before it ends anything else."""
+        """Hold the write lock. The limit counts from its acquisition, and releases it before it ends any other statement."""
         work = self._work
         self._since = time.monotonic()
         self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables])
         limit.register(work.ledger.control, work.ledger.control.raw.cancel)
         limit.start()
-        work.report(Event("notice", text="writers of the source are locked out"))
+        work.report(Event("notice", text="the write lock on the source is acquired"))
         try:
             yield
         finally:
-            limit.end()  # joins the timer, which may be releasing the lock itself
+            limit.end()  # joins the timer thread, which may be releasing the lock at this moment
             self._release()
-            work.report(Event("notice", text="writers of the source may go on"))
+            work.report(Event("notice", text="the write lock on the source is released"))
 
     def _release(self) -> None:
-        """Let writers go on, from any thread."""
+        """Release the write lock, from any thread."""
         if self._freeze:
             self._freeze.release()
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[list[Reader]]:
-        """Sessions with the source, opened before it is locked."""
+        """Sessions on the source, opened before the write lock."""
         work = self._work
         readers: list[Reader] = []
         try:
@@ -193,13 +196,13 @@ class Finale:
 
     @contextlib.contextmanager
     def _seeing(self) -> Iterator[list[Reader]]:
-        """Sessions in snapshots, of one moment where the source can do that."""
+        """Sessions in snapshots; all see the same point in time if the source supports it."""
         with self._opened() as readers:
             self._work.source.snapshot(readers)
             yield readers
 
     def _see(self, readers: list[Reader]) -> None:
-        """Have sessions see the locked source; without a lock they must at least see one moment."""
+        """Open snapshots on the locked source. Without a lock, all sessions must see the same point in time, or one session remains."""
         work = self._work
         common = work.source.snapshot(readers)
         if not common and work.plan.quiesce != Quiesce.ENGINE:
@@ -212,7 +215,7 @@ class Finale:
     # -- compare and repair -------------------------------------------------------------------------------------------
 
     def _compare(self, readers: Sequence[Reader]) -> None:
-        """Compare everything; copy again what differs and compare that again, a few times. Raises VerificationError."""
+        """Compare everything; repair what differs and compare it again, up to three times. Raises VerificationError."""
         work, outcome = self._work, self._outcome
         self._check_schema()
         self._check_coverage()
@@ -226,7 +229,7 @@ class Finale:
             outcome.redone_rows += repair(work, readers, differences)
             outcome.repaired_locked += sum(len(d.chunks) for d in differences)
             outcome.corrected += [d.describe() for d in differences]
-            # A trigger that is there already may have changed rows of other chunks.
+            # A trigger that exists already may have changed rows of other chunks.
             differences = comparison.run() if keyed(work) else comparison.again(differences)
         outcome.compared_locked = comparison.chunks
         if differences:
@@ -242,29 +245,27 @@ class Finale:
         work.report(Event("verdict", rows=outcome.rows, text="equal"))
 
     def _refuse(self, reader: Reader, differences: Sequence[TableDifference]) -> None:
-        told = "; ".join(named(self._work, reader, d) for d in differences)
-        self._work.report(Event("verdict", text=f"different: {told}"))
-        message = f"source and target differ: {told}"
-        raise VerificationError(message, advice="Nothing was cut over. See docs/guides/troubles.md for what to look at.")
+        listed = "; ".join(named(self._work, reader, d) for d in differences)
+        self._work.report(Event("verdict", text=f"different: {listed}"))
+        message = f"source and target differ: {listed}"
+        raise VerificationError(message, advice="Nothing was cut over. See the reason VerdictBad in docs/guides/troubles.md.")
 
     def _check_schema(self) -> None:
         self._check_source(self._work)
 
     def _check_coverage(self) -> None:
-        """Refuse to compare by a ledger whose chunks are not every row of every table once: rows of no chunk are never looked at."""
+        """Check that the chunks in the ledger cover every table exactly once: rows outside all chunks would not be compared."""
         ranges: dict[int, list[ChunkRange]] = {t.number: [] for t in self._work.plan.tables if t.moved}
         for chunk in self._work.ledger.chunks(self._work.lease.key):
             ranges[chunk.table].append(chunk.range)
         for table in self._work.plan.tables:
             if table.moved and (why := uncovered(ranges[table.number])):
                 message = f"{table.label}: the chunks in the ledger do not cover the table exactly once: {why}"
-                advice = (
-                    "Nothing was cut over. Run `landfall rollback` to drop what was staged, then run again with a new rerunToken."
-                )
+                advice = "Nothing was cut over. Run `landfall rollback` to drop the staged tables, then run again with a new rerunToken."
                 raise VerificationError(message, advice=advice)
 
     def _late_indexes(self) -> None:
-        """Unique indexes that had to wait for the delta. One that still fails is a finding, not a detail."""
+        """Build the unique indexes that had to wait for the repair. If one still fails, the run fails."""
         work = self._work
         done = work.ledger.done(work.lease.key)
         for statement in work.plan.of_stage(Stage.INDEXES):
@@ -272,7 +273,7 @@ class Finale:
                 carry_out(work, statement, work.ledger.control)
 
     def _counters(self, reader: Reader) -> None:
-        """Set every sequence past the largest value and to the source's own counter, whichever is further."""
+        """Set every sequence to the value after the largest one, or to the next value of the source, whichever is further."""
         work = self._work
         control = work.ledger.control
         for source, target in work.plan.sequences:
@@ -291,23 +292,23 @@ class Finale:
                 _set_sequence(control, sequence, largest, following, counter.increment)
 
     def _keys(self, limit: Limit | None) -> None:
-        """What must not be there while rows are repaired, and the last word on whether to cut over: all or nothing."""
+        """Create what must not exist during a repair, and check a last time whether to cut over, in one transaction."""
         work = self._work
         with work.ledger.control.transaction():
             carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
-            if work.stop.asked:
+            if work.stop.requested:
                 raise stopped()
             self._check_hours()
             if limit and not limit.end():
                 raise stopped()
 
-    # -- standstill and cutover ---------------------------------------------------------------------------------------
+    # -- last check and cutover ---------------------------------------------------------------------------------------
 
     def _mark(self) -> str | None:
         return self._work.source.position() if self._work.plan.quiesce == Quiesce.CONFIRM else None
 
     def _check_standstill(self, mark: str | None, readers: Sequence[Reader]) -> None:
-        """With `Confirm`, prove that nothing was written since the comparison: by the log position, or by summing again."""
+        """With `Confirm`, check that nothing was written since the verification: by the log position, or by comparing again."""
         work = self._work
         if work.plan.quiesce != Quiesce.CONFIRM:
             return
@@ -320,7 +321,7 @@ class Finale:
         if differences:
             message = f"the source was written to during the cutover: {', '.join(d.table.label for d in differences)}"
             raise SourceBusyError(
-                message, advice="Stop its writers, then run the same command again; it goes on where it stopped."
+                message, advice="Stop its writers, then run the same command again; it resumes where it stopped."
             )
 
     def _cut_over(self) -> None:
@@ -328,12 +329,12 @@ class Finale:
         ledger = work.ledger
         record = ledger.find(work.lease.key)
         if record is None:
-            message = "the run is gone from the ledger"
-            raise EngineError(message)
+            message = f"target: the run {work.lease.key[:12]} no longer exists in the ledger"
+            raise EngineError(message, advice="Run the same command again; if the ledger was deleted, the run starts again.")
         unverified = ledger.unverified(work.lease) if work.plan.moves_rows else 0
         if unverified:
-            message = f"{unverified} chunks were not compared under the freeze"
-            raise VerificationError(message)
+            message = f"{unverified} chunks were not compared under the write lock"
+            raise VerificationError(message, advice="Nothing was cut over. Run the same command again.")
         self._outcome.converted = [
             f"{t.label}.{c.source}: {v.rows} rows, {v.kind} → {v.rule}"
             for t in work.plan.tables
@@ -348,7 +349,7 @@ class Finale:
 
     def _still_frozen(self) -> None:
         if self._freeze and not self._freeze.alive():
-            message = "source: the session that locks writers out has ended"
+            message = "source: the session that holds the write lock has ended"
             raise ConnectionLostError(message, advice="Nothing was cut over; run the same command again.")
 
 

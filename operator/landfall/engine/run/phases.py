@@ -1,4 +1,4 @@
-"""The steps before the finale: schema, copy, indexes. Each asks the ledger what is done and does the rest."""
+"""The phases before the last one: schema, copy, indexes. Each reads in the ledger what is done, and does the rest."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from functools import partial
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.copy.run_context import Work
-from landfall.engine.copy.streams import Followed, Streams, split_tables, stage_path
-from landfall.engine.copy.worker_pool import Crew, stopped
+from landfall.engine.copy.streams import FollowedChunks, Streams, split_tables, stage_path
+from landfall.engine.copy.worker_pool import ThreadGroup, stopped
 from landfall.engine.errors import ValueRefusedError
 from landfall.engine.model.events import Event
 from landfall.engine.model.identifiers import quoted
@@ -21,16 +21,17 @@ from landfall.engine.sources.plan_names import sees_target_schema
 from landfall.engine.targets.postgresql.trust import refuse_shadows
 
 _WAIT_SECONDS = 0.5
-# Builds that run side by side share the server's parallel workers instead of each asking for all of them.
+# Concurrent index builds share the server's parallel workers; by default each one would request all of them.
 _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current_setting('max_parallel_maintenance_workers')::int/%s)::text,false)"
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run ended.
+    """The result of a run. The ledger stores its fields by name.
 
-    `repaired_before` and `repaired_locked` are chunks that were copied again, before the write lock and under it;
-    `compared_locked` are chunks compared under the lock that led to the cutover, those that were copied again once more. `comparison_seconds` is what the last comparison without a lock took.
+    `repaired_before` and `repaired_locked` are numbers of repaired chunks, before the write lock and under it. `compared_locked` is the
+    number of chunks compared under the last write lock; a repaired chunk counts twice. `comparison_seconds` is the duration of the last
+    verification without a lock.
     """
 
     key: str
@@ -55,9 +56,9 @@ class Outcome:
 
     @classmethod
     def recorded(cls, record: RunRecord) -> Outcome:
-        """The outcome of a run that is cut over, as the ledger has it: for whoever comes after the worker that did it.
+        """Read the outcome of a completed run from the ledger.
 
-        An entry of an older version may lack some facts; those have their defaults.
+        Fields that an older version did not record have their defaults.
         """
         found = record.result
         rows, frozen, final = found.get("rows"), found.get("frozen_seconds"), found.get("final_rows")
@@ -71,12 +72,12 @@ class Outcome:
         )
 
     def as_dict(self) -> dict[str, object]:
-        """For the ledger and for machines."""
+        """Return the fields by name, for the ledger and for JSON output."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
 def schema(work: Work) -> None:
-    """The staging schema and its empty tables."""
+    """Create the staging schema and its empty tables."""
     control, ledger = work.ledger.control, work.ledger
     if control.value("SELECT to_regnamespace(%s)", quoted(work.stage)) is None:
         with control.transaction():
@@ -89,12 +90,12 @@ def schema(work: Work) -> None:
 
 
 def carry_out_all(work: Work, statements: Sequence[Statement], control: Control) -> None:
-    """Run statements one after the other, leaving out what the ledger says is done."""
+    """Run statements one after the other; skip those that are done according to the ledger."""
     done = work.ledger.done(work.lease.key)
     for statement in statements:
         if statement.number in done:
             continue
-        if work.stop.asked:
+        if work.stop.requested:
             raise stopped()
         carry_out(work, statement, control)
 
@@ -113,35 +114,35 @@ def carry_out(work: Work, statement: Statement, control: Control) -> None:
 
 
 def copy(work: Work) -> None:
-    """Every row, in chunks. Those that helpers work on are waited for, and taken from helpers that get nowhere."""
+    """Copy every row, in chunks. Wait for the chunks of copy helpers, and take them over if a helper makes no progress."""
     split_tables(work)
-    followed = Followed(work)
+    followed = FollowedChunks(work)
     before, since = -1, time.monotonic()
     while True:
         Streams(work, followed).run()
         left = work.ledger.left(work.lease.key)
-        followed.look(at_once=True)  # behind it, so that what a helper finishes between the two is told, too
+        followed.look(at_once=True)  # after the count, so that a chunk that a helper completes in between is reported
         if not left:
             return
-        if work.stop.asked:
+        if work.stop.requested:
             raise stopped()
         if left != before:
             before, since = left, time.monotonic()
         elif time.monotonic() - since > work.options.takeover_seconds:
-            work.report(Event("notice", text=f"{left} chunks are taken from helpers that get nowhere"))
+            work.report(Event("notice", text=f"{left} chunks are taken over from copy helpers that make no progress"))
             work.ledger.end_helpers(work.lease)
             since = time.monotonic()
         work.stop.wait(_WAIT_SECONDS)
 
 
 def help_copy(work: Work) -> bool:
-    """Move what nobody works on, for the process that leads the run; whether anything is left by anybody."""
+    """Copy unclaimed chunks as a copy helper. Return whether any chunk of the run is incomplete."""
     Streams(work, None).run()
     return work.ledger.left(work.lease.key) > 0
 
 
 def indexes(work: Work) -> None:
-    """Indexes of different tables in parallel, then what only touches the catalog."""
+    """Build the indexes of different tables in parallel, then run the statements that only change the catalog."""
     statements = [s for s in work.plan.of_stage(Stage.INDEXES) if s.number not in work.ledger.done(work.lease.key)]
     _in_parallel(work, [partial(_index, work, s) for s in statements])
     carry_out_all(work, work.plan.of_stage(Stage.FINISH), work.ledger.control)
@@ -155,11 +156,11 @@ def _run(sql: str, control: Control) -> None:
 
 
 def _index(work: Work, statement: Statement, control: Control) -> None:
-    """Build an index; a unique one that fails now may be right after the delta, so it is built then."""
+    """Build an index. A unique index that fails now is built again after the repair."""
     try:
         carry_out(work, statement, control)
     except ValueRefusedError as error:
-        work.report(Event("notice", statement.table, text=f"{statement.name} waits for the delta: {error.message}"))
+        work.report(Event("notice", statement.table, text=f"{statement.name} waits for the repair: {error.message}"))
 
 
 def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> None:
@@ -167,7 +168,7 @@ def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> Non
     for body in bodies:
         tasks.put(body)
     count = min(work.threads, len(bodies))
-    crew = Crew(work.stop)
+    threads = ThreadGroup(work.stop)
 
     def thread() -> None:
         control = Control(work.target_endpoint, "target")
@@ -176,14 +177,14 @@ def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> Non
             control.run(_SHARED_WORKERS, count)
             work.ledger.register_backend(work.lease, "target", str(control.pid))
             work.stop.register(control, control.raw.cancel)
-            for task in crew.each(tasks):
+            for task in threads.each(tasks):
                 task(control)
         finally:
             work.stop.forget(control)
             control.close()
 
-    crew.run([thread] * count)
+    threads.run([thread] * count)
 
 
 def nothing(_work: Work) -> None:
-    """A step that this mode leaves out."""
+    """A phase that this mode skips."""

@@ -1,4 +1,4 @@
-"""How far a run is: counted from its events, table by table, with a forecast of its end. Every door shows the same numbers."""
+"""Progress of a run: counted from its events, for each table, with an estimate of the remaining time. Every client shows these numbers."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _STAGES = {
     State.INDEXING: (Stage.INDEXES, Stage.FINISH),
     State.COMPARING: (Stage.KEYS, Stage.LAST),
 }
-_TELLING = 0.05  # of a step: with less of it done, its own speed says nothing yet
-_TELLING_SECONDS = 1.0  # nor does it in less time, for limits hold back after a chunk
+_TELLING = 0.05  # share of a phase that must be done before its speed is used for the estimate
+_TELLING_SECONDS = 1.0  # and the minimum duration, because limits delay the streams after a chunk
 _RECENT_CHUNKS = 16
 _COMPARED_SHARE = 0.9
 _RATE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class TableTally:
-    """One table so far: rows and bytes moved, rows compared and brought up to date, chunks in flight."""
+class TableProgress:
+    """Progress of one table: rows and bytes copied, rows compared and repaired, chunks in progress (`flying`)."""
 
     total: int = 0
     rows: int = 0
@@ -54,8 +54,8 @@ class TableTally:
 
 
 @dataclass(frozen=True, slots=True)
-class Numbers:
-    """One look. `percent` is of the whole run in time, `step_percent` of the step's own work; seconds are None while unknown."""
+class ProgressSnapshot:
+    """Progress at one time. `percent` is of the estimated time of the run, `step_percent` of the phase's work; seconds are None if unknown."""
 
     state: str
     rows: int
@@ -76,7 +76,7 @@ class Numbers:
 
 @dataclass(slots=True)
 class _Pace:
-    """What a step took, and how much of it there was to do when it began here."""
+    """Duration of a phase, and its completed share (0 to 1) when this process began it."""
 
     began: float
     first: float = 0.0
@@ -85,7 +85,7 @@ class _Pace:
 
 @dataclass(slots=True)
 class _Rate:
-    """An amount per second over the last seconds of a step; what took less than one second is told as if it had taken one."""
+    """Rates per second over the last 10 s of a phase. A shorter time than one second counts as one second."""
 
     seen: deque[tuple[float, int, int]] = field(default_factory=deque)
 
@@ -100,15 +100,15 @@ class _Rate:
         return sum(s[1] for s in recent) / spent, sum(s[2] for s in recent) / spent
 
 
-class Tally:
-    """Counts events; safe to call from several threads. `done`: rows and bytes by table that earlier attempts moved."""
+class ProgressCounter:
+    """Counts events. Thread-safe. `done`: rows and bytes that earlier attempts copied, by table."""
 
     def __init__(
         self, plan: Plan, done: Mapping[str, tuple[int, int]] | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tables = {t.label: TableTally(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
+        self._tables = {t.label: TableProgress(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
         self._statements = {state: sum(len(plan.of_stage(s)) for s in stages) for state, stages in _STAGES.items()}
         self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in names)) for state, names in _ESTIMATES.items()}
         self._paces: dict[State, _Pace] = {}
@@ -121,7 +121,7 @@ class Tally:
         self._rate = _Rate()
 
     def count(self, event: Event) -> None:
-        """Take an event in."""
+        """Count an event."""
         with self._lock:
             now = self._clock()
             if event.kind == "state":
@@ -137,11 +137,11 @@ class Tally:
                 self._count_rows(event, now)
 
     def complete(self, compared: Mapping[int, int], plan: Plan) -> None:
-        """Take in that the run is cut over, as the ledger tells: every table was compared and equal.
+        """Record that the run is cut over according to the ledger: every table was compared and is equal.
 
         Args:
-            compared: Rows that the comparison found, by the number of the table.
-            plan: The plan that was carried out.
+            compared: Rows that the verification counted, by the number of the table.
+            plan: The plan of the run.
         """
         with self._lock:
             self._enter(State.CUT_OVER, self._clock())
@@ -162,7 +162,7 @@ class Tally:
             self._paces[state] = _Pace(now, self._fraction(state))
 
     def _flying_again(self) -> None:
-        """A stream lost its chunk; which one is not told, so none counts as in flight until it is begun again."""
+        """A stream lost its chunk. The event does not name it, so no chunk counts as in progress until it begins again."""
         self._begun.clear()
         for tally in self._tables.values():
             tally.flying = 0
@@ -190,25 +190,25 @@ class Tally:
             tally.equal = True
 
     def _compare_anew(self) -> None:
-        """A round of the comparison begins: what earlier ones looked at does not count."""
+        """A round of the comparison begins: the counts of earlier rounds are reset."""
         for tally in self._tables.values():
             tally.compared = 0
 
-    # -- looking ------------------------------------------------------------------------------------------------------
+    # -- reading ------------------------------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """The step that the run is in; empty before the first."""
+        """The current phase; empty before the first one."""
         return self._state.value if self._state else ""
 
-    def tables(self, most: int) -> list[tuple[str, TableTally]]:
-        """The tables that are under way, then the largest that are left, then those that are done."""
+    def tables(self, most: int) -> list[tuple[str, TableProgress]]:
+        """Return at most `most` tables: those in progress first, then the largest pending ones, then completed ones."""
         with self._lock:
             items = sorted(self._tables.items(), key=lambda i: (i[1].state != "Copying", i[1].rows >= i[1].total, -i[1].total))
         return items[:most]
 
-    def numbers(self) -> Numbers:
-        """How far it is now."""
+    def numbers(self) -> ProgressSnapshot:
+        """Return the current progress."""
         with self._lock:
             now = self._clock()
             tallies = list(self._tables.values())
@@ -217,7 +217,7 @@ class Tally:
             rate = self._rate.of(now, pace.began if pace else now)
             remaining = self._remaining(now)
             share = self._fraction(state) if state in _STEPS else float(state is State.CUT_OVER)
-            return Numbers(
+            return ProgressSnapshot(
                 state=state.value if state else "",
                 rows=sum(t.rows for t in tallies),
                 total=sum(t.total for t in tallies),
@@ -236,7 +236,7 @@ class Tally:
             )
 
     def _fraction(self, state: State | None) -> float:
-        """How much of a step is done, from 0 to 1."""
+        """Completed share of a phase, from 0 to 1."""
         total = sum(t.total for t in self._tables.values())
         if state is State.COPYING:
             return min(1.0, sum(t.rows for t in self._tables.values()) / total) if total else 1.0
@@ -247,7 +247,7 @@ class Tally:
         return min(1.0, self._steps_done / count) if count else 0.0
 
     def _percent(self, state: State | None) -> int:
-        """By the plan's estimates of the steps."""
+        """Completed share of the run in percent, weighted by the plan's estimates of the phases."""
         if state is None or state not in ORDER:
             return 0
         if state not in _STEPS:
@@ -257,7 +257,7 @@ class Tally:
         return min(99, int(100 * (done + self._expected[state] * self._fraction(state)) / whole))
 
     def _remaining(self, now: float) -> float | None:
-        """Of the step at its own speed, of those to come at the plan's estimate, stretched by what was off so far."""
+        """Seconds to the end: the phase at its own speed, later phases by the plan's estimates times the error of the estimates so far."""
         state = self._state
         if state not in self._paces:
             return 0.0 if state is State.CUT_OVER else None
@@ -267,7 +267,7 @@ class Tally:
         if done >= _TELLING and spent >= _TELLING_SECONDS:
             left = spent / done * (1.0 - share)
             earlier = self._off(now, state) if ORDER.index(state) > ORDER.index(State.COPYING) else None
-            if earlier is not None:  # a comparison begins slowly: the less of a step is done, the more its estimate counts
+            if earlier is not None:  # a comparison begins slowly: the less is done, the more the estimate counts
                 left = share * left + (1.0 - share) * max(self._expected[state] * (1.0 - pace.first) * earlier - spent, 0.0)
         elif off is None:
             return None
@@ -277,7 +277,7 @@ class Tally:
         return left + sum(self._expected[s] for s in later) * (1.0 if off is None else off)
 
     def _off(self, now: float, but: State | None = None) -> float | None:
-        """How many times as long as estimated the work took that was done here, `but` for a step; None before there is enough of it."""
+        """Actual divided by estimated duration of the completed work, without the phase `but`; None if too little is done."""
         spent = expected = 0.0
         for state, pace in self._paces.items():
             if state is but:
@@ -290,7 +290,7 @@ class Tally:
         return spent / expected if expected > 0 else None
 
     def _to_checkpoint(self, now: float) -> float | None:
-        """When the chunks in flight are over, as far as the last ones tell: a run that stops gently stops then."""
+        """Seconds until the chunks in progress end, estimated from the last ones: a pause takes effect at that time."""
         if self._state is not State.COPYING or not self._begun or not self._lasted:
             return None
         return max(max(self._lasted) - (now - min(self._begun.values())), 0.0)

@@ -1,7 +1,7 @@
-"""A rehearsal: the whole run but the cutover, with real rows and real checks, in a scratch schema. It leaves nothing.
+"""A rehearsal: the whole run except the cutover, with all rows and checks, in a scratch schema that is dropped afterwards.
 
-Writers of the source are not locked out: both sides are compared under a snapshot, and rows that were written meanwhile
-are brought up to date as they would be under the freeze.
+There is no write lock on the source: both sides are compared under a snapshot, and rows that were written meanwhile are repaired as
+they would be under the write lock.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.rollback import roll_back
-from landfall.engine.run.runner import Migration
+from landfall.engine.run.runner import MigrationRun
 from landfall.engine.sources.run_key import run_key
 from landfall.engine.targets.postgresql.ledger import opened
 
 
 @dataclass(frozen=True, slots=True)
-class Rehearsed:
-    """What was measured: rows that were moved and compared, rows that had to be brought up to date, seconds by step."""
+class RehearsalResult:
+    """Result of a rehearsal: rows copied and compared, rows repaired, and seconds for each phase."""
 
     rows: int = 0
     redone_rows: int = 0
@@ -29,7 +29,7 @@ class Rehearsed:
 
 
 class Rehearsal:
-    """One rehearsal on its way. It stops as a run does, by `migration.stop`, and then leaves nothing either."""
+    """One rehearsal. It is stopped like a run, by `migration.stop`, and drops its scratch schema in this case, too."""
 
     def __init__(self, source: Endpoint, target: Endpoint, options: Options, report: Callable[[Event], None]) -> None:
         self._options = replace(options, rehearsal=options.rehearsal or "rehearsal", quiesce=Quiesce.NONE)
@@ -40,10 +40,10 @@ class Rehearsal:
         self._target = target
         self.key = run_key(source, target, self._options)
         self._tidy()
-        self.migration = Migration(source, target, self._options, self._event)
+        self.migration = MigrationRun(source, target, self._options, self._event)
 
-    def run(self, name: str, plan: Plan) -> Rehearsed:
-        """Rehearse a plan. Raises what a run would raise, after everything was taken away again."""
+    def run(self, name: str, plan: Plan) -> RehearsalResult:
+        """Rehearse a plan. Raises the errors of a run, after the scratch schema is dropped."""
         try:
             outcome = self.migration.run(f"rehearsal of {name}", replace(plan, quiesce=Quiesce.NONE.value))
         finally:
@@ -51,7 +51,7 @@ class Rehearsal:
             self._tidy()
         ended = [*self._began[1:], ("", time.monotonic())]
         seconds = {state: round(after - at, 3) for (state, at), (_, after) in zip(self._began, ended, strict=True)}
-        return Rehearsed(outcome.rows, outcome.redone_rows, seconds)
+        return RehearsalResult(outcome.rows, outcome.redone_rows, seconds)
 
     def _event(self, event: Event) -> None:
         if event.kind == "state":
@@ -59,7 +59,7 @@ class Rehearsal:
         self._report(event)
 
     def _tidy(self) -> None:
-        """Drop what this rehearsal staged, now or in a process that was killed; and the ledger, if it was made for it."""
+        """Drop the staged tables of this rehearsal or of a killed attempt, and the ledger if the rehearsal created it."""
         with opened(self._target, self._options.ledger_schema) as ledger:
             known = ledger.exists() and ledger.find(self.key) is not None
         if known:

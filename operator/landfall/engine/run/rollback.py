@@ -1,4 +1,4 @@
-"""Going back: before the cutover by dropping what was staged, after it by moving the old objects back. And tidying up."""
+"""Rollback: drop the staged tables before the cutover, restore the retained tables after it. And deleting expired schemas."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from landfall.lib.text import counted
 
 
 @dataclass(frozen=True, slots=True)
-class WentBack:
-    """What a rollback did."""
+class RollbackResult:
+    """Result of a rollback."""
 
     state: State
     dropped: int = 0
@@ -29,29 +29,40 @@ class WentBack:
     discarded_rows: int = 0
 
 
-def roll_back(target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False) -> WentBack:
-    """Undo a run. Raises WrittenSinceError when rows were written since the cutover, unless they may be discarded.
+def roll_back(
+    target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False
+) -> RollbackResult:
+    """Undo a run.
 
-    `forget`: what was cut over stays as it is, and of any other run nothing is kept in the ledger, so that it may be asked
-    for again.
+    Args:
+        target: The target.
+        options: The options of the run.
+        key: The ledger key of the run.
+        discard_writes: Roll back even if rows written after the cutover are lost.
+        forget: Do not undo a cutover; delete the ledger entry of any other run, so that the same run can be started again.
+
+    Raises:
+        WrittenSinceError: Rows were written after the cutover, and `discard_writes` is not set.
+        RunEndedError: The ledger has no such run, or the retained tables are deleted.
+        RunConflictError: A view depends on the new tables.
     """
     with opened(target, options.ledger_schema) as ledger:
         record = ledger.find(key)
         if record is None:
-            message = "target: the ledger knows no run of this migration"
+            message = "target: the ledger has no run of this migration"
             raise RunEndedError(message, advice="There is nothing to roll back.")
         if record.state.ended:
-            return WentBack(record.state)
+            return RollbackResult(record.state)
         ledger.take_over(key, options.takeover_seconds)
         record = ledger.find(key) or record  # it may have been completed meanwhile
         if record.state is State.CUT_OVER and forget:
-            return WentBack(State.CUT_OVER)
+            return RollbackResult(State.CUT_OVER)
         if record.state is State.CUT_OVER:
             return _after(ledger, record, ledger.plan(key), target_of(target), discard_writes=discard_writes)
         return _before(ledger, record, forget=forget)
 
 
-def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> WentBack:
+def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> RollbackResult:
     ledger.control.run("SET lock_timeout='10s'")
     dropped = schema_swap.drop_schema(ledger.control, record.stage_schema)
     with ledger.control.transaction():
@@ -59,14 +70,14 @@ def _before(ledger: Ledger, record: RunRecord, *, forget: bool) -> WentBack:
             ledger.forget(record.key)
         else:
             ledger.finish(record.key, State.CANCELLED, {})
-    return WentBack(State.CANCELLED, dropped=dropped)
+    return RollbackResult(State.CANCELLED, dropped=dropped)
 
 
-def _after(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine, *, discard_writes: bool) -> WentBack:
+def _after(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine, *, discard_writes: bool) -> RollbackResult:
     control = ledger.control
     missing = [m for m in schema_swap.moved_of(ledger, record.key, "old") if not _there(control, record.kept_schema)]
     if missing:
-        message = f"target: what the cutover replaced is gone from {record.kept_schema}; its retention has ended"
+        message = f"target: the retained tables in schema {record.kept_schema} no longer exist; their retention period has ended"
         raise RunEndedError(message, advice="Restore it from a backup.")
     discarded = 0
 
@@ -75,13 +86,13 @@ def _after(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine, 
         changed = written_since(ledger, record, plan, engine)
         discarded = sum(changed.values())
         if discarded and not discard_writes:
-            told = ", ".join(f"{name}: {count}" for name, count in changed.items() if count)
-            message = f"{counted(discarded, 'row', 'were')} written to the new tables since the cutover ({told})"
+            listed = ", ".join(f"{name}: {count}" for name, count in changed.items() if count)
+            message = f"{counted(discarded, 'row', 'were')} written to the new tables since the cutover ({listed})"
             raise WrittenSinceError(message, advice="Save them, then roll back with --discard-writes (rollback.discardWrites).")
         _refuse_dependants(control, plan)
 
     schema_swap.cut_back(ledger, record, plan, check)
-    return WentBack(State.ROLLED_BACK, restored=len(plan.replaced), discarded_rows=discarded)
+    return RollbackResult(State.ROLLED_BACK, restored=len(plan.replaced), discarded_rows=discarded)
 
 
 def _there(control: Control, schema: str) -> bool:
@@ -89,10 +100,10 @@ def _there(control: Control, schema: str) -> bool:
 
 
 def written_since(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetEngine) -> dict[str, int]:
-    """Rows changed in each new table since the cutover.
+    """Count the rows that changed in each new table since the cutover, by the name of the table.
 
-    Every row of ours carries the transaction that the ledger names. A row with another one was inserted or updated
-    since; rows that are missing were deleted. A table that was rewritten as a whole counts as changed, the safe way.
+    Every copied row has a transaction ID that the ledger lists. A row with another ID was inserted or updated since; missing rows were
+    deleted. A table that was rewritten as a whole counts as changed, which is the safe assumption.
     """
     if not plan.moves_rows:
         return {
@@ -121,7 +132,7 @@ def written_since(ledger: Ledger, record: RunRecord, plan: Plan, engine: TargetE
 
 
 def _refuse_dependants(control: Control, plan: Plan) -> None:
-    """Views that somebody made over the new tables since would follow them aside without a word."""
+    """Reject a rollback if a view was created over the new tables: it would silently follow them out of the schema."""
     own = [s.name for s in plan.statements if s.kind in {"view", "materialized view"}]
     known = [d.name for r in plan.replaced for d in r.dependants if d.kind == "view"]
     rows = control.rows(
@@ -132,12 +143,21 @@ def _refuse_dependants(control: Control, plan: Plan) -> None:
         *(quoted(plan.target_schema), [t.target for t in plan.tables], own, known),
     )
     if rows:
-        message = f"the view {rows[0][0]} was made over the new tables since the cutover"
+        message = f"the view {rows[0][0]} was created over the new tables since the cutover"
         raise RunConflictError(message, advice="Drop it, then roll back again.")
 
 
 def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> list[str]:
-    """Drop kept and undone schemas whose retention has ended; what was dropped, by name."""
+    """Drop retained and undone schemas whose retention period has ended.
+
+    Args:
+        target: The target.
+        ledger_schema: The schema of the ledger.
+        everything: Drop all of them, also before their retention period ends.
+
+    Returns:
+        The names of the dropped schemas.
+    """
     with opened(target, ledger_schema) as ledger:
         gone = []
         for record in ledger.every():

@@ -1,7 +1,7 @@
-"""Repair before the write lock: compare without a lock and copy again what differs, in rounds, while that pays.
+"""Repair before the write lock: compare without a lock and repair what differs, in rounds, as long as it is worthwhile.
 
-Writers go on meanwhile, so a difference that is found here may be a write in flight, and what is equal may differ a
-moment later: a round says what to copy again, never that the two sides are equal. That is said under the lock alone.
+The source stays writable, so a difference may be a write in progress, and equal rows may differ a moment later. A round finds what to
+repair; only the verification under the write lock decides whether both sides are equal.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ _BACK_OFF_SECONDS = (5.0, 20.0)
 
 
 def another(differed: Sequence[int], total: int) -> bool:
-    """Whether one more round pays.
+    """Return whether another round is worthwhile.
 
     Args:
-        differed: Rows of the chunks that were copied again, of each round so far, the last one last.
-        total: Rows of all chunks.
+        differed: Number of rows in the repaired chunks, for each round so far, oldest first.
+        total: Number of rows in all chunks.
 
     Returns:
-        False once what differs is small (10,000 rows, or 1 % of all), is no longer three tenths less than in the round
-        before, or after six rounds.
+        False if the last number is small (10,000 rows, or 1 % of the total), or has decreased by less than 30 %, or after six rounds.
     """
     if not differed:
         return True
@@ -49,24 +48,24 @@ def another(differed: Sequence[int], total: int) -> bool:
     return len(differed) == 1 or last < differed[-2] * _SHRINKING
 
 
-def back_off(given_back: int) -> float | None:
-    """How many seconds to wait after the write lock was given back so many times; None where it is not taken again."""
-    return _BACK_OFF_SECONDS[given_back - 1] if given_back <= len(_BACK_OFF_SECONDS) else None
+def back_off(released: int) -> float | None:
+    """Return the seconds to wait after the write lock was released `given_back` times; None if it is not acquired again."""
+    return _BACK_OFF_SECONDS[released - 1] if released <= len(_BACK_OFF_SECONDS) else None
 
 
 def pause_limit(options: Options, plan: Plan) -> float:
-    """The longest that writers may be locked out, in seconds: what the spec says, else twice what the plan promises, at least a minute."""
+    """Return the limit of the write lock in seconds: from the spec, or twice the estimate of the plan and at least a minute."""
     return options.max_pause_seconds or max(options.freeze_limit_seconds, 2 * plan.freeze_seconds)
 
 
 def keyed(work: Work) -> bool:
-    """Whether foreign keys, triggers and the like are on the staged tables already, so that a repair may change other rows."""
+    """Return whether the staged tables already have foreign keys or triggers, so that a repair may change other rows."""
     late = {s.number for stage in LATE for s in work.plan.of_stage(stage)}
     return bool(late & work.ledger.done(work.lease.key))
 
 
 def undo_foreign_keys(work: Work) -> None:
-    """Take the foreign keys of an attempt that ended before its cutover off again: they would refuse a repair, or cascade."""
+    """Drop the foreign keys of an attempt that ended before its cutover: they would reject a repair, or cascade."""
     done = work.ledger.done(work.lease.key)
     for statement in work.plan.of_stage(Stage.KEYS):
         if statement.number not in done or statement.kind not in {"foreign key", "validation"}:
@@ -79,17 +78,17 @@ def undo_foreign_keys(work: Work) -> None:
 
 
 def repair_rounds(work: Work, sessions: Callable[[], AbstractContextManager[list[Reader]]], outcome: Outcome) -> None:
-    """Repair in rounds until `another` says no. Each round reads new snapshots; nobody is locked out.
+    """Repair in rounds until `another` returns False. Each round reads new snapshots, without a write lock.
 
     Args:
         work: The run.
-        sessions: Opens sessions with the source that are in a snapshot; they are closed on leaving.
-        outcome: Its counts of rounds, chunks and rows go up.
+        sessions: Opens sessions on the source that are in a snapshot, and closes them at the end of the block.
+        outcome: Its counts of rounds, chunks and rows are increased.
     """
     differed: list[int] = []
     total = sum(c.rows for c in work.ledger.chunks(work.lease.key))
     while not keyed(work) and another(differed, total):
-        if work.stop.asked:
+        if work.stop.requested:
             raise stopped()
         work.report(Event("round", text=f"comparing without a write lock, round {len(differed) + 1}"))
         with sessions() as readers:
@@ -98,14 +97,14 @@ def repair_rounds(work: Work, sessions: Callable[[], AbstractContextManager[list
 
 
 def _round(work: Work, readers: Sequence[Reader], outcome: Outcome) -> int:
-    """One round; rows of the chunks that differed."""
+    """Run one round. Return the number of rows in the chunks that differed."""
     began = time.monotonic()
     differences = Comparison(work, readers, final=False).run()
     outcome.comparison_seconds = round(time.monotonic() - began, 3)
     try:
         outcome.redone_rows += repair(work, readers, differences, finer=True)
     except ValueRefusedError as error:
-        # Sessions without one common snapshot may see a unique value on two rows. Chunks that were taken out and not put in
+        # Sessions without a common snapshot may see a unique value in two rows. Chunks that were deleted and not copied again
         # stay in the ledger without rows; the next comparison finds them.
         work.report(Event("notice", text=f"a repair waits for the write lock: {error.message}"))
     outcome.repaired_before += sum(len(d.chunks) for d in differences)

@@ -1,4 +1,4 @@
-"""A run from an approved plan to the cutover. Every step asks the ledger what is done, so running again resumes."""
+"""A run from an approved plan to the cutover. Every phase reads in the ledger what is done, so running again resumes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from landfall.engine.model.run_state import ORDER, RunRecord, State
 from landfall.engine.planning.planner import changed_objects
 from landfall.engine.prepare.make_plan import read_catalog
 from landfall.engine.run import phases
-from landfall.engine.run.cutover import Finale
+from landfall.engine.run.cutover import FinalPhase
 from landfall.engine.run.phases import Outcome
 from landfall.engine.sources.registry import source_of
 from landfall.engine.sources.run_key import run_key
@@ -38,11 +38,11 @@ _HEARTBEAT_SECONDS = 3
 _HELP_SECONDS = 0.5
 
 
-class Migration:
-    """One migration on its way. `report` is called from several threads.
+class MigrationRun:
+    """One run of a migration. `report` is called from several threads.
 
-    `handed_over` is called after a cutover, while writers are still locked out, with the outcome and something that raises where they
-    are no more: they stay so until it returns.
+    `handed_over` is called after the cutover, under the write lock, with the outcome and a function that raises if the write lock is
+    lost. The write lock is held until it returns.
     """
 
     def __init__(self, source: Endpoint, target: Endpoint, options: Options, report: Callable[[Event], None]) -> None:
@@ -68,15 +68,15 @@ class Migration:
         self._told(event)
 
     def existing(self) -> RunRecord | None:
-        """The run of this migration, if it was begun before. Raises RunEndedError when it can not go on."""
+        """Return the record of this run if it was started before. Raises RunEndedError if it cannot be resumed."""
         record = self.ledger.find(self.key)
         if record and record.state.ended:
-            message = f"this migration was {record.state.value.replace('_', ' ')} and its key is used up"
+            message = f"this run was {record.state.value.replace('_', ' ')} and cannot be resumed"
             raise RunEndedError(message, advice="Change spec.data.rerunToken to run it again.")
         return record
 
     def moved(self, plan: Plan) -> dict[str, tuple[int, int]]:
-        """What earlier attempts moved, as (rows, bytes) by the label of the table."""
+        """Return what earlier attempts copied, as (rows, bytes) by the label of the table."""
         labels = {t.number: t.label for t in plan.tables}
         found: dict[str, tuple[int, int]] = {}
         for chunk in self.ledger.chunks(self.key) if self.ledger.exists() else ():
@@ -88,7 +88,7 @@ class Migration:
     # -- the whole ----------------------------------------------------------------------------------------------------
 
     def run(self, name: str, plan: Plan | None) -> Outcome:
-        """Carry out a plan, or go on with the one in the ledger. `plan` is needed when there is none."""
+        """Run a plan, or resume the one in the ledger. `plan` is required if the ledger has none."""
         began = time.monotonic()
         record = self.existing()
         if record and record.state is State.CUT_OVER:
@@ -103,7 +103,7 @@ class Migration:
         except ConnectionLostError as error:
             if beat.failure:
                 raise beat.failure from error
-            if self.stop.asked:
+            if self.stop.requested:
                 raise stopped() from error
             raise
         finally:
@@ -114,9 +114,9 @@ class Migration:
         return outcome
 
     def help(self) -> None:
-        """Move chunks for the process that leads the run, until none is left. Its death or another's take-over is waited out."""
+        """Copy chunks as a copy helper until none is left. If the leading process dies, wait until another one takes over."""
         work: Work | None = None
-        while not self.stop.asked:
+        while not self.stop.requested:
             record = self.ledger.find(self.key) if self.ledger.exists() else None
             state = record.state if record else State.SCHEMA
             if state not in {State.SCHEMA, State.COPYING}:
@@ -143,8 +143,8 @@ class Migration:
             self._report(Event("notice", text=f"resuming at {record.state.value}, attempt {lease.attempt}"))
             return lease
         if plan is None:
-            message = "there is no plan to run"
-            raise SpecError(message)
+            message = f"migration {name}: no plan to run"
+            raise SpecError(message, advice="Create a plan first.")
         if plan.blockers:
             first = plan.blockers[0]
             message = f"{first.affected}: {first.description}"
@@ -187,25 +187,25 @@ class Migration:
                 continue
             self._report(Event("state", text=step.value))
             body(work)
-            if self.stop.asked:
+            if self.stop.requested:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
         self._report(Event("state", text=State.COMPARING.value))
-        return Finale(
+        return FinalPhase(
             work, self._check_source, self.handed_over, lambda: begun is not None and work.source.written() == begun
         ).run()
 
     def _check_source(self, work: Work) -> None:
         changed = changed_objects(work.plan, read_catalog(self.source, self.options), self.options)
         if changed:
-            message = f"the source's schema changed since the plan was made: {', '.join(changed[:10])}"
+            message = f"the source's schema has changed since the plan was created: {', '.join(changed[:10])}"
             raise SourceChangedError(
-                message, advice="Run `landfall rollback` to drop what was staged, then plan again with a new rerunToken."
+                message, advice="Run `landfall rollback` to drop the staged tables, then plan again with a new rerunToken."
             )
 
 
 class _Heartbeat(threading.Thread):
-    """Tells the ledger every few seconds that this process lives, and stops the run when another took it over."""
+    """Writes a heartbeat to the ledger every 3 s, and stops the run if another process has taken it over."""
 
     def __init__(self, target: Endpoint, schema: str, lease: Lease, stop: Stop) -> None:
         super().__init__(daemon=True)
@@ -218,7 +218,7 @@ class _Heartbeat(threading.Thread):
         self._ledger.register_backend(lease, "target", str(self._control.pid))
 
     def run(self) -> None:
-        """Beat until the end."""
+        """Write heartbeats until `end` is called."""
         while not self._ended.wait(_HEARTBEAT_SECONDS):
             try:
                 self._ledger.heartbeat(self._lease)
@@ -228,7 +228,7 @@ class _Heartbeat(threading.Thread):
                 return
 
     def end(self) -> None:
-        """Stop beating."""
+        """Stop the heartbeat."""
         self._ended.set()
         self.join()
         with contextlib.suppress(EngineError):
@@ -238,4 +238,4 @@ class _Heartbeat(threading.Thread):
         self._control.close()
 
 
-__all__ = ["Migration", "Outcome"]
+__all__ = ["MigrationRun", "Outcome"]

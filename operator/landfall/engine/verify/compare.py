@@ -1,11 +1,11 @@
-"""The comparison: every chunk on both sides, at one moment of the source.
+"""The comparison: every chunk on both sides, at one point in time of the source.
 
-Where a table is cut by a unique integer key that an index of the target orders, a chunk is the same range of keys on
-both sides: digests first, sums where they leave it open. Elsewhere the rows of a chunk are those that its transaction
-wrote, and sums are additive: chunks that differ, rows of earlier deltas and rows that nobody accounts for form one
-group per table, whose sum must equal the sum of its chunks on the source.
+If a table is divided by a unique integer key that has an index in the target, a chunk is the same range of keys on both sides: its
+digests are compared first, and its sums if the digests differ. In other tables, the rows of a chunk are those that its transaction
+wrote, and sums are additive: chunks that differ, rows of earlier repairs and rows of unknown transactions form one group for each
+table. The sum of the group must equal the sum of its chunks on the source.
 
-The rule: a chunk is equal only where one of the two said so of all its rows; what is only suspected counts as different.
+The rule: a chunk is equal only if the digest or the sum of all its rows is equal; a suspected chunk counts as different.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TypeVar
 
 from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
-from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import TablePlan
@@ -40,10 +40,10 @@ _Task = TypeVar("_Task")
 
 @dataclass(slots=True)
 class TableDifference:
-    """What differs in one table.
+    """The difference of one table.
 
-    `chunks` hold other rows than the target has for them: in their range of keys (`by_range`), or by the transactions
-    `xids`. The names of rows are filled in by `naming.name_rows`.
+    The rows of `chunks` differ from those in the target: in their range of keys (`by_range`), or of the transactions `xids`.
+    `naming.name_rows` fills in the keys of the rows.
     """
 
     table: TablePlan
@@ -56,24 +56,24 @@ class TableDifference:
 
     @property
     def rows(self) -> int:
-        """How many rows the chunks had when they were copied."""
+        """Number of rows of the chunks when they were copied."""
         return sum(c.rows for c in self.chunks)
 
     def describe(self) -> str:
-        """In one line, rows by key."""
-        told = [
+        """Describe the difference in one line, with the keys of the rows."""
+        lists = [
             f"{word} {', '.join(keys[:_NAMED])}{' …' if len(keys) > _NAMED else ''}"
             for word, keys in (("missing", self.missing), ("surplus", self.extra), ("changed", self.changed))
             if keys
         ]
         many = f"{len(self.chunks)} chunk{'' if len(self.chunks) == 1 else 's'} of {self.rows} rows"
-        return f"{self.table.label}: {'; '.join(told) or 'rows differ'} ({many})"
+        return f"{self.table.label}: {'; '.join(lists) or 'rows differ'} ({many})"
 
 
 class Comparison:
-    """The comparison of all tables at one moment of a source that stands still, or of its snapshots.
+    """The comparison of all tables, at one point in time of a source that is not written to, or of its snapshots.
 
-    `final`: the source stands still, so that a table that is equal is told as such and sums of the source are kept.
+    `final`: the source is not written to, so equal tables are reported and the sums of the source stay valid.
     """
 
     def __init__(self, work: Work, readers: Sequence[Reader], *, final: bool = True) -> None:
@@ -88,21 +88,20 @@ class Comparison:
         self.chunks = 0
 
     def run(self) -> list[TableDifference]:
-        """Compare every chunk of every table; the tables that differ."""
+        """Compare every chunk of every table. Return the tables that differ."""
         return self._compared(self._work.ledger.chunks(self._work.lease.key), None)
 
     def again(self, repaired: Sequence[TableDifference]) -> list[TableDifference]:
-        """Compare only what was copied again since; everything else has been found equal, and the source stands still.
+        """Compare only what was repaired; everything else is equal, and the source is not written to.
 
-        Of a table without ranges of keys, the target is searched for rows of these chunks and of the transactions that
-        were taken out, in one pass that sums up no others.
+        In a table without ranges of keys, one scan of the target sums only the rows of these chunks and of the deleted transactions.
         """
         places = {(d.table.number, c.number) for d in repaired for c in d.chunks}
         chunks = [c for c in self._work.ledger.chunks(self._work.lease.key) if (c.table, c.number) in places]
         return self._compared(chunks, {d.table.number: d.xids for d in repaired})
 
     def source_rows(self) -> dict[Place, int]:
-        """Rows of every chunk on the source, as (table, number)."""
+        """Number of rows of every chunk on the source, by (table, number)."""
         return self._rows
 
     def _compared(self, chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None) -> list[TableDifference]:
@@ -129,8 +128,8 @@ class Comparison:
     def _by_range(self, chunks: Sequence[Chunk], tables: dict[int, TablePlan]) -> list[Chunk]:
         """The chunks that are not known to be equal.
 
-        Digests may differ where rows do not (a server that reads in another order). So one chunk of each table is summed
-        up as well; where that is equal, all of its table are.
+        Digests may differ although the rows are equal (a server that reads in another order). So one such chunk of each table is
+        compared by its sum as well; if it is equal, the sums of all such chunks of its table are compared.
         """
         looked = digested(self._work, self._readers, chunks, tables)
         self._rows |= {place: rows for place, rows in looked.items() if rows is not None}
@@ -144,22 +143,27 @@ class Comparison:
         return differing + [c for c in rest if c.table not in misled]
 
     def _unequal(self, chunks: Sequence[Chunk], tables: dict[int, TablePlan]) -> list[Chunk]:
-        """Those of the chunks whose sums over their range of keys differ."""
+        """The chunks whose sums over their range of keys differ."""
         if not chunks:
             return []
         there: dict[Place, Sum] = {}
-        crew, left, right = Crew(self._work.stop), queued(chunks), queued(chunks)
-        bodies = [partial(self._sum_source, crew, r, left, tables, unlooked=False) for r in self._readers]
+        threads, left, right = ThreadGroup(self._work.stop), queued(chunks), queued(chunks)
+        bodies = [partial(self._sum_source, threads, r, left, tables, unlooked=False) for r in self._readers]
         count = min(self._work.threads, len(chunks))
-        bodies += [partial(self._on_target, partial(self._sum_ranges, crew, right, tables, there)) for _ in range(count)]
-        crew.run(bodies)
+        bodies += [partial(self._on_target, partial(self._sum_ranges, threads, right, tables, there)) for _ in range(count)]
+        threads.run(bodies)
         return [c for c in chunks if self._source[(c.table, c.number)] != there[(c.table, c.number)]]
 
     def _sum_ranges(
-        self, crew: Crew, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Sum], wire: Wire
+        self,
+        threads: ThreadGroup,
+        tasks: queue.SimpleQueue[Chunk],
+        tables: dict[int, TablePlan],
+        found: dict[Place, Sum],
+        wire: Wire,
     ) -> None:
         queries = {n: TargetQueries(self._work.shape(t), self._work.stage) for n, t in tables.items()}
-        for chunk in crew.each(tasks):
+        for chunk in threads.each(tasks):
             count, total = wire.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
 
@@ -171,11 +175,11 @@ class Comparison:
         kept = self._source if self._final else {}
         order = sorted((c for c in chunks if (c.table, c.number) not in kept), key=lambda c: -tables[c.table].bytes)
         scans = self._scans(sorted(tables.values(), key=lambda t: -t.bytes), chunks, gone)
-        crew, tasks = Crew(self._work.stop), queued(order)
-        bodies = [partial(self._sum_source, crew, r, tasks, tables, unlooked=gone is None) for r in self._readers]
+        threads, tasks = ThreadGroup(self._work.stop), queued(order)
+        bodies = [partial(self._sum_source, threads, r, tasks, tables, unlooked=gone is None) for r in self._readers]
         count = min(scans.qsize(), self._work.threads)
-        bodies += [partial(self._on_target, partial(self._sum_written, crew, scans)) for _ in range(count)]
-        crew.run(bodies)
+        bodies += [partial(self._on_target, partial(self._sum_written, threads, scans)) for _ in range(count)]
+        threads.run(bodies)
         deltas = self._work.ledger.deltas(self._work.lease.key) if gone is None else {}
         found = {}
         for number, table in tables.items():
@@ -186,11 +190,17 @@ class Comparison:
         return found
 
     def _sum_source(
-        self, crew: Crew, reader: Reader, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], *, unlooked: bool
+        self,
+        threads: ThreadGroup,
+        reader: Reader,
+        tasks: queue.SimpleQueue[Chunk],
+        tables: dict[int, TablePlan],
+        *,
+        unlooked: bool,
     ) -> None:
         condition = self._work.engine.dialect.condition
         queries = {n: self._work.engine.queries(self._work.shape(t)) for n, t in tables.items()}
-        for chunk in crew.each(tasks):
+        for chunk in threads.each(tasks):
             count, total = reader.sums(queries[chunk.table].sums(condition(chunk.range)))
             self._source[(chunk.table, chunk.number)] = (count, total)
             self._rows[(chunk.table, chunk.number)] = count
@@ -200,7 +210,7 @@ class Comparison:
     def _scans(
         self, tables: Sequence[TablePlan], chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None
     ) -> queue.SimpleQueue[_Scan]:
-        """What to scan on the target: large tables in ranges of blocks, so that all streams have work to the end."""
+        """The scans on the target: large tables in ranges of blocks, so that all streams are busy until the end."""
         scans: queue.SimpleQueue[_Scan] = queue.SimpleQueue()
         can_split = self._work.plan.target_version_number >= _TID_SCANS_SINCE
         for table in tables:
@@ -226,8 +236,8 @@ class Comparison:
             work.stop.forget(wire)
             wire.close()
 
-    def _sum_written(self, crew: Crew, scans: queue.SimpleQueue[_Scan], wire: Wire) -> None:
-        for table, blocks, only in crew.each(scans):
+    def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], wire: Wire) -> None:
+        for table, blocks, only in threads.each(scans):
             found = wire.rows(TargetQueries(self._work.shape(table), self._work.stage).groups(blocks, only))
             with self._lock:
                 groups = self._target[table.number]
@@ -257,7 +267,7 @@ def _total(sums: Sequence[Sum]) -> Sum:
 
 
 def queued(tasks: Iterable[_Task]) -> queue.SimpleQueue[_Task]:
-    """Tasks for a crew."""
+    """Return a queue of tasks for a thread group."""
     made: queue.SimpleQueue[_Task] = queue.SimpleQueue()
     for task in tasks:
         made.put(task)

@@ -1,8 +1,7 @@
-"""The quick look of the comparison: one digest a chunk, of all its rows in the order of their key.
+"""The fast part of the comparison: one digest of each chunk, over all its rows in the order of their key.
 
-It costs two thirds of summing up rows, and says of most chunks that they are equal. It only ever says `equal`: chunks
-whose digests differ, for whatever reason, are compared row by row. The ranges of a table cover every key, so a table
-whose chunks are all equal holds no other row.
+It takes two thirds of the time of sums, and most chunks are equal. A digest can only show that a chunk is equal: chunks whose digests
+differ are compared by sums. The ranges of a table cover every key, so a table whose chunks are all equal has no other row.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from functools import partial
 from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import page_rows
-from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.key_span import Span
@@ -32,16 +31,23 @@ Place = tuple[int, int]
 
 
 def digestible(work: Work) -> dict[int, TablePlan]:
-    """The tables, by number, whose chunks are ranges of a unique integer key that an index of the target orders."""
+    """Return the tables, by number, whose chunks are ranges of a unique integer key with an index in the target."""
     return {t.number: t for t in work.plan.tables if t.moved and _digestible(work, t)}
 
 
 def digested(
     work: Work, readers: Sequence[Reader], chunks: Iterable[Chunk], tables: dict[int, TablePlan]
 ) -> dict[Place, int | None]:
-    """The chunks that were looked at, as (table, number): how many rows where both sides are equal, else None.
+    """Compare digests.
 
-    `tables` are those that `digestible` found.
+    Args:
+        work: The run.
+        readers: Sessions on the source.
+        chunks: The chunks to compare.
+        tables: The tables that `digestible` returned.
+
+    Returns:
+        For each compared chunk, by (table, number): the number of rows if both sides are equal, otherwise None.
     """
     limit = min(_LARGEST, int((work.plan.packet_bytes or _LARGEST) * _ROOM))
     chosen = [c for c in chunks if c.table in tables and c.bytes <= limit]
@@ -51,10 +57,10 @@ def digested(
     here: dict[Place, Digest] = {}
     there: dict[Place, Digest] = {}
     left, right = _queued(chosen), _queued(chosen)
-    crew = Crew(work.stop)
-    bodies = [partial(_source, crew, work, r, left, tables, here) for r in able]
-    bodies += [partial(_target, crew, work, right, tables, there) for _ in range(min(work.threads, len(chosen)))]
-    crew.run(bodies)
+    threads = ThreadGroup(work.stop)
+    bodies = [partial(_source, threads, work, r, left, tables, here) for r in able]
+    bodies += [partial(_target, threads, work, right, tables, there) for _ in range(min(work.threads, len(chosen)))]
+    threads.run(bodies)
     return {place: digest[0] if there.get(place) == digest else None for place, digest in here.items()}
 
 
@@ -72,7 +78,7 @@ def _queued(chunks: Iterable[Chunk]) -> queue.SimpleQueue[Chunk]:
 
 
 def _source(
-    crew: Crew,
+    threads: ThreadGroup,
     work: Work,
     reader: Digesting,
     tasks: queue.SimpleQueue[Chunk],
@@ -80,7 +86,7 @@ def _source(
     found: dict[Place, Digest],
 ) -> None:
     queries = {n: q for n, t in tables.items() if isinstance(q := work.engine.queries(work.shape(t)), DigestQueries)}
-    for chunk in crew.each(tasks):
+    for chunk in threads.each(tasks):
         table = tables[chunk.table]
         span = Span.of(*chunk_range.bounds(chunk.range), page_rows(work, table))
         digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
@@ -89,14 +95,14 @@ def _source(
 
 
 def _target(
-    crew: Crew, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Digest]
+    threads: ThreadGroup, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Digest]
 ) -> None:
     queries = {n: TargetQueries(work.shape(t), work.stage) for n, t in tables.items()}
     wire = Wire(work.target_endpoint, "target", work.session)
     work.stop.register(wire, wire.abort)
     work.ledger.register_backend(work.lease, "target", str(wire.pid))
     try:
-        for chunk in crew.each(tasks):
+        for chunk in threads.each(tasks):
             count, digest = wire.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), digest or "")
     finally:

@@ -1,4 +1,4 @@
-"""Which rows differ, by key: each chunk is read within its own range, and only where few rows have to be looked at."""
+"""The keys of the rows that differ: each chunk is read within its own range, and only if the number of rows is small."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _Rows = Counter[tuple[str, str]]
 
 
 def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifference) -> None:
-    """Fill in the keys of the rows that differ. Without a row key, or with more than 20,000 rows in the chunks, none is named."""
+    """Fill in the keys of the rows that differ. Without a row key, or with more than 20,000 rows in the chunks, no row is named."""
     table = difference.table
     if not table.row_key or difference.rows > _MOST_ROWS:
         return
@@ -36,7 +36,7 @@ def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifferenc
 
 
 def named(work: Work, reader: Reader, difference: TableDifference) -> str:
-    """The difference in one line, rows by key."""
+    """Describe the difference in one line, with the keys of the rows."""
     wire = Wire(work.target_endpoint, "target", work.session)
     try:
         name_rows(work, reader, wire, difference)
@@ -56,7 +56,7 @@ def _name(difference: TableDifference, lost: _Rows, surplus: _Rows) -> None:
 
 
 def _key_namer(columns: tuple[str, ...], *, hashed: bool) -> Callable[[str], str]:
-    """How a key is shown: numbers and dates as they are, anything that may be a person's text as a digest."""
+    """Return the function that formats a key: numbers and dates unchanged, text as a digest, because it may be personal data."""
     label = ",".join(columns)
 
     def shown(line: str) -> str:

@@ -1,9 +1,9 @@
-"""The repair: chunks that differ are taken out of the target, all of a table in one transaction, and copied again by all streams.
+"""The repair: chunks that differ are deleted in the target, all of a table in one transaction, and copied again by all streams.
 
-A chunk is copied whole: 10,000 rows take less time than finding out which of them differ. Each is written by a transaction
-of its own, whose identifier its rows carry, so that the next comparison tells chunks apart as after the copy. All
-deletes come before all inserts, for swapped unique values in two chunks would collide otherwise. A repair that is broken
-off leaves chunks without rows, which the next comparison finds.
+A chunk is copied completely: copying 10,000 rows takes less time than finding those that differ. A separate transaction writes each
+chunk, and its rows carry the transaction ID, so that the next comparison can assign rows to chunks. All deletes come before all
+inserts, because unique values that moved between two chunks would collide otherwise. An interrupted repair leaves chunks without rows,
+which the next comparison finds.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import partial
 from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import job_builder
-from landfall.engine.copy.worker_pool import Crew
+from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event
 from landfall.engine.model.run_state import Chunk, State
@@ -28,18 +28,21 @@ from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.engine.verify.compare import TableDifference, queued
 from landfall.engine.verify.naming import name_rows
 
-_PIECE_ROWS = 500
+_FINER_ROWS = 500
 _RECORDED_AT_ONCE = 1000
 
 
 def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDifference], *, finer: bool = False) -> int:
-    """Copy every chunk that differs again; how many rows were put in.
+    """Copy every chunk that differs again.
 
     Args:
         work: The run.
-        readers: Sessions that see what was compared. Each is one stream.
-        differences: What the comparison found. Where few rows have to be looked at, those that differ are named.
-        finer: Cut the chunks into pieces of some hundred rows, so that what is written to them later makes less differ.
+        readers: Sessions that see the same data as the comparison. Each is used by one stream.
+        differences: The result of the comparison. The keys of differing rows are filled in if the number of rows is small.
+        finer: Divide the chunks into smaller ones of 500 rows, so that a later write makes fewer rows differ.
+
+    Returns:
+        The number of copied rows.
 
     Raises:
         EngineError: The first failure.
@@ -49,7 +52,9 @@ def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDif
     tables = queued(differences)
     chunks = _chunks(work, differences, finer=finer)
     _side_by_side(
-        work, readers[: len(differences)], lambda crew, reader, wire: _take_out_all(work, crew, tables, chunks, reader, wire)
+        work,
+        readers[: len(differences)],
+        lambda threads, reader, wire: _take_out_all(work, threads, tables, chunks, reader, wire),
     )
     put_in = _PutIn(work, [c for d in differences for c in chunks[d.table.number]])
     _side_by_side(work, readers, put_in)
@@ -59,14 +64,14 @@ def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDif
     return put_in.rows()
 
 
-def _side_by_side(work: Work, readers: Sequence[Reader], body: Callable[[Crew, Reader, Wire], None]) -> None:
-    crew = Crew(work.stop)
+def _side_by_side(work: Work, readers: Sequence[Reader], body: Callable[[ThreadGroup, Reader, Wire], None]) -> None:
+    threads = ThreadGroup(work.stop)
 
     def stream(reader: Reader) -> None:
         with _wire(work) as wire:
-            body(crew, reader, wire)
+            body(threads, reader, wire)
 
-    crew.run([partial(stream, reader) for reader in readers])
+    threads.run([partial(stream, reader) for reader in readers])
 
 
 @contextmanager
@@ -89,13 +94,13 @@ def _begin(work: Work, wire: Wire) -> None:
 
 def _take_out_all(
     work: Work,
-    crew: Crew,
+    threads: ThreadGroup,
     tables: queue.SimpleQueue[TableDifference],
     chunks: Mapping[int, Sequence[Chunk]],
     reader: Reader,
     wire: Wire,
 ) -> None:
-    for difference in crew.each(tables):
+    for difference in threads.each(tables):
         name_rows(work, reader, wire, difference)
         _begin(work, wire)
         _take_out(work, wire, difference)
@@ -124,22 +129,22 @@ class _PutIn:
         self._moved: list[tuple[int, int]] = []
 
     def rows(self, table: int | None = None) -> int:
-        """How many rows were put in, into one table or all."""
+        """Number of copied rows, of one table or of all."""
         return sum(rows for number, rows in self._moved if table in {None, number})
 
-    def __call__(self, crew: Crew, reader: Reader, wire: Wire) -> None:
-        """Work the queue off."""
+    def __call__(self, threads: ThreadGroup, reader: Reader, wire: Wire) -> None:
+        """Copy chunks until the queue is empty."""
         work = self._work
-        for chunk in crew.each(self._tasks):
+        for chunk in threads.each(self._tasks):
             _begin(work, wire)
             moved = reader.copy(self._jobs[chunk.table](chunk.range), wire)
             written = replace(chunk, rows=moved.rows, bytes=moved.bytes)
             wire.rows(f"{work.ledger.recopied(work.lease, written)}; COMMIT")
-            self._moved.append((chunk.table, moved.rows))  # one step, for other streams do the same
+            self._moved.append((chunk.table, moved.rows))  # atomic, because other streams do the same
 
 
 def _chunks(work: Work, differences: Sequence[TableDifference], *, finer: bool) -> dict[int, list[Chunk]]:
-    """What is put in, by table: the chunks that differ, or smaller ones that cover the same rows."""
+    """The chunks to copy, by table: those that differ, or smaller ones that cover the same rows."""
     if not finer:
         return {d.table.number: list(d.chunks) for d in differences}
     known = work.ledger.chunks(work.lease.key)
@@ -148,13 +153,13 @@ def _chunks(work: Work, differences: Sequence[TableDifference], *, finer: bool) 
 
 
 def _finer(chunks: Sequence[Chunk], numbers: Iterator[int]) -> Iterator[Chunk]:
-    """The chunks in pieces: the first keeps the number of its chunk, the others get new ones.
+    """The chunks divided into smaller ones: the first part keeps the number of its chunk, the others get new numbers.
 
-    Until they are put in, their rows are estimates and their bytes upper bounds.
+    Until they are copied, their rows are estimates and their bytes are upper bounds.
     """
     for chunk in chunks:
-        first, *others = chunk_range.pieces(chunk.range, -(-chunk.rows // _PIECE_ROWS) or 1)
-        piece = replace(chunk, rows=-(-chunk.rows // (1 + len(others))))
-        yield replace(piece, range=first)
+        first, *others = chunk_range.pieces(chunk.range, -(-chunk.rows // _FINER_ROWS) or 1)
+        smaller = replace(chunk, rows=-(-chunk.rows // (1 + len(others))))
+        yield replace(smaller, range=first)
         for condition in others:
-            yield replace(piece, number=next(numbers), range=condition)
+            yield replace(smaller, number=next(numbers), range=condition)

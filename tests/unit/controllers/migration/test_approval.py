@@ -15,7 +15,7 @@ from landfall.controllers.migration.rules import decide
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import ColumnDecision, Options, Policies
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity
-from landfall.engine.planning.planner import heeded
+from landfall.engine.planning.planner import revoke_changed_approvals
 from tests.support.migrations import DIGEST, PLAN, PLANNED, migration
 from tests.support.plans import counted, planned
 
@@ -94,7 +94,9 @@ def test_an_approval_of_one_mapping_does_not_cover_another() -> None:
 
     def decided(digest: str) -> Decision:
         said = (ColumnDecision("", "Item", "Seen", "Approve", digest=digest),)
-        made = heeded(planned(census=counted("Seen", Violation.ZERO_DATE), decisions=said), Options(decisions=said))
+        made = revoke_changed_approvals(
+            planned(census=counted("Seen", Violation.ZERO_DATE), decisions=said), Options(decisions=said)
+        )
         return next(c.decision for t in made.tables for c in t.columns if c.source == "Seen")
 
     assert decided(column.digest()) is Decision.APPROVED

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from landfall.engine.matching.assignment import assigned
-from landfall.engine.matching.matcher import Entity, Field, Word, matched
+from landfall.engine.matching.matcher import Entity, Field, NamedMatch, matched
 from landfall.engine.matching.name_similarity import likeness, words
 from landfall.engine.matching.type_families import Kind, fitness, kind_of
 from landfall.engine.matching.value_profile import Sampled, evidence, overlap
@@ -112,7 +112,7 @@ def test_what_a_person_said_is_taken_as_it_is() -> None:
         _table("t", Field("a", Kind.INTEGER), Field("b", Kind.TEXT)),
         _table("u", Field("a", Kind.INTEGER), Field("c", Kind.TEXT)),
     )
-    (pair,) = matched((source,), targets, (Word("t", "u"), Word("t", "a", "b")))
+    (pair,) = matched((source,), targets, (NamedMatch("t", "u"), NamedMatch("t", "a", "b")))
     assert pair.target == "u"
     assert {(f.source, f.target, f.confidence) for f in pair.fields if f.source == "b"} == {("b", "a", 100)}
     assert all(f.source != "a" or f.target != "a" for f in pair.fields)

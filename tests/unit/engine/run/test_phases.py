@@ -57,7 +57,7 @@ def test_what_a_helper_finishes_is_told_whenever_that_is(answers: int, monkeypat
         lease=SimpleNamespace(key="k"),
         dials=SimpleNamespace(workers=2),
         options=SimpleNamespace(takeover_seconds=60),
-        stop=cast("Stop", SimpleNamespace(asked=False, wait=lambda _seconds: None)),
+        stop=cast("Stop", SimpleNamespace(requested=False, wait=lambda _seconds: None)),
         report=told,
     )
     phases.copy(work)

@@ -30,7 +30,7 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_settings import Dials
-from landfall.engine.run.progress import Numbers, Tally
+from landfall.engine.run.progress import ProgressCounter, ProgressSnapshot
 
 
 class Clock:
@@ -53,7 +53,9 @@ def _plan(rows: int = 1000, **estimates: int) -> Plan:
     return Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", tables, (), (), estimates=told)
 
 
-def _chunk(tally: Tally, clock: Clock, number: int, rows: int, seconds: float, table: str = "s.big") -> Numbers:
+def _chunk(
+    tally: ProgressCounter, clock: Clock, number: int, rows: int, seconds: float, table: str = "s.big"
+) -> ProgressSnapshot:
     tally.count(Event("begun", table, text=str(number)))
     clock.at += seconds
     tally.count(Event("chunk", table, rows, rows * 10, text=str(number)))
@@ -62,7 +64,7 @@ def _chunk(tally: Tally, clock: Clock, number: int, rows: int, seconds: float, t
 
 def test_a_copy_is_told_with_its_end() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event("state", text="copying"))
     assert tally.numbers().remaining_seconds is None
     seen = _chunk(tally, clock, 7, 450, 9.0)  # twice as slow as estimated, so all that follows is expected to be, too
@@ -74,7 +76,7 @@ def test_a_copy_is_told_with_its_end() -> None:
 
 def test_what_is_over_in_no_time_is_not_told_as_a_million_a_second() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event("state", text="copying"))
     assert _chunk(tally, clock, 7, 450, 0.01).rows_per_second == pytest.approx(450)
     tally.count(Event("state", text="comparing"))
@@ -86,7 +88,7 @@ def test_what_is_over_in_no_time_is_not_told_as_a_million_a_second() -> None:
 
 def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None:
     clock = Clock()
-    tally = Tally(_plan(), {"s.big": (800, 8000)}, clock)
+    tally = ProgressCounter(_plan(), {"s.big": (800, 8000)}, clock)
     tally.count(Event("state", text="copying"))
     seen = _chunk(tally, clock, 1, 100, 2.0)
     assert (seen.rows, seen.step_percent) == (900, 90)
@@ -95,7 +97,7 @@ def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None
 
 def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event("state", text="copying"))
     _chunk(tally, clock, 1, 10, 3.0)
     tally.count(Event("begun", "s.big", text="2"))
@@ -110,7 +112,7 @@ def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
 
 def test_tables_under_way_come_first_and_are_told_by_state() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event("state", text="copying"))
     tally.count(Event("begun", "s.small", text="0"))
     assert [(name, t.state) for name, t in tally.tables(9)] == [("s.small", "Copying"), ("s.big", "Pending")]
@@ -126,7 +128,7 @@ def test_tables_under_way_come_first_and_are_told_by_state() -> None:
 def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float], off: float) -> None:
     """Every step takes `off` times its estimate, with chunks of uneven speed: what is told lies within 25 % of the whole."""
     clock = Clock()
-    tally = Tally(_plan(2000, copySeconds=40, validationSeconds=24), clock=clock)
+    tally = ProgressCounter(_plan(2000, copySeconds=40, validationSeconds=24), clock=clock)
     began, told = clock.at, []
     whole = sum(jitter)
     for state, seconds, event in (("copying", 40, "chunk"), ("comparing", 25, "compared")):
@@ -147,7 +149,7 @@ def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float
 
 def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event("state", text="copying"))
     _chunk(tally, clock, 1, 1000, 10.0)
     for state in ("indexing", "comparing"):
@@ -161,7 +163,7 @@ def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
 
 def test_percent_never_goes_back_and_ends_at_a_hundred() -> None:
     clock = Clock()
-    tally = Tally(_plan(), clock=clock)
+    tally = ProgressCounter(_plan(), clock=clock)
     seen = [tally.numbers().percent]
     for state in ("schema", "copying", "indexing", "comparing", "cut_over"):
         tally.count(Event("state", text=state))
@@ -328,7 +330,7 @@ def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
 
 
 def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
-    tally = Tally(_plan(), clock=Clock())
+    tally = ProgressCounter(_plan(), clock=Clock())
     tally.count(Event("state", text="comparing"))
     tally.count(Event("compared", "s.big", 900))
     tally.count(Event("delta", "s.big", 7))
@@ -340,7 +342,7 @@ def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
 
 def test_a_run_that_an_earlier_worker_cut_over_has_all_its_numbers() -> None:
     plan = _plan()
-    tally = Tally(plan, {"s.big": (900, 9000)}, Clock())
+    tally = ProgressCounter(plan, {"s.big": (900, 9000)}, Clock())
     tally.complete({0: 910, 1: 100}, plan)
     numbers = tally.numbers()
     assert (numbers.percent, numbers.step_percent, numbers.compared, numbers.remaining_seconds) == (100, 100, 1010, 0.0)

@@ -95,10 +95,10 @@ def test_a_limit_that_passes_releases_first_and_leaves_the_run_alone() -> None:
     for name in ("lock", "reader", "wire"):
         limit.register(name, lambda name=name: ended.append(name))
     limit.start()
-    assert not limit.asked
+    assert not limit.requested
     passes()
     assert ended == ["lock", "reader", "wire"]
-    assert (limit.asked, limit.passed, limit.end(), run.asked) == (True, True, False, False)
+    assert (limit.requested, limit.passed, limit.end(), run.requested) == (True, True, False, False)
 
 
 class _Session:
@@ -133,7 +133,7 @@ def test_a_limit_that_has_ended_interrupts_nothing() -> None:
     limit.start()
     assert limit.end()
     passes()
-    assert (ended, limit.passed, limit.asked) == ([], False, False)
+    assert (ended, limit.passed, limit.requested) == ([], False, False)
 
 
 def test_a_stop_of_the_run_reaches_what_the_limit_guards() -> None:
@@ -142,6 +142,6 @@ def test_a_stop_of_the_run_reaches_what_the_limit_guards() -> None:
     limit.register("reader", lambda: ended.append("reader"))
     limit.start()
     run.gently()
-    assert limit.asked
+    assert limit.requested
     run.now()
     assert (ended, limit.passed) == (["reader"], False)
