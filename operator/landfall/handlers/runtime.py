@@ -34,6 +34,7 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError
 from landfall.lib.logs import event
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
+from landfall.manifests.run import run_name
 from landfall.settings import Settings
 
 _WORKERS = 8
@@ -122,10 +123,14 @@ class Operator:
 
     def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
         """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment."""
+        metrics.REPORTS.inc()
         if kind == "Run":
-            metrics.REPORTS.inc()
             for key in self._known:
-                if key.kind == "Migration" and key.namespace == namespace and name.startswith(key.name[:40].rstrip("-.")):
+                if (
+                    key.kind == "Migration"
+                    and key.namespace == namespace
+                    and run_name(key.name, "") == f"{name.rpartition('-')[0]}-"
+                ):
                     self.queue.add(key)
         elif kind == "Release":
             self.enqueue("Deployment", namespace, name.rpartition("-")[0])

@@ -17,6 +17,7 @@ from landfall.handlers import runtime as handlers
 from landfall.handlers.runtime import Operator, RetryDelays
 from landfall.handlers.workqueue import Key
 from landfall.kube.errors import ForbiddenError
+from landfall.manifests.run import run_name
 from landfall.settings import Settings
 
 
@@ -170,3 +171,21 @@ def test_kopf_never_gives_a_watch_up() -> None:
     waits = list(islice(RetryDelays(), 10_000))
     assert (len(waits), waits[:5], max(waits)) == (10_000, [1, 2, 4, 8, 15], 30)
     assert list(islice(RetryDelays(), 3)) == [1, 2, 4], "from the beginning for each request"
+
+
+def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
+    operator = Operator(
+        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
+    )
+    names = ("s", "shop", "shop-orders", "shop-orders-2")
+    woken: list[Key] = []
+
+    async def changed() -> None:
+        for name in names:
+            operator.enqueue("Migration", "store", name)
+        operator.queue.add = lambda key, *_: woken.append(key)  # type: ignore[method-assign]
+        operator.on_owned_change("Run", "store", run_name("shop-orders", "0123456789abcdef"))
+        operator.on_owned_change("Run", "elsewhere", run_name("shop", "0123456789abcdef"))
+
+    asyncio.run(changed())
+    assert woken == [Key("Migration", "store", "shop-orders")]

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from starlette.requests import Request
 
 from landfall.api.worker_protocol import Report, Taken
 from landfall.controllers.migration.reconcile import dialled
 from landfall.controllers.reports import Reports
 from landfall.intake.server import Intake
+from landfall.intake.token_review import Reviews
+from landfall.intake.workers import Workers
 from landfall.journal.store import Journal
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube
@@ -106,3 +110,25 @@ def test_a_pod_that_is_no_worker_of_it_reports_nothing(tmp_path: Path, cluster: 
     assert _asked(tmp_path, Cluster({"data": _ENDS}))[0] == 200
     status, body = _asked(tmp_path, cluster)
     assert (status, "not of a worker" in body) == (401, True)
+
+
+def _request(token: str) -> Request:
+    return Request({"type": "http", "headers": [(b"authorization", f"Bearer {token}".encode())]})
+
+
+def test_a_worker_is_identified_once_in_ten_seconds() -> None:
+    cluster, seconds = Cluster({"data": _ENDS}), [0.0]
+    workers = Workers(Reviews(cluster), cluster, lambda: seconds[0])
+
+    async def scenario() -> None:
+        first = await workers.identify(_request("x"))
+        assert first
+        assert (first.owner_kind, first.owner, first.job, first.verb) == ("Migration", "shop", "shop-1-run-1", "run")
+        cluster.there["Pod"]["metadata"]["uid"] = "of-another"
+        seconds[0] = 9.9
+        assert await workers.identify(_request("x")) == first
+        assert await workers.identify(_request("y")) is None, "each token for itself"
+        seconds[0] = 10.0
+        assert await workers.identify(_request("x")) is None
+
+    asyncio.run(scenario())
