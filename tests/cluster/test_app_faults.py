@@ -138,7 +138,7 @@ def test_a_hostile_build_gets_nothing(place: Place) -> None:
     assert log.count("Read-only file system") == 3, log
 
     push("example-org/hostile", _tree("ln -s /var/run/landfall/token stolen"), "links")
-    assert "out of the app" in app.until("SourceRefused", 120)
+    assert "leaves the app" in app.until("SourceRefused", 120)
     push("example-org/hostile", _tree("node -e 'const a=[];for(;;)a.push(Buffer.alloc(1<<26,1))'"), "eats")
     assert "builds.memory" in app.until("BuildOutOfMemory", 180)
     forks = "import os, time\nkept = bytearray(1 << 23)\nfor _ in range(10):\n    os.fork()\nkept[:] = bytes(1 << 23)\ntime.sleep(600)\n"

@@ -249,7 +249,7 @@ def test_what_was_replaced_goes_when_its_time_has_come(place: Place, request: py
     documents[-1]["spec"]["desiredState"] = "RolledBack"
     place.apply(*documents)
     refused = place.until(name, "shop", "RunEnded")
-    assert "its retention has ended" in str(refused["status"]["conditions"])
+    assert "its retention period has ended" in str(refused["status"]["conditions"])
 
 
 def _kept(place: Place, namespace: str) -> int:

@@ -43,7 +43,7 @@ class Told:
     def start(self) -> None:
         """Begin."""
 
-    def tell(self, **fields: Any) -> None:
+    def update(self, **fields: Any) -> None:
         """Something changed."""
         self.last |= fields
 
@@ -206,7 +206,7 @@ def test_an_archive_from_the_registry(github: GitHub, registry: Server, tmp_path
         (_EXPRESS, {"path": "apps/web"}, "SourceMissing", "no folder 'apps/web'"),
         (_EXPRESS, {"build": {"buildCommand": "kill -9 $$"}}, "BuildOutOfMemory", "builds.memory"),
         (_EXPRESS, {"build": {"buildCommand": "echo ENOSPC; exit 1"}}, "BuildDiskFull", "disk is full"),
-        (_EXPRESS, {"build": {"buildCommand": "ln -s /etc/passwd stolen"}}, "SourceRefused", "out of the app"),
+        (_EXPRESS, {"build": {"buildCommand": "ln -s /etc/passwd stolen"}}, "SourceRefused", "leaves the app"),
         (_EXPRESS, {"build": {"framework": "python-fastapi"}}, "NoStartCommand", "startCommand"),
     ],
 )

@@ -343,7 +343,7 @@ def _evil(server: PostgreSql, name: str) -> Endpoint:
         ("note || setval('s', 1)::text", "it calls SETVAL"),
         ("note || query_to_xml('select 1', true, false, '')::text", "it calls QUERY_TO_XML"),
         ("note::int", "a number is out of range (22003)"),
-        ("to_date(note || 'DE89', 'Month')", "does not take a value of a row (22"),
+        ("to_date(note || 'DE89', 'Month')", "does not accept a value of a row (22"),
         ("(note || '!')::regclass", "it looks up database objects"),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_registry_that_is_full_breaks_off_or_is_away(registry: Server, app: Pa
 
 def test_a_link_out_of_the_app_is_not_packed(registry: Server, app: Path, tmp_path: Path) -> None:
     (app / "stolen").symlink_to("/etc/passwd")
-    with pytest.raises(BuildError, match="out of the app"):
+    with pytest.raises(BuildError, match="leaves the app"):
         push(registry, app, tmp_path)
 
 

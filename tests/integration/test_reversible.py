@@ -191,5 +191,5 @@ def test_gc_drops_what_is_kept_and_nothing_else(maria: MariaDb, pg15: PostgreSql
     assert tidy(move.target, "landfall") == []
     assert len(tidy(move.target, "landfall", everything=True)) == 1
     assert pg15.dump(fresh) == after
-    with pytest.raises(EngineError, match="retention has ended"):
+    with pytest.raises(EngineError, match="retention period has ended"):
         _back(move)

@@ -1,1 +1,1 @@
-"""From a repository to an image: what it is, how it is built. A library that never heard of Kubernetes."""
+"""Builds an image from a repository: detection of the framework, build plan, image. A library without Kubernetes."""

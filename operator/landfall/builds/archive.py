@@ -1,7 +1,7 @@
-"""Unpacking what somebody sent: a zip or a tar, refused by name where it reaches out of its folder or is larger than it may be.
+"""Unpacking of uploaded archives, zip or tar: an entry that leaves the folder or exceeds a limit is rejected with its name.
 
-Nothing is taken from an archive but plain files, folders, and links that stay inside. Sizes are counted as bytes arrive, for what an
-archive says of itself is not believed.
+Only regular files, folders, and links inside the archive are unpacked. Sizes are counted while bytes are read, because the sizes that an
+archive declares are not trusted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _NAME_OCTETS = 255
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much an archive may hold: octets in all and in one file, and entries."""
+    """Limits of an archive: bytes in total and in one file, and number of entries."""
 
     octets: int = 2 * 1024**3
     file_octets: int = 512 * 1024**2
@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One thing in an archive: where it goes, what it is, and how to read it."""
+    """One entry of an archive: its path, its type, and a function to read it."""
 
     name: str
     kind: str
@@ -44,9 +44,14 @@ class _Entry:
 
 
 def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
-    """Unpack into an empty folder; the app's root in it, without the one folder that many archives wrap everything in.
+    """Unpack an archive into an empty folder.
 
-    Raises HostileSourceError for what reaches out or is too large, BuildError for what is no archive.
+    Returns:
+        The root of the app: the folder, or the single folder in it that contains everything.
+
+    Raises:
+        HostileSourceError: An entry leaves the folder, or a limit is exceeded.
+        BuildError: The file is not a valid archive.
     """
     allowed = limits or Limits()
     try:
@@ -55,9 +60,7 @@ def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
         if isinstance(error, OSError) and error.errno:
             raise
         message = f"{archive.name} cannot be read: {error}"
-        raise BuildError(
-            message, advice="Send a zip, or a tar with gzip, bzip2 or xz, that is whole and not encrypted."
-        ) from error
+        raise BuildError(message, advice="Upload a complete, unencrypted zip, or a tar with gzip, bzip2 or xz.") from error
     inside = list(folder.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() and not inside[0].is_symlink() else folder
 
@@ -90,7 +93,7 @@ def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
         return _Entry(member.name, "link", member.linkname)
     if member.isfile():
         return _Entry(member.name, "file", runnable=bool(member.mode & 0o111), read=lambda: tar.extractfile(member))
-    return _Entry(member.name, "other")  # hard links and devices: no tool that packs a repository makes them
+    return _Entry(member.name, "other")  # hard links and devices: archives of repositories do not contain them
 
 
 def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
@@ -99,7 +102,9 @@ def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
     for count, entry in enumerate(entries, 1):
         if count > allowed.entries:
             message = f"the archive has more than {allowed.entries} entries"
-            raise HostileSourceError(message, advice="Leave out what is not source: node_modules, build results.")
+            raise HostileSourceError(
+                message, advice="Exclude files that are not sources, such as node_modules and build results."
+            )
         if entry.name in {"", ".", "./", "pax_global_header"}:
             continue
         place = folder / _safe(entry.name)
@@ -111,14 +116,14 @@ def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
             place.parent.mkdir(parents=True, exist_ok=True)
             left -= _copied(entry, place, min(left, allowed.file_octets), allowed)
         else:
-            message = f"{_shown(entry.name)} is neither a file nor a folder nor a link"
-            raise HostileSourceError(message, advice="Pack the sources alone.")
-    for place, entry in links:  # last, so that nothing is ever written through one
+            message = f"{_shown(entry.name)} is not a file, folder or link"
+            raise HostileSourceError(message, advice="Add only source files.")
+    for place, entry in links:  # last, so that no file is written through a link
         _linked(place, entry, folder)
     for place, entry in links:
         if _goes_round(place):
-            message = f"{_shown(entry.name)} is a link that leads back to itself"
-            raise HostileSourceError(message, advice="Take the link away.")
+            message = f"{_shown(entry.name)} is a link to itself"
+            raise HostileSourceError(message, advice="Remove the link.")
 
 
 def _goes_round(link: Path) -> bool:
@@ -130,12 +135,12 @@ def _goes_round(link: Path) -> bool:
 
 
 def _safe(name: str) -> PurePosixPath:
-    """The name, if it stays inside. Windows' separators and drives are part of no name here."""
+    """The path of an entry if it stays inside the folder. Windows separators and drive letters are not allowed."""
     path = PurePosixPath(name)
     odd = "\\" in name or "\0" in name or any(ord(c) < 32 for c in name) or (len(name) > 1 and name[1] == ":")
     if odd or path.is_absolute() or ".." in path.parts or any(len(p.encode()) > _NAME_OCTETS for p in path.parts):
-        message = f"{_shown(name)} reaches out of the archive, or is no name for a file"
-        raise HostileSourceError(message, advice="Pack the sources from inside their folder.")
+        message = f"{_shown(name)} leaves the archive, or is not a valid file name"
+        raise HostileSourceError(message, advice="Create the archive from inside the source folder.")
     return path
 
 
@@ -146,15 +151,15 @@ def _shown(name: str) -> str:
 def _copied(entry: _Entry, place: Path, most: int, allowed: Limits) -> int:
     source = entry.read()
     if source is None or place.exists():
-        message = f"{_shown(entry.name)} is there twice" if place.exists() else f"{_shown(entry.name)} cannot be read"
-        raise HostileSourceError(message, advice="Pack every file once.")
+        message = f"{_shown(entry.name)} occurs twice" if place.exists() else f"{_shown(entry.name)} cannot be read"
+        raise HostileSourceError(message, advice="Create the archive again, with each file once.")
     size = 0
     with source, place.open("wb") as out:
         while block := source.read(_BLOCK):
             size += len(block)
             if size > most:
-                message = f"unpacked, {_shown(entry.name)} or the whole is larger than it may be ({allowed.file_octets} and {allowed.octets} octets)"
-                raise HostileSourceError(message, advice="Leave out what is not source, or raise the limit.")
+                message = f"unpacked, {_shown(entry.name)} or the whole archive exceeds its limit ({allowed.file_octets} and {allowed.octets} bytes)"
+                raise HostileSourceError(message, advice="Exclude files that are not sources, or raise the limit.")
             out.write(block)
     if entry.runnable:
         place.chmod(0o755)
@@ -162,12 +167,12 @@ def _copied(entry: _Entry, place: Path, most: int, allowed: Limits) -> int:
 
 
 def _linked(place: Path, entry: _Entry, folder: Path) -> None:
-    target = Path(os.path.realpath(place.parent / entry.link))  # which, unlike resolve(), takes links that go round in circles
+    target = Path(os.path.realpath(place.parent / entry.link))  # unlike resolve(), it accepts cyclic links
     if entry.link.startswith("/") or not target.is_relative_to(folder.resolve()) or place.exists():
-        message = f"{_shown(entry.name)} is a link to {_shown(entry.link)}, out of the archive"
-        raise HostileSourceError(message, advice="Take the link away.")
+        message = f"{_shown(entry.name)} is a link to {_shown(entry.link)}, which leaves the archive"
+        raise HostileSourceError(message, advice="Remove the link.")
     place.parent.mkdir(parents=True, exist_ok=True)
     if not Path(os.path.realpath(place.parent)).is_relative_to(folder.resolve()):
-        message = f"{_shown(entry.name)} lies behind a link"
-        raise HostileSourceError(message, advice="Take the link away.")
+        message = f"{_shown(entry.name)} is in a folder that is a link"
+        raise HostileSourceError(message, advice="Remove the link.")
     place.symlink_to(entry.link)

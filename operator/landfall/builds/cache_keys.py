@@ -1,7 +1,7 @@
-"""What installed packages follow from: the files that decide them, or none where installing may read more than those. Pure.
+"""The files that determine the installed packages, or none if the installation may read other inputs. Pure.
 
-Packages are kept from build to build by the contents of these files. A file forgotten here is an app that runs on old packages, so whatever
-is not known to be harmless keeps nothing.
+Packages are reused by later builds with the same contents of these files. A missing file here would mean an app with outdated packages, so
+packages are reused only if all inputs are known.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ _FROZEN = re.compile(
 
 
 def plain(command: str) -> bool:
-    """Whether an install command of a person's own, or none, does nothing but install what a lock file says."""
+    """Return whether a custom install command, or none, only installs what the lock file lists."""
     return not command or _FROZEN.fullmatch(command.strip()) is not None
 
 
 def follows(tree: Tree, found: Detected, command: str = "") -> tuple[str, ...]:
-    """The files that the packages follow from, sorted; none where more may decide them."""
+    """Return the files that determine the packages, sorted; none if there may be other inputs."""
     return language_of(found.runtime.name).cache_keys(tree, found) if plain(command) else ()

@@ -1,4 +1,4 @@
-"""What can go wrong with a build: each names the thing and the way out."""
+"""Errors of a build: each message names the object and what to do."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from landfall.errors import LandfallError
 
 
 class BuildError(LandfallError):
-    """A build that did not come to its end. `advice` says what to do, `log` is the end of what was printed."""
+    """A build failed. `advice` says what to do, `log` is the end of the output."""
 
     reason = "BuildFailed"
 
@@ -16,13 +16,13 @@ class BuildError(LandfallError):
 
 
 class HostileSourceError(BuildError):
-    """The tree points out of itself."""
+    """The source tree has a link that leaves it."""
 
     reason = "SourceRefused"
 
 
 class UndetectedError(BuildError):
-    """Nobody can say what it is; `reason` is detection's own word for why."""
+    """No unique framework was detected; `reason` is the reason of the detection."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -30,12 +30,12 @@ class UndetectedError(BuildError):
 
 
 class NoStartError(BuildError):
-    """It is known what it is, and not how it is started."""
+    """The framework is known, but not the start command."""
 
     reason = "NoStartCommand"
 
 
 class DiskFullError(BuildError):
-    """What is built does not fit."""
+    """The disk is full."""
 
     reason = "BuildDiskFull"

@@ -1,4 +1,4 @@
-"""Sources of exactly one commit, or of one archive, into an empty folder. The token goes to the host that it is for, and nowhere else."""
+"""Fetches the sources of one commit or one archive into an empty folder. The token is sent only to its own host."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _WRAPPED = ".landfall-sources"
 
 
 class SourceError(BuildError):
-    """There is nothing there, or it may not be read."""
+    """The source does not exist, or the token cannot read it."""
 
     reason = "SourceMissing"
 
 
 class SourceUnreachableError(BuildError):
-    """It could not be asked for; trying again may help."""
+    """The host of the source does not answer. Retryable."""
 
     reason = "SourceUnreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where an archive is, what opens it, and the digest that it must have, if one is known."""
+    """The URL of an archive, its token, and its expected digest if known."""
 
     url: str
     token: str = ""
@@ -46,31 +46,31 @@ def tarball(base: str, repository: str, commit: str, token: str) -> Archive:
 
 
 async def fetched(archive: Archive, scratch: Path, into: Path, path: str = ".") -> None:
-    """Download, check, unpack, and leave the app's folder at `into`. Raises BuildError."""
+    """Download, verify and unpack an archive; move the folder of the app to `into`. Raises BuildError."""
     file = scratch / "archive"
     async with outgoing.client(proxies=True) as client:
         try:
             digest = await _downloaded(client, archive, file)
-        except ValueError as error:  # whoever reads an address has a kind of its own
-            message = "the archive's address, or one that it sends to, names no host"
-            raise SourceError(message, advice="Correct the source's address.") from error
+        except ValueError as error:  # each parser of URLs has its own error type
+            message = "the URL of the archive, or of a redirect, has no valid host"
+            raise SourceError(message, advice="Correct the URL of the source.") from error
         except outgoing.OutgoingError as error:
             message = f"{_host(archive.url)} cannot be reached: {error.kind}"
-            raise SourceUnreachableError(message, advice="It is tried again.") from error
+            raise SourceUnreachableError(message, advice="It is retried.") from error
     if archive.sha256 and digest != archive.sha256:
         message = f"the archive has the digest {digest}, not {archive.sha256}"
-        raise SourceError(message, advice="Set source.zip.sha256 to the digest of the archive that you mean.")
+        raise SourceError(message, advice="Set source.zip.sha256 to the digest of this archive, or correct the URL.")
     place(file, into, path)
 
 
 def place(file: Path, into: Path, path: str = ".") -> None:
-    """Unpack an archive, and leave the app's folder at `into`. Raises BuildError."""
+    """Unpack an archive, and move the folder of the app to `into`. Raises BuildError."""
     _placed(unpacked(file, into), into, path)
     file.unlink()
 
 
 def emptied(folder: Path, kept: Path | None = None) -> None:
-    """Remove all that a folder holds, but for one thing in it."""
+    """Remove the contents of a folder, except one entry."""
     for path in [p for p in folder.iterdir() if p != kept]:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
@@ -92,8 +92,8 @@ async def _downloaded(client: outgoing.Client, archive: Archive, file: Path) -> 
             if answer.status_code != 200:
                 raise _refused(answer.status_code, archive)
             return await _kept(answer, file)
-    message = f"{_host(archive.url)} sends from one address to the next"
-    raise SourceError(message, advice="Name the archive's own address.")
+    message = f"{_host(archive.url)} redirects too many times"
+    raise SourceError(message, advice="Use the final URL of the archive.")
 
 
 async def _kept(answer: outgoing.Response, file: Path) -> str:
@@ -103,7 +103,7 @@ async def _kept(answer: outgoing.Response, file: Path) -> str:
             size += len(piece)
             if size > _MOST_OCTETS:
                 message = f"the archive is larger than {_MOST_OCTETS} octets"
-                raise SourceError(message, advice="Leave out what is not source: node_modules, build results.")
+                raise SourceError(message, advice="Exclude files that are not sources, such as node_modules and build results.")
             digest.update(piece)
             out.write(piece)
     return digest.hexdigest()
@@ -112,10 +112,10 @@ async def _kept(answer: outgoing.Response, file: Path) -> str:
 def _refused(status: int, archive: Archive) -> BuildError:
     what = f"{_host(archive.url)} answered {status} for {urlsplit(archive.url).path}"
     if status in {401, 403}:
-        return SourceError(what, advice="Give a token that may read it.")
+        return SourceError(what, advice="Use a token that can read it.")
     if status in {404, 410, 422}:
-        return SourceError(what, advice="Correct the repository, the commit or the address, or give a token where it is private.")
-    return SourceUnreachableError(what, advice="It is tried again.")
+        return SourceError(what, advice="Correct the repository, the commit or the URL; use a token if it is private.")
+    return SourceUnreachableError(what, advice="It is retried.")
 
 
 def _host(url: str) -> str:
@@ -123,7 +123,7 @@ def _host(url: str) -> str:
 
 
 def _placed(root: Path, into: Path, path: str) -> None:
-    """What the app's folder holds comes to lie at the top, and the rest goes."""
+    """Move the contents of the app's folder to the top, and remove the rest."""
     if root != into:
         root = root.rename(into / _WRAPPED)
     app = root / path

@@ -1,4 +1,4 @@
-"""A build on this machine: a copy of the folder, the plan's commands in it, and the image of what they made. The folder stays as it is."""
+"""A build on this machine: copies the folder, runs the commands of the plan in the copy, and writes the image. The folder is not changed."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ _PREFIXES = ("npm_config_", "NPM_CONFIG_", "PIP_", "UV_", "YARN_", "GOPROXY", "G
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """An image on this machine."""
+    """An image in a local OCI layout."""
 
     digest: str
     layers: tuple[layers.Packed, ...]
 
 
-def built(folder: Path, plan: BuildPlan, out: Path, told: Callable[[str], None], base: Path | None = None) -> Built:
-    """Build a folder into an OCI layout. Raises BuildError with the end of the log and what to do."""
+def built(folder: Path, plan: BuildPlan, out: Path, report: Callable[[str], None], base: Path | None = None) -> Built:
+    """Build a folder into an OCI layout. `report` is called with each line of output. Raises BuildError with the end of the log and advice."""
     if (out / "index.json").exists():
-        message = f"{out} holds an image already"
-        raise BuildError(message, advice="Name another folder with --to, or remove it.")
+        message = f"{out} already contains an image"
+        raise BuildError(message, advice="Choose another folder with --to, or remove it.")
     with tempfile.TemporaryDirectory(prefix="landfall-build-") as name:
         work = Path(name) / "app"
         shutil.copytree(folder, work, symlinks=True, ignore=lambda _, names: PASSED_OVER & set(names))
         if other := _other_runtime(plan):
-            told(other)
+            report(other)
         for command in (*plan.install, *plan.build):
-            _run(command, work, told)
+            _run(command, work, report)
         (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         made = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
     labels = {"landfall.dev/framework": plan.framework, "landfall.dev/runtime": f"{plan.runtime} {plan.version}".strip()}
@@ -62,16 +62,16 @@ def built(folder: Path, plan: BuildPlan, out: Path, told: Callable[[str], None],
 
 
 def _other_runtime(plan: BuildPlan) -> str:
-    """A build here takes this machine's runtime: what to say where that is not the planned one."""
+    """A local build uses the runtime of this machine; return a note if it is not the planned version."""
     language = language_of(plan.runtime)
     command, compared = language.version_command, language.version_parts
     if not command or shutil.which(command[0]) is None:
         return ""
-    told = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  a language's own
-    here = re.search(r"\d+(\.\d+)+", told.stdout + told.stderr)
+    printed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  a fixed command of the language
+    here = re.search(r"\d+(\.\d+)+", printed.stdout + printed.stderr)
     if here is None or here.group(0).split(".")[:compared] == plan.version.split(".")[:compared]:
         return ""
-    return f"note: this machine has {plan.runtime} {here.group(0)}, and the plan says {plan.version}; packages are those for the former"
+    return f"note: this machine has {plan.runtime} {here.group(0)}, but the plan requires {plan.version}; packages are installed for the version of this machine"
 
 
 def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed:
@@ -80,8 +80,8 @@ def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed
     return packed
 
 
-def _run(command: str, work: Path, told: Callable[[str], None]) -> None:
-    status, last = run(command, str(work), _environment(os.environ, work), told)
+def _run(command: str, work: Path, report: Callable[[str], None]) -> None:
+    status, last = run(command, str(work), _environment(os.environ, work), report)
     if status:
         log = "\n".join(last)
         message = f"`{command}` ended with status {status}"
@@ -89,8 +89,10 @@ def _run(command: str, work: Path, told: Callable[[str], None]) -> None:
 
 
 def _environment(given: Mapping[str, str], work: Path) -> dict[str, str]:
-    """What a build may know of this machine: where programs and registries are, and no more."""
+    """The environment of a build: only the paths of programs and the addresses of registries."""
     kept = {k: v for k, v in given.items() if k in _KEPT or k.startswith(_PREFIXES)}
-    kept["PATH"] = f"{given.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # what was installed beside us comes last
+    kept["PATH"] = (
+        f"{given.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # programs installed next to this one come last
+    )
     quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "CI": "1"}
     return {**quiet, "UV_LINK_MODE": "copy", "SOURCE_DATE_EPOCH": "315532801", "PWD": str(work), **kept}

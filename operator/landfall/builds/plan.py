@@ -1,6 +1,6 @@
-"""How an app is built and started: every command, what becomes a layer, and what the dependency layer depends on. Pure.
+"""The build plan of an app: every command, the layers, and the files that determine the dependency layer. Pure.
 
-What a person says goes before what was detected, command by command.
+Commands in the spec replace the detected ones.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from landfall.builds.languages.base import LEFT_OUT, Layer
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What a person says of the build. Empty: as detected."""
+class BuildOverrides:
+    """Settings of the build in the spec. Empty: as detected."""
 
     framework: str = ""
     install: str = ""
@@ -30,9 +30,9 @@ class Wishes:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """All of it. `start` is empty for a site of files, which `output` holds; `keys` are the files that the dependencies follow from.
+    """The build plan. `start` is empty for a static site in `output`; `keys` are the files that determine the dependencies.
 
-    `packages` is the folder of packages, where the build's commands need it and it can be kept from one build to the next.
+    `packages` is the folder of packages, if the build commands need it and a later build can reuse it.
     """
 
     framework: str
@@ -57,35 +57,39 @@ class BuildPlan:
         return asdict(self)
 
 
-def planned(tree: Tree, found: Detected, wishes: Wishes) -> BuildPlan:
-    """The plan of what was detected."""
+def planned(tree: Tree, found: Detected, overrides: BuildOverrides) -> BuildPlan:
+    """Return the plan for a detected framework."""
     row = framework_of(found.framework)
     language = row.language
-    start = wishes.start or language.start(found.match.start)
-    output = wishes.output or found.match.output
+    start = overrides.start or language.start(found.match.start)
+    output = overrides.output or found.match.output
     site = not start
     fallback = row.fallback if site else ""
-    build = (wishes.build,) if wishes.build else row.build(tree, found.match, language.build(tree, found))
+    build = (overrides.build,) if overrides.build else row.build(tree, found.match, language.build(tree, found))
     return BuildPlan(
         framework=found.framework,
         runtime=language.name,
         version=found.runtime.resolved,
         version_source=f"{found.runtime.source}" + (f" ({found.runtime.requested})" if found.runtime.requested else ""),
         package_manager=_named(found.package_manager),
-        install=(wishes.install,) if wishes.install else language.install(found),
+        install=(overrides.install,) if overrides.install else language.install(found),
         build=build,
         start=start,
         output=output if site else "",
         fallback=fallback,
         env=_env(row, fallback, site=site),
         layers=_layers(row, found.match, output, site=site),
-        keys=follows(tree, found, wishes.install),
+        keys=follows(tree, found, overrides.install),
         packages=language.packages(found) if build else "",
         evidence=found.match.evidence,
         notes=(
             *found.notes,
-            *(() if start or output else ("how to start it is not known: set startCommand",)),
-            *(() if plain(wishes.install) else ("installCommand may do more than install packages, so every build runs it",)),
+            *(() if start or output else ("the start command is unknown: set startCommand",)),
+            *(
+                ()
+                if plain(overrides.install)
+                else ("installCommand may do more than install packages, so every build executes it",)
+            ),
         ),
     )
 

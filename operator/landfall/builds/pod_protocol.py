@@ -1,8 +1,8 @@
-"""How the three containers of a build hand on to each other: files, each written once, by one of them, whole.
+"""The protocol between the three containers of a build: files, each written once and atomically by one container.
 
-`fetch` writes the sources, the plan and the program that runs the commands; the worker says whether packages are installed; the
-program writes a log and how it ended. It holds a lock from its first moment to its last, so that whoever waits for the lock knows
-that all of its processes are gone, also when they were killed. Nothing here is believed beyond the build that wrote it.
+`fetch` writes the sources, the plan and the program that runs the commands. The worker writes whether packages are installed. The
+program writes a log and its result. It holds a lock from start to end, so that a process that waits for the lock knows that all processes
+of the build have ended, also if they were killed. The files are trusted only within this build.
 """
 
 from __future__ import annotations
@@ -19,65 +19,65 @@ APP = Path("/app")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the files are. The folders are volumes: who may write to which is up to the pod."""
+    """The paths of the files. The folders are volumes; the pod defines which container can write to which."""
 
     root: Path = Path("/handoff")
 
     @property
     def plan(self) -> Path:
-        """What is built, and how."""
+        """The build plan."""
         return self.root / "meta" / "plan.json"
 
     @property
     def failed(self) -> Path:
-        """Why there is nothing to build."""
+        """The error of the fetch container."""
         return self.root / "meta" / "failed.json"
 
     @property
     def program(self) -> Path:
-        """What runs the commands; written last."""
+        """The program that runs the commands; written last."""
         return self.root / "meta" / "runner.py"
 
     @property
     def go(self) -> Path:
-        """The word to begin."""
+        """The signal to start the commands."""
         return self.root / "go" / "go.json"
 
     @property
     def started(self) -> Path:
-        """The program is there, and holds the lock."""
+        """Exists when the program has started and holds the lock."""
         return self.root / "out" / "started"
 
     @property
     def lock(self) -> Path:
-        """Free, once every process of the commands is gone."""
+        """The lock; free when every process of the commands has ended."""
         return self.root / "out" / "lock"
 
     @property
     def log(self) -> Path:
-        """What the commands print."""
+        """The output of the commands."""
         return self.root / "out" / "log"
 
     @property
     def result(self) -> Path:
-        """How they ended."""
+        """The result of the commands."""
         return self.root / "out" / "result.json"
 
 
 def put(path: Path, document: dict[str, Any]) -> None:
-    """Write a file that is there whole or not at all."""
+    """Write a JSON file atomically."""
     put_text(path, json.dumps(document))
 
 
 def put_text(path: Path, text: str) -> None:
-    """The same of text."""
+    """Write a text file atomically."""
     partial = path.with_suffix(".partial")
     partial.write_text(text, encoding="utf-8")
     partial.rename(path)
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The document in a file; None where there is none. A link is none: what it points to may be ours."""
+    """Read a JSON file; None if it does not exist. A link is ignored, because it may point to a file of this container."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
             found = json.loads(file.read(1_000_000))
@@ -87,7 +87,7 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def is_free(lock: Path) -> bool:
-    """Whether nobody holds it."""
+    """Return whether no process holds the lock."""
     try:
         held = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:

@@ -1,6 +1,6 @@
-"""Runs a build's commands where nothing else is: it needs Python alone, and comes into the builder's container as one file.
+"""Runs the commands of a build in the builder container: a single file that needs only Python.
 
-It holds a lock while any of its processes may live, writes what they print to a log of bounded size, and tells at the end how it went.
+It holds a lock while any of its processes can be alive, writes their output to a log of limited size, and writes the result at the end.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MOST_LOG = 32 * 1024 * 1024
 
 
 def main() -> int:
-    """The commands of the plan, one after the other, until one fails."""
+    """Run the commands of the plan one after the other, until one fails."""
     out, meta = ROOT / "out", ROOT / "meta"
     lock = (out / "lock").open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -40,7 +40,7 @@ def main() -> int:
     if word.get("stop"):
         return 0
     skipped = word.get("installed", False)
-    told: dict[str, object] = {"status": 0, "command": "", "tail": []}
+    result: dict[str, object] = {"status": 0, "command": "", "tail": []}
     seconds: dict[str, float] = {}
     with (out / "log").open("wb") as log:
         for part, commands in (("install", [] if skipped else plan["install"]), ("build", plan["build"])):
@@ -48,22 +48,22 @@ def main() -> int:
             for command in commands:
                 status, tail = run(command, APP, environment(), partial(say, log))
                 if status:
-                    told |= {"status": status, "command": command, "tail": list(tail)}
+                    result |= {"status": status, "command": command, "tail": list(tail)}
                     break
             seconds[part] = round(time.monotonic() - began, 3)
-            if told["status"]:
+            if result["status"]:
                 break
     unfinished = out / "result.partial"
-    unfinished.write_text(json.dumps({**told, "seconds": seconds}), encoding="utf-8")
+    unfinished.write_text(json.dumps({**result, "seconds": seconds}), encoding="utf-8")
     unfinished.rename(out / "result.json")
     return 0
 
 
-def run(command: str, where: str, env: Mapping[str, str], told: Callable[[str], None]) -> tuple[int, deque[str]]:
-    """One command in a shell; its status, as a shell tells it, and its last lines. What it leaves running in the background ends with it."""
+def run(command: str, where: str, env: Mapping[str, str], report: Callable[[str], None]) -> tuple[int, deque[str]]:
+    """Run one command in a shell. Return its exit status and its last lines. Its background processes are ended with it."""
     last: deque[str] = deque(maxlen=LAST_LINES)
-    told(f"$ {command}")
-    process = subprocess.Popen(  # noqa: S602  a build's commands are shell, and its owner's
+    report(f"$ {command}")
+    process = subprocess.Popen(  # noqa: S602  build commands are shell commands of the app's owner
         command,
         shell=True,
         cwd=where,
@@ -78,7 +78,7 @@ def run(command: str, where: str, env: Mapping[str, str], told: Callable[[str], 
         for raw in process.stdout or ():
             line = raw.decode("utf-8", "replace").rstrip()[:2000]
             last.append(line)
-            told(line)
+            report(line)
 
     reader = threading.Thread(target=ship, daemon=True)
     reader.start()
@@ -91,7 +91,7 @@ def run(command: str, where: str, env: Mapping[str, str], told: Callable[[str], 
 
 
 def end_the_rest(group: int) -> None:
-    """Whatever the command has left behind, which would hold its output open: all of the container, or else its own group."""
+    """End the processes that a command left behind, which would keep its output open: all of the container, or its process group."""
     with contextlib.suppress(ProcessLookupError):
         if os.getpid() == 1:
             os.kill(-1, signal.SIGKILL)
@@ -100,7 +100,7 @@ def end_the_rest(group: int) -> None:
 
 
 def say(log: BinaryIO, line: str) -> None:
-    """Into the log, and into the container's own."""
+    """Write a line to the log file and to the container's log."""
     if log.tell() < MOST_LOG:
         log.write(line.encode("utf-8", "replace") + b"\n")
         log.flush()
@@ -109,7 +109,7 @@ def say(log: BinaryIO, line: str) -> None:
 
 
 def environment() -> dict[str, str]:
-    """What the container has, with a home that can be written to and package managers that ask nothing."""
+    """The environment of the container, with a writable home and package managers in non-interactive mode."""
     quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "CI": "1"}
     home = {
         "HOME": "/home/build",
@@ -118,7 +118,7 @@ def environment() -> dict[str, str]:
         "UV_LINK_MODE": "copy",
     }
     fixed = {"SOURCE_DATE_EPOCH": "315532801", "NEXT_TELEMETRY_DISABLED": "1"}
-    return {**quiet, **fixed, **os.environ, **home, "PWD": APP}  # a container's user without a name is given / as its home
+    return {**quiet, **fixed, **os.environ, **home, "PWD": APP}  # a user without a name has / as its home
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A folder as detection sees it. Links are not followed, and what tools leave behind is passed over."""
+"""The file tree of a folder for detection. Links are not followed, and generated folders are skipped."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_OCTETS = 1024 * 1024
 
 
 class Folder:
-    """The files under a folder."""
+    """The files in a folder."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -28,7 +28,7 @@ class Folder:
         return self._paths
 
     def text(self, path: str) -> str:
-        """A file's text; empty where there is none, or where it is too large or no text."""
+        """Return the text of a file; empty if it does not exist, is too large, or is not text."""
         if path not in self._paths:
             return ""
         file = self.root / path

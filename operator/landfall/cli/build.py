@@ -18,7 +18,7 @@ from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError, NoStartError, UndetectedError
 from landfall.builds.frameworks.registry import NAMES
 from landfall.builds.local import Built, built
-from landfall.builds.plan import BuildPlan, Wishes
+from landfall.builds.plan import BuildOverrides, BuildPlan
 from landfall.builds.planning import plan_of, tree_of
 
 
@@ -49,7 +49,7 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
     """
     try:
         with _opened(folder) as app:
-            made = plan_of(tree_of(app / path), Wishes(framework, install, command, start, output_directory))
+            made = plan_of(tree_of(app / path), BuildOverrides(framework, install, command, start, output_directory))
             _show(made, as_json=as_json)
             if plan:
                 return

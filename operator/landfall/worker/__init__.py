@@ -1,1 +1,1 @@
-"""What runs in Job pods: it holds credentials of databases and none of Kubernetes, and reports to the operator's intake."""
+"""The process in Job pods: it has credentials of databases but none of Kubernetes, and reports to the operator's intake."""

@@ -1,6 +1,6 @@
-"""The worker of a build: says what is built, ships the log of the user's commands, and pushes what they made.
+"""The worker of a build: reports what is built, forwards the log of the user's commands, and pushes the image.
 
-It holds the registry's credential and the intake's token, and reads the sources only once every process of the commands is gone.
+It has the registry's credential and the intake's token, and reads the sources only after every process of the commands has ended.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from landfall.lib import outgoing
 from landfall.lib.redact import redacted
 from landfall.lib.text import advised
 from landfall.worker.reporter import Reporter
-from landfall.worker.retry import tried
-from landfall.worker.termination_message import WORDS, leave
+from landfall.worker.retry import with_retries
+from landfall.worker.termination_message import TERMINATION_LOG, write_termination_message
 
 ROOT = Path("/etc/landfall")
-_SCRATCH = Path("/tmp")  # noqa: S108  the container's own
+_SCRATCH = Path("/tmp")  # noqa: S108  in the container
 _POLL_SECONDS = 0.02
 _KILLED = 137
 _TAIL_LINES = 12
-_BESIDE = frozenset({"dependencies", "kept", "message", "seconds"})  # what a plan comes with
+_BESIDE = frozenset({"dependencies", "kept", "message", "seconds"})  # keys of the document that are not fields of the plan
 
 
 class _GoneError(BuildError):
-    """The commands were ended from outside."""
+    """The commands were killed from outside."""
 
     reason = "BuildKilled"
 
@@ -55,7 +55,7 @@ class Builder:
         places: Places | None = None,
         app: Path = APP,
         scratch: Path = _SCRATCH,
-        words: Path = WORDS,
+        words: Path = TERMINATION_LOG,
     ) -> None:
         self._task = task
         self._reporter = reporter
@@ -67,59 +67,61 @@ class Builder:
         self._summary = BuildSummary()
         self._read = 0
         self._restored = False
-        self._told: Mapping[str, Any] = {}  # what the container that fetches has found
+        self._fetched: Mapping[str, Any] = {}  # the document that the fetch container wrote
 
     def work(self) -> int:
-        """Do it; the exit status."""
+        """Run the build. Return the exit status."""
         self._reporter.start()
         try:
             image = asyncio.run(self._built())
         except BuildError as error:
             if not self._places.go.exists():
-                put(self._places.go, {"stop": True})  # nobody waits for the commands any more
-            message = redacted(_told(error))
+                put(self._places.go, {"stop": True})  # the commands are not needed any more
+            message = redacted(_error_text(error))
             self._reporter.line(message, "error")
             failure = Failure(reason=error.reason, message=message, transient=error.retry.by_itself)
             return EXIT_FAILED if self._finished(failure=failure) else EXIT_AGAIN
         self._reporter.line(f"pushed {image}")
-        heard = self._finished(image=image)
+        delivered = self._finished(image=image)
         asyncio.run(self._keep())
-        return EXIT_DONE if heard else EXIT_AGAIN
+        return EXIT_DONE if delivered else EXIT_AGAIN
 
     def _finished(self, **fields: object) -> bool:
-        """The last report, which is left in the pod as well: an operator that heard it may die before it has written it down."""
-        leave(Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields}), self._words)
+        """Send the last report, and write it to the termination message: an operator that received it may die before it stores it."""
+        write_termination_message(
+            Report.model_validate({"sequence": 0, "final": True, "build": self._summary, **fields}), self._words
+        )
         return self._reporter.finish(build=self._summary, **fields)
 
     async def _built(self) -> str:
-        told = self._told = await self._planned()
-        plan, image = _plan(told), self._image(told)
-        self._says(told, image)
+        document = self._fetched = await self._planned()
+        plan, image = _plan(document), self._image(document)
+        self._report_plan(document, image)
         async with outgoing.client() as client:
             target = self._target(client, image)
-            key = str(told["dependencies"])
+            key = str(document["dependencies"])
             known = (
-                await tried(lambda: known_dependencies(target.registry, target.repository, key), RegistryUnreachableError)
+                await with_retries(lambda: known_dependencies(target.registry, target.repository, key), RegistryUnreachableError)
                 if key
                 else None
             )
-            self._restored = known is None and await self._taken(target, str(told["kept"]), plan.packages)
+            self._restored = known is None and await self._restore(target, str(document["kept"]), plan.packages)
             put(self._places.go, {"installed": known is not None or self._restored})
             await self._watched(reused=known is not None or self._restored)
             began = time.monotonic()
             self._reporter.line("packing and pushing")
             labels = {"org.opencontainers.image.revision": self._task.spec.commit, "landfall.dev/framework": plan.framework}
             labels = {k: v for k, v in labels.items() if v}
-            made = await tried(
+            made = await with_retries(
                 lambda: pushed(self._app, plan, target, self._scratch, known, key, f"commit-{self._task.spec.build_key}", labels),
                 RegistryUnreachableError,
             )
             spent = round(time.monotonic() - began, 3)
-        self._tell(image_bytes=made.octets, pushed_bytes=made.sent, push_seconds=spent)
+        self._update(image_bytes=made.octets, pushed_bytes=made.sent, push_seconds=spent)
         return f"{self._task.repository}@{made.digest}"
 
-    async def _taken(self, target: Target, key: str, folder: str) -> bool:
-        """Have the packages of an earlier build at their place, where they follow from the same manifests; whether they are."""
+    async def _restore(self, target: Target, key: str, folder: str) -> bool:
+        """Restore the packages of an earlier build with the same manifests. Return whether there were any."""
         if not key or (self._app / folder).exists():
             return False
         file, holder = self._scratch / "packages", self._app / ".landfall-packages"
@@ -130,7 +132,9 @@ class Builder:
             holder.mkdir()
             (unpacked(file, holder) / folder).rename(self._app / folder)
         except (BuildError, OSError) as error:
-            self._reporter.line(f"the packages of an earlier build cannot be taken, and are installed: {error}", "warning")
+            self._reporter.line(
+                f"the packages of an earlier build cannot be restored and are installed again: {error}", "warning"
+            )
             return False
         finally:
             shutil.rmtree(holder, ignore_errors=True)
@@ -138,23 +142,23 @@ class Builder:
         return True
 
     async def _keep(self) -> None:
-        """Keep the packages for the next build, now that nobody waits for this one any more. Where that fails, they are installed again."""
-        told, folder = self._told, str(self._told["packages"])
-        if not told["kept"] or self._restored or not (self._app / folder).is_dir():
+        """Store the packages for the next build, after the result is reported. If this fails, the next build installs them again."""
+        document, folder = self._fetched, str(self._fetched["packages"])
+        if not document["kept"] or self._restored or not (self._app / folder).is_dir():
             return
         try:
             async with outgoing.client() as client:
-                target = self._target(client, self._image(told))
+                target = self._target(client, self._image(document))
                 size = await keep_packages(
-                    target.registry, target.repository, str(told["kept"]), self._app, folder, self._scratch
+                    target.registry, target.repository, str(document["kept"]), self._app, folder, self._scratch
                 )
         except (BuildError, OSError) as error:
-            sys.stderr.write(f"the packages are not kept for the next build: {error}\n")
+            sys.stderr.write(f"the packages cannot be stored for the next build: {error}\n")
         else:
-            sys.stdout.write(f"kept {folder} for the next build, {size} octets\n")
+            sys.stdout.write(f"stored {folder} for the next build, {size} bytes\n")
 
     async def _planned(self) -> dict[str, Any]:
-        """What the container that fetches has found, once it is there."""
+        """Wait for the document of the fetch container."""
         while True:
             failed = read(self._places.failed)
             if failed:
@@ -165,13 +169,13 @@ class Builder:
                 return found
             await asyncio.sleep(_POLL_SECONDS)
 
-    def _image(self, told: Mapping[str, Any]) -> RunImage:
-        runtime = "static" if not told["start"] else told["runtime"]
+    def _image(self, document: Mapping[str, Any]) -> RunImage:
+        runtime = "static" if not document["start"] else document["runtime"]
         for image in self._task.images:
-            if image.runtime == runtime and (runtime == "static" or image.version == told["version"]):
+            if image.runtime == runtime and (runtime == "static" or image.version == document["version"]):
                 return image
-        message = f"there is no image for {runtime} {told['version']} to lie on"
-        raise BuildError(message, advice="Name one in the chart's builds.images.")
+        message = f"this installation has no base image for {runtime} {document['version']}"
+        raise BuildError(message, advice="Add one to the chart's builds.images.")
 
     def _target(self, client: outgoing.Client, image: RunImage) -> Target:
         config = configured(self._root / "registry")
@@ -184,7 +188,7 @@ class Builder:
     # -- the commands -------------------------------------------------------------------------------------------------
 
     async def _watched(self, *, reused: bool) -> None:
-        """Ship the log until nothing of the commands lives any more; raise what they failed of."""
+        """Forward the log until every process of the commands has ended. Raises the error of a failed command."""
         while not self._places.started.exists():  # noqa: ASYNC110  written by another container
             await asyncio.sleep(_POLL_SECONDS)
         while not is_free(self._places.lock):
@@ -194,11 +198,9 @@ class Builder:
         found = read(self._places.result)
         if found is None:
             message = "the build's container was killed"
-            raise _GoneError(
-                message, advice="Most often its memory was used up: build less at a time, or give it more (builds.memory)."
-            )
+            raise _GoneError(message, advice="The usual cause is its memory limit: raise builds.memory, or reduce the build.")
         seconds = found.get("seconds") or {}
-        self._tell(
+        self._update(
             install_seconds=float(seconds.get("install", 0)),
             build_seconds=float(seconds.get("build", 0)),
             installed="reused" if reused else "installed",
@@ -207,7 +209,7 @@ class Builder:
             raise _failed(int(found["status"]), str(found["command"]), [str(line) for line in found["tail"]])
 
     def _ship(self) -> None:
-        """New whole lines of the log."""
+        """Forward the new complete lines of the log."""
         try:
             with self._places.log.open("rb") as log:
                 log.seek(self._read)
@@ -219,9 +221,9 @@ class Builder:
         for line in data[:whole].decode("utf-8", "replace").splitlines():
             self._reporter.line(redacted(line))
 
-    # -- words --------------------------------------------------------------------------------------------------------
+    # -- reports ------------------------------------------------------------------------------------------------------
 
-    def _says(self, told: Mapping[str, Any], image: RunImage) -> None:
+    def _report_plan(self, document: Mapping[str, Any], image: RunImage) -> None:
         names = (
             "message",
             "framework",
@@ -236,18 +238,18 @@ class Builder:
             "output",
             "notes",
         )
-        self._tell(**{name: told[name] for name in names}, port=image.port, fetch_seconds=float(told["seconds"]))
-        self._reporter.line(f"it is a {told['framework']} app: {'; '.join(told['evidence'])}")
+        self._update(**{name: document[name] for name in names}, port=image.port, fetch_seconds=float(document["seconds"]))
+        self._reporter.line(f"detected a {document['framework']} app: {'; '.join(document['evidence'])}")
 
-    def _tell(self, **fields: object) -> None:
+    def _update(self, **fields: object) -> None:
         self._summary = BuildSummary.model_validate({**self._summary.model_dump(), **fields})
-        self._reporter.tell(build=self._summary)
+        self._reporter.update(build=self._summary)
 
 
-def _plan(told: Mapping[str, Any]) -> BuildPlan:
-    names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in told.items() if k not in _BESIDE}
+def _plan(document: Mapping[str, Any]) -> BuildPlan:
+    names: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in document.items() if k not in _BESIDE}
     names["layers"] = tuple(
-        Layer(one["name"], *(tuple(one[k]) for k in ("include", "exclude", "rooted"))) for one in told["layers"]
+        Layer(one["name"], *(tuple(one[k]) for k in ("include", "exclude", "rooted"))) for one in document["layers"]
     )
     return BuildPlan(**names)
 
@@ -258,7 +260,7 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
     if status == _KILLED:
         error.reason, error.advice = (
             "BuildOutOfMemory",
-            "It was killed, most often for its memory: build less at a time, or give it more (builds.memory).",
+            "It was killed, usually because of its memory limit: raise builds.memory, or reduce the build.",
         )
     elif is_full(log):
         error.reason = "BuildDiskFull"
@@ -267,6 +269,6 @@ def _failed(status: int, command: str, tail: list[str]) -> BuildError:
     return error
 
 
-def _told(error: BuildError) -> str:
+def _error_text(error: BuildError) -> str:
     log = f"Its last lines:\n{error.log}" if error.log else ""
     return advised(error.message, " ".join(part for part in (error.advice, log) if part))[:3500]

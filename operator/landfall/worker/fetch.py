@@ -1,6 +1,6 @@
-"""`landfall worker fetch`: the sources, what they are, and how they are built, for the containers beside it.
+"""`landfall worker fetch`: fetches the sources, detects the framework and plans the build, for the other containers of the pod.
 
-It is the one place that holds the token of the source, and it runs nothing of what it fetched.
+Only this container has the token of the source, and it executes nothing that it fetched.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from landfall.builds.errors import BuildError, DiskFullError
 from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, emptied, fetched, place, tarball
 from landfall.builds.image.push import DEPENDENCIES
 from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
-from landfall.builds.plan import BuildPlan, Wishes
+from landfall.builds.plan import BuildOverrides, BuildPlan
 from landfall.builds.planning import plan_of, tree_of
 from landfall.builds.pod_protocol import APP, Places, put, put_text
 from landfall.lib import outgoing
@@ -28,25 +28,25 @@ from landfall.lib.redact import redacted
 from landfall.lib.text import advised
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Fetched, Remote, packed
-from landfall.worker.retry import tried
+from landfall.worker.retry import with_retries
 
 ROOT = Path("/etc/landfall")
-_SCRATCH = Path("/tmp")  # noqa: S108  the container's own
+_SCRATCH = Path("/tmp")  # noqa: S108  in the container
 
 
 def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scratch: Path = _SCRATCH) -> int:
-    """Fetch, detect, plan. How it went is told through files: the exit status is 0, for the worker beside it tells the rest."""
+    """Fetch, detect, plan. The result is a file, and the exit status is 0 also after a failure: the worker in the same pod reports it."""
     where = places or Places()
     task = Task.model_validate_json((root / "task" / "task.json").read_bytes()).build
     if task is None:
-        sys.stderr.write("the task has nothing to build\n")
+        sys.stderr.write("the task contains no build\n")
         return 1
     token_file = root / "git" / task.token_key
     token = token_file.read_text(encoding="utf-8").strip() if task.token_key and token_file.exists() else ""
     began = time.monotonic()
     try:
         sources = asyncio.run(
-            tried(lambda: _fetched(task, token, root, scratch, app), SourceUnreachableError, RegistryUnreachableError)
+            with_retries(lambda: _fetched(task, token, root, scratch, app), SourceUnreachableError, RegistryUnreachableError)
         )
         plan, key = _planned(task, app)
     except (BuildError, OSError) as error:
@@ -70,9 +70,9 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
 
 
 async def _fetched(task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> Fetched:
-    """Have the sources at `app`; what there is to tell of them."""
+    """Fetch the sources into `app`. Return facts about the commit."""
     source = task.spec.source
-    emptied(app)  # what an earlier try left
+    emptied(app)  # files of an earlier attempt
     if source and source.git:
         return await _cloned(source.git, task, token, root, scratch, app)
     if source and source.zip and source.zip.artifact:
@@ -83,7 +83,7 @@ async def _fetched(task: BuildTask, token: str, root: Path, scratch: Path, app: 
 
 
 async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, scratch: Path, app: Path) -> Fetched:
-    """One commit of a repository."""
+    """Fetch one commit of a repository."""
     name = root / "git" / "username"
     remote = Remote(source.url, token, name.read_text(encoding="utf-8").strip() if name.exists() else "")
     try:
@@ -99,13 +99,13 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
 
 
 async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
-    """An archive that somebody put into the registry."""
+    """Fetch an uploaded archive from the registry."""
     where, file = Reference.of(task.uploads), scratch / "archive"
     async with outgoing.client() as client:
         identity = credentials(configured(root / "registry"), where.host)
         registry = Registry(client, where.host, insecure=task.insecure, identity=identity)
         if not await registry.download(where.repository, digest, file):
-            message = f"there is no archive {digest} in {task.uploads}"
+            message = f"archive {digest} not found in {task.uploads}"
             raise SourceError(message, advice="Upload it again, or correct source.zip.artifact.")
     place(file, app, task.spec.path)
 
@@ -116,33 +116,33 @@ def _archive(task: BuildTask, token: str) -> Archive:
         return tarball(task.github, source.github.repository, task.spec.commit, token)
     if source and source.zip and source.zip.url:
         return Archive(source.zip.url, sha256=source.zip.sha256 or "")
-    message = "this source cannot be fetched"
-    raise SourceError(message, advice="Name a repository, or an archive by url and sha256.")
+    message = "the spec has no source that can be fetched"
+    raise SourceError(message, advice="Set source to a repository, or to an archive with url and sha256.")
 
 
 def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
-    """The plan; and a name for what the packages follow from, where they follow from manifests alone."""
+    """Return the build plan, and a key of the installed packages if only manifests determine them."""
     known: dict[str, tuple[str, ...]] = {}
     for image in task.images:
         known[image.runtime] = (*known.get(image.runtime, ()), image.version)
     wishes = task.spec.build
-    said = Wishes(
+    overrides = BuildOverrides(
         wishes.framework or "",
         wishes.install_command or "",
         wishes.build_command or "",
         wishes.start_command or "",
         wishes.output_directory or "",
     )
-    plan = plan_of(tree_of(app), said, known)
-    return plan, _follows(task, app, plan)
+    plan = plan_of(tree_of(app), overrides, known)
+    return plan, _packages_key(task, app, plan)
 
 
-def _follows(task: BuildTask, app: Path, plan: BuildPlan) -> str:
-    """A name for what the packages follow from; empty where more than files decides them."""
+def _packages_key(task: BuildTask, app: Path, plan: BuildPlan) -> str:
+    """The key of the installed packages: a digest of the files that determine them; empty if other inputs do as well."""
     if not plan.keys:
         return ""
     contents = []
-    for key in plan.keys:  # whole, however large: a lock file is
+    for key in plan.keys:  # the whole file: lock files are large
         with (app / key).open("rb") as file:
             contents.append((key, hashlib.file_digest(file, "sha256").hexdigest()))
     return digest(task.builder, plan.version, plan.install, contents)

@@ -1,7 +1,7 @@
-"""`landfall worker`: one task from a file, done with the engine.
+"""`landfall worker`: executes one task, which it reads from a file, with the engine.
 
-Exit status: 0 the goal is reached and told, 75 start me again (SIGTERM, or a last report that could not be delivered),
-1 anything else, and the report says whether trying again may help.
+Exit status: 0: the task is done and reported. 75: start again (SIGTERM, or the last report was not delivered). 1: any other failure;
+the report says whether a retry can help.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from landfall.lib.text import counted
 from landfall.notifications.send import ping, tell
 from landfall.runspec import ResolvedRun, RunInputs, endpoint, resolve
 from landfall.worker.plan_report import _planned
-from landfall.worker.progress import Watch
+from landfall.worker.progress import EventReporter
 from landfall.worker.reporter import Reporter
-from landfall.worker.termination_message import WORDS
+from landfall.worker.termination_message import TERMINATION_LOG
 
 ROOT = Path("/etc/landfall")
 DATA = Path("/data")
@@ -48,18 +48,18 @@ _MEASURED = {"schema": "schema", "copy": "copying", "index": "indexing", "valida
 
 
 class Worker:
-    """One task, from its file to its last report."""
+    """Executes one task and reports its result."""
 
     def __init__(self, task: Task, root: Path, reporter: Reporter) -> None:
         self._task = task
         self._root = root
         self._reporter = reporter
         self._secrets: list[str] = []
-        self._watch: Watch | None = None
+        self._watch: EventReporter | None = None
         self._key = ""
 
     def work(self) -> int:
-        """Do the task; the exit status."""
+        """Execute the task. Return the exit status."""
         self._reporter.start()
         verbs = {
             "probe": self._probe,
@@ -81,50 +81,50 @@ class Worker:
             transient = error.retry.by_itself
             failure = Failure(reason=error.reason, message=redacted(str(error), *self._secrets), transient=transient)
             self._say(f"{failure.reason}: {failure.message}", "warning" if transient else "error")
-            told = self._reporter.finish(failure=failure, **self._known())
-            return EXIT_FAILED if told and error.retry is not Retry.NOW else EXIT_AGAIN
+            delivered = self._reporter.finish(failure=failure, **self._known())
+            return EXIT_FAILED if delivered and error.retry is not Retry.NOW else EXIT_AGAIN
         return EXIT_DONE if self._reporter.finish(**{"key": self._key, **found}) else EXIT_AGAIN
 
     def _known(self) -> dict[str, object]:
-        """The key of the run in the ledger, and how far it came."""
+        """The ledger key of the run, and its progress."""
         return {"key": self._key, **({"progress": self._watch.progress()} if self._watch else {})}
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
 
     def _notify(self) -> dict[str, object]:
         if self._task.migration is None or self._task.notice is None:
-            message = "the task names nobody to tell, or nothing"
+            message = "the task contains no Migration or no notification"
             raise SpecError(message)
         tell(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
         return {}
 
     def _ping(self) -> dict[str, object]:
         if self._task.webhook is None:
-            message = "the task names no webhook"
+            message = "the task contains no webhook"
             raise SpecError(message)
         return {"probe": Probe(version=ping(self._task.webhook, lambda name: dict(self._secret(name, "notification"))))}
 
     def _probe(self) -> dict[str, object]:
         name = next(iter(self._task.connections))
         began = time.monotonic()
-        version, capabilities = probed(endpoint(name, self._ends(), "connection"))
+        version, capabilities = probed(endpoint(name, self._inputs(), "connection"))
         spent = int((time.monotonic() - began) * 1000)
         return {"probe": Probe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
 
     def _plan(self) -> dict[str, object]:
-        """The plan; or where the ledger knows the run already, how far it is."""
+        """Create the plan; or if the ledger already has the run, report its plan and state."""
         wanted = self._resolved()
         with self._engine(wanted) as engine:
             record = engine.ledger.find(engine.key)
             if record:
                 plan = engine.ledger.plan(engine.key)
-                told: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
+                result: dict[str, object] = {"state": record.state.value, "already": record.state is State.CUT_OVER}
                 if record.state is State.CUT_OVER:
-                    told |= self._recorded(engine, plan, Outcome.recorded(record))
-                return {**told, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
+                    result |= self._recorded(engine, plan, Outcome.recorded(record))
+                return {**result, **_planned(plan, self._task.plans), "kept": bool(plan.replaced)}
         plan = make_plan(wanted.source, wanted.target, wanted.options)
         self._say(
-            f"planned {counted(len(plan.tables), 'table')}: {counted(len(plan.to_review), 'point')} to review, {len(plan.blockers)} in the way"
+            f"planned {counted(len(plan.tables), 'table')}: {counted(len(plan.to_review), 'review item')}, {counted(len(plan.blockers), 'blocker')}"
         )
         return _planned(plan, self._task.plans)
 
@@ -134,77 +134,76 @@ class Worker:
             record = engine.existing()
             plan = None if record else self._approved(wanted)
             shown = plan or engine.ledger.plan(engine.key)
-            watch = self._watch = Watch(self._reporter, shown, engine.moved(shown), self._say)
-            self._heed(engine)
+            watch = self._watch = EventReporter(self._reporter, shown, engine.moved(shown), self._say)
+            self._follow_settings(engine)
             kept = bool(shown.replaced) and wanted.options.generate_rollback
             engine.handed_over = partial(self._handed_over, engine, kept=kept)
             outcome = engine.run(wanted.name, plan)
         if outcome.already:
             watch.completed(outcome, shown)
         verdict = "equal" if shown.moves_rows else ""
-        told = {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already}
-        return {**told, "progress": watch.progress()}
+        return {**_cut_over(outcome, verdict, kept=kept), "already": outcome.already, "progress": watch.progress()}
 
     def _recorded(self, engine: MigrationRun, plan: Plan, outcome: Outcome) -> dict[str, object]:
-        """What the ledger tells of a run that is cut over, with the numbers of each table."""
-        watch = Watch(self._reporter, plan, engine.moved(plan), self._say)
+        """The result of a completed run from the ledger, with the progress of each table."""
+        watch = EventReporter(self._reporter, plan, engine.moved(plan), self._say)
         watch.completed(outcome, plan)
         verdict = "equal" if plan.moves_rows else ""
         return {**_cut_over(outcome, verdict, kept=bool(plan.replaced)), "progress": watch.progress()}
 
     def _handed_over(self, engine: MigrationRun, outcome: Outcome, still: Callable[[], None], *, kept: bool) -> None:
-        """With an app that moves along: keep the writers of the source out until it has, so that what they are told is written is moved."""
+        """With an app: hold the write lock on the source until the app has switched, so that no confirmed write to the source is lost."""
         if not engine.dials.hold:
             return
-        self._reporter.tell(**_cut_over(outcome, "equal", kept=kept))
-        self._reporter.hurry()
-        self._say("cut over; writers of the source stay locked out until the app has moved")
+        self._reporter.update(**_cut_over(outcome, "equal", kept=kept))
+        self._reporter.send_now()
+        self._say("cut over; the write lock on the source is held until the app has switched")
         while engine.dials.hold and not engine.stop.requested:
             still()
             engine.stop.wait(_HOLD_SECONDS)
 
     def _help(self) -> dict[str, object]:
-        """Share the copy of a run that another worker leads, which tells how far it is."""
+        """Copy chunks of a run that another worker leads; that worker reports the progress."""
         wanted = self._resolved()
         with self._engine(wanted) as engine, _stopped_on_term(engine):
-            self._heed(engine)
+            self._follow_settings(engine)
             engine.help()
-        self._say("nothing is left to help with")
+        self._say("no chunk is left to copy")
         return {}
 
-    def _heed(self, engine: MigrationRun) -> None:
-        """Begin as the spec had it, and go on as it has it from then on."""
+    def _follow_settings(self, engine: MigrationRun) -> None:
+        """Apply the live settings of the task, and later changes of them."""
         if self._task.dials:
-            _turned(engine, self._task.dials)
-        self._reporter.heed(partial(_turned, engine))
+            _apply(engine, self._task.dials)
+        self._reporter.on_settings(partial(_apply, engine))
 
     def _rehearse(self) -> dict[str, object]:
         wanted = self._resolved()
         plan = self._approved(wanted)
         rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, self._event)
-        self._watch = Watch(self._reporter, plan, {}, self._say, states=False)
+        self._watch = EventReporter(self._reporter, plan, {}, self._say, states=False)
         with _stopped_on_term(rehearsal.migration):
             done = rehearsal.run(wanted.name, plan)
         spent = {f"{name}_seconds": done.seconds.get(state, 0.0) for name, state in _MEASURED.items()}
-        told = {"request": self._task.request, "rows": done.rows, "redone_rows": done.redone_rows}
-        measured = Rehearsed.model_validate({**told, **spent})
-        self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; nothing is left of it")
+        counts = {"request": self._task.request, "rows": done.rows, "redone_rows": done.redone_rows}
+        measured = Rehearsed.model_validate({**counts, **spent})
+        self._say(f"rehearsed: {done.rows} rows in {sum(done.seconds.values()):.1f} s; the scratch schema is dropped")
         return {"rehearsal": measured}
 
     def _approved(self, wanted: ResolvedRun) -> Plan:
-        """The plan that was approved, as the operator kept it."""
-        pieces = sorted((self._root / "plan").glob("*/plan"), key=lambda p: int(p.parent.name))
-        if not pieces:
-            message = "there is no plan to run"
-            raise SpecError(message)
-        plan = unpacked(b"".join(piece.read_bytes() for piece in pieces))
+        """Read the approved plan that the operator stored."""
+        files = sorted((self._root / "plan").glob("*/plan"), key=lambda p: int(p.parent.name))
+        if not files:
+            message = f"migration {wanted.name}: the stored plan does not exist"
+            raise SpecError(message, advice="Change spec.data.rerunToken to plan again.")
+        plan = unpacked(b"".join(file.read_bytes() for file in files))
         if plan.digest() != self._task.digest:
             message = f"the plan of {wanted.name} is not the one that was approved"
-            raise SourceChangedError(message)
+            raise SourceChangedError(message, advice="Review the current plan and approve its digest.")
         return plan
 
     def _back(self) -> dict[str, object]:
-        """Go back; where the ledger knows no run, there is nothing to go back from."""
+        """Roll back. If the ledger has no run, there is nothing to roll back."""
         wanted = self._resolved()
         migration = self._task.migration
         discard = migration.spec.rollback.discard_writes if migration else False
@@ -217,20 +216,20 @@ class Worker:
         return {"state": done.state.value}
 
     def _tidy(self) -> dict[str, object]:
-        """Drop what was kept until now."""
+        """Drop retained tables whose retention period has ended."""
         wanted = self._resolved()
         for schema in tidy(wanted.target, wanted.options.ledger_schema):
-            self._say(f"dropped {schema}: its retention has ended")
+            self._say(f"dropped schema {schema}: its retention period has ended")
         return {"expired": True}
 
-    # -- what they share ----------------------------------------------------------------------------------------------
+    # -- shared by all verbs ------------------------------------------------------------------------------------------
 
     def _say(self, text: str, level: Literal["info", "warning", "error"] = "info") -> None:
-        """A line for the pod's log and for the journal."""
-        told = redacted(text, *self._secrets)
-        sys.stdout.write(f"{told}\n")
+        """Write a line to the pod's log and to the journal."""
+        line = redacted(text, *self._secrets)
+        sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        self._reporter.line(told, level)
+        self._reporter.line(line, level)
 
     @contextlib.contextmanager
     def _engine(self, wanted: ResolvedRun) -> Iterator[MigrationRun]:
@@ -247,26 +246,26 @@ class Worker:
 
     def _resolved(self) -> ResolvedRun:
         if self._task.migration is None:
-            message = "the task names no Migration"
+            message = "the task contains no Migration"
             raise SpecError(message)
-        made = resolve(self._task.migration, self._ends(), self._task.plans)
+        made = resolve(self._task.migration, self._inputs(), self._task.plans)
         return replace(made, options=replace(made.options, quiesced=self._task.quiesced))
 
-    def _ends(self) -> RunInputs:
+    def _inputs(self) -> RunInputs:
         return RunInputs(self._task.connections, self._secret, {name: DATA / name for name in self._task.connections})
 
     def _secret(self, name: str, side: str) -> Mapping[str, str]:
         folder = self._root / "secrets" / name
         if not folder.is_dir():
-            message = f"{side}: there is no Secret {name!r}"
-            raise SpecError(message)
+            message = f"{side}: Secret {name!r} not found"
+            raise SpecError(message, advice="Create the Secret in the namespace of the Migration.")
         found = {f.name: f.read_text(encoding="utf-8") for f in folder.iterdir() if f.is_file()}
         self._secrets += [value for key, value in found.items() if key in {"password", "url", "token", "key"}]
         return found
 
 
 def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object]:
-    """What there is to tell of a cutover."""
+    """The fields of the report about a cutover."""
     return {
         "state": State.CUT_OVER.value,
         "verdict": verdict,
@@ -278,8 +277,8 @@ def _cut_over(outcome: Outcome, verdict: str, *, kept: bool) -> dict[str, object
     }
 
 
-def _turned(engine: MigrationRun, dials: Dials) -> None:
-    """Go on as the spec has it now."""
+def _apply(engine: MigrationRun, dials: Dials) -> None:
+    """Apply the live settings of the spec to a run."""
     engine.dials.parallelism = dials.parallelism
     engine.dials.workers = dials.workers
     engine.dials.batch_rows = dials.batch_rows
@@ -292,8 +291,8 @@ def _turned(engine: MigrationRun, dials: Dials) -> None:
 
 
 def _open(dials: Dials) -> bool:
-    """Whether the cutover may happen now, by this machine's clock."""
-    now = datetime.now(UTC)  # noqa: TID251  the window is told as times, for the operator may be away when it closes
+    """Whether the cutover is allowed now, by the clock of this machine."""
+    now = datetime.now(UTC)  # noqa: TID251  the window is sent as times, because the operator may be down when it closes
     return (
         not dials.cutover_held
         and not (dials.cutover_from and now < dials.cutover_from)
@@ -303,7 +302,7 @@ def _open(dials: Dials) -> bool:
 
 @contextlib.contextmanager
 def _stopped_on_term(engine: MigrationRun) -> Iterator[None]:
-    """SIGTERM: finish the chunks in flight, and give them up when that takes too long."""
+    """On SIGTERM: complete the current chunks, and abort them if that takes too long."""
 
     def request_stop(*_: object) -> None:
         if not engine.stop.requested:
@@ -317,13 +316,13 @@ def _stopped_on_term(engine: MigrationRun) -> Iterator[None]:
 
 
 def main(root: Path = ROOT) -> int:
-    """Read the task and do it."""
+    """Read the task and execute it. Return the exit status."""
     task = Task.model_validate_json((root / "task" / "task.json").read_bytes())
     if task.build:
-        from landfall.worker.build import Builder  # noqa: PLC0415  what moves data needs none of it
+        from landfall.worker.build import Builder  # noqa: PLC0415  not needed by a data migration
 
         return Builder(task.build, Reporter(task.intake, task.verb)).work()
-    return Worker(task, root, Reporter(task.intake, task.verb, words=WORDS)).work()
+    return Worker(task, root, Reporter(task.intake, task.verb, words=TERMINATION_LOG)).work()
 
 
 __all__ = ["Worker", "main"]

@@ -43,7 +43,7 @@ def _risk(risk: PlannedRisk) -> Risk:
 
 
 def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
-    """A table in numbers, with what is to be known of it under its name in the source or in the target."""
+    """Numbers and risks of a table; risks are found by its name in the source or in the target."""
     mine = [r for r in plan.risks if {r.affected, r.affected.rpartition(".")[0]} & {table.label, table.name, table.target}]
     return TableSummary(
         columns=len(table.columns),
@@ -58,13 +58,13 @@ def _summary(plan: Plan, table: PlannedTable) -> TableSummary:
 
 
 def _points(plan: Plan) -> tuple[str, ...]:
-    """What an approval covers, one by one, or as one where there is too much to list."""
+    """Digests of the review items that an approval covers; one combined digest if there are more than 500."""
     points = tuple(digest for _, digest in plan.points)
     return points if len(points) <= _SHOWN_POINTS else (sha256("".join(points).encode()).hexdigest()[:16],)
 
 
 def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
-    """What is told of a plan, be it new or the ledger's."""
+    """The fields of the report about a plan, new or from the ledger."""
     moved = [t for t in plan.tables if t.moved]
     summary = PlanSummary(
         digest=plan.digest(),
@@ -94,7 +94,7 @@ def _planned(plan: Plan, decided_on: Sequence[TablePlan]) -> dict[str, object]:
 
 
 def _proposals(plan: Plan, decided_on: Sequence[TablePlan]) -> tuple[TableProposal, ...]:
-    """The tables that a person must decide about, and those that somebody has decided about."""
+    """The tables that need decisions, and those that have decisions."""
     grave = {r.affected for r in plan.risks if r.severity in {Severity.HIGH, Severity.BLOCKER}}
     found = []
     for table in plan.tables:

@@ -1,4 +1,4 @@
-"""The engine's events as numbers and lines, for the operator and for the log."""
+"""Converts events of the engine to progress reports and log lines."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from landfall.worker.reporter import Reporter
 
 _KIBIBYTE = 1024
 _SHOWN_TABLES = 50
-_TELLING_SECONDS = 1.0
+_REPORT_SECONDS = 1.0
 _COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
 
 
-class Watch:
-    """Turns the engine's events into numbers and lines. `states`: whether its states are those of the run."""
+class EventReporter:
+    """Converts events of the engine to progress reports and log lines. `states`: whether to report the states (not in a rehearsal)."""
 
     def __init__(
         self,
@@ -37,31 +37,29 @@ class Watch:
         self._say = say
         self._states = states
         self._tally = ProgressCounter(plan, done)
-        self._told = 0.0
+        self._reported_at = 0.0
         self._returned = 0
 
     def event(self, event: Event) -> None:
-        """Count; called from several threads."""
+        """Count and report an event. Thread-safe."""
         self._tally.count(event)
-        if (
-            event.kind in _COUNTED and time.monotonic() - self._told > _TELLING_SECONDS
-        ):  # more often than reports go out helps nobody
-            self._told = time.monotonic()
-            self._reporter.tell(progress=self.progress())
+        if event.kind in _COUNTED and time.monotonic() - self._reported_at > _REPORT_SECONDS:  # reports are not sent more often
+            self._reported_at = time.monotonic()
+            self._reporter.update(progress=self.progress())
         elif event.kind == "state" and self._states and event.text != State.CUT_OVER.value:
-            self._reporter.tell(state=event.text)  # a cutover is told with its verdict and its rows, once they are known
+            self._reporter.update(state=event.text)  # a cutover is reported later, with its result and its rows
         elif event.kind == "returned":
             self._returned += 1
-            self._reporter.tell(locks_given_back=self._returned)
+            self._reporter.update(locks_given_back=self._returned)
         if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta", "round", "returned"}:
             self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
 
     def completed(self, outcome: Outcome, plan: Plan) -> None:
-        """The run was cut over by an earlier worker: the numbers are those of the ledger."""
+        """Record that an earlier worker cut the run over: the numbers come from the ledger."""
         self._tally.complete({int(number): rows for number, rows in outcome.final_rows.items()}, plan)
 
     def progress(self) -> Progress:
-        """The numbers so far."""
+        """Return the current progress."""
         now, used = self._tally.numbers(), resource.getrusage(resource.RUSAGE_SELF)
         return Progress(
             percent=now.percent,

@@ -1,7 +1,7 @@
-"""Reports to the intake: the newest in the background while work goes on, the last one until it has arrived.
+"""Reports to the intake: the latest one in the background during the work, the last one until it is delivered.
 
-Lines of the log go along until the journal has taken them, and wait in a spool meanwhile. A worker never waits for the
-journal: at its end it lets go of what was not taken, for the pod's own log has it too.
+Log lines are sent with the reports until the journal has stored them, and wait in a queue meanwhile. A worker never waits long for the
+journal: at its end it discards lines that are not stored, because the pod's log has them as well.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from pydantic import ValidationError
 from landfall.api.worker_protocol import Dials, Line, Report, Taken
 from landfall.lib import outgoing
 from landfall.lib.backoff import Backoff
-from landfall.worker.termination_message import leave
+from landfall.worker.termination_message import write_termination_message
 
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
-_GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in bunches, and somebody may be reading
+_GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in groups, and a user may be following the log
 _LIMITS = outgoing.Limits(total=10)
 _PATIENCE_SECONDS = 120
 _BACKOFF = Backoff(0.2, 5)
 _LINES_PATIENCE_SECONDS = 6
 _BAD_REQUEST = 400
-_LATER = frozenset({"key", "locks_given_back"})  # fields that an intake of version 0.1 refuses
+_LATER = frozenset({"key", "locks_given_back"})  # fields that an intake of version 0.1 rejects
 _SPOOL, _AT_ONCE, _LONGEST = 10_000, 500, 4000
 
 
 class Reporter(threading.Thread):
-    """Sends what it was told last. Losing a report in between loses nothing, for the next one says it all."""
+    """Sends the latest report in the background. A lost report has no effect, because the next one contains everything."""
 
     def __init__(self, intake: str, verb: str, token: Path = TOKEN, words: Path | None = None) -> None:
         super().__init__(daemon=True)
@@ -50,37 +50,37 @@ class Reporter(threading.Thread):
         self._ended = threading.Event()
         self._news = threading.Event()
         self._hurried = threading.Event()
-        self._heed: Callable[[Dials], None] | None = None
+        self._on_settings: Callable[[Dials], None] | None = None
 
-    def heed(self, turn: Callable[[Dials], None]) -> None:
-        """From now on, ask every few seconds how to go on, and pass the answer on."""
-        self._heed = turn
+    def on_settings(self, apply: Callable[[Dials], None]) -> None:
+        """Request the live settings every few seconds from now on, and pass them to `apply`."""
+        self._on_settings = apply
 
-    def tell(self, **fields: object) -> None:
-        """Take over what has changed."""
+    def update(self, **fields: object) -> None:
+        """Change fields of the next report."""
         with self._lock:
             self._latest = self._latest.model_copy(update={**fields, "sequence": self._latest.sequence + 1, "at": _now()})
 
     def line(self, message: str, level: Literal["info", "warning", "error"] = "info") -> None:
-        """A line for the journal. Beyond ten thousand that nobody took, the oldest go."""
+        """Add a line for the journal. If more than 10,000 lines wait, the oldest ones are discarded."""
         with self._lock:
             phase = self._latest.state or self._verb
             self._spool.append(Line(number=self._lines, at=_now(), level=level, phase=phase, message=message[:_LONGEST]))
             self._lines += 1
         self._news.set()
 
-    def hurry(self) -> None:
-        """Somebody waits for what was told: send it now."""
+    def send_now(self) -> None:
+        """Send the report immediately."""
         self._hurried.set()
         self._news.set()
 
     def latest(self) -> Report:
-        """What would be sent now."""
+        """Return the report that would be sent now."""
         with self._lock:
             return self._latest.model_copy(update={"lines": tuple(self._spool)[:_AT_ONCE]})
 
     def run(self) -> None:
-        """Send what is new: numbers every few seconds, lines within a moment; a worker that has a choice of how to go on asks each time."""
+        """Send reports until `finish` is called: progress every 2 s, log lines within 0.3 s."""
         sent = -_APART_SECONDS
         while True:
             if self._news.wait(_EVERY_SECONDS):
@@ -91,16 +91,22 @@ class Reporter(threading.Thread):
             if self._ended.is_set():
                 return
             report = self.latest()
-            if report.sequence > self._sent or report.lines or self._heed:
+            if report.sequence > self._sent or report.lines or self._on_settings:
                 self._deliver(report)
 
     def finish(self, **fields: object) -> bool:
-        """Leave the last report in the pod, and send it until it has arrived; whether it has, within two minutes. Then a moment for the last lines."""
-        self.tell(final=True, **fields)
+        """Write the last report to the termination message, and send it until it is delivered, for at most two minutes.
+
+        Afterwards wait at most 6 s until the last lines are stored.
+
+        Returns:
+            Whether the report was delivered.
+        """
+        self.update(final=True, **fields)
         if self._words:
-            leave(self.latest(), self._words)
+            write_termination_message(self.latest(), self._words)
         self._ended.set()
-        self.hurry()
+        self.send_now()
         attempt, deadline = 1, time.monotonic() + _PATIENCE_SECONDS
         while not self._deliver(self.latest()):
             if time.monotonic() > deadline:
@@ -114,38 +120,38 @@ class Reporter(threading.Thread):
         return True
 
     def _deliver(self, report: Report) -> bool:
-        """Whether the report has arrived. What the journal took along is spooled no longer."""
+        """Send a report. Return whether it was delivered. Lines that the journal has stored are removed from the queue."""
         taken = self._answer(report)
         if taken is None:
             return False
         self._sent = max(self._sent, report.sequence)
-        if taken.dials and self._heed and not report.final:
-            self._heed(taken.dials)
+        if taken.dials and self._on_settings and not report.final:
+            self._on_settings(taken.dials)
         with self._lock:
             while self._spool and self._spool[0].number <= taken.lines:
                 self._spool.popleft()
         return True
 
     def _answer(self, report: Report) -> Taken | None:
-        """What the intake says. One of version 0.1 refuses a report with fields that it does not know, and is sent it without them."""
-        unsaid = {name for name in _LATER if getattr(report, name) == Report.model_fields[name].default}
+        """Send a report and return the response. An intake of version 0.1 rejects unknown fields and gets the report without them."""
+        omitted = {name for name in _LATER if getattr(report, name) == Report.model_fields[name].default}
         try:
-            status, answer = self._posted(report, unsaid)
-            if status == _BAD_REQUEST and unsaid != _LATER:
+            status, answer = self._posted(report, omitted)
+            if status == _BAD_REQUEST and omitted != _LATER:
                 status, answer = self._posted(report, set(_LATER))
             return Taken.model_validate_json(answer) if status < 300 else None
         except (outgoing.OutgoingError, OSError, ValidationError):
             return None
 
-    def _posted(self, report: Report, unsaid: set[str]) -> tuple[int, bytes]:
-        """Send it without these fields. The token is read each time, for the kubelet renews it."""
+    def _posted(self, report: Report, omitted: set[str]) -> tuple[int, bytes]:
+        """Send a report without these fields. The token is read each time, because the kubelet renews it."""
         headers = {
             "Authorization": f"Bearer {self._token.read_text(encoding='ascii').strip()}",
             "Content-Type": "application/json",
         }
-        body = report.model_dump_json(by_alias=True, exclude=unsaid).encode()
+        body = report.model_dump_json(by_alias=True, exclude=omitted).encode()
         return outgoing.post(f"{self._intake}/v1/reports", body, headers, _LIMITS)
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  the worker's clock, for the journal alone
+    return datetime.now(UTC)  # noqa: TID251  the worker's clock; only the journal uses it

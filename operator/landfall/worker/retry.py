@@ -1,4 +1,4 @@
-"""Trying once more what could not be asked for just now."""
+"""Retries of an asynchronous operation with exponential back-off."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TIMES = 4
 _BACKOFF = Backoff(2, 8)
 
 
-async def tried(work: Callable[[], Awaitable[_Result]], *again: type[Exception]) -> _Result:
-    """What the work gives; after an error of these kinds it is done again, three times at most, with a longer pause each time."""
+async def with_retries(work: Callable[[], Awaitable[_Result]], *again: type[Exception]) -> _Result:
+    """Run an operation and return its result; retry it at most three times after an error of these types."""
     for attempt in range(1, TIMES):
         try:
             return await work()

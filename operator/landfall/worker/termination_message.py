@@ -1,4 +1,4 @@
-"""The last report, left in the pod as its termination message: it is read there when nobody heard it, or whoever heard it died first."""
+"""The last report as the pod's termination message: the operator reads it there if the report was not delivered or not stored."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from pathlib import Path
 
 from landfall.api.worker_protocol import Report
 
-WORDS = Path("/dev/termination-log")
-_MOST = 4096  # octets that the kubelet keeps
+TERMINATION_LOG = Path("/dev/termination-log")
+_MOST = 4096  # bytes that the kubelet keeps
 _SHORT = 1000
 
 
-def leave(report: Report, at: Path) -> None:
-    """Write the last report into the pod's termination message. Where that cannot be written, the intake alone hears it."""
+def write_termination_message(report: Report, at: Path) -> None:
+    """Write the last report to the pod's termination message. If this fails, only the intake gets it."""
     with contextlib.suppress(OSError):
-        at.write_text(last_words(report), encoding="utf-8")
+        at.write_text(termination_message(report), encoding="utf-8")
 
 
-def last_words(report: Report) -> str:
-    """A report as JSON of at most 4096 octets: what is longest and can be learnt elsewhere is left out, one after the other.
+def termination_message(report: Report) -> str:
+    """Return a report as JSON of at most 4096 bytes. The longest parts that are available elsewhere are left out first.
 
-    A plan that nothing was begun with is left out with its bytes: without them it is of no use, and planning is repeated.
+    A plan of a run that has not started is left out completely: it is useless without its bytes, and planning is repeated.
     """
     kept = report.model_copy(update={"lines": (), "plan_bytes": "", "tables": (), "plan": report.plan if report.state else None})
     text = _text(kept)
@@ -34,7 +34,7 @@ def last_words(report: Report) -> str:
 
 
 def _shorter(report: Report) -> Report:
-    """The same without the longest part that is left."""
+    """The report without its longest remaining part."""
     build, plan, progress, failure = report.build, report.plan, report.progress, report.failure
     if build and (build.evidence or build.notes):
         return report.model_copy(update={"build": build.model_copy(update={"evidence": (), "notes": ()})})

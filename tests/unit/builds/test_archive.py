@@ -108,7 +108,7 @@ def test_what_is_hostile_is_refused(tmp_path: Path, make: Callable[[Path, Things
 
 def test_hard_links_are_refused(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
-    with pytest.raises(HostileSourceError, match="neither a file"):
+    with pytest.raises(HostileSourceError, match="not a file"):
         unpacked(_tar(tmp_path / "a", [("x", "file", "x"), ("y", "hard", "x")]), tmp_path / "out")
 
 
@@ -119,12 +119,12 @@ def test_bombs_are_stopped_by_what_arrives(tmp_path: Path, make: Callable[[Path,
     limits = [Limits(file_octets=1_000_000), Limits(octets=1_000_000), Limits(entries=0)]
     for number, limit in enumerate(limits):
         (tmp_path / str(number)).mkdir()
-        with pytest.raises(HostileSourceError, match=r"larger than it may be|more than 0 entries"):
+        with pytest.raises(HostileSourceError, match=r"exceeds its limit|more than 0 entries"):
             unpacked(archive, tmp_path / str(number), limit)
         assert sum(f.stat().st_size for f in (tmp_path / str(number)).rglob("*")) <= 1_000_000
     many = make(tmp_path / "b", [(f"f{n}", "file", "x" * 400) for n in range(10)])
     (tmp_path / "many").mkdir()
-    with pytest.raises(HostileSourceError, match="larger"):
+    with pytest.raises(HostileSourceError, match="exceeds its limit"):
         unpacked(many, tmp_path / "many", Limits(octets=3000))
 
 

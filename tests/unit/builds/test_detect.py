@@ -14,7 +14,7 @@ from landfall.builds.detect.result import Detected, Undetected
 from landfall.builds.detect.versions import newest, parts
 from landfall.builds.frameworks.registry import NAMES
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import Wishes, planned
+from landfall.builds.plan import BuildOverrides, planned
 from landfall.builds.source_tree import Folder
 from tests.support.trees import Files
 
@@ -222,7 +222,7 @@ def test_what_a_tree_is(name: str) -> None:
     files, framework, start, output = TREES[name]
     found = detected(Files(files), KNOWN)
     assert isinstance(found, Detected), found
-    plan = planned(Files(files), found, Wishes())
+    plan = planned(Files(files), found, BuildOverrides())
     assert (found.framework, plan.start, plan.output) == (framework, start, output)
     assert found.match.evidence
     assert plan.install or framework == "static"
@@ -253,7 +253,7 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], str, str]] = {
         "manifests are in apps/api, apps/web: set path",
     ),
     "another language": ({"Gemfile": "", "config.ru": ""}, "FrameworkUnknown", "Gemfile means Ruby"),
-    "a Dockerfile": ({"Dockerfile": "FROM scratch"}, "FrameworkUnknown", "a Dockerfile, which cannot be built"),
+    "a Dockerfile": ({"Dockerfile": "FROM scratch"}, "FrameworkUnknown", "a Dockerfile, which is not supported"),
     "a server and a site in one": (
         {
             "package.json": package({"express": "5"}, {"vite": "7"}, scripts={"build": "vite build", "start": "node server.js"}),
@@ -276,7 +276,7 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], str, str]] = {
     "a Node that is too old": (
         {"package.json": package({"next": "12"}, engines={"node": "14.x"})},
         "RuntimeMissing",
-        "asks for node 14.x, which is not there. There are 20",
+        "asks for node 14.x, which is not available. Available: 20",
     ),
     "a Python that is not there": (
         {"requirements.txt": "fastapi", ".python-version": "2.7.18", "main.py": "from fastapi import FastAPI\napp=FastAPI()"},
@@ -299,7 +299,7 @@ def test_a_persons_word_is_not_doubted() -> None:
     files = NEAR_MISSES["a server and a site in one"][0]
     found = detected(Files(files), KNOWN, "node-express")
     assert isinstance(found, Detected)
-    plan = planned(Files(files), found, Wishes(install="npm ci", build="make", start="node dist/x.js"))
+    plan = planned(Files(files), found, BuildOverrides(install="npm ci", build="make", start="node dist/x.js"))
     assert (plan.install, plan.build, plan.start) == (("npm ci",), ("make",), "node dist/x.js")
     assert isinstance(detected(Files({}), KNOWN, "cobol"), Undetected)
     bare = detected(Files({"a.txt": ""}), KNOWN, "static")
@@ -336,9 +336,9 @@ def test_who_installs_packages_of_node(files: dict[str, str], name: str, install
     tree = Files({"package.json": package({"next": "15"}, scripts={"build": "next build"}), **files})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected)
-    plan = planned(tree, found, Wishes())
+    plan = planned(tree, found, BuildOverrides())
     assert (plan.package_manager, plan.install) == (name, (install,))
-    assert ("there is no lock file" in " ".join(plan.notes)) == (not files)
+    assert ("no lock file found" in " ".join(plan.notes)) == (not files)
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_a_package_manager_is_run_in_the_version_that_is_asked_for(told: str, in
     tree = Files({"package.json": package({"astro": "5"}, scripts={"build": "astro build"}, packageManager=told)})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected)
-    plan = planned(tree, found, Wishes())
+    plan = planned(tree, found, BuildOverrides())
     assert (plan.install, plan.build) == ((install,), (build,))
 
 
@@ -378,11 +378,11 @@ def test_packages_of_python_come_into_one_folder(files: dict[str, str], first: s
     tree = Files({"app.py": "from flask import Flask\napp = Flask(__name__)\n", **files})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected), found
-    plan = planned(tree, found, Wishes())
+    plan = planned(tree, found, BuildOverrides())
     assert first in plan.install[0]
     assert all(" --target .packages " in command for command in plan.install if command.startswith("uv pip install"))
     assert (plan.env["PYTHONPATH"], plan.layers[0].include) == ("/app/.packages", (".packages",))
-    assert ("pdm.lock is not read" in " ".join(plan.notes)) == ("--quiet pyproject" in first and "pdm.lock" in files)
+    assert ("pdm.lock is not supported" in " ".join(plan.notes)) == ("--quiet pyproject" in first and "pdm.lock" in files)
 
 
 def test_what_is_odd_is_noted() -> None:
@@ -488,4 +488,4 @@ _STANDALONE = "NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true"
 def test_how_it_is_built(files: dict[str, str], build: str) -> None:
     found = detected(Files(files), KNOWN)
     assert isinstance(found, Detected), found
-    assert planned(Files(files), found, Wishes()).build == ((build,) if build else ())
+    assert planned(Files(files), found, BuildOverrides()).build == ((build,) if build else ())

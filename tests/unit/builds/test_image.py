@@ -101,7 +101,7 @@ def test_a_site_lies_at_the_root(tmp_path: Path) -> None:
 def test_links_that_lead_out_are_refused(tmp_path: Path, target: str) -> None:
     root = _tree(tmp_path / "app", {"a.txt": ""})
     (root / "link").symlink_to(target)
-    with pytest.raises(HostileSourceError, match="out of the app"):
+    with pytest.raises(HostileSourceError, match="leaves the app"):
         packed(root, Layer("app", (".",)), "/app", tmp_path / "a")
     (root / "link").unlink()
     (root / "dist").symlink_to(tmp_path)
@@ -110,7 +110,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path, target: str) -> None:
 
 
 def test_nothing_to_pack_is_said(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match="nothing in dist"):
+    with pytest.raises(BuildError, match="no files in dist"):
         packed(_tree(tmp_path / "app", {"a": ""}), Layer("site", ("dist",)), "/app", tmp_path / "a")
 
 
@@ -150,7 +150,7 @@ def test_an_image_on_top_of_another_has_its_layers_below(tmp_path: Path) -> None
     config = json.loads(image.blob_of(tmp_path / "top", manifest["config"]["digest"]).read_text())
     assert config["config"]["Env"] == ["A=2", "PATH=/bin"]
     assert image.blob_of(tmp_path / "top", lower.digest).exists()
-    with pytest.raises(BuildError, match="no OCI layout"):
+    with pytest.raises(BuildError, match="not an OCI layout"):
         _layout(tmp_path / "third", ground, image.Running("", {}, {}), tmp_path / "nowhere")
 
 
@@ -168,13 +168,13 @@ def test_a_build_leaves_the_folder_as_it_is_and_tells_why_it_fails(tmp_path: Pat
     assert "none" in said
     assert "node_modules" not in said
     assert "app/made.txt" in _read(image.blob_of(tmp_path / "out", done.layers[0].digest))
-    with pytest.raises(BuildError, match="holds an image already"):
+    with pytest.raises(BuildError, match="already contains an image"):
         local.built(root, plan, tmp_path / "out", said.append)
     broken = BuildPlan(**{**_fields(_STATIC), "install": ("echo first; nosuchprogram --now",)})
     with pytest.raises(BuildError) as error:
         local.built(root, broken, tmp_path / "other", said.append)
     assert "status 127" in error.value.message
-    assert "add the package that brings it" in error.value.advice
+    assert "add the package that contains it" in error.value.advice
     assert "first" in error.value.log
     assert not (tmp_path / "other" / "index.json").exists()
 

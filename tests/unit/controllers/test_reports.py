@@ -20,7 +20,7 @@ from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.reports import Reports
 from landfall.worker.reporter import Reporter
-from landfall.worker.termination_message import last_words
+from landfall.worker.termination_message import termination_message
 from tests.support.migrations import NOW, PLAN
 
 Object = dict[str, Any]
@@ -175,20 +175,23 @@ def test_last_words_are_as_short_as_the_kubelet_keeps_them() -> None:
         progress=Progress(percent=100, tables=tables),
         **_CUT_OVER,
     )
-    text = last_words(whole)
+    text = termination_message(whole)
     assert 0 < len(text.encode()) <= 4096
     found = Report.model_validate_json(text)
     assert (found.final, found.state, found.rows, found.verdict) == (True, "cut_over", 100, "equal")
     assert found.failure
     assert found.failure.reason == "Refused"
-    fits = Report.model_validate_json(last_words(whole.model_copy(update={"failure": None})))
+    fits = Report.model_validate_json(termination_message(whole.model_copy(update={"failure": None})))
     assert fits.progress
     assert fits.progress.tables, "as many tables as there is room for"
 
 
 def test_a_fresh_plan_is_not_left_without_its_bytes() -> None:
-    assert Report.model_validate_json(last_words(told(9, final=True, plan=PLAN, plan_bytes="x"))).plan is None
-    assert Report.model_validate_json(last_words(told(9, final=True, plan=PLAN, plan_bytes="x", state="copying"))).plan == PLAN
+    assert Report.model_validate_json(termination_message(told(9, final=True, plan=PLAN, plan_bytes="x"))).plan is None
+    assert (
+        Report.model_validate_json(termination_message(told(9, final=True, plan=PLAN, plan_bytes="x", state="copying"))).plan
+        == PLAN
+    )
 
 
 class _Kube:
@@ -248,21 +251,25 @@ def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", heard: Re
 
 
 def test_a_failure_that_nobody_heard_is_read_in_the_pod() -> None:
-    words = last_words(Report(sequence=3, final=True, failure=Failure(reason="CredentialRefused", message="no such user")))
+    words = termination_message(
+        Report(sequence=3, final=True, failure=Failure(reason="CredentialRefused", message="no such user"))
+    )
     found, lost = _looked(_Kube(_pod("new", words, created=_SECOND), _pod("old", "{}")), _PAUSED)
     assert found.failure
     assert (found.failure.reason, found.finished, found.reported_by_pod, lost) == ("CredentialRefused", _JOB, "new", "")
 
 
 def test_an_end_that_nobody_heard_is_read_in_the_pod() -> None:
-    words = last_words(Report(sequence=3, final=True, state="cut_over", verdict="equal", rows=100))
+    words = termination_message(Report(sequence=3, final=True, state="cut_over", verdict="equal", rows=100))
     heard = told(2, state="comparing")
     found, _ = _looked(_Kube(_pod("new", words, created=_SECOND)), _PAUSED, "Complete", heard)
     assert (found.state, found.rows, found.source_released) == ("cut_over", 100, True)
 
 
 def test_words_of_a_pod_that_was_followed_are_not_the_last() -> None:
-    words = last_words(Report(sequence=900, final=True, failure=Failure(reason="Interrupted", message="m", transient=True)))
+    words = termination_message(
+        Report(sequence=900, final=True, failure=Failure(reason="Interrupted", message="m", transient=True))
+    )
     resumed = recorded(_PAUSED, told(1, **_CUT_OVER))
     found, _ = _looked(_Kube(_pod("old", words)), resumed)
     assert found == resumed

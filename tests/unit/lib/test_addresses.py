@@ -71,7 +71,7 @@ def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Pa
     with pytest.raises(ProviderError, match=r"source.git.url: .* is not a valid host name") as caught:
         git.head(git.Remote(f"https://{host}/shop.git"))
     assert (caught.value.reason, caught.value.retry) == ("SourceMissing", Retry.AFTER_CHANGE)
-    with pytest.raises(SourceError, match="names no host"):
+    with pytest.raises(SourceError, match="has no valid host"):
         asyncio.run(fetched(Archive(f"https://{host}/shop.zip"), tmp_path, tmp_path / "app"))
     with pytest.raises(NotToldError, match=r"its url: .* is not a valid host name"):
         ping(HOOK, lambda _: {"url": f"https://{host}/hook", "key": "k3y"}, lambda _: None)

@@ -16,7 +16,7 @@ from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import State
 from landfall.worker import reporter
-from landfall.worker.progress import Watch
+from landfall.worker.progress import EventReporter
 from landfall.worker.reporter import Reporter
 
 
@@ -126,7 +126,7 @@ def test_a_line_is_told_before_the_numbers_are_due(tmp_path: Path, monkeypatch: 
 def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
     told = _reporter("", tmp_path)
     plan = Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", (), (), (), estimates={})
-    watch = Watch(told, plan, {}, told.line)
+    watch = EventReporter(told, plan, {}, told.line)
     seen = []
     for state in (State.COPYING, State.COMPARING, State.CUT_OVER):
         watch.event(Event("state", text=state.value))

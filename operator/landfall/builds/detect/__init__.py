@@ -1,1 +1,1 @@
-"""What a tree of files is an app of, read from its manifests and its code, with the evidence. Pure."""
+"""Detects the framework of an app from its manifests and code, with the evidence. Pure."""

@@ -1,4 +1,4 @@
-"""What detection answers: a framework with its evidence, or why there is none."""
+"""Results of detection: a framework with its evidence, or why there is none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A runtime's version: what was asked for and where, and what that means among those that there are."""
+    """The version of a runtime: the requested range, its source, and the resolved available version."""
 
     name: str
     requested: str
@@ -17,7 +17,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PackageManager:
-    """Who installs what the app needs: its name, a version where one is asked for, where that was read, and its lock file."""
+    """The package manager: its name, the requested version if any, where that was read, and the lock file."""
 
     name: str
     version: str
@@ -27,9 +27,10 @@ class PackageManager:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A framework that a tree may be of. `start` is how it is started, where that follows from the tree; `output` where a site ends up.
+    """A possible framework of a tree.
 
-    `adds` are packages that it needs to be served and does not name.
+    `start` is the start command if the tree determines it; `output` is the output folder of a static site; `adds` are packages that are
+    needed to serve it and that its manifests do not list.
     """
 
     framework: str
@@ -42,7 +43,7 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """The one framework that fits."""
+    """The detected framework."""
 
     match: Match
     runtime: Version
@@ -57,7 +58,7 @@ class Detected:
 
 @dataclass(frozen=True, slots=True)
 class Undetected:
-    """None, or more than one. `reason` is a stable word, the message says what was looked at and what to do."""
+    """No framework, or more than one. `reason` is stable; the message says what was checked and what to do."""
 
     reason: str
     message: str

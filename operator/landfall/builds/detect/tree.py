@@ -1,4 +1,4 @@
-"""What detection sees of an app: its files by name, and their text when it asks."""
+"""The view of an app that detection uses: its files by name, and their text on request."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from typing import Any, Protocol
 
 
 class Tree(Protocol):
-    """The files of an app. Names are relative to its root, with slashes; what tools leave behind is not among them."""
+    """The files of an app. Names are relative to its root, with slashes; generated folders are not included."""
 
     @property
     def paths(self) -> frozenset[str]:
         """Every file."""
 
     def text(self, path: str) -> str:
-        """A file's text; empty where there is none, or where it is no text of a reasonable size."""
+        """Return the text of a file; empty if it does not exist, is too large, or is not text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A manifest: its contents, or why they cannot be read."""
+    """A manifest: its contents, or why it cannot be read."""
 
     data: Mapping[str, Any]
     problem: str = ""
 
 
 def json_of(tree: Tree, path: str) -> Read:
-    """An object in JSON."""
+    """Read a JSON object."""
     try:
         found = json.loads(tree.text(path) or "{}")
     except ValueError as error:
@@ -39,7 +39,7 @@ def json_of(tree: Tree, path: str) -> Read:
 
 
 def toml_of(tree: Tree, path: str) -> Read:
-    """A table in TOML."""
+    """Read a TOML table."""
     try:
         return Read(tomllib.loads(tree.text(path)))
     except tomllib.TOMLDecodeError as error:
@@ -47,7 +47,7 @@ def toml_of(tree: Tree, path: str) -> Read:
 
 
 def first(tree: Tree, *patterns: str) -> str:
-    """The first file that matches one of these shell patterns, in their order; empty where none does."""
+    """Return the first file that matches one of these shell patterns, in their order; empty if none does."""
     for pattern in patterns:
         if pattern in tree.paths:
             return pattern

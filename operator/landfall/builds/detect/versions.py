@@ -1,4 +1,4 @@
-"""Which of the versions that there are a range means: node-semver's and Python's ways to say it, on majors and minors."""
+"""Resolution of version ranges in the syntax of node-semver and Python, to available versions."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _NAMES = {"lts": "*", "lts/*": "*", "node": "*", "latest": "*", "current": "*", 
 _CODENAMES = {"lts/hydrogen": "18", "lts/iron": "20", "lts/jod": "22", "lts/krypton": "24"}
 
 
-def newest(asked: str, known: Sequence[str]) -> str:
-    """The newest known version within a range; empty where none is. `known` are versions as 22.11.0, in any order."""
-    text = asked.strip().lower()
+def newest(requested: str, known: Sequence[str]) -> str:
+    """Return the newest known version within a range; empty if none matches. `known` are versions such as 22.11.0, in any order."""
+    text = requested.strip().lower()
     text = _CODENAMES.get(text, _NAMES.get(text, text))
     for version in sorted(known, key=parts, reverse=True):
         if any(_within(parts(version), part) for part in text.split("||")):
@@ -23,7 +23,7 @@ def newest(asked: str, known: Sequence[str]) -> str:
 
 
 def parts(version: str) -> Parts:
-    """Major, minor, patch."""
+    """Major, minor and patch number."""
     numbers = [int(n) for n in re.findall(r"\d+", version)[:3]]
     return (*numbers, 0, 0, 0)[:3]  # type: ignore[return-value]
 
@@ -50,17 +50,17 @@ def _allows(sign: str, text: str, version: Parts) -> bool:
 
 
 def _span(sign: str, text: str) -> tuple[Parts, Parts]:
-    """From the first version that is meant to the first one after."""
-    told = [p for p in text.split(".") if not re.fullmatch(r"[xX*]", p)]
-    low = parts(".".join(told)) if told else _LEAST
-    if not told:
+    """The first version of a range, and the first version after it."""
+    given = [p for p in text.split(".") if not re.fullmatch(r"[xX*]", p)]
+    low = parts(".".join(given)) if given else _LEAST
+    if not given:
         return _LEAST, _MOST
     if sign == "^" and low[0]:
         return low, (low[0] + 1, 0, 0)
-    if sign in {"~", "~>", "^"} and len(told) > 1:
+    if sign in {"~", "~>", "^"} and len(given) > 1:
         return low, (low[0], low[1] + 1, 0)
-    if len(told) == 1:
+    if len(given) == 1:
         return low, (low[0] + 1, 0, 0)
-    if len(told) == 2:
+    if len(given) == 2:
         return low, (low[0], low[1] + 1, 0)
     return low, (low[0], low[1], low[2] + 1)

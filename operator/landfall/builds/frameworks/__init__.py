@@ -1,1 +1,1 @@
-"""The frameworks that apps are written in: a row for each."""
+"""The supported frameworks: one row for each."""

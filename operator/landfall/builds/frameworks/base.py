@@ -1,4 +1,4 @@
-"""A row of the table of frameworks: how each shows itself in a tree, and what its build does besides that of its language. Pure."""
+"""A row of the table of frameworks: how it is detected, and how its build differs from that of its language. Pure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def _none_of_its_own(_match: Match) -> tuple[Layer, ...]:
 class Framework:
     """One framework.
 
-    `match`: how a tree shows that it is of it, or None.
-    `supersedes`: names of those that do not count where this one matches.
+    `match`: returns the evidence that a tree uses this framework, or None.
+    `supersedes`: names of frameworks that are ignored if this one matches.
     `build`: its build commands, from the tree, the match and the commands of its language.
-    `layers`: the image's layers of a running app; none: those of its language.
-    `env`: variables of a running app, besides those of its language.
-    `fallback`: the path that a site answers with where it has no file.
+    `layers`: the image layers of the app; none: those of its language.
+    `env`: environment variables of the app, in addition to those of its language.
+    `fallback`: the path that a static site serves for a missing file.
     """
 
     name: str

@@ -17,9 +17,9 @@ def _go(tree: Tree) -> Match | None:
     mains = [p for p in sources if re.search(r"^package main\b", tree.text(p), re.MULTILINE)]
     folders = sorted({p.rpartition("/")[0] for p in mains}, key=lambda f: (f != "", not f.startswith("cmd/"), f.count("/"), f))
     if not folders:
-        return Match("go", ("go.mod is there",), notes=("no package main was found: set buildCommand and startCommand",))
-    notes = (f"./{folders[0] or '.'} was taken; others are {', '.join(folders[1:5])}",) if len(folders) > 1 else ()
-    return Match("go", ("go.mod is there", f"{mains[0]} is a package main"), start="./out", output=folders[0], notes=notes)
+        return Match("go", ("go.mod exists",), notes=("no package main found: set buildCommand and startCommand",))
+    notes = (f"./{folders[0] or '.'} is used; others: {', '.join(folders[1:5])}",) if len(folders) > 1 else ()
+    return Match("go", ("go.mod exists", f"{mains[0]} is a package main"), start="./out", output=folders[0], notes=notes)
 
 
 ROWS = (Framework("go", GO, _go, frozenset({"static"})),)

@@ -11,12 +11,12 @@ from landfall.builds.frameworks.base import Commands, Framework
 from landfall.builds.languages.base import Layer
 from landfall.builds.languages.node import NODE, Node, imports, node_of, start_of
 
-_STANDALONE = "node server.js"  # of Next.js: its server, with the packages that it needs and no others
-_ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod's network is its own
+_STANDALONE = "node server.js"  # Next.js: its server with only the packages that it needs
+_ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod has its own network namespace
 
 
-def _asked(match: Callable[[Tree, Node], Match | None]) -> Callable[[Tree], Match | None]:
-    """For trees that have a package.json."""
+def _with_package_json(match: Callable[[Tree, Node], Match | None]) -> Callable[[Tree], Match | None]:
+    """Restrict a match to trees with a package.json."""
 
     def asked(tree: Tree) -> Match | None:
         node = node_of(tree)
@@ -26,7 +26,7 @@ def _asked(match: Callable[[Tree, Node], Match | None]) -> Callable[[Tree], Matc
 
 
 def _needs(node: Node, *packages: str) -> str:
-    """The first of these that the app depends on, at run time or to build."""
+    """The first of these packages that the app depends on, at run time or to build."""
     return next((p for p in packages if p in node.every), "")
 
 
@@ -45,7 +45,7 @@ def _vite(tree: Tree, node: Node) -> Match | None:
         return None
     told = re.search(r"--outDir[ =](\S+)", build) or re.search(r"""outDir:\s*["'`]([^"'`]+)""", tree.text(config))
     evidence = (_depends("vite"), *((f"{config} is there",) if config else ()), f"the build script is {build!r}")
-    notes = () if "index.html" in tree.paths else ("there is no index.html at the root",)
+    notes = () if "index.html" in tree.paths else ("index.html is missing at the root",)
     return Match("react-vite", evidence, output=told.group(1).removeprefix("./").rstrip("/") if told else "dist", notes=notes)
 
 
@@ -60,12 +60,12 @@ def _next(tree: Tree, node: Node) -> Match | None:
         return Match("nextjs", (*evidence, "it exports a static site"), output=told.group(1) if told else "out")
     start = _script(node, "start")
     own = start if start and "next start" not in start else ""
-    return Match("nextjs", evidence, start=own or _STANDALONE, notes=(f"its own server is kept: {own}",) if own else ())
+    return Match("nextjs", evidence, start=own or _STANDALONE, notes=(f"its own server is used: {own}",) if own else ())
 
 
 def _express(tree: Tree, node: Node) -> Match | None:
     if "express" not in node.dependencies:
-        return None  # one among devDependencies serves a developer's own machine
+        return None  # a dependency in devDependencies is only for development
     file = imports(tree, "express")
     start = start_of(tree, node)
     if not file and not _script(node, "start"):
@@ -78,9 +78,11 @@ def _svelte(_tree: Tree, node: Node) -> Match | None:
     if not _needs(node, "@sveltejs/kit"):
         return None
     if _needs(node, "@sveltejs/adapter-static"):
-        return Match("sveltekit", (_depends("@sveltejs/kit"), "adapter-static makes a static site"), output="build")
+        return Match("sveltekit", (_depends("@sveltejs/kit"), "adapter-static builds a static site"), output="build")
     notes = (
-        () if _needs(node, "@sveltejs/adapter-node") else ("it has no @sveltejs/adapter-node: adapter-auto is told to choose it",)
+        ()
+        if _needs(node, "@sveltejs/adapter-node")
+        else ("@sveltejs/adapter-node is missing: adapter-auto is configured to use it",)
     )
     return Match("sveltekit", (_depends("@sveltejs/kit"),), start="node build", notes=notes)
 
@@ -101,7 +103,7 @@ def _astro(tree: Tree, node: Node) -> Match | None:
     served = re.search(r"""output:\s*["'`](server|hybrid)""", tree.text(config)) or _needs(node, "@astrojs/node")
     if served:
         return Match("astro", (_depends("astro"), "it renders on a server"), start="node dist/server/entry.mjs")
-    return Match("astro", (_depends("astro"), "it makes a static site"), output="dist")
+    return Match("astro", (_depends("astro"), "it builds a static site"), output="dist")
 
 
 def _remix(tree: Tree, node: Node) -> Match | None:
@@ -139,16 +141,16 @@ ROWS = (
     Framework(
         "nextjs",
         NODE,
-        _asked(_next),
+        _with_package_json(_next),
         _RENDERERS,
         build=_next_build,
         layers=_next_layers,
-        env={"HOSTNAME": _ON_ALL_ADDRESSES},  # a pod's own name would be taken otherwise
+        env={"HOSTNAME": _ON_ALL_ADDRESSES},  # the default would be the name of the pod
     ),
-    Framework("nuxt", NODE, _asked(_nuxt), _RENDERERS, env=_HOST),
-    Framework("sveltekit", NODE, _asked(_svelte), _RENDERERS, env=_HOST),
-    Framework("astro", NODE, _asked(_astro), _RENDERERS, env=_HOST),
-    Framework("remix", NODE, _asked(_remix), _RENDERERS),
-    Framework("react-vite", NODE, _asked(_vite), _STATIC, fallback="/index.html"),
-    Framework("node-express", NODE, _asked(_express), _STATIC),
+    Framework("nuxt", NODE, _with_package_json(_nuxt), _RENDERERS, env=_HOST),
+    Framework("sveltekit", NODE, _with_package_json(_svelte), _RENDERERS, env=_HOST),
+    Framework("astro", NODE, _with_package_json(_astro), _RENDERERS, env=_HOST),
+    Framework("remix", NODE, _with_package_json(_remix), _RENDERERS),
+    Framework("react-vite", NODE, _with_package_json(_vite), _STATIC, fallback="/index.html"),
+    Framework("node-express", NODE, _with_package_json(_express), _STATIC),
 )

@@ -16,18 +16,18 @@ def _packaged(tree: Tree, package: str) -> bool:
     return python is not None and package in python.packages
 
 
-def _among(found: list[Application], said: str) -> tuple[str, ...]:
+def _among(found: list[Application], note: str) -> tuple[str, ...]:
     others = [a.target for a in found[1:5]]
-    return (f"{said}; others are {', '.join(others)}",) if others else ()
+    return (f"{note}; others: {', '.join(others)}",) if others else ()
 
 
 def _added(tree: Tree, server: str) -> tuple[str, ...]:
-    """The server, where the app does not bring it."""
+    """The server, if the app does not depend on one."""
     return () if _packaged(tree, server) else (server,)
 
 
-def _told_of(added: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(f"{server} is not among its dependencies and is added" for server in added)
+def _added_note(added: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{server} is not among the dependencies and is added" for server in added)
 
 
 def _fastapi(tree: Tree) -> Match | None:
@@ -38,7 +38,7 @@ def _fastapi(tree: Tree) -> Match | None:
         return Match(
             "python-fastapi",
             ("it depends on fastapi",),
-            notes=("no FastAPI() was found at the top of a module: set startCommand",),
+            notes=("no FastAPI() found at the top level of a module: set startCommand",),
         )
     app = found[0]
     words = [
@@ -49,7 +49,7 @@ def _fastapi(tree: Tree) -> Match | None:
     start = " ".join([*words, "--host 0.0.0.0 --port $PORT"])
     evidence, added = ("it depends on fastapi", f"{app.file} makes {app.name}"), _added(tree, "uvicorn")
     return Match(
-        "python-fastapi", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_told_of(added)), adds=added
+        "python-fastapi", evidence, start=start, notes=(*_among(found, f"{app.target} is used"), *_added_note(added)), adds=added
     )
 
 
@@ -58,30 +58,32 @@ def _flask(tree: Tree) -> Match | None:
         return None
     found = applications(tree, "flask", "Flask")
     if not found:
-        return Match("flask", ("it depends on flask",), notes=("no Flask() was found at the top of a module: set startCommand",))
+        return Match(
+            "flask", ("it depends on flask",), notes=("no Flask() found at the top level of a module: set startCommand",)
+        )
     app = found[0]
     path = " --pythonpath src" if app.file.startswith("src/") else ""
     start = f"gunicorn --bind 0.0.0.0:$PORT{path} '{app.target}{'()' if app.factory else ''}'"
     evidence, added = ("it depends on flask", f"{app.file} makes {app.name}"), _added(tree, "gunicorn")
-    return Match("flask", evidence, start=start, notes=(*_among(found, f"{app.target} was taken"), *_told_of(added)), adds=added)
+    return Match("flask", evidence, start=start, notes=(*_among(found, f"{app.target} is used"), *_added_note(added)), adds=added)
 
 
 def _django(tree: Tree) -> Match | None:
     managed = first(tree, "manage.py", "src/manage.py")
     if not managed or not (_packaged(tree, "django") or "django" in tree.text(managed)):
         return None
-    told = re.search(r"""DJANGO_SETTINGS_MODULE["'],\s*["']([\w.]+)""", tree.text(managed))
-    evidence = (f"{managed} is there", *((f"its settings are {told.group(1)}",) if told else ()))
+    settings_module = re.search(r"""DJANGO_SETTINGS_MODULE["'],\s*["']([\w.]+)""", tree.text(managed))
+    evidence = (f"{managed} exists", *((f"its settings are {settings_module.group(1)}",) if settings_module else ()))
     root = managed.rpartition("manage.py")[0]
-    settings = told.group(1).replace(".", "/") if told else ""
+    settings = settings_module.group(1).replace(".", "/") if settings_module else ""
     text = tree.text(f"{root}{settings}.py") + tree.text(f"{root}{settings}/__init__.py") + tree.text(f"{root}{settings}/base.py")
     named = re.search(r"""WSGI_APPLICATION\s*=\s*["']([\w.]+)\.(\w+)["']""", text)
-    folder = told.group(1).split(".")[0] if told else ""
+    folder = settings_module.group(1).split(".")[0] if settings_module else ""
     target = f"{named.group(1)}:{named.group(2)}" if named else f"{folder}.wsgi:application" if folder else ""
     if not target:
-        return Match("django", evidence, notes=("no WSGI application was found: set startCommand",))
+        return Match("django", evidence, notes=("no WSGI application found: set startCommand",))
     path, added = " --pythonpath src" if root else "", _added(tree, "gunicorn")
-    return Match("django", evidence, start=f"gunicorn --bind 0.0.0.0:$PORT{path} {target}", notes=_told_of(added), adds=added)
+    return Match("django", evidence, start=f"gunicorn --bind 0.0.0.0:$PORT{path} {target}", notes=_added_note(added), adds=added)
 
 
 def _django_build(tree: Tree, _match: Match, _commands: Commands) -> Commands:

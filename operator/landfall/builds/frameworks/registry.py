@@ -1,7 +1,7 @@
 """The table of frameworks.
 
-Every row is asked; what another row that matched supersedes is dropped. So the order of the table means nothing, and two rows that
-are left are an ambiguity that a person resolves.
+Every row is tested; a match that another match supersedes is dropped. So the order of the table has no effect. If two matches remain,
+the user has to choose.
 """
 
 from __future__ import annotations
@@ -14,5 +14,5 @@ NAMES = tuple(row.name for row in TABLE)
 
 
 def framework_of(name: str) -> Framework:
-    """The framework of that name. Raises KeyError where there is none."""
+    """Return the framework with this name. Raises KeyError if there is none."""
     return {row.name: row for row in TABLE}[name]

@@ -1,4 +1,4 @@
-"""A site of files that are there already."""
+"""Static sites without a build."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Files as a layer: the same files give the same bytes, whoever made them, when and where.
+"""Image layers from files: equal files give equal bytes, independent of owner, time and machine.
 
-Entries are sorted; owners, modes and times are ours. A file's time follows from its content, because servers make validators of size
-and time: with one time for all, a changed file of the same size would pass for the old one. Nothing is read through a link.
+Entries are sorted; owners, modes and times are normalised. The time of a file is derived from its content, because web servers build
+validators from size and time: with a constant time, a changed file of the same size would look unchanged. Links are not followed.
 """
 
 from __future__ import annotations
@@ -20,15 +20,17 @@ from typing import IO, BinaryIO, cast
 from landfall.builds.errors import BuildError, HostileSourceError
 from landfall.builds.languages.base import Layer
 
-_EPOCH = 315_532_800  # 1980: the first year that every archive can write
+_EPOCH = 315_532_800  # 1980: the first year that all archive formats can store
 _SPAN = 40 * 365 * 86_400
 _LEVEL = 1
-_INTERPRETER = re.compile(r"/usr/(local/)?bin/python3(\.\d+)?")  # an environment's own, which run images have at the same place
+_INTERPRETER = re.compile(
+    r"/usr/(local/)?bin/python3(\.\d+)?"
+)  # interpreters of a virtual environment; run images have them at the same path
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A layer that was written: digest and size of the compressed bytes, digest of the tar in them, and where they are."""
+    """A written layer: digest and size of the compressed bytes, digest of the tar file, and the path."""
 
     name: str
     digest: str
@@ -38,7 +40,7 @@ class Packed:
 
 
 class _Both:
-    """Takes tar, writes gzip, and knows both digests. The gzip header names no file and no time."""
+    """Compresses a tar stream with gzip and computes both digests. The gzip header contains no file name and no time."""
 
     def __init__(self, out: BinaryIO) -> None:
         self._out = out
@@ -60,11 +62,11 @@ class _Both:
 
 
 def packed(root: Path, layer: Layer, place: str, out: Path) -> Packed:
-    """Write a layer's files, as they will be under `place` in the image, to `out`. Raises HostileSourceError where a link leads out."""
+    """Write the files of a layer to `out`, with paths under `place` in the image. Raises HostileSourceError if a link leaves the app."""
     chosen = sorted(_chosen(root, layer), key=lambda p: p.as_posix())
     if not any((root / p).is_file() for p in chosen):
-        message = f"there is nothing in {', '.join(layer.include)}"
-        raise BuildError(message, advice="Look at what the build makes, and set outputDirectory.")
+        message = f"no files in {', '.join(layer.include)}"
+        raise BuildError(message, advice="Check the output folder of the build, and set outputDirectory.")
     with out.open("wb") as file:
         both = _Both(file)
         with tarfile.open(fileobj=cast("IO[bytes]", both), mode="w|", format=tarfile.PAX_FORMAT) as tar:
@@ -77,7 +79,7 @@ def packed(root: Path, layer: Layer, place: str, out: Path) -> Packed:
 
 
 def _landed(path: Path, layer: Layer) -> str:
-    """Where a file comes to lie: what is in the one folder of a site or of a standalone build is at the app's root."""
+    """The path of a file in the image: the contents of the output folder of a site or a standalone build are at the app's root."""
     text = path.as_posix()
     for folder in layer.rooted:
         if text == folder or text.startswith(f"{folder}/"):
@@ -96,8 +98,8 @@ def _chosen(root: Path, layer: Layer) -> Iterator[Path]:
         start = root / include
         if not start.exists() or not Path(os.path.realpath(start)).is_relative_to(root.resolve()):
             if start.is_symlink():
-                message = f"{include} is a link out of the app"
-                raise HostileSourceError(message, advice="Take the link away.")
+                message = f"{include} is a link that leaves the app"
+                raise HostileSourceError(message, advice="Remove the link.")
             continue
         if include != ".":
             yield Path(include)
@@ -129,8 +131,8 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
         target = os.readlink(source)  # noqa: PTH115  the text of the link, not a path
         inside = not target.startswith("/") and Path(os.path.realpath(source.parent / target)).is_relative_to(root.resolve())
         if not inside and not _INTERPRETER.fullmatch(target):
-            message = f"{path} is a link to {target}, out of the app"
-            raise HostileSourceError(message, advice="Take the link away.")
+            message = f"{path} is a link to {target}, which leaves the app"
+            raise HostileSourceError(message, advice="Remove the link.")
         info = _entry(name, tarfile.SYMTYPE)
         info.linkname, info.mode = target, 0o777
         tar.addfile(info)
@@ -147,18 +149,18 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
 
 
 def _inside(root: Path, source: Path) -> BinaryIO:
-    """The file, opened. What was opened is looked at, not what has the name: a path could be exchanged for a link meanwhile."""
+    """Open a file. The opened file is checked, not its path, because the path could have been replaced by a link."""
     file = os.fdopen(os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb")
-    real = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115  the kernel's word for what it is
+    real = Path(os.readlink(f"/proc/self/fd/{file.fileno()}"))  # noqa: PTH115  the path that the kernel reports
     if real.is_relative_to(root.resolve()):
         return file
     file.close()
-    message = f"{source.name} is not in the app any more"
-    raise HostileSourceError(message, advice="Let the build's commands end what they start.")
+    message = f"{source.name} no longer exists in the app"
+    raise HostileSourceError(message, advice="Make sure that the build commands wait for all processes that they start.")
 
 
 def _moment(file: BinaryIO) -> int:
-    """A time that is the same for the same content."""
+    """A time derived from the content."""
     found = hashlib.sha256()
     while block := file.read(1 << 20):
         found.update(block)

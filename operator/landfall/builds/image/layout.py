@@ -25,7 +25,7 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """How the image is run."""
+    """Start command, environment and user of an image."""
 
     start: str
     env: Mapping[str, str]
@@ -35,12 +35,12 @@ class Running:
 
 
 def blob_of(layout: Path, digest: str) -> Path:
-    """Where a blob lies."""
+    """Return the path of a blob."""
     return layout / "blobs" / "sha256" / digest.removeprefix("sha256:")
 
 
 def assembled(below: Document, layers: Sequence[Packed], running: Running) -> tuple[bytes, bytes]:
-    """Configuration and manifest of an image. `below` is the manifest and config of the image below, with the keys of these names."""
+    """Return configuration and manifest of an image. `below` has the keys `manifest` and `config` of the base image."""
     config = _bytes(_configured(below["config"], layers, running))
     told = [*below["manifest"]["layers"], *({"mediaType": LAYER, "digest": p.digest, "size": p.size} for p in layers)]
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, **described(config)}, "layers": told}
@@ -48,12 +48,12 @@ def assembled(below: Document, layers: Sequence[Packed], running: Running) -> tu
 
 
 def described(data: bytes) -> Document:
-    """Digest and size of a blob, as manifests tell them."""
+    """Return digest and size of a blob in the form that manifests use."""
     return {"digest": f"sha256:{hashlib.sha256(data).hexdigest()}", "size": len(data)}
 
 
 def write(layout: Path, layers: Sequence[Packed], running: Running, base: Path | None = None) -> str:
-    """Write the image around layers whose blobs are there; the digest of its manifest. `base` is the layout of what goes below."""
+    """Write configuration, manifest and index for layers whose blobs exist. Return the digest of the manifest. `base`: layout of the base image."""
     below = _base(base) if base else {"manifest": {"layers": []}, "config": {}}
     if base:
         for layer in below["manifest"]["layers"]:
@@ -73,8 +73,8 @@ def _base(layout: Path) -> Document:
         manifest = json.loads(blob_of(layout, index["manifests"][0]["digest"]).read_bytes())
         config = json.loads(blob_of(layout, manifest["config"]["digest"]).read_bytes())
     except (OSError, ValueError, KeyError, IndexError) as error:
-        message = f"{layout} is no OCI layout of an image"
-        raise BuildError(message, advice="Name a folder with oci-layout, index.json and blobs.") from error
+        message = f"{layout} is not an OCI layout of an image"
+        raise BuildError(message, advice="Use a folder with oci-layout, index.json and blobs.") from error
     return {"manifest": manifest, "config": config}
 
 

@@ -1,4 +1,4 @@
-"""From a built folder to an image in a registry: layers, what they lie on, configuration, manifest, tags."""
+"""Pushes a built folder as an image: layers, base image, configuration, manifest, tags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEPENDENCIES = "dependencies"
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An image in a registry: its digest, its compressed size with what it lies on, and how much of that was sent."""
+    """A pushed image: its digest, its compressed size including the base image, and the number of bytes sent."""
 
     digest: str
     octets: int
@@ -33,7 +33,7 @@ class Pushed:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an image goes, and what it lies on."""
+    """The destination of an image, and its base image."""
 
     registry: Registry
     repository: str
@@ -42,7 +42,7 @@ class Target:
 
 
 async def known_dependencies(registry: Registry, repository: str, key: str) -> Packed | None:
-    """The layer of packages that an earlier build with the same manifests left; None where there is none."""
+    """Return the layer of packages of an earlier build with the same manifests; None if there is none."""
     found = await registry.manifest(repository, f"deps-{key}")
     if found is None:
         return None
@@ -52,14 +52,14 @@ async def known_dependencies(registry: Registry, repository: str, key: str) -> P
 
 
 async def kept_packages(registry: Registry, repository: str, key: str) -> str:
-    """The digest of the packages that the last build kept, if they follow from the same manifests; else empty."""
+    """Return the digest of the packages that the last build stored, if its manifests are the same; otherwise empty."""
     found = await registry.manifest(repository, _KEPT)
     layer = found[0]["layers"][0] if found else {}
     return str(layer["digest"]) if layer.get("annotations", {}).get(_KEY) == key else ""
 
 
 async def keep_packages(registry: Registry, repository: str, key: str, root: Path, folder: str, scratch: Path) -> int:
-    """Keep a folder of packages for the next build, in place of what was kept before; its size in octets."""
+    """Store a folder of packages for the next build; it replaces the previous one. Return its size in bytes."""
     file = scratch / "packages"
     packed = await asyncio.to_thread(layers.packed, root, Layer("packages", (folder,), (f"{folder}/.cache",)), "/app", file)
     await registry.put_blob(repository, packed.digest, file, packed.size)
@@ -68,10 +68,10 @@ async def keep_packages(registry: Registry, repository: str, key: str, root: Pat
     return packed.size
 
 
-async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
+async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image
     root: Path, plan: BuildPlan, target: Target, scratch: Path, known: Packed | None, key: str, tag: str, labels: dict[str, str]
 ) -> Pushed:
-    """Pack and send. A layer goes on its way while the next one is packed."""
+    """Pack and push an image. A layer is sent while the next one is packed."""
     registry, repository = target.registry, target.repository
     sending: list[asyncio.Task[int]] = [asyncio.create_task(_base(target))]
     made: list[Packed] = []
@@ -97,8 +97,8 @@ async def pushed(  # noqa: PLR0913, PLR0917  an image is made of these
     told = await registry.put_manifest(repository, digest, manifest)
     if told not in {"", digest}:
         message = f"the registry has the image as {told}, and it is {digest}"
-        raise BuildError(message, advice="Something between here and the registry changes what is sent.")
-    await registry.put_manifest(repository, tag, manifest)  # a collector of garbage keeps what has a tag
+        raise BuildError(message, advice="A proxy between this pod and the registry changes the data.")
+    await registry.put_manifest(repository, tag, manifest)  # garbage collection keeps tagged manifests
     if key and not known:
         await _remember(registry, repository, key, made)
     octets = sum(int(one["size"]) for one in json.loads(manifest)["layers"])
@@ -109,14 +109,14 @@ async def _below(target: Target) -> Document:
     found = await target.base_registry.manifest(target.base.repository, target.base.which)
     if found is None:
         message = f"there is no image {target.base.host}/{target.base.repository} of {target.base.which}"
-        raise BuildError(message, advice="Correct the chart's builds.images: apps lie on the images named there.")
+        raise BuildError(message, advice="Correct the chart's builds.images, which lists the base images of apps.")
     manifest = found[0]
     config = json.loads(await target.base_registry.blob(target.base.repository, manifest["config"]["digest"]))
     return {"manifest": manifest, "config": config}
 
 
 async def _base(target: Target) -> int:
-    """All layers of what lies below, at once."""
+    """Copy all layers of the base image, concurrently."""
     below = await _below(target)
     copied = [
         target.registry.copied(target.base_registry, target.base.repository, target.repository, layer)
@@ -126,14 +126,14 @@ async def _base(target: Target) -> int:
 
 
 async def _remember(registry: Registry, repository: str, key: str, made: Sequence[Packed]) -> None:
-    """Tag the layer of packages, so that a build with the same manifests need not install them."""
+    """Tag the layer of packages, so that a build with the same manifests can reuse it."""
     for packed in made:
         if packed.name == DEPENDENCIES:
             await _tagged(registry, repository, f"deps-{key}", packed, {_DIFF_ID: packed.diff_id, _FILES: str(packed.files)})
 
 
 async def _tagged(registry: Registry, repository: str, tag: str, packed: Packed, annotations: dict[str, str]) -> None:
-    """A layer under a tag of its own."""
+    """Push a layer with a separate tag."""
     layer = {"mediaType": LAYER, "digest": packed.digest, "size": packed.size, "annotations": annotations}
     config = {"mediaType": "application/vnd.oci.empty.v1+json", **described(_EMPTY)}
     await registry.put_blob(repository, config["digest"], _EMPTY, len(_EMPTY))

@@ -1,7 +1,7 @@
-"""A registry of images, over HTTP: as much of the OCI distribution specification 1.1 as pushing an image on top of another needs.
+"""A client for image registries: the part of the OCI distribution specification 1.1 that is needed to push an image based on another one.
 
-Blobs of the image below are mounted where registry and rights allow, and copied where they do not. What was sent is checked by what the
-registry says it has.
+Blobs of the base image are mounted if registry and permissions allow it, and copied otherwise. The digest that the registry returns is
+checked after a push.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ Document = dict[str, Any]
 
 
 class RegistryError(BuildError):
-    """The registry refuses; it stays so until a person changes something."""
+    """The registry rejects the request until the user changes something."""
 
     reason = "RegistryRefused"
 
 
 class RegistryUnreachableError(BuildError):
-    """It could not be asked, or it failed; trying again may help."""
+    """The registry does not answer, or failed. Retryable."""
 
     reason = "RegistryUnreachable"
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An image's name: registry, repository, and a tag or digest."""
+    """The name of an image: registry, repository, and tag or digest."""
 
     host: str
     repository: str
@@ -56,7 +56,7 @@ class Reference:
 
     @classmethod
     def of(cls, text: str) -> Reference:
-        """As people write it; without a registry it is Docker's."""
+        """Parse the name of an image; the default registry is Docker Hub."""
         name, _, digest = text.partition("@")
         head, slash, rest = name.partition("/")
         if not slash or not ("." in head or ":" in head or head == "localhost"):
@@ -66,13 +66,13 @@ class Reference:
 
 
 def configured(folder: Path) -> Document:
-    """A Docker configuration as a Secret of type kubernetes.io/dockerconfigjson is mounted; empty where there is none."""
+    """Read the Docker configuration of a mounted Secret of type kubernetes.io/dockerconfigjson; empty if there is none."""
     file = folder / ".dockerconfigjson"
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
 def credentials(config: Mapping[str, Any], host: str) -> tuple[str, str] | None:
-    """Name and password for a registry in a Docker configuration, whichever way its keys are written."""
+    """Return user name and password for a registry from a Docker configuration, in any of its spellings."""
     for key, entry in config.get("auths", {}).items():
         if re.sub(r"^https?://|/.*$", "", key) == host:
             if "auth" in entry:
@@ -83,7 +83,7 @@ def credentials(config: Mapping[str, Any], host: str) -> tuple[str, str] | None:
 
 
 class Registry:
-    """One registry, as one identity."""
+    """One registry, with one identity."""
 
     def __init__(self, client: outgoing.Client, host: str, *, insecure: bool, identity: tuple[str, str] | None) -> None:
         self.host = host
@@ -95,8 +95,8 @@ class Registry:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     async def manifest(self, repository: str, which: str) -> tuple[Document, str] | None:
-        """A manifest and its digest; None where there is none. Of an index, the one for Linux on this kind of machine."""
-        async with self._asked(
+        """Return a manifest and its digest; None if it does not exist. From an index, the manifest for Linux on this architecture is chosen."""
+        async with self._request(
             "GET", f"{repository}/manifests/{which}", repository, headers={"Accept": ", ".join(_TYPES)}
         ) as answer:
             if answer.status_code == 404:
@@ -112,15 +112,15 @@ class Registry:
         return told, digest
 
     async def blob(self, repository: str, digest: str) -> bytes:
-        """A small blob, as a configuration is."""
-        async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
+        """Read a small blob, such as a configuration."""
+        async with self._request("GET", f"{repository}/blobs/{digest}", repository) as answer:
             await self._good(answer, 200)
             return await outgoing.body(answer)
 
     async def download(self, repository: str, digest: str, file: Path) -> bool:
-        """A large blob into a file, held against its digest; whether there is such a one."""
+        """Download a blob to a file and verify its digest. Return False if it does not exist."""
         found = hashlib.sha256()
-        async with self._asked("GET", f"{repository}/blobs/{digest}", repository) as answer:
+        async with self._request("GET", f"{repository}/blobs/{digest}", repository) as answer:
             if answer.status_code == 404:
                 return False
             await self._good(answer, 200)
@@ -129,61 +129,61 @@ class Registry:
                     found.update(piece)
                     out.write(piece)
         if digest != f"sha256:{found.hexdigest()}":
-            message = f"the registry {self.host} sent something else than {digest}"
-            raise RegistryUnreachableError(message, advice="It is tried again.")
+            message = f"the registry {self.host} sent data that does not match {digest}"
+            raise RegistryUnreachableError(message, advice="It is retried.")
         return True
 
     async def has(self, repository: str, digest: str) -> bool:
-        """Whether a blob is there."""
-        async with self._asked("HEAD", f"{repository}/blobs/{digest}", repository) as answer:
+        """Return whether a blob exists."""
+        async with self._request("HEAD", f"{repository}/blobs/{digest}", repository) as answer:
             return answer.status_code == 200
 
     # -- writing ------------------------------------------------------------------------------------------------------
 
     async def mounted(self, repository: str, digest: str, origin: str) -> bool:
-        """Have a blob of another repository here without sending it; whether the registry did."""
+        """Mount a blob of another repository. Return whether the registry did."""
         query = urlencode({"mount": digest, "from": origin})
-        async with self._asked("POST", f"{repository}/blobs/uploads/?{query}", repository, more=(origin,)) as answer:
+        async with self._request("POST", f"{repository}/blobs/uploads/?{query}", repository, more=(origin,)) as answer:
             await self._good(answer, 201, 202)
-            return answer.status_code == 201  # 202 opens an upload, which lapses
+            return answer.status_code == 201  # 202 opens an upload, which expires
 
     async def put_blob(self, repository: str, digest: str, data: bytes | Path | AsyncIterator[bytes], size: int) -> int:
-        """Send a blob unless it is there; the octets that were sent."""
+        """Upload a blob unless it exists. Return the number of bytes sent."""
         if await self.has(repository, digest):
             return 0
-        async with self._asked("POST", f"{repository}/blobs/uploads/", repository) as answer:
+        async with self._request("POST", f"{repository}/blobs/uploads/", repository) as answer:
             await self._good(answer, 202)
             location = urljoin(str(answer.url), answer.headers["Location"])
         where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         with contextlib.ExitStack() as opened:
             body = outgoing.file_chunks(opened.enter_context(data.open("rb"))) if isinstance(data, Path) else data
-            async with self._asked("PUT", where, repository, headers=headers, content=body, again=False) as answer:
+            async with self._request("PUT", where, repository, headers=headers, content=body, again=False) as answer:
                 await self._good(answer, 201)
         return size
 
     async def put_manifest(self, repository: str, which: str, data: bytes) -> str:
-        """Send a manifest; the digest that the registry knows it by."""
+        """Upload a manifest. Return the digest that the registry reports."""
         headers = {"Content-Type": MANIFEST}
-        async with self._asked("PUT", f"{repository}/manifests/{which}", repository, headers=headers, content=data) as answer:
+        async with self._request("PUT", f"{repository}/manifests/{which}", repository, headers=headers, content=data) as answer:
             await self._good(answer, 201)
             return str(answer.headers.get("Docker-Content-Digest", ""))
 
     async def copied(self, origin: Registry, origin_repository: str, repository: str, layer: Document) -> int:
-        """Have a layer of another image here: mounted, or sent through. The octets that were sent."""
+        """Mount a layer of another image, or copy it. Return the number of bytes sent."""
         digest, size = str(layer["digest"]), int(layer["size"])
         if await self.has(repository, digest):
             return 0
         if origin.host == self.host and await self.mounted(repository, digest, origin_repository):
             return 0
-        async with origin._asked("GET", f"{origin_repository}/blobs/{digest}", origin_repository) as answer:
+        async with origin._request("GET", f"{origin_repository}/blobs/{digest}", origin_repository) as answer:
             await origin._good(answer, 200)
             return await self.put_blob(repository, digest, outgoing.chunks(answer), size)
 
     # -- transport ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def _asked(
+    async def _request(
         self,
         method: str,
         path: str,
@@ -194,7 +194,7 @@ class Registry:
         more: tuple[str, ...] = (),
         again: bool = True,
     ) -> AsyncIterator[outgoing.Response]:
-        """An answer; where the registry asks for a token first, with one."""
+        """Send a request; if the registry requires a token, get one first."""
         url, answered = path if "://" in path else f"{self._base}{path}", False
         try:
             async with contextlib.AsyncExitStack() as calls:
@@ -209,7 +209,7 @@ class Registry:
         except outgoing.OutgoingError as error:
             what = "broke off" if answered else "cannot be reached"
             message = f"the registry {self.host} {what}: {error.kind}"
-            raise RegistryUnreachableError(message, advice="It is tried again.") from error
+            raise RegistryUnreachableError(message, advice="It is retried.") from error
 
     def _sent(
         self, method: str, url: str, repository: str, headers: Mapping[str, str] | None, content: outgoing.Body | None
@@ -222,7 +222,7 @@ class Registry:
         return {"Authorization": known} if known else {}
 
     async def _authenticate(self, challenge: str, repository: str, more: tuple[str, ...]) -> None:
-        """As the challenge says: name and password, or a token that they are given for."""
+        """Authenticate as the challenge requires: with user name and password, or with a token."""
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "basic" and self._identity:
             self._tokens[repository] = outgoing.basic_auth(*self._identity)
@@ -245,9 +245,9 @@ class Registry:
         said = outgoing.text(await outgoing.body(answer))[:300]
         what = f"the registry {self.host} answered {answer.status_code} to {answer.request.method} {answer.url.path}: {said}"
         if answer.status_code in {401, 403}:
-            raise RegistryError(what, advice="Give it a name and a password that may push there (the chart's builds.secret).")
+            raise RegistryError(what, advice="Set user name and password with push permission (the chart's builds.secret).")
         if answer.status_code == 507 or "no space left" in said.lower() or "quota" in said.lower():
-            raise RegistryError(what, advice="The registry is full: remove images there, or give it more room.")
+            raise RegistryError(what, advice="The registry is full: remove images, or add storage.")
         if answer.status_code in {400, 404, 405, 413}:
-            raise RegistryError(what, advice="Look at the registry's own log.")
-        raise RegistryUnreachableError(what, advice="It is tried again.")
+            raise RegistryError(what, advice="Read the log of the registry.")
+        raise RegistryUnreachableError(what, advice="It is retried.")

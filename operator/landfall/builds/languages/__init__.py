@@ -1,1 +1,1 @@
-"""What each language needs to build: package managers, versions, entry points."""
+"""The supported languages: package managers, versions, entry points."""

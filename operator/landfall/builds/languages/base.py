@@ -1,4 +1,4 @@
-"""What a language has to tell so that apps of it can be built. Everything here is pure: it reads a tree and does nothing.
+"""The protocol of a language whose apps can be built. Everything here is pure: it only reads a tree.
 
 A new language is one module with a class of this protocol, one line in `registry`, and the rows of its frameworks.
 """
@@ -17,7 +17,7 @@ LEFT_OUT = (".git", ".github", ".env", ".env.*", "node_modules/.cache", "**/__py
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Files of the app that go into the image together: paths, and paths among them that do not. What is in `rooted` lies at the root."""
+    """Files of one image layer: included paths, and excluded paths among them. The contents of `rooted` folders are at the root."""
 
     name: str
     include: tuple[str, ...]
@@ -28,10 +28,10 @@ class Layer:
 class Language(Protocol):
     """One language, and the runtime of that name.
 
-    `versions`: those that the project's builder and run images have, the oldest first; none where the runtime has none.
-    `manifests`: names of files that apps of it have at their root.
-    `version_command`: prints the version on a machine; empty where there is nothing to ask.
-    `version_parts`: how many parts of two versions have to be equal for packages to fit both.
+    `versions`: versions that the project's builder and run images have, oldest first; empty if the runtime has none.
+    `manifests`: names of manifest files at the root of an app.
+    `version_command`: prints the installed version; empty if there is none.
+    `version_parts`: number of leading version parts that must be equal so that installed packages are compatible.
     """
 
     name: str
@@ -41,46 +41,46 @@ class Language(Protocol):
     version_parts: int
 
     def problem(self, tree: Tree) -> str:
-        """Why the manifests of a tree cannot be read, without a full stop; empty where they can, or are not there."""
+        """Return why the manifests of a tree cannot be read, without a full stop; empty if they can, or do not exist."""
 
     def summary(self, tree: Tree) -> str:
-        """What the manifests say, for whoever asks why no framework fits; empty where there is nothing to tell."""
+        """Return what the manifests contain, for the message that no framework matches; empty if there is nothing."""
 
     def version(self, tree: Tree, known: Sequence[str]) -> Version:
-        """Which version an app asks for. `known`: those that there are. `resolved` is empty where none of them fits."""
+        """Return the version that an app requests. `known`: available versions. `resolved` is empty if none matches."""
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
-        """Who installs the app's packages, and notes about it."""
+        """Return the package manager, and notes about it."""
 
     def install(self, found: Detected) -> tuple[str, ...]:
-        """Shell commands that install the app's packages; none where there are none."""
+        """Return the shell commands that install the app's packages; empty if it has none."""
 
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        """Shell commands that build the app; none where it needs no build."""
+        """Return the shell commands that build the app; empty if it needs no build."""
 
     def start(self, command: str) -> str:
-        """The command that starts the app in its container, from what a framework names; empty for an empty one."""
+        """Return the command that starts the app in its container, from the start command of the framework; empty for an empty one."""
 
     def env(self) -> Mapping[str, str]:
-        """Environment variables of a running app."""
+        """Return the environment variables of the app."""
 
     def layers(self) -> tuple[Layer, ...]:
-        """The image's layers of a running app, the one that changes least first."""
+        """Return the image layers of the app; the layer that changes least often is first."""
 
     def packages(self, found: Detected) -> str:
-        """The folder that installed packages lie in; empty where they are not kept."""
+        """Return the folder of the installed packages; empty if they are not reused."""
 
     def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        """The files that installed packages follow from, sorted; none where more than files may decide them."""
+        """Return the files that determine the installed packages, sorted; empty if there may be other inputs."""
 
 
 def present(tree: Tree, *names: str) -> tuple[str, ...]:
-    """Those of these files that a tree has, sorted, each once."""
+    """Return the files of this list that exist in a tree, sorted, without duplicates."""
     return tuple(sorted({name for name in names if name in tree.paths}))
 
 
 def app_layers() -> tuple[Layer, ...]:
-    """The folder `node_modules` apart from the rest, for it changes less often."""
+    """Return two layers: `node_modules`, which changes less often, and the rest."""
     return (
         Layer("dependencies", ("node_modules",), ("node_modules/.cache",)),
         Layer("app", (".",), ("node_modules", *LEFT_OUT)),

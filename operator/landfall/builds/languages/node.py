@@ -1,4 +1,4 @@
-"""Apps of Node.js: how they are built, their manifest, who installs their packages, and which Node they want."""
+"""Node.js apps: build commands, manifest, package manager, and version of Node.js."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _CODE = ("js", "mjs", "cjs", "ts", "mts", "cts")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """package.json. `dependencies` are needed to run, `every` also to build."""
+    """package.json. `dependencies` are needed at run time, `every` includes those for the build."""
 
     dependencies: Mapping[str, str] = field(default_factory=dict)
     every: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +40,7 @@ class Node:
 
 
 def node_of(tree: Tree) -> Node | None:
-    """The manifest, where there is one."""
+    """Return the manifest, if there is one."""
     if "package.json" not in tree.paths:
         return None
     read = json_of(tree, "package.json")
@@ -62,11 +62,11 @@ def _texts(value: object) -> dict[str, str]:
 
 
 def package_manager(tree: Tree, node: Node) -> tuple[PackageManager, tuple[str, ...]]:
-    """Who installs, and what is odd about it: the field packageManager, then lock files, then engines, then npm."""
+    """Return the package manager and notes: from the field packageManager, then lock files, then engines; the default is npm."""
     locks = [(name, file) for name, file in _LOCKS if file in tree.paths]
     notes = []
     if len({name for name, _ in locks}) > 1:
-        notes.append(f"there are lock files of several package managers: {', '.join(file for _, file in locks)}")
+        notes.append(f"lock files of several package managers found: {', '.join(file for _, file in locks)}")
     told = re.fullmatch(r"(npm|pnpm|yarn|bun)@([^+]+).*", node.manager)
     if told:
         lock = next((file for name, file in locks if name == told.group(1)), "")
@@ -79,11 +79,11 @@ def package_manager(tree: Tree, node: Node) -> tuple[PackageManager, tuple[str, 
     wanted = next((m for m in _MANAGERS if m in node.engines), "")
     if wanted:
         return PackageManager(wanted, node.engines[wanted], "engines in package.json"), ()
-    return PackageManager("npm", "", "default"), ("there is no lock file, so versions may differ from build to build",)
+    return PackageManager("npm", "", "default"), ("no lock file found, so versions may differ from build to build",)
 
 
 def _lock_version(tree: Tree, name: str, file: str) -> str:
-    """The major that wrote a lock file, where the file tells."""
+    """The major version that wrote a lock file, if the file contains it."""
     if name == "yarn":
         wrote = re.search(r"__metadata:\s*version: (\d+)", tree.text(file)[:400])
         if wrote:
@@ -96,7 +96,7 @@ def _lock_version(tree: Tree, name: str, file: str) -> str:
 
 
 def node_version(tree: Tree, node: Node, known: Sequence[str]) -> Version:
-    """Which Node: engines, then .nvmrc and .node-version, then .tool-versions; the newest that there is where nobody says."""
+    """Return the version of Node.js: from engines, then .nvmrc and .node-version, then .tool-versions; the default is the newest available one."""
     asked, source = node.engines.get("node", ""), "engines.node in package.json"
     for file in _FILES:
         if not asked and tree.text(file).strip():
@@ -109,19 +109,19 @@ def node_version(tree: Tree, node: Node, known: Sequence[str]) -> Version:
 
 
 def imports(tree: Tree, package: str) -> str:
-    """A file near the root that imports a package; empty where none does."""
+    """Return a file near the root that imports a package; empty if none does."""
     pattern = re.compile(rf"""(from\s+|require\(\s*|import\s+|import\(\s*)["']{re.escape(package)}["']""")
     return next((path for path in entries(tree) if pattern.search(tree.text(path))), "")
 
 
 def entries(tree: Tree) -> list[str]:
-    """Files that usually start a server, the likeliest first."""
+    """Return files that usually start a server, the most likely first."""
     names = [f"{folder}{stem}.{end}" for folder in ("", "src/", "server/", "api/") for stem in _ENTRIES for end in _CODE]
     return [n for n in names if n in tree.paths]
 
 
 def start_of(tree: Tree, node: Node) -> str:
-    """How a server is started: its start script, its main file, or a file of a usual name in a language that Node runs."""
+    """Return the start command of a server: its start script, its main file, or a file with a usual name that Node.js can run."""
     if node.scripts.get("start"):
         return node.scripts["start"]
     if node.main and first(tree, node.main, f"{node.main}.js"):

@@ -1,7 +1,7 @@
-"""The package managers of Node: how each is run in the version that an app asks for, and what the installed packages follow from. Pure.
+"""The package managers of Node.js: how each is executed in the requested version, and which files determine the installed packages. Pure.
 
-npm, pnpm and yarn 1 are in the builder; others, and other versions, come from the registry of packages when a build wants them.
-But for yarn from 2 on, which needs one, no command leaves a lock file where there was none: it would be in the image of the first build alone.
+npm, pnpm and yarn 1 are in the builder image; others, and other versions, are fetched from the package registry.
+Except yarn 2 and later, which require one, no command creates a missing lock file: it would only be in the image of the first build.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from landfall.builds.detect.result import Detected, PackageManager
 from landfall.builds.detect.tree import Tree, json_of
 from landfall.builds.languages.base import present
 
-_HERE = {"npm": None, "pnpm": "9", "yarn": "1"}  # the majors of the builder; of npm every one reads every lock file
-# The last of a major that a lock file tells, and of what the builder has not.
+_HERE = {"npm": None, "pnpm": "9", "yarn": "1"}  # the major versions in the builder image; every npm reads every lock file
+# The latest version of a major version that a lock file requires and the builder image does not have.
 _LAST = {
     "pnpm": {"6": "6.35.1", "7": "7.33.7", "8": "8.15.9", "10": "10.20.0"},
     "yarn": {"2": "2.4.3", "3": "3.8.7", "4": "4.12.0"},
@@ -33,18 +33,18 @@ _SCRIPTS = {
     *("preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare", "dependencies"),
 }
 _GROUPS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
-_PROTOCOL = re.compile(r'"(file|link|portal|patch|workspace|exec):')  # of the app's own tree, as the next
+_PROTOCOL = re.compile(r'"(file|link|portal|patch|workspace|exec):')  # files of the app itself, like the next pattern
 _PATH = re.compile(r"[.~]{0,2}/")
 
 
 def install(manager: PackageManager) -> str:
-    """The command that installs an app's packages."""
+    """Return the command that installs the app's packages."""
     locked, loose = ("--immutable", "--no-immutable") if is_berry(manager) else _FLAGS[manager.name]
     return f"{program(manager)} install {locked if manager.lockfile else loose}".strip()
 
 
 def program(manager: PackageManager) -> str:
-    """How it is run, in the version that the app asks for."""
+    """Return the command that executes the package manager in the requested version."""
     name, version = manager.name, _version(manager)
     if not version:
         return name
@@ -54,7 +54,7 @@ def program(manager: PackageManager) -> str:
 
 
 def is_berry(manager: PackageManager) -> bool:
-    """Whether it is yarn from 2 on."""
+    """Return whether it is yarn 2 or later."""
     return manager.name == "yarn" and _major(manager) not in {"", "1"}
 
 
@@ -63,7 +63,7 @@ def _major(manager: PackageManager) -> str:
 
 
 def _version(manager: PackageManager) -> str:
-    """The exact version to fetch; none where the builder's own does."""
+    """The exact version to fetch; empty if the version in the builder image is suitable."""
     major = _major(manager)
     if manager.name in _HERE and (_HERE[manager.name] is None or major in {"", _HERE[manager.name]}):
         return ""
@@ -72,7 +72,7 @@ def _version(manager: PackageManager) -> str:
 
 
 def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
-    """The files that the packages follow from, sorted; none where more may decide them."""
+    """Return the files that determine the packages, sorted; empty if there may be other inputs."""
     manager = found.package_manager
     if (manager and is_berry(manager) and not manager.lockfile) or not _follow_from_files(tree):
         return ()
@@ -93,5 +93,5 @@ def _follow_from_files(tree: Tree) -> bool:
     return not {".pnpmfile.cjs", ".pnpmfile.mjs"} & tree.paths
 
 
-def _table(value: Any) -> dict[str, Any]:  # noqa: ANN401  whatever a manifest holds
+def _table(value: Any) -> dict[str, Any]:  # noqa: ANN401  any value in a manifest
     return value if isinstance(value, dict) else {}

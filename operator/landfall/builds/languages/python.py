@@ -1,4 +1,4 @@
-"""Apps of Python: how they are built, what they depend on, who installs it, which Python, and where the application object is."""
+"""Python apps: build commands, dependencies, package manager, version of Python, and the application object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FACTORY = re.compile(r"(create|make|get|build)_app(lication)?")
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """What its manifests say. Names of packages are in lower case, with dashes."""
+    """The contents of the manifests. Names of packages are in lower case, with dashes."""
 
     packages: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class Python:
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """Where an application object is: module and name, and whether it is a function that makes one."""
+    """An application object: module and name, and whether it is a factory function."""
 
     file: str
     module: str
@@ -44,12 +44,12 @@ class Application:
 
     @property
     def target(self) -> str:
-        """As servers take it."""
+        """The application in the form `module:name`, as servers accept it."""
         return f"{self.module}:{self.name}"
 
 
 def python_of(tree: Tree) -> Python | None:
-    """The manifests, where there are any."""
+    """Return the manifests, if there are any."""
     files = [f for f in ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py") if f in tree.paths]
     if not files and "manage.py" not in tree.paths:
         return None
@@ -65,12 +65,12 @@ def python_of(tree: Tree) -> Python | None:
     return Python(frozenset(names - {""}), tuple(files), problem, tuple(w for w in wants if w[1]))
 
 
-def _list(value: Any) -> list[str]:  # noqa: ANN401  whatever a manifest holds
+def _list(value: Any) -> list[str]:  # noqa: ANN401  any value in a manifest
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
 def _requirements(tree: Tree, path: str, seen: frozenset[str]) -> set[str]:
-    """The names in a requirements file, and in those that it includes."""
+    """The package names in a requirements file and in the files that it includes."""
     names = set()
     for line in tree.text(path).splitlines():
         included = re.match(r"\s*(?:-r|--requirement)[\s=]+(\S+)", line)
@@ -87,26 +87,28 @@ def _name(requirement: str) -> str:
 
 
 def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[str, ...]]:
-    """Who installs: by lock file, else pip from requirements.txt, else uv from pyproject.toml."""
+    """Return the package manager: from a lock file, or pip for requirements.txt, or uv for pyproject.toml."""
     locks = [(name, file) for name, file in _LOCKS if file in tree.paths]
     if [name for name, _ in locks] == ["pdm"] and "requirements.txt" in python.files:
         locks = []
     notes: list[str] = []
     if len(locks) > 1:
-        notes.append(f"there are lock files of several package managers: {', '.join(f for _, f in locks)}")
+        notes.append(f"lock files of several package managers found: {', '.join(f for _, f in locks)}")
     if locks:
         if locks[0][0] == "pdm":
-            notes.append("pdm.lock is not read, so versions may differ: commit what `pdm export` writes, as requirements.txt")
+            notes.append(
+                "pdm.lock is not supported, so versions may differ: commit the output of `pdm export` as requirements.txt"
+            )
         return PackageManager(locks[0][0], "", locks[0][1], locks[0][1]), tuple(notes)
     if "requirements.txt" in python.files:
         return PackageManager("pip", "", "requirements.txt", "requirements.txt"), ()
     source = next((f for f in ("pyproject.toml", "Pipfile", "setup.py") if f in python.files), "default")
     name = "pipenv" if source == "Pipfile" else "uv" if source == "pyproject.toml" else "pip"
-    return PackageManager(name, "", source), ("there is no lock file, so versions may differ from build to build",)
+    return PackageManager(name, "", source), ("no lock file found, so versions may differ from build to build",)
 
 
 def python_version(tree: Tree, python: Python, known: Sequence[str]) -> Version:
-    """Which Python: .python-version, runtime.txt, then the manifests, then .tool-versions; the newest where nobody says."""
+    """Return the version of Python: from .python-version, runtime.txt, the manifests, then .tool-versions; the default is the newest."""
     asked = [(f, tree.text(f).strip().splitlines()[0]) for f in (".python-version", "runtime.txt") if tree.text(f).strip()]
     asked += python.wants
     told = re.search(r"^python\s+(\S+)", tree.text(".tool-versions"), re.MULTILINE)
@@ -123,7 +125,7 @@ def python_version(tree: Tree, python: Python, known: Sequence[str]) -> Version:
 
 
 def applications(tree: Tree, package: str, kind: str) -> list[Application]:
-    """Every place where an object of this class is made at the top of a module, or a function that makes one; the likeliest first."""
+    """Return all objects of this class at the top level of a module, and functions that create one; the most likely first."""
     found: list[Application] = []
     modules = sorted((p for p in tree.paths if p.endswith(".py") and not _is_test(p)), key=_likely)
     for path in islice(modules, _LOOKED_AT):
@@ -178,7 +180,7 @@ def _makes(node: ast.AST | None, kind: str) -> bool:
 
 
 def _module(path: str) -> str:
-    """The module as it is imported from the app's root; a folder src is on the path."""
+    """The name of the module, imported from the app's root; a folder src is on the path."""
     return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 

@@ -1,4 +1,4 @@
-"""The packages of Python apps: what installs them into a folder, and from which files they follow. Pure."""
+"""The packages of Python apps: the commands that install them into a folder, and the files that determine them. Pure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from landfall.builds.detect.result import Detected
 from landfall.builds.detect.tree import Tree
 from landfall.builds.languages.base import present
 
-# A folder of packages instead of an environment: it names no interpreter and no place.
+# A folder of packages instead of a virtual environment: it does not contain the path of an interpreter.
 PACKAGES = ".packages"
 _INTO = f"uv pip install --target {PACKAGES}"
 LIST = ".requirements.txt"
 _COMPILED = f"uv pip compile --quiet pyproject.toml --output-file {LIST}"
 _PIPENV = "uv tool run --quiet --from pipenv==2025.0.4 pipenv"
 _LISTED = f"{_PIPENV} requirements --hash > {LIST} && sed -i /^-i/d {LIST}"
-# How a lock file, and else a manifest, becomes a list of packages; none of it leaves a lock file where there was none.
+# Commands that convert a lock file, or otherwise a manifest, to a list of packages; none creates a lock file.
 _LISTS = {
     "uv": (f"uv export --quiet --locked --no-dev --no-emit-project --output-file {LIST}", _COMPILED),
     "poetry": (
@@ -27,13 +27,13 @@ _LISTS = {
     "pipenv": (_LISTED, f"{_PIPENV} lock --quiet && {_LISTED} && rm Pipfile.lock"),
 }
 _FILES = ("requirements.txt", "pyproject.toml", "Pipfile", "uv.toml")
-_OWN = re.compile(r"\b(path|workspace|editable|develop)\s*=|file:")  # a package of the tree, in TOML
+_OWN = re.compile(r"\b(path|workspace|editable|develop)\s*=|file:")  # a package in the tree, in TOML
 _INCLUDED = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
 _REFERENCE = re.compile(r"\s*(-e|--editable|-f|--find-links|[.]|/|[\w.-]+/)|.*file:")
 
 
 def install(found: Detected) -> tuple[str, ...]:
-    """Shell commands that install an app's packages into the folder PACKAGES; none without a package manager."""
+    """Return the shell commands that install an app's packages into the folder PACKAGES; empty without a package manager."""
     manager = found.package_manager
     if manager is None:
         return ()
@@ -43,13 +43,13 @@ def install(found: Detected) -> tuple[str, ...]:
     else:
         listed = f"{_INTO} {'-r requirements.txt' if manager.lockfile else '.'}"
     more = " ".join(found.match.adds)
-    # Bytecode that holds no times: the same for the same packages.
+    # Bytecode without times: the same for the same packages.
     compiled = f"python3 -m compileall -q --invalidation-mode unchecked-hash {PACKAGES}"
     return (listed, *((f"{_INTO} {more}",) if more else ()), compiled)
 
 
 def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
-    """The files that the packages follow from, sorted; none where more may decide them."""
+    """Return the files that determine the packages, sorted; empty if there may be other inputs."""
     lists = set(_lists(tree, "requirements.txt", frozenset()))
     lock = (found.package_manager.lockfile,) if found.package_manager else ()
     return present(tree, *_FILES, *lock, *lists) if _follow_from_files(tree, lists) else ()
@@ -66,7 +66,7 @@ def _follow_from_files(tree: Tree, lists: set[str]) -> bool:
 
 
 def _lists(tree: Tree, path: str, seen: frozenset[str]) -> Iterator[str]:
-    """A requirements file, and those that it includes."""
+    """A requirements file, and the files that it includes."""
     yield path
     here = path.rpartition("/")[0]
     for line in tree.text(path).splitlines():

@@ -1,4 +1,4 @@
-"""The languages that apps can be built from."""
+"""The supported languages."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ KNOWN: Mapping[str, tuple[str, ...]] = {language.name: language.versions for lan
 
 
 def language_of(name: str) -> Language:
-    """The language of that name. Raises KeyError."""
+    """Return the language with this name. Raises KeyError if there is none."""
     return {language.name: language for language in LANGUAGES}[name]

@@ -1,4 +1,4 @@
-"""Sites of files: nothing is installed or built, and there are no versions."""
+"""Static sites: nothing is installed or built, and there are no versions."""
 
 from __future__ import annotations
 
