@@ -12,7 +12,7 @@ from tests.cluster.install import NAMESPACE
 from tests.cluster.machine import Cluster
 from tests.cluster.test_chart import rendered
 
-_RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
 @pytest.fixture(scope="session")
@@ -29,5 +29,5 @@ def api(control_plane: Cluster) -> Api:
     """The same, with the identities and rights that the chart gives."""
     made = Api(control_plane)
     control_plane.kubectl("create", "namespace", NAMESPACE)
-    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in _RIGHTS))
+    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in RIGHTS))
     return made

@@ -1,4 +1,4 @@
-"""The operator's process: kopf watches Landfall's kinds, a watch of our own their Jobs and workloads; both only enqueue keys."""
+"""The operator's process: kopf watches Landfall's kinds, and their Jobs and workloads; its handlers only enqueue keys."""
 
 from __future__ import annotations
 
@@ -38,14 +38,15 @@ from landfall.manifests.run import run_name
 from landfall.settings import Settings
 
 _WORKERS = 8
-_WATCH_SECONDS = 300
 _STUCK_SECONDS = 120
+_RELIST_SECONDS = 1.0
+_RELIST_MOST_SECONDS = 10.0
 Pushed = Callable[[str, str], Awaitable[int]]
 IntakeOf = Callable[
     [Kube, Reports, JournalWriter, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], ASGIApp
 ]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
-_CHILDREN = ("Job", "Workload")
+_CHILDREN = (("batch", "v1", "jobs"), ("apps", "v1", "deployments"))
 Loop = Callable[[Context, Object], Awaitable[float | None]]
 
 
@@ -62,7 +63,7 @@ def _loops(settings: Settings) -> dict[str, Loop]:
 
 
 class Operator:
-    """The work queue, its workers, and the watches that kopf does not run."""
+    """The work queue, its workers and the periodic list."""
 
     def __init__(self, kube: Kube, settings: Settings, intake: IntakeOf) -> None:
         self.queue = Queue(time.monotonic)
@@ -88,7 +89,8 @@ class Operator:
         self._refusals_reported: set[Key] = set()
         self._migration_of_app: dict[tuple[str, str], str] = {}
         self._resynced = time.monotonic()
-        self._watched = {(kind, scope): time.monotonic() for kind in _CHILDREN for scope in kube.scopes}
+        self._relisting: asyncio.TimerHandle | None = None
+        self._relist_due = 0.0
         self._busy: dict[Key, float] = {}
 
     # -- what enqueues keys -------------------------------------------------------------------------------------------
@@ -137,6 +139,23 @@ class Operator:
         else:
             self.enqueue(kind, namespace, name)
 
+    def on_listed_child(self) -> None:
+        """Enqueue all known keys one second after the last listed child, ten at most after the first. A list does not show what was deleted before it."""
+        loop = asyncio.get_running_loop()
+        if self._relisting:
+            self._relisting.cancel()
+        else:
+            self._relist_due = loop.time() + _RELIST_MOST_SECONDS
+        self._relisting = loop.call_at(min(loop.time() + _RELIST_SECONDS, self._relist_due), self._after_list)
+
+    def _after_list(self) -> None:
+        self._relisting = None
+        self._enqueue_known()
+
+    def _enqueue_known(self) -> None:
+        for key in list(self._known):
+            self.queue.add(key, 1.0)
+
     async def on_push(self, repository: str, branch: str) -> int:
         """Check the Deployments that follow a branch now, and return their number."""
         count = 0
@@ -156,8 +175,6 @@ class Operator:
             async with served(self._intake, self._settings.intake_port), asyncio.TaskGroup() as group:
                 for _ in range(_WORKERS):
                     group.create_task(self._worker())
-                for kind, scope in self._watched:
-                    group.create_task(self._watch(kind, scope))
                 group.create_task(self._resync())
                 group.create_task(self._keeper.expire_periodically())
         finally:
@@ -230,21 +247,6 @@ class Operator:
             if key.kind in {"Migration", "Deployment"} and key.namespace == connected.namespace:
                 self.queue.add(key, 0.5)
 
-    async def _watch(self, kind: str, scope: str) -> None:
-        """Watch owned objects by label and enqueue all known keys after each end. kopf would store each object and report no liveness (decision 0037)."""
-        while True:
-            self._watched[kind, scope] = time.monotonic()
-            with contextlib.suppress(KubeError):
-                async for child in self._kube.watch(kind, LABEL_OWNER, scope):
-                    self._watched[kind, scope] = time.monotonic()
-                    metadata = child["metadata"]
-                    self.on_owned_change(
-                        metadata["labels"].get(LABEL_KIND, ""), metadata["namespace"], metadata["labels"][LABEL_OWNER]
-                    )
-            for key in list(self._known):
-                self.queue.add(key, 1.0)
-            await asyncio.sleep(1)
-
     async def _resync(self) -> None:
         """List all objects and enqueue them and all known keys, every `resync_seconds`."""
         while True:
@@ -252,21 +254,17 @@ class Operator:
                 with contextlib.suppress(KubeError):
                     async for raw in self._kube.every(kind):
                         self.on_object(kind, raw)
-            for key in list(self._known):
-                self.queue.add(key, 1.0)
+            self._enqueue_known()
             self._resynced = time.monotonic()
             await asyncio.sleep(self._settings.resync_seconds)
 
     # -- health -------------------------------------------------------------------------------------------------------
 
     def health_problem(self) -> str:
-        """Why this process is unhealthy, such as a dead watch or a stuck key; empty if it is healthy."""
+        """Why this process is unhealthy, such as a stuck key; empty if it is healthy."""
         moment = time.monotonic()
         if moment - self._resynced > self._settings.resync_seconds + _STUCK_SECONDS:
             return "objects were not listed for too long"
-        for (kind, scope), watched in self._watched.items():
-            if moment - watched > _WATCH_SECONDS + _STUCK_SECONDS:
-                return f"the watch of {kind}s{' of ' + scope if scope else ''} is dead"
         stuck = [key for key, began in self._busy.items() if moment - began > _STUCK_SECONDS]
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
 
@@ -306,19 +304,42 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
 
     @kopf.on.startup(registry=registry)
     async def configure(settings: kopf.OperatorSettings, **_: Any) -> None:  # noqa: ANN401  kopf's signature
-        settings.posting.enabled = False
-        settings.scanning.disabled = bool(operator.namespaces)  # scanning needs a ClusterRole
-        settings.peering.standalone = True
-        settings.watching.server_timeout = 300
-        settings.watching.client_timeout = 310
-        settings.watching.connect_timeout = 30
-        settings.watching.chunk_size = 500
-        settings.networking.request_timeout = 30
-        settings.networking.error_backoffs = RetryDelays()
-        settings.process.ultimate_exiting_timeout = 15
+        _configure(settings, named=bool(operator.namespaces))
 
     @kopf.on.login(registry=registry)
     def login(**more: Any) -> kopf.ConnectionInfo | None:  # noqa: ANN401  kopf's signature
         return kopf.login_with_service_account(**more) or kopf.login_with_kubeconfig(**more)
 
+    _register_children(operator, registry)
     return registry
+
+
+def _register_children(operator: Operator, registry: kopf.OperatorRegistry) -> None:
+    """Children name their owner in labels. The API server sends no others: see `_configure`."""
+    for group, version, plural in _CHILDREN:
+
+        @kopf.on.event(group, version, plural, registry=registry, id=f"see-{group}-{plural}")
+        async def on_child_event(event: kopf.RawEvent, **_: Any) -> None:  # noqa: ANN401  kopf's signature
+            metadata = event["object"]["metadata"]
+            if event["type"] is None:
+                operator.on_listed_child()
+            else:
+                labels = metadata["labels"]
+                operator.on_owned_change(labels.get(LABEL_KIND, ""), metadata["namespace"], labels[LABEL_OWNER])
+
+
+def _configure(settings: kopf.OperatorSettings, *, named: bool) -> None:
+    """Set kopf's settings. `named`: only some namespaces are managed."""
+    settings.posting.enabled = False
+    settings.scanning.disabled = named  # scanning needs a ClusterRole
+    settings.peering.standalone = True
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 30
+    settings.watching.chunk_size = 500
+    settings.queueing.idle_timeout = 0.2  # seconds; a list starts a task for each object, which ends when it is idle
+    for child in _CHILDREN:
+        settings.watching.label_selectors[child] = LABEL_OWNER
+    settings.networking.request_timeout = 30
+    settings.networking.error_backoffs = RetryDelays()
+    settings.process.ultimate_exiting_timeout = 15

@@ -41,14 +41,37 @@ def _operator() -> Operator:
     return Operator(cast("Any", _Refusing()), settings, lambda *_: Starlette())
 
 
-def test_a_dead_watch_is_noticed(clock: _Clock) -> None:
+def _enqueued_after_lists(monkeypatch: pytest.MonkeyPatch, seconds: float, most: float, times: int) -> list[str]:
+    """Which Migrations are enqueued while so many children are listed without a pause, and, after a mark, afterwards."""
+    monkeypatch.setattr(handlers, "_RELIST_SECONDS", seconds)
+    monkeypatch.setattr(handlers, "_RELIST_MOST_SECONDS", most)
     operator = _operator()
-    assert operator.health_problem() == ""
-    clock.now += 290
-    assert operator.health_problem() == ""
-    clock.now += 140
-    operator._resynced = clock.now  # noqa: SLF001  listing goes on, the watch does not
-    assert operator.health_problem() == "the watch of Jobs is dead"
+    added: list[str] = []
+
+    async def listed() -> None:
+        for name in ("cart", "shop"):
+            operator.enqueue("Migration", "store", name)
+            operator.queue.done(await operator.queue.get())
+        monkeypatch.setattr(operator.queue, "add", lambda key, _: added.append(key.name))
+        for _ in range(times):
+            operator.on_listed_child()
+            await asyncio.sleep(0.001)
+        added.append("end of the list")
+        await asyncio.sleep(2 * seconds)
+
+    asyncio.run(listed())
+    return added
+
+
+def test_after_a_list_of_children_all_known_keys_are_enqueued_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was deleted in a gap of the watch is not in the list."""
+    added = _enqueued_after_lists(monkeypatch, seconds=0.5, most=60, times=20)
+    assert (added[0], sorted(added[1:])) == ("end of the list", ["cart", "shop"])
+
+
+def test_lists_without_an_end_do_not_keep_known_keys_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    added = _enqueued_after_lists(monkeypatch, seconds=0.5, most=0.01, times=50)
+    assert sorted(added[:2]) == ["cart", "shop"]
 
 
 def test_a_listing_that_stopped_is_noticed(clock: _Clock) -> None:

@@ -1,0 +1,117 @@
+"""Children are watched by kopf, selected by their label in the API server: others never arrive at the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import kopf
+import pytest
+import yaml
+
+from landfall.handlers.runtime import Operator, registered
+from landfall.kube.client import Kube
+from tests.api_server.conftest import RIGHTS
+from tests.cluster.api import Api
+from tests.cluster.install import NAMESPACE
+from tests.cluster.machine import Cluster
+from tests.cluster.test_chart import rendered
+
+Object = dict[str, Any]
+_POD = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
+
+
+class _Seen:
+    """Stands for the operator: what it is told."""
+
+    def __init__(self, namespaces: Sequence[str]) -> None:
+        self.namespaces = namespaces
+        self.children: list[tuple[str, str, str]] = []
+        self.lists = 0
+
+    def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
+        self.children.append((kind, namespace, name))
+
+    def on_listed_child(self) -> None:
+        self.lists += 1
+
+    def on_object(self, kind: str, raw: Object) -> None:
+        """One of our own kinds, which another test put there."""
+
+    def enqueue(self, kind: str, namespace: str, name: str) -> None:
+        """The same, deleted."""
+
+
+def _child(kind: str, namespace: str, name: str, owner: str) -> Object:
+    labels = {"landfall.dev/owner": owner, "landfall.dev/owner-kind": "Run"} if owner else {"app": name}
+    pod: Object = {"metadata": {"labels": {"pod": name}}, "spec": _POD}
+    spec: Object = {"template": pod, "suspend": True}
+    if kind == "Workload":
+        spec = {"template": {**pod, "spec": {"containers": _POD["containers"]}}, "selector": {"matchLabels": {"pod": name}}}
+    what = {"Job": ("batch/v1", "Job"), "Workload": ("apps/v1", "Deployment")}[kind]
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": what[0], "kind": what[1], "metadata": metadata, "spec": spec}
+
+
+async def _until(what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        assert time.monotonic() < deadline, what
+        await asyncio.sleep(0.05)
+
+
+def _kubeconfig(cluster: Cluster, account: str, into: Path) -> Path:
+    """One for a service account of the operator's namespace."""
+    told = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
+    told["users"][0]["user"] = {"token": cluster.kubectl("create", "token", account, "-n", NAMESPACE).strip()}
+    into.write_text(yaml.safe_dump(told), encoding="utf-8")
+    return into
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["in all namespaces", "in named ones"])
+def test_children_are_told_and_nothing_else(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, named: bool) -> None:
+    """As the operator's service account, with the rights that the chart gives it."""
+    control_plane = api.cluster
+    here, elsewhere = f"children-{named}".lower(), f"elsewhere-{named}".lower()
+    for namespace in (here, elsewhere):
+        control_plane.kubectl("create", "namespace", namespace)
+    if named:
+        made = rendered("--set", f"watchNamespaces={{{here}}}", release="narrow")
+        api.apply(*(one for one in made if one["kind"] in RIGHTS))
+    account = "narrow-operator" if named else "landfall-operator"
+    monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(control_plane, account, tmp_path / "kubeconfig")))
+    seen = _Seen((here,) if named else ())
+
+    async def work() -> None:
+        kube, _ = await Kube.from_kubeconfig(str(control_plane.kubeconfig), "")
+        await kube.create("Job", _child("Job", here, "before", "shop-0"))
+        await kube.create("Job", _child("Job", here, "foreign-before", ""))
+        where: Object = {"namespaces": [here]} if named else {"clusterwide": True}
+        watching = asyncio.create_task(kopf.operator(registry=registered(cast("Operator", seen)), standalone=True, **where))
+        try:
+            await _until("what is there is listed", lambda: seen.lists > 0)
+            await asyncio.sleep(1)
+            assert (seen.lists, seen.children) == (1, []), "and what belongs to others is not"
+            for namespace in (elsewhere, here):
+                for kind in ("Job", "Workload"):
+                    await kube.create(kind, _child(kind, namespace, f"foreign-{kind.lower()}", ""))
+                    await kube.create(kind, _child(kind, namespace, f"ours-{kind.lower()}", f"shop-{kind.lower()}"))
+            wanted = {
+                ("Run", at, f"shop-{kind}") for at in ((here,) if named else (here, elsewhere)) for kind in ("job", "workload")
+            }
+            await _until("ours are told", lambda: wanted <= set(seen.children))
+            there = await kube.get("Job", here, "ours-job")
+            assert there
+            seen.children.clear()
+            await kube.delete("Job", here, "ours-job", there["metadata"]["uid"])
+            await _until("a deletion is told", lambda: ("Run", here, "shop-job") in seen.children)
+            assert set(seen.children) <= wanted
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+            await kube.close()
+
+    asyncio.run(work())
