@@ -14,8 +14,6 @@ import sys
 from collections import Counter
 from typing import Any
 
-import aiohttp
-
 from landfall.handlers.main import main as operator
 from landfall.intake.server import Intake
 from landfall.kube.client import Kube
@@ -28,7 +26,7 @@ _sent = Kube._sent  # noqa: SLF001  the one place that every request passes
 _seen: Counter[str] = Counter()
 
 
-async def _faulty(self: Kube, method: str, path: str, body: object, content: str, **more: Any) -> aiohttp.ClientResponse:
+async def _faulty(self: Kube, method: str, path: str, body: object, content: str, **more: Any) -> Any:
     fault = sys.argv[1]
     place = path.split("?", maxsplit=1)[0]
     if method == "GET" or place.endswith("tokenreviews"):

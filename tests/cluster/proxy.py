@@ -13,24 +13,36 @@ import contextlib
 import json
 import subprocess
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Self
 
-import aiohttp
-from aiohttp import web
+import httpx
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
 from tests.cluster.machine import Cluster
 from tests.support.servers import free_port
 
 WATCHES = ("cut", "stalled", "expired", "late", "skipped", "merged", "stale")
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_CUT_SECONDS = 1
 _LATE_SECONDS = 4
 _MERGED_SECONDS = 1
 _EXPIRED = {
     "type": "ERROR",
     "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"},
 }
+_OF_A_CONNECTION = {"host", "connection", "content-length", "transfer-encoding"}
+Pieces = AsyncGenerator[bytes, None]
+
+
+class CutError(Exception):
+    """A watch is broken off: the connection is closed in the middle of the answer."""
 
 
 class Proxy:
@@ -38,180 +50,182 @@ class Proxy:
 
     def __init__(self, cluster: Cluster, fault: str, folder: Path) -> None:
         self._fault = fault
-        self._upstream, self._port = free_port(), free_port()
-        self._kubectl = [str(cluster.programs / "kubectl"), "--kubeconfig", str(cluster.kubeconfig), "proxy"]
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        upstream, port = free_port(), free_port()
+        kubectl = [str(cluster.programs / "kubectl"), "--kubeconfig", str(cluster.kubeconfig)]
+        self._command = [*kubectl, "proxy", f"--port={upstream}"]
+        self._upstream = httpx.URL(f"http://127.0.0.1:{upstream}")
+        self._address = f"http://127.0.0.1:{port}"
+        application = Starlette(routes=[Route("/{tail:path}", self._passed, methods=_METHODS)], lifespan=self._connected)
+        settings = uvicorn.Config(application, port=port, log_config=None, log_level="critical", timeout_graceful_shutdown=1)
+        self._server = uvicorn.Server(settings)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
         self.kubeconfig = folder / "kubeconfig"
         self.struck = 0
         self._seen: dict[str, bytes] = {}
         self._outdated: dict[str, bytes] = {}
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen([*self._kubectl, f"--port={self._upstream}"], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result(30)
-        server = {"name": "c", "cluster": {"server": f"http://127.0.0.1:{self._port}"}}
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            assert time.monotonic() < deadline, "the proxy does not answer"
+            time.sleep(0.1)
+        server = {"name": "c", "cluster": {"server": self._address}}
         context = {"name": "c", "context": {"cluster": "c", "user": "u"}}
         config = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "clusters": [server], "contexts": [context]}
         self.kubeconfig.write_text(json.dumps({**config, "users": [{"name": "u", "user": {}}]}), encoding="utf-8")
         return self
 
     def __exit__(self, *_: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._stop(), self._loop).result(30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._server.should_exit = True
         self._thread.join(10)
         self._process.terminate()
         self._process.wait(10)
 
-    async def _start(self) -> None:
-        self._session = aiohttp.ClientSession(auto_decompress=False)
-        application = web.Application(client_max_size=64 * 1024 * 1024)
-        application.router.add_route("*", "/{tail:.*}", self._passed)
-        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
-        while True:
-            try:
-                async with self._session.get(f"http://127.0.0.1:{self._upstream}/readyz"):
-                    return
-            except aiohttp.ClientError:
-                await asyncio.sleep(0.1)
+    def _answers(self) -> bool:
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self._address}/readyz").status_code == httpx.codes.OK
+        return False
 
-    async def _stop(self) -> None:
-        await self._runner.cleanup()
-        await self._session.close()
-        held = asyncio.all_tasks() - {asyncio.current_task()}  # watches that are never told anything
-        for task in held:
-            task.cancel()
-        await asyncio.gather(*held, return_exceptions=True)
+    @contextlib.asynccontextmanager
+    async def _connected(self, _: Starlette) -> AsyncIterator[None]:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+        async with httpx.AsyncClient(timeout=None, limits=limits) as self._client:  # noqa: S113  a watch takes its time
+            yield
 
-    async def _passed(self, request: web.Request) -> web.StreamResponse:
-        watched = request.query.get("watch", "") in {"1", "true", "True"}
+    async def _passed(self, request: Request) -> Response:
+        watched = request.query_params.get("watch", "") in {"1", "true", "True"}
         if self._fault == "stale":
-            return await self._stale(request)
+            return await self._stale(request, watched=watched)
         if watched:
             self.struck += 1
         if watched and self._fault == "expired":
             await asyncio.sleep(0.2)
-            return web.json_response(_EXPIRED)
-        async with await self._upstreams(request) as answer:
-            return await _streamed(request, answer, partial(self._struck, request) if watched else _copied)
+            return JSONResponse(_EXPIRED)
+        answer = await self._answer(request)
+        return _streamed(answer, self._struck(answer) if watched else _pieces(answer))
 
-    async def _upstreams(self, request: web.Request) -> aiohttp.ClientResponse:
-        """What the API server answers."""
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in {"host", "content-length", "transfer-encoding"}}
-        url = f"http://127.0.0.1:{self._upstream}{request.raw_path}"
-        body, forever = await request.read() or None, aiohttp.ClientTimeout(total=None)
-        return await self._session.request(request.method, url, headers=headers, data=body, timeout=forever)
+    async def _answer(self, request: Request) -> httpx.Response:
+        """What the API server answers; its body is still to come."""
+        headers = {k: v for k, v in request.headers.items() if k not in _OF_A_CONNECTION}
+        query = request.scope["query_string"]
+        url = self._upstream.copy_with(raw_path=request.scope["raw_path"] + (b"?" + query if query else b""))
+        asked = self._client.build_request(
+            request.method, url, headers={"accept-encoding": "identity", **headers}, content=await request.body()
+        )
+        try:
+            return await self._client.send(asked, stream=True)
+        except httpx.TransportError as error:
+            return httpx.Response(502, text=str(error), request=asked)
 
-    async def _stale(self, request: web.Request) -> web.StreamResponse:
+    async def _stale(self, request: Request, *, watched: bool) -> Response:
         """Reads of single objects are remembered, and told once more behind a write to them."""
-        place = request.path.removesuffix("/status")
+        place = request.url.path.removesuffix("/status")
         if request.method == "GET" and place in self._outdated:
             self.struck += 1
-            return web.Response(body=self._outdated.pop(place), content_type="application/json")
-        async with await self._upstreams(request) as answer:
-            if request.query.get("watch"):
-                return await _streamed(request, answer, _copied)
-            body = await answer.read()
-            if request.method == "GET" and answer.status == 200 and b'"resourceVersion"' in body and "/namespaces/" in place:
-                self._seen[place] = body
-            elif request.method in {"PUT", "PATCH"} and answer.status == 200 and place in self._seen:
-                self._outdated[place] = self._seen.pop(place)
-            return web.Response(status=answer.status, body=body, content_type=answer.content_type)
+            return Response(self._outdated.pop(place), media_type="application/json")
+        answer = await self._answer(request)
+        if watched:
+            return _streamed(answer, _pieces(answer))
+        body = await answer.aread()
+        if request.method == "GET" and answer.status_code == 200 and b'"resourceVersion"' in body and "/namespaces/" in place:
+            self._seen[place] = body
+        elif request.method in {"PUT", "PATCH"} and answer.status_code == 200 and place in self._seen:
+            self._outdated[place] = self._seen.pop(place)
+        return Response(body, answer.status_code, media_type=answer.headers.get("content-type"))
 
-    async def _struck(self, request: web.Request, answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-        if self._fault == "stalled":
-            await asyncio.sleep(3600)
-        if self._fault == "cut":
-            await self._cut(request, answer, told)
-        elif self._fault == "late":
-            await self._late(answer, told)
-        elif self._fault == "skipped":
-            await self._skipped(answer, told)
-        else:
-            await self._merged(answer, told)
-
-    @staticmethod
-    async def _skipped(answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-        number = 0
-        async for line in _lines(answer):
-            number += 1
-            if number % 2:
-                await told.write(line)
-
-    @staticmethod
-    async def _cut(request: web.Request, answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-        try:
-            await asyncio.wait_for(_copied(answer, told), 1)
-        except TimeoutError:
-            if request.transport:
-                request.transport.abort()
-
-    @staticmethod
-    async def _late(answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-        held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        loop = asyncio.get_running_loop()
-
-        async def sent() -> None:
-            while True:
-                at, piece = await held.get()
-                await asyncio.sleep(max(0, at - loop.time()))
-                await told.write(piece)
-
-        sending = asyncio.create_task(sent())
-        try:
-            async for piece in answer.content.iter_any():
-                held.put_nowait((loop.time() + _LATE_SECONDS, piece))
-        finally:
-            sending.cancel()
-
-    @staticmethod
-    async def _merged(answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-        last: dict[str, bytes] = {}
-
-        async def sent() -> None:
-            while True:
-                await asyncio.sleep(_MERGED_SECONDS)
-                lines = list(last.values())
-                last.clear()
-                for line in lines:
-                    await told.write(line)
-
-        sending = asyncio.create_task(sent())
-        try:
-            async for line in _lines(answer):
-                event = json.loads(line)
-                metadata = event["object"].get("metadata", {})
-                last[str(metadata.get("uid", event["type"]))] = line
-        finally:
-            sending.cancel()
+    def _struck(self, answer: httpx.Response) -> Pieces:
+        ways = {"stalled": _stalled, "cut": _cut, "late": _late, "skipped": _skipped, "merged": _merged}
+        return ways[self._fault](answer)
 
 
-async def _streamed(
-    request: web.Request,
-    answer: aiohttp.ClientResponse,
-    passed_on: Callable[[aiohttp.ClientResponse, web.StreamResponse], Awaitable[None]],
-) -> web.StreamResponse:
+def _streamed(answer: httpx.Response, pieces: Pieces) -> Response:
     """What is answered, passed on piece by piece, for as long as whoever asked is there."""
-    kept = {k: v for k, v in answer.headers.items() if k.lower() in {"content-type", "content-encoding"}}
-    told = web.StreamResponse(status=answer.status, headers=kept)
-    with contextlib.suppress(ConnectionResetError):
-        await told.prepare(request)
-        await passed_on(answer, told)
-    return told
+    kept = {k: v for k, v in answer.headers.items() if k in {"content-type", "content-encoding"}}
+    return StreamingResponse(pieces, answer.status_code, kept)
 
 
-async def _copied(answer: aiohttp.ClientResponse, told: web.StreamResponse) -> None:
-    async for piece in answer.content.iter_any():
-        await told.write(piece)
+async def _pieces(answer: httpx.Response) -> Pieces:
+    try:
+        async for piece in answer.aiter_raw():
+            yield piece
+    finally:
+        await answer.aclose()
 
 
-async def _lines(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+async def _lines(answer: httpx.Response) -> Pieces:
     """Whole ones, each with its end."""
     rest = b""
-    async for piece in answer.content.iter_any():
+    async for piece in _pieces(answer):
         *lines, rest = (rest + piece).split(b"\n")
         for line in lines:
             yield line + b"\n"
+
+
+async def _stalled(answer: httpx.Response) -> Pieces:
+    try:
+        await asyncio.sleep(3600)
+        yield b""
+    finally:
+        await answer.aclose()
+
+
+async def _cut(answer: httpx.Response) -> Pieces:
+    loop = asyncio.get_running_loop()
+    end, pieces = loop.time() + _CUT_SECONDS, _pieces(answer)
+    while True:
+        try:
+            piece = await asyncio.wait_for(anext(pieces, b""), end - loop.time())
+        except TimeoutError as error:
+            raise CutError from error
+        if not piece:
+            return
+        yield piece
+
+
+async def _skipped(answer: httpx.Response) -> Pieces:
+    number = 0
+    async for line in _lines(answer):
+        number += 1
+        if number % 2:
+            yield line
+
+
+async def _late(answer: httpx.Response) -> Pieces:
+    held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    async def read() -> None:
+        async for piece in _pieces(answer):
+            held.put_nowait((loop.time() + _LATE_SECONDS, piece))
+        held.put_nowait((loop.time(), b""))
+
+    reading = asyncio.create_task(read())
+    try:
+        while (told := await held.get())[1]:
+            await asyncio.sleep(max(0, told[0] - loop.time()))
+            yield told[1]
+    finally:
+        reading.cancel()
+
+
+async def _merged(answer: httpx.Response) -> Pieces:
+    last: dict[str, bytes] = {}
+
+    async def read() -> None:
+        async for line in _lines(answer):
+            event = json.loads(line)
+            metadata = event["object"].get("metadata", {})
+            last[str(metadata.get("uid", event["type"]))] = line
+
+    reading = asyncio.create_task(read())
+    try:
+        while not reading.done() or last:
+            await asyncio.sleep(_MERGED_SECONDS)
+            lines = list(last.values())
+            last.clear()
+            for line in lines:
+                yield line
+    finally:
+        reading.cancel()

@@ -6,10 +6,11 @@ gets `AlreadyExistsError`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -22,9 +23,6 @@ from landfall.lib.logs import event
 
 Object = dict[str, Any]
 _TIMEOUT_SECONDS = 15
-# Errors of the client's transport, whose library (aiohttp) only the official client imports.
-_BROKEN: tuple[type[Exception], ...] = (client.rest.aiohttp.ClientError, TimeoutError)  # type: ignore[attr-defined]
-_UNREADABLE: tuple[type[Exception], ...] = (*_BROKEN, ValueError)
 _PAGE = 500
 _ESCAPE = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\.")
 _PAIR = 12
@@ -319,33 +317,13 @@ class Kube:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background", "preconditions": {"uid": uid}}
         await self._json("DELETE", _path(kind, namespace, name), body)
 
-    async def watch(self, kind: str, labels: str, scope: str) -> AsyncIterator[Object]:
-        """Watch the objects of a scope for about five minutes. Changes before the start are not reported: list afterwards.
-
-        Args:
-            kind: A key of `PATHS`.
-            labels: A label selector.
-            scope: One of `scopes`.
-
-        Yields:
-            Each object as it changes; deleted ones too.
-
-        Raises:
-            KubeError: The watch failed.
-        """
-        listed = await self._json("GET", f"{_path(kind, scope)}?{urlencode({'labelSelector': labels, 'limit': 1})}")
-        async for change, raw in self.changes(kind, listed["metadata"]["resourceVersion"], scope, labels):
-            if change != "BOOKMARK":
-                yield raw
-
-    async def changes(self, kind: str, version: str, scope: str, labels: str = "") -> AsyncIterator[tuple[str, Object]]:
+    async def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
         """Watch the changes in a scope for about five minutes.
 
         Args:
             kind: A key of `PATHS`.
             version: The resource version to start after.
             scope: One of `scopes`.
-            labels: A label selector; empty for all.
 
         Yields:
             `ADDED`, `MODIFIED` or `DELETED` with the object; `BOOKMARK` with a new resource version only.
@@ -354,18 +332,18 @@ class Kube:
             KubeError: The watch failed. Status 410: the version is too old; list again.
         """
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "290", "allowWatchBookmarks": "true"}
-        query |= {"labelSelector": labels} if labels else {}
         response = await self._sent("GET", f"{_path(kind, scope)}?{urlencode(query)}", None, "application/json", seconds=310)
         rest = b""  # the transport splits lines only up to a length that large objects exceed
+        interrupted = f"the watch of {kind} objects was interrupted"
         try:
-            async for part in response.content.iter_any():
+            async for part in _chunks(response.content.iter_any(), interrupted):
                 *lines, rest = (rest + part).split(b"\n")
                 for change in map(json.loads, lines):
                     if change.get("type") == "ERROR":
                         raise KubeError(int(change["object"].get("code", 0)), str(change["object"].get("message", "")))
                     yield change["type"], change["object"]
-        except _UNREADABLE as error:
-            raise KubeError(0, f"the watch of {kind} objects was interrupted") from error
+        except ValueError as error:
+            raise KubeError(0, interrupted) from error
         finally:
             response.close()
 
@@ -388,10 +366,8 @@ class Kube:
         path = f"{_path('Pod', namespace, pod)}/log?{urlencode(query)}"
         response = await self._sent("GET", path, None, "application/json", seconds=86_400 if follow else _TIMEOUT_SECONDS)
         try:
-            async for line in response.content:
+            async for line in _chunks(response.content, f"the log of pod {pod} was interrupted"):
                 yield line.decode(errors="replace").rstrip("\n")
-        except _UNREADABLE as error:
-            raise KubeError(0, f"the log of pod {pod} was interrupted") from error
         finally:
             response.close()
 
@@ -405,10 +381,9 @@ class Kube:
         self, method: str, path: str, body: object = None, content: str = "application/json", accept: str = "application/json"
     ) -> Object:
         response = await self._sent(method, path, body, content, seconds=_TIMEOUT_SECONDS, accept=accept)
-        try:
-            return dict(json.loads(await response.read() or b"{}"))
-        except _BROKEN as error:
-            raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: the response was lost") from error
+        with _transport(f"{method} {path.split('?', maxsplit=1)[0]}: the response was lost"):
+            received = await response.read()
+        return dict(json.loads(received or b"{}"))
 
     async def _sent(
         self, method: str, path: str, body: object, content: str, *, seconds: float, accept: str = "application/json"
@@ -417,22 +392,39 @@ class Kube:
         if self._user:
             headers["Impersonate-User"] = self._user
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url = f"{self._api.configuration.host}{path}"
-        try:
+        url, what = f"{self._api.configuration.host}{path}", f"{method} {path.split('?', maxsplit=1)[0]}"
+        with _transport(what):
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=seconds
             )
             response = answer.response
             if response.status < 300:
                 return response
-            status = json.loads(await response.read() or b"{}")
-        except _BROKEN as error:
-            raise KubeError(0, f"{method} {path.split('?', maxsplit=1)[0]}: {type(error).__name__}") from error
+            received = await response.read()
+        try:
+            status = json.loads(received or b"{}")
         except json.JSONDecodeError as error:
-            raise KubeError(
-                response.status, f"{method} {path.split('?', maxsplit=1)[0]}: the response is not from an API server"
-            ) from error
+            raise KubeError(response.status, f"{what}: the response is not from an API server") from error
         raise error_of(response.status, str(status.get("reason", "")), str(status.get("message", "")))
+
+
+@contextlib.contextmanager
+def _transport(what: str) -> Iterator[None]:
+    """Turn every exception of the client's transport into a KubeError. Use it around the transport only.
+
+    The client passes on the classes of the library below it, and not all of them are `OSError` or `TimeoutError`.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise KubeError(0, f"{what}: {type(error).__name__}") from error
+
+
+async def _chunks(content: AsyncIterator[bytes], interrupted: str) -> AsyncIterator[bytes]:
+    """Yield the chunks of a response as they arrive. Raises KubeError with the message `interrupted`."""
+    with _transport(interrupted):
+        async for chunk in content:
+            yield chunk
 
 
 def as_yaml(body: Object) -> str:

@@ -43,3 +43,10 @@ def test_no_engine_is_named_outside_its_own_folder() -> None:
     found = [f"{p.name}: {line}" for p in outside for line in p.read_text().splitlines() if re.search(branch, line)]
     assert [line for line in found if not line.startswith("registry.py:")] == []
     assert not re.search(r"class Engine\b", (ROOT / "operator/landfall/engine/model/options.py").read_text())
+
+
+def test_aiohttp_is_named_nowhere_but_in_one_benchmark() -> None:
+    """It is a part of kopf and of the Kubernetes client. The benchmark of the gateway needs a client that costs less than what it measures (decision 0037)."""
+    files = [p for top in ("operator", "tests", "examples") for p in (ROOT / top).rglob("*.py")]
+    found = {str(p.relative_to(ROOT)) for p in files if p != Path(__file__) and "aiohttp" in p.read_text(encoding="utf-8")}
+    assert found == {"tests/bench/gateway.py"}
