@@ -147,4 +147,4 @@ def test_a_hostile_build_gets_nothing(place: Place) -> None:
     place.wait("and told", lambda: app.condition()["reason"] in {"BuildOutOfMemory", "BuildFailed"}, 60)
     push("example-org/hostile", _tree("true"), "reforms")
     app.patch(runtime={"healthCheck": {"path": "/none", "timeoutSeconds": 3}})
-    assert "answers 404" in app.until("HealthCheckFailed", 120), "the next build is as good as the first"
+    assert "returns status 404" in app.until("HealthCheckFailed", 120), "the next build is as good as the first"

@@ -27,17 +27,17 @@ def moody(place: Place) -> Iterator[App]:
 @pytest.mark.parametrize(
     ("mood", "reason", "words"),
     [
-        ("dies", "CrashLoop", ("ended with status 3", "the harbour is closed")),
+        ("dies", "CrashLoop", ("exited with status 3", "the harbour is closed")),
         ("silent", "NotListening", ("nothing listens on port 3000", "not on 127")),
         ("loopback", "NotListening", ("nothing listens on port 3000", "127.0.0.1")),
         ("port", "NotListening", ("nothing listens on port 3000", "runtime.port")),
-        ("500", "HealthCheckFailed", ("answers 500", "healthCheck.path")),
+        ("500", "HealthCheckFailed", ("returns status 500", "healthCheck.path")),
     ],
 )
 def test_an_app_that_does_not_come_up(moody: App, mood: str, reason: str, words: tuple[str, ...]) -> None:
     moody.patch(env=[{"name": "MOOD", "value": mood}])
     told = moody.until(reason, 60)
-    assert all(word in told for word in (*words, "moody-1 serves on")), told
+    assert all(word in told for word in (*words, "moody-1 stays live")), told
     assert moody.condition("Available")["status"] == "True"
     moody.serves("mood: well")
     moody.patch(env=None)

@@ -105,7 +105,7 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     )
     told = app.until("BuildFailed")
     assert "greetings-3 failed" in told
-    assert "greetings-2 serves on" in told
+    assert "greetings-2 stays live" in told
     assert "npm install" in told
     assert app.condition("Available")["status"] == "True"
     app.serves("version 2")

@@ -193,7 +193,7 @@ def test_the_cutover_waits_for_its_window(place: Place, request: pytest.FixtureR
     place.apply(*documents)
     place.wait("it waits", lambda: place.get("migration", name, "shop").get("status", {}).get("phase") == "Paused", 90)
     waiting = place.until(name, "shop", "WindowClosed")
-    assert "everything is copied; the cutover waits until" in str(waiting["status"]["conditions"])
+    assert "all rows are copied; the cutover waits until" in str(waiting["status"]["conditions"])
     assert waiting["status"]["progress"]["rows"] == 3_100
     place.wait("the worker is gone", lambda: not _runs(place, name), 20)
     assert (place.rows(name), _staged(place, name) > 0) == (-1, True)
@@ -243,7 +243,9 @@ def test_what_was_replaced_goes_when_its_time_has_come(place: Place, request: py
     assert done["status"]["keptUntil"] > done["status"]["completionTime"]
     assert _kept(place, name) == 1
     place.wait("it is dropped", lambda: _kept(place, name) == 0, 60)
-    place.wait("and told", lambda: "no way back" in str(place.get("migration", name, "shop")["status"]["conditions"]))
+    place.wait(
+        "and told", lambda: "can no longer be rolled back" in str(place.get("migration", name, "shop")["status"]["conditions"])
+    )
     assert "keptUntil" not in place.get("migration", name, "shop")["status"]
     assert place.rows(name) == 200
     documents[-1]["spec"]["desiredState"] = "RolledBack"

@@ -115,7 +115,7 @@ def test_a_changed_plan_asks_only_for_what_is_new(place: Place, request: pytest.
     assert asked["plan"]["digest"] != first["digest"]
     assert set(first["points"]) < set(asked["plan"]["points"])
     new = len(asked["plan"]["points"]) - len(first["points"])
-    assert f"{new} of {len(asked['plan']['points'])} points are new" in str(asked["conditions"])
+    assert f"{new} of {len(asked['plan']['points'])} review items are new" in str(asked["conditions"])
     place.maria.sql("ALTER TABLE customer DROP COLUMN born, ADD COLUMN nick VARCHAR(10)", name)
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "once more", "verb": "plan"}'}
     documents[-1]["spec"].pop("schedule")

@@ -77,7 +77,7 @@ def test_a_missing_secret_of_a_notification_holds_nothing(place: Place, request:
     place.apply(*place.move(name, name, notifications={"email": {"to": ["ops@example.org"]}}))
     place.until(name, "shop", "Completed")
     place.wait("it is told", lambda: _states(place, name) == {"Completed": "Failed"})
-    assert "there is no Secret 'landfall-smtp'" in _notified(place, name)[1]
+    assert "Secret 'landfall-smtp' not found" in _notified(place, name)[1]
 
 
 def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place: Place, request: pytest.FixtureRequest) -> None:

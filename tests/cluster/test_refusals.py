@@ -75,7 +75,7 @@ def test_a_window_in_no_time_zone(place: Place, fresh: str) -> None:
     window = {"start": "02:00", "end": "04:00", "timeZone": "Europe/Nowhere"}
     place.apply(*place.move(fresh, fresh, schedule={"maintenanceWindow": window}))
     stalled = place.until(fresh, "shop", "SpecInvalid")
-    assert "Name one as America/New_York" in _message(stalled)
+    assert "is not an IANA time zone (example: Europe/Berlin)" in _message(stalled)
 
 
 def test_an_approval_of_another_plan(place: Place, fresh: str) -> None:
@@ -84,7 +84,7 @@ def test_an_approval_of_another_plan(place: Place, fresh: str) -> None:
     )
     place.apply(*place.move(fresh, fresh, data={"approval": {"planDigest": "sha256:" + "0" * 64}}))
     waiting = place.until(fresh, "shop", "ApprovalRequired")
-    assert "is of another plan" in _message(waiting)
+    assert "has the digest of another plan" in _message(waiting)
     approved = next(c for c in waiting["status"]["conditions"] if c["type"] == "Approved")
     assert (approved["status"], approved["reason"]) == ("False", "PlanChanged")
     assert place.rows(fresh) == -1

@@ -165,7 +165,7 @@ def test_of_a_run_of_version_0_1_the_connections_are_named() -> None:
 
 def test_the_message_names_the_field() -> None:
     seen = replace(RUNNING, run_differs=True, changed=("spec.data.source.excludeTables",))
-    assert "because of a change of spec.data.source.excludeTables. To continue this run, undo" in decide(seen).message
+    assert "because of changes to spec.data.source.excludeTables. To continue this run, undo" in decide(seen).message
 
 
 # -- the operator -----------------------------------------------------------------------------------------------------

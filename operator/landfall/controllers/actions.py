@@ -1,7 +1,7 @@
 """What the actions of all kinds share.
 
-Each kind lists its own actions as a tagged union (`<kind>/actions.py`), its rules choose one, and its loop carries it out with an
-exhaustive `match`: an action that nobody carries out is an error of the type checker.
+Each kind lists its actions as a tagged union (`<kind>/actions.py`). Its rules choose one, and its loop executes it in an exhaustive
+`match`, so that the type checker reports an action without an implementation.
 """
 
 from __future__ import annotations
@@ -13,19 +13,27 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True)
 class ControllerAction:
-    """One idempotent write. `log_name` is its name in the log event `action_applied`."""
+    """One idempotent write.
+
+    Attributes:
+        log_name: Its name in the log event `action_applied`.
+    """
 
     log_name: ClassVar[str]
 
     @property
     def log_fields(self) -> Mapping[str, str | int]:
-        """Further fields of that event: `object` is what the action is about."""
+        """Further fields of that log event. `object` is the object that the action writes.
+
+        Returns:
+            Fields by name; empty if there are none.
+        """
         return {}
 
 
 @dataclass(frozen=True, slots=True)
 class NamedAction(ControllerAction):
-    """An action on the object `name` in the namespace of the object that is reconciled."""
+    """An action on the object `name` in the namespace of the reconciled object."""
 
     name: str
 

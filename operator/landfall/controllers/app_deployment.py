@@ -1,4 +1,4 @@
-"""The Deployment that a Migration with an app deployment_name: looked at, and made once."""
+"""The Deployment that a Migration with an app refers to: observed, and created once from a template."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from landfall.manifests.deployment import deployment
 
 
 async def seen(context: Context, raw: Object, migration: Migration) -> ObservedApp | None:
-    """How it stands; None for a Migration without an app."""
+    """The Deployment's state; None for a Migration without an app."""
     app, name = migration.spec.app, deployment_name(raw)
     if app is None:
         return None
@@ -42,7 +42,7 @@ async def seen(context: Context, raw: Object, migration: Migration) -> ObservedA
 
 
 async def _on_source(context: Context, migration: Object, deployment: Deployment) -> str:
-    """The Connection that the data comes from, where the Deployment points at that; empty where it does not."""
+    """The name of the source Connection if the Deployment still refers to it; otherwise empty."""
     if not migration["spec"].get("data"):
         return ""
     source, target = _names(migration)
@@ -61,7 +61,7 @@ def _names(migration: Object) -> tuple[str, str]:
 
 
 async def _end(context: Context, namespace: str, name: str, other: str) -> End:
-    """The side of a move that this Connection is. A Secret that opens the other side, too, tells nothing."""
+    """A Connection with its Secret. The Secret is left out if both sides use the same one, because it does not identify a side then."""
     secrets = [await _secret(context, namespace, one) for one in (name, other)]
     return End(name, "" if secrets[0] == secrets[1] else secrets[0])
 
@@ -73,13 +73,17 @@ async def _secret(context: Context, namespace: str, connection: str) -> str:
 
 
 def deployment_name(raw: Object) -> str:
-    """The Deployment that a Migration's app is; empty where it has none."""
+    """The name of the Deployment of a Migration's app; empty if it has no app."""
     app = raw["spec"].get("app") or {}
     return str((app.get("deploymentRef") or raw["metadata"])["name"]) if app else ""
 
 
 async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | None, tuple[Gate, ...]]:
-    """What a Deployment's release waits for, the Migration that moves data together with it; and the moves that have left a database for good."""
+    """The gates of the Migrations that migrate data for a Deployment.
+
+    Returns:
+        The gate that its release waits for, if any; and the gates of migrations whose source no longer holds its data.
+    """
     found = [
         (raw, await _gate(context, raw))
         for raw in await context.kube.listed("Migration", namespace)
@@ -99,6 +103,6 @@ async def _gate(context: Context, raw: Object) -> Gate:
 
 
 async def make(context: Context, migration: Object, name: str) -> None:
-    """Create it as the template says; one that is there is left as it is."""
+    """Create the Deployment from the template; an existing one is not changed."""
     template = migration["spec"]["app"]["template"]
     await context.created("Deployment", deployment(migration, name, template))

@@ -1,4 +1,4 @@
-"""What the loops of all kinds share: the client, the clock, the reports, and how status and Events are written."""
+"""What the loops of all kinds share: client, clock, worker reports, and how status and Events are written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,18 @@ _MESSAGE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Everything that acting needs. `keeper` keeps the journal; `checked` is when sources were last looked at, what they are, and what was in the way."""
+    """What the loops need to act.
+
+    Attributes:
+        kube: The Kubernetes client.
+        reports: The latest report of each worker.
+        image: The image of workers.
+        intake_url: The URL at which workers reach the operator.
+        clock: The current time, in whole seconds.
+        keeper: Writes the journal.
+        providers: Clients of outside services.
+        checked: The last lookup of each Deployment's source, by `namespace/name`: time, result, problem, and what was looked up.
+    """
 
     kube: Kube
     reports: Reports
@@ -38,12 +49,23 @@ class Context:
     checked: dict[str, tuple[datetime, Resolved | None, tuple[str, str] | None, str]] = field(default_factory=dict)
 
     async def secrets(self, namespace: str, names: Iterable[str]) -> dict[str, str | None]:
-        """The versions of Secrets; None for one that is not there. Their content is not looked at."""
-        found: dict[str, str | None] = {}
+        """Read the versions of Secrets, but not their content.
+
+        Args:
+            namespace: The namespace.
+            names: Names of Secrets.
+
+        Returns:
+            Resource versions by name; None for a Secret that does not exist.
+
+        Raises:
+            KubeError: A request failed.
+        """
+        versions: dict[str, str | None] = {}
         for name in sorted(set(names)):
             secret = await self.kube.get("Secret", namespace, name)
-            found[name] = str(secret["metadata"]["resourceVersion"]) if secret else None
-        return found
+            versions[name] = str(secret["metadata"]["resourceVersion"]) if secret else None
+        return versions
 
     async def created(
         self,
@@ -52,7 +74,15 @@ class Context:
         ],
         body: Object,
     ) -> None:
-        """Create it; one that is there already was made by an earlier try of just this."""
+        """Create an object; one of that name is kept, because an earlier try of the same action created it.
+
+        Args:
+            kind: The object's kind.
+            body: The object.
+
+        Raises:
+            KubeError: The request failed.
+        """
         try:
             await self.kube.create(kind, body)
         except AlreadyExistsError:
@@ -61,13 +91,24 @@ class Context:
     async def report(
         self, raw: Object, seen: ObservedObject, decision: Decision[ControllerAction], fields: dict[str, Any]
     ) -> None:
-        """Write the status once, if it changed, and tell an Event where Ready's reason did."""
+        """Write the status if it changed, and an Event if the condition Ready changed.
+
+        Args:
+            raw: The object as it was read.
+            seen: What was observed of it.
+            decision: Its phase and conditions.
+            fields: Further fields of the status; empty values are left out.
+
+        Raises:
+            ConflictError: The object has changed since it was read.
+            KubeError: The request failed.
+        """
         metadata, before = raw["metadata"], raw.get("status") or {}
         metrics.record_phase(raw["kind"], metadata["namespace"], metadata["name"], str(decision.phase))
-        told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
-        for condition in told:
+        current = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
+        for condition in current:
             condition["message"] = redacted(condition["message"])[:_MESSAGE]
-        status = {"observedGeneration": seen.generation, "phase": str(decision.phase), "conditions": told, **fields}
+        status = {"observedGeneration": seen.generation, "phase": str(decision.phase), "conditions": current, **fields}
         status = {name: value for name, value in status.items() if value not in (None, "", [], ())}
         if status == before:
             return
@@ -77,7 +118,14 @@ class Context:
             await self.event(raw, decision.ready[1], decision.message, warning=decision.stalled)
 
     async def event(self, raw: Object, reason: str, message: str, *, warning: bool) -> None:
-        """Something for `kubectl describe`. An Event that cannot be written stops nothing, and is logged."""
+        """Write an Event. A failure to write it is logged and otherwise ignored.
+
+        Args:
+            raw: The object that the Event is about.
+            reason: A word in CamelCase.
+            message: The text; secrets are redacted. Empty: the reason.
+            warning: The Event's type is Warning instead of Normal.
+        """
         metadata, now = raw["metadata"], self.clock().strftime("%Y-%m-%dT%H:%M:%SZ")
         body = {
             "apiVersion": "v1",
@@ -106,7 +154,12 @@ class Context:
 
 
 def log_action(raw: Object, action: ControllerAction) -> None:
-    """Log that an action of an object was carried out: one line for each."""
+    """Log an executed action: one line.
+
+    Args:
+        raw: The reconciled object.
+        action: The action.
+    """
     metadata = raw["metadata"]
     about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
     fields: dict[str, Any] = {"action": action.log_name, **action.log_fields}
@@ -114,12 +167,27 @@ def log_action(raw: Object, action: ControllerAction) -> None:
 
 
 def minimal_observed(raw: Object, context: Context) -> ObservedObject:
-    """What is seen of an object whose spec cannot be read."""
+    """What is observed of an object whose spec is invalid.
+
+    Args:
+        raw: The object.
+        context: Supplies the clock.
+
+    Returns:
+        Time, generation and UID only.
+    """
     metadata = raw["metadata"]
     return ObservedObject(now=context.clock(), generation=metadata["generation"], uid=metadata["uid"])
 
 
 def stands_as_before(raw: Object) -> dict[str, Any]:
-    """The fields of the status that a spec that cannot be read says nothing about: all but how the object stands."""
+    """The status fields to keep while the spec is invalid: all except `observedGeneration`, `phase` and `conditions`.
+
+    Args:
+        raw: The object.
+
+    Returns:
+        The fields by name.
+    """
     status: dict[str, Any] = raw.get("status") or {}
     return {name: value for name, value in status.items() if name not in {"observedGeneration", "phase", "conditions"}}

@@ -1,7 +1,7 @@
-"""The gate between the halves of a Migration that moves data and app as one.
+"""The gate between the halves of a Migration that migrates data and app together.
 
-The app's release waits there until its data is cut over, nothing goes live any more once the data is to be taken back, and no release
-goes live on a database that a move has left.
+The app's release waits at the gate until the data is cut over. The gate closes before the data is rolled back. No release goes live on a
+database whose data has been migrated elsewhere.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from dataclasses import dataclass
 from landfall.api.deployment import Variable
 
 WAITS = "WaitingForData"
-# States of the app half in which nothing goes live any more, because the data is taken back.
+# States of the app half in which no release may go live, because the data is rolled back.
 CLOSING = frozenset({"Failed", "RollingBack"})
 _CUT_OVER = frozenset({"Starting", "Live", "RollingBack"})
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """One side of a move: its Connection, and the Secret that opens it."""
+    """One side of a migration: its Connection, and the Secret with the credentials."""
 
     connection: str = ""
     secret: str = ""
 
     def named_by(self, database: str, secrets: Collection[str]) -> bool:
-        """Whether an app points at it: by the Connection that `database` names, or by a Secret that a variable refers to."""
+        """Whether an app uses it: by the Connection that `database` names, or by a Secret that a variable refers to."""
         return bool((self.connection and database == self.connection) or (self.secret and self.secret in secrets))
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a Migration says of its app's Deployment.
+    """The state of a Migration, as far as its app's Deployment depends on it.
 
-    `run` is the move, `state` how far it is (`status.app.state`), `source` where its data comes from, `target` the Connection that it goes
-    to, `begun` whether its run has started, and `cancelled` whether it was given up before its cutover.
+    `run`: the run of the data. `state`: `status.app.state`. `source`: where the data comes from. `target`: name of the target Connection.
+    `begun`: the run has started. `cancelled`: the migration was cancelled before its cutover.
     """
 
     migration: str
@@ -47,25 +47,30 @@ class Gate:
 
     @property
     def open(self) -> bool:
-        """Whether the data is cut over, and nobody is taking it back."""
+        """Whether the data is cut over and not being rolled back."""
         return self.state in {"Starting", "Live"}
 
     @property
     def failed(self) -> bool:
-        """Whether the app did not come up with it, so that it is taken back."""
+        """Whether the app did not start with the migrated data, so that the data is rolled back."""
         return self.state == "Failed"
 
     @property
     def back(self) -> bool:
-        """Whether it was cut over, and has gone back."""
+        """Whether the data was cut over and has been rolled back."""
         return self.state == "RolledBack"
 
 
 def governing(gates: Iterable[tuple[str, Gate]]) -> Gate | None:
-    """The one that a Deployment waits at, of those of all Migrations that refer to it, each with when that was created.
+    """The gate that a Deployment waits at, of all Migrations that refer to it.
 
-    One whose data is taken back comes first, so that the app takes note of it; then one that is cut over, whose source is locked until
-    the app is live; then one that is closed; then one whose app is live, or that has gone back. Of equal ones the newest.
+    Args:
+        gates: Each with the creation time of its Migration.
+
+    Returns:
+        The first of: a gate whose data is being rolled back, so that the app notices it; one that is cut over, whose source stays locked
+        until the app is live; a closed one; one whose app is live or whose data has been rolled back. Among equals the newest. None if
+        there are no gates.
     """
     found = tuple(gates)
     return max(found, key=lambda one: (_rank(one[0], one[1], found), one[0]), default=("", None))[1]
@@ -82,7 +87,7 @@ def _rank(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> int:
 
 
 def _idle(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> bool:
-    """Whether it has not begun, or was cancelled, and closes no gate that another has opened since. One that is to go on from there does."""
+    """Whether a gate can be ignored: not started or cancelled, and another one has opened since. One that will continue from there counts."""
     if gate.begun and not gate.cancelled:
         return False
     opened = [(when, one) for when, one in gates if one.open and one.target != gate.source.connection]
@@ -90,10 +95,10 @@ def _idle(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> bool
 
 
 def left(gates: Iterable[tuple[str, Gate]]) -> tuple[Gate, ...]:
-    """The moves whose source holds the app's data no more: they are cut over, and no later move has come back to it.
+    """The gates of completed migrations whose source no longer holds the app's data, and to which no later migration has returned.
 
     Args:
-        gates: Those of all Migrations that refer to a Deployment, each with when its run was completed or, before that, created.
+        gates: Those of all Migrations that refer to a Deployment, each with the time of its completion or, before that, of its creation.
     """
     found: dict[str, Gate] = {}
     for _, gate in sorted(gates, key=lambda one: one[0]):

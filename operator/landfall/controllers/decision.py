@@ -1,4 +1,4 @@
-"""What a decision is made of: one thing to do next, and how the object stands."""
+"""A decision: the next action of an object, and its phase and conditions."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ A_co = TypeVar("A_co", bound=ControllerAction, covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Decision(Generic[A_co]):
-    """How it stands, what to do next, and when to look again. `A_co` is the union of the kind's actions; `Never` where it has none.
+    """The phase and conditions of an object, its next action, and when to reconcile again.
 
-    `ready` is Ready's (status, reason); `stalled` says that a person must act, `working` that the operator or a worker does.
-    `facts` are further conditions as (type, (status, reason)) or with a message of their own. `starts`: the run's start is written down now, before its first worker;
-    `awaits_approval`: it goes on once a person has approved the plan.
+    `A_co` is the union of the kind's actions; `Never` if it has none. `ready`: status and reason of the condition Ready. `stalled`: a user
+    must act. `working`: the operator or a worker is working. `again_seconds`: seconds until the next reconcile. `facts`: further conditions
+    as (type, (status, reason)) or with a message of their own. `starts`: record the run's start now, before its first worker.
+    `awaits_approval`: a user has to approve the plan before the run continues.
     """
 
     phase: AnyPhase
@@ -45,7 +46,7 @@ class Decision(Generic[A_co]):
 
 @dataclass(frozen=True, slots=True)
 class ObservedObject:
-    """What every kind has."""
+    """What is observed of an object of any kind."""
 
     now: datetime
     generation: int
@@ -55,7 +56,7 @@ class ObservedObject:
 
 
 def conditions(seen: ObservedObject, decision: Decision[ControllerAction]) -> tuple[Condition, ...]:
-    """The conditions that a decision means. One that did not change keeps its time."""
+    """The conditions of a decision. A condition whose status did not change keeps its transition time."""
     told: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
     if decision.working:
         told["Reconciling"] = ("True", decision.ready[1], decision.message)

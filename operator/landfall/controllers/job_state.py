@@ -1,4 +1,4 @@
-"""A Job as the kinds see it."""
+"""A Job, as the rules of all kinds see it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from landfall.api.worker_protocol import Verb
 
 
 def made_from(inputs: str) -> str:
-    """The part of inputs that a plan depends on: a Secret that was renewed changes no plan."""
+    """The part of a Job's inputs that a plan depends on. It leaves out the versions of Secrets."""
     return inputs.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedJob:
-    """One Job. `inputs` is the digest of what it was made from, `ended_seconds` how long it has been over, `reason` why it failed, in words.
+    """One Job.
 
-    `problem` is the same of a builder that need not be tried again, as (reason, message).
+    `inputs`: digest of what it was created from. `ended_seconds`: seconds since it ended. `reason`: why it failed, for users. `problem`: why a
+    build failed for good, as (reason, message).
     """
 
     name: str
@@ -38,5 +39,5 @@ class ObservedJob:
 
     @property
     def over(self) -> bool:
-        """Only these two conditions are terminal."""
+        """Whether it is complete or failed: the only final conditions."""
         return self.complete or self.failed

@@ -1,4 +1,4 @@
-"""Workers: how a Job looks from here, and how one is made with its task."""
+"""Jobs of workers: how they are observed, created and deleted."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ async def jobs_of(context: Context, namespace: str, kind: str, name: str) -> lis
 
 
 def ended(raw: Object) -> bool:
-    """Whether a Job is over, either way."""
+    """Whether a Job is complete or has failed."""
     return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in raw.get("status", {}).get("conditions", []))
 
 
 def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[ObservedJob, ...]:
-    """What counts about them. Those of another owner of the same name do not."""
+    """The Jobs of an owner, without those of an earlier owner of the same name."""
     return tuple(_seen(one, now) for one in raw if owned_by(one, owner_uid))
 
 
@@ -69,7 +69,7 @@ def _seen(raw: Object, now: datetime) -> ObservedJob:
 
 
 async def start(context: Context, order: Order) -> None:
-    """The task first, then the Job that mounts it."""
+    """Create the task, then the Job that mounts it."""
     connections: Iterable[Connection] = order.task.connections.values()
     pod = WorkerPod(
         name=order.name,
@@ -100,10 +100,10 @@ async def end(context: Context, namespace: str, name: str) -> None:
 
 
 async def suspend(context: Context, namespace: str, name: str, *, suspended: bool) -> None:
-    """Hold a Job, or let it go on. Its pods get SIGTERM and stop at a checkpoint."""
+    """Suspend or resume a Job. When it is suspended, its pods get SIGTERM and stop at a checkpoint."""
     await context.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/suspend", "value": suspended}])
 
 
 async def scale(context: Context, namespace: str, name: str, parallelism: int) -> None:
-    """Have so many pods share a Job."""
+    """Set the number of pods that share a Job."""
     await context.kube.patch("Job", namespace, name, [{"op": "add", "path": "/spec/parallelism", "value": parallelism}])

@@ -1,4 +1,4 @@
-"""Small reads of Kubernetes objects that every controller needs: owners, labels, ages, Secret names."""
+"""Small helpers for Kubernetes objects that every controller needs: owners, labels, ages, names of Secrets."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owner
 
 
 def now() -> datetime:
-    """The clock of the process, in whole seconds, as the API server keeps times."""
+    """The process's clock in whole seconds, the resolution of times in the API server."""
     return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251  the one place of the loop that reads it
 
 
 def format_time(moment: datetime | None) -> str | None:
-    """A time as the API server writes it."""
+    """A time in the format of the API server."""
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None
 
 
 def secret_names(connection: Connection) -> list[str]:
-    """The Secrets that a Connection refers to."""
+    """The names of the Secrets that a Connection refers to."""
     spec = connection.spec
     return [r.name for r in (spec.secret_ref, spec.tls.ca_secret_ref) if r]
 
 
 def volumes(connections: Iterable[Connection]) -> list[tuple[str, str]]:
-    """The volumes that hold files of Connections, as (connection, claim)."""
+    """The volumes with database files of Connections, as (connection, claim)."""
     found = [(c.metadata.name, c.spec.file.persistent_volume_claim) for c in connections if c.spec.file]
     return [(name, claim) for name, claim in found if claim]
 
 
 def to_model_input(raw: Object) -> Object:
-    """An object as its model takes it: with the metadata that people write."""
+    """An object as input for its model: with the metadata that users write."""
     metadata = raw["metadata"]
     kept = {k: metadata[k] for k in ("name", "namespace", "labels", "annotations") if k in metadata}
     status = raw.get("status")
@@ -48,7 +48,7 @@ def to_model_input(raw: Object) -> Object:
 
 
 def invalid(model: type[BaseModel], raw: Object) -> Decision[Never] | None:
-    """How an object stands that the API server took and the models do not, as one that was written before a rule was."""
+    """The decision for an object that the API server accepted and the model rejects, such as one stored before a rule existed."""
     try:
         model.model_validate(to_model_input(raw))
     except ValidationError as error:
@@ -64,17 +64,17 @@ def owner_of(raw: Object) -> Object:
 
 
 def owned_by(raw: Object, *uids: str) -> bool:
-    """Whether it belongs to an object, be there another one of that name or not."""
+    """Whether one of these objects owns it, identified by UID."""
     return any(r["uid"] in uids for r in raw["metadata"].get("ownerReferences", []))
 
 
 def labelled(raw: Object, deployment: str) -> bool:
-    """Whether its labels say that we made it, for a Deployment of this name."""
+    """Whether its labels say that Landfall created it for a Deployment of this name."""
     labels = raw["metadata"].get("labels", {})
     of = labels.get(LABEL_DEPLOYMENT) or (labels.get(LABEL_KIND) == "Deployment" and labels.get(LABEL_OWNER))
     return bool(labels.get("app.kubernetes.io/managed-by") == "landfall" and of == deployment)
 
 
 def since(moment: datetime, text: str | None) -> float:
-    """Seconds from a time that the API server wrote."""
+    """Seconds since a time in the format of the API server."""
     return (moment - datetime.fromisoformat(text)).total_seconds() if text else 0.0

@@ -1,4 +1,4 @@
-"""The phases of the kinds that have no table in `landfall.lifecycle`: the words of `status.phase`, for people and for typed comparisons."""
+"""The values of `status.phase` of the kinds that have no table in `landfall.lifecycle`."""
 
 from __future__ import annotations
 
@@ -40,5 +40,5 @@ class ProbePhase(StrEnum):
     FAILED = "Failed"
 
 
-# Migrations and TablePlans have those of `Phase`.
+# Migrations and TablePlans use `Phase`.
 AnyPhase: TypeAlias = Phase | DeploymentPhase | ReleasePhase | ProbePhase

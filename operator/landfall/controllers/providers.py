@@ -1,4 +1,4 @@
-"""The clients of outside providers that the operator uses: GitHub, git hosts, Supabase, Appwrite, registries."""
+"""Clients of outside services that the operator uses: GitHub, git hosts, Supabase, Appwrite, registries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from landfall.providers.github import GitHub
 
 
 class Providers:
-    """How providers are asked: one client for all of them, opened with the first question, and their addresses."""
+    """The addresses of outside services, and one HTTP client for all of them, opened on first use."""
 
     def __init__(self, github: str, supabase: str, private_hosts: Collection[str] = ()) -> None:
         self.private_hosts = private_hosts
@@ -18,13 +18,13 @@ class Providers:
         self._client: outgoing.Client | None = None
 
     def client(self) -> outgoing.Client:
-        """The client."""
+        """The HTTP client, opened on first use."""
         if self._client is None:
             self._client = outgoing.client()
         return self._client
 
     async def close(self) -> None:
-        """End it."""
+        """Close the HTTP client."""
         if self._client:
             await self._client.aclose()
             self._client = None

@@ -1,8 +1,7 @@
-"""What workers told last, by Job.
+"""The latest report of each worker, by Job.
 
-It is kept in memory alone: a report that is lost with this process is told again, or a worker looks again, for the truth
-is the ledger in the target. So the oldest may go, too, where there are too many: those of workers whose object went meanwhile
-are forgotten by nobody else.
+Reports are kept only in memory: a lost one is sent again, or a new worker reads the ledger in the target, which is authoritative. The
+number is limited, because reports of workers whose object was deleted are removed by no reconcile.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ _MOST = 20_000
 
 
 class Reports:
-    """The newest report of every Job, by (namespace, Job)."""
+    """The latest report of each Job, by (namespace, Job)."""
 
     def __init__(self) -> None:
         self._latest: dict[Where, Report] = {}
 
     def take(self, namespace: str, job: str, report: Report) -> bool:
-        """Keep it, unless a newer one of the same pod, or one of a newer pod, is there; whether it was new."""
+        """Store a report and return True, unless a later report of the same pod or a report of a later pod is stored."""
         before = self._latest.get((namespace, job))
         if before and not report.follows(before.pod, before.pod_created, before.sequence):
             return False
@@ -31,9 +30,9 @@ class Reports:
         return True
 
     def of(self, namespace: str, job: str) -> Report | None:
-        """The newest report of a Job."""
+        """The latest report of a Job."""
         return self._latest.get((namespace, job))
 
     def forget(self, namespace: str, job: str) -> None:
-        """It is recorded in status, or nobody waits for it."""
+        """Remove the report of a Job: it is in a status, or not needed."""
         self._latest.pop((namespace, job), None)

@@ -36,8 +36,8 @@ def _paused(*, reason: str = "", immediate: bool = False) -> Object:
 
 
 _READY = _condition("Ready", "True", "Completed", "5000 rows are in the target")
-_WAITS = _condition("Ready", "False", "ApprovalRequired", "2 points need your word")
-_UNAPPROVED = _condition("Approved", "False", "ApprovalRequired", "2 points need your word")
+_WAITS = _condition("Ready", "False", "ApprovalRequired", "2 review items need your approval")
+_UNAPPROVED = _condition("Approved", "False", "ApprovalRequired", "2 review items need your approval")
 _STALLED = [_condition("Ready", "False", "Refused", "no room"), _condition("Stalled", "True", "Refused", "no room")]
 
 
@@ -181,7 +181,7 @@ def test_an_app_goes_back_and_moves_on(cluster: Namespace) -> None:
     assert _ran("resume", "app/web").exit_code == 0
     assert cluster.ours["Deployment", "web"].get("spec", {}) == {}
     missing = _ran("rollback", "app/web", "--to", "web-99")
-    assert (missing.exit_code, "there is no release web-99" in missing.stderr, "web-1, web-2" in missing.stderr) == (
+    assert (missing.exit_code, "release web-99 not found" in missing.stderr, "web-1, web-2" in missing.stderr) == (
         1,
         True,
         True,

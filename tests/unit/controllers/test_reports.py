@@ -278,7 +278,7 @@ def test_words_of_a_pod_that_was_followed_are_not_the_last() -> None:
 @pytest.mark.parametrize(
     ("pods", "says"),
     [
-        ([], "its pod is gone"),
+        ([], "its pod no longer exists"),
         ([_pod("new", reason="OOMKilled")], "memory"),
         ([_pod("new", "Unreachable: no server answers")], "status 1; the end of its log: Unreachable: no server answers"),
         ([_pod("new", "{", created=_SECOND), _pod("old")], "status 1; the end of its log: {"),

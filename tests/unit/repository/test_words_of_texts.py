@@ -54,6 +54,7 @@ CLEAN: tuple[str, ...] = (
     "operator/landfall/__main__.py",
     "operator/landfall/api",
     "operator/landfall/cli",
+    "operator/landfall/controllers",
     "operator/landfall/handlers",
     "operator/landfall/kube",
     "operator/landfall/lifecycle.py",
@@ -101,7 +102,6 @@ CLEAN: tuple[str, ...] = (
     "docs/guides",
 )
 TO_DO: tuple[str, ...] = (
-    "operator/landfall/controllers",
     "operator/landfall/engine",
     "operator/landfall/gateway",
     "operator/landfall/intake",

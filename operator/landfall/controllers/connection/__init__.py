@@ -1,1 +1,1 @@
-"""The controller that tests Connections and Webhooks."""
+"""The controller of Connections and Webhooks, which tests them."""

@@ -1,4 +1,4 @@
-"""What the loop of a Connection and of a Webhook can do: a tagged union of values."""
+"""The actions on a Connection or a Webhook, as a tagged union."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from landfall.controllers.decision import Decision
 
 @dataclass(frozen=True, slots=True)
 class StartProbe(NamedAction):
-    """Start the worker that tries the other side."""
+    """Start the worker that tests the connection or the webhook."""
 
     log_name: ClassVar[str] = "probe"
 

@@ -1,4 +1,4 @@
-"""The loop of a Connection and of a Webhook: a worker asks whether it is there."""
+"""The loop of a Connection and of a Webhook: a worker tests whether the other side answers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ _OF_EVERY_KIND = frozenset({"observedGeneration", "phase", "conditions"})
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked, in one word; which Secrets open it; by which task; what status knew; and what it tells of an answer."""
+    """What is tested.
+
+    `what`: its name in messages. `secrets`: the Secrets that the test needs. `task`: the worker's task. `before`: the last status.
+    `found`: the status fields that follow from a result.
+    """
 
     what: str
     secrets: tuple[str, ...]
@@ -39,12 +43,12 @@ _M = TypeVar("_M", Connection, Webhook)
 
 
 async def connection(context: Context, raw: Object) -> float | None:
-    """A database is asked for its version."""
+    """Reconcile a Connection: read the database's version and capabilities."""
     return await _reconciled(context, raw, Connection, _database)
 
 
 async def webhook(context: Context, raw: Object) -> float | None:
-    """A receiver is pinged."""
+    """Reconcile a Webhook: send a ping."""
     return await _reconciled(context, raw, Webhook, _receiver)
 
 
@@ -67,7 +71,7 @@ def _receiver(one: Webhook, intake: str) -> Asked:
 
 
 async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Callable[[_M, str], Asked]) -> float | None:
-    """Look, decide, act, report; when to look again, in seconds."""
+    """Observe, decide, act, write the status; returns the seconds until the next reconcile."""
     if "deletionTimestamp" in raw["metadata"]:
         return None
     problem = invalid(model, raw)

@@ -1,4 +1,7 @@
-"""The rules of a Connection and of a Webhook: it is probed when it, or the Secret that opens it, has changed, or somebody asks; and again while it fails, ever more seldom."""
+"""The rules of a Connection and of a Webhook.
+
+It is tested when it or its Secret has changed, or on request; and again with exponential back-off while the test fails.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,10 @@ _BACKOFF = Backoff(_SOONEST_SECONDS, 300)
 
 @dataclass(frozen=True, slots=True)
 class ObservedProbe(ObservedObject):
-    """One of them, in whose words `what` is asked. `probe` is the name that a probe of just this spec, these Secrets and this request has."""
+    """A Connection or a Webhook.
+
+    `what`: its name in messages. `probe`: the name of the test of this spec, these Secrets and this request.
+    """
 
     what: str = "the database"
     before: ProbedStatus | None = None
@@ -34,32 +40,34 @@ class ObservedProbe(ObservedObject):
 
 
 def decide(seen: ObservedProbe) -> ProbeDecision:
-    """What to do next."""
+    """The next action, and the conditions."""
     if seen.request_problem:
         return Decision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
     if seen.missing_secrets:
-        message = f"there is no Secret {seen.missing_secrets[0]!r} in this namespace. Create it."
+        message = f"Secret {seen.missing_secrets[0]!r} not found in this namespace. Create it."
         return Decision(ProbePhase.PENDING, ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
     found = _reported(seen) or _remembered(seen)
     if found:
         return found
-    if seen.job_over:  # it ended, and what it found was lost with the process that was told
+    if seen.job_over:  # its report was lost when the operator restarted
         return _probing(seen, DeleteJob(seen.probe))
     return _probing(seen, None if seen.job_there else StartProbe(seen.probe))
 
 
 def _reported(seen: ObservedProbe) -> ProbeDecision | None:
-    """What the probe has just told."""
+    """The result of the running test, if it has one."""
     report = seen.report
     if report is None or not report.final:
         return None
     if report.failure:
         return _failed(seen, report.failure.reason, report.failure.message)
-    return Decision(ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} answers")
+    return Decision(
+        ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} is reachable"
+    )
 
 
 def _remembered(seen: ObservedProbe) -> ProbeDecision | None:
-    """What an earlier probe of the same spec and Secrets found."""
+    """The result of the last test, if it was of the same spec and Secrets."""
     status = seen.before
     ready = next((c for c in seen.conditions if c.type == "Ready"), None)
     if not status or status.probe != seen.probe or not status.probed_at or ready is None:
@@ -70,7 +78,7 @@ def _remembered(seen: ObservedProbe) -> ProbeDecision | None:
 
 
 def _failed(seen: ObservedProbe, reason: str, message: str) -> ProbeDecision:
-    """It is asked again after a while, for servers come back; the longer it has failed, the more seldom."""
+    """Test again after a pause, which grows with the duration of the failure."""
     pause = _pause(seen)
     action: ProbeAction | None = None if seen.job_there else StartProbe(seen.probe)
     if seen.job_over and seen.ended_seconds > pause:
@@ -82,11 +90,11 @@ def _failed(seen: ObservedProbe, reason: str, message: str) -> ProbeDecision:
 
 
 def _pause(seen: ObservedProbe) -> float:
-    """A quarter of the time that it has failed for, between one minute and five."""
+    """Seconds before the next test: a quarter of the duration of the failure, from 60 to 300."""
     stalled = next((c for c in seen.conditions if c.type == "Stalled" and c.status == "True"), None)
     failed = (seen.now - stalled.last_transition_time).total_seconds() if stalled else 0.0
     return _BACKOFF.after(failed)
 
 
 def _probing(seen: ObservedProbe, action: ProbeAction | None) -> ProbeDecision:
-    return Decision(ProbePhase.PROBING, ("False", "Probing"), f"asking {seen.what}", action, working=True, again_seconds=15)
+    return Decision(ProbePhase.PROBING, ("False", "Probing"), f"testing {seen.what}", action, working=True, again_seconds=15)

@@ -1,4 +1,4 @@
-"""What a Deployment's loop does: each an idempotent write, or a few of which each prepares the next."""
+"""Executes an action of a Deployment: one idempotent write, or a few that each prepare the next."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from landfall.manifests.workload import LABEL_WORKLOAD, REFRESHED, preview, serv
 
 
 async def act(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction) -> None:
-    """Do the one thing that was decided. Raises KubeError."""
+    """Execute the chosen action. Raises KubeError."""
     match action:
         case MakeRelease():
             await _make_release(observer, seen)
@@ -48,7 +48,7 @@ async def act(observer: DeploymentObserver, seen: ObservedDeployment, action: De
         case DeleteJob(name):
             await jobs.end(observer.context, observer.namespace, name)
         case FailRelease() | SupersedeRelease():
-            return  # it is in the Release's status, which is written next
+            return  # recorded in the Release's status, which is written next
         case _:
             await _act_on_traffic(observer, seen, action)
 
@@ -76,10 +76,10 @@ async def _act_on_traffic(observer: DeploymentObserver, seen: ObservedDeployment
 
 
 async def _make_release(observer: DeploymentObserver, seen: ObservedDeployment) -> None:
-    """The environment first, then the Release that names it."""
+    """Create the captured environment, then the Release that refers to it."""
     values, problem = await observer.captured(seen)
     if problem:
-        return  # the next look says so
+        return  # the next reconcile reports it
     kept = await environment.kept(observer.context, observer.raw, values)
     spec = desired_release.wanted(
         seen, names.release_name(observer.name, desired_release.revision(seen)), kept, observer.raw["metadata"]["generation"]
@@ -94,12 +94,12 @@ async def _make_rollback(observer: DeploymentObserver, seen: ObservedDeployment,
 
 
 async def _make_workload(observer: DeploymentObserver, seen: ObservedDeployment, name: str, replicas: int) -> None:
-    """Where it is a rollback's, it is that of the Release that it goes back to."""
-    asked = seen.release(name)
-    owner = observer.releases.get(asked.spec.workload) if asked else None
-    if asked is None or owner is None:
+    """Create the workload; for a rollback, that of the Release to which it rolls back."""
+    at = seen.release(name)
+    owner = observer.releases.get(at.spec.workload) if at else None
+    if at is None or owner is None:
         return
-    made = workload(owner, asked.spec, asked.image, asked.port, replicas, observer.builds.secret)
+    made = workload(owner, at.spec, at.image, at.port, replicas, observer.builds.secret)
     await observer.context.created("Workload", made)
 
 
@@ -109,7 +109,7 @@ async def _scale(observer: DeploymentObserver, name: str, replicas: int) -> None
 
 
 async def _cool(observer: DeploymentObserver, name: str) -> None:
-    """Its pods go, and the Service that nobody would answer at: pods that come back would have nodes route to it first."""
+    """Scale to 0 and delete the preview Service: nodes would update its routes before the app's when pods start again."""
     await _scale(observer, name, 0)
     held = await observer.context.kube.get("Service", observer.namespace, name)
     if held and owned_by(held, *(one["metadata"]["uid"] for one in observer.releases.values())):
@@ -117,27 +117,27 @@ async def _cool(observer: DeploymentObserver, name: str) -> None:
 
 
 async def _preview(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
-    """A Service of the Release alone."""
-    asked = seen.release(name)
-    owner = observer.releases.get(asked.spec.workload) if asked else None
-    if asked and owner:
-        await observer.context.created("Service", preview(owner, asked.spec))
+    """Create a Service that selects only the pods of this Release."""
+    at = seen.release(name)
+    owner = observer.releases.get(at.spec.workload) if at else None
+    if at and owner:
+        await observer.context.created("Service", preview(owner, at.spec))
 
 
 async def _refresh(observer: DeploymentObserver, name: str, mark: str) -> None:
-    """Fresh pods take the place of those that served, which may hold old connections."""
+    """Replace pods that were live, which may hold old connections."""
     path = f"/spec/template/metadata/annotations/{REFRESHED.replace('/', '~1')}"
     await observer.context.kube.patch("Workload", observer.namespace, name, [{"op": "add", "path": path, "value": mark}])
 
 
 async def _switch(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
-    """The moment of going live: one write, of exactly the Service that was seen."""
+    """Switch traffic: one write, to exactly the version of the Service that was observed."""
     to = seen.release(name)
     if to is None:
         return
     before = seen.service.release if seen.service else ""
     if seen.service and before == to.name:
-        before = seen.service.previous  # it is selected once more, and replaces nobody
+        before = seen.service.previous  # the same release is selected again and replaces none
     annotations = {RELEASE: to.name, PREVIOUS: before, SWITCHED: format_time(seen.now) or ""}
     if observer.service is None:
         await observer.context.created("Service", service(observer.raw, to.spec.workload, annotations))
@@ -173,7 +173,7 @@ async def _unroute(observer: DeploymentObserver) -> None:
 
 
 async def _forget(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
-    """The environment that nobody else names, then the Release; what it owns goes with it."""
+    """Delete the environment, if no other Release uses it, then the Release; what it owns is deleted with it."""
     old = seen.release(name)
     if old is None:
         return

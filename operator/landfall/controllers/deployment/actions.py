@@ -1,4 +1,4 @@
-"""What the loop of a Deployment can do: a tagged union of values."""
+"""The actions on a Deployment, as a tagged union."""
 
 from __future__ import annotations
 
@@ -12,21 +12,25 @@ from landfall.controllers.decision import Decision
 
 @dataclass(frozen=True, slots=True)
 class MakeRelease(NamedAction):
-    """Create the Release `name` of what the spec asks for, with the environment that it captures."""
+    """Create the Release `name` of the current spec, with its captured environment."""
 
     log_name: ClassVar[str] = "release"
 
 
 @dataclass(frozen=True, slots=True)
 class MakeRollback(NamedAction):
-    """Create a Release that goes back to the Release `name`."""
+    """Create a Release that rolls back to the Release `name`."""
 
     log_name: ClassVar[str] = "rollback"
 
 
 @dataclass(frozen=True, slots=True)
 class BuildRelease(NamedAction):
-    """Start a builder of the Release `name`. Attempts are counted from 1."""
+    """Start a build of the Release `name`.
+
+    Attributes:
+        attempt: The number of this build, from 1.
+    """
 
     log_name: ClassVar[str] = "build"
     attempt: int
@@ -39,7 +43,12 @@ class BuildRelease(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class FailRelease(NamedAction):
-    """Record that the Release `name` has failed, and why."""
+    """Record that the Release `name` has failed.
+
+    Attributes:
+        reason: A word in CamelCase.
+        message: The explanation for users.
+    """
 
     log_name: ClassVar[str] = "fail"
     reason: str
@@ -53,7 +62,11 @@ class FailRelease(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class SupersedeRelease(NamedAction):
-    """Record that nobody waits for the Release `name` any more, and why."""
+    """Record that the Release `name` is no longer wanted.
+
+    Attributes:
+        message: Which Release is wanted instead.
+    """
 
     log_name: ClassVar[str] = "supersede"
     message: str
@@ -61,14 +74,18 @@ class SupersedeRelease(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class ForgetRelease(NamedAction):
-    """Delete the Release `name`, which is beyond the history, and its environment."""
+    """Delete the Release `name`, which exceeds the history limit, and its environment."""
 
     log_name: ClassVar[str] = "forget"
 
 
 @dataclass(frozen=True, slots=True)
 class CreateWorkload(NamedAction):
-    """Create the workload of the Release `name`."""
+    """Create the workload of the Release `name`.
+
+    Attributes:
+        replicas: The number of pods.
+    """
 
     log_name: ClassVar[str] = "workload"
     replicas: int
@@ -81,7 +98,11 @@ class CreateWorkload(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class ScaleWorkload(NamedAction):
-    """Scale the workload `name`."""
+    """Scale the workload `name`.
+
+    Attributes:
+        replicas: The number of pods.
+    """
 
     log_name: ClassVar[str] = "scale"
     replicas: int
@@ -94,14 +115,18 @@ class ScaleWorkload(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class CoolWorkload(NamedAction):
-    """Scale the workload `name` to none, and delete the Service that shows it alone."""
+    """Scale the workload `name` to 0, and delete its preview Service."""
 
     log_name: ClassVar[str] = "cool"
 
 
 @dataclass(frozen=True, slots=True)
 class RefreshWorkload(NamedAction):
-    """Replace the pods of the workload `name`. `mark` is when it ceased to serve, as the API server writes times."""
+    """Replace the pods of the workload `name`.
+
+    Attributes:
+        mark: When it was replaced as the live release, in the time format of the API server.
+    """
 
     log_name: ClassVar[str] = "refresh"
     mark: str
@@ -109,21 +134,21 @@ class RefreshWorkload(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class CreatePreview(NamedAction):
-    """Create a Service of the Release `name` alone."""
+    """Create the preview of the Release `name`: a Service that selects only its pods."""
 
     log_name: ClassVar[str] = "preview"
 
 
 @dataclass(frozen=True, slots=True)
 class SwitchTraffic(NamedAction):
-    """Have the app's Service select the Release `name`: the moment of going live."""
+    """Make the app's Service select the Release `name`: this Release goes live."""
 
     log_name: ClassVar[str] = "switch"
 
 
 @dataclass(frozen=True, slots=True)
 class ApplyRoute(ControllerAction):
-    """Write the app's Ingress as the spec says."""
+    """Write the app's Ingress according to the spec."""
 
     log_name: ClassVar[str] = "route"
 

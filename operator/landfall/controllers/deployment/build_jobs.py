@@ -1,4 +1,4 @@
-"""How apps are built in this cluster, and the Job of a build."""
+"""The settings of builds, and the Job of a build."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ TOKEN_KEY = "token"  # noqa: S105  the default key in a Secret
 
 @dataclass(frozen=True, slots=True)
 class BuildSettings:
-    """Where images go, what builds them and runs them, and what the commands may know of registries.
+    """Where images are pushed, the images to build with and to run on, and the environment of build commands.
 
-    `registry` is a host with an optional path; empty where nothing is built. `secret` names a Secret of the app's namespace, of type
-    kubernetes.io/dockerconfigjson, that opens it. `env` are variables of the commands, as for mirrors; `authorities` is PEM; `private_hosts` are git hosts inside the network that may be asked.
+    `registry`: host with an optional path; empty: builds are disabled. `secret`: name of a Secret in the app's namespace, of type
+    kubernetes.io/dockerconfigjson, with the registry's credentials. `env`: variables of build commands, such as mirrors. `authorities`:
+    certificate authorities as PEM. `private_hosts`: git hosts in the internal network that may be accessed.
     """
 
     registry: str = ""
@@ -38,12 +39,12 @@ class BuildSettings:
 
 
 def job_name(release: str, attempt: int) -> str:
-    """A pure function of both."""
+    """The Job's name, a pure function of both."""
     return f"{release}-build-{attempt}"
 
 
 async def start(context: Context, settings: BuildSettings, release: Object, attempt: int) -> None:
-    """The task first, then the Job that mounts it."""
+    """Create the task, then the Job that mounts it."""
     spec = ReleaseSpec.model_validate(release["spec"])
     metadata = release["metadata"]
     repository = spec.source.repository if spec.source else None
@@ -65,7 +66,7 @@ async def start(context: Context, settings: BuildSettings, release: Object, atte
         env=spec.build.env,
         settings=tuple(sorted(settings.env.items())),
     )
-    told = BuildTask(
+    build = BuildTask(
         release=metadata["name"],
         spec=spec,
         builder=settings.builder,
@@ -76,5 +77,5 @@ async def start(context: Context, settings: BuildSettings, release: Object, atte
         github=settings.github,
         token_key=pod.token[1] if pod.token else "",
     )
-    await context.created("ConfigMap", task_map(pod, Task(verb="build", intake=context.intake_url, build=told)))
+    await context.created("ConfigMap", task_map(pod, Task(verb="build", intake=context.intake_url, build=build)))
     await context.created("Job", job(pod))

@@ -1,6 +1,6 @@
-"""What becomes of a commit, said where it comes from: a status beside it on GitHub, for a token that may set one.
+"""Reports the state of a release to its commit on GitHub, as a commit status, if the token may set one.
 
-It is said at least once, and nothing waits for it: a token that may not is told nothing twice, and a GitHub that is away is asked again later.
+A status is reported at least once, and no release waits for it. After a refusal it is not sent again; after an outage it is retried.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from landfall.providers.github import CommitStatus
 
 
 async def said(context: Context, namespace: str, seen: ObservedDeployment, releases: dict[str, Object], url: str) -> None:
-    """Say the first thing that is new, and write down that it was."""
+    """Report the first new state and record that it was reported."""
     for release in reversed(seen.releases):
-        word, github = saying(release), release.spec.source.github if release.spec.source else None
-        if word and github and release.name in releases:
-            told = CommitStatus(
+        state, github = saying(release), release.spec.source.github if release.spec.source else None
+        if state and github and release.name in releases:
+            report = CommitStatus(
                 repository=github.repository,
                 sha=release.spec.commit,
-                state=word,
+                state=state,
                 context=f"landfall/{namespace}/{release.spec.deployment_ref.name}",
                 description=_description(release),
-                url=url if word == "success" and url.startswith("https://") else "",
+                url=url if state == "success" and url.startswith("https://") else "",
             )
-            await _say(context, namespace, github, releases[release.name], told)
+            await _say(context, namespace, github, releases[release.name], report)
             return
 
 
@@ -43,20 +43,20 @@ def _description(release: ObservedRelease) -> str:
     )
 
 
-async def _say(context: Context, namespace: str, github: GitHubSource, raw: Object, told: CommitStatus) -> None:
+async def _say(context: Context, namespace: str, github: GitHubSource, raw: Object, report: CommitStatus) -> None:
     opens, problem = await opened(context, namespace, github)
     if problem:
         return
-    word = told.state
+    recorded = report.state
     try:
-        await context.providers.github.tell(told, opens.token)
+        await context.providers.github.tell(report, opens.token)
     except ProviderError as error:
         if error.retry.by_itself:
             logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)
             return
-        word = REFUSED
+        recorded = REFUSED
     try:
-        await context.kube.replace_status("Release", {**raw, "status": {**raw.get("status", {}), "reported": word}})
+        await context.kube.replace_status("Release", {**raw, "status": {**raw.get("status", {}), "reported": recorded}})
     except KubeError as error:
         logs.event(logging.WARNING, "commit_status_not_recorded", **_about(raw), error=str(error))
 

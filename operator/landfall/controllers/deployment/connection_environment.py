@@ -1,6 +1,6 @@
-"""The environment that a Connection gives an app: under the names that the database's own clients read, and as one address.
+"""The environment that a Connection gives an app: the variables that the database's own clients read, and one URL.
 
-Names and passwords stay references: a way back must not bring a revoked password back.
+User names and passwords stay references, so that a rollback does not restore a revoked password.
 """
 
 from __future__ import annotations
@@ -31,36 +31,36 @@ URL = "DATABASE_URL"
 
 
 def problem(connection: Connection | None, name: str, secret: Mapping[str, str] | None) -> Problem | None:
-    """What keeps an app from getting it. `secret` is the content of the Connection's Secret."""
+    """Why an app cannot get the environment. `secret` is the content of the Connection's Secret."""
     if connection is None:
-        return "ConnectionMissing", f"database: there is no Connection {name!r} in this namespace. Create it."
+        return "ConnectionMissing", f"database: Connection {name!r} not found in this namespace. Create it."
     if connection.spec.type not in _NAMES:
         return (
             "DatabaseUnsupported",
-            f"database: an app gets no environment from a Connection of type {connection.spec.type}. Use env.",
+            f"database: a Connection of type {connection.spec.type} gives no environment to an app. Set the variables in env.",
         )
     reference = connection.spec.secret_ref
     if reference is None or secret is None:
         which = repr(reference.name) if reference else "that it refers to"
-        return "SecretMissing", f"database: there is no Secret {which} with what opens the Connection {name!r}. Create it."
+        return "SecretMissing", f"database: Secret {which} with the credentials of Connection {name!r} not found. Create it."
     return None
 
 
 def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variable, ...]:
-    """What the app is told. With the key `url` in the Secret that is the address; else it is put together, where name and password need no escapes."""
+    """The app's variables. The URL is the Secret's key `url` or is built from the parts, if user name and password need no escapes."""
     spec, reference = connection.spec, connection.spec.secret_ref
     if spec.type not in _NAMES or reference is None:
         return ()
     scheme, names = _NAMES[spec.type]
     if "url" in secret:
         return (_kept(URL, reference.name, "url"),)
-    told = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
-    found = [Variable(name=names[part], value=text) for part, text in told.items() if text]
+    parts = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
+    found = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
     found += [_kept(names[part], reference.name, part) for part in ("username", "password") if part in secret]
-    if scheme == "postgresql" and spec.tls.mode in _SSL:  # Prefer is what clients do by themselves, each in its own way
+    if scheme == "postgresql" and spec.tls.mode in _SSL:  # Prefer is left out: it is the default of clients, each in its own way
         found.append(Variable(name="PGSSLMODE", value=_SSL[spec.tls.mode]))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
-        place = f"$({names['username']}):$({names['password']})@{told['host']}:{told['port']}/{told['database']}"
+        place = f"$({names['username']}):$({names['password']})@{parts['host']}:{parts['port']}/{parts['database']}"
         found.append(Variable(name=URL, value=f"{scheme}://{place}", capture="Live"))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""What the spec asks for, as a Release that is not there yet: its digests, and what of an earlier one it reuses."""
+"""The Release that a spec declares, before it exists: its digests, and what it reuses of an earlier Release."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from landfall.lib.digest import digest
 
 
 def source_key(spec: DeploymentSpec) -> str:
-    """A name for the part of a spec that is resolved to a commit."""
+    """The digest of the part of a spec that is resolved to a commit."""
     return digest(spec.source.model_dump(mode="json"))
 
 
 def identity(source: AppSource, commit: str) -> str:
-    """What the source is, for good: a commit, an archive's digest, an image."""
+    """What identifies the source: a commit, an archive's digest, an image."""
     if source.zip:
         return source.zip.sha256 or source.zip.artifact or ""
     if source.git:
@@ -24,47 +24,47 @@ def identity(source: AppSource, commit: str) -> str:
 
 
 def inputs(seen: ObservedDeployment) -> str:
-    """A name for all that the spec asks of a Release. How it is rolled out, how many and where it is routed are no part of it."""
+    """The digest of everything in the spec that needs a new Release to change: not rollout, replicas and route."""
     spec = seen.deployment.spec
-    told = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
+    wanted_spec = spec.model_dump(mode="json", include={"path", "build", "env", "database", "runtime", "template", "region"})
     given = [v.model_dump(mode="json") for v in seen.given]
-    return digest(told, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
+    return digest(wanted_spec, identity(spec.source, seen.resolved.commit if seen.resolved else ""), seen.secrets, given)
 
 
 def variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
-    """The environment that a Release would get: what its database gives, before that the spec's, and before it what a request asks for."""
+    """The environment of a new Release. The request's variables override the spec's, and those override the database's."""
     asked = seen.pending.env if seen.pending else ()
     found: dict[str, Variable] = {}
     for variable in (*seen.given, *seen.deployment.spec.env, *asked):
-        found.pop(variable.name, None)  # the last word on a name is also the last in order
+        found.pop(variable.name, None)  # an overriding variable also comes later in the order
         found[variable.name] = variable
     return tuple(found.values())
 
 
 def live_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
-    """Those that stay references, and what is put together from such."""
+    """The variables that stay references, and those built from them."""
     return tuple(v for v in variables(seen) if v.capture == "Live")
 
 
 def captured_variables(seen: ObservedDeployment) -> tuple[Variable, ...]:
-    """Those whose values a Release keeps."""
+    """The variables whose values a Release captures."""
     return tuple(v for v in variables(seen) if v.capture != "Live")
 
 
 def revision(seen: ObservedDeployment) -> int:
-    """The next one: no number is given twice, also where the newest Release was deleted."""
+    """The next revision. No number is used twice, even if the newest Release was deleted."""
     status = seen.deployment.status
     return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
 
 
 def wanted(seen: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
-    """The Release that the spec, or a request, asks for. `environment` is the Secret with what was captured."""
+    """The Release that the spec, or a request, declares. `environment` is the Secret with the captured values."""
     spec, asked = seen.deployment.spec, seen.pending
     resolved = seen.resolved
     commit = (asked.commit if asked else "") or (resolved.commit if resolved else "")
     key = build_key(spec, commit)
     made = built(seen, key)
-    # Where it was found to listen when it was built: a Release of the same image may say otherwise in its spec.
+    # The port that the build detected; the spec of another Release of the same image may set another one.
     found = next((r.status.build.port for r in seen.releases if made and r.image == made.image and r.status.build), None)
     runtime = spec.runtime if spec.runtime.port or not found else spec.runtime.model_copy(update={"port": found})
     return ReleaseSpec(
@@ -91,7 +91,7 @@ def wanted(seen: ObservedDeployment, name: str, environment: str, generation: in
 
 
 def at(source: AppSource, commit: str) -> AppSource:
-    """The source with its commit: a builder only ever sees that."""
+    """The source with its commit pinned, as builds use it."""
     if source.git:
         return AppSource(git=source.git.model_copy(update={"commit": commit}))
     github = source.github
@@ -105,7 +105,7 @@ def at(source: AppSource, commit: str) -> AppSource:
 
 
 def build_key(spec: DeploymentSpec, commit: str) -> str:
-    """A name for what is built; empty where nothing is."""
+    """The digest of the inputs of a build; empty if nothing is built."""
     if spec.source.image:
         return ""
     build = spec.build.model_dump(mode="json", exclude={"cache"})
@@ -113,12 +113,12 @@ def build_key(spec: DeploymentSpec, commit: str) -> str:
 
 
 def built(seen: ObservedDeployment, key: str) -> ObservedRelease | None:
-    """An earlier Release whose image is of the same inputs."""
+    """An earlier Release whose image has the same build inputs."""
     return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
 
 
 def going_back(seen: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
-    """A Release with the same image, environment and workload as an earlier one."""
+    """A Release with the image, environment and workload of an earlier one."""
     live, asked = seen.live, seen.deployment.spec.rollback_to
     return target.spec.model_copy(
         update={

@@ -1,4 +1,4 @@
-"""An app's environment: what of it a Release captures, read from Secrets and ConfigMaps by name."""
+"""An app's environment: the captured values of a Release, read from Secrets and ConfigMaps by name."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Problem = tuple[str, str]
 
 
 async def captured(context: Context, namespace: str, variables: Iterable[Variable]) -> tuple[dict[str, str], Problem | None]:
-    """The values, or what is missing."""
+    """The values of variables, or why one is missing."""
     values: dict[str, str] = {}
     read: dict[tuple[str, str], Object | None] = {}
     for variable in variables:
@@ -34,12 +34,12 @@ async def captured(context: Context, namespace: str, variables: Iterable[Variabl
         if held is None:
             return {}, (
                 f"{kind}Missing",
-                f"env {variable.name}: there is no {kind} {reference.name!r} in this namespace. Create it.",
+                f"env {variable.name}: {kind} {reference.name!r} not found in this namespace. Create it.",
             )
         data = held.get("data") or {}
         if reference.key not in data:
             there = ", ".join(sorted(data)) or "none"
-            message = f"env {variable.name}: the {kind} {reference.name!r} has no key {reference.key!r}. It has {there}."
+            message = f"env {variable.name}: {kind} {reference.name!r} has no key {reference.key!r}. Its keys: {there}."
             return {}, (f"{kind}Missing", message)
         text = data[reference.key]
         values[variable.name] = base64.b64decode(text).decode("utf-8", "replace") if kind == "Secret" else text
@@ -47,7 +47,7 @@ async def captured(context: Context, namespace: str, variables: Iterable[Variabl
 
 
 async def content(context: Context, namespace: str, name: str) -> dict[str, str] | None:
-    """What a Secret holds; None where there is none."""
+    """The content of a Secret; None if it does not exist."""
     held = await context.kube.get("Secret", namespace, name)
     if held is None:
         return None
@@ -55,7 +55,7 @@ async def content(context: Context, namespace: str, name: str) -> dict[str, str]
 
 
 async def named(context: Context, deployment: Object, values: dict[str, str]) -> str | None:
-    """The name that these values have; empty where there are none, None while there is no key to name them by."""
+    """The name of the Secret for these values; empty if there are none, None if the key for names does not exist yet."""
     if not values:
         return ""
     key = await _key(context, deployment)
@@ -63,7 +63,7 @@ async def named(context: Context, deployment: Object, values: dict[str, str]) ->
 
 
 async def kept(context: Context, deployment: Object, values: dict[str, str]) -> str:
-    """Keep them in a Secret of their own, and tell its name."""
+    """Store the values in a Secret of their own and return its name; empty if there are none."""
     if not values:
         return ""
     await make_key(context, deployment)
@@ -74,12 +74,12 @@ async def kept(context: Context, deployment: Object, values: dict[str, str]) -> 
 
 
 async def make_key(context: Context, deployment: Object) -> None:
-    """Create the key that names environments; one that is there stays."""
+    """Create the Secret with the key for names, if it does not exist."""
     if not await _key(context, deployment):
         await context.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
 
 
 async def _key(context: Context, deployment: Object) -> bytes:
-    """The key; empty where there is none."""
+    """The key for names; empty if it does not exist."""
     held = await context.kube.get("Secret", deployment["metadata"]["namespace"], key_name(deployment["metadata"]["name"]))
     return base64.b64decode(held["data"]["key"]) if held else b""

@@ -1,6 +1,6 @@
-"""What is seen of a Deployment: read live, each time, from the API server; and what builders have told meanwhile.
+"""What is observed of a Deployment: read from the API server at each reconcile, with the latest reports of builds.
 
-Nothing is written while it is read: what a look finds to be written first is in `orphans`, `ended` and `key_missing`, see `record.py`.
+Nothing is written while it reads. What must be written before a decision is in `orphans`, `ended` and `key_missing`; see `record.py`.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _LISTENS_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class Orphan:
-    """An object of ours that has lost its owner reference, as what comes from a backup has."""
+    """An object of Landfall without its owner reference, as after a restore from a backup."""
 
     kind: str
     name: str
@@ -60,11 +60,11 @@ class Orphan:
 
 
 class DeploymentObserver:
-    """One look at a Deployment: the raw objects, and what is seen in them.
+    """One observation of a Deployment: the raw objects, and the value for the rules.
 
-    `database` is how the database at a provider stands, which is prepared before the look. `orphans` are to be adopted, and the key that names
-    environments is to be made where it is `key_missing`, before anything is decided; `ended` are statuses of Releases to be written before
-    anything is done, for whoever acted on the end of a build and died would have forgotten why.
+    `database`: the state of a database at a provider. `orphans`: objects to adopt, and `key_missing`: create the key for names of
+    environments; both before a decision. `ended`: statuses of Releases to write before an action, so that a crash cannot lose why a build
+    failed.
     """
 
     def __init__(self, context: Context, builds: BuildSettings, raw: Object) -> None:
@@ -87,7 +87,7 @@ class DeploymentObserver:
         self._captured: tuple[dict[str, str], Problem | None] | None = None
 
     async def take(self) -> ObservedDeployment:
-        """Look at everything."""
+        """Read everything. Raises KubeError."""
         context, metadata = self.context, self.raw["metadata"]
         releases = await self._releases()
         running = await self._workloads()
@@ -112,9 +112,8 @@ class DeploymentObserver:
         )
         seen = await self._given(await self._sourced(seen))
         seen = replace(seen, secrets=await self._secrets(seen))
-        gate, left = await app_deployment.gates(
-            context, self.namespace, self.name
-        )  # behind the Service: what was read there is older
+        # Read after the Service, so that it is never older than what the Service selects.
+        gate, left = await app_deployment.gates(context, self.namespace, self.name)
         seen = replace(seen, gate=gate, left=left)
         self.wanted = current(seen)
         seen = replace(seen, workloads={n: await self._running(seen, n, running[n]) for n in running})
@@ -127,7 +126,7 @@ class DeploymentObserver:
         return self.deployment.status.last_handled_request if self.deployment.status else ""
 
     async def _sourced(self, seen: ObservedDeployment) -> ObservedDeployment:
-        """With the commit that is meant. Where the newest is asked for and cannot be looked up now, the request waits until it can."""
+        """Add the resolved commit. A request for the newest commit waits until the source can be looked up."""
         asked = seen.pending
         newest = asked.id if asked and not asked.commit else ""
         found, problem = await resolve_source.resolved(
@@ -140,19 +139,17 @@ class DeploymentObserver:
 
     async def _releases(self) -> tuple[ObservedRelease, ...]:
         listed = await self.context.kube.listed("Release", self.namespace, f"{LABEL_DEPLOYMENT}={self.name}")
-        whole = [
-            {**one, "apiVersion": API_VERSION, "kind": "Release"} for one in listed
-        ]  # items of a list do not say what they are
+        whole = [{**one, "apiVersion": API_VERSION, "kind": "Release"} for one in listed]  # items of a list have no kind
         mine = [one for one in [await self._release_of(one) for one in whole] if owned_by(one, self.uid)]
         self.releases = {one["metadata"]["name"]: one for one in mine}
         found = [_release(one) for one in mine]
         if any(not r.image for r in found):
-            told = await self.context.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
-            found = [await self._built(r, told) if not r.image else r for r in found]
+            builds = await self.context.kube.listed("Job", self.namespace, f"{LABEL_KIND}=Release")
+            found = [await self._built(r, builds) if not r.image else r for r in found]
         return tuple(sorted(found, key=lambda r: r.spec.revision))
 
     async def _release_of(self, raw: Object) -> Object:
-        """The same, and ours, with what it has captured."""
+        """The Release, adopted together with its captured environment if it has lost its owner."""
         mine = self._adopted("Release", raw, self.raw)
         if mine is not raw:
             for name in filter(None, (raw["spec"].get("environment"), key_name(self.name))):
@@ -166,7 +163,7 @@ class DeploymentObserver:
         return self._adopted(kind, found, owner) if found else None
 
     def _adopted(self, kind: str, raw: Object, owner: Object) -> Object:
-        """The same, and ours where it has lost its owner, as what comes from a backup has: its labels tell whose it was."""
+        """The object, adopted if it has lost its owner reference: its labels say which Deployment it belongs to."""
         if raw["metadata"].get("ownerReferences") or not labelled(raw, self.name):
             return raw
         metadata = raw["metadata"]
@@ -174,7 +171,7 @@ class DeploymentObserver:
         return {**raw, "metadata": {**metadata, "ownerReferences": [owner_of(owner)]}}
 
     async def _built(self, seen: ObservedRelease, listed: Sequence[Object]) -> ObservedRelease:
-        """With its newest builder, and what that has told."""
+        """Add the newest build and its report."""
         mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
         found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.context.clock())
         job = max(found, key=lambda j: j.attempt, default=None)
@@ -212,7 +209,7 @@ class DeploymentObserver:
         return {name: one for name, one in found.items() if owned_by(one, *owners)}
 
     async def _running(self, seen: ObservedDeployment, name: str, raw: Object) -> ObservedWorkload:
-        """How it runs; its pods are looked at only where something depends on them."""
+        """The state of a workload. Its pods are listed only if the decision depends on them."""
         spec, status = raw["spec"], raw.get("status", {})
         count = int(spec.get("replicas", 1))
         fresh = status.get("observedGeneration") == raw["metadata"]["generation"] and status.get("updatedReplicas", 0) >= count
@@ -250,7 +247,7 @@ class DeploymentObserver:
         return replace(found, problem=problem, crashed=crash, running_seconds=lasted, starting=new)
 
     async def _unhealthy(self, listed: Sequence[Object]) -> str:
-        """What the kubelet said last of a probe of a pod that runs and is not ready."""
+        """The kubelet's last message about a failed probe of a pod that runs and is not ready."""
         for pod in listed:
             begun = pod.get("status", {}).get("startTime")
             if begun and (self.context.clock() - datetime.fromisoformat(begun)).total_seconds() > _LISTENS_SECONDS:
@@ -292,10 +289,10 @@ class DeploymentObserver:
         )
 
     async def _claimed_by(self) -> str:
-        """Who has the domain already: whoever claimed it first, and of those who did so at once, the oldest."""
+        """The Deployment that has the domain: the first to have claimed it; the oldest, if several have claimed it."""
         route, status = self.deployment.spec.route, self.deployment.status
         if route is None or (self.ingress and status and status.domain == route.domain):
-            return ""  # routed already: nobody who comes later takes it away
+            return ""  # routed already: a later claim does not take it away
         mine = _claim(self.raw, route.domain)
         rivals = [
             _claim(one, route.domain) async for one in self.context.kube.every("Deployment") if one["metadata"]["uid"] != self.uid
@@ -306,7 +303,7 @@ class DeploymentObserver:
         return f"{first[2]}/{first[3]}" if first[2] == self.namespace else "a Deployment of another namespace"
 
     async def _regions(self) -> tuple[str, ...] | None:
-        """Those that nodes are in; None where it does not matter, or where the operator has no role that shows nodes, and the scheduler tells."""
+        """The regions that nodes are in; None if the spec names no region, or the operator may not list nodes."""
         if not self.deployment.spec.region or self.context.kube.namespaces:
             return None
         nodes = await self.context.kube.listed("Node")
@@ -315,7 +312,7 @@ class DeploymentObserver:
         )
 
     async def _given(self, seen: ObservedDeployment) -> ObservedDeployment:
-        """With what its database gives the app, or what keeps it from that."""
+        """Add the environment that the database gives the app, or why it cannot."""
         wanted_now = self.deployment.spec.database
         if wanted_now is None:
             return seen
@@ -344,7 +341,7 @@ class DeploymentObserver:
         return replace(seen, given=given, environment_problem=problem, database_ready=ready)
 
     async def _secrets(self, seen: ObservedDeployment) -> str:
-        """A keyed name of the values that a Snapshot would take, where a changed one is to make a Release."""
+        """A keyed hash of the values to capture, if a changed Secret is to create a new Release; otherwise empty."""
         if self.deployment.spec.rollout.on_secret_change == "None":  # noqa: S105  a choice, no password
             return ""
         values, _ = await self.captured(seen)
@@ -353,14 +350,14 @@ class DeploymentObserver:
         return name or ""
 
     async def captured(self, seen: ObservedDeployment) -> tuple[dict[str, str], Problem | None]:
-        """The values that a Release made now would keep, read once; or what is missing."""
+        """The values that a new Release would capture, read once; or why one is missing."""
         if self._captured is None:
             self._captured = await environment.captured(self.context, self.namespace, desired_release.captured_variables(seen))
         return self._captured
 
 
 def _claim(raw: Object, domain: str) -> tuple[int, str, str, str] | None:
-    """A claim to a domain, which sorts by who comes first; None for an object that has none to this one."""
+    """A claim to a domain, sortable by precedence; None if the object does not claim this domain."""
     metadata, spec = raw["metadata"], raw["spec"]
     if (spec.get("route") or {}).get("domain") != domain or "deletionTimestamp" in metadata:
         return None
@@ -375,13 +372,13 @@ def _release(raw: Object) -> ObservedRelease:
 
 
 def _folded(before: ReleaseStatus, job: str, attempt: int, report: Report, now: datetime) -> ReleaseStatus:
-    """With what its builder has told."""
-    told_now: dict[str, object] = {"build": report.build or before.build, "attempts": max(before.attempts, attempt)}
+    """The Release's status after the report of its build."""
+    changes: dict[str, object] = {"build": report.build or before.build, "attempts": max(before.attempts, attempt)}
     failure = report.failure
     if report.final and before.finished != job:
-        told_now |= {"finished": job, "image": report.image}
+        changes |= {"finished": job, "image": report.image}
         if failure and failure.transient and attempt <= len(_RETRY_SECONDS):
-            told_now["retry_after"] = now + timedelta(seconds=_RETRY_SECONDS[attempt - 1])
+            changes["retry_after"] = now + timedelta(seconds=_RETRY_SECONDS[attempt - 1])
         elif failure:
-            told_now["failure"] = ReleaseFailure(reason=failure.reason, message=failure.message[:1000], at=now)
-    return before.model_copy(update=told_now)
+            changes["failure"] = ReleaseFailure(reason=failure.reason, message=failure.message[:1000], at=now)
+    return before.model_copy(update=changes)

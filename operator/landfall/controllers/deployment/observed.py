@@ -1,4 +1,4 @@
-"""What is seen of a Deployment before anything is decided: its Releases, what runs them, and what its Service selects."""
+"""What is observed of a Deployment before a decision: its Releases, their workloads, and what its Service selects."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Problem = tuple[str, str]
 
 
 class PodReason(StrEnum):
-    """Why a pod does not serve."""
+    """Why a pod is not ready."""
 
     UNSCHEDULABLE = "Unschedulable"
     IMAGE_PULL_FAILED = "ImagePullFailed"
@@ -36,7 +36,7 @@ PodProblem = tuple[PodReason, str]
 
 @dataclass(frozen=True, slots=True)
 class ObservedRelease:
-    """One Release with the newest builder that works for it."""
+    """One Release with its newest build."""
 
     name: str
     spec: ReleaseSpec
@@ -45,32 +45,42 @@ class ObservedRelease:
 
     @property
     def image(self) -> str:
-        """The image, once there is one."""
+        """The image; empty before it is built."""
         return self.spec.image or self.status.image
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port that the app listens on."""
         return self.spec.runtime.port or (self.status.build.port if self.status.build else 0) or 8080
 
     @property
     def over(self) -> bool:
-        """Whether nobody works towards it any more."""
+        """Whether it has failed or been superseded."""
         return bool(self.status.failure or self.status.superseded)
 
 
 def next_request(queue: Sequence[DeployRequest], handled: str, made: Collection[str]) -> DeployRequest | None:
-    """The first request of a queue that is not carried out, else its last. `handled` is the last one by status, `made` are those with a Release."""
+    """The first request that is not handled yet; otherwise the last one.
+
+    Args:
+        queue: The requests, in order.
+        handled: The last handled request according to the status.
+        made: Requests for which there is a Release.
+
+    Returns:
+        The request; None if the queue is empty.
+    """
     open_ids = [one for one in waiting([r.id for r in queue], handled) if one not in made]
     return next((r for r in queue if r.id in open_ids), queue[-1] if queue else None)
 
 
 @dataclass(frozen=True, slots=True)
 class ObservedWorkload:
-    """The workload of a Release. `ready` counts pods of its newest template; `problem` is what keeps a pod from serving.
+    """The workload of a Release.
 
-    `refreshed` is the mark of the last replacement of its pods; `crashed`: a container of it has ended since it was started; `running_seconds`
-    is how long a container of it has been running without being ready, at most; `starting`: its pods are new, and none has been ready yet.
+    `ready`: number of ready pods of its newest template. `problem`: why a pod is not ready. `refreshed`: mark of the last replacement of its
+    pods. `crashed`: a container has ended since its pod started. `running_seconds`: the longest time that a container has been running
+    without being ready. `starting`: its pods are new and none has been ready yet.
     """
 
     name: str
@@ -96,7 +106,7 @@ class ObservedService:
 
 @dataclass(frozen=True, slots=True)
 class ObservedRoute:
-    """The app's Ingress. `matches`: it says what the spec says."""
+    """The app's Ingress. `matches`: it corresponds to the spec."""
 
     matches: bool = False
     foreign: bool = False
@@ -104,12 +114,13 @@ class ObservedRoute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedDeployment(ObservedObject):
-    """Everything about one Deployment. `resolved` is of this very spec; `source_problem` why the source cannot be looked up now.
+    """Everything about one Deployment.
 
-    `request` is the first one of the queue that there is no Release for, else its last; `queue` has the identifiers of all, in order.
-    `secrets` is a digest of the values that a Snapshot would take, where a changed one makes a Release; `regions` are those that
-    nodes are in, where the spec names one; `claimed_by` has the domain already; `given` is what its database gives the app, and
-    `database_ready` how that stands; `gate` is the Migration that moves data together with it, `left` those moves whose source holds its data no more.
+    `resolved`: the commit of the current spec. `source_problem`: why the source cannot be looked up. `request`: the first request of the queue
+    without a Release, else the last. `queue`: identifiers of all requests, in order. `secrets`: hash of the values to capture, if a changed
+    Secret is to create a new Release. `regions`: regions that nodes are in, if the spec names one. `claimed_by`: the Deployment that has the
+    domain. `given`: environment from the database; `database_ready`: state of the database. `gate`: the Migration that migrates data together
+    with the app. `left`: gates of migrations whose source no longer holds the data.
     """
 
     deployment: Deployment
@@ -140,22 +151,22 @@ class ObservedDeployment(ObservedObject):
 
     @property
     def newest(self) -> ObservedRelease | None:
-        """The one with the highest revision."""
+        """The Release with the highest revision."""
         return self.releases[-1] if self.releases else None
 
     @property
     def live(self) -> ObservedRelease | None:
-        """The one that the Service selects."""
+        """The Release that the Service selects."""
         return self.release(self.service.release) if self.service else None
 
     @property
     def previous(self) -> ObservedRelease | None:
-        """The one that it selected before."""
+        """The Release that the Service selected before."""
         return self.release(self.service.previous) if self.service else None
 
     @property
     def before(self) -> ObservedRelease | None:
-        """The one to go back to by itself: what served last, of those that were not found to have failed."""
+        """The Release for an automatic rollback: the last one that was live and has not failed."""
         last = self.previous
         if last and last.image and not last.status.failure and self._same_data(last):
             return last
@@ -164,7 +175,7 @@ class ObservedDeployment(ObservedObject):
         return max(was, key=lambda r: r.spec.revision, default=None)
 
     def _same_data(self, release: ObservedRelease) -> bool:
-        """Whether nothing was moved between it and the live one; or what was moved goes back, or has."""
+        """Whether a Release uses the data of the live one: no migration came between them, or it is being or has been rolled back."""
         live, gate = self.live, self.gate
         if live is None or release.status.gate == live.status.gate:
             return True
@@ -172,14 +183,14 @@ class ObservedDeployment(ObservedObject):
 
     @property
     def goal(self) -> ObservedRelease | None:
-        """The one that rollbackTo names."""
+        """The Release that `rollbackTo` names."""
         asked = self.deployment.spec.rollback_to
         if asked is None:
             return None
         return next((r for r in self.releases if r.name == asked.release or r.spec.revision == asked.revision), None)
 
     def handled(self, before: str) -> str:
-        """The last request that is carried out, all before it, too; `before` is what was written down."""
+        """The last handled request, and so all before it. `before` is the recorded one."""
         if self.request is None:
             return before
         if any(request_of(r.spec.trigger) == self.request.id for r in self.releases):
@@ -189,7 +200,7 @@ class ObservedDeployment(ObservedObject):
 
     @property
     def pending(self) -> DeployRequest | None:
-        """The request, while there is no Release for it."""
+        """The request, if there is no Release for it."""
         asked = self.request
         status = self.deployment.status
         if asked is None or (status and status.last_handled_request == asked.id):

@@ -1,4 +1,4 @@
-"""Which database a Release points at, and whether a move of data and app has left it: an app and its data never part. Pure."""
+"""Which database a Release uses, and whether its data has been migrated elsewhere: an app goes live only on its current data. Pure."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from landfall.controllers.deployment.observed import ObservedDeployment, Observe
 
 
 def points_at(seen: ObservedDeployment, release: ObservedRelease, end: End) -> bool:
-    """Whether a Release points at one side of a move: by its `database`, or by a variable that refers to the Secret of its Connection.
+    """Whether a Release uses one side of a migration: by its `database`, or by a variable that refers to the Connection's Secret.
 
-    A value that was captured from a Secret is known by the Deployment's spec alone, so not of a Release that another one has followed.
+    Captured values do not show their Secret, which only the Deployment's spec names; so they are checked only for the newest Release.
     """
     if end.named_by(release.spec.database, secrets_of(release.spec.live_env)):
         return True
@@ -18,26 +18,25 @@ def points_at(seen: ObservedDeployment, release: ObservedRelease, end: End) -> b
 
 
 def left(seen: ObservedDeployment, at: ObservedRelease) -> str:
-    """Why a Release does not go live: it points at a database that a completed move has left. Empty where it does not.
+    """Why a Release must not go live: it uses a database whose data has been migrated elsewhere. Empty if it may.
 
-    What was written since the move is in the new database alone, so that going live on the old one would lose it.
+    Rows written since the migration are only in the new database, so going live on the old one would lose them.
     """
     found = next((gate for gate in seen.left if points_at(seen, at, gate.source)), None)
     if found is None:
         return ""
     return (
-        f"{at.name} points at the Connection {found.source.connection}, and the Migration {found.migration} has moved its data to {found.target}:"
-        f" what was written since would be missing. Name {found.target}; or set desiredState: RolledBack of the Migration {found.migration}, and"
-        " its data comes back first. To go live on the old data all the same, delete that Migration, or its spec.app."
+        f"{at.name} uses Connection {found.source.connection}, whose data Migration {found.migration} has migrated to {found.target}; rows written"
+        f" since would be missing. Use {found.target}, or set desiredState: RolledBack of Migration {found.migration} to restore the data first."
+        " To go live on the old data anyway, delete that Migration or its spec.app."
     )
 
 
 def gate_of(seen: ObservedDeployment, at: ObservedRelease) -> Gate | None:
-    """The gate that a Release goes live through; None where it need not wait for data.
+    """The gate that a Release goes live through; None if it need not wait for data.
 
-    A rollback waits only where it goes back to a Release of the very data that the gate is about. One that points at the database that the
-    data comes from goes live as long as that has the data: before the run of the Migration has started, and after it was cancelled or rolled
-    back.
+    A rollback waits only if it rolls back to a Release of the data that the gate is about. A Release that uses the source database need not
+    wait while the source has the data: before the run of the Migration has started, and after it was cancelled or rolled back.
     """
     gate = seen.gate
     if gate is None:

@@ -1,8 +1,8 @@
-"""An app's database at a provider: made once, or verified, and its environment kept in a Secret.
+"""An app's database at a provider: created once, or verified, and its environment stored in a Secret.
 
-What must survive a crash is in that Secret before a call that cannot be taken back: the name and the password of a project are written
-down, then it is asked for, then its reference is. Whoever comes after a lost answer looks for the name first. The Secret belongs to no
-object: deleting a Deployment deletes no database and forgets no password.
+Values that must survive a crash are stored in the Secret before a call that cannot be undone: first the name and password of a project,
+then, after the request, its reference. After a lost response, the next reconcile looks for the name first. The Secret has no owner:
+deleting a Deployment deletes neither a database nor its password.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONGEST_NAME = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What the app is given, once the database is there, and what the provider calls it; or what keeps it from that, and when to look again."""
+    """The app's environment and the provider's name of the database; or why it is not ready, and seconds until the next reconcile."""
 
     given: tuple[Variable, ...] = ()
     problem: tuple[str, str] | None = None
@@ -42,7 +42,7 @@ class Prepared:
 
 
 class _Own:
-    """The Secret with what is known of the database."""
+    """The Secret with the state of the database."""
 
     def __init__(self, context: Context, deployment: Object, held: dict[str, str] | None) -> None:
         self._context = context
@@ -51,7 +51,7 @@ class _Own:
         self.held = held
 
     async def begin(self, **values: str) -> None:
-        """Write down what is about to be asked for."""
+        """Create the Secret with what is about to be requested."""
         labels = {LABEL_DEPLOYMENT: self._metadata["name"], "app.kubernetes.io/managed-by": "landfall"}
         metadata = {"name": self.name, "namespace": self._metadata["namespace"], "labels": labels}
         await self._context.kube.create(
@@ -60,14 +60,14 @@ class _Own:
         self.held = dict(values)
 
     async def add(self, **values: str) -> None:
-        """Write down more."""
+        """Add values."""
         change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in encoded(values).items()]
         await self._context.kube.patch("Secret", self._metadata["namespace"], self.name, change)
         self.held = {**(self.held or {}), **values}
 
 
 async def prepared(context: Context, deployment: Object, database: AppDatabase) -> Prepared:
-    """One step towards the database, before each look; the next look takes the next step."""
+    """One step towards the database at each reconcile."""
     metadata = deployment["metadata"]
     reference = database.secret_ref.name if database.secret_ref else ""
     own = _Own(context, deployment, await content(context, metadata["namespace"], f"{metadata['name']}-database"))
@@ -76,7 +76,7 @@ async def prepared(context: Context, deployment: Object, database: AppDatabase) 
         return Prepared(_given(own), project=_project(own.held or {}))
     credentials = await content(context, metadata["namespace"], reference)
     if credentials is None:
-        return Prepared((), ("SecretMissing", f"database: there is no Secret {reference!r} in this namespace. Create it."), 15)
+        return Prepared((), ("SecretMissing", f"database: Secret {reference!r} not found in this namespace. Create it."), 15)
     steps = {
         ("Supabase", "Create"): _supabase_made,
         ("Supabase", "Connect"): _supabase,
@@ -95,7 +95,7 @@ async def prepared(context: Context, deployment: Object, database: AppDatabase) 
 
 
 async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) -> None:
-    """Raises ProviderError for a host that is not known, or that is nobody's business outside."""
+    """Raises ProviderError for a host that cannot be resolved, or whose address is internal."""
     for name in ("url", "endpoint"):
         try:
             host = addresses.split(credentials.get(name, "")).host
@@ -106,12 +106,12 @@ async def _reachable(credentials: Mapping[str, str], inside: Collection[str]) ->
         try:
             await asyncio.to_thread(outside, host, inside, "DatabaseRefused")
         except OSError as error:
-            message = f"database: no address is known for {host!r}, which its Secret's key {name!r} names. It is tried again."
+            message = f"database: the host {host!r} in key {name!r} of its Secret cannot be resolved. It is retried."
             raise ProviderError("DatabaseUnreachable", message) from error
 
 
 def _project(held: Mapping[str, str]) -> str:
-    """The provider's own name, which is no secret: it is a part of addresses that browsers see."""
+    """The provider's name of the project. It is not secret: browsers see it in addresses."""
     there = addresses.split(held.get("SUPABASE_URL", "")).host
     return held.get("landfall-ref") or held.get("APPWRITE_PROJECT_ID") or there.partition(".")[0]
 
@@ -127,7 +127,7 @@ def _needed(credentials: Mapping[str, str], *names: str) -> None:
     missing = [n for n in names if not credentials.get(n)]
     if missing:
         there = ", ".join(sorted(credentials)) or "none"
-        message = f"database: its Secret needs the key {missing[0]!r}. It has {there}."
+        message = f"database: its Secret has no key {missing[0]!r}. Its keys: {there}."
         raise ProviderError("SecretMissing", message)
 
 
@@ -148,20 +148,18 @@ async def _supabase_made(context: Context, deployment: Object, credentials: Mapp
 
 
 async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Mapping[str, str], own: _Own) -> str:
-    """The reference of the one project; that of an earlier try, where the answer was lost."""
+    """The reference of the project, created now or by an earlier try whose response was lost."""
     name, organization = _name(deployment), credentials.get("organization", "")
     if not organization:
         there = await api.organizations()
         if len(there) != 1:
-            message = f"database: the token sees the organizations {', '.join(there) or 'none'}. Name one in the Secret's key organization."
+            message = f"database: the token has access to the organizations {', '.join(there) or 'none'}. Name one in the Secret's key organization."
             raise ProviderError("SecretMissing", message)
         organization = there[0]
     found = next((p for p in await api.projects() if (p.name, p.organization) == (name, organization)), None)
     if own.held is None:
         if found:
-            message = (
-                f"Supabase has a project {name} already, and it was not made from here. Connect to it, or rename one of the two."
-            )
+            message = f"Supabase already has a project {name} that Landfall did not create. Use action: Connect, or rename one of the two."
             raise ProviderError("DatabaseConflict", message)
         await own.begin(**{"landfall-project": name, "landfall-password": secrets.token_urlsafe(32)})
     if found is None:
@@ -175,14 +173,14 @@ async def _supabase_ready(api: Supabase, ref: str, password: str) -> dict[str, s
     if not project.active:
         if project.coming:
             raise ProviderError("DatabaseComing", f"the project {ref} is {project.status}.", after_seconds=5)
-        raise ProviderError("DatabaseFailed", f"the project {ref} is {project.status}. Look at it in Supabase's dashboard.")
+        raise ProviderError("DatabaseFailed", f"the project {ref} is {project.status}. Check it in Supabase's dashboard.")
     if not await api.healthy(ref):
-        raise ProviderError("DatabaseComing", f"the database of {ref} does not answer yet.", after_seconds=5)
+        raise ProviderError("DatabaseComing", f"the database of {ref} is not reachable yet.", after_seconds=5)
     return supabase.environment(project, await api.keys(ref), await api.pooler(ref), password)
 
 
 async def _supabase(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
-    """An existing project: by its reference and a token; or by its address and its secret key, which tell less of it."""
+    """An existing project: by its reference and a token, or by its URL and secret key, which give fewer values."""
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
@@ -196,7 +194,7 @@ async def _supabase(context: Context, deployment: Object, credentials: Mapping[s
 
 
 async def _appwrite_made(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
-    """With a console's session all of it; with an organization's key the project, and then a person makes its key."""
+    """With a console session, create project and key; with an organization's key, create the project, and a user creates its key."""
     _needed(credentials, "endpoint")
     if own.held is None:
         await own.begin(**{"landfall-project": f"lf-{secrets.token_hex(8)}"})
@@ -218,14 +216,14 @@ async def _appwrite_made(context: Context, deployment: Object, credentials: Mapp
         )
         key = credentials.get("apiKey", "")
         if not key:
-            message = f"the project {project} is made, and only a person can make its key: make one in Appwrite's console, and put it under apiKey into the database's Secret."
+            message = f"project {project} is created; only a user can create its API key. Create one in Appwrite's console and add it to the database's Secret as apiKey."
             raise ProviderError("AwaitingApiKey", message)
     found = await Appwrite.of_project(endpoint, client, project, key).create_database(name)
     return appwrite.environment(endpoint, project, key, found)
 
 
 async def _appwrite(context: Context, deployment: Object, credentials: Mapping[str, str], own: _Own) -> dict[str, str]:
-    """An existing project: by its key."""
+    """An existing project, by its key."""
     del deployment, own
     _needed(credentials, "endpoint", "project", "key")
     endpoint, project, key = credentials["endpoint"], credentials["project"], credentials["key"]

@@ -1,4 +1,4 @@
-"""The loop of a Deployment: look at it, its Releases and what runs them; decide; act once; report once."""
+"""The loop of a Deployment: observe it, its Releases and workloads; decide; act once; write the status once."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ _SOON_SECONDS = 0.05
 
 
 async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> float | None:
-    """Look, decide, act, report; when to look again, in seconds."""
+    """Observe, decide, act, write the status; returns the seconds until the next reconcile."""
     if "deletionTimestamp" in raw["metadata"]:
-        return None  # all that was made is owned, and goes with it
+        return None  # everything created has an owner reference and is deleted with it
     problem = invalid(Deployment, raw)
     if problem:
         await context.report(raw, minimal_observed(raw, context), problem, stands_as_before(raw))
@@ -59,7 +59,7 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
     await record_builds(observer)
     decision = decide(seen)
     if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
-        message = "nothing can be built here: the operator knows no registry, or no builder (the chart's `builds`). Give it both, or deploy an image."
+        message = "builds are disabled: the operator has no registry or no builder (the chart's `builds`). Configure both, or deploy an image."
         decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.action:
         await _acted_or_told(observer, seen, decision)
@@ -77,29 +77,29 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
 
 
 async def _acted_or_told(observer: DeploymentObserver, seen: ObservedDeployment, decision: DeploymentDecision) -> None:
-    """Do what was decided; where the API server refuses it, the status is written first, for a Migration waits for what it says of the gate. Raises KubeError."""
+    """Execute the action. If the API server rejects it, write the status first: a Migration waits for the gate in it. Raises KubeError."""
     if decision.action is None:
         return
     try:
         await act(observer, seen, decision.action)
     except KubeError:
-        with contextlib.suppress(KubeError):  # the refusal of the act is what is told
+        with contextlib.suppress(KubeError):  # the rejected action is the error to report
             await observer.context.report(observer.raw, seen, decision, _status(observer, seen, None))
         raise
 
 
-# -- telling ----------------------------------------------------------------------------------------------------------
+# -- status ----------------------------------------------------------------------------------------------------------
 
 
 def follows(raw: Object, repository: str, branch: str) -> bool:
-    """Whether an object follows a branch of a repository; one that names no branch may."""
+    """Whether a Deployment follows a branch of a repository. One that names no branch may follow any."""
     github = (raw["spec"].get("source") or {}).get("github") or {}
     named = str(github.get("repository", "")).lower() == repository.lower() and github.get("branch", branch) == branch
     return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
 
 
 async def _tell_releases(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> None:
-    """Write how each of them stands, where that has changed."""
+    """Write the statuses of Releases that have changed."""
     for one in seen.releases:
         if action == ForgetRelease(one.name):
             continue
@@ -120,7 +120,7 @@ def _conditions(status: Object) -> tuple[Any, ...]:
 def _acted(
     observer: DeploymentObserver, seen: ObservedDeployment, one: ObservedRelease, action: DeploymentAction | None
 ) -> ObservedRelease:
-    """With what the act writes down of it, and with the build that its image comes from."""
+    """The Release with what the action records in its status, and with the build that its image comes from."""
     status = one.status
     more: dict[str, object] = {}
     match action:
@@ -146,7 +146,7 @@ def _acted(
 
 
 def _status(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> dict[str, Any]:
-    """The Deployment's own numbers: as the Service has it, so that nothing is told that is not so."""
+    """The Deployment's own status fields, according to the Service."""
     spec, before = observer.deployment.spec, observer.deployment.status
     live, served = seen.live, seen.service
     running = seen.workloads.get(served.workload) if served else None
@@ -177,7 +177,7 @@ def _gate(seen: ObservedDeployment) -> dict[str, Any] | None:
 
 
 def _url(observer: DeploymentObserver, seen: ObservedDeployment) -> str:
-    """Where the app is reached: at its domain, where that is its own."""
+    """The app's URL: its domain, if it has one, otherwise its Service."""
     route = observer.deployment.spec.route
     if route is None or seen.claimed_by:
         return f"http://{observer.name}.{observer.namespace}.svc"

@@ -1,4 +1,4 @@
-"""Writes what a look found to be written first: owners of what comes from a backup, the key of environments, and how builds ended."""
+"""Writes what must be written before a decision: owners of restored objects, the key for names of environments, and results of builds."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from landfall.kube.client import Object
 
 
 async def prepare(observer: DeploymentObserver) -> bool:
-    """Adopt what has lost its owner, and make a key that is missing. Raises KubeError.
+    """Adopt objects without owner, and create the key for names of environments. Raises KubeError.
 
     Returns:
-        Whether anything was written: then nothing is decided from this look, and the next one sees it.
+        Whether anything was written: then this observation is outdated, and the next reconcile decides.
     """
     for orphan in observer.orphans.values():
         change: list[Object] = [
@@ -26,13 +26,13 @@ async def prepare(observer: DeploymentObserver) -> bool:
 
 
 async def record_builds(observer: DeploymentObserver) -> None:
-    """Write how builds ended. Raises KubeError."""
+    """Record the results of builds. Raises KubeError."""
     for name, status in observer.ended.items():
         await keep(observer, name, status)
 
 
 async def keep(observer: DeploymentObserver, name: str, status: ReleaseStatus, listed: list[Object] | None = None) -> None:
-    """Write a Release's status, where it has changed; with the conditions that it had, unless others are given. Raises KubeError."""
+    """Write a Release's status if it has changed, with the given conditions or those that it had. Raises KubeError."""
     raw = observer.releases[name]
     before = raw.get("status") or {}
     held = before.get("conditions", []) if listed is None else listed

@@ -1,4 +1,4 @@
-"""Which commit the spec means: looked up once for each change of the spec, and now and then where a branch is followed."""
+"""Which commit the spec means: looked up once for each change of the spec, and periodically if a branch is followed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _WHOLE = 40
 
 @dataclass(frozen=True, slots=True)
 class Opens:
-    """What opens a repository: a token, and the name that some hosts want with it."""
+    """The credentials of a repository: a token, and the user name that some hosts require."""
 
     token: str = ""
     username: str = ""
@@ -31,7 +31,18 @@ class Opens:
 async def resolved(
     context: Context, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
 ) -> tuple[Resolved | None, Problem | None]:
-    """What the source is resolved to, as far as that is known, and why it cannot be looked up where it should be. `asked`: a request for the newest commit, for whose sake it is looked up anew."""
+    """Resolve the source.
+
+    Args:
+        context: Clients, clock and earlier lookups.
+        namespace: The Deployment's namespace.
+        deployment: The Deployment.
+        follow_seconds: Seconds between lookups of a followed branch.
+        asked: A request for the newest commit, which needs a new lookup; empty for none.
+
+    Returns:
+        The resolved source, if known; and why it cannot be looked up, if it should be.
+    """
     spec, now = deployment.spec, context.clock()
     key = source_key(spec)
     before = deployment.status.resolved if deployment.status else None
@@ -48,7 +59,7 @@ async def resolved(
     else:
         again = follows or (bool(asked) and last[2] is not None)
         due = last[1] is None or (again and now - last[0] >= timedelta(seconds=follow_seconds))
-    if not due and last:  # what was found, be it in status by now or not: a write may have failed meanwhile
+    if not due and last:  # what was found, even if writing it to the status has failed since
         return last[1], last[2] if follows or asked else None
     if not due:
         return known, None
@@ -67,7 +78,7 @@ async def _looked_up(
         found = await _asked(context, repository, opens)
     except ProviderError as error:
         if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
-            return _made(key, repository.commit, "", context.clock()), None  # it needs nobody to say what it means
+            return _made(key, repository.commit, "", context.clock()), None  # a full commit hash needs no lookup
         return known, (error.reason, redacted(error.message, opens.token))
     branch = "" if repository.commit else found.branch
     if known and (known.commit, known.branch) == (found.sha, branch):
@@ -80,7 +91,7 @@ def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") 
 
 
 async def _asked(context: Context, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
-    """The commit that it is at. Hosts other than GitHub tell no messages before the sources are fetched."""
+    """Look up the commit. Only GitHub gives its message; other hosts give none before the sources are fetched."""
     if isinstance(repository, GitHubSource):
         return await context.providers.github.commit(
             repository.repository, repository.commit or repository.branch or "", opens.token
@@ -93,7 +104,7 @@ async def _asked(context: Context, repository: GitHubSource | GitSource, opens: 
 
 
 async def opened(context: Context, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
-    """What may read a repository, or what is missing."""
+    """The credentials of a repository, or why they are missing."""
     reference = repository.token_secret_ref
     if reference is None:
         return Opens(), None
@@ -102,6 +113,6 @@ async def opened(context: Context, namespace: str, repository: GitHubSource | Gi
     if key not in held:
         return Opens(), (
             "SecretMissing",
-            f"there is no Secret {reference.name!r} with the key {key!r} in this namespace. Create it.",
+            f"Secret {reference.name!r} with the key {key!r} not found in this namespace. Create it.",
         )
     return Opens(held[key].strip(), held.get("username", "").strip()), None

@@ -1,4 +1,4 @@
-"""What the Releases that do not serve may give up, and when: builds that nobody waits for, pods after the drain, records beyond the history."""
+"""When Releases that are not live are reduced: builds that are not wanted, pods after the drain, Releases beyond the history limit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Next = tuple[DeploymentAction | None, float | None]
 
 
 def next_action(seen: ObservedDeployment, at: ObservedRelease | None) -> Next:
-    """The first thing to do now, or in how many seconds there will be one. `at` is the Release that is wanted."""
+    """The first action due now, or the seconds until one is due. `at` is the wanted Release."""
     action = _nobody_waits(seen, at) or _scaled(seen) or _routed(seen)
     if action:
         return action, None
@@ -41,35 +41,34 @@ def next_action(seen: ObservedDeployment, at: ObservedRelease | None) -> Next:
 
 
 def _nobody_waits(seen: ObservedDeployment, at: ObservedRelease | None) -> DeploymentAction | None:
-    """On its way, while another one is wanted; or a builder of what is over."""
+    """Supersede Releases in progress that are not the wanted one, and stop their builds."""
     live = seen.service.release if seen.service else ""
     newest = seen.newest
     if newest and at and seen.deployment.spec.rollback_to and _failed_once(newest) and newest.name not in {at.name, live}:
-        return SupersedeRelease(newest.name, message=f"it was asked for once, failed, and was taken back: {at.name} is wanted")
+        return SupersedeRelease(newest.name, message=f"its one-time request failed and {at.name} is wanted again")
     for release in seen.releases:
         if at and release.name not in {at.name, live} and not release.over and not release.status.live_at:
             return SupersedeRelease(release.name, message=f"{at.name} is wanted")
-        if (
-            release.status.superseded and release.job and not release.job.over
-        ):  # one that failed ends by itself, and its log is wanted
+        # The build of a failed Release ends by itself, and its log is kept.
+        if release.status.superseded and release.job and not release.job.over:
             return DeleteJob(release.job.name)
     return None
 
 
 def _failed_once(release: ObservedRelease) -> bool:
-    """Whether it was asked for by a request, which is no part of the spec, and failed."""
+    """Whether it was created by a one-time request, which is not part of the spec, and failed."""
     return bool(request_of(release.spec.trigger) and release.status.failure and not release.status.superseded)
 
 
 def _scaled(seen: ObservedDeployment) -> DeploymentAction | None:
-    """What serves has as many pods as the spec says."""
+    """Scale the live release to the replicas of the spec."""
     running = seen.workloads.get(seen.service.workload) if seen.service else None
     asked = seen.deployment.spec.replicas
     return ScaleWorkload(running.name, asked) if running and running.wanted != asked else None
 
 
 def _routed(seen: ObservedDeployment) -> DeploymentAction | None:
-    """The Ingress says what the spec says, once something serves."""
+    """Write the Ingress of the spec once a release is live."""
     if not seen.live:
         return None
     if seen.deployment.spec.route is None:
@@ -80,7 +79,7 @@ def _routed(seen: ObservedDeployment) -> DeploymentAction | None:
 
 
 def _previewed(seen: ObservedDeployment) -> Next:
-    """What serves gets a Service of its own, a moment later: nodes route at most once a second, and the switch goes first."""
+    """Create the preview Service of the live release, some seconds after the switch: nodes update routes once a second, the switch first."""
     live, service = seen.live, seen.service
     if not live or not service or live.status.preview:
         return None, None
@@ -89,7 +88,7 @@ def _previewed(seen: ObservedDeployment) -> Next:
 
 
 def _cooling(seen: ObservedDeployment, at: ObservedRelease | None, running: ObservedWorkload) -> Next:
-    """After the drain, pods that served are replaced by fresh ones, which hold no old connections and wait for a way back; or they go."""
+    """After the drain, replace pods that were live by new ones without old connections, kept for a rollback; or scale to 0."""
     service, rollout = seen.service, seen.deployment.spec.rollout
     coming = at is not None and not at.over and at.spec.workload == running.name
     serves = service is not None and service.workload == running.name
@@ -110,13 +109,13 @@ def _cooling(seen: ObservedDeployment, at: ObservedRelease | None, running: Obse
 
 
 def _going_back_to(seen: ObservedDeployment, running: ObservedWorkload) -> bool:
-    """What serves has failed, and this is what will serve again."""
+    """Whether the live release has failed and this workload is the one to roll back to."""
     live, before = seen.live, seen.before
     return bool(live and live.status.failure and before and before.spec.workload == running.name)
 
 
 def _left(seen: ObservedDeployment, workload: str) -> datetime | None:
-    """When it last ceased to serve; None where it never served."""
+    """When a workload was last replaced as the live release; None if it never was live."""
     mine = [r for r in seen.releases if r.spec.workload == workload]
     times = [r.status.left_at for r in mine if r.status.left_at]
     service = seen.service
@@ -126,7 +125,7 @@ def _left(seen: ObservedDeployment, workload: str) -> datetime | None:
 
 
 def _worth_keeping(seen: ObservedDeployment, workload: str) -> bool:
-    """Only what served last, and only where nobody has just gone back from it; nor where its data has moved away from it."""
+    """Whether to keep pods for a rollback: only of the last live release, unless it was just rolled back or its data was migrated."""
     before, live = seen.previous, seen.live
     if not before or before.spec.workload != workload or before.status.failure:
         return False
@@ -134,12 +133,12 @@ def _worth_keeping(seen: ObservedDeployment, workload: str) -> bool:
 
 
 def _forgotten(seen: ObservedDeployment, at: ObservedRelease | None) -> DeploymentAction | None:
-    """Beyond the history: the oldest first."""
+    """Delete Releases beyond the history limit, the oldest first."""
     if not seen.live:
         return None
     kept = {r.name for r in (at, seen.goal, seen.live, seen.previous, seen.newest) if r}
     rest = [r for r in reversed(seen.releases) if r.name not in kept]
     kept |= {r.name for r in [r for r in rest if r.status.live_at][: seen.deployment.spec.release_history_limit]}
     kept |= {r.name for r in [r for r in rest if not r.status.live_at][:_FAILED_KEPT]}
-    kept |= {r.spec.workload for r in seen.releases if r.name in kept}  # who runs it owns its workload
+    kept |= {r.spec.workload for r in seen.releases if r.name in kept}  # the Release that owns the workload
     return next((ForgetRelease(r.name) for r in seen.releases if r.name not in kept), None)

@@ -1,4 +1,4 @@
-"""How a Release stands, as its status tells it: derived from what the Service selects, and from what was written down before."""
+"""The status of a Release, derived from what the Service selects and from what was recorded before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from landfall.controllers.phases import ReleasePhase
 
 
 def release_status(seen: ObservedDeployment, release: ObservedRelease) -> ReleaseStatus:
-    """Its status as it should be: times and phase. What a builder told and why it failed are in it already."""
+    """The status with times and phase. Results of builds and failures are already in it."""
     service, status = seen.service, release.status
     serves = service is not None and service.release == release.name
     live_at, left_at = status.live_at, status.left_at
@@ -22,26 +22,26 @@ def release_status(seen: ObservedDeployment, release: ObservedRelease) -> Releas
     elif not serves and service and live_at and left_at is None:
         left_at = service.switched_at
     elif service and service.previous == release.name and not serves and live_at is None:
-        live_at = left_at = service.switched_at  # it was live so shortly that nobody looked
-    told = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
-    return told.model_copy(
-        update={"phase": str(_phase(seen, ObservedRelease(release.name, release.spec, told, release.job), serves=serves))}
+        live_at = left_at = service.switched_at  # it was live for less than one reconcile
+    updated = status.model_copy(update={"live_at": live_at, "left_at": left_at, "observed_generation": 1})
+    return updated.model_copy(
+        update={"phase": str(_phase(seen, ObservedRelease(release.name, release.spec, updated, release.job), serves=serves))}
     )
 
 
 def begun(seen: ObservedDeployment, at: ObservedRelease) -> dict[str, object]:
-    """What is written down as its pods are asked for: when, and for the data of which move. Anew, where another move got there before it was live."""
+    """What is recorded when its pods are requested: the time, and the run of its data. Recorded again if another run cuts over first."""
     status, gate = at.status, seen.gate
     goal, serves = seen.release(at.spec.rollback_to), bool(seen.live and seen.live.name == at.name)
-    anew = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
-    if status.deploying_at and not anew:
+    other_run = not goal and not serves and not status.live_at and gate is not None and gate.open and gate.run != status.gate
+    if status.deploying_at and not other_run:
         return {}
     before = seen.live.status.gate if seen.live else ""
     return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
 
 
 def taken_note(seen: ObservedDeployment) -> GateSeen | None:
-    """What a look saw of the Migration that moves the data: once this is written, no later look goes live against it."""
+    """What is recorded about the Migration that migrates the data: once it is written, no later reconcile goes live against it."""
     gate, live = seen.gate, seen.live
     if gate is None:
         return None
@@ -68,14 +68,14 @@ def _phase(seen: ObservedDeployment, release: ObservedRelease, *, serves: bool) 
 
 
 def release_ready(release: ObservedRelease, status: ReleaseStatus) -> Decision[Never]:
-    """Its conditions: Ready is whether it serves."""
+    """The conditions of a Release: Ready means that it is live."""
     phase = ReleasePhase(status.phase)
     if phase is ReleasePhase.LIVE:
-        return Decision(phase, ("True", "Live"), f"{release.name} serves")
+        return Decision(phase, ("True", "Live"), f"{release.name} is live")
     if status.failure:
         return Decision(phase, ("False", status.failure.reason), status.failure.message, stalled=True)
     if phase in {ReleasePhase.SUPERSEDED, ReleasePhase.ROLLED_BACK}:
-        return Decision(phase, ("False", phase), status.superseded or "another release serves")
+        return Decision(phase, ("False", phase), status.superseded or "another release is live")
     return Decision(phase, ("False", phase), f"{phase.lower()}", working=True)
 
 
@@ -91,11 +91,11 @@ REFUSED = "refused"
 
 
 def saying(release: ObservedRelease) -> str:
-    """What is to be said of its commit where it comes from; empty where nothing is new, or nobody listens."""
+    """The state to report to its commit; empty if nothing is new, or it has no commit on GitHub or no token."""
     source, status = release.spec.source, release.status
     if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:
         return ""
-    word = _SAID.get(status.phase, "")
+    state = _SAID.get(status.phase, "")
     if status.phase == ReleasePhase.ROLLED_BACK and not status.failure:
-        return ""  # a person went back from it: it was no failure of the commit's
-    return word if word and status.reported not in {word, REFUSED} else ""
+        return ""  # a user rolled it back: the commit has not failed
+    return state if state and status.reported not in {state, REFUSED} else ""

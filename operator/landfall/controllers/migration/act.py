@@ -1,4 +1,4 @@
-"""Carries out one action of a Migration's rules: Jobs, finalizers, the release of an ended run."""
+"""Executes an action of a Migration: Jobs, the finalizer, the Run, the app's Deployment."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from landfall.manifests.run import run
 
 
 async def act(observer: MigrationObserver, action: MigrationAction) -> None:
-    """Do the one thing that was decided. Raises KubeError."""
+    """Execute the chosen action. Raises KubeError."""
     context, namespace = observer.context, observer.namespace
     match action:
         case AddFinalizer():
@@ -55,7 +55,7 @@ async def act(observer: MigrationObserver, action: MigrationAction) -> None:
 
 
 async def _release(observer: MigrationObserver) -> None:
-    """Forget what the journal need not keep, and let the Migration go."""
+    """Delete the journal entries that need not be kept, and remove the finalizer."""
     keep = observer.migration.spec.keep
     if not (keep.logs and keep.metrics):
         name = observer.migration.metadata.name
@@ -64,7 +64,7 @@ async def _release(observer: MigrationObserver) -> None:
 
 
 async def _begin(observer: MigrationObserver) -> None:
-    """Record the Run that the spec declares."""
+    """Create the Run that the spec declares."""
     if observer.declared:
         ends = (observer.declared.source, observer.declared.target)
         made = run(observer.migration, observer.raw["metadata"]["uid"], observer.declared.key, observer.context.image, ends)
@@ -72,7 +72,7 @@ async def _begin(observer: MigrationObserver) -> None:
 
 
 async def let_go(kube: Kube, raw: Object) -> None:
-    """Take our finalizer away, of exactly the version that was read. Raises KubeError."""
+    """Remove Landfall's finalizer from exactly the version that was read. Raises KubeError."""
     await _finalizers(kube, raw, [one for one in raw["metadata"].get("finalizers", []) if one != FINALIZER])
 
 
@@ -121,9 +121,9 @@ async def _job(observer: MigrationObserver, action: CreateJob) -> None:
 
 
 def _as_begun(observer: MigrationObserver) -> Migration:
-    """The Migration as a worker takes it: what it does to a Run that the spec no longer asks for, it does as that was asked for.
+    """The Migration for a worker. If the spec now declares another run, the worker gets the data spec that its Run began with.
 
-    A worker of an older version refuses fields that it does not know. None reads `pause`.
+    A worker of an older version rejects unknown fields, and no worker reads `pause`, so that field is removed.
     """
     spec = observer.migration.spec.model_copy(update={"pause": None})
     if observer.run is not None and spec.data is not None:
@@ -134,7 +134,7 @@ def _as_begun(observer: MigrationObserver) -> Migration:
 
 
 def _data(observer: MigrationObserver, data: DataSpec, run: Object) -> DataSpec:
-    """The data half; where the Run has the image of another version, without the settings of the cutover that it did not begin with."""
+    """The data spec. A Run with the image of another version keeps the cutover settings that it began with."""
     begun = DataSpec.model_validate(run["spec"]["data"])
     if observer.seen.run_differs:
         return begun

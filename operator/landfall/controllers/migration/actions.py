@@ -1,4 +1,4 @@
-"""What the loop of a Migration can do: a tagged union of values."""
+"""The actions on a Migration, as a tagged union."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from landfall.controllers.decision import Decision
 
 @dataclass(frozen=True, slots=True)
 class AddFinalizer(ControllerAction):
-    """Put the finalizer on the Migration."""
+    """Add Landfall's finalizer to the Migration."""
 
     log_name: ClassVar[str] = "finalize"
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseFinalizer(ControllerAction):
-    """Take the finalizer away, which lets a deleted Migration go."""
+    """Remove Landfall's finalizer, so that a deleted Migration can be removed."""
 
     log_name: ClassVar[str] = "release"
 
@@ -34,7 +34,12 @@ class DeclareRun(ControllerAction):
 
 @dataclass(frozen=True, slots=True)
 class CreateJob(ControllerAction):
-    """Start a worker of the Run. Attempts of a verb are counted from 1."""
+    """Start a worker of the Run.
+
+    Attributes:
+        verb: What the worker does.
+        attempt: Number of this worker among those of the verb, from 1.
+    """
 
     log_name: ClassVar[str] = "job"
     verb: Verb
@@ -55,21 +60,25 @@ class SuspendJob(NamedAction):
 
 @dataclass(frozen=True, slots=True)
 class ResumeJob(NamedAction):
-    """Let a suspended Job go on."""
+    """Resume a suspended Job."""
 
     log_name: ClassVar[str] = "resume"
 
 
 @dataclass(frozen=True, slots=True)
 class ScaleJob(NamedAction):
-    """Have `parallelism` pods share a Job."""
+    """Set the number of pods that share a Job.
+
+    Attributes:
+        parallelism: The number of pods.
+    """
 
     log_name: ClassVar[str] = "scale"
     parallelism: int
 
     @property
     def log_fields(self) -> Mapping[str, str | int]:
-        """The Job and the number of its pods."""
+        """The Job and its number of pods."""
         return {"object": self.name, "parallelism": self.parallelism}
 
 

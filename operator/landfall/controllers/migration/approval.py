@@ -1,7 +1,7 @@
-"""What a person has approved, and what of a plan still waits for a word.
+"""What a user has approved, and which review items of the plan still need approval.
 
-An approval names a plan by its digest and means the points that the plan asked about. A plan that changed asks again for
-the points that are new; the approval holds as long as its digest stands in the spec.
+An approval names a plan by its digest and covers the review items of that plan. If the plan changes, only new review items need
+approval, as long as the digest stays in the spec.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from landfall.controllers.migration.observed import ObservedMigration
 
 
 def approval(seen: ObservedMigration) -> ApprovedPlan | None:
-    """What is remembered of the digest in the spec: the points that its plan asked about."""
+    """The approved plan of the digest in the spec, with its review items."""
     digest = said(seen)
     plan = seen.run.plan if seen.run else None
     if not digest:
@@ -23,7 +23,7 @@ def approval(seen: ObservedMigration) -> ApprovedPlan | None:
 
 
 def open_points(seen: ObservedMigration) -> int:
-    """How many points of the plan wait for a person."""
+    """The number of review items that need approval."""
     plan = seen.run.plan if seen.run else None
     asked = seen.pending
     if plan is None or (asked and asked.verb == "start" and asked.skip_approval) or plan.digest == said(seen):
@@ -33,13 +33,13 @@ def open_points(seen: ObservedMigration) -> int:
 
 
 def _new(plan: PlanSummary, known: frozenset[str]) -> int:
-    """Of more points than are listed one by one, any new one opens all of them."""
+    """The number of new review items. If they are not all listed, any new one makes all of them need approval again."""
     if len(plan.points) == plan.to_review:
         return sum(1 for point in plan.points if point not in known)
     return 0 if plan.points and known.issuperset(plan.points) else plan.to_review
 
 
 def said(seen: ObservedMigration) -> str | None:
-    """The digest that the spec approves."""
+    """The plan digest that the spec approves."""
     data = seen.migration.spec.data if seen.migration else None
     return data.approval.plan_digest if data else None

@@ -1,4 +1,4 @@
-"""More pods for one run: a Job beside the leading one, whose pods share the copy through the ledger."""
+"""Copy helpers: a second Job of a run, whose pods share the copy through the ledger."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from landfall.controllers.migration.observed import ObservedMigration
 
 
 def wanted(seen: ObservedMigration) -> int:
-    """How many helpers there should be now: only while the leading worker copies."""
+    """The number of copy helpers to run now: only while the leading worker copies."""
     active, data = seen.active, seen.migration.spec.data if seen.migration else None
     copies = active is not None and active.verb == "run" and not active.suspended and seen.state in {"schema", "copying"}
     return data.workers - 1 if copies and data and not seen.deleting and not seen.run_differs else 0
 
 
 def action(seen: ObservedMigration) -> MigrationAction | None:
-    """What to do about the helpers. Those of a leader that was replaced go on under the new one; one Job for each leader at most."""
+    """The next action for copy helpers. They continue under a replacement of their leader; there is at most one Job per leader."""
     count, active, last = wanted(seen), seen.active, seen.last("help")
     if last and not last.over and not count:
         return DeleteJob(last.name)

@@ -1,4 +1,4 @@
-"""When a run may begin and work: a start, and windows that come again, over midnight and through changes of the clock."""
+"""When a run may start and work: a start time, and recurring windows, across midnight and daylight-saving changes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _AHEAD = 9
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Whether a run may work now, and when that changes; None where it never does."""
+    """Whether a run may work now, and when that changes; None if never."""
 
     open: bool
     changes: datetime | None
 
 
 def problem(schedule: Schedule) -> str:
-    """What is wrong with a schedule that its schema cannot tell, or nothing."""
+    """What is wrong with a schedule that the CRD's schema cannot detect; empty if nothing is."""
     window = schedule.maintenance_window
     if window is None:
         return ""
@@ -30,13 +30,13 @@ def problem(schedule: Schedule) -> str:
         ZoneInfo(window.time_zone)
     except (ZoneInfoNotFoundError, ValueError):
         return (
-            f"spec.schedule.maintenanceWindow.timeZone: there is no time zone {window.time_zone!r}. Name one as America/New_York."
+            f"spec.schedule.maintenanceWindow.timeZone: {window.time_zone!r} is not an IANA time zone (example: Europe/Berlin)."
         )
     return ""
 
 
 def opening(schedule: Schedule | None, now: datetime, *, cutover: bool) -> Opening:
-    """How it is at a moment, for the cutover or for what comes before it. Before `startAt` it is closed, whatever the window says."""
+    """Whether the window is open at a time, for the cutover or for the steps before it. It is closed before `startAt`."""
     if schedule is None:
         return Opening(open=True, changes=None)
     start = schedule.start_at
@@ -54,13 +54,13 @@ def opening(schedule: Schedule | None, now: datetime, *, cutover: bool) -> Openi
 
 
 def shortest(window: MaintenanceWindow) -> timedelta:
-    """How long a window is by the wall clock."""
+    """The length of a window by the wall clock."""
     start, end = (datetime.combine(date.min, time.fromisoformat(t)) for t in (window.start, window.end))
     return end - start if end > start else end - start + timedelta(days=1)
 
 
 def _spans(window: MaintenanceWindow, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """The windows around a moment, as (begin, end) in UTC. An end at or before the beginning is on the next day."""
+    """The windows around a time, as (begin, end) in UTC. An end at or before the beginning is on the next day."""
     zone = ZoneInfo(window.time_zone)
     start, end = time.fromisoformat(window.start), time.fromisoformat(window.end)
     today = now.astimezone(zone).date()
@@ -72,5 +72,5 @@ def _spans(window: MaintenanceWindow, now: datetime) -> Iterator[tuple[datetime,
 
 
 def _at(day: date, moment: time, zone: ZoneInfo) -> datetime:
-    """A wall clock's time in UTC. One that is skipped in spring is as long after the jump as it was before it."""
+    """A wall-clock time in UTC. A time skipped in spring is as long after the change as it would be after the last full hour before it."""
     return datetime.combine(day, moment, zone).astimezone(UTC)

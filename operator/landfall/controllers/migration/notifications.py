@@ -1,4 +1,4 @@
-"""Who is to be told of what: pure. A notice is recorded in status before it is sent, and known by what it is about."""
+"""Which notifications are sent to whom. Pure. A notification is recorded in status before it is sent, and identified by its cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
 def news(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
-    """What has happened that is not among the notices, whether somebody asked for it or not."""
+    """The notifications for events that are not recorded yet, whether anyone subscribes to them or not."""
     known = {n.id for n in before}
     return tuple(
         Notice(id=key, event=event, text=decision.message, state="Pending", at=seen.now)
@@ -28,20 +28,20 @@ def news(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[
 def noted(
     migration: Migration, before: Sequence[Notice], new: Sequence[Notice], hooks: Sequence[Webhook] = ()
 ) -> tuple[Notice, ...]:
-    """The notices by now: those that there were, and what is new of what was asked for, here or by a webhook of the namespace."""
+    """All notifications to record: the earlier ones, and the new ones that the Migration or a Webhook of the namespace subscribes to."""
     return _latest((*before, *(n for n in new if targets(migration, n.event, hooks).secrets)))
 
 
 def targets(migration: Migration, event: EventName, hooks: Sequence[Webhook] = ()) -> Notifications:
-    """Who is told of an event: those of the Migration, if it asks for it, and the webhooks of the namespace that do."""
+    """The receivers of an event: the Migration's own, if it subscribes to the event, and the Webhooks that do."""
     own = migration.spec.notifications
-    asked = own if own and event in own.on_events else Notifications()
+    subscribed = own if own and event in own.on_events else Notifications()
     more = [WebhookTarget(secret_ref=h.spec.secret_ref) for h in hooks if event in h.spec.on_events]
-    return asked.model_copy(update={"webhooks": tuple(dict.fromkeys((*asked.webhooks, *more)))})
+    return subscribed.model_copy(update={"webhooks": tuple(dict.fromkeys((*subscribed.webhooks, *more)))})
 
 
 def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
-    """Not more than are kept; what is yet to be sent stays."""
+    """The newest notifications up to the limit; pending ones are always kept."""
     spare = len(notices) - _KEPT
     kept = []
     for notice in notices:
@@ -53,7 +53,7 @@ def _latest(notices: Sequence[Notice]) -> tuple[Notice, ...]:
 
 
 def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[tuple[str, EventName]]:
-    """What this decision shows, each as (what it is known by, event). Looking twice finds the same."""
+    """The events of a decision, each as (identifier, event). The same state gives the same identifiers."""
     run, reached = seen.run_name, decision.phase if decision.is_ready else None
     completed = reached is Phase.COMPLETED and not (seen.run and seen.run.adopted)
     if seen.state in _BEGUN or completed:
@@ -73,11 +73,11 @@ def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[
 
 
 def facts(notices: Sequence[Notice]) -> tuple[Fact, ...]:
-    """Whether people heard of it."""
-    told = [n for n in notices if n.state != "Pending"]
-    if not told:
+    """Whether the last notification was delivered, as a condition."""
+    done = [n for n in notices if n.state != "Pending"]
+    if not done:
         return ()
-    last = told[-1]
+    last = done[-1]
     if last.state == "Failed":
         return (("Notified", ("False", "NotDelivered", last.text)),)
-    return (("Notified", ("True", "Sent", f"{last.event} was told")),)
+    return (("Notified", ("True", "Sent", f"notification {last.event} was sent")),)

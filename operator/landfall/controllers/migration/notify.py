@@ -1,4 +1,4 @@
-"""Notices on their way: a worker for each, which holds the Secrets of those to tell. No run waits for one."""
+"""Delivery of notifications: one worker for each, with the Secrets of the receivers. No run waits for a notification."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MESSAGE = 500
 
 
 async def webhooks(context: Context, namespace: str, events: Collection[EventName]) -> tuple[Webhook, ...]:
-    """Who of a namespace hears of one of these events. One whose Secret is missing says so itself, and is in nobody's way."""
+    """The Webhooks of a namespace that subscribe to one of these events. One whose Secret is missing reports that itself and is left out."""
     listed = [raw for raw in await context.kube.listed("Webhook", namespace) if "deletionTimestamp" not in raw["metadata"]]
     valid = [Webhook.model_validate(to_model_input(raw)) for raw in listed if not invalid(Webhook, raw)]
     found = [one for one in valid if not set(events).isdisjoint(one.spec.on_events)]
@@ -31,7 +31,7 @@ async def webhooks(context: Context, namespace: str, events: Collection[EventNam
 async def delivered(
     context: Context, raw: Object, migration: Migration, notices: Sequence[Notice], hooks: Sequence[Webhook]
 ) -> tuple[Notice, ...]:
-    """The notices with what became of those that are on their way; a worker is started for each that has none. One that nobody wants to hear any more is dropped."""
+    """The notifications with their delivery state. Starts a worker for each pending one; drops one that has no receiver left."""
     found = [await _delivered(context, raw, migration, n, hooks) if n.state == "Pending" else n for n in notices]
     return tuple(n for n in found if n)
 
@@ -53,24 +53,24 @@ async def _delivered(
         return notice.model_copy(update={"state": "Sent"})
     found_pods = await context.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
     report = report or pod_diagnosis.last_words(found_pods)
-    lost = f"worker {name} ended without a report: {pod_diagnosis.lost_words(found_pods)}"
-    told = report.failure.message if report and report.failure else lost
-    return notice.model_copy(update={"state": "Failed", "text": redacted(told)[:_MESSAGE]})
+    lost = f"worker {name} exited without a report: {pod_diagnosis.lost_words(found_pods)}"
+    text = report.failure.message if report and report.failure else lost
+    return notice.model_copy(update={"state": "Failed", "text": redacted(text)[:_MESSAGE]})
 
 
 async def _started(
     context: Context, raw: Object, migration: Migration, notice: Notice, hooks: Sequence[Webhook], name: str
 ) -> Notice | None:
-    told = targets(migration, notice.event, hooks)
-    if not told.secrets:
+    receivers = targets(migration, notice.event, hooks)
+    if not receivers.secrets:
         return None
-    held = await context.secrets(raw["metadata"]["namespace"], told.secrets)
-    missing = [secret for secret in told.secrets if held[secret] is None]
+    held = await context.secrets(raw["metadata"]["namespace"], receivers.secrets)
+    missing = [secret for secret in receivers.secrets if held[secret] is None]
     if missing:
-        text = f"not told of {notice.event}: there is no Secret {missing[0]!r} in this namespace"
+        text = f"notification {notice.event} was not sent: Secret {missing[0]!r} not found in this namespace. Create it."
         return notice.model_copy(update={"state": "Failed", "text": text})
-    spec = migration.spec.model_copy(update={"notifications": told})
+    spec = migration.spec.model_copy(update={"notifications": receivers})
     whole = migration.model_copy(update={"status": None, "spec": spec})
     task = Task(verb="notify", intake=context.intake_url, migration=whole, notice=notice)
-    await jobs.start(context, jobs.Order(name, raw, "notify", 1, name, context.image, task, secrets=told.secrets))
+    await jobs.start(context, jobs.Order(name, raw, "notify", 1, name, context.image, task, secrets=receivers.secrets))
     return notice

@@ -1,4 +1,4 @@
-"""Reads everything the rules of a Migration need, as one value. Nothing is written while it reads."""
+"""Reads everything that the rules of a Migration need, as one value. Nothing is written while it reads."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _ENDS = ("source", "target")
 
 
 class MigrationObserver:
-    """One look at a Migration: the raw objects, and what is seen in them."""
+    """One observation of a Migration: the raw objects, and the value for the rules."""
 
     def __init__(self, context: Context, raw: Object) -> None:
         self.context = context
@@ -47,7 +47,7 @@ class MigrationObserver:
         self.seen = ObservedMigration(now=context.clock(), generation=0)
 
     async def take(self) -> ObservedMigration:
-        """Look at everything."""
+        """Read everything. Raises KubeError."""
         context, metadata, data = self.context, self.raw["metadata"], self.migration.spec.data
         now = context.clock()
         for reference in (data.source.connection_ref, data.target.connection_ref) if data else ():
@@ -91,14 +91,14 @@ class MigrationObserver:
         return self.seen
 
     def _declared(self) -> DeclaredRun | None:
-        """What the spec declares; None while a Connection is missing or of a type that is not supported."""
+        """What the spec declares; None if a Connection is missing or of an unsupported type."""
         data = self.migration.spec.data
         ends = (data.source.connection_ref.name, data.target.connection_ref.name) if data else ()
         found = [c for c in (self.connections[name] for name in ends) if c]
         return declared_run(data, *found) if data and len(found) == len(_ENDS) else None
 
     async def _find_run(self) -> bool:
-        """Find the Run that the spec declares; or the one that has begun, where another is declared now. Whether it is another."""
+        """Find the Run of the spec, or the Run in progress if the spec now declares another one; returns whether it does."""
         before = self.migration.status.run if self.migration.status else ""
         known = await self.context.kube.get("Run", self.namespace, before) if before else None
         found = self.declared = self._declared()
@@ -121,7 +121,7 @@ class MigrationObserver:
         return True
 
     async def _named(self, names: list[str]) -> tuple[Object | None, str]:
-        """The Run of the first name, or else one of ours under a name that version 0.1 gave to the same spec."""
+        """The Run of the first name, or else this Migration's Run under a name that version 0.1 gave to the same spec."""
         for name in names:
             found = await self.context.kube.get("Run", self.namespace, name)
             if found and (name == names[0] or self._mine(found)):
@@ -129,7 +129,7 @@ class MigrationObserver:
         return None, names[0]
 
     def _changed(self) -> tuple[str, ...]:
-        """The fields because of which the spec declares another run than the one that has begun."""
+        """The changed fields because of which the spec declares another run than the one in progress."""
         data = self.migration.spec.data
         if self.run is None or data is None or self.declared is None:
             return ()
@@ -138,7 +138,7 @@ class MigrationObserver:
         return changed_fields(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
 
     async def _going_back(self, run: Object) -> bool:
-        """Whether a worker goes back from that run at this moment: it is let finish before another run begins."""
+        """Whether a worker is rolling that run back now: it finishes before another run begins."""
         listed = await jobs.jobs_of(self.context, self.namespace, "Run", run["metadata"]["name"])
         seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.context.clock())
         return any(job.verb == "back" and not job.over for job in seen)
@@ -147,7 +147,7 @@ class MigrationObserver:
         return run is not None and owned_by(run, self.raw["metadata"]["uid"])
 
     def _inputs(self, secrets: dict[str, str | None]) -> str:
-        """A name for all that a worker is made from: where it changes, what failed is tried again."""
+        """A digest of everything that a worker is created from. When it changes, a failed step is tried again."""
         data = self.migration.spec.data
         specs = {n: c.spec.model_dump(mode="json") for n, c in self.connections.items() if c}
         unsaid = {"cutover"} if data and data.cutover is None else set()
@@ -166,24 +166,24 @@ class MigrationObserver:
         return found is None or "deletionTimestamp" in found["metadata"]
 
     async def _plan_stored(self, name: str) -> bool:
-        """Whether the plan is in ConfigMaps, or about to be: what was reported is recorded before anything is done."""
+        """Whether the plan is stored in ConfigMaps, or is about to be: reports are recorded before an action is executed."""
         plan = self.reported.status.plan
         return plan is not None and (self.reported.brings(plan.digest) or bool(await self.plan_pieces(name, plan.digest)))
 
     async def plan_pieces(self, name: str, wanted: str) -> list[str]:
-        """The ConfigMaps of a plan, all of them or none."""
+        """The names of the ConfigMaps of a plan: all of them, or none if one is missing."""
         listed = await self.context.kube.listed("ConfigMap", self.namespace, f"{LABEL_RUN}={name}")
         return [one["metadata"]["name"] for one in plan_storage.of(listed, wanted)]
 
     # -- reports ------------------------------------------------------------------------------------------------------
 
     def _jobs(self, listed: list[Object]) -> tuple[ObservedJob, ...]:
-        """The Run's Jobs, with why one ended that left no report."""
+        """The Run's Jobs, each with the reason if it ended without a report."""
         found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
         return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
 
     async def _told(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
-        """What a Job's worker told last: to the intake, or in its pod's termination message where nobody heard it end."""
+        """The last report of a Job's worker: from the intake, or from the pod's termination message if the intake did not get it."""
         job = raw["metadata"]["name"]
         report = self.context.reports.of(self.namespace, job)
         if not newest or not jobs.ended(raw) or before.finished == job or (report and report.final):
@@ -195,13 +195,13 @@ class MigrationObserver:
         return words or report
 
     async def _fold(self, listed: list[Object]) -> ReportFold:
-        """What the newest report of each worker adds to the Run's status. Nothing is written here: see `record_reports`."""
+        """The Run's status with the latest report of each worker. Nothing is written here: see `record_reports`."""
         found = ReportFold(_run_status(self.run))
         leading = [raw for raw in listed if raw["metadata"]["labels"].get(LABEL_VERB) != "help"]
         for raw in listed:
             job = raw["metadata"]["name"]
             if raw not in leading:
-                found = found.without(job)  # the leader tells for all
+                found = found.without(job)  # the leader reports for all
                 continue
             report = await self._told(raw, found.status, newest=raw is max(leading, key=_created))
             found = found.add(job, report, self.context.clock()) if report else found

@@ -1,4 +1,4 @@
-"""What is seen of a Migration before anything is decided: itself, what it refers to, its Run and its Jobs."""
+"""What is observed of a Migration before a decision: the object, what it refers to, its Run and its Jobs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ ENDED = frozenset({"cancelled", "rolled_back"})
 
 @dataclass(frozen=True, slots=True)
 class ObservedMigration(ObservedObject):
-    """Everything about one Migration. `run` is its Run's status; None where there is no Run yet.
+    """Everything about one Migration.
 
-    `run_differs`: that Run has begun, and the spec has come to ask for another one, because of the fields in `changed`.
+    `run`: its Run's status; None if there is no Run. `run_differs`: that Run has begun, and the spec now declares another one because of
+    changes to the fields in `changed`.
     """
 
     migration: Migration | None = None
@@ -50,12 +51,12 @@ class ObservedMigration(ObservedObject):
 
     @property
     def active(self) -> ObservedJob | None:
-        """The Job that is not over yet. A planning worker changes nothing: once it has told its plan, nobody waits for its pod."""
+        """The Job in progress. A planning worker changes nothing, so it does not count once it has reported its plan."""
         return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
 
     @property
     def leading(self) -> tuple[ObservedJob, ...]:
-        """The Jobs but for those that only help one of them."""
+        """The Jobs except those of copy helpers."""
         return tuple(j for j in self.jobs if j.verb != "help")
 
     def _told_plan(self, job: str) -> bool:
@@ -63,18 +64,18 @@ class ObservedMigration(ObservedObject):
 
     @property
     def pending(self) -> Request | None:
-        """The request, while it is not recorded as handled."""
+        """The request, if it is not recorded as handled."""
         status = self.migration.status if self.migration else None
         handled = status.last_handled_request if status else ""
         return self.request if self.request and self.request.id != handled else None
 
     @property
     def started(self) -> bool:
-        """Whether this run's start is written down: only then may a worker change the target."""
+        """Whether the start of this run is recorded: only then may a worker change the target."""
         status = self.migration.status if self.migration else None
         return bool(status and status.start_time and status.run == self.run_name)
 
     @property
     def state(self) -> str:
-        """The run's state in the target's ledger, as last reported."""
+        """The run's state in the ledger, as last reported; empty before it starts."""
         return self.run.state if self.run else ""

@@ -1,4 +1,4 @@
-"""What the rules of a Migration share: words for decisions, and what follows from a worker that failed."""
+"""Shared by the rules of a Migration: how decisions are built, and what follows when a worker fails."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ _BACKOFF = Backoff(5, LONGEST_PAUSE)
 def working(
     phase: Phase, reason: str, message: str, action: MigrationAction | None = None, again: float | None = None
 ) -> MigrationDecision:
-    """Something works, or is about to."""
+    """The operator or a worker is working, or about to."""
     return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
 def stalled(reason: str, message: str, *, phase: Phase = Phase.FAILED, again: float | None = None) -> MigrationDecision:
-    """A person must act; the message says how."""
+    """A user must act; the message says how."""
     return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
 
 def data_of(seen: ObservedMigration) -> DataSpec | None:
-    """The data half of the spec."""
+    """The data part of the spec."""
     return seen.migration.spec.data if seen.migration else None
 
 
 def wanted(seen: ObservedMigration) -> str:
-    """How far to go."""
+    """The desired state, with its default."""
     return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
 
 
@@ -51,14 +51,14 @@ def job(seen: ObservedMigration, verb: Verb) -> MigrationAction:
 
 
 def failed(seen: ObservedMigration, verb: Verb) -> MigrationDecision | None:
-    """The last worker of this verb failed, and nothing that it was made from has changed: wait, or ask for a person."""
+    """What to do if the last worker of a verb failed and its inputs have not changed: retry later, or ask a user to act."""
     last = seen.last(verb)
     if not last or not last.failed or last.inputs != seen.inputs:
         return None
     failure = seen.run.failure if seen.run else None
     if failure is None or failure.job != last.name:
-        why = last.reason or "its pod is gone, as when its node is lost"
-        return again(seen, last, "WorkerLost", f"worker {last.name} ended without a report: {why}. It is tried again")
+        why = last.reason or "its pod no longer exists (node lost or pod deleted?)"
+        return again(seen, last, "WorkerLost", f"worker {last.name} exited without a report: {why}. It is retried")
     if failure.transient:
         return again(seen, last, failure.reason, failure.message)
     if rule_of(failure.reason).retry is not Retry.AFTER_CHANGE:
@@ -68,19 +68,19 @@ def failed(seen: ObservedMigration, verb: Verb) -> MigrationDecision | None:
 
 
 def again(seen: ObservedMigration, last: ObservedJob, reason: str, message: str) -> MigrationDecision:
-    """Another attempt, after a pause that grows with each."""
+    """Retry a worker with exponential back-off."""
     left = _BACKOFF.pause(last.attempt) - last.ended_seconds
     return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
 
 
 def told(seen: ObservedMigration) -> str:
-    """The plan in a few words."""
+    """The plan in short."""
     plan = seen.run.plan if seen.run else None
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""
 
 
 def planned(seen: ObservedMigration, *, approved: bool, outdated: bool = False) -> tuple[Fact, ...]:
-    """The facts of a plan; `outdated`: the spec approves another one."""
+    """The conditions of a plan. `outdated`: the spec approves another plan."""
     if not seen.run or not seen.run.plan:
         return ()
     missing = "PlanChanged" if outdated else "ApprovalRequired"
@@ -93,5 +93,5 @@ def _rehearsed(seen: ObservedMigration) -> tuple[Fact, ...]:
     if not done:
         return ()
     whole = done.schema_seconds + done.copy_seconds + done.index_seconds + done.validation_seconds
-    message = f"{done.rows} rows were moved and found equal in {whole:.1f} s, {done.validation_seconds:.1f} s of it comparing; nothing is left of it"
+    message = f"rehearsal copied {done.rows} rows and found them equal in {whole:.1f} s ({done.validation_seconds:.1f} s of verification); its tables are dropped"
     return (("Rehearsed", ("True", "Equal", message)),)

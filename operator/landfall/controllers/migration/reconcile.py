@@ -1,4 +1,4 @@
-"""The loop of a Migration: look at it, its ends, its Run and its Jobs; take in reports; decide; act once; report once."""
+"""The loop of a Migration: observe it, its Connections, its Run and its Jobs; decide; record reports; act once; write the status once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NOTICE_SECONDS = 10
 
 
 def dialled(raw: Object) -> Dials | None:
-    """How the worker of a Migration is to go on; nothing where its spec cannot be read."""
+    """The live settings for the worker of a Migration; None if its spec is invalid."""
     return None if invalid(Migration, raw) else dials(Migration.model_validate(to_model_input(raw)), now())
 
 
@@ -35,7 +35,7 @@ def dialled(raw: Object) -> Dials | None:
 
 
 async def reconcile(context: Context, raw: Object) -> float | None:
-    """Look, decide, act, report; when to look again, in seconds."""
+    """Observe, decide, act, write the status; returns the seconds until the next reconcile."""
     if is_terminal(raw):
         until = raw["status"].get("keptUntil")
         return max((datetime.fromisoformat(until) - now()).total_seconds(), 1.0) if until else None
@@ -52,29 +52,29 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         await act(observer, action)
         log_action(observer.raw, action)
         if isinstance(action, AddFinalizer | ReleaseFinalizer):
-            return None  # the object has another version now, and its change brings it back here
+            return None  # the write of the finalizer triggers the next reconcile
     await table_plans.tell(context, observer.plans, approved=not open_points(seen), begun=bool(seen.state))
-    told = await _noted(observer, decision)
-    decided = replace(decision, facts=(*decision.facts, *notice_facts(told)))
+    notices = await _noted(observer, decision)
+    decided = replace(decision, facts=(*decision.facts, *notice_facts(notices)))
     app = rules_app_and_data.move(seen)
     await _logged(observer, app)
-    await context.report(raw, seen, decided, {**_status(observer, decision, app), "notices": [_plainly(n) for n in told]})
-    waiting = any(n.state == "Pending" for n in told)
+    await context.report(raw, seen, decided, {**_status(observer, decision, app), "notices": [_plainly(n) for n in notices]})
+    waiting = any(n.state == "Pending" for n in notices)
     return min(decision.again_seconds or _NOTICE_SECONDS, _NOTICE_SECONDS) if waiting else decision.again_seconds
 
 
 async def _logged(observer: MigrationObserver, app: AppMove | None) -> None:
-    """A line of the Migration's own for each step of its app; its builders' lines are the Deployment's."""
+    """Write a log line for each step of the app; the lines of its builders belong to the Deployment."""
     before = observer.migration.status.app if observer.migration.status else None
     if app is None or observer.seen.deleting or (before and (before.state, before.message) == (app.state, app.message)):
         return
-    told = f"{app.release} is live{f' at {app.url}' if app.url else ''}" if app.state == "Live" else app.message
+    text = f"{app.release} is live{f' at {app.url}' if app.url else ''}" if app.state == "Live" else app.message
     level = "error" if app.state == "Failed" else "info"
-    await observer.context.keeper.note(observer.raw, level, "app", told or f"the Deployment {app.deployment} is next")
+    await observer.context.keeper.note(observer.raw, level, "app", text or f"the Deployment {app.deployment} is next")
 
 
 async def _noted(observer: MigrationObserver, decision: MigrationDecision) -> tuple[Notice, ...]:
-    """The notices. Only what status has already is sent, so that nothing is sent that would be forgotten and sent again."""
+    """The notifications. Only those recorded in status are sent, so that none is lost and sent twice."""
     before = observer.migration.status.notices if observer.migration.status else ()
     if observer.seen.deleting:
         return before

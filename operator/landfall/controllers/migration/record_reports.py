@@ -1,4 +1,4 @@
-"""Writes what reports add to a Run, before anything is done for it: whoever acted on a report and died would have forgotten it."""
+"""Writes reports into a Run's status before an action is executed, so that a crash after the action cannot lose them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from landfall.manifests.run import plan_maps
 
 
 async def record(observer: MigrationObserver) -> None:
-    """Store a new plan, write its TablePlans and then the Run's status, once; forget the reports that it has. Raises KubeError."""
+    """Store a new plan, write its TablePlans and then the Run's status, once; then remove the recorded reports. Raises KubeError."""
     reported, run = observer.reported, observer.run
     if run is not None and reported.changed:
         for report in reported.plans:

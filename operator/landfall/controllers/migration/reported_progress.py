@@ -1,7 +1,7 @@
-"""What a worker's report makes of the Run's status: which reports are still news, and what each of them adds. Pure.
+"""How a worker's report changes the Run's status: which reports are new, and what each of them adds. Pure.
 
-A report is cumulative, and the target's ledger is the truth. A report of a pod that another pod has followed is dropped,
-whatever its number: each pod counts from 0, and a resumed Job has another pod.
+A report is cumulative, and the ledger in the target is authoritative. A report of a pod that a later pod has replaced is dropped,
+whatever its number: each pod counts from 0, and a resumed Job has a new pod.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ _CUT_OVER = "cut_over"
 
 
 def stale(before: RunStatus, job: str, report: Report) -> bool:
-    """Whether a report was recorded already, or is of a pod that another one has followed.
+    """Whether a report is already recorded, or is of a pod that a later pod has replaced.
 
     Args:
-        before: The Run's status. Version 0.1 recorded the Job and the number alone.
+        before: The Run's status. Version 0.1 recorded only the Job and the number.
         job: Name of the Job whose pod sent the report.
         report: The report.
     """
@@ -32,19 +32,19 @@ def stale(before: RunStatus, job: str, report: Report) -> bool:
 
 
 def waits(before: RunStatus, job: str, report: Report, now: datetime) -> bool:
-    """Whether a report has numbers alone, and the last ones were recorded less than five seconds ago."""
+    """Whether a report has only new numbers, and the last ones were recorded less than 5 s ago."""
     young = before.reported_at is not None and (now - before.reported_at).total_seconds() < _PROGRESS_SECONDS
     same = (before.reported_by, before.reported_by_pod) == (job, report.pod)
     return young and same and not report.final and before.state == report.state
 
 
 def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunStatus:
-    """The status with what a report tells."""
+    """The Run's status after a report."""
     failure = report.failure
-    anew = before.reported_by != job or bool(before.reported_by_pod and before.reported_by_pod != report.pod)
+    new_worker = before.reported_by != job or bool(before.reported_by_pod and before.reported_by_pod != report.pod)
     state = report.state or before.state
     rehearsal = report.rehearsal.model_copy(update={"finished_at": now}) if report.rehearsal else before.rehearsal
-    told = before.model_copy(
+    status = before.model_copy(
         update={
             "observed_generation": 1,
             "state": state,
@@ -63,26 +63,26 @@ def folded(before: RunStatus, job: str, report: Report, now: datetime) -> RunSta
             if failure
             else None,
             "adopted": before.adopted or (report.already and report.plan is not None),
-            "attempts": before.attempts + anew,
+            "attempts": before.attempts + new_worker,
             "reported_by": job,
             "reported_by_pod": report.pod,
             "pod_created": report.pod_created,
             "finished": _finished(before, job, report),
             "sequence": report.sequence,
             "reported_at": now,
-            # The lock ends with the worker that cut over; one that finds the cutover done never had it.
+            # The write lock ends with the worker that cut over. A worker that finds the cutover done never held it.
             "source_released": state == _CUT_OVER and (before.source_released or report.final or report.already),
         }
     )
-    return told.model_copy(update={"progress": _completed(told)}) if state == _CUT_OVER else told
+    return status.model_copy(update={"progress": _completed(status)}) if state == _CUT_OVER else status
 
 
 @dataclass(frozen=True, slots=True)
 class ReportFold:
-    """What reports add to a Run, and what is left to write of it.
+    """What reports add to a Run, and what is to be written.
 
-    `status` has them; `plans` are the reports with a plan, which is stored before the status names it; `jobs` those whose report is in the
-    status, or of no use; `rows` how many more rows were moved than the status before told.
+    `status`: the status with the reports. `plans`: reports with a plan, which is stored before the status names it. `jobs`: the Jobs whose
+    report can be removed. `rows`: rows copied since the last recorded status.
     """
 
     status: RunStatus
@@ -92,7 +92,7 @@ class ReportFold:
     rows: int = 0
 
     def add(self, job: str, report: Report, now: datetime) -> ReportFold:
-        """With the report of a Job, where it is news."""
+        """The fold with the report of a Job, if it is new."""
         before = self.status
         if stale(before, job, report):
             return self.without(job) if report.final or report.pod != before.reported_by_pod else self
@@ -110,16 +110,16 @@ class ReportFold:
         return with_it.without(job) if report.final else with_it
 
     def without(self, job: str) -> ReportFold:
-        """With a Job whose report may be forgotten."""
+        """The fold with a Job whose report can be removed."""
         return replace(self, jobs=(*self.jobs, job))
 
     def brings(self, digest: str) -> bool:
-        """Whether a report has the plan of this digest."""
+        """Whether a report contains the plan of this digest."""
         return any(report.plan is not None and report.plan.digest == digest for report in self.plans)
 
 
 def _finished(before: RunStatus, job: str, report: Report) -> str:
-    """The last Job whose worker reached its end; a Job that was resumed has not."""
+    """The last Job whose worker has finished; a Job that was resumed has not."""
     if report.final:
         return job
     return "" if before.finished == job else before.finished
@@ -128,14 +128,14 @@ def _finished(before: RunStatus, job: str, report: Report) -> str:
 def _progress(before: RunStatus, report: Report) -> Progress | None:
     grave = report.failure is not None and not report.failure.transient
     if report.rehearsal:
-        return None  # its rows are gone again
+        return None  # the rehearsal's rows are dropped
     found = report.progress or before.progress or (Progress() if grave else None)
     escalated = (before.progress.escalated_errors if before.progress else 0) + grave
     return found.model_copy(update={"escalated_errors": escalated}) if found else None
 
 
 def _completed(status: RunStatus) -> Progress:
-    """The numbers of a run that is cut over. A cutover takes place only where every chunk was compared and equal, so this holds whatever was told last."""
+    """The progress of a run that is cut over: complete, whatever was reported last, because a cutover requires that every chunk is equal."""
     found = status.progress or Progress()
     whole: dict[str, object] = {"percent": 100, "step_percent": 100, "remaining_seconds": 0, "checkpoint_seconds": None}
     if not status.verdict:

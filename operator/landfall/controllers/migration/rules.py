@@ -1,7 +1,7 @@
-"""The rules of a Migration, in order; the first with an opinion wins.
+"""The rules of a Migration, in order; the first that applies wins.
 
-They look at what is, never at what changed: any two looks at the same objects decide the same. At most one Job of a Run
-is ever active, for every rule that makes one stands behind `worker_active`.
+Rules decide from the current state, never from a change: the same objects always give the same decision. At most one Job of a Run is
+active, because every rule that creates one comes after `worker_active`.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _GIVE_UP_SECONDS = 600
 
 
 def decide(seen: ObservedMigration) -> MigrationDecision:
-    """What to do next."""
+    """The next action, phase and conditions of a Migration."""
     decision = next((found for rule in RULES if (found := rule(seen))), None) or _run(seen)
     helping = helper_workers.action(seen) if decision.action is None else None
     again = 2.0 if helping else decision.again_seconds
@@ -52,34 +52,34 @@ def decide(seen: ObservedMigration) -> MigrationDecision:
 
 
 def being_deleted(seen: ObservedMigration) -> MigrationDecision | None:
-    """Take workers away, undo what was staged, and let go. Never in the way of a namespace that ends."""
+    """Deletion: delete workers, drop staged tables, remove the finalizer. Never blocks the deletion of a namespace."""
     if not seen.deleting:
         return None
     if not seen.finalizer:
         return Decision(Phase.DELETING, ("False", "Deleting"), "being deleted")
     active, last = seen.active, seen.last("back")
     if active and active.verb != "back":
-        return outcomes.working(Phase.DELETING, "Deleting", "ending the worker", DeleteJob(active.name), again=2)
+        return outcomes.working(Phase.DELETING, "Deleting", "stopping the worker", DeleteJob(active.name), again=2)
     if _nothing_to_undo(seen):
-        return outcomes.working(Phase.DELETING, "Deleting", "nothing is left to tidy up", ReleaseFinalizer())
+        return outcomes.working(Phase.DELETING, "Deleting", "nothing is left to clean up", ReleaseFinalizer())
     if last and last.failed and not active:
-        return outcomes.again(seen, last, "Deleting", "trying again to drop what was staged")
+        return outcomes.again(seen, last, "Deleting", "dropping the staged tables failed; it is retried")
     return outcomes.working(
         Phase.DELETING,
         "Deleting",
-        "dropping what was staged",
+        "dropping the staged tables",
         _resumed(active) if active else outcomes.job(seen, "back"),
         again=5,
     )
 
 
 def _resumed(active: ObservedJob) -> MigrationAction | None:
-    """A worker that was held while it went back is let go on."""
+    """Resume a worker that was suspended during its rollback."""
     return ResumeJob(active.name) if active.suspended else None
 
 
 def _nothing_to_undo(seen: ObservedMigration) -> bool:
-    """Nothing was staged, it shall be kept, or there is no way left to undo it."""
+    """Whether nothing was staged, the staged tables are to be retained, or they can no longer be dropped."""
     retained = seen.migration is not None and seen.migration.spec.deletion_policy == "Retain"
     staged = seen.run is not None and bool(seen.state or seen.started) and seen.state not in ENDED | {"cut_over"}
     gone = bool(seen.missing_secrets) or any(c is None for c in seen.connections.values())
@@ -87,7 +87,7 @@ def _nothing_to_undo(seen: ObservedMigration) -> bool:
 
 
 def app_alone(seen: ObservedMigration) -> MigrationDecision | None:
-    """Nothing of the rest is about a Migration without data."""
+    """A Migration without data. No later rule applies to it."""
     spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
     if spec is None or spec.data or seen.app is None:
         return None
@@ -98,7 +98,7 @@ def app_alone(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def spec_impossible(seen: ObservedMigration) -> MigrationDecision | None:
-    """What this version cannot do, or nobody."""
+    """The spec asks for something that this version, or no version, can do."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     wrong = (maintenance_window.problem(wanted) if wanted else "") or _unsupported(seen)
     return outcomes.stalled("SpecInvalid", wrong) if wrong and not seen.active else None
@@ -110,126 +110,129 @@ def _unsupported(seen: ObservedMigration) -> str:
 
 
 def reference_missing(seen: ObservedMigration) -> MigrationDecision | None:
-    """A Connection or Secret that is not there yet; a Secret cannot be watched, so it is looked for."""
+    """A Connection or Secret does not exist yet. Secrets cannot be watched, so the rule polls."""
     if seen.active:
         return None
     for name, connection in seen.connections.items():
         if connection is None:
             return outcomes.stalled(
-                "ConnectionMissing", f"there is no Connection {name!r} in this namespace. Create it.", phase=Phase.PENDING
+                "ConnectionMissing", f"Connection {name!r} not found in this namespace. Create it.", phase=Phase.PENDING
             )
     if seen.missing_secrets:
         name = seen.missing_secrets[0]
         return outcomes.stalled(
-            "SecretMissing", f"there is no Secret {name!r} in this namespace. Create it.", phase=Phase.PENDING, again=5
+            "SecretMissing", f"Secret {name!r} not found in this namespace. Create it.", phase=Phase.PENDING, again=5
         )
     return None
 
 
 def finalizer_missing(seen: ObservedMigration) -> MigrationDecision | None:
-    """Before anything outside the object is made."""
+    """Add the finalizer before anything outside the object is created."""
     return outcomes.working(Phase.PENDING, "Starting", "starting", AddFinalizer()) if not seen.finalizer else None
 
 
 def run_foreign(seen: ObservedMigration) -> MigrationDecision | None:
-    """The Run of an object of the same name that is being collected."""
-    return outcomes.working(Phase.PENDING, "Starting", "the former Run is being removed", again=2) if seen.run_foreign else None
+    """The Run belongs to a deleted Migration of the same name and is being garbage-collected."""
+    return outcomes.working(Phase.PENDING, "Starting", "the earlier Run is being deleted", again=2) if seen.run_foreign else None
 
 
 def run_missing(seen: ObservedMigration) -> MigrationDecision | None:
-    """The record, before the first worker."""
+    """Create the Run before the first worker."""
     return outcomes.working(Phase.PLANNING, "Planning", "starting", DeclareRun()) if seen.run is None else None
 
 
 def ended(seen: ObservedMigration) -> MigrationDecision | None:
-    """Cancelled or rolled back: the key is used up."""
+    """Cancelled or rolled back: the run's key cannot be used again."""
     if seen.state not in ENDED:
         return None
     reached = STATES[seen.state].phase
     if outcomes.wanted(seen) in {"Cancelled", "RolledBack"}:
-        return Decision(reached, ("True", reached), f"{reached}: what was there before is there again")
+        return Decision(reached, ("True", reached), f"{reached}: the target is as it was before the run")
     if seen.run_differs:
-        return outcomes.working(Phase.PENDING, "Starting", "the worker of the run before ends first", again=2)
+        return outcomes.working(Phase.PENDING, "Starting", "waiting until the worker of the previous run has ended", again=2)
     return rules_app_and_data.failed_for_it(seen) or outcomes.stalled(
-        "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to run it again.", phase=reached
+        "RunEnded", f"this run has ended ({reached}). Change spec.data.rerunToken to start a new run.", phase=reached
     )
 
 
 def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
-    """Cancelled, where no worker has to undo anything for it."""
+    """Cancelled, and no worker has to undo anything."""
     if outcomes.wanted(seen) != "Cancelled":
         return None
     if seen.state == "cut_over":
-        message = "it is completed, so it cannot be cancelled. Ask for RolledBack to go back."
+        message = "the migration is completed and cannot be cancelled. Set desiredState: RolledBack to undo the cutover."
         return None if rules_app_and_data.discards(seen) else outcomes.stalled("AlreadyCompleted", message, phase=Phase.COMPLETED)
     if seen.migration and seen.migration.spec.cancel and not seen.migration.spec.cancel.rollback:
-        return _cancelled(seen, "Cancelled; what was staged is kept until the Migration is deleted")
+        return _cancelled(seen, "Cancelled; the staged tables are kept until the Migration is deleted")
     if not seen.state and not seen.started:
-        return _cancelled(seen, "Cancelled; nothing had begun")
+        return _cancelled(seen, "Cancelled before the run began")
     return None
 
 
 def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
-    """RolledBack of what has not begun: there is nothing to put back, and the run's key is not used up."""
+    """RolledBack before the run has begun: there is nothing to undo, and the run's key remains usable."""
     if outcomes.wanted(seen) != "RolledBack" or seen.state or seen.started or seen.active:
         return None
     message = (
-        "nothing has been cut over, so there is nothing to put back."
-        " Set desiredState: Planned or Completed to go on, or Cancelled if it shall not run."
+        "nothing has been cut over, so there is nothing to roll back."
+        " Set desiredState: Planned or Completed to continue, or Cancelled if it must not run."
     )
     planned = seen.run is not None and seen.run.plan is not None
     return outcomes.stalled("NothingToRollBack", message, phase=Phase.PLAN_READY if planned else Phase.PENDING)
 
 
 def going_back(seen: ObservedMigration) -> MigrationDecision | None:
-    """Cancelled and RolledBack: levels, reached by a worker."""
+    """Cancelled or RolledBack: a worker drops the staged tables or undoes the cutover."""
     wanted = outcomes.wanted(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
         return None
-    return rules_app_and_data.going_back(seen, Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK, "going back")
+    phase = Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK
+    return rules_app_and_data.going_back(
+        seen, phase, "dropping the staged tables" if seen.state != "cut_over" else "rolling back the cutover"
+    )
 
 
 def _cancelled(seen: ObservedMigration, message: str) -> MigrationDecision:
     active = seen.active
     if active:
-        return outcomes.working(Phase.CANCELLING, "Cancelling", "ending the worker", DeleteJob(active.name), again=2)
+        return outcomes.working(Phase.CANCELLING, "Cancelling", "stopping the worker", DeleteJob(active.name), again=2)
     return Decision(Phase.CANCELLED, ("True", "Cancelled"), message)
 
 
 def run_differs(seen: ObservedMigration) -> MigrationDecision | None:
-    """The spec was changed into one of another run while this one is under way: it waits at a checkpoint for a word."""
+    """The spec was changed so that it declares another run while one is in progress: pause at a checkpoint until a user decides."""
     active = seen.active
     if not seen.run_differs or (active and active.verb == "back"):
-        return None  # what goes back is let finish
+        return None  # let a rollback finish
     message = (
-        f"the run {seen.run_name} has begun, and another one is asked for now, because of a change of {', '.join(seen.changed)}."
-        " To continue this run, undo that change. To drop what was staged and start over, set desiredState: Cancelled first."
+        f"run {seen.run_name} is in progress, and the spec now declares another run because of changes to {', '.join(seen.changed)}."
+        " To continue this run, undo the changes. To drop the staged tables and start over, set desiredState: Cancelled first."
     )
     action = SuspendJob(active.name) if active and not active.suspended else None
     return replace(outcomes.stalled("RunStarted", message, phase=Phase.PAUSED), action=action)
 
 
 def completed(seen: ObservedMigration) -> MigrationDecision | None:
-    """Done, and everything that was asked for below it is reached too."""
+    """Cut over, and the app is live if there is one."""
     if seen.state != "cut_over":
         return None
     unfinished = rules_app_and_data.unfinished(seen)
     if unfinished:
         return unfinished
-    word = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
+    reason = "AlreadyCompleted" if seen.run and seen.run.adopted else "Completed"
     rows = seen.run.rows if seen.run else 0
-    message = f"{rows} rows are in the target, compared and equal" if seen.run and seen.run.verdict else "cut over"
+    message = f"{rows} rows are in the target and verified equal" if seen.run and seen.run.verdict else "cut over"
     message += rules_app_and_data.serving(seen)
     if seen.run and seen.run.expired:
-        message += "; what was replaced has been dropped, so there is no way back"
-    facts: tuple[Fact, ...] = (("Succeeded", ("True", word)), ("Validated", ("True", "Equal")), *_quiesced(seen))
-    letting_go = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
-    done: MigrationDecision = Decision(Phase.COMPLETED, ("True", word), message, facts=facts, again_seconds=letting_go)
+        message += "; the retained tables are dropped, so it can no longer be rolled back"
+    facts: tuple[Fact, ...] = (("Succeeded", ("True", reason)), ("Validated", ("True", "Equal")), *_quiesced(seen))
+    releasing = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
+    done: MigrationDecision = Decision(Phase.COMPLETED, ("True", reason), message, facts=facts, again_seconds=releasing)
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
 def _expiring(seen: ObservedMigration, done: MigrationDecision) -> MigrationDecision:
-    """What the cutover replaced is dropped once its time has come; that is the end of the way back."""
+    """Drop the retained tables when their retention period has expired; after that, a rollback is impossible."""
     status = seen.migration.status if seen.migration else None
     if seen.migration is None or status is None or status.completion_time is None:
         return replace(done, again_seconds=1)
@@ -243,12 +246,12 @@ def _expiring(seen: ObservedMigration, done: MigrationDecision) -> MigrationDeci
 
 
 def kept_until(completed: datetime, migration: Migration) -> datetime:
-    """When what the cutover replaced may go."""
+    """The end of the retention period of the retained tables."""
     return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
 
 
 def held_by_person(seen: ObservedMigration) -> MigrationDecision | None:
-    """Paused, by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
+    """Paused by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
     if not seen.hold and outcomes.wanted(seen) != "Paused":
         return None
@@ -260,40 +263,40 @@ def held_by_person(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def _checkpoint(seen: ObservedMigration) -> str:
-    """When it will have stopped."""
+    """When the worker will have stopped, as the end of a message."""
     pause = seen.migration.spec.pause if seen.migration else None
     progress = seen.run.progress if seen.run else None
     if pause and pause.immediate and not seen.hold:
-        return "; the chunks in flight are given up"
+        return "; the chunks in progress are aborted"
     if progress and progress.checkpoint_seconds is not None:
-        return f"; the next checkpoint is about {progress.checkpoint_seconds} s away"
+        return f"; the next checkpoint is in about {progress.checkpoint_seconds} s"
     return "; at the next checkpoint"
 
 
 def resumable(seen: ObservedMigration) -> MigrationDecision | None:
-    """Nothing holds it any more."""
+    """Resume a suspended Job: nothing pauses it any more."""
     active = seen.active
     if active and active.suspended:
         last = seen.run.progress.checkpoint if seen.run and seen.run.progress else ""
-        told = f"resuming from checkpoint {last}" if last else "resuming"
-        return outcomes.working(Phase.RUNNING, "Resuming", told, ResumeJob(active.name), again=5)
+        message = f"resuming from checkpoint {last}" if last else "resuming"
+        return outcomes.working(Phase.RUNNING, "Resuming", message, ResumeJob(active.name), again=5)
     return None
 
 
 def worker_active(seen: ObservedMigration) -> MigrationDecision | None:
-    """Something works: nothing else is begun."""
+    """A worker is active: start nothing else."""
     active = seen.active
     if not active:
         return None
     if active.verb == "plan":
-        return outcomes.working(Phase.PLANNING, "Planning", "reading both sides and planning", again=15)
+        return outcomes.working(Phase.PLANNING, "Planning", "reading source and target and making the plan", again=15)
     if active.verb == "back":
-        return outcomes.working(Phase.ROLLING_BACK, "RollingBack", "going back", again=15)
+        return outcomes.working(Phase.ROLLING_BACK, "RollingBack", "rolling back", again=15)
     if active.verb == "rehearse":
-        return outcomes.working(Phase.REHEARSING, "Rehearsing", "rehearsing: everything but the cutover", again=15)
+        return outcomes.working(Phase.REHEARSING, "Rehearsing", "rehearsing: everything except the cutover", again=15)
     progress = seen.run.progress if seen.run else None
-    told = (
-        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} a second{_left(progress.remaining_seconds)}"
+    message = (
+        f"{progress.rows} of {progress.total_rows} rows, {progress.rows_per_second} rows/s{_left(progress.remaining_seconds)}"
         if progress
         else "starting the worker"
     )
@@ -301,7 +304,9 @@ def worker_active(seen: ObservedMigration) -> MigrationDecision | None:
     phase = row.phase if row and row.step else Phase.RUNNING
     until = rules_schedule.opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
-    return Decision(phase, ("False", phase), told, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True))
+    return Decision(
+        phase, ("False", phase), message, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True)
+    )
 
 
 def _left(seconds: int | None) -> str:
@@ -309,20 +314,20 @@ def _left(seconds: int | None) -> str:
 
 
 def plan_missing(seen: ObservedMigration) -> MigrationDecision | None:
-    """Plan, or plan again where what it was made from has changed."""
+    """Plan, or plan again if the inputs of the plan have changed."""
     plan = seen.run.plan if seen.run else None
     last = seen.last("plan")
     if plan and last and last.made_from == made_from(seen.inputs) and seen.plan_stored:
         return None
     if seen.state:
-        return None  # begun: the ledger holds the plan
+        return None  # the run has begun: the ledger contains the plan
     return outcomes.failed(seen, "plan") or outcomes.working(
-        Phase.PLANNING, "Planning", "reading both sides and planning", outcomes.job(seen, "plan"), again=15
+        Phase.PLANNING, "Planning", "reading source and target and making the plan", outcomes.job(seen, "plan"), again=15
     )
 
 
 def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
-    """Something that must be decided or mended before it can run."""
+    """The plan has blocking risks, which a user must resolve."""
     plan = seen.run.plan if seen.run else None
     if not plan or not plan.blockers or seen.state:
         return None
@@ -335,7 +340,7 @@ def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
-    """As far as it was asked to go."""
+    """The desired state is Planned: stop after planning."""
     if outcomes.wanted(seen) != "Planned":
         return None
     return Decision(
@@ -347,19 +352,17 @@ def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def approval_missing(seen: ObservedMigration) -> MigrationDecision | None:
-    """A wait that a person ends, by committing the digest."""
+    """Wait until a user approves the plan by its digest."""
     plan = seen.run.plan if seen.run else None
     waiting = open_points(seen)
     if not plan or seen.state or not waiting:
         return None
     if waiting == plan.to_review:
-        which = counted(waiting, "point", "need")
+        which = f"{counted(waiting, 'review item', 'need')} your approval"
     else:
-        which = f"{waiting} of {plan.to_review} points {'is new and needs' if waiting == 1 else 'are new and need'}"
-    other = "; the digest in spec.data.approval is of another plan" if said(seen) else ""
-    message = (
-        f"{outcomes.told(seen)}; {which} your word{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
-    )
+        which = f"{waiting} of {plan.to_review} review items {'is new and needs' if waiting == 1 else 'are new and need'} your approval"
+    other = "; spec.data.approval has the digest of another plan" if said(seen) else ""
+    message = f"{outcomes.told(seen)}; {which}{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     facts = (*outcomes.planned(seen, approved=False, outdated=bool(other)), *rules_schedule.too_short(seen))
     return Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
 
@@ -409,7 +412,7 @@ RULES: tuple[Callable[[ObservedMigration], MigrationDecision | None], ...] = (
 
 
 def _reachable(seen: ObservedMigration) -> tuple[Fact, ...]:
-    """What the last probes of both ends found."""
+    """The results of the last tests of source and target."""
     data = outcomes.data_of(seen)
     ends = (("SourceReachable", data.source.connection_ref), ("TargetReachable", data.target.connection_ref)) if data else ()
     found: list[Fact] = []
@@ -421,13 +424,13 @@ def _reachable(seen: ObservedMigration) -> tuple[Fact, ...]:
 
 
 def _quiesced(seen: ObservedMigration) -> tuple[Fact, ...]:
-    """Whether writers of the source were kept away from the comparison to the cutover."""
+    """Whether writes to the source were stopped from the final comparison to the cutover."""
     how = seen.run.plan.quiesce if seen.run and seen.run.plan else None
     if not seen.run or not how or not seen.run.verdict:
         return ()
     if how != "None":
         return (("SourceQuiesced", ("True", how)),)
-    message = f"the source was not quiesced: what arrived is consistent as of {seen.run.consistent_as_of or 'the comparison'}"
+    message = f"writes to the source were not stopped: the migrated data is consistent as of {seen.run.consistent_as_of or 'the comparison'}"
     return (("SourceQuiesced", ("False", "NotAsked", message)),)
 
 

@@ -1,4 +1,7 @@
-"""The rules of a Migration with an app alone: it makes the Deployment where there is none, never changes it, and is complete when its release is live."""
+"""The rules of a Migration with an app and no data.
+
+It creates the Deployment if there is none, never changes it, and is complete when its release is live.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +15,10 @@ from landfall.lifecycle import Phase
 
 @dataclass(frozen=True, slots=True)
 class ObservedApp:
-    """The Deployment that a Migration means.
+    """The Deployment that a Migration refers to.
 
-    `ready` is its condition Ready as (status, reason, message), of its spec as it is now; `waits_for_data`: its release is built
-    and waits at the gate; `gate` what it has taken note of about a Migration;
-    `on_source` the Connection that the data comes from, where its spec still points at that.
+    `ready`: its condition Ready as (status, reason, message), for its current spec. `waits_for_data`: its release is built and waits at the
+    gate. `gate`: what its status has recorded about a Migration. `on_source`: the source Connection, if its spec still refers to it.
     """
 
     name: str
@@ -32,32 +34,35 @@ class ObservedApp:
     on_source: str = ""
 
     def problem(self, *, made: bool) -> MigrationDecision | None:
-        """What no move can begin with. `made`: there is a template to make it from."""
+        """Why the migration cannot begin. `made`: there is a template to create the Deployment from."""
         if not self.there and not made:
-            message = f"there is no Deployment {self.name!r} in this namespace (appdeployments.landfall.dev). Create it, or give app.template."
+            message = f"Deployment {self.name!r} not found in this namespace (appdeployments.landfall.dev). Create it, or set app.template."
             return Decision(Phase.PENDING, ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
         if self.differs:
             message = (
-                f"there is a Deployment {self.name} that says something else than app.template, and it is never changed from here."
-                " Refer to it with deploymentRef, or give the Migration another name."
+                f"Deployment {self.name} exists and differs from app.template; Landfall does not change it."
+                " Refer to it with deploymentRef, or rename the Migration."
             )
             return Decision(Phase.FAILED, ("False", "DeploymentConflict"), message, stalled=True)
         return None
 
 
 def decided(app: ObservedApp, wanted: str, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
-    """How it stands. `made`: there is a template to make it from; `completed`: it was live once, which stays so."""
+    """The decision. `made`: there is a template to create the Deployment from. `completed`: the app was live once, which is final."""
     if completed:
         return _completed(app)
     if hold or wanted == "Paused":
         return Decision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
     if wanted == "Cancelled":
-        return Decision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; what was brought ashore stays")
+        return Decision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; the Deployment is kept")
     if wanted == "RolledBack":
-        message = f"an app goes back where it lives: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
+        message = (
+            f"an app is rolled back by its Deployment: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
+        )
         return Decision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
     if wanted == "Planned":
-        return Decision(Phase.PLAN_READY, ("True", "Planned"), f"the Deployment {app.name} is made with desiredState: Completed")
+        message = f"the Deployment {app.name} is created when desiredState is Completed"
+        return Decision(Phase.PLAN_READY, ("True", "Planned"), message)
     return _moving(app, made=made)
 
 
@@ -66,7 +71,7 @@ def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
     if problem:
         return problem
     if not app.there:
-        message, action = f"making the Deployment {app.name}", CreateDeployment(app.name)
+        message, action = f"creating the Deployment {app.name}", CreateDeployment(app.name)
         return Decision(Phase.RUNNING, ("False", "Deploying"), message, action, working=True, again_seconds=1)
     status, reason, message = app.ready
     if status == "True" and app.live:
@@ -76,7 +81,7 @@ def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
     return Decision(
         Phase.RUNNING,
         ("False", reason or "Deploying"),
-        message or f"the Deployment {app.name} begins",
+        message or f"the Deployment {app.name} is starting",
         working=True,
         again_seconds=5,
     )

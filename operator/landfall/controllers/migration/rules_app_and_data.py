@@ -1,11 +1,11 @@
-"""The rules of a Migration that moves data and app as one: one cutover, one way back.
+"""The rules of a Migration of data and app together: one cutover, one rollback.
 
-The copy and the build run side by side. The cutover waits until the app's release is built, the release waits at a gate until the
-cutover, and the writers of the source stay locked out until the release serves and the old one is drained: so nothing that anybody was
-told is written gets lost between the two databases. What goes wrong between the cutover and the switch takes the data back.
+The copy and the build run in parallel. The cutover waits until the app's release is built; the release waits at a gate until the cutover.
+The source stays locked until the release is live and the old one is drained, so that no acknowledged write is lost between the two
+databases. If something fails between the cutover and the switch of traffic, the data is rolled back.
 
-Going live and going back exclude each other: that the data is to be taken back is written into the status first, which closes the gate; the
-Deployment takes note of it, and puts back what went live meanwhile; only then a worker touches the data.
+Going live and rolling back exclude each other: the rollback is first recorded in the status, which closes the gate; the Deployment
+acknowledges that and undoes a release that went live in the meantime; only then does a worker change the data.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.lifecycle import Phase
 
-# From the end of the drain until no pod of the old release can live any more: its grace of 35 seconds, and some.
+# After the drain, until no pod of the old release is left: its grace period of 35 s, and a margin.
 _ENDING_SECONDS = 45
-_LOST = "the worker that locked the writers of the source out ended before the app was live"
-_PAUSED = "it was paused between the cutover and the app's going live, which let the writers of the source go on"
+_LOST = "the worker that held the write lock on the source ended before the app was live"
+_PAUSED = "the migration was paused between the cutover and the app going live, which released the write lock on the source"
 
 
 def is_joint(migration: Migration | None) -> bool:
-    """Whether it moves both."""
+    """Whether it migrates data and app together."""
     return migration is not None and migration.spec.data is not None and migration.spec.app is not None
 
 
 def move(seen: ObservedMigration) -> AppMove | None:
-    """How the app half stands, for status. What was once live, or failed after the cutover, stays so for this run."""
+    """The state of the app half, for status. Once the app was live, or has failed after the cutover, that is final for this run."""
     app = seen.app
     if app is None:
         return None
@@ -54,13 +54,13 @@ def move(seen: ObservedMigration) -> AppMove | None:
 
 
 def before_of(seen: ObservedMigration) -> AppMove | None:
-    """How it stood, in this run."""
+    """The state of the app half of this run before this reconcile."""
     status = seen.migration.status if seen.migration else None
     return status.app if status and status.run == seen.run_name else None
 
 
 def was_live(before: AppMove | None) -> bool:
-    """Whether the app was live with the data of this run: from then on it is not cancelled, only rolled back on request."""
+    """Whether the app was live with this run's data: from then on it can only be rolled back, on request, and not be cancelled."""
     return before is not None and (before.state == "Live" or (before.state == "RollingBack" and before.drained_at is not None))
 
 
@@ -71,7 +71,7 @@ def _alone(app: ObservedApp) -> AppState:
 
 
 def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
-    told = app.ready[2]
+    message = app.ready[2]
     if seen.state in ENDED:
         return "RolledBack", before.message if before and before.state in {"Failed", "RolledBack"} else ""
     if seen.state == "cut_over":
@@ -79,54 +79,54 @@ def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) ->
     if app.on_source:
         return "Building", _on_source(app)
     built = app.there and not app.differs and (app.waits_for_data or _alone(app) == "Live")
-    return ("Built" if built else "Building"), told
+    return ("Built" if built else "Building"), message
 
 
 def _on_source(app: ObservedApp) -> str:
-    return f"the Deployment {app.name} still points at the Connection {app.on_source}, which its data leaves. Have it name the target's"
+    return f"Deployment {app.name} still uses Connection {app.on_source}, the source. Change it to the target's Connection"
 
 
 def _asked_back(seen: ObservedMigration, before: AppMove | None) -> bool:
-    """Whether a person wants the data back: by a rollback, or by cancelling before the app was ever live."""
+    """Whether a user requests a rollback of the data: by RolledBack, or by Cancelled before the app was ever live."""
     wanted = outcomes.wanted(seen)
     return wanted == "RolledBack" or (wanted == "Cancelled" and not was_live(before) and not _served(seen))
 
 
 def _served(seen: ObservedMigration) -> bool:
-    """Whether a release was live on the data of this run, as the Deployment says."""
+    """Whether a release was live on this run's data, according to the Deployment."""
     gate = seen.app.gate if seen.app else None
     return gate is not None and gate.run == seen.run_name and gate.served
 
 
 def _cut_over(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) -> tuple[AppState, str]:
-    told = before.message if before else ""
+    message = before.message if before else ""
     if before and before.state == "Failed":
-        return "Failed", told
+        return "Failed", message
     if _asked_back(seen, before):
         return "RollingBack", ""
     if was_live(before):
-        return "Live", told
-    if seen.run and seen.run.adopted:  # another Migration brought it, who knows when: nothing is taken back for it
+        return "Live", message
+    if seen.run and seen.run.adopted:  # another Migration migrated the data, possibly long ago: never roll it back for the app
         return ("Live" if app.live else "Starting"), app.ready[2]
     return _coming(seen, app)
 
 
 def _coming(seen: ObservedMigration, app: ObservedApp) -> tuple[AppState, str]:
-    """How an app stands that was not live with its data yet."""
+    """The state of an app that has not been live with its data yet."""
     lost, problem = _lost(seen), ""
     if not app.there:
-        problem = f"the Deployment {app.name} is gone"
+        problem = f"the Deployment {app.name} was deleted"
     elif app.on_source:
         problem = _on_source(app)
     elif _alone(app) == "Live":
-        return "Live", f"{lost}: look for rows that were written there meanwhile" if lost else ""
+        return "Live", f"{lost}: check the source for rows that were written after the cutover" if lost else ""
     elif app.stalled:
         problem = f"{app.ready[1]}: {app.ready[2]}"
     return ("Failed", problem or lost) if problem or lost else ("Starting", app.ready[2])
 
 
 def _lost(seen: ObservedMigration) -> str:
-    """Why writers of the source are no longer locked out; empty where they are, or never were to be."""
+    """Why the source is no longer locked; empty if it is, or never was meant to be."""
     run, active = seen.run, seen.active
     if run is None or run.plan is None or run.plan.quiesce != "Engine":
         return ""
@@ -139,7 +139,7 @@ def _lost(seen: ObservedMigration) -> str:
 
 
 def impossible(seen: ObservedMigration) -> MigrationDecision | None:
-    """There is no such Deployment, or another one: told before anything is planned."""
+    """The Deployment does not exist or has another spec: reported before planning."""
     app, spec = seen.app, seen.migration.spec.app if seen.migration else None
     if not is_joint(seen.migration) or app is None or seen.active or seen.state in ENDED | {"cut_over"}:
         return None
@@ -147,98 +147,100 @@ def impossible(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def waiting(seen: ObservedMigration) -> MigrationDecision | None:
-    """The Deployment is there before the copy begins, and its release is built before the cutover."""
+    """Create the Deployment before the copy begins; wait with the cutover until its release is built."""
     app, stands = seen.app, move(seen)
     if not is_joint(seen.migration) or app is None or stands is None or seen.state in ENDED | {"cut_over"}:
         return None
     if not app.there:
         action = CreateDeployment(app.name)
-        return outcomes.working(Phase.APPROVED, "Starting", f"making the Deployment {app.name}", action, again=1)
+        return outcomes.working(Phase.APPROVED, "Starting", f"creating the Deployment {app.name}", action, again=1)
     if seen.state != "comparing" or stands.state == "Built":
         return None
     if app.on_source:
         return outcomes.stalled(
-            "WaitingForApp", f"everything is copied; the cutover waits: {stands.message}", phase=Phase.RUNNING, again=15
+            "WaitingForApp", f"all rows are copied; the cutover waits: {stands.message}", phase=Phase.RUNNING, again=15
         )
-    message = f"everything is copied; the cutover waits for the app: {stands.message or 'the Deployment begins'}"
+    message = f"all rows are copied; the cutover waits for the app: {stands.message or 'the Deployment is starting'}"
     if app.stalled:
         return outcomes.stalled(app.ready[1], message, again=15)
     return outcomes.working(Phase.RUNNING, "WaitingForApp", message, again=2)
 
 
 def unfinished(seen: ObservedMigration) -> MigrationDecision | None:
-    """The data is cut over, and the app is not live: it comes up, or the data goes back."""
+    """The data is cut over and the app is not live: wait for it, or roll the data back."""
     stands = move(seen)
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
         return None
     if stands.state == "Starting":
         paused = outcomes.wanted(seen) == "Paused" or bool(seen.hold)
         but = (
-            ". It cannot be paused between the cutover and the app's going live: the pause would let writers of the source go on"
+            ". It cannot be paused between the cutover and the app going live: the pause would release the write lock on the source"
             if paused
             else ""
         )
         return outcomes.working(
-            Phase.RUNNING, "StartingApp", f"the data is cut over; {stands.message or 'the app starts'}{but}", again=1
+            Phase.RUNNING, "StartingApp", f"the data is cut over; {stands.message or 'the app is starting'}{but}", again=1
         )
-    return going_back(seen, Phase.ROLLING_BACK, f"the app did not come up, so the data goes back: {stands.message}")
+    return going_back(seen, Phase.ROLLING_BACK, f"the app did not start, so the data is rolled back: {stands.message}")
 
 
 def going_back(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision:
-    """The app is barred from going live; the worker ends, which lets the writers of the source go on; then another one undoes what was done to the target."""
+    """Prevent the app from going live; stop the worker, which releases the write lock; then undo the changes to the target."""
     barred = _barred(seen, phase, message)
     if barred:
         return barred
     active = seen.active
     if active and active.verb != "back":
-        return outcomes.working(phase, phase, "ending the worker", DeleteJob(active.name), again=2)
+        return outcomes.working(phase, phase, "stopping the worker", DeleteJob(active.name), again=2)
     if active:
         return outcomes.working(phase, phase, message, ResumeJob(active.name) if active.suspended else None, again=10)
     return outcomes.failed(seen, "back") or outcomes.working(phase, phase, message, outcomes.job(seen, "back"), again=10)
 
 
 def _barred(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision | None:
-    """What has to come before the data of a joint move is taken back: that no release goes live on it any more."""
+    """What must come before the data of a Migration with an app is rolled back: no release can go live on it any more."""
     stands, before = move(seen), before_of(seen)
     if not is_joint(seen.migration) or seen.state != "cut_over" or stands is None or (seen.run and seen.run.adopted):
         return None
     if before is None or before.state != stands.state:
-        return outcomes.working(phase, phase, message, again=0.1)  # written down first: the gate closes
+        return outcomes.working(phase, phase, message, again=0.1)  # recorded first: the gate closes
     app = seen.app
     if app is None or not app.there:
         return None
     gate = app.gate
     if gate is None or (gate.run, gate.state) != (seen.run_name, stands.state):
-        told = f"{message}; waiting until the Deployment {app.name} has taken note, so that it does not go live on the data meanwhile"
-        return outcomes.working(phase, phase, told, again=2)
+        waiting_message = (
+            f"{message}; waiting until the Deployment {app.name} acknowledges it, so that no release goes live meanwhile"
+        )
+        return outcomes.working(phase, phase, waiting_message, again=2)
     if stands.state == "Failed" and gate.serving:
         return outcomes.working(
-            phase, phase, f"{message}; first the Deployment {app.name} goes back to the release before", again=2
+            phase, phase, f"{message}; waiting until the Deployment {app.name} is rolled back to the release before", again=2
         )
     return None
 
 
 def discards(seen: ObservedMigration) -> bool:
-    """Whether what the app wrote into the target may go with it: it never served anybody."""
+    """Whether the app's writes to the target may be discarded: it was never live."""
     stands, before = move(seen), before_of(seen)
     going = stands is not None and stands.state in {"Starting", "Failed", "RollingBack"}
     return is_joint(seen.migration) and going and not was_live(before) and not _served(seen)
 
 
 def failed_for_it(seen: ObservedMigration) -> MigrationDecision | None:
-    """It went back by itself, and why."""
+    """The data was rolled back because the app failed, and why."""
     before = before_of(seen)
     if seen.state != "rolled_back" or before is None or not before.message or not is_joint(seen.migration):
         return None
     message = (
-        f"the app did not come up, so the data went back, and the old release serves on: {before.message}."
-        " Mend it, then change spec.data.rerunToken to move again."
+        f"the app did not start, so the data was rolled back and the old release stays live: {before.message}."
+        " Fix it, then change spec.data.rerunToken to start a new run."
     )
     return outcomes.stalled("AppFailed", message)
 
 
 def serving(seen: ObservedMigration) -> str:
-    """What is told of the app of a move that is completed."""
+    """The app's state in the message of a completed Migration."""
     stands = move(seen)
     if not is_joint(seen.migration) or stands is None:
         return ""

@@ -1,4 +1,4 @@
-"""The rules of one-shot requests: what is asked for once, and when it is handled."""
+"""The rules of one-time requests: what a request asks for, and when it is handled."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from landfall.lifecycle import PHASE_NAMES, Phase, last_startable_phase, not_rea
 
 
 def request_invalid(seen: ObservedMigration) -> MigrationDecision | None:
-    """An annotation that is no request."""
+    """The annotation does not contain a valid request."""
     return outcomes.stalled("RequestInvalid", seen.request_problem) if seen.request_problem else None
 
 
 def start_refused(seen: ObservedMigration) -> MigrationDecision | None:
-    """A start from where nothing is last_startable_phase: refused before anything goes on. A run that works is not disturbed by it."""
+    """A start from a phase whose earlier phases are not done: refused before the run continues. A running worker is not interrupted."""
     asked, active = seen.pending, seen.active
     if not asked or asked.verb != "start" or asked.from_ is None or (active and not active.suspended):
         return None
@@ -27,7 +27,7 @@ def start_refused(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def rehearsal_asked(seen: ObservedMigration) -> MigrationDecision | None:
-    """Everything but the cutover, once, before the run begins."""
+    """A rehearsal: everything except the cutover, once, before the run begins."""
     asked, done = seen.request, seen.run.rehearsal if seen.run else None
     if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):
         return None
@@ -37,13 +37,13 @@ def rehearsal_asked(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def handled(seen: ObservedMigration) -> str:
-    """The request that is handled by now: this one, or still the one before it."""
+    """The last handled request: the current one, or the one before it."""
     status, asked = seen.migration.status if seen.migration else None, seen.pending
     before = status.last_handled_request if status else ""
     if asked is None:
         return before
     if seen.migration and seen.migration.spec.data is None:
-        return asked.id  # an app alone has no plan, no rehearsal and no terms of a start
+        return asked.id  # a Migration without data has no plan, rehearsal or start options
     last = seen.last("plan")
     planned = bool(seen.run and seen.run.plan and last and last.made_from == made_from(seen.inputs))
     rehearsed = bool(seen.run and seen.run.rehearsal and seen.run.rehearsal.request == asked.id)

@@ -1,4 +1,4 @@
-"""The rules of a run's hours: it begins, works and cuts over only when its schedule says so."""
+"""The rules of the schedule: a run starts, works and cuts over only within its maintenance window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from landfall.lifecycle import Phase
 
 
 def closed(seen: ObservedMigration) -> MigrationDecision | None:
-    """Outside its hours a run waits: one that works stops at the next checkpoint. Planning does not wait."""
+    """The window is closed: the run waits, and a running worker stops at the next checkpoint. Planning does not wait."""
     found = opening(seen)
     active = seen.active
     if found.open or not (seen.state or seen.started) or (active and active.verb != "run"):
@@ -24,7 +24,7 @@ def closed(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def not_yet(seen: ObservedMigration) -> MigrationDecision | None:
-    """Planned and approved, and its hour has not come."""
+    """Planned and approved, but the start time or window has not come."""
     found = opening(seen)
     if found.open:
         return None
@@ -34,7 +34,7 @@ def not_yet(seen: ObservedMigration) -> MigrationDecision | None:
 
 
 def too_short(seen: ObservedMigration) -> tuple[Fact, ...]:
-    """A window that what must happen inside it may not fit into, by what was rehearsed or else by the plan's estimate."""
+    """Whether the steps that must be done within one window fit into it, by the rehearsal or else by the plan's estimate."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     plan, measured = (seen.run.plan, seen.run.rehearsal) if seen.run else (None, None)
     if not wanted or not wanted.maintenance_window or not plan:
@@ -43,25 +43,25 @@ def too_short(seen: ObservedMigration) -> tuple[Fact, ...]:
     end = measured.validation_seconds if measured else plan.estimated_freeze_seconds
     how = "rehearsed" if measured else "estimated"
     if end > room:
-        message = f"the comparison and the cutover take about {end:.0f} s ({how}), and the window is {room:.0f} s long: it would never end"
+        message = f"verification and cutover take about {end:.0f} s ({how}), longer than the window of {room:.0f} s: the run could never complete"
         return (("WindowFits", ("False", "TooShort", message)),)
     if wanted.maintenance_window.applies_to == "All" and plan.estimated_seconds > room:
         nights = -(-plan.estimated_seconds // int(room))
-        message = f"the run takes about {plan.estimated_seconds} s, so about {nights} windows of {room:.0f} s"
+        message = f"the run takes about {plan.estimated_seconds} s, that is about {nights} windows of {room:.0f} s"
         return (("WindowFits", ("False", "SeveralWindows", message)),)
     return (("WindowFits", ("True", "Fits")),)
 
 
 def opening(seen: ObservedMigration) -> maintenance_window.Opening:
-    """Whether it may do now what comes next."""
+    """Whether the next step of the run is allowed now."""
     wanted = seen.migration.spec.schedule if seen.migration else None
     return maintenance_window.opening(wanted, seen.now, cutover=seen.state == "comparing")
 
 
 def _closed(seen: ObservedMigration, found: maintenance_window.Opening) -> tuple[str, float]:
-    """What is told of a wait, and when to look again: at its end, and now and then, for clocks are set."""
+    """The message of a wait, and the seconds until the next reconcile; at most some minutes, in case the clock is changed."""
     if found.changes is None:
-        return "outside its hours", outcomes.LONGEST_PAUSE
-    what = "everything is copied; the cutover waits" if seen.state == "comparing" else "waits"
+        return "the maintenance window does not open again", outcomes.LONGEST_PAUSE
+    what = "all rows are copied; the cutover waits" if seen.state == "comparing" else "waiting"
     left = (found.changes - seen.now).total_seconds()
     return f"{what} until {found.changes:%Y-%m-%dT%H:%M:%SZ}", min(max(left, 1), outcomes.LONGEST_PAUSE)

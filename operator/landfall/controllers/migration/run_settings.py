@@ -1,4 +1,4 @@
-"""What a worker may change while it works: told to it with every answer of the intake."""
+"""Live settings: what a worker can change during a run. Every response of the intake contains them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from landfall.controllers.migration.rules_app_and_data import is_joint
 
 
 def dials(migration: Migration, now: datetime) -> Dials | None:
-    """As the spec has it now. What is cancelled or paused at once gives up the chunks in flight; each is one transaction."""
+    """The live settings of the spec. A cancelled or immediately paused run aborts its chunks; each chunk is one transaction."""
     spec, data = migration.spec, migration.spec.data
     if data is None or (spec.schedule and problem(spec.schedule)):
         return None
@@ -23,7 +23,7 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
         parallelism=data.parallelism,
         workers=data.workers,
         batch_rows=data.batch_size,
-        rows_per_second=-(-data.limits.rows_per_second // data.workers),  # each has its share
+        rows_per_second=-(-data.limits.rows_per_second // data.workers),  # the limit is divided among the workers
         bytes_per_second=-(-data.limits.bytes_per_second // data.workers),
         cutover_from=None if hours.open else hours.changes,
         cutover_until=hours.changes if hours.open else None,
@@ -34,7 +34,7 @@ def dials(migration: Migration, now: datetime) -> Dials | None:
 
 
 def _moved(app: AppMove | None, now: datetime) -> bool:
-    """Whether nobody needs the source to stand still any more."""
+    """Whether the source no longer needs to be locked for the app."""
     if app is None:
         return False
     return app.state in {"Failed", "RolledBack"} or (app.drained_at is not None and now >= app.drained_at)

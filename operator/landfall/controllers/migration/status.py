@@ -22,10 +22,7 @@ _LAST_REPORT_SECONDS = 30
 
 
 def is_terminal(raw: Object) -> bool:
-    """Whether it is completed for good as far as its own words go: thousands of such are looked at after every start.
-
-    What it keeps, it keeps until its time has come.
-    """
+    """Whether it is completed and needs no reconcile until its retention period expires; thousands of such exist after a start."""
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status", {})
     ready: dict[str, Any] = next((c for c in status.get("conditions", []) if c["type"] == "Ready"), {})
     return (
@@ -42,7 +39,7 @@ def is_terminal(raw: Object) -> bool:
 
 
 def _letting_go(status: dict[str, Any]) -> bool:
-    """Whether a worker still keeps writers out of the source, for the app's sake; and a moment for its last report."""
+    """Whether a worker still holds the write lock for the app, with a margin for its last report."""
     drained: str | None = (status.get("app") or {}).get("drainedAt")
     return drained is not None and datetime.fromisoformat(drained) + timedelta(seconds=_LAST_REPORT_SECONDS) > now()
 

@@ -1,4 +1,4 @@
-"""The five steps of a run, as people are shown them."""
+"""The five steps of a run, as users see them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from landfall.lifecycle import STATES, STEPS
 
 
 def steps(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Step] = ()) -> tuple[Step, ...]:
-    """Each with how far it is, and when it was first seen to work and to be done."""
+    """The steps with their status, and the times at which each was first observed as running and as done."""
     if seen.run is None:
         return ()
     row = STATES.get(seen.state)

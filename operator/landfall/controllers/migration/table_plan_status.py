@@ -1,4 +1,4 @@
-"""How a TablePlan stands: what is proposed for its table, and whether a person's word is still missing."""
+"""The status of a TablePlan: what is proposed for its table, and whether a decision is missing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _OPEN = frozenset({"NeedsReview", "Rejected"})
 
 
 def proposal_of(plan: TablePlan, proposals: tuple[TableProposal, ...]) -> TableProposal | None:
-    """What was proposed for its table."""
+    """The proposal for the TablePlan's table."""
     source = plan.spec.source
     return next((p for p in proposals if source.is_of(p.source.schema_ or "", p.source.table)), None)
 
 
 def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool, begun: bool) -> TablePlanStatus | None:
-    """Its status as it should be told; None while nothing was proposed yet.
+    """The status of a TablePlan; None before a plan has proposed anything.
 
-    `approved`: the whole plan has a person's word; `begun`: it is being carried out, and decisions come too late.
+    `approved`: the whole plan is approved. `begun`: the run has begun, so that decisions have no effect.
     """
     before = plan.status or TablePlanStatus()
     if not before.plan_digest and not begun:
@@ -29,24 +29,24 @@ def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool,
     decision: Decision[Never]
     missing = [c.source for c in before.columns if c.decision in _OPEN]
     if before.observed_generation != generation and begun:
-        told = "the run has begun with other decisions. Change spec.data.rerunToken of the Migration to run it with these."
-        decision = Decision(Phase.FAILED, ("False", "RunStarted"), told, stalled=True)
+        message = "the run began with other decisions. Change spec.data.rerunToken of the Migration to start a run with these."
+        decision = Decision(Phase.FAILED, ("False", "RunStarted"), message, stalled=True)
     elif before.observed_generation != generation:
-        decision = Decision(Phase.PLANNING, ("False", "Planning"), "it changed: the plan is being made again", working=True)
+        decision = Decision(Phase.PLANNING, ("False", "Planning"), "the TablePlan changed; planning again", working=True)
     elif not before.columns:
-        told = f"the source has no table {plan.spec.source.table!r} that is moved. Correct spec.source, or delete this."
-        decision = Decision(Phase.FAILED, ("False", "TableMissing"), told, stalled=True)
+        message = f"the source has no migrated table {plan.spec.source.table!r}. Correct spec.source, or delete this TablePlan."
+        decision = Decision(Phase.FAILED, ("False", "TableMissing"), message, stalled=True)
     elif missing and not approved:
-        told = f"{', '.join(missing[:10])}: decide in spec.decisions, or approve the whole plan by its digest"
-        decision = Decision(Phase.PLAN_READY, ("False", "DecisionRequired"), told)
+        message = f"{', '.join(missing[:10])}: decide in spec.decisions, or approve the whole plan by its digest"
+        decision = Decision(Phase.PLAN_READY, ("False", "DecisionRequired"), message)
     else:
-        decision = Decision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "nothing is left to decide")
+        decision = Decision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "all decisions are made")
     seen = ObservedObject(now=now, generation=generation, conditions=before.conditions)
     return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(seen, decision)})
 
 
 def proposed(plan: TablePlan, generation: int, digest: str, proposal: TableProposal | None) -> TablePlanStatus:
-    """The status with what a new plan proposes. Its generation is seen once the plan was made with its decisions."""
+    """The status with the proposal of a new plan. It counts as current once the plan was made with its decisions."""
     before = plan.status or TablePlanStatus()
     current = proposal is None or proposal.decisions == decided(plan.spec)
     return before.model_copy(

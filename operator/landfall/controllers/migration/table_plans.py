@@ -1,6 +1,6 @@
-"""The TablePlans of a Migration: made for tables that need a decision, told what is proposed, and how they stand.
+"""The TablePlans of a Migration: created for tables that need a decision; the operator writes proposals and conditions to their status.
 
-The operator creates them without decisions and never writes to their spec again.
+The operator creates them without decisions and never changes their spec afterwards.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from landfall.manifests.tableplan import table_plan
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One TablePlan, raw and read."""
+    """A TablePlan: the raw object and the model."""
 
     raw: Object
     plan: TablePlan
 
     @property
     def says(self) -> object:
-        """What a plan must heed of it: nothing where the operator made it and nobody decided anything yet."""
-        word = decided(self.plan.spec)
-        return (self.raw["metadata"]["name"], word) if word or not self.raw["metadata"].get("ownerReferences") else None
+        """What a plan must take into account; None if the operator created it and no decision was made yet."""
+        decisions = decided(self.plan.spec)
+        return (self.raw["metadata"]["name"], decisions) if decisions or not self.raw["metadata"].get("ownerReferences") else None
 
 
 async def held(context: Context, namespace: str, migration: str) -> tuple[Held, ...]:
-    """Those of a Migration, by name."""
+    """The TablePlans of a Migration, by name."""
     listed = await context.kube.listed("TablePlan", namespace)
     mine = [r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]]
-    for raw in mine:  # the items of a list do not say what they are
+    for raw in mine:  # items of a list have no kind
         raw |= {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan"}
     return tuple(
         Held(raw, TablePlan.model_validate(to_model_input(raw))) for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
@@ -42,7 +42,7 @@ async def held(context: Context, namespace: str, migration: str) -> tuple[Held, 
 
 
 async def propose(context: Context, migration: Object, there: tuple[Held, ...], report: Report) -> None:
-    """Write what a new plan proposes, into those that are there and those that are needed."""
+    """Write the proposals of a new plan to the TablePlans, creating those that are needed."""
     digest = report.plan.digest if report.plan else ""
     for table in report.tables:
         if not any(proposal_of(one.plan, (table,)) for one in there):
@@ -54,7 +54,7 @@ async def propose(context: Context, migration: Object, there: tuple[Held, ...], 
 
 
 async def tell(context: Context, there: tuple[Held, ...], *, approved: bool, begun: bool) -> None:
-    """Write how they stand."""
+    """Write their conditions."""
     for one in there:
         status = standing(one.plan, one.raw["metadata"]["generation"], context.clock(), approved=approved, begun=begun)
         if status:
@@ -62,7 +62,7 @@ async def tell(context: Context, there: tuple[Held, ...], *, approved: bool, beg
 
 
 async def _write(context: Context, one: Held, status: TablePlanStatus) -> None:
-    told = status.model_dump(mode="json", by_alias=True, exclude_none=True)
+    current = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     before = one.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if one.plan.status else {}
-    if told != before:
-        await context.kube.replace_status("TablePlan", {**one.raw, "status": told})
+    if current != before:
+        await context.kube.replace_status("TablePlan", {**one.raw, "status": current})

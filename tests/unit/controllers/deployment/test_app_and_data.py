@@ -51,7 +51,7 @@ def test_no_release_goes_live_on_a_database_that_a_move_has_left(spec: dict[str,
     world = moved()
     decision = committed(world, "2", **spec)
     assert (decision.ready, live(world)) == (("False", "DatabaseLeft"), "shop-2")
-    assert "the Migration move" in decision.message
+    assert "Migration move" in decision.message
     assert "RolledBack" in decision.message
     assert committed(world, "2", database=_NEW, env=[]).ready == ("True", "Live")
 

@@ -58,7 +58,7 @@ def test_how_long_an_app_has_had_to_answer() -> None:
 
 
 def test_a_container_that_came_back_has_crashed_all_the_same() -> None:
-    assert crashed([pod({"running": {}}, {"terminated": {"exitCode": 1}})]) == ("CrashLoop", "the app ended with status 1")
+    assert crashed([pod({"running": {}}, {"terminated": {"exitCode": 1}})]) == ("CrashLoop", "the app exited with status 1")
 
 
 def test_what_a_node_lost_sight_of_did_not_crash() -> None:

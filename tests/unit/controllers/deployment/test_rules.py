@@ -102,7 +102,7 @@ def test_a_build_that_fails_touches_nothing() -> None:
     decision = world.turn()
     assert decision.stalled
     assert decision.ready == ("False", "BuildFailed")
-    assert "shop-1 serves on" in decision.message
+    assert "shop-1 stays live" in decision.message
     assert ("Available", ("True", "Serving")) in decision.facts
 
 
@@ -126,7 +126,7 @@ def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
         told += [decision.message] if decision.stalled else []
     assert decision.ready == ("False", "NotListening")
     assert told
-    assert all("shop-1 serves on" in message for message in told), "from the first moment on"
+    assert all("shop-1 stays live" in message for message in told), "from the first moment on"
     assert world.service
     assert world.service.release == "shop-1"
     assert world.workloads["shop-2"].wanted == 0
@@ -155,7 +155,7 @@ def test_a_release_that_dies_while_it_is_observed_is_left_by_itself() -> None:
     assert world.service.release == "shop-1"
     decision = world.settle(3)
     assert decision.ready == ("False", "CrashLoop")
-    assert "shop-1 serves on" in decision.message
+    assert "shop-1 stays live" in decision.message
     assert world.releases["shop-2"].status.phase == "RolledBack"
     world.commit = "3" * 40
     assert world.settle(6).ready == ("True", "Live")
@@ -303,7 +303,7 @@ def test_a_release_waits_at_the_gate_for_its_data_and_goes_with_it() -> None:
     world.commit = "2" * 40
     decision = world.settle(20)
     assert decision.ready == ("False", "WaitingForData")
-    assert "the Migration move" in decision.message
+    assert "Migration move" in decision.message
     assert set(world.workloads) == {"shop-1"}, "not started before its data is there"
     world.gate = Gate("move", "move-1", "Starting")
     world.settle(3)

@@ -66,7 +66,9 @@ def test_the_word_is_remembered_as_long_as_it_stands() -> None:
     assert approval(seen(("c",), OTHER, KNOWN)) == KNOWN
     assert approval(seen(("c",), None, KNOWN)) is None
     asked = decide(seen(("a", "c"), OTHER, KNOWN))
-    assert "1 of 2 points is new and needs your word; the digest in spec.data.approval is of another plan" in asked.message
+    assert (
+        "1 of 2 review items is new and needs your approval; spec.data.approval has the digest of another plan" in asked.message
+    )
     assert dict(asked.facts)["Approved"] == ("False", "PlanChanged")
     assert dict(decide(seen(("a",), None)).facts)["Approved"] == ("False", "ApprovalRequired")
 

@@ -90,7 +90,7 @@ def test_what_it_says_of_the_next_change_is_true(now: datetime, start: int, end:
 
 
 def test_what_is_wrong_is_said() -> None:
-    assert "America/New_York" in problem(_schedule("02:00", "06:00", "America/Newyork"))
+    assert "(example: Europe/Berlin)" in problem(_schedule("02:00", "06:00", "America/Newyork"))
     assert problem(NIGHT) == ""
 
 

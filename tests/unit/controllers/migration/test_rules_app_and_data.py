@@ -262,7 +262,7 @@ def test_only_what_nobody_was_served_with_is_discarded() -> None:
 def test_a_lock_that_ended_early_is_told() -> None:
     stands = move(at("cut_over", _LIVE, stood("Starting"), held=False))
     assert stands
-    assert "look for rows" in stands.message
+    assert "check the source for rows" in stands.message
 
 
 @pytest.mark.parametrize(
