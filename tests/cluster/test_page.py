@@ -32,7 +32,7 @@ def page() -> Iterator[Browser]:
 def _inside(page: Browser, door: Door, section: str = "") -> None:
     """Come in with a key."""
     page.driver.get(f"http://{door.host}/{section}")
-    page.sees("A key, please")
+    page.sees("API key required")
     page.found("#key").send_keys(door.key, Keys.ENTER)
 
 
@@ -65,13 +65,13 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place, page: Browser) -
     page.sees("Plan ready")
     assert place.rows(name) == -1, "nothing moves before somebody starts it"
     page.press("#start")
-    page.sees("Verdict: equal")
+    page.sees("Verification: equal")
     page.sees("5,100 of 5,100 rows")
     page.sees("cutover")
     assert page.found(".log").text.count("\n") > 3
     _kept(page, "migration")
     page.press("#back")
-    page.sees("What was there before the cutover is put back")
+    page.sees("The cutover is undone")
     page.found("#question button[autofocus]").send_keys(Keys.ENTER)
     assert place.reason(name, made["id"].removeprefix("mig_")) == "Completed", "who leaves it has changed nothing"
     page.press("#back")
@@ -96,7 +96,7 @@ def test_an_app_and_its_releases_by_keyboard(place: Place, page: Browser) -> Non
         if page.driver.switch_to.active_element.get_attribute("id") == "back-dep_moody-1":
             break
     page.driver.switch_to.active_element.send_keys(Keys.ENTER)
-    page.sees("The same image with the same environment serves again.")
+    page.sees("Its image and environment go live again.")
     page.driver.switch_to.active_element.send_keys(Keys.TAB, Keys.ENTER)
     app.until_live("moody-3")
     app.serves("mood: well")
@@ -111,9 +111,9 @@ def test_who_may_look_is_told_so_and_a_stranger_stays_outside(place: Place) -> N
         _inside(page, door, "#/connections")
         page.sees("reachable")
         page.press("[aria-label='Test old']")
-        page.sees("this key may only look")
+        page.sees("this key is read-only")
         page.press("#leave")
-        page.sees("A key, please")
+        page.sees("API key required")
         page.found("#key").send_keys("lf_nobody", Keys.ENTER)
-        page.sees("A key, please")
+        page.sees("API key required")
         assert "reachable" not in page.text()

@@ -71,9 +71,9 @@ def test_what_is_private_opens_with_its_token(git: GitHost, tmp_path: Path) -> N
     [
         ("repository", "SourceMissing", "no repository at /nowhere.git"),
         ("branch", "SourceMissing", "no branch 'gone'"),
-        ("commit", "SourceMissing", "gives no commit"),
-        ("host", "SourceUnreachable", "tried again"),
-        ("down", "SourceUnreachable", "tried again"),
+        ("commit", "SourceMissing", "has no commit"),
+        ("host", "SourceUnreachable", "retried"),
+        ("down", "SourceUnreachable", "retried"),
     ],
 )
 def test_what_is_not_there(git: GitHost, tmp_path: Path, what: str, reason: str, words: str) -> None:
@@ -101,7 +101,7 @@ def test_a_commit_that_was_pushed_over_is_told_as_such(git: GitHost, tmp_path: P
     with pytest.raises(ProviderError) as told:
         packed(Remote(git.address("shop")), first, tmp_path / "archive")
     assert told.value.reason == "SourceMissing"
-    assert "gives only what branches still hold" in told.value.message
+    assert "serves only commits of its branches" in told.value.message
 
 
 def test_a_link_out_of_the_tree_is_refused_as_in_any_archive(git: GitHost, tmp_path: Path) -> None:
@@ -120,4 +120,4 @@ def test_what_only_we_can_reach_is_not_asked_on_somebody_else_s_word(git: GitHos
     with pytest.raises(ProviderError) as told:
         asked(Remote(git.address("shop")))
     assert told.value.reason == "SourceMissing"
-    assert "the address that it sends to" in told.value.message
+    assert "to the new URL" in told.value.message

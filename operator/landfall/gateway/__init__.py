@@ -1,1 +1,1 @@
-"""The door for HTTP: the public contracts over the same custom resources, in the caller's name. It translates, and decides nothing."""
+"""The HTTP API: the public contracts over the custom resources, with the caller's rights. It translates, and decides nothing."""

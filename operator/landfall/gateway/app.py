@@ -1,4 +1,4 @@
-"""The ASGI application: who asks, what is told when something is wrong, and the paths."""
+"""The ASGI application: authentication, error responses, and routes."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from landfall.lib.logs import event
 
 _LARGEST = 1024 * 1024
 _PARTS = frozenset({"body", "query", "path", "header"})
-# Which kind of body was meant; none of these is the name of a field that could be wrong.
+# Tags of body variants; they are not names of fields.
 _KINDS = frozenset({"github", "zip", "an-upload", "data", "create", "supabase", "appwrite", "a-server", "an-address", "a-file"})
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
 def application(callers: Callers, journal: Journal, uploader: Uploader | None = None) -> FastAPI:
-    """All of it, under /v1; its own description is /openapi.json."""
+    """The whole API under /v1; its OpenAPI document is /openapi.json."""
     made = FastAPI(
         title="Landfall",
         version="1",
@@ -66,13 +66,13 @@ def application(callers: Callers, journal: Journal, uploader: Uploader | None = 
 
 
 class Bounded:
-    """Takes no body larger than any that makes sense here, be its length told or not: it would be read before anybody is asked for a key."""
+    """Rejects bodies larger than any valid one, with or without Content-Length, because they are read before the key is checked."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle a request."""
         taken, largest = 0, uploads.LARGEST if scope.get("path") == "/v1/uploads" else _LARGEST
 
         async def counted() -> Message:
@@ -97,7 +97,7 @@ def _refusing(made: FastAPI) -> None:
 
     @made.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-        # A slip of the pen leaves out what it meant: the field that there is not comes before the one that is missing.
+        # After a typing error, the unknown field is reported before the missing one.
         first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
         message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
@@ -117,10 +117,10 @@ def _refusing(made: FastAPI) -> None:
     async def fault(request: Request, error: Exception) -> JSONResponse:
         told = {"method": request.method, "path": request.url.path, "error": type(error).__name__}
         event(logging.ERROR, "request_failed", trace=error, **told)
-        return answered(ProblemError(500, "internal", "a fault of the gateway; it is in its log"))
+        return answered(ProblemError(500, "internal", "internal error of the gateway; its log has the details"))
 
 
 def _allowed(request: Request) -> set[str]:
-    """The methods of a path, whichever routes they are of."""
+    """The methods of a path, over all its routes."""
     there = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE]
     return {method for route in there for method in route.methods or ()}

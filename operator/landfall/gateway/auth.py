@@ -1,4 +1,4 @@
-"""Who asks: a key's holder, and the cluster in that holder's name."""
+"""Authentication: the holder of an API key, and the API server with that holder's rights."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
 from landfall.lib.logs import event
 
-CALLER = "landfall.caller"  # who a request is of, where that is known already
+CALLER = "landfall.caller"  # the request's caller, if it is already known
 _AUDIT = logging.getLogger("landfall.audit")
 _REMEMBERED_SECONDS = 10.0
 _MOST_REMEMBERED = 10_000
@@ -27,17 +27,17 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A key, and the API server as it sees it."""
+    """An API key, and the Kubernetes client and cache with its rights."""
 
     key: Key
     kube: Kube
     cache: Cache | None = None
 
     async def get(self, kind: str, name: str, *, fresh: bool = False) -> Object | None:
-        """An object of the key's namespace; with `fresh` as the API server has it, for whoever is about to change it."""
+        """An object of the key's namespace. `fresh`: read it from the API server, as before a change."""
         if not fresh and self.cache and await self.cache.knows(self.key, "get", kind):
             known = self.cache.get(kind, self.key.namespace, name)
-            if known is not None:  # what is not known here may have been made a moment ago
+            if known is not None:  # an object that is not in the cache may just have been created
                 return known
         return await self.kube.get(kind, self.key.namespace, name)
 
@@ -48,13 +48,13 @@ class Caller:
         return await self.kube.listed(kind, self.key.namespace, labels)
 
     async def ordered(self, kind: str, asked: Ordering) -> list[Object]:
-        """Those of the key's namespace that are asked for, in order; nobody may change the list."""
+        """The requested objects of the key's namespace, in order. The list must not be changed."""
         if self.cache and await self.cache.knows(self.key, "list", kind):
             return self.cache.ordered(kind, self.key.namespace, asked)
         return asked.of(await self.kube.listed(kind, self.key.namespace))
 
     def took(self, kind: str, raw: Object) -> None:
-        """What a change was answered with, for whoever looks next."""
+        """Store the response to a change in the cache."""
         if self.cache:
             self.cache.took(kind, raw)
 
@@ -65,12 +65,12 @@ class Caller:
             self.cache.dropped(kind, raw)
 
     def may_write(self) -> None:
-        """Raises ProblemError for a key that may only look."""
+        """Raises ProblemError for a read-only key."""
         if self.key.role != "editor":
-            raise ProblemError(403, "forbidden", "this key may only look: ask for one with the role editor")
+            raise ProblemError(403, "forbidden", "this key is read-only. Use a key with the role editor")
 
     def audit(self, what: str, name: str, identifier: str) -> None:
-        """One line for each change: who, what, and which. Values are none of its business."""
+        """Log a change, one line: who, what, and which object. Values are not logged."""
         about: Object = {
             "namespace": self.key.namespace,
             "name": name,
@@ -82,7 +82,7 @@ class Caller:
 
 
 class Callers:
-    """Opens keys. What a key's Secret says is believed for ten seconds, so a key that is revoked is closed within them."""
+    """Verifies keys. A key's Secret is cached for 10 s, so a revoked key stops working within 10 s."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Callers:
         self._known: dict[str, tuple[float, Object | None]] = {}
 
     async def of(self, authorization: str, address: str) -> Caller:
-        """Whoever comes with this header from there. Raises ProblemError: the same one, whatever is wrong with the key."""
+        """The caller of this header from this address. Raises ProblemError, with the same message whatever is wrong with the key."""
         kind, _, text = authorization.partition(" ")
         match = TEXT.fullmatch(text.strip()) if kind.lower() == "bearer" else None
         held = await self._held(match[1]) if match else None
@@ -112,7 +112,7 @@ class Callers:
         if not right or key is None or (key.expires and self.clock() >= key.expires):
             self._strangers.take(address)
             raise ProblemError(
-                401, "unauthorized", "no valid key: send Authorization: Bearer with a key that is not revoked or expired"
+                401, "unauthorized", "no valid API key: send Authorization: Bearer with a key that is not revoked or expired"
             )
         self._holders.take(key.id)
         return Caller(key, self._kube.as_user(key.user), self._cache)

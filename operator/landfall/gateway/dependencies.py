@@ -1,4 +1,4 @@
-"""What every path depends on: who asks, where the journal is read, and what time it is."""
+"""What every route depends on: the caller, the journal, and the current time."""
 
 from __future__ import annotations
 

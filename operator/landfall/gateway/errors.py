@@ -1,4 +1,4 @@
-"""What an HTTP caller is told instead of an answer: one envelope, stable codes, no trace and no secret."""
+"""Error responses: one envelope with stable codes, without traces and secrets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, Ku
 
 
 class Told(BaseModel):
-    """What is wrong."""
+    """What failed."""
 
     code: str = Field(description="Machine-readable error code.")
     message: str = Field(description="What failed, and what to do.")
@@ -19,28 +19,28 @@ class Told(BaseModel):
 
 
 class Envelope(BaseModel):
-    """Every answer that is none."""
+    """Every error response."""
 
     error: Told
 
 
 _MEANS = {
-    400: "The request makes no sense: `invalid_request`, with the field's path.",
+    400: "The request is invalid: `invalid_request`, with the field's path.",
     401: "No valid key.",
-    403: "The key, or the account that it is, may not do that.",
-    404: "There is nothing of that name in the key's namespace.",
-    409: "Not now: the code says why.",
+    403: "The key, or its service account, lacks the permission.",
+    404: "Not found in the key's namespace.",
+    409: "Not possible in the current state; the code says why.",
     413: "The body is too large.",
-    415: "The body is of a kind that is not taken here.",
-    422: "The API server does not take it.",
+    415: "The type of the body is not supported.",
+    422: "The API server rejected the object.",
     429: "Too many requests; `Retry-After` says for how long.",
-    503: "What is needed cannot be asked now; `Retry-After` says when to try again.",
+    503: "A required service is unavailable; `Retry-After` says when to retry.",
 }
-REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Envelope, "description": told} for status, told in _MEANS.items()}
+REFUSALS: dict[int | str, dict[str, Any]] = {status: {"model": Envelope, "description": text} for status, text in _MEANS.items()}
 
 
 class ProblemError(Exception):
-    """`code` is a stable word; `field` is the path of what is wrong in a request."""
+    """An error response. `code` is a stable word; `field` is the path of the invalid field of a request."""
 
     def __init__(self, status: int, code: str, message: str, *, field: str = "", retry_seconds: int = 0) -> None:
         super().__init__(message)
@@ -51,13 +51,13 @@ class ProblemError(Exception):
         self.retry_seconds = retry_seconds
 
     def body(self) -> dict[str, dict[str, str]]:
-        """The envelope."""
+        """The envelope as JSON."""
         told = {"code": self.code, "message": self.message, **({"field": self.field} if self.field else {})}
         return {"error": told}
 
 
 def answered(error: ProblemError) -> JSONResponse:
-    """As it is sent."""
+    """The HTTP response of an error."""
     headers = {"Retry-After": str(error.retry_seconds)} if error.retry_seconds else {}
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -65,13 +65,13 @@ def answered(error: ProblemError) -> JSONResponse:
 
 
 def of(error: KubeError) -> ProblemError:
-    """What an API server's refusal means to whoever asked here. Its own words may name what they must not see, so only a conflict's are told."""
+    """The response for an error of the API server. Its message is returned only for a conflict and an invalid object, because other messages may name objects that the caller must not see."""
     if isinstance(error, ConflictError):
-        return ProblemError(409, "invalid_state", f"somebody else has a say in this: {error.message}. Change it there.")
+        return ProblemError(409, "invalid_state", f"another field manager owns this field: {error.message}. Change it there.")
     if isinstance(error, ForbiddenError):
-        return ProblemError(403, "forbidden", "this key's identity may not do that: its role in the namespace does not allow it")
+        return ProblemError(403, "forbidden", "this key's service account lacks the permission in the namespace")
     if isinstance(error, NotFoundError):
-        return ProblemError(404, "not_found", "there is nothing of that name")
+        return ProblemError(404, "not_found", "object not found")
     if isinstance(error, InvalidError):
-        return ProblemError(422, "invalid_request", f"the API server does not take it: {error.message}")
-    return ProblemError(503, "unavailable", "the API server cannot be asked now; try again", retry_seconds=5)
+        return ProblemError(422, "invalid_request", f"the API server rejected the object: {error.message}")
+    return ProblemError(503, "unavailable", "the API server is not available. Try again", retry_seconds=5)

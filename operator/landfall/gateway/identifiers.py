@@ -1,4 +1,4 @@
-"""Public identifiers: a prefix that says of what kind it is, and the name of the object. Pure."""
+"""Public identifiers: a prefix for the kind, and the object's name. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 
 
 def name_in(prefix: str, identifier: str) -> str:
-    """The object that an identifier names; empty where it can be none. An underscore, which no name has, stands for a hyphen."""
+    """The name of the object that an identifier refers to; empty if it is invalid. An underscore stands for a hyphen."""
     name = identifier.removeprefix(prefix).replace("_", "-") if identifier.startswith(prefix) else ""
     return name if _NAME.fullmatch(name) else ""
 
 
 def minted(*parts: str) -> str:
-    """Letters for what is not there yet: of the same parts, the same ones."""
+    """An identifier for something that does not exist yet: the same parts give the same letters."""
     return hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]
 
 
 def slug(text: str) -> str:
-    """What a title is like as a part of a name."""
+    """A title in the form of a part of a name."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:30].strip("-")

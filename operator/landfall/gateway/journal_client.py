@@ -1,4 +1,4 @@
-"""The journal as the operator's process reads it out: lines and numbers of an object."""
+"""The journal, read through the operator's intake: log lines and measurements of an object."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Of:
-    """Whose lines."""
+    """The object whose log is read."""
 
     namespace: str
     kind: str
@@ -36,28 +36,34 @@ class Of:
 
 
 class Journal(Protocol):
-    """Reads."""
+    """Reads logs and measurements."""
 
     async def lines(self, of: Of, **chosen: str) -> list[Object]:
-        """Lines, oldest first: of Jobs (`job`), `after` a position, of `levels`, `phases`, `since` a time, a `limit` of them, the `newest`; where there are none behind the position, those that come within `wait` seconds. Raises ProblemError."""
+        """Log lines, oldest first. Raises ProblemError.
+
+        Args:
+            of: The object.
+            chosen: `job`: of one Job. `after`: after a position. `levels`, `phases`: only these. `since`: from a time on. `limit`: at most so
+                many. `newest`: the newest ones. `wait`: if there are none, wait so many seconds for new ones.
+        """
 
     async def samples(self, of: Of) -> list[Object]:
-        """Numbers of a run over time, oldest first. Raises ProblemError."""
+        """Measurements of a run over time, oldest first. Raises ProblemError."""
 
 
 def told_at(line: Object) -> str:
-    """When a line was told, in UTC, as the contracts write a time."""
+    """The time of a line in UTC, in the format of the contracts."""
     return str(line["at"]).replace("+00:00", "Z")
 
 
 class Lines(list[Object]):
-    """Lines that many followers hear, and as they are sent, once somebody has written that down."""
+    """Lines for many followers, with their serialized form once it is computed."""
 
     sent = ""
 
 
 class Shared:
-    """What many ask at once is asked once: followers of one log stand at the same place. Whoever waits there is told as soon as there is something."""
+    """Shares requests: followers of one log wait at the same position, so their requests are the same and all get its response."""
 
     def __init__(self, journal: Journal, ticks: Callable[[], float] = time.monotonic) -> None:
         self._journal = journal
@@ -65,7 +71,7 @@ class Shared:
         self._tails: dict[tuple[object, ...], tuple[float, asyncio.Task[list[Object]]]] = {}
 
     async def lines(self, of: Of, **chosen: str) -> list[Object]:
-        """As the protocol says; what is behind a position, or is waited for, may be some tenths of a second old."""
+        """See the protocol. Lines after a position, or waited for, may be some tenths of a second old."""
         if not {"after", "wait"} & set(chosen):
             return await self._journal.lines(of, **chosen)
         tail, moment = (of, *sorted(chosen.items())), self._ticks()
@@ -74,7 +80,7 @@ class Shared:
             self._forget(moment)
             known = (moment, asyncio.ensure_future(self._asked(of, chosen)))
             self._tails[tail] = known
-        return await asyncio.shield(known[1])  # who hangs up takes it from nobody else
+        return await asyncio.shield(known[1])  # a caller that disconnects does not cancel it for the others
 
     async def _asked(self, of: Of, chosen: dict[str, str]) -> list[Object]:
         query = {name: value for name, value in chosen.items() if name != "wait"}
@@ -86,18 +92,18 @@ class Shared:
             await asyncio.sleep(_LOOKS_SECONDS)
 
     async def samples(self, of: Of) -> list[Object]:
-        """As the protocol says."""
+        """See the protocol."""
         return await self._journal.samples(of)
 
     def _forget(self, moment: float) -> None:
-        """Positions that everybody has left behind."""
+        """Remove positions that are not read any more."""
         old = [tail for tail, (at, task) in self._tails.items() if task.done() and moment - at >= _FRESH_SECONDS]
         for tail in old:
             del self._tails[tail]
 
 
 class Reader:
-    """Asks the operator's intake, with the pod's own token."""
+    """Reads from the operator's intake, with the pod's own token."""
 
     def __init__(self, intake: str, token: Path = TOKEN) -> None:
         self._intake = intake
@@ -105,18 +111,18 @@ class Reader:
         self._opens: outgoing.Client | None = None
 
     async def lines(self, of: Of, **chosen: str) -> list[Object]:
-        """As the protocol says."""
+        """See the protocol."""
         return await self._asked("lines", of, chosen)
 
     async def samples(self, of: Of) -> list[Object]:
-        """As the protocol says."""
+        """See the protocol."""
         return await self._asked("samples", of, {})
 
     async def upload(self, namespace: str, digest: str, size: int, body: AsyncIterator[bytes]) -> None:
-        """Send an archive on, as it comes. Raises ProblemError."""
+        """Stream an archive to the intake. Raises ProblemError."""
         headers = {**self._opened(), "Content-Length": str(size), "Content-Type": "application/octet-stream"}
         url = f"{self._intake}/v1/uploads?{urlencode({'namespace': namespace, 'digest': digest})}"
-        try:  # on a connection of its own: what was sent cannot be sent again if a kept one has just ended
+        try:  # on a connection of its own: a streamed body cannot be sent again if a pooled connection has just been closed
             async with (
                 outgoing.client() as client,
                 outgoing.sent(client, "POST", url, _SLOWLY, headers=headers, content=body) as answer,
@@ -126,10 +132,10 @@ class Reader:
                 told = str(json.loads(await outgoing.body(answer)).get("error", ""))
         except (outgoing.OutgoingError, ValueError) as error:
             event(logging.WARNING, "upload_forward_failed", namespace=namespace, error=repr(error))
-            raise ProblemError(503, "unavailable", "the archive could not be sent on; try again", retry_seconds=5) from error
+            raise ProblemError(503, "unavailable", "the archive could not be forwarded. Try again", retry_seconds=5) from error
         if answer.status_code in _UPLOAD_CODES:
             raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], told)
-        raise ProblemError(503, "unavailable", told or "the archive could not be sent on; try again", retry_seconds=5)
+        raise ProblemError(503, "unavailable", told or "the archive could not be forwarded. Try again", retry_seconds=5)
 
     async def _asked(self, what: str, of: Of, chosen: dict[str, str]) -> list[Object]:
         query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
@@ -138,7 +144,7 @@ class Reader:
             async with outgoing.sent(self._client(), "GET", url, _LIMITS, headers=self._opened()) as answer:
                 return list(json.loads(await outgoing.body(answer, _LARGEST))[what])
         except (outgoing.OutgoingError, ValueError, KeyError) as error:
-            raise ProblemError(503, "unavailable", "the log cannot be read now; try again", retry_seconds=5) from error
+            raise ProblemError(503, "unavailable", "the log is not available. Try again", retry_seconds=5) from error
 
     async def close(self) -> None:
         """Close the client."""

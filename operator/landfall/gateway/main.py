@@ -1,4 +1,4 @@
-"""`landfall gateway`: the door for HTTP as a process."""
+"""`landfall gateway`: the HTTP API as a process."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from landfall.kube.client import Kube
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import event, log_as_json
 
-_GRACE_SECONDS = 5  # whoever follows a log comes again, elsewhere, with the last that they heard
+_GRACE_SECONDS = 5  # followers of a log reconnect to another replica with the last event that they received
 
 
 def main() -> int:
-    """Serve until it is told to end."""
+    """Serve until SIGTERM."""
     log_as_json()
     uvloop.run(_run(read_or_exit(Settings)))
     return 0
@@ -53,10 +53,10 @@ async def _run(settings: Settings) -> None:
 
 
 def _ended(watching: asyncio.Task[None]) -> None:
-    """A fault of the watch is told; the gateway goes on, and asks the API server each time."""
+    """Log a fault of the watch; the gateway continues and reads from the API server."""
     if not watching.cancelled() and watching.exception():
         event(logging.ERROR, "watch_cache_failed", trace=watching.exception(), error=type(watching.exception()).__name__)
 
 
 def _now() -> datetime:
-    return datetime.now(UTC)  # noqa: TID251  the gateway's clock, for keys that expire
+    return datetime.now(UTC)  # noqa: TID251  the gateway's clock, for the expiry of keys

@@ -1,4 +1,4 @@
-"""The web page: three files as they are, for a browser that may load nothing from anywhere else. What it shows it asks of the same paths as everybody."""
+"""The web page: three static files; the browser may load nothing else. It uses the same routes as every client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class _File:
         self._tag = f'"{hashlib.sha256(self._content).hexdigest()[:16]}"'
 
     async def __call__(self, request: Request) -> Response:
-        """The file; nothing for whoever has it already."""
+        """Return the file, or 304 if the client has the current version."""
         headers = {**_HEADERS, "ETag": self._tag}
         if request.headers.get("if-none-match") == self._tag:
             return Response(status_code=304, headers=headers)

@@ -1,4 +1,4 @@
-"""Pages of a list: by offset, or by cursor: where the last one ended, as text that means nothing to its holder."""
+"""Pages of a list: by offset, or by cursor, an opaque text for the position after the last page."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Cursor = Annotated[str, Field(max_length=500, json_schema_extra={"format": "curs
 
 
 class Pagination(BaseModel):
-    """Where a list goes on, by offset or by cursor."""
+    """The position of the next page, by offset or by cursor."""
 
     total: int = Field(description="Total number of objects.")
     limit: int
@@ -32,7 +32,7 @@ class Pagination(BaseModel):
 
 
 class Paged(Body):
-    """Which part of a list."""
+    """The requested page."""
 
     limit: int = Field(default=20, ge=1, le=100)
     offset: int = Field(default=0, ge=0, le=1_000_000)
@@ -41,7 +41,7 @@ class Paged(Body):
     def part(
         self, ordered: Sequence[_Item], place: Callable[[_Item], Place], *, falling: bool = True
     ) -> tuple[list[_Item], Pagination]:
-        """That part of what is ordered by place, and where it goes on."""
+        """The requested page of a sorted list, and the position of the next page."""
         offset = 0 if self.cursor else self.offset
         found, following = page(ordered, place, self.limit, self.cursor, offset=offset, falling=falling)
         more = following is not None
@@ -50,14 +50,14 @@ class Paged(Body):
 
 @dataclass(frozen=True, slots=True)
 class Ordering:
-    """Which objects are asked for, by which place they are ordered, and words that are the same for the same question."""
+    """A filter and an order, and a text that is the same for the same request."""
 
     words: str
     takes: Callable[[Object], bool]
     place: Callable[[Object], Place]
 
     def of(self, objects: Iterable[Object]) -> list[Object]:
-        """Those of them, in rising order."""
+        """The filtered objects, in ascending order."""
         return sorted(filter(self.takes, objects), key=self.place)
 
 
@@ -70,7 +70,7 @@ def page(
     offset: int = 0,
     falling: bool = True,
 ) -> tuple[list[_Item], str | None]:
-    """What is behind a cursor or so many, of what is ordered by place; and the cursor behind that, if there is more. What came meanwhile moves nothing."""
+    """The page after a cursor or an offset, and the cursor of the next page, if there is one. Objects added meanwhile do not shift pages."""
     if falling:
         last = (bisect_left(ordered, _read(cursor), key=place) if cursor else len(ordered)) - offset
         found = list(ordered[max(last - limit, 0) : max(last, 0)])[::-1]
@@ -90,5 +90,5 @@ def _read(cursor: str) -> Place:
     try:
         moment, name = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (binascii.Error, ValueError, TypeError, UnicodeError) as error:
-        raise ProblemError(400, "invalid_request", "this cursor is not one of ours", field="cursor") from error
+        raise ProblemError(400, "invalid_request", "invalid cursor", field="cursor") from error
     return str(moment), str(name)

@@ -1,4 +1,4 @@
-"""How often somebody may ask: a bucket each, which fills again with time. In memory, so each replica counts for itself."""
+"""Rate limits: a token bucket for each caller. In memory, so each replica counts for itself."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MOST = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many requests a second on average, and so many at once."""
+    """Requests per second on average, and the size of a burst."""
 
     per_second: float
     burst: int
@@ -21,7 +21,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What the holder of a key may do, and an address without one."""
+    """The limits for a key, and for an address without a valid key."""
 
     key: Rate = Rate(50, 200)
     address: Rate = Rate(2, 30)
@@ -31,7 +31,7 @@ USUAL = Rates()
 
 
 class Limits:
-    """One bucket for everybody who is counted."""
+    """The buckets of all callers with the same limit."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:
         self._rate = rate.per_second
@@ -40,14 +40,14 @@ class Limits:
         self._left: dict[str, tuple[float, float]] = {}
 
     def take(self, who: str) -> None:
-        """Count one. Raises ProblemError with the seconds after which there is room again."""
+        """Count a request. Raises ProblemError with the seconds after which to retry."""
         now = self._clock()
         left, since = self._left.get(who, (float(self._burst), now))
         left = min(self._burst, left + (now - since) * self._rate)
         if left < 1:
             self._left[who] = (left, now)
             wait = math.ceil((1 - left) / self._rate)
-            raise ProblemError(429, "rate_limited", f"too many requests: again in {wait} s", retry_seconds=wait)
-        if len(self._left) >= _MOST and who not in self._left:  # whoever was forgotten begins with a full bucket
+            raise ProblemError(429, "rate_limited", f"too many requests. Retry in {wait} s", retry_seconds=wait)
+        if len(self._left) >= _MOST and who not in self._left:  # a caller that is removed starts with a full bucket
             self._left.clear()
         self._left[who] = (left - 1, now)

@@ -1,4 +1,4 @@
-"""What is asked for in `POST /v1/migrations`, and the Migration that it becomes. Pure."""
+"""The body of `POST /v1/migrations`, and the Migration that is created from it. Pure."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ _CONNECTION = rf"^{CONNECTION}[a-z0-9]([-._a-z0-9]{{0,200}}[a-z0-9])?$"
 _ARTIFACT = r"^sha256:[0-9a-f]{64}$"
 HOST = f"^{_HOST}$"
 COMMIT = r"^[0-9a-f]{7,40}$"
-# What is wanted where a text does not look like it.
+# What to write instead of a text that does not match a pattern.
 WANTED = {
     _TIME: "write a time of day as 02:30",
-    _VARIABLE: "a variable's name has letters, digits and underscores, and begins with no digit",
-    URL: "write an address that begins with http:// or https:// and has no user or password in it",
-    _DOMAIN: "write a domain in small letters, as shop.example.com",
-    _REPOSITORY: "write the owner and the name, as acme/shop; an address is none",
-    _ARCHIVE: "write an address that begins with https:// and has no user or password in it",
-    SHA256: "write the SHA-256 of the archive as 64 hexadecimal digits in small letters",
-    _CONNECTION: f"write a connection's id, as {CONNECTION}shop; GET /v1/connections has them",
-    _ARTIFACT: "write the artifact as POST /v1/uploads told it, as sha256:…",
-    HOST: "write a host name or an address; a database's whole address goes into url",
-    COMMIT: "write a commit as 7 to 40 hexadecimal digits in small letters",
+    _VARIABLE: "use letters, digits and underscores for a variable's name, and no digit first",
+    URL: "write a URL that begins with http:// or https:// and has no user name or password",
+    _DOMAIN: "write a domain in lower case, such as shop.example.com",
+    _REPOSITORY: "write owner and name, such as acme/shop, and no URL",
+    _ARCHIVE: "write a URL that begins with https:// and has no user name or password",
+    SHA256: "write the SHA-256 of the archive as 64 lower-case hexadecimal digits",
+    _CONNECTION: f"write a connection's ID, such as {CONNECTION}shop; GET /v1/connections lists them",
+    _ARTIFACT: "write the artifact that POST /v1/uploads returned: sha256:…",
+    HOST: "write a host name or an IP address; put the URL of a database into url",
+    COMMIT: "write a commit as 7 to 40 lower-case hexadecimal digits",
 }
 _SMTP, _SLACK = "landfall-smtp", "landfall-slack"
 Object = dict[str, Any]
 
 
-def _written(told: object) -> object:
-    """A time is written out: a number is none, whatever it could be read as."""
-    if isinstance(told, datetime) or (isinstance(told, str) and _DATE.match(told)):
-        return told
-    message = "this is no time: write it as 2026-02-15T02:00:00Z"
+def _written(value: object) -> object:
+    """Accept a time only as text: a number could be read in several ways."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
+        return value
+    message = "not a valid time. Write it as 2026-02-15T02:00:00Z"
     raise ValueError(message)
 
 
@@ -69,13 +69,13 @@ ConnectionId = Annotated[str, Field(pattern=_CONNECTION, description="ID of a co
 
 
 class Body(BaseModel):
-    """Part of a request; what is not known here is refused."""
+    """Part of a request; unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class SourceBody(Body):
-    """Where the data comes from."""
+    """The source of the data."""
 
     connection_id: ConnectionId = Field(description="Connection of the source database.")
     schemas: list[str] = Field(default=[], max_length=100, description="Schemas to migrate. Default: those of the connection.")
@@ -90,7 +90,7 @@ class SourceBody(Body):
 
 
 class TargetBody(Body):
-    """Where the data goes."""
+    """The target of the data."""
 
     connection_id: ConnectionId = Field(description="Connection of the target database.")
     schema_: str = Field(
@@ -102,7 +102,7 @@ class TargetBody(Body):
 
 
 class OptionsBody(Body):
-    """How it is moved."""
+    """Options of the migration."""
 
     mode: Literal["full", "schema_only", "data_only"] = Field(
         default="full", description="What to migrate: schema and rows, or one of them."
@@ -116,7 +116,7 @@ class OptionsBody(Body):
 
 
 class WindowBody(Body):
-    """When a run may work."""
+    """The maintenance window."""
 
     start: str = Field(pattern=_TIME, description="Start of the window, as HH:MM.")
     end: str = Field(pattern=_TIME, description="End of the window, as HH:MM. An end before the start is on the next day.")
@@ -124,7 +124,7 @@ class WindowBody(Body):
 
 
 class ScheduleBody(Body):
-    """When the run begins and works."""
+    """When the run starts and works."""
 
     start_at: Time | None = Field(default=None, description="Earliest start of the run.")
     maintenance_window: WindowBody | None = Field(default=None, description="Time window in which the run may work.")
@@ -134,7 +134,7 @@ EventWord = Literal["started", "paused", "completed", "failed", "approval_requir
 
 
 class NotificationsBody(Body):
-    """Who is told."""
+    """Recipients of notifications."""
 
     email: list[str] = Field(default=[], max_length=50, description=f"Addresses; the Secret {_SMTP} says through which server.")
     slack_channel: str | None = Field(
@@ -144,7 +144,7 @@ class NotificationsBody(Body):
 
 
 class DataBody(Body):
-    """A database to move."""
+    """A migration of a database."""
 
     name: str = Field(min_length=1, max_length=200, description="Display name.")
     description: str = Field(default="", max_length=2000, description="Description of the migration.")
@@ -156,14 +156,14 @@ class DataBody(Body):
 
 
 class NewDatabase(Body):
-    """A new project at a provider, for the app's database."""
+    """A new project at a provider for the app's database."""
 
     type: Literal["supabase", "appwrite"] = Field(description="Provider of the database.")
     action: Literal["create"]
 
 
 class SupabaseBody(Body):
-    """A project of Supabase that is there."""
+    """An existing project of Supabase."""
 
     type: Literal["supabase"]
     action: Literal["connect"]
@@ -172,12 +172,12 @@ class SupabaseBody(Body):
 
     @property
     def opens(self) -> dict[str, str]:
-        """What the Secret holds."""
+        """The content of the Secret."""
         return {"url": self.url, "serviceRoleKey": self.service_key}
 
 
 class AppwriteBody(Body):
-    """A project of Appwrite that is there."""
+    """An existing project of Appwrite."""
 
     type: Literal["appwrite"]
     action: Literal["connect"]
@@ -187,7 +187,7 @@ class AppwriteBody(Body):
 
     @property
     def opens(self) -> dict[str, str]:
-        """What the Secret holds."""
+        """The content of the Secret."""
         return {"endpoint": self.url, "project": self.project_id, "key": self.service_key}
 
 
@@ -203,7 +203,7 @@ DatabaseBody = Annotated[
 
 
 class AppBody(Body):
-    """What all apps have."""
+    """Fields that all apps have."""
 
     framework: FrameworkName | None = Field(default=None, description="Framework of the app. Default: detected.")
     env_vars: dict[Annotated[str, Field(pattern=_VARIABLE, max_length=253)], str] = Field(
@@ -236,7 +236,7 @@ class ZipBody(AppBody):
 
 
 class UploadBody(AppBody):
-    """An app from an archive that was uploaded."""
+    """An app from an uploaded archive."""
 
     source: Literal["zip"]
     artifact: str = Field(pattern=_ARTIFACT, description="Artifact from POST /v1/uploads.")
@@ -252,7 +252,7 @@ def _kind(told: object) -> str:
 
 
 def told_of(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
-    """A field of a body, be it read already or not."""
+    """A field of a body, which may be parsed or raw."""
     return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
 
 
@@ -266,7 +266,7 @@ CreateBody = Annotated[
 
 
 def data_spec(body: DataBody) -> Object:
-    """The spec of a Migration that moves data, as far as its plan: a person starts it."""
+    """The spec of a Migration of data. It is planned only: a user starts it."""
     source, target, options = body.source, body.target, body.options
     told: Object = {
         "desiredState": "Planned",
@@ -298,7 +298,7 @@ def data_spec(body: DataBody) -> Object:
 
 
 def app_spec(body: GitHubBody | ZipBody | UploadBody, secret: str, provider: str) -> Object:
-    """The spec of a Migration that brings an app live. `secret` has its variables, `provider` is the Secret that opens the database's."""
+    """The spec of a Migration with an app. `secret` has its variables, `provider` is the Secret with the credentials of the database provider."""
     if isinstance(body, GitHubBody):
         source: Object = {"github": {"repository": body.repo, "branch": body.branch}}
     elif isinstance(body, UploadBody):
@@ -324,7 +324,7 @@ def app_spec(body: GitHubBody | ZipBody | UploadBody, secret: str, provider: str
 
 
 def referred(secret: str, names: Iterable[str]) -> list[Object]:
-    """Variables whose values a Secret has, under their names."""
+    """Variables that take their values from a Secret, with its keys as names."""
     return [{"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": name}}} for name in names]
 
 
@@ -348,15 +348,15 @@ def _notifications(body: NotificationsBody) -> Object:
 
 
 def event_named(word: str) -> str:
-    """An event as a spec has it."""
+    """The name of an event in a spec."""
     return "".join(part.capitalize() for part in word.split("_"))
 
 
 def event_word(name: str) -> str:
-    """An event as a body has it."""
+    """The name of an event in a request."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
 def moment(at: datetime) -> str:
-    """As Kubernetes and the contracts write a time."""
+    """A time in the format of Kubernetes and the contracts."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,6 @@
-"""What was answered a moment ago, for whoever asks the same: as long as nothing of it has changed, and only to those who may see it.
+"""A cache of responses: valid as long as none of the objects in a response has changed, and only for callers who may see them.
 
-It stands before everything else, so that an answer that is known costs a key, a look at who may see it, and nothing more.
+It comes before everything else, so that a cached response costs only the checks of the key and of its permissions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from landfall.kube.errors import ForbiddenError
 
 LASTING = "landfall.lasting"
 _MOST_OCTETS, _LARGEST = 32 * 1024 * 1024, 256 * 1024
-# Paths, the kind that one object of them is of and how it is named, and the kinds that answers are made of.
+# Paths, the kind and name of their object, and the kinds whose objects are part of the response.
 _PATHS: tuple[tuple[re.Pattern[str], str, str, tuple[str, ...]], ...] = (
     (re.compile(r"/v1/migrations(?:/([^/]+))?"), "Migration", MIGRATION, ("Release", "Deployment")),
     (re.compile(r"/v1/connections(?:/([^/]+))?"), "Connection", CONNECTION, ()),
@@ -30,7 +30,7 @@ Stamp = tuple[object, ...]
 
 @dataclass(slots=True)
 class Answer:
-    """One that was given, and what it was made of."""
+    """A response, and the versions of the objects that it was built from."""
 
     stamp: Stamp
     messages: list[Message] = field(default_factory=list)
@@ -38,19 +38,19 @@ class Answer:
     ended: bool = False
 
     def add(self, message: Message) -> None:
-        """What is sent of it."""
+        """Add a message of the response."""
         self.messages.append(message)
         self.octets += len(message.get("body", b""))
         self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     @property
     def good(self) -> bool:
-        """Whether it is whole and an answer."""
+        """Whether it is complete and successful."""
         return self.ended and self.messages[0]["status"] == 200 and self.octets <= _LARGEST
 
 
 class Remembered:
-    """Answers of GET on lists and objects. A handler says in the scope, by LASTING, that its answer is the same as long as its objects are."""
+    """Caches responses of GET on lists and objects. A handler marks its response in the scope, by LASTING, if it depends only on its objects."""
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
         self._app = app
@@ -59,7 +59,7 @@ class Remembered:
         self._octets = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
+        """Handle a request."""
         asked = _asked(scope)
         if asked is None:
             await self._app(scope, receive, send)
@@ -98,7 +98,7 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A question whose answer may be known: `name` is of one object, or empty for a list."""
+    """A cacheable request. `name`: the requested object; empty for a list."""
 
     headers: dict[bytes, bytes]
     address: str
@@ -107,7 +107,7 @@ class _Asked:
     others: tuple[str, ...]
 
     async def stamp(self, who: Caller) -> Stamp | None:
-        """What the answer is made of, as it is now; None where it is not known from the watch, or not for this caller's eyes."""
+        """The current versions of the objects of the response; None if they are not in the watch cache, or the caller may not see them."""
         cache = who.cache
         if cache is None:
             return None
@@ -118,7 +118,7 @@ class _Asked:
                 if not await cache.knows(who.key, verb, kind):
                     return None
         except ForbiddenError:
-            return None  # the answer itself says so
+            return None  # the uncached response reports it
         version = self._version(cache, who.key.namespace)
         return version and (version, *(cache.count(kind, who.key.namespace) for kind in self.others))
 

@@ -10,7 +10,7 @@ from landfall.kube.settings import ClusterSettings
 
 
 class RateValues(BaseModel):
-    """A rate in the chart's values: requests per second on average, and how many at once."""
+    """A rate in the chart's values: requests per second on average, and the size of a burst."""
 
     model_config = ConfigDict(frozen=True, alias_generator=to_camel, hide_input_in_errors=True)
 
@@ -18,7 +18,7 @@ class RateValues(BaseModel):
     burst: int = Field(ge=1)
 
     def rate(self) -> Rate:
-        """As the limiter takes it."""
+        """The rate for the limiter."""
         return Rate(self.per_second, self.burst)
 
 
@@ -53,5 +53,5 @@ class Settings(ClusterSettings):
 
     @property
     def rates(self) -> Rates:
-        """How often callers may ask."""
+        """The rate limits of callers."""
         return Rates(self.limits.key.rate(), self.limits.address.rate()) if self.limits else USUAL

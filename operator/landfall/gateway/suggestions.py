@@ -1,4 +1,4 @@
-"""A parameter or field that is not known here: what it may have been meant to be, by the gateway's own description."""
+"""Suggestions for unknown parameters and fields, from the gateway's own OpenAPI document."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ _LONGEST = 60
 
 
 def meant(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
-    """What is said of a name that nothing has. `described` is the OpenAPI document, `place` begins with the part of the request."""
+    """The message about an unknown name. `described` is the OpenAPI document; `place` begins with the part of the request."""
     operation = described["paths"].get(path, {}).get(method.lower(), {})
     part, *inside, told = place
     name = str(told)[:_LONGEST]
     if part == "query":
         known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
-        return f"there is no parameter {name}. {closest(name, known)}"
+        return f"unknown parameter {name}. {closest(name, known)}"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     schemas = [*_branches(described, body)]
     for step in inside:
-        # The name of a choice is part of the place, and no field.
+        # The name of a variant is part of the place, but not a field.
         schemas = [found for schema in schemas for found in _inner(described, schema, step)] or schemas
     choices = [set(schema["properties"]) for schema in schemas if "properties" in schema]
     if any(name in choice for choice in choices):
-        return f"{name} does not go with what else is said here: leave out one or the other"
+        return f"{name} cannot be combined with other fields of this request. Omit one or the other"
     advice = closest(name, choices[0]) if len(choices) == 1 else near(name, set().union(*choices))
-    return f"there is no field {name}. {advice}".rstrip()
+    return f"unknown field {name}. {advice}".rstrip()
 
 
 def _branches(described: Described, schema: Described) -> Iterator[Described]:
-    """A schema, its references followed, and each of its choices."""
+    """A schema with its references resolved, and each of its variants."""
     if "$ref" in schema:
         schema = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]
     yield schema

@@ -1,7 +1,7 @@
-"""What is in the cluster, as the gateway watches it, so that a look costs the API server nothing. It is told to those alone whose own rights allow it.
+"""Objects of the cluster, kept current by watches, so that reads cost the API server nothing. Callers see only what their own rights allow.
 
-The one rule: who changes something reads it from the API server first; what is here may be a moment old, and is without the record of
-who says what of it, which is more than half of an object.
+The rule: a change reads the object from the API server first, because the cache may be slightly outdated and leaves out `managedFields`,
+which are more than half of an object.
 """
 
 from __future__ import annotations
@@ -24,31 +24,31 @@ from landfall.lib import logs
 WATCHED = ("Connection", "Deployment", "Migration", "Release", "Webhook")
 _REMEMBERED_SECONDS = 10.0
 _MOST_REMEMBERED = 10_000
-_MOST_ORDERED = 50  # questions of one namespace
+_MOST_ORDERED = 50  # cached lists of one namespace
 _PAUSE_SECONDS = 1.0
 _PLURALS = {kind.name: kind.plural for kind in KINDS}
 Object = dict[str, Any]
 
 
 class Cluster(Protocol):
-    """What is asked of an API server."""
+    """What the cache needs of the API server."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What all namespaces consist of: names, or an empty one that stands for all of them."""
+        """The scopes of all namespaces: names, or one empty name for the whole cluster."""
 
     async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
-        """All objects of a scope, as much of each as is to be kept, and the version that they are of."""
+        """All reduced objects of a scope, and their resource version."""
 
     def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
-        """What happens there from a version on: ADDED, MODIFIED, DELETED, BOOKMARK."""
+        """The changes in a scope after a version: ADDED, MODIFIED, DELETED, BOOKMARK."""
 
     async def create(self, kind: str, body: Object) -> Object:
-        """Create."""
+        """Create an object."""
 
 
 class Cache:
-    """Objects of the kinds that people look at, of all namespaces."""
+    """Objects of the kinds that the API shows, of all namespaces."""
 
     def __init__(self, kube: Cluster, ticks: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
@@ -62,7 +62,7 @@ class Cache:
         self._epoch = 0
 
     async def run(self) -> None:
-        """Watch until it is cancelled. Afterwards nothing is told from here any more."""
+        """Watch until cancelled. Afterwards the cache is empty."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for kind, scope in product(WATCHED, self._kube.scopes):
@@ -71,7 +71,7 @@ class Cache:
             self._current.clear()
 
     async def knows(self, key: Key, verb: str, kind: str) -> bool:
-        """Whether this is told from here: it is watched, and the key's account may see it. Raises ForbiddenError where it may not."""
+        """Whether the cache has this kind and the key's account may see it. Raises ForbiddenError if it may not."""
         if not {(kind, ""), (kind, key.namespace)} & self._current:
             return False
         which, moment = (key.user, verb, kind), self._ticks()
@@ -89,17 +89,17 @@ class Cache:
         return True
 
     def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        """An object; nobody may change it."""
+        """An object, which must not be changed."""
         return self._objects[kind].get(namespace, {}).get(name)
 
     def listed(self, kind: str, namespace: str, labels: str = "") -> list[Object]:
-        """Objects of a namespace; nobody may change them."""
+        """Objects of a namespace, which must not be changed."""
         found = self._objects[kind].get(namespace, {}).values()
         label, _, value = labels.partition("=")
         return [one for one in found if not labels or one["metadata"].get("labels", {}).get(label) == value]
 
     def ordered(self, kind: str, namespace: str, asked: Ordering) -> list[Object]:
-        """Those of a namespace that are asked for, in order; nobody may change the list. It is remembered until one of that kind changes there."""
+        """The requested objects of a namespace, in order; the list must not be changed. It is cached until an object of the kind changes there."""
         known = self._ordered.setdefault((kind, namespace), {})
         if asked.words not in known:
             if len(known) >= _MOST_ORDERED:
@@ -108,7 +108,7 @@ class Cache:
         return known[asked.words]
 
     def took(self, kind: str, raw: Object) -> None:
-        """What a change was answered with: who asks next sees it. An older version never takes the place of a newer one."""
+        """Store the response to a change, so that the next read sees it. An older version never replaces a newer one."""
         if kind not in self._objects:
             return
         mine, name = self._objects[kind].setdefault(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
@@ -117,14 +117,14 @@ class Cache:
             self._changed(kind, raw)
 
     def dropped(self, kind: str, raw: Object) -> None:
-        """It is no more, unless another one of its name has come already."""
+        """Remove an object, unless a new one of the same name exists."""
         mine, name = self._objects[kind].get(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
         if name in mine and mine[name]["metadata"]["uid"] == raw["metadata"]["uid"]:
             del mine[name]
             self._changed(kind, raw)
 
     def count(self, kind: str, namespace: str) -> tuple[int, int]:
-        """Another one after every change of that kind there, unless there is nothing of it."""
+        """A counter that changes with every change of the kind in the namespace, if it has objects of the kind."""
         return self._epoch, self._counts.get((kind, namespace), 0)
 
     def _changed(self, kind: str, raw: Object) -> None:
@@ -132,7 +132,7 @@ class Cache:
         self._ordered.pop(where, None)
         if self._objects[kind][where[1]]:
             self._counts[where] = next(self._numbers)
-        else:  # a namespace that has nothing of it, or is gone, costs nothing
+        else:  # a namespace without objects of the kind needs no entry
             del self._objects[kind][where[1]]
             self._counts.pop(where, None)
 

@@ -1,1 +1,1 @@
-"""Where workers report. A report is believed only from the pod of a Job that belongs to what it reports on."""
+"""Receives reports of workers. A report is accepted only from the pod of a Job that belongs to the reported object."""

@@ -1,4 +1,4 @@
-"""The journal, read out to the gateway: to its service account alone, by the same kind of token that workers tell with."""
+"""The journal, readable only by the gateway's service account, with the same kind of token that workers use."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _MOST = 5000
 
 
 class Reading:
-    """For the gateway alone."""
+    """The routes for the gateway."""
 
     def __init__(self, gateway: Gateway, keeper: JournalWriter) -> None:
         self._gateway = gateway
         self._keeper = keeper
 
     def routes(self) -> list[Route]:
-        """Its paths."""
+        """The routes."""
         return [Route("/v1/lines", self._lines), Route("/v1/samples", self._samples)]
 
     async def _refused(self, request: Request) -> Response | None:
-        """What is said to anybody but the gateway, and to a question that makes no sense."""
+        """The error response for any other caller, and for an invalid query."""
         wrong = await self._gateway.refused(request)
-        return wrong or (None if request.query_params.get("kind") in KINDS else refused(400, "this kind has no lines"))
+        return wrong or (None if request.query_params.get("kind") in KINDS else refused(400, "objects of this kind have no log"))
 
     async def _lines(self, request: Request) -> Response:
         wrong = await self._refused(request)
@@ -41,10 +41,10 @@ class Reading:
         try:
             chosen = _chosen(request.query_params)
         except ValueError as error:
-            return refused(400, f"this is no choice of lines: {error}")
+            return refused(400, f"invalid filter: {error}")
         found = await self._keeper.lines(*_whose(request.query_params), chosen)
         if found is None:
-            return refused(503, "the journal is down")
+            return refused(503, "the journal is not available")
         told = [
             {"position": position, "at": one.at.isoformat(), "level": one.level, "phase": one.phase, "message": one.message}
             for position, one in found
@@ -57,7 +57,7 @@ class Reading:
             return wrong
         found = await self._keeper.samples(*_whose(request.query_params), _MOST)
         if found is None:
-            return refused(503, "the journal is down")
+            return refused(503, "the journal is not available")
         return JSONResponse({"samples": [{**asdict(one), "at": one.at.isoformat()} for one in found]})
 
 

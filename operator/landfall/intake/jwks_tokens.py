@@ -1,6 +1,6 @@
-"""What a token is worth, told by the keys that the cluster publishes: for an operator that has no role in the cluster, and so no TokenReview.
+"""Verifies tokens with the cluster's published keys, for an operator without a ClusterRole, which TokenReview requires.
 
-Beside the signature a TokenReview looks whether the pod that a token is bound to is still there; so does this.
+Like a TokenReview, it also checks that the pod that a token is bound to still exists.
 Contract: service account tokens and their issuer's discovery, as Kubernetes documents them.
 """
 
@@ -19,23 +19,23 @@ from landfall.manifests.parts import AUDIENCE
 
 _DISCOVERY, _KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
 _BELIEVED_SECONDS = 3600.0
-_PAUSE_SECONDS = 10.0  # an unknown key is asked for no more often
+_PAUSE_SECONDS = 10.0  # minimum time between lookups of an unknown key
 _LEEWAY_SECONDS = 10
 _NEEDED = ("exp", "iat", "iss", "sub", "aud")
 
 
 class Cluster(Protocol):
-    """What is asked of an API server."""
+    """What the verification needs of the API server."""
 
     async def published(self, path: str) -> Object:
-        """A document. Raises KubeError."""
+        """Read a document. Raises KubeError."""
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        """An object. Raises KubeError."""
+        """Read an object. Raises KubeError."""
 
 
 class Published:
-    """Judges tokens of pods."""
+    """Verifies tokens of pods."""
 
     def __init__(self, kube: Cluster, ticks: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
@@ -45,7 +45,7 @@ class Published:
         self._asked = -_BELIEVED_SECONDS
 
     async def holder(self, token: str) -> Holder | None:
-        """Whose it is; None where it is none, for somebody else, or of a pod that is gone. Raises KubeError."""
+        """The holder of a token; None if it is invalid, for another audience, or of a deleted pod. Raises KubeError."""
         try:
             key = await self._key(str(jwt.get_unverified_header(token).get("kid", "")))
             if key is None:
@@ -70,7 +70,7 @@ class Published:
             return None
         try:
             there = await self._kube.get("Pod", claims["namespace"], pod["name"])
-        except ForbiddenError:  # of a namespace that is none of ours
+        except ForbiddenError:  # a namespace that the operator does not manage
             return None
         if there is None or there["metadata"]["uid"] != pod["uid"]:
             return None
@@ -87,6 +87,6 @@ class Published:
         try:
             found = jwt.PyJWKSet.from_dict(published)
         except jwt.PyJWKSetError as error:
-            raise KubeError(0, f"the cluster publishes no keys of service accounts: {error}") from error
+            raise KubeError(0, f"the keys of service account tokens cannot be read: {error}") from error
         self._issuer, self._keys = str(issuer), {str(key.key_id): key for key in found.keys}
         self._asked = self._ticks()

@@ -36,9 +36,10 @@ Dialled = Callable[[Object], Dials | None]
 
 
 class Intake:
-    """The web application. `changed` is called with kind, namespace and name of the owner of a Job that reported.
+    """The web application.
 
-    `dialled` says of a Migration how its worker is to go on; `pushed` is told of pushes that GitHub tells of.
+    `changed` is called with kind, namespace and name of the owner of a Job that reported. `dialled` returns the live settings of a Migration.
+    `pushed` is called for pushes that GitHub reports.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Intake:
         self._dialled = dialled
 
     def application(self) -> Starlette:
-        """Its paths: of workers, of GitHub, and of the gateway."""
+        """The routes of workers, of GitHub, and of the gateway."""
         ours = Route("/v1/reports", self._report, methods=["POST"])
         return application(ours, *self._webhook.routes(), *self._reading.routes(), *self._uploads.routes())
 
@@ -73,13 +74,13 @@ class Intake:
             worker = await self._workers.identify(request)
         except KubeError as error:
             event(logging.WARNING, "token_review_failed", error=str(error))
-            return refused(503, "the token cannot be checked now")
+            return refused(503, "the token cannot be verified now")
         if worker is None:
-            return refused(401, "this token is not of a worker that is known here")
+            return refused(401, "this token does not belong to a known worker")
         try:
             report = Report.model_validate_json(await body(request, _LARGEST))
         except ValidationError:
-            return refused(400, "this is not a report")
+            return refused(400, "invalid report")
         source = worker.source
         kept_report = report.model_copy(update={"lines": (), "pod": source.pod, "pod_created": worker.pod_created})
         if self._reports.take(source.namespace, worker.job, kept_report):
@@ -91,7 +92,7 @@ class Intake:
         return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
     async def _dials(self, source: LogSource) -> Dials | None:
-        """As the spec has them now. Where it cannot be read, the worker goes on as before."""
+        """The current live settings of the spec. If they cannot be read, the worker keeps its last ones."""
         try:
             found = await self._kube.get(source.kind, source.namespace, source.name)
         except KubeError:
@@ -100,7 +101,7 @@ class Intake:
 
 
 def _lines(report: Report) -> list[Line]:
-    """As the journal keeps them: redacted once more, for what leaves a worker is seen by more people."""
+    """The lines for the journal, redacted once more, because more people can read the journal than a pod's log."""
     return [Line(one.number, one.at, one.level, one.phase, redacted(one.message)) for one in report.lines]
 
 

@@ -1,4 +1,4 @@
-"""Whose token it is that came with a request: service accounts' own, bound to our audience."""
+"""Verifies who sent a request: tokens of service accounts, bound to the intake's audience."""
 
 from __future__ import annotations
 
@@ -23,34 +23,34 @@ _BELIEVED_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """A service account, as `system:serviceaccount:NAMESPACE:NAME`; and what its token is bound to."""
+    """A service account, as `system:serviceaccount:NAMESPACE:NAME`, and what its token is bound to."""
 
     user: str
     bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 class Judge(Protocol):
-    """Who tells what a token is worth."""
+    """Verifies tokens."""
 
     async def holder(self, token: str) -> Holder | None:
-        """Whose it is; None where it is none, or for somebody else. Raises KubeError where that cannot be told."""
+        """The holder of a token; None if it is invalid or for another audience. Raises KubeError if it cannot be verified."""
 
 
 class Creates(Protocol):
-    """What a review needs of the API server."""
+    """What a TokenReview needs of the API server."""
 
     async def create(self, kind: str, body: Object) -> Object:
-        """Create it. Raises KubeError."""
+        """Create an object. Raises KubeError."""
 
 
 class Reviews:
-    """The API server, by TokenReview, which takes a role in the cluster."""
+    """Verifies tokens by TokenReview, which requires a ClusterRole."""
 
     def __init__(self, kube: Creates) -> None:
         self._kube = kube
 
     async def holder(self, token: str) -> Holder | None:
-        """Whose it is. Raises KubeError."""
+        """The holder of a token. Raises KubeError."""
         spec = {"token": token, "audiences": [AUDIENCE]}
         review = await self._kube.create(
             "TokenReview", {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenReview", "spec": spec}
@@ -63,7 +63,7 @@ class Reviews:
 
 
 class Gateway:
-    """The gateway's service account, as namespace/name; nobody where there is none. A token of its own is believed for ten seconds, for it asks several times in each."""
+    """The gateway's service account, as namespace/name; empty if there is no gateway. A verified token is cached for 10 s, because the gateway sends several requests per second."""
 
     def __init__(self, judge: Judge, account: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._judge = judge
@@ -73,7 +73,7 @@ class Gateway:
         self._user = f"system:serviceaccount:{namespace}:{name}" if name else ""
 
     async def refused(self, request: Request) -> Response | None:
-        """What is said to anybody else."""
+        """The error response for any other caller."""
         told, moment = request.headers.get("Authorization", ""), self._ticks()
         token, until = self._believed
         if moment < until and hmac.compare_digest(told.encode(), token.encode()):
@@ -81,14 +81,14 @@ class Gateway:
         try:
             sender = await holder(self._judge, request)
         except KubeError:
-            return refused(503, "the token cannot be checked now")
+            return refused(503, "the token cannot be verified now")
         if sender is None or not self._user or sender.user != self._user:
-            return refused(401, "this token is not the gateway's")
+            return refused(401, "this token does not belong to the gateway")
         self._believed = (told, moment + _BELIEVED_SECONDS)
         return None
 
 
 async def holder(judge: Judge, request: Request) -> Holder | None:
-    """Who sent a request. Raises KubeError where that cannot be told."""
+    """The sender of a request. Raises KubeError if it cannot be verified."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return await judge.holder(token) if token else None

@@ -1,4 +1,4 @@
-"""Archives that people upload: through the gateway into the registry, whose credentials stay in the namespace that they are for. Nothing is kept on the way."""
+"""Uploaded archives: from the gateway to the registry, whose credentials stay in the app's namespace. Nothing is stored in between."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
 class Uploads:
-    """Takes one archive at a time of each caller: whoever sends, waits."""
+    """Accepts one archive at a time from each caller."""
 
     def __init__(self, kube: Kube, gateway: Gateway, builds: BuildSettings) -> None:
         self._kube = kube
@@ -36,7 +36,7 @@ class Uploads:
         self._builds = builds
 
     def routes(self) -> list[Route]:
-        """Its path."""
+        """The route."""
         return [Route("/v1/uploads", self._upload, methods=["POST"])]
 
     async def _upload(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class Uploads:
             await self._put(namespace, digest, sent, size or 0)
         except BuildError as error:
             if sent.over and sent.digest != digest:
-                return refused(409, f"what came is {sent.digest}, and not {digest}")
+                return refused(409, f"the digest of the archive is {sent.digest}, expected {digest}")
             return refused(503, advised(error.message, error.advice))
         except KubeError:
             return refused(503, "the registry's credentials cannot be read now")
@@ -58,12 +58,12 @@ class Uploads:
 
     def _wrong(self, namespace: str, digest: str, size: int | None) -> Response | None:
         if not self._builds.registry:
-            return refused(409, "nothing is built in this cluster: the chart's builds.registry is not set")
+            return refused(409, "builds are disabled in this cluster: builds.registry of the chart is not set")
         if not _NAMESPACE.fullmatch(namespace) or not _DIGEST.fullmatch(digest):
-            return refused(400, "a namespace and a digest are needed")
+            return refused(400, "the parameters namespace and digest are required")
         if size is None:
-            return refused(411, "say how long it is: Content-Length")
-        return refused(413, f"it is larger than {LARGEST} octets") if size > LARGEST else None
+            return refused(411, "the header Content-Length is missing")
+        return refused(413, f"the archive is larger than {LARGEST} bytes") if size > LARGEST else None
 
     async def _put(self, namespace: str, digest: str, sent: _Hashed, size: int) -> None:
         where = Reference.of(f"{self._builds.registry}/{namespace}/uploads")
@@ -71,7 +71,7 @@ class Uploads:
         async with outgoing.client() as client:
             registry = Registry(client, where.host, insecure=self._builds.insecure, identity=identity)
             if not await registry.put_blob(where.repository, digest, sent.pieces(), size):
-                async for _ in sent.pieces():  # it is there; what comes all the same is heard to its end
+                async for _ in sent.pieces():  # the registry has it already; read the body to its end
                     pass
 
     async def _identity(self, namespace: str, host: str) -> tuple[str, str] | None:
@@ -83,7 +83,7 @@ class Uploads:
 
 
 class _Hashed:
-    """A body as it comes, and what it is."""
+    """A streamed body and its digest."""
 
     def __init__(self, request: Request) -> None:
         self._request = request
@@ -92,11 +92,11 @@ class _Hashed:
 
     @property
     def digest(self) -> str:
-        """Of what has come so far."""
+        """The digest of what was read so far."""
         return f"sha256:{self._found.hexdigest()}"
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """To its end."""
+        """The parts of the body as they arrive."""
         async for piece in self._request.stream():
             self._found.update(piece)
             yield piece

@@ -1,1 +1,1 @@
-"""Messages to people: e-mail, Slack, webhooks."""
+"""Notifications: e-mail, Slack, webhooks."""

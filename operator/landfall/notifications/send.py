@@ -1,7 +1,7 @@
-"""Telling people: e-mail, Slack, signed webhooks, and whatever Apprise reaches. At least once, with patience, to each.
+"""Sends notifications by e-mail, Slack, signed webhooks and Apprise: at least once to each receiver, with retries.
 
 A webhook is a POST of JSON with `Landfall-Signature: t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of `SECONDS.BODY` under
-the signing key, and with `Idempotency-Key`, which is the same however often a notice comes.
+the signing key, and with `Idempotency-Key`, which is the same for every try of a notification.
 """
 
 from __future__ import annotations
@@ -33,32 +33,32 @@ _SLACK = "https://slack.com"
 _TOO_MANY, _SERVERS_FAULT = 429, 500
 _SMTP_PERMANENT = 500
 _TITLES = {
-    "Started": "has begun",
+    "Started": "has started",
     "Paused": "is paused",
     "Completed": "is completed",
-    "Failed": "needs a person",
-    "ApprovalRequired": "waits for approval",
+    "Failed": "needs attention",
+    "ApprovalRequired": "needs your approval",
     "RolledBack": "is rolled back",
 }
-_PING = "this webhook hears of the migrations of its namespace"
+_PING = "this webhook receives events of the migrations of its namespace"
 Secret = Mapping[str, str]
 Sleep = Callable[[float], None]
 
 
 class NotToldError(EngineError):
-    """Somebody could not be told."""
+    """A notification could not be delivered to some receiver."""
 
     reason = "NotDelivered"
 
 
 class _RefusedError(LandfallError):
-    """The receiver does not take it, and would not the next time either."""
+    """The receiver rejects the notification for good."""
 
     reason = "NotDelivered"
 
 
 def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> None:
-    """Tell everybody. Raises NotToldError, naming who could not be told, after everybody was tried."""
+    """Send a notification to all receivers. Raises NotToldError with the receivers that failed, after all were tried."""
     spec = migration.spec.notifications
     if spec is None:
         return
@@ -81,12 +81,12 @@ def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
     ]
     failures = [f"{name}: {problem}" for name, kept, send in tasks if (problem := _patiently(send, partial(secret, kept), sleep))]
     if failures:
-        message = f"not told of {notice.event}: {'; '.join(failures)}"
-        raise NotToldError(message, advice="Correct its Secret; the next event tries again.")
+        message = f"notification {notice.event} was not delivered: {'; '.join(failures)}"
+        raise NotToldError(message, advice="Correct its Secret; the next event is sent again.")
 
 
 def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:
-    """Tell a webhook that it will be told; the host that took it. Raises NotToldError."""
+    """Send a test event to a webhook; returns the host that accepted it. Raises NotToldError."""
     name, where = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
     at = int(time.time())
     key = f"Ping/{where['namespace']}/{where['name']}/{at}"
@@ -94,14 +94,14 @@ def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.
     body = json.dumps(told, separators=(",", ":")).encode()
     problem = _patiently(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
     if problem:
-        raise NotToldError(problem, advice=f"Correct the Secret {name!r} or its receiver; it is pinged again.")
+        raise NotToldError(problem, advice=f"Correct the Secret {name!r} or its receiver; the ping is retried.")
     return _parts(secret(name)["url"]).host
 
 
 def _patiently(
     send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[float] = _PAUSES
 ) -> str:
-    """What is wrong after the last try, or nothing."""
+    """What is wrong after the last try; empty if it was delivered."""
     problem = ""
     for pause in (*pauses, 0):
         try:
@@ -117,7 +117,7 @@ def _patiently(
 
 
 def _body(migration: Migration, notice: Notice) -> bytes:
-    """The document of a webhook."""
+    """The JSON document of a webhook."""
     told = {
         "id": notice.id,
         "event": notice.event,
@@ -150,23 +150,23 @@ def _slack(slack: Slack, held: Secret, text: str) -> None:
     url = held.get("url", _SLACK).rstrip("/") + "/api/chat.postMessage"
     answer = json.loads(_post(url, body, headers) or b"{}")
     if not answer.get("ok"):
-        message = f"Slack says {answer.get('error', 'nothing')}"
+        message = f"Slack returned the error {answer.get('error', 'nothing')}"
         raise _RefusedError(message)
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
-    """Send it. Raises OSError where trying again may help, _RefusedError where it would not."""
+    """Send a request. Raises OSError if a retry may succeed, _RefusedError if not."""
     if _parts(url).scheme not in {"http", "https"}:
-        raise _RefusedError("its url is neither http nor https")
+        raise _RefusedError("its url is not an http or https URL")
     if any(letter <= " " or letter == "\x7f" for letter in url):
-        raise _RefusedError("its url holds a blank or a control character")
+        raise _RefusedError("its url contains a space or a control character")
     try:
         status, answer = outgoing.post(url, body, headers, outgoing.Limits(total=_TIMEOUT_SECONDS), most=_LARGEST_ANSWER)
     except outgoing.BadUrlError as error:
-        raise _RefusedError("its url cannot be called: correct it") from error
+        raise _RefusedError("its url is invalid. Correct it") from error
     if status < 300:
         return answer
-    message = f"it answers {status}"
+    message = f"it returned status {status}"
     if status == _TOO_MANY or status >= _SERVERS_FAULT:
         raise OSError(message)
     raise _RefusedError(message)
@@ -206,18 +206,18 @@ def _mail(email: Email, held: Secret, title: str, notice: Notice) -> None:
             server.send_message(mail)
         except smtplib.SMTPResponseException as error:
             if error.smtp_code >= _SMTP_PERMANENT:
-                message = f"the mail server answers {error.smtp_code}"
+                message = f"the mail server returned status {error.smtp_code}"
                 raise _RefusedError(message) from error
             raise
         except smtplib.SMTPRecipientsRefused as error:
-            raise _RefusedError("the mail server refuses every recipient") from error
+            raise _RefusedError("the mail server rejected every recipient") from error
 
 
 def _apprise(held: Secret, title: str, text: str) -> None:
-    import apprise  # noqa: PLC0415  large, and seldom needed
+    import apprise  # noqa: PLC0415  large, and rarely needed
 
     target = apprise.Apprise()
     if not target.add(held["url"]):
-        raise _RefusedError("Apprise does not know its url")
+        raise _RefusedError("Apprise does not support its url")
     if not target.notify(body=text or title, title=title):
         raise OSError("Apprise could not deliver it")

@@ -1,1 +1,1 @@
-"""Services outside the cluster, each behind a small client with errors of ours."""
+"""Outside services, each behind a small client with errors of Landfall."""

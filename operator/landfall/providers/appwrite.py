@@ -1,7 +1,7 @@
-"""Appwrite's server API, as far as a database for an app asks. Contract: its code and documents at 1.9.
+"""Appwrite's server API, as far as the database of an app needs it. Contract: its code and documentation of version 1.9.
 
-A project's key can only be made by a console session. An organization's key can make projects and no keys, so that with one a person makes
-the key; that is a wait, not a failure.
+A project's key can be created only with a console session. An organization's key can create projects but no keys; then a user creates
+the key, and the operator waits for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _DATABASE = "app"
 
 
 class Appwrite:
-    """One endpoint (with /v1), and who asks it."""
+    """One endpoint (with /v1) and one identity."""
 
     def __init__(self, endpoint: str, client: outgoing.Client, headers: dict[str, str]) -> None:
         self._endpoint = endpoint.rstrip("/")
@@ -55,11 +55,11 @@ class Appwrite:
         )
 
     async def verify(self) -> None:
-        """That the key opens the project."""
+        """Check that the key has access to the project."""
         await self._asked(Asked("GET", "/health/db", "the health of its databases"))
 
     async def create_project(self, identifier: str, name: str, region: str, team: str = "") -> None:
-        """A project of this identifier; one that is there was made by an earlier try, for identifiers are ours."""
+        """Create a project with this identifier; an existing one was created by an earlier try, because identifiers are Landfall's."""
         body: dict[str, Any] = {
             "projectId": identifier,
             "name": name,
@@ -69,13 +69,13 @@ class Appwrite:
         await self._made(Asked("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body))
 
     async def create_key(self, identifier: str, name: str) -> str:
-        """A key of the project; only a console session may."""
+        """Create a key of the project; requires a console session."""
         body = {"keyId": "unique()", "name": name, "scopes": list(SCOPES)}
         told = await self._asked(Asked("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
         return str(told["secret"])
 
     async def create_database(self, name: str) -> str:
-        """Its database; one that is there is taken."""
+        """Create the database, if it does not exist, and return its identifier."""
         await self._made(Asked("POST", "/tablesdb", f"the database {_DATABASE}", {"databaseId": _DATABASE, "name": name}))
         return _DATABASE
 
@@ -91,7 +91,7 @@ class Appwrite:
 
 
 def environment(endpoint: str, project: str, key: str, database: str) -> dict[str, str]:
-    """The variables that apps read; with prefixes that bundlers let through to browsers the public ones."""
+    """The variables for apps; the public ones also with the prefixes that bundlers pass to browsers."""
     found = {
         "APPWRITE_ENDPOINT": endpoint,
         "APPWRITE_PROJECT_ID": project,

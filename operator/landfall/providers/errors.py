@@ -1,4 +1,4 @@
-"""What a service outside can answer instead of what was asked for."""
+"""Errors of outside services."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from landfall.errors import LandfallError
 
 
 class ProviderError(LandfallError):
-    """It could not be asked, or it failed. `after_seconds` says when asking again makes sense, where the reason is retried by itself."""
+    """The service is not reachable, or its request failed. `after_seconds`: when to retry, if the reason is retried automatically."""
 
     def __init__(self, reason: str, message: str, *, after_seconds: float = 30) -> None:
         super().__init__(message)

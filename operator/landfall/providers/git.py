@@ -1,6 +1,6 @@
-"""Git over HTTP, for hosts other than GitHub: which commit a branch is at, and the files of one commit. By dulwich, git's protocol in Python.
+"""Git over HTTP, for hosts other than GitHub: the commit of a branch, and the files of one commit. Uses dulwich, an implementation in Python.
 
-Nothing of this machine's own git configuration is heeded, and of a repository only one commit is ever fetched, without its history.
+This machine's own git configuration is ignored. Only one commit of a repository is fetched, without its history.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from landfall.providers.outside import outside
 
 _TIMEOUT_SECONDS = 15.0
 _NOBODY = "oauth2"
-_FORBIDDEN = re.compile(r"http resp 403 ")  # dulwich tells a status in words alone, with an address that may have such digits too
+_FORBIDDEN = re.compile(r"http resp 403 ")  # dulwich gives a status only as text, beside a URL that may contain the same digits
 _MESSAGE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A repository by its address, and what opens it. Hosts that heed the token alone take any name."""
+    """A repository by its URL, and its credentials. Hosts that check only the token accept any user name."""
 
     url: str
     token: str = ""
@@ -45,13 +45,13 @@ class Remote:
 
     @property
     def host(self) -> str:
-        """Its host."""
+        """The host of the URL."""
         return urlsplit(self.url).hostname or self.url
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What was fetched: the first line of the commit's message, and what was passed over."""
+    """The result of a fetch: the first line of the commit's message, and the submodules that were skipped."""
 
     message: str
     submodules: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Fetched:
 def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tuple[str, str]:
     """The commit that a branch is at, and the branch; without one, the repository's default. Blocks. Raises ProviderError.
 
-    A host inside the network is asked only if it is named in `inside`: whoever writes a source must not ask in our name what only we can reach.
+    A host in the internal network is accessed only if it is in `inside`: a source must not give its author access to internal hosts.
     """
     client, path = _client(remote)
     try:
@@ -115,14 +115,14 @@ def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
     base = f"{parts.scheme}://{parts.netloc}"
     settings = ConfigDict()
     pool = default_urllib3_manager(settings, base_url=base, timeout=_TIMEOUT_SECONDS)
-    pool.connection_pool_kw["retries"] = Retry(0, redirect=0)  # neither token nor question goes where a host sends them
+    pool.connection_pool_kw["retries"] = Retry(0, redirect=0)  # redirects are not followed, so that the token stays with its host
     return Urllib3HttpGitClient(
         base, pool_manager=pool, config=settings, username=name, password=remote.token or None, quiet=True
     ), parts.path
 
 
 def _written(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
-    """The files of a tree as a tar, which is then unpacked with the same suspicion as any archive; and the submodules in it."""
+    """Write the files of a tree as a tar, which is unpacked as carefully as any archive; returns the submodules in it."""
     submodules: list[str] = []
     with tarfile.open(file, "w") as tar:
         for entry in iter_tree_contents(repository.object_store, tree):
@@ -145,7 +145,7 @@ def _written(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
 
 def _absent(remote: Remote, commit: str) -> ProviderError:
     message = (
-        f"{remote.host} gives no commit {commit} of {urlsplit(remote.url).path}: it is not there, or the host gives only what branches still hold."
+        f"{remote.host} has no commit {commit} of {urlsplit(remote.url).path}, or serves only commits of its branches."
         " Correct source.git.commit, or follow a branch."
     )
     return ProviderError("SourceMissing", message)
@@ -155,13 +155,13 @@ def _told(remote: Remote, error: Exception) -> ProviderError:
     path, cause = urlsplit(remote.url).path, error.__cause__ or error
     if isinstance(error, HTTPUnauthorized):
         way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"
-        return ProviderError("SourceRefused", f"{remote.host} refuses to show {path}: {way}.")
+        return ProviderError("SourceRefused", f"{remote.host} denies access to {path}: {way}.")
     if isinstance(cause, MaxRetryError) and isinstance(cause.reason, ResponseError):
-        message = f"{remote.host} sends elsewhere for {path}: set source.git.url to the address that it sends to, most often one that ends in .git."
+        message = f"{remote.host} redirects requests for {path}: set source.git.url to the new URL, which often ends in .git."
         return ProviderError("SourceMissing", message)
     if isinstance(error, NotGitRepository) or _FORBIDDEN.search(str(error)):
-        message = f"{remote.host} has no repository at {path}: correct source.git.url, or give a token where it is private."
+        message = f"{remote.host} has no repository at {path}. Correct source.git.url, or give a token if it is private."
         return ProviderError("SourceMissing", message)
     return ProviderError(
-        "SourceUnreachable", f"{remote.host} cannot be asked for {path}: {type(cause).__name__}. It is tried again."
+        "SourceUnreachable", f"{remote.host} is not reachable for {path}: {type(cause).__name__}. It is retried."
     )

@@ -1,6 +1,6 @@
-"""GitHub's REST API: which commit a branch is at, and what is said of it. Contract: REST description 2022-11-28, commits and commit statuses.
+"""GitHub's REST API: commits of branches, and commit statuses. Contract: REST description 2022-11-28.
 
-Conditional requests cost nothing of the rate limit where nothing has changed, so every answer's ETag is kept.
+Conditional requests do not count against the rate limit if nothing has changed, so the ETag of every response is stored.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 
 _LIMITS = outgoing.Limits(total=10)
-_LARGEST = 64 << 20  # a commit comes with all of its changes
+_LARGEST = 64 << 20  # the response of a commit contains all of its changes
 _VERSION = "2022-11-28"
 _MOST_KNOWN = 10_000
 
@@ -31,7 +31,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class CommitStatus:
-    """What is said of a commit: `state` is pending, success, failure or error; `context` tells who says it."""
+    """A commit status: `state` is pending, success, failure or error; `context` names the reporter."""
 
     repository: str
     sha: str
@@ -42,7 +42,7 @@ class CommitStatus:
 
 
 class GitHub:
-    """One client for all repositories. `base` is the API's address, as people with their own GitHub have one."""
+    """One client for all repositories. `base`: the URL of the API; GitHub Enterprise has its own."""
 
     def __init__(self, base: str, client: Callable[[], outgoing.Client]) -> None:
         self._base = base
@@ -50,7 +50,7 @@ class GitHub:
         self._known: dict[tuple[str, str, str], tuple[str, dict[str, Any]]] = {}
 
     async def commit(self, repository: str, ref: str, token: str) -> Commit:
-        """The commit that a branch is at, or that an abbreviated name means. With no ref, that of the default branch.
+        """The commit of a branch or of an abbreviated hash; without ref, of the default branch.
 
         Raises ProviderError: SourceMissing, SourceRefused, RateLimited, SourceUnreachable.
         """
@@ -80,7 +80,7 @@ class GitHub:
                 if answer.status_code != 201:
                     raise _refused(answer, f"the status of {told.sha[:12]}", token=True)
         except outgoing.OutgoingError as error:
-            raise ProviderError("SourceUnreachable", f"GitHub cannot be reached at {self._base}: {error.kind}") from error
+            raise ProviderError("SourceUnreachable", f"GitHub is not reachable at {self._base}: {error.kind}") from error
 
     async def _get(self, path: str, token: str, what: str) -> dict[str, Any]:
         key = (path, token, self._base)
@@ -101,12 +101,12 @@ class GitHub:
                 raise _refused(answer, what, token=bool(token))
         except (outgoing.OutgoingError, ValueError) as error:
             kind = error.kind if isinstance(error, outgoing.OutgoingError) else type(error).__name__
-            message = f"GitHub cannot be reached at {self._base}: {kind}. It is tried again."
+            message = f"GitHub is not reachable at {self._base}: {kind}. It is retried."
             raise ProviderError("SourceUnreachable", message) from error
 
 
 def _needed(told: dict[str, Any]) -> dict[str, Any]:
-    """Of an answer what is read here: one of a commit has all of its changes, which may be megabytes."""
+    """The needed part of a response: that of a commit contains all of its changes, possibly megabytes."""
     found: dict[str, Any] = {name: told[name] for name in ("default_branch", "sha") if name in told}
     if "commit" in told:
         found["commit"] = {"message": told["commit"]["message"]}
@@ -119,28 +119,26 @@ def _headers(token: str) -> dict[str, str]:
 
 
 def _refused(answer: outgoing.Response, what: str, *, token: bool) -> ProviderError:
-    """The rate limit shows as 403 or 429 with its headers; a private repository as one that isn't there."""
+    """The error of a response. A rate limit is a 403 or 429 with its headers; a private repository looks like a missing one."""
     if answer.status_code in {403, 429} and (
         answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
     ):
         wait = _waits(answer)
-        more = (
-            "" if token else " Give it a token (source.github.tokenSecretRef): without one, GitHub answers 60 questions an hour."
-        )
+        more = "" if token else " Give a token (source.github.tokenSecretRef): without one, GitHub allows 60 requests per hour."
         return ProviderError(
-            "RateLimited", f"GitHub's rate limit is used up; asked again in {wait:.0f} s.{more}", after_seconds=wait
+            "RateLimited", f"GitHub's rate limit is exhausted. Retrying in {wait:.0f} s.{more}", after_seconds=wait
         )
     if answer.status_code in {404, 422}:
-        which = "correct its name, the branch or the commit" if token else "correct its name, or give a token where it is private"
-        return ProviderError("SourceMissing", f"GitHub knows no {what}: {which}.")
+        which = "correct its name, the branch or the commit" if token else "correct its name, or give a token if it is private"
+        return ProviderError("SourceMissing", f"{what} not found on GitHub: {which}.")
     if answer.status_code in {401, 403}:
-        message = f"GitHub refuses the token for {what}: renew it, or let it read the repository's contents."
+        message = f"GitHub rejects the token for {what}: renew it, or give it read access to the repository's contents."
         return ProviderError("SourceRefused", message)
-    return ProviderError("SourceUnreachable", f"GitHub answered {answer.status_code} for {what}. It is tried again.")
+    return ProviderError("SourceUnreachable", f"GitHub returned status {answer.status_code} for {what}. It is retried.")
 
 
 def _waits(answer: outgoing.Response) -> float:
-    """Seconds until it answers again: `retry-after`, or until `x-ratelimit-reset` by its own clock, or a minute."""
+    """Seconds until the next request is allowed: `retry-after`, or until `x-ratelimit-reset` by GitHub's clock, or 60."""
     after = answer.headers.get("retry-after", "")
     if after.isdigit():
         return float(after)

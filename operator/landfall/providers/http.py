@@ -1,4 +1,4 @@
-"""One question to a provider, and what its answers mean: refused, missing, limited, away."""
+"""A request to a provider, and the errors of its responses: denied, missing, rate limited, unreachable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MINUTE = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question. `what` is what it is about, for messages."""
+    """A request. `what` is its subject in messages."""
 
     method: str
     path: str
@@ -25,11 +25,11 @@ class Asked:
 
 
 async def asked(client: outgoing.Client, provider: str, base: str, headers: Mapping[str, str], question: Asked) -> Any:  # noqa: ANN401  as the contract has it
-    """The answer. Raises ProviderError: DatabaseRefused, DatabaseMissing, DatabaseConflict, RateLimited, DatabaseUnreachable."""
+    """The response. Raises ProviderError: DatabaseRefused, DatabaseMissing, DatabaseConflict, RateLimited, DatabaseUnreachable."""
     body = None if question.body is None else json.dumps(question.body).encode()
     told = {**({"Content-Type": "application/json"} if body else {}), **headers}
     try:
-        # Redirects are not followed: neither a credential nor a question goes where an answer sends them.
+        # Redirects are not followed, so that credentials stay with their host.
         async with outgoing.sent(
             client, question.method, f"{base}{question.path}", _LIMITS, headers=told, content=body
         ) as answer:
@@ -39,7 +39,7 @@ async def asked(client: outgoing.Client, provider: str, base: str, headers: Mapp
             raise _error(provider, question, answer, found)
     except (outgoing.OutgoingError, ValueError) as error:
         kind = error.kind if isinstance(error, outgoing.OutgoingError) else type(error).__name__
-        message = f"{provider} cannot be asked for {question.what}: {kind}. It is tried again."
+        message = f"{provider} is not reachable for {question.what}: {kind}. It is retried."
         raise ProviderError("DatabaseUnreachable", message) from error
 
 
@@ -53,17 +53,17 @@ def _error(provider: str, question: Asked, answer: outgoing.Response, told: byte
         after = answer.headers.get("Retry-After", "")
         wait = float(after) if after.isdigit() else _MINUTE
         return ProviderError(
-            "RateLimited", f"{provider}'s rate limit is used up; asked again in {wait:.0f} s.", after_seconds=wait
+            "RateLimited", f"{provider}'s rate limit is exhausted. Retrying in {wait:.0f} s.", after_seconds=wait
         )
     if answer.status_code in {401, 403}:
-        message = f"{provider} refuses {question.what}{more}: renew the credential, or give it the right to."
+        message = f"{provider} denies access to {question.what}{more}: renew the credential, or extend its rights."
         return ProviderError("DatabaseRefused", message)
     if answer.status_code == 404:
-        return ProviderError("DatabaseMissing", f"{provider} knows nothing of {question.what}{more}. Correct it.")
+        return ProviderError("DatabaseMissing", f"{question.what} not found at {provider}{more}. Correct its identifier.")
     if answer.status_code == 409:
-        return ProviderError("DatabaseConflict", f"{provider} has {question.what} already{more}.")
+        return ProviderError("DatabaseConflict", f"{provider} already has {question.what}{more}.")
     if answer.status_code in {400, 402, 422}:
-        return ProviderError("DatabaseRefused", f"{provider} does not take {question.what}{more}. Correct it.")
+        return ProviderError("DatabaseRefused", f"{provider} rejects {question.what}{more}. Correct it.")
     return ProviderError(
-        "DatabaseUnreachable", f"{provider} answered {answer.status_code} for {question.what}{more}. It is tried again."
+        "DatabaseUnreachable", f"{provider} returned status {answer.status_code} for {question.what}{more}. It is retried."
     )

@@ -1,4 +1,4 @@
-"""Which hosts the operator asks on somebody else's word: those that everybody reaches, and those that its settings name."""
+"""Which hosts the operator accesses for users: public ones, and internal ones that its settings allow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,20 @@ from landfall.providers.errors import ProviderError
 
 
 def outside(host: str, inside: Collection[str], reason: str) -> None:
-    """Raises ProviderError, for that reason, for a host inside the network that `inside` does not name: nobody may ask in our name what only we can reach. Blocks. Raises OSError where its name is none."""
+    """Check that a host may be accessed for a user. Blocks.
+
+    Args:
+        host: The host's name.
+        inside: Internal hosts that may be accessed.
+        reason: The reason of the error.
+
+    Raises:
+        ProviderError: The host is in the internal network and not in `inside`: a user could use the operator to access it.
+        OSError: The name cannot be resolved.
+    """
     if host in inside:
         return
     found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
     if not all(ipaddress.ip_address(address).is_global for address in found):
-        message = f"{host} is inside the network, where the operator asks nobody on somebody else's word: name it in the chart's builds.privateHosts."
+        message = f"{host} is in the internal network, which the operator does not access for users. Add it to builds.privateHosts of the chart."
         raise ProviderError(reason, message)

@@ -1,6 +1,6 @@
-"""Supabase's Management API, as far as a database for an app asks. Contract: its OpenAPI document of June 2026.
+"""Supabase's Management API, as far as the database of an app needs it. Contract: its OpenAPI document of June 2026.
 
-Creating has no idempotency key: whoever asks again after a lost answer must look for the project by its name first.
+Creation has no idempotency key: after a lost response, look for the project by its name before creating it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COMING = frozenset({"COMING_UP", "UNKNOWN", "RESTORING", "UPGRADING", "RESTARTI
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One project. `status` is the provider's word."""
+    """A project. `status` is the provider's word."""
 
     ref: str
     name: str
@@ -35,13 +35,13 @@ class Project:
 
     @property
     def coming(self) -> bool:
-        """Whether it will be, if nobody does anything."""
+        """Whether it will be usable without any action."""
         return self.status in _COMING
 
 
 @dataclass(frozen=True, slots=True)
 class Pooler:
-    """Where pooled connections go."""
+    """The address of pooled connections."""
 
     host: str
     port: int
@@ -50,7 +50,7 @@ class Pooler:
 
 
 class Supabase:
-    """One account's projects, by its token."""
+    """The projects of one account, by its token."""
 
     def __init__(self, base: str, client: outgoing.Client, token: str) -> None:
         self._base = base
@@ -58,19 +58,19 @@ class Supabase:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def organizations(self) -> tuple[str, ...]:
-        """Their slugs."""
+        """The slugs of the organizations."""
         return tuple(str(one["slug"]) for one in await self._get("/v1/organizations", "its organizations"))
 
     async def projects(self) -> tuple[Project, ...]:
-        """All that the token sees."""
+        """All projects that the token has access to."""
         return tuple(_project(one) for one in await self._get("/v1/projects", "its projects"))
 
     async def project(self, ref: str) -> Project:
-        """One of them."""
+        """One project."""
         return _project(await self._get(f"/v1/projects/{ref}", f"the project {ref}"))
 
     async def create(self, name: str, organization: str, password: str, region: str) -> Project:
-        """A new project. `region` is a code of the provider's, or a group of them: americas, emea, apac."""
+        """Create a project. `region`: a region code of the provider, or a group: americas, emea, apac."""
         smart = region in {"americas", "emea", "apac"}
         body = {
             "name": name,
@@ -81,12 +81,12 @@ class Supabase:
         return _project(await self._asked(Asked("POST", "/v1/projects", f"a project in {organization}", body)))
 
     async def healthy(self, ref: str) -> bool:
-        """Whether its database answers."""
+        """Whether its database is healthy."""
         told = await self._get(f"/v1/projects/{ref}/health?services=db", f"the health of {ref}")
         return all(one["status"] == "ACTIVE_HEALTHY" for one in told)
 
     async def keys(self, ref: str) -> Mapping[str, str]:
-        """Its API keys: `public`, which browsers may hold, and `secret`. The newer kinds go before the legacy names."""
+        """Its API keys: `public`, for browsers, and `secret`. Newer kinds are preferred to legacy ones."""
         told = await self._get(f"/v1/projects/{ref}/api-keys?reveal=true", f"the keys of {ref}")
         found: dict[str, str] = {}
         for kind, name, word in (
@@ -101,11 +101,11 @@ class Supabase:
         return found
 
     async def pooler(self, ref: str) -> Pooler:
-        """Where its pooled connections go."""
+        """The address of its pooled connections."""
         told = await self._get(f"/v1/projects/{ref}/config/database/pooler", f"the pooler of {ref}")
         one = next((p for p in told if p["database_type"] == "PRIMARY"), None)
         if one is None:
-            raise ProviderError("DatabaseUnreachable", f"the project {ref} has no pooler yet.", after_seconds=5)
+            raise ProviderError("DatabaseUnreachable", f"project {ref} has no pooler yet.", after_seconds=5)
         return Pooler(str(one["db_host"]), int(one["db_port"]), str(one["db_user"]), str(one["db_name"]))
 
     async def _get(self, path: str, what: str) -> Any:  # noqa: ANN401  as the contract has it
@@ -116,7 +116,7 @@ class Supabase:
 
 
 async def opened(client: outgoing.Client, url: str, key: str) -> dict[str, str]:
-    """The variables of a project of which no more is known than its address and its secret key, once its data API takes that. Raises ProviderError."""
+    """The variables of a project of which only the URL and the secret key are known, after checking the key. Raises ProviderError."""
     base = url.rstrip("/")
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
     await asked(client, "Supabase", base, headers, Asked("GET", "/rest/v1/", "the data API of the project"))
@@ -130,7 +130,7 @@ def _project(told: Mapping[str, Any]) -> Project:
 
 
 def environment(project: Project, keys: Mapping[str, str], pooler: Pooler, password: str) -> dict[str, str]:
-    """The variables that the ecosystem expects: for servers, and with prefixes that bundlers let through to browsers the public ones."""
+    """The variables that libraries expect, for servers; the public ones also with the prefixes that bundlers pass to browsers."""
     url = f"https://{project.ref}.supabase.co"
     public, secret = keys.get("public", ""), keys.get("secret", "")
     found = {"SUPABASE_URL": url, "SUPABASE_ANON_KEY": public, "SUPABASE_SERVICE_ROLE_KEY": secret}
@@ -140,7 +140,7 @@ def environment(project: Project, keys: Mapping[str, str], pooler: Pooler, passw
 
 
 def _postgresql(project: Project, pooler: Pooler, password: str) -> dict[str, str]:
-    """The database itself. The address that most take is the pooled one: the direct one is reached over IPv6 alone."""
+    """The variables of the database. The main URL is the pooled one, because the direct one is reachable only over IPv6."""
     word = quote(password, safe="")
     direct = f"postgresql://postgres:{word}@{project.host}:5432/postgres"
     pooled = f"postgresql://{pooler.user}:{word}@{pooler.host}:{pooler.port}/{pooler.database}"

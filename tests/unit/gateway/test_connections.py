@@ -105,8 +105,8 @@ def test_each_body_is_a_spec(door: Client, cluster: Namespace, body: Object, spe
     [
         ({"type": "oracle"}, "type", "'postgresql'"),
         ({"host": ""}, "host", "write a host name"),
-        ({"url": "mysql://h/d"}, "host", "host does not go with what else"),
-        ({"host": "mysql://h/d"}, "host", "goes into url"),
+        ({"url": "mysql://h/d"}, "host", "host cannot be combined with other fields"),
+        ({"host": "mysql://h/d"}, "host", "into url"),
         ({"port": 0}, "port", "greater than or equal to 1"),
         ({"tls": {"mode": "full"}}, "tls.mode", "'verify_full'"),
         ({"pasword": "x"}, "pasword", "Did you mean password?"),

@@ -86,7 +86,7 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
         "id": ID,
         "status": "cancelling",
         "rollback_status": "initiated",
-        "message": "what was staged is dropped",
+        "message": "the staged tables are being dropped",
     }
     assert said(cluster)["cancel"] == {"reason": "Requirements changed", "rollback": True, "force": False}
     stands(cluster, "Completed")

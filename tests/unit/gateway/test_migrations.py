@@ -375,25 +375,25 @@ def test_bad_requests(door: Client, method: str, path: str, body: object, status
 @pytest.mark.parametrize(
     ("method", "path", "body", "field", "message"),
     [
-        ("GET", "/v1/migrations?statsu=failed", None, "statsu", "there is no parameter statsu. Did you mean status?"),
-        ("GET", "/v1/migrations?namespace=shop", None, "namespace", "there is no parameter namespace. Known are: created_"),
-        ("POST", "/v1/migrations", {**PRINTED, "nmae": "x"}, "nmae", "there is no field nmae. Did you mean name?"),
-        ("POST", "/v1/migrations", {"nmae": "x", "source": {}}, "nmae", "there is no field nmae. Did you mean name?"),
-        ("POST", "/v1/migrations", {**PRINTED, "colour": 1}, "colour", "there is no field colour."),
-        ("POST", "/v1/migrations", {**PRINTED, "x" * 99: 1}, "x" * 99, f"there is no field {'x' * 60}."),
+        ("GET", "/v1/migrations?statsu=failed", None, "statsu", "unknown parameter statsu. Did you mean status?"),
+        ("GET", "/v1/migrations?namespace=shop", None, "namespace", "unknown parameter namespace. Known are: created_"),
+        ("POST", "/v1/migrations", {**PRINTED, "nmae": "x"}, "nmae", "unknown field nmae. Did you mean name?"),
+        ("POST", "/v1/migrations", {"nmae": "x", "source": {}}, "nmae", "unknown field nmae. Did you mean name?"),
+        ("POST", "/v1/migrations", {**PRINTED, "colour": 1}, "colour", "unknown field colour."),
+        ("POST", "/v1/migrations", {**PRINTED, "x" * 99: 1}, "x" * 99, f"unknown field {'x' * 60}."),
         (
             "POST",
             "/v1/migrations",
             {**PRINTED, "options": {"batchsize": 1}},
             "options.batchsize",
-            "there is no field batchsize. Did you mean batch_size?",
+            "unknown field batchsize. Did you mean batch_size?",
         ),
         (
             "POST",
             "/v1/migrations",
             {**PRINTED, "options": {"x": 1}},
             "options.x",
-            "there is no field x. Known are: auto_approve_above, batch_size, generate_rollback, mode, parallelism.",
+            "unknown field x. Known are: auto_approve_above, batch_size, generate_rollback, mode, parallelism.",
         ),
     ],
 )
@@ -462,9 +462,9 @@ def test_sizes(octets: int, text: str) -> None:
     [
         ({"source": "github", "repo": "https://github.com/acme/shop"}, "repo", "as acme/shop"),
         ({"source": "github", "repo": "acme/shop", "domain": "Shop"}, "domain", "as shop.example.com"),
-        ({"source": "github", "repo": "acme/shop", "env_vars": {"1A": "x"}}, "env_vars.1A", "begins with no digit"),
+        ({"source": "github", "repo": "acme/shop", "env_vars": {"1A": "x"}}, "env_vars.1A", "no digit first"),
         ({"source": "zip", "url": "http://x/y.zip", "sha256": "0" * 64}, "url", "begins with https://"),
-        ({"source": "zip", "url": "https://x/y.zip", "sha256": "X"}, "sha256", "64 hexadecimal digits"),
+        ({"source": "zip", "url": "https://x/y.zip", "sha256": "X"}, "sha256", "64 lower-case hexadecimal digits"),
         ({**PRINTED, "target": {"connection_id": "new"}}, "target.connection_id", "GET /v1/connections"),
     ],
 )

@@ -64,11 +64,11 @@ def test_an_archive_is_sent_on_and_named_by_a_migration(door: Client, registry: 
     ("query", "headers", "status", "field", "words"),
     [
         ("", {}, 400, "sha256", "required"),
-        ("?sha256=abc", {}, 400, "sha256", "64 hexadecimal digits"),
+        ("?sha256=abc", {}, 400, "sha256", "64 lower-case hexadecimal digits"),
         (f"?sha256={_SHA256}", {"content-type": "application/json"}, 415, None, "application/zip"),
         (f"?sha256={_SHA256}", {"content-length": "many"}, 400, "content-length", "Content-Length"),
-        (f"?sha256={_SHA256}", {"content-length": str(uploads.LARGEST + 1)}, 413, None, "no larger than"),
-        (f"?sha256={_SHA256}", {"authorization": "Bearer none"}, 401, None, "no valid key"),
+        (f"?sha256={_SHA256}", {"content-length": str(uploads.LARGEST + 1)}, 413, None, "is larger than"),
+        (f"?sha256={_SHA256}", {"authorization": "Bearer none"}, 401, None, "no valid API key"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_is_sent(

@@ -56,12 +56,12 @@ def test_a_webhook_is_made_with_its_secret_and_told_without(door: Client, cluste
     ("change", "field", "message"),
     [
         ({"url": "ftp://ops.example"}, "url", "begins with http:// or https://"),
-        ({"url": "https://u:p@ops.example"}, "url", "no user or password"),
+        ({"url": "https://u:p@ops.example"}, "url", "no user name or password"),
         ({"secret": "short"}, "secret", "at least 16"),
         ({"events": []}, "events", "at least 1"),
         ({"events": ["ended"]}, "events.0", "'completed'"),
-        ({"to": "x"}, "to", "there is no field to. Known are: events, name, secret, url."),
-        ({"urls": "x"}, "urls", "there is no field urls. Did you mean url?"),
+        ({"to": "x"}, "to", "unknown field to. Known are: events, name, secret, url."),
+        ({"urls": "x"}, "urls", "unknown field urls. Did you mean url?"),
     ],
 )
 def test_a_body_that_makes_no_sense_is_refused(

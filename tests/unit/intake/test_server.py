@@ -109,7 +109,7 @@ def _stray() -> Cluster:
 def test_a_pod_that_is_no_worker_of_it_reports_nothing(tmp_path: Path, cluster: Cluster) -> None:
     assert _asked(tmp_path, Cluster({"data": _ENDS}))[0] == 200
     status, body = _asked(tmp_path, cluster)
-    assert (status, "not of a worker" in body) == (401, True)
+    assert (status, "does not belong to a known worker" in body) == (401, True)
 
 
 def _request(token: str) -> Request:

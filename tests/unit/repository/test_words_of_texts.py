@@ -55,6 +55,10 @@ CLEAN: tuple[str, ...] = (
     "operator/landfall/api",
     "operator/landfall/cli",
     "operator/landfall/controllers",
+    "operator/landfall/gateway",
+    "operator/landfall/intake",
+    "operator/landfall/notifications",
+    "operator/landfall/providers",
     "operator/landfall/handlers",
     "operator/landfall/kube",
     "operator/landfall/lifecycle.py",
@@ -103,10 +107,6 @@ CLEAN: tuple[str, ...] = (
 )
 TO_DO: tuple[str, ...] = (
     "operator/landfall/engine",
-    "operator/landfall/gateway",
-    "operator/landfall/intake",
-    "operator/landfall/notifications",
-    "operator/landfall/providers",
     "docs",
 )
 # (file, text found): why it may stay.

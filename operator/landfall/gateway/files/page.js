@@ -1,5 +1,5 @@
-// What the gateway's paths tell, for people: lists, a run as it works, its plan with decisions, releases with the way back.
-// Everything is text to the document, never markup. The key stays in this tab and goes out with each request, and nowhere else.
+// The web page: lists, a run in progress, its plan with decisions, and releases with rollback, from the routes of the gateway.
+// All values are inserted as text, never as markup. The key stays in this tab and is sent only with requests to this gateway.
 
 const KEY = "landfall-key";
 const EVERY_MS = 2000;
@@ -9,7 +9,7 @@ let shown = { stop() {} };
 
 class Problem extends Error {
   constructor(status, told) {
-    super(told?.message ?? `the gateway answers ${status}`);
+    super(told?.message ?? `the gateway returned status ${status}`);
     this.status = status;
     this.code = told?.code ?? "";
   }
@@ -41,7 +41,7 @@ function el(tag, about = {}, ...children) {
   return made;
 }
 
-// Puts new children where old ones were; whoever was at one of them by keyboard is at its successor.
+// Replaces the children of an element; the keyboard focus moves to the child that replaces the focused one.
 function fill(place, ...children) {
   const made = el("div", {}, ...children);
   if (made.innerHTML === place.innerHTML) return;
@@ -71,14 +71,14 @@ function table(caption, columns, rows) {
   return el("table", {}, el("caption", {}, caption), el("thead", {}, head), el("tbody", {}, body));
 }
 
-function said(text) {
+function announce(text) {
   const place = document.getElementById("said");
   place.textContent = text;
-  clearTimeout(said.timer);
-  said.timer = setTimeout(() => (place.textContent = ""), 6000);
+  clearTimeout(announce.timer);
+  announce.timer = setTimeout(() => (place.textContent = ""), 6000);
 }
 
-// Asks before something that cannot be taken back at once. Its choices by name, or null.
+// Asks for confirmation. Returns the values of its fields by name, or null.
 function question(title, means, answer, choices = []) {
   const dialog = document.getElementById("question");
   document.getElementById("asked").textContent = title;
@@ -102,10 +102,10 @@ function question(title, means, answer, choices = []) {
 async function act(path, body, done) {
   try {
     await ask("POST", path, body);
-    said(done);
+    announce(done);
     shown.look?.();
   } catch (error) {
-    if (!gone(error)) said(error.message);
+    if (!gone(error)) announce(error.message);
   }
 }
 
@@ -117,7 +117,7 @@ function migrations(place) {
   return async () => {
     const { data } = await ask("GET", "/v1/migrations?limit=100");
     const link = (one) => el("a", { href: `#/migrations/${encodeURIComponent(one.id)}` }, one.name ?? one.id);
-    fill(list, table("Databases and apps that are brought ashore, the newest first", [
+    fill(list, table("Migrations of databases and apps, the newest first", [
       ["Name", link],
       ["Status", (one) => stands(one.status)],
       ["Done", (one) => (one.progress_percent === undefined ? "" : `${one.progress_percent} %`), "number"],
@@ -163,34 +163,34 @@ function controls(path, told) {
   const works = ["pending", "planning", "approved", "running", "validating"].includes(told.status);
   if (["plan_ready", "approved"].includes(told.status)) {
     made.push(button("start", "Start", "main", () => started(path, told)));
-    made.push(button("rehearse", "Rehearse", "", () => act(`${path}/start`, { dry_run: true }, "the rehearsal begins; nothing will be left of it")));
+    made.push(button("rehearse", "Rehearse", "", () => act(`${path}/start`, { dry_run: true }, "the rehearsal starts; its tables will be dropped")));
   }
-  if (["paused", "pausing"].includes(told.status)) made.push(button("resume", "Resume", "main", () => act(`${path}/resume`, undefined, "it goes on")));
+  if (["paused", "pausing"].includes(told.status)) made.push(button("resume", "Resume", "main", () => act(`${path}/resume`, undefined, "the migration continues")));
   if (works) made.push(button("pause", "Pause", "", () => paused(path)));
   if (works || ["plan_ready", "paused", "failed"].includes(told.status)) made.push(button("cancel", "Cancel", "grave", () => cancelled(path)));
-  if (told.status === "completed") made.push(button("back", "Roll back", "grave", () => takenBack(path)));
+  if (told.status === "completed") made.push(button("back", "Roll back", "grave", () => rollBackMigration(path)));
   return el("div", { class: "actions", "data-plan": told.plan.status }, made);
 }
 
 async function started(path, told) {
-  if (told.plan.status !== "approval_required") return act(`${path}/start`, {}, "the migration begins");
-  const sure = await question("Run this plan as it is?", "Points of it need a person's word: decide them below, or run it with all of them as they are proposed.", "Run it");
-  if (sure) await act(`${path}/start`, { skip_approval: true }, "the migration begins");
+  if (told.plan.status !== "approval_required") return act(`${path}/start`, {}, "the migration starts");
+  const sure = await question("Run this plan as it is?", "Some review items need your approval. Decide them below, or run the plan with all mappings as proposed.", "Run it");
+  if (sure) await act(`${path}/start`, { skip_approval: true }, "the migration starts");
 }
 
 async function paused(path) {
-  const sure = await question("Pause it?", "It stops at its next checkpoint; everything up to there is kept.", "Pause", [["reason", "Why", "text"], ["immediate", "at once, and give up the chunks in flight", "checkbox"]]);
-  if (sure) await act(`${path}/pause`, sure, "it pauses");
+  const sure = await question("Pause it?", "The migration stops at its next checkpoint. Rows copied until then are kept.", "Pause", [["reason", "Why", "text"], ["immediate", "now, and abort the chunks in progress", "checkbox"]]);
+  if (sure) await act(`${path}/pause`, sure, "the migration pauses");
 }
 
 async function cancelled(path) {
-  const sure = await question("Cancel it?", "What was staged is dropped. The target is as it was before.", "Cancel the migration", [["reason", "Why", "text"]]);
-  if (sure) await act(`${path}/cancel`, sure, "it is cancelled");
+  const sure = await question("Cancel it?", "The staged tables are dropped. The target stays as it was before.", "Cancel the migration", [["reason", "Why", "text"]]);
+  if (sure) await act(`${path}/cancel`, sure, "the migration is being cancelled");
 }
 
-async function takenBack(path) {
-  const sure = await question("Roll it back?", "What was there before the cutover is put back in its place; the new tables go aside.", "Roll back", [["discard_writes", "even if rows were written to the new tables since", "checkbox"]]);
-  if (sure) await act(`${path}/rollback`, sure, "what was there before is put back");
+async function rollBackMigration(path) {
+  const sure = await question("Roll it back?", "The cutover is undone: the retained tables replace the new ones.", "Roll back", [["discard_writes", "even if rows were written to the new tables since", "checkbox"]]);
+  if (sure) await act(`${path}/rollback`, sure, "the cutover is being undone");
 }
 
 function working(told) {
@@ -202,17 +202,17 @@ function working(told) {
     el("progress", { max: 100, value: progress.overall_percent, "aria-label": `${progress.overall_percent} percent done` }),
     el("ol", { class: "phases", "aria-label": "Phases" }, progress.phases.map(phase)),
     el("p", {}, `${number(metrics.records_processed)} of ${number(metrics.records_total)} rows, ${metrics.bytes_transferred}, ${number(metrics.throughput_records_per_second)} rows/s${left}`),
-    told.verdict ? el("p", {}, "Verdict: ", el("strong", {}, told.verdict)) : "",
+    told.verdict ? el("p", {}, "Verification: ", el("strong", {}, told.verdict)) : "",
   ];
 }
 
 function byTable(rows) {
-  return table("Tables, those under way first", [
+  return table("Tables, those in progress first", [
     ["Table", (one) => one.table],
     ["State", (one) => one.state],
     ["Rows", (one) => number(one.records_processed), "number"],
     ["Of", (one) => number(one.records_total), "number"],
-    ["Brought up to date", (one) => number(one.errors), "number"],
+    ["Repaired", (one) => number(one.errors), "number"],
   ], rows);
 }
 
@@ -220,22 +220,22 @@ async function decided(path, place) {
   const plan = await ask("GET", `${path}/plan`);
   const told = plan.summary;
   const telling = plan.mappings.filter((one) => one.transformation || one.status !== "approved" || one.confidence < 1);
-  const word = (one, approved) => el("button", { type: "button", id: `${approved ? "approve" : "reject"}-${one.id}`, on: () => act(`${path}/plan/mappings/${one.id}/approve`, { approved }, approved ? "approved; the plan is made anew" : "rejected; the plan is made anew"), "aria-label": `${approved ? "Approve" : "Reject"} ${one.source.table}.${one.source.column}` }, approved ? "Approve" : "Reject");
+  const word = (one, approved) => el("button", { type: "button", id: `${approved ? "approve" : "reject"}-${one.id}`, on: () => act(`${path}/plan/mappings/${one.id}/approve`, { approved }, approved ? "approved; planning again" : "rejected; planning again"), "aria-label": `${approved ? "Approve" : "Reject"} ${one.source.table}.${one.source.column}` }, approved ? "Approve" : "Reject");
   fill(place,
     el("h2", {}, "Plan ", stands(plan.status)),
-    el("p", {}, `${counted(told.tables, "table")}, ${counted(told.columns, "column")}, ${counted(told.estimated_records, "row")}, about ${lasting(told.estimated_duration_seconds)}; writers locked out for about ${lasting(told.estimated_freeze_seconds)}. ${told.to_review ? `To be decided by a person: ${told.to_review}.` : ""}`),
-    table("Risks, the gravest first", [
+    el("p", {}, `${counted(told.tables, "table")}, ${counted(told.columns, "column")}, ${counted(told.estimated_records, "row")}, about ${lasting(told.estimated_duration_seconds)}; write lock of about ${lasting(told.estimated_freeze_seconds)}. ${told.to_review ? `Review items that need approval: ${told.to_review}.` : ""}`),
+    table("Risks, the most severe first", [
       ["Severity", (one) => el("span", { class: `stands ${one.severity}` }, one.severity)],
       ["What", (one) => `${one.affected.join(", ")}: ${one.description}`],
       ["What to do", (one) => one.mitigation],
     ], plan.risks),
-    table(`Columns that change on the way or need a word, of ${number(plan.mappings.length)}`, [
+    table(`Columns that are transformed or need approval, of ${number(plan.mappings.length)}`, [
       ["From", (one) => `${one.source.table}.${one.source.column}`],
       ["Type", (one) => one.source_type],
       ["To", (one) => `${one.target.table}.${one.target.column}`],
       ["Type", (one) => one.target_type],
       ["Change", (one) => one.transformation ?? ""],
-      ["Sure", (one) => `${Math.round(one.confidence * 100)} %`, "number"],
+      ["Confidence", (one) => `${Math.round(one.confidence * 100)} %`, "number"],
       ["Decision", (one) => stands(one.status)],
       ["", (one) => (one.status === "pending_review" ? el("span", { class: "actions" }, word(one, true), word(one, false)) : "")],
     ], telling),
@@ -259,7 +259,7 @@ function apps(place, project = "") {
     const query = project ? `?limit=100&project_id=${encodeURIComponent(project)}` : "?limit=100";
     const { data } = await ask("GET", `/v1/deployments${query}`);
     const link = (one) => el("a", { href: `#/apps/${encodeURIComponent(one.project_id)}` }, one.project_id.replace("proj_", ""));
-    const back = (one) => el("button", { type: "button", id: `back-${one.id}`, class: "grave", "aria-label": `Roll back to ${one.id}`, on: () => wentBack(one) }, "Roll back to this");
+    const back = (one) => el("button", { type: "button", id: `back-${one.id}`, class: "grave", "aria-label": `Roll back to ${one.id}`, on: () => rollBackRelease(one) }, "Roll back to this");
     fill(list, table("Releases, the newest first", [
       ["App", link],
       ["Release", (one) => one.id.replace("dep_", "")],
@@ -271,9 +271,9 @@ function apps(place, project = "") {
   };
 }
 
-async function wentBack(one) {
-  const sure = await question(`Go back to ${one.id.replace("dep_", "")}?`, "The same image with the same environment serves again. Nothing newer goes live until a deploy is asked for.", "Roll back");
-  if (sure) await act(`/v1/deployments/${encodeURIComponent(one.id)}/rollback`, undefined, "it goes back");
+async function rollBackRelease(one) {
+  const sure = await question(`Roll back to ${one.id.replace("dep_", "")}?`, "Its image and environment go live again. No newer release goes live until the next deploy is requested.", "Roll back");
+  if (sure) await act(`/v1/deployments/${encodeURIComponent(one.id)}/rollback`, undefined, "the rollback starts");
 }
 
 function connections(place) {
@@ -282,7 +282,7 @@ function connections(place) {
   return async () => {
     const { data } = await ask("GET", "/v1/connections?limit=100");
     const test = (one) => el("button", { type: "button", id: `test-${one.id}`, "aria-label": `Test ${one.name}`, on: () => tested(one) }, "Test");
-    fill(list, table("Databases that migrations move from and to", [
+    fill(list, table("Source and target databases of migrations", [
       ["Name", (one) => one.name],
       ["Type", (one) => one.type],
       ["Where", (one) => [one.host, one.database].filter(Boolean).join(" / ")],
@@ -293,12 +293,12 @@ function connections(place) {
 }
 
 async function tested(one) {
-  said(`asking ${one.name} …`);
+  announce(`testing ${one.name} …`);
   try {
     const { data } = await ask("POST", `/v1/connections/${encodeURIComponent(one.id)}/test`);
-    said(data.error ? `${one.name}: ${data.error.message}` : `${one.name}: ${words(data.status)}, ${data.latency_ms ?? "?"} ms`);
+    announce(data.error ? `${one.name}: ${data.error.message}` : `${one.name}: ${words(data.status)}, ${data.latency_ms ?? "?"} ms`);
   } catch (error) {
-    if (!gone(error)) said(error.message);
+    if (!gone(error)) announce(error.message);
   }
 }
 
@@ -356,8 +356,8 @@ function signIn() {
     show();
   };
   main.replaceChildren(
-    el("h1", {}, "A key, please"),
-    el("p", {}, "Keys are made with ", el("code", {}, "landfall keys create"), ". This one stays in this tab and is forgotten with it."),
+    el("h1", {}, "API key required"),
+    el("p", {}, "Create a key with ", el("code", {}, "landfall keys create"), ". The key is stored only in this tab, until the tab is closed."),
     el("form", { on: enter }, el("label", { for: "key" }, "API key"), input, el("div", { class: "actions" }, el("button", { class: "main" }, "Enter"))));
   input.focus();
 }

@@ -1,4 +1,4 @@
-"""`/v1/connections`: databases, what is known of them, and a look at one that is asked for. Each is a Connection; its credentials go into a Secret that it owns."""
+"""`/v1/connections`: databases, their state, and tests on request. Each is a Connection; its credentials are in a Secret that it owns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROUTER = APIRouter(prefix="/v1/connections", tags=["connections"])
 
 
 class TlsBody(Body):
-    """How the connection is protected."""
+    """TLS of the connection."""
 
     mode: Literal["disable", "prefer", "require", "verify_full"] = Field(
         default="prefer",
@@ -40,7 +40,7 @@ _TYPE = Field(description="Database engine.")
 
 
 class ServerBody(Body):
-    """A database of a server."""
+    """A database on a server."""
 
     name: str = _NAME
     type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
@@ -55,17 +55,17 @@ class ServerBody(Body):
 
     @property
     def opens(self) -> dict[str, str]:
-        """What the Secret holds."""
+        """The content of the Secret."""
         return {"username": self.username, "password": self.password} if self.username or self.password else {}
 
     @property
     def where(self) -> Object:
-        """What the Connection says of it."""
+        """The fields of the Connection."""
         return {"host": self.host, "port": self.port, "database": self.database}
 
 
 class UrlBody(Body):
-    """A database of a server, by an address with everything in it."""
+    """A database on a server, by URL."""
 
     name: str = _NAME
     type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
@@ -79,12 +79,12 @@ class UrlBody(Body):
 
     @property
     def opens(self) -> dict[str, str]:
-        """What the Secret holds."""
+        """The content of the Secret."""
         return {"url": self.url}
 
     @property
     def where(self) -> Object:
-        """Nothing: the Secret says it."""
+        """No fields of the Connection: the Secret has the URL."""
         return {}
 
 
@@ -109,7 +109,7 @@ def _way(told: object) -> str:
 
 
 def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
-    """The Connection's spec, and what its Secret holds, if it needs one."""
+    """The Connection's spec, and the content of its Secret; empty if it needs none."""
     if isinstance(body, FileBody):
         return {"type": "SQLite", "file": {"path": body.path, "persistentVolumeClaim": body.persistent_volume_claim}}, {}
     tls: Object = {"mode": _MODES[body.tls.mode]}
@@ -121,7 +121,7 @@ def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
 
 
 class ConnectionItem(BaseModel):
-    """A connection. Credentials are never told."""
+    """A connection. Credentials are never returned."""
 
     id: str
     name: str
@@ -134,7 +134,7 @@ class ConnectionItem(BaseModel):
 
 
 class ConnectionDetail(ConnectionItem):
-    """A connection, and what is known of its database."""
+    """A connection, and the state of its database."""
 
     tls_mode: str | None
     version: str | None = Field(description="Version that the server reported.")
@@ -158,7 +158,7 @@ class ConnectionAnswer(BaseModel):
 
 
 class Test(BaseModel):
-    """What a database answered; `testing` where it has not yet."""
+    """The result of a test; `testing` before there is one."""
 
     id: str
     test_id: str
@@ -170,19 +170,19 @@ class Test(BaseModel):
 
 
 class TestAnswer(BaseModel):
-    """What a database answered."""
+    """The result of a test."""
 
     data: Test
 
 
 class Filter(Paged):
-    """Which connections."""
+    """Filters of the list."""
 
     type: Literal["", Kind] = Field(default="", description="Only connections to this database engine.")
     status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
     def takes(self, raw: Object) -> bool:
-        """Whether this one is among them."""
+        """Whether a connection matches."""
         return self.type in {"", _kind(raw)} and self.status in {"", stands(raw)}
 
 
@@ -221,7 +221,7 @@ async def one(who: Asking, connection_id: str, request: Request) -> ConnectionAn
     return ConnectionAnswer(data=_detail(await found(who, "Connection", CONNECTION, connection_id)))
 
 
-@ROUTER.post("/{connection_id}/test", responses={202: {"model": TestAnswer, "description": "It has not answered yet."}})
+@ROUTER.post("/{connection_id}/test", responses={202: {"model": TestAnswer, "description": "No result yet."}})
 async def ask(
     who: Asking,
     connection_id: str,
@@ -242,7 +242,7 @@ async def ask(
 
 @ROUTER.delete("/{connection_id}")
 async def delete(who: Asking, connection_id: str) -> Removed:
-    """Delete one that nothing needs any more. Its database is not touched."""
+    """Delete a connection that no migration in progress uses. Its database is not changed."""
     who.may_write()
     raw = await found(who, "Connection", CONNECTION, connection_id, fresh=True)
     name = raw["metadata"]["name"]
@@ -250,7 +250,7 @@ async def delete(who: Asking, connection_id: str) -> Removed:
         data = migration["spec"].get("data") or {}
         needed = name in {(data.get(side) or {}).get("connectionRef", {}).get("name") for side in ("source", "target")}
         if needed and status_of(migration) not in ENDED:
-            message = f"{MIGRATION}{migration['metadata']['name']} needs it and has not ended: cancel that first"
+            message = f"{MIGRATION}{migration['metadata']['name']} uses it and has not ended. Cancel that migration first"
             raise ProblemError(409, "invalid_state", message)
     await who.delete("Connection", raw)
     who.audit("delete connection", name, connection_id)

@@ -1,4 +1,4 @@
-"""`/v1/deployments`: deploys of an app, and the way back. Each is a Release; whoever deploys or goes back changes one Deployment, by one server-side apply."""
+"""`/v1/deployments`: deploys and rollbacks of an app. Each is a Release; a request changes one Deployment, by server-side apply."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Object = dict[str, Any]
 
 
 class Pagination(BaseModel):
-    """Where a list goes on."""
+    """The position of the next page."""
 
     has_more: bool = Field(description="Whether there are more objects.")
     next_cursor: str | None = Field(description="Cursor of the next page.")
@@ -56,7 +56,7 @@ class DeploymentAnswer(BaseModel):
 
 
 class Asked(BaseModel):
-    """What was asked for."""
+    """The accepted request."""
 
     id: str
     project_id: str
@@ -67,7 +67,7 @@ class Asked(BaseModel):
 
 
 class AskedAnswer(BaseModel):
-    """What was asked for."""
+    """The accepted request."""
 
     data: Asked
 
@@ -96,7 +96,7 @@ ROUTER = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
 
 class Filter(Body):
-    """Which deployments."""
+    """Filters of the list."""
 
     project_id: str = Field(default="", max_length=300, description="Only deployments of this project.")
     status: Literal["", Status] = Field(default="", description="Only objects with this status.")
@@ -149,7 +149,9 @@ async def deploy(
         raise _no_project(body.project_id)
     back = app["spec"].get("rollbackTo")
     if back and not back.get("id"):
-        message = "its rollbackTo was set elsewhere, and nothing newer goes live until it is removed there"
+        message = (
+            "spec.rollbackTo of the Deployment was set by another client; no newer release goes live until it is removed there"
+        )
         raise ProblemError(409, "invalid_state", message)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
     asked = spec_changes.deploy(made_id, body.commit_sha or "", await _kept(who, app, made_id, body.env_vars))
@@ -158,7 +160,7 @@ async def deploy(
         handled = str((there.get("status") or {}).get("lastHandledRequest", ""))
         queue = spec_changes.queued(_annotation(there), handled, asked)
         if queue is None:
-            message = f"too many deploys of {body.project_id} wait: ask again when the first of them is carried out"
+            message = f"too many deploys of {body.project_id} are waiting. Retry when the first of them is handled"
             raise ProblemError(409, "deploy_in_progress", message, retry_seconds=5)
         return spec_changes.move_on(), {ANNOTATION: queue}
 
@@ -172,10 +174,12 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     """Roll back to a deployment that was live, with its image and environment."""
     who.may_write()
     if await _queued(who, deployment_id):
-        raise ProblemError(409, "invalid_state", f"{deployment_id} is queued: only what was live can be gone back to")
+        raise ProblemError(
+            409, "invalid_state", f"{deployment_id} is queued: only a deployment that was live can be rolled back to"
+        )
     release, releases, app = await _found(who, deployment_id, fresh=True)
     if status_of(release) not in {"live", "rolled_back"}:
-        message = f"{deployment_id} is {status_of(release)}: only what was live can be gone back to"
+        message = f"{deployment_id} is {status_of(release)}: only a deployment that was live can be rolled back to"
         raise ProblemError(409, "invalid_state", message)
     name, goal = app["metadata"]["name"], release["metadata"]["name"]
     live = next((r for r in releases if r["metadata"]["name"] == (app.get("status") or {}).get("live")), None)
@@ -183,7 +187,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     await changed(who, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
     who.audit("rollback", name, made_id)
     told = Asked(
-        id=deployment_id if live is release else made_id,  # of what serves no release is made
+        id=deployment_id if live is release else made_id,  # a rollback to the live release creates none
         project_id=project_of(name),
         status="queued",
         created_at=moment(now),
@@ -213,12 +217,12 @@ async def _found(who: Caller, deployment_id: str, *, fresh: bool = False) -> tup
         mine = [r for r in releases if r["spec"]["deploymentRef"]["name"] == app["metadata"]["name"]]
         if release is not None and release in mine:
             return release, mine, app
-    raise ProblemError(404, "deployment_not_found", f"there is no deployment {deployment_id[:80]!r}")
+    raise ProblemError(404, "deployment_not_found", f"deployment {deployment_id[:80]!r} not found")
 
 
 async def _queued(who: Caller, deployment_id: str) -> tuple[Object, DeployRequest | None] | None:
-    """The Deployment that it was asked of, and the deploy that was asked for, None of a rollback; None where a Release of it is there, or it is unknown."""
-    for fresh in (False, True):  # what another replica has just written may not be known here
+    """The Deployment of a request without a Release, and the request, None for a rollback; None if a Release exists, or it is unknown."""
+    for fresh in (False, True):  # the cache may not have what another replica has just written
         if any(identifier(r) == deployment_id for r in await who.listed("Release", fresh=fresh)):
             return None
         for app in await who.listed("Deployment", fresh=fresh):
@@ -233,7 +237,7 @@ def _annotation(app: Object) -> str:
 
 
 async def _kept(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
-    """Values go into a Secret that the Deployment owns: an annotation is no place for them."""
+    """Store values in a Secret that the Deployment owns, because annotations are not secret."""
     if not values:
         return []
     name = f"{app['metadata']['name']}-{made_id.removeprefix('dep_')}"
@@ -258,4 +262,4 @@ def _url(app: Object) -> str:
 
 
 def _no_project(project: str) -> ProblemError:
-    return ProblemError(404, "project_not_found", f"there is no project {project[:80]!r}", field="project_id")
+    return ProblemError(404, "project_not_found", f"project {project[:80]!r} not found", field="project_id")

@@ -1,4 +1,4 @@
-"""What is done with a migration: start, pause, resume, cancel, go back, and decide about its plan. Each is one change of its spec."""
+"""Actions on a migration: start, pause, resume, cancel, roll back, and decisions about its plan. Each changes its spec once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WRITTEN = "WrittenSinceCutover"
 
 
 class StartBody(Body):
-    """On what terms it begins."""
+    """Options of a start."""
 
     skip_approval: bool = Field(default=False, description="Skip the review of the plan.")
     start_from_phase: PhaseName | None = Field(
@@ -58,14 +58,14 @@ class StartBody(Body):
 
 
 class PauseBody(Body):
-    """Why, and how."""
+    """Options of a pause."""
 
     reason: str = Field(default="", max_length=1000, description="Reason, shown in the status.")
     immediate: bool = Field(default=False, description="Abort the chunks in progress.")
 
 
 class CancelBody(Body):
-    """Why, and how."""
+    """Options of a cancel."""
 
     reason: str = Field(default="", max_length=1000, description="Reason, shown in the status.")
     rollback: bool = Field(default=True, description="Drop the staged tables.")
@@ -73,7 +73,7 @@ class CancelBody(Body):
 
 
 class BackBody(Body):
-    """On what terms it goes back."""
+    """Options of a rollback."""
 
     discard_writes: bool = Field(
         default=False, description="Roll back even if rows were written to the new tables since the cutover."
@@ -81,7 +81,7 @@ class BackBody(Body):
 
 
 class ApproveBody(Body):
-    """A person's word on one mapping."""
+    """A decision about one mapping."""
 
     approved: bool = Field(description="Whether the mapping is approved. A rejected mapping needs another decision.")
     override_transformation: str | None = Field(
@@ -91,7 +91,7 @@ class ApproveBody(Body):
 
 
 class Started(BaseModel):
-    """It begins, or waits for its time."""
+    """The migration starts, or waits for its schedule."""
 
     id: str
     status: Status
@@ -102,7 +102,7 @@ class Started(BaseModel):
 
 
 class Pausing(BaseModel):
-    """It stops at the next checkpoint."""
+    """The migration stops at the next checkpoint."""
 
     id: str
     status: Status
@@ -111,7 +111,7 @@ class Pausing(BaseModel):
 
 
 class Resumed(BaseModel):
-    """It goes on."""
+    """The migration continues."""
 
     id: str
     status: Status
@@ -120,7 +120,7 @@ class Resumed(BaseModel):
 
 
 class Cancelling(BaseModel):
-    """It ends."""
+    """The migration ends."""
 
     id: str
     status: Status
@@ -129,7 +129,7 @@ class Cancelling(BaseModel):
 
 
 class GoingBack(BaseModel):
-    """It goes back."""
+    """The migration is rolled back."""
 
     id: str
     status: Status
@@ -137,13 +137,13 @@ class GoingBack(BaseModel):
 
 
 class ApprovePlanBody(Body):
-    """A person's word on a whole plan."""
+    """The approval of a whole plan."""
 
     digest: str = Field(pattern=r"^sha256:[0-9a-f]{64}$", description="Digest of the reviewed plan, from GET …/plan.")
 
 
 class PlanApproved(BaseModel):
-    """The plan that runs."""
+    """The approved plan."""
 
     migration_id: str
     status: Literal["approved"]
@@ -151,7 +151,7 @@ class PlanApproved(BaseModel):
 
 
 class Approved(BaseModel):
-    """What was decided."""
+    """The decision."""
 
     id: str
     migration_id: str
@@ -189,9 +189,9 @@ async def start(
     waits = "" if asked.dry_run else _waits(raw, now)
     if waits:
         return Started(
-            id=migration_id, status="approved", phase=phase, started_at=None, message=f"it waits until {waits}", waits_until=waits
+            id=migration_id, status="approved", phase=phase, started_at=None, message=f"waiting until {waits}", waits_until=waits
         )
-    told = "the rehearsal begins; nothing will be left of it" if asked.dry_run else "the migration begins"
+    told = "the rehearsal starts; its tables will be dropped" if asked.dry_run else "the migration starts"
     return Started(id=migration_id, status="running", phase=phase, started_at=moment(now), message=told, waits_until=None)
 
 
@@ -207,9 +207,9 @@ async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None
     )
     left = ((raw.get("status") or {}).get("progress") or {}).get("checkpointSeconds")
     if asked.immediate:
-        told, left = "it pauses at once; chunks in flight are given up", 0
+        told, left = "pausing now; the chunks in progress are aborted", 0
     else:
-        told = "it pauses at the next checkpoint"
+        told = "pausing at the next checkpoint"
     eta = None if left is None else moment(now + timedelta(seconds=left))
     return Pausing(id=migration_id, status="pausing", message=told, checkpoint_eta=eta)
 
@@ -241,7 +241,7 @@ async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None)
         id=migration_id,
         status="cancelling",
         rollback_status="initiated" if asked.rollback else "none",
-        message="what was staged is dropped" if asked.rollback else "what was staged is kept until it is deleted",
+        message="the staged tables are being dropped" if asked.rollback else "the staged tables are kept until it is deleted",
     )
 
 
@@ -253,12 +253,12 @@ async def rollback(who: Asking, migration_id: str, body: BackBody | None = None)
     def change(there: Object) -> Object:
         if there["spec"].get("desiredState") == "RolledBack" and moves.status_of(there) == "failed" and not asked.discard_writes:
             _, reason, message = moves.ready(there)
-            way = " Here: discard_writes." if reason == _WRITTEN else ""
-            raise ProblemError(409, "rollback_failed", f"it was asked to go back and could not: {message}{way}")
+            way = " In this API: discard_writes." if reason == _WRITTEN else ""
+            raise ProblemError(409, "rollback_failed", f"the requested rollback failed: {message}{way}")
         return spec_changes.back(discard_writes=asked.discard_writes)
 
     await _steered(who, migration_id, Action.ROLLBACK, change)
-    return GoingBack(id=migration_id, status="rolling_back", message="what was there before the cutover is put back")
+    return GoingBack(id=migration_id, status="rolling_back", message="the cutover is being undone")
 
 
 @ROUTER.get("/plan")
@@ -289,7 +289,7 @@ async def approve(who: Asking, migration_id: str, mapping_id: str, body: Approve
     made = await _plan(who, raw, migration_id)
     meant = next(((t, c) for t, c in plans.columns(made) if plans.mapping_id(t, c) == mapping_id), None)
     if meant is None:
-        raise ProblemError(404, "mapping_not_found", f"its plan has no mapping {mapping_id[:80]!r}")
+        raise ProblemError(404, "mapping_not_found", f"the plan has no mapping {mapping_id[:80]!r}")
     table, column = meant
     word: Object = {"column": column["source"], "decision": "Approve" if body.approved else "Reject"}
     if body.approved and body.override_transformation:
@@ -307,13 +307,13 @@ async def approve(who: Asking, migration_id: str, mapping_id: str, body: Approve
 
 
 async def _mine(who: Caller, migration_id: str) -> Object:
-    """The Migration, for somebody who may change it."""
+    """The Migration, if the caller may change it. Raises ProblemError."""
     who.may_write()
     return await found(who, migration_id, fresh=True)
 
 
 async def _steered(who: Caller, migration_id: str, action: Action, change: Callable[[Object], Object]) -> Object:
-    """Change the spec of a Migration, where that is allowed as it stands; what it was. Raises ProblemError."""
+    """Change the spec of a Migration if its state allows the action; returns the Migration before the change. Raises ProblemError."""
     raw = await _mine(who, migration_id)
 
     def allowed(there: Object) -> tuple[Object, None]:
@@ -326,20 +326,20 @@ async def _steered(who: Caller, migration_id: str, action: Action, change: Calla
 
 
 def _refused(found: Refusal | None) -> None:
-    """Raises ProblemError where there is a refusal."""
+    """Raises ProblemError if there is a refusal."""
     if found:
         raise ProblemError(409, found.code, found.message, retry_seconds=found.retry_seconds)
 
 
 def _waits(raw: Object, now: datetime) -> str:
-    """Until when it waits, by its own schedule; empty where it may begin now."""
+    """The time until which its schedule delays it; empty if it can start now."""
     told = raw["spec"].get("schedule")
     found = opening(Schedule.model_validate(told) if told else None, now, cutover=False)
     return "" if found.open or found.changes is None else moment(found.changes)
 
 
 async def _words(who: Caller, name: str) -> list[Object]:
-    """The TablePlans of a Migration: what was decided of its columns."""
+    """The TablePlans of a Migration, with the decisions about its columns."""
     return [p for p in await who.listed("TablePlan") if p["spec"]["migrationRef"]["name"] == name]
 
 
@@ -352,7 +352,7 @@ async def _plan(who: Caller, raw: Object, migration_id: str) -> Object:
 
 
 async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) -> None:
-    """Write a decision into the TablePlan of a table, beside the decisions that were written through the gateway before."""
+    """Write a decision into the TablePlan of a table, and keep the decisions written through the gateway before."""
     name = raw["metadata"]["name"]
     listed = [p for p in await who.kube.listed("TablePlan", who.key.namespace) if p["spec"]["migrationRef"]["name"] == name]
     which = (source.schema_ or "", source.table)

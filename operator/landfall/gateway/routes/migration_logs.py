@@ -1,4 +1,4 @@
-"""Watching a migration: its log, whole, chosen or followed, and its numbers."""
+"""The log of a migration, whole, filtered or followed, and its measurements."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from landfall.lifecycle import ENDED, LOG_TAGS
 _LEVELS = ("debug", "info", "warning", "error")
 _NAMED = {inner: name for name, inners in LOG_TAGS.items() for inner in inners}
 _WAIT_SECONDS, _BEAT_SECONDS = 0.5, 15
-_KEY_ROUNDS, _PATIENCE_ROUNDS = 20, 60  # how often a key is looked at again, and how long the journal may be away
+_KEY_ROUNDS, _PATIENCE_ROUNDS = 20, 60  # rounds between checks of the key, and rounds to tolerate an unavailable journal
 Object = dict[str, Any]
 ROUTER = APIRouter(prefix="/v1/migrations/{migration_id}", tags=["migrations"])
 
@@ -54,7 +54,7 @@ class LogAnswer(BaseModel):
 
 
 class Choice(Body):
-    """Which lines."""
+    """Filters of the log."""
 
     level: Literal["debug", "info", "warning", "error"] = Field(default="debug", description="Minimum level.")
     phase: Literal["", "planning", "schema_migration", "data_transfer", "validation", "cutover", "rehearsal", "app"] = Field(
@@ -67,14 +67,14 @@ class Choice(Body):
     limit: int = Field(default=100, ge=1, le=5000, description="Maximum number of lines; the latest are returned.")
 
     def query(self) -> dict[str, str]:
-        """As the journal is asked."""
+        """The filters as a query of the journal."""
         told = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS.get(self.phase, ()))}
         return told | ({"since": self.since.isoformat()} if self.since else {})
 
 
 _STREAM: dict[int | str, dict[str, Any]] = {
     200: {
-        "description": "Lines; or with `follow` a stream of events.",
+        "description": "Lines; with `follow` a stream of events.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
     }
 }
@@ -103,13 +103,13 @@ async def logs(
 
 
 class Period(Body):
-    """Of which time."""
+    """The requested period."""
 
     since: MaybeTime = Field(default=None, description="Start of the period. Default: start of the run.")
     until: MaybeTime = Field(default=None, description="End of the period. Default: now.")
 
     def takes(self, moment: datetime) -> bool:
-        """Whether a moment is in it."""
+        """Whether a time is within it."""
         return (self.since is None or moment >= self.since) and (self.until is None or moment <= self.until)
 
 
@@ -125,7 +125,7 @@ async def metrics(
 
 
 class Followed:
-    """A log as it is written, until the migration has ended, the key is closed, or nobody listens any more."""
+    """Follows a log until the migration has ended, the key is revoked, or the client disconnects."""
 
     def __init__(self, request: Request, who: Caller, journal: Journal, asked: Choice) -> None:
         self._request = request
@@ -134,7 +134,7 @@ class Followed:
         self._asked = asked
 
     async def events(self, raw: Object, after: int | None) -> AsyncIterator[str]:
-        """Server-sent events. `after`: the last that was heard; else it begins with the newest lines that there are."""
+        """Server-sent events. `after`: the last event that the client received; without it, the newest lines come first."""
         query, quiet, rounds, failures = self._asked.query(), 0.0, 0, 0
         told: Object = {}
         now: Object | None = raw
@@ -157,12 +157,12 @@ class Followed:
             quiet = 0.0 if lines else quiet + _WAIT_SECONDS
             if quiet >= _BEAT_SECONDS:
                 quiet = 0.0
-                yield ": still here\n\n"
+                yield ": keep-alive\n\n"
             rounds += 1
             now = await self._again(now, rounds)
 
     def _from(self, after: int | None, now: Object) -> dict[str, str]:
-        """The newest lines, or those behind a position, which are waited for. Behind the end it is asked in other words, so that no answer of before the end is shared."""
+        """The newest lines, or those after a position, waited for. After the end the query differs, so that no earlier response is shared."""
         if after is None:
             return {"limit": str(self._asked.limit), "newest": "true"}
         return {
@@ -171,7 +171,7 @@ class Followed:
         }
 
     async def _again(self, raw: Object, rounds: int) -> Object | None:
-        """The migration as it is now; None where it is gone, or the key is. What cannot be asked now is as it was."""
+        """The current Migration; None if it or the key was deleted. If it cannot be read now, the last known one."""
         try:
             if rounds % _KEY_ROUNDS == 0:
                 callers = cast("Callers", self._request.app.state.callers)
@@ -184,7 +184,7 @@ class Followed:
 
 
 async def _lines(journal: Journal, raw: Object, query: dict[str, str]) -> list[Object]:
-    """Lines of a migration, and of the builds of an app since it began; in order."""
+    """Lines of a migration and of the builds of its app since it was created, in order."""
     namespace = raw["metadata"]["namespace"]
     mine = journal.lines(Of(namespace, "Migration", raw["metadata"]["name"]), **query)
     if not raw["spec"].get("app"):
@@ -198,7 +198,7 @@ async def _lines(journal: Journal, raw: Object, query: dict[str, str]) -> list[O
 
 
 def _sent(lines: list[Object]) -> str:
-    """Their events. What hundreds of followers hear is written down once."""
+    """Lines as events, serialized once for all followers."""
     told = lines.sent if isinstance(lines, Lines) else ""
     told = told or "".join(_event("log", _entry(one).model_dump(exclude_none=True), one["position"]) for one in lines)
     if isinstance(lines, Lines):
@@ -212,7 +212,7 @@ def _entry(line: Object) -> Entry:
 
 
 def _progress(raw: Object) -> Object:
-    """The numbers that a follower is told, whenever they have changed."""
+    """The numbers that followers get when they have changed."""
     told = (raw.get("status") or {}).get("progress")
     if not told:
         return {}

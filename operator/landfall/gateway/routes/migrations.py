@@ -1,4 +1,4 @@
-"""`/v1/migrations`: what is brought ashore, data and apps. A POST makes one Migration; everything else reads it or changes its spec."""
+"""`/v1/migrations`: migrations of data and apps. A POST creates a Migration; all other routes read it or change its spec."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ from landfall.gateway.writes import applied, changed, kept
 
 Object = dict[str, Any]
 AnyStatus = Literal["", lifecycle.Status, apps.Status]
-# Of Secrets that nothing owns: the app reads them for as long as it lives.
+# Labels of Secrets without an owner, which the app reads as long as it exists.
 _OURS: Object = {"labels": {"app.kubernetes.io/managed-by": "landfall"}}
 _PROVIDERS = {"supabase": "landfall-supabase", "appwrite": "landfall-appwrite"}
 
 
 class MigrationPage(BaseModel):
-    """Migrations: of data and of apps, each in its own words."""
+    """Migrations of data and of apps, each in its own form."""
 
     data: list[moves.MoveItem | apps.AppItem]
     pagination: Pagination
 
 
 class Deleted(BaseModel):
-    """What is gone, and what is kept of it."""
+    """What was deleted and what is retained."""
 
     id: str
     deleted: bool
@@ -61,7 +61,7 @@ class Deleted(BaseModel):
 
 
 class Filter(Paged):
-    """Which migrations, and in which order."""
+    """Filters and order of the list."""
 
     status: AnyStatus = Field(
         default="", description="Only migrations with this status. Statuses of data and app migrations differ."
@@ -74,12 +74,12 @@ class Filter(Paged):
     order: Literal["asc", "desc"] = "desc"
 
     def takes(self, raw: Object) -> bool:
-        """Whether this one is among them."""
+        """Whether a migration matches."""
         return all(condition(raw) for condition in self._conditions)
 
     @cached_property
     def _conditions(self) -> tuple[Callable[[Object], bool], ...]:
-        """One for each thing that is asked, for thousands are held against them."""
+        """One condition for each filter, because thousands of migrations are checked."""
         after, before = self.created_after, self.created_before
         return (
             *((lambda raw: self.status == (apps if apps.is_app(raw) else moves).status_of(raw),) if self.status else ()),
@@ -94,13 +94,13 @@ class Filter(Paged):
 
     @property
     def ordering(self) -> Ordering:
-        """Which, and in which order, wherever their page is."""
+        """The filters and the order, independent of the page."""
         words = self.model_dump_json(exclude={"limit", "offset", "cursor", "order"})
         return Ordering(words, self.takes, self.place)
 
     @property
     def place(self) -> Callable[[Object], tuple[str, str]]:
-        """What they are ordered by."""
+        """The sort key."""
         return _PLACES[self.sort]
 
 
@@ -149,7 +149,7 @@ async def create(
 async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
     """Get one migration."""
     raw = await found(who, migration_id)
-    request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, it tells how long it takes
+    request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, the response contains the elapsed time
     if apps.is_app(raw):
         base = str(request.base_url).rstrip("/")
         name = apps.deployment_of(raw)
@@ -160,7 +160,7 @@ async def one(who: Asking, now: Now, migration_id: str, request: Request) -> mov
 
 @ROUTER.delete("/{migration_id}")
 async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep_metrics: bool = True) -> Deleted:
-    """Delete one that has ended. What it brought stays; how it got there is kept where that is asked for."""
+    """Delete a migration that has ended. The migrated data and app remain; log and metrics are retained on request."""
     who.may_write()
     raw = await found(who, migration_id, fresh=True)
     refusal = lifecycle.refusal(lifecycle.Action.DELETE, raw)
@@ -178,17 +178,17 @@ async def found(who: Caller, migration_id: str, *, fresh: bool = False) -> Objec
     name = name_in(MIGRATION, migration_id)
     raw = await who.get("Migration", name, fresh=fresh) if name else None
     if raw is None:
-        raise ProblemError(404, "migration_not_found", f"there is no migration {migration_id[:80]!r}")
+        raise ProblemError(404, "migration_not_found", f"migration {migration_id[:80]!r} not found")
     return raw
 
 
 async def _moved(who: Caller, body: DataBody, once: str) -> Object:
-    """Have a move planned."""
+    """Create a migration of data, to be planned."""
     spec = data_spec(body)
     for side in ("source", "target"):
         name = spec["data"][side]["connectionRef"]["name"]
         if await who.get("Connection", name) is None:
-            message = f"there is no connection {CONNECTION}{name} in this namespace: create it first"
+            message = f"connection {CONNECTION}{name} not found in this namespace. Create it first"
             raise ProblemError(404, "connection_not_found", message, field=f"{side}.connection_id")
     title = slug(body.name)
     annotations = {TITLE: body.name, **({DESCRIPTION: body.description} if body.description else {})}
@@ -196,7 +196,7 @@ async def _moved(who: Caller, body: DataBody, once: str) -> Object:
 
 
 async def _brought(who: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
-    """Have an app brought live: its Secrets first, for they are read as soon as it is there."""
+    """Create a migration with an app. Its Secrets are created first, because they are read as soon as it exists."""
     title = slug(body.repo.rpartition("/")[2] if isinstance(body, GitHubBody) else "app") or "app"
     name = f"{title}-{once[:10]}"
     values, provider = body.env_vars, ""
@@ -218,7 +218,7 @@ async def _made(who: Caller, name: str, annotations: dict[str, str], spec: Objec
 
 
 async def _frameworks(who: Caller, deployment: str = "") -> dict[str, str]:
-    """What the newest Releases of Deployments, or of one, were found to be."""
+    """The detected frameworks of the newest Releases, of all Deployments or of one."""
     releases = await who.listed("Release", f"{LABEL_DEPLOYMENT}={deployment}" if deployment else "")
     releases.sort(key=lambda r: int(r["spec"]["revision"]))
     told = {r["spec"]["deploymentRef"]["name"]: ((r.get("status") or {}).get("build") or {}).get("framework") for r in releases}

@@ -1,4 +1,4 @@
-"""What connections and webhooks have in common: a Secret of their own, a status that tells whether they are there, and a look that is asked for."""
+"""Shared by connections and webhooks: a Secret of their own, a status that says whether they are reachable, and tests on request."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _AGAIN_SECONDS = 0.5
 
 
 class Removed(BaseModel):
-    """What is gone."""
+    """The deleted object."""
 
     id: str
     deleted: bool
 
 
 def named(who: Caller, text: str, idempotency_key: str, letter: str) -> str:
-    """What an object is called that is asked for by a title: the same request names the same one."""
+    """The object's name, from its title: the same request gives the same name."""
     once, called = minted(who.key.id, idempotency_key or secrets.token_hex(16)), slug(text)
     return f"{called}-{once[:10]}" if called else f"{letter}{once[:12]}"
 
 
 async def made(who: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]) -> Object:
-    """Make it, with the Secret that opens it, by name and values, which it owns. Raises KubeError."""
+    """Create the object, and its Secret by name and values, which it owns. Raises KubeError."""
     raw = await applied(who, kind, name, {"annotations": {TITLE: text, CREATED_BY: who.key.user}}, spec)
     secret, values = opens
     if values:
@@ -48,19 +48,19 @@ async def made(who: Caller, kind: str, name: str, text: str, spec: Object, opens
 
 
 async def found(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
-    """One of them. Raises ProblemError where there is none."""
+    """The object. Raises ProblemError if it does not exist."""
     name = name_in(prefix, identifier)
     raw = await who.get(kind, name, fresh=fresh) if name else None
     if raw is None:
         word = kind.lower()
-        raise ProblemError(404, f"{word}_not_found", f"there is no {word} {identifier[:80]!r}")
+        raise ProblemError(404, f"{word}_not_found", f"{word} {identifier[:80]!r} not found")
     return raw
 
 
 async def asked(
     who: Caller, kind: str, prefix: str, identifier: str, idempotency_key: str, wait: int
 ) -> tuple[str, Object | None]:
-    """Have it looked at, though nothing has changed: what this look is called, and the object once it was, if that is within so many seconds. Raises ProblemError."""
+    """Request a test; returns the test's ID, and the object after it, or None if the test took longer than `wait` seconds. Raises ProblemError."""
     who.may_write()
     raw = await found(who, kind, prefix, identifier, fresh=True)
     name = raw["metadata"]["name"]
@@ -76,14 +76,14 @@ async def asked(
 
 
 def stands(raw: Object) -> Status:
-    """Whether it is there."""
+    """Whether it is reachable."""
     if condition(raw, "Ready").get("status") == "True":
         return "reachable"
     return "unreachable" if condition(raw, "Stalled").get("status") == "True" else "testing"
 
 
 def problem(raw: Object) -> Problem | None:
-    """Why it is not."""
+    """Why it is not reachable."""
     ready = condition(raw, "Ready")
     if stands(raw) != "unreachable":
         return None
@@ -91,5 +91,5 @@ def problem(raw: Object) -> Problem | None:
 
 
 def place(raw: Object) -> tuple[str, str]:
-    """Where it is among others, by name."""
+    """The sort key: the name."""
     return title(raw), raw["metadata"]["name"]

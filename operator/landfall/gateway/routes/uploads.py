@@ -1,4 +1,4 @@
-"""`/v1/uploads`: an archive for `source: zip`, sent through to the registry. What it must be is told beforehand, so that nothing else is taken for it."""
+"""`/v1/uploads`: archives for `source: zip`, streamed to the registry. The request contains the expected digest, which is verified."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ ROUTER = APIRouter(prefix="/v1/uploads", tags=["migrations"])
 
 
 class Uploader(Protocol):
-    """Sends on."""
+    """Forwards archives."""
 
     async def upload(self, namespace: str, digest: str, size: int, body: AsyncIterator[bytes]) -> None:
-        """An archive into the registry. Raises ProblemError."""
+        """Forward an archive to the registry. Raises ProblemError."""
 
 
 class Artifact(BaseModel):
-    """An archive that is there now."""
+    """A stored archive."""
 
     artifact: str = Field(description="Value for `artifact` of a migration.")
     size: int = Field(description="Size in bytes.")
 
 
 class ArtifactAnswer(BaseModel):
-    """An archive that is there now."""
+    """A stored archive."""
 
     data: Artifact
 
@@ -49,12 +49,12 @@ async def upload(
     """Upload an archive. The same archive is stored only once."""
     who.may_write()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _KINDS:
-        raise ProblemError(415, "unsupported_media_type", "an archive is sent as application/zip")
+        raise ProblemError(415, "unsupported_media_type", "send an archive as application/zip")
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
-        raise ProblemError(400, "invalid_request", "say how long it is: Content-Length", field="content-length")
+        raise ProblemError(400, "invalid_request", "the header Content-Length is missing", field="content-length")
     if int(length) > LARGEST:
-        raise ProblemError(413, "too_large", f"an archive is no larger than {LARGEST} octets")
+        raise ProblemError(413, "too_large", f"the archive is larger than {LARGEST} bytes")
     attributes = {**_RIGHT, "namespace": who.key.namespace}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
@@ -63,7 +63,7 @@ async def upload(
     }
     review = await who.kube.create("SelfSubjectAccessReview", body)
     if not review.get("status", {}).get("allowed"):
-        raise ProblemError(403, "forbidden", "this key's identity may not do that: its role in the namespace does not allow it")
+        raise ProblemError(403, "forbidden", "this key's service account lacks the permission in the namespace")
     uploader = cast("Uploader", request.app.state.uploader)
     await uploader.upload(who.key.namespace, f"sha256:{sha256}", int(length), request.stream())
     who.audit("upload", "", f"sha256:{sha256}")

@@ -1,4 +1,4 @@
-"""`/v1/migrations/{id}/validation`: what the comparison of source and target found."""
+"""`/v1/migrations/{id}/validation`: the result of the verification."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TableValidation(BaseModel):
 
 
 class Validation(BaseModel):
-    """What the comparison found. Every record is compared, none sampled; a difference that stays ends the run before its cutover."""
+    """The result of the verification. Every record is compared, none sampled; a remaining difference ends the run before its cutover."""
 
     migration_id: str
     status: Status = Field(description="skipped: the migration has no records, or ended before the verification.")
@@ -49,7 +49,7 @@ class Validation(BaseModel):
 
 
 class ValidationAnswer(BaseModel):
-    """What the comparison found."""
+    """The result of the verification."""
 
     data: Validation
 
@@ -64,7 +64,7 @@ async def validation(who: Asking, migration_id: str) -> ValidationAnswer:
 
 
 def told(raw: Object, run: Object) -> Validation:
-    """All of it, of a Migration and the status of its Run. Pure."""
+    """The result of a Migration, from the status of its Run. Pure."""
     status = raw.get("status") or {}
     progress = status.get("progress") or {}
     step: Object = next((one for one in status.get("steps") or [] if one["name"] == "validation"), {})

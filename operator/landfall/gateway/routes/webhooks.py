@@ -1,4 +1,4 @@
-"""`/v1/webhooks`: who hears of every migration of the namespace. Each is a Webhook; its address and signing key go into a Secret that it owns."""
+"""`/v1/webhooks`: receivers of events of all migrations of the namespace. Each is a Webhook; its URL and signing key are in a Secret that it owns."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROUTER = APIRouter(prefix="/v1/webhooks", tags=["webhooks"])
 
 
 class WebhookBody(Body):
-    """Who is to hear of what."""
+    """A receiver and its events."""
 
     name: str = Field(min_length=1, max_length=200, description="Display name.")
     url: str = Field(
@@ -40,7 +40,7 @@ class WebhookBody(Body):
 
 
 class WebhookItem(BaseModel):
-    """A webhook. Its address and key are never told."""
+    """A webhook. Its URL and key are never returned."""
 
     id: str
     name: str
@@ -66,7 +66,7 @@ class WebhookAnswer(BaseModel):
 
 
 class Ping(BaseModel):
-    """What became of a ping; `testing` where that is not known yet."""
+    """The result of a ping; `testing` before there is one."""
 
     id: str
     test_id: str
@@ -77,13 +77,13 @@ class Ping(BaseModel):
 
 
 class PingAnswer(BaseModel):
-    """What became of a ping."""
+    """The result of a ping."""
 
     data: Ping
 
 
 class Filter(Paged):
-    """Which webhooks."""
+    """Filters of the list."""
 
     status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
@@ -116,7 +116,7 @@ async def one(who: Asking, webhook_id: str, request: Request) -> WebhookAnswer:
     return WebhookAnswer(data=_item(await found(who, "Webhook", WEBHOOK, webhook_id)))
 
 
-@ROUTER.post("/{webhook_id}/test", responses={202: {"model": PingAnswer, "description": "It has not answered yet."}})
+@ROUTER.post("/{webhook_id}/test", responses={202: {"model": PingAnswer, "description": "No result yet."}})
 async def ask(
     who: Asking,
     webhook_id: str,
@@ -135,7 +135,7 @@ async def ask(
 
 @ROUTER.delete("/{webhook_id}")
 async def delete(who: Asking, webhook_id: str) -> Removed:
-    """Tell it nothing any more. Its Secret goes with it."""
+    """Delete a webhook and its Secret."""
     who.may_write()
     raw = await found(who, "Webhook", WEBHOOK, webhook_id, fresh=True)
     await who.delete("Webhook", raw)

@@ -1,4 +1,4 @@
-"""Migrations that bring an app live, in the words of the contract. Pure."""
+"""Migrations with an app, in the form of the contract. Pure."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class AppItem(BaseModel):
 
 
 class AppDatabase(BaseModel):
-    """Its database."""
+    """The app's database."""
 
     type: str = Field(description="Provider of the database.")
     project_id: str | None = Field(default=None, description="ID of the project at the provider, once it is known.")
 
 
 class AppDetail(AppItem):
-    """All of it."""
+    """All details of an app."""
 
     database: AppDatabase | None
     logs_url: str
@@ -53,7 +53,7 @@ class AppAnswer(BaseModel):
 
 
 class AppCreated(BaseModel):
-    """An app that was asked for."""
+    """A created app."""
 
     id: str
     status: Status
@@ -62,24 +62,24 @@ class AppCreated(BaseModel):
 
 
 class AppCreatedAnswer(BaseModel):
-    """An app that was asked for."""
+    """A created app."""
 
     data: AppCreated
 
 
 def is_app(raw: Object) -> bool:
-    """Whether it is told in these words: an app and no data."""
+    """Whether it is shown in this form: an app and no data."""
     return bool(raw["spec"].get("app")) and not raw["spec"].get("data")
 
 
 def deployment_of(raw: Object) -> str:
-    """The Deployment that it makes or means."""
+    """The Deployment that it creates or refers to."""
     app = raw["spec"].get("app") or {}
     return str((app.get("deploymentRef") or raw["metadata"])["name"])
 
 
 def status_of(raw: Object) -> Status:
-    """Where it stands."""
+    """Its status."""
     found = stands(raw)
     if found == "completed":
         return "complete"
@@ -89,7 +89,7 @@ def status_of(raw: Object) -> Status:
 
 
 def created(raw: Object) -> AppCreated:
-    """As it is told when it was asked for."""
+    """The response to its creation."""
     return AppCreated(
         id=identifier(raw),
         status=status_of(raw),
@@ -99,7 +99,7 @@ def created(raw: Object) -> AppCreated:
 
 
 def item(raw: Object, frameworks: Mapping[str, str]) -> AppItem:
-    """As a list has it. `frameworks` says what was detected of Deployments."""
+    """The item of a list. `frameworks`: detected frameworks by Deployment."""
     template = raw["spec"]["app"].get("template") or {}
     source = template.get("source") or {}
     kinds: tuple[Literal["github", "git", "zip", "image"], ...] = ("github", "git", "zip", "image")
@@ -117,7 +117,7 @@ def item(raw: Object, frameworks: Mapping[str, str]) -> AppItem:
 
 
 def detail(raw: Object, deployment: Object, frameworks: Mapping[str, str], base: str) -> AppDetail:
-    """All of it, with what its Deployment knows; `base` is where this gateway is reached."""
+    """All details, with those of its Deployment. `base`: the gateway's own URL."""
     database = (raw["spec"]["app"].get("template") or {}).get("database") or {}
     known = (deployment.get("status") or {}).get("databaseProject")
     _, reason, message = ready(raw)

@@ -1,4 +1,4 @@
-"""The numbers of a move, from what its workers told over time. Pure."""
+"""Metrics of a migration, from what its workers reported over time. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Object = dict[str, Any]
 
 
 class Throughput(BaseModel):
-    """How fast it is."""
+    """Throughput."""
 
     current_records_per_second: int
     average_records_per_second: int = Field(description="Average over the time in which records were copied, within the period.")
@@ -27,7 +27,7 @@ class Throughput(BaseModel):
 
 
 class Resources(BaseModel):
-    """What it takes. Null is what is not measured."""
+    """Used resources. Null if not measured."""
 
     active_workers: int
     cpu_utilization_percent: int | None = Field(
@@ -38,7 +38,7 @@ class Resources(BaseModel):
 
 
 class Quality(BaseModel):
-    """How well it goes. Null is what cannot be said yet."""
+    """Quality. Null if not known yet."""
 
     error_rate_percent: float
     recovery_success_rate_percent: float
@@ -59,7 +59,7 @@ class TableNumbers(BaseModel):
 
 
 class Point(BaseModel):
-    """The run at one moment."""
+    """The run at one time."""
 
     at: str
     percent: int
@@ -68,7 +68,7 @@ class Point(BaseModel):
 
 
 class MetricsAnswer(BaseModel):
-    """The numbers of a move."""
+    """Metrics of a migration."""
 
     migration_id: str
     snapshot_at: str
@@ -80,7 +80,7 @@ class MetricsAnswer(BaseModel):
 
 
 def told(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:
-    """All of them. `samples` are those of the period, oldest first."""
+    """The metrics. `samples`: those of the period, oldest first."""
     progress = (raw.get("status") or {}).get("progress") or {}
     works = status_of(raw) in _WORKING
     rate, average = (progress.get("rowsPerSecond", 0) if works else 0), _average(samples)
@@ -154,6 +154,6 @@ def _quality(progress: Object) -> Quality:
 
 
 def equal_at_once(progress: Object) -> float | None:
-    """Percentage of the rows that were compared; None before any was."""
+    """The percentage of compared rows that were equal at the first comparison; None before any was compared."""
     compared, corrected = progress.get("comparedRows", 0), progress.get("correctedRows", 0)
     return round(100 * max(compared - corrected, 0) / compared, 4) if compared else None

@@ -1,4 +1,4 @@
-"""Migrations that move data, in the words of the contract. Pure."""
+"""Migrations of data, in the form of the contract. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
 class End(BaseModel):
-    """One end of a move."""
+    """The source or the target of a migration."""
 
     connection_id: str = Field(description="ID of the connection.")
     connection_name: str = Field(description="Name of the connection.")
@@ -32,7 +32,7 @@ class End(BaseModel):
 
 
 class PlanBrief(BaseModel):
-    """How far the plan is."""
+    """The status of the plan."""
 
     status: Literal["generating", "ready", "approval_required", "blocked", "approved"] = Field(description="Status of the plan.")
     estimated_completion: str | None = Field(default=None, description="Expected completion of the plan.")
@@ -40,7 +40,7 @@ class PlanBrief(BaseModel):
 
 
 class Links(BaseModel):
-    """Where more is."""
+    """Related resources."""
 
     self: str
     plan: str
@@ -58,7 +58,7 @@ class PhaseProgress(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far it is."""
+    """The progress of the run."""
 
     overall_percent: int
     current_phase: StepName
@@ -66,7 +66,7 @@ class Progress(BaseModel):
 
 
 class Numbers(BaseModel):
-    """What has been moved."""
+    """Numbers of copied records."""
 
     records_processed: int
     records_total: int
@@ -77,7 +77,7 @@ class Numbers(BaseModel):
 
 
 class Timing(BaseModel):
-    """When."""
+    """Times of the run."""
 
     created_at: str
     started_at: str | None
@@ -87,7 +87,7 @@ class Timing(BaseModel):
 
 
 class MoveCreated(BaseModel):
-    """A move that was asked for."""
+    """A created migration."""
 
     id: str
     name: str
@@ -101,7 +101,7 @@ class MoveCreated(BaseModel):
 
 
 class MoveItem(BaseModel):
-    """A move in a list."""
+    """A migration in a list."""
 
     id: str
     name: str
@@ -111,14 +111,14 @@ class MoveItem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What is in the way."""
+    """Why it failed."""
 
     code: str = Field(description="Machine-readable reason.")
     message: str = Field(description="What failed, and what to do.")
 
 
 class MoveDetail(MoveCreated):
-    """All of a move."""
+    """All details of a migration."""
 
     description: str
     phase: StepName
@@ -131,22 +131,22 @@ class MoveDetail(MoveCreated):
 
 
 def identifier(raw: Object) -> str:
-    """Its public identifier."""
+    """The public identifier."""
     return f"{MIGRATION}{raw['metadata']['name']}"
 
 
 def title(raw: Object) -> str:
-    """What people call it."""
+    """The display name."""
     return str(raw["metadata"].get("annotations", {}).get(TITLE) or raw["metadata"]["name"])
 
 
 def status_of(raw: Object) -> Status:
-    """Where it stands."""
+    """The status."""
     return PHASES[phase_of(raw)].status
 
 
 def ready(raw: Object) -> tuple[str, str, str]:
-    """Its condition Ready: status, reason, message."""
+    """The condition Ready: status, reason, message."""
     found = condition(raw, "Ready")
     return str(found.get("status", "Unknown")), str(found.get("reason", "")), str(found.get("message", ""))
 
@@ -158,7 +158,7 @@ def condition(raw: Object, kind: str) -> Mapping[str, Any]:
 
 
 def plan_brief(raw: Object) -> PlanBrief:
-    """How far its plan is."""
+    """The status of its plan."""
     plan = (raw.get("status") or {}).get("plan")
     if not plan:
         return PlanBrief(status="generating")
@@ -171,7 +171,7 @@ def plan_brief(raw: Object) -> PlanBrief:
 
 
 def item(raw: Object) -> MoveItem:
-    """As a list has it."""
+    """The item of a list."""
     progress = (raw.get("status") or {}).get("progress") or {}
     return MoveItem(
         id=identifier(raw),
@@ -183,7 +183,7 @@ def item(raw: Object) -> MoveItem:
 
 
 def created(raw: Object) -> MoveCreated:
-    """As it is told when it was asked for."""
+    """The response to its creation."""
     data, path = raw["spec"]["data"], f"/v1/migrations/{identifier(raw)}"
     tables = ((raw.get("status") or {}).get("plan") or {}).get("tables")
     return MoveCreated(
@@ -200,7 +200,7 @@ def created(raw: Object) -> MoveCreated:
 
 
 def detail(raw: Object, now: datetime) -> MoveDetail:
-    """All of it."""
+    """All details."""
     _, reason, message = ready(raw)
     status = raw.get("status") or {}
     phases = _phases(status.get("steps") or [])
@@ -226,7 +226,7 @@ def detail(raw: Object, now: datetime) -> MoveDetail:
 
 
 def step_of(raw: Object) -> StepName:
-    """Which phase it is in."""
+    """The current phase."""
     return _current(_phases((raw.get("status") or {}).get("steps") or []))
 
 
@@ -254,7 +254,7 @@ def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:
 
 
 def _current(phases: Sequence[PhaseProgress]) -> StepName:
-    """What runs or failed; else what is next; the last one where nothing is left."""
+    """The phase that runs or has failed; else the next one; else the last one."""
     working = next((p for p in phases if p.status in {"running", "failed"}), None)
     return (working or next((p for p in phases if p.status == "pending"), phases[-1])).name
 
@@ -275,12 +275,12 @@ def _timing(raw: Object, now: datetime) -> Timing:
 
 
 def at(text: str) -> datetime:
-    """A time as Kubernetes writes it."""
+    """A time in the format of Kubernetes."""
     return datetime.fromisoformat(text)
 
 
 def sized(octets: float) -> str:
-    """As people read it: 47.2 GB."""
+    """A size for users, such as 47.2 GB."""
     unit = 0
     while octets >= 1000 and unit < len(_UNITS) - 1:
         octets, unit = octets / 1000, unit + 1

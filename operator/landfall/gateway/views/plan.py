@@ -1,4 +1,4 @@
-"""A plan as the contract tells it: read from the ConfigMaps in which the operator keeps it whole. Pure."""
+"""A plan in the form of the contract, read from the ConfigMaps in which the operator stores it. Pure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Place(BaseModel):
 
 
 class MappingItem(BaseModel):
-    """What becomes of one column."""
+    """The mapping of one column."""
 
     id: str = Field(description="ID that an approval refers to.")
     source: Place
@@ -65,7 +65,7 @@ class PlanPhase(BaseModel):
 
 
 class RiskItem(BaseModel):
-    """What a person should know."""
+    """A risk."""
 
     severity: str
     type: str
@@ -101,22 +101,22 @@ class PlanAnswer(BaseModel):
 
 
 def unpacked(pieces: Sequence[Object], digest: str) -> Object:
-    """The plan of a digest from the ConfigMaps of its Run. Raises ProblemError where it is not there, or not of this version."""
+    """The plan of a digest, from the ConfigMaps of its Run. Raises ProblemError if it is missing or of another version."""
     try:
         packed = joined(pieces, digest)
         if not packed:
-            raise ProblemError(409, "plan_not_ready", "the plan is being written down; ask again in a moment", retry_seconds=2)
+            raise ProblemError(409, "plan_not_ready", "the plan is being stored. Retry in a moment", retry_seconds=2)
         found = json.loads(gzip.decompress(packed))
     except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
-        raise ProblemError(500, "internal", "the plan cannot be read; have it made again") from error
+        raise ProblemError(500, "internal", "the stored plan cannot be read. Plan again") from error
     if found.get("format") != _FORMAT:
-        message = "the plan is of another version than this gateway; upgrade both, or have it made again"
+        message = "the plan was made by another version than this gateway's. Upgrade both, or plan again"
         raise ProblemError(409, "plan_not_ready", message)
     return dict(found)
 
 
 def mapping_id(table: Object, column: Object) -> str:
-    """What one mapping is known by, as long as its column has its name."""
+    """The identifier of a mapping, which is stable as long as its column keeps its name."""
     return f"{MAPPING}{minted(table['schema'], table['name'], column['source'])[:16]}"
 
 
@@ -128,7 +128,7 @@ def columns(plan: Object) -> Iterator[tuple[Object, Object]]:
 
 
 def told(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
-    """The plan of a Migration. `words` are its TablePlans: what a person has decided counts from the moment it is said."""
+    """The plan of a Migration. `words`: its TablePlans, whose decisions apply immediately."""
     decided = _decided(words)
     brief, estimates = raw["status"]["plan"], plan["estimates"]
     names = [table["target"] for table in plan["tables"]]
@@ -176,7 +176,7 @@ _WORDS = {"Approve": "Approved", "Override": "Approved", "Reject": "Rejected", "
 
 
 def _decided(words: Sequence[Object]) -> dict[tuple[str, str, str], str]:
-    """The decision on each column that a person has decided of, by schema, table and column; a schema that is not named is empty."""
+    """The decision about each column, by schema, table and column; the schema is empty if it is not named."""
     found = {}
     for one in words:
         source = one["spec"]["source"]

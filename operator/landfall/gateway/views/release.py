@@ -1,4 +1,4 @@
-"""Releases as the public contract's deployments, and back: names, statuses, times. Pure."""
+"""Releases as deployments of the public contract: names, statuses, times. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STATUSES: dict[str, Status] = {
 
 
 class DeploymentItem(BaseModel):
-    """One deploy of a project, in a list."""
+    """A deployment of a project, in a list."""
 
     id: str = Field(description="ID of the deployment.")
     project_id: str = Field(description="ID of the project.")
@@ -39,7 +39,7 @@ class DeploymentItem(BaseModel):
 
 
 class DeploymentDetail(DeploymentItem):
-    """One deploy of a project, with everything that is known of it."""
+    """A deployment of a project, with all details."""
 
     preview_url: str | None = Field(description="URL of this deployment, inside the cluster.")
     region: str | None = Field(description="Region of the pods.")
@@ -52,7 +52,7 @@ class DeploymentDetail(DeploymentItem):
 
 
 class DeployBody(BaseModel):
-    """What is to be deployed."""
+    """What to deploy."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -66,18 +66,18 @@ class DeployBody(BaseModel):
 
 
 def project_of(name: str) -> str:
-    """A project is a Deployment of the key's namespace."""
+    """The project's identifier. A project is a Deployment of the key's namespace."""
     return f"{PROJECT}{name}"
 
 
 def identifier(release: Object) -> str:
-    """What was minted when it was asked for here; else after its name."""
+    """The identifier from its request through this API; otherwise derived from its name."""
     asked = request_of(release["spec"]["trigger"])
     return asked if asked.startswith(DEPLOYMENT) else f"{DEPLOYMENT}{release['metadata']['name']}"
 
 
 def status_of(release: Object) -> Status:
-    """In the contract's words. What served, and does not any more, is `rolled_back`: one can go back to it."""
+    """The status of the contract. A release that was live before is `rolled_back`: it can be rolled back to."""
     status = release.get("status") or {}
     if status.get("phase") == "Superseded":
         return "rolled_back" if status.get("liveAt") else "failed"
@@ -85,7 +85,7 @@ def status_of(release: Object) -> Status:
 
 
 def item(release: Object, url: str) -> DeploymentItem:
-    """As a list has it. `url` is where the app is reached."""
+    """The item of a list. `url`: the app's URL."""
     spec, status, build = release["spec"], release.get("status") or {}, (release.get("status") or {}).get("build") or {}
     stands = status_of(release)
     return DeploymentItem(
@@ -102,7 +102,7 @@ def item(release: Object, url: str) -> DeploymentItem:
 
 
 def detail(release: Object, url: str, base: str, named: dict[str, str]) -> DeploymentDetail:
-    """All of it. `named` has the identifiers of Releases by their names, `base` is where this gateway is reached."""
+    """All details. `named`: identifiers of Releases by name. `base`: the gateway's own URL."""
     short, spec, status = item(release, url), release["spec"], release.get("status") or {}
     build = status.get("build") or {}
     spent = sum(float(build.get(f"{step}Seconds", 0)) for step in ("fetch", "install", "build", "push"))
@@ -121,13 +121,13 @@ def detail(release: Object, url: str, base: str, named: dict[str, str]) -> Deplo
 
 
 def _overtaken(status: Object) -> str | None:
-    """Why it never went live, where it did not fail."""
+    """Why it never went live, if it did not fail."""
     told = status.get("superseded")
     return f"Superseded: {told}" if told and not status.get("liveAt") else None
 
 
 def queued(deployment_id: str, app: Object, asked: DeployRequest | None, base: str) -> DeploymentDetail:
-    """One that there is no Release of yet: a deploy, or a rollback where none was asked for. It is told from the moment it was asked for."""
+    """A deployment without a Release yet: a deploy, or a rollback if `asked` is None. It is shown from its request on."""
     back = app["spec"].get("rollbackTo") or {}
     return DeploymentDetail(
         id=deployment_id,
