@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from landfall.engine.errors import InterruptedRunError
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.prepare.make_plan import make_plan
@@ -43,7 +43,7 @@ class _Paused:
 
     def count(self, event: Event) -> None:
         """A chunk that is committed."""
-        if event.kind == "chunk":
+        if event.kind == EventKind.CHUNK:
             with self.lock:
                 self.chunks[event.table, event.text] += 1
                 self.rows += event.rows

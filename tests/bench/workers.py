@@ -19,7 +19,7 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.runner import MigrationRun
@@ -78,7 +78,7 @@ def _lead(source: Endpoint, target: Endpoint, options: Options, told: Connection
     """Plan and run; when the copy began and when it was over."""
 
     def report(event: Event) -> None:
-        if event.kind == "state":
+        if event.kind == EventKind.STATE:
             told.send((event.text, time.monotonic()))
 
     plan = make_plan(source, target, options)

@@ -25,7 +25,6 @@ from landfall.engine.sources import registry
 from landfall.engine.sources.base import Digesting
 from landfall.engine.sources.engine import DigestQueries, SourceEngine
 from landfall.engine.sources.registry import engine_of
-from landfall.engine.targets.postgresql.queries import TargetQueries
 from landfall.engine.targets.registry import engines as targets
 from tests.conformance.places import Place, Rows, Spec
 from tests.support import engine as run
@@ -136,7 +135,7 @@ def test_both_sides_compute_the_same_of_the_same_rows(
     with target.connect(fresh) as there:
         for table in plan.tables:
             shape = shape_of(plan, table, _TARGET)
-            here, those = engine.queries(shape), TargetQueries(shape, "public")
+            here, those = engine.queries(shape), _TARGET.queries(shape, "public")
             assert set(reader.rows(here.rows(""))) == {
                 (k, str(n)) for k, n in there.execute(those.range_rows(None, None).encode()).fetchall()
             }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from landfall.engine.errors import ConnectionLostError, CutoverHeldError
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Options
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
@@ -42,13 +42,13 @@ class _Flights:
     def event(self, event: Event) -> None:
         """Count."""
         with self.lock:
-            if event.kind == "begun":
+            if event.kind == EventKind.BEGUN:
                 self.now += 1
                 self.most = max(self.most, self.now)
-            elif event.kind == "chunk":
+            elif event.kind == EventKind.CHUNK:
                 self.now -= 1
                 self.sizes.append(event.rows)
-        if event.kind == "begun":
+        if event.kind == EventKind.BEGUN:
             time.sleep(0.05)  # so that chunks overlap where there are streams for it
 
 
@@ -65,7 +65,7 @@ def test_more_streams_and_smaller_chunks_from_one_chunk_to_the_next(
 
     def on(event: Event) -> None:
         flights.event(event)
-        if event.kind == "chunk" and len(flights.sizes) == 2:
+        if event.kind == EventKind.CHUNK and len(flights.sizes) == 2:
             assert flights.most == 1
             assert move.dials is not None
             move.dials.parallelism, move.dials.batch_rows = 3, 150
@@ -94,7 +94,7 @@ def test_fewer_streams_and_a_limit_that_is_lifted(maria: MariaDb, pg15: PostgreS
 
     def on(event: Event) -> None:
         flights.event(event)
-        if event.kind == "chunk" and len(flights.sizes) == 4:
+        if event.kind == EventKind.CHUNK and len(flights.sizes) == 4:
             assert move.dials is not None
             move.dials.parallelism, move.dials.rows_per_second = 1, 1  # an hour, if it stayed
             flights.most = 0

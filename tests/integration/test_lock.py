@@ -22,15 +22,16 @@ from landfall.engine.errors import (
     ValueRefusedError,
     VerificationError,
 )
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Options, Quiesce
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.run import cutover, rounds
 from landfall.engine.sources import base
 from landfall.engine.sources.base import Reader
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.targets.ledger import Lease
 from landfall.engine.targets.postgresql import schema_swap
-from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+from landfall.engine.targets.postgresql.ledger import PostgresqlLedger as Ledger
 from landfall.engine.verify.compare import TableDifference
 from landfall.engine.verify.repair import repair
 from tests.support import engine as run
@@ -123,7 +124,7 @@ def test_with_writers_little_is_copied_again_under_the_lock(maria: MariaDb, pg15
         outcome = move.run()
     assert _in_target(pg15, fresh) == seen[0]
     assert seen[0][0] == _ROWS
-    assert [e.text for e in move.events if e.kind == "verdict"] == ["equal"]
+    assert [e.text for e in move.events if e.kind == EventKind.VERDICT] == ["equal"]
     assert outcome.repair_rounds
     assert outcome.repaired_before >= len(scattered) // 2, "every chunk was written to after it was copied"
     assert outcome.repaired_locked <= 4, "only what is written all the time is left for the lock"
@@ -221,14 +222,14 @@ class _Slow:
         self.written = 0
 
     def __call__(self, event: Event) -> None:
-        if event.kind == "notice" and event.text.endswith("is acquired") and self._times:
+        if event.kind == EventKind.NOTICE and event.text.endswith("is acquired") and self._times:
             self._times -= 1
             self._through.clear()
             self._locked.set()
             threading.Thread(target=self._writer).start()
-        elif event.kind == "notice" and event.text.endswith("is released"):
+        elif event.kind == EventKind.NOTICE and event.text.endswith("is released"):
             self._locked.clear()
-        elif event.kind == "compared" and self._locked.is_set():
+        elif event.kind == EventKind.COMPARED and self._locked.is_set():
             assert self._through.wait(30), "the lock was not given back"
 
     def _writer(self) -> None:
@@ -314,7 +315,7 @@ def test_a_lock_that_is_always_too_long_fails_and_is_resumed(maria: MariaDb, pg1
         move.run()
     assert "cutover.maxPause" in caught.value.advice
     assert slow.written == 3, "every time the writer got through"
-    assert sum(e.kind == "returned" for e in move.events) == 3
+    assert sum(e.kind == EventKind.RETURNED for e in move.events) == 3
     move.options = replace(options, max_pause_seconds=600)
     assert move.run().rows == _ROWS
     assert _in_target(pg15, fresh) == _sum(kind, fresh, maria, pg15) == (_ROWS, _ROWS * (_ROWS + 1) // 2 + 3)

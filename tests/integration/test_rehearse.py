@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from landfall.engine.errors import InterruptedRunError, PlanBlockedError
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import ColumnDecision, OnExisting, Options
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
@@ -47,7 +47,7 @@ def test_it_moves_and_compares_everything_and_leaves_nothing(maria: MariaDb, pg1
 
     def write(event: Event) -> None:  # nobody is locked out, and what is written meanwhile is brought up to date
         seen.append(event)
-        if event.kind == "state" and event.text == "indexing":
+        if event.kind == EventKind.STATE and event.text == "indexing":
             maria.sql("UPDATE parent SET title='new' WHERE id%100=0", fresh)
 
     plan = make_plan(source, target, _OPTIONS)
@@ -55,7 +55,7 @@ def test_it_moves_and_compares_everything_and_leaves_nothing(maria: MariaDb, pg1
     assert (done.rows, done.redone_rows >= 30) == (3500, True)
     assert list(done.seconds) == ["schema", "copying", "indexing", "comparing"]
     assert all(seconds > 0 for seconds in done.seconds.values())
-    assert any(e.kind == "verdict" and e.text == "equal" for e in seen)
+    assert any(e.kind == EventKind.VERDICT and e.text == "equal" for e in seen)
     assert not any("locked out" in e.text for e in seen)
     assert _everything(pg15, fresh) == before
     move = run.Move(source, target, _OPTIONS)
@@ -71,7 +71,7 @@ def test_one_that_is_stopped_leaves_nothing_either(maria: MariaDb, pg15: Postgre
     before = _everything(pg15, fresh)
 
     def stop(event: Event) -> None:
-        if event.kind == "state" and event.text == state:
+        if event.kind == EventKind.STATE and event.text == state:
             threading.Thread(target=rehearsal.migration.stop.now).start()
 
     rehearsal = Rehearsal(source, target, _OPTIONS, stop)

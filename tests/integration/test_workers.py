@@ -17,7 +17,7 @@ from multiprocessing.synchronize import Event as Flag
 import pytest
 from psycopg import Connection, OperationalError
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.run.runner import MigrationRun
 from tests.support import checker
@@ -35,7 +35,7 @@ def _help(source: Endpoint, target: Endpoint, options: Options, begins: int, at_
     begun: list[Event] = []
 
     def on(event: Event) -> None:
-        begun.extend([event] if event.kind == "begun" else [])
+        begun.extend([event] if event.kind == EventKind.BEGUN else [])
         if len(begun) >= begins:
             at_work.set()
 
@@ -138,13 +138,13 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
 
     def on(event: Event) -> None:
         assert move.dials
-        if event.kind == "begun":
+        if event.kind == EventKind.BEGUN:
             begun.add((event.table, event.text))
-        if event.kind == "chunk":
+        if event.kind == EventKind.CHUNK:
             told.append((event.table, event.text))
             if told[-1] not in begun and helpers.killed > 1:
                 move.dials.rows_per_second = 8_000
-        if event.kind == "begun" and len(told) > 2:
+        if event.kind == EventKind.BEGUN and len(told) > 2:
             move.dials.workers = workers  # the spec came to ask for them while the run was at work
 
     move.on = on
@@ -156,7 +156,7 @@ def test_helpers_that_die_lose_and_double_nothing(maria: MariaDb, pg15: PostgreS
     _equal(maria, pg15, fresh)
     assert len(told) == len(set(told))  # the leader tells every chunk once, also those of others
     assert set(told) - begun  # and others had some
-    assert sum(e.rows for e in move.events if e.kind == "chunk") == _ROWS + 100
+    assert sum(e.rows for e in move.events if e.kind == EventKind.CHUNK) == _ROWS + 100
 
 
 def test_a_helper_that_hangs_holds_its_chunk_only_for_a_while(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
@@ -165,7 +165,7 @@ def test_a_helper_that_hangs_holds_its_chunk_only_for_a_while(maria: MariaDb, pg
     hanging: list[Connection] = []
 
     def hang(event: Event) -> None:
-        if event.kind != "begun" or hanging:
+        if event.kind != EventKind.BEGUN or hanging:
             return
         session = pg15.connect(fresh)
         hanging.append(session)
@@ -193,7 +193,7 @@ def test_helpers_go_on_under_the_next_leader(maria: MariaDb, pg15: PostgreSql, f
         """Pulled by the test."""
 
     def plug(event: Event) -> None:
-        if event.kind == "chunk" and sum(e.kind == "chunk" for e in move.events) == 20:
+        if event.kind == EventKind.CHUNK and sum(e.kind == EventKind.CHUNK for e in move.events) == 20:
             raise PlugError
 
     move.on = plug

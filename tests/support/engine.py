@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
@@ -61,7 +61,7 @@ class Move:
 
     def _event(self, event: Event) -> None:
         self.events.append(event)
-        if event.kind == "state" and event.text in self.at:
+        if event.kind == EventKind.STATE and event.text in self.at:
             self.at[event.text]()
         self.on(event)
 

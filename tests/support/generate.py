@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,32 @@ def _named() -> dict[str, SourceEngine]:
 
 def _source_types() -> str:
     """What the kinds know of the registered source engines: they stand below the engines, and so cannot ask them."""
-    names = ", ".join(f'"{name}"' for name in _named())
-    ports = ", ".join(f'"{name}": {engine.default_port}' for name, engine in _named().items() if engine.default_port)
-    return (
-        '"""The types of a Connection. Generated from the registry of source engines by `make generate`."""\n\n'
+    by_kind = {engine.name.lower(): engine for engine in engines().values()}
+    servers = [kind for kind, engine in by_kind.items() if engine.default_port]
+    files = [kind for kind in by_kind if kind not in servers]
+    facts = {
+        "RegisteredType": f"Literal[{_listed(_named())}]",
+        "SUPPORTED_TYPES": f"({_listed(_named())})",
+        "DEFAULT_PORTS": _table({name: engine.default_port for name, engine in _named().items() if engine.default_port}),
+        "FILE_TYPES": f"({_listed(name for name, engine in _named().items() if not engine.default_port)},)",
+        "ServerKind": f"Literal[{_listed(servers)}]",
+        "FileKind": f"Literal[{_listed(files)}]",
+        "ENGINE_KINDS": _table({kind: engine.name for kind, engine in by_kind.items()}),
+    }
+    head = (
+        '"""The types of a Connection: all, those that are files, and what the gateway calls them. Generated from the registry of source'
+        ' engines by `make generate`."""\n\n'
         "from __future__ import annotations\n\nfrom typing import Literal\n\n"
-        f"RegisteredType = Literal[{names}]\nSUPPORTED_TYPES = ({names})\nDEFAULT_PORTS = {{{ports}}}\n"
     )
+    return head + "".join(f"{name} = {value}\n" for name, value in facts.items())
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _table(pairs: Mapping[str, object]) -> str:
+    return "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs.items()) + "}"
 
 
 def _phases() -> str:

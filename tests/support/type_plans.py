@@ -1,6 +1,6 @@
 """Plans over every type of every engine, as text: what stored plans and rendered DDL of a version look like.
 
-`python -m tests.support.type_plans` writes them to tests/unit/golden. A difference is a change of the plan format: runs that an older
+`python -m tests.support.type_plans` writes them to tests/unit/engine/planning/golden. A difference is a change of the plan format: runs that an older
 version planned resume with what is stored there, and approvals name the digests.
 """
 
@@ -23,7 +23,7 @@ from landfall.engine.targets.engine import UnfitError
 from landfall.engine.targets.registry import target_of
 from tests.support.plans import ENDS, planned
 
-GOLDEN = Path(__file__).parent.parent / "unit" / "golden"
+GOLDEN = Path(__file__).parent.parent / "unit" / "engine" / "planning" / "golden"
 _CASES = (
     *(("MariaDB", variant) for variant in ("clean", "proposed", "nulled", "mapped")),
     ("MySQL", "clean"),

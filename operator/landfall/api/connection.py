@@ -8,13 +8,16 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Metadata, Model, ProbedStatus, SecretKey, rules
-from landfall.api.source_types import DEFAULT_PORTS, SUPPORTED_TYPES, RegisteredType
+from landfall.api.source_types import DEFAULT_PORTS, FILE_TYPES, SUPPORTED_TYPES, RegisteredType
 from landfall.lib.urls import HOST
 
 # What an object may say. The CustomResourceDefinition offers SUPPORTED_TYPES alone; objects from before that stay readable.
 DatabaseType = Literal[RegisteredType, "SQLServer", "Oracle", "Appwrite"]
 _PORTS = ", ".join(f"{port} for {name}" for name, port in DEFAULT_PORTS.items())
 _HOST = f"^(/.*|{HOST})$"
+_FILES = " or ".join(FILE_TYPES)
+_OF_A_FILE = " || ".join(f"self.type == '{name}'" for name in FILE_TYPES)
+_OF_A_SERVER = " && ".join(f"self.type != '{name}'" for name in FILE_TYPES)
 _NO_HOST = "host is not a valid host name, IP address or path; each label of a host name has 1 to 63 characters"
 
 
@@ -46,9 +49,9 @@ class ConnectionSpec(Model):
 
     model_config = rules(
         (f"!has(self.host) || self.host.matches('{_HOST}')", _NO_HOST),
-        ("self.type != 'SQLite' || has(self.file)", "type SQLite requires file.path"),
-        ("self.type == 'SQLite' || !has(self.file)", "file is allowed for type SQLite only; use host and port for other types"),
-        ("self.type == 'SQLite' || has(self.host) || has(self.secretRef)", "host or secretRef is required"),
+        (f"{_OF_A_SERVER} || has(self.file)", f"type {_FILES} requires file.path"),
+        (f"{_OF_A_FILE} || !has(self.file)", f"file is allowed for type {_FILES} only; use host and port for other types"),
+        (f"{_OF_A_FILE} || has(self.host) || has(self.secretRef)", "host or secretRef is required"),
     )
 
     type: DatabaseType = Field(
@@ -67,7 +70,7 @@ class ConnectionSpec(Model):
         default=None, description="Secret with the credentials: either the keys `username` and `password`, or one key `url`."
     )
     tls: Tls = Field(default_factory=Tls, description="TLS settings of the connection.")
-    file: File | None = Field(default=None, description="Location of the database file. Required for type SQLite.")
+    file: File | None = Field(default=None, description=f"Location of the database file. Required for type {_FILES}.")
 
     @property
     def default_port(self) -> int:
@@ -85,12 +88,12 @@ class ConnectionSpec(Model):
     def _file_or_host(self) -> ConnectionSpec:
         if self.host is not None and not re.search(_HOST, self.host):
             raise ValueError(_NO_HOST)
-        if self.type == "SQLite":
+        if self.type in FILE_TYPES:
             if self.file is None:
-                message = "type SQLite requires file.path"
+                message = f"type {_FILES} requires file.path"
                 raise ValueError(message)
         elif self.file is not None:
-            message = f"file is allowed for type SQLite only, not for {self.type}"
+            message = f"file is allowed for type {_FILES} only, not for {self.type}"
             raise ValueError(message)
         elif self.host is None and self.secret_ref is None:
             message = "host or secretRef is required"

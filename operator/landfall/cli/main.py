@@ -37,7 +37,7 @@ from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
 from landfall.engine.run.rollback import roll_back, tidy
 from landfall.engine.run.runner import MigrationRun
-from landfall.engine.targets.postgresql.ledger import opened
+from landfall.engine.targets.registry import opened
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
 from landfall.runspec import ResolvedRun
@@ -192,8 +192,8 @@ def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> Non
     """Show the runs in the target's ledger."""
     with _reported(output):
         wanted = request(read(files), name)
-        with opened(wanted.target, wanted.options.ledger_schema) as ledger:
-            records = ledger.every()
+        with opened(wanted.target, wanted.options.ledger_schema) as database:
+            records = database.ledger.every()
         if output is Output.JSON:
             for record in records:
                 fields = {f: getattr(record, f) for f in type(record).__slots__}

@@ -7,14 +7,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, assert_never
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.progress import ProgressCounter, ProgressSnapshot
 from landfall.lifecycle import STATES
@@ -102,9 +102,9 @@ class PlainView:
         if self._tally is None:
             return
         self._tally.count(event)
-        if event.kind == "state":
+        if event.kind is EventKind.STATE:
             self._echo(f"· {_label(event.text)}")
-        elif event.kind in {"notice", "recovered", "returned", "round", "delta"}:
+        elif _is_of_interest(event.kind):
             self._echo(f"  {event.kind}: {event.text}")
         with self._lock:
             if time.monotonic() - self._spoke < _PLAIN_SECONDS:
@@ -133,7 +133,7 @@ class LiveView:
         """Count the event, and print it if it is of interest in a log."""
         if self._tally:
             self._tally.count(event)
-        if event.kind in {"notice", "recovered", "returned", "round", "delta"}:
+        if _is_of_interest(event.kind):
             self._console.print(Text(f"  {event.kind}: {event.text}", style="dim"))
 
     def stop(self) -> None:
@@ -151,6 +151,19 @@ class LiveView:
             grid.add_row(name, f"{tally.rows:,}", f"{tally.total:,}", sized(tally.bytes), tally.state.lower())
         head = Text(f"{_label(numbers.state)}  {numbers.percent} %", style="bold")
         return Group(head, grid, Text(f"{_told(numbers)}   (Ctrl-C stops)"))
+
+
+def _is_of_interest(kind: EventKind) -> bool:
+    """Whether an event has a line of its own in a log."""
+    match kind:
+        case EventKind.NOTICE | EventKind.RECOVERED | EventKind.RETURNED | EventKind.ROUND | EventKind.DELTA:
+            return True
+        case EventKind.STATE | EventKind.STEP | EventKind.TABLE | EventKind.BEGUN | EventKind.CHUNK | EventKind.COMPARED:
+            return False
+        case EventKind.VERDICT:
+            return False
+        case _:
+            assert_never(kind)
 
 
 def _label(state: str) -> str:

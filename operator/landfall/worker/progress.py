@@ -6,9 +6,10 @@ import math
 import resource
 import time
 from collections.abc import Callable, Mapping
+from typing import assert_never
 
 from landfall.api.progress import Progress, TableProgress
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome
@@ -18,7 +19,7 @@ from landfall.worker.reporter import Reporter
 _KIBIBYTE = 1024
 _SHOWN_TABLES = 50
 _REPORT_SECONDS = 1.0
-_COUNTED = frozenset({"chunk", "recovered", "table", "compared", "begun"})
+_NUMBERS = frozenset({EventKind.BEGUN, EventKind.CHUNK, EventKind.COMPARED, EventKind.TABLE})  # no lines of the log
 
 
 class EventReporter:
@@ -43,16 +44,29 @@ class EventReporter:
     def event(self, event: Event) -> None:
         """Count and report an event. Thread-safe."""
         self._tally.count(event)
-        if event.kind in _COUNTED and time.monotonic() - self._reported_at > _REPORT_SECONDS:  # reports are not sent more often
+        match event.kind:
+            case EventKind.BEGUN | EventKind.CHUNK | EventKind.COMPARED | EventKind.TABLE | EventKind.RECOVERED:
+                self._counted()
+            case EventKind.STATE:
+                self._entered(event.text)
+            case EventKind.RETURNED:
+                self._returned += 1
+                self._reporter.update(locks_given_back=self._returned)
+            case EventKind.STEP | EventKind.ROUND | EventKind.DELTA | EventKind.NOTICE | EventKind.VERDICT:
+                pass  # a line of the log is all
+            case _:
+                assert_never(event.kind)
+        if event.kind not in _NUMBERS:
+            self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
+
+    def _counted(self) -> None:
+        if time.monotonic() - self._reported_at > _REPORT_SECONDS:  # reports are not sent more often
             self._reported_at = time.monotonic()
             self._reporter.update(progress=self.progress())
-        elif event.kind == "state" and self._states and event.text != State.CUT_OVER.value:
-            self._reporter.update(state=event.text)  # a cutover is reported later, with its result and its rows
-        elif event.kind == "returned":
-            self._returned += 1
-            self._reporter.update(locks_given_back=self._returned)
-        if event.kind in {"state", "step", "notice", "recovered", "verdict", "delta", "round", "returned"}:
-            self._say(" ".join(word for word in (event.kind, event.table, event.text) if word))
+
+    def _entered(self, state: str) -> None:
+        if self._states and state != State.CUT_OVER.value:  # a cutover is reported later, with its result and its rows
+            self._reporter.update(state=state)
 
     def completed(self, outcome: Outcome, plan: Plan) -> None:
         """Record that an earlier worker cut the run over: the numbers come from the ledger."""

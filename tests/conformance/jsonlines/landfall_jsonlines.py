@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, ObjectMissingError, SourceBusyError
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Index, IndexPart, Table
@@ -24,7 +24,7 @@ from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Vio
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, Source, send_rows
+from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, Source, send_rows
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.queries import Columns, QueryParts, TableQueries, columns_of
@@ -109,7 +109,7 @@ class _Reader:
         numbers = [_number(line) for (line,) in self._stream(sql)]
         return len(numbers), sum(numbers)
 
-    def copy(self, job: CopyJob, target: Wire) -> Moved:
+    def copy(self, job: CopyJob, target: RowSink) -> Moved:
         return send_rows(((1, line.encode()) for (line,) in self._stream(job.query)), target, job.copy_in)
 
     @contextlib.contextmanager
@@ -281,6 +281,7 @@ class _Engine(SourceEngine):
     default_port = None
     capabilities = SourceCapabilities(transactional_reader=False, common_snapshot=True)
     dialect = _Dialect()
+    client = None
     write_lock_grants = "write access to the folder"
 
     def identity(self, endpoint: Endpoint) -> str:

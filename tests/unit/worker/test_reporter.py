@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from landfall.api.worker_protocol import Report, Taken
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import State
 from landfall.worker import reporter
@@ -129,7 +129,7 @@ def test_a_cutover_is_not_told_before_its_verdict(tmp_path: Path) -> None:
     watch = EventReporter(told, plan, {}, told.line)
     seen = []
     for state in (State.COPYING, State.COMPARING, State.CUT_OVER):
-        watch.event(Event("state", text=state.value))
+        watch.event(Event(EventKind.STATE, text=state.value))
         seen.append(told.latest().state)
     assert seen == ["copying", "comparing", "comparing"], "Completed is said with the rows and the verdict of the last report"
     assert [line.message for line in told.latest().lines][-1] == "state cut_over"

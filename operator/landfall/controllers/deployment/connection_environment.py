@@ -10,23 +10,11 @@ from urllib.parse import quote
 
 from landfall.api.connection import Connection
 from landfall.api.deployment import KeyReference, ValueFrom, Variable
+from landfall.api.source_types import SUPPORTED_TYPES
 from landfall.controllers.deployment.observed import Problem
+from landfall.engine.sources.engine import ClientEnvironment
+from landfall.engine.sources.registry import engine_of
 
-_POSTGRESQL = {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "username": "PGUSER", "password": "PGPASSWORD"}
-_MYSQL = {
-    "host": "MYSQL_HOST",
-    "port": "MYSQL_TCP_PORT",
-    "database": "MYSQL_DATABASE",
-    "username": "MYSQL_USER",
-    "password": "MYSQL_PWD",
-}
-_NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
-    "PostgreSQL": ("postgresql", _POSTGRESQL),
-    "Supabase": ("postgresql", _POSTGRESQL),
-    "MySQL": ("mysql", _MYSQL),
-    "MariaDB": ("mysql", _MYSQL),
-}
-_SSL = {"Disable": "disable", "Require": "require", "VerifyFull": "verify-full"}
 URL = "DATABASE_URL"
 
 
@@ -34,7 +22,7 @@ def problem(connection: Connection | None, name: str, secret: Mapping[str, str] 
     """Why an app cannot get the environment. `secret` is the content of the Connection's Secret."""
     if connection is None:
         return "ConnectionMissing", f"database: Connection {name!r} not found in this namespace. Create it."
-    if connection.spec.type not in _NAMES:
+    if _client(connection) is None:
         return (
             "DatabaseUnsupported",
             f"database: a Connection of type {connection.spec.type} gives no environment to an app. Set the variables in env.",
@@ -49,20 +37,27 @@ def problem(connection: Connection | None, name: str, secret: Mapping[str, str] 
 def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variable, ...]:
     """The app's variables. The URL is the Secret's key `url` or is built from the parts, if user name and password need no escapes."""
     spec, reference = connection.spec, connection.spec.secret_ref
-    if spec.type not in _NAMES or reference is None:
+    client = _client(connection)
+    if client is None or reference is None:
         return ()
-    scheme, names = _NAMES[spec.type]
+    names = client.variables
     if "url" in secret:
         return (_kept(URL, reference.name, "url"),)
     parts = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
     found = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
     found += [_kept(names[part], reference.name, part) for part in ("username", "password") if part in secret]
-    if scheme == "postgresql" and spec.tls.mode in _SSL:  # Prefer is left out: it is the default of clients, each in its own way
-        found.append(Variable(name="PGSSLMODE", value=_SSL[spec.tls.mode]))
+    if mode := client.tls_modes.get(spec.tls.mode):
+        found.append(Variable(name=client.tls_variable, value=mode))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
         place = f"$({names['username']}):$({names['password']})@{parts['host']}:{parts['port']}/{parts['database']}"
-        found.append(Variable(name=URL, value=f"{scheme}://{place}", capture="Live"))
+        found.append(Variable(name=URL, value=f"{client.scheme}://{place}", capture="Live"))
     return tuple(found)
+
+
+def _client(connection: Connection) -> ClientEnvironment | None:
+    """How the clients of the engine find a database; None for a type without a server, and for one that is not supported."""
+    kind = connection.spec.type
+    return engine_of(kind).client if kind in SUPPORTED_TYPES else None
 
 
 def _kept(name: str, secret: str, key: str) -> Variable:

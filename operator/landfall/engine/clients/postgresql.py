@@ -67,6 +67,15 @@ class Control:
             self.run(sql.SQL("SELECT set_config({}, {}, false)").format(name, value).as_string(self.raw))
         self.pid = self.raw.info.backend_pid
 
+    @property
+    def backend(self) -> str:
+        """The process identifier of the server's side."""
+        return str(self.pid)
+
+    def cancel(self) -> None:
+        """End the statement that runs, from any thread."""
+        self.raw.cancel()
+
     def run(self, statement: str, *values: object) -> None:
         """Run a statement."""
         with faults(self._side):

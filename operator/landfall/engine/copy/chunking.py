@@ -9,20 +9,18 @@ import itertools
 from collections.abc import Sequence
 
 from landfall.engine.model.chunk_range import BlockRange, ChunkRange, KeysetRange, Whole, between
-from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources.base import Reader
-from landfall.engine.sources.engine import Dialect
+from landfall.engine.sources.engine import BlockDialect, Dialect
 
 _DENSE = 1.5
-_PAGE = 8192
-_LEAST_PAGES = 16
+_LEAST_BLOCKS = 16
 
 
 def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
     """Return the chunks of a table, of about `batch_rows` rows each."""
-    if table.key_kind == "ctid":
-        return _blocks(reader, table, batch_rows)
+    if table.key_kind == "ctid" and isinstance(dialect, BlockDialect):
+        return _blocks(reader, dialect, table, batch_rows)
     if table.key_kind == "none" or table.rows <= batch_rows:
         return [Whole()]
     if table.key_kind == "integer":
@@ -30,13 +28,10 @@ def ranges(reader: Reader, dialect: Dialect, table: TablePlan, batch_rows: int) 
     return _keysets(reader, dialect, table, batch_rows)
 
 
-def _blocks(reader: Reader, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
-    name = f"{quoted(table.schema)}.{quoted(table.name)}".replace("'", "''")
-    size = int(reader.rows(f"SELECT pg_relation_size('{name}')")[0][0] or 0)
-    pages = size // _PAGE
-    rows = max(table.rows, 1)
-    step = max(_LEAST_PAGES, pages * batch_rows // rows)
-    cuts = list(range(step, pages, step))
+def _blocks(reader: Reader, dialect: BlockDialect, table: TablePlan, batch_rows: int) -> list[ChunkRange]:
+    blocks = int(reader.rows(dialect.block_count(table))[0][0] or 0)
+    step = max(_LEAST_BLOCKS, blocks * batch_rows // max(table.rows, 1))
+    cuts = list(range(step, blocks, step))
     return [BlockRange(low, high) for low, high in itertools.pairwise([None, *cuts, None])] if cuts else [Whole()]
 
 

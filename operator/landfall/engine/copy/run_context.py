@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.copy.cancellation import Stop
 from landfall.engine.model.events import Event
 from landfall.engine.model.options import Endpoint, Options
@@ -15,10 +15,9 @@ from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Source
 from landfall.engine.sources.engine import SourceEngine
-from landfall.engine.sources.plan_names import plan_search_path
 from landfall.engine.sources.registry import engine_of
-from landfall.engine.targets.engine import TargetEngine
-from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+from landfall.engine.targets.engine import Loader, StagingSchema, TargetDatabase, TargetEngine, TargetQueries
+from landfall.engine.targets.ledger import Lease, Ledger
 from landfall.engine.targets.registry import target_of
 
 _HASHES_SINCE = 140000
@@ -87,7 +86,7 @@ class Work:
     source_endpoint: Endpoint
     target_endpoint: Endpoint
     source: Source
-    ledger: Ledger
+    database: TargetDatabase
     lease: Lease
     stage: str
     report: Callable[[Event], None]
@@ -105,9 +104,35 @@ class Work:
         return target_of(self.target_endpoint)
 
     @property
-    def session(self) -> dict[str, str]:
-        """The settings, by name, of a session that copies or compares rows of the staging schema."""
-        return {**PINNED, "search_path": plan_search_path(self.plan, self.stage)}
+    def ledger(self) -> Ledger:
+        """The record of the run."""
+        return self.database.ledger
+
+    @property
+    def staging(self) -> StagingSchema:
+        """The staging schema, in the control connection."""
+        return self.database.stage(self.plan, self.stage)
+
+    @contextmanager
+    def loader(self) -> Iterator[Loader]:
+        """A new session that moves or compares rows, ended by a stop of the run and closed at the end."""
+        loader = self.open_loader()
+        try:
+            yield loader
+        finally:
+            self.stop.forget(loader)
+            loader.close()
+
+    def open_loader(self) -> Loader:
+        """The same for a caller that closes it, and has the stop forget it."""
+        loader = self.database.loader(self.plan, self.stage)
+        self.stop.register(loader, loader.abort)
+        self.ledger.register_backend(self.lease, "target", loader.backend)
+        return loader
+
+    def queries(self, table: TablePlan) -> TargetQueries:
+        """The target's queries over a staged table."""
+        return self.target.queries(self.shape(table), self.stage)
 
     def shape(self, table: TablePlan) -> Shape:
         """The table in the form that the query builders use."""

@@ -11,23 +11,19 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 
-from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.throttle import Budget, Throttle
 from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
 from landfall.engine.model import chunk_range
-from landfall.engine.model.chunk_range import ChunkRange, range_of
-from landfall.engine.model.events import Event
+from landfall.engine.model.chunk_range import ChunkRange
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
-from landfall.engine.model.run_state import State
 from landfall.engine.sources.base import CopyJob, Reader
 from landfall.engine.sources.engine import LargeRowQueries, PagedQueries
-from landfall.engine.sources.plan_names import plan_search_path
-from landfall.engine.targets.postgresql.ledger import superseded
-from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.engine import Loader
 from landfall.lib.backoff import Backoff
 
 _RETRIES = 4
@@ -43,7 +39,7 @@ class _Ends:
     """The two connections of a stream."""
 
     reader: Reader
-    wire: Wire
+    loader: Loader
 
 
 class FollowedChunks:
@@ -73,7 +69,9 @@ class FollowedChunks:
         for chunk in self._work.ledger.chunks(self._work.lease.key):
             if chunk.done and (chunk.table, chunk.number) not in self._known:
                 self._known.add((chunk.table, chunk.number))
-                self._work.report(Event("chunk", self._labels[chunk.table], chunk.rows, chunk.bytes, text=str(chunk.number)))
+                self._work.report(
+                    Event(EventKind.CHUNK, self._labels[chunk.table], chunk.rows, chunk.bytes, text=str(chunk.number))
+                )
 
 
 class Streams:
@@ -101,7 +99,7 @@ class Streams:
             return
         ends = [self._open() for _ in range(min(work.readers, todo))]
         common = work.source.snapshot([e.reader for e in ends])
-        work.report(Event("notice", text="one common snapshot" if common else "each stream reads its own snapshot"))
+        work.report(Event(EventKind.NOTICE, text="one common snapshot" if common else "each stream reads its own snapshot"))
         self._active = set(range(len(ends)))
         self._threads.run([partial(self._stream, number, e) for number, e in enumerate(ends)])
 
@@ -126,16 +124,14 @@ class Streams:
     def _open(self) -> _Ends:
         work = self._work
         reader = work.source.reader()
-        wire = Wire(work.target_endpoint, "target", work.session)
         work.stop.register(reader, reader.abort)
-        work.stop.register(wire, wire.abort)
         with self._lock:
-            work.ledger.register_backend(work.lease, "target", str(wire.pid))
+            loader = work.open_loader()
             work.ledger.register_backend(work.lease, "source", reader.backend)
-        return _Ends(reader, wire)
+        return _Ends(reader, loader)
 
     def _close(self, ends: _Ends) -> None:
-        for end in (ends.reader, ends.wire):
+        for end in (ends.reader, ends.loader):
             self._work.stop.forget(end)
             end.close()
 
@@ -145,7 +141,7 @@ class Streams:
             ends = self._open()
         except EngineError as error:
             self._refused = self._work.dials.parallelism
-            self._work.report(Event("notice", text=f"an additional stream could not be opened: {error.message}"))
+            self._work.report(Event(EventKind.NOTICE, text=f"an additional stream could not be opened: {error.message}"))
             with self._lock:
                 self._active.discard(number)
             return
@@ -164,7 +160,7 @@ class Streams:
                     losses += 1
                     if losses > _RETRIES or self._work.stop.requested:
                         raise
-                    self._work.report(Event("recovered", text=error.message))
+                    self._work.report(Event(EventKind.RECOVERED, text=error.message))
                     self._close(ends)
                     self._work.stop.wait(_BACKOFF.pause(losses))
                     ends = self._open()
@@ -175,33 +171,27 @@ class Streams:
 
     def _chunk(self, ends: _Ends) -> bool:
         """Copy one chunk. Return False if none is left."""
-        work, wire = self._work, ends.wire
-        answer = wire.rows(
-            "BEGIN; SET LOCAL synchronous_commit=off; "
-            f"{work.ledger.fence(work.lease, State.COPYING)}; {work.ledger.claim(work.lease)}"
-        )
-        if not answer or len(answer[0]) != 1:
-            raise superseded()
-        if len(answer) == 1:
-            wire.rows("ROLLBACK")
+        work = self._work
+        chunk = ends.loader.claim(work.lease)
+        if chunk is None:
             self._drained = True
             return False
-        table, number, chunk = int(answer[1][0] or 0), int(answer[1][1] or 0), range_of(answer[1][2] or "")
-        work.report(Event("begun", self._tables[table].label, text=str(number)))
+        table, number = chunk.table, chunk.number
+        work.report(Event(EventKind.BEGUN, self._tables[table].label, text=str(number)))
         taken = self._budget.take(work.weight(self._tables[table]))
         if self._followed:
             self._followed.claimed(table, number)
         try:
             try:
-                moved = ends.reader.copy(self._jobs[table](chunk), wire)
+                moved = ends.reader.copy(self._jobs[table](chunk.range), ends.loader)
             finally:
                 self._budget.give(taken)
-            wire.rows(work.ledger.complete(work.lease, table, number, moved.rows, moved.bytes) + "; COMMIT")
+            ends.loader.complete(work.lease, chunk, moved)
         except EngineError:
             if self._followed:
                 self._followed.lost(table, number)
             raise
-        work.report(Event("chunk", self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
+        work.report(Event(EventKind.CHUNK, self._tables[table].label, moved.rows, moved.bytes, text=str(number)))
         ticket = self._throttle.take(moved.rows, moved.bytes)
         while not self._threads.ended and (left := self._throttle.left(ticket)) > 0:
             work.stop.wait(min(left, _LOOK_SECONDS))
@@ -217,10 +207,9 @@ class _JobBuilder:
     """Creates copy jobs of one table: the usual query, and a second one for rows that exceed the server's packet size."""
 
     def __init__(self, work: Work, table: TablePlan) -> None:
-        shape = work.shape(table)
         self._condition = work.engine.dialect.condition
-        self._source = work.engine.queries(shape)
-        self._copy_in = TargetQueries(shape, work.stage).copy_in(table.form)
+        self._source = work.engine.queries(work.shape(table))
+        self._copy_in = work.queries(table).copy_in(table.form)
         self._form = table.form
         self._page_rows = page_rows(work, table)
         self._octets = ""
@@ -265,8 +254,3 @@ def split_tables(work: Work) -> None:
                 ledger.add_chunks(lease, table.number, found, priority=max(table.bytes, table.rows))
     finally:
         reader.close()
-
-
-def stage_path(work: Work) -> str:
-    """Return the search path with which statements of the plan run."""
-    return plan_search_path(work.plan, work.stage)

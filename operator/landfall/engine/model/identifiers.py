@@ -1,4 +1,4 @@
-"""Names in the target: quoting, folding and the limit of 63 bytes.
+"""Names in the target: quoting, folding and the limit of their length.
 
 A name that must change because it is too long or taken gets a short digest of what it stood for, so that the
 same source always yields the same names.
@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-MAX_NAME_BYTES = 63
 _PATH_ITEM = re.compile(r'"(?:[^"]|"")*"|[^,\s"]+')
 
 
@@ -52,35 +51,36 @@ def literal(text: str) -> str:
     return f"'{escaped}'"
 
 
-def shortened(name: str) -> str:
-    """The name itself, or its head and eight hexadecimal digits of its digest when it has over 63 bytes."""
+def shortened(name: str, limit: int) -> str:
+    """The name itself, or its head and eight hexadecimal digits of its digest when it has more octets than the target's limit."""
     raw = name.encode()
-    if len(raw) <= MAX_NAME_BYTES:
+    if len(raw) <= limit:
         return name
     digest = hashlib.sha256(raw).hexdigest()[:8]
-    head = raw[: MAX_NAME_BYTES - 9].decode(errors="ignore")
+    head = raw[: limit - 9].decode(errors="ignore")
     return f"{head}_{digest}"
 
 
-def folded(name: str, *, lower: bool) -> str:
+def folded(name: str, limit: int, *, lower: bool) -> str:
     """The name as the target spells it."""
-    return shortened(name.lower() if lower else name)
+    return shortened(name.lower() if lower else name, limit)
 
 
 class NameSpace:
-    """Hands out names that are free, deterministically: the first asker keeps the plain name."""
+    """Assigns names that are free, deterministically: the first request keeps the plain name. `limit`: the longest name, in octets."""
 
-    def __init__(self, taken: Iterable[str] = ()) -> None:
+    def __init__(self, limit: int, taken: Iterable[str] = ()) -> None:
+        self._limit = limit
         self._taken = set(taken)
 
     def claim(self, wanted: str, seed: str = "") -> str:
         """`wanted`, or a variant of it with a digest of `seed` where it is taken already."""
-        name = shortened(wanted)
+        name = shortened(wanted, self._limit)
         attempt = 0
         while name in self._taken:
             digest = hashlib.sha256(f"{wanted}\0{seed}\0{attempt}".encode()).hexdigest()[:8]
-            name = shortened(wanted[: MAX_NAME_BYTES - 9]) + f"_{digest}"
-            name = shortened(name)
+            name = shortened(wanted[: self._limit - 9], self._limit) + f"_{digest}"
+            name = shortened(name, self._limit)
             attempt += 1
         self._taken.add(name)
         return name

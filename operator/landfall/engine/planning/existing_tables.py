@@ -15,7 +15,6 @@ from landfall.engine.matching.name_similarity import same_name
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, ForeignKey, SourceObject, Table
 from landfall.engine.model.fingerprint import digest, selected
-from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.mapping import Mapping, Violation
 from landfall.engine.model.options import ColumnDecision, Mode, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
@@ -304,19 +303,15 @@ class _Filling:
     def _with_raws(self, theirs: TablePlan) -> TablePlan:
         """`jsonb` columns are computed from a staged text column, which is dropped at the cutover."""
         columns = list(theirs.columns)
-        table = quoted(theirs.target)
+        ddl = self.draft.target.ddl
         for name, kind in self.raws:
             at = next(n for n, c in enumerate(columns) if c.target == name)
             raw = raw_name(name)
             columns.append(replace(columns[at], source=raw, target=raw, target_type=kind, nullable=True, comment="", collate=""))
-            columns[at] = replace(columns[at], generated=f"{quoted(raw)}::{columns[at].target_type}", stored=True)
-            changes = [f"ALTER COLUMN {quoted(name)} DROP EXPRESSION", f"DROP COLUMN {quoted(raw)} RESTRICT"]
-            default = self.counterpart.table.column(name).default
-            changes += [f"ALTER COLUMN {quoted(name)} SET DEFAULT {default}"] if default else []
-            for change in changes:
-                self.draft.add_statement(
-                    Stage.SWAP, "staged text", name, theirs.target, f"ALTER TABLE {table} {change}", essential=True
-                )
+            columns[at] = replace(columns[at], generated=ddl.converted(raw, columns[at].target_type), stored=True)
+            default = self.counterpart.table.column(name).default or ""
+            for sql in ddl.settle_converted(theirs.target, name, raw, default):
+                self.draft.add_statement(Stage.SWAP, "staged text", name, theirs.target, sql, essential=True)
         return replace(theirs, columns=tuple(columns))
 
     def _objects(self, existing: Catalog, *, before: bool) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from landfall.engine.model.catalog import Catalog
 from landfall.engine.model.fingerprint import excluded, fingerprint, selected
-from landfall.engine.model.identifiers import NameSpace
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.model.target_facts import TargetFacts
@@ -19,7 +18,6 @@ from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of, identity
 from landfall.engine.targets.engine import TargetEngine
-from landfall.engine.targets.postgresql import ddl
 from landfall.engine.targets.registry import target_of
 
 
@@ -45,9 +43,9 @@ def draft_plan(
     existing_tables.reduced(draft)
     catalog = draft.catalog
     replacing = {r.name for r in target.in_the_way}
-    draft.relations = NameSpace(() if draft.native else target.relations - replacing)
-    draft.types = NameSpace(target.types)
-    draft.routines = NameSpace(target.routines)
+    draft.relations = draft.name_space(() if draft.native else target.relations - replacing)
+    draft.types = draft.name_space(target.types)
+    draft.routines = draft.name_space(target.routines)
     schema_objects.objects(draft, before=True)
     tables = existing_tables.plan_tables(draft)
     if context.existing:
@@ -144,7 +142,7 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
 # -- after the dry run ------------------------------------------------------------------------------------------------
 
 
-def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]]) -> Plan:
+def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]], target: TargetEngine) -> Plan:
     """Return the plan without rejected statements, in the order and stages that worked, with a risk for each rejected one.
 
     A table is never omitted: if the target rejects a generated column, it becomes an ordinary column.
@@ -153,6 +151,7 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
         plan: The plan.
         refused: Error messages of the target by the number of the statement.
         order: Numbers of the accepted statements in the order that worked, each with the stage in which it worked.
+        target: The engine of the target.
     """
     by_number = {s.number: s for s in plan.statements}
     risks: list[Risk] = []
@@ -165,7 +164,7 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
     for number, problem in sorted(refused.items()):
         statement = by_number[number]
         if statement.kind == "table":
-            revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled})
+            revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled}, target)
             kept.insert(0, revised)
             continue
         label = statement.describes or statement.name
@@ -188,7 +187,9 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
     return made.with_risks(tuple(risks))
 
 
-def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk], filled: set[str]) -> Statement:
+def _plain_table(
+    tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk], filled: set[str], target: TargetEngine
+) -> Statement:
     at = next(n for n, t in enumerate(tables) if t.target == statement.table)
     table = tables[at]
     generated = [] if table.target in filled else [c for c in table.columns if c.generated]
@@ -210,4 +211,4 @@ def _plain_table(tables: list[TablePlan], statement: Statement, problem: str, ri
         risks.append(
             Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Create the rule manually.")
         )
-    return replace(statement, sql=ddl.create_table(tables[at]))
+    return replace(statement, sql=target.ddl.create_table(tables[at]))

@@ -6,14 +6,11 @@ import re
 
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
 from landfall.engine.model.fingerprint import excluded, selected
-from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning.tables import Draft
-from landfall.engine.sources import translate
-from landfall.engine.targets.postgresql import ddl
+from landfall.engine.targets.engine import Translated
 from landfall.lib.text import counted
 
-_ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT", "NO ACTION"})
 _UNCARRIED = {
     "trigger": (Severity.HIGH, "Rewrite it for PostgreSQL, or implement its rule in the application."),
     "routine": (Severity.MEDIUM, "Rewrite it for PostgreSQL if something calls it."),
@@ -39,22 +36,15 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
 
 
 def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
-    tail = ""
-    if table.kind == "partitioned":
-        tail = f" PARTITION BY {table.partition_by}"
-    if table.options:
-        tail += f" WITH ({table.options})"
-    sql = ddl.create_table(planned, tail)
+    ddl, name = draft.target.ddl, planned.target
+    draft.add_statement(Stage.TABLES, "table", name, name, ddl.create_table(planned, table), essential=True)
     if table.partition_of:
-        parent = draft.names[(table.schema, table.partition_of)]
-        draft.add_statement(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
-        attach = f"ALTER TABLE {quoted(parent)} ATTACH PARTITION {quoted(planned.target)} {table.bound}"
-        draft.add_statement(Stage.KEYS, "partition", planned.target, planned.target, attach, essential=True)
+        attach = ddl.attach_partition(draft.names[(table.schema, table.partition_of)], name, table.bound)
+        draft.add_statement(Stage.KEYS, "partition", name, name, attach, essential=True)
         return
-    draft.add_statement(Stage.TABLES, "table", planned.target, planned.target, sql, essential=True)
     for parent in table.inherits:
-        sql = f"ALTER TABLE {quoted(planned.target)} INHERIT {quoted(draft.names.get((table.schema, parent), parent))}"
-        draft.add_statement(Stage.KEYS, "inheritance", planned.target, planned.target, sql)
+        sql = ddl.inherit(name, draft.names.get((table.schema, parent), parent))
+        draft.add_statement(Stage.KEYS, "inheritance", name, name, sql)
 
 
 def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -63,9 +53,9 @@ def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
         if column.default is None or not mine.moved or column.identity:
             continue
         if draft.native:
-            found = ddl.Translated(column.default)
+            found = Translated(column.default)
         else:
-            found = ddl.default_of(draft.catalog.engine, column.default, mine, draft.spelled)
+            found = draft.target.ddl.default_of(draft.catalog.engine, column.default, mine, draft.spelled)
         label = f"{planned.label}.{column.name}"
         if found.problem:
             draft.add_risk(
@@ -76,7 +66,7 @@ def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
                 "Set a default manually if inserts need it.",
             )
         elif found.sql:
-            sql = f"ALTER TABLE {quoted(planned.target)} ALTER COLUMN {quoted(mine.target)} SET DEFAULT {found.sql}"
+            sql = draft.target.ddl.set_default(planned.target, mine.target, found.sql)
             draft.add_statement(Stage.FINISH, "default", mine.target, planned.target, sql, describes=label)
 
 
@@ -86,7 +76,7 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
         if check.definition:
             clause = check.definition
         else:
-            found = ddl.translated(draft.catalog.engine, check.expression, draft.spelled)
+            found = draft.target.ddl.translated(draft.catalog.engine, check.expression, draft.spelled)
             if found.problem:
                 draft.add_risk(
                     Severity.MEDIUM,
@@ -96,8 +86,8 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
                     "Add it manually after the migration.",
                 )
                 continue
-            clause = f"CHECK ({found.sql})"
-        sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {clause}"
+            clause = draft.target.ddl.check_clause(found.sql)
+        sql = draft.target.ddl.add_constraint(planned.target, name, clause)
         draft.add_statement(Stage.FINISH, "check", name, planned.target, sql, describes=f"{planned.label}.{check.name}")
 
 
@@ -130,7 +120,7 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
             planned,
             name,
             "PRIMARY KEY",
-            f"CREATE UNIQUE INDEX {quoted(name)} ON {quoted(planned.target)} ({parts})",
+            draft.target.ddl.create_index(name, planned.target, parts, unique=True),
             label,
         )
         return
@@ -139,13 +129,12 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
     plain = index.unique and not index.where and all(p.column and not p.prefix and not p.descending for p in index.parts)
     where = ""
     if index.where:
-        found = ddl.translated(draft.catalog.engine, index.where, draft.spelled)
+        found = draft.target.ddl.translated(draft.catalog.engine, index.where, draft.spelled)
         if found.problem:
             _lost_index(draft, label, found.problem)
             return
-        where = f" WHERE {found.sql}"
-    unique = "UNIQUE " if index.unique else ""
-    sql = f"CREATE {unique}INDEX {quoted(name)} ON {quoted(planned.target)} ({parts}){where}"
+        where = found.sql
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=index.unique, where=where)
     if plain:
         _constraint(draft, planned, name, "UNIQUE", sql, label)
         return
@@ -161,7 +150,7 @@ def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: s
     primary = word == "PRIMARY KEY"
     kind = "primary key" if primary else "unique index"
     draft.add_statement(Stage.INDEXES, kind, name, planned.target, index, describes=label, essential=primary)
-    sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {word} USING INDEX {quoted(name)}{tail}"
+    sql = draft.target.ddl.constraint_by_index(planned.target, name, word, tail)
     draft.add_statement(Stage.KEYS, "constraint", name, planned.target, sql, describes=label, essential=primary)
 
 
@@ -174,14 +163,14 @@ def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *,
     kind = "primary key" if index.primary else "unique index" if index.unique else "index"
     attached = bool(index.attach_to)
     if index.constraint:
-        sql = f"ALTER TABLE ONLY {quoted(planned.target)} ADD CONSTRAINT {quoted(index.name)} {index.constraint}"
+        sql = draft.target.ddl.add_constraint(planned.target, index.name, index.constraint, only=True)
     else:
         sql = index.definition
     parent = " ON ONLY " in index.definition or not planned.moved
     stage = Stage.KEYS if parent else Stage.INDEXES
     draft.add_statement(stage, kind, index.name, planned.target, sql, describes=label, essential=index.primary)
     if attached:
-        sql = f"ALTER INDEX {quoted(index.attach_to)} ATTACH PARTITION {quoted(index.name)}"
+        sql = draft.target.ddl.attach_index(index.attach_to, index.name)
         draft.add_statement(Stage.LAST, "index partition", index.name, planned.target, sql, describes=label)
 
 
@@ -192,32 +181,23 @@ def _lost_index(draft: Draft, label: str, problem: str) -> None:
 
 
 def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | None:
-    made = []
+    made, ddl = [], draft.target.ddl
     columns = {c.source: c for c in planned.columns}
     for part in index.parts:
         if part.expression:
-            found = ddl.translated(draft.catalog.engine, part.expression, draft.spelled)
+            found = draft.target.ddl.translated(draft.catalog.engine, part.expression, draft.spelled)
             if found.problem:
                 _lost_index(draft, label, found.problem)
                 return None
-            text = f"({found.sql})"
+            text = ddl.index_expression(found.sql)
         else:
             column = columns[part.column]
             if column.decision is Decision.EXCLUDED:
                 _lost_index(draft, label, f"its column {part.column} is excluded")
                 return None
-            text = _part(column, part.prefix)
-        made.append(text + (" DESC" if part.descending else ""))
-    return ", ".join(made)
-
-
-def _part(column: ColumnPlan, prefix: int | None) -> str:
-    name = quoted(column.target)
-    if not prefix:
-        return name
-    if column.target_type == "bytea":
-        return f"substring({name} from 1 for {prefix})"
-    return f'"left"({name}::text, {prefix})'
+            text = ddl.index_column(column, part.prefix)
+        made.append(ddl.index_part(text, descending=part.descending))
+    return ddl.index_parts(made)
 
 
 def _case_risk(draft: Draft, table: Table, index: Index, label: str) -> None:
@@ -243,18 +223,18 @@ def _ignores_case(collation: str) -> bool:
 
 def _comments(draft: Draft, table: Table, planned: TablePlan) -> None:
     if table.comment:
-        sql = ddl.comment("TABLE", planned.target, table.comment)
+        sql = draft.target.ddl.comment("TABLE", planned.target, table.comment)
         draft.add_statement(Stage.FINISH, "comment", planned.target, planned.target, sql)
     for column in planned.columns:
         if column.comment and column.compared:
-            sql = ddl.comment("COLUMN", planned.target, column.comment, column.target)
+            sql = draft.target.ddl.comment("COLUMN", planned.target, column.comment, column.target)
             draft.add_statement(Stage.FINISH, "comment", column.target, planned.target, sql)
 
 
 def _touch(draft: Draft, planned: TablePlan, column: ColumnPlan) -> None:
     name = draft.routines.claim(f"{planned.target}_{column.target}_touch")
-    now = ddl.default_of("MariaDB", "current_timestamp()", column, draft.spelled).sql
-    draft.add_statement(Stage.PREPARE, "function", name, planned.target, ddl.touch_function(name, column.target, now))
+    ddl = draft.target.ddl
+    draft.add_statement(Stage.PREPARE, "function", name, planned.target, ddl.touch_function(name, column.target, ddl.now(column)))
     sql = ddl.touch_trigger(name, planned.target, name)
     draft.add_statement(Stage.LAST, "trigger", name, planned.target, sql, describes=f"{planned.label}.{column.source}")
 
@@ -271,24 +251,18 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
             "Migrate that table as well, or approve the plan without this key.",
         )
         return
-    if key.definition:
-        name, clause = key.name, key.definition.replace(" NOT VALID", "")
-    else:
-        name = draft.constraint(planned.target, draft.spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
-        columns = ddl.names([draft.spelled(c) for c in key.columns])
-        others = f" ({ddl.names([draft.spelled(c) for c in key.ref_columns])})" if key.ref_columns else ""
-        clause = f"FOREIGN KEY ({columns}) REFERENCES {quoted(target)}{others}"
-        for event, action in (("UPDATE", key.on_update), ("DELETE", key.on_delete)):
-            if action in _ACTIONS and action != "NO ACTION":
-                clause += f" ON {event} {action}"
+    spelled, ddl = draft.spelled, draft.target.ddl
+    name = key.name
+    if not key.definition:
+        name = draft.constraint(planned.target, spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
+    clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in key.ref_columns])
     partitioned = table.kind == "partitioned"
-    valid = "" if partitioned else " NOT VALID"
-    sql = f"ALTER TABLE {quoted(planned.target)} ADD CONSTRAINT {quoted(name)} {clause}{valid}"
+    sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not partitioned)
     draft.add_statement(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
     if orphans:
         _orphans(draft, label, key.ref_table, orphans)
     elif not partitioned:
-        sql = f"ALTER TABLE {quoted(planned.target)} VALIDATE CONSTRAINT {quoted(name)}"
+        sql = ddl.validate_constraint(planned.target, name)
         draft.add_statement(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
 
 
@@ -358,11 +332,11 @@ def views(draft: Draft) -> None:
         name = draft.relations.claim(draft.spelled(view.name), view.schema)
         query = view.query
         if not draft.native:
-            try:
-                query = translate.query(view.query, draft.catalog.engine, draft.spelled, schemas)
-            except translate.UntranslatableError as error:
-                _lost_view(draft, view.name, str(error))
+            found = draft.target.ddl.translated_query(draft.catalog.engine, view.query, draft.spelled, schemas)
+            if found.problem:
+                _lost_view(draft, view.name, found.problem)
                 continue
+            query = found.sql
             draft.add_risk(
                 Severity.MEDIUM,
                 "ViewTranslated",
@@ -371,11 +345,10 @@ def views(draft: Draft) -> None:
                 "Review the query in the plan.",
             )
         kind = "materialized view" if view.materialized else "view"
-        options = f" WITH ({view.options})" if view.options else ""
-        sql = f"CREATE {kind.upper()} {quoted(name)}{options} AS\n{query.rstrip().rstrip(';')}"
+        sql = draft.target.ddl.create_view(name, query, materialized=view.materialized, options=view.options)
         draft.add_statement(Stage.LAST, kind, name, "", sql, describes=view.name)
         if view.comment:
-            draft.add_statement(Stage.LAST, "comment", name, "", ddl.comment(kind.upper(), name, view.comment))
+            draft.add_statement(Stage.LAST, "comment", name, "", draft.target.ddl.comment(kind.upper(), name, view.comment))
 
 
 def _lost_view(draft: Draft, name: str, problem: str) -> None:

@@ -6,12 +6,13 @@ shown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as Counts
 from dataclasses import dataclass, field, replace
 
 from landfall.engine.matching.matcher import FieldPair
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
-from landfall.engine.model.identifiers import NameSpace, folded, quoted
+from landfall.engine.model.identifiers import NameSpace, folded
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
 from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
@@ -20,7 +21,6 @@ from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetEngine
-from landfall.engine.targets.postgresql import ddl
 from landfall.lib.text import counted
 
 ROW_COUNT = "rows"
@@ -55,15 +55,22 @@ class Draft:
     options: Options
     profile: SourceProfile
     target: TargetEngine
-    relations: NameSpace = field(default_factory=NameSpace)
-    types: NameSpace = field(default_factory=NameSpace)
-    routines: NameSpace = field(default_factory=NameSpace)
+    relations: NameSpace = field(init=False)
+    types: NameSpace = field(init=False)
+    routines: NameSpace = field(init=False)
     names: dict[tuple[str, str], str] = field(default_factory=dict)
     constraints: dict[str, NameSpace] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     risks: list[Risk] = field(default_factory=list)
     existing: Catalog | None = None
     counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.relations, self.types, self.routines = self.name_space(), self.name_space(), self.name_space()
+
+    def name_space(self, taken: Iterable[str] = ()) -> NameSpace:
+        """Names of the target that are free but for these."""
+        return NameSpace(self.target.max_name_bytes, taken)
 
     def add_statement(
         self, stage: Stage, kind: str, name: str, table: str, sql: str, *, describes: str = "", essential: bool = False
@@ -78,7 +85,7 @@ class Draft:
 
     def constraint(self, table: str, wanted: str) -> str:
         """Return a name for a check or foreign key that is unique in its table."""
-        return self.constraints.setdefault(table, NameSpace()).claim(wanted)
+        return self.constraints.setdefault(table, self.name_space()).claim(wanted)
 
     @property
     def native(self) -> bool:
@@ -92,13 +99,13 @@ class Draft:
 
     def spelled(self, name: str) -> str:
         """Return a name of the source in the spelling of the target."""
-        return folded(name, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
+        return folded(name, self.target.max_name_bytes, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
 
 
 def new_table(draft: Draft, number: int, table: Table) -> TablePlan:
     """Plan a new table, with one column for each column of the source."""
     target = draft.names[(table.schema, table.name)]
-    spelling = NameSpace()
+    spelling = draft.name_space()
     columns = tuple(_column(draft, table, c, target, spelling) for c in table.columns)
     return planned_table(draft, number, table, target, columns)
 
@@ -172,7 +179,7 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
 
 
 def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
-    decided = draft.options.decided(table.schema, table.name, column.name)
+    decided, ddl = draft.options.decided(table.schema, table.name, column.name), draft.target.ddl
     wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
     name = spelling.claim(wanted)
     counts = draft.profile.violations.get((table.schema, table.name, column.name), {})
@@ -182,14 +189,13 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
     if mapped.type_statement:
         type_name = draft.types.claim(f"{target}_{name}", table.schema)
     shown = mapped.target_type.replace("{type}", type_name)
-    target_type = mapped.target_type.replace("{type}", quoted(type_name))
+    target_type = ddl.of_type(mapped.target_type, type_name)
     if mapped.type_statement:
-        sql = mapped.type_statement.replace("{type}", quoted(type_name))
+        sql = ddl.of_type(mapped.type_statement, type_name)
         draft.add_statement(Stage.PREPARE, "type", type_name, target, sql, essential=True)
     for suffix, rule in mapped.checks:
         check = draft.constraint(target, f"{target}_{name}_{suffix}")
-        clause = rule.replace("{c}", quoted(name))
-        sql = f"ALTER TABLE {quoted(target)} ADD CONSTRAINT {quoted(check)} CHECK ({clause})"
+        sql = ddl.add_constraint(target, check, ddl.check_clause(ddl.of_column(rule, name)))
         draft.add_statement(Stage.TABLES, "check", check, target, sql)
     confidence = min(mapped.confidence, 75) if converted else mapped.confidence
     nullable = column.nullable or any(c.rule == "Null" for c in converted)
@@ -206,7 +212,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         transformation=column.expression or mapped.transformation,
         generated=_generated(draft, table, column, target),
         stored=column.stored or not draft.native,
-        identity=_identity(draft, column, shown),
+        identity=ddl.identity_clause(column.identity, shown) if column.identity else "",
         converted=converted,
         comment=column.comment,
         collate=column.collate,
@@ -307,28 +313,13 @@ def _conversion(
     return Converted(kind.value, count, rule)
 
 
-def _identity(draft: Draft, column: Column, target_type: str) -> str:
-    found = column.identity
-    if not found or target_type.startswith("numeric") or target_type in {"real", "double precision"}:
-        return ""
-    del draft
-    how = "ALWAYS" if found.always else "BY DEFAULT"
-    words = [f"INCREMENT BY {found.increment}", f"START WITH {found.start}"]
-    if found.minimum is not None:
-        words.append(f"MINVALUE {found.minimum}")
-    if found.maximum is not None:
-        words.append(f"MAXVALUE {found.maximum}")
-    words += [f"CACHE {found.cache}", "CYCLE" if found.cycle else "NO CYCLE"]
-    return f"GENERATED {how} AS IDENTITY ({' '.join(words)})"
-
-
 def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
     if column.generated is None:
         return ""
     if draft.native:
         return column.generated
     small = frozenset(c.name for c in table.columns if c.type.name in draft.engine.dialect.small_integers)
-    found = ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
+    found = draft.target.ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
     if found.sql:
         return found.sql
     draft.add_risk(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import SpecError
 from landfall.engine.model.catalog import Catalog
 from landfall.engine.model.fingerprint import selected
@@ -16,7 +15,7 @@ from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke
 from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.probe_overrides import probe_overrides
 from landfall.engine.sources.registry import engine_of, source_of
-from landfall.engine.targets.postgresql import catalog as target_catalog
+from landfall.engine.targets.engine import TargetCatalog
 from landfall.engine.targets.registry import target_of
 
 
@@ -38,7 +37,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         EngineError: A side cannot be read.
     """
     engine = target_of(target)
-    control = Control(target, "target")
+    database = engine.connect(target, options.ledger_schema)
     try:
         plain = read_catalog(source, options)
         catalog, overrides = probe_overrides(source, plain, options)
@@ -48,22 +47,21 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         known, more = PlanningContext(plain), {}
         wanted = wanted_names(catalog, options, engine)
         if options.on_existing is OnExisting.FILL:
-            known = _matched(source, catalog, control, options, plain)
+            known = _matched(source, catalog, database.catalog, options, plain)
             catalog = as_read(catalog, known.counterparts)
             more = match_tables.probes_by_table(catalog, known.counterparts)
             wanted = frozenset(c.table.name for c in known.counterparts.values())
-        facts = target_catalog.facts(control, options, wanted, target.port)
+        facts = database.catalog.facts(options, wanted)
         counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
             return revoke_changed_approvals(plan, options)
-        return revoke_changed_approvals(dry_run.dry_run(control, plan), options)
+        return revoke_changed_approvals(dry_run.dry_run(engine, database, plan), options)
     finally:
-        control.close()
+        database.close()
 
 
-def _matched(source: Endpoint, catalog: Catalog, control: Control, options: Options, plain: Catalog) -> PlanningContext:
-    target_catalog.check_schema(control, options.target_schema)
-    existing = match_tables.existing_catalog(control, options)
-    return PlanningContext(plain, existing, match_tables.counterparts(source, catalog, control, existing, options))
+def _matched(source: Endpoint, catalog: Catalog, target: TargetCatalog, options: Options, plain: Catalog) -> PlanningContext:
+    existing = target.existing(options.target_schema)
+    return PlanningContext(plain, existing, match_tables.counterparts(source, catalog, target, existing, options))

@@ -2,57 +2,43 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Control
 from landfall.engine.matching.matcher import Entity, Field, NamedMatch, matched
 from landfall.engine.matching.type_families import kind_of, most_characters
 from landfall.engine.matching.value_profile import Sampled
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.fingerprint import selected
-from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.mapping import Probe
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.planning.conversions import probes, written
 from landfall.engine.planning.existing_tables import Counterparts
 from landfall.engine.planning.tables import Counterpart
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader
-from landfall.engine.sources.postgresql import catalog as postgresql_catalog
 from landfall.engine.sources.registry import engine_of, source_of
+from landfall.engine.targets.engine import TargetCatalog
 
 _ROWS = 200
 _CHARACTERS = 200
-_LISTED = 1000
-_READABLE = (
-    "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=%s AND c.relkind IN ('r','p')"
-    " AND has_table_privilege(c.oid,'SELECT') AND NOT row_security_active(c.oid)"
-)
-_MEMBER = re.compile(r"'((?:[^']|'')*)'")
 
 
-def existing_catalog(control: Control, options: Options) -> Catalog:
+def counterparts(source: Endpoint, catalog: Catalog, target: TargetCatalog, existing: Catalog, options: Options) -> Counterparts:
     """Read the catalog of the target schema, like the catalog of a source."""
-    return postgresql_catalog.catalog(control, Options(schemas=(options.target_schema,)))
-
-
-def counterparts(source: Endpoint, catalog: Catalog, control: Control, existing: Catalog, options: Options) -> Counterparts:
-    """Return the matching existing table for each source table that has one."""
     tables = selected(catalog, options)
     parents = {t.name for t in existing.tables if t.kind == "partitioned"}
     there = [t for t in existing.tables if t.partition_of not in parents]
     samples = _samples(source, catalog, tables)
     sources = [_entity(table, options, samples) for table in tables]
-    readable = frozenset(r[0] for r in control.rows(_READABLE, options.target_schema))
-    targets = [replace(_entity(t, None, {}, _allowed(control, t, existing, readable)), id=t.name) for t in there]
+    readable = target.readable(options.target_schema)
+    targets = [replace(_entity(t, None, {}, target.listed_values(t, existing, readable)), id=t.name) for t in there]
     by_name = {t.name: t for t in there}
     found = {}
     for pair in matched(sources, targets, _named_matches(tables, options)):
         schema, _, name = pair.source.partition("\0")
-        target = by_name[pair.target]
-        occupied = target.name in readable and bool(control.value(f"SELECT EXISTS (SELECT 1 FROM {_named(target)})"))
-        found[schema, name] = Counterpart(target, {f.source: f for f in pair.fields}, occupied)
+        mine = by_name[pair.target]
+        occupied = mine.name in readable and target.has_rows(mine)
+        found[schema, name] = Counterpart(mine, {f.source: f for f in pair.fields}, occupied)
     return found
 
 
@@ -69,10 +55,6 @@ def probes_by_table(catalog: Catalog, found: Counterparts) -> dict[tuple[str, st
                 for probe in probes(column, mine.table.column(mine.pairs[column.name].target), engine_of(catalog.engine))
             ]
     return more
-
-
-def _named(table: Table) -> str:
-    return f"{quoted(table.schema)}.{quoted(table.name)}"
 
 
 def _named_matches(tables: Sequence[Table], options: Options) -> list[NamedMatch]:
@@ -126,23 +108,6 @@ def _entity(
             )
         )
     return Entity(_id(table), table.name, tuple(fields))
-
-
-def _allowed(control: Control, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
-    """The values that a column accepts, if they are listed: by its type, a check, or the rows of a referenced table."""
-    found = {c.name: frozenset(c.type.labels) for c in table.columns if c.type.labels}
-    for check in table.checks:
-        listed = re.fullmatch(r"CHECK \(\(?\"?(\w+)\"?(?:::\w+)? = ANY \(.*?ARRAY\[(.*)\].*", check.definition, re.DOTALL)
-        if listed:
-            found[listed.group(1)] = frozenset(m.replace("''", "'") for m in _MEMBER.findall(listed.group(2)))
-    for key in table.foreign_keys:
-        parent = next((t for t in existing.tables if t.name == key.ref_table and key.ref_schema in {"", t.schema}), None)
-        if parent and len(key.columns) == 1 and parent.name != table.name and parent.name in readable:
-            query = f"SELECT {quoted(key.ref_columns[0])}::text FROM {_named(parent)} LIMIT {_LISTED + 1}"
-            rows = control.rows(query)
-            if 0 < len(rows) <= _LISTED:
-                found[key.columns[0]] = frozenset(r[0] for r in rows if r[0] is not None)
-    return found
 
 
 def _samples(source: Endpoint, catalog: Catalog, tables: Iterable[Table]) -> dict[tuple[str, str], dict[str, tuple[str, ...]]]:

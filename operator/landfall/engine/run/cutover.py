@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from landfall.engine.clients.postgresql import Control
 from landfall.engine.copy.run_context import Limit, Work
 from landfall.engine.copy.worker_pool import stopped
 from landfall.engine.errors import (
@@ -28,15 +27,14 @@ from landfall.engine.errors import (
     VerificationError,
 )
 from landfall.engine.model.chunk_range import ChunkRange, uncovered
-from landfall.engine.model.events import Event
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Quiesce
 from landfall.engine.model.plan import Stage
 from landfall.engine.model.run_state import State
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
-from landfall.engine.targets.postgresql import schema_swap
+from landfall.engine.sources.engine import SequenceSource
 from landfall.engine.verify.compare import Comparison, TableDifference
 from landfall.engine.verify.naming import named
 from landfall.engine.verify.repair import repair
@@ -67,7 +65,7 @@ class FinalPhase:
         work = self._work
         self._check_hours()
         if not work.plan.moves_rows:
-            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
+            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)])
             if work.stop.requested:
                 raise stopped()
             if not work.options.rehearsal:
@@ -92,7 +90,7 @@ class FinalPhase:
         seconds = pause_limit(work.options, work.plan)
         while not self._locked(seconds):
             self._outcome.locks_given_back += 1
-            work.report(Event("returned", text=f"the write lock reached its limit of {seconds:.0f} s and was released"))
+            work.report(Event(EventKind.RETURNED, text=f"the write lock reached its limit of {seconds:.0f} s and was released"))
             pause = back_off(self._outcome.locks_given_back)
             if pause is None:
                 raise self._exceeded(seconds)
@@ -162,15 +160,15 @@ class FinalPhase:
         work = self._work
         self._since = time.monotonic()
         self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables])
-        limit.register(work.ledger.control, work.ledger.control.raw.cancel)
+        limit.register(work.database.session, work.database.session.cancel)
         limit.start()
-        work.report(Event("notice", text="the write lock on the source is acquired"))
+        work.report(Event(EventKind.NOTICE, text="the write lock on the source is acquired"))
         try:
             yield
         finally:
             limit.end()  # joins the timer thread, which may be releasing the lock at this moment
             self._release()
-            work.report(Event("notice", text="the write lock on the source is released"))
+            work.report(Event(EventKind.NOTICE, text="the write lock on the source is released"))
 
     def _release(self) -> None:
         """Release the write lock, from any thread."""
@@ -210,7 +208,7 @@ class FinalPhase:
                 work.stop.forget(spare)
                 spare.close()
             del readers[1:]
-        self._outcome.consistent_as_of = str(work.ledger.control.value("SELECT clock_timestamp()::text"))
+        self._outcome.consistent_as_of = work.database.clock()
 
     # -- compare and repair -------------------------------------------------------------------------------------------
 
@@ -242,11 +240,11 @@ class FinalPhase:
         for (table, _), count in comparison.source_rows().items():
             outcome.final_rows[str(table)] = outcome.final_rows.get(str(table), 0) + count
         outcome.rows = sum(outcome.final_rows.values())
-        work.report(Event("verdict", rows=outcome.rows, text="equal"))
+        work.report(Event(EventKind.VERDICT, rows=outcome.rows, text="equal"))
 
     def _refuse(self, reader: Reader, differences: Sequence[TableDifference]) -> None:
         listed = "; ".join(named(self._work, reader, d) for d in differences)
-        self._work.report(Event("verdict", text=f"different: {listed}"))
+        self._work.report(Event(EventKind.VERDICT, text=f"different: {listed}"))
         message = f"source and target differ: {listed}"
         raise VerificationError(message, advice="Nothing was cut over. See the reason VerdictBad in docs/guides/troubles.md.")
 
@@ -270,32 +268,25 @@ class FinalPhase:
         done = work.ledger.done(work.lease.key)
         for statement in work.plan.of_stage(Stage.INDEXES):
             if statement.number not in done:
-                carry_out(work, statement, work.ledger.control)
+                carry_out(work, statement, work.database)
 
     def _counters(self, reader: Reader) -> None:
         """Set every sequence to the value after the largest one, or to the next value of the source, whichever is further."""
-        work = self._work
-        control = work.ledger.control
-        for source, target in work.plan.sequences:
-            value, called = reader.rows(f"SELECT last_value,is_called FROM {source}")[0]
-            name = f"{quoted(work.stage)}.{quoted(target)}"
-            control.run("SELECT setval(%s::regclass,%s,%s)", name, int(value or 1), called == "t")
+        work, staging = self._work, self._work.staging
+        if isinstance(work.engine, SequenceSource):
+            for source, target in work.plan.sequences:
+                value, called = work.engine.sequence_position(reader, source)
+                staging.set_sequence(target, value, called=called)
         for table in work.plan.tables:
             for counter in table.counters:
-                name = f"{quoted(work.stage)}.{quoted(table.target)}"
-                sequence = control.value("SELECT pg_get_serial_sequence(%s,%s)", name, counter.column)
-                if sequence is None:
-                    continue
-                edge = "max" if counter.increment > 0 else "min"
-                largest = control.value(f"SELECT {edge}({quoted(counter.column)}) FROM {name}")
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0
-                _set_sequence(control, sequence, largest, following, counter.increment)
+                staging.set_counter(table.target, counter, following)
 
     def _keys(self, limit: Limit | None) -> None:
         """Create what must not exist during a repair, and check a last time whether to cut over, in one transaction."""
         work = self._work
-        with work.ledger.control.transaction():
-            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)], work.ledger.control)
+        with work.database.session.transaction():
+            carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)])
             if work.stop.requested:
                 raise stopped()
             self._check_hours()
@@ -343,23 +334,11 @@ class FinalPhase:
         ]
         retain = work.options.retain_seconds if work.options.generate_rollback else 0
         result = self._outcome.as_dict()
-        schema_swap.cut_over(ledger, work.lease, record, work.plan, result, frozen=self._still_frozen, retain_seconds=retain)
-        work.report(Event("state", text=State.CUT_OVER.value))
-        self._outcome.unvalidated = schema_swap.validate_dependants(ledger.control, work.plan)
+        work.database.swap.cut_over(work.lease, record, work.plan, result, locked=self._still_frozen, retain_seconds=retain)
+        work.report(Event(EventKind.STATE, text=State.CUT_OVER.value))
+        self._outcome.unvalidated = work.database.swap.validate_dependants(work.plan)
 
     def _still_frozen(self) -> None:
         if self._freeze and not self._freeze.alive():
             message = "source: the session that holds the write lock has ended"
             raise ConnectionLostError(message, advice="Nothing was cut over; run the same command again.")
-
-
-def _set_sequence(control: Control, sequence: str, largest: int | None, following: int, increment: int) -> None:
-    past = None if largest is None else int(largest) + increment
-    candidates = [v for v in (past, following or None) if v is not None]
-    if not candidates:
-        return
-    value = max(candidates) if increment > 0 else min(candidates)
-    low, high = control.rows("SELECT seqmin,seqmax FROM pg_sequence WHERE seqrelid=%s::regclass", sequence)[0]
-    within = min(max(value, low), high)
-    exhausted = not low <= value <= high
-    control.run("SELECT setval(%s::regclass,%s,%s)", sequence, within, exhausted)

@@ -8,21 +8,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from landfall.engine.clients.postgresql import Control
 from landfall.engine.copy.run_context import Work
-from landfall.engine.copy.streams import FollowedChunks, Streams, split_tables, stage_path
+from landfall.engine.copy.streams import FollowedChunks, Streams, split_tables
 from landfall.engine.copy.worker_pool import ThreadGroup, stopped
 from landfall.engine.errors import ValueRefusedError
-from landfall.engine.model.events import Event
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Stage, Statement
 from landfall.engine.model.run_state import RunRecord
-from landfall.engine.sources.plan_names import sees_target_schema
-from landfall.engine.targets.postgresql.trust import refuse_shadows
+from landfall.engine.targets.engine import TargetDatabase
 
 _WAIT_SECONDS = 0.5
-# Concurrent index builds share the server's parallel workers; by default each one would request all of them.
-_SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current_setting('max_parallel_maintenance_workers')::int/%s)::text,false)"
 
 
 @dataclass(slots=True)
@@ -78,18 +73,13 @@ class Outcome:
 
 def schema(work: Work) -> None:
     """Create the staging schema and its empty tables."""
-    control, ledger = work.ledger.control, work.ledger
-    if control.value("SELECT to_regnamespace(%s)", quoted(work.stage)) is None:
-        with control.transaction():
-            control.run(f"CREATE SCHEMA {quoted(work.stage)}")
-            control.run(f"REVOKE ALL ON SCHEMA {quoted(work.stage)} FROM PUBLIC")
-    statements = [*work.plan.of_stage(Stage.PREPARE), *work.plan.of_stage(Stage.TABLES)]
-    carry_out_all(work, statements, control)
+    work.staging.create()
+    carry_out_all(work, [*work.plan.of_stage(Stage.PREPARE), *work.plan.of_stage(Stage.TABLES)])
     if work.plan.moves_rows:
-        ledger.check(work.lease)
+        work.ledger.check(work.lease)
 
 
-def carry_out_all(work: Work, statements: Sequence[Statement], control: Control) -> None:
+def carry_out_all(work: Work, statements: Sequence[Statement]) -> None:
     """Run statements one after the other; skip those that are done according to the ledger."""
     done = work.ledger.done(work.lease.key)
     for statement in statements:
@@ -97,20 +87,14 @@ def carry_out_all(work: Work, statements: Sequence[Statement], control: Control)
             continue
         if work.stop.requested:
             raise stopped()
-        carry_out(work, statement, control)
+        carry_out(work, statement, work.database)
 
 
-def carry_out(work: Work, statement: Statement, control: Control) -> None:
+def carry_out(work: Work, statement: Statement, database: TargetDatabase) -> None:
     """Run one statement and record it in the same transaction."""
-    with control.transaction():
-        control.run(f"SET LOCAL search_path={stage_path(work)}")
-        control.run("SET LOCAL check_function_bodies=off")
-        control.run("SET LOCAL maintenance_work_mem='256MB'")
-        if sees_target_schema(work.plan):
-            refuse_shadows(control, work.plan.target_schema)
-        work.ledger.mark_done(work.lease, statement.number, control)
-        control.run(statement.sql)
-    work.report(Event("step", statement.table, text=f"{statement.kind} {statement.name}"))
+    record = partial(database.ledger.mark_done, work.lease, statement.number)
+    database.stage(work.plan, work.stage).execute(statement.sql, record)
+    work.report(Event(EventKind.STEP, statement.table, text=f"{statement.kind} {statement.name}"))
 
 
 def copy(work: Work) -> None:
@@ -129,7 +113,7 @@ def copy(work: Work) -> None:
         if left != before:
             before, since = left, time.monotonic()
         elif time.monotonic() - since > work.options.takeover_seconds:
-            work.report(Event("notice", text=f"{left} chunks are taken over from copy helpers that make no progress"))
+            work.report(Event(EventKind.NOTICE, text=f"{left} chunks are taken over from copy helpers that make no progress"))
             work.ledger.end_helpers(work.lease)
             since = time.monotonic()
         work.stop.wait(_WAIT_SECONDS)
@@ -145,43 +129,42 @@ def indexes(work: Work) -> None:
     """Build the indexes of different tables in parallel, then run the statements that only change the catalog."""
     statements = [s for s in work.plan.of_stage(Stage.INDEXES) if s.number not in work.ledger.done(work.lease.key)]
     _in_parallel(work, [partial(_index, work, s) for s in statements])
-    carry_out_all(work, work.plan.of_stage(Stage.FINISH), work.ledger.control)
+    carry_out_all(work, work.plan.of_stage(Stage.FINISH))
     if work.plan.moves_rows:
-        moved = [f"ANALYZE {quoted(work.stage)}.{quoted(t.target)}" for t in work.plan.tables if t.moved]
-        _in_parallel(work, [partial(_run, sql) for sql in moved])
+        _in_parallel(work, [partial(_analyze, work, t.target) for t in work.plan.tables if t.moved])
 
 
-def _run(sql: str, control: Control) -> None:
-    control.run(sql)
+def _analyze(work: Work, table: str, database: TargetDatabase) -> None:
+    database.stage(work.plan, work.stage).analyze(table)
 
 
-def _index(work: Work, statement: Statement, control: Control) -> None:
+def _index(work: Work, statement: Statement, database: TargetDatabase) -> None:
     """Build an index. A unique index that fails now is built again after the repair."""
     try:
-        carry_out(work, statement, control)
+        carry_out(work, statement, database)
     except ValueRefusedError as error:
-        work.report(Event("notice", statement.table, text=f"{statement.name} waits for the repair: {error.message}"))
+        work.report(Event(EventKind.NOTICE, statement.table, text=f"{statement.name} waits for the repair: {error.message}"))
 
 
-def _in_parallel(work: Work, bodies: Sequence[Callable[[Control], None]]) -> None:
-    tasks: queue.SimpleQueue[Callable[[Control], None]] = queue.SimpleQueue()
+def _in_parallel(work: Work, bodies: Sequence[Callable[[TargetDatabase], None]]) -> None:
+    tasks: queue.SimpleQueue[Callable[[TargetDatabase], None]] = queue.SimpleQueue()
     for body in bodies:
         tasks.put(body)
     count = min(work.threads, len(bodies))
     threads = ThreadGroup(work.stop)
 
     def thread() -> None:
-        control = Control(work.target_endpoint, "target")
+        database = work.target.connect(work.target_endpoint, work.options.ledger_schema)
+        session = database.session
         try:
-            control.run(f"SET search_path={stage_path(work)}")
-            control.run(_SHARED_WORKERS, count)
-            work.ledger.register_backend(work.lease, "target", str(control.pid))
-            work.stop.register(control, control.raw.cancel)
+            database.stage(work.plan, work.stage).share(count)
+            work.ledger.register_backend(work.lease, "target", session.backend)
+            work.stop.register(session, session.cancel)
             for task in threads.each(tasks):
-                task(control)
+                task(database)
         finally:
-            work.stop.forget(control)
-            control.close()
+            work.stop.forget(session)
+            database.close()
 
     threads.run([thread] * count)
 

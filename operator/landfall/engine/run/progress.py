@@ -7,8 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, assert_never
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.model.run_state import ORDER, State
 
@@ -100,6 +101,9 @@ class _Rate:
         return sum(s[1] for s in recent) / spent, sum(s[2] for s in recent) / spent
 
 
+_OfTable = Literal[EventKind.BEGUN, EventKind.CHUNK, EventKind.COMPARED, EventKind.DELTA, EventKind.TABLE]
+
+
 class ProgressCounter:
     """Counts events. Thread-safe. `done`: rows and bytes that earlier attempts copied, by table."""
 
@@ -124,17 +128,22 @@ class ProgressCounter:
         """Count an event."""
         with self._lock:
             now = self._clock()
-            if event.kind == "state":
-                self._enter(State(event.text), now)
-            elif event.kind == "step":
-                self._steps_done += 1
-            elif event.kind == "round":
-                self._compare_anew()
-            elif event.kind == "recovered":
-                self._recovered += 1
-                self._flying_again()
-            else:
-                self._count_rows(event, now)
+            match event.kind:
+                case EventKind.STATE:
+                    self._enter(State(event.text), now)
+                case EventKind.STEP:
+                    self._steps_done += 1
+                case EventKind.ROUND:
+                    self._compare_anew()
+                case EventKind.RECOVERED:
+                    self._recovered += 1
+                    self._flying_again()
+                case EventKind.BEGUN | EventKind.CHUNK | EventKind.COMPARED | EventKind.DELTA | EventKind.TABLE:
+                    self._count_rows(event.kind, event, now)
+                case EventKind.RETURNED | EventKind.NOTICE | EventKind.VERDICT:
+                    pass  # they count nothing
+                case _:
+                    assert_never(event.kind)
 
     def complete(self, compared: Mapping[int, int], plan: Plan) -> None:
         """Record that the run is cut over according to the ledger: every table was compared and is equal.
@@ -167,27 +176,30 @@ class ProgressCounter:
         for tally in self._tables.values():
             tally.flying = 0
 
-    def _count_rows(self, event: Event, now: float) -> None:
+    def _count_rows(self, kind: _OfTable, event: Event, now: float) -> None:
         tally = self._tables.get(event.table)
         if tally is None:
             return
-        if event.kind == "begun":
-            tally.flying += 1
-            self._begun[(event.table, event.text)] = now
-        elif event.kind == "chunk":
-            tally.rows += event.rows
-            tally.bytes += event.bytes
-            tally.flying = max(0, tally.flying - 1)
-            self._lasted.append(now - self._begun.pop((event.table, event.text), now))
-            self._checkpoint = f"{event.table}/{event.text}"
-            self._rate.add(now, event.rows, event.bytes)
-        elif event.kind == "compared":
-            tally.compared += event.rows
-            self._rate.add(now, event.rows, 0)
-        elif event.kind == "delta":
-            tally.corrected += event.rows
-        elif event.kind == "table":
-            tally.equal = True
+        match kind:
+            case EventKind.BEGUN:
+                tally.flying += 1
+                self._begun[(event.table, event.text)] = now
+            case EventKind.CHUNK:
+                tally.rows += event.rows
+                tally.bytes += event.bytes
+                tally.flying = max(0, tally.flying - 1)
+                self._lasted.append(now - self._begun.pop((event.table, event.text), now))
+                self._checkpoint = f"{event.table}/{event.text}"
+                self._rate.add(now, event.rows, event.bytes)
+            case EventKind.COMPARED:
+                tally.compared += event.rows
+                self._rate.add(now, event.rows, 0)
+            case EventKind.DELTA:
+                tally.corrected += event.rows
+            case EventKind.TABLE:
+                tally.equal = True
+            case _:
+                assert_never(kind)
 
     def _compare_anew(self) -> None:
         """A round of the comparison begins: the counts of earlier rounds are reset."""

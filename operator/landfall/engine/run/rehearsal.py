@@ -10,13 +10,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.rollback import roll_back
 from landfall.engine.run.runner import MigrationRun
 from landfall.engine.sources.run_key import run_key
-from landfall.engine.targets.postgresql.ledger import opened
+from landfall.engine.targets.registry import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Rehearsal:
         self._options = replace(options, rehearsal=options.rehearsal or "rehearsal", quiesce=Quiesce.NONE)
         self._report = report
         self._began: list[tuple[str, float]] = []
-        with opened(target, self._options.ledger_schema) as ledger:
-            self._left_before = ledger.exists()
+        with opened(target, self._options.ledger_schema) as database:
+            self._left_before = database.ledger.exists()
         self._target = target
         self.key = run_key(source, target, self._options)
         self._tidy()
@@ -54,16 +54,16 @@ class Rehearsal:
         return RehearsalResult(outcome.rows, outcome.redone_rows, seconds)
 
     def _event(self, event: Event) -> None:
-        if event.kind == "state":
+        if event.kind == EventKind.STATE:
             self._began.append((event.text, time.monotonic()))
         self._report(event)
 
     def _tidy(self) -> None:
         """Drop the staged tables of this rehearsal or of a killed attempt, and the ledger if the rehearsal created it."""
-        with opened(self._target, self._options.ledger_schema) as ledger:
-            known = ledger.exists() and ledger.find(self.key) is not None
+        with opened(self._target, self._options.ledger_schema) as database:
+            known = database.ledger.exists() and database.ledger.find(self.key) is not None
         if known:
             roll_back(self._target, replace(self._options, takeover_seconds=0), self.key, forget=True)
         if not self._left_before:
-            with opened(self._target, self._options.ledger_schema) as ledger:
-                ledger.remove()
+            with opened(self._target, self._options.ledger_schema) as database:
+                database.ledger.remove()

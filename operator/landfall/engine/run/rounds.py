@@ -13,8 +13,7 @@ from contextlib import AbstractContextManager
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import stopped
 from landfall.engine.errors import ValueRefusedError
-from landfall.engine.model.events import Event
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.run.phases import Outcome
@@ -70,10 +69,9 @@ def undo_foreign_keys(work: Work) -> None:
     for statement in work.plan.of_stage(Stage.KEYS):
         if statement.number not in done or statement.kind not in {"foreign key", "validation"}:
             continue
-        with work.ledger.control.transaction():
+        with work.database.session.transaction():
             if statement.kind == "foreign key":
-                table = f"{quoted(work.stage)}.{quoted(statement.table)}"
-                work.ledger.control.run(f"ALTER TABLE {table} DROP CONSTRAINT {quoted(statement.name)}")
+                work.staging.drop_foreign_key(statement.table, statement.name)
             work.ledger.mark_undone(work.lease, statement.number)
 
 
@@ -90,7 +88,7 @@ def repair_rounds(work: Work, sessions: Callable[[], AbstractContextManager[list
     while not keyed(work) and another(differed, total):
         if work.stop.requested:
             raise stopped()
-        work.report(Event("round", text=f"comparing without a write lock, round {len(differed) + 1}"))
+        work.report(Event(EventKind.ROUND, text=f"comparing without a write lock, round {len(differed) + 1}"))
         with sessions() as readers:
             differed.append(_round(work, readers, outcome))
         outcome.repair_rounds += 1
@@ -106,7 +104,7 @@ def _round(work: Work, readers: Sequence[Reader], outcome: Outcome) -> int:
     except ValueRefusedError as error:
         # Sessions without a common snapshot may see a unique value in two rows. Chunks that were deleted and not copied again
         # stay in the ledger without rows; the next comparison finds them.
-        work.report(Event("notice", text=f"a repair waits for the write lock: {error.message}"))
+        work.report(Event(EventKind.NOTICE, text=f"a repair waits for the write lock: {error.message}"))
     outcome.repaired_before += sum(len(d.chunks) for d in differences)
     outcome.corrected += [d.describe() for d in differences]
     return sum(d.rows for d in differences)

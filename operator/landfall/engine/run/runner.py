@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 
-from landfall.engine.clients.postgresql import Control
 from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import stopped
@@ -20,7 +19,7 @@ from landfall.engine.errors import (
     SpecError,
     SupersededError,
 )
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
@@ -32,7 +31,8 @@ from landfall.engine.run.cutover import FinalPhase
 from landfall.engine.run.phases import Outcome
 from landfall.engine.sources.registry import source_of
 from landfall.engine.sources.run_key import run_key
-from landfall.engine.targets.postgresql.ledger import Lease, Ledger
+from landfall.engine.targets.ledger import Lease
+from landfall.engine.targets.registry import target_of
 
 _HEARTBEAT_SECONDS = 3
 _HELP_SECONDS = 0.5
@@ -55,15 +55,15 @@ class MigrationRun:
         self.handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
         self._told = report
         self._recovered = 0
-        self._control = Control(target, "target")
-        self.ledger = Ledger(self._control, options.ledger_schema)
+        self._database = target_of(target).connect(target, options.ledger_schema)
+        self.ledger = self._database.ledger
 
     def close(self) -> None:
         """Close the control connection."""
-        self._control.close()
+        self._database.close()
 
     def _report(self, event: Event) -> None:
-        if event.kind == "recovered":
+        if event.kind == EventKind.RECOVERED:
             self._recovered += 1
         self._told(event)
 
@@ -94,7 +94,7 @@ class MigrationRun:
         if record and record.state is State.CUT_OVER:
             return Outcome.recorded(record)
         lease = self._begun(name, plan, record)
-        self.ledger.register_backend(lease, "target", str(self._control.pid))
+        self.ledger.register_backend(lease, "target", self._database.session.backend)
         work = self._work(lease)
         beat = _Heartbeat(self.target, self.options.ledger_schema, lease, self.stop)
         beat.start()
@@ -127,7 +127,7 @@ class MigrationRun:
                 try:
                     left = phases.help_copy(work)
                 except (ConnectionLostError, SupersededError) as error:
-                    self._report(Event("recovered", text=error.message))
+                    self._report(Event(EventKind.RECOVERED, text=error.message))
                 else:
                     if not left and {t.number for t in work.plan.tables if t.moved} <= self.ledger.split_tables(self.key):
                         return
@@ -140,7 +140,7 @@ class MigrationRun:
             if left:
                 with contextlib.suppress(EngineError):
                     source_of(self.source).kill(left)
-            self._report(Event("notice", text=f"resuming at {record.state.value}, attempt {lease.attempt}"))
+            self._report(Event(EventKind.NOTICE, text=f"resuming at {record.state.value}, attempt {lease.attempt}"))
             return lease
         if plan is None:
             message = f"migration {name}: no plan to run"
@@ -162,7 +162,7 @@ class MigrationRun:
             self.source,
             self.target,
             source_of(self.source),
-            self.ledger,
+            self._database,
             lease,
             stage,
             self._report,
@@ -185,12 +185,12 @@ class MigrationRun:
         for step, body in order:
             if ORDER.index(state) > ORDER.index(step):
                 continue
-            self._report(Event("state", text=step.value))
+            self._report(Event(EventKind.STATE, text=step.value))
             body(work)
             if self.stop.requested:
                 raise stopped()
             self.ledger.advance(work.lease, ORDER[ORDER.index(step) + 1])
-        self._report(Event("state", text=State.COMPARING.value))
+        self._report(Event(EventKind.STATE, text=State.COMPARING.value))
         return FinalPhase(
             work, self._check_source, self.handed_over, lambda: begun is not None and work.source.written() == begun
         ).run()
@@ -209,13 +209,13 @@ class _Heartbeat(threading.Thread):
 
     def __init__(self, target: Endpoint, schema: str, lease: Lease, stop: Stop) -> None:
         super().__init__(daemon=True)
-        self._control = Control(target, "target")
-        self._ledger = Ledger(self._control, schema)
+        self._database = target_of(target).connect(target, schema)
+        self._ledger = self._database.ledger
         self._lease = lease
         self._run_stop = stop
         self._ended = threading.Event()
         self.failure: EngineError | None = None
-        self._ledger.register_backend(lease, "target", str(self._control.pid))
+        self._ledger.register_backend(lease, "target", self._database.session.backend)
 
     def run(self) -> None:
         """Write heartbeats until `end` is called."""
@@ -232,10 +232,8 @@ class _Heartbeat(threading.Thread):
         self._ended.set()
         self.join()
         with contextlib.suppress(EngineError):
-            self._control.run(
-                f"DELETE FROM {self._ledger.schema}.backend WHERE run=%s AND attempt=%s", self._lease.key, self._lease.attempt
-            )
-        self._control.close()
+            self._ledger.forget_backends(self._lease)
+        self._database.close()
 
 
 __all__ = ["MigrationRun", "Outcome"]

@@ -14,12 +14,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from landfall.engine.clients.postgresql import PINNED
-from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
-from landfall.engine.model.identifiers import searched_safely
 from landfall.engine.model.key_span import Span
-from landfall.engine.model.options import Endpoint
 
 TRIAL_SECONDS = 30
 LOCK_TRIES = 3
@@ -42,6 +39,22 @@ class CopyJob:
     span: Span | None = None
 
 
+class RowSink(Protocol):
+    """A session with the target that takes rows."""
+
+    def copy_in(self, sql: str) -> None:
+        """Begin to take rows, by a statement of `TargetQueries.copy_in`."""
+
+    def copy_data(self, block: bytes) -> None:
+        """Send some octets. Raises the target's error as soon as it refuses a row."""
+
+    def copy_end(self) -> int:
+        """End; the number of rows that were written."""
+
+    def copy_fail(self) -> None:
+        """End without writing; the transaction is aborted."""
+
+
 class Reader(Protocol):
     """One session that reads."""
 
@@ -55,7 +68,7 @@ class Reader(Protocol):
     def sums(self, sql: str) -> tuple[int, int]:
         """Count and sum of the row numbers that a query of `SourceQueries.sums` stands for."""
 
-    def copy(self, job: CopyJob, target: Wire) -> Moved:
+    def copy(self, job: CopyJob, target: RowSink) -> Moved:
         """Read a query into the target's COPY. Rows read and rows written are proven equal."""
 
     def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
@@ -204,7 +217,7 @@ def count_and_sum(rows: list[Row]) -> tuple[int, int]:
     return int(count or 0), int(total or 0)
 
 
-def send_rows(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -> Moved:
+def send_rows(blocks: Iterable[tuple[int, bytes]], target: RowSink, copy_in: str) -> Moved:
     """Send rendered rows into the target's COPY.
 
     Args:
@@ -230,20 +243,3 @@ def send_rows(blocks: Iterable[tuple[int, bytes]], target: Wire, copy_in: str) -
         message = f"{read} rows read, but {written} written"
         raise ConnectionLostError(message, advice="Run the same command again.")
     return Moved(written, size)
-
-
-# -- PostgreSQL -------------------------------------------------------------------------------------------------------
-
-
-def _wire(endpoint: Endpoint, **settings: str) -> Wire:
-    """A session with a source, in which the names of the system's catalog come before all others."""
-    wire = Wire(endpoint, "source", {**PINNED, **settings})
-    shown = wire.rows("SHOW search_path")[0][0] or ""
-    wire.rows(f"SET search_path={searched_safely(shown)}")
-    return wire
-
-
-# -- MySQL and MariaDB ------------------------------------------------------------------------------------------------
-
-
-# -- SQLite -----------------------------------------------------------------------------------------------------------

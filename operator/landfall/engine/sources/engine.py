@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as ByToken
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from sqlglot import TokenType
@@ -47,6 +47,23 @@ class SourceCapabilities:
     screening: bool = False
     transactional_reader: bool = True
     common_snapshot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientEnvironment:
+    """How an engine's own clients are told where a database is.
+
+    Attributes:
+        scheme: The scheme of its addresses, as in `postgresql://…`.
+        variables: The environment variables for `host`, `port`, `database`, `username` and `password`.
+        tls_variable: The environment variable for the TLS mode; empty where clients read none.
+        tls_modes: Its values by `Connection.spec.tls.mode`; a mode that is missing is what clients do by themselves.
+    """
+
+    scheme: str
+    variables: ByToken[str, str]
+    tls_variable: str = ""
+    tls_modes: ByToken[str, str] = field(default_factory=dict)
 
 
 class SourceQueries(Protocol):
@@ -228,6 +245,22 @@ class ScreeningDialect(Dialect, Protocol):
 
 
 @runtime_checkable
+class BlockDialect(Dialect, Protocol):
+    """A dialect of an engine whose tables are read in ranges of physical blocks."""
+
+    def block_count(self, table: TablePlan) -> str:
+        """How many blocks a table has."""
+
+
+@runtime_checkable
+class SequenceSource(Protocol):
+    """A source engine with sequences that are carried over."""
+
+    def sequence_position(self, reader: Reader, name: str) -> tuple[int, bool]:
+        """The value of a sequence (`SourceObject.detail`), and whether it was given out."""
+
+
+@runtime_checkable
 class SourceEngine(Protocol):
     """A database product that data is read from.
 
@@ -237,6 +270,7 @@ class SourceEngine(Protocol):
         default_port: TCP port; None for an engine without a server.
         capabilities: What it can do.
         dialect: How it writes SQL.
+        client: How an app is told where a database is; None for an engine without a server.
         write_lock_grants: What a credential needs to lock writers out, to be read after "quiesce: Engine needs".
     """
 
@@ -245,6 +279,7 @@ class SourceEngine(Protocol):
     default_port: int | None
     capabilities: SourceCapabilities
     dialect: Dialect
+    client: ClientEnvironment | None
     write_lock_grants: str
 
     def identity(self, endpoint: Endpoint) -> str:

@@ -1,4 +1,4 @@
-"""Expressions and view queries of other engines in PostgreSQL's SQL, by parsing and never by substitution.
+"""Expressions and view queries of an engine in the target's SQL, by parsing and never by substitution.
 
 A translation is only a proposal: planning proves each by creating it on the target, in a transaction that is rolled
 back. What cannot be parsed or has no counterpart raises UntranslatableError with the parser's own words.
@@ -25,8 +25,8 @@ class UntranslatableError(ValueError):
     """The expression has no counterpart that is known to mean the same."""
 
 
-def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = frozenset()) -> str:
-    """One scalar expression in the target's SQL, with its column names passed through `rename`.
+def expression(sql: str, engine: str, grammar: str, rename: Rename, widen: frozenset[str] = frozenset()) -> str:
+    """One scalar expression in the target's SQL (`grammar`: its name in sqlglot), with its column names passed through `rename`.
 
     Columns in `widen` are computed as bigint, for the sources add small integers without overflowing.
     """
@@ -38,7 +38,7 @@ def expression(sql: str, engine: str, rename: Rename, widen: frozenset[str] = fr
     for column in list(tree.find_all(exp.Column)):
         if column.name in widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
-    return _written(tree.expressions[0], rename)
+    return _written(tree.expressions[0], grammar, rename)
 
 
 def scalar(sql: str, engine: str) -> exp.Expr:
@@ -71,7 +71,7 @@ def scalar(sql: str, engine: str) -> exp.Expr:
     return found
 
 
-def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str:
+def query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozenset[str]) -> str:
     """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
     tree = _parsed(sql, engine)
     _only_known(tree, engine)
@@ -81,7 +81,7 @@ def query(sql: str, engine: str, rename: Rename, schemas: frozenset[str]) -> str
     for column in tree.find_all(exp.Column):
         if column.args.get("db") is not None and column.args["db"].name in schemas:
             column.set("db", None)
-    return _written(tree, rename)
+    return _written(tree, grammar, rename)
 
 
 def rendered(tree: exp.Expr, engine: str) -> str:
@@ -119,11 +119,11 @@ def _parsed(sql: str, engine: str) -> exp.Expr:
     return tree
 
 
-def _written(tree: exp.Expr, rename: Rename) -> str:
+def _written(tree: exp.Expr, grammar: str, rename: Rename) -> str:
     for identifier in tree.find_all(exp.Identifier):
         identifier.set("this", rename(identifier.name))
         identifier.set("quoted", True)  # noqa: FBT003  sqlglot's own signature
     try:
-        return tree.sql(dialect="postgres", unsupported_level=ErrorLevel.RAISE)
+        return tree.sql(dialect=grammar, unsupported_level=ErrorLevel.RAISE)
     except SqlglotError as error:
         raise UntranslatableError(str(error).splitlines()[0]) from error

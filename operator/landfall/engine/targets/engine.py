@@ -5,12 +5,23 @@ Everything above asks the engine of the registry by these protocols; nothing out
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from landfall.engine.model.catalog import Column
+from landfall.engine.clients.postgresql_wire import Moved, Row
+from landfall.engine.model.catalog import Catalog, Column, ForeignKey, Identity, Table
 from landfall.engine.model.mapping import Mapping, SourceMapping
+from landfall.engine.model.options import Endpoint, Options
+from landfall.engine.model.plan import ColumnPlan, Counter, Plan, Stage, TablePlan
+from landfall.engine.model.run_state import Chunk, RunRecord
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.model.target_facts import TargetFacts
+from landfall.engine.sources.base import RowSink
 from landfall.engine.sources.engine import Dialect, SourceEngine
+from landfall.engine.sources.translate import Rename
+from landfall.engine.targets.ledger import Lease, Ledger
 
 
 class UnfitError(Exception):
@@ -40,6 +51,339 @@ class TargetTypes(Protocol):
         """The mapping of a stored plan as it is compared now; see `Dialect.renewed_check`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """An expression in the target's SQL, or why there is none."""
+
+    sql: str = ""
+    problem: str = ""
+
+
+class TargetDdl(Protocol):
+    """The statements of a plan, as text. No statement names a schema. Pure."""
+
+    def translated(self, engine: str, text: str, rename: Rename, widen: frozenset[str] = frozenset()) -> Translated:
+        """Translate one scalar expression of another engine."""
+
+    def translated_query(self, engine: str, text: str, rename: Rename, schemas: frozenset[str]) -> Translated:
+        """Translate the query of a view; names of these schemas lose their qualifier."""
+
+    def create_table(self, table: TablePlan, source: Table | None = None) -> str:
+        """CREATE TABLE with columns only; checks, defaults and keys are statements of their own. `source`: whose partitioning it gets."""
+
+    def default_of(self, engine: str, text: str, column: ColumnPlan, rename: Rename) -> Translated:
+        """The default of a column of another engine, as the target's type wants it."""
+
+    def now(self, column: ColumnPlan) -> str:
+        """The current time as the type of a column."""
+
+    def comment(self, kind: str, name: str, text: str, column: str = "") -> str:
+        """COMMENT ON a table, view or column."""
+
+    def touch_function(self, name: str, column: str, now: str) -> str:
+        """The trigger function behind ON UPDATE CURRENT_TIMESTAMP: set unless the statement set it."""
+
+    def touch_trigger(self, name: str, table: str, function: str) -> str:
+        """The trigger itself."""
+
+    def attach_partition(self, parent: str, table: str, bound: str) -> str:
+        """Make a table a partition of another one."""
+
+    def inherit(self, table: str, parent: str) -> str:
+        """Make a table inherit from another one."""
+
+    def set_default(self, table: str, column: str, expression: str) -> str:
+        """Set the default of a column."""
+
+    def check_clause(self, expression: str) -> str:
+        """What makes a check constraint of an expression."""
+
+    def of_column(self, rule: str, column: str) -> str:
+        """A rule of a mapping for a column."""
+
+    def of_type(self, text: str, name: str) -> str:
+        """A type or a statement of a mapping with the name of the type that the column gets."""
+
+    def add_constraint(self, table: str, name: str, clause: str, *, only: bool = False, unvalidated: bool = False) -> str:
+        """Add a constraint. `only`: not to partitions; `unvalidated`: without looking at the rows that are there."""
+
+    def validate_constraint(self, table: str, name: str) -> str:
+        """Validate a constraint for the rows that are there."""
+
+    def constraint_by_index(self, table: str, name: str, word: str, tail: str = "") -> str:
+        """Make a key of the index of the same name. `word`: PRIMARY KEY or UNIQUE."""
+
+    def create_index(self, name: str, table: str, parts: str, *, unique: bool, where: str = "") -> str:
+        """CREATE INDEX. `parts`: as `index_parts` yields them."""
+
+    def index_column(self, column: ColumnPlan, prefix: int | None) -> str:
+        """A column as an element of an index, or so many of its first characters or octets."""
+
+    def index_expression(self, expression: str) -> str:
+        """An expression as an element of an index."""
+
+    def index_part(self, expression: str, *, descending: bool) -> str:
+        """An element of an index with its direction."""
+
+    def index_parts(self, parts: Sequence[str]) -> str:
+        """The elements of an index."""
+
+    def attach_index(self, parent: str, name: str) -> str:
+        """Make an index a partition of another one."""
+
+    def foreign_key_clause(self, key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:
+        """What makes a foreign key to a table. `columns`, `others`: names in the target."""
+
+    def create_view(self, name: str, query: str, *, materialized: bool, options: str = "") -> str:
+        """CREATE VIEW."""
+
+    def identity_clause(self, identity: Identity, target_type: str) -> str:
+        """How a column is filled by a counter; empty for a type that cannot be."""
+
+    def converted(self, column: str, kind: str) -> str:
+        """A column as a value of another type."""
+
+    def settle_converted(self, table: str, column: str, staged: str, default: str) -> tuple[str, ...]:
+        """What makes a column that was computed from a staged one an ordinary one, and drops the staged one."""
+
+
+class TargetQueries(Protocol):
+    """SQL over one planned table, wherever it is at that time. Row numbers are those of `SourceQueries`.
+
+    Rows are told apart by the range of their key (`low` up to before `high`, None: open), or by the transactions that wrote them.
+    """
+
+    def copy_in(self, form: str) -> str:
+        """The statement that fills the table. `form`: as `Dialect.copy_format`."""
+
+    def indexed(self) -> str:
+        """Whether an index gives the order of the key: 0 if not."""
+
+    def digest(self, low: int | None, high: int | None) -> str:
+        """One row: count, and SHA2-256 of all lines in the order of the key."""
+
+    def range_sums(self, low: int | None, high: int | None) -> str:
+        """One row: count and sum of row numbers."""
+
+    def range_rows(self, low: int | None, high: int | None) -> str:
+        """Rows of (line of the row key, row number)."""
+
+    def range_delete(self, low: int | None, high: int | None) -> str:
+        """Remove the rows of a range."""
+
+    def blocks(self) -> str:
+        """How many physical blocks the table has."""
+
+    def groups(self, blocks: tuple[int, int | None] | None = None, only: Sequence[str] | None = None) -> str:
+        """Rows of (writing transaction, count, sum), of all blocks or some, of all transactions or some."""
+
+    def count(self) -> str:
+        """How many rows the table has."""
+
+    def counts(self) -> str:
+        """Rows of (writing transaction, count)."""
+
+    def rows(self, xids: Sequence[str]) -> str:
+        """Rows of (line of the row key, row number) among the rows that these transactions wrote."""
+
+    def delete(self, xids: Sequence[str]) -> str:
+        """Remove the rows that these transactions wrote."""
+
+
+class TargetSession(Protocol):
+    """A control connection, in autocommit but for `transaction`."""
+
+    @property
+    def backend(self) -> str:
+        """The server's name for this session."""
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a query of `TargetQueries`; all of its rows."""
+
+    def value(self, statement: str) -> Any:  # noqa: ANN401  whatever the query yields
+        """The first value of a query's first row; None where there is no row."""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """A transaction, or a savepoint inside one."""
+
+    def cancel(self) -> None:
+        """End the statement that runs, from any thread."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+class StagingSchema(Protocol):
+    """Where the tables of a run are filled before the cutover."""
+
+    def create(self) -> None:
+        """Create it if it does not exist."""
+
+    def execute(self, sql: str, record: Callable[[], None]) -> None:
+        """Execute a statement of the plan, and `record` it in the same transaction."""
+
+    def share(self, sessions: int) -> None:
+        """Prepare this session for work that so many sessions do side by side."""
+
+    def analyze(self, table: str) -> None:
+        """Collect the planner's statistics of a table."""
+
+    def drop_foreign_key(self, table: str, name: str) -> None:
+        """Drop a foreign key of a table."""
+
+    def set_sequence(self, name: str, value: int, *, called: bool) -> None:
+        """Set a sequence to a value, which was given out already if it is `called`."""
+
+    def set_counter(self, table: str, counter: Counter, following: int) -> None:
+        """Set the sequence of a column past its largest value, or to `following` if that is further (0: unknown)."""
+
+
+class Loader(RowSink, Protocol):
+    """A session that moves or compares rows. Not shared between threads, but for `abort`."""
+
+    @property
+    def backend(self) -> str:
+        """The server's name for this session."""
+
+    def rows(self, sql: str) -> list[Row]:
+        """Run a statement of `TargetQueries`; its rows as text."""
+
+    def claim(self, lease: Lease) -> Chunk | None:
+        """Open a transaction and claim the next chunk in it, the largest table first; without a transaction and None if there is none.
+
+        Raises SupersededError: another process took the run over.
+        """
+
+    def complete(self, lease: Lease, chunk: Chunk, moved: Moved) -> None:
+        """Record a claimed chunk and commit."""
+
+    def begin_repair(self, lease: Lease) -> None:
+        """Open a transaction for a repair. Raises SupersededError: another process took the run over."""
+
+    def record_removal(self, lease: Lease, chunks: Sequence[Chunk]) -> None:
+        """Record chunks whose rows this transaction removed; they are copied again later."""
+
+    def complete_repair(self, lease: Lease, chunk: Chunk) -> None:
+        """Record a chunk that was copied again and commit."""
+
+    def commit(self) -> None:
+        """Commit."""
+
+    def abort(self) -> None:
+        """End the session at once, from any thread."""
+
+    def close(self) -> None:
+        """Close."""
+
+
+class SchemaSwap(Protocol):
+    """The cutover and its rollback: objects change their schema, and no row is copied."""
+
+    def cut_over(
+        self,
+        lease: Lease,
+        record: RunRecord,
+        plan: Plan,
+        result: dict[str, object],
+        *,
+        locked: Callable[[], None],
+        retain_seconds: int,
+    ) -> None:
+        """Make the staged objects the target's in one transaction, which marks the ledger.
+
+        Args:
+            lease: The right to work on the run.
+            record: The run.
+            plan: Its plan.
+            result: What the ledger keeps of the outcome.
+            locked: Called last; raises an error if the source is no longer locked, and nothing is committed.
+            retain_seconds: How long what is replaced is retained.
+        """
+
+    def validate_dependants(self, plan: Plan) -> list[str]:
+        """After the cutover: validate the foreign keys from outside. Those that fail, by name."""
+
+    def retained(self, record: RunRecord) -> bool:
+        """Whether all that the cutover replaced is still there."""
+
+    def roll_back(self, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
+        """Undo the cutover in one transaction. `check` is called while the tables are locked; an error from it ends the rollback.
+
+        Raises RunConflictError: something was made over the new tables since.
+        """
+
+    def exists(self, schema: str) -> bool:
+        """Whether there is a schema of that name."""
+
+    def drop(self, schema: str, *, seconds: int = 0) -> int:
+        """Drop a schema of ours; how many objects it had. `seconds`: how long to wait for a lock, as the session does if 0.
+
+        Raises DependantError that names what depends on it.
+        """
+
+
+class TargetCatalog(Protocol):
+    """What is in the target already."""
+
+    def facts(self, options: Options, wanted: frozenset[str]) -> TargetFacts:
+        """Everything that planning needs to know of the target. `wanted`: names that the migration brings. Raises an EngineError."""
+
+    def existing(self, schema: str) -> Catalog:
+        """The catalog of a schema, as that of a source. Raises ObjectMissingError."""
+
+    def readable(self, schema: str) -> frozenset[str]:
+        """The tables of a schema whose rows the credential may read, all of them."""
+
+    def has_rows(self, table: Table) -> bool:
+        """Whether a table has rows."""
+
+    def listed_values(self, table: Table, existing: Catalog, readable: frozenset[str]) -> dict[str, frozenset[str]]:
+        """The values that columns take, where they are listed: by a type, a check, or the rows of a table that they refer to."""
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """What a target says to the statements of a plan: why it refuses some, and in which order and stage the others succeed."""
+
+    refused: dict[int, str]
+    order: list[tuple[int, Stage]]
+
+
+class TargetDatabase(Protocol):
+    """A target that is connected to: one control connection, and what it can do."""
+
+    @property
+    def session(self) -> TargetSession:
+        """The control connection."""
+
+    @property
+    def ledger(self) -> Ledger:
+        """The record of runs."""
+
+    @property
+    def swap(self) -> SchemaSwap:
+        """The cutover and its rollback."""
+
+    @property
+    def catalog(self) -> TargetCatalog:
+        """What is there already."""
+
+    def clock(self) -> str:
+        """The server's time."""
+
+    def stage(self, plan: Plan, schema: str) -> StagingSchema:
+        """The staging schema of a run."""
+
+    def loader(self, plan: Plan, schema: str) -> Loader:
+        """A new session that moves or compares rows of a staging schema."""
+
+    def dry_run(self, plan: Plan) -> DryRun:
+        """Execute every statement of a plan, and roll all of them back."""
+
+    def close(self) -> None:
+        """Close the control connection."""
+
+
 @runtime_checkable
 class TargetEngine(Protocol):
     """A database product that data is written to.
@@ -48,8 +392,16 @@ class TargetEngine(Protocol):
         name: As `Connection.spec.type` has it.
         max_name_bytes: The longest identifier, in octets of UTF-8.
         types: How it stores values.
+        ddl: How it writes definitions.
     """
 
     name: str
     max_name_bytes: int
     types: TargetTypes
+    ddl: TargetDdl
+
+    def queries(self, shape: Shape, schema: str) -> TargetQueries:
+        """The queries over one planned table in a schema."""
+
+    def connect(self, endpoint: Endpoint, ledger_schema: str) -> TargetDatabase:
+        """Connect to a target. Raises an EngineError."""

@@ -5,12 +5,14 @@ A package offers one in the group `landfall.targets`: the entry point's name is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import Endpoint
-from landfall.engine.targets.engine import TargetEngine
+from landfall.engine.targets.engine import TargetDatabase, TargetEngine
 
 GROUP = "landfall.targets"
 
@@ -41,3 +43,13 @@ def target_of(endpoint: Endpoint) -> TargetEngine:
         message = f"target: {endpoint.engine} cannot be a target"
         raise SpecError(message, advice=f"Use a Connection of type {' or '.join(engines())}.")
     return found
+
+
+@contextmanager
+def opened(endpoint: Endpoint, ledger_schema: str) -> Iterator[TargetDatabase]:
+    """A target, connected to as long as this lasts."""
+    database = target_of(endpoint).connect(endpoint, ledger_schema)
+    try:
+        yield database
+    finally:
+        database.close()

@@ -18,15 +18,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Reader
-from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.engine import Loader
 from landfall.engine.verify.digest import Place, digested, digestible
 
 _NAMED = 20
@@ -120,7 +119,7 @@ class Comparison:
         for number in ({c.table for c in chunks} | touched) - found.keys():
             if self._final:
                 rows = sum(c.rows for c in chunks if c.table == number)
-                self._work.report(Event("table", self._tables[number].label, rows, text="equal"))
+                self._work.report(Event(EventKind.TABLE, self._tables[number].label, rows, text="equal"))
         return list(found.values())
 
     # -- by ranges of keys --------------------------------------------------------------------------------------------
@@ -160,11 +159,11 @@ class Comparison:
         tasks: queue.SimpleQueue[Chunk],
         tables: dict[int, TablePlan],
         found: dict[Place, Sum],
-        wire: Wire,
+        loader: Loader,
     ) -> None:
-        queries = {n: TargetQueries(self._work.shape(t), self._work.stage) for n, t in tables.items()}
+        queries = {n: self._work.queries(t) for n, t in tables.items()}
         for chunk in threads.each(tasks):
-            count, total = wire.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
+            count, total = loader.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
 
     # -- by the transactions that wrote -------------------------------------------------------------------------------
@@ -205,7 +204,7 @@ class Comparison:
             self._source[(chunk.table, chunk.number)] = (count, total)
             self._rows[(chunk.table, chunk.number)] = count
             if unlooked:
-                self._work.report(Event("compared", tables[chunk.table].label, count))
+                self._work.report(Event(EventKind.COMPARED, tables[chunk.table].label, count))
 
     def _scans(
         self, tables: Sequence[TablePlan], chunks: Sequence[Chunk], gone: Mapping[int, tuple[str, ...]] | None
@@ -217,28 +216,21 @@ class Comparison:
             self._target[table.number] = {}
             written = tuple(dict.fromkeys(c.xid for c in chunks if c.table == table.number and c.xid))
             only = None if gone is None else (*written, *gone.get(table.number, ()))
-            queries = TargetQueries(self._work.shape(table), self._work.stage)
-            blocks = int(self._work.ledger.control.value(queries.blocks())) if can_split else 0
+            queries = self._work.queries(table)
+            blocks = int(self._work.database.session.value(queries.blocks())) if can_split else 0
             step = max(_LEAST_BLOCKS, blocks // (self._work.threads * 4) + 1)
             lows = list(range(0, max(blocks, 1), step))
             for low, high in zip(lows, [*lows[1:], None], strict=True):
                 scans.put((table, (low, high) if len(lows) > 1 else None, only))
         return scans
 
-    def _on_target(self, body: Callable[[Wire], None]) -> None:
-        work = self._work
-        wire = Wire(work.target_endpoint, "target", work.session)
-        work.stop.register(wire, wire.abort)
-        work.ledger.register_backend(work.lease, "target", str(wire.pid))
-        try:
-            body(wire)
-        finally:
-            work.stop.forget(wire)
-            wire.close()
+    def _on_target(self, body: Callable[[Loader], None]) -> None:
+        with self._work.loader() as loader:
+            body(loader)
 
-    def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], wire: Wire) -> None:
+    def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], loader: Loader) -> None:
         for table, blocks, only in threads.each(scans):
-            found = wire.rows(TargetQueries(self._work.shape(table), self._work.stage).groups(blocks, only))
+            found = loader.rows(self._work.queries(table).groups(blocks, only))
             with self._lock:
                 groups = self._target[table.number]
                 for xid, count, total in found:

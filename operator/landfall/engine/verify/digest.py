@@ -10,18 +10,16 @@ import queue
 from collections.abc import Iterable, Sequence
 from functools import partial
 
-from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import page_rows
 from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Digesting, Reader
 from landfall.engine.sources.engine import DigestQueries
-from landfall.engine.targets.postgresql.queries import TargetQueries
 
 _LARGEST = 32 * 1024 * 1024
 _ROOM = 0.8
@@ -67,7 +65,7 @@ def digested(
 def _digestible(work: Work, table: TablePlan) -> bool:
     if not work.engine.capabilities.digest or table.ordered_by is None:
         return False
-    return bool(work.ledger.control.value(TargetQueries(work.shape(table), work.stage).indexed()))
+    return bool(work.database.session.value(work.queries(table).indexed()))
 
 
 def _queued(chunks: Iterable[Chunk]) -> queue.SimpleQueue[Chunk]:
@@ -91,20 +89,14 @@ def _source(
         span = Span.of(*chunk_range.bounds(chunk.range), page_rows(work, table))
         digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
         found[(chunk.table, chunk.number)] = digest
-        work.report(Event("compared", table.label, digest[0]))
+        work.report(Event(EventKind.COMPARED, table.label, digest[0]))
 
 
 def _target(
     threads: ThreadGroup, work: Work, tasks: queue.SimpleQueue[Chunk], tables: dict[int, TablePlan], found: dict[Place, Digest]
 ) -> None:
-    queries = {n: TargetQueries(work.shape(t), work.stage) for n, t in tables.items()}
-    wire = Wire(work.target_endpoint, "target", work.session)
-    work.stop.register(wire, wire.abort)
-    work.ledger.register_backend(work.lease, "target", str(wire.pid))
-    try:
+    queries = {n: work.queries(t) for n, t in tables.items()}
+    with work.loader() as loader:
         for chunk in threads.each(tasks):
-            count, digest = wire.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
+            count, digest = loader.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), digest or "")
-    finally:
-        work.stop.forget(wire)
-        wire.close()

@@ -6,11 +6,10 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 
-from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.model import chunk_range
 from landfall.engine.sources.base import Reader
-from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.engine import Loader
 from landfall.engine.verify.compare import TableDifference
 
 _MOST_ROWS = 20_000
@@ -18,30 +17,27 @@ _MOST_ROWS = 20_000
 _Rows = Counter[tuple[str, str]]
 
 
-def name_rows(work: Work, reader: Reader, wire: Wire, difference: TableDifference) -> None:
+def name_rows(work: Work, reader: Reader, loader: Loader, difference: TableDifference) -> None:
     """Fill in the keys of the rows that differ. Without a row key, or with more than 20,000 rows in the chunks, no row is named."""
     table = difference.table
     if not table.row_key or difference.rows > _MOST_ROWS:
         return
-    source, target = work.engine.queries(work.shape(table)), TargetQueries(work.shape(table), work.stage)
+    source, target = work.engine.queries(work.shape(table)), work.queries(table)
     here: _Rows = Counter()
     there: _Rows = Counter()
     for chunk in difference.chunks:
         here.update((k or "", n or "") for k, n in reader.rows(source.rows(work.engine.dialect.condition(chunk.range))))
         if difference.by_range:
-            there.update((k or "", n or "") for k, n in wire.rows(target.range_rows(*chunk_range.bounds(chunk.range))))
+            there.update((k or "", n or "") for k, n in loader.rows(target.range_rows(*chunk_range.bounds(chunk.range))))
     if not difference.by_range:
-        there.update((k or "", n or "") for k, n in wire.rows(target.rows(difference.xids)))
+        there.update((k or "", n or "") for k, n in loader.rows(target.rows(difference.xids)))
     _name(difference, here - there, there - here)
 
 
 def named(work: Work, reader: Reader, difference: TableDifference) -> str:
     """Describe the difference in one line, with the keys of the rows."""
-    wire = Wire(work.target_endpoint, "target", work.session)
-    try:
-        name_rows(work, reader, wire, difference)
-    finally:
-        wire.close()
+    with work.loader() as loader:
+        name_rows(work, reader, loader, difference)
     return difference.describe()
 
 

@@ -11,20 +11,17 @@ from __future__ import annotations
 import itertools
 import queue
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
-from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import job_builder
 from landfall.engine.copy.worker_pool import ThreadGroup
 from landfall.engine.model import chunk_range
-from landfall.engine.model.events import Event
-from landfall.engine.model.run_state import Chunk, State
+from landfall.engine.model.events import Event, EventKind
+from landfall.engine.model.run_state import Chunk
 from landfall.engine.sources.base import Reader
-from landfall.engine.targets.postgresql.ledger import superseded
-from landfall.engine.targets.postgresql.queries import TargetQueries
+from landfall.engine.targets.engine import Loader
 from landfall.engine.verify.compare import TableDifference, queued
 from landfall.engine.verify.naming import name_rows
 
@@ -54,42 +51,24 @@ def repair(work: Work, readers: Sequence[Reader], differences: Sequence[TableDif
     _side_by_side(
         work,
         readers[: len(differences)],
-        lambda threads, reader, wire: _take_out_all(work, threads, tables, chunks, reader, wire),
+        lambda threads, reader, loader: _take_out_all(work, threads, tables, chunks, reader, loader),
     )
     put_in = _PutIn(work, [c for d in differences for c in chunks[d.table.number]])
     _side_by_side(work, readers, put_in)
     for difference in differences:
         rows = put_in.rows(difference.table.number)
-        work.report(Event("delta", difference.table.label, rows, text=difference.describe()))
+        work.report(Event(EventKind.DELTA, difference.table.label, rows, text=difference.describe()))
     return put_in.rows()
 
 
-def _side_by_side(work: Work, readers: Sequence[Reader], body: Callable[[ThreadGroup, Reader, Wire], None]) -> None:
+def _side_by_side(work: Work, readers: Sequence[Reader], body: Callable[[ThreadGroup, Reader, Loader], None]) -> None:
     threads = ThreadGroup(work.stop)
 
     def stream(reader: Reader) -> None:
-        with _wire(work) as wire:
-            body(threads, reader, wire)
+        with work.loader() as loader:
+            body(threads, reader, loader)
 
     threads.run([partial(stream, reader) for reader in readers])
-
-
-@contextmanager
-def _wire(work: Work) -> Iterator[Wire]:
-    wire = Wire(work.target_endpoint, "target", work.session)
-    work.stop.register(wire, wire.abort)
-    work.ledger.register_backend(work.lease, "target", str(wire.pid))
-    try:
-        yield wire
-    finally:
-        work.stop.forget(wire)
-        wire.close()
-
-
-def _begin(work: Work, wire: Wire) -> None:
-    fence = work.ledger.fence(work.lease, State.COMPARING)
-    if not wire.rows(f"BEGIN; SET LOCAL synchronous_commit=off; {fence}"):
-        raise superseded()
 
 
 def _take_out_all(
@@ -98,25 +77,25 @@ def _take_out_all(
     tables: queue.SimpleQueue[TableDifference],
     chunks: Mapping[int, Sequence[Chunk]],
     reader: Reader,
-    wire: Wire,
+    loader: Loader,
 ) -> None:
     for difference in threads.each(tables):
-        name_rows(work, reader, wire, difference)
-        _begin(work, wire)
-        _take_out(work, wire, difference)
+        name_rows(work, reader, loader, difference)
+        loader.begin_repair(work.lease)
+        _take_out(work, loader, difference)
         put_in = chunks[difference.table.number]
         for at in range(0, len(put_in), _RECORDED_AT_ONCE):
-            wire.rows(work.ledger.taken_out(work.lease, put_in[at : at + _RECORDED_AT_ONCE]))
-        wire.rows("COMMIT")
+            loader.record_removal(work.lease, put_in[at : at + _RECORDED_AT_ONCE])
+        loader.commit()
 
 
-def _take_out(work: Work, wire: Wire, difference: TableDifference) -> None:
-    queries = TargetQueries(work.shape(difference.table), work.stage)
+def _take_out(work: Work, loader: Loader, difference: TableDifference) -> None:
+    queries = work.queries(difference.table)
     if not difference.by_range:
-        wire.rows(queries.delete(difference.xids))
+        loader.rows(queries.delete(difference.xids))
         return
     for chunk in difference.chunks:
-        wire.rows(queries.range_delete(*chunk_range.bounds(chunk.range)))
+        loader.rows(queries.range_delete(*chunk_range.bounds(chunk.range)))
 
 
 class _PutIn:
@@ -132,14 +111,14 @@ class _PutIn:
         """Number of copied rows, of one table or of all."""
         return sum(rows for number, rows in self._moved if table in {None, number})
 
-    def __call__(self, threads: ThreadGroup, reader: Reader, wire: Wire) -> None:
+    def __call__(self, threads: ThreadGroup, reader: Reader, loader: Loader) -> None:
         """Copy chunks until the queue is empty."""
         work = self._work
         for chunk in threads.each(self._tasks):
-            _begin(work, wire)
-            moved = reader.copy(self._jobs[chunk.table](chunk.range), wire)
+            loader.begin_repair(work.lease)
+            moved = reader.copy(self._jobs[chunk.table](chunk.range), loader)
             written = replace(chunk, rows=moved.rows, bytes=moved.bytes)
-            wire.rows(f"{work.ledger.recopied(work.lease, written)}; COMMIT")
+            loader.complete_repair(work.lease, written)
             self._moved.append((chunk.table, moved.rows))  # atomic, because other streams do the same
 
 

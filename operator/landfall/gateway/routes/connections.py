@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Discriminator, Field, Tag
 
+from landfall.api.source_types import DEFAULT_PORTS, ENGINE_KINDS, FILE_TYPES, FileKind, ServerKind
 from landfall.gateway.dependencies import Asking
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
@@ -18,8 +19,7 @@ from landfall.gateway.views.migration import Problem, status_of, title
 from landfall.lifecycle import ENDED
 
 Object = dict[str, Any]
-Kind = Literal["postgresql", "mysql", "mariadb", "sqlite"]
-_KINDS = {"postgresql": "PostgreSQL", "mysql": "MySQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+_PORTS = ", ".join(f"{DEFAULT_PORTS[name]} for {name}" for name in ENGINE_KINDS.values() if name in DEFAULT_PORTS)
 _MODES = {"disable": "Disable", "prefer": "Prefer", "require": "Require", "verify_full": "VerifyFull"}
 ROUTER = APIRouter(prefix="/v1/connections", tags=["connections"])
 
@@ -43,11 +43,9 @@ class ServerBody(Body):
     """A database on a server."""
 
     name: str = _NAME
-    type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
+    type: ServerKind = _TYPE
     host: str = Field(pattern=HOST, max_length=253, description="Host name or IP address of the server.")
-    port: int | None = Field(
-        default=None, ge=1, le=65535, description="Port of the server. Default: 5432 for PostgreSQL, 3306 for the others."
-    )
+    port: int | None = Field(default=None, ge=1, le=65535, description=f"Port of the server. Default: {_PORTS}.")
     database: str = Field(default="", max_length=63, description="Name of the database.")
     username: str = Field(default="", max_length=200, description="User name.")
     password: str = Field(default="", max_length=5000, description="Password. It is stored in a Secret and never returned.")
@@ -68,7 +66,7 @@ class UrlBody(Body):
     """A database on a server, by URL."""
 
     name: str = _NAME
-    type: Literal["postgresql", "mysql", "mariadb"] = _TYPE
+    type: ServerKind = _TYPE
     url: str = Field(
         min_length=1,
         max_length=5000,
@@ -92,7 +90,7 @@ class FileBody(Body):
     """A SQLite file on a volume."""
 
     name: str = _NAME
-    type: Literal["sqlite"] = _TYPE
+    type: FileKind = _TYPE
     path: str = Field(min_length=1, max_length=1000, description="Path of the file, relative to the root of the volume.")
     persistent_volume_claim: str = Field(
         min_length=1, max_length=253, description="PersistentVolumeClaim of the volume that holds the file."
@@ -103,7 +101,7 @@ AnyBody = ServerBody | UrlBody | FileBody
 
 
 def _way(told: object) -> str:
-    if told_of(told, "type") == "sqlite":
+    if ENGINE_KINDS.get(str(told_of(told, "type"))) in FILE_TYPES:
         return "a-file"
     return "a-server" if told_of(told, "url") is None else "an-address"
 
@@ -111,11 +109,14 @@ def _way(told: object) -> str:
 def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
     """The Connection's spec, and the content of its Secret; empty if it needs none."""
     if isinstance(body, FileBody):
-        return {"type": "SQLite", "file": {"path": body.path, "persistentVolumeClaim": body.persistent_volume_claim}}, {}
+        return {
+            "type": ENGINE_KINDS[body.type],
+            "file": {"path": body.path, "persistentVolumeClaim": body.persistent_volume_claim},
+        }, {}
     tls: Object = {"mode": _MODES[body.tls.mode]}
     if body.tls.ca:
         tls["caSecretRef"] = {"name": secret, "key": "ca.crt"}
-    told: Object = {"type": _KINDS[body.type], **{name: value for name, value in body.where.items() if value}, "tls": tls}
+    told: Object = {"type": ENGINE_KINDS[body.type], **{name: value for name, value in body.where.items() if value}, "tls": tls}
     credentials = {"secretRef": {"name": secret}} if body.opens else {}
     return told | credentials, body.opens | ({"ca.crt": body.tls.ca} if body.tls.ca else {})
 
@@ -178,7 +179,7 @@ class TestAnswer(BaseModel):
 class Filter(Paged):
     """Filters of the list."""
 
-    type: Literal["", Kind] = Field(default="", description="Only connections to this database engine.")
+    type: Literal["", ServerKind, FileKind] = Field(default="", description="Only connections to this database engine.")
     status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
     def takes(self, raw: Object) -> bool:

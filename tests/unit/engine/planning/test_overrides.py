@@ -164,13 +164,13 @@ def test_a_translation_calls_nothing_that_its_source_does_not_have(engine: str) 
         "public.f(a)",
     ):
         with pytest.raises(UntranslatableError, match="it calls"):
-            expression(text, engine, str)
+            expression(text, engine, "postgres", str)
         with pytest.raises(UntranslatableError, match="it calls"):
-            query(f"SELECT {text} AS x FROM t", engine, str, frozenset())
-    assert expression("upper(a)", engine, str) == 'UPPER("a")'
+            query(f"SELECT {text} AS x FROM t", engine, "postgres", str, frozenset())
+    assert expression("upper(a)", engine, "postgres", str) == 'UPPER("a")'
 
 
 def test_a_default_or_check_that_is_a_query_is_not_translated() -> None:
     for text in ("(SELECT 1 FROM t)", "1 FROM t", "1, 2"):
         with pytest.raises(UntranslatableError):
-            expression(text, "SQLite", str)
+            expression(text, "SQLite", "postgres", str)

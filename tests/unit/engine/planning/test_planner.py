@@ -16,7 +16,8 @@ from landfall.engine.model.options import ColumnDecision, Options, Policies
 from landfall.engine.model.plan import Decision, Severity, Stage
 from landfall.engine.model.plan_codec import packed, unpacked
 from landfall.engine.planning.planner import changed_objects, settle
-from tests.support.plans import CATALOG, ITEM, column, counted, planned
+from landfall.engine.targets.registry import target_of
+from tests.support.plans import CATALOG, ENDS, ITEM, column, counted, planned
 
 
 def test_names_are_folded_and_keys_are_found() -> None:
@@ -126,7 +127,7 @@ def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> No
     view = next(s for s in plan.statements if s.kind == "view")
     key = next(s for s in plan.statements if s.kind == "primary key")
     order = [(s.number, s.stage) for s in plan.statements if s.number not in {view.number, key.number}]
-    settled = settle(plan, {view.number: "no such function", key.number: "no"}, order)
+    settled = settle(plan, {view.number: "no such function", key.number: "no"}, order, target_of(ENDS[1]))
     assert not [s for s in settled.statements if s.kind in {"view", "primary key"}]
     assert {(r.affected, r.severity) for r in settled.risks} >= {("some", Severity.HIGH), ("shop.Item.PRIMARY", Severity.BLOCKER)}
 

@@ -26,7 +26,7 @@ from landfall.engine.model.chunk_range import (
     text_of,
     uncovered,
 )
-from landfall.engine.model.events import Event
+from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_settings import Dials
@@ -56,16 +56,16 @@ def _plan(rows: int = 1000, **estimates: int) -> Plan:
 def _chunk(
     tally: ProgressCounter, clock: Clock, number: int, rows: int, seconds: float, table: str = "s.big"
 ) -> ProgressSnapshot:
-    tally.count(Event("begun", table, text=str(number)))
+    tally.count(Event(EventKind.BEGUN, table, text=str(number)))
     clock.at += seconds
-    tally.count(Event("chunk", table, rows, rows * 10, text=str(number)))
+    tally.count(Event(EventKind.CHUNK, table, rows, rows * 10, text=str(number)))
     return tally.numbers()
 
 
 def test_a_copy_is_told_with_its_end() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    tally.count(Event("state", text="copying"))
+    tally.count(Event(EventKind.STATE, text="copying"))
     assert tally.numbers().remaining_seconds is None
     seen = _chunk(tally, clock, 7, 450, 9.0)  # twice as slow as estimated, so all that follows is expected to be, too
     assert (seen.rows, seen.total, seen.bytes, seen.step_percent, seen.checkpoint) == (450, 1000, 4500, 45, "s.big/7")
@@ -77,19 +77,19 @@ def test_a_copy_is_told_with_its_end() -> None:
 def test_what_is_over_in_no_time_is_not_told_as_a_million_a_second() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    tally.count(Event("state", text="copying"))
+    tally.count(Event(EventKind.STATE, text="copying"))
     assert _chunk(tally, clock, 7, 450, 0.01).rows_per_second == pytest.approx(450)
-    tally.count(Event("state", text="comparing"))
+    tally.count(Event(EventKind.STATE, text="comparing"))
     assert tally.numbers().rows_per_second == 0, "of this step"
-    tally.count(Event("compared", "s.big", 450))
-    tally.count(Event("state", text="cut_over"))
+    tally.count(Event(EventKind.COMPARED, "s.big", 450))
+    tally.count(Event(EventKind.STATE, text="cut_over"))
     assert tally.numbers().rows_per_second == 0, "nothing moves any more"
 
 
 def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), {"s.big": (800, 8000)}, clock)
-    tally.count(Event("state", text="copying"))
+    tally.count(Event(EventKind.STATE, text="copying"))
     seen = _chunk(tally, clock, 1, 100, 2.0)
     assert (seen.rows, seen.step_percent) == (900, 90)
     assert seen.remaining_seconds == pytest.approx(2.0 + 9 * 2.0)
@@ -98,14 +98,14 @@ def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None
 def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    tally.count(Event("state", text="copying"))
+    tally.count(Event(EventKind.STATE, text="copying"))
     _chunk(tally, clock, 1, 10, 3.0)
-    tally.count(Event("begun", "s.big", text="2"))
+    tally.count(Event(EventKind.BEGUN, "s.big", text="2"))
     clock.at += 1
     assert tally.numbers().checkpoint_seconds == pytest.approx(2.0)
     clock.at += 9
     assert tally.numbers().checkpoint_seconds == 0.0
-    tally.count(Event("recovered", text="the connection was lost"))
+    tally.count(Event(EventKind.RECOVERED, text="the connection was lost"))
     assert tally.numbers().checkpoint_seconds is None
     assert tally.numbers().recovered == 1
 
@@ -113,13 +113,13 @@ def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
 def test_tables_under_way_come_first_and_are_told_by_state() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    tally.count(Event("state", text="copying"))
-    tally.count(Event("begun", "s.small", text="0"))
+    tally.count(Event(EventKind.STATE, text="copying"))
+    tally.count(Event(EventKind.BEGUN, "s.small", text="0"))
     assert [(name, t.state) for name, t in tally.tables(9)] == [("s.small", "Copying"), ("s.big", "Pending")]
     _chunk(tally, clock, 1, 900, 1.0)
-    tally.count(Event("chunk", "s.small", 100, 1, text="0"))
+    tally.count(Event(EventKind.CHUNK, "s.small", 100, 1, text="0"))
     assert {t.state for _, t in tally.tables(9)} == {"Copied"}
-    tally.count(Event("table", "s.big", 900, text="equal"))
+    tally.count(Event(EventKind.TABLE, "s.big", 900, text="equal"))
     assert {name: t.state for name, t in tally.tables(9)}["s.big"] == "Equal"
     assert [name for name, _ in tally.tables(1)] == ["s.big"]
 
@@ -132,13 +132,13 @@ def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float
     began, told = clock.at, []
     whole = sum(jitter)
     for state, seconds, event in (("copying", 40, "chunk"), ("comparing", 25, "compared")):
-        tally.count(Event("state", text=state))
+        tally.count(Event(EventKind.STATE, text=state))
         for number, part in enumerate(jitter):
             clock.at += seconds * off * part / whole
             tally.count(Event(event, "s.big", 100, 0, text=str(number)))
             told.append((clock.at, tally.numbers().remaining_seconds))
         if state == "copying":
-            tally.count(Event("state", text="indexing"))
+            tally.count(Event(EventKind.STATE, text="indexing"))
             clock.at += 2 * off
     ended = clock.at
     for at, remaining in told:
@@ -150,12 +150,12 @@ def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float
 def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    tally.count(Event("state", text="copying"))
+    tally.count(Event(EventKind.STATE, text="copying"))
     _chunk(tally, clock, 1, 1000, 10.0)
     for state in ("indexing", "comparing"):
-        tally.count(Event("state", text=state))
+        tally.count(Event(EventKind.STATE, text=state))
         clock.at += 2.0
-    tally.count(Event("compared", "s.big", 100))
+    tally.count(Event(EventKind.COMPARED, "s.big", 100))
     told = tally.numbers().remaining_seconds
     assert told is not None
     assert told < 7.0  # at its own speed so far it would be 20
@@ -166,7 +166,7 @@ def test_percent_never_goes_back_and_ends_at_a_hundred() -> None:
     tally = ProgressCounter(_plan(), clock=clock)
     seen = [tally.numbers().percent]
     for state in ("schema", "copying", "indexing", "comparing", "cut_over"):
-        tally.count(Event("state", text=state))
+        tally.count(Event(EventKind.STATE, text=state))
         seen.append(tally.numbers().percent)
         if state == "copying":
             seen += [_chunk(tally, clock, n, 300, 1.0).percent for n in range(3)]
@@ -331,10 +331,10 @@ def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
 
 def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
     tally = ProgressCounter(_plan(), clock=Clock())
-    tally.count(Event("state", text="comparing"))
-    tally.count(Event("compared", "s.big", 900))
-    tally.count(Event("delta", "s.big", 7))
-    tally.count(Event("delta", "s.small", 1))
+    tally.count(Event(EventKind.STATE, text="comparing"))
+    tally.count(Event(EventKind.COMPARED, "s.big", 900))
+    tally.count(Event(EventKind.DELTA, "s.big", 7))
+    tally.count(Event(EventKind.DELTA, "s.small", 1))
     seen = dict(tally.tables(9))
     assert {name: (t.compared, t.corrected) for name, t in seen.items()} == {"s.big": (900, 7), "s.small": (0, 1)}
     assert (tally.numbers().compared, tally.numbers().corrected) == (900, 8)

@@ -14,7 +14,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
-from landfall.engine.sources.engine import SourceCapabilities, SourceEngine
+from landfall.engine.sources.engine import ClientEnvironment, SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.mysql import canonical
 from landfall.engine.sources.mysql import catalog as mysql_catalog
@@ -122,6 +122,16 @@ class _Engine(SourceEngine):
     aliases = ()
     default_port = 3306
     dialect = _Dialect()
+    client = ClientEnvironment(
+        "mysql",
+        {
+            "host": "MYSQL_HOST",
+            "port": "MYSQL_TCP_PORT",
+            "database": "MYSQL_DATABASE",
+            "username": "MYSQL_USER",
+            "password": "MYSQL_PWD",
+        },
+    )
     write_lock_grants = "LOCK TABLES"
 
     def __init__(self, name: str, *, common_snapshot: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import EngineError
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
@@ -15,6 +15,7 @@ from landfall.engine.sources.base import (
     CopyJob,
     Freeze,
     Reader,
+    RowSink,
     all_blocks,
     count_and_sum,
     lock_held,
@@ -36,7 +37,7 @@ class _MySqlReader:
     def sums(self, sql: str) -> tuple[int, int]:
         return count_and_sum(self.rows(sql))
 
-    def copy(self, job: CopyJob, target: Wire) -> Moved:
+    def copy(self, job: CopyJob, target: RowSink) -> Moved:
         return send_rows(all_blocks(self.session, job, self.session.blocks(job.query)), target, job.copy_in)
 
     def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:

@@ -13,7 +13,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import TRIAL_SECONDS, Reader, Source
-from landfall.engine.sources.engine import ChunkKey, SourceCapabilities, SourceEngine
+from landfall.engine.sources.engine import ChunkKey, ClientEnvironment, SourceCapabilities, SourceEngine
 from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.postgresql import catalog as postgresql_catalog
 from landfall.engine.sources.postgresql import dialect as postgresql
@@ -23,6 +23,7 @@ from landfall.engine.sources.postgresql.source import _PostgresqlSource
 from landfall.engine.sources.type_text import second_digits, zone
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
+_BLOCK_OCTETS = 8192
 _SCANS_BLOCKS = 140000  # since version 14 a range of ctid is read without reading the whole table
 
 
@@ -104,6 +105,9 @@ class _Dialect(KeyedDialect):
         del table
         return f"quote_literal({quoted(column)})"
 
+    def block_count(self, table: TablePlan) -> str:
+        return f"SELECT pg_relation_size({literal(self.table_name(table))})/{_BLOCK_OCTETS}"
+
 
 class _Engine(SourceEngine):
     name = "PostgreSQL"
@@ -111,6 +115,12 @@ class _Engine(SourceEngine):
     default_port = 5432
     capabilities = SourceCapabilities(speaks_target_sql=True, common_snapshot=True)
     dialect = _Dialect()
+    client = ClientEnvironment(
+        "postgresql",
+        {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "username": "PGUSER", "password": "PGPASSWORD"},
+        "PGSSLMODE",
+        {"Disable": "disable", "Require": "require", "VerifyFull": "verify-full"},  # each client does Prefer in its own way
+    )
     write_lock_grants = "UPDATE, DELETE or TRUNCATE on the tables"
 
     def identity(self, endpoint: Endpoint) -> str:
@@ -154,6 +164,10 @@ class _Engine(SourceEngine):
         value, called = reader.rows(f"SELECT last_value,is_called FROM {sequence}")[0]
         step = int(reader.rows(f"SELECT seqincrement FROM pg_sequence WHERE seqrelid={literal(sequence)}::regclass")[0][0] or 1)
         return int(value or 0) + (step if called == "t" else 0)
+
+    def sequence_position(self, reader: Reader, name: str) -> tuple[int, bool]:
+        value, called = reader.rows(f"SELECT last_value,is_called FROM {name}")[0]
+        return int(value or 1), called == "t"
 
 
 POSTGRESQL = _Engine()

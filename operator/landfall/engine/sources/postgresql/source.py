@@ -8,13 +8,21 @@ from collections.abc import Iterator, Sequence
 from landfall.engine.clients.postgresql import PINNED
 from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import EngineError
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.identifiers import quoted, searched_safely
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Freeze, Reader, _wire, count_and_sum, lock_held
+from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Freeze, Reader, RowSink, count_and_sum, lock_held
 from landfall.engine.sources.postgresql import dialect as postgresql
 
 _SAVE = "SAVEPOINT chunk"
 _FREE = "ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk"  # released, for they would nest
+
+
+def _wire(endpoint: Endpoint, **settings: str) -> Wire:
+    """A session with a source, in which the names of the system's catalog come before all others."""
+    wire = Wire(endpoint, "source", {**PINNED, **settings})
+    shown = wire.rows("SHOW search_path")[0][0] or ""
+    wire.rows(f"SET search_path={searched_safely(shown)}")
+    return wire
 
 
 class _PostgresqlReader:
@@ -38,8 +46,11 @@ class _PostgresqlReader:
     def sums(self, sql: str) -> tuple[int, int]:
         return count_and_sum(self.rows(sql))
 
-    def copy(self, job: CopyJob, target: Wire) -> Moved:
+    def copy(self, job: CopyJob, target: RowSink) -> Moved:
         """A savepoint around the read frees its table lock, so that a DDL on the source never queues behind us."""
+        if not isinstance(target, Wire):
+            message = "rows of PostgreSQL are passed on to a session with PostgreSQL only"
+            raise TypeError(message)
         if self._in_transaction:
             self.wire.rows(_SAVE)
         target.copy_in(job.copy_in)

@@ -143,6 +143,7 @@ class _Engine(SourceEngine):
     default_port = None
     capabilities = SourceCapabilities(typed_values=False, pages=True, digest=True, screening=True, transactional_reader=False)
     dialect = _Dialect()
+    client = None
     write_lock_grants = "write access to the file and its folder"
 
     def identity(self, endpoint: Endpoint) -> str:

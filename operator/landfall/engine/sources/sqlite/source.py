@@ -8,10 +8,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, all_blocks, lock_held, send_rows
+from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, all_blocks, lock_held, send_rows
 from landfall.engine.sources.sqlite.session import SqliteSession
 
 
@@ -27,7 +27,7 @@ class _SqliteReader:
     def sums(self, sql: str) -> tuple[int, int]:
         return self.session.line_sum(sql)
 
-    def copy(self, job: CopyJob, target: Wire) -> Moved:
+    def copy(self, job: CopyJob, target: RowSink) -> Moved:
         rendered = self.session.pages(job.query, job.span) if job.span else self.session.blocks(job.query)
         return send_rows(all_blocks(self.session, job, rendered), target, job.copy_in)
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from landfall.engine.model.catalog import ForeignKey, Identity, Table
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.plan import ColumnPlan, TablePlan
 from landfall.engine.sources import translate
+from landfall.engine.targets.engine import Translated
 
+_GRAMMAR = "postgres"
+_ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"})
 _NOW = re.compile(r"(?i)^(current_timestamp|now|localtimestamp|localtime)(\(\d*\))?$")
 _NUMBER = re.compile(r"^'?([+-]?\d+(\.\d+)?([eE][+-]?\d+)?)'?$")
 _STRING = re.compile(r"^'((?:[^']|'')*)'$", re.DOTALL)
@@ -18,25 +21,20 @@ _HEX = re.compile(r"^(?:x'([0-9a-fA-F]+)'|0x([0-9a-fA-F]+))$")
 _ZERO_DATE = re.compile(r"^'?(0000-\d\d-\d\d|\d{4}-00-\d\d|\d{4}-\d\d-00)")
 
 
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """An expression in the target's SQL, or why there is none."""
-
-    sql: str = ""
-    problem: str = ""
-
-
 def translated(engine: str, text: str, rename: translate.Rename, widen: frozenset[str] = frozenset()) -> Translated:
     """Translate one scalar expression of another engine."""
     try:
-        return Translated(translate.expression(text, engine, rename, widen))
+        return Translated(translate.expression(text, engine, _GRAMMAR, rename, widen))
     except translate.UntranslatableError as error:
         return Translated(problem=str(error))
 
 
-def names(columns: Sequence[str]) -> str:
-    """A list of quoted names."""
-    return ", ".join(quoted(c) for c in columns)
+def translated_query(engine: str, text: str, rename: translate.Rename, schemas: frozenset[str]) -> Translated:
+    """Translate the query of a view; names of these schemas lose their qualifier."""
+    try:
+        return Translated(translate.query(text, engine, _GRAMMAR, rename, schemas))
+    except translate.UntranslatableError as error:
+        return Translated(problem=str(error))
 
 
 def column_clause(column: ColumnPlan) -> str:
@@ -54,8 +52,11 @@ def column_clause(column: ColumnPlan) -> str:
     return " ".join(words)
 
 
-def create_table(table: TablePlan, tail: str = "") -> str:
-    """CREATE TABLE with columns only; checks, defaults and keys are statements of their own."""
+def create_table(table: TablePlan, source: Table | None = None) -> str:
+    """CREATE TABLE with columns only; checks, defaults and keys are statements of their own. `source`: whose partitioning it gets."""
+    tail = f" PARTITION BY {source.partition_by}" if source and source.kind == "partitioned" else ""
+    if source and source.options:
+        tail += f" WITH ({source.options})"
     lines = ",\n  ".join(column_clause(c) for c in table.columns if c.compared)
     return f"CREATE TABLE {quoted(table.target)} (\n  {lines}\n){tail}"
 
@@ -86,6 +87,11 @@ def default_of(engine: str, text: str, column: ColumnPlan, rename: translate.Ren
     if hexed and kind == "bytea":
         return Translated(f"'\\x{hexed.group(1) or hexed.group(2)}'::bytea")
     return translated(engine, text, rename)
+
+
+def now(column: ColumnPlan) -> str:
+    """The current time as the type of a column."""
+    return _now(column.target_type)
 
 
 def _now(kind: str) -> str:
@@ -136,3 +142,134 @@ def touch_function(name: str, column: str, now: str) -> str:
 def touch_trigger(name: str, table: str, function: str) -> str:
     """The trigger itself."""
     return f"CREATE TRIGGER {quoted(name)} BEFORE UPDATE ON {quoted(table)} FOR EACH ROW EXECUTE FUNCTION {quoted(function)}()"
+
+
+def _table(name: str) -> str:
+    return f"ALTER TABLE {quoted(name)}"
+
+
+def attach_partition(parent: str, table: str, bound: str) -> str:
+    """Make a table a partition of another one."""
+    return f"{_table(parent)} ATTACH PARTITION {quoted(table)} {bound}"
+
+
+def inherit(table: str, parent: str) -> str:
+    """Make a table inherit from another one."""
+    return f"{_table(table)} INHERIT {quoted(parent)}"
+
+
+def set_default(table: str, column: str, expression: str) -> str:
+    """Set the default of a column."""
+    return f"{_table(table)} ALTER COLUMN {quoted(column)} SET DEFAULT {expression}"
+
+
+def check_clause(expression: str) -> str:
+    """What makes a check constraint of an expression."""
+    return f"CHECK ({expression})"
+
+
+def of_column(rule: str, column: str) -> str:
+    """A rule of a mapping for a column."""
+    return rule.replace("{c}", quoted(column))
+
+
+def of_type(text: str, name: str) -> str:
+    """A type or a statement of a mapping with the name of the type that the column gets."""
+    return text.replace("{type}", quoted(name))
+
+
+def add_constraint(table: str, name: str, clause: str, *, only: bool = False, unvalidated: bool = False) -> str:
+    """Add a constraint. `only`: not to partitions; `unvalidated`: without looking at the rows that are there."""
+    which = f"ALTER TABLE ONLY {quoted(table)}" if only else _table(table)
+    return f"{which} ADD CONSTRAINT {quoted(name)} {clause}{' NOT VALID' if unvalidated else ''}"
+
+
+def validate_constraint(table: str, name: str) -> str:
+    """Validate a constraint for the rows that are there."""
+    return f"{_table(table)} VALIDATE CONSTRAINT {quoted(name)}"
+
+
+def constraint_by_index(table: str, name: str, word: str, tail: str = "") -> str:
+    """Make a key of the index of the same name. `word`: PRIMARY KEY or UNIQUE."""
+    return add_constraint(table, name, f"{word} USING INDEX {quoted(name)}{tail}")
+
+
+def create_index(name: str, table: str, parts: str, *, unique: bool, where: str = "") -> str:
+    """CREATE INDEX. `parts`: as `index_parts` yields them."""
+    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table)} ({parts}){f' WHERE {where}' if where else ''}"
+
+
+def index_column(column: ColumnPlan, prefix: int | None) -> str:
+    """A column as an element of an index, or so many of its first characters or octets."""
+    name = quoted(column.target)
+    if not prefix:
+        return name
+    if column.target_type == "bytea":
+        return f"substring({name} from 1 for {prefix})"
+    return f'"left"({name}::text, {prefix})'
+
+
+def index_expression(expression: str) -> str:
+    """An expression as an element of an index."""
+    return f"({expression})"
+
+
+def index_part(expression: str, *, descending: bool) -> str:
+    """An element of an index with its direction."""
+    return f"{expression}{' DESC' if descending else ''}"
+
+
+def index_parts(parts: Sequence[str]) -> str:
+    """The elements of an index."""
+    return ", ".join(parts)
+
+
+def attach_index(parent: str, name: str) -> str:
+    """Make an index a partition of another one."""
+    return f"ALTER INDEX {quoted(parent)} ATTACH PARTITION {quoted(name)}"
+
+
+def foreign_key_clause(key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:
+    """What makes a foreign key to a table. `columns`, `others`: names in the target."""
+    if key.definition:
+        return key.definition.replace(" NOT VALID", "")
+    clause = f"FOREIGN KEY ({_names(columns)}) REFERENCES {quoted(table)}" + (f" ({_names(others)})" if others else "")
+    for event, action in (("UPDATE", key.on_update), ("DELETE", key.on_delete)):
+        if action in _ACTIONS:
+            clause += f" ON {event} {action}"
+    return clause
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(quoted(c) for c in columns)
+
+
+def create_view(name: str, query: str, *, materialized: bool, options: str = "") -> str:
+    """CREATE VIEW."""
+    kind = "MATERIALIZED VIEW" if materialized else "VIEW"
+    return f"CREATE {kind} {quoted(name)}{f' WITH ({options})' if options else ''} AS\n{query.rstrip().rstrip(';')}"
+
+
+def identity_clause(identity: Identity, target_type: str) -> str:
+    """How a column is filled by a counter; empty for a type that cannot be."""
+    if target_type.startswith("numeric") or target_type in {"real", "double precision"}:
+        return ""
+    words = [f"INCREMENT BY {identity.increment}", f"START WITH {identity.start}"]
+    if identity.minimum is not None:
+        words.append(f"MINVALUE {identity.minimum}")
+    if identity.maximum is not None:
+        words.append(f"MAXVALUE {identity.maximum}")
+    words += [f"CACHE {identity.cache}", "CYCLE" if identity.cycle else "NO CYCLE"]
+    return f"GENERATED {'ALWAYS' if identity.always else 'BY DEFAULT'} AS IDENTITY ({' '.join(words)})"
+
+
+def converted(column: str, kind: str) -> str:
+    """A column as a value of another type."""
+    return f"{quoted(column)}::{kind}"
+
+
+def settle_converted(table: str, column: str, staged: str, default: str) -> tuple[str, ...]:
+    """What makes a column that was computed from a staged one an ordinary one, and drops the staged one."""
+    changes = [f"ALTER COLUMN {quoted(column)} DROP EXPRESSION", f"DROP COLUMN {quoted(staged)} RESTRICT"]
+    statements = [f"{_table(table)} {change}" for change in changes]
+    return (*statements, *((set_default(table, column, default),) if default else ()))

@@ -2,28 +2,56 @@
 
 from __future__ import annotations
 
-from landfall.engine.model.catalog import Column
-from landfall.engine.model.mapping import Mapping, SourceMapping
-from landfall.engine.sources.engine import Dialect, SourceEngine
-from landfall.engine.targets.engine import Fit, TargetEngine
-from landfall.engine.targets.postgresql import fitting, types
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.model.options import Endpoint
+from landfall.engine.model.plan import Plan
+from landfall.engine.model.table_shape import Shape
+from landfall.engine.targets.engine import DryRun, TargetDatabase, TargetEngine
+from landfall.engine.targets.postgresql import ddl, dry_run, types
+from landfall.engine.targets.postgresql.existing import PostgresqlCatalog
+from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
+from landfall.engine.targets.postgresql.loader import PostgresqlLoader
+from landfall.engine.targets.postgresql.plan_names import plan_search_path
+from landfall.engine.targets.postgresql.queries import PostgresqlQueries
+from landfall.engine.targets.postgresql.stage import PostgresqlStage
+from landfall.engine.targets.postgresql.swap import PostgresqlSwap
 
 
-class _Types:
-    def mapping(self, column: SourceMapping) -> Mapping:
-        return types.mapping(column)
+class _Database:
+    def __init__(self, endpoint: Endpoint, ledger_schema: str) -> None:
+        self._endpoint = endpoint
+        self.session = Control(endpoint, "target")
+        self.ledger = PostgresqlLedger(self.session, ledger_schema)
+        self.swap = PostgresqlSwap(self.ledger)
+        self.catalog = PostgresqlCatalog(self.session, endpoint.port)
 
-    def fitted(self, mapped: Mapping, column: Column, wanted: Column, source: SourceEngine) -> Fit:
-        return fitting.fitted(mapped, column, wanted, source)
+    def clock(self) -> str:
+        return str(self.session.value("SELECT clock_timestamp()::text"))
 
-    def renewed(self, mapping: Mapping, dialect: Dialect) -> Mapping:
-        return types.renewed(mapping, dialect)
+    def stage(self, plan: Plan, schema: str) -> PostgresqlStage:
+        return PostgresqlStage(self.session, plan, schema)
+
+    def loader(self, plan: Plan, schema: str) -> PostgresqlLoader:
+        return PostgresqlLoader(self._endpoint, self.ledger, plan_search_path(plan, schema))
+
+    def dry_run(self, plan: Plan) -> DryRun:
+        return dry_run.dry_run(self.session, plan)
+
+    def close(self) -> None:
+        self.session.close()
 
 
 class _Engine(TargetEngine):
     name = "PostgreSQL"
     max_name_bytes = 63
-    types = _Types()
+    types = types
+    ddl = ddl
+
+    def queries(self, shape: Shape, schema: str) -> PostgresqlQueries:
+        return PostgresqlQueries(shape, schema)
+
+    def connect(self, endpoint: Endpoint, ledger_schema: str) -> TargetDatabase:
+        return _Database(endpoint, ledger_schema)
 
 
 POSTGRESQL = _Engine()

@@ -10,43 +10,22 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from landfall.engine.clients.postgresql import Cells, Control
-from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError, SupersededError
+from landfall.engine.errors import LedgerTooNewError, PrivilegeMissingError, RunConflictError, SourceBusyError
 from landfall.engine.model.chunk_range import ChunkRange, range_of, text_of
 from landfall.engine.model.identifiers import literal, quoted
-from landfall.engine.model.options import Endpoint
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import packed, unpacked
 from landfall.engine.model.run_state import FORMAT, OF_A_RUN, Chunk, RunRecord, State, create, may_follow
+from landfall.engine.targets.ledger import Lease, superseded
 
 _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finished_at,retain_until,result"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right of this process to work on a run: every write checks the attempt."""
-
-    key: str
-    attempt: int
-    helper: bool = False
-
-
-@contextmanager
-def opened(target: Endpoint, schema: str) -> Iterator[Ledger]:
-    """The ledger of a target, on a connection of its own."""
-    control = Control(target, "target")
-    try:
-        yield Ledger(control, schema)
-    finally:
-        control.close()
-
-
-class Ledger:
-    """The ledger in one schema of the target."""
+class PostgresqlLedger:
+    """The ledger in one schema of the target. What yields SQL is for the sessions that move rows."""
 
     def __init__(self, control: Control, schema: str) -> None:
         self.control = control
@@ -107,6 +86,10 @@ class Ledger:
         if not self.exists():
             return []
         return [_record(r) for r in self.control.rows(f"SELECT {_RUN} FROM {self.schema}.run ORDER BY started_at DESC")]
+
+    def retention_ended(self, key: str) -> bool:
+        """Whether the retained tables of a run may be dropped."""
+        return bool(self.control.value(f"SELECT coalesce(retain_until<=now(),true) FROM {self.schema}.run WHERE id=%s", key))
 
     def plan(self, key: str) -> Plan:
         """The plan as it was approved."""
@@ -188,6 +171,10 @@ class Ledger:
                 *(lease.key, lease.attempt, side, int(pid), int(pid)),
             )
 
+    def forget_backends(self, lease: Lease) -> None:
+        """Remove the sessions of an attempt from the record."""
+        self.control.run(f"DELETE FROM {self.schema}.backend WHERE run=%s AND attempt=%s", lease.key, lease.attempt)
+
     def end_helpers(self, lease: Lease) -> None:
         """End the sessions of helpers: what they held may be claimed again."""
         for side, pid, _ in self._backends(lease.key):
@@ -263,10 +250,9 @@ class Ledger:
         """The statements of the plan that have run."""
         return {r[0] for r in self.control.rows(f"SELECT statement FROM {self.schema}.done WHERE run=%s", key)}
 
-    def mark_done(self, lease: Lease, number: int, control: Control | None = None) -> None:
+    def mark_done(self, lease: Lease, number: int) -> None:
         """Record a statement in the transaction that ran it."""
-        using = control or self.control
-        changed = using.rows(
+        changed = self.control.rows(
             f"INSERT INTO {self.schema}.done SELECT %s,%s FROM {self.schema}.run WHERE id=%s AND attempt=%s RETURNING 1",
             *(lease.key, number, lease.key, lease.attempt),
         )
@@ -325,6 +311,10 @@ class Ledger:
             key,
         )
         return [Chunk(table, number, range_of(text), *rest) for table, number, text, *rest in rows]
+
+    def copied_rows(self, key: str) -> dict[int, int]:
+        """How many rows were copied, by table."""
+        return dict(self.control.rows(f'SELECT "table",sum(rows) FROM {self.schema}.chunk WHERE run=%s GROUP BY 1', key))
 
     def claimable(self, lease: Lease) -> bool:
         """Whether a chunk is left that nobody works on."""
@@ -402,11 +392,6 @@ class Ledger:
             *(lease.key, lease.attempt),
         )
         return int(found)
-
-
-def superseded() -> SupersededError:
-    """Another process works on this run now."""
-    return SupersededError("another process has taken this migration over", advice="This one stops without writing.")
 
 
 def _record(row: Cells) -> RunRecord:

@@ -15,7 +15,7 @@ from landfall.engine.sources.postgresql import digests
 from landfall.engine.sources.registry import engine_of
 
 
-class TargetQueries:
+class PostgresqlQueries:
     """SQL for the target; `schema` is where the table is at that time."""
 
     def __init__(self, shape: Shape, schema: str) -> None:
@@ -84,6 +84,10 @@ class TargetQueries:
     def blocks(self) -> str:
         """How many blocks the table has."""
         return f"SELECT pg_relation_size({literal(self.table)})/current_setting('block_size')::int"
+
+    def count(self) -> str:
+        """How many rows the table has."""
+        return f"SELECT count(*) FROM ONLY {self.table}"
 
     def counts(self) -> str:
         """Rows of (writing transaction, count)."""

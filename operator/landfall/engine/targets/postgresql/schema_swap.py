@@ -17,9 +17,10 @@ from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.model.run_state import RunRecord, State
-from landfall.engine.sources.plan_names import plan_search_path
 from landfall.engine.sources.postgresql.catalog import catalog
-from landfall.engine.targets.postgresql.ledger import Lease, Ledger, superseded
+from landfall.engine.targets.ledger import Lease, superseded
+from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
+from landfall.engine.targets.postgresql.plan_names import plan_search_path
 
 _TRIES = 5
 
@@ -84,18 +85,18 @@ def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
 
 
 def cut_over(
-    ledger: Ledger,
+    ledger: PostgresqlLedger,
     lease: Lease,
     record: RunRecord,
     plan: Plan,
     result: dict[str, object],
     *,
-    frozen: Callable[[], None],
+    locked: Callable[[], None],
     retain_seconds: int,
 ) -> None:
     """Make the staged objects the target's, all at once, and mark the ledger.
 
-    `frozen` (a callable) is asked last: if the source's writers are no longer locked out, nothing is committed.
+    `locked` is called last: it raises an error if the source is no longer locked, and nothing is committed.
     """
     control = ledger.control
 
@@ -126,7 +127,7 @@ def cut_over(
         _attach(control, plan)
         _record_moved(ledger, lease.key, "new", moving)
         ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
-        frozen()
+        locked()
 
     with_locks(control, "the cutover", body)
 
@@ -177,7 +178,7 @@ def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None
         raise TargetInTheWayError(message, advice="Move it away and run the same command again.")
 
 
-def _record_moved(ledger: Ledger, key: str, role: str, moved: Iterable[Moved]) -> None:
+def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable[Moved]) -> None:
     for number, thing in enumerate(moved):
         ledger.control.run(
             f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)",
@@ -185,7 +186,7 @@ def _record_moved(ledger: Ledger, key: str, role: str, moved: Iterable[Moved]) -
         )
 
 
-def moved_of(ledger: Ledger, key: str, role: str) -> list[Moved]:
+def moved_of(ledger: PostgresqlLedger, key: str, role: str) -> list[Moved]:
     """What was moved, in the order in which it was."""
     rows = ledger.control.rows(
         f"SELECT kind,name,oid FROM {ledger.schema}.moved WHERE run=%s AND role=%s ORDER BY number", *(key, role)
@@ -200,7 +201,7 @@ def _sql_kind(kind: str) -> str:
     return {"partitioned table": "TABLE"}.get(kind, kind.upper())
 
 
-def _move_aside(ledger: Ledger, record: RunRecord, plan: Plan) -> None:
+def _move_aside(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
     control, kept = ledger.control, quoted(record.kept_schema)
     _detach(control, plan)
     control.run(f"CREATE SCHEMA {kept}")
@@ -281,7 +282,7 @@ def _default_rights(control: Control, schema: str, moved: Iterable[Moved]) -> No
 # -- going back -------------------------------------------------------------------------------------------------------
 
 
-def cut_back(ledger: Ledger, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
+def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
     """The cutover backwards: the new objects to a schema of their own, the replaced ones to their old place."""
     control = ledger.control
     new, old = moved_of(ledger, record.key, "new"), moved_of(ledger, record.key, "old")

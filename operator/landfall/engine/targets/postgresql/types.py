@@ -28,7 +28,10 @@ from landfall.engine.model.logical_type import (
 from landfall.engine.model.mapping import Mapping, SourceMapping
 from landfall.engine.sources.engine import Dialect
 from landfall.engine.sources.postgresql import digests
+from landfall.engine.targets.postgresql.fitting import fitted
 from landfall.engine.targets.postgresql.floats import canonical_float
+
+__all__ = ["fitted", "mapping", "renewed"]
 
 _OLD = "md5("  # what version 0.1 wrote into plans
 _INTEGERS = ((15, "smallint"), (31, "integer"), (63, "bigint"))

@@ -1,0 +1,79 @@
+"""The staging schema of a run: its tables, the plan's statements in it, its sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.plan import Counter, Plan
+from landfall.engine.targets.postgresql.plan_names import plan_search_path, sees_target_schema
+from landfall.engine.targets.postgresql.trust import refuse_shadows
+
+# Concurrent index builds share the server's parallel workers; by default each one would request all of them.
+_SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current_setting('max_parallel_maintenance_workers')::int/%s)::text,false)"
+
+
+class PostgresqlStage:
+    """One staging schema, in one session."""
+
+    def __init__(self, control: Control, plan: Plan, schema: str) -> None:
+        self._control = control
+        self._plan = plan
+        self._schema = schema
+        self._path = plan_search_path(plan, schema)
+
+    def create(self) -> None:
+        """Create the schema if it does not exist."""
+        if self._control.value("SELECT to_regnamespace(%s)", quoted(self._schema)) is None:
+            with self._control.transaction():
+                self._control.run(f"CREATE SCHEMA {quoted(self._schema)}")
+                self._control.run(f"REVOKE ALL ON SCHEMA {quoted(self._schema)} FROM PUBLIC")
+
+    def execute(self, sql: str, record: Callable[[], None]) -> None:
+        """Execute a statement of the plan, and record it in the same transaction."""
+        with self._control.transaction():
+            self._control.run(f"SET LOCAL search_path={self._path}")
+            self._control.run("SET LOCAL check_function_bodies=off")
+            self._control.run("SET LOCAL maintenance_work_mem='256MB'")
+            if sees_target_schema(self._plan):
+                refuse_shadows(self._control, self._plan.target_schema)
+            record()
+            self._control.run(sql)
+
+    def share(self, sessions: int) -> None:
+        """Prepare this session for work that so many sessions do side by side."""
+        self._control.run(f"SET search_path={self._path}")
+        self._control.run(_SHARED_WORKERS, sessions)
+
+    def analyze(self, table: str) -> None:
+        """Collect the planner's statistics of a table."""
+        self._control.run(f"ANALYZE {self._place(table)}")
+
+    def drop_foreign_key(self, table: str, name: str) -> None:
+        """Drop a foreign key of a table."""
+        self._control.run(f"ALTER TABLE {self._place(table)} DROP CONSTRAINT {quoted(name)}")
+
+    def set_sequence(self, name: str, value: int, *, called: bool) -> None:
+        """Set a sequence to a value, which was given out already if it is `called`."""
+        self._control.run("SELECT setval(%s::regclass,%s,%s)", self._place(name), value, called)
+
+    def set_counter(self, table: str, counter: Counter, following: int) -> None:
+        """Set the sequence of a column past its largest value, or to `following` if that is further (0: unknown)."""
+        control, place = self._control, self._place(table)
+        sequence = control.value("SELECT pg_get_serial_sequence(%s,%s)", place, counter.column)
+        if sequence is None:
+            return
+        edge = "max" if counter.increment > 0 else "min"
+        largest = control.value(f"SELECT {edge}({quoted(counter.column)}) FROM {place}")
+        past = None if largest is None else int(largest) + counter.increment
+        candidates = [v for v in (past, following or None) if v is not None]
+        if not candidates:
+            return
+        value = max(candidates) if counter.increment > 0 else min(candidates)
+        low, high = control.rows("SELECT seqmin,seqmax FROM pg_sequence WHERE seqrelid=%s::regclass", sequence)[0]
+        exhausted = not low <= value <= high
+        control.run("SELECT setval(%s::regclass,%s,%s)", sequence, min(max(value, low), high), exhausted)
+
+    def _place(self, name: str) -> str:
+        return f"{quoted(self._schema)}.{quoted(name)}"
