@@ -1,7 +1,7 @@
 """What a chunk is: the rows of a table within a range.
 
 The ledger keeps a range as text, which is a predicate in the source's SQL, as every version has written it. Text becomes a value, and a
-value text, here alone.
+value text, only here.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def bounds(given: ChunkRange) -> tuple[int | None, int | None]:
 
 
 def pieces(given: ChunkRange, count: int) -> tuple[ChunkRange, ...]:
-    """A range of an integer key or of blocks in `count` parts of one width; itself alone where it is open or of another kind."""
+    """A range of an integer key or of blocks in `count` parts of one width; only itself if it is open or of another kind."""
     if not isinstance(given, KeyRange | BlockRange) or given.low is None or given.high is None:
         return (given,)
     step = max(1, -(-(given.high - given.low) // count))

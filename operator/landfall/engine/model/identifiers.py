@@ -22,7 +22,7 @@ def search_path(*schemas: str) -> str:
     """The value of `search_path` under which names are looked up in the system's catalog, then in these schemas.
 
     `pg_catalog` is not written down: so PostgreSQL searches it before all that is, and makes new objects in the first schema that
-    is. Written down behind others, it would leave `length(text)` to whoever may create a function there. `pg_temp` is, as
+    is. Written down behind others, a role that may create functions there could replace `length(text)`. `pg_temp` is written down as
     the last: otherwise temporary tables would come before all others.
 
     Args:

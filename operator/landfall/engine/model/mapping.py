@@ -108,7 +108,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """What the census counted for one column, and the rules in force for it."""
+    """What profiling counted for one column, and the rules in force for it."""
 
     counts: Counts[Violation, int]
     rules: Counts[Violation, Rule]

@@ -1,4 +1,4 @@
-"""What a caller asks of the engine: endpoints, scope and limits, as frozen values.
+"""What a caller asks of the engine: endpoints, scope and limits, as immutable values.
 
 Nothing here is read from the environment; the doors build these from manifests.
 """
@@ -86,7 +86,7 @@ class Policies:
 
 @dataclass(frozen=True, slots=True)
 class ColumnDecision:
-    """A person's word on one source column: table and column as the source spells them."""
+    """A person's decision on one source column: table and column as the source spells them."""
 
     schema: str
     table: str
@@ -105,7 +105,7 @@ class ColumnDecision:
 
 @dataclass(frozen=True, slots=True)
 class TableDecision:
-    """A person's word on which existing table a source table is loaded into."""
+    """A person's decision on the existing table that a source table is loaded into."""
 
     schema: str
     table: str
@@ -151,5 +151,5 @@ class Options:
     rehearsal: str = ""
 
     def decided(self, schema: str, table: str, column: str) -> ColumnDecision | None:
-        """A person's word on a column of the source."""
+        """A person's decision on a column of the source."""
         return next((d for d in self.decisions if d.is_of(schema, table, column)), None)

@@ -30,7 +30,7 @@ class Decision(StrEnum):
 
 
 class Severity(StrEnum):
-    """How bad it is if a risk is overlooked. `BLOCKER` stops the run until it is decided or mended."""
+    """How bad it is if a risk is overlooked. `BLOCKER` stops the run until it is decided or corrected."""
 
     INFO = "info"
     LOW = "low"
@@ -250,7 +250,7 @@ class Plan:
 
     @property
     def moves_rows(self) -> bool:
-        """Whether rows are moved and compared, or the schema alone."""
+        """Whether rows are moved and compared, or only the schema."""
         return self.mode != Mode.SCHEMA_ONLY
 
     @property
@@ -260,7 +260,7 @@ class Plan:
 
     @property
     def points(self) -> tuple[tuple[str, str], ...]:
-        """What needs a person's word, with a digest of what the word is about: columns by name, and risks of high severity."""
+        """What needs an approval, with a digest of what is approved: columns by name, and risks of high severity."""
         waiting = [(t, c) for t in self.tables for c in t.columns if c.decision is Decision.NEEDS_REVIEW]
         columns = [(f"{t.label}.{c.source}", _short(f"{t.label}>{t.target} {c.digest()}")) for t, c in waiting]
         grave = [r for r in self.risks if r.severity is Severity.HIGH]

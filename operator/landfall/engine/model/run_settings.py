@@ -8,7 +8,7 @@ from landfall.engine.model.options import Options
 
 
 class Dials:
-    """What of a run may change while it works. Whoever works looks at it between two chunks."""
+    """The settings of a run that may change while it works. Streams read them between two chunks."""
 
     def __init__(self, options: Options) -> None:
         self.parallelism = options.parallelism

@@ -1,7 +1,7 @@
 """The ledger's format: its tables, the states of a run and what each state allows. Pure.
 
 The ledger lives in the target, so that rows and the record of them commit together. Its format has a version; a
-ledger of a newer version is left alone.
+ledger of a newer version is not touched.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What planning must know of the target: version, extensions, objects in the way."""
+"""What planning must know of the target: version, extensions, objects of the same names."""
 
 from __future__ import annotations
 

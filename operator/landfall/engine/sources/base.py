@@ -1,4 +1,4 @@
-"""A source of any engine behind one face: sessions that read, a common snapshot, and the freeze.
+"""A source of any engine behind one face: sessions that read, a common snapshot, and the write lock.
 
 Ask what a source can do, never what it is: the differences between engines end in this file.
 """
@@ -69,10 +69,10 @@ class Reader(Protocol):
         """Count and sum of the row numbers that a query of `SourceQueries.sums` stands for."""
 
     def copy(self, job: CopyJob, target: RowSink) -> Moved:
-        """Read a query into the target's COPY. Rows read and rows written are proven equal."""
+        """Read a query into the target's COPY. The numbers of rows read and written are compared."""
 
     def trial(self, seconds: int) -> contextlib.AbstractContextManager[None]:
-        """A transaction for statements of somebody else: it only reads, each has a time limit, and all is rolled back."""
+        """A transaction for statements that a person wrote: it only reads, each has a time limit, and all is rolled back."""
 
     def abort(self) -> None:
         """Stop at once, from any thread."""
@@ -82,13 +82,13 @@ class Reader(Protocol):
 
 
 class Freeze(Protocol):
-    """Writers are locked out as long as this lives."""
+    """The write lock, as long as this lives."""
 
     def alive(self) -> bool:
         """Whether the lock is still held."""
 
     def release(self) -> None:
-        """Let writers go on."""
+        """Release the lock."""
 
 
 class Source(Protocol):
@@ -103,7 +103,7 @@ class Source(Protocol):
         """Put all readers into a transaction; whether they see the same moment."""
 
     def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
-        """Lock writers out. Raises SourceBusyError when the lock cannot be had."""
+        """Acquire the write lock. Raises SourceBusyError if it cannot be acquired."""
 
     def position(self) -> str | None:
         """A mark that moves with every write, or None where the server has none."""
@@ -136,7 +136,7 @@ class _Streams(Protocol):
 
 
 def all_blocks(session: _Streams, job: CopyJob, rendered: Iterable[tuple[int, bytes]]) -> Iterable[tuple[int, bytes]]:
-    """The rendered rows, and behind them the large ones, which are rendered here in pieces."""
+    """The rendered rows, and behind them the large ones, which are rendered here part by part."""
     return itertools.chain(rendered, _large(session.raw_rows(job.large), job.kinds)) if job.large else rendered
 
 
@@ -151,7 +151,7 @@ def _large(rows: Iterable[tuple[bytes | None, ...]], kinds: tuple[str, ...]) -> 
 
 
 def _rendered(value: bytes, kind: str) -> Iterator[bytes]:
-    """One field in pieces, so that a large value is held once and not once more as text."""
+    """One field part by part, so that a large value is held in memory only once."""
     view = memoryview(value)
     pieces = (view[at : at + _PIECE] for at in range(0, len(value), _PIECE))
     if kind == "bytes":
@@ -186,7 +186,7 @@ class _Held:
         return False
 
     def release(self) -> None:
-        """Let go, once, from any thread; whoever comes second waits until it is done."""
+        """Release the lock, once, from any thread; a second caller waits until it is released."""
         with self._releasing:
             if not self._released:
                 self._released = True

@@ -51,7 +51,7 @@ class SourceCapabilities:
 
 @dataclass(frozen=True, slots=True)
 class ClientEnvironment:
-    """How an engine's own clients are told where a database is.
+    """How an engine's own clients find a database.
 
     Attributes:
         scheme: The scheme of its addresses, as in `postgresql://…`.
@@ -114,7 +114,7 @@ class Dialect(Protocol):
         opaque: Types (`ColumnType.name`) whose values say nothing when they are read as text.
         small_integers: Integer types that its expressions compute in a wider type than their own.
         functions: What an expression may call besides `functions.EVERYWHERE`, in capitals: functions whose result depends on their
-            arguments alone and that reach nothing outside.
+            arguments only and that reach nothing outside.
         ambiguous_tokens: Tokens of sqlglot that mean different things in different sessions, and what to write instead.
     """
 
@@ -270,8 +270,8 @@ class SourceEngine(Protocol):
         default_port: TCP port; None for an engine without a server.
         capabilities: What it can do.
         dialect: How it writes SQL.
-        client: How an app is told where a database is; None for an engine without a server.
-        write_lock_grants: What a credential needs to lock writers out, to be read after "quiesce: Engine needs".
+        client: How an app finds a database; None for an engine without a server.
+        write_lock_grants: What a credential needs for the write lock, to be read after "quiesce: Engine needs".
     """
 
     name: str

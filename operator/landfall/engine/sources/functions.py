@@ -1,7 +1,7 @@
 """Which functions an expression of a source may call.
 
-Names of functions that are missing here are refused, so that what nobody thought of is refused, too. `pure` are those whose result
-depends on their arguments alone and that reach nothing outside: no files, settings, locks, sequences, queries in strings or other
+Names of functions that are missing here are refused, so that an unknown one is refused, too. `pure` are those whose result
+depends on their arguments only and that reach nothing outside: no files, settings, locks, sequences, queries in strings or other
 sessions. `known` are besides them what a default, check or view of that engine may call and what its translation knows.
 """
 
@@ -39,7 +39,7 @@ EVERYWHERE = frozenset(_EVERYWHERE.upper().split())
 
 
 def pure(engine: str) -> frozenset[str]:
-    """Functions whose result depends on their arguments alone, in capitals."""
+    """Functions whose result depends on their arguments only, in capitals."""
     return EVERYWHERE | engine_of(engine).dialect.functions
 
 

@@ -150,7 +150,7 @@ class TargetDdl(Protocol):
 class TargetQueries(Protocol):
     """SQL over one planned table, wherever it is at that time. Row numbers are those of `SourceQueries`.
 
-    Rows are told apart by the range of their key (`low` up to before `high`, None: open), or by the transactions that wrote them.
+    Rows are distinguished by the range of their key (`low` up to before `high`, None: open), or by the transactions that wrote them.
     """
 
     def copy_in(self, form: str) -> str:
@@ -297,7 +297,7 @@ class SchemaSwap(Protocol):
             plan: Its plan.
             result: What the ledger keeps of the outcome.
             locked: Called last; raises an error if the source is no longer locked, and nothing is committed.
-            retain_seconds: How long what is replaced is retained.
+            retain_seconds: How long the retained tables are kept.
         """
 
     def validate_dependants(self, plan: Plan) -> list[str]:

@@ -1,4 +1,4 @@
-"""The catalog of MySQL and MariaDB, from information_schema, and the proof that the credential sees all of it.
+"""The catalog of MySQL and MariaDB, from information_schema, and whether the credential sees all of it.
 
 information_schema hides what a credential may not see instead of refusing, so the grants are read first.
 """
@@ -78,7 +78,7 @@ def _privileges(session: MySqlSession, schemas: Sequence[str]) -> tuple[tuple[st
                 held |= {word.strip().upper() for word in found.group(1).split(",")}
         everything = "ALL PRIVILEGES" in held
         problems += [
-            f"the credential lacks {needed} on all of schema {schema}: it cannot be proven that it sees everything"
+            f"the credential lacks {needed} on all of schema {schema}: it may not see everything"
             for needed in ("SELECT", "SHOW VIEW", "TRIGGER")
             if not everything and needed not in held
         ]

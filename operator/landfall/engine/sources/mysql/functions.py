@@ -1,4 +1,4 @@
-"""Functions of MySQL and MariaDB whose result depends on their arguments alone and that reach nothing outside (see `sources.functions`)."""
+"""Functions of MySQL and MariaDB whose result depends on their arguments only and that reach nothing outside (see `sources.functions`)."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ class MySqlSession:
 
     @contextlib.contextmanager
     def trial(self, seconds: int) -> Iterator[None]:
-        """A transaction for statements of somebody else: it only reads, each statement has a time limit, and all is rolled back."""
+        """A transaction for statements that a person wrote: it only reads, each statement has a time limit, and all is rolled back."""
         limit = "max_statement_time={}" if self.is_mariadb else "max_execution_time={}000"
         self.rows(f"SET SESSION {limit.format(seconds)}")
         self.rows("START TRANSACTION READ ONLY")

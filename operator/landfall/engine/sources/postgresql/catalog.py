@@ -148,7 +148,7 @@ class _Reader:
         return tuple(found)
 
     def features(self) -> frozenset[str]:
-        """Whether the credential may lock writers out of every table."""
+        """Whether the credential may take the write lock on every table."""
         return frozenset(() if self._control.rows(_UNLOCKABLE, self._schemas) else ("freeze",))
 
 

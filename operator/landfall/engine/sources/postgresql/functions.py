@@ -1,4 +1,4 @@
-"""Functions of PostgreSQL whose result depends on their arguments alone and that reach nothing outside (see `sources.functions`)."""
+"""Functions of PostgreSQL whose result depends on their arguments only and that reach nothing outside (see `sources.functions`)."""
 
 from __future__ import annotations
 

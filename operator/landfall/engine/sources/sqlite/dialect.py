@@ -1,4 +1,4 @@
-"""SQLite: values carry their own types, so a column's type in the target follows from what the census counted.
+"""SQLite: values carry their own types, so a column's type in the target follows from what profiling counted.
 
 Functions named `lf_…` are registered by `connect.sqlite`; SQLite computes in our process, so they are its checksum
 functions. Text goes to them as a blob, for it need not be valid UTF-8.

@@ -1,6 +1,6 @@
 """Sessions with a SQLite file, and the functions that its queries use.
 
-A source is opened read-only; only the freeze opens it for writing, to hold the write lock. Text is handled as bytes,
+A source is opened read-only; only the write lock opens it for writing. Text is handled as bytes,
 for a file may hold text that is not UTF-8.
 """
 

@@ -39,7 +39,7 @@ class _SqliteReader:
 
     @contextlib.contextmanager
     def trial(self, seconds: int) -> Iterator[None]:
-        """The file is open for reading alone."""
+        """The file is open only for reading."""
         limit = threading.Timer(seconds, self.abort)
         limit.daemon = True
         limit.start()
@@ -65,7 +65,7 @@ class _SqliteSource:
         return _SqliteReader(self._endpoint)
 
     def snapshot(self, readers: Sequence[Reader]) -> bool:
-        """In WAL mode a read transaction costs writers nothing; elsewhere it would lock them out, so none is held."""
+        """In WAL mode a read transaction costs writers nothing; elsewhere it would block them, so none is held."""
         if readers[0].rows("PRAGMA journal_mode")[0][0] != "wal":
             return False
         marks = set()

@@ -1,6 +1,6 @@
-"""What is in the target already: versions, names, what would be in the way, and all that hangs on it.
+"""What is in the target already: versions, names, objects of the same names, and all that depends on them.
 
-A dependant that is not listed here would stay on the table that is moved aside, silently; so the list is complete or
+A dependant that is not listed here would silently stay on the replaced table; so the list is complete or
 the plan is blocked.
 """
 
@@ -223,7 +223,7 @@ _POLICIES = (
 def _functions(control: Control, oid: int, name: str) -> Iterable[Dependant]:
     """Functions over the type of the table's rows: taken off and put on again, with their owner and rights.
 
-    Those of which something else depends cannot be taken off. One that means several tables is told for each.
+    Those of which something else depends cannot be taken off. One that means several tables is listed for each.
     """
     for function, definition, kind, owner, used, grants in control.rows(_FUNCTIONS, oid, oid, oid):
         if kind not in {"f", "p"} or used:

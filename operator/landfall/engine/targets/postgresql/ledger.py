@@ -154,7 +154,7 @@ class PostgresqlLedger:
         self.control.run(f"INSERT INTO {self.schema}.worker (run,attempt,owner) VALUES (%s,%s,%s)", key, attempt, owner)
 
     def _backends(self, key: str) -> list[Cells]:
-        """Sessions of earlier processes that still exist: on the target proven by their birth, on the source as told."""
+        """Sessions of earlier processes that still exist: on the target by the time of their start, on the source as recorded."""
         return self.control.rows(
             f"SELECT b.side,b.pid,b.attempt FROM {self.schema}.backend b LEFT JOIN pg_stat_activity a"
             " ON a.pid=b.pid AND a.backend_start::text=b.born WHERE b.run=%s AND (b.side='source' OR a.pid IS NOT NULL)",
@@ -162,7 +162,7 @@ class PostgresqlLedger:
         )
 
     def register_backend(self, lease: Lease, side: str, pid: str) -> None:
-        """Remember a session, so that whoever takes over can end exactly that one."""
+        """Record a session, so that a process that takes over can end exactly that one."""
         side = "helper" if lease.helper and side == "target" else side
         if pid:
             self.control.run(
@@ -282,7 +282,7 @@ class PostgresqlLedger:
             self.check(lease)
 
     def cut_again(self, lease: Lease, cut: Callable[[ChunkRange], Sequence[ChunkRange]]) -> None:
-        """Replace the chunks that nobody works on by smaller ones that cover the same rows."""
+        """Replace the chunks that no stream has claimed by smaller ones that cover the same rows."""
         with self.control.transaction():
             self.check(lease)
             waiting = self.control.rows(
@@ -317,7 +317,7 @@ class PostgresqlLedger:
         return dict(self.control.rows(f'SELECT "table",sum(rows) FROM {self.schema}.chunk WHERE run=%s GROUP BY 1', key))
 
     def claimable(self, lease: Lease) -> bool:
-        """Whether a chunk is left that nobody works on."""
+        """Whether there is a chunk that no stream has claimed."""
         with self.control.transaction():
             return bool(self.control.rows(self.claim(lease)))
 
@@ -376,17 +376,17 @@ class PostgresqlLedger:
         return found
 
     def unverify(self, lease: Lease) -> None:
-        """Take back what was recorded under a lock that is held no longer."""
+        """Remove what was recorded under a write lock that is released."""
         self.control.run(f"UPDATE {self.schema}.chunk SET verified_epoch=NULL WHERE run=%s", lease.key)
 
     def verified(self, lease: Lease, table: int) -> None:
-        """Record that every chunk of a table was equal under this attempt's freeze."""
+        """Record that every chunk of a table was equal under this attempt's write lock."""
         self.control.run(
             f'UPDATE {self.schema}.chunk SET verified_epoch=%s WHERE run=%s AND "table"=%s', lease.attempt, lease.key, table
         )
 
     def unverified(self, lease: Lease) -> int:
-        """How many chunks were not proven equal under this attempt's freeze."""
+        """How many chunks were not found equal under this attempt's write lock."""
         found = self.control.value(
             f"SELECT count(*) FROM {self.schema}.chunk WHERE run=%s AND verified_epoch IS DISTINCT FROM %s",
             *(lease.key, lease.attempt),

@@ -1,7 +1,7 @@
 """Queries over one planned table: to copy it, to sum it up and to name rows.
 
 Every query comes in two hands, the source's and the target's, which must give the same numbers for the same rows.
-Target rows are told apart by the range of their key, or by the transaction that wrote them.
+Target rows are distinguished by the range of their key, or by the transaction that wrote them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The cutover and its way back: one transaction each, and no CASCADE anywhere.
+"""The cutover and its rollback: one transaction each, and no CASCADE anywhere.
 
 Objects are moved by `SET SCHEMA`, so indexes and owned sequences travel with their tables, and nothing is copied.
-What was moved is written to the ledger in the same transaction; going back reads it from there.
+What was moved is written to the ledger in the same transaction; the rollback reads it from there.
 """
 
 from __future__ import annotations
@@ -222,7 +222,7 @@ def _statistics_of(control: Control, schema: str, table: str) -> list[Moved]:
 
 
 def _detach(control: Control, plan: Plan) -> None:
-    """Take off what would hold the table that goes aside: foreign keys from outside, publications."""
+    """Drop what refers to the replaced table: foreign keys from outside, publications."""
     for replaced in plan.replaced:
         for dependant in replaced.dependants:
             if dependant.detach:
@@ -310,7 +310,7 @@ def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Cal
     with_locks(control, "the rollback", body)
     for name in validate_dependants(control, plan):
         message = f"target: {name} was restored, but its rows do not satisfy it"
-        raise DependantError(message, advice=f"Mend the rows, then VALIDATE the constraint {literal(name)}.")
+        raise DependantError(message, advice=f"Correct the rows, then VALIDATE the constraint {literal(name)}.")
 
 
 def drop_schema(control: Control, schema: str) -> int:

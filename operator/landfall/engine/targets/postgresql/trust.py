@@ -2,7 +2,7 @@
 
 PostgreSQL looks for a function by name and by the types of its arguments in every schema of the search path, and one whose types fit
 exactly wins, wherever its schema stands: a `public.length(varchar)` is preferred to `pg_catalog.length(text)` for a varchar. So a
-schema may be on the path only while nobody else has put such a thing there.
+schema may be on the path only while no other role has created such a thing there.
 """
 
 from __future__ import annotations

@@ -147,7 +147,7 @@ def _type_statement(kind: LogicalType) -> str:
 
 
 def _checks(kind: LogicalType) -> tuple[tuple[str, str], ...]:
-    """Named checks that values of the type pass: the type of the target alone would take others."""
+    """Named checks that values of the type pass: the type of the target takes others as well."""
     match kind:
         case Integer(_, False) | Decimal(_, _, False) | Float(_, False):
             return (("unsigned", "{c} >= 0"),)
