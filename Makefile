@@ -81,6 +81,7 @@ campaign: setup ## thousands of examples of each property; every change of every
 	env -u CI LANDFALL_EXAMPLES=$${LANDFALL_EXAMPLES:-3000} $(BIN)/pytest -q -n auto -m hypothesis tests/unit
 	$(BIN)/python -m tests.cluster.campaign
 	LANDFALL_FAULTS=300 $(BIN)/pytest -q tests/integration/test_interruptible.py
+	LANDFALL_SWITCHES=25 $(BIN)/pytest -q tests/cluster/test_switching.py
 
 docs: $(VENV)/.dev ## the documentation as a site, in docs/_site
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -b html docs docs/_site

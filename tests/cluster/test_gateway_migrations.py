@@ -126,9 +126,9 @@ def _back_though_rows_were_written(place: Place, door: Door, name: str, identifi
 
 def test_pause_resume_and_cancel_beside_a_manager_that_has_a_say(place: Place) -> None:
     name = place.namespace("door-holds")
-    ends(place, name, 2_000_000)
+    ends(place, name, 400_000)
     door = Door(place, name)
-    *_, migration = place.move(name, name, data={"limits": {"rowsPerSecond": 20_000}})
+    *_, migration = place.move(name, name, data={"limits": {"rowsPerSecond": 4_000}})
     place.cluster.kubectl("apply", "--server-side", "--field-manager=people", "-f", "-", stdin=json.dumps(migration))
     path = "/v1/migrations/mig_shop"
     until(place, door, "mig_shop", "running")

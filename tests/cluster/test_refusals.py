@@ -25,7 +25,8 @@ def _message(migration: Object) -> str:
 
 
 def test_two_migrations_at_one_target(place: Place, fresh: str) -> None:
-    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 2}, "batchSize": 100, "parallelism": 1})
+    place.maria.sql("INSERT INTO item (customer,note,price) SELECT 1,'more',1 FROM seq_1_to_5800", fresh)
+    documents = place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 50}, "batchSize": 100, "parallelism": 1})
     place.apply(*documents)
     place.wait("it works", lambda: place.get("migration", fresh, "shop").get("status", {}).get("progress", {}).get("rows", 0) > 0)
     other = copy.deepcopy(documents[-1])
@@ -38,7 +39,7 @@ def test_two_migrations_at_one_target(place: Place, fresh: str) -> None:
     documents[-1]["spec"]["data"]["limits"] = {}
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")
-    assert place.rows(fresh) == 200
+    assert place.rows(fresh) == 6_000
 
 
 def test_a_decision_for_a_column_that_is_not_there(place: Place, fresh: str) -> None:

@@ -1,6 +1,6 @@
 """Pull the plug at any moment: seeded faults over all phases, each run resumed to the end with equal data.
 
-`LANDFALL_FAULTS` sets how many seeds each source gets: 40 for each commit, 300 in `make campaign`.
+`LANDFALL_FAULTS` sets how many seeds each source gets: 15 for each commit, 300 in `make campaign`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from tests.support import checker, faults, kinds, manifest
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
-SEEDS = int(os.environ.get("LANDFALL_FAULTS", "40"))
+SEEDS = int(os.environ.get("LANDFALL_FAULTS", "15"))
 _BATCH = 250
 _STREAMS = 3
 
