@@ -71,8 +71,8 @@ test-databases: setup ## the engine, on real databases
 test-conformance: setup ## every registered source engine against the contract of source engines, on real databases
 	$(BIN)/pytest -q tests/conformance
 
-test-api-server: $(VENV)/.dev ## kinds, roles and admission at an API server of their own, without a node
-	$(BIN)/pytest -q tests/api_server
+test-api-server: setup-servers $(VENV)/.dev ## what needs an API server and no node: kinds, roles, admission; and Migrations, with workers as processes of this machine
+	$(BIN)/pytest -q -n auto --dist loadfile tests/api_server
 
 test-cluster: setup ## everything in a real cluster
 	$(BIN)/python -m tests.cluster test --durations=15

@@ -1,27 +1,41 @@
-"""An API server with our kinds, and nothing that acts on them: no operator, no node, no pods."""
+"""An API server with our kinds: for most tests with nothing that acts on them, for others with an operator and workers that are processes of this machine."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.cluster import images, machine
 from tests.cluster.api import Api
+from tests.cluster.conftest import PASSWORD, Place, secret
 from tests.cluster.install import NAMESPACE
+from tests.cluster.local import LocalOperator
 from tests.cluster.machine import Cluster
+from tests.cluster.secrecy import Secrecy
 from tests.cluster.test_chart import rendered
+from tests.support.node import Node
+from tests.support.servers import _PG15, MariaDb, PostgreSql
 
 RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+
+__all__ = ["secret"]  # the fixture that looks for secrets after each test
+
+
+def _with_kinds(made: Cluster) -> Cluster:
+    made.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
+    made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
+    return made
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Cluster]:
     """A control plane of etcd and kube-apiserver on free ports, with the CustomResourceDefinitions."""
     with machine.control_plane() as made:
-        made.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
-        made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
-        yield made
+        yield _with_kinds(made)
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +45,37 @@ def api(control_plane: Cluster) -> Api:
     control_plane.kubectl("create", "namespace", NAMESPACE)
     made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in RIGHTS))
     return made
+
+
+class LocalPlace(Place):
+    """What tests of a cluster use of it, with everything on this machine: databases, operator, workers."""
+
+    host = "127.0.0.1"
+    node: Node
+    log: Path
+
+    def operator_log(self) -> str:
+        """The end of the operator's log."""
+        return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-20:])
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
+    """An API server with the controllers of Kubernetes, an operator, a node whose pods are processes, and databases."""
+    folder = tmp_path_factory.mktemp("place")
+    with contextlib.ExitStack() as ends:
+        cluster = _with_kinds(ends.enter_context(machine.control_plane(controllers=True)))
+        pg, maria = PostgreSql(_PG15).start(), MariaDb().start()
+        ends.callback(pg.stop)
+        ends.callback(maria.stop)
+        with pg.connect() as connection:
+            connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
+        maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
+        made = LocalPlace(cluster, pg, maria, {}, ends)
+        made.node = ends.enter_context(Node(cluster.kubeconfig, folder / "pods"))
+        made.log = folder / "operator.log"
+        made.secrecy = Secrecy(made.reader, made.node.logs, (made.log, folder / "journal.db"))
+        ends.enter_context(LocalOperator(made, ["-m", "landfall", "operator"], made.log))
+        yield made
+        assert made.node.failures == []
+        assert made.secrecy.told_by_us() == []

@@ -38,8 +38,11 @@ class Api:
         told = self.cluster.kubectl(
             "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
         )
-        logs = self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
-        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{logs}")
+        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{self.operator_log()}")
+
+    def operator_log(self) -> str:
+        """The end of the operator's log."""
+        return self.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", "--tail=20", check=False)
 
     def account(self, namespace: str, name: str, *roles: str) -> str:
         """A service account with such ClusterRoles in its namespace, or with `role=NAME`, a Role; its name as a user."""

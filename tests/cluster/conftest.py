@@ -33,11 +33,13 @@ PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
 class Place(Api):
     """The cluster with everything in it, as a test uses it."""
 
+    host = ADDRESS  # where workers reach the databases and the intake
+
     def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, builds: Object, ends: contextlib.ExitStack) -> None:
         super().__init__(cluster)
-        self._reader = Reader(cluster.kubeconfig)
+        self.reader = Reader(cluster.kubeconfig)
         self._ends = ends
-        self.secrecy = Secrecy(self._reader)
+        self.secrecy = Secrecy(self.reader)
         self.builds = builds
         self.pg = pg
         self.maria = maria
@@ -49,11 +51,11 @@ class Place(Api):
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
-        return self._reader.get(kind, namespace, name)
+        return self.reader.get(kind, namespace, name)
 
     def listed(self, kind: str, namespace: str) -> list[Object]:
         """Objects of a namespace."""
-        return self._reader.listed(kind, namespace)
+        return self.reader.listed(kind, namespace)
 
     def reason(self, namespace: str, name: str, kind: str = "migration") -> str:
         """Ready's reason."""
@@ -89,13 +91,25 @@ class Place(Api):
                 "Connection",
                 namespace,
                 "old",
-                {"type": "MariaDB", "host": ADDRESS, "port": self.maria.port, "database": database, "secretRef": {"name": "old"}},
+                {
+                    "type": "MariaDB",
+                    "host": self.host,
+                    "port": self.maria.port,
+                    "database": database,
+                    "secretRef": {"name": "old"},
+                },
             ),
             _object(
                 "Connection",
                 namespace,
                 "new",
-                {"type": "PostgreSQL", "host": ADDRESS, "port": self.pg.port, "database": database, "secretRef": {"name": "new"}},
+                {
+                    "type": "PostgreSQL",
+                    "host": self.host,
+                    "port": self.pg.port,
+                    "database": database,
+                    "secretRef": {"name": "new"},
+                },
             ),
             _object("Migration", namespace, "shop", {"data": {"source": source, "target": target, **data}, **spec}),
         ]

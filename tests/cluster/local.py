@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Self
 
 from tests.cluster import images
-from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import Place
 from tests.support.servers import free_port
 
@@ -26,7 +25,7 @@ class LocalOperator:
             "KUBECONFIG": str(place.cluster.kubeconfig),
             "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
             "LANDFALL_IMAGE": images.OURS,
-            "LANDFALL_INTAKE_URL": f"http://{ADDRESS}:{intake}",
+            "LANDFALL_INTAKE_URL": f"http://{place.host}:{intake}",
             "LANDFALL_LISTEN_INTAKE": str(intake),
             "LANDFALL_LISTEN_HEALTH": str(free_port()),
             "LANDFALL_BUILDS": json.dumps({k: v for k, v in place.builds.items() if k != "authorities"}),

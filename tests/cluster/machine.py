@@ -159,8 +159,8 @@ def _control_plane(built: Path) -> Cluster:
 
 
 @contextlib.contextmanager
-def control_plane() -> Iterator[Cluster]:
-    """An API server and its etcd alone, on free ports of this machine and beside a whole cluster: no node, and nothing that needs root."""
+def control_plane(*, controllers: bool = False) -> Iterator[Cluster]:
+    """An API server and its etcd, on free ports of this machine and beside a whole cluster: no node, and nothing that needs root. `controllers`: with those of Kubernetes, for Jobs and for what has lost its owner."""
     built = programs.folder()
     clients, peers, port = free_port(), free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="landfall-control-plane-") as name, contextlib.ExitStack() as ends:
@@ -175,17 +175,20 @@ def control_plane() -> Iterator[Cluster]:
             "advertise_address": "127.0.0.1",
             "endpoint_reconciler_type": "none",  # it refuses a loopback address, and nobody asks for its Service
         }
-        for program, arguments in (
-            ("etcd", settings.etcd(folder, (clients, peers))),
-            ("kube-apiserver", settings.apiserver(pki, **own)),
-        ):
+
+        def start(program: str, arguments: list[str]) -> None:
             log = ends.enter_context((folder / f"{program}.log").open("wb"))
             process = subprocess.Popen(
                 [str(built / program), *arguments], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder
             )
             ends.callback(process.wait)
             ends.callback(process.terminate)
+
+        start("etcd", settings.etcd(folder, (clients, peers)))
+        start("kube-apiserver", settings.apiserver(pki, **own))
         _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok", folder)
+        if controllers:
+            start("kube-controller-manager", settings.controllers(pki))
         yield cluster
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -31,8 +31,11 @@ _LOGS = Path("/var/log/pods")
 class Secrecy:
     """What it has learned of Secrets, and where that has come up."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, logs: Callable[[str], list[Path]] | None = None, ours: Sequence[Path] = ()) -> None:
+        """`logs`: files with what the pods of a namespace printed, those of a kubelet if None. `ours`: other files that we write."""
         self._reader = reader
+        self._logs = logs or _logs
+        self._ours = ours
         self._known: dict[str, tuple[str, Collection[bytes]]] = {}
 
     def learn(self, value: str, where: str) -> None:
@@ -50,7 +53,11 @@ class Secrecy:
 
     def told_by_us(self) -> list[str]:
         """Where something that was ever learned is to be read in the logs of the operator and the gateway, or in the journal."""
-        files = [*_logs(NAMESPACE), *(STATE / "kubelet" / "pods").glob("*/volumes/kubernetes.io~empty-dir/journal/*")]
+        files = [
+            *self._ours,
+            *self._logs(NAMESPACE),
+            *(STATE / "kubelet" / "pods").glob("*/volumes/kubernetes.io~empty-dir/journal/*"),
+        ]
         return [f"{where} is in {file}" for file in files if file.is_file() for where in self._found(file.read_bytes())]
 
     def _in(self, namespace: str) -> Iterator[str]:
@@ -58,7 +65,7 @@ class Secrecy:
             kind, name = raw.get("kind", ""), raw["metadata"]["name"]
             for where in self._found(json.dumps(raw, ensure_ascii=False).encode()):
                 yield f"{where} is in {kind} {namespace}/{name}"
-        for file in _logs(namespace):
+        for file in self._logs(namespace):
             for where in self._found(file.read_bytes()):
                 yield f"{where} is in {file}"
 
