@@ -119,7 +119,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
         ("unknown field", [*documents, typo], 2, "Did you mean parallelism?"),
         ("unknown in place of what is required", [*documents, slip], 2, "Did you mean target?"),
         ("unknown kind", [*documents, odd], 2, "Did you mean Migration?"),
-        ("no connection", [*source, move], 2, "no Connection 'target'"),
+        ("no connection", [*source, move], 2, "Connection 'target' not found"),
         ("unreachable", [*nowhere, *target, move], 1, "Unreachable"),
         ("no database", [*wrong, *target, move], 1, "nope"),
         ("refused password", [*refused, *target, move], 1, "CredentialRefused"),

@@ -72,31 +72,19 @@ CLEAN: tuple[str, ...] = (
     "operator/landfall/engine",
     "operator/landfall/builds",
     "operator/landfall/worker",
+    "operator/landfall/engine/errors.py",
+    "operator/landfall/engine/run",
+    "operator/landfall/engine/planning",
+    "operator/landfall/engine/clients",
+    "operator/landfall/engine/copy",
+    "operator/landfall/engine/prepare",
+    "operator/landfall/engine/verify",
+    "operator/landfall/engine/matching",
     "charts/landfall",
     "README.md",
     "CONTRIBUTING.md",
-    *(
-        f"docs/{page}.md"
-        for page in (
-            "benchmarks",
-            "builds",
-            "capabilities",
-            "carried",
-            "deployment",
-            "gateway",
-            "gitops",
-            "index",
-            "migration",
-            "operator",
-            "operations",
-            "reference",
-            "reliability",
-            "runbook",
-            "security",
-            "terminal",
-        )
-    ),
-    "docs/guides",
+    "docs",
+    "examples",
 )
 TO_DO: tuple[str, ...] = ("docs",)
 # (file, text found): why it may stay.
@@ -117,7 +105,8 @@ def _names() -> list[str]:
     """Every file of the product that has texts."""
     places = ("operator/landfall", "charts/landfall", "docs")
     files = [path for place in places for path in (_ROOT / place).rglob("*") if path.suffix in {".py", *_TEXTS}]
-    found = [str(path.relative_to(_ROOT)) for path in (*files, _ROOT / "README.md", _ROOT / "CONTRIBUTING.md")]
+    others = (_ROOT / "README.md", _ROOT / "CONTRIBUTING.md", *(_ROOT / "examples").rglob("README.md"))
+    found = [str(path.relative_to(_ROOT)) for path in (*files, *others)]
     return sorted(name for name in found if not name.startswith(_GENERATED))
 
 
