@@ -35,7 +35,7 @@ class Retry(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ReasonRule:
     """How a reason is handled.
 
     Attributes:
@@ -57,63 +57,67 @@ _SOURCE = "App source"
 _BUILD = "App build"
 _DATABASE = "App database"
 
-REASONS: Mapping[str, Rule] = {
-    "SpecInvalid": Rule(Retry.NEVER, "Correct the field that the message names.", _ANY),
-    "SecretMissing": Rule(Retry.AFTER_CHANGE, "Create the Secret, or add the key.", _ANY),
-    "NotDelivered": Rule(Retry.AFTER_CHANGE, "Correct the Secret that the message names.", _ANY),
-    "Failed": Rule(Retry.NEVER, "Read the logs of the worker and of the database server.", _ANY),
-    "Unreachable": Rule(
+REASONS: Mapping[str, ReasonRule] = {
+    "SpecInvalid": ReasonRule(Retry.NEVER, "Correct the field that the message names.", _ANY),
+    "SecretMissing": ReasonRule(Retry.AFTER_CHANGE, "Create the Secret, or add the key.", _ANY),
+    "NotDelivered": ReasonRule(Retry.AFTER_CHANGE, "Correct the Secret that the message names.", _ANY),
+    "Failed": ReasonRule(Retry.NEVER, "Read the logs of the worker and of the database server.", _ANY),
+    "Unreachable": ReasonRule(
         Retry.BACKOFF, "Check host, port and `tls` in the Connection, and that no firewall blocks this machine.", _ENDS
     ),
-    "ConnectionLost": Rule(Retry.BACKOFF, "Run the same command again; it resumes where it stopped.", _ENDS),
-    "CredentialRefused": Rule(Retry.AFTER_CHANGE, "Check username and password in the Secret.", _ENDS),
-    "PrivilegeMissing": Rule(Retry.AFTER_CHANGE, "Grant the privilege that the message names.", _ENDS),
-    "ObjectMissing": Rule(Retry.AFTER_CHANGE, "Correct the name, or create the object.", _ENDS),
-    "DiskFull": Rule(Retry.AFTER_CHANGE, "Free space on that server.", _ENDS),
-    "LockTimeout": Rule(Retry.BACKOFF, "End the transaction that holds the lock.", _ENDS),
-    "RunConflict": Rule(Retry.BACKOFF, "Wait for the other run, or cancel it.", _ENDS),
-    "LedgerTooNew": Rule(Retry.NEVER, "Use the version of Landfall that wrote the ledger, or a newer one.", _ENDS),
-    "TargetInTheWay": Rule(Retry.AFTER_CHANGE, "Set spec.data.target.onExisting, or move the tables away.", _PLAN),
-    "ApprovalRequired": Rule(Retry.NEVER, "Read the plan and approve its digest.", _PLAN),
-    "PlanBlocked": Rule(Retry.NEVER, "Resolve the blockers that the message names.", _PLAN),
-    "ValueRefused": Rule(Retry.NEVER, "Roll back, choose a policy for the column, and plan again with a new rerunToken.", _RUN),
-    "SourceChanged": Rule(Retry.NEVER, "Roll back and plan again with a new rerunToken.", _RUN),
-    "RunEnded": Rule(Retry.NEVER, "Change spec.data.rerunToken to run it again.", _RUN),
-    "Superseded": Rule(Retry.BACKOFF, "Another process has taken this run over. No action is needed.", _RUN),
-    "VerdictBad": Rule(Retry.NEVER, "Compare the named rows on the source and on the target.", _RUN),
-    "DependantInTheWay": Rule(Retry.AFTER_CHANGE, "Drop the dependent object, or plan again.", _RUN),
-    "WrittenSinceCutover": Rule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
-    "Interrupted": Rule(Retry.NOW, "Run the same command again; it resumes where it stopped.", _RUN),
-    "CutoverHeld": Rule(Retry.BACKOFF, "Start the migration, or wait for its start time or maintenance window.", _RUN),
-    "PauseExceeded": Rule(Retry.NEVER, "Raise spec.data.cutover.maxPause, or stop the source's writers.", _RUN),
-    "SourceMissing": Rule(Retry.AFTER_CHANGE, "Correct `source`.", _SOURCE),
-    "SourceRefused": Rule(Retry.AFTER_CHANGE, "Use a token with the permission that the message names.", _SOURCE),
-    "SourceUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _SOURCE),
-    "RateLimited": Rule(Retry.BACKOFF, "Wait; it is retried when the rate limit resets.", _SOURCE),
-    "FolderMissing": Rule(Retry.NEVER, "Correct `path`.", _SOURCE),
-    "ManifestInvalid": Rule(Retry.NEVER, "Correct the manifest that the message names.", _SOURCE),
-    "FrameworkUnknown": Rule(Retry.NEVER, "Set build.framework or the commands.", _SOURCE),
-    "FrameworkAmbiguous": Rule(Retry.NEVER, "Set build.framework.", _SOURCE),
-    "RuntimeMissing": Rule(Retry.NEVER, "Choose a version for which this installation has an image.", _SOURCE),
-    "BuildFailed": Rule(Retry.NEVER, "Read the end of the log, correct the cause, and push.", _BUILD),
-    "NoStartCommand": Rule(Retry.NEVER, "Set build.startCommand.", _BUILD),
-    "BuildOutOfMemory": Rule(Retry.NEVER, "Raise the chart's builds.memory.", _BUILD),
-    "BuildDiskFull": Rule(Retry.NEVER, "Raise the chart's builds.disk.", _BUILD),
-    "BuildKilled": Rule(Retry.NEVER, "Raise the chart's builds.timeoutSeconds.", _BUILD),
-    "PackagesUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried. Set the chart's builds.env to use a mirror.", _BUILD),
-    "RegistryRefused": Rule(Retry.AFTER_CHANGE, "Correct the Secret that builds.secret names.", _BUILD),
-    "RegistryUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _BUILD),
-    "DatabaseComing": Rule(Retry.BACKOFF, "Wait; the provider is creating the database.", _DATABASE),
-    "DatabaseMissing": Rule(Retry.AFTER_CHANGE, "Correct the name in the message.", _DATABASE),
-    "DatabaseConflict": Rule(Retry.AFTER_CHANGE, "Choose another name.", _DATABASE),
-    "DatabaseFailed": Rule(Retry.AFTER_CHANGE, "Check the project in the provider's dashboard.", _DATABASE),
-    "DatabaseRefused": Rule(Retry.AFTER_CHANGE, "Correct what the message names.", _DATABASE),
-    "DatabaseUnreachable": Rule(Retry.BACKOFF, "Wait; it is retried.", _DATABASE),
-    "AwaitingApiKey": Rule(Retry.AFTER_CHANGE, "Create the key in the provider's console and add it to the Secret.", _DATABASE),
+    "ConnectionLost": ReasonRule(Retry.BACKOFF, "Run the same command again; it resumes where it stopped.", _ENDS),
+    "CredentialRefused": ReasonRule(Retry.AFTER_CHANGE, "Check username and password in the Secret.", _ENDS),
+    "PrivilegeMissing": ReasonRule(Retry.AFTER_CHANGE, "Grant the privilege that the message names.", _ENDS),
+    "ObjectMissing": ReasonRule(Retry.AFTER_CHANGE, "Correct the name, or create the object.", _ENDS),
+    "DiskFull": ReasonRule(Retry.AFTER_CHANGE, "Free space on that server.", _ENDS),
+    "LockTimeout": ReasonRule(Retry.BACKOFF, "End the transaction that holds the lock.", _ENDS),
+    "RunConflict": ReasonRule(Retry.BACKOFF, "Wait for the other run, or cancel it.", _ENDS),
+    "LedgerTooNew": ReasonRule(Retry.NEVER, "Use the version of Landfall that wrote the ledger, or a newer one.", _ENDS),
+    "TargetInTheWay": ReasonRule(Retry.AFTER_CHANGE, "Set spec.data.target.onExisting, or move the tables away.", _PLAN),
+    "ApprovalRequired": ReasonRule(Retry.NEVER, "Read the plan and approve its digest.", _PLAN),
+    "PlanBlocked": ReasonRule(Retry.NEVER, "Resolve the blockers that the message names.", _PLAN),
+    "ValueRefused": ReasonRule(
+        Retry.NEVER, "Roll back, choose a policy for the column, and plan again with a new rerunToken.", _RUN
+    ),
+    "SourceChanged": ReasonRule(Retry.NEVER, "Roll back and plan again with a new rerunToken.", _RUN),
+    "RunEnded": ReasonRule(Retry.NEVER, "Change spec.data.rerunToken to run it again.", _RUN),
+    "Superseded": ReasonRule(Retry.BACKOFF, "Another process has taken this run over. No action is needed.", _RUN),
+    "VerdictBad": ReasonRule(Retry.NEVER, "Compare the named rows on the source and on the target.", _RUN),
+    "DependantInTheWay": ReasonRule(Retry.AFTER_CHANGE, "Drop the dependent object, or plan again.", _RUN),
+    "WrittenSinceCutover": ReasonRule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
+    "Interrupted": ReasonRule(Retry.NOW, "Run the same command again; it resumes where it stopped.", _RUN),
+    "CutoverHeld": ReasonRule(Retry.BACKOFF, "Start the migration, or wait for its start time or maintenance window.", _RUN),
+    "PauseExceeded": ReasonRule(Retry.NEVER, "Raise spec.data.cutover.maxPause, or stop the source's writers.", _RUN),
+    "SourceMissing": ReasonRule(Retry.AFTER_CHANGE, "Correct `source`.", _SOURCE),
+    "SourceRefused": ReasonRule(Retry.AFTER_CHANGE, "Use a token with the permission that the message names.", _SOURCE),
+    "SourceUnreachable": ReasonRule(Retry.BACKOFF, "Wait; it is retried.", _SOURCE),
+    "RateLimited": ReasonRule(Retry.BACKOFF, "Wait; it is retried when the rate limit resets.", _SOURCE),
+    "FolderMissing": ReasonRule(Retry.NEVER, "Correct `path`.", _SOURCE),
+    "ManifestInvalid": ReasonRule(Retry.NEVER, "Correct the manifest that the message names.", _SOURCE),
+    "FrameworkUnknown": ReasonRule(Retry.NEVER, "Set build.framework or the commands.", _SOURCE),
+    "FrameworkAmbiguous": ReasonRule(Retry.NEVER, "Set build.framework.", _SOURCE),
+    "RuntimeMissing": ReasonRule(Retry.NEVER, "Choose a version for which this installation has an image.", _SOURCE),
+    "BuildFailed": ReasonRule(Retry.NEVER, "Read the end of the log, correct the cause, and push.", _BUILD),
+    "NoStartCommand": ReasonRule(Retry.NEVER, "Set build.startCommand.", _BUILD),
+    "BuildOutOfMemory": ReasonRule(Retry.NEVER, "Raise the chart's builds.memory.", _BUILD),
+    "BuildDiskFull": ReasonRule(Retry.NEVER, "Raise the chart's builds.disk.", _BUILD),
+    "BuildKilled": ReasonRule(Retry.NEVER, "Raise the chart's builds.timeoutSeconds.", _BUILD),
+    "PackagesUnreachable": ReasonRule(Retry.BACKOFF, "Wait; it is retried. Set the chart's builds.env to use a mirror.", _BUILD),
+    "RegistryRefused": ReasonRule(Retry.AFTER_CHANGE, "Correct the Secret that builds.secret names.", _BUILD),
+    "RegistryUnreachable": ReasonRule(Retry.BACKOFF, "Wait; it is retried.", _BUILD),
+    "DatabaseComing": ReasonRule(Retry.BACKOFF, "Wait; the provider is creating the database.", _DATABASE),
+    "DatabaseMissing": ReasonRule(Retry.AFTER_CHANGE, "Correct the name in the message.", _DATABASE),
+    "DatabaseConflict": ReasonRule(Retry.AFTER_CHANGE, "Choose another name.", _DATABASE),
+    "DatabaseFailed": ReasonRule(Retry.AFTER_CHANGE, "Check the project in the provider's dashboard.", _DATABASE),
+    "DatabaseRefused": ReasonRule(Retry.AFTER_CHANGE, "Correct what the message names.", _DATABASE),
+    "DatabaseUnreachable": ReasonRule(Retry.BACKOFF, "Wait; it is retried.", _DATABASE),
+    "AwaitingApiKey": ReasonRule(
+        Retry.AFTER_CHANGE, "Create the key in the provider's console and add it to the Secret.", _DATABASE
+    ),
 }
 
 
-def rule_of(reason: str) -> Rule:
+def rule_of(reason: str) -> ReasonRule:
     """Return the rule for a reason.
 
     Args:

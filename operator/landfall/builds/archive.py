@@ -24,8 +24,8 @@ _NAME_OCTETS = 255
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """Limits of an archive: bytes in total and in one file, and number of entries."""
+class ArchiveLimits:
+    """ArchiveLimits of an archive: bytes in total and in one file, and number of entries."""
 
     octets: int = 2 * 1024**3
     file_octets: int = 512 * 1024**2
@@ -43,7 +43,7 @@ class _Entry:
     read: Callable[[], IO[bytes] | None] = lambda: None
 
 
-def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
+def unpacked(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -> Path:
     """Unpack an archive into an empty folder.
 
     Returns:
@@ -53,7 +53,7 @@ def unpacked(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
         HostileSourceError: An entry leaves the folder, or a limit is exceeded.
         BuildError: The file is not a valid archive.
     """
-    allowed = limits or Limits()
+    allowed = limits or ArchiveLimits()
     try:
         _written(_entries(archive), folder, allowed)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
@@ -96,7 +96,7 @@ def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
     return _Entry(member.name, "other")  # hard links and devices: archives of repositories do not contain them
 
 
-def _written(entries: Iterator[_Entry], folder: Path, allowed: Limits) -> None:
+def _written(entries: Iterator[_Entry], folder: Path, allowed: ArchiveLimits) -> None:
     left = allowed.octets
     links: list[tuple[Path, _Entry]] = []
     for count, entry in enumerate(entries, 1):
@@ -148,7 +148,7 @@ def _shown(name: str) -> str:
     return repr(name if len(name) <= 120 else f"{name[:117]}…")
 
 
-def _copied(entry: _Entry, place: Path, most: int, allowed: Limits) -> int:
+def _copied(entry: _Entry, place: Path, most: int, allowed: ArchiveLimits) -> int:
     source = entry.read()
     if source is None or place.exists():
         message = f"{_shown(entry.name)} occurs twice" if place.exists() else f"{_shown(entry.name)} cannot be read"

@@ -35,7 +35,7 @@ class NoStartError(BuildError):
     reason = "NoStartCommand"
 
 
-class DiskFullError(BuildError):
+class BuildDiskFullError(BuildError):
     """The disk is full."""
 
     reason = "BuildDiskFull"

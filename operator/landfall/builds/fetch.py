@@ -14,7 +14,7 @@ from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 
 _MOST_OCTETS = 512 * 1024 * 1024
-_LIMITS = outgoing.Limits(total=600, read=60)
+_LIMITS = outgoing.Timeouts(total=600, read=60)
 _HOPS = 5
 _WRAPPED = ".landfall-sources"
 

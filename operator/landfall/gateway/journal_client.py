@@ -19,9 +19,9 @@ from landfall.lib.logs import event
 TOKEN = Path("/var/run/landfall/token")
 _FRESH_SECONDS = 0.2
 _LOOKS_SECONDS = 0.1
-_LIMITS = outgoing.Limits(total=10)
+_LIMITS = outgoing.Timeouts(total=10)
 _LARGEST = 64 << 20
-_SLOWLY = outgoing.Limits(total=3600, read=120, write=120)
+_SLOWLY = outgoing.Timeouts(total=3600, read=120, write=120)
 _UPLOAD_CODES = {400: "invalid_request", 409: "invalid_state", 411: "invalid_request", 413: "too_large"}
 Object = dict[str, Any]
 

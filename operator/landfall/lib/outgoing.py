@@ -53,7 +53,7 @@ class TooLargeError(OutgoingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """Timeouts in seconds: `read` and `write` for one chunk of a body, `total` for the whole call including the body."""
 
     total: float
@@ -62,7 +62,7 @@ class Limits:
     write: float = 30.0
     pool: float = 10.0
 
-    def timeouts(self) -> httpx.Timeout:
+    def for_httpx(self) -> httpx.Timeout:
         """Return the timeouts for httpx; none is longer than `total`."""
         return httpx.Timeout(
             connect=min(self.connect, self.total),
@@ -88,7 +88,7 @@ async def sent(
     by: Client,
     method: str,
     url: str,
-    limits: Limits,
+    timeouts: Timeouts,
     *,
     headers: Mapping[str, str] | None = None,
     content: Body | None = None,
@@ -102,7 +102,7 @@ async def sent(
         by: The client.
         method: The HTTP method.
         url: The URL, with scheme http or https.
-        limits: Timeouts; `total` includes reading the body.
+        timeouts: Timeouts; `total` includes reading the body.
         headers: Headers of the request.
         content: The body of the request.
         redirects: Whether to follow redirects.
@@ -113,8 +113,8 @@ async def sent(
     """
     encoded = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     try:
-        async with asyncio.timeout(limits.total):
-            request = by.build_request(method, url, headers=encoded, content=content, timeout=limits.timeouts())
+        async with asyncio.timeout(timeouts.total):
+            request = by.build_request(method, url, headers=encoded, content=content, timeout=timeouts.for_httpx())
             answer = await by.send(request, stream=True, follow_redirects=redirects)
             try:
                 yield answer
@@ -170,7 +170,7 @@ def basic_auth(username: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{username}:{password}'.encode()).decode()}"
 
 
-def post(url: str, content: bytes, headers: Mapping[str, str], limits: Limits, most: int = _MOST) -> tuple[int, bytes]:
+def post(url: str, content: bytes, headers: Mapping[str, str], timeouts: Timeouts, most: int = _MOST) -> tuple[int, bytes]:
     """Send a POST request from code without an event loop, and wait for the response.
 
     The proxies of the environment are used. Redirects are not followed.
@@ -179,7 +179,7 @@ def post(url: str, content: bytes, headers: Mapping[str, str], limits: Limits, m
         url: The URL, with scheme http or https.
         content: The body of the request.
         headers: Headers of the request.
-        limits: Timeouts.
+        timeouts: Timeouts.
         most: The size limit of the response's body, in bytes.
 
     Returns:
@@ -187,11 +187,11 @@ def post(url: str, content: bytes, headers: Mapping[str, str], limits: Limits, m
 
     Raises:
         BadUrlError: The URL is malformed.
-        OutgoingError: No response arrived, the connection was lost, the body is too large, or `limits.total` passed.
+        OutgoingError: No response arrived, the connection was lost, the body is too large, or `timeouts.total` passed.
     """
 
     async def posted() -> tuple[int, bytes]:
-        async with client(proxies=True) as by, sent(by, "POST", url, limits, headers=headers, content=content) as answer:
+        async with client(proxies=True) as by, sent(by, "POST", url, timeouts, headers=headers, content=content) as answer:
             return answer.status_code, await body(answer, most)
 
     return asyncio.run(posted())  # only the asynchronous client can enforce a deadline while headers arrive slowly

@@ -161,7 +161,7 @@ def _post(url: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     if any(letter <= " " or letter == "\x7f" for letter in url):
         raise _RefusedError("its url contains a space or a control character")
     try:
-        status, answer = outgoing.post(url, body, headers, outgoing.Limits(total=_TIMEOUT_SECONDS), most=_LARGEST_ANSWER)
+        status, answer = outgoing.post(url, body, headers, outgoing.Timeouts(total=_TIMEOUT_SECONDS), most=_LARGEST_ANSWER)
     except outgoing.BadUrlError as error:
         raise _RefusedError("its url is invalid. Correct it") from error
     if status < 300:

@@ -14,7 +14,7 @@ from typing import Any
 from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 
-_LIMITS = outgoing.Limits(total=10)
+_LIMITS = outgoing.Timeouts(total=10)
 _LARGEST = 64 << 20  # the response of a commit contains all of its changes
 _VERSION = "2022-11-28"
 _MOST_KNOWN = 10_000

@@ -10,7 +10,7 @@ from typing import Any
 from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
 
-_LIMITS = outgoing.Limits(total=15)
+_LIMITS = outgoing.Timeouts(total=15)
 _MINUTE = 60.0
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from landfall.api.deployment import GitSource
 from landfall.api.worker_protocol import BuildTask, Task
-from landfall.builds.errors import BuildError, DiskFullError
+from landfall.builds.errors import BuildDiskFullError, BuildError
 from landfall.builds.fetch import Archive, SourceError, SourceUnreachableError, emptied, fetched, place, tarball
 from landfall.builds.image.push import DEPENDENCIES
 from landfall.builds.image.registry import Reference, Registry, RegistryUnreachableError, configured, credentials
@@ -50,7 +50,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         )
         plan, key = _planned(task, app)
     except (BuildError, OSError) as error:
-        found = error if isinstance(error, BuildError) else DiskFullError(f"the sources could not be written: {error}")
+        found = error if isinstance(error, BuildError) else BuildDiskFullError(f"the sources could not be written: {error}")
         message = redacted(advised(found.message, found.advice), token)
         put(where.failed, {"reason": found.reason, "message": message})
         return 0

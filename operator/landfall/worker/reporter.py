@@ -24,7 +24,7 @@ from landfall.worker.termination_message import write_termination_message
 TOKEN = Path("/var/run/landfall/token")
 _EVERY_SECONDS = 2
 _GATHER_SECONDS, _APART_SECONDS = 0.05, 0.3  # lines come in groups, and a user may be following the log
-_LIMITS = outgoing.Limits(total=10)
+_LIMITS = outgoing.Timeouts(total=10)
 _PATIENCE_SECONDS = 120
 _BACKOFF = Backoff(0.2, 5)
 _LINES_PATIENCE_SECONDS = 6

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from landfall.builds.archive import Limits, unpacked
+from landfall.builds.archive import ArchiveLimits, unpacked
 from landfall.builds.errors import BuildError, HostileSourceError
 
 Things = list[tuple[str, str, str]]  # name, kind, contents or target
@@ -116,7 +116,7 @@ def test_hard_links_are_refused(tmp_path: Path) -> None:
 def test_bombs_are_stopped_by_what_arrives(tmp_path: Path, make: Callable[[Path, Things], Path]) -> None:
     archive = make(tmp_path / "a", [("zeros", "file", "\0" * 3_000_000)])
     assert archive.stat().st_size < 30_000
-    limits = [Limits(file_octets=1_000_000), Limits(octets=1_000_000), Limits(entries=0)]
+    limits = [ArchiveLimits(file_octets=1_000_000), ArchiveLimits(octets=1_000_000), ArchiveLimits(entries=0)]
     for number, limit in enumerate(limits):
         (tmp_path / str(number)).mkdir()
         with pytest.raises(HostileSourceError, match=r"exceeds its limit|more than 0 entries"):
@@ -125,7 +125,7 @@ def test_bombs_are_stopped_by_what_arrives(tmp_path: Path, make: Callable[[Path,
     many = make(tmp_path / "b", [(f"f{n}", "file", "x" * 400) for n in range(10)])
     (tmp_path / "many").mkdir()
     with pytest.raises(HostileSourceError, match="exceeds its limit"):
-        unpacked(many, tmp_path / "many", Limits(octets=3000))
+        unpacked(many, tmp_path / "many", ArchiveLimits(octets=3000))
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x03\x04rubbish", b"\x1f\x8b\x08\x00rubbish", b"not an archive at all" * 40])

@@ -15,7 +15,7 @@ from landfall.handlers.serving import served
 from landfall.intake import answers
 from landfall.lib import outgoing
 
-_PATIENT = outgoing.Limits(total=60)
+_PATIENT = outgoing.Timeouts(total=60)
 
 
 async def _hello(_: Request) -> Response:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from landfall.lib import outgoing
-from landfall.lib.outgoing import BadUrlError, Limits, OutgoingError, TooLargeError
+from landfall.lib.outgoing import BadUrlError, OutgoingError, Timeouts, TooLargeError
 
-_SOON, _PATIENT = Limits(total=0.3), Limits(total=60)
+_SOON, _PATIENT = Timeouts(total=0.3), Timeouts(total=60)
 Served = Callable[[bytes, asyncio.StreamWriter], Coroutine[Any, Any, None]]
 
 
@@ -35,7 +35,7 @@ async def server(serve: Served) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{running.sockets[0].getsockname()[1]}"
 
 
-def answered(*answers: bytes, limits: Limits = _PATIENT, most: int = 1000, **more: Any) -> tuple[list[bytes], list[bytes]]:
+def answered(*answers: bytes, timeouts: Timeouts = _PATIENT, most: int = 1000, **more: Any) -> tuple[list[bytes], list[bytes]]:
     """The bodies of answers to one request each, and the requests."""
     requests: list[bytes] = []
 
@@ -47,7 +47,7 @@ def answered(*answers: bytes, limits: Limits = _PATIENT, most: int = 1000, **mor
         found = []
         async with server(serve) as url, outgoing.client() as client:
             for _ in answers if not more.get("redirects") else answers[:1]:
-                async with outgoing.sent(client, "GET", url, limits, **more) as answer:
+                async with outgoing.sent(client, "GET", url, timeouts, **more) as answer:
                     found.append(await outgoing.body(answer, most))
         return found
 

@@ -29,7 +29,7 @@ _TYPES = (
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
-_LIMITS = outgoing.Limits(total=1200, read=120, write=120)
+_LIMITS = outgoing.Timeouts(total=1200, read=120, write=120)
 _HUB = ("docker.io", "registry-1.docker.io")
 Document = dict[str, Any]
 

@@ -33,7 +33,7 @@ _RATE_SECONDS = 10.0
 
 
 @dataclass(slots=True)
-class TableProgress:
+class TableCounter:
     """Progress of one table: rows and bytes copied, rows compared and repaired, chunks in progress (`flying`)."""
 
     total: int = 0
@@ -112,7 +112,7 @@ class ProgressCounter:
     ) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._tables = {t.label: TableProgress(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
+        self._tables = {t.label: TableCounter(t.rows, *(done or {}).get(t.label, (0, 0))) for t in plan.tables if t.moved}
         self._statements = {state: sum(len(plan.of_stage(s)) for s in stages) for state, stages in _STAGES.items()}
         self._expected = {state: float(sum(plan.estimates.get(n, 0) for n in names)) for state, names in _ESTIMATES.items()}
         self._paces: dict[State, _Pace] = {}
@@ -213,7 +213,7 @@ class ProgressCounter:
         """The current phase; empty before the first one."""
         return self._state.value if self._state else ""
 
-    def tables(self, most: int) -> list[tuple[str, TableProgress]]:
+    def tables(self, most: int) -> list[tuple[str, TableCounter]]:
         """Return at most `most` tables: those in progress first, then the largest pending ones, then completed ones."""
         with self._lock:
             items = sorted(self._tables.items(), key=lambda i: (i[1].state != "Copying", i[1].rows >= i[1].total, -i[1].total))

@@ -1,0 +1,64 @@
+"""A public class name of the product means one thing: it is defined once, or the list here says why not."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from pathlib import Path
+
+_PRODUCT = Path(__file__).parents[3] / "operator" / "landfall"
+
+# The same concept in two layers, each with its own type: why.
+SAME_CONCEPT: dict[str, str] = {
+    "AppDatabase": "an app's database, in the spec and in a response of the gateway",
+    "Dials": "live settings of a run, in the protocol of workers and in the engine",
+    "Line": "a log line, as a worker sends it and as the journal stores it",
+    "Pagination": "the position in a list, in the gateway's code and in its responses",
+    "Progress": "the progress of a run, in reports and in responses of the gateway",
+    "Risk": "a risk of a plan, in the engine and in a status",
+    "Settings": "the settings of a process: of the operator and of the gateway",
+    "TablePlan": "the plan of a table, in the engine and as a kind",
+}
+# Different concepts with one name. This set may only get smaller.
+TO_RENAME: frozenset[str] = frozenset(
+    {
+        *(
+            "Asked",
+            "Cache",
+            "Cluster",
+            "Decision",
+            "End",
+            "Filter",
+            "Journal",
+            "Key",
+            "Kind",
+            "Limits",
+            "Log",
+            "LogAnswer",
+            "Moved",
+        ),
+        *("Probe", "Reader", "Shape", "View", "Webhook", "Worker"),
+    }
+)
+
+
+def _definitions() -> dict[str, set[str]]:
+    """The modules that define each public class, by its name."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for file in _PRODUCT.rglob("*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                found[node.name].add(str(file.relative_to(_PRODUCT)))
+    return found
+
+
+def _repeated() -> set[str]:
+    return {name for name, modules in _definitions().items() if len(modules) > 1}
+
+
+def test_a_class_name_means_one_thing() -> None:
+    assert sorted(_repeated() - SAME_CONCEPT.keys() - TO_RENAME) == []
+
+
+def test_the_lists_have_only_names_that_are_repeated() -> None:
+    assert sorted((SAME_CONCEPT.keys() | TO_RENAME) - _repeated()) == []
