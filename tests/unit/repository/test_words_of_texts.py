@@ -86,11 +86,7 @@ CLEAN: tuple[str, ...] = (
     "docs",
     "examples",
 )
-<<<<<<< HEAD
-TO_DO: tuple[str, ...] = ("docs",)
-=======
-TO_DO: tuple[str, ...] = ("operator/landfall/engine",)
->>>>>>> 19a63c3 (Class names of the engine, builds and small tools mean one thing; a test lists those that are left)
+TO_DO: tuple[str, ...] = ()
 # (file, text found): why it may stay.
 # Descriptions of risks of high severity are part of the digest of a review item (`Plan.points`): another text asks for an approval again.
 EXCEPTIONS: dict[tuple[str, str], str] = {
