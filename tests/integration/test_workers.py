@@ -179,7 +179,7 @@ def test_a_helper_that_hangs_holds_its_chunk_only_for_a_while(maria: MariaDb, pg
 
     move.on = hang
     assert move.run().rows == _ROWS + 100
-    assert any("1 chunks are taken from helpers" in e.text for e in move.events)
+    assert any("1 chunks are taken over from copy helpers" in e.text for e in move.events)
     with pytest.raises(OperationalError):
         hanging[0].execute(b"COMMIT")
     _equal(maria, pg15, fresh)

@@ -37,7 +37,7 @@ TO_RENAME: frozenset[str] = frozenset(
             "LogAnswer",
             "Moved",
         ),
-        *("Probe", "Reader", "Shape", "View", "Webhook", "Worker"),
+        *("PostgresqlQueries", "Probe", "Reader", "Shape", "View", "Webhook", "Worker"),
     }
 )
 
