@@ -18,7 +18,7 @@ from landfall.gateway.journal_client import Reader
 from landfall.handlers.serving import served
 from landfall.intake import uploads
 from landfall.intake.answers import application
-from landfall.intake.token_review import Gateway, Reviews
+from landfall.intake.token_review import Gateway, TokenReviews
 from landfall.intake.uploads import Uploads
 from landfall.kube.client import Kube
 from landfall.manifests.parts import AUDIENCE
@@ -73,7 +73,7 @@ def _sent(
 
     async def told() -> None:
         kube = cast("Kube", Cluster(there.host))
-        made = Uploads(kube, Gateway(Reviews(kube), "system/gate"), BuildSettings(**settings))
+        made = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
         async with served(application(*made.routes()), 0) as port:
             reader = Reader(f"http://127.0.0.1:{port}", tmp_path / "token")
             try:

@@ -141,10 +141,10 @@ class World:
     def _act(self, seen: ObservedDeployment, action: DeploymentAction) -> dict[str, dict[str, object]]:
         match action:
             case MakeRelease(name):
-                self.releases[name] = ObservedRelease(name, wanted.wanted(seen, name, "", 1))
+                self.releases[name] = ObservedRelease(name, wanted.declared_release(seen, name, "", 1))
             case MakeRollback(name):
                 made = names.release_name("shop", wanted.revision(seen))
-                self.releases[made] = ObservedRelease(made, wanted.going_back(seen, self.releases[name]))
+                self.releases[made] = ObservedRelease(made, wanted.rollback_release(seen, self.releases[name]))
             case BuildRelease(name, attempt):
                 job = ObservedJob(f"{name}-build-{attempt}", "build", attempt, "")
                 self.releases[name] = replace(self.releases[name], job=job)

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from landfall.cli.main import app as cli
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
-from landfall.gateway.journal_client import Of
+from landfall.gateway.journal_client import LogOwner
 from landfall.gateway.routes.uploads import Uploader
 from landfall.kube.client import Kube
 from landfall.kube.errors import AlreadyExistsError, ConflictError, KubeError
@@ -183,12 +183,12 @@ class Told:
         self.numbers: list[Object] = []
         self.asked: list[dict[str, str]] = []
 
-    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """Those behind a position."""
         self.asked.append(chosen)
         return [one for one in self.of.get((of.kind, of.name), []) if one["position"] > int(chosen.get("after", "0"))]
 
-    async def samples(self, of: Of) -> list[Object]:
+    async def samples(self, of: LogOwner) -> list[Object]:
         """All."""
         assert of.kind == "Migration"
         return self.numbers

@@ -31,7 +31,7 @@ from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.migration.rules_app_and_data import move
 from landfall.controllers.migration.rules_requests import handled
-from landfall.controllers.migration.run_settings import dials
+from landfall.controllers.migration.run_settings import live_settings
 
 _NEXT = {"": "schema", "schema": "copying", "copying": "indexing", "indexing": "comparing", "comparing": "cut_over"}
 
@@ -216,7 +216,7 @@ class World:
             self.tell(pod, told=told, rehearsal=Rehearsed(request=pod.request))
             self.end(pod, told=told)
         elif pod.job.verb == "run":
-            turned = dials(self.migration, self.now)
+            turned = live_settings(self.migration, self.now)
             if entry.state in ENDED | {"cut_over"}:
                 holds = bool(turned and turned.hold and pod.holds)
                 self.tell(pod, told=told, state=entry.state, verdict="equal", source_released=not holds)

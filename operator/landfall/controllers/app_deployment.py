@@ -6,7 +6,7 @@ from landfall.api.connection import Connection
 from landfall.api.deployment import Deployment
 from landfall.api.migration import Migration
 from landfall.controllers.context import Context
-from landfall.controllers.cutover_gate import WAITS, End, Gate, governing, left, secrets_of
+from landfall.controllers.cutover_gate import WAITS, Gate, MigrationSide, governing, migrated_away, secrets_of
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
@@ -14,7 +14,7 @@ from landfall.lifecycle import Phase
 from landfall.manifests.deployment import deployment
 
 
-async def seen(context: Context, raw: Object, migration: Migration) -> ObservedApp | None:
+async def observe(context: Context, raw: Object, migration: Migration) -> ObservedApp | None:
     """The Deployment's state; None for a Migration without an app."""
     app, name = migration.spec.app, deployment_name(raw)
     if app is None:
@@ -60,10 +60,10 @@ def _names(migration: Object) -> tuple[str, str]:
     return str(data["source"]["connectionRef"]["name"]), str(data["target"]["connectionRef"]["name"])
 
 
-async def _end(context: Context, namespace: str, name: str, other: str) -> End:
+async def _end(context: Context, namespace: str, name: str, other: str) -> MigrationSide:
     """A Connection with its Secret. The Secret is left out if both sides use the same one, because it does not identify a side then."""
     secrets = [await _secret(context, namespace, one) for one in (name, other)]
-    return End(name, "" if secrets[0] == secrets[1] else secrets[0])
+    return MigrationSide(name, "" if secrets[0] == secrets[1] else secrets[0])
 
 
 async def _secret(context: Context, namespace: str, connection: str) -> str:
@@ -91,7 +91,7 @@ async def gates(context: Context, namespace: str, name: str) -> tuple[Gate | Non
     ]
     created = [(str(raw["metadata"]["creationTimestamp"]), gate) for raw, gate in found]
     ended = [(str((raw.get("status") or {}).get("completionTime") or context.clock().isoformat()), gate) for raw, gate in found]
-    return governing(created), left(ended)
+    return governing(created), migrated_away(ended)
 
 
 async def _gate(context: Context, raw: Object) -> Gate:
@@ -102,7 +102,7 @@ async def _gate(context: Context, raw: Object) -> Gate:
     return Gate(raw["metadata"]["name"], str(status.get("run", "")), state, end, target, begun=begun, cancelled=cancelled)
 
 
-async def make(context: Context, migration: Object, name: str) -> None:
+async def create(context: Context, migration: Object, name: str) -> None:
     """Create the Deployment from the template; an existing one is not changed."""
     template = migration["spec"]["app"]["template"]
     await context.created("Deployment", deployment(migration, name, template))

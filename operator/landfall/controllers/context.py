@@ -180,7 +180,7 @@ def minimal_observed(raw: Object, context: Context) -> ObservedObject:
     return ObservedObject(now=context.clock(), generation=metadata["generation"], uid=metadata["uid"])
 
 
-def stands_as_before(raw: Object) -> dict[str, Any]:
+def kept_status(raw: Object) -> dict[str, Any]:
     """The status fields to keep while the spec is invalid: all except `observedGeneration`, `phase` and `conditions`.
 
     Args:

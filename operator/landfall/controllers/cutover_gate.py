@@ -18,7 +18,7 @@ _CUT_OVER = frozenset({"Starting", "Live", "RollingBack"})
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class MigrationSide:
     """One side of a migration: its Connection, and the Secret with the credentials."""
 
     connection: str = ""
@@ -40,7 +40,7 @@ class Gate:
     migration: str
     run: str = ""
     state: str = ""
-    source: End = End()
+    source: MigrationSide = MigrationSide()
     target: str = ""
     begun: bool = True
     cancelled: bool = False
@@ -56,7 +56,7 @@ class Gate:
         return self.state == "Failed"
 
     @property
-    def back(self) -> bool:
+    def rolled_back(self) -> bool:
         """Whether the data was cut over and has been rolled back."""
         return self.state == "RolledBack"
 
@@ -81,7 +81,7 @@ def _rank(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> int:
         return 4
     if gate.state == "Starting":
         return 3
-    if gate.open or gate.back:
+    if gate.open or gate.rolled_back:
         return 1
     return 0 if _idle(created, gate, gates) else 2
 
@@ -94,7 +94,7 @@ def _idle(created: str, gate: Gate, gates: tuple[tuple[str, Gate], ...]) -> bool
     return any(gate.cancelled or when > created for when, _ in opened)
 
 
-def left(gates: Iterable[tuple[str, Gate]]) -> tuple[Gate, ...]:
+def migrated_away(gates: Iterable[tuple[str, Gate]]) -> tuple[Gate, ...]:
     """The gates of completed migrations whose source no longer holds the app's data, and to which no later migration has returned.
 
     Args:

@@ -20,7 +20,7 @@ _ROOM = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class WorkerJob:
     """A worker to start."""
 
     name: str
@@ -41,17 +41,17 @@ async def jobs_of(context: Context, namespace: str, kind: str, name: str) -> lis
     return await context.kube.listed("Job", namespace, f"{LABEL_KIND}={kind},{LABEL_OWNER}={name}")
 
 
-def ended(raw: Object) -> bool:
+def is_ended(raw: Object) -> bool:
     """Whether a Job is complete or has failed."""
     return any(c["type"] in {"Complete", "Failed"} and c["status"] == "True" for c in raw.get("status", {}).get("conditions", []))
 
 
-def seen_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[ObservedJob, ...]:
+def observed_jobs(raw: Sequence[Object], owner_uid: str, now: datetime) -> tuple[ObservedJob, ...]:
     """The Jobs of an owner, without those of an earlier owner of the same name."""
-    return tuple(_seen(one, now) for one in raw if owned_by(one, owner_uid))
+    return tuple(_observed(one, now) for one in raw if owned_by(one, owner_uid))
 
 
-def _seen(raw: Object, now: datetime) -> ObservedJob:
+def _observed(raw: Object, now: datetime) -> ObservedJob:
     metadata, status = raw["metadata"], raw.get("status", {})
     held = {c["type"]: c for c in status.get("conditions", []) if c["status"] == "True"}
     end = held.get("Complete") or held.get("Failed")
@@ -68,7 +68,7 @@ def _seen(raw: Object, now: datetime) -> ObservedJob:
     )
 
 
-async def start(context: Context, order: Order) -> None:
+async def start(context: Context, order: WorkerJob) -> None:
     """Create the task, then the Job that mounts it."""
     connections: Iterable[Connection] = order.task.connections.values()
     pod = WorkerPod(
@@ -90,7 +90,7 @@ async def start(context: Context, order: Order) -> None:
     await context.created("Job", job(pod, order.verb))
 
 
-async def end(context: Context, namespace: str, name: str) -> None:
+async def delete(context: Context, namespace: str, name: str) -> None:
     """Delete a Job, its pods and its task."""
     for kind in ("Job", "ConfigMap"):
         found = await context.kube.get(kind, namespace, name)

@@ -18,7 +18,7 @@ from landfall.gateway.auth import Callers
 from landfall.gateway.errors import ProblemError, answered
 from landfall.gateway.journal_client import Journal
 from landfall.gateway.requests import WANTED
-from landfall.gateway.response_cache import Remembered
+from landfall.gateway.response_cache import ResponseCache
 from landfall.gateway.routes import (
     connections,
     deployments,
@@ -51,7 +51,7 @@ def application(callers: Callers, journal: Journal, uploader: Uploader | None = 
         description="REST API of Landfall: database migrations and app deployments.",
     )
     made.add_middleware(Bounded)
-    made.add_middleware(Remembered, callers=callers)
+    made.add_middleware(ResponseCache, callers=callers)
     made.state.callers, made.state.journal, made.state.uploader = callers, journal, uploader
     for doors in (connections, migrations, migration_actions, migration_logs, validation, deployments, uploads, webhooks):
         made.include_router(doors.ROUTER, responses=problems.REFUSALS)
@@ -93,7 +93,7 @@ def _refusing(made: FastAPI) -> None:
 
     @made.exception_handler(KubeError)
     async def refused(_: Request, error: KubeError) -> JSONResponse:
-        return answered(problems.of(error))
+        return answered(problems.problem_of(error))
 
     @made.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:

@@ -53,10 +53,10 @@ class Caller:
             return self.cache.ordered(kind, self.key.namespace, asked)
         return asked.of(await self.kube.listed(kind, self.key.namespace))
 
-    def took(self, kind: str, raw: Object) -> None:
+    def store(self, kind: str, raw: Object) -> None:
         """Store the response to a change in the cache."""
         if self.cache:
-            self.cache.took(kind, raw)
+            self.cache.store(kind, raw)
 
     async def delete(self, kind: str, raw: Object) -> None:
         """Delete exactly this object. Raises KubeError."""

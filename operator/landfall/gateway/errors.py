@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, KubeError, NotFoundError
 
 
-class Told(BaseModel):
+class ErrorDetail(BaseModel):
     """What failed."""
 
     code: str = Field(description="Machine-readable error code.")
@@ -21,7 +21,7 @@ class Told(BaseModel):
 class Envelope(BaseModel):
     """Every error response."""
 
-    error: Told
+    error: ErrorDetail
 
 
 _MEANS = {
@@ -64,7 +64,7 @@ def answered(error: ProblemError) -> JSONResponse:
     return JSONResponse(error.body(), status_code=error.status, headers=headers)
 
 
-def of(error: KubeError) -> ProblemError:
+def problem_of(error: KubeError) -> ProblemError:
     """The response for an error of the API server. Its message is returned only for a conflict and an invalid object, because other messages may name objects that the caller must not see."""
     if isinstance(error, ConflictError):
         return ProblemError(409, "invalid_state", f"another field manager owns this field: {error.message}. Change it there.")

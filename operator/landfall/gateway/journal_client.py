@@ -27,7 +27,7 @@ Object = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Of:
+class LogOwner:
     """The object whose log is read."""
 
     namespace: str
@@ -38,7 +38,7 @@ class Of:
 class Journal(Protocol):
     """Reads logs and measurements."""
 
-    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """Log lines, oldest first. Raises ProblemError.
 
         Args:
@@ -47,11 +47,11 @@ class Journal(Protocol):
                 many. `newest`: the newest ones. `wait`: if there are none, wait so many seconds for new ones.
         """
 
-    async def samples(self, of: Of) -> list[Object]:
+    async def samples(self, of: LogOwner) -> list[Object]:
         """Measurements of a run over time, oldest first. Raises ProblemError."""
 
 
-def told_at(line: Object) -> str:
+def line_time(line: Object) -> str:
     """The time of a line in UTC, in the format of the contracts."""
     return str(line["at"]).replace("+00:00", "Z")
 
@@ -62,7 +62,7 @@ class Lines(list[Object]):
     sent = ""
 
 
-class Shared:
+class SharedJournal:
     """Shares requests: followers of one log wait at the same position, so their requests are the same and all get its response."""
 
     def __init__(self, journal: Journal, ticks: Callable[[], float] = time.monotonic) -> None:
@@ -70,7 +70,7 @@ class Shared:
         self._ticks = ticks
         self._tails: dict[tuple[object, ...], tuple[float, asyncio.Task[list[Object]]]] = {}
 
-    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """See the protocol. Lines after a position, or waited for, may be some tenths of a second old."""
         if not {"after", "wait"} & set(chosen):
             return await self._journal.lines(of, **chosen)
@@ -78,11 +78,11 @@ class Shared:
         known = self._tails.get(tail)
         if known is None or (known[1].done() and moment - known[0] >= _FRESH_SECONDS):
             self._forget(moment)
-            known = (moment, asyncio.ensure_future(self._asked(of, chosen)))
+            known = (moment, asyncio.ensure_future(self._request(of, chosen)))
             self._tails[tail] = known
         return await asyncio.shield(known[1])  # a caller that disconnects does not cancel it for the others
 
-    async def _asked(self, of: Of, chosen: dict[str, str]) -> list[Object]:
+    async def _request(self, of: LogOwner, chosen: dict[str, str]) -> list[Object]:
         query = {name: value for name, value in chosen.items() if name != "wait"}
         until = self._ticks() + float(chosen.get("wait", "0"))
         while True:
@@ -91,7 +91,7 @@ class Shared:
                 return found
             await asyncio.sleep(_LOOKS_SECONDS)
 
-    async def samples(self, of: Of) -> list[Object]:
+    async def samples(self, of: LogOwner) -> list[Object]:
         """See the protocol."""
         return await self._journal.samples(of)
 
@@ -110,13 +110,13 @@ class Reader:
         self._token = token
         self._opens: outgoing.Client | None = None
 
-    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """See the protocol."""
-        return await self._asked("lines", of, chosen)
+        return await self._request("lines", of, chosen)
 
-    async def samples(self, of: Of) -> list[Object]:
+    async def samples(self, of: LogOwner) -> list[Object]:
         """See the protocol."""
-        return await self._asked("samples", of, {})
+        return await self._request("samples", of, {})
 
     async def upload(self, namespace: str, digest: str, size: int, body: AsyncIterator[bytes]) -> None:
         """Stream an archive to the intake. Raises ProblemError."""
@@ -137,7 +137,7 @@ class Reader:
             raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], told)
         raise ProblemError(503, "unavailable", told or "the archive could not be forwarded. Try again", retry_seconds=5)
 
-    async def _asked(self, what: str, of: Of, chosen: dict[str, str]) -> list[Object]:
+    async def _request(self, what: str, of: LogOwner, chosen: dict[str, str]) -> list[Object]:
         query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
         try:
             url = f"{self._intake}/v1/{what}?{query}"

@@ -11,7 +11,7 @@ import uvloop
 
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
-from landfall.gateway.journal_client import Reader, Shared
+from landfall.gateway.journal_client import Reader, SharedJournal
 from landfall.gateway.settings import Settings
 from landfall.gateway.watch_cache import Cache
 from landfall.kube.client import Kube
@@ -33,7 +33,7 @@ async def _run(settings: Settings) -> None:
     cache = Cache(kube)
     watching = asyncio.create_task(cache.run())
     watching.add_done_callback(_ended)
-    served = application(Callers(kube, settings.namespace, _now, settings.rates, cache=cache), Shared(reader), reader)
+    served = application(Callers(kube, settings.namespace, _now, settings.rates, cache=cache), SharedJournal(reader), reader)
     serving = uvicorn.Config(
         served,
         host="0.0.0.0",  # noqa: S104  reached through a Service

@@ -192,7 +192,7 @@ class AppwriteBody(Body):
 
 
 def _provider(told: object) -> str:
-    kind, action = (told_of(told, name) for name in ("type", "action"))
+    kind, action = (field_of(told, name) for name in ("type", "action"))
     return str(kind) if action == "connect" and kind in ("supabase", "appwrite") else "create"
 
 
@@ -243,15 +243,15 @@ class UploadBody(AppBody):
 
 
 def _kind(told: object) -> str:
-    source = told_of(told, "source")
+    source = field_of(told, "source")
     if not isinstance(source, str):
         return "data"
     if source != "zip":
         return "github"
-    return "zip" if told_of(told, "artifact") is None else "an-upload"
+    return "zip" if field_of(told, "artifact") is None else "an-upload"
 
 
-def told_of(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
+def field_of(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
     """A field of a body, which may be parsed or raw."""
     return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
 

@@ -49,7 +49,7 @@ class Answer:
         return self.ended and self.messages[0]["status"] == 200 and self.octets <= _LARGEST
 
 
-class Remembered:
+class ResponseCache:
     """Caches responses of GET on lists and objects. A handler marks its response in the scope, by LASTING, if it depends only on its objects."""
 
     def __init__(self, app: ASGIApp, callers: Callers) -> None:
@@ -60,7 +60,7 @@ class Remembered:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        asked = _asked(scope)
+        asked = _cacheable_request(scope)
         if asked is None:
             await self._app(scope, receive, send)
             return
@@ -97,7 +97,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _CacheableRequest:
     """A cacheable request. `name`: the requested object; empty for a list."""
 
     headers: dict[bytes, bytes]
@@ -129,7 +129,7 @@ class _Asked:
         return (raw["metadata"]["uid"], raw["metadata"]["resourceVersion"]) if raw else None
 
 
-def _asked(scope: Scope) -> _Asked | None:
+def _cacheable_request(scope: Scope) -> _CacheableRequest | None:
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
     for pattern, kind, prefix, others in _PATHS:
@@ -138,5 +138,5 @@ def _asked(scope: Scope) -> _Asked | None:
             name = name_in(prefix, match[1]) if match[1] else ""
             if match[1] and not name:
                 return None
-            return _Asked(dict(scope["headers"]), (scope.get("client") or ("", 0))[0], kind, name, others)
+            return _CacheableRequest(dict(scope["headers"]), (scope.get("client") or ("", 0))[0], kind, name, others)
     return None

@@ -107,7 +107,7 @@ class Cache:
             known[asked.words] = asked.of(self._objects[kind].get(namespace, {}).values())
         return known[asked.words]
 
-    def took(self, kind: str, raw: Object) -> None:
+    def store(self, kind: str, raw: Object) -> None:
         """Store the response to a change, so that the next read sees it. An older version never replaces a newer one."""
         if kind not in self._objects:
             return
@@ -147,7 +147,7 @@ class Cache:
                     if event == "DELETED":
                         self.dropped(kind, raw)
                     elif event != "BOOKMARK":
-                        self.took(kind, raw)
+                        self.store(kind, raw)
             except KubeError as error:
                 self._current.discard((kind, scope))
                 version = ""

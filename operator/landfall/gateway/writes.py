@@ -16,18 +16,18 @@ Object = dict[str, Any]
 async def applied(who: Caller, kind: str, name: str, metadata: Object, spec: Object) -> Object:
     """Have this, and nothing else of ours, be said of an object; it is made where there is none. Raises KubeError."""
     raw = await server_side_apply.applied(who.kube, kind, {"name": name, "namespace": who.key.namespace, **metadata}, spec)
-    who.took(kind, raw)
+    who.store(kind, raw)
     return raw
 
 
 async def changed(who: Caller, kind: str, raw: Object, change: server_side_apply.Change) -> Object:
     """Change what an object says, by what it says now; `change` may refuse. Raises KubeError."""
     made = await server_side_apply.changed(who.kube, kind, raw, change)
-    who.took(kind, made)
+    who.store(kind, made)
     return made
 
 
-async def kept(who: Caller, name: str, values: Mapping[str, str], metadata: Object) -> None:
+async def store_secret(who: Caller, name: str, values: Mapping[str, str], metadata: Object) -> None:
     """Have values kept in a Secret, which never changes; one that is there is the same request's, sent before. Raises KubeError."""
     told = {"name": name, "namespace": who.key.namespace, **metadata}
     body = {"apiVersion": "v1", "kind": "Secret", "metadata": told, "immutable": True, "stringData": dict(values)}

@@ -80,7 +80,7 @@ class Operator:
             self._reports,
             self._keeper,
             self.on_owned_change,
-            migration.dialled,
+            migration.live_settings_of,
             settings,
             self.on_push,
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from landfall.controllers.jobs import ended
-from landfall.controllers.migration.act import let_go
+from landfall.controllers.jobs import is_ended
+from landfall.controllers.migration.act import remove_finalizer
 from landfall.controllers.migration.annotations import FINALIZER
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import ConflictError, InvalidError
@@ -67,7 +67,7 @@ async def under_way(kube: Kube) -> list[str]:
     runs = {
         (job["metadata"]["namespace"], job["metadata"]["labels"][LABEL_OWNER])
         async for job in kube.every("Job", f"{LABEL_KIND}=Run")
-        if not ended(job) and not job["spec"].get("suspend")
+        if not is_ended(job) and not job["spec"].get("suspend")
     }
     found = []
     async for raw in kube.every("Migration"):
@@ -104,7 +104,7 @@ async def _freed(kube: Kube, namespace: str, name: str) -> None:
         if raw is None:
             return
         try:
-            await let_go(kube, raw)
+            await remove_finalizer(kube, raw)
         except (ConflictError, InvalidError):
             if not left:
                 raise

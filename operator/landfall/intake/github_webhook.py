@@ -36,30 +36,30 @@ class Webhook:
 
     async def _delivered(self, request: Request) -> Response:
         if not self._secret:
-            return _told(404, "the webhook is not configured. Set builds.webhookSecretRef of the chart")
+            return _response(404, "the webhook is not configured. Set builds.webhookSecretRef of the chart")
         if int(request.headers.get("Content-Length", "0")) > _LARGEST:
-            return _told(413, "the delivery is larger than any of GitHub")
+            return _response(413, "the delivery is larger than any of GitHub")
         body = await body_of(request, _LARGEST)
         if not signed(self._secret, body, request.headers.get(_SIGNATURE, "")):
-            return _told(401, f"the signature in {_SIGNATURE} does not match the body and the configured secret")
-        return await self._heard(request.headers.get(_EVENT, ""), request.headers.get(_DELIVERY, ""), body)
+            return _response(401, f"the signature in {_SIGNATURE} does not match the body and the configured secret")
+        return await self._handle(request.headers.get(_EVENT, ""), request.headers.get(_DELIVERY, ""), body)
 
-    async def _heard(self, event: str, delivery: str, body: bytes) -> Response:
+    async def _handle(self, event: str, delivery: str, body: bytes) -> Response:
         """Handle a verified delivery."""
         if event != "push":
             told = (
                 "the webhook is configured" if event == "ping" else f"event {event or '(none)'} is ignored: only push is handled"
             )
-            return _told(200 if event == "ping" else 202, told, delivery)
+            return _response(200 if event == "ping" else 202, told, delivery)
         try:
             push = json.loads(body)
             repository, ref, deleted = str(push["repository"]["full_name"]), str(push["ref"]), bool(push.get("deleted"))
         except (ValueError, KeyError, TypeError):
-            return _told(400, "invalid push event")
+            return _response(400, "invalid push event")
         if deleted or not ref.startswith(_HEADS):
-            return _told(202, "no Deployment follows what was pushed", delivery)
+            return _response(202, "no Deployment follows what was pushed", delivery)
         count = await self._pushed(repository, ref.removeprefix(_HEADS))
-        return _told(202, f"{count} Deployments follow {repository} at {ref.removeprefix(_HEADS)}", delivery)
+        return _response(202, f"{count} Deployments follow {repository} at {ref.removeprefix(_HEADS)}", delivery)
 
 
 def signed(secret: bytes, body: bytes, signature: str) -> bool:
@@ -68,5 +68,5 @@ def signed(secret: bytes, body: bytes, signature: str) -> bool:
     return hmac.compare_digest(wanted.encode(), signature.encode())
 
 
-def _told(status: int, message: str, delivery: str = "") -> Response:
+def _response(status: int, message: str, delivery: str = "") -> Response:
     return JSONResponse({"message": message, **({"delivery": delivery} if delivery else {})}, status_code=status)

@@ -34,7 +34,7 @@ class Cluster(Protocol):
         """Read an object. Raises KubeError."""
 
 
-class Published:
+class PublishedKeys:
     """Verifies tokens of pods."""
 
     def __init__(self, kube: Cluster, ticks: Callable[[], float] = time.monotonic) -> None:

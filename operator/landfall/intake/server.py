@@ -17,8 +17,8 @@ from landfall.controllers.reports import Reports
 from landfall.intake.answers import application, body, refused
 from landfall.intake.github_webhook import Pushed, Webhook
 from landfall.intake.journal_api import Reading
-from landfall.intake.jwks_tokens import Published
-from landfall.intake.token_review import Gateway, Reviews
+from landfall.intake.jwks_tokens import PublishedKeys
+from landfall.intake.token_review import Gateway, TokenReviews
 from landfall.intake.uploads import Uploads
 from landfall.intake.workers import Workers
 from landfall.journal.store import Line, LogSource, Sample
@@ -53,7 +53,7 @@ class Intake:
         pushed: Pushed,
     ) -> None:
         self._webhook = Webhook(settings.webhook_secret, pushed)
-        judge = Published(kube) if kube.namespaces else Reviews(kube)
+        judge = PublishedKeys(kube) if kube.namespaces else TokenReviews(kube)
         self._workers = Workers(judge, kube)
         gateway = Gateway(judge, settings.gateway)
         self._reading = Reading(gateway, keeper)

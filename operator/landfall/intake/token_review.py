@@ -29,24 +29,24 @@ class Holder:
     bound: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-class Judge(Protocol):
+class TokenVerifier(Protocol):
     """Verifies tokens."""
 
     async def holder(self, token: str) -> Holder | None:
         """The holder of a token; None if it is invalid or for another audience. Raises KubeError if it cannot be verified."""
 
 
-class Creates(Protocol):
+class ObjectCreator(Protocol):
     """What a TokenReview needs of the API server."""
 
     async def create(self, kind: str, body: Object) -> Object:
         """Create an object. Raises KubeError."""
 
 
-class Reviews:
+class TokenReviews:
     """Verifies tokens by TokenReview, which requires a ClusterRole."""
 
-    def __init__(self, kube: Creates) -> None:
+    def __init__(self, kube: ObjectCreator) -> None:
         self._kube = kube
 
     async def holder(self, token: str) -> Holder | None:
@@ -65,7 +65,7 @@ class Reviews:
 class Gateway:
     """The gateway's service account, as namespace/name; empty if there is no gateway. A verified token is cached for 10 s, because the gateway sends several requests per second."""
 
-    def __init__(self, judge: Judge, account: str, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, judge: TokenVerifier, account: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._judge = judge
         self._ticks = ticks
         self._believed = ("", 0.0)
@@ -88,7 +88,7 @@ class Gateway:
         return None
 
 
-async def holder(judge: Judge, request: Request) -> Holder | None:
+async def holder(judge: TokenVerifier, request: Request) -> Holder | None:
     """The sender of a request. Raises KubeError if it cannot be verified."""
     token = request.headers.get("Authorization", "").removeprefix("Bearer ").strip()
     return await judge.holder(token) if token else None

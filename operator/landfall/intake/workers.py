@@ -15,7 +15,7 @@ from typing import Protocol
 
 from starlette.requests import Request
 
-from landfall.intake.token_review import POD, POD_UID, Holder, Judge, holder
+from landfall.intake.token_review import POD, POD_UID, Holder, TokenVerifier, holder
 from landfall.journal.store import LogSource
 from landfall.kube.client import Object
 from landfall.manifests.job import LABEL_VERB
@@ -57,7 +57,7 @@ class Worker:
 class Workers:
     """Identities of workers by their tokens."""
 
-    def __init__(self, judge: Judge, kube: Reads, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, judge: TokenVerifier, kube: Reads, ticks: Callable[[], float] = time.monotonic) -> None:
         self._judge = judge
         self._kube = kube
         self._ticks = ticks

@@ -45,7 +45,7 @@ Secret = Mapping[str, str]
 Sleep = Callable[[float], None]
 
 
-class NotToldError(EngineError):
+class NotDeliveredError(EngineError):
     """A notification could not be delivered to some receiver."""
 
     reason = "NotDelivered"
@@ -57,8 +57,8 @@ class _RefusedError(LandfallError):
     reason = "NotDelivered"
 
 
-def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> None:
-    """Send a notification to all receivers. Raises NotToldError with the receivers that failed, after all were tried."""
+def send(migration: Migration, notice: Notice, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> None:
+    """Send a notification to all receivers. Raises NotDeliveredError with the receivers that failed, after all were tried."""
     spec = migration.spec.notifications
     if spec is None:
         return
@@ -79,26 +79,28 @@ def tell(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
     tasks += [
         (f"apprise {a.secret_ref.name}", a.secret_ref.name, lambda held: _apprise(held, title, notice.text)) for a in spec.apprise
     ]
-    failures = [f"{name}: {problem}" for name, kept, send in tasks if (problem := _patiently(send, partial(secret, kept), sleep))]
+    failures = [
+        f"{name}: {problem}" for name, kept, send in tasks if (problem := _send_with_retries(send, partial(secret, kept), sleep))
+    ]
     if failures:
         message = f"notification {notice.event} was not delivered: {'; '.join(failures)}"
-        raise NotToldError(message, advice="Correct its Secret; the next event is sent again.")
+        raise NotDeliveredError(message, advice="Correct its Secret; the next event is sent again.")
 
 
 def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:
-    """Send a test event to a webhook; returns the host that accepted it. Raises NotToldError."""
+    """Send a test event to a webhook; returns the host that accepted it. Raises NotDeliveredError."""
     name, where = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
     at = int(time.time())
     key = f"Ping/{where['namespace']}/{where['name']}/{at}"
     told = {"id": key, "event": "Ping", "at": datetime.fromtimestamp(at, UTC).isoformat(), "webhook": where, "message": _PING}
     body = json.dumps(told, separators=(",", ":")).encode()
-    problem = _patiently(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
+    problem = _send_with_retries(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
     if problem:
-        raise NotToldError(problem, advice=f"Correct the Secret {name!r} or its receiver; the ping is retried.")
+        raise NotDeliveredError(problem, advice=f"Correct the Secret {name!r} or its receiver; the ping is retried.")
     return _parts(secret(name)["url"]).host
 
 
-def _patiently(
+def _send_with_retries(
     send: Callable[[Secret], None], secret: Callable[[], Secret], sleep: Sleep, pauses: Sequence[float] = _PAUSES
 ) -> str:
     """What is wrong after the last try; empty if it was delivered."""

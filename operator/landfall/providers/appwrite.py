@@ -10,7 +10,7 @@ from typing import Any
 
 from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
-from landfall.providers.http import Asked, asked
+from landfall.providers.http import ProviderRequest, send_request
 
 SCOPES = (
     "databases.read",
@@ -56,7 +56,7 @@ class Appwrite:
 
     async def verify(self) -> None:
         """Check that the key has access to the project."""
-        await self._asked(Asked("GET", "/health/db", "the health of its databases"))
+        await self._request(ProviderRequest("GET", "/health/db", "the health of its databases"))
 
     async def create_project(self, identifier: str, name: str, region: str, team: str = "") -> None:
         """Create a project with this identifier; an existing one was created by an earlier try, because identifiers are Landfall's."""
@@ -66,28 +66,32 @@ class Appwrite:
             **({"region": region} if region else {}),
             **({"teamId": team} if team else {}),
         }
-        await self._made(Asked("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body))
+        await self._made(
+            ProviderRequest("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body)
+        )
 
     async def create_key(self, identifier: str, name: str) -> str:
         """Create a key of the project; requires a console session."""
         body = {"keyId": "unique()", "name": name, "scopes": list(SCOPES)}
-        told = await self._asked(Asked("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
+        told = await self._request(ProviderRequest("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
         return str(told["secret"])
 
     async def create_database(self, name: str) -> str:
         """Create the database, if it does not exist, and return its identifier."""
-        await self._made(Asked("POST", "/tablesdb", f"the database {_DATABASE}", {"databaseId": _DATABASE, "name": name}))
+        await self._made(
+            ProviderRequest("POST", "/tablesdb", f"the database {_DATABASE}", {"databaseId": _DATABASE, "name": name})
+        )
         return _DATABASE
 
-    async def _made(self, question: Asked) -> None:
+    async def _made(self, question: ProviderRequest) -> None:
         try:
-            await self._asked(question)
+            await self._request(question)
         except ProviderError as error:
             if error.reason != "DatabaseConflict":
                 raise
 
-    async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
-        return await asked(self._client, "Appwrite", self._endpoint, self._headers, question)
+    async def _request(self, question: ProviderRequest) -> Any:  # noqa: ANN401  as the contract has it
+        return await send_request(self._client, "Appwrite", self._endpoint, self._headers, question)
 
 
 def environment(endpoint: str, project: str, key: str, database: str) -> dict[str, str]:

@@ -67,7 +67,7 @@ def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tupl
         outside(remote.host, inside, "SourceRefused")
         found = client.get_refs(path)
     except (HTTPUnauthorized, NotGitRepository, GitProtocolError, HTTPError, OSError) as error:
-        raise _told(remote, error) from error
+        raise _error_of(remote, error) from error
     default = (found.symrefs or {}).get(Ref(b"HEAD"), Ref(b"")).decode().removeprefix("refs/heads/")
     name = branch or default
     sha = found.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
@@ -95,9 +95,9 @@ def packed(remote: Remote, commit: str, file: Path) -> Fetched:
         except GitProtocolError as error:
             if "not our ref" in str(error) or "unadvertised" in str(error):
                 raise _absent(remote, commit) from error
-            raise _told(remote, error) from error
+            raise _error_of(remote, error) from error
         except (HTTPUnauthorized, NotGitRepository, HTTPError, OSError) as error:
-            raise _told(remote, error) from error
+            raise _error_of(remote, error) from error
         if not isinstance(found, Commit):
             raise _absent(remote, commit)
         submodules = _written(repository, found.tree, file)
@@ -151,7 +151,7 @@ def _absent(remote: Remote, commit: str) -> ProviderError:
     return ProviderError("SourceMissing", message)
 
 
-def _told(remote: Remote, error: Exception) -> ProviderError:
+def _error_of(remote: Remote, error: Exception) -> ProviderError:
     path, cause = urlsplit(remote.url).path, error.__cause__ or error
     if isinstance(error, HTTPUnauthorized):
         way = "renew the token" if remote.token else "give a token that may read it (source.git.tokenSecretRef)"

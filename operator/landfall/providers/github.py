@@ -58,7 +58,7 @@ class GitHub:
         told = await self._get(f"/repos/{repository}/commits/{branch}", token, f"{repository} at {branch}")
         return Commit(str(told["sha"]), str(told["commit"]["message"]).strip().splitlines()[0][:200], branch)
 
-    async def tell(self, told: CommitStatus, token: str) -> None:
+    async def set_commit_status(self, told: CommitStatus, token: str) -> None:
         """Set a commit's status (`POST /repos/{owner}/{repo}/statuses/{sha}`). Raises ProviderError."""
         body = {
             "state": told.state,

@@ -15,7 +15,7 @@ _MINUTE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProviderRequest:
     """A request. `what` is its subject in messages."""
 
     method: str
@@ -24,7 +24,9 @@ class Asked:
     body: Mapping[str, Any] | None = None
 
 
-async def asked(client: outgoing.Client, provider: str, base: str, headers: Mapping[str, str], question: Asked) -> Any:  # noqa: ANN401  as the contract has it
+async def send_request(
+    client: outgoing.Client, provider: str, base: str, headers: Mapping[str, str], question: ProviderRequest
+) -> Any:  # noqa: ANN401  as the contract has it
     """The response. Raises ProviderError: DatabaseRefused, DatabaseMissing, DatabaseConflict, RateLimited, DatabaseUnreachable."""
     body = None if question.body is None else json.dumps(question.body).encode()
     told = {**({"Content-Type": "application/json"} if body else {}), **headers}
@@ -43,7 +45,7 @@ async def asked(client: outgoing.Client, provider: str, base: str, headers: Mapp
         raise ProviderError("DatabaseUnreachable", message) from error
 
 
-def _error(provider: str, question: Asked, answer: outgoing.Response, told: bytes) -> ProviderError:
+def _error(provider: str, question: ProviderRequest, answer: outgoing.Response, told: bytes) -> ProviderError:
     try:
         said = str(json.loads(told).get("message", ""))[:200]
     except (ValueError, AttributeError):

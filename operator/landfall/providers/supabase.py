@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from landfall.lib import outgoing
 from landfall.providers.errors import ProviderError
-from landfall.providers.http import Asked, asked
+from landfall.providers.http import ProviderRequest, send_request
 
 BASE = "https://api.supabase.com"
 _COMING = frozenset({"COMING_UP", "UNKNOWN", "RESTORING", "UPGRADING", "RESTARTING", "RESIZING", "ACTIVE_UNHEALTHY"})
@@ -78,7 +78,7 @@ class Supabase:
             "db_pass": password,
             "region_selection": {"type": "smartGroup" if smart else "specific", "code": region},
         }
-        return _project(await self._asked(Asked("POST", "/v1/projects", f"a project in {organization}", body)))
+        return _project(await self._request(ProviderRequest("POST", "/v1/projects", f"a project in {organization}", body)))
 
     async def healthy(self, ref: str) -> bool:
         """Whether its database is healthy."""
@@ -109,17 +109,17 @@ class Supabase:
         return Pooler(str(one["db_host"]), int(one["db_port"]), str(one["db_user"]), str(one["db_name"]))
 
     async def _get(self, path: str, what: str) -> Any:  # noqa: ANN401  as the contract has it
-        return await self._asked(Asked("GET", path, what))
+        return await self._request(ProviderRequest("GET", path, what))
 
-    async def _asked(self, question: Asked) -> Any:  # noqa: ANN401  as the contract has it
-        return await asked(self._client, "Supabase", self._base, self._headers, question)
+    async def _request(self, question: ProviderRequest) -> Any:  # noqa: ANN401  as the contract has it
+        return await send_request(self._client, "Supabase", self._base, self._headers, question)
 
 
-async def opened(client: outgoing.Client, url: str, key: str) -> dict[str, str]:
+async def environment_of_url(client: outgoing.Client, url: str, key: str) -> dict[str, str]:
     """The variables of a project of which only the URL and the secret key are known, after checking the key. Raises ProviderError."""
     base = url.rstrip("/")
     headers = {"apikey": key, "Authorization": f"Bearer {key}"}
-    await asked(client, "Supabase", base, headers, Asked("GET", "/rest/v1/", "the data API of the project"))
+    await send_request(client, "Supabase", base, headers, ProviderRequest("GET", "/rest/v1/", "the data API of the project"))
     return {"SUPABASE_URL": base, "SUPABASE_SERVICE_ROLE_KEY": key, "NEXT_PUBLIC_SUPABASE_URL": base, "VITE_SUPABASE_URL": base}
 
 

@@ -33,7 +33,7 @@ from landfall.errors import Retry
 from landfall.lib.redact import redacted
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
-from landfall.notifications.send import ping, tell
+from landfall.notifications.send import ping, send
 from landfall.runspec import ResolvedRun, RunInputs, endpoint, resolve
 from landfall.worker.plan_report import _planned
 from landfall.worker.progress import EventReporter
@@ -95,7 +95,7 @@ class Worker:
         if self._task.migration is None or self._task.notice is None:
             message = "the task contains no Migration or no notification"
             raise SpecError(message)
-        tell(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
+        send(self._task.migration, self._task.notice, lambda name: dict(self._secret(name, "notification")))
         return {}
 
     def _ping(self) -> dict[str, object]:

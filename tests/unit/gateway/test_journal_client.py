@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from landfall.gateway.errors import ProblemError
-from landfall.gateway.journal_client import Of, Shared
+from landfall.gateway.journal_client import LogOwner, SharedJournal
 
-_OF = Of("shop", "Migration", "shop")
+_OF = LogOwner("shop", "Migration", "shop")
 Object = dict[str, Any]
 
 
@@ -22,7 +22,7 @@ class Slow:
         self.let = asyncio.Event()
         self.fails = False
 
-    async def lines(self, of: Of, **chosen: str) -> list[Object]:
+    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """One line, of how often it was asked."""
         assert of == _OF
         self.asked.append(chosen)
@@ -31,7 +31,7 @@ class Slow:
             raise ProblemError(503, "unavailable", "not now")
         return [{"position": len(self.asked)}]
 
-    async def samples(self, of: Of) -> list[Object]:
+    async def samples(self, of: LogOwner) -> list[Object]:
         """None."""
         assert of == _OF
         return []
@@ -40,7 +40,7 @@ class Slow:
 def test_followers_at_one_place_ask_once() -> None:
     async def told() -> None:
         now, journal = [0.0], Slow()
-        shared = Shared(journal, lambda: now[0])
+        shared = SharedJournal(journal, lambda: now[0])
         many = [asyncio.ensure_future(shared.lines(_OF, after="7")) for _ in range(500)]
         other = asyncio.ensure_future(shared.lines(_OF, after="7", levels="error"))
         await asyncio.sleep(0)
@@ -63,7 +63,7 @@ def test_what_is_not_followed_is_asked_each_time_and_a_failure_is_told_to_all() 
     async def told() -> None:
         now, journal = [0.0], Slow()
         journal.let.set()
-        shared = Shared(journal, lambda: now[0])
+        shared = SharedJournal(journal, lambda: now[0])
         assert [await shared.lines(_OF, newest="true") for _ in range(2)] == [[{"position": 1}], [{"position": 2}]]
         journal.fails = True
         for _ in range(2):
@@ -81,7 +81,7 @@ def test_whoever_waits_is_told_as_soon_as_there_is_something() -> None:
     class Filling(Slow):
         """Nothing twice, then a line."""
 
-        async def lines(self, of: Of, **chosen: str) -> list[Object]:
+        async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
             """As the protocol says."""
             found = await super().lines(of, **chosen)
             return found if len(self.asked) > 2 else []
@@ -89,19 +89,19 @@ def test_whoever_waits_is_told_as_soon_as_there_is_something() -> None:
     async def told() -> None:
         journal = Filling()
         journal.let.set()
-        shared = Shared(journal)
+        shared = SharedJournal(journal)
         many = [shared.lines(_OF, after="7", wait="20") for _ in range(3)]
         assert await asyncio.gather(*many) == [[{"position": 3}]] * 3
         assert journal.asked == [{"after": "7"}] * 3, "and nobody else is told to wait"
         begun = Slow()
         begun.let.set()
-        shared = Shared(begun)
+        shared = SharedJournal(begun)
         assert (
             await asyncio.gather(*(shared.lines(_OF, newest="true", wait="0") for _ in range(500))) == [[{"position": 1}]] * 500
         )
         empty = Filling()
         empty.let.set()
-        assert await Shared(empty).lines(_OF, after="7", wait="0.05") == []
+        assert await SharedJournal(empty).lines(_OF, after="7", wait="0.05") == []
         assert 1 <= len(empty.asked) <= 2
 
     asyncio.run(told())

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
-from landfall.gateway.views.metrics import told as measured
+from landfall.gateway.views.metrics import metrics_of as measured
 from landfall.gateway.views.migration import sized
 from landfall.kube.server_side_apply import merged
 from tests.support.asgi import Client

@@ -71,7 +71,7 @@ class Watched:
     def stands(self, name: str, version: int, status: Object) -> None:
         """The watch tells of a Migration."""
         raw = self.cluster.put("Migration", name, SPEC, status, resourceVersion=str(version))
-        self.cache.took("Migration", raw)
+        self.cache.store("Migration", raw)
 
     def asked(self, path: str = "/v1/migrations") -> tuple[Any, int]:
         """The answer, and how much of it was made for it."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from landfall.gateway.routes.validation import told
+from landfall.gateway.routes.validation import validation_of
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 
@@ -38,7 +38,7 @@ def _raw(step: str = "", phase: str = "", spec: Object | None = None, **status: 
     ],
 )
 def test_how_it_stands(raw: Object, status: str) -> None:
-    found = told(raw, {})
+    found = validation_of(raw, {})
     assert found.status == status
     assert (found.error is not None) == (status == "failed")
 

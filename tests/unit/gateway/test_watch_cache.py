@@ -105,7 +105,7 @@ def test_the_record_of_who_says_what_is_not_kept() -> None:
         for raw in (listed, watched, answered):
             raw["metadata"]["managedFields"] = [{"manager": "kubectl"}]
         cache = await _watched(Server(("ADDED", watched), there=(listed,)))
-        cache.took("Migration", answered)
+        cache.store("Migration", answered)
         kept = cache.listed("Migration", "shop")
         assert [one["metadata"]["name"] for one in kept] == ["a", "b", "c"]
         assert not [one for one in kept if "managedFields" in one["metadata"]]
@@ -120,7 +120,7 @@ def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -
         stamps = [cache.count("Migration", "shop")]
         for version in range(20, 40, 2):
             raw = _object("b", version)
-            cache.took("Migration", raw)
+            cache.store("Migration", raw)
             stamps.append(cache.count("Migration", "shop"))
             cache.dropped("Migration", raw)
             stamps.append(cache.count("Migration", "shop"))
@@ -129,7 +129,7 @@ def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -
         assert cache.count("Migration", "shop") not in stamps
         for number in range(50):
             raw = _object("a", 50, namespace=f"preview-{number}")
-            cache.took("Migration", raw)
+            cache.store("Migration", raw)
             cache.dropped("Migration", raw)
         assert (cache._objects["Migration"], cache._counts) == ({}, {})  # noqa: SLF001  what it holds
 
@@ -204,10 +204,10 @@ def test_what_is_not_known_here_is_asked_for_and_who_changes_it_asks_anyway() ->
 def test_whatever_comes_first_the_newest_version_stays(answers: list[tuple[str, int]]) -> None:
     cache = Cache(cast("Any", None))
     for name, version in answers:
-        cache.took("Migration", _object(name, version))
+        cache.store("Migration", _object(name, version))
     found = {one["metadata"]["name"]: int(one["metadata"]["resourceVersion"]) for one in cache.listed("Migration", "shop")}
     assert found == {name: max(v for n, v in answers if n == name) for name, _ in answers}
-    cache.took("ConfigMap", _object("a", 1))
+    cache.store("ConfigMap", _object("a", 1))
     assert set(WATCHED) == {"Connection", "Deployment", "Migration", "Release", "Webhook"}
 
 
@@ -218,7 +218,7 @@ def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[st
     every = Ordering("all", lambda _: True, _named)
     for version, (name, namespace, stays) in enumerate(changes):
         raw = _object(name, version, namespace=namespace)
-        (cache.took if stays else cache.dropped)("Migration", raw)
+        (cache.store if stays else cache.dropped)("Migration", raw)
         for asked in (odd, every):
             told = cache.ordered("Migration", "shop", asked)
             assert told == sorted((one for one in cache.listed("Migration", "shop") if asked.takes(one)), key=_named)
@@ -227,7 +227,7 @@ def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[st
 
 def test_another_one_of_its_name_is_not_dropped_with_it() -> None:
     cache = Cache(cast("Any", None))
-    cache.took("Migration", _object("a", 5, "second"))
+    cache.store("Migration", _object("a", 5, "second"))
     cache.dropped("Migration", _object("a", 4, "first"))
     assert cache.get("Migration", "shop", "a") is not None
     cache.dropped("Migration", _object("a", 6, "second"))

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from landfall.intake.jwks_tokens import Published
+from landfall.intake.jwks_tokens import PublishedKeys
 from landfall.intake.token_review import POD, POD_UID, Holder
 from landfall.kube.errors import ForbiddenError, KubeError
 from landfall.manifests.parts import AUDIENCE
@@ -68,7 +68,7 @@ def _signed(claims: Object, key: Any = _RSA, algorithm: str = "RS256", kid: str 
 
 
 def _told(token: str, cluster: Cluster | None = None) -> Holder | None:
-    return asyncio.run(Published(cluster or Cluster()).holder(token))
+    return asyncio.run(PublishedKeys(cluster or Cluster()).holder(token))
 
 
 @pytest.mark.parametrize(("key", "algorithm", "kid"), [(_RSA, "RS256", "one"), (_EC, "ES256", "two")])
@@ -106,7 +106,7 @@ def test_any_other_is_nobody_s(token: str) -> None:
 
 def test_keys_are_asked_for_when_one_is_new_and_not_at_every_stranger_s_word() -> None:
     now, cluster = [0.0], Cluster()
-    judge = Published(cluster, lambda: now[0])
+    judge = PublishedKeys(cluster, lambda: now[0])
 
     async def told() -> None:
         assert [await judge.holder(_signed(_claims())) for _ in range(3)] == [_HOLDER] * 3

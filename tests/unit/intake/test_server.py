@@ -11,10 +11,10 @@ import pytest
 from starlette.requests import Request
 
 from landfall.api.worker_protocol import Report, Taken
-from landfall.controllers.migration.reconcile import dialled
+from landfall.controllers.migration.reconcile import live_settings_of
 from landfall.controllers.reports import Reports
 from landfall.intake.server import Intake
-from landfall.intake.token_review import Reviews
+from landfall.intake.token_review import TokenReviews
 from landfall.intake.workers import Workers
 from landfall.journal.store import Journal
 from landfall.journal.writer import JournalWriter
@@ -65,7 +65,7 @@ def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
     async def pushed(_repository: str, _branch: str) -> int:
         return 0
 
-    intake = Intake(cast("Kube", cluster), Reports(), keeper, lambda *_: None, dialled, settings, pushed)
+    intake = Intake(cast("Kube", cluster), Reports(), keeper, lambda *_: None, live_settings_of, settings, pushed)
 
     body = Report(sequence=3).model_dump_json(by_alias=True).encode()
     answer = Client(intake.application()).ask("POST", "/v1/reports", body, {"Authorization": "Bearer x"})
@@ -118,7 +118,7 @@ def _request(token: str) -> Request:
 
 def test_a_worker_is_identified_once_in_ten_seconds() -> None:
     cluster, seconds = Cluster({"data": _ENDS}), [0.0]
-    workers = Workers(Reviews(cluster), cluster, lambda: seconds[0])
+    workers = Workers(TokenReviews(cluster), cluster, lambda: seconds[0])
 
     async def scenario() -> None:
         first = await workers.identify(_request("x"))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from landfall.intake.token_review import Gateway, Reviews
+from landfall.intake.token_review import Gateway, TokenReviews
 from landfall.kube.errors import KubeError
 
 _ACCOUNT = "system:serviceaccount:landfall-system:landfall-gateway"
@@ -45,7 +45,7 @@ def _status(gateway: Gateway, token: str) -> int:
 
 def test_the_gateway_s_own_token_alone_opens_and_is_believed_for_ten_seconds(judge: Judge) -> None:
     now = [0.0]
-    gateway = Gateway(Reviews(judge), "landfall-system/landfall-gateway", lambda: now[0])
+    gateway = Gateway(TokenReviews(judge), "landfall-system/landfall-gateway", lambda: now[0])
     assert [_status(gateway, token) for token in ("", "other", "none", "good")] == [401, 401, 401, 200]
     asked = judge.asked
     assert [_status(gateway, "good") for _ in range(3)] == [200] * 3
@@ -56,4 +56,4 @@ def test_the_gateway_s_own_token_alone_opens_and_is_believed_for_ten_seconds(jud
 
 
 def test_without_a_gateway_nobody_comes_in(judge: Judge) -> None:
-    assert _status(Gateway(Reviews(judge), ""), "good") == 401
+    assert _status(Gateway(TokenReviews(judge), ""), "good") == 401

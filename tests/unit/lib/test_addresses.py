@@ -18,7 +18,7 @@ from landfall.builds.fetch import Archive, SourceError, fetched
 from landfall.engine.errors import SpecError
 from landfall.errors import Retry
 from landfall.lib import urls as addresses
-from landfall.notifications.send import NotToldError, ping
+from landfall.notifications.send import NotDeliveredError, ping
 from landfall.providers import git
 from landfall.providers.errors import ProviderError
 from landfall.runspec import RunInputs, endpoint
@@ -73,7 +73,7 @@ def test_a_host_that_is_none_is_told_by_whoever_takes_it(host: str, tmp_path: Pa
     assert (caught.value.reason, caught.value.retry) == ("SourceMissing", Retry.AFTER_CHANGE)
     with pytest.raises(SourceError, match="has no valid host"):
         asyncio.run(fetched(Archive(f"https://{host}/shop.zip"), tmp_path, tmp_path / "app"))
-    with pytest.raises(NotToldError, match=r"its url: .* is not a valid host name"):
+    with pytest.raises(NotDeliveredError, match=r"its url: .* is not a valid host name"):
         ping(HOOK, lambda _: {"url": f"https://{host}/hook", "key": "k3y"}, lambda _: None)
 
 

@@ -25,7 +25,7 @@ _OF_EVERY_KIND = frozenset({"observedGeneration", "phase", "conditions"})
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ProbeTarget:
     """What is tested.
 
     `what`: its name in messages. `secrets`: the Secrets that the test needs. `task`: the worker's task. `before`: the last status.
@@ -52,9 +52,9 @@ async def webhook(context: Context, raw: Object) -> float | None:
     return await _reconciled(context, raw, Webhook, _receiver)
 
 
-def _database(one: Connection, intake: str) -> Asked:
+def _database(one: Connection, intake: str) -> ProbeTarget:
     task = Task(verb="probe", intake=intake, connections={one.metadata.name: one})
-    return Asked("the database", tuple(secret_names(one)), task, one.status, _answered)
+    return ProbeTarget("the database", tuple(secret_names(one)), task, one.status, _answered)
 
 
 def _answered(probe: Probe) -> dict[str, Any]:
@@ -65,12 +65,12 @@ def _answered(probe: Probe) -> dict[str, Any]:
     }
 
 
-def _receiver(one: Webhook, intake: str) -> Asked:
+def _receiver(one: Webhook, intake: str) -> ProbeTarget:
     task = Task(verb="ping", intake=intake, webhook=one.model_copy(update={"status": None}))
-    return Asked("the receiver", (one.spec.secret_ref.name,), task, one.status, lambda probe: {"host": probe.version})
+    return ProbeTarget("the receiver", (one.spec.secret_ref.name,), task, one.status, lambda probe: {"host": probe.version})
 
 
-async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Callable[[_M, str], Asked]) -> float | None:
+async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Callable[[_M, str], ProbeTarget]) -> float | None:
     """Observe, decide, act, write the status; returns the seconds until the next reconcile."""
     if "deletionTimestamp" in raw["metadata"]:
         return None
@@ -78,38 +78,38 @@ async def _reconciled(context: Context, raw: Object, model: type[_M], asks: Call
     if problem:
         await context.report(raw, minimal_observed(raw, context), problem, {})
         return None
-    asked = asks(model.model_validate(to_model_input(raw)), context.intake_url)
-    seen = await _observed(context, raw, asked)
+    target = asks(model.model_validate(to_model_input(raw)), context.intake_url)
+    seen = await _observed(context, raw, target)
     decision = decide(seen)
     if decision.action:
-        await _act(context, raw, asked, decision.action)
+        await _act(context, raw, target, decision.action)
         log_action(raw, decision.action)
-    await context.report(raw, seen, decision, _status(seen, asked))
+    await context.report(raw, seen, decision, _status(seen, target))
     if seen.report and seen.report.final:
         context.reports.forget(raw["metadata"]["namespace"], seen.probe)
     return decision.again_seconds
 
 
-async def _observed(context: Context, raw: Object, asked: Asked) -> ObservedProbe:
+async def _observed(context: Context, raw: Object, target: ProbeTarget) -> ObservedProbe:
     metadata, now = raw["metadata"], context.clock()
-    secrets = await context.secrets(metadata["namespace"], asked.secrets)
+    secrets = await context.secrets(metadata["namespace"], target.secrets)
     request, problem = look_requested(metadata.get("annotations", {}).get(ANNOTATION, ""))
     requests = [request.id] if request else []
     probe = (
-        f"{metadata['name'][:40].rstrip('-.')}-{asked.task.verb}-{digest(metadata['uid'], raw['spec'], secrets, *requests)[:10]}"
+        f"{metadata['name'][:40].rstrip('-.')}-{target.task.verb}-{digest(metadata['uid'], raw['spec'], secrets, *requests)[:10]}"
     )
     found = await context.kube.get("Job", metadata["namespace"], probe)
-    job = jobs.seen_jobs([found], metadata["uid"], now)[0] if found else None
+    job = jobs.observed_jobs([found], metadata["uid"], now)[0] if found else None
     report = context.reports.of(metadata["namespace"], probe)
-    if job and job.over and report is None and (asked.before is None or asked.before.probe != probe):
-        report = pod_diagnosis.last_words(await context.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
+    if job and job.over and report is None and (target.before is None or target.before.probe != probe):
+        report = pod_diagnosis.final_report(await context.kube.listed("Pod", metadata["namespace"], f"job-name={probe}"))
     return ObservedProbe(
         now=now,
         generation=metadata["generation"],
         uid=metadata["uid"],
-        conditions=asked.before.conditions if asked.before else (),
-        what=asked.what,
-        before=asked.before,
+        conditions=target.before.conditions if target.before else (),
+        what=target.what,
+        before=target.before,
         missing_secrets=tuple(name for name, version in secrets.items() if version is None),
         probe=probe,
         job_there=job is not None,
@@ -121,23 +121,23 @@ async def _observed(context: Context, raw: Object, asked: Asked) -> ObservedProb
     )
 
 
-async def _act(context: Context, raw: Object, asked: Asked, action: ProbeAction) -> None:
+async def _act(context: Context, raw: Object, target: ProbeTarget, action: ProbeAction) -> None:
     match action:
         case DeleteJob(name):
-            await jobs.end(context, raw["metadata"]["namespace"], name)
+            await jobs.delete(context, raw["metadata"]["namespace"], name)
         case StartProbe(name):
-            order = jobs.Order(name, raw, asked.task.verb, 1, name, context.image, asked.task, secrets=asked.secrets)
+            order = jobs.WorkerJob(name, raw, target.task.verb, 1, name, context.image, target.task, secrets=target.secrets)
             await jobs.start(context, order)
         case _:
             assert_never(action)
 
 
-def _status(seen: ObservedProbe, asked: Asked) -> dict[str, object]:
+def _status(seen: ObservedProbe, target: ProbeTarget) -> dict[str, object]:
     if seen.report and seen.report.final:
         return {
             "probe": seen.probe,
             "probedAt": format_time(seen.now),
-            **(asked.found(seen.report.probe) if seen.report.probe else {}),
+            **(target.found(seen.report.probe) if seen.report.probe else {}),
             "lastHandledRequest": seen.request.id if seen.request else None,
         }
     if seen.before is None:

@@ -46,7 +46,7 @@ async def act(observer: DeploymentObserver, seen: ObservedDeployment, action: De
         case ForgetRelease(name):
             await _forget(observer, seen, name)
         case DeleteJob(name):
-            await jobs.end(observer.context, observer.namespace, name)
+            await jobs.delete(observer.context, observer.namespace, name)
         case FailRelease() | SupersedeRelease():
             return  # recorded in the Release's status, which is written next
         case _:
@@ -80,8 +80,8 @@ async def _make_release(observer: DeploymentObserver, seen: ObservedDeployment) 
     values, problem = await observer.captured(seen)
     if problem:
         return  # the next reconcile reports it
-    kept = await environment.kept(observer.context, observer.raw, values)
-    spec = desired_release.wanted(
+    kept = await environment.store(observer.context, observer.raw, values)
+    spec = desired_release.declared_release(
         seen, names.release_name(observer.name, desired_release.revision(seen)), kept, observer.raw["metadata"]["generation"]
     )
     await observer.context.created("Release", release(observer.raw, spec))
@@ -90,7 +90,7 @@ async def _make_release(observer: DeploymentObserver, seen: ObservedDeployment) 
 async def _make_rollback(observer: DeploymentObserver, seen: ObservedDeployment, name: str) -> None:
     goal = seen.release(name)
     if goal:
-        await observer.context.created("Release", release(observer.raw, desired_release.going_back(seen, goal)))
+        await observer.context.created("Release", release(observer.raw, desired_release.rollback_release(seen, goal)))
 
 
 async def _make_workload(observer: DeploymentObserver, seen: ObservedDeployment, name: str, replicas: int) -> None:

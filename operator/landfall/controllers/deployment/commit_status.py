@@ -10,8 +10,8 @@ import logging
 from landfall.api.deployment import GitHubSource
 from landfall.controllers.context import Context
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
-from landfall.controllers.deployment.resolve_source import opened
-from landfall.controllers.deployment.status import REFUSED, saying
+from landfall.controllers.deployment.resolve_source import credentials_of
+from landfall.controllers.deployment.status import REFUSED, state_to_report
 from landfall.kube.client import Object
 from landfall.kube.errors import KubeError
 from landfall.lib import logs
@@ -19,10 +19,10 @@ from landfall.providers.errors import ProviderError
 from landfall.providers.github import CommitStatus
 
 
-async def said(context: Context, namespace: str, seen: ObservedDeployment, releases: dict[str, Object], url: str) -> None:
+async def report_next(context: Context, namespace: str, seen: ObservedDeployment, releases: dict[str, Object], url: str) -> None:
     """Report the first new state and record that it was reported."""
     for release in reversed(seen.releases):
-        state, github = saying(release), release.spec.source.github if release.spec.source else None
+        state, github = state_to_report(release), release.spec.source.github if release.spec.source else None
         if state and github and release.name in releases:
             report = CommitStatus(
                 repository=github.repository,
@@ -32,7 +32,7 @@ async def said(context: Context, namespace: str, seen: ObservedDeployment, relea
                 description=_description(release),
                 url=url if state == "success" and url.startswith("https://") else "",
             )
-            await _say(context, namespace, github, releases[release.name], report)
+            await _send(context, namespace, github, releases[release.name], report)
             return
 
 
@@ -43,13 +43,13 @@ def _description(release: ObservedRelease) -> str:
     )
 
 
-async def _say(context: Context, namespace: str, github: GitHubSource, raw: Object, report: CommitStatus) -> None:
-    opens, problem = await opened(context, namespace, github)
+async def _send(context: Context, namespace: str, github: GitHubSource, raw: Object, report: CommitStatus) -> None:
+    opens, problem = await credentials_of(context, namespace, github)
     if problem:
         return
     recorded = report.state
     try:
-        await context.providers.github.tell(report, opens.token)
+        await context.providers.github.set_commit_status(report, opens.token)
     except ProviderError as error:
         if error.retry.by_itself:
             logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)

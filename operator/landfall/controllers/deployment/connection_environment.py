@@ -42,10 +42,10 @@ def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variab
         return ()
     names = client.variables
     if "url" in secret:
-        return (_kept(URL, reference.name, "url"),)
+        return (_reference(URL, reference.name, "url"),)
     parts = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
     found = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
-    found += [_kept(names[part], reference.name, part) for part in ("username", "password") if part in secret]
+    found += [_reference(names[part], reference.name, part) for part in ("username", "password") if part in secret]
     if mode := client.tls_modes.get(spec.tls.mode):
         found.append(Variable(name=client.tls_variable, value=mode))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
@@ -60,5 +60,5 @@ def _client(connection: Connection) -> ClientEnvironment | None:
     return engine_of(kind).client if kind in SUPPORTED_TYPES else None
 
 
-def _kept(name: str, secret: str, key: str) -> Variable:
+def _reference(name: str, secret: str, key: str) -> Variable:
     return Variable(name=name, value_from=ValueFrom(secret_key_ref=KeyReference(name=secret, key=key)), capture="Live")

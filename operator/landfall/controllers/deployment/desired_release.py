@@ -57,7 +57,7 @@ def revision(seen: ObservedDeployment) -> int:
     return max(status.revision if status else 0, *(r.spec.revision for r in seen.releases), 0) + 1
 
 
-def wanted(seen: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
+def declared_release(seen: ObservedDeployment, name: str, environment: str, generation: int) -> ReleaseSpec:
     """The Release that the spec, or a request, declares. `environment` is the Secret with the captured values."""
     spec, asked = seen.deployment.spec, seen.pending
     resolved = seen.resolved
@@ -75,7 +75,7 @@ def wanted(seen: ObservedDeployment, name: str, environment: str, generation: in
         commit=commit,
         message=resolved.message if resolved and resolved.commit == commit else "",
         branch=resolved.branch if resolved else "",
-        source=at(spec.source, commit),
+        source=pinned(spec.source, commit),
         path=spec.path,
         build=spec.build,
         build_key=key,
@@ -90,7 +90,7 @@ def wanted(seen: ObservedDeployment, name: str, environment: str, generation: in
     )
 
 
-def at(source: AppSource, commit: str) -> AppSource:
+def pinned(source: AppSource, commit: str) -> AppSource:
     """The source with its commit pinned, as builds use it."""
     if source.git:
         return AppSource(git=source.git.model_copy(update={"commit": commit}))
@@ -117,7 +117,7 @@ def built(seen: ObservedDeployment, key: str) -> ObservedRelease | None:
     return next((r for r in reversed(seen.releases) if key and r.spec.build_key == key and r.image), None)
 
 
-def going_back(seen: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
+def rollback_release(seen: ObservedDeployment, target: ObservedRelease) -> ReleaseSpec:
     """A Release with the image, environment and workload of an earlier one."""
     live, asked = seen.live, seen.deployment.spec.rollback_to
     return target.spec.model_copy(

@@ -62,7 +62,7 @@ async def named(context: Context, deployment: Object, values: dict[str, str]) ->
     return environment_name(deployment["metadata"]["name"], values, key) if key else None
 
 
-async def kept(context: Context, deployment: Object, values: dict[str, str]) -> str:
+async def store(context: Context, deployment: Object, values: dict[str, str]) -> str:
     """Store the values in a Secret of their own and return its name; empty if there are none."""
     if not values:
         return ""

@@ -86,7 +86,7 @@ class DeploymentObserver:
         self.wanted: ObservedRelease | None = None
         self._captured: tuple[dict[str, str], Problem | None] | None = None
 
-    async def take(self) -> ObservedDeployment:
+    async def observe(self) -> ObservedDeployment:
         """Read everything. Raises KubeError."""
         context, metadata = self.context, self.raw["metadata"]
         releases = await self._releases()
@@ -173,7 +173,7 @@ class DeploymentObserver:
     async def _built(self, seen: ObservedRelease, listed: Sequence[Object]) -> ObservedRelease:
         """Add the newest build and its report."""
         mine = [j for j in listed if j["metadata"]["labels"].get(LABEL_OWNER) == seen.name]
-        found = jobs.seen_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.context.clock())
+        found = jobs.observed_jobs(mine, self.releases[seen.name]["metadata"]["uid"], self.context.clock())
         job = max(found, key=lambda j: j.attempt, default=None)
         if job is None or seen.over:
             return replace(seen, job=job)
@@ -184,7 +184,7 @@ class DeploymentObserver:
             raw = next(j for j in mine if j["metadata"]["name"] == job.name)
             late = pod_diagnosis.out_of_time(raw)
             found_pods = await self.context.kube.listed("Pod", self.namespace, f"job-name={job.name}")
-            report = report if report and report.final else pod_diagnosis.last_words(found_pods)
+            report = report if report and report.final else pod_diagnosis.final_report(found_pods)
             job = replace(job, problem=pod_diagnosis.build_problem(found_pods[0] if found_pods else None, deadline=late))
         if report is None:
             return replace(seen, job=job)

@@ -179,7 +179,7 @@ class ObservedDeployment(ObservedObject):
         live, gate = self.live, self.gate
         if live is None or release.status.gate == live.status.gate:
             return True
-        return gate is not None and gate.run == live.status.gate and (gate.failed or gate.back)
+        return gate is not None and gate.run == live.status.gate and (gate.failed or gate.rolled_back)
 
     @property
     def goal(self) -> ObservedRelease | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from landfall.controllers.cutover_gate import End, Gate, secrets_of
+from landfall.controllers.cutover_gate import Gate, MigrationSide, secrets_of
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 
 
-def points_at(seen: ObservedDeployment, release: ObservedRelease, end: End) -> bool:
+def points_at(seen: ObservedDeployment, release: ObservedRelease, end: MigrationSide) -> bool:
     """Whether a Release uses one side of a migration: by its `database`, or by a variable that refers to the Connection's Secret.
 
     Captured values do not show their Secret, which only the Deployment's spec names; so they are checked only for the newest Release.
@@ -17,7 +17,7 @@ def points_at(seen: ObservedDeployment, release: ObservedRelease, end: End) -> b
     return newest and end.named_by("", secrets_of(seen.deployment.spec.env))
 
 
-def left(seen: ObservedDeployment, at: ObservedRelease) -> str:
+def migrated_away_message(seen: ObservedDeployment, at: ObservedRelease) -> str:
     """Why a Release must not go live: it uses a database whose data has been migrated elsewhere. Empty if it may.
 
     Rows written since the migration are only in the new database, so going live on the old one would lose them.
@@ -44,5 +44,5 @@ def gate_of(seen: ObservedDeployment, at: ObservedRelease) -> Gate | None:
     if at.spec.rollback_to:
         goal = seen.release(at.spec.rollback_to)
         return gate if goal and gate.run and goal.status.gate == gate.run else None
-    has_the_data = gate.back or ((gate.cancelled or not gate.begun) and not gate.open)
+    has_the_data = gate.rolled_back or ((gate.cancelled or not gate.begun) and not gate.open)
     return None if has_the_data and points_at(seen, at, gate.source) else gate

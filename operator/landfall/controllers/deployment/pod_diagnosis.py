@@ -154,7 +154,7 @@ def _statuses(pod: Object) -> list[dict[str, Any]]:
     return list(pod.get("status", {}).get("containerStatuses") or [])
 
 
-def last_words(pods: Sequence[Object]) -> Report | None:
+def final_report(pods: Sequence[Object]) -> Report | None:
     """The final report of a worker from its pod's termination message, in case the intake did not receive it; of the newest pod that has one."""
     for pod in _newest_first(pods):
         message = str(_of_worker(pod).get("message", ""))
@@ -169,7 +169,7 @@ def last_words(pods: Sequence[Object]) -> Report | None:
     return None
 
 
-def lost_words(pods: Sequence[Object]) -> str:
+def lost_reason(pods: Sequence[Object]) -> str:
     """Why a worker ended without a report, according to its newest pod."""
     pod = next(iter(_newest_first(pods)), None)
     if pod is None:

@@ -184,7 +184,7 @@ async def _supabase(context: Context, deployment: Object, credentials: Mapping[s
     del deployment, own
     if credentials.get("url") and not credentials.get("token"):
         _needed(credentials, "serviceRoleKey")
-        return await supabase.opened(context.providers.client(), credentials["url"], credentials["serviceRoleKey"])
+        return await supabase.environment_of_url(context.providers.client(), credentials["url"], credentials["serviceRoleKey"])
     _needed(credentials, "token", "ref")
     api = Supabase(context.providers.supabase, context.providers.client(), credentials["token"])
     return await _supabase_ready(api, credentials["ref"], credentials.get("password", ""))

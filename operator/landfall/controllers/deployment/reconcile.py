@@ -8,7 +8,7 @@ from typing import Any
 
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
-from landfall.controllers.context import Context, log_action, minimal_observed, stands_as_before
+from landfall.controllers.context import Context, kept_status, log_action, minimal_observed
 from landfall.controllers.decision import Decision, ObservedObject, conditions
 from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
@@ -31,7 +31,7 @@ from landfall.controllers.deployment.observe import DeploymentObserver
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.deployment.record import keep, prepare, record_builds
 from landfall.controllers.deployment.rules import decide
-from landfall.controllers.deployment.status import begun, release_ready, release_status, taken_note
+from landfall.controllers.deployment.status import begun, observed_gate, release_ready, release_status
 from landfall.controllers.objects import format_time, invalid
 from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
@@ -47,13 +47,13 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
         return None  # everything created has an owner reference and is deleted with it
     problem = invalid(Deployment, raw)
     if problem:
-        await context.report(raw, minimal_observed(raw, context), problem, stands_as_before(raw))
+        await context.report(raw, minimal_observed(raw, context), problem, kept_status(raw))
         return None
     observer = DeploymentObserver(context, builds, raw)
     database = observer.deployment.spec.database
     if database and not database.connection_ref:
         observer.database = await provider_database.prepared(context, raw, database)
-    seen = await observer.take()
+    seen = await observer.observe()
     if await prepare(observer):
         return _SOON_SECONDS
     await record_builds(observer)
@@ -62,12 +62,12 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
         message = "builds are disabled: the operator has no registry or no builder (the chart's `builds`). Configure both, or deploy an image."
         decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
     if decision.action:
-        await _acted_or_told(observer, seen, decision)
+        await _act_or_report(observer, seen, decision)
         log_action(raw, decision.action)
-    await _tell_releases(observer, seen, decision.action)
+    await _write_release_statuses(observer, seen, decision.action)
     await context.report(raw, seen, decision, _status(observer, seen, decision.action))
     if decision.action is None:
-        await commit_status.said(context, observer.namespace, seen, observer.releases, _url(observer, seen))
+        await commit_status.report_next(context, observer.namespace, seen, observer.releases, _url(observer, seen))
     for job in observer.taken:
         context.reports.forget(observer.namespace, job)
     repository = seen.deployment.spec.source.repository
@@ -76,7 +76,7 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
     return min(times, default=None)
 
 
-async def _acted_or_told(observer: DeploymentObserver, seen: ObservedDeployment, decision: DeploymentDecision) -> None:
+async def _act_or_report(observer: DeploymentObserver, seen: ObservedDeployment, decision: DeploymentDecision) -> None:
     """Execute the action. If the API server rejects it, write the status first: a Migration waits for the gate in it. Raises KubeError."""
     if decision.action is None:
         return
@@ -98,7 +98,9 @@ def follows(raw: Object, repository: str, branch: str) -> bool:
     return named and not github.get("commit") and (raw["spec"].get("rollout") or {}).get("follow", True)
 
 
-async def _tell_releases(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> None:
+async def _write_release_statuses(
+    observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None
+) -> None:
     """Write the statuses of Releases that have changed."""
     for one in seen.releases:
         if action == ForgetRelease(one.name):
@@ -172,7 +174,7 @@ def _status(observer: DeploymentObserver, seen: ObservedDeployment, action: Depl
 
 
 def _gate(seen: ObservedDeployment) -> dict[str, Any] | None:
-    found = taken_note(seen)
+    found = observed_gate(seen)
     return found.model_dump(mode="json", by_alias=True) if found else None
 
 

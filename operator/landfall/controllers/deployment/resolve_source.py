@@ -21,7 +21,7 @@ _WHOLE = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Opens:
+class Credentials:
     """The credentials of a repository: a token, and the user name that some hosts require."""
 
     token: str = ""
@@ -29,7 +29,7 @@ class Opens:
 
 
 async def resolved(
-    context: Context, namespace: str, deployment: Deployment, follow_seconds: int, asked: str = ""
+    context: Context, namespace: str, deployment: Deployment, follow_seconds: int, request: str = ""
 ) -> tuple[Resolved | None, Problem | None]:
     """Resolve the source.
 
@@ -38,7 +38,7 @@ async def resolved(
         namespace: The Deployment's namespace.
         deployment: The Deployment.
         follow_seconds: Seconds between lookups of a followed branch.
-        asked: A request for the newest commit, which needs a new lookup; empty for none.
+        request: A request for the newest commit, which needs a new lookup; empty for none.
 
     Returns:
         The resolved source, if known; and why it cannot be looked up, if it should be.
@@ -51,16 +51,16 @@ async def resolved(
     if repository is None:
         return known or Resolved(key=key, commit=identity(spec.source, "").removeprefix("sha256:"), resolved_at=now), None
     follows = spec.rollout.follow and repository.commit is None and spec.rollback_to is None
-    place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{asked}" if asked else key
+    place, question = f"{namespace}/{deployment.metadata.name}", f"{key}/{request}" if request else key
     last = context.checked.get(place)
     last = last if last and last[3] == question else None
     if last is None:
-        due = follows or bool(asked) or known is None
+        due = follows or bool(request) or known is None
     else:
-        again = follows or (bool(asked) and last[2] is not None)
+        again = follows or (bool(request) and last[2] is not None)
         due = last[1] is None or (again and now - last[0] >= timedelta(seconds=follow_seconds))
     if not due and last:  # what was found, even if writing it to the status has failed since
-        return last[1], last[2] if follows or asked else None
+        return last[1], last[2] if follows or request else None
     if not due:
         return known, None
     found, problem = await _looked_up(context, namespace, repository, last[1] if last else known, key)
@@ -71,11 +71,11 @@ async def resolved(
 async def _looked_up(
     context: Context, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
 ) -> tuple[Resolved | None, Problem | None]:
-    opens, problem = await opened(context, namespace, repository)
+    opens, problem = await credentials_of(context, namespace, repository)
     if problem:
         return known, problem
     try:
-        found = await _asked(context, repository, opens)
+        found = await _look_up_commit(context, repository, opens)
     except ProviderError as error:
         if repository.commit and len(repository.commit) == _WHOLE and error.retry.by_itself:
             return _made(key, repository.commit, "", context.clock()), None  # a full commit hash needs no lookup
@@ -90,7 +90,7 @@ def _made(key: str, commit: str, message: str, now: datetime, branch: str = "") 
     return Resolved(key=key, commit=commit, message=message, branch=branch, resolved_at=now)
 
 
-async def _asked(context: Context, repository: GitHubSource | GitSource, opens: Opens) -> Commit:
+async def _look_up_commit(context: Context, repository: GitHubSource | GitSource, opens: Credentials) -> Commit:
     """Look up the commit. Only GitHub gives its message; other hosts give none before the sources are fetched."""
     if isinstance(repository, GitHubSource):
         return await context.providers.github.commit(
@@ -103,16 +103,18 @@ async def _asked(context: Context, repository: GitHubSource | GitSource, opens: 
     return Commit(sha, "", branch)
 
 
-async def opened(context: Context, namespace: str, repository: GitHubSource | GitSource) -> tuple[Opens, Problem | None]:
+async def credentials_of(
+    context: Context, namespace: str, repository: GitHubSource | GitSource
+) -> tuple[Credentials, Problem | None]:
     """The credentials of a repository, or why they are missing."""
     reference = repository.token_secret_ref
     if reference is None:
-        return Opens(), None
+        return Credentials(), None
     held = await content(context, namespace, reference.name) or {}
     key = reference.key or TOKEN_KEY
     if key not in held:
-        return Opens(), (
+        return Credentials(), (
             "SecretMissing",
             f"Secret {reference.name!r} with the key {key!r} not found in this namespace. Create it.",
         )
-    return Opens(held[key].strip(), held.get("username", "").strip()), None
+    return Credentials(held[key].strip(), held.get("username", "").strip()), None

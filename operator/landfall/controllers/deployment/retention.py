@@ -92,7 +92,7 @@ def _cooling(seen: ObservedDeployment, at: ObservedRelease | None, running: Obse
     service, rollout = seen.service, seen.deployment.spec.rollout
     coming = at is not None and not at.over and at.spec.workload == running.name
     serves = service is not None and service.workload == running.name
-    if not running.wanted or coming or serves or _going_back_to(seen, running):
+    if not running.wanted or coming or serves or _is_rollback_target(seen, running):
         return None, None
     left = _left(seen, running.name)
     if left is None:
@@ -108,7 +108,7 @@ def _cooling(seen: ObservedDeployment, at: ObservedRelease | None, running: Obse
     return (RefreshWorkload(running.name, mark=mark), None) if stale else (None, (cold - seen.now).total_seconds())
 
 
-def _going_back_to(seen: ObservedDeployment, running: ObservedWorkload) -> bool:
+def _is_rollback_target(seen: ObservedDeployment, running: ObservedWorkload) -> bool:
     """Whether the live release has failed and this workload is the one to roll back to."""
     live, before = seen.live, seen.before
     return bool(live and live.status.failure and before and before.spec.workload == running.name)

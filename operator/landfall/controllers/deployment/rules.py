@@ -114,11 +114,11 @@ def service_drifted(seen: ObservedDeployment) -> DeploymentDecision | None:
 def data_went_back(seen: ObservedDeployment) -> DeploymentDecision | None:
     """The data that a Release was created for has been rolled back: the Release fails."""
     gate = seen.gate
-    if not gate or not (gate.back or gate.failed):
+    if not gate or not (gate.rolled_back or gate.failed):
         return None
     mine = [r for r in seen.releases if r.status.gate == gate.run and not r.status.failure]
     gone = next((r for r in mine if not places.points_at(seen, r, gate.source)), None)
-    verb = "has rolled back" if gate.back else "is rolling back"
+    verb = "has rolled back" if gate.rolled_back else "is rolling back"
     return _failing(seen, gone, "DataRolledBack", f"Migration {gate.migration} {verb} its data") if gone else None
 
 
@@ -165,7 +165,7 @@ def rollback_problem(goal: str, releases: Mapping[str, bool]) -> tuple[str, str]
     return None
 
 
-def held(seen: ObservedDeployment) -> DeploymentDecision | None:
+def on_hold(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Paused by the annotation: the live release stays live."""
     if not seen.hold:
         return None
@@ -235,11 +235,11 @@ def on_its_way(seen: ObservedDeployment) -> DeploymentDecision | None:
         return None
     if not at.image:
         return _building(seen, at)
-    left = places.left(seen, at)
+    left = places.migrated_away_message(seen, at)
     if left:
         return _stalled("DatabaseLeft", left)
     gate = places.gate_of(seen, at)
-    if gate and gate.back:
+    if gate and gate.rolled_back:
         message = f"Migration {gate.migration} rolled back its data. Run it again (rerunToken), or delete it to go live without its data"
         return _stalled("DataRolledBack", message)
     if gate and not gate.open:
@@ -256,7 +256,7 @@ RULES: tuple[Callable[[ObservedDeployment], DeploymentDecision | None], ...] = (
     live_failed,
     request_invalid,
     rollback_impossible,
-    held,
+    on_hold,
     source_unresolved,
     spec_impossible,
     release_missing,

@@ -40,7 +40,7 @@ def begun(seen: ObservedDeployment, at: ObservedRelease) -> dict[str, object]:
     return {"deploying_at": seen.now, "gate": goal.status.gate if goal else gate.run if gate and gate.open else before}
 
 
-def taken_note(seen: ObservedDeployment) -> GateSeen | None:
+def observed_gate(seen: ObservedDeployment) -> GateSeen | None:
     """What is recorded about the Migration that migrates the data: once it is written, no later reconcile goes live against it."""
     gate, live = seen.gate, seen.live
     if gate is None:
@@ -90,7 +90,7 @@ _SAID: Mapping[str, str] = {
 REFUSED = "refused"
 
 
-def saying(release: ObservedRelease) -> str:
+def state_to_report(release: ObservedRelease) -> str:
     """The state to report to its commit; empty if nothing is new, or it has no commit on GitHub or no token."""
     source, status = release.spec.source, release.status
     if source is None or source.github is None or source.github.token_secret_ref is None or release.spec.rollback_to:

@@ -22,7 +22,7 @@ from landfall.controllers.migration.actions import (
 )
 from landfall.controllers.migration.annotations import FINALIZER, QUIESCED
 from landfall.controllers.migration.observe import MigrationObserver
-from landfall.controllers.migration.run_settings import dials
+from landfall.controllers.migration.run_settings import live_settings
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import NotFoundError
 from landfall.manifests.run import run
@@ -41,9 +41,9 @@ async def act(observer: MigrationObserver, action: MigrationAction) -> None:
         case CreateJob():
             await _job(observer, action)
         case CreateDeployment(name):
-            await app_deployment.make(context, observer.raw, name)
+            await app_deployment.create(context, observer.raw, name)
         case DeleteJob(name):
-            await jobs.end(context, namespace, name)
+            await jobs.delete(context, namespace, name)
         case ScaleJob(name, parallelism):
             await jobs.scale(context, namespace, name, parallelism)
         case SuspendJob(name):
@@ -60,7 +60,7 @@ async def _release(observer: MigrationObserver) -> None:
     if not (keep.logs and keep.metrics):
         name = observer.migration.metadata.name
         await observer.context.keeper.delete(observer.namespace, name, lines=not keep.logs, samples=not keep.metrics)
-    await let_go(observer.context.kube, observer.raw)
+    await remove_finalizer(observer.context.kube, observer.raw)
 
 
 async def _begin(observer: MigrationObserver) -> None:
@@ -71,7 +71,7 @@ async def _begin(observer: MigrationObserver) -> None:
         await observer.context.created("Run", made)
 
 
-async def let_go(kube: Kube, raw: Object) -> None:
+async def remove_finalizer(kube: Kube, raw: Object) -> None:
     """Remove Landfall's finalizer from exactly the version that was read. Raises KubeError."""
     await _finalizers(kube, raw, [one for one in raw["metadata"].get("finalizers", []) if one != FINALIZER])
 
@@ -99,13 +99,13 @@ async def _job(observer: MigrationObserver, action: CreateJob) -> None:
         plans=tuple(p.plan.model_copy(update={"status": None}) for p in observer.plans),
         digest=plan.digest if plan else "",
         quiesced=observer.raw["metadata"].get("annotations", {}).get(QUIESCED) == "true",
-        dials=dials(observer.migration, observer.context.clock()),
+        dials=live_settings(observer.migration, observer.context.clock()),
         request=seen.request.id if seen.request else "",
         forget=seen.deleting,
         force=bool(observer.migration.spec.cancel and observer.migration.spec.cancel.force),
     )
     pieces = await observer.plan_pieces(seen.run_name, plan.digest) if plan and action.verb in {"run", "rehearse"} else []
-    order = jobs.Order(
+    order = jobs.WorkerJob(
         name=f"{seen.run_name}-{action.verb}-{action.attempt}",
         owner={**observer.run, "apiVersion": observer.raw["apiVersion"], "kind": "Run"},
         verb=action.verb,
@@ -114,7 +114,7 @@ async def _job(observer: MigrationObserver, action: CreateJob) -> None:
         image=str(observer.run["spec"]["image"]),
         task=task,
         memory_bytes=data.limits.memory_bytes,
-        parallelism=helper_workers.wanted(seen) if action.verb == "help" else 1,
+        parallelism=helper_workers.wanted_count(seen) if action.verb == "help" else 1,
         plans=tuple(pieces),
     )
     await jobs.start(observer.context, order)

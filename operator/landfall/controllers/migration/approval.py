@@ -12,7 +12,7 @@ from landfall.controllers.migration.observed import ObservedMigration
 
 def approval(seen: ObservedMigration) -> ApprovedPlan | None:
     """The approved plan of the digest in the spec, with its review items."""
-    digest = said(seen)
+    digest = approved_digest(seen)
     plan = seen.run.plan if seen.run else None
     if not digest:
         return None
@@ -22,11 +22,11 @@ def approval(seen: ObservedMigration) -> ApprovedPlan | None:
     return before if before and before.plan_digest == digest else None
 
 
-def open_points(seen: ObservedMigration) -> int:
+def open_review_items(seen: ObservedMigration) -> int:
     """The number of review items that need approval."""
     plan = seen.run.plan if seen.run else None
     asked = seen.pending
-    if plan is None or (asked and asked.verb == "start" and asked.skip_approval) or plan.digest == said(seen):
+    if plan is None or (asked and asked.verb == "start" and asked.skip_approval) or plan.digest == approved_digest(seen):
         return 0
     known = approval(seen)
     return _new(plan, frozenset(known.points)) if known else plan.to_review
@@ -39,7 +39,7 @@ def _new(plan: PlanSummary, known: frozenset[str]) -> int:
     return 0 if plan.points and known.issuperset(plan.points) else plan.to_review
 
 
-def said(seen: ObservedMigration) -> str | None:
+def approved_digest(seen: ObservedMigration) -> str | None:
     """The plan digest that the spec approves."""
     data = seen.migration.spec.data if seen.migration else None
     return data.approval.plan_digest if data else None

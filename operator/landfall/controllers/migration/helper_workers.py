@@ -7,7 +7,7 @@ from landfall.controllers.migration.actions import CreateJob, MigrationAction, S
 from landfall.controllers.migration.observed import ObservedMigration
 
 
-def wanted(seen: ObservedMigration) -> int:
+def wanted_count(seen: ObservedMigration) -> int:
     """The number of copy helpers to run now: only while the leading worker copies."""
     active, data = seen.active, seen.migration.spec.data if seen.migration else None
     copies = active is not None and active.verb == "run" and not active.suspended and seen.state in {"schema", "copying"}
@@ -16,7 +16,7 @@ def wanted(seen: ObservedMigration) -> int:
 
 def action(seen: ObservedMigration) -> MigrationAction | None:
     """The next action for copy helpers. They continue under a replacement of their leader; there is at most one Job per leader."""
-    count, active, last = wanted(seen), seen.active, seen.last("help")
+    count, active, last = wanted_count(seen), seen.active, seen.last("help")
     if last and not last.over and not count:
         return DeleteJob(last.name)
     if not count or active is None:

@@ -15,7 +15,7 @@ _KEPT = 30
 _BEGUN = frozenset({"schema", "copying", "indexing", "comparing"})
 
 
-def news(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
+def new_notices(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[Notice]) -> tuple[Notice, ...]:
     """The notifications for events that are not recorded yet, whether anyone subscribes to them or not."""
     known = {n.id for n in before}
     return tuple(
@@ -25,7 +25,7 @@ def news(seen: ObservedMigration, decision: MigrationDecision, before: Sequence[
     )
 
 
-def noted(
+def recorded_notices(
     migration: Migration, before: Sequence[Notice], new: Sequence[Notice], hooks: Sequence[Webhook] = ()
 ) -> tuple[Notice, ...]:
     """All notifications to record: the earlier ones, and the new ones that the Migration or a Webhook of the namespace subscribes to."""
@@ -72,7 +72,7 @@ def _happened(seen: ObservedMigration, decision: MigrationDecision) -> Iterator[
         yield f"RolledBack/{run}", "RolledBack"
 
 
-def facts(notices: Sequence[Notice]) -> tuple[Fact, ...]:
+def delivery_condition(notices: Sequence[Notice]) -> tuple[Fact, ...]:
     """Whether the last notification was delivered, as a condition."""
     done = [n for n in notices if n.state != "Pending"]
     if not done:

@@ -28,7 +28,7 @@ async def webhooks(context: Context, namespace: str, events: Collection[EventNam
     return tuple(one for one in found if held[one.spec.secret_ref.name])
 
 
-async def delivered(
+async def deliver(
     context: Context, raw: Object, migration: Migration, notices: Sequence[Notice], hooks: Sequence[Webhook]
 ) -> tuple[Notice, ...]:
     """The notifications with their delivery state. Starts a worker for each pending one; drops one that has no receiver left."""
@@ -44,7 +44,7 @@ async def _delivered(
     found = await context.kube.get("Job", metadata["namespace"], name)
     if found is None:
         return await _started(context, raw, migration, notice, hooks, name)
-    job = jobs.seen_jobs([found], metadata["uid"], context.clock())[0]
+    job = jobs.observed_jobs([found], metadata["uid"], context.clock())[0]
     if not job.over:
         return notice
     report = context.reports.of(metadata["namespace"], name)
@@ -52,8 +52,8 @@ async def _delivered(
     if job.complete:
         return notice.model_copy(update={"state": "Sent"})
     found_pods = await context.kube.listed("Pod", metadata["namespace"], f"job-name={name}") if report is None else []
-    report = report or pod_diagnosis.last_words(found_pods)
-    lost = f"worker {name} exited without a report: {pod_diagnosis.lost_words(found_pods)}"
+    report = report or pod_diagnosis.final_report(found_pods)
+    lost = f"worker {name} exited without a report: {pod_diagnosis.lost_reason(found_pods)}"
     text = report.failure.message if report and report.failure else lost
     return notice.model_copy(update={"state": "Failed", "text": redacted(text)[:_MESSAGE]})
 
@@ -72,5 +72,5 @@ async def _started(
     spec = migration.spec.model_copy(update={"notifications": receivers})
     whole = migration.model_copy(update={"status": None, "spec": spec})
     task = Task(verb="notify", intake=context.intake_url, migration=whole, notice=notice)
-    await jobs.start(context, jobs.Order(name, raw, "notify", 1, name, context.image, task, secrets=receivers.secrets))
+    await jobs.start(context, jobs.WorkerJob(name, raw, "notify", 1, name, context.image, task, secrets=receivers.secrets))
     return notice

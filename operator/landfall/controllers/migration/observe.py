@@ -38,7 +38,7 @@ class MigrationObserver:
         self.namespace: str = raw["metadata"]["namespace"]
         self.migration = Migration.model_validate(to_model_input(raw))
         self.connections: dict[str, Connection | None] = {}
-        self.plans: tuple[table_plans.Held, ...] = ()
+        self.plans: tuple[table_plans.StoredTablePlan, ...] = ()
         self.run: Object | None = None
         self.name = ""
         self.declared: DeclaredRun | None = None
@@ -46,7 +46,7 @@ class MigrationObserver:
         self.reported = ReportFold(RunStatus())
         self.seen = ObservedMigration(now=context.clock(), generation=0)
 
-    async def take(self) -> ObservedMigration:
+    async def observe(self) -> ObservedMigration:
         """Read everything. Raises KubeError."""
         context, metadata, data = self.context, self.raw["metadata"], self.migration.spec.data
         now = context.clock()
@@ -54,7 +54,7 @@ class MigrationObserver:
             found = await context.kube.get("Connection", self.namespace, reference.name)
             self.connections[reference.name] = Connection.model_validate(to_model_input(found)) if found else None
         secrets = await context.secrets(self.namespace, [n for c in self.connections.values() if c for n in secret_names(c)])
-        self.plans = await table_plans.held(context, self.namespace, metadata["name"])
+        self.plans = await table_plans.stored_table_plans(context, self.namespace, metadata["name"])
         differs = await self._find_run()
         name = self.name
         mine = self._mine(self.run)
@@ -85,7 +85,7 @@ class MigrationObserver:
             request=request,
             request_problem=problem,
             plan_stored=await self._plan_stored(name),
-            app=await app_deployment.seen(context, self.raw, self.migration),
+            app=await app_deployment.observe(context, self.raw, self.migration),
             jobs=self._jobs(listed) if mine else (),
         )
         return self.seen
@@ -115,7 +115,7 @@ class MigrationObserver:
         state = known.get("status", {}).get("state", "")
         started = self.migration.status and self.migration.status.start_time
         under_way = state not in ENDED | {"cut_over"} and bool(state or started)
-        if not (under_way or await self._going_back(known)):
+        if not (under_way or await self._rollback_active(known)):
             return False
         self.run, self.name = known, before
         return True
@@ -137,10 +137,10 @@ class MigrationObserver:
         identities = (said.get(DECLARED_SOURCE, ""), said.get(DECLARED_TARGET, ""))
         return changed_fields(DataSpec.model_validate(self.run["spec"]["data"]), identities, data, self.declared)
 
-    async def _going_back(self, run: Object) -> bool:
+    async def _rollback_active(self, run: Object) -> bool:
         """Whether a worker is rolling that run back now: it finishes before another run begins."""
         listed = await jobs.jobs_of(self.context, self.namespace, "Run", run["metadata"]["name"])
-        seen = jobs.seen_jobs(listed, run["metadata"]["uid"], self.context.clock())
+        seen = jobs.observed_jobs(listed, run["metadata"]["uid"], self.context.clock())
         return any(job.verb == "back" and not job.over for job in seen)
 
     def _mine(self, run: Object | None) -> bool:
@@ -153,7 +153,7 @@ class MigrationObserver:
         unsaid = {"cutover"} if data and data.cutover is None else set()
         passed_over = {"approval", "parallelism", "limits", "workers", "batch_size", *unsaid}
         wanted = data.model_dump(mode="json", exclude=passed_over) if data else {}
-        decisions = [p.says for p in self.plans if p.says]
+        decisions = [p.decisions_for_plan for p in self.plans if p.decisions_for_plan]
         annotations = self.raw["metadata"].get("annotations", {})
         quiesced = annotations.get(QUIESCED, "")
         rollback = self.migration.spec.rollback.model_dump(mode="json")
@@ -179,19 +179,19 @@ class MigrationObserver:
 
     def _jobs(self, listed: list[Object]) -> tuple[ObservedJob, ...]:
         """The Run's Jobs, each with the reason if it ended without a report."""
-        found = jobs.seen_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
+        found = jobs.observed_jobs(listed, self.run["metadata"]["uid"], self.context.clock()) if self.run else ()
         return tuple(replace(job, reason=self.lost.get(job.name, "")) for job in found)
 
-    async def _told(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
+    async def _last_report(self, raw: Object, before: RunStatus, *, newest: bool) -> Report | None:
         """The last report of a Job's worker: from the intake, or from the pod's termination message if the intake did not get it."""
         job = raw["metadata"]["name"]
         report = self.context.reports.of(self.namespace, job)
-        if not newest or not jobs.ended(raw) or before.finished == job or (report and report.final):
+        if not newest or not jobs.is_ended(raw) or before.finished == job or (report and report.final):
             return report
         found = await self.context.kube.listed("Pod", self.namespace, f"job-name={job}")
-        words = pod_diagnosis.last_words(found)
+        words = pod_diagnosis.final_report(found)
         if words is None:
-            self.lost[job] = pod_diagnosis.lost_words(found)
+            self.lost[job] = pod_diagnosis.lost_reason(found)
         return words or report
 
     async def _fold(self, listed: list[Object]) -> ReportFold:
@@ -203,7 +203,7 @@ class MigrationObserver:
             if raw not in leading:
                 found = found.without(job)  # the leader reports for all
                 continue
-            report = await self._told(raw, found.status, newest=raw is max(leading, key=_created))
+            report = await self._last_report(raw, found.status, newest=raw is max(leading, key=_created))
             found = found.add(job, report, self.context.clock()) if report else found
         return found
 

@@ -52,14 +52,14 @@ class ObservedMigration(ObservedObject):
     @property
     def active(self) -> ObservedJob | None:
         """The Job in progress. A planning worker changes nothing, so it does not count once it has reported its plan."""
-        return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._told_plan(j.name))), None)
+        return next((j for j in self.leading if not j.over and not (j.verb == "plan" and self._has_reported_plan(j.name))), None)
 
     @property
     def leading(self) -> tuple[ObservedJob, ...]:
         """The Jobs except those of copy helpers."""
         return tuple(j for j in self.jobs if j.verb != "help")
 
-    def _told_plan(self, job: str) -> bool:
+    def _has_reported_plan(self, job: str) -> bool:
         return bool(self.run and self.run.finished == job and self.run.plan and not self.run.failure)
 
     @property

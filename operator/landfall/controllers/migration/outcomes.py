@@ -35,7 +35,7 @@ def data_of(seen: ObservedMigration) -> DataSpec | None:
     return seen.migration.spec.data if seen.migration else None
 
 
-def wanted(seen: ObservedMigration) -> str:
+def desired_state(seen: ObservedMigration) -> str:
     """The desired state, with its default."""
     return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
 
@@ -73,7 +73,7 @@ def again(seen: ObservedMigration, last: ObservedJob, reason: str, message: str)
     return working(Phase.PENDING, reason, message, job(seen, last.verb) if left <= 0 else None, again=max(left, 1))
 
 
-def told(seen: ObservedMigration) -> str:
+def plan_summary(seen: ObservedMigration) -> str:
     """The plan in short."""
     plan = seen.run.plan if seen.run else None
     return f"{plan.tables} tables, {plan.rows} rows, about {plan.estimated_seconds} s" if plan else ""

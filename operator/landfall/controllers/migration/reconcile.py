@@ -8,17 +8,17 @@ from datetime import datetime
 from landfall.api.migration import Migration, Notice
 from landfall.api.progress import AppMove
 from landfall.api.worker_protocol import Dials
-from landfall.controllers.context import Context, log_action, minimal_observed, stands_as_before
+from landfall.controllers.context import Context, kept_status, log_action, minimal_observed
 from landfall.controllers.migration import notify, rules_app_and_data, table_plans
 from landfall.controllers.migration.act import act
 from landfall.controllers.migration.actions import AddFinalizer, MigrationDecision, ReleaseFinalizer
-from landfall.controllers.migration.approval import open_points
-from landfall.controllers.migration.notifications import facts as notice_facts
-from landfall.controllers.migration.notifications import news, noted
+from landfall.controllers.migration.approval import open_review_items
+from landfall.controllers.migration.notifications import delivery_condition as notice_facts
+from landfall.controllers.migration.notifications import new_notices, recorded_notices
 from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.record_reports import record
 from landfall.controllers.migration.rules import decide
-from landfall.controllers.migration.run_settings import dials
+from landfall.controllers.migration.run_settings import live_settings
 from landfall.controllers.migration.status import _plainly, _status, is_terminal
 from landfall.controllers.objects import invalid, now, to_model_input
 from landfall.kube.client import Object
@@ -26,9 +26,9 @@ from landfall.kube.client import Object
 _NOTICE_SECONDS = 10
 
 
-def dialled(raw: Object) -> Dials | None:
+def live_settings_of(raw: Object) -> Dials | None:
     """The live settings for the worker of a Migration; None if its spec is invalid."""
-    return None if invalid(Migration, raw) else dials(Migration.model_validate(to_model_input(raw)), now())
+    return None if invalid(Migration, raw) else live_settings(Migration.model_validate(to_model_input(raw)), now())
 
 
 # -- acting -----------------------------------------------------------------------------------------------------------
@@ -41,10 +41,10 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         return max((datetime.fromisoformat(until) - now()).total_seconds(), 1.0) if until else None
     problem = invalid(Migration, raw)
     if problem:
-        await context.report(raw, minimal_observed(raw, context), problem, stands_as_before(raw))
+        await context.report(raw, minimal_observed(raw, context), problem, kept_status(raw))
         return None
     observer = MigrationObserver(context, raw)
-    seen = await observer.take()
+    seen = await observer.observe()
     decision = decide(seen)
     await record(observer)
     action = decision.action
@@ -53,7 +53,7 @@ async def reconcile(context: Context, raw: Object) -> float | None:
         log_action(observer.raw, action)
         if isinstance(action, AddFinalizer | ReleaseFinalizer):
             return None  # the write of the finalizer triggers the next reconcile
-    await table_plans.tell(context, observer.plans, approved=not open_points(seen), begun=bool(seen.state))
+    await table_plans.write_conditions(context, observer.plans, approved=not open_review_items(seen), begun=bool(seen.state))
     notices = await _noted(observer, decision)
     decided = replace(decision, facts=(*decision.facts, *notice_facts(notices)))
     app = rules_app_and_data.move(seen)
@@ -78,8 +78,8 @@ async def _noted(observer: MigrationObserver, decision: MigrationDecision) -> tu
     before = observer.migration.status.notices if observer.migration.status else ()
     if observer.seen.deleting:
         return before
-    new = news(observer.seen, decision, before)
+    new = new_notices(observer.seen, decision, before)
     events = {n.event for n in (*new, *before) if n.state == "Pending"}
     hooks = await notify.webhooks(observer.context, observer.namespace, events) if events else ()
-    sent = await notify.delivered(observer.context, observer.raw, observer.migration, before, hooks)
-    return noted(observer.migration, sent, new, hooks)
+    sent = await notify.deliver(observer.context, observer.raw, observer.migration, before, hooks)
+    return recorded_notices(observer.migration, sent, new, hooks)

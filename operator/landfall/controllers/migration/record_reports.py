@@ -17,7 +17,9 @@ async def record(observer: MigrationObserver) -> None:
             for piece in plan_maps(run, report.plan_bytes, report.plan.digest if report.plan else ""):
                 await observer.context.created("ConfigMap", piece)
             await table_plans.propose(observer.context, observer.raw, observer.plans, report)
-            observer.plans = await table_plans.held(observer.context, observer.namespace, observer.raw["metadata"]["name"])
+            observer.plans = await table_plans.stored_table_plans(
+                observer.context, observer.namespace, observer.raw["metadata"]["name"]
+            )
         metrics.ROWS.inc(reported.rows)
         status = reported.status.model_dump(mode="json", by_alias=True, exclude_none=True)
         status |= {"reportedAt": format_time(reported.status.reported_at), "podCreated": format_time(reported.status.pod_created)}

@@ -32,7 +32,7 @@ from landfall.controllers.migration.actions import (
     ResumeJob,
     SuspendJob,
 )
-from landfall.controllers.migration.approval import open_points, said
+from landfall.controllers.migration.approval import approved_digest, open_review_items
 from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.lib.text import counted
 from landfall.lifecycle import STATES, Phase
@@ -86,7 +86,7 @@ def _nothing_to_undo(seen: ObservedMigration) -> bool:
     return retained or not staged or gone or seen.namespace_ends or seen.deleting_seconds > _GIVE_UP_SECONDS
 
 
-def app_alone(seen: ObservedMigration) -> MigrationDecision | None:
+def app_only(seen: ObservedMigration) -> MigrationDecision | None:
     """A Migration without data. No later rule applies to it."""
     spec, status = seen.migration.spec if seen.migration else None, seen.migration.status if seen.migration else None
     if spec is None or spec.data or seen.app is None:
@@ -94,7 +94,7 @@ def app_alone(seen: ObservedMigration) -> MigrationDecision | None:
     completed = bool(status and status.completion_time)
     waits = None if completed else spec_impossible(seen) or rules_schedule.closed(seen) or rules_schedule.not_yet(seen)
     made = bool(spec.app and spec.app.template)
-    return waits or rules_app.decided(seen.app, outcomes.wanted(seen), seen.hold, made=made, completed=completed)
+    return waits or rules_app.decided(seen.app, outcomes.desired_state(seen), seen.hold, made=made, completed=completed)
 
 
 def spec_impossible(seen: ObservedMigration) -> MigrationDecision | None:
@@ -146,7 +146,7 @@ def ended(seen: ObservedMigration) -> MigrationDecision | None:
     if seen.state not in ENDED:
         return None
     reached = STATES[seen.state].phase
-    if outcomes.wanted(seen) in {"Cancelled", "RolledBack"}:
+    if outcomes.desired_state(seen) in {"Cancelled", "RolledBack"}:
         return Decision(reached, ("True", reached), f"{reached}: the target is as it was before the run")
     if seen.run_differs:
         return outcomes.working(Phase.PENDING, "Starting", "waiting until the worker of the previous run has ended", again=2)
@@ -157,7 +157,7 @@ def ended(seen: ObservedMigration) -> MigrationDecision | None:
 
 def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled, and no worker has to undo anything."""
-    if outcomes.wanted(seen) != "Cancelled":
+    if outcomes.desired_state(seen) != "Cancelled":
         return None
     if seen.state == "cut_over":
         message = "the migration is completed and cannot be cancelled. Set desiredState: RolledBack to undo the cutover."
@@ -171,7 +171,7 @@ def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
 
 def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
     """RolledBack before the run has begun: there is nothing to undo, and the run's key remains usable."""
-    if outcomes.wanted(seen) != "RolledBack" or seen.state or seen.started or seen.active:
+    if outcomes.desired_state(seen) != "RolledBack" or seen.state or seen.started or seen.active:
         return None
     message = (
         "nothing has been cut over, so there is nothing to roll back."
@@ -181,13 +181,13 @@ def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
     return outcomes.stalled("NothingToRollBack", message, phase=Phase.PLAN_READY if planned else Phase.PENDING)
 
 
-def going_back(seen: ObservedMigration) -> MigrationDecision | None:
+def cancelling_or_rolling_back(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled or RolledBack: a worker drops the staged tables or undoes the cutover."""
-    wanted = outcomes.wanted(seen)
+    wanted = outcomes.desired_state(seen)
     if wanted not in {"Cancelled", "RolledBack"}:
         return None
     phase = Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK
-    return rules_app_and_data.going_back(
+    return rules_app_and_data.roll_back(
         seen, phase, "dropping the staged tables" if seen.state != "cut_over" else "rolling back the cutover"
     )
 
@@ -250,10 +250,10 @@ def kept_until(completed: datetime, migration: Migration) -> datetime:
     return completed + timedelta(seconds=migration.spec.rollback.retain_seconds)
 
 
-def held_by_person(seen: ObservedMigration) -> MigrationDecision | None:
+def paused(seen: ObservedMigration) -> MigrationDecision | None:
     """Paused by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
-    if not seen.hold and outcomes.wanted(seen) != "Paused":
+    if not seen.hold and outcomes.desired_state(seen) != "Paused":
         return None
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
@@ -341,12 +341,12 @@ def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
 
 def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
     """The desired state is Planned: stop after planning."""
-    if outcomes.wanted(seen) != "Planned":
+    if outcomes.desired_state(seen) != "Planned":
         return None
     return Decision(
         Phase.PLAN_READY,
         ("True", "Planned"),
-        outcomes.told(seen),
+        outcomes.plan_summary(seen),
         facts=(*outcomes.planned(seen, approved=False), *rules_schedule.too_short(seen)),
     )
 
@@ -354,15 +354,17 @@ def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
 def approval_missing(seen: ObservedMigration) -> MigrationDecision | None:
     """Wait until a user approves the plan by its digest."""
     plan = seen.run.plan if seen.run else None
-    waiting = open_points(seen)
+    waiting = open_review_items(seen)
     if not plan or seen.state or not waiting:
         return None
     if waiting == plan.to_review:
         which = f"{counted(waiting, 'review item', 'need')} your approval"
     else:
         which = f"{waiting} of {plan.to_review} review items {'is new and needs' if waiting == 1 else 'are new and need'} your approval"
-    other = "; spec.data.approval has the digest of another plan" if said(seen) else ""
-    message = f"{outcomes.told(seen)}; {which}{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
+    other = "; spec.data.approval has the digest of another plan" if approved_digest(seen) else ""
+    message = (
+        f"{outcomes.plan_summary(seen)}; {which}{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
+    )
     facts = (*outcomes.planned(seen, approved=False, outdated=bool(other)), *rules_schedule.too_short(seen))
     return Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
 
@@ -382,7 +384,7 @@ def _run(seen: ObservedMigration) -> MigrationDecision:
 
 RULES: tuple[Callable[[ObservedMigration], MigrationDecision | None], ...] = (
     being_deleted,
-    app_alone,
+    app_only,
     spec_impossible,
     reference_missing,
     rules_app_and_data.impossible,
@@ -392,10 +394,10 @@ RULES: tuple[Callable[[ObservedMigration], MigrationDecision | None], ...] = (
     ended,
     cancelled_at_once,
     rollback_of_nothing,
-    going_back,
+    cancelling_or_rolling_back,
     run_differs,
     completed,
-    held_by_person,
+    paused,
     rules_schedule.closed,
     rules_requests.start_refused,
     resumable,
@@ -403,7 +405,7 @@ RULES: tuple[Callable[[ObservedMigration], MigrationDecision | None], ...] = (
     rules_requests.request_invalid,
     plan_missing,
     plan_blocked,
-    rules_requests.rehearsal_asked,
+    rules_requests.rehearsal_requested,
     planned_wanted,
     approval_missing,
     rules_schedule.not_yet,

@@ -38,7 +38,7 @@ def move(seen: ObservedMigration) -> AppMove | None:
     if app is None:
         return None
     before = before_of(seen)
-    state, message = _state(seen, app, before) if is_joint(seen.migration) else (_alone(app), app.ready[2])
+    state, message = _state(seen, app, before) if is_joint(seen.migration) else (_app_state(app), app.ready[2])
     latched = was_live(before) and state in {"Live", "RollingBack"}
     drained = before.drained_at if before and latched else None
     if state == "Live" and not latched and is_joint(seen.migration):
@@ -64,7 +64,7 @@ def was_live(before: AppMove | None) -> bool:
     return before is not None and (before.state == "Live" or (before.state == "RollingBack" and before.drained_at is not None))
 
 
-def _alone(app: ObservedApp) -> AppState:
+def _app_state(app: ObservedApp) -> AppState:
     if app.ready[0] == "True" and app.live:
         return "Live"
     return "Failed" if app.stalled else "Building"
@@ -78,7 +78,7 @@ def _state(seen: ObservedMigration, app: ObservedApp, before: AppMove | None) ->
         return _cut_over(seen, app, before)
     if app.on_source:
         return "Building", _on_source(app)
-    built = app.there and not app.differs and (app.waits_for_data or _alone(app) == "Live")
+    built = app.there and not app.differs and (app.waits_for_data or _app_state(app) == "Live")
     return ("Built" if built else "Building"), message
 
 
@@ -86,9 +86,9 @@ def _on_source(app: ObservedApp) -> str:
     return f"Deployment {app.name} still uses Connection {app.on_source}, the source. Change it to the target's Connection"
 
 
-def _asked_back(seen: ObservedMigration, before: AppMove | None) -> bool:
+def _rollback_requested(seen: ObservedMigration, before: AppMove | None) -> bool:
     """Whether a user requests a rollback of the data: by RolledBack, or by Cancelled before the app was ever live."""
-    wanted = outcomes.wanted(seen)
+    wanted = outcomes.desired_state(seen)
     return wanted == "RolledBack" or (wanted == "Cancelled" and not was_live(before) and not _served(seen))
 
 
@@ -102,7 +102,7 @@ def _cut_over(seen: ObservedMigration, app: ObservedApp, before: AppMove | None)
     message = before.message if before else ""
     if before and before.state == "Failed":
         return "Failed", message
-    if _asked_back(seen, before):
+    if _rollback_requested(seen, before):
         return "RollingBack", ""
     if was_live(before):
         return "Live", message
@@ -118,7 +118,7 @@ def _coming(seen: ObservedMigration, app: ObservedApp) -> tuple[AppState, str]:
         problem = f"the Deployment {app.name} was deleted"
     elif app.on_source:
         problem = _on_source(app)
-    elif _alone(app) == "Live":
+    elif _app_state(app) == "Live":
         return "Live", f"{lost}: check the source for rows that were written after the cutover" if lost else ""
     elif app.stalled:
         problem = f"{app.ready[1]}: {app.ready[2]}"
@@ -172,7 +172,7 @@ def unfinished(seen: ObservedMigration) -> MigrationDecision | None:
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
         return None
     if stands.state == "Starting":
-        paused = outcomes.wanted(seen) == "Paused" or bool(seen.hold)
+        paused = outcomes.desired_state(seen) == "Paused" or bool(seen.hold)
         but = (
             ". It cannot be paused between the cutover and the app going live: the pause would release the write lock on the source"
             if paused
@@ -181,10 +181,10 @@ def unfinished(seen: ObservedMigration) -> MigrationDecision | None:
         return outcomes.working(
             Phase.RUNNING, "StartingApp", f"the data is cut over; {stands.message or 'the app is starting'}{but}", again=1
         )
-    return going_back(seen, Phase.ROLLING_BACK, f"the app did not start, so the data is rolled back: {stands.message}")
+    return roll_back(seen, Phase.ROLLING_BACK, f"the app did not start, so the data is rolled back: {stands.message}")
 
 
-def going_back(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision:
+def roll_back(seen: ObservedMigration, phase: Phase, message: str) -> MigrationDecision:
     """Prevent the app from going live; stop the worker, which releases the write lock; then undo the changes to the target."""
     barred = _barred(seen, phase, message)
     if barred:

@@ -26,7 +26,7 @@ def start_refused(seen: ObservedMigration) -> MigrationDecision | None:
     return outcomes.stalled("RequestRefused", f"{not_reached_message(name, asked.from_, reached)} (request {asked.id}).")
 
 
-def rehearsal_asked(seen: ObservedMigration) -> MigrationDecision | None:
+def rehearsal_requested(seen: ObservedMigration) -> MigrationDecision | None:
     """A rehearsal: everything except the cutover, once, before the run begins."""
     asked, done = seen.request, seen.run.rehearsal if seen.run else None
     if not asked or asked.verb != "rehearse" or seen.state or seen.started or (done and done.request == asked.id):

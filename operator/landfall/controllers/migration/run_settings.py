@@ -11,7 +11,7 @@ from landfall.controllers.migration.maintenance_window import opening, problem
 from landfall.controllers.migration.rules_app_and_data import is_joint
 
 
-def dials(migration: Migration, now: datetime) -> Dials | None:
+def live_settings(migration: Migration, now: datetime) -> Dials | None:
     """The live settings of the spec. A cancelled or immediately paused run aborts its chunks; each chunk is one transaction."""
     spec, data = migration.spec, migration.spec.data
     if data is None or (spec.schedule and problem(spec.schedule)):

@@ -18,7 +18,7 @@ def proposal_of(plan: TablePlan, proposals: tuple[TableProposal, ...]) -> TableP
     return next((p for p in proposals if source.is_of(p.source.schema_ or "", p.source.table)), None)
 
 
-def standing(plan: TablePlan, generation: int, now: datetime, *, approved: bool, begun: bool) -> TablePlanStatus | None:
+def status_of(plan: TablePlan, generation: int, now: datetime, *, approved: bool, begun: bool) -> TablePlanStatus | None:
     """The status of a TablePlan; None before a plan has proposed anything.
 
     `approved`: the whole plan is approved. `begun`: the run has begun, so that decisions have no effect.

@@ -10,58 +10,59 @@ from dataclasses import dataclass
 from landfall.api.tableplan import TablePlan, TablePlanStatus, decided
 from landfall.api.worker_protocol import Report
 from landfall.controllers.context import Context
-from landfall.controllers.migration.table_plan_status import proposal_of, proposed, standing
+from landfall.controllers.migration.table_plan_status import proposal_of, proposed, status_of
 from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
 from landfall.manifests.tableplan import table_plan
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class StoredTablePlan:
     """A TablePlan: the raw object and the model."""
 
     raw: Object
     plan: TablePlan
 
     @property
-    def says(self) -> object:
+    def decisions_for_plan(self) -> object:
         """What a plan must take into account; None if the operator created it and no decision was made yet."""
         decisions = decided(self.plan.spec)
         return (self.raw["metadata"]["name"], decisions) if decisions or not self.raw["metadata"].get("ownerReferences") else None
 
 
-async def held(context: Context, namespace: str, migration: str) -> tuple[Held, ...]:
+async def stored_table_plans(context: Context, namespace: str, migration: str) -> tuple[StoredTablePlan, ...]:
     """The TablePlans of a Migration, by name."""
     listed = await context.kube.listed("TablePlan", namespace)
     mine = [r for r in listed if r["spec"]["migrationRef"]["name"] == migration and "deletionTimestamp" not in r["metadata"]]
     for raw in mine:  # items of a list have no kind
         raw |= {"apiVersion": "landfall.dev/v1alpha1", "kind": "TablePlan"}
     return tuple(
-        Held(raw, TablePlan.model_validate(to_model_input(raw))) for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
+        StoredTablePlan(raw, TablePlan.model_validate(to_model_input(raw)))
+        for raw in sorted(mine, key=lambda r: str(r["metadata"]["name"]))
     )
 
 
-async def propose(context: Context, migration: Object, there: tuple[Held, ...], report: Report) -> None:
+async def propose(context: Context, migration: Object, there: tuple[StoredTablePlan, ...], report: Report) -> None:
     """Write the proposals of a new plan to the TablePlans, creating those that are needed."""
     digest = report.plan.digest if report.plan else ""
     for table in report.tables:
         if not any(proposal_of(one.plan, (table,)) for one in there):
             await context.created("TablePlan", table_plan(migration, table.source))
-    for one in await held(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
+    for one in await stored_table_plans(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
         generation = one.raw["metadata"]["generation"]
         status = proposed(one.plan, generation, digest, proposal_of(one.plan, report.tables))
         await _write(context, one, status)
 
 
-async def tell(context: Context, there: tuple[Held, ...], *, approved: bool, begun: bool) -> None:
+async def write_conditions(context: Context, there: tuple[StoredTablePlan, ...], *, approved: bool, begun: bool) -> None:
     """Write their conditions."""
     for one in there:
-        status = standing(one.plan, one.raw["metadata"]["generation"], context.clock(), approved=approved, begun=begun)
+        status = status_of(one.plan, one.raw["metadata"]["generation"], context.clock(), approved=approved, begun=begun)
         if status:
             await _write(context, one, status)
 
 
-async def _write(context: Context, one: Held, status: TablePlanStatus) -> None:
+async def _write(context: Context, one: StoredTablePlan, status: TablePlanStatus) -> None:
     current = status.model_dump(mode="json", by_alias=True, exclude_none=True)
     before = one.plan.status.model_dump(mode="json", by_alias=True, exclude_none=True) if one.plan.status else {}
     if current != before:

@@ -12,9 +12,19 @@ from landfall.gateway.dependencies import Asking
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
 from landfall.gateway.pagination import Ordering, Paged, Pagination
-from landfall.gateway.requests import HOST, Body, told_of
+from landfall.gateway.requests import HOST, Body, field_of
 from landfall.gateway.response_cache import LASTING
-from landfall.gateway.routes.probe import Removed, Status, asked, found, made, named, place, problem, stands
+from landfall.gateway.routes.probe import (
+    Removed,
+    Status,
+    create_object,
+    get_object,
+    named,
+    place,
+    probe_status,
+    problem,
+    request_test,
+)
 from landfall.gateway.views.migration import Problem, status_of, title
 from landfall.lifecycle import ENDED
 
@@ -101,9 +111,9 @@ AnyBody = ServerBody | UrlBody | FileBody
 
 
 def _way(told: object) -> str:
-    if ENGINE_KINDS.get(str(told_of(told, "type"))) in FILE_TYPES:
+    if ENGINE_KINDS.get(str(field_of(told, "type"))) in FILE_TYPES:
         return "a-file"
-    return "a-server" if told_of(told, "url") is None else "an-address"
+    return "a-server" if field_of(told, "url") is None else "an-address"
 
 
 def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
@@ -184,7 +194,7 @@ class Filter(Paged):
 
     def takes(self, raw: Object) -> bool:
         """Whether a connection matches."""
-        return self.type in {"", _kind(raw)} and self.status in {"", stands(raw)}
+        return self.type in {"", _kind(raw)} and self.status in {"", probe_status(raw)}
 
 
 @ROUTER.get("")
@@ -210,7 +220,7 @@ async def create(
     name = named(who, body.name, idempotency_key, "c")
     secret = f"{name}-credentials"
     spec, opens = _spec(body, secret)
-    raw = await made(who, "Connection", name, body.name, spec, (secret, opens))
+    raw = await create_object(who, "Connection", name, body.name, spec, (secret, opens))
     who.audit("create connection", name, _identifier(raw))
     return ConnectionAnswer(data=_detail(raw))
 
@@ -219,7 +229,7 @@ async def create(
 async def one(who: Asking, connection_id: str, request: Request) -> ConnectionAnswer:
     """Get one connection."""
     request.scope[LASTING] = True
-    return ConnectionAnswer(data=_detail(await found(who, "Connection", CONNECTION, connection_id)))
+    return ConnectionAnswer(data=_detail(await get_object(who, "Connection", CONNECTION, connection_id)))
 
 
 @ROUTER.post("/{connection_id}/test", responses={202: {"model": TestAnswer, "description": "No result yet."}})
@@ -231,7 +241,7 @@ async def ask(
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> TestAnswer:
     """Test the database now."""
-    look, now = await asked(who, "Connection", CONNECTION, connection_id, idempotency_key, wait)
+    look, now = await request_test(who, "Connection", CONNECTION, connection_id, idempotency_key, wait)
     if now:
         known = _detail(now)
         told = known.model_dump(include={"version", "latency_ms", "tested_at", "error"})
@@ -245,7 +255,7 @@ async def ask(
 async def delete(who: Asking, connection_id: str) -> Removed:
     """Delete a connection that no migration in progress uses. Its database is not changed."""
     who.may_write()
-    raw = await found(who, "Connection", CONNECTION, connection_id, fresh=True)
+    raw = await get_object(who, "Connection", CONNECTION, connection_id, fresh=True)
     name = raw["metadata"]["name"]
     for migration in await who.listed("Migration"):
         data = migration["spec"].get("data") or {}
@@ -273,7 +283,7 @@ def _item(raw: Object) -> Object:
         "name": title(raw),
         "type": _kind(raw),
         **{name: spec.get(name) for name in ("host", "port", "database")},
-        "status": stands(raw),
+        "status": probe_status(raw),
         "created_at": raw["metadata"]["creationTimestamp"],
     }
 

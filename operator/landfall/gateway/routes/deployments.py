@@ -15,7 +15,7 @@ from landfall.gateway.auth import Caller
 from landfall.gateway.dependencies import Asking, Now, Reading
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import DEPLOYMENT, PROJECT, minted, name_in
-from landfall.gateway.journal_client import Of, told_at
+from landfall.gateway.journal_client import LogOwner, line_time
 from landfall.gateway.pagination import Cursor, Ordering, page
 from landfall.gateway.requests import Body, moment, referred
 from landfall.gateway.views.release import (
@@ -30,7 +30,7 @@ from landfall.gateway.views.release import (
     queued,
     status_of,
 )
-from landfall.gateway.writes import changed, kept
+from landfall.gateway.writes import changed, store_secret
 
 Object = dict[str, Any]
 
@@ -55,7 +55,7 @@ class DeploymentAnswer(BaseModel):
     data: DeploymentDetail
 
 
-class Asked(BaseModel):
+class Accepted(BaseModel):
     """The accepted request."""
 
     id: str
@@ -66,10 +66,10 @@ class Asked(BaseModel):
     rolled_back_to: str | None = Field(default=None, description="For a rollback: the deployment that is rolled back to.")
 
 
-class AskedAnswer(BaseModel):
+class AcceptedAnswer(BaseModel):
     """The accepted request."""
 
-    data: Asked
+    data: Accepted
 
 
 class LogLine(BaseModel):
@@ -140,7 +140,7 @@ async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAn
 @ROUTER.post("", status_code=202)
 async def deploy(
     who: Asking, now: Now, body: DeployBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
-) -> AskedAnswer:
+) -> AcceptedAnswer:
     """Deploy the latest commit of a project's branch, or a given commit."""
     who.may_write()
     name = name_in(PROJECT, body.project_id)
@@ -154,7 +154,7 @@ async def deploy(
         )
         raise ProblemError(409, "invalid_state", message)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
-    asked = spec_changes.deploy(made_id, body.commit_sha or "", await _kept(who, app, made_id, body.env_vars))
+    asked = spec_changes.deploy(made_id, body.commit_sha or "", await _store_values(who, app, made_id, body.env_vars))
 
     def change(there: Object) -> tuple[Object, dict[str, str]]:
         handled = str((there.get("status") or {}).get("lastHandledRequest", ""))
@@ -166,11 +166,11 @@ async def deploy(
 
     await changed(who, "Deployment", app, change)
     who.audit("deploy", name, made_id)
-    return AskedAnswer(data=Asked(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
+    return AcceptedAnswer(data=Accepted(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
 
 
 @ROUTER.post("/{deployment_id}/rollback", status_code=202)
-async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
+async def rollback(who: Asking, now: Now, deployment_id: str) -> AcceptedAnswer:
     """Roll back to a deployment that was live, with its image and environment."""
     who.may_write()
     if await _queued(who, deployment_id):
@@ -186,7 +186,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
     made_id = f"{DEPLOYMENT}{minted(who.key.id, goal, str(app['metadata']['generation']))}"
     await changed(who, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
     who.audit("rollback", name, made_id)
-    told = Asked(
+    told = Accepted(
         id=deployment_id if live is release else made_id,  # a rollback to the live release creates none
         project_id=project_of(name),
         status="queued",
@@ -194,7 +194,7 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AskedAnswer:
         rolled_back_from=identifier(live) if live else None,
         rolled_back_to=deployment_id,
     )
-    return AskedAnswer(data=told)
+    return AcceptedAnswer(data=told)
 
 
 @ROUTER.get("/{deployment_id}/logs")
@@ -203,9 +203,9 @@ async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
     if await _queued(who, deployment_id):
         return LogAnswer(data=Log(logs=[]))
     release, _, app = await _found(who, deployment_id)
-    of = Of(who.key.namespace, "Deployment", app["metadata"]["name"])
+    of = LogOwner(who.key.namespace, "Deployment", app["metadata"]["name"])
     found = await journal.lines(of, job=f"{release['metadata']['name']}-build-")
-    told = [LogLine(timestamp=told_at(one), level=one["level"], message=one["message"]) for one in found]
+    told = [LogLine(timestamp=line_time(one), level=one["level"], message=one["message"]) for one in found]
     return LogAnswer(data=Log(logs=[*told, *_ended(release, _url(app))]))
 
 
@@ -236,13 +236,13 @@ def _annotation(app: Object) -> str:
     return str((app["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
 
 
-async def _kept(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
+async def _store_values(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
     """Store values in a Secret that the Deployment owns, because annotations are not secret."""
     if not values:
         return []
     name = f"{app['metadata']['name']}-{made_id.removeprefix('dep_')}"
     owner = {"apiVersion": API_VERSION, "kind": "Deployment", "name": app["metadata"]["name"], "uid": app["metadata"]["uid"]}
-    await kept(who, name, values, {"ownerReferences": [owner]})
+    await store_secret(who, name, values, {"ownerReferences": [owner]})
     return referred(name, values)
 
 

@@ -21,7 +21,7 @@ from landfall.gateway.dependencies import Asking, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import minted
 from landfall.gateway.requests import Body, moment
-from landfall.gateway.routes.migrations import found
+from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views import migration as moves
 from landfall.gateway.views import plan as plans
 from landfall.gateway.writes import applied, changed
@@ -264,9 +264,9 @@ async def rollback(who: Asking, migration_id: str, body: BackBody | None = None)
 @ROUTER.get("/plan")
 async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
     """Get the plan: mappings of columns, risks and estimates."""
-    raw = await found(who, migration_id)
+    raw = await get_migration(who, migration_id)
     made = await _plan(who, raw, migration_id)
-    return plans.told(raw, made, moves.plan_brief(raw).status, await _words(who, raw["metadata"]["name"]))
+    return plans.plan_of(raw, made, moves.plan_brief(raw).status, await _words(who, raw["metadata"]["name"]))
 
 
 @ROUTER.post("/plan/approve", status_code=202)
@@ -309,7 +309,7 @@ async def approve(who: Asking, migration_id: str, mapping_id: str, body: Approve
 async def _mine(who: Caller, migration_id: str) -> Object:
     """The Migration, if the caller may change it. Raises ProblemError."""
     who.may_write()
-    return await found(who, migration_id, fresh=True)
+    return await get_migration(who, migration_id, fresh=True)
 
 
 async def _steered(who: Caller, migration_id: str, action: Action, change: Callable[[Object], Object]) -> Object:
@@ -348,7 +348,7 @@ async def _plan(who: Caller, raw: Object, migration_id: str) -> Object:
     if not status.get("plan") or not status.get("run"):
         raise ProblemError(409, "plan_not_ready", f"{migration_id} has no plan yet", retry_seconds=2)
     pieces = await who.kube.listed("ConfigMap", who.key.namespace, f"{LABEL_RUN}={status['run']}")
-    return plans.unpacked(pieces, status["plan"]["digest"])
+    return plans.unpack(pieces, status["plan"]["digest"])
 
 
 async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) -> None:

@@ -15,9 +15,9 @@ from pydantic import BaseModel, Field
 from landfall.gateway.auth import Caller, Callers
 from landfall.gateway.dependencies import Asking, Now, Reading
 from landfall.gateway.errors import ProblemError
-from landfall.gateway.journal_client import Journal, Lines, Of, told_at
+from landfall.gateway.journal_client import Journal, Lines, LogOwner, line_time
 from landfall.gateway.requests import Body, MaybeTime
-from landfall.gateway.routes.migrations import found
+from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views import app as apps
 from landfall.gateway.views import metrics as measures
 from landfall.gateway.views import migration as moves
@@ -90,13 +90,13 @@ async def logs(
     last_event_id: Annotated[str, Header(max_length=20)] = "",
 ) -> Any:  # noqa: ANN401  one of two
     """Get the log of a migration."""
-    raw = await found(who, migration_id)
+    raw = await get_migration(who, migration_id)
     if not asked.follow:
         told = await _lines(journal, raw, {**asked.query(), "limit": str(asked.limit), "newest": "true"})
         return LogAnswer(data=Log(logs=[_entry(line) for line in told]))
     after = int(last_event_id) if last_event_id.isdecimal() else None
     return StreamingResponse(
-        Followed(request, who, journal, asked).events(raw, after),
+        LogStream(request, who, journal, asked).events(raw, after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
@@ -118,13 +118,13 @@ async def metrics(
     who: Asking, journal: Reading, now: Now, migration_id: str, asked: Annotated[Period, Query()]
 ) -> measures.MetricsAnswer:
     """Get throughput, quality and resource metrics of a migration."""
-    raw = await found(who, migration_id)
-    samples = await journal.samples(Of(who.key.namespace, "Migration", raw["metadata"]["name"]))
+    raw = await get_migration(who, migration_id)
+    samples = await journal.samples(LogOwner(who.key.namespace, "Migration", raw["metadata"]["name"]))
     chosen = [s for s in samples if asked.takes(moves.at(s["at"]))]
-    return measures.told(raw, chosen, now)
+    return measures.metrics_of(raw, chosen, now)
 
 
-class Followed:
+class LogStream:
     """Follows a log until the migration has ended, the key is revoked, or the client disconnects."""
 
     def __init__(self, request: Request, who: Caller, journal: Journal, asked: Choice) -> None:
@@ -186,13 +186,13 @@ class Followed:
 async def _lines(journal: Journal, raw: Object, query: dict[str, str]) -> list[Object]:
     """Lines of a migration and of the builds of its app since it was created, in order."""
     namespace = raw["metadata"]["namespace"]
-    mine = journal.lines(Of(namespace, "Migration", raw["metadata"]["name"]), **query)
+    mine = journal.lines(LogOwner(namespace, "Migration", raw["metadata"]["name"]), **query)
     if not raw["spec"].get("app"):
         return await mine
     began: datetime = moves.at(raw["metadata"]["creationTimestamp"])
     since = max(began, moves.at(query["since"])) if "since" in query else began
     builds = {**query, "since": since.isoformat()}
-    both = await asyncio.gather(mine, journal.lines(Of(namespace, "Deployment", apps.deployment_of(raw)), **builds))
+    both = await asyncio.gather(mine, journal.lines(LogOwner(namespace, "Deployment", apps.deployment_of(raw)), **builds))
     told = sorted((line for one in both for line in one), key=lambda line: int(line["position"]))
     return told[-int(query.get("limit", "5000")) :]
 
@@ -208,7 +208,7 @@ def _sent(lines: list[Object]) -> str:
 
 def _entry(line: Object) -> Entry:
     phase = line.get("phase") or ""
-    return Entry(timestamp=told_at(line), level=line["level"], message=line["message"], phase=_NAMED.get(phase, phase) or None)
+    return Entry(timestamp=line_time(line), level=line["level"], message=line["message"], phase=_NAMED.get(phase, phase) or None)
 
 
 def _progress(raw: Object) -> Object:

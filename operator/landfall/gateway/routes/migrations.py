@@ -35,7 +35,7 @@ from landfall.gateway.requests import (
 from landfall.gateway.response_cache import LASTING
 from landfall.gateway.views import app as apps
 from landfall.gateway.views import migration as moves
-from landfall.gateway.writes import applied, changed, kept
+from landfall.gateway.writes import applied, changed, store_secret
 
 Object = dict[str, Any]
 AnyStatus = Literal["", lifecycle.Status, apps.Status]
@@ -141,14 +141,14 @@ async def create(
     who.may_write()
     once = minted(who.key.id, idempotency_key or secrets.token_hex(16))
     if isinstance(body, DataBody):
-        return moves.created(await _moved(who, body, once))
-    return apps.AppCreatedAnswer(data=apps.created(await _brought(who, body, once)))
+        return moves.created(await _create_data_migration(who, body, once))
+    return apps.AppCreatedAnswer(data=apps.created(await _create_app_migration(who, body, once)))
 
 
 @ROUTER.get("/{migration_id}")
 async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
     """Get one migration."""
-    raw = await found(who, migration_id)
+    raw = await get_migration(who, migration_id)
     request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, the response contains the elapsed time
     if apps.is_app(raw):
         base = str(request.base_url).rstrip("/")
@@ -162,7 +162,7 @@ async def one(who: Asking, now: Now, migration_id: str, request: Request) -> mov
 async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep_metrics: bool = True) -> Deleted:
     """Delete a migration that has ended. The migrated data and app remain; log and metrics are retained on request."""
     who.may_write()
-    raw = await found(who, migration_id, fresh=True)
+    raw = await get_migration(who, migration_id, fresh=True)
     refusal = lifecycle.refusal(lifecycle.Action.DELETE, raw)
     if refusal:
         raise ProblemError(409, refusal.code, refusal.message)
@@ -173,7 +173,7 @@ async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep
     return Deleted(id=migration_id, deleted=True, logs_retained=keep_logs, metrics_retained=keep_metrics)
 
 
-async def found(who: Caller, migration_id: str, *, fresh: bool = False) -> Object:
+async def get_migration(who: Caller, migration_id: str, *, fresh: bool = False) -> Object:
     """The Migration. Raises ProblemError."""
     name = name_in(MIGRATION, migration_id)
     raw = await who.get("Migration", name, fresh=fresh) if name else None
@@ -182,7 +182,7 @@ async def found(who: Caller, migration_id: str, *, fresh: bool = False) -> Objec
     return raw
 
 
-async def _moved(who: Caller, body: DataBody, once: str) -> Object:
+async def _create_data_migration(who: Caller, body: DataBody, once: str) -> Object:
     """Create a migration of data, to be planned."""
     spec = data_spec(body)
     for side in ("source", "target"):
@@ -195,18 +195,18 @@ async def _moved(who: Caller, body: DataBody, once: str) -> Object:
     return await _made(who, f"{title}-{once[:10]}" if title else f"m{once[:12]}", annotations, spec)
 
 
-async def _brought(who: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
+async def _create_app_migration(who: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
     """Create a migration with an app. Its Secrets are created first, because they are read as soon as it exists."""
     title = slug(body.repo.rpartition("/")[2] if isinstance(body, GitHubBody) else "app") or "app"
     name = f"{title}-{once[:10]}"
     values, provider = body.env_vars, ""
     if values:
-        await kept(who, f"{name}-env", values, _OURS)
+        await store_secret(who, f"{name}-env", values, _OURS)
     if body.database:
         provider = _PROVIDERS[body.database.type]
         if not isinstance(body.database, NewDatabase):
             provider = f"{name}-provider"
-            await kept(who, provider, body.database.opens, _OURS)
+            await store_secret(who, provider, body.database.opens, _OURS)
     return await _made(who, name, {}, app_spec(body, f"{name}-env", provider))
 
 

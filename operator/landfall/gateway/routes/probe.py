@@ -17,7 +17,7 @@ from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import minted, name_in, slug
 from landfall.gateway.requests import CREATED_BY, TITLE
 from landfall.gateway.views.migration import Problem, condition, title
-from landfall.gateway.writes import applied, changed, kept
+from landfall.gateway.writes import applied, changed, store_secret
 
 Object = dict[str, Any]
 Status = Literal["testing", "reachable", "unreachable"]
@@ -37,17 +37,19 @@ def named(who: Caller, text: str, idempotency_key: str, letter: str) -> str:
     return f"{called}-{once[:10]}" if called else f"{letter}{once[:12]}"
 
 
-async def made(who: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]) -> Object:
+async def create_object(
+    who: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]
+) -> Object:
     """Create the object, and its Secret by name and values, which it owns. Raises KubeError."""
     raw = await applied(who, kind, name, {"annotations": {TITLE: text, CREATED_BY: who.key.user}}, spec)
     secret, values = opens
     if values:
         owner = {"apiVersion": API_VERSION, "kind": kind, "name": name, "uid": raw["metadata"]["uid"]}
-        await kept(who, secret, values, {"ownerReferences": [owner]})
+        await store_secret(who, secret, values, {"ownerReferences": [owner]})
     return raw
 
 
-async def found(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
+async def get_object(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
     """The object. Raises ProblemError if it does not exist."""
     name = name_in(prefix, identifier)
     raw = await who.get(kind, name, fresh=fresh) if name else None
@@ -57,12 +59,12 @@ async def found(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: 
     return raw
 
 
-async def asked(
+async def request_test(
     who: Caller, kind: str, prefix: str, identifier: str, idempotency_key: str, wait: int
 ) -> tuple[str, Object | None]:
     """Request a test; returns the test's ID, and the object after it, or None if the test took longer than `wait` seconds. Raises ProblemError."""
     who.may_write()
-    raw = await found(who, kind, prefix, identifier, fresh=True)
+    raw = await get_object(who, kind, prefix, identifier, fresh=True)
     name = raw["metadata"]["name"]
     look = f"test-{minted(who.key.id, identifier, idempotency_key or secrets.token_hex(16))}"
     await changed(who, kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(look)}))
@@ -75,7 +77,7 @@ async def asked(
     return look, None
 
 
-def stands(raw: Object) -> Status:
+def probe_status(raw: Object) -> Status:
     """Whether it is reachable."""
     if condition(raw, "Ready").get("status") == "True":
         return "reachable"
@@ -85,7 +87,7 @@ def stands(raw: Object) -> Status:
 def problem(raw: Object) -> Problem | None:
     """Why it is not reachable."""
     ready = condition(raw, "Ready")
-    if stands(raw) != "unreachable":
+    if probe_status(raw) != "unreachable":
         return None
     return Problem(code=str(ready.get("reason", "")), message=str(ready.get("message", "")))
 

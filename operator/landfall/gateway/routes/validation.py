@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from landfall.gateway.dependencies import Asking
-from landfall.gateway.routes.migrations import found
+from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views.metrics import equal_at_once
 from landfall.gateway.views.migration import Problem, condition, identifier, status_of
 from landfall.lifecycle import ENDED
@@ -57,13 +57,13 @@ class ValidationAnswer(BaseModel):
 @ROUTER.get("/validation")
 async def validation(who: Asking, migration_id: str) -> ValidationAnswer:
     """Get the result of the verification."""
-    raw = await found(who, migration_id)
+    raw = await get_migration(who, migration_id)
     run = (raw.get("status") or {}).get("run", "")
     held = await who.get("Run", run) if run else None
-    return ValidationAnswer(data=told(raw, (held or {}).get("status") or {}))
+    return ValidationAnswer(data=validation_of(raw, (held or {}).get("status") or {}))
 
 
-def told(raw: Object, run: Object) -> Validation:
+def validation_of(raw: Object, run: Object) -> Validation:
     """The result of a Migration, from the status of its Run. Pure."""
     status = raw.get("status") or {}
     progress = status.get("progress") or {}

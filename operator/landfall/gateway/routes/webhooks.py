@@ -13,7 +13,17 @@ from landfall.gateway.identifiers import WEBHOOK
 from landfall.gateway.pagination import Ordering, Paged, Pagination
 from landfall.gateway.requests import URL, Body, EventWord, event_named, event_word
 from landfall.gateway.response_cache import LASTING
-from landfall.gateway.routes.probe import Removed, Status, asked, found, made, named, place, problem, stands
+from landfall.gateway.routes.probe import (
+    Removed,
+    Status,
+    create_object,
+    get_object,
+    named,
+    place,
+    probe_status,
+    problem,
+    request_test,
+)
 from landfall.gateway.views.migration import Problem, title
 
 Object = dict[str, Any]
@@ -92,7 +102,7 @@ class Filter(Paged):
 async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> WebhookPage:
     """List the webhooks of the namespace, by name."""
     request.scope[LASTING] = True
-    wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", stands(raw)}, place))
+    wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", probe_status(raw)}, place))
     part, numbers = asks.part(wanted, place, falling=False)
     return WebhookPage(data=[_item(raw) for raw in part], pagination=numbers)
 
@@ -104,7 +114,7 @@ async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str,
     name = named(who, body.name, idempotency_key, "w")
     secret = f"{name}-webhook"
     spec = {"secretRef": {"name": secret}, "onEvents": [event_named(one) for one in dict.fromkeys(body.events)]}
-    raw = await made(who, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
+    raw = await create_object(who, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
     who.audit("create webhook", name, _identifier(raw))
     return WebhookAnswer(data=_item(raw))
 
@@ -113,7 +123,7 @@ async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str,
 async def one(who: Asking, webhook_id: str, request: Request) -> WebhookAnswer:
     """Get one webhook."""
     request.scope[LASTING] = True
-    return WebhookAnswer(data=_item(await found(who, "Webhook", WEBHOOK, webhook_id)))
+    return WebhookAnswer(data=_item(await get_object(who, "Webhook", WEBHOOK, webhook_id)))
 
 
 @ROUTER.post("/{webhook_id}/test", responses={202: {"model": PingAnswer, "description": "No result yet."}})
@@ -125,7 +135,7 @@ async def ask(
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> PingAnswer:
     """Ping the webhook now."""
-    look, known = await asked(who, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
+    look, known = await request_test(who, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
     if known is None:
         response.status_code = 202
         return PingAnswer(data=Ping(id=webhook_id, test_id=look, status="testing", host=None, tested_at=None, error=None))
@@ -137,7 +147,7 @@ async def ask(
 async def delete(who: Asking, webhook_id: str) -> Removed:
     """Delete a webhook and its Secret."""
     who.may_write()
-    raw = await found(who, "Webhook", WEBHOOK, webhook_id, fresh=True)
+    raw = await get_object(who, "Webhook", WEBHOOK, webhook_id, fresh=True)
     await who.delete("Webhook", raw)
     who.audit("delete webhook", raw["metadata"]["name"], webhook_id)
     return Removed(id=webhook_id, deleted=True)
@@ -154,7 +164,7 @@ def _item(raw: Object) -> WebhookItem:
         name=title(raw),
         host=status.get("host") or None,
         events=[event_word(one) for one in raw["spec"].get("onEvents") or TOLD_OF],
-        status=stands(raw),
+        status=probe_status(raw),
         created_at=raw["metadata"]["creationTimestamp"],
         tested_at=status.get("probedAt"),
         error=problem(raw),

@@ -79,7 +79,7 @@ class MetricsAnswer(BaseModel):
     series: list[Point] = Field(description="Measurements of the run over the period, at most 200 points.")
 
 
-def told(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:
+def metrics_of(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:
     """The metrics. `samples`: those of the period, oldest first."""
     progress = (raw.get("status") or {}).get("progress") or {}
     works = status_of(raw) in _WORKING

@@ -22,7 +22,7 @@ _STEPS: Mapping[str, Literal["pending", "running", "completed", "failed"]] = {
 _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 
 
-class End(BaseModel):
+class MigrationEnd(BaseModel):
     """The source or the target of a migration."""
 
     connection_id: str = Field(description="ID of the connection.")
@@ -94,8 +94,8 @@ class MoveCreated(BaseModel):
     status: Status
     created_at: str
     created_by: str
-    source: End
-    target: End
+    source: MigrationEnd
+    target: MigrationEnd
     plan: PlanBrief
     links: Links
 
@@ -230,9 +230,9 @@ def step_of(raw: Object) -> StepName:
     return _current(_phases((raw.get("status") or {}).get("steps") or []))
 
 
-def _end(told: Object, schemas: list[str], tables: int | None) -> End:
+def _end(told: Object, schemas: list[str], tables: int | None) -> MigrationEnd:
     name = told["connectionRef"]["name"]
-    return End(connection_id=f"{CONNECTION}{name}", connection_name=name, schemas=schemas, tables_count=tables)
+    return MigrationEnd(connection_id=f"{CONNECTION}{name}", connection_name=name, schemas=schemas, tables_count=tables)
 
 
 def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:

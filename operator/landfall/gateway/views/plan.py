@@ -100,7 +100,7 @@ class PlanAnswer(BaseModel):
     risks: list[RiskItem]
 
 
-def unpacked(pieces: Sequence[Object], digest: str) -> Object:
+def unpack(pieces: Sequence[Object], digest: str) -> Object:
     """The plan of a digest, from the ConfigMaps of its Run. Raises ProblemError if it is missing or of another version."""
     try:
         packed = joined(pieces, digest)
@@ -127,7 +127,7 @@ def columns(plan: Object) -> Iterator[tuple[Object, Object]]:
             yield table, column
 
 
-def told(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
+def plan_of(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()) -> PlanAnswer:
     """The plan of a Migration. `words`: its TablePlans, whose decisions apply immediately."""
     decided = _decided(words)
     brief, estimates = raw["status"]["plan"], plan["estimates"]

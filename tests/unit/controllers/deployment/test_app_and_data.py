@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from landfall.controllers.cutover_gate import End, Gate, left
+from landfall.controllers.cutover_gate import Gate, MigrationSide, migrated_away
 from landfall.controllers.decision import Decision
-from landfall.controllers.deployment.status import taken_note
+from landfall.controllers.deployment.status import observed_gate
 from tests.support.deployments import World
 
 _OLD, _NEW = {"connectionRef": {"name": "old"}}, {"connectionRef": {"name": "new"}}
-_SOURCE = End("old", "old-secret")
+_SOURCE = MigrationSide("old", "old-secret")
 _SECRET = [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "old-secret", "key": "url"}}, "capture": "Live"}]
 
 
@@ -91,11 +91,11 @@ def test_an_app_whose_data_goes_back_makes_way_first() -> None:
     committed(world, "2", database=_NEW)
     assert live(world) == "shop-2"
     world.gate = gate("Failed")
-    note = taken_note(world.look())
+    note = observed_gate(world.look())
     assert note
     assert (note.run, note.state, note.serving, note.served) == ("move-1", "Failed", True, True)
     world.settle(20)
-    note = taken_note(world.look())
+    note = observed_gate(world.look())
     assert note
     assert (live(world), note.serving, note.served) == ("shop-1", False, True)
 
@@ -140,5 +140,5 @@ def test_an_app_is_deployed_where_its_data_still_is_after_the_move_was_cancelled
     ],
 )
 def test_which_databases_are_left(moves: list[tuple[str, str, str]], gone: list[str]) -> None:
-    gates = [(f"2026-01-0{n + 1}", Gate("m", f"m-{n}", state, End(a), b)) for n, (state, a, b) in enumerate(moves)]
-    assert [one.source.connection for one in left(gates[::-1])] == gone
+    gates = [(f"2026-01-0{n + 1}", Gate("m", f"m-{n}", state, MigrationSide(a), b)) for n, (state, a, b) in enumerate(moves)]
+    assert [one.source.connection for one in migrated_away(gates[::-1])] == gone

@@ -448,14 +448,14 @@ class Life(RuleBasedStateMachine):
         """In the end it settles: as asked where that can be, and otherwise it says what a person has to do."""
         world = self.world
         world.hold = ""
-        if world.gate and not world.gate.back:
+        if world.gate and not world.gate.rolled_back:
             world.gate = replace(world.gate, state="Live")
         for pods in world.workloads.values():
             pods.ails, pods.crashed = None, False
         decision = world.settle(300)
         assert decision.action is None, decision
         assert decision.stalled or decision.ready[0] == "True", decision
-        if world.gate and world.gate.back and world.service:
+        if world.gate and world.gate.rolled_back and world.service:
             gone = world.releases[world.service.release].status
             assert gone.gate != world.gate.run or gone.failure, "what was made for data that went back is known to have failed"
         elif decision.ready == ("True", "Live") and not world.request:

@@ -9,7 +9,7 @@ import pytest
 from landfall.api.annotations import Request
 from landfall.api.migration import ApprovedPlan, MigrationStatus
 from landfall.api.run import RunStatus
-from landfall.controllers.migration.approval import approval, open_points
+from landfall.controllers.migration.approval import approval, open_review_items
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from landfall.engine.model.mapping import Violation
@@ -57,7 +57,7 @@ def seen(
     ],
 )
 def test_which_points_wait(what: ObservedMigration, left: int) -> None:
-    assert open_points(what) == left
+    assert open_review_items(what) == left
     assert (decide(what).ready[1] == "ApprovalRequired") == (left > 0)
 
 

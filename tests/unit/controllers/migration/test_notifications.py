@@ -15,10 +15,10 @@ from landfall.api.progress import Progress
 from landfall.api.run import RunFailure, RunStatus
 from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Decision
-from landfall.controllers.migration.notifications import facts, news, noted, targets
+from landfall.controllers.migration.notifications import delivery_condition, new_notices, recorded_notices, targets
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
-from landfall.notifications.send import NotToldError, ping, tell
+from landfall.notifications.send import NotDeliveredError, ping, send
 from tests.support import receivers
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -43,7 +43,7 @@ def seen(state: str = "", **more: object) -> ObservedMigration:
 
 def told_of(found: ObservedMigration, decision: Decision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
     assert found.migration
-    return noted(found.migration, before, news(found, decision, before))
+    return recorded_notices(found.migration, before, new_notices(found, decision, before))
 
 
 ROWS = {
@@ -99,7 +99,7 @@ def test_a_webhook_of_the_namespace_hears_of_what_it_asks_for_and_the_migration_
         (migration(webhooks=[{"secretRef": {"name": "all"}}]), (), ("all",)),
     ):
         seen_so = replace(found, migration=one)
-        new = noted(one, (), news(seen_so, decision, ()), (hears,))
+        new = recorded_notices(one, (), new_notices(seen_so, decision, ()), (hears,))
         assert [n.event for n in new] == [e for e, who in (("Started", started), ("Completed", completed)) if who]
         assert targets(one, "Started", (hears,)).secrets == started
         assert targets(one, "Completed", (hears,)).secrets == completed
@@ -115,10 +115,10 @@ def test_old_ones_go_and_those_to_be_sent_stay() -> None:
 
 
 def test_a_target_that_could_not_be_reached_is_a_condition() -> None:
-    assert facts((NOTICE,)) == ()
-    assert facts((NOTICE.model_copy(update={"state": "Sent"}),))[0][1][0] == "True"
+    assert delivery_condition((NOTICE,)) == ()
+    assert delivery_condition((NOTICE.model_copy(update={"state": "Sent"}),))[0][1][0] == "True"
     failed = NOTICE.model_copy(update={"state": "Failed", "text": "not told"})
-    assert facts((NOTICE, failed)) == (("Notified", ("False", "NotDelivered", "not told")),)
+    assert delivery_condition((NOTICE, failed)) == (("Notified", ("False", "NotDelivered", "not told")),)
 
 
 # -- telling ----------------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_a_webhook_is_signed_and_comes_again_with_the_same_name() -> None:
     naps = Naps()
     with receivers.http(answers=(500, 429)) as hook:
         secret = {"url": f"{hook.url}/hook", "key": "k3y"}
-        tell(migration(webhooks=[{"secretRef": {"name": "hook"}}]), NOTICE, lambda _: secret, naps)
+        send(migration(webhooks=[{"secretRef": {"name": "hook"}}]), NOTICE, lambda _: secret, naps)
     assert naps == [1, 2]
     assert {p.headers["idempotency-key"] for p in hook.posts} == {NOTICE.id}
     post = hook.posts[-1]
@@ -161,22 +161,22 @@ def test_a_ping_tells_who_took_it_or_what_is_wrong() -> None:
     told = json.loads(hook.posts[-1].body)
     assert (told["event"], told["webhook"]) == ("Ping", {"namespace": "store", "name": "ops"})
     assert hook.posts[-1].headers["landfall-event"] == "Ping"
-    with pytest.raises(NotToldError, match=r"the Secret has no key 'key'.*Correct the Secret 'hook'"):
+    with pytest.raises(NotDeliveredError, match=r"the Secret has no key 'key'.*Correct the Secret 'hook'"):
         ping(webhook, lambda _: {"url": hook.url}, naps)
-    with pytest.raises(NotToldError, match="not an http or https URL"):
+    with pytest.raises(NotDeliveredError, match="not an http or https URL"):
         ping(webhook, lambda _: {**secret, "url": "file:///etc/passwd"}, naps)
 
 
 def test_slack_is_told_and_its_refusal_is_final() -> None:
     wanted = migration(slack={"channel": "#data-ops", "secretRef": {"name": "slack"}})
     with receivers.http(token="xoxb") as slack:  # noqa: S106  of this test
-        tell(wanted, NOTICE, lambda _: {"url": slack.url, "token": "xoxb"}, Naps())
+        send(wanted, NOTICE, lambda _: {"url": slack.url, "token": "xoxb"}, Naps())
         assert slack.posts[0].path == "/api/chat.postMessage"
         told = json.loads(slack.posts[0].body)
         assert (told["channel"], told["text"]) == ("#data-ops", f"Migration store/shop is completed: {NOTICE.text}")
         naps = Naps()
-        with pytest.raises(NotToldError, match="slack: Slack returned the error invalid_auth"):
-            tell(wanted, NOTICE, lambda _: {"url": slack.url, "token": "wrong"}, naps)
+        with pytest.raises(NotDeliveredError, match="slack: Slack returned the error invalid_auth"):
+            send(wanted, NOTICE, lambda _: {"url": slack.url, "token": "wrong"}, naps)
         assert naps == []
 
 
@@ -185,20 +185,20 @@ def test_mail_goes_out_again_after_a_passing_refusal() -> None:
     wanted = migration(email={"to": ["a@x.de", "b@x.de"]})
     with receivers.smtp("me@x.de", "p&ss", refuse=(451,)) as server:
         url = f"smtp://me%40x.de:p%26ss@127.0.0.1:{server.port}?from=landfall@x.de"
-        tell(wanted, NOTICE, lambda name: {"url": url} if name == "landfall-smtp" else {}, naps)
+        send(wanted, NOTICE, lambda name: {"url": url} if name == "landfall-smtp" else {}, naps)
         ((to, mail),) = server.mails
         assert (to, mail["From"], mail["To"]) == (["a@x.de", "b@x.de"], "landfall@x.de", "a@x.de, b@x.de")
         assert mail["Subject"] == "Migration store/shop is completed"
         assert NOTICE.text in str(mail.get_payload())
         assert naps == [1]
-        with pytest.raises(NotToldError, match="the mail server returned status 535"):
-            tell(wanted, NOTICE, lambda _: {"url": url.replace("p%26ss", "wrong")}, naps)
+        with pytest.raises(NotDeliveredError, match="the mail server returned status 535"):
+            send(wanted, NOTICE, lambda _: {"url": url.replace("p%26ss", "wrong")}, naps)
 
 
 def test_apprise_reaches_the_rest() -> None:
     with receivers.http() as other:
         url = other.url.replace("http://", "json://") + "/told"
-        tell(migration(apprise=[{"secretRef": {"name": "x"}}]), NOTICE, lambda _: {"url": url}, Naps())
+        send(migration(apprise=[{"secretRef": {"name": "x"}}]), NOTICE, lambda _: {"url": url}, Naps())
     assert NOTICE.text in other.posts[0].body.decode()
 
 
@@ -213,7 +213,7 @@ def test_one_that_is_away_keeps_nobody_else_from_hearing() -> None:
             "there": {"url": hook.url, "key": "k"},
             "bare": {"url": hook.url},
         }
-        with pytest.raises(NotToldError, match=r"webhook away: .*refused.*webhook bare: the Secret has no key 'key'"):
-            tell(wanted, NOTICE, held.__getitem__, naps)
+        with pytest.raises(NotDeliveredError, match=r"webhook away: .*refused.*webhook bare: the Secret has no key 'key'"):
+            send(wanted, NOTICE, held.__getitem__, naps)
     assert len(hook.posts) == 1
     assert naps == [1, 2, 4, 8, 16, 32, 60, 0]

@@ -152,7 +152,7 @@ def planned() -> tuple[Api, Reports, Object]:
 def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
     look = MigrationObserver(_context(api, reports), migration)
-    seen = asyncio.run(look.take())
+    seen = asyncio.run(look.observe())
     assert seen.run
     assert seen.run.plan
     assert (seen.run.plan.digest, seen.plan_stored) == (_DIGEST, True), "what was reported counts at once"
@@ -163,7 +163,7 @@ def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Objec
 def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
     look = MigrationObserver(_context(api, reports), migration)
-    seen = asyncio.run(look.take())
+    seen = asyncio.run(look.observe())
     api.observed = False
     asyncio.run(record(look))
     assert [(how, kind) for how, kind, _ in api.writes] == [
@@ -174,7 +174,7 @@ def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tu
     ]
     assert reports.of("store", f"{seen.run_name}-plan-1") is None
     api.observed = True
-    again = asyncio.run(MigrationObserver(_context(api, reports), migration).take())
+    again = asyncio.run(MigrationObserver(_context(api, reports), migration).observe())
     assert (again.run, again.plan_stored) == (seen.run, True), "a look after it sees the same"
 
 
@@ -190,7 +190,7 @@ def test_a_worker_of_an_older_version_is_given_no_field_that_it_does_not_know(
     made = next(one for (kind, _), one in api.objects.items() if kind == "Run")
     made["spec"]["image"] = image
     look = MigrationObserver(_context(api, reports), migration)
-    asyncio.run(look.take())
+    asyncio.run(look.observe())
     api.observed = False
     asyncio.run(act(look, CreateJob("back", 1)))
     task = json.loads(api.objects["ConfigMap", f"{look.seen.run_name}-back-1"]["data"]["task.json"])
@@ -234,7 +234,7 @@ def _workload(labels: Object) -> Object:
 def _look(api: Api, reports: Reports, deployment: Object) -> DeploymentObserver:
     look = DeploymentObserver(_context(api, reports), BuildSettings(), deployment)
     api.observed = True
-    asyncio.run(look.take())
+    asyncio.run(look.observe())
     api.observed = False
     return look
 

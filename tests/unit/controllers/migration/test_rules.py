@@ -28,7 +28,7 @@ def test_the_order_of_the_rules() -> None:
     names = [rule.__name__ for rule in RULES]
     assert names.index("being_deleted") == 0
     assert names.index("finalizer_missing") < names.index("run_missing") < names.index("plan_missing")
-    assert names.index("going_back") < names.index("completed") < names.index("held_by_person") < names.index("closed")
+    assert names.index("cancelling_or_rolling_back") < names.index("completed") < names.index("paused") < names.index("closed")
     assert names.index("closed") < names.index("resumable") < names.index("worker_active")
     assert names.index("worker_active") < names.index("plan_missing") < names.index("approval_missing")
 

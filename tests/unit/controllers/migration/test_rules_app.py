@@ -9,7 +9,7 @@ import pytest
 
 from landfall.api.release import ReleaseFailure, ReleaseSpec, ReleaseStatus
 from landfall.controllers.deployment.observed import ObservedRelease
-from landfall.controllers.deployment.status import saying
+from landfall.controllers.deployment.status import state_to_report
 from landfall.controllers.migration.rules_app import ObservedApp, decided
 
 _LIVE = ObservedApp("shop", there=True, ready=("True", "Live", "shop-1 is live"), live="shop-1", url="https://shop.example.com")
@@ -68,4 +68,4 @@ def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, said:
     }
     failure = ReleaseFailure(reason="x", message="x", at=datetime(2026, 1, 1, tzinfo=UTC)) if failed else None
     status = ReleaseStatus(phase=phase, reported=reported, failure=failure)
-    assert saying(ObservedRelease("shop-1", ReleaseSpec.model_validate(told), status)) == said
+    assert state_to_report(ObservedRelease("shop-1", ReleaseSpec.model_validate(told), status)) == said

@@ -18,13 +18,13 @@ from landfall.api.deployment import GateSeen
 from landfall.api.migration import Migration, MigrationStatus
 from landfall.api.progress import AppMove, AppState
 from landfall.api.run import RunStatus
-from landfall.controllers.cutover_gate import End, Gate, governing
+from landfall.controllers.cutover_gate import Gate, MigrationSide, governing
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.migration.rules_app import ObservedApp
 from landfall.controllers.migration.rules_app_and_data import discards, move
-from landfall.controllers.migration.run_settings import dials
+from landfall.controllers.migration.run_settings import live_settings
 from tests.support.lives import World
 from tests.support.migrations import NOW, PLAN, PLANNED, RUNNING, migration
 
@@ -241,10 +241,10 @@ def test_the_cutover_waits_and_writers_are_let_go_in_time(
     locked: bool,  # noqa: FBT001  a row
 ) -> None:
     before = move(at("cut_over", _LIVE, stood("Starting"))) if state == "Live" else stood(state) if state else None
-    turned = dials(joint(before), NOW + timedelta(seconds=later))
+    turned = live_settings(joint(before), NOW + timedelta(seconds=later))
     assert turned
     assert (turned.cutover_held, turned.hold) == (held, locked)
-    alone = dials(migration(), NOW)
+    alone = live_settings(migration(), NOW)
     assert alone
     assert (alone.cutover_held, alone.hold) == (False, False)
 
@@ -292,13 +292,13 @@ def test_an_old_move_opens_no_gate_for_a_new_one(states: list[str], governs: str
 @pytest.mark.parametrize(
     ("waits", "created", "governs"),
     [
-        (Gate("old", "o-1", "Building", End("a"), "c", begun=False), "1", "moved"),
-        (Gate("old", "o-1", "Building", End("a"), "c", begun=False), "3", "old"),
-        (Gate("old", "o-1", "Building", End("b"), "c", begun=False), "1", "old"),
-        (Gate("old", "o-1", "Building", End("a"), "c", begun=False, cancelled=True), "3", "moved"),
-        (Gate("old", "o-1", "Built", End("a"), "b", cancelled=True), "1", "moved"),
-        (Gate("old", "o-1", "Building", End("b"), "c", begun=False, cancelled=True), "3", "old"),
-        (Gate("old", "o-1", "Building", End("a"), "c"), "1", "old"),
+        (Gate("old", "o-1", "Building", MigrationSide("a"), "c", begun=False), "1", "moved"),
+        (Gate("old", "o-1", "Building", MigrationSide("a"), "c", begun=False), "3", "old"),
+        (Gate("old", "o-1", "Building", MigrationSide("b"), "c", begun=False), "1", "old"),
+        (Gate("old", "o-1", "Building", MigrationSide("a"), "c", begun=False, cancelled=True), "3", "moved"),
+        (Gate("old", "o-1", "Built", MigrationSide("a"), "b", cancelled=True), "1", "moved"),
+        (Gate("old", "o-1", "Building", MigrationSide("b"), "c", begun=False, cancelled=True), "3", "old"),
+        (Gate("old", "o-1", "Building", MigrationSide("a"), "c"), "1", "old"),
     ],
 )
 def test_a_move_that_has_not_begun_or_is_cancelled_closes_no_gate_that_another_has_opened(
@@ -306,7 +306,7 @@ def test_a_move_that_has_not_begun_or_is_cancelled_closes_no_gate_that_another_h
 ) -> None:
     """One that was asked for later, or that goes on from where the app's data is now, is still waited for."""
     for state in ("Starting", "Live"):
-        found = governing([(created, waits), ("2", Gate("moved", "m-1", state, End("a"), "b"))])
+        found = governing([(created, waits), ("2", Gate("moved", "m-1", state, MigrationSide("a"), "b"))])
         assert found
         assert found.migration == ("moved" if state == "Starting" else governs)
     alone = governing([(created, waits)])

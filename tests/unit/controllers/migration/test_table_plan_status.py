@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from landfall.api.tableplan import ColumnProposal, SourceTable, TablePlan, TableProposal, decided
-from landfall.controllers.migration.table_plan_status import proposal_of, proposed, standing
+from landfall.controllers.migration.table_plan_status import proposal_of, proposed, status_of
 from landfall.manifests.tableplan import table_plan_name
 
 _NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -25,7 +25,7 @@ def _told(plan: TablePlan, *columns: ColumnProposal, **more: Any) -> tuple[str, 
     proposal = TableProposal(source=SourceTable(table="item"), columns=columns, decisions=more.pop("made_with", ""))
     status = proposed(plan, 2, "sha256:1", proposal if columns else None)
     facts = {"approved": False, "begun": False, **more}
-    stands = standing(plan.model_copy(update={"status": status}), 2, _NOW, **facts)
+    stands = status_of(plan.model_copy(update={"status": status}), 2, _NOW, **facts)
     assert stands
     ready = next(c for c in stands.conditions if c.type == "Ready")
     return ready.status, ready.reason
@@ -47,14 +47,14 @@ def test_how_it_stands() -> None:
 
 
 def test_nothing_is_told_before_there_is_a_plan() -> None:
-    assert standing(_plan(), 1, _NOW, approved=False, begun=False) is None
+    assert status_of(_plan(), 1, _NOW, approved=False, begun=False) is None
 
 
 def test_a_condition_that_stays_keeps_its_time() -> None:
     plan = _plan()
     first = proposed(plan, 1, "sha256:1", TableProposal(source=SourceTable(table="item"), columns=(_FINE,)))
-    early = standing(plan.model_copy(update={"status": first}), 1, _NOW, approved=False, begun=False)
-    later = standing(plan.model_copy(update={"status": early}), 1, datetime(2026, 4, 1, tzinfo=UTC), approved=False, begun=False)
+    early = status_of(plan.model_copy(update={"status": first}), 1, _NOW, approved=False, begun=False)
+    later = status_of(plan.model_copy(update={"status": early}), 1, datetime(2026, 4, 1, tzinfo=UTC), approved=False, begun=False)
     assert early == later
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from landfall.api.migration import Migration
-from landfall.controllers.migration.run_settings import dials
+from landfall.controllers.migration.run_settings import live_settings
 from landfall.engine.copy.throttle import Throttle
 from landfall.engine.model.chunk_range import (
     BlockRange,
@@ -302,7 +302,7 @@ def test_blocks_are_cut_too() -> None:
 )
 def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[str, object], at_once: bool) -> None:  # noqa: FBT001
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "parallelism": 3}
-    told = dials(
+    told = live_settings(
         Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, **spec}}), datetime(2026, 1, 1, tzinfo=UTC)
     )
     assert told is not None
@@ -312,7 +312,7 @@ def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[st
 def test_each_worker_has_its_share_of_the_limits() -> None:
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "workers": 3}
     wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": {**data, "limits": {"rowsPerSecond": 1000}}}})
-    told = dials(wanted, datetime(2026, 1, 1, tzinfo=UTC))
+    told = live_settings(wanted, datetime(2026, 1, 1, tzinfo=UTC))
     assert told
     assert (told.rows_per_second, told.bytes_per_second) == (334, 0)
 
@@ -322,7 +322,7 @@ def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
     window = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}
     wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, "schedule": window}})
     noon, night = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 3, tzinfo=UTC)
-    before, inside = dials(wanted, noon), dials(wanted, night)
+    before, inside = live_settings(wanted, noon), live_settings(wanted, night)
     assert before
     assert inside
     assert (before.cutover_from, before.cutover_until) == (datetime(2026, 1, 2, 2, tzinfo=UTC), None)
