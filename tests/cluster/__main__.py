@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.cluster import kind, machine
-from tests.cluster.install import INSTALLED, install
+from tests.cluster.authority import ADDRESS
+from tests.cluster.install import AWAY, GITHUB, GITHUB_PORT, INSTALLED, install, operator_away
+from tests.support.github import GitHub
+from tests.support.shared_github import SharedGitHub
 
 _FOLDER = Path(__file__).parent
 _DATABASES, _CONFORMANCE, _API_SERVER = (_FOLDER.parent / name for name in ("integration", "conformance", "api_server"))
-# What tests of apps share: GitHub, the registry, what the operator is told of providers.
-_APPS = (
-    "app_migrations",
-    "app_refusals",
-    "apps",
-    "cli",
-    "contracts",
-    "gateway",
-    "gateway_migrations",
-    "joint",
-    "page",
-    "switching",
-)
 # What needs a cluster that has nothing yet.
 _FIRST = ("readme",)
+# Those that share the cluster take long at first, so that the last ones to end are short.
+_LONG = ("apps", "worker_faults", "control", "app_refusals", "gateway_migrations", "migration", "examples", "joint", "switching")
+# Those that need the cluster without its own operator: their operators run on this machine, or in some namespaces alone.
+_AWAY = ("astray", "restore", "app_writes", "namespaced")
+# Those that need the cluster for themselves: they restart the node, or break what all others need.
+_ALONE = ("app_faults", "faults", "lifecycle")
 # Those that need no cluster.
 _APART = ("images", "kstatus")
-# Those that need the cluster for themselves: they restart the node, or put another operator in the place of its own.
-_ALONE = ("app_faults", "faults", "astray", "campaign", "lifecycle", "namespaced", "restore")
+# Tests of a cluster wait most of the time: so many at a time keep two processors busy, and no more is gained by more.
+_SHARING, _SHARING_AWAY = 4, 3
+_NICE = 5
 
 
 def main() -> None:
@@ -58,47 +56,66 @@ def main() -> None:
 
 
 def tested(arguments: Sequence[str], *, databases: bool) -> int:
-    """Run all tests of this folder: those of an empty cluster beside those of an API server alone, those of apps beside the others, and then what needs the cluster for itself, beside those that need no cluster. Never more than two: more would take each other's processor."""
+    """Run all tests of this folder, and beside them, with what they leave of the processors, those that need no cluster; 1 if one failed.
+
+    The order is that of what they need: an empty cluster; the cluster with others; the cluster without its operator; the cluster alone.
+    """
     every = sorted(file.stem.removeprefix("test_") for file in _FOLDER.glob("test_*.py"))
-    told = {*_FIRST, *_APPS, *_ALONE, *_APART}
+    told = {*_FIRST, *_LONG, *_AWAY, *_ALONE, *_APART}
     assert set(every) > told, "each of them is there"
-    others = [name for name in every if name not in told]
+    shared = [*_LONG, *(name for name in every if name not in told)]
+    apart = [str(_API_SERVER), *_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]
     found = machine.running()
     cluster = machine.up()
     try:
-        failures = _beside([_files(_FIRST), [str(_API_SERVER)]], arguments)
-        os.environ[INSTALLED] = json.dumps(install(cluster))
-        failures += _beside([_files(_APPS), _files(others)], arguments)
-        apart = [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]
-        failures += _beside([_files(_ALONE), apart], arguments)
+        with _beside(apart, arguments) as ended:
+            failures = [_run(_files(_FIRST), arguments)]
+            os.environ[INSTALLED] = json.dumps(install(cluster))
+            with GitHub(ADDRESS, GITHUB_PORT) as github, SharedGitHub(github) as joined:
+                os.environ[GITHUB] = joined.address
+                failures.append(_run(_files(shared), arguments, _SHARING))
+                with operator_away(cluster):
+                    os.environ[AWAY] = "yes"
+                    failures.append(_run(_files(_AWAY), arguments, _SHARING_AWAY))
+                    del os.environ[AWAY]
+                failures.append(_run(_files(_ALONE), arguments))
+            failures.append(ended())
     finally:
         if not found:
             machine.down()
     left = [] if found else machine.left()
     for one in left:
         print(f"left behind: {one}")
-    return 1 if failures or left else 0
+    return 1 if any(failures) or left else 0
 
 
 def _files(names: Sequence[str]) -> list[str]:
     return [str(_FOLDER / f"test_{name}.py") for name in names]
 
 
-def _beside(parts: Sequence[Sequence[str]], arguments: Sequence[str]) -> int:
-    """Each part in a process of its own; what it printed is shown when it has ended. How many failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        outputs = [Path(folder) / str(number) for number in range(len(parts))]
-        running = []
-        for part, output in zip(parts, outputs, strict=True):
-            with output.open("wb") as file:
-                command = [sys.executable, "-m", "pytest", "-q", *arguments, *part]
-                running.append(subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT))
-        failed = 0
-        for process, output in zip(running, outputs, strict=True):
-            failed += process.wait() != 0
-            sys.stdout.write(output.read_text(encoding="utf-8", errors="replace"))
+def _run(files: Sequence[str], arguments: Sequence[str], processes: int = 0) -> int:
+    """Files of tests, some of them at a time in the order given, each file in one process; pytest's exit status."""
+    shared = ["-n", str(processes), "--dist", "loadfile", "--no-loadscope-reorder"] if processes else []
+    return subprocess.run([sys.executable, "-m", "pytest", "-q", *shared, *arguments, *files], check=False).returncode
+
+
+@contextlib.contextmanager
+def _beside(files: Sequence[str], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Files of tests in a process that gives way to others. Yields what waits for its end, shows what it printed, and tells pytest's exit status."""
+    command = ["nice", "-n", str(_NICE), sys.executable, "-m", "pytest", "-q", *arguments, *files]
+    with tempfile.TemporaryFile() as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as running:
+
+        def ended() -> int:
+            status = running.wait()
+            output.seek(0)
+            sys.stdout.write(output.read().decode(errors="replace"))
             sys.stdout.flush()
-        return failed
+            return status
+
+        try:
+            yield ended
+        finally:
+            running.terminate()
 
 
 if __name__ == "__main__":

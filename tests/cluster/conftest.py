@@ -18,12 +18,13 @@ import pytest
 from tests.cluster import machine
 from tests.cluster.api import Api, Object
 from tests.cluster.authority import ADDRESS
-from tests.cluster.install import GITHUB_PORT, INSTALLED, NAMESPACE, install
+from tests.cluster.install import AWAY, GITHUB, GITHUB_PORT, INSTALLED, install, operator_away
 from tests.cluster.machine import Cluster
 from tests.cluster.reading import Reader
 from tests.cluster.secrecy import Secrecy
 from tests.support.github import GitHub
 from tests.support.servers import _PG15, MariaDb, PostgreSql
+from tests.support.shared_github import JoinedGitHub
 
 MIDWAY_ROWS = 60_000
 _MIDWAY = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
@@ -45,9 +46,10 @@ class Place(Api):
         self.maria = maria
 
     @cached_property
-    def github(self) -> GitHub:
-        """GitHub, as the operator is told to reach it; only one part of the tests may use it at a time."""
-        return self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
+    def github(self) -> GitHub | JoinedGitHub:
+        """GitHub, as the operator is told to reach it: the one that test processes share, or one of this process alone."""
+        told = os.environ.get(GITHUB)
+        return JoinedGitHub(told) if told else self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
@@ -373,16 +375,9 @@ def apps_end(place: Place) -> Iterator[None]:
 
 @contextlib.contextmanager
 def without_operator(place: Place) -> Iterator[None]:
-    """The cluster without its own operator."""
-    place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=0")
-    place.wait(
-        "the operator is gone", lambda: not any("operator" in p["metadata"]["name"] for p in place.listed("pods", NAMESPACE))
-    )
-    try:
+    """The cluster without its own operator, which is away already where test processes share a cluster without it."""
+    with contextlib.nullcontext() if os.environ.get(AWAY) else operator_away(place.cluster):
         yield
-    finally:
-        place.cluster.kubectl("scale", "-n", NAMESPACE, "deployment/landfall-operator", "--replicas=1")
-        place.cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/landfall-operator", "--timeout=300s")
 
 
 @pytest.fixture

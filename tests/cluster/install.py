@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import ssl
 import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,10 @@ from tests.cluster.settings import REGISTRY
 NAMESPACE = "landfall-system"
 CHART = images.ROOT / "charts" / "landfall"
 GITHUB_PORT, SUPABASE_PORT = 5080, 5081
+_ENDS_SECONDS = 300
 INSTALLED = "LANDFALL_TESTS_INSTALLED"  # what an install told, in JSON, where it is done already
+GITHUB = "LANDFALL_TESTS_GITHUB"  # where test processes join the GitHub that they share
+AWAY = "LANDFALL_TESTS_AWAY"  # set while the cluster's own operator is away for several test processes
 _MIRRORS = ("npm_config_registry", "PIP_INDEX_URL", "UV_INDEX_URL", "UV_DEFAULT_INDEX", "HTTPS_PROXY", "NO_PROXY")
 
 _UNHURRIED = "gateway.limits.address.perSecond=1000,gateway.limits.address.burst=1000"  # tests come without keys on purpose
@@ -49,6 +55,24 @@ def install(cluster: Cluster, *, builds: bool = True) -> dict[str, Any]:
         message = f"the chart could not be installed: {done.stderr}\n{pods}\n{logs}"
         raise RuntimeError(message)
     return told
+
+
+@contextlib.contextmanager
+def operator_away(cluster: Cluster) -> Iterator[None]:
+    """The cluster without its operator. Raises TimeoutError where its pod does not end."""
+    operator = ("-n", NAMESPACE, "deployment/landfall-operator")
+    deadline = time.monotonic() + _ENDS_SECONDS
+    cluster.kubectl("scale", *operator, "--replicas=0")
+    while "landfall-operator" in cluster.kubectl("get", "pods", "-n", NAMESPACE, "-o", "name"):
+        if time.monotonic() > deadline:
+            message = f"the operator's pod has not ended within {_ENDS_SECONDS} s"
+            raise TimeoutError(message)
+        time.sleep(0.3)
+    try:
+        yield
+    finally:
+        cluster.kubectl("scale", *operator, "--replicas=1")
+        cluster.kubectl("rollout", "status", *operator, "--timeout=300s")
 
 
 def _builds(cluster: Cluster) -> dict[str, Any]:

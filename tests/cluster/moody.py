@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.cluster.conftest import Object
 
-REPOSITORY = "example-org/moody"
+_PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "")
+REPOSITORY = f"example-org/moody{_PROCESS}"  # other test processes push to theirs
 FAST = {"observeSeconds": 3, "drainSeconds": 1, "keepWarmSeconds": 0}
 _SERVER = """import express from "express";
 const app = express();

@@ -1,94 +1,17 @@
-"""Faults over deploy, bad deploy, rollback and delete: each ends as the undisturbed life does, and what serves goes on serving."""
+"""Apps while the node restarts and while the registry is down: each ends as the undisturbed life does."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import pytest
 
 from tests.cluster import machine
 from tests.cluster.conftest import App, Place
-from tests.cluster.load import Load
-from tests.cluster.local import LocalOperator
-from tests.cluster.moody import deployment
+from tests.cluster.moody import FILES, deployment
 from tests.cluster.test_apps import applied, pushed
 
 pytestmark = pytest.mark.usefixtures("apps_end")
 
 _EXAMPLE = "app-node-express"
-_BROKEN = '{"dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js", "build": "exit 7"}}'
-
-
-def _life(place: Place, namespace: str) -> None:
-    """A deploy, a bad one, a rollback, and the end. Nothing is built twice, nothing is left over."""
-    pushed(place, _EXAMPLE)
-    app = applied(place, namespace, _EXAMPLE, keepWarmSeconds=30)
-    app.until_live("greetings-1", 240)
-    app.serves("the harbour")
-    with Load(app.address(), fresh=1, pooled=0) as load:
-        app.patch(env=[{"name": "GREETING", "value": "the pier"}])
-        app.until_live("greetings-2", 120)
-        pushed(place, _EXAMPLE, "oops", package_json=_BROKEN)
-        app.until("BuildFailed", 120)
-        app.serves("the pier")
-        app.patch(rollbackTo={"revision": 1})
-        app.until_live("greetings-4", 120)
-        app.serves("the harbour")
-    assert load.failures == []
-    found = place.listed("releases.landfall.dev", namespace)
-    assert sorted(r["metadata"]["name"] for r in found) == [f"greetings-{n}" for n in range(1, 5)]
-    assert {r["status"]["phase"] for r in found if r["metadata"]["name"] != "greetings-4"} <= {
-        "RolledBack",
-        "Superseded",
-        "Failed",
-    }
-    builders = [j["metadata"]["name"] for j in place.listed("jobs", namespace)]
-    assert sorted(b.split("-build-")[0] for b in builders) == ["greetings-1", "greetings-3"]
-    writers = {
-        m["manager"]
-        for m in place.get("appdeployment", namespace, app.name)["metadata"]["managedFields"]
-        if "f:spec" in m["fieldsV1"]
-    }
-    assert all(w.startswith("kubectl") for w in writers), writers
-    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, app.name, "--timeout=300s")
-    kinds = "pods,releases.landfall.dev,services,secrets,jobs,deployments.apps"
-    place.wait("nothing is left over", lambda: not place.listed(kinds, namespace), 90)
-
-
-@pytest.mark.parametrize("fault", ["kill", "lost"])
-def test_every_write_goes_wrong(alone: Place, fault: str, tmp_path: Path) -> None:
-    name = alone.namespace(f"app-writes-{fault}")
-    with LocalOperator(alone, ["-m", "tests.cluster.faulty", fault], tmp_path / "log") as operator:
-        _life(alone, name)
-    struck = (tmp_path / "log").read_text(encoding="utf-8")
-    assert ("killed after" if fault == "kill" else f"{fault} at") in struck
-    assert operator.starts == 1 or fault == "kill", struck[-3000:]
-
-
-def test_the_builder_is_killed_and_evicted(place: Place) -> None:
-    name = place.namespace("builder-killed")
-    pushed(place, _EXAMPLE)
-    app = applied(place, name, _EXAMPLE)
-    first = _builder(place, name, "greetings-1-build-1")
-    place.cluster.kubectl("delete", "pod", "-n", name, first, "--force", "--grace-period=0")
-    second = _builder(place, name, "greetings-1-build-2")
-    eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": second, "namespace": name}}
-    place.cluster.kubectl(
-        "create", "--raw", f"/api/v1/namespaces/{name}/pods/{second}/eviction", "-f", "-", stdin=json.dumps(eviction)
-    )
-    app.until_live("greetings-1", 120)
-    assert app.release("greetings-1")["status"]["attempts"] >= 2, "one that has time to end well may"
-
-
-def _builder(place: Place, namespace: str, job: str) -> str:
-    """The pod of a build, as soon as it is there."""
-
-    def pods() -> list[str]:
-        return [p["metadata"]["name"] for p in place.listed("pods", namespace) if p["metadata"]["name"].startswith(job)]
-
-    place.wait(f"{job} has a pod", lambda: pods() != [], 60)
-    return pods()[0]
 
 
 def test_the_node_restarts(place: Place) -> None:
@@ -102,49 +25,13 @@ def test_the_node_restarts(place: Place) -> None:
     app.serves("the pier")
 
 
-_LOOK = """id -u
-ls /var/run/secrets /var/run/landfall /etc/landfall
-tr '\\0' '\\n' < /proc/1/environ | grep -i -E 'token|secret|password'
-grep -r -l s3cret-push / -s --exclude-dir=proc --exclude-dir=sys
-touch /usr/x /handoff/meta/x /handoff/go/x
-python3 -c "import urllib.request as u; print(u.urlopen('http://169.254.169.254/', timeout=2).status)" 2>&1 | tail -1
-python3 -c "import urllib.request as u; print(u.urlopen('https://kubernetes.default.svc/api/v1/secrets', timeout=2).status)" 2>&1 | tail -1
-echo looked around
-exit 9
-"""
-
-
-def _tree(build: str, **files: str) -> dict[str, str]:
-    manifest = {"dependencies": {"express": "5.1.0"}, "scripts": {"start": "node server.js", "build": build}}
-    return {"package.json": json.dumps(manifest), "server.js": 'require("express")().listen(process.env.PORT);\n', **files}
-
-
-def test_a_hostile_build_gets_nothing(place: Place) -> None:
-    """It looks for tokens and credentials, asks the metadata address and the API server, links out of its tree, and eats memory."""
-    name = place.namespace("hostile")
-    registry = json.dumps({"auths": {"registry.example.com": {"username": "u", "password": "s3cret-push"}}})
-    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "landfall-registry", "namespace": name}}
-    place.apply({**secret, "type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": registry}})
-    push = place.github.push
-    push("example-org/hostile", _tree("sh look.sh", **{"look.sh": _LOOK}), "looks around")
-    place.apply(deployment(name, "hostile", source={"github": {"repository": "example-org/hostile"}}))
-    app = App(place, name, "hostile")
-    told = app.until("BuildFailed", 120)
-    assert "looked around" in told
-    log = place.cluster.kubectl("logs", "-n", name, _builder(place, name, "hostile-1-build-1"), "-c", "build")
-    assert log.splitlines()[log.splitlines().index("$ npm run build") :].count("1000") == 1, "it is nobody"
-    for word in ("s3cret-push", "200", "token", "dockerconfigjson", "task.json"):
-        assert word not in log, log
-    assert log.count("Read-only file system") == 3, log
-
-    push("example-org/hostile", _tree("ln -s /var/run/landfall/token stolen"), "links")
-    assert "leaves the app" in app.until("SourceRefused", 120)
-    push("example-org/hostile", _tree("node -e 'const a=[];for(;;)a.push(Buffer.alloc(1<<26,1))'"), "eats")
-    assert "builds.memory" in app.until("BuildOutOfMemory", 180)
-    forks = "import os, time\nkept = bytearray(1 << 23)\nfor _ in range(10):\n    os.fork()\nkept[:] = bytes(1 << 23)\ntime.sleep(600)\n"
-    push("example-org/hostile", _tree("python3 forks.py", **{"forks.py": forks}), "forks")
-    place.wait("it is ended", lambda: app.release("hostile-4").get("status", {}).get("failure"), 180)
-    place.wait("and told", lambda: app.condition()["reason"] in {"BuildOutOfMemory", "BuildFailed"}, 60)
-    push("example-org/hostile", _tree("true"), "reforms")
-    app.patch(runtime={"healthCheck": {"path": "/none", "timeoutSeconds": 3}})
-    assert "returns status 404" in app.until("HealthCheckFailed", 120), "the next build is as good as the first"
+def test_a_registry_that_is_down_for_a_while(place: Place) -> None:
+    name = place.namespace("no-registry")
+    place.github.push("example-org/waits", {**FILES, "README.md": "waits"}, "x")
+    with machine.without("docker-registry"):
+        place.apply(deployment(name, "waits", source={"github": {"repository": "example-org/waits"}}))
+        app = App(place, name, "waits")
+        place.wait("its first builder has failed", lambda: app.release("waits-1").get("status", {}).get("retryAfter"), 120)
+        assert app.condition()["reason"] == "Building"
+    app.until_live("waits-1", 120)
+    assert app.release("waits-1")["status"]["attempts"] > 1

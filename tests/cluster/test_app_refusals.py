@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster import machine
 from tests.cluster.conftest import App, Place
 from tests.cluster.moody import FAST, FILES, REPOSITORY, deployment
 
@@ -162,15 +161,3 @@ def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -
     place.cluster.kubectl("delete", "resourcequota", "-n", name, "few")
     moody.patch(env=None, rollout={"progressDeadlineSeconds": None})
     moody.until("Live", 60)
-
-
-def test_a_registry_that_is_down_for_a_while(place: Place) -> None:
-    name = place.namespace("no-registry")
-    place.github.push("example-org/waits", {**FILES, "README.md": "waits"}, "x")
-    with machine.without("docker-registry"):
-        place.apply(deployment(name, "waits", source={"github": {"repository": "example-org/waits"}}))
-        app = App(place, name, "waits")
-        place.wait("its first builder has failed", lambda: app.release("waits-1").get("status", {}).get("retryAfter"), 120)
-        assert app.condition()["reason"] == "Building"
-    app.until_live("waits-1", 120)
-    assert app.release("waits-1")["status"]["attempts"] > 1

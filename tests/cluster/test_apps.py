@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -47,13 +48,15 @@ def pushed(place: Place, example: str, message: str = "feat: first", **changed: 
 
 
 def repository(example: str) -> str:
-    """The repository that an example's manifest names."""
+    """The repository of `manifest`."""
     return str(manifest(example)["spec"]["source"]["github"]["repository"])
 
 
 def manifest(example: str) -> Object:
-    """The example's Deployment."""
-    return dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
+    """The example's Deployment, of a repository that no other test process pushes to."""
+    made = dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
+    made["spec"]["source"]["github"]["repository"] += os.environ.get("PYTEST_XDIST_WORKER", "")
+    return made
 
 
 def applied(place: Place, namespace: str, example: str, token: str = "", **rollout: object) -> App:
@@ -121,7 +124,7 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     assert (back["spec"]["rollbackFrom"], back["spec"]["rollbackTo"]) == ("greetings-2", "greetings-1")
     assert app.release("greetings-2")["status"]["phase"] == "RolledBack"
 
-    place.github.repositories[repository(example)].branches["main"] = second  # the bad commit is taken back
+    place.github.reset(repository(example), second)  # the bad commit is taken back
     app.patch(rollbackTo=None)
     status = app.until_live("greetings-5")
     assert status["build"]["reused"] == "greetings-2", "a reverted commit builds nothing"
@@ -284,6 +287,10 @@ def test_kustomize_takes_an_example(place: Place, example: str, tmp_path: Path) 
     shutil.copy(EXAMPLES / example / "deployment.yaml", tmp_path)
     shutil.copy(images.ROOT / "kustomize" / "references.yaml", tmp_path)
     variable = {"name": "GREETING", "valueFrom": {"secretKeyRef": {"name": "words", "key": "greeting"}}}
+    changes = [
+        {"op": "add", "path": "/spec/env", "value": [variable]},
+        {"op": "replace", "path": "/spec/source/github/repository", "value": repository(example)},
+    ]
     overlay = {
         "namespace": name,
         "namePrefix": "eu-",
@@ -292,9 +299,7 @@ def test_kustomize_takes_an_example(place: Place, example: str, tmp_path: Path) 
         "labels": [{"pairs": {"team": "sea"}, "includeSelectors": True, "includeTemplates": True}],
         "replicas": [{"name": made["metadata"]["name"], "count": 3}],
         "secretGenerator": [{"name": "words", "literals": ["greeting=Tide"]}],
-        "patches": [
-            {"target": {"kind": "Deployment"}, "patch": json.dumps([{"op": "add", "path": "/spec/env", "value": [variable]}])}
-        ],
+        "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(changes)}],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(overlay), encoding="utf-8")
     if example != "app-python-fastapi":

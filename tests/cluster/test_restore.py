@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cluster.conftest import Object, Place, without_operator
+from tests.cluster.conftest import App, Object, Place
+from tests.cluster.local import LocalOperator
 from tests.cluster.test_apps import applied, pushed
 
-pytestmark = pytest.mark.usefixtures("apps_end")
+pytestmark = pytest.mark.usefixtures("alone", "apps_end")
 
 _KINDS = (
     "secrets,configmaps,connections,migrations,runs,tableplans,appdeployments,releases.landfall.dev,deployments.apps,services"
 )
 _SERVERS = ("uid", "resourceVersion", "creationTimestamp", "managedFields", "generation", "deletionTimestamp", "selfLink")
 _ROWS = 20_000
+
+
+def _operator(place: Place, name: str, folder: Path) -> LocalOperator:
+    """The operator of the namespace, on this machine: the cluster's own is away."""
+    return LocalOperator(place, ["-m", "landfall", "operator"], folder / "log", LANDFALL_NAMESPACES=name)
 
 
 def _backup(place: Place, name: str) -> list[Object]:
@@ -62,24 +69,22 @@ def _copied(place: Place, name: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("owners", [True, False], ids=["with owners of before", "without owners"])
-def test_what_was_done_is_done(place: Place, *, owners: bool) -> None:
+def test_what_was_done_is_done(place: Place, tmp_path: Path, *, owners: bool) -> None:
     name = place.namespace("restored")
     place.databases(name, 100)
-    place.apply(*place.move(name, name))
-    before = place.until(name, "shop", "Completed")
-    pushed(place, "app-node-express")
-    app = applied(place, name, "app-node-express")
-    app.until_live("greetings-1", 240)
-    told, commit = _copied(place, name), app.status["commit"]
-    documents = _backup(place, name)
-    with without_operator(place):
-        _lost(place, name)
-        place.maria.sql("INSERT INTO customer VALUES (5000, 'after the backup')", name)
-        _restored(place, documents, owners=owners)
-    place.wait("it stands where it was", lambda: place.reason(name, "shop") in {"Completed", "AlreadyCompleted"})
-    place.wait("its app is live", lambda: bool(place.get("service", name, "greetings")) and app.condition()["status"] == "True")
-    app.serves("the harbour")
-    place.wait("its ends are probed", lambda: len(place.listed("jobs", name)) >= 2 and place.active(name, probes=True) == [])
+    with _operator(place, name, tmp_path):
+        place.apply(*place.move(name, name))
+        before = place.until(name, "shop", "Completed")
+        pushed(place, "app-node-express")
+        app = applied(place, name, "app-node-express")
+        app.until_live("greetings-1", 240)
+        told, commit = _copied(place, name), app.status["commit"]
+        documents = _backup(place, name)
+    _lost(place, name)
+    place.maria.sql("INSERT INTO customer VALUES (5000, 'after the backup')", name)
+    _restored(place, documents, owners=owners)
+    with _operator(place, name, tmp_path):
+        _stands_where_it_was(place, name, app)
     after = place.get("migration", name, "shop")
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert [job for job in place.workers(name) if job.startswith("shop-")] == [], "nobody has worked again"
@@ -87,29 +92,41 @@ def test_what_was_done_is_done(place: Place, *, owners: bool) -> None:
     assert place.rows(name) == 100
     assert app.status["commit"] == commit
     if not owners:
-        made = [one["metadata"]["name"] for one in place.listed("releases.landfall.dev", name)]
-        assert made == ["greetings-1"], "an app serves on as it did"
-        for kind in ("releases.landfall.dev", "deployments.apps", "services", "secrets"):
-            ours = [one["metadata"] for one in place.listed(kind, name) if one["metadata"]["name"].startswith("greetings")]
-            assert ours, kind
-            assert all(len(one.get("ownerReferences", [])) == 1 for one in ours), kind
+        _has_its_own(place, name)
 
 
-def test_what_was_under_way_goes_on(place: Place) -> None:
+def _stands_where_it_was(place: Place, name: str, app: App) -> None:
+    place.wait("it stands where it was", lambda: place.reason(name, "shop") in {"Completed", "AlreadyCompleted"})
+    place.wait("its app is live", lambda: bool(place.get("service", name, "greetings")) and app.condition()["status"] == "True")
+    app.serves("the harbour")
+    place.wait("its ends are probed", lambda: len(place.listed("jobs", name)) >= 2 and place.active(name, probes=True) == [])
+
+
+def _has_its_own(place: Place, name: str) -> None:
+    made = [one["metadata"]["name"] for one in place.listed("releases.landfall.dev", name)]
+    assert made == ["greetings-1"], "an app serves on as it did"
+    for kind in ("releases.landfall.dev", "deployments.apps", "services", "secrets"):
+        ours = [one["metadata"] for one in place.listed(kind, name) if one["metadata"]["name"].startswith("greetings")]
+        assert ours, kind
+        assert all(len(one.get("ownerReferences", [])) == 1 for one in ours), kind
+
+
+def test_what_was_under_way_goes_on(place: Place, tmp_path: Path) -> None:
     name = place.namespace("restored-midway")
     place.databases(name, _ROWS)
-    place.apply(*place.move(name, name, data={"limits": {"rowsPerSecond": 1_000}, "batchSize": 500, "parallelism": 1}))
-    place.arriving(name)
-    documents = _backup(place, name)
-    with without_operator(place):
-        _lost(place, name)
-        with place.pg.connect(name) as target:
-            reached = target.execute(b"SELECT sum(rows) FROM landfall.chunk").fetchone()
-        assert reached
-        assert reached[0]
-        for one in documents:
-            if one["kind"] == "Migration":
-                one["spec"]["data"]["limits"] = {"rowsPerSecond": 20_000}
-        _restored(place, documents, owners=True)
-    place.until(name, "shop", "Completed", 180)
-    place.settled(name, _ROWS)
+    with _operator(place, name, tmp_path):
+        place.apply(*place.move(name, name, data={"limits": {"rowsPerSecond": 1_000}, "batchSize": 500, "parallelism": 1}))
+        place.arriving(name)
+        documents = _backup(place, name)
+    _lost(place, name)
+    with place.pg.connect(name) as target:
+        reached = target.execute(b"SELECT sum(rows) FROM landfall.chunk").fetchone()
+    assert reached
+    assert reached[0]
+    for one in documents:
+        if one["kind"] == "Migration":
+            one["spec"]["data"]["limits"] = {"rowsPerSecond": 20_000}
+    _restored(place, documents, owners=True)
+    with _operator(place, name, tmp_path):
+        place.until(name, "shop", "Completed", 180)
+        place.settled(name, _ROWS)

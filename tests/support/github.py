@@ -51,6 +51,11 @@ class GitHub(Listening):
         repository.branches[branch] = sha
         return sha
 
+    def reset(self, name: str, sha: str, branch: str = "main") -> None:
+        """Point a branch at a commit that is there already, as a forced push does."""
+        assert sha in self.repositories[name].commits, sha
+        self.repositories[name].branches[branch] = sha
+
 
 def _changes(files: dict[str, str]) -> list[dict[str, str]]:
     """What a commit changed, with its patches, as each answer has it."""
