@@ -27,7 +27,7 @@ _LONG = ("apps", "worker_faults", "control", "app_refusals", "gateway_migrations
 # Those that need the cluster without its own operator: their operators run on this machine, or in some namespaces alone.
 _AWAY = ("astray", "restore", "app_writes", "namespaced")
 # Those that need the cluster for themselves: they restart the node, or break what all others need.
-_ALONE = ("app_faults", "faults", "lifecycle")
+_ALONE = ("app_faults", "faults", "lifecycle", "upgrade_from_0_1")
 # Those that need no cluster.
 _APART = ("images", "kstatus")
 # Tests of a cluster wait most of the time: so many at a time keep two processors busy, and no more is gained by more.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.cluster import kind
@@ -20,6 +21,7 @@ PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 OURS = "localhost/landfall:test"
 DATABASES = "localhost/landfall-databases:demo"
+EARLIER = "localhost/landfall:0.1.0"
 PUBLIC = "ghcr.io/landfall/landfall:0.1.0"  # what the chart asks for
 PUBLIC_DATABASES = ("docker.io/library/mariadb:10.11", "docker.io/library/postgres:15")
 BUILDER = "localhost/landfall-builder:test"
@@ -32,18 +34,49 @@ _BELOW = ("ca-certificates", "libstdc++6", "nginx-light")
 _PACKAGES = ("python3", "ca-certificates", "libmariadb3")
 _SERVERS = ("mariadb-server", "postgresql-15", "libnss-wrapper")
 _DEBIAN = ("buildah", "mmdebstrap", "skopeo")
+_REQUIREMENTS = ROOT / "requirements" / "operator.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class _Recipe:
+    """How an image is made: its Containerfile, its name, and the public base below it, which Debian's `packages` stand in for."""
+
+    containerfile: Path
+    tag: str
+    base: str
+    packages: Sequence[str]
+
+
+def _ours(tag: str, checkout: Path = ROOT) -> _Recipe:
+    return _Recipe(checkout / "images" / "landfall.Containerfile", tag, PYTHON, _PACKAGES)
 
 
 def landfall() -> Path:
     """Our image as a docker-archive, made again when the sources or the requirements change."""
     files = [
         *sorted(path for path in (ROOT / "operator").rglob("*") if path.is_file() and "__pycache__" not in path.parts),
-        ROOT / "requirements" / "operator.txt",
+        _REQUIREMENTS,
         ROOT / "images" / "landfall.Containerfile",
         Path(__file__),
     ]
+    return _image("landfall", _ours(OURS), files, lambda folder: _filled(folder, site()))
 
-    return _image("landfall", OURS, PYTHON, _PACKAGES, files, lambda folder: _filled(folder, site()))
+
+def landfall_0_1(checkout: Path) -> Path:
+    """The image of version 0.1.0 as a docker-archive, from its own sources and requirements.
+
+    Args:
+        checkout: A folder with `operator/landfall`, `requirements/operator.txt` and `images/landfall.Containerfile` of that version.
+    """
+    recipe = _ours(EARLIER, checkout)
+    code, requirements = checkout / "operator" / "landfall", checkout / "requirements" / "operator.txt"
+    files = [*sorted(path for path in code.rglob("*") if path.is_file()), requirements, recipe.containerfile]
+
+    def filled(folder: Path) -> None:
+        shutil.copytree(site(requirements), folder / "site")
+        shutil.copytree(code, folder / "site" / "landfall")
+
+    return _image("earlier", recipe, files, filled)
 
 
 def landfall_anew(into: Path) -> None:
@@ -51,7 +84,7 @@ def landfall_anew(into: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         packages = Path(folder) / "site"
         _packages(packages)
-        _built("landfall", "localhost/landfall:again", PYTHON, _PACKAGES, lambda context: _filled(context, packages), into)
+        _built(_ours("localhost/landfall:again"), lambda context: _filled(context, packages), into)
 
 
 def _filled(folder: Path, packages: Path) -> None:
@@ -76,9 +109,8 @@ def _bill(packages: Path, into: Path) -> None:
 def databases() -> Path:
     """What stands in for the public images of MariaDB and PostgreSQL on our own node, as a docker-archive."""
     files = [ROOT / "images" / "demo-databases.Containerfile", ROOT / "images" / "database.sh"]
-    return _image(
-        "demo-databases", DATABASES, DEBIAN, _SERVERS, files, lambda folder: shutil.copy(files[1], folder / "database.sh")
-    )
+    recipe = _Recipe(files[0], DATABASES, DEBIAN, _SERVERS)
+    return _image("demo-databases", recipe, files, lambda folder: shutil.copy(files[1], folder / "database.sh"))
 
 
 def builder() -> Path:
@@ -100,7 +132,7 @@ def builder() -> Path:
                 (tools / "bin" / program).symlink_to(f"../lib/node_modules/{name}/{entries[program].removeprefix('./')}")
         shutil.copy(Path(sys.executable).parent / "uv", folder / "uv")
 
-    return _image("builder", BUILDER, _BUILDER_BASE, _TOOLS, files, filled)
+    return _image("builder", _Recipe(files[-1], BUILDER, _BUILDER_BASE, _TOOLS), files, filled)
 
 
 def run(name: str) -> Path:
@@ -119,7 +151,7 @@ def run(name: str) -> Path:
             shutil.copy(_node_modules() / "node" / "bin" / "node", folder / "node" / "bin" / "node")
             subprocess.run(["strip", "--strip-unneeded", str(folder / "node" / "bin" / "node")], check=False)
 
-    return _image(f"run-{name}", RUN[name], base, packages, files, filled)
+    return _image(f"run-{name}", _Recipe(files[0], RUN[name], base, packages), files, filled)
 
 
 def _node_files() -> list[Path]:
@@ -150,32 +182,30 @@ def push(archive: Path, tag: str, registry: str) -> str:
         return f"{name}@{digest.read_text(encoding='ascii').strip()}"
 
 
-def _image(
-    name: str, tag: str, base: str, packages: Sequence[str], files: Sequence[Path], filled: Callable[[Path], object]
-) -> Path:
-    digest = hashlib.sha256()
+def _image(name: str, recipe: _Recipe, files: Sequence[Path], filled: Callable[[Path], object]) -> Path:
+    digest, checkout = hashlib.sha256(), recipe.containerfile.parent.parent
     for path in files:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+        digest.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes())
     made = cache() / f"{name}-{digest.hexdigest()[:16]}.tar"
     if made.exists():
         return made
     cache().mkdir(parents=True, exist_ok=True)
     for old in cache().glob(f"{name}-*.tar"):
         old.unlink()
-    sys.stderr.write(f"building the image {tag}, about half a minute\n")
-    _built(name, tag, base, packages, filled, made)
+    sys.stderr.write(f"building the image {recipe.tag}, about half a minute\n")
+    _built(recipe, filled, made)
     return made
 
 
-def _built(name: str, tag: str, base: str, packages: Sequence[str], filled: Callable[[Path], object], made: Path) -> None:
-    containerfile = ROOT / "images" / f"{name}.Containerfile"
+def _built(recipe: _Recipe, filled: Callable[[Path], object], made: Path) -> None:
+    containerfile, tag = recipe.containerfile, recipe.tag
     with tempfile.TemporaryDirectory() as folder:
         filled(Path(folder))
         if kind.available():
             kind.build(tag, containerfile, Path(folder), made)
             return
         _installed()
-        _base(base, packages)
+        _base(recipe.base, recipe.packages)
         dated = ("--layers=false", "--pull=never", "--timestamp", "0")
         _buildah("bud", *dated, "-t", tag, "-f", str(containerfile), folder)
     _buildah("push", tag, f"docker-archive:{made}:{tag}")
@@ -189,22 +219,20 @@ def _installed() -> None:
             subprocess.run(["apt-get", "-qq", "install", "-y", "--no-install-recommends", package], check=True, env=environment)
 
 
-def site() -> Path:
+def site(requirements: Path = _REQUIREMENTS) -> Path:
     """The packages that the image holds, installed once per requirements."""
-    requirements = ROOT / "requirements" / "operator.txt"
     made = cache() / f"packages-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
     if not made.exists():
         partial = made.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
-        _packages(partial)
+        _packages(partial, requirements)
         partial.rename(made)
     return made
 
 
-def _packages(into: Path) -> None:
+def _packages(into: Path, requirements: Path = _REQUIREMENTS) -> None:
     """The image's packages, without their commands, which nobody runs. What is compiled names no folder of this machine, as these would."""
     command = [sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--no-compile", "--target", str(into)]
-    requirements = ROOT / "requirements" / "operator.txt"
     subprocess.run([*command, "-r", str(requirements)], check=True, env={**os.environ, "CFLAGS": "-g0"})
     shutil.rmtree(into / "bin", ignore_errors=True)
     for record in into.glob("*.dist-info/RECORD"):
