@@ -23,11 +23,9 @@ SAME_CONCEPT: dict[str, str] = {
 TO_RENAME: frozenset[str] = frozenset(
     {
         *(
-            "Asked",
             "Cache",
             "Cluster",
             "Decision",
-            "End",
             "Filter",
             "Journal",
             "Key",
