@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
-from landfall.gateway.journal_client import Journal
+from landfall.gateway.journal_client import JournalClient
 from landfall.gateway.pagination import page
 from tests.cluster.conftest import Place
 from tests.cluster.door import Door
@@ -35,7 +35,7 @@ def door(place: Place) -> Iterator[Door]:
     place.cluster.kubectl("delete", "migrations,connections,webhooks", "-n", name, "--all", "--wait=false")
 
 
-DESCRIBED = application(cast("Callers", None), cast("Journal", None)).openapi()
+DESCRIBED = application(cast("Callers", None), cast("JournalClient", None)).openapi()
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.gateway.errors import ProblemError
-from landfall.gateway.journal_client import Reader
+from landfall.gateway.journal_client import IntakeJournalClient
 from landfall.handlers.serving import served
 from landfall.intake import uploads
 from landfall.intake.answers import application
@@ -75,7 +75,7 @@ def _sent(
         kube = cast("Kube", Cluster(there.host))
         made = Uploads(kube, Gateway(TokenReviews(kube), "system/gate"), BuildSettings(**settings))
         async with served(application(*made.routes()), 0) as port:
-            reader = Reader(f"http://127.0.0.1:{port}", tmp_path / "token")
+            reader = IntakeJournalClient(f"http://127.0.0.1:{port}", tmp_path / "token")
             try:
                 await reader.upload(namespace, _DIGEST, len(data), _pieces(data))
             finally:

@@ -16,7 +16,7 @@ from landfall.gateway import errors as problems
 from landfall.gateway import page
 from landfall.gateway.auth import Callers
 from landfall.gateway.errors import ProblemError, answered
-from landfall.gateway.journal_client import Journal
+from landfall.gateway.journal_client import JournalClient
 from landfall.gateway.requests import WANTED
 from landfall.gateway.response_cache import ResponseCache
 from landfall.gateway.routes import (
@@ -41,7 +41,7 @@ _KINDS = frozenset({"github", "zip", "an-upload", "data", "create", "supabase", 
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "unsupported_media_type"}
 
 
-def application(callers: Callers, journal: Journal, uploader: Uploader | None = None) -> FastAPI:
+def application(callers: Callers, journal: JournalClient, uploader: Uploader | None = None) -> FastAPI:
     """The whole API under /v1; its OpenAPI document is /openapi.json."""
     made = FastAPI(
         title="Landfall",

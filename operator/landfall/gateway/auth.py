@@ -13,8 +13,8 @@ from typing import Any
 from landfall.api.apikey import TEXT, Key, hashed, read, secret_name
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.pagination import Ordering
-from landfall.gateway.rate_limit import USUAL, Limits, Rates
-from landfall.gateway.watch_cache import Cache
+from landfall.gateway.rate_limit import USUAL, RateLimiter, Rates
+from landfall.gateway.watch_cache import WatchCache
 from landfall.kube.client import Kube
 from landfall.lib.logs import event
 
@@ -31,7 +31,7 @@ class Caller:
 
     key: Key
     kube: Kube
-    cache: Cache | None = None
+    cache: WatchCache | None = None
 
     async def get(self, kind: str, name: str, *, fresh: bool = False) -> Object | None:
         """An object of the key's namespace. `fresh`: read it from the API server, as before a change."""
@@ -91,11 +91,11 @@ class Callers:
         clock: Callable[[], datetime],
         rates: Rates = USUAL,
         ticks: Callable[[], float] = time.monotonic,
-        cache: Cache | None = None,
+        cache: WatchCache | None = None,
     ) -> None:
         self._cache = cache
-        self._strangers = Limits(rates.address, ticks)
-        self._holders = Limits(rates.key, ticks)
+        self._strangers = RateLimiter(rates.address, ticks)
+        self._holders = RateLimiter(rates.key, ticks)
         self._kube = kube
         self._namespace = namespace
         self.clock = clock

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from landfall.gateway.auth import CALLER, Caller, Callers
-from landfall.gateway.journal_client import Journal
+from landfall.gateway.journal_client import JournalClient
 
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `landfall keys create`.")
 
@@ -22,8 +22,8 @@ async def _caller(request: Request, told: Annotated[HTTPAuthorizationCredentials
     return await callers.of(f"{told.scheme} {told.credentials}" if told else "", address)
 
 
-async def _journal(request: Request) -> Journal:
-    return cast("Journal", request.app.state.journal)
+async def _journal(request: Request) -> JournalClient:
+    return cast("JournalClient", request.app.state.journal)
 
 
 async def _now(request: Request) -> datetime:
@@ -31,5 +31,5 @@ async def _now(request: Request) -> datetime:
 
 
 Asking = Annotated[Caller, Depends(_caller)]
-Reading = Annotated[Journal, Depends(_journal)]
+Reading = Annotated[JournalClient, Depends(_journal)]
 Now = Annotated[datetime, Depends(_now)]

@@ -35,7 +35,7 @@ class LogOwner:
     name: str
 
 
-class Journal(Protocol):
+class JournalClient(Protocol):
     """Reads logs and measurements."""
 
     async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
@@ -65,7 +65,7 @@ class Lines(list[Object]):
 class SharedJournal:
     """Shares requests: followers of one log wait at the same position, so their requests are the same and all get its response."""
 
-    def __init__(self, journal: Journal, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, journal: JournalClient, ticks: Callable[[], float] = time.monotonic) -> None:
         self._journal = journal
         self._ticks = ticks
         self._tails: dict[tuple[object, ...], tuple[float, asyncio.Task[list[Object]]]] = {}
@@ -102,7 +102,7 @@ class SharedJournal:
             del self._tails[tail]
 
 
-class Reader:
+class IntakeJournalClient:
     """Reads from the operator's intake, with the pod's own token."""
 
     def __init__(self, intake: str, token: Path = TOKEN) -> None:

@@ -11,9 +11,9 @@ import uvloop
 
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
-from landfall.gateway.journal_client import Reader, SharedJournal
+from landfall.gateway.journal_client import IntakeJournalClient, SharedJournal
 from landfall.gateway.settings import Settings
-from landfall.gateway.watch_cache import Cache
+from landfall.gateway.watch_cache import WatchCache
 from landfall.kube.client import Kube
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import event, log_as_json
@@ -29,8 +29,8 @@ def main() -> int:
 
 
 async def _run(settings: Settings) -> None:
-    kube, reader = await Kube.connect(settings.namespaces), Reader(settings.intake_url)
-    cache = Cache(kube)
+    kube, reader = await Kube.connect(settings.namespaces), IntakeJournalClient(settings.intake_url)
+    cache = WatchCache(kube)
     watching = asyncio.create_task(cache.run())
     watching.add_done_callback(_ended)
     served = application(Callers(kube, settings.namespace, _now, settings.rates, cache=cache), SharedJournal(reader), reader)

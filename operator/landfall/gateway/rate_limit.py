@@ -30,7 +30,7 @@ class Rates:
 USUAL = Rates()
 
 
-class Limits:
+class RateLimiter:
     """The buckets of all callers with the same limit."""
 
     def __init__(self, rate: Rate, clock: Callable[[], float]) -> None:

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from landfall.gateway.auth import CALLER, Caller, Callers
 from landfall.gateway.errors import ProblemError, answered
 from landfall.gateway.identifiers import CONNECTION, MIGRATION, WEBHOOK, name_in
-from landfall.gateway.watch_cache import Cache
+from landfall.gateway.watch_cache import WatchCache
 from landfall.kube.errors import ForbiddenError
 
 LASTING = "landfall.lasting"
@@ -122,7 +122,7 @@ class _CacheableRequest:
         version = self._version(cache, who.key.namespace)
         return version and (version, *(cache.count(kind, who.key.namespace) for kind in self.others))
 
-    def _version(self, cache: Cache, namespace: str) -> Stamp | None:
+    def _version(self, cache: WatchCache, namespace: str) -> Stamp | None:
         if not self.name:
             return cache.count(self.kind, namespace)
         raw: dict[str, Any] | None = cache.get(self.kind, namespace, self.name)

@@ -30,7 +30,7 @@ _PLURALS = {kind.name: kind.plural for kind in KINDS}
 Object = dict[str, Any]
 
 
-class Cluster(Protocol):
+class WatchedCluster(Protocol):
     """What the cache needs of the API server."""
 
     @property
@@ -47,10 +47,10 @@ class Cluster(Protocol):
         """Create an object."""
 
 
-class Cache:
+class WatchCache:
     """Objects of the kinds that the API shows, of all namespaces."""
 
-    def __init__(self, kube: Cluster, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, kube: WatchedCluster, ticks: Callable[[], float] = time.monotonic) -> None:
         self._kube = kube
         self._ticks = ticks
         self._objects: dict[str, dict[str, dict[str, Object]]] = {kind: {} for kind in WATCHED}

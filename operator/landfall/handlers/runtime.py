@@ -27,7 +27,7 @@ from landfall.controllers.objects import now
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
 from landfall.handlers.serving import served
-from landfall.handlers.workqueue import Key, Queue
+from landfall.handlers.workqueue import ObjectKey, Queue
 from landfall.journal.store import Journal
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
@@ -85,19 +85,19 @@ class Operator:
             self.on_push,
         )
         self.namespaces = kube.namespaces
-        self._known: set[Key] = set()
-        self._refusals_reported: set[Key] = set()
+        self._known: set[ObjectKey] = set()
+        self._refusals_reported: set[ObjectKey] = set()
         self._migration_of_app: dict[tuple[str, str], str] = {}
         self._resynced = time.monotonic()
         self._relisting: asyncio.TimerHandle | None = None
         self._relist_due = 0.0
-        self._busy: dict[Key, float] = {}
+        self._busy: dict[ObjectKey, float] = {}
 
     # -- what enqueues keys -------------------------------------------------------------------------------------------
 
     def enqueue(self, kind: str, namespace: str, name: str) -> None:
         """Enqueue an object that changed."""
-        key = Key(kind, namespace, name)
+        key = ObjectKey(kind, namespace, name)
         self._known.add(key)
         metrics.ADDS.labels(kind).inc()
         self.queue.add(key)
@@ -107,7 +107,7 @@ class Operator:
         metadata = raw["metadata"]
         self._neighbours(kind, raw)
         if kind == "Migration" and status.is_terminal(raw):
-            self._known.discard(Key(kind, metadata["namespace"], metadata["name"]))
+            self._known.discard(ObjectKey(kind, metadata["namespace"], metadata["name"]))
             metrics.record_phase(kind, metadata["namespace"], metadata["name"], str(raw["status"].get("phase", "")))
         else:
             self.enqueue(kind, metadata["namespace"], metadata["name"])
@@ -119,7 +119,7 @@ class Operator:
             self._migration_of_app[(namespace, app)] = name
             self.enqueue("Deployment", namespace, app)
         elif kind == "Deployment" and (migration_name := self._migration_of_app.get((namespace, name))):
-            key = Key("Migration", namespace, migration_name)
+            key = ObjectKey("Migration", namespace, migration_name)
             if key in self._known:
                 self.queue.add(key)
 
@@ -207,7 +207,7 @@ class Operator:
                 self._busy.pop(key, None)
                 metrics.SECONDS.labels(key.kind).observe(time.monotonic() - began)
 
-    async def _one(self, key: Key) -> float | None:
+    async def _one(self, key: ObjectKey) -> float | None:
         raw = await self._kube.get(key.kind, key.namespace, key.name)
         if raw is None:
             self._forget(key)
@@ -223,7 +223,7 @@ class Operator:
             self._wake_users(key)
         return again
 
-    def _forget(self, key: Key) -> None:
+    def _forget(self, key: ObjectKey) -> None:
         """Drop all state of an object that no longer exists."""
         self._known.discard(key)
         self._refusals_reported.discard(key)
@@ -234,14 +234,14 @@ class Operator:
             apps = self._migration_of_app.items()
             self._migration_of_app = {app: name for app, name in apps if (app[0], name) != (key.namespace, key.name)}
 
-    async def _report_refusal(self, key: Key, raw: Object, error: KubeError) -> None:
+    async def _report_refusal(self, key: ObjectKey, raw: Object, error: KubeError) -> None:
         """Write an Event, once until a reconcile succeeds, for errors that retrying does not fix: quotas, roles, admission policies."""
         if key not in self._refusals_reported:
             self._refusals_reported.add(key)
             message = f"the API server rejected a request of the operator for this object; it is retried: {error.message}"
             await self._context.event(raw, "Refused", message, warning=True)
 
-    def _wake_users(self, connected: Key) -> None:
+    def _wake_users(self, connected: ObjectKey) -> None:
         """Enqueue Migrations and Deployments of a Connection's namespace: they may wait for it, and a reconcile costs a few reads."""
         for key in self._known:
             if key.kind in {"Migration", "Deployment"} and key.namespace == connected.namespace:
@@ -269,7 +269,7 @@ class Operator:
         return f"{stuck[0].kind} {stuck[0].namespace}/{stuck[0].name} is stuck" if stuck else ""
 
 
-def _failed(key: Key, error: Exception, pause: float, level: int = logging.WARNING) -> None:
+def _failed(key: ObjectKey, error: Exception, pause: float, level: int = logging.WARNING) -> None:
     """Log a failed reconcile: one line; a fault of the operator at level error with its traceback."""
     about = {"kind": key.kind, "namespace": key.namespace, "name": key.name}
     message = str(error) if level == logging.WARNING else f"{type(error).__name__}: {error}"

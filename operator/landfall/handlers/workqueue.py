@@ -15,7 +15,7 @@ _BACKOFF = Backoff(0.4, 30)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Key:
+class ObjectKey:
     """One object: its kind, namespace and name."""
 
     kind: str
@@ -28,14 +28,14 @@ class Queue:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._due: dict[Key, float] = {}
-        self._heap: list[tuple[float, int, Key]] = []
-        self._busy: set[Key] = set()
-        self._failures: dict[Key, int] = {}
+        self._due: dict[ObjectKey, float] = {}
+        self._heap: list[tuple[float, int, ObjectKey]] = []
+        self._busy: set[ObjectKey] = set()
+        self._failures: dict[ObjectKey, int] = {}
         self._numbers = itertools.count()
         self._changed = asyncio.Event()
 
-    def add(self, key: Key, after: float = 0.0) -> None:
+    def add(self, key: ObjectKey, after: float = 0.0) -> None:
         """Add a key, to be processed after at most `after` seconds."""
         at = self._clock() + after
         if at < self._due.get(key, float("inf")):
@@ -47,22 +47,22 @@ class Queue:
         """Number of waiting keys, due or not."""
         return len(self._due)
 
-    async def get(self) -> Key:
+    async def get(self) -> ObjectKey:
         """The next key that is due and not being processed."""
         while True:
             self._changed.clear()
             pause = self._next_pause()
-            if isinstance(pause, Key):
+            if isinstance(pause, ObjectKey):
                 return pause
             try:
                 await asyncio.wait_for(self._changed.wait(), pause)
             except TimeoutError:
                 continue
 
-    def _next_pause(self) -> Key | float | None:
+    def _next_pause(self) -> ObjectKey | float | None:
         now = self._clock()
-        waiting: list[tuple[float, int, Key]] = []
-        next_up: Key | float | None = None
+        waiting: list[tuple[float, int, ObjectKey]] = []
+        next_up: ObjectKey | float | None = None
         while self._heap:
             at, number, key = self._heap[0]
             if self._due.get(key) != at:
@@ -83,7 +83,7 @@ class Queue:
             heapq.heappush(self._heap, entry)
         return next_up
 
-    def done(self, key: Key, again: float | None = None) -> None:
+    def done(self, key: ObjectKey, again: float | None = None) -> None:
         """Record success, and requeue the key after `again` seconds, if given."""
         self._busy.discard(key)
         self._failures.pop(key, None)
@@ -91,7 +91,7 @@ class Queue:
             self.add(key, again)
         self._changed.set()
 
-    def failed(self, key: Key) -> float:
+    def failed(self, key: ObjectKey) -> float:
         """Record a failure and requeue the key with exponential back-off; returns the delay in seconds."""
         self._busy.discard(key)
         count = self._failures[key] = self._failures.get(key, 0) + 1

@@ -23,7 +23,7 @@ _HEADS = "refs/heads/"
 Pushed = Callable[[str, str], Awaitable[int]]
 
 
-class Webhook:
+class GitHubWebhook:
     """Receives deliveries. `pushed` is called with repository and branch, and returns the number of Deployments that follow them."""
 
     def __init__(self, secret: str, pushed: Pushed) -> None:

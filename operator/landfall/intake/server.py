@@ -15,7 +15,7 @@ from starlette.routing import Route
 from landfall.api.worker_protocol import Dials, Report, Taken
 from landfall.controllers.reports import Reports
 from landfall.intake.answers import application, body, refused
-from landfall.intake.github_webhook import Pushed, Webhook
+from landfall.intake.github_webhook import GitHubWebhook, Pushed
 from landfall.intake.journal_api import Reading
 from landfall.intake.jwks_tokens import PublishedKeys
 from landfall.intake.token_review import Gateway, TokenReviews
@@ -52,7 +52,7 @@ class Intake:
         settings: Settings,
         pushed: Pushed,
     ) -> None:
-        self._webhook = Webhook(settings.webhook_secret, pushed)
+        self._webhook = GitHubWebhook(settings.webhook_secret, pushed)
         judge = PublishedKeys(kube) if kube.namespaces else TokenReviews(kube)
         self._workers = Workers(judge, kube)
         gateway = Gateway(judge, settings.gateway)

@@ -21,7 +21,7 @@ from landfall.gateway.auth import Callers
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import PROJECT, minted, name_in
 from landfall.gateway.pagination import page
-from landfall.gateway.rate_limit import Limits, Rate
+from landfall.gateway.rate_limit import Rate, RateLimiter
 from landfall.gateway.requests import WANTED
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError
@@ -212,7 +212,7 @@ def test_bad_requests(
 
 def test_whoever_asks_too_often_waits() -> None:
     clock = [0.0]
-    limits = Limits(Rate(2.0, 3), lambda: clock[0])
+    limits = RateLimiter(Rate(2.0, 3), lambda: clock[0])
     for _ in range(3):
         limits.take("a")
     limits.take("b")

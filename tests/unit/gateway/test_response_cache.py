@@ -12,7 +12,7 @@ from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
 from landfall.gateway.rate_limit import Rate, Rates
 from landfall.gateway.views import migration as moves
-from landfall.gateway.watch_cache import WATCHED, Cache
+from landfall.gateway.watch_cache import WATCHED, WatchCache
 from landfall.kube.client import Kube
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace, Told, key
@@ -44,7 +44,7 @@ class Watched:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: Rate = _EVERYTHING) -> None:
         self.cluster = Reviewing()
-        self.cache = Cache(cast("Any", self.cluster), lambda: self.cluster.ticks)
+        self.cache = WatchCache(cast("Any", self.cluster), lambda: self.cluster.ticks)
         self.cache._current.update((kind, "") for kind in WATCHED)  # noqa: SLF001  as after the first watch
         self.made = 0
         for one in (moves.item, moves.detail):

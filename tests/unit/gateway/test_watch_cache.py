@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from landfall.api.apikey import Key
 from landfall.gateway.auth import Caller
 from landfall.gateway.pagination import Ordering
-from landfall.gateway.watch_cache import WATCHED, Cache
+from landfall.gateway.watch_cache import WATCHED, WatchCache
 from landfall.kube.client import Kube
 from landfall.kube.errors import ForbiddenError, KubeError
 from tests.support.gateway import Namespace
@@ -72,9 +72,9 @@ class Server:
         return {"status": {"allowed": self.allowed}}
 
 
-async def _watched(server: Server, ticks: Any = lambda: 0.0) -> Cache:
+async def _watched(server: Server, ticks: Any = lambda: 0.0) -> WatchCache:
     """As it stands at the script's end; it goes on watching until the test is over."""
-    cache = Cache(server, ticks)
+    cache = WatchCache(server, ticks)
     server.watching = asyncio.create_task(cache.run())
     async with asyncio.timeout(60):
         await server.over.wait()
@@ -152,7 +152,7 @@ def test_a_watch_that_breaks_off_begins_anew(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_fault_of_the_watch_lets_the_api_server_be_asked() -> None:
     async def told() -> None:
-        cache = Cache(Server(("ADDED", {"metadata": {}}), there=(_object("a", 5),)))
+        cache = WatchCache(Server(("ADDED", {"metadata": {}}), there=(_object("a", 5),)))
         with pytest.raises(ExceptionGroup):
             await cache.run()
         assert not await cache.knows(_KEY, "get", "Migration")
@@ -194,7 +194,7 @@ def test_what_is_not_known_here_is_asked_for_and_who_changes_it_asks_anyway() ->
         assert [one["metadata"]["resourceVersion"] if one else "" for one in seen] == ["5", "20", "12"]
         assert len(await who.listed("Migration")) == 1
         assert len(await who.listed("Migration", fresh=True)) == 2
-        blind = Caller(_KEY, cast("Kube", there), Cache(Server()))
+        blind = Caller(_KEY, cast("Kube", there), WatchCache(Server()))
         assert len(await blind.listed("Migration")) == 2, "before the first watch everything is asked for"
 
     asyncio.run(told())
@@ -202,7 +202,7 @@ def test_what_is_not_known_here_is_asked_for_and_who_changes_it_asks_anyway() ->
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=12))
 def test_whatever_comes_first_the_newest_version_stays(answers: list[tuple[str, int]]) -> None:
-    cache = Cache(cast("Any", None))
+    cache = WatchCache(cast("Any", None))
     for name, version in answers:
         cache.store("Migration", _object(name, version))
     found = {one["metadata"]["name"]: int(one["metadata"]["resourceVersion"]) for one in cache.listed("Migration", "shop")}
@@ -213,7 +213,7 @@ def test_whatever_comes_first_the_newest_version_stays(answers: list[tuple[str, 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["shop", "other"]), st.booleans()), max_size=12))
 def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[str, str, bool]]) -> None:
-    cache = Cache(cast("Any", None))
+    cache = WatchCache(cast("Any", None))
     odd = Ordering("odd", lambda raw: int(raw["metadata"]["resourceVersion"]) % 2 == 1, _named)
     every = Ordering("all", lambda _: True, _named)
     for version, (name, namespace, stays) in enumerate(changes):
@@ -226,7 +226,7 @@ def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[st
 
 
 def test_another_one_of_its_name_is_not_dropped_with_it() -> None:
-    cache = Cache(cast("Any", None))
+    cache = WatchCache(cast("Any", None))
     cache.store("Migration", _object("a", 5, "second"))
     cache.dropped("Migration", _object("a", 4, "first"))
     assert cache.get("Migration", "shop", "a") is not None

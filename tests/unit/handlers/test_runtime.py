@@ -15,7 +15,7 @@ from landfall.api.worker_protocol import Report
 from landfall.controllers import reports
 from landfall.handlers import runtime as handlers
 from landfall.handlers.runtime import Operator, RetryDelays
-from landfall.handlers.workqueue import Key
+from landfall.handlers.workqueue import ObjectKey
 from landfall.kube.errors import ForbiddenError
 from landfall.manifests.run import run_name
 from landfall.settings import Settings
@@ -82,7 +82,7 @@ def test_a_listing_that_stopped_is_noticed(clock: _Clock) -> None:
 
 def test_a_stuck_key_is_noticed(clock: _Clock) -> None:
     operator = _operator()
-    operator._busy[Key("Migration", "store", "shop")] = clock.now  # noqa: SLF001  as its worker does
+    operator._busy[ObjectKey("Migration", "store", "shop")] = clock.now  # noqa: SLF001  as its worker does
     clock.now += 119
     assert operator.health_problem() == ""
     clock.now += 2
@@ -121,7 +121,7 @@ class _Refusing:
 
 
 def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
-    kube, key = _Refusing(), Key("Connection", "store", "new")
+    kube, key = _Refusing(), ObjectKey("Connection", "store", "new")
     operator = Operator(cast("Any", kube), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
 
     async def looked() -> None:
@@ -152,7 +152,7 @@ def test_nothing_is_kept_of_what_is_gone() -> None:
             "Migration", {"metadata": {"namespace": space, "name": "move"}, "spec": {"app": {"deploymentRef": {"name": "web"}}}}
         )
         operator._context.checked[f"{space}/web"] = cast("Any", None)  # noqa: SLF001  as a look does
-        for key in (Key("Migration", space, "move"), Key("Deployment", space, "web")):
+        for key in (ObjectKey("Migration", space, "move"), ObjectKey("Deployment", space, "web")):
             await operator._one(key)  # noqa: SLF001  as its worker does, once it is gone
 
     async def all_of_them() -> None:
@@ -201,7 +201,7 @@ def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
         cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
     )
     names = ("s", "shop", "shop-orders", "shop-orders-2")
-    woken: list[Key] = []
+    woken: list[ObjectKey] = []
 
     async def changed() -> None:
         for name in names:
@@ -211,4 +211,4 @@ def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
         operator.on_owned_change("Run", "elsewhere", run_name("shop", "0123456789abcdef"))
 
     asyncio.run(changed())
-    assert woken == [Key("Migration", "store", "shop-orders")]
+    assert woken == [ObjectKey("Migration", "store", "shop-orders")]

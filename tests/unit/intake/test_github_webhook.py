@@ -11,7 +11,7 @@ import pytest
 
 from landfall.controllers.deployment.reconcile import follows
 from landfall.intake.answers import application
-from landfall.intake.github_webhook import Webhook, signed
+from landfall.intake.github_webhook import GitHubWebhook, signed
 from tests.support.asgi import Client
 
 _SECRET = "It's a Secret to Everybody"  # noqa: S105  of GitHub's documentation
@@ -27,7 +27,7 @@ def deliver(body: bytes, event: str, signature: str, secret: str = _SECRET) -> t
         return 3
 
     headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": "d1", "X-Hub-Signature-256": signature}
-    answer = Client(application(*Webhook(secret, pushed).routes())).ask("POST", "/v1/github", body, headers)
+    answer = Client(application(*GitHubWebhook(secret, pushed).routes())).ask("POST", "/v1/github", body, headers)
     return answer.status, str(answer.json()["message"]), found
 
 

@@ -128,7 +128,7 @@ def test_a_reconcile_that_fails_is_one_line(
     operator = Operator(cast("Any", Kube()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
 
     async def work() -> None:
-        operator.queue.add(workqueue.Key("Migration", "shop", "orders"))
+        operator.queue.add(workqueue.ObjectKey("Migration", "shop", "orders"))
         worker = asyncio.create_task(operator._worker())  # noqa: SLF001
         while not lines(caplog):
             await asyncio.sleep(0.01)

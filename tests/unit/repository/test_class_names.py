@@ -20,24 +20,7 @@ SAME_CONCEPT: dict[str, str] = {
     "TablePlan": "the plan of a table, in the engine and as a kind",
 }
 # Different concepts with one name. This set may only get smaller.
-TO_RENAME: frozenset[str] = frozenset(
-    {
-        *(
-            "Cache",
-            "Cluster",
-            "Decision",
-            "Filter",
-            "Journal",
-            "Key",
-            "Kind",
-            "Limits",
-            "Log",
-            "LogAnswer",
-            "Moved",
-        ),
-        *("PostgresqlQueries", "Probe", "Reader", "Shape", "View", "Webhook", "Worker"),
-    }
-)
+TO_RENAME: frozenset[str] = frozenset({"Decision", "Kind", "Moved", "PostgresqlQueries", "Probe", "Shape", "View", "Worker"})
 
 
 def _definitions() -> dict[str, set[str]]:

@@ -186,7 +186,7 @@ class TestAnswer(BaseModel):
     data: Test
 
 
-class Filter(Paged):
+class ConnectionFilter(Paged):
     """Filters of the list."""
 
     type: Literal["", ServerKind, FileKind] = Field(default="", description="Only connections to this database engine.")
@@ -198,7 +198,7 @@ class Filter(Paged):
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> ConnectionPage:
+async def listed(who: Asking, asks: Annotated[ConnectionFilter, Query()], request: Request) -> ConnectionPage:
     """List the connections of the namespace, by name."""
     request.scope[LASTING] = True
     wanted = await who.ordered("Connection", Ordering(f"{asks.type}/{asks.status}", asks.takes, place))

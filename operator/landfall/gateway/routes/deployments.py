@@ -80,22 +80,22 @@ class LogLine(BaseModel):
     message: str
 
 
-class Log(BaseModel):
+class DeploymentLog(BaseModel):
     """A deployment's log."""
 
     logs: list[LogLine]
 
 
-class LogAnswer(BaseModel):
+class DeploymentLogAnswer(BaseModel):
     """A deployment's log."""
 
-    data: Log
+    data: DeploymentLog
 
 
 ROUTER = APIRouter(prefix="/v1/deployments", tags=["deployments"])
 
 
-class Filter(Body):
+class DeploymentFilter(Body):
     """Filters of the list."""
 
     project_id: str = Field(default="", max_length=300, description="Only deployments of this project.")
@@ -105,7 +105,7 @@ class Filter(Body):
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asked: Annotated[Filter, Query()]) -> DeploymentPage:
+async def listed(who: Asking, asked: Annotated[DeploymentFilter, Query()]) -> DeploymentPage:
     """List the deployments of the namespace, or of one project."""
     name = name_in(PROJECT, asked.project_id)
     if asked.project_id and not name:
@@ -198,15 +198,15 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AcceptedAnswer:
 
 
 @ROUTER.get("/{deployment_id}/logs")
-async def logs(who: Asking, journal: Reading, deployment_id: str) -> LogAnswer:
+async def logs(who: Asking, journal: Reading, deployment_id: str) -> DeploymentLogAnswer:
     """Get the build log and its result."""
     if await _queued(who, deployment_id):
-        return LogAnswer(data=Log(logs=[]))
+        return DeploymentLogAnswer(data=DeploymentLog(logs=[]))
     release, _, app = await _found(who, deployment_id)
     of = LogOwner(who.key.namespace, "Deployment", app["metadata"]["name"])
     found = await journal.lines(of, job=f"{release['metadata']['name']}-build-")
     told = [LogLine(timestamp=line_time(one), level=one["level"], message=one["message"]) for one in found]
-    return LogAnswer(data=Log(logs=[*told, *_ended(release, _url(app))]))
+    return DeploymentLogAnswer(data=DeploymentLog(logs=[*told, *_ended(release, _url(app))]))
 
 
 async def _found(who: Caller, deployment_id: str, *, fresh: bool = False) -> tuple[Object, list[Object], Object]:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from landfall.gateway.auth import Caller, Callers
 from landfall.gateway.dependencies import Asking, Now, Reading
 from landfall.gateway.errors import ProblemError
-from landfall.gateway.journal_client import Journal, Lines, LogOwner, line_time
+from landfall.gateway.journal_client import JournalClient, Lines, LogOwner, line_time
 from landfall.gateway.requests import Body, MaybeTime
 from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views import app as apps
@@ -127,7 +127,7 @@ async def metrics(
 class LogStream:
     """Follows a log until the migration has ended, the key is revoked, or the client disconnects."""
 
-    def __init__(self, request: Request, who: Caller, journal: Journal, asked: Choice) -> None:
+    def __init__(self, request: Request, who: Caller, journal: JournalClient, asked: Choice) -> None:
         self._request = request
         self._who = who
         self._journal = journal
@@ -183,7 +183,7 @@ class LogStream:
             return None if error.status in {401, 403} else raw
 
 
-async def _lines(journal: Journal, raw: Object, query: dict[str, str]) -> list[Object]:
+async def _lines(journal: JournalClient, raw: Object, query: dict[str, str]) -> list[Object]:
     """Lines of a migration and of the builds of its app since it was created, in order."""
     namespace = raw["metadata"]["namespace"]
     mine = journal.lines(LogOwner(namespace, "Migration", raw["metadata"]["name"]), **query)

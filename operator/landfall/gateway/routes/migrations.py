@@ -60,7 +60,7 @@ class Deleted(BaseModel):
     metrics_retained: bool
 
 
-class Filter(Paged):
+class MigrationFilter(Paged):
     """Filters and order of the list."""
 
     status: AnyStatus = Field(
@@ -123,7 +123,7 @@ ROUTER = APIRouter(prefix="/v1/migrations", tags=["migrations"])
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asked: Annotated[Filter, Query()], request: Request) -> MigrationPage:
+async def listed(who: Asking, asked: Annotated[MigrationFilter, Query()], request: Request) -> MigrationPage:
     """List the migrations of the namespace."""
     request.scope[LASTING] = True
     part, numbers = asked.part(await who.ordered("Migration", asked.ordering), asked.place, falling=asked.order == "desc")

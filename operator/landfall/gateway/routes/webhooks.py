@@ -92,14 +92,14 @@ class PingAnswer(BaseModel):
     data: Ping
 
 
-class Filter(Paged):
+class WebhookFilter(Paged):
     """Filters of the list."""
 
     status: Literal["", Status] = Field(default="", description="Only objects with this status.")
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asks: Annotated[Filter, Query()], request: Request) -> WebhookPage:
+async def listed(who: Asking, asks: Annotated[WebhookFilter, Query()], request: Request) -> WebhookPage:
     """List the webhooks of the namespace, by name."""
     request.scope[LASTING] = True
     wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", probe_status(raw)}, place))
