@@ -206,7 +206,7 @@ def test_the_environment_of_a_release(place: Place) -> None:
     }
     place.apply(made)
     app = App(place, name, "greetings-api")
-    assert "no Secret 'words'" in app.until("SecretMissing")
+    assert "Secret 'words' not found" in app.until("SecretMissing")
     place.apply(secret)
     app.until_live("greetings-api-1")
     app.serves('"hello":"Tide"')
@@ -240,7 +240,7 @@ def test_the_environment_of_a_release(place: Place) -> None:
 def _with_a_database(place: Place, app: App) -> None:
     """A Connection gives it an address, whose parts stay references."""
     app.patch(database={"connectionRef": {"name": "db"}})
-    assert "no Connection 'db'" in app.until("ConnectionMissing")
+    assert "Connection 'db' not found" in app.until("ConnectionMissing")
     app.serves('"hello":"Once"')
     spec = {"type": "PostgreSQL", "host": ADDRESS, "port": place.pg.port, "database": "postgres", "secretRef": {"name": "db"}}
     metadata = {"name": "db", "namespace": app.namespace}
