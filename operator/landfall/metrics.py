@@ -14,7 +14,7 @@ SECONDS = Histogram(
 )
 DEPTH = Gauge("workqueue_depth", "Keys that are due.", ["name"])
 ADDS = Counter("workqueue_adds", "Keys that were added.", ["name"])
-REPORTS = Counter("landfall_reports", "Reports of workers and changes of their Jobs that were received.")
+REPORTS = Counter("landfall_reports", "Reports of workers that were accepted.")
 JOURNAL_ERRORS = Counter("landfall_journal_errors", "Failed writes to the journal.")
 ROWS = Counter("landfall_rows", "Rows that workers reported as copied.")
 TASKS = Gauge("landfall_tasks", "Tasks of the event loop.")

@@ -125,7 +125,6 @@ class Operator:
 
     def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
         """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment."""
-        metrics.REPORTS.inc()
         if kind == "Run":
             for key in self._known:
                 if (

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from landfall import metrics
 from landfall.api.worker_protocol import Dials, Report, Taken
 from landfall.controllers.reports import Reports
 from landfall.intake.answers import application, body, refused
@@ -84,6 +85,7 @@ class Intake:
         source = worker.source
         kept_report = report.model_copy(update={"lines": (), "pod": source.pod, "pod_created": worker.pod_created})
         if self._reports.take(source.namespace, worker.job, kept_report):
+            metrics.REPORTS.inc()
             self._changed(worker.owner_kind, source.namespace, worker.owner)
         kept = await self._keeper.append(source, _lines(report), _samples(report))
         last = report.lines[-1].number if kept and report.lines else -1

@@ -412,10 +412,14 @@ class Kube:
 def _transport(what: str) -> Iterator[None]:
     """Turn every exception of the client's transport into a KubeError. Use it around the transport only.
 
-    The client passes on the classes of the library below it, and not all of them are `OSError` or `TimeoutError`.
+    The client passes on the classes of the library below it, and not all of them are `OSError` or `TimeoutError`. A
+    body that is no JSON is a defect of ours: its TypeError passes through, is logged with its trace, and does not look like a server
+    that does not answer.
     """
     try:
         yield
+    except TypeError:
+        raise
     except Exception as error:
         raise KubeError(0, f"{what}: {type(error).__name__}") from error
 

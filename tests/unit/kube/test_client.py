@@ -169,3 +169,8 @@ def test_a_watch_that_is_no_json_broke_off() -> None:
 def test_a_request_that_is_cancelled_is_no_error_of_the_server() -> None:
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cast("Any", _got(Kube(cast("Any", _Transport(None, asyncio.CancelledError()))))))
+
+
+def test_a_body_that_is_no_json_is_no_error_of_the_server() -> None:
+    with pytest.raises(TypeError):
+        asyncio.run(cast("Any", _got(Kube(cast("Any", _Transport(None, TypeError("not JSON serializable")))))))

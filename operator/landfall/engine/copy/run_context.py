@@ -127,7 +127,12 @@ class Work:
         """The same for a caller that closes it, and has the stop forget it."""
         loader = self.database.loader(self.plan, self.stage)
         self.stop.register(loader, loader.abort)
-        self.ledger.register_backend(self.lease, "target", loader.backend)
+        try:
+            self.ledger.register_backend(self.lease, "target", loader.backend)
+        except BaseException:
+            self.stop.forget(loader)
+            loader.close()
+            raise
         return loader
 
     def queries(self, table: TablePlan) -> TargetQueries:

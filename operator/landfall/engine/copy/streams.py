@@ -125,8 +125,13 @@ class Streams:
         work = self._work
         reader = work.source.reader()
         work.stop.register(reader, reader.abort)
-        with self._lock:
+        try:
             loader = work.open_loader()
+        except BaseException:
+            work.stop.forget(reader)
+            reader.close()
+            raise
+        with self._lock:
             work.ledger.register_backend(work.lease, "source", reader.backend)
         return _Ends(reader, loader)
 

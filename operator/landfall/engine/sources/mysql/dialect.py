@@ -163,7 +163,8 @@ def _integer(column: Column, facts: ColumnFacts) -> SourceMapping:
             transformation=f"{column.name} <> 0",
             confidence=97,
         )
-    bits = INTEGERS[kind.name] - bool(kind.unsigned and column.identity)  # a counter never reaches its last bit
+    # The next type after 64 bits is numeric, which has no counter of its own: no counter reaches the last of its 64 bits.
+    bits = INTEGERS[kind.name] - bool(kind.unsigned and column.identity and kind.name == "bigint")
     made = _plain(
         column, Integer(bits, not kind.unsigned), reason="every value fits", copy=f"{c}+0" if "zerofill" in kind.text else c
     )
