@@ -31,6 +31,12 @@ def _with_kinds(made: Cluster) -> Cluster:
     return made
 
 
+def _with_rights(made: Api) -> Api:
+    made.cluster.kubectl("create", "namespace", NAMESPACE)
+    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in RIGHTS))
+    return made
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Cluster]:
     """A control plane of etcd and kube-apiserver on free ports, with the CustomResourceDefinitions."""
@@ -41,10 +47,7 @@ def control_plane() -> Iterator[Cluster]:
 @pytest.fixture(scope="session")
 def api(control_plane: Cluster) -> Api:
     """The same, with the identities and rights that the chart gives."""
-    made = Api(control_plane)
-    control_plane.kubectl("create", "namespace", NAMESPACE)
-    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in RIGHTS))
-    return made
+    return _with_rights(Api(control_plane))
 
 
 class LocalPlace(Place):
@@ -75,6 +78,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
         made.node = ends.enter_context(Node(cluster.kubeconfig, folder / "pods"))
         made.log = folder / "operator.log"
         made.secrecy = Secrecy(made.reader, made.node.logs, (made.log, folder / "journal.db"))
+        _with_rights(made)
         ends.enter_context(LocalOperator(made, ["-m", "landfall", "operator"], made.log))
         yield made
         assert made.node.failures == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -72,7 +73,9 @@ def _kubeconfig(cluster: Cluster, account: str, into: Path) -> Path:
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["in all namespaces", "in named ones"])
-def test_children_are_told_and_nothing_else(api: Api, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, named: bool) -> None:
+def test_children_are_told_and_nothing_else(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, *, named: bool
+) -> None:
     """As the operator's service account, with the rights that the chart gives it."""
     control_plane = api.cluster
     here, elsewhere = f"children-{named}".lower(), f"elsewhere-{named}".lower()
@@ -105,10 +108,12 @@ def test_children_are_told_and_nothing_else(api: Api, monkeypatch: pytest.Monkey
             await _until("ours are told", lambda: wanted <= set(seen.children))
             there = await kube.get("Job", here, "ours-job")
             assert there
+            assert set(seen.children) == wanted
             seen.children.clear()
             await kube.delete("Job", here, "ours-job", there["metadata"]["uid"])
             await _until("a deletion is told", lambda: ("Run", here, "shop-job") in seen.children)
             assert set(seen.children) <= wanted
+            assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

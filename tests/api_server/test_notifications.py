@@ -61,7 +61,7 @@ def test_a_target_that_refuses_is_a_condition_and_the_run_goes_on(place: Place, 
         place.wait("it is told that nobody heard", lambda: _states(place, name) == {"Completed": "Failed"})
     assert _notified(place, name) == (
         "False",
-        "notification Completed was not delivered: webhook gone: it returned status 404. Correct its Secret; the next event is sent again.",
+        "notification Completed was not delivered: webhook gone: it returned status 404. Correct its Secret; the next event is sent to it.",
     )
     assert len(gone.posts) == 1
 

@@ -84,7 +84,7 @@ def send(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
     ]
     if failures:
         message = f"notification {notice.event} was not delivered: {'; '.join(failures)}"
-        raise NotDeliveredError(message, advice="Correct its Secret; the next event is sent again.")
+        raise NotDeliveredError(message, advice="Correct its Secret; the next event is sent to it.")
 
 
 def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:

@@ -73,6 +73,7 @@ ROOMS: tuple[str, ...] = (
     "operator/landfall/builds",
     "operator/landfall/worker",
     "charts/landfall",
+    "gitops",
     "README.md",
     "CONTRIBUTING.md",
     "docs",
@@ -84,17 +85,18 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("operator/landfall/builds/failure_hints.py", "frozen"): "output of a package manager",
     ("operator/landfall/engine/model/run_state.py", "delta"): "the name of a table of the ledger",
     ("operator/landfall/engine/targets/postgresql/ledger.py", "delta"): "the name of a table of the ledger",
+    ("operator/landfall/gateway/files/page.js", "verdict"): "a field of the REST API",
     ("operator/landfall/engine/planning/planner.py", "locked out"): "part of a review item's digest",
 }
 
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
-_TEXTS = {".md", ".txt", ".yaml", ".tpl"}
-_GENERATED = ("charts/landfall/files", "charts/landfall/templates/_rules.tpl", "docs/_site")
+_TEXTS = {".md", ".txt", ".yaml", ".tpl", ".js", ".html"}
+_GENERATED = ("charts/landfall/files/crds", "charts/landfall/templates/_rules.tpl", "docs/_site")
 
 
 def _names() -> list[str]:
     """Every file of the product that has texts."""
-    places = ("operator/landfall", "charts/landfall", "docs")
+    places = ("operator/landfall", "charts/landfall", "docs", "gitops")
     files = [path for place in places for path in (_ROOT / place).rglob("*") if path.suffix in {".py", *_TEXTS}]
     others = (_ROOT / "README.md", _ROOT / "CONTRIBUTING.md", *(_ROOT / "examples").rglob("README.md"))
     found = [str(path.relative_to(_ROOT)) for path in (*files, *others)]
@@ -117,6 +119,8 @@ def _texts(path: Path) -> Iterator[tuple[int, str]]:
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         yield from _python(source)
+    elif path.suffix == ".yaml" and path.parent.name == "files" and path.parents[1].name == "landfall":
+        yield 1, source
     elif path.suffix in {".yaml", ".tpl"}:
         yield from ((number, line) for number, line in enumerate(source.splitlines(), 1) if line.lstrip().startswith("#"))
     else:

@@ -45,7 +45,7 @@ def _nobody_waits(seen: ObservedDeployment, at: ObservedRelease | None) -> Deplo
     live = seen.service.release if seen.service else ""
     newest = seen.newest
     if newest and at and seen.deployment.spec.rollback_to and _failed_once(newest) and newest.name not in {at.name, live}:
-        return SupersedeRelease(newest.name, message=f"its one-time request failed and {at.name} is wanted again")
+        return SupersedeRelease(newest.name, message=f"the requested deploy failed; {at.name} is the release of the spec again")
     for release in seen.releases:
         if at and release.name not in {at.name, live} and not release.over and not release.status.live_at:
             return SupersedeRelease(release.name, message=f"{at.name} is wanted")

@@ -151,7 +151,7 @@ class FinalPhase:
         if not self._work.dials.may_cut_over() and not self._work.options.rehearsal:
             message = "everything is copied, and the cutover waits"
             raise CutoverHeldError(
-                message, advice="It continues at its start time or in its maintenance window, when its app is built."
+                message, advice="It continues when its start time or maintenance window is reached and its app is built."
             )
 
     @contextlib.contextmanager

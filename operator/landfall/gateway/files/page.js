@@ -167,8 +167,8 @@ function controls(path, told) {
   }
   if (["paused", "pausing"].includes(told.status)) made.push(button("resume", "Resume", "main", () => act(`${path}/resume`, undefined, "the migration continues")));
   if (works) made.push(button("pause", "Pause", "", () => paused(path)));
-  if (works || ["plan_ready", "paused", "failed"].includes(told.status)) made.push(button("cancel", "Cancel", "grave", () => cancelled(path)));
-  if (told.status === "completed") made.push(button("back", "Roll back", "grave", () => rollBackMigration(path)));
+  if (works || ["plan_ready", "paused", "failed"].includes(told.status)) made.push(button("cancel", "Cancel", "danger", () => cancelled(path)));
+  if (told.status === "completed") made.push(button("back", "Roll back", "danger", () => rollBackMigration(path)));
   return el("div", { class: "actions", "data-plan": told.plan.status }, made);
 }
 
@@ -259,7 +259,7 @@ function apps(place, project = "") {
     const query = project ? `?limit=100&project_id=${encodeURIComponent(project)}` : "?limit=100";
     const { data } = await ask("GET", `/v1/deployments${query}`);
     const link = (one) => el("a", { href: `#/apps/${encodeURIComponent(one.project_id)}` }, one.project_id.replace("proj_", ""));
-    const back = (one) => el("button", { type: "button", id: `back-${one.id}`, class: "grave", "aria-label": `Roll back to ${one.id}`, on: () => rollBackRelease(one) }, "Roll back to this");
+    const back = (one) => el("button", { type: "button", id: `back-${one.id}`, class: "danger", "aria-label": `Roll back to ${one.id}`, on: () => rollBackRelease(one) }, "Roll back to this");
     fill(list, table("Releases, the newest first", [
       ["App", link],
       ["Release", (one) => one.id.replace("dep_", "")],
