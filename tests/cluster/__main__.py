@@ -23,11 +23,12 @@ _DATABASES, _CONFORMANCE, _API_SERVER = (_FOLDER.parent / name for name in ("int
 # What needs a cluster that has nothing yet.
 _FIRST = ("readme",)
 # Those that share the cluster take long at first, so that the last ones to end are short.
-_LONG = ("apps", "worker_faults", "control", "app_refusals", "gateway_migrations", "migration", "examples", "joint", "switching")
+_LONG = ("apps", "worker_faults", "control", "app_refusals", "gateway_migrations", "migration", "examples", "joint")
 # Those that need the cluster without its own operator: their operators run on this machine, or in some namespaces alone.
 _AWAY = ("astray", "restore", "app_writes", "namespaced")
-# Those that need the cluster for themselves: they restart the node, or break what all others need.
-_ALONE = ("app_faults", "faults", "lifecycle", "upgrade_from_0_1")
+# Those that need the cluster for themselves: they restart the node, break what all others need, or count every lost request, which a
+# node without a free processor loses, too: its rules for a Service are updated after the pods that they lead to are gone.
+_ALONE = ("switching", "app_faults", "faults", "lifecycle", "upgrade_from_0_1")
 # Those that need no cluster.
 _APART = ("images", "kstatus")
 # Tests of a cluster wait most of the time: so many at a time keep two processors busy, and no more is gained by more.
