@@ -126,12 +126,9 @@ class Operator:
     def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
         """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment."""
         if kind == "Run":
+            stem = f"{name.rpartition('-')[0]}-"
             for key in self._known:
-                if (
-                    key.kind == "Migration"
-                    and key.namespace == namespace
-                    and run_name(key.name, "") == f"{name.rpartition('-')[0]}-"
-                ):
+                if (key.kind, key.namespace) == ("Migration", namespace) and run_name(key.name, "") == stem:
                     self.queue.add(key)
         elif kind == "Release":
             self.enqueue("Deployment", namespace, name.rpartition("-")[0])
