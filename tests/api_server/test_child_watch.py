@@ -11,14 +11,12 @@ from typing import Any, cast
 
 import kopf
 import pytest
-import yaml
 
 from landfall.handlers.runtime import Operator, registered
 from landfall.kube.client import Kube
 from tests.api_server.conftest import RIGHTS
 from tests.cluster.api import Api
 from tests.cluster.install import NAMESPACE
-from tests.cluster.machine import Cluster
 from tests.cluster.test_chart import rendered
 
 Object = dict[str, Any]
@@ -26,7 +24,7 @@ _POD = {"restartPolicy": "Never", "containers": [{"name": "c", "image": "i"}]}
 
 
 class _Seen:
-    """Stands for the operator: what it is told."""
+    """Stands for the operator: what arrives at it."""
 
     def __init__(self, namespaces: Sequence[str]) -> None:
         self.namespaces = namespaces
@@ -64,16 +62,8 @@ async def _until(what: str, ready: Callable[[], bool], seconds: float = 60) -> N
         await asyncio.sleep(0.05)
 
 
-def _kubeconfig(cluster: Cluster, account: str, into: Path) -> Path:
-    """One for a service account of the operator's namespace."""
-    told = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
-    told["users"][0]["user"] = {"token": cluster.kubectl("create", "token", account, "-n", NAMESPACE).strip()}
-    into.write_text(yaml.safe_dump(told), encoding="utf-8")
-    return into
-
-
 @pytest.mark.parametrize("named", [False, True], ids=["in all namespaces", "in named ones"])
-def test_children_are_told_and_nothing_else(
+def test_children_arrive_and_nothing_else(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path, *, named: bool
 ) -> None:
     """As the operator's service account, with the rights that the chart gives it."""
@@ -85,7 +75,7 @@ def test_children_are_told_and_nothing_else(
         made = rendered("--set", f"watchNamespaces={{{here}}}", release="narrow")
         api.apply(*(one for one in made if one["kind"] in RIGHTS))
     account = "narrow-operator" if named else "landfall-operator"
-    monkeypatch.setenv("KUBECONFIG", str(_kubeconfig(control_plane, account, tmp_path / "kubeconfig")))
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_of(account, NAMESPACE, tmp_path / "kubeconfig")))
     seen = _Seen((here,) if named else ())
 
     async def work() -> None:
@@ -105,13 +95,13 @@ def test_children_are_told_and_nothing_else(
             wanted = {
                 ("Run", at, f"shop-{kind}") for at in ((here,) if named else (here, elsewhere)) for kind in ("job", "workload")
             }
-            await _until("ours are told", lambda: wanted <= set(seen.children))
+            await _until("ours arrive", lambda: wanted <= set(seen.children))
             there = await kube.get("Job", here, "ours-job")
             assert there
             assert set(seen.children) == wanted
             seen.children.clear()
             await kube.delete("Job", here, "ours-job", there["metadata"]["uid"])
-            await _until("a deletion is told", lambda: ("Run", here, "shop-job") in seen.children)
+            await _until("a deletion arrives", lambda: ("Run", here, "shop-job") in seen.children)
             assert set(seen.children) <= wanted
             assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
         finally:

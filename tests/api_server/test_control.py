@@ -12,26 +12,16 @@ import pytest
 from tests.cluster.conftest import Object, Place
 
 _ROWS = 30_000
-_SLOW = {"limits": {"rowsPerSecond": 2_000}, "batchSize": 1_000, "parallelism": 1}
 
 
 @pytest.fixture
 def documents(request: pytest.FixtureRequest, place: Place) -> list[Object]:
     """The manifests of a Migration that is in the middle of its copy."""
-    name = place.namespace(request.node.name)
-    place.databases(name, _ROWS)
-    made = place.move(name, name, data=_SLOW)
-    place.apply(*made)
-    place.arriving(name)
-    return made
+    return place.copying(place.namespace(request.node.name), _ROWS)
 
 
 def _name(documents: list[Object]) -> str:
     return str(documents[-1]["metadata"]["namespace"])
-
-
-def _progress(place: Place, namespace: str) -> Object:
-    return dict(place.get("migration", namespace, "shop").get("status", {}).get("progress", {}))
 
 
 def _runs(place: Place, namespace: str) -> list[str]:

@@ -122,5 +122,5 @@ def test_what_is_no_worker_is_refused_loudly(place: LocalPlace) -> None:
         }
     )
     place.wait("it has failed", lambda: _phase(place, name, "app") == "Failed", 20)
-    place.wait("it is told", lambda: len(failures) == 1, 10)
+    place.wait("it is reported", lambda: len(failures) == 1, 10)
     assert "nothing but workers runs here" in failures.pop()

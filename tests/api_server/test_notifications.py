@@ -1,4 +1,4 @@
-"""People are told, each event once recorded and at least once sent, and no run waits for it."""
+"""Each event is once recorded and at least once sent, and no run waits for it."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ def test_a_webhook_hears_of_the_approval_and_of_the_end(place: Place, request: p
         documents = place.move(name, name, notifications={"webhooks": [{"secretRef": {"name": "hook"}}], "onEvents": events})
         place.apply(_secret(name, "hook", url=f"{hook.url}/told", key="k3y-of-hooks"), *documents)
         waiting = place.until(name, "shop", "ApprovalRequired")
-        place.wait("the approval is told", lambda: _states(place, name).get("ApprovalRequired") == "Sent")
+        place.wait("the approval is sent", lambda: _states(place, name).get("ApprovalRequired") == "Sent")
         documents[-1]["spec"]["data"]["approval"] = {"planDigest": waiting["status"]["plan"]["digest"]}
         place.apply(*documents)
         place.until(name, "shop", "Completed")
-        place.wait("all is told", lambda: _states(place, name) == dict.fromkeys(events, "Sent"))
+        place.wait("all is sent", lambda: _states(place, name) == dict.fromkeys(events, "Sent"))
     heard = [json.loads(p.body) for p in hook.posts]
     assert {h["event"] for h in heard} == set(events)
     assert all(h["migration"] == {"namespace": name, "name": "shop"} for h in heard)
@@ -58,7 +58,7 @@ def test_a_target_that_refuses_is_a_condition_and_the_run_goes_on(place: Place, 
         documents = place.move(name, name, notifications={"webhooks": targets, "onEvents": ["Completed"]})
         place.apply(_secret(name, "gone", url=gone.url, key="k3y-of-hooks"), *documents)
         place.until(name, "shop", "Completed")
-        place.wait("it is told that nobody heard", lambda: _states(place, name) == {"Completed": "Failed"})
+        place.wait("the failure is reported", lambda: _states(place, name) == {"Completed": "Failed"})
     assert _notified(place, name) == (
         "False",
         "notification Completed was not delivered: webhook gone: it returned status 404. Correct its Secret; the next event is sent to it.",
@@ -71,5 +71,5 @@ def test_a_missing_secret_of_a_notification_holds_nothing(place: Place, request:
     place.databases(name, 200)
     place.apply(*place.move(name, name, notifications={"email": {"to": ["ops@example.org"]}}))
     place.until(name, "shop", "Completed")
-    place.wait("it is told", lambda: _states(place, name) == {"Completed": "Failed"})
+    place.wait("it is reported", lambda: _states(place, name) == {"Completed": "Failed"})
     assert "Secret 'landfall-smtp' not found" in _notified(place, name)[1]

@@ -74,7 +74,7 @@ def test_a_decision_that_was_committed_beforehand_is_heeded(place: Place, doubtf
 def test_a_plan_for_a_table_that_is_not_there_says_so(place: Place, doubtful: str) -> None:
     place.apply(_plan(doubtful, "of-mine", table="itme"), *place.move(doubtful, doubtful, desiredState="Planned"))
     place.until(doubtful, "shop", "Planned")
-    place.wait("it is told", lambda: "conditions" in place.get("tableplan", doubtful, "of-mine").get("status", {}))
+    place.wait("it is reported", lambda: "conditions" in place.get("tableplan", doubtful, "of-mine").get("status", {}))
     assert _ready(place.get("tableplan", doubtful, "of-mine")) == ("False", "TableMissing")
 
 

@@ -28,6 +28,7 @@ from tests.support.shared_github import JoinedGitHub
 
 MIDWAY_ROWS = 60_000
 _MIDWAY = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
+_SLOW = {"limits": {"rowsPerSecond": 2_000}, "batchSize": 1_000, "parallelism": 1}
 PASSWORD = "s3cret-Wort"  # noqa: S105  of servers that live as long as the test
 
 
@@ -73,9 +74,21 @@ class Place(Api):
         """Wait until rows are committed in the target."""
 
         def rows() -> int:
-            return int(self.get("migration", namespace, "shop").get("status", {}).get("progress", {}).get("rows", 0))
+            return int(self.progress(namespace).get("rows", 0))
 
         self.wait("rows arrive", lambda: rows() > 0, seconds)
+
+    def copying(self, namespace: str, rows: int, data: Object = _SLOW) -> list[Object]:
+        """The manifests of a Migration of so many rows that is in the middle of a slow copy, in databases of the namespace's name."""
+        self.databases(namespace, rows)
+        made = self.move(namespace, namespace, data=dict(data))
+        self.apply(*made)
+        self.arriving(namespace)
+        return made
+
+    def progress(self, namespace: str) -> Object:
+        """`status.progress` of the Migration; empty where there is none."""
+        return dict(self.get("migration", namespace, "shop").get("status", {}).get("progress", {}))
 
     def workers(self, namespace: str) -> list[str]:
         """The Jobs of Runs, probes left out."""
@@ -360,9 +373,7 @@ def secret(request: pytest.FixtureRequest) -> Iterator[None]:
 def running(request: pytest.FixtureRequest, place: Place) -> str:
     """A namespace whose Migration is in the middle of its copy."""
     name = place.namespace(request.node.name)
-    place.databases(name, MIDWAY_ROWS)
-    place.apply(*place.move(name, name, data=_MIDWAY))
-    place.arriving(name)
+    place.copying(name, MIDWAY_ROWS, _MIDWAY)
     return name
 
 

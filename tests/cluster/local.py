@@ -10,24 +10,12 @@ import threading
 from pathlib import Path
 from typing import Self
 
-import yaml
-
 from tests.cluster import images
 from tests.cluster.conftest import Place
 from tests.cluster.install import NAMESPACE
-from tests.cluster.machine import Cluster
 from tests.support.servers import free_port
 
 _ACCOUNT = "landfall-operator"
-
-
-def _kubeconfig(cluster: Cluster, into: Path) -> Path:
-    """The cluster for the operator's service account, with the rights that the chart gives it."""
-    made = yaml.safe_load(cluster.kubeconfig.read_text(encoding="utf-8"))
-    token = cluster.kubectl("create", "token", _ACCOUNT, "-n", NAMESPACE, "--duration=8h").strip()
-    made["users"][0]["user"] = {"token": token}
-    into.write_text(yaml.safe_dump(made), encoding="utf-8")
-    return into
 
 
 class LocalOperator:
@@ -37,7 +25,7 @@ class LocalOperator:
         intake = free_port()
         self._environment = {
             **os.environ,
-            "KUBECONFIG": str(_kubeconfig(place.cluster, log.parent / "operator.kubeconfig")),
+            "KUBECONFIG": str(place.cluster.kubeconfig_of(_ACCOUNT, NAMESPACE, log.parent / "operator.kubeconfig")),
             "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
             "LANDFALL_IMAGE": images.OURS,
             "LANDFALL_INTAKE_URL": f"http://{place.host}:{intake}",

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.cluster import authority, kind, programs, settings
 from tests.cluster.authority import ADDRESS, NODE
 from tests.support.servers import free_port
@@ -62,6 +64,14 @@ class Cluster:
         """Exit status and output of kubectl."""
         command = [str(self.programs / "kubectl"), "--kubeconfig", str(self.kubeconfig), *arguments]
         return subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+
+    def kubeconfig_of(self, account: str, namespace: str, into: Path) -> Path:
+        """Write a kubeconfig of a service account, with the rights that it has; its token lasts eight hours."""
+        made = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8"))
+        token = self.kubectl("create", "token", account, "-n", namespace, "--duration=8h").strip()
+        made["users"][0]["user"] = {"token": token}
+        into.write_text(yaml.safe_dump(made), encoding="utf-8")
+        return into
 
     def load(self, archive: Path, image: str = "", *names: str) -> None:
         """Give an image in a docker-archive to the node; of our own, also in other names."""

@@ -11,26 +11,16 @@ import pytest
 from tests.cluster.conftest import Object, Place
 
 _ROWS = 30_000
-_SLOW = {"limits": {"rowsPerSecond": 2_000}, "batchSize": 1_000, "parallelism": 1}
 
 
 @pytest.fixture
 def documents(request: pytest.FixtureRequest, place: Place) -> list[Object]:
     """The manifests of a Migration that is in the middle of its copy."""
-    name = place.namespace(request.node.name)
-    place.databases(name, _ROWS)
-    made = place.move(name, name, data=_SLOW)
-    place.apply(*made)
-    place.arriving(name)
-    return made
+    return place.copying(place.namespace(request.node.name), _ROWS)
 
 
 def _name(documents: list[Object]) -> str:
     return str(documents[-1]["metadata"]["namespace"])
-
-
-def _progress(place: Place, namespace: str) -> Object:
-    return dict(place.get("migration", namespace, "shop").get("status", {}).get("progress", {}))
 
 
 def _staged(place: Place, namespace: str) -> int:
@@ -42,7 +32,7 @@ def _staged(place: Place, namespace: str) -> int:
 
 def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents: list[Object]) -> None:
     name = _name(documents)
-    place.wait("an end is foreseen", lambda: _progress(place, name).get("remainingSeconds", 0) > 3)
+    place.wait("an end is foreseen", lambda: place.progress(name).get("remainingSeconds", 0) > 3)
     told = place.get("migration", name, "shop")["status"]["progress"]
     assert told["checkpoint"].startswith(f"{name}.item/")
     tables = {t["table"]: t for t in told["tables"]}
@@ -50,7 +40,7 @@ def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents
     assert 0 < tables[f"{name}.item"]["rows"] < _ROWS == tables[f"{name}.item"]["totalRows"]
     documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 50}, "batchSize": 100}
     place.apply(*documents)
-    place.wait("it has slowed down", lambda: _progress(place, name).get("rowsPerSecond", 2_000) < 200)
+    place.wait("it has slowed down", lambda: place.progress(name).get("rowsPerSecond", 2_000) < 200)
     documents[-1]["spec"]["data"] |= {"limits": {}, "parallelism": 3, "batchSize": 500}
     place.apply(*documents)
     done = place.until(name, "shop", "Completed", 30)  # with the limit it would have been more

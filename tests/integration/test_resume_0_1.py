@@ -24,7 +24,7 @@ from tests.support import checker, faults, kinds, manifest, version_0_1
 from tests.support.forked import Forked
 from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
-from tests.support.version_0_1 import ShallowCloneError, Version01
+from tests.support.version_0_1 import Version01
 
 _ROWS = 2500
 _WORDS = 6000
@@ -45,10 +45,7 @@ class Source:
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Version01:
     """Version 0.1.0."""
-    try:
-        version = version_0_1.unpacked(tmp_path_factory.mktemp("0.1"))
-    except ShallowCloneError as error:
-        pytest.skip(str(error))
+    version = version_0_1.unpacked(tmp_path_factory.mktemp("0.1"))
     assert version.origin() == version.folder / "landfall"
     return version
 
