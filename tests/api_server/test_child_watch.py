@@ -103,7 +103,9 @@ def test_children_arrive_and_nothing_else(
             await kube.delete("Job", here, "ours-job", there["metadata"]["uid"])
             await _until("a deletion arrives", lambda: ("Run", here, "shop-job") in seen.children)
             assert set(seen.children) <= wanted
-            assert not [one for one in caplog.records if one.levelno >= logging.ERROR]
+            # The API server starts the storage of a kind again after a change of its CRD, and asks to be tried later: kopf does.
+            errors = [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR]
+            assert not [message for message in errors if "will retry" not in message]
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

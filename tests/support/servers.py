@@ -184,19 +184,22 @@ class MariaDb:
         user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
         shutil.chown(self.folder, user)
         self.folder.chmod(0o755)
-        subprocess.run(
+        made = subprocess.run(
             [
                 "mariadb-install-db",
                 "--no-defaults",
                 f"--user={user}",
                 f"--datadir={self.folder}/data",
+                f"--tmpdir={self.folder}",  # as below: two that share a folder fail each other
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
             ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            check=False,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
+        assert made.returncode == 0, made.stdout
         self.up()
         return self
 
