@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from lupa.lua51 import LuaRuntime
 
-from landfall.controllers.decision import Decision, ObservedObject, conditions
+from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 
 ARGO = Path(__file__).parents[2] / "gitops" / "argocd" / "resource_customizations" / "landfall.dev" / "_"
 CASES = yaml.safe_load((ARGO / "health_test.yaml").read_text(encoding="utf-8"))["tests"]
@@ -23,7 +23,7 @@ def health(told: Object) -> tuple[str, str]:
     return str(found.status), str(found.message)
 
 
-def written(seen: ObservedObject, decision: Decision, kind: str = "Migration") -> Object:
+def written(seen: ObservedObject, decision: ReconcileDecision, kind: str = "Migration") -> Object:
     """An object as the operator writes it."""
     told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
     status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told}

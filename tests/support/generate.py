@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from landfall.api.crd import GROUP, KINDS, Kind, definition
+from landfall.api.crd import GROUP, KINDS, ResourceKind, definition
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engines
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
@@ -159,7 +159,7 @@ def _yaml(document: dict[str, Any]) -> str:
     return yaml.safe_dump(document, sort_keys=False, width=120)
 
 
-def _kind(kind: Kind) -> str:
+def _kind(kind: ResourceKind) -> str:
     schema = kind.model.model_json_schema(by_alias=True)
     definitions = schema.get("$defs", {})
     short = f", short {kind.short}" if kind.short else ""

@@ -46,7 +46,7 @@ _KEPT = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceKind:
     """One custom resource kind. Columns are (name, type, JSON path, priority)."""
 
     model: type[BaseModel]
@@ -69,14 +69,14 @@ _AGE = ("Age", "date", ".metadata.creationTimestamp", 0)
 _READY = (("Ready", "string", _condition("Ready"), 0), ("Reason", "string", _condition("Ready", "reason"), 0))
 _MESSAGE = ("Message", "string", _condition("Ready", "message"), 1)
 
-KINDS: tuple[Kind, ...] = (
-    Kind(
+KINDS: tuple[ResourceKind, ...] = (
+    ResourceKind(
         Connection,
         "connections",
         "conn",
         (("Type", "string", ".spec.type", 0), *_READY, ("Version", "string", ".status.version", 0), _MESSAGE, _AGE),
     ),
-    Kind(
+    ResourceKind(
         Migration,
         "migrations",
         "mig",
@@ -90,7 +90,7 @@ KINDS: tuple[Kind, ...] = (
             _AGE,
         ),
     ),
-    Kind(
+    ResourceKind(
         Run,
         "runs",
         "",
@@ -103,7 +103,7 @@ KINDS: tuple[Kind, ...] = (
             _AGE,
         ),
     ),
-    Kind(
+    ResourceKind(
         TablePlan,
         "tableplans",
         "tp",
@@ -116,7 +116,7 @@ KINDS: tuple[Kind, ...] = (
             _AGE,
         ),
     ),
-    Kind(
+    ResourceKind(
         Deployment,
         "appdeployments",
         "appdep",
@@ -130,7 +130,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         scaled=True,
     ),
-    Kind(
+    ResourceKind(
         Release,
         "releases",
         "rel",
@@ -141,12 +141,12 @@ KINDS: tuple[Kind, ...] = (
             _AGE,
         ),
     ),
-    Kind(Webhook, "webhooks", "", (("Host", "string", ".status.host", 0), *_READY, _MESSAGE, _AGE)),
+    ResourceKind(Webhook, "webhooks", "", (("Host", "string", ".status.host", 0), *_READY, _MESSAGE, _AGE)),
 )
-BY_NAME: Mapping[str, Kind] = {kind.name: kind for kind in KINDS}
+BY_NAME: Mapping[str, ResourceKind] = {kind.name: kind for kind in KINDS}
 
 
-def definition(kind: Kind) -> Schema:
+def definition(kind: ResourceKind) -> Schema:
     """The CustomResourceDefinition of a kind."""
     names = {"kind": kind.name, "listKind": f"{kind.name}List", "plural": kind.plural, "singular": kind.plural.removesuffix("s")}
     subresources: Schema = {"status": {}}

@@ -14,7 +14,7 @@ from landfall.api.migration import Risk
 _MIGRATION, _TABLE = 100, 100
 
 
-class Decision(Model):
+class MappingDecision(Model):
     """Decision on the mapping of one column."""
 
     model_config = rules(
@@ -52,7 +52,7 @@ class Decision(Model):
     )
 
     @model_validator(mode="after")
-    def _expressed(self) -> Decision:
+    def _expressed(self) -> MappingDecision:
         if (self.decision == "Override") != (self.expression is not None):
             message = "expression is required with decision: Override, and allowed only there"
             raise ValueError(message)
@@ -78,7 +78,7 @@ class TablePlanSpec(Model):
     target_table: str | None = Field(
         default=None, min_length=1, description="Existing table that the rows are loaded into. Only with onExisting: Fill."
     )
-    decisions: tuple[Decision, ...] = Field(
+    decisions: tuple[MappingDecision, ...] = Field(
         default=(), description="Decisions on columns, one entry per column.", json_schema_extra=list_map("column")
     )
 

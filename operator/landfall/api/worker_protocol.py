@@ -27,7 +27,7 @@ class Failure(Model):
     transient: Boolean = Field(default=False, description="Whether a retry can succeed without a change.")
 
 
-class Probe(Model):
+class ConnectionProbe(Model):
     """Result of a connection test."""
 
     version: str = Field(default="", description="Version that the server reported. For a webhook: its host.")
@@ -66,7 +66,7 @@ class Report(Model):
     kept: Boolean = Field(default=False, description="Whether the cutover replaced tables, which are retained.")
     expired: Boolean = Field(default=False, description="Whether the retained tables have been dropped.")
     rehearsal: Rehearsed | None = Field(default=None, description="Measurements of a rehearsal.")
-    probe: Probe | None = Field(default=None, description="Result of a connection test.")
+    probe: ConnectionProbe | None = Field(default=None, description="Result of a connection test.")
     failure: Failure | None = Field(default=None, description="Why the worker did not succeed.")
     tables: tuple[TableProposal, ...] = Field(default=(), description="Proposed mappings of the tables that allow decisions.")
     build: BuildSummary | None = Field(default=None, description="Result of detection and build.")

@@ -31,7 +31,7 @@ _PATIENCE_ROUNDS = 120
 _SINGULAR = {kind.name: kind.plural.removesuffix("s") for kind in CRDS}  # as kubectl takes them
 
 
-class Shape(StrEnum):
+class ObjectFormat(StrEnum):
     """Output format of objects."""
 
     TABLE = ""
@@ -41,7 +41,9 @@ class Shape(StrEnum):
     NAME = "name"
 
 
-Output = Annotated[Shape, typer.Option("--output", "-o", help="Output format: wide, json, yaml or name. Default: a table.")]
+Output = Annotated[
+    ObjectFormat, typer.Option("--output", "-o", help="Output format: wide, json, yaml or name. Default: a table.")
+]
 
 
 @reaching
@@ -55,7 +57,7 @@ async def get(
         ),
     ] = "",
     name: Annotated[str, typer.Argument(metavar="[NAME]", help="Name of the object.")] = "",
-    output: Output = Shape.TABLE,
+    output: Output = ObjectFormat.TABLE,
     everywhere: Annotated[bool, typer.Option("--all-namespaces", "-A", help="List the objects of all namespaces.")] = False,
 ) -> None:
     """List objects, or show one object."""
@@ -74,14 +76,14 @@ async def get(
     _printed(found, output, one=bool(wanted), namespaced=everywhere, where=reach.namespace)
 
 
-def _printed(found: dict[str, list[Object]], output: Shape, *, one: bool, namespaced: bool, where: str) -> None:
+def _printed(found: dict[str, list[Object]], output: ObjectFormat, *, one: bool, namespaced: bool, where: str) -> None:
     documents = [written(raw, kind) for kind, objects in found.items() for raw in objects]
     whole: Object = documents[0] if one else {"apiVersion": "v1", "kind": "List", "items": documents}
-    if output is Shape.JSON:
+    if output is ObjectFormat.JSON:
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
-    elif output is Shape.YAML:
+    elif output is ObjectFormat.YAML:
         sys.stdout.write(yaml.safe_dump(whole, sort_keys=False))
-    elif output is Shape.NAME:
+    elif output is ObjectFormat.NAME:
         for document in documents:
             sys.stdout.write(f"{_SINGULAR[document['kind']]}.{GROUP}/{document['metadata']['name']}\n")
     else:
@@ -91,7 +93,9 @@ def _printed(found: dict[str, list[Object]], output: Shape, *, one: bool, namesp
             heading = [] if len(found) == 1 else [f"[bold]{kind}s[/]"]
             for part in (
                 *heading,
-                render_objects.listed(kind, objects, render_objects.today(), wide=output is Shape.WIDE, namespaced=namespaced),
+                render_objects.listed(
+                    kind, objects, render_objects.today(), wide=output is ObjectFormat.WIDE, namespaced=namespaced
+                ),
             ):
                 console().print(part)
         if not shown:
@@ -186,16 +190,16 @@ async def _plan(reach: Reach, raw: Object) -> Plan:
 async def releases(
     reach: Reach,
     deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name of the Deployment.")],
-    output: Output = Shape.TABLE,
+    output: Output = ObjectFormat.TABLE,
 ) -> None:
     """List the releases of a Deployment, newest first."""
     _, which = named(deployment, "Deployment")
     await reach.found("Deployment", which)
     found = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
     found.sort(key=lambda raw: int(raw["spec"]["revision"]), reverse=True)
-    if output in {Shape.TABLE, Shape.WIDE}:
+    if output in {ObjectFormat.TABLE, ObjectFormat.WIDE}:
         console().print(
-            render_objects.listed("Release", found, render_objects.today(), wide=output is Shape.WIDE, namespaced=False)
+            render_objects.listed("Release", found, render_objects.today(), wide=output is ObjectFormat.WIDE, namespaced=False)
         )
     else:
         _printed({"Release": found}, output, one=False, namespaced=False, where=reach.namespace)

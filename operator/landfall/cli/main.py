@@ -21,7 +21,7 @@ from rich.console import Console
 from landfall.cli import actions, cluster_client, inspect, keys, render_plan, resource_names
 from landfall.cli.build import build
 from landfall.cli.manifests import Bundle, read, request
-from landfall.cli.progress import JsonView, LiveView, PlainView, View
+from landfall.cli.progress import JsonView, LiveView, PlainView, RunView
 from landfall.engine.errors import (
     ApprovalRequiredError,
     ConnectionLostError,
@@ -335,7 +335,7 @@ def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> N
     raise ApprovalRequiredError(message, advice=advice)
 
 
-def _view(output: Output) -> View:
+def _view(output: Output) -> RunView:
     if output is Output.JSON:
         return JsonView()
     console = _console()

@@ -23,7 +23,7 @@ _PLAIN_SECONDS = 5
 _SHOWN_TABLES = 12
 
 
-class View(Protocol):
+class RunView(Protocol):
     """Output of the events of a run."""
 
     def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:

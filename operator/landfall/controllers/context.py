@@ -12,7 +12,7 @@ from landfall import metrics
 from landfall.api.deployment import Resolved
 from landfall.api.fields import API_VERSION
 from landfall.controllers.actions import ControllerAction
-from landfall.controllers.decision import Decision, ObservedObject, conditions
+from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 from landfall.controllers.providers import Providers
 from landfall.controllers.reports import Reports
 from landfall.journal.writer import JournalWriter
@@ -89,7 +89,7 @@ class Context:
             return
 
     async def report(
-        self, raw: Object, seen: ObservedObject, decision: Decision[ControllerAction], fields: dict[str, Any]
+        self, raw: Object, seen: ObservedObject, decision: ReconcileDecision[ControllerAction], fields: dict[str, Any]
     ) -> None:
         """Write the status if it changed, and an Event if the condition Ready changed.
 

@@ -18,7 +18,7 @@ A_co = TypeVar("A_co", bound=ControllerAction, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Generic[A_co]):
+class ReconcileDecision(Generic[A_co]):
     """The phase and conditions of an object, its next action, and when to reconcile again.
 
     `A_co` is the union of the kind's actions; `Never` if it has none. `ready`: status and reason of the condition Ready. `stalled`: a user
@@ -55,7 +55,7 @@ class ObservedObject:
     conditions: tuple[Condition, ...] = field(default=())
 
 
-def conditions(seen: ObservedObject, decision: Decision[ControllerAction]) -> tuple[Condition, ...]:
+def conditions(seen: ObservedObject, decision: ReconcileDecision[ControllerAction]) -> tuple[Condition, ...]:
     """The conditions of a decision. A condition whose status did not change keeps its transition time."""
     told: dict[str, tuple[str, str, str]] = {"Ready": (*decision.ready, decision.message)}
     if decision.working:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from landfall.api.connection import Connection
 from landfall.api.fields import said
 from landfall.api.release import LABEL_DEPLOYMENT
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.kube.client import Object
 from landfall.lifecycle import Phase
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, owner
@@ -47,14 +47,14 @@ def to_model_input(raw: Object) -> Object:
     return {**{k: raw[k] for k in ("apiVersion", "kind", "spec")}, "metadata": kept, **({"status": status} if status else {})}
 
 
-def invalid(model: type[BaseModel], raw: Object) -> Decision[Never] | None:
+def invalid(model: type[BaseModel], raw: Object) -> ReconcileDecision[Never] | None:
     """The decision for an object that the API server accepted and the model rejects, such as one stored before a rule existed."""
     try:
         model.model_validate(to_model_input(raw))
     except ValidationError as error:
         first = error.errors()[0]
         message = f"{'.'.join(map(str, first['loc']))}: {said(first)}. Correct it."
-        return Decision(Phase.FAILED, ("False", "SpecInvalid"), message, stalled=True)
+        return ReconcileDecision(Phase.FAILED, ("False", "SpecInvalid"), message, stalled=True)
     return None
 
 

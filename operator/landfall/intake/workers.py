@@ -34,7 +34,7 @@ class Reads(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerIdentity:
     """A pod of a Job of ours.
 
     Attributes:
@@ -61,9 +61,9 @@ class Workers:
         self._judge = judge
         self._kube = kube
         self._ticks = ticks
-        self._kept: dict[bytes, tuple[float, Worker]] = {}
+        self._kept: dict[bytes, tuple[float, WorkerIdentity]] = {}
 
-    async def identify(self, request: Request) -> Worker | None:
+    async def identify(self, request: Request) -> WorkerIdentity | None:
         """The worker; None for any other client. Raises KubeError."""
         key = hashlib.sha256(request.headers.get("Authorization", "").encode()).digest()
         until, kept = self._kept.get(key, (0.0, None))
@@ -77,7 +77,7 @@ class Workers:
             self._kept[key] = (moment + _KEPT_SECONDS, found)
         return found
 
-    async def _worker(self, sender: Holder) -> Worker | None:
+    async def _worker(self, sender: Holder) -> WorkerIdentity | None:
         if not sender.bound.get(POD):
             return None
         namespace = sender.user.removeprefix(_ACCOUNT).partition(":")[0]
@@ -90,7 +90,7 @@ class Workers:
             return None
         return await self._of_job(job, pod)
 
-    async def _of_job(self, job: Object, pod: Object) -> Worker | None:
+    async def _of_job(self, job: Object, pod: Object) -> WorkerIdentity | None:
         metadata, labels = job["metadata"], job["metadata"].get("labels", {})
         kind, name = labels.get(LABEL_KIND, ""), labels.get(LABEL_OWNER, "")
         parent = await self._kube.get(kind, metadata["namespace"], name) if kind in _OWNER_KINDS and name else None
@@ -102,4 +102,4 @@ class Workers:
             kind, name = "Deployment", parent["spec"]["deploymentRef"]["name"]
         source = LogSource(metadata["namespace"], kind, name, metadata["name"], pod["metadata"]["uid"])
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"])
-        return Worker(metadata["name"], labels.get(LABEL_VERB, ""), kind, name, source, created)
+        return WorkerIdentity(metadata["name"], labels.get(LABEL_VERB, ""), kind, name, source, created)

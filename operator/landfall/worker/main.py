@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from landfall.api.progress import Rehearsed
-from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, Dials, Failure, Probe, Task
+from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, ConnectionProbe, Dials, Failure, Task
 from landfall.engine.errors import CutoverHeldError, EngineError, SourceChangedError, SpecError
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
@@ -102,14 +102,14 @@ class Worker:
         if self._task.webhook is None:
             message = "the task contains no webhook"
             raise SpecError(message)
-        return {"probe": Probe(version=ping(self._task.webhook, lambda name: dict(self._secret(name, "notification"))))}
+        return {"probe": ConnectionProbe(version=ping(self._task.webhook, lambda name: dict(self._secret(name, "notification"))))}
 
     def _probe(self) -> dict[str, object]:
         name = next(iter(self._task.connections))
         began = time.monotonic()
         version, capabilities = probed(endpoint(name, self._inputs(), "connection"))
         spent = int((time.monotonic() - began) * 1000)
-        return {"probe": Probe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
+        return {"probe": ConnectionProbe(version=version, capabilities=capabilities, latency_milliseconds=spent)}
 
     def _plan(self) -> dict[str, object]:
         """Create the plan; or if the ledger already has the run, report its plan and state."""

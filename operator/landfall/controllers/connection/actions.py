@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from landfall.controllers.actions import DeleteJob, NamedAction
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,4 +17,4 @@ class StartProbe(NamedAction):
 
 
 ProbeAction: TypeAlias = StartProbe | DeleteJob
-ProbeDecision: TypeAlias = Decision[ProbeAction]
+ProbeDecision: TypeAlias = ReconcileDecision[ProbeAction]

@@ -10,7 +10,7 @@ from landfall.api.annotations import ANNOTATION, look_requested
 from landfall.api.connection import Connection
 from landfall.api.fields import ProbedStatus
 from landfall.api.webhook import Webhook
-from landfall.api.worker_protocol import Probe, Task
+from landfall.api.worker_protocol import ConnectionProbe, Task
 from landfall.controllers import jobs
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, StartProbe
@@ -36,7 +36,7 @@ class ProbeTarget:
     secrets: tuple[str, ...]
     task: Task
     before: ProbedStatus | None
-    found: Callable[[Probe], dict[str, Any]]
+    found: Callable[[ConnectionProbe], dict[str, Any]]
 
 
 _M = TypeVar("_M", Connection, Webhook)
@@ -57,7 +57,7 @@ def _database(one: Connection, intake: str) -> ProbeTarget:
     return ProbeTarget("the database", tuple(secret_names(one)), task, one.status, _answered)
 
 
-def _answered(probe: Probe) -> dict[str, Any]:
+def _answered(probe: ConnectionProbe) -> dict[str, Any]:
     return {
         "version": probe.version,
         "capabilities": list(probe.capabilities),

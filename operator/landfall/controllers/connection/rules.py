@@ -12,7 +12,7 @@ from landfall.api.fields import ProbedStatus
 from landfall.api.worker_protocol import Report
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
-from landfall.controllers.decision import Decision, ObservedObject
+from landfall.controllers.decision import ObservedObject, ReconcileDecision
 from landfall.controllers.phases import ProbePhase
 from landfall.lib.backoff import Backoff
 
@@ -42,10 +42,10 @@ class ObservedProbe(ObservedObject):
 def decide(seen: ObservedProbe) -> ProbeDecision:
     """The next action, and the conditions."""
     if seen.request_problem:
-        return Decision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
+        return ReconcileDecision(ProbePhase.FAILED, ("False", "RequestInvalid"), seen.request_problem, stalled=True)
     if seen.missing_secrets:
         message = f"Secret {seen.missing_secrets[0]!r} not found in this namespace. Create it."
-        return Decision(ProbePhase.PENDING, ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
+        return ReconcileDecision(ProbePhase.PENDING, ("False", "SecretMissing"), message, stalled=True, again_seconds=5)
     found = _reported(seen) or _remembered(seen)
     if found:
         return found
@@ -61,7 +61,7 @@ def _reported(seen: ObservedProbe) -> ProbeDecision | None:
         return None
     if report.failure:
         return _failed(seen, report.failure.reason, report.failure.message)
-    return Decision(
+    return ReconcileDecision(
         ProbePhase.READY, ("True", "Reachable"), f"{report.probe.version if report.probe else seen.what} is reachable"
     )
 
@@ -73,7 +73,7 @@ def _remembered(seen: ObservedProbe) -> ProbeDecision | None:
     if not status or status.probe != seen.probe or not status.probed_at or ready is None:
         return None
     if ready.status == "True":
-        return Decision(ProbePhase.READY, ("True", ready.reason), ready.message)
+        return ReconcileDecision(ProbePhase.READY, ("True", ready.reason), ready.message)
     return _failed(seen, ready.reason, ready.message)
 
 
@@ -84,7 +84,7 @@ def _failed(seen: ObservedProbe, reason: str, message: str) -> ProbeDecision:
     if seen.job_over and seen.ended_seconds > pause:
         action = DeleteJob(seen.probe)
     left = max(pause - seen.ended_seconds, 1.0) if seen.job_over else _SOONEST_SECONDS
-    return Decision(
+    return ReconcileDecision(
         ProbePhase.FAILED, ("False", reason), message, action, stalled=True, again_seconds=left if action is None else 2
     )
 
@@ -97,4 +97,6 @@ def _pause(seen: ObservedProbe) -> float:
 
 
 def _probing(seen: ObservedProbe, action: ProbeAction | None) -> ProbeDecision:
-    return Decision(ProbePhase.PROBING, ("False", "Probing"), f"testing {seen.what}", action, working=True, again_seconds=15)
+    return ReconcileDecision(
+        ProbePhase.PROBING, ("False", "Probing"), f"testing {seen.what}", action, working=True, again_seconds=15
+    )

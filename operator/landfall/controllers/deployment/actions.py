@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 from landfall.controllers.actions import ControllerAction, DeleteJob, NamedAction
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,4 +165,4 @@ TrafficAction: TypeAlias = (
     CreateWorkload | ScaleWorkload | CoolWorkload | RefreshWorkload | CreatePreview | SwitchTraffic | ApplyRoute | DeleteRoute
 )
 DeploymentAction: TypeAlias = ReleaseAction | TrafficAction
-DeploymentDecision: TypeAlias = Decision[DeploymentAction]
+DeploymentDecision: TypeAlias = ReconcileDecision[DeploymentAction]

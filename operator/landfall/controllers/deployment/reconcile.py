@@ -9,7 +9,7 @@ from typing import Any
 from landfall.api.deployment import Deployment
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
 from landfall.controllers.context import Context, kept_status, log_action, minimal_observed
-from landfall.controllers.decision import Decision, ObservedObject, conditions
+from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
 from landfall.controllers.deployment.actions import (
@@ -60,7 +60,9 @@ async def reconcile(context: Context, builds: BuildSettings, raw: Object) -> flo
     decision = decide(seen)
     if isinstance(decision.action, BuildRelease) and not (builds.registry and builds.builder and builds.images):
         message = "builds are disabled: the operator has no registry or no builder (the chart's `builds`). Configure both, or deploy an image."
-        decision = Decision(DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60)
+        decision = ReconcileDecision(
+            DeploymentPhase.PENDING, ("False", "BuildsDisabled"), message, stalled=True, again_seconds=60
+        )
     if decision.action:
         await _act_or_report(observer, seen, decision)
         log_action(raw, decision.action)

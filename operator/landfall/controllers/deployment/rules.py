@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 from landfall.api import instance_types
 from landfall.controllers.cutover_gate import WAITS
-from landfall.controllers.decision import Decision, Fact
+from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.deployment import desired_release, places, retention
 from landfall.controllers.deployment.actions import (
     BuildRelease,
@@ -169,7 +169,7 @@ def on_hold(seen: ObservedDeployment) -> DeploymentDecision | None:
     """Paused by the annotation: the live release stays live."""
     if not seen.hold:
         return None
-    return Decision(
+    return ReconcileDecision(
         DeploymentPhase.PAUSED,
         ("True", "Paused"),
         f"held: {seen.hold}; no new release goes live until landfall.dev/hold is removed",
@@ -382,10 +382,10 @@ def _observed(
         )
     if seen.now < until:
         again = (until - seen.now).total_seconds()
-        return Decision(
+        return ReconcileDecision(
             DeploymentPhase.LIVE, ("True", reason), f"{message}; observed for {again:.0f} s more", again_seconds=min(again + 1, 5)
         )
-    return Decision(DeploymentPhase.LIVE, ("True", reason), f"{message}, {running.ready} of {asked} pods ready")
+    return ReconcileDecision(DeploymentPhase.LIVE, ("True", reason), f"{message}, {running.ready} of {asked} pods ready")
 
 
 def _way_back(seen: ObservedDeployment, at: ObservedRelease) -> bool:
@@ -397,13 +397,13 @@ def _way_back(seen: ObservedDeployment, at: ObservedRelease) -> bool:
 
 
 def _stalled(reason: str, message: str) -> DeploymentDecision:
-    return Decision(DeploymentPhase.PENDING, ("False", reason), message, stalled=True)
+    return ReconcileDecision(DeploymentPhase.PENDING, ("False", reason), message, stalled=True)
 
 
 def _working(
     phase: DeploymentPhase, reason: str, message: str, action: DeploymentAction | None, again: float
 ) -> DeploymentDecision:
-    return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
+    return ReconcileDecision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
 def _failed(seen: ObservedDeployment, at: ObservedRelease, message: str) -> str:
@@ -414,7 +414,7 @@ def _failed(seen: ObservedDeployment, at: ObservedRelease, message: str) -> str:
 
 def _failing(seen: ObservedDeployment, at: ObservedRelease, reason: str, message: str) -> DeploymentDecision:
     action = FailRelease(at.name, reason, message)
-    return Decision(
+    return ReconcileDecision(
         DeploymentPhase.FAILED, ("False", reason), _failed(seen, at, message), action, stalled=True, again_seconds=_SOON
     )
 

@@ -7,7 +7,7 @@ from typing import Never
 
 from landfall.api.deployment import GateSeen
 from landfall.api.release import ReleaseStatus
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.phases import ReleasePhase
 
@@ -67,16 +67,16 @@ def _phase(seen: ObservedDeployment, release: ObservedRelease, *, serves: bool) 
     return ReleasePhase.BUILDING if release.job or status.attempts else ReleasePhase.QUEUED
 
 
-def release_ready(release: ObservedRelease, status: ReleaseStatus) -> Decision[Never]:
+def release_ready(release: ObservedRelease, status: ReleaseStatus) -> ReconcileDecision[Never]:
     """The conditions of a Release: Ready means that it is live."""
     phase = ReleasePhase(status.phase)
     if phase is ReleasePhase.LIVE:
-        return Decision(phase, ("True", "Live"), f"{release.name} is live")
+        return ReconcileDecision(phase, ("True", "Live"), f"{release.name} is live")
     if status.failure:
-        return Decision(phase, ("False", status.failure.reason), status.failure.message, stalled=True)
+        return ReconcileDecision(phase, ("False", status.failure.reason), status.failure.message, stalled=True)
     if phase in {ReleasePhase.SUPERSEDED, ReleasePhase.ROLLED_BACK}:
-        return Decision(phase, ("False", phase), status.superseded or "another release is live")
-    return Decision(phase, ("False", phase), f"{phase.lower()}", working=True)
+        return ReconcileDecision(phase, ("False", phase), status.superseded or "another release is live")
+    return ReconcileDecision(phase, ("False", phase), f"{phase.lower()}", working=True)
 
 
 _SAID: Mapping[str, str] = {

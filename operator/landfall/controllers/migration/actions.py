@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 
 from landfall.api.worker_protocol import Verb
 from landfall.controllers.actions import ControllerAction, DeleteJob, NamedAction
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +92,4 @@ class CreateDeployment(NamedAction):
 MigrationAction: TypeAlias = (
     AddFinalizer | ReleaseFinalizer | DeclareRun | CreateJob | DeleteJob | SuspendJob | ResumeJob | ScaleJob | CreateDeployment
 )
-MigrationDecision: TypeAlias = Decision[MigrationAction]
+MigrationDecision: TypeAlias = ReconcileDecision[MigrationAction]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from landfall.api.migration import DataSpec
 from landfall.api.worker_protocol import Verb
-from landfall.controllers.decision import Decision, Fact
+from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.actions import CreateJob, MigrationAction, MigrationDecision
 from landfall.controllers.migration.observed import ObservedMigration
@@ -22,12 +22,12 @@ def working(
     phase: Phase, reason: str, message: str, action: MigrationAction | None = None, again: float | None = None
 ) -> MigrationDecision:
     """The operator or a worker is working, or about to."""
-    return Decision(phase, ("False", reason), message, action, working=True, again_seconds=again)
+    return ReconcileDecision(phase, ("False", reason), message, action, working=True, again_seconds=again)
 
 
 def stalled(reason: str, message: str, *, phase: Phase = Phase.FAILED, again: float | None = None) -> MigrationDecision:
     """A user must act; the message says how."""
-    return Decision(phase, ("False", reason), message, stalled=True, again_seconds=again)
+    return ReconcileDecision(phase, ("False", reason), message, stalled=True, again_seconds=again)
 
 
 def data_of(seen: ObservedMigration) -> DataSpec | None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from landfall.api.migration import Migration
 from landfall.controllers.actions import DeleteJob
-from landfall.controllers.decision import Decision, Fact
+from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.job_state import ObservedJob, made_from
 from landfall.controllers.migration import (
     helper_workers,
@@ -56,7 +56,7 @@ def being_deleted(seen: ObservedMigration) -> MigrationDecision | None:
     if not seen.deleting:
         return None
     if not seen.finalizer:
-        return Decision(Phase.DELETING, ("False", "Deleting"), "being deleted")
+        return ReconcileDecision(Phase.DELETING, ("False", "Deleting"), "being deleted")
     active, last = seen.active, seen.last("back")
     if active and active.verb != "back":
         return outcomes.working(Phase.DELETING, "Deleting", "stopping the worker", DeleteJob(active.name), again=2)
@@ -147,7 +147,7 @@ def ended(seen: ObservedMigration) -> MigrationDecision | None:
         return None
     reached = STATES[seen.state].phase
     if outcomes.desired_state(seen) in {"Cancelled", "RolledBack"}:
-        return Decision(reached, ("True", reached), f"{reached}: the target is as it was before the run")
+        return ReconcileDecision(reached, ("True", reached), f"{reached}: the target is as it was before the run")
     if seen.run_differs:
         return outcomes.working(Phase.PENDING, "Starting", "waiting until the worker of the previous run has ended", again=2)
     return rules_app_and_data.failed_for_it(seen) or outcomes.stalled(
@@ -196,7 +196,7 @@ def _cancelled(seen: ObservedMigration, message: str) -> MigrationDecision:
     active = seen.active
     if active:
         return outcomes.working(Phase.CANCELLING, "Cancelling", "stopping the worker", DeleteJob(active.name), again=2)
-    return Decision(Phase.CANCELLED, ("True", "Cancelled"), message)
+    return ReconcileDecision(Phase.CANCELLED, ("True", "Cancelled"), message)
 
 
 def run_differs(seen: ObservedMigration) -> MigrationDecision | None:
@@ -227,7 +227,7 @@ def completed(seen: ObservedMigration) -> MigrationDecision | None:
         message += "; the retained tables are dropped, so it can no longer be rolled back"
     facts: tuple[Fact, ...] = (("Succeeded", ("True", reason)), ("Validated", ("True", "Equal")), *_quiesced(seen))
     releasing = 15.0 if rules_app_and_data.is_joint(seen.migration) and seen.active else None
-    done: MigrationDecision = Decision(Phase.COMPLETED, ("True", reason), message, facts=facts, again_seconds=releasing)
+    done: MigrationDecision = ReconcileDecision(Phase.COMPLETED, ("True", reason), message, facts=facts, again_seconds=releasing)
     return _expiring(seen, done) if seen.run and seen.run.kept and not seen.run.expired else done
 
 
@@ -259,7 +259,7 @@ def paused(seen: ObservedMigration) -> MigrationDecision | None:
     message = f"paused{': ' + reason if reason else ''}"
     if active and not active.suspended:
         return outcomes.working(Phase.PAUSING, "Pausing", f"{message}{_checkpoint(seen)}", SuspendJob(active.name), again=2)
-    return Decision(Phase.PAUSED, ("True", "Paused"), message)
+    return ReconcileDecision(Phase.PAUSED, ("True", "Paused"), message)
 
 
 def _checkpoint(seen: ObservedMigration) -> str:
@@ -304,7 +304,7 @@ def worker_active(seen: ObservedMigration) -> MigrationDecision | None:
     phase = row.phase if row and row.step else Phase.RUNNING
     until = rules_schedule.opening(seen).changes
     again = min(15, max((until - seen.now).total_seconds(), 0.2)) if until else 15
-    return Decision(
+    return ReconcileDecision(
         phase, ("False", phase), message, working=True, again_seconds=again, facts=outcomes.planned(seen, approved=True)
     )
 
@@ -334,7 +334,7 @@ def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
     first = plan.risks[0]
     more = f" (and {plan.blockers - 1} more)" if plan.blockers > 1 else ""
     message = f"{first.affected}: {first.description}. {first.mitigation}{more}"
-    return Decision(
+    return ReconcileDecision(
         Phase.PLAN_READY, ("False", "PlanBlocked"), message, stalled=True, facts=outcomes.planned(seen, approved=False)
     )
 
@@ -343,7 +343,7 @@ def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
     """The desired state is Planned: stop after planning."""
     if outcomes.desired_state(seen) != "Planned":
         return None
-    return Decision(
+    return ReconcileDecision(
         Phase.PLAN_READY,
         ("True", "Planned"),
         outcomes.plan_summary(seen),
@@ -366,7 +366,7 @@ def approval_missing(seen: ObservedMigration) -> MigrationDecision | None:
         f"{outcomes.plan_summary(seen)}; {which}{other}. Read the plan, then set spec.data.approval.planDigest: {plan.digest}"
     )
     facts = (*outcomes.planned(seen, approved=False, outdated=bool(other)), *rules_schedule.too_short(seen))
-    return Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
+    return ReconcileDecision(Phase.PLAN_READY, ("False", "ApprovalRequired"), message, facts=facts, awaits_approval=True)
 
 
 def _run(seen: ObservedMigration) -> MigrationDecision:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from landfall.api.deployment import GateSeen
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
 from landfall.lifecycle import Phase
 
@@ -37,13 +37,13 @@ class ObservedApp:
         """Why the migration cannot begin. `made`: there is a template to create the Deployment from."""
         if not self.there and not made:
             message = f"Deployment {self.name!r} not found in this namespace (appdeployments.landfall.dev). Create it, or set app.template."
-            return Decision(Phase.PENDING, ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
+            return ReconcileDecision(Phase.PENDING, ("False", "DeploymentMissing"), message, stalled=True, again_seconds=15)
         if self.differs:
             message = (
                 f"Deployment {self.name} exists and differs from app.template; Landfall does not change it."
                 " Refer to it with deploymentRef, or rename the Migration."
             )
-            return Decision(Phase.FAILED, ("False", "DeploymentConflict"), message, stalled=True)
+            return ReconcileDecision(Phase.FAILED, ("False", "DeploymentConflict"), message, stalled=True)
         return None
 
 
@@ -52,17 +52,17 @@ def decided(app: ObservedApp, wanted: str, hold: str, *, made: bool, completed: 
     if completed:
         return _completed(app)
     if hold or wanted == "Paused":
-        return Decision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
+        return ReconcileDecision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
     if wanted == "Cancelled":
-        return Decision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; the Deployment is kept")
+        return ReconcileDecision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; the Deployment is kept")
     if wanted == "RolledBack":
         message = (
             f"an app is rolled back by its Deployment: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
         )
-        return Decision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
+        return ReconcileDecision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
     if wanted == "Planned":
         message = f"the Deployment {app.name} is created when desiredState is Completed"
-        return Decision(Phase.PLAN_READY, ("True", "Planned"), message)
+        return ReconcileDecision(Phase.PLAN_READY, ("True", "Planned"), message)
     return _moving(app, made=made)
 
 
@@ -72,13 +72,15 @@ def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
         return problem
     if not app.there:
         message, action = f"creating the Deployment {app.name}", CreateDeployment(app.name)
-        return Decision(Phase.RUNNING, ("False", "Deploying"), message, action, working=True, again_seconds=1)
+        return ReconcileDecision(Phase.RUNNING, ("False", "Deploying"), message, action, working=True, again_seconds=1)
     status, reason, message = app.ready
     if status == "True" and app.live:
         return _completed(app)
     if app.stalled:
-        return Decision(Phase.FAILED, ("False", reason), f"the Deployment {app.name}: {message}", stalled=True, again_seconds=15)
-    return Decision(
+        return ReconcileDecision(
+            Phase.FAILED, ("False", reason), f"the Deployment {app.name}: {message}", stalled=True, again_seconds=15
+        )
+    return ReconcileDecision(
         Phase.RUNNING,
         ("False", reason or "Deploying"),
         message or f"the Deployment {app.name} is starting",
@@ -89,7 +91,7 @@ def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:
 
 def _completed(app: ObservedApp) -> MigrationDecision:
     where = f" at {app.url}" if app.url else ""
-    return Decision(
+    return ReconcileDecision(
         Phase.COMPLETED,
         ("True", "Completed"),
         f"{app.live or app.name} went live{where}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from landfall.controllers.decision import Decision, Fact
+from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.migration import maintenance_window, outcomes
 from landfall.controllers.migration.actions import MigrationDecision, SuspendJob
 from landfall.controllers.migration.observed import ObservedMigration
@@ -18,7 +18,7 @@ def closed(seen: ObservedMigration) -> MigrationDecision | None:
     message, again = _closed(seen, found)
     if active and not active.suspended:
         return outcomes.working(Phase.PAUSING, "WindowClosed", message, SuspendJob(active.name), again=2)
-    return Decision(
+    return ReconcileDecision(
         Phase.PAUSED, ("False", "WindowClosed"), message, again_seconds=again, facts=outcomes.planned(seen, approved=True)
     )
 
@@ -30,7 +30,7 @@ def not_yet(seen: ObservedMigration) -> MigrationDecision | None:
         return None
     message, again = _closed(seen, found)
     facts = (*outcomes.planned(seen, approved=True), *too_short(seen))
-    return Decision(Phase.APPROVED, ("False", "Scheduled"), message, again_seconds=again, facts=facts)
+    return ReconcileDecision(Phase.APPROVED, ("False", "Scheduled"), message, again_seconds=again, facts=facts)
 
 
 def too_short(seen: ObservedMigration) -> tuple[Fact, ...]:

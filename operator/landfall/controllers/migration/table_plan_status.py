@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Never
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, TableProposal, decided
-from landfall.controllers.decision import Decision, ObservedObject, conditions
+from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 from landfall.lifecycle import Phase
 
 _OPEN = frozenset({"NeedsReview", "Rejected"})
@@ -26,21 +26,21 @@ def status_of(plan: TablePlan, generation: int, now: datetime, *, approved: bool
     before = plan.status or TablePlanStatus()
     if not before.plan_digest and not begun:
         return None
-    decision: Decision[Never]
+    decision: ReconcileDecision[Never]
     missing = [c.source for c in before.columns if c.decision in _OPEN]
     if before.observed_generation != generation and begun:
         message = "the run began with other decisions. Change spec.data.rerunToken of the Migration to start a run with these."
-        decision = Decision(Phase.FAILED, ("False", "RunStarted"), message, stalled=True)
+        decision = ReconcileDecision(Phase.FAILED, ("False", "RunStarted"), message, stalled=True)
     elif before.observed_generation != generation:
-        decision = Decision(Phase.PLANNING, ("False", "Planning"), "the TablePlan changed; planning again", working=True)
+        decision = ReconcileDecision(Phase.PLANNING, ("False", "Planning"), "the TablePlan changed; planning again", working=True)
     elif not before.columns:
         message = f"the source has no migrated table {plan.spec.source.table!r}. Correct spec.source, or delete this TablePlan."
-        decision = Decision(Phase.FAILED, ("False", "TableMissing"), message, stalled=True)
+        decision = ReconcileDecision(Phase.FAILED, ("False", "TableMissing"), message, stalled=True)
     elif missing and not approved:
         message = f"{', '.join(missing[:10])}: decide in spec.decisions, or approve the whole plan by its digest"
-        decision = Decision(Phase.PLAN_READY, ("False", "DecisionRequired"), message)
+        decision = ReconcileDecision(Phase.PLAN_READY, ("False", "DecisionRequired"), message)
     else:
-        decision = Decision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "all decisions are made")
+        decision = ReconcileDecision(Phase.APPROVED, ("True", "Approved" if missing else "Decided"), "all decisions are made")
     seen = ObservedObject(now=now, generation=generation, conditions=before.conditions)
     return before.model_copy(update={"phase": str(decision.phase), "conditions": conditions(seen, decision)})
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from landfall.controllers.cutover_gate import Gate, MigrationSide, migrated_away
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.deployment.status import observed_gate
 from tests.support.deployments import World
 
@@ -21,7 +21,7 @@ def gate(state: str, *, begun: bool = True) -> Gate:
     return Gate("move", "move-1", state, _SOURCE, "new", begun=begun)
 
 
-def committed(world: World, commit: str, **spec: object) -> Decision:
+def committed(world: World, commit: str, **spec: object) -> ReconcileDecision:
     """What a commit comes to."""
     world.commit, world.spec = commit * 40, {**world.spec, **spec}
     return world.settle(20)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from landfall.controllers.decision import Decision, ObservedObject
+from landfall.controllers.decision import ObservedObject, ReconcileDecision
 from landfall.controllers.migration.rules import decide
 from landfall.lifecycle import Phase
 from tests.support.argo import ARGO, CASES, health, written
@@ -31,7 +31,7 @@ def test_every_object_of_the_layout_is_looked_at() -> None:
 @pytest.mark.parametrize(("ready", "working", "stalled"), [*product(("True", "False", "Unknown"), (False, True), (False, True))])
 def test_each_combination_means_one_thing(ready: str, *, working: bool, stalled: bool) -> None:
     seen = ObservedObject(now=NOW, generation=3)
-    told = written(seen, Decision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
+    told = written(seen, ReconcileDecision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
     expected = {"True": "Healthy", "False": "Suspended", "Unknown": "Progressing"}[ready]
     expected = "Degraded" if stalled else expected
     assert health(told) == ("Progressing" if working else expected, "m")

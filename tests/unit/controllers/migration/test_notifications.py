@@ -14,7 +14,7 @@ from landfall.api.migration import Migration, MigrationStatus, Notice, PlanSumma
 from landfall.api.progress import Progress
 from landfall.api.run import RunFailure, RunStatus
 from landfall.api.webhook import Webhook
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.migration.notifications import delivery_condition, new_notices, recorded_notices, targets
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.lifecycle import Phase
@@ -41,7 +41,7 @@ def seen(state: str = "", **more: object) -> ObservedMigration:
     )
 
 
-def told_of(found: ObservedMigration, decision: Decision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
+def told_of(found: ObservedMigration, decision: ReconcileDecision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
     assert found.migration
     return recorded_notices(found.migration, before, new_notices(found, decision, before))
 
@@ -49,23 +49,35 @@ def told_of(found: ObservedMigration, decision: Decision, before: tuple[Notice, 
 ROWS = {
     "approval": (
         seen(),
-        Decision(Phase.PLAN_READY, ("False", "ApprovalRequired"), "m", awaits_approval=True),
+        ReconcileDecision(Phase.PLAN_READY, ("False", "ApprovalRequired"), "m", awaits_approval=True),
         ["ApprovalRequired/abababababab"],
     ),
-    "a beginning": (seen("copying"), Decision(Phase.RUNNING, ("False", "Running"), "m", working=True), ["Started/shop-1"]),
-    "a pause": (seen("copying"), Decision(Phase.PAUSED, ("True", "Paused"), "m"), ["Started/shop-1", "Paused/shop-1/t/3"]),
+    "a beginning": (
+        seen("copying"),
+        ReconcileDecision(Phase.RUNNING, ("False", "Running"), "m", working=True),
+        ["Started/shop-1"],
+    ),
+    "a pause": (
+        seen("copying"),
+        ReconcileDecision(Phase.PAUSED, ("True", "Paused"), "m"),
+        ["Started/shop-1", "Paused/shop-1/t/3"],
+    ),
     "a failure": (
         seen(failure=RunFailure(job="shop-1-run-2", reason="DiskFull", message="m")),
-        Decision(Phase.FAILED, ("False", "DiskFull"), "m", stalled=True),
+        ReconcileDecision(Phase.FAILED, ("False", "DiskFull"), "m", stalled=True),
         ["Failed/shop-1-run-2/DiskFull"],
     ),
-    "an end": (seen("cut_over"), Decision(Phase.COMPLETED, ("True", "Completed"), "m"), ["Started/shop-1", "Completed/shop-1"]),
+    "an end": (
+        seen("cut_over"),
+        ReconcileDecision(Phase.COMPLETED, ("True", "Completed"), "m"),
+        ["Started/shop-1", "Completed/shop-1"],
+    ),
     "an end that was known before": (
         seen("cut_over", adopted=True),
-        Decision(Phase.COMPLETED, ("True", "AlreadyCompleted"), "m"),
+        ReconcileDecision(Phase.COMPLETED, ("True", "AlreadyCompleted"), "m"),
         [],
     ),
-    "a way back": (seen("rolled_back"), Decision(Phase.ROLLED_BACK, ("True", "RolledBack"), "m"), ["RolledBack/shop-1"]),
+    "a way back": (seen("rolled_back"), ReconcileDecision(Phase.ROLLED_BACK, ("True", "RolledBack"), "m"), ["RolledBack/shop-1"]),
 }
 
 

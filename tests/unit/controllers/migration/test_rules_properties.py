@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from landfall.api.run import RunFailure, RunStatus
 from landfall.controllers.actions import DeleteJob
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.job_state import ObservedJob
 from landfall.controllers.migration.actions import AddFinalizer, CreateJob
 from landfall.controllers.migration.observed import ObservedMigration
@@ -62,7 +62,7 @@ _SEEN = st.builds(
 @given(_SEEN)
 def test_it_always_answers_and_never_starts_a_second_worker(seen: ObservedMigration) -> None:
     decision = decide(seen)
-    assert isinstance(decision, Decision)
+    assert isinstance(decision, ReconcileDecision)
     started_verb = decision.action.verb if isinstance(decision.action, CreateJob) else ""
     helps = started_verb == "help"
     assert not started_verb or helps or seen.active is None

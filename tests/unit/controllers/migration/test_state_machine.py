@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from landfall.api.annotations import Request
-from landfall.controllers.decision import Decision
+from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.migration.observed import ENDED
 from tests.support.examples import SAME
 from tests.support.lives import Entry, World
@@ -153,7 +153,7 @@ class Life(RuleBasedStateMachine):
             raise AssertionError(message)
         self.as_asked(decision)
 
-    def as_asked(self, decision: Decision | None) -> None:
+    def as_asked(self, decision: ReconcileDecision | None) -> None:
         """What it came to."""
         world = self.world
         if world.deleting:

@@ -18,7 +18,7 @@ from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.postgresql import catalog as postgresql_catalog
 from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql.functions import FUNCTIONS
-from landfall.engine.sources.postgresql.queries import PostgresqlQueries
+from landfall.engine.sources.postgresql.queries import PostgresqlSourceQueries
 from landfall.engine.sources.postgresql.source import _PostgresqlSource
 from landfall.engine.sources.type_text import second_digits, zone
 
@@ -145,8 +145,8 @@ class _Engine(SourceEngine):
     def connect(self, endpoint: Endpoint) -> Source:
         return _PostgresqlSource(endpoint)
 
-    def queries(self, shape: Shape) -> PostgresqlQueries:
-        return PostgresqlQueries(shape)
+    def queries(self, shape: Shape) -> PostgresqlSourceQueries:
+        return PostgresqlSourceQueries(shape)
 
     def type_of(self, endpoint: Endpoint, value: str, table: str) -> ColumnType:
         control = Control(endpoint, "source")

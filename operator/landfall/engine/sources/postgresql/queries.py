@@ -8,7 +8,7 @@ from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.queries import QueryParts, TableQueries, columns_of
 
 
-class PostgresqlQueries(TableQueries):
+class PostgresqlSourceQueries(TableQueries):
     """SQL for PostgreSQL, whose rows pass through unread."""
 
     def __init__(self, shape: Shape) -> None:

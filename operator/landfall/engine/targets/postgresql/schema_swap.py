@@ -45,7 +45,7 @@ SELECT kind, name, oid::bigint FROM (
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class MovedObject:
     """An object that changed its schema."""
 
     kind: str
@@ -56,10 +56,10 @@ class Moved:
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 
 
-def objects_in(control: Control, schema: str) -> list[Moved]:
+def objects_in(control: Control, schema: str) -> list[MovedObject]:
     """The objects of a schema that have to be moved or dropped one by one, in an order that works for moving."""
     rows = control.raw.execute(_OBJECTS.encode(), {"s": quoted(schema)}).fetchall()
-    return [Moved(kind, name, oid) for kind, name, oid in rows]
+    return [MovedObject(kind, name, oid) for kind, name, oid in rows]
 
 
 def with_locks(control: Control, what: str, body: Callable[[], None]) -> None:
@@ -155,19 +155,19 @@ def _last_changes(control: Control, plan: Plan, stage: str) -> None:
         control.run(statement.sql)
 
 
-def _move(control: Control, things: Iterable[Moved], source: str, target: str) -> None:
+def _move(control: Control, things: Iterable[MovedObject], source: str, target: str) -> None:
     for thing in things:
         control.run(f"ALTER {thing.kind} {_place(control, thing, source)} SET SCHEMA {quoted(target)}")
 
 
-def _place(control: Control, thing: Moved, schema: str) -> str:
+def _place(control: Control, thing: MovedObject, schema: str) -> str:
     """The full name. That of a routine holds the types of its arguments, which may have moved just before it."""
     if thing.kind in _ROUTINES and thing.oid:
         return str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
     return f"{quoted(schema)}.{thing.name}"
 
 
-def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None:
+def _check_names(control: Control, schema: str, moving: Iterable[MovedObject]) -> None:
     names = [m.name for m in moving if m.kind in {"TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE"}]
     taken = control.rows(
         "SELECT format('%%I',relname) FROM pg_class WHERE relnamespace=to_regnamespace(%s) AND format('%%I',relname)=ANY(%s)",
@@ -178,7 +178,7 @@ def _check_names(control: Control, schema: str, moving: Iterable[Moved]) -> None
         raise TargetInTheWayError(message, advice="Move it away and run the same command again.")
 
 
-def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable[Moved]) -> None:
+def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable[MovedObject]) -> None:
     for number, thing in enumerate(moved):
         ledger.control.run(
             f"INSERT INTO {ledger.schema}.moved VALUES (%s,%s,%s,%s,%s,%s)",
@@ -186,12 +186,12 @@ def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable
         )
 
 
-def moved_of(ledger: PostgresqlLedger, key: str, role: str) -> list[Moved]:
+def moved_of(ledger: PostgresqlLedger, key: str, role: str) -> list[MovedObject]:
     """What was moved, in the order in which it was."""
     rows = ledger.control.rows(
         f"SELECT kind,name,oid FROM {ledger.schema}.moved WHERE run=%s AND role=%s ORDER BY number", *(key, role)
     )
-    return [Moved(*row) for row in rows]
+    return [MovedObject(*row) for row in rows]
 
 
 # -- Replace ----------------------------------------------------------------------------------------------------------
@@ -206,19 +206,19 @@ def _move_aside(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None
     _detach(control, plan)
     control.run(f"CREATE SCHEMA {kept}")
     control.run(f"REVOKE ALL ON SCHEMA {kept} FROM PUBLIC")
-    things = [Moved(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
+    things = [MovedObject(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
     things += [thing for r in plan.replaced for thing in _statistics_of(control, plan.target_schema, r.name)]
     _move(control, things, plan.target_schema, record.kept_schema)
     _record_moved(ledger, record.key, "old", things)
 
 
-def _statistics_of(control: Control, schema: str, table: str) -> list[Moved]:
+def _statistics_of(control: Control, schema: str, table: str) -> list[MovedObject]:
     """Extended statistics over a table, which do not follow it into another schema by themselves."""
     rows = control.rows(
         "SELECT format('%%I',stxname) FROM pg_statistic_ext WHERE stxrelid=to_regclass(%s) AND stxnamespace=to_regnamespace(%s)",
         *(f"{quoted(schema)}.{quoted(table)}", quoted(schema)),
     )
-    return [Moved("STATISTICS", name) for (name,) in rows]
+    return [MovedObject("STATISTICS", name) for (name,) in rows]
 
 
 def _detach(control: Control, plan: Plan) -> None:
@@ -262,7 +262,7 @@ def validate_dependants(control: Control, plan: Plan) -> list[str]:
     return failed
 
 
-def _default_rights(control: Control, schema: str, moved: Iterable[Moved]) -> None:
+def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject]) -> None:
     """Objects that arrive by SET SCHEMA get no default privileges of that schema; grant them as a CREATE would have."""
     rows = control.rows(
         "SELECT d.defaclobjtype::text,CASE WHEN a.grantee=0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END,a.privilege_type,"
