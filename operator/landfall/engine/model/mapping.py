@@ -6,9 +6,10 @@ Copy and check expressions of one column never share code: a fault in one must s
 from __future__ import annotations
 
 from collections.abc import Mapping as Counts
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from landfall.engine.model.catalog import Column
 from landfall.engine.model.logical_type import Form, LogicalType
 
 
@@ -108,14 +109,23 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True)
 class ColumnFacts:
-    """What profiling counted for one column, and the rules in force for it."""
+    """What profiling counted for one column, and the rules in force for it.
+
+    `relatives` are the columns that foreign keys connect with it, itself among them; `together` is what was counted in all of them.
+    """
 
     counts: Counts[Violation, int]
     rules: Counts[Violation, Rule]
+    relatives: tuple[Column, ...] = ()
+    together: Counts[Violation, int] = field(default_factory=dict)
 
     def count(self, kind: Violation) -> int:
         """Rows of that kind; zero where it was not probed."""
         return self.counts.get(kind, 0)
+
+    def count_together(self, kind: Violation) -> int:
+        """Rows of that kind in the column and its relatives, which get the same type."""
+        return self.together.get(kind, 0) if self.relatives else self.count(kind)
 
     def rule(self, kind: Violation) -> Rule | None:
         """The rule to apply where such rows exist, else nothing."""

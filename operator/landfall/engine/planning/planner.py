@@ -167,6 +167,8 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
             revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled}, target)
             kept.insert(0, revised)
             continue
+        if _follows(statement, refused, by_number):
+            continue
         label = statement.describes or statement.name
         if statement.essential:
             risks.append(
@@ -185,6 +187,16 @@ def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Sta
     ordered = sorted(kept, key=lambda s: stages.index(s.stage))
     made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
     return made.with_risks(tuple(risks))
+
+
+_CAUSES = {"validation": {"foreign key"}, "constraint": {"primary key", "unique index"}}
+
+
+def _follows(statement: Statement, refused: Counts[int, str], statements: Counts[int, Statement]) -> bool:
+    """Whether a statement is rejected only because what it works on was rejected, which is reported once."""
+    others = (statements[n] for n in refused)
+    causes = _CAUSES.get(statement.kind, set())
+    return any((o.table, o.name) == (statement.table, statement.name) and o.kind in causes for o in others)
 
 
 def _plain_table(

@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from landfall.engine.matching.matcher import FieldPair
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.identifiers import NameSpace, folded
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
 from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.planning.key_families import KeyFamily, key_families
 from landfall.engine.planning.overrides import Override, Place, override_reasons, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
 from landfall.engine.sources.engine import SourceEngine
@@ -64,8 +66,12 @@ class Draft:
     risks: list[Risk] = field(default_factory=list)
     existing: Catalog | None = None
     counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
+    families: Counts[Place, KeyFamily] = field(init=False)
+    shared_types: dict[tuple[Place, str], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        tables = () if self.native else selected(self.catalog, self.options)
+        self.families = key_families(tables, self.profile.violations)
         self.relations, self.types, self.routines = self.name_space(), self.name_space(), self.name_space()
 
     def name_space(self, taken: Iterable[str] = ()) -> NameSpace:
@@ -179,20 +185,18 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
 
 
 def _column(draft: Draft, table: Table, column: Column, target: str, spelling: NameSpace) -> ColumnPlan:
-    decided, ddl = draft.options.decided(table.schema, table.name, column.name), draft.target.ddl
+    place = (table.schema, table.name, column.name)
+    decided, ddl = draft.options.decided(*place), draft.target.ddl
     wanted = decided.target_column if decided and decided.target_column else draft.spelled(column.name)
     name = spelling.claim(wanted)
-    counts = draft.profile.violations.get((table.schema, table.name, column.name), {})
-    mapped, converted = mapped_column(draft, table, column, counts, decided)
+    counts = draft.profile.violations.get(place, {})
+    family = draft.families.get(place)
+    mapped, converted = mapped_column(draft, table, column, counts, decided, family)
     mapped = overridden_mapping(draft, table, column, mapped)
-    type_name = ""
-    if mapped.type_statement:
-        type_name = draft.types.claim(f"{target}_{name}", table.schema)
+    _too_large(draft, place, column, mapped, family)
+    type_name = _type_name(draft, table, f"{target}_{name}", mapped, family)
     shown = mapped.target_type.replace("{type}", type_name)
     target_type = ddl.of_type(mapped.target_type, type_name)
-    if mapped.type_statement:
-        sql = ddl.of_type(mapped.type_statement, type_name)
-        draft.add_statement(Stage.PREPARE, "type", type_name, target, sql, essential=True)
     for suffix, rule in mapped.checks:
         check = draft.constraint(target, f"{target}_{name}_{suffix}")
         sql = ddl.add_constraint(target, check, ddl.check_clause(ddl.of_column(rule, name)))
@@ -216,6 +220,45 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         converted=converted,
         comment=column.comment,
         collate=column.collate,
+    )
+
+
+def _type_name(draft: Draft, table: Table, wanted: str, mapped: Mapping, family: KeyFamily | None) -> str:
+    """Return the name of the type that a column needs, and add the statement that creates it unless a related column shares it."""
+    if not mapped.type_statement:
+        return ""
+    shared = (family.number, mapped.type_statement) if family else None
+    if shared in draft.shared_types:
+        return draft.shared_types[shared]
+    made = draft.types.claim(wanted, table.schema)
+    if shared:
+        draft.shared_types[shared] = made
+    sql = draft.target.ddl.of_type(mapped.type_statement, made)
+    draft.add_statement(Stage.PREPARE, "type", made, draft.names[table.schema, table.name], sql, essential=True)
+    return made
+
+
+def _too_large(draft: Draft, place: Place, column: Column, mapped: Mapping, family: KeyFamily | None) -> None:
+    """Keys that no integer type of the target stores: by policy all related columns are widened, or the plan is blocked."""
+    count = draft.profile.violations.get(place, {}).get(Violation.OUT_OF_RANGE, 0)
+    members = tuple(family.columns.values()) if family else (column,)
+    counted_up = any(c.identity for c in members)
+    if not count or not draft.engine.capabilities.typed_values or not (family or counted_up):
+        return
+    label, kind = ".".join(word for word in place if word), mapped.target_type
+    found = f"{counted(count, 'row', 'hold')} integers of 2^63 or more, which no integer type of the target stores"
+    if draft.options.policies.out_of_range == "Fail":
+        advice = f"Give these rows smaller values in the source, or set spec.data.policies.outOfRange: Widen ({kind}, without a counter)."
+        draft.add_risk(Severity.BLOCKER, "OutOfRange", label, found, advice)
+        return
+    others = f", like {family.others(place)}, which foreign keys connect with it" if family and len(members) > 1 else ""
+    lost = "; that type has no counter, so every INSERT must give a value" if counted_up else ""
+    draft.add_risk(
+        Severity.HIGH if counted_up else Severity.MEDIUM,
+        "OutOfRange",
+        label,
+        f"{found}: it becomes {kind}{others}{lost}",
+        "Give these rows smaller values in the source and plan again (bigint), or approve the plan.",
     )
 
 
@@ -257,15 +300,21 @@ def settled(draft: Draft, confidence: int, decided: ColumnDecision | None) -> De
 
 
 def mapped_column(
-    draft: Draft, table: Table, column: Column, counts: Counts[Violation, int], decided: ColumnDecision | None
+    draft: Draft,
+    table: Table,
+    column: Column,
+    counts: Counts[Violation, int],
+    decided: ColumnDecision | None,
+    family: KeyFamily | None = None,
 ) -> tuple[Mapping, tuple[Converted, ...]]:
-    """Return the mapping of a column into a new table, and the values that rules convert."""
+    """Return the mapping of a column into a new table, and the values that rules convert. `family`: whose type it shares."""
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
     dialect, mapping = draft.engine.dialect, draft.target.types.mapping
     if draft.native:
         return mapping(dialect.mapping(column, ColumnFacts({}, {}))), ()
     rules = rules_for(column, counts, draft.options.policies, decided)
-    facts = ColumnFacts(counts, rules)
+    relatives = (tuple(family.columns.values()), family.counts) if family else ((), {})
+    facts = ColumnFacts(counts, rules, *relatives)
     try:
         mapped = mapping(dialect.mapping(column, facts))
     except KeyError:

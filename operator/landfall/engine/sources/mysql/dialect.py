@@ -8,11 +8,11 @@ reader aborts on a NULL row: no such value can pass for an SQL NULL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from landfall.engine.matching.type_families import Kind
-from landfall.engine.model.catalog import Column, Table
+from landfall.engine.model.catalog import Column, ColumnType, Table
 from landfall.engine.model.logical_type import (
     Address,
     Bits,
@@ -104,6 +104,7 @@ def chunk_literal(key: str, source_type: str) -> str:
 # -- census ---------------------------------------------------------------------------------------------------------
 
 
+_LARGEST = 2**63 - 1  # of a signed integer of 64 bits
 _FIRST_DAY = 366  # TO_DAYS of 0001-01-01; it is NULL where the month or the day is zero
 
 
@@ -113,23 +114,32 @@ def _zero(c: str) -> str:
 
 def probes(column: Column) -> tuple[Probe, ...]:
     """What must be counted before this column can be mapped."""
-    c, kind = operand(column), column.type.name
     if column.generated is not None:
         return ()
-    if column.type.text.startswith("tinyint(1)") and not column.identity:
-        return (Probe(Violation.NOT_BOOLEAN, f"{c} NOT IN (0,1)"),)
+    if column.type.name in TEXTS:
+        return tuple(_text_probes(column))
+    found = _value_probe(column)
+    return (found,) if found else ()
+
+
+def _value_probe(column: Column) -> Probe | None:
+    """The values of a number, a date or an enumeration that decide its type or have no counterpart."""
+    c, kind = operand(column), column.type.name
+    if _may_be_boolean(column):
+        return Probe(Violation.NOT_BOOLEAN, f"{c} NOT IN (0,1)")
+    if _is_largest(column.type):
+        return Probe(Violation.OUT_OF_RANGE, f"{c}>{_LARGEST}")
     if kind in DATES:
-        return (Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY}"),)
-    if kind == "enum":
-        return (Probe(Violation.TYPE_MISMATCH, f"{c}+0=0"),)
-    if kind in TEXTS:
-        value = _text_value(column)
-        found = [Probe(Violation.NUL_BYTE, f"INSTR(CAST({value} AS BINARY),X'00')>0")]
-        if column.type.charset not in UTF8:
-            back = f"CONVERT(CONVERT({c} USING utf8mb4) USING {column.type.charset})"
-            found.append(Probe(Violation.INVALID_ENCODING, f"BINARY {back}<>BINARY {c}"))
-        return tuple(found)
-    return ()
+        return Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY}")
+    return Probe(Violation.TYPE_MISMATCH, f"{c}+0=0") if kind == "enum" else None
+
+
+def _text_probes(column: Column) -> Iterator[Probe]:
+    c = operand(column)
+    yield Probe(Violation.NUL_BYTE, f"INSTR(CAST({_text_value(column)} AS BINARY),X'00')>0")
+    if column.type.charset not in UTF8:
+        back = f"CONVERT(CONVERT({c} USING utf8mb4) USING {column.type.charset})"
+        yield Probe(Violation.INVALID_ENCODING, f"BINARY {back}<>BINARY {c}")
 
 
 def long_octets(table: Table) -> str:
@@ -155,16 +165,27 @@ def _plain(column: Column, kind: LogicalType, *, reason: str, copy: str = "") ->
     return SourceMapping(kind, copy, copy, reasons=(reason,))
 
 
+def _may_be_boolean(column: Column) -> bool:
+    return column.type.text.startswith("tinyint(1)") and not column.identity
+
+
+def _is_largest(kind: ColumnType) -> bool:
+    """Whether the type has values that no signed integer of 64 bits holds."""
+    return kind.unsigned and kind.name == "bigint"
+
+
 def _integer(column: Column, facts: ColumnFacts) -> SourceMapping:
     c, kind = operand(column), column.type
-    if kind.text.startswith("tinyint(1)") and not column.identity and not facts.count(Violation.NOT_BOOLEAN):
+    members = facts.relatives or (column,)
+    if all(_may_be_boolean(c) for c in members) and not facts.count_together(Violation.NOT_BOOLEAN):
         return replace(
             _plain(column, Boolean(), reason="TINYINT(1) that holds only 0 and 1"),
             transformation=f"{column.name} <> 0",
             confidence=97,
         )
-    # The next type after 64 bits is numeric, which has no counter of its own: no counter reaches the last of its 64 bits.
-    bits = INTEGERS[kind.name] - bool(kind.unsigned and column.identity and kind.name == "bigint")
+    # The next type after 64 bits is numeric, which has no counter and is slow to join: keys need it only if a value uses the last bit.
+    key = bool(facts.relatives or column.identity)
+    bits = INTEGERS[kind.name] - (_is_largest(kind) and key and not facts.count_together(Violation.OUT_OF_RANGE))
     made = _plain(
         column, Integer(bits, not kind.unsigned), reason="every value fits", copy=f"{c}+0" if "zerofill" in kind.text else c
     )
