@@ -137,6 +137,7 @@ class Table:
     options: str = ""
     rowid: bool = False
     notes: tuple[str, ...] = ()
+    note_severity: str = "high"
 
     @property
     def primary(self) -> Index | None:
@@ -174,6 +175,12 @@ class SourceObject:
     """Anything else: `kind` is a word such as enum, domain, composite, sequence, function, trigger, policy, rule.
 
     `definition` is the SQL that makes it in a target that speaks the same language; empty where it cannot be carried.
+
+    Attributes:
+        of: What it belongs to where that is no table: `kind name(signature)` of another object.
+        role: A role that must exist in the target.
+        severity: Of the risk where it is not carried, a value of `plan.Severity`; empty: that of its kind.
+        advice: What a person can do where it is not carried; empty: that of its kind.
     """
 
     kind: str
@@ -183,6 +190,15 @@ class SourceObject:
     signature: str = ""
     detail: str = ""
     counter: Identity | None = None
+    of: str = ""
+    role: str = ""
+    severity: str = ""
+    advice: str = ""
+
+    @property
+    def label(self) -> str:
+        """What `of` of another object says where that one belongs to this one."""
+        return f"{self.kind} {self.name}{self.signature}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,16 +22,40 @@ def excluded(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
+_FORMAT = "format"
+_LATER = frozenset(
+    {
+        *("aggregate", "range", "collation", "comment", "revoke", "grant", "owner", "column setting", "table setting"),
+        *("view default", "typed table", "constraint name"),
+    }
+)
+"""Kinds of objects that version 0.1 did not read, or not whole."""
+
+
 def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     """A digest per moved object of the source, without counts and counters: what must not change before a run."""
-    found: dict[str, str] = {}
+    found: dict[str, str] = {_FORMAT: "2"} if any(o.kind in _LATER for o in catalog.objects) else {}
     for table in selected(catalog, options):
         found[f"{table.schema}.{table.name}"] = table_digest(table)
     for view in catalog.views:
         found[f"{view.schema}.{view.name}"] = _digest(asdict(view))
     for thing in catalog.objects:
+        if thing.severity and not thing.definition:
+            continue  # it is not carried, whatever becomes of it
         found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
     return found
+
+
+def differing(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+    """The names of the objects that two fingerprints of one source do not have in common.
+
+    A fingerprint of version 0.1 lacks kinds of objects that are read since; they are left out of the comparison with it.
+    """
+    old = _FORMAT not in before
+    names = {
+        n for n in before.keys() | now.keys() if not old or (n != _FORMAT and not n.startswith(tuple(f"{k} " for k in _LATER)))
+    }
+    return tuple(sorted(n for n in names if before.get(n) != now.get(n)))
 
 
 def table_digest(table: Table) -> str:
@@ -39,9 +63,12 @@ def table_digest(table: Table) -> str:
     return _digest(_steady(asdict(table)))
 
 
+_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity"})
+
+
 def _steady(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _steady(v) for k, v in value.items() if k not in {"rows", "bytes", "next_value"}}
+        return {k: _steady(v) for k, v in value.items() if k not in _UNSTEADY}
     if isinstance(value, list | tuple):
         return [_steady(v) for v in value]
     return value

@@ -42,7 +42,7 @@ class Severity(StrEnum):
 class Stage(StrEnum):
     """When a statement runs. Statements of one stage run in plan order, INDEXES of different tables in parallel.
 
-    SWAP is a part of the cutover itself.
+    SWAP is a part of the cutover itself, before the objects change their schema; MOVED comes after that.
     """
 
     PREPARE = "prepare"
@@ -52,6 +52,7 @@ class Stage(StrEnum):
     KEYS = "keys"
     LAST = "last"
     SWAP = "swap"
+    MOVED = "moved"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from landfall.engine.model.plan import Replaced
 
@@ -11,7 +12,16 @@ XML_MISSING = "the target was built without support for xml values"
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What planning needs to know of the target."""
+    """What planning needs to know of the target.
+
+    Attributes:
+        user: The user of the Connection.
+        roles: All roles.
+        owners: The roles that the user may make the owner of an object in the target schema.
+        schema_rights: Who has which right on the target schema, as (role, USAGE or CREATE).
+        trusted_extensions: The available extensions that the user may create.
+        extension_schemas: The schemas of the existing extensions.
+    """
 
     version: str
     version_number: int
@@ -26,3 +36,9 @@ class TargetFacts:
     shadows: tuple[tuple[str, str], ...] = ()
     creators: tuple[str, ...] = ()
     powers: str = ""
+    user: str = ""
+    roles: frozenset[str] = frozenset()
+    owners: frozenset[str] = frozenset()
+    schema_rights: frozenset[tuple[str, str]] = frozenset()
+    trusted_extensions: frozenset[str] = frozenset()
+    extension_schemas: Mapping[str, str] = field(default_factory=dict)

@@ -29,7 +29,12 @@ from landfall.lib.text import counted
 Counterparts = Counts[tuple[str, str], Counterpart]
 _DISPLACED = 70  # maximum confidence in percent if a column is matched although another one has its name
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
-_OF_THE_DEFINITION = frozenset({"ownership", "comment", "statistics", "row security"})
+_OF_THE_DEFINITION = frozenset(
+    {
+        *("ownership", "comment", "statistics", "row security", "revoke", "grant", "owner", "column setting", "table setting"),
+        *("view default", "typed table", "constraint name"),
+    }
+)
 
 
 def as_read(catalog: Catalog, counterparts: Counterparts) -> Catalog:
@@ -112,7 +117,8 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
             )
         elif thing.table not in filled and thing.name not in owned:
             kept.append(thing)
-    return tuple(kept)
+    labels = {o.label for o in kept if not o.of}
+    return tuple(o for o in kept if not o.of or o.of in labels or o.table)
 
 
 def _none(draft: Draft, catalog: Catalog) -> tuple[SourceObject, ...]:
@@ -298,7 +304,9 @@ class _Filling:
         draft.risks += [r for r in native.risks if r.kind == "Orphans"]
         for note in target.notes:
             text = note.replace(" on the source", "")
-            self._add_risk(Severity.HIGH, "TableFeature", target.name, text, "Approve the plan if that is what you want.")
+            self._add_risk(
+                Severity(target.note_severity), "TableFeature", target.name, text, "Approve the plan if that is what you want."
+            )
 
     def _with_raws(self, theirs: TablePlan) -> TablePlan:
         """`jsonb` columns are computed from a staged text column, which is dropped at the cutover."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from landfall.engine.model.catalog import Catalog
-from landfall.engine.model.fingerprint import excluded, fingerprint, selected
+from landfall.engine.model.fingerprint import differing, excluded, fingerprint, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.model.target_facts import TargetFacts
-from landfall.engine.planning import existing_tables, schema_objects
+from landfall.engine.planning import existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
@@ -46,12 +46,14 @@ def draft_plan(
     draft.relations = draft.name_space(() if draft.native else target.relations - replacing)
     draft.types = draft.name_space(target.types)
     draft.routines = draft.name_space(target.routines)
+    draft.facts = target
     schema_objects.objects(draft, before=True)
     tables = existing_tables.plan_tables(draft)
     if context.existing:
         draft.risks += existing_tables.unknown_names(options, catalog, context.existing, context.counterparts)
     schema_objects.objects(draft, before=False)
     schema_objects.views(draft)
+    draft.risks += privileges.risks(draft)
     _preflight(draft, target, tables)
     _column_risks(draft, tables)
     statements = tuple(replace(s, number=n) for n, s in enumerate(draft.statements))
@@ -109,9 +111,7 @@ def _fingerprint_digest(catalog: Catalog, options: Options) -> str:
 
 def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str, ...]:
     """Return the names of the source objects that have changed since the plan."""
-    before: dict[str, str] = json.loads(plan.fingerprint)
-    now = fingerprint(catalog, options)
-    return tuple(sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name)))
+    return differing(json.loads(plan.fingerprint), fingerprint(catalog, options))
 
 
 # -- estimates --------------------------------------------------------------------------------------------------------

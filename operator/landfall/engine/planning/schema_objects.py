@@ -7,6 +7,7 @@ import re
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
 from landfall.engine.model.fingerprint import excluded, selected
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
+from landfall.engine.planning import privileges
 from landfall.engine.planning.tables import Draft
 from landfall.engine.targets.engine import Translated
 from landfall.lib.text import counted
@@ -282,6 +283,8 @@ def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
 
 
 STAGES = {
+    "collation": Stage.PREPARE,
+    "aggregate": Stage.PREPARE,
     "enum": Stage.PREPARE,
     "domain": Stage.PREPARE,
     "composite": Stage.PREPARE,
@@ -290,7 +293,15 @@ STAGES = {
     "sequence": Stage.PREPARE,
     "ownership": Stage.FINISH,
     "statistics": Stage.FINISH,
-    "comment": Stage.LAST,
+    "column setting": Stage.TABLES,
+    "constraint name": Stage.FINISH,
+    "revoke": Stage.FINISH,
+    "grant": Stage.FINISH,
+    "comment": Stage.FINISH,
+    "table setting": Stage.LAST,
+    "view default": Stage.LAST,
+    "typed table": Stage.LAST,
+    "owner": Stage.MOVED,
     "index": Stage.LAST,
     "rule": Stage.LAST,
     "trigger": Stage.LAST,
@@ -299,17 +310,21 @@ STAGES = {
 }
 
 
+_EARLY = (Stage.TABLES, Stage.FINISH)  # when there are no views
+
+
 def objects(draft: Draft, *, before: bool) -> None:
     """Add types, functions and sequences before the tables; triggers, policies, rules and comments after them."""
     moved = {t.name for t in selected(draft.catalog, draft.options)} | {v.name for v in draft.catalog.views}
+    over = {v.name for v in draft.catalog.views}
     for thing in draft.catalog.objects:
-        if thing.table and thing.table not in moved:
+        if (thing.table and thing.table not in moved) or privileges.settled(draft, thing, before=before):
             continue
         if not thing.definition:
             if before:
                 _uncarried(draft, thing)
             continue
-        stage = STAGES[thing.kind]
+        stage = Stage.LAST if thing.table in over and STAGES[thing.kind] in _EARLY else STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
             draft.add_statement(
                 stage, thing.kind, thing.name, thing.table, thing.definition, describes=thing.name + thing.signature
@@ -318,6 +333,7 @@ def objects(draft: Draft, *, before: bool) -> None:
 
 def _uncarried(draft: Draft, thing: SourceObject) -> None:
     severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
+    severity, advice = Severity(thing.severity or severity), thing.advice or advice
     kind = "".join(word.capitalize() for word in thing.kind.split())
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
     draft.add_risk(severity, kind, thing.name + thing.signature, description, advice)
@@ -356,11 +372,12 @@ def _lost_view(draft: Draft, name: str, problem: str) -> None:
     draft.add_risk(Severity.HIGH, "View", name, f"the view is not carried: {reason}", "Rewrite it for PostgreSQL.")
 
 
+_GRAVE = frozenset({"view", "foreign key", "unique index", "function", "trigger", "policy", "row security", "revoke"})
+
+
 def rejected(kind: str, label: str, problem: str) -> tuple[Severity, str, str]:
     """Return how a rejected statement is reported: severity, description, advice."""
-    severity = (
-        Severity.HIGH if kind in {"view", "foreign key", "unique index", "function", "trigger", "policy"} else Severity.MEDIUM
-    )
+    severity = Severity.HIGH if kind in _GRAVE else Severity.MEDIUM
     return (
         severity,
         f"the {kind} {label} is not carried: the target says {problem}",

@@ -11,12 +11,13 @@ from collections.abc import Mapping as Counts
 from dataclasses import dataclass, field, replace
 
 from landfall.engine.matching.matcher import FieldPair
-from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.catalog import Catalog, Column, ColumnType, SourceObject, Table
 from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.identifiers import NameSpace, folded
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Violation
 from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning.key_families import KeyFamily, key_families
 from landfall.engine.planning.overrides import Override, Place, override_reasons, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
@@ -68,6 +69,8 @@ class Draft:
     counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
     families: Counts[Place, KeyFamily] = field(init=False)
     shared_types: dict[tuple[Place, str], str] = field(default_factory=dict)
+    facts: TargetFacts | None = None
+    impossible: list[SourceObject] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tables = () if self.native else selected(self.catalog, self.options)
@@ -139,7 +142,9 @@ def planned_table(draft: Draft, number: int, table: Table, target: str, columns:
         moved=table.holds_rows,
     )
     for note in table.notes:
-        draft.add_risk(Severity.HIGH, "TableFeature", made.label, note, "Approve the plan if that is what you want.")
+        draft.add_risk(
+            Severity(table.note_severity), "TableFeature", made.label, note, "Approve the plan if that is what you want."
+        )
     if key_kind == "none" and made.moved and made.rows > draft.options.batch_rows:
         draft.add_risk(
             Severity.LOW,

@@ -97,6 +97,7 @@ class _Reader:
                     inherits=() if bound else tuple(a[0] for a in above),
                     options=options or "",
                     notes=("the table is unlogged on the source and becomes an ordinary one",) if persistence == "u" else (),
+                    note_severity="low",
                 )
             )
         return tuple(made)

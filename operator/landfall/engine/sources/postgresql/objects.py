@@ -5,6 +5,10 @@ from __future__ import annotations
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.sources.postgresql.definitions import aggregates, collations
+from landfall.engine.sources.postgresql.privileges import privileges
+from landfall.engine.sources.postgresql.settings import settings
+from landfall.engine.sources.postgresql.unmoved import unmoved
 
 TRIGGER_STATES = {"D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls} AND x.objid={oid} AND x.deptype='e')"
@@ -12,9 +16,11 @@ _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls}
 
 def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     """Types, sequences, functions, triggers, policies, rules and statistics, in an order that mostly works."""
-    found = [*_types(control, schemas), *_sequences(control, schemas), *_functions(control, schemas)]
+    found = [*collations(control, schemas), *_types(control, schemas), *_sequences(control, schemas)]
+    found += [*_functions(control, schemas), *aggregates(control, schemas)]
     found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
-    return (*found, *_uncarried(control, schemas))
+    found += [*settings(control, schemas), *privileges(control, schemas)]
+    return (*found, *unmoved(control, schemas))
 
 
 def _rows(control: Control, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:
@@ -35,8 +41,8 @@ def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
         found.append(SourceObject("domain", name, " ".join([*parts, *(checks or [])])))
     for name, fields in _rows(control, _COMPOSITES, schemas, "pg_type", "t.oid"):
         found.append(SourceObject("composite", name, f"CREATE TYPE {quoted(name)} AS ({', '.join(fields)})"))
-    for name, subtype in _rows(control, _RANGES, schemas, "pg_type", "t.oid"):
-        found.append(SourceObject("range", name, f"CREATE TYPE {quoted(name)} AS RANGE (subtype = {subtype})"))
+    for name, parts in _rows(control, _RANGES, schemas, "pg_type", "t.oid"):
+        found.append(SourceObject("range", name, f"CREATE TYPE {quoted(name)} AS RANGE ({parts})"))
     return found
 
 
@@ -73,6 +79,10 @@ def _triggers(control: Control, schemas: list[str]) -> list[SourceObject]:
         if word:
             sql = f"ALTER TABLE {quoted(table)} {word} TRIGGER {quoted(name)}"
             found.append(SourceObject("trigger", name, sql, table=table, signature=f" ({word.lower()})"))
+    for name, table, enabled in control.rows(_PARTITION_TRIGGERS, schemas):
+        word = TRIGGER_STATES.get(enabled, "ENABLE")
+        sql = f"ALTER TABLE ONLY {quoted(table)} {word} TRIGGER {quoted(name)}"
+        found.append(SourceObject("trigger", name, sql, table=table, signature=f" ({word.lower()})"))
     return found
 
 
@@ -88,20 +98,18 @@ def _security(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def _rules(control: Control, schemas: list[str]) -> list[SourceObject]:
     found = []
-    for name, table, schema, definition in control.rows(_RULES, schemas):
+    for name, table, schema, definition, enabled in control.rows(_RULES, schemas):
         bare = definition.replace(f" ON {schema}.{table} ", f" ON {quoted(table)} ", 1)
         bare = bare.replace(f" TO {schema}.{table} ", f" TO {quoted(table)} ", 1)
         found.append(SourceObject("rule", name, bare, table=table))
+        if word := TRIGGER_STATES.get(enabled):
+            sql = f"ALTER TABLE {quoted(table)} {word} RULE {quoted(name)}"
+            found.append(SourceObject("rule", name, sql, table=table, signature=f" ({word.lower()})"))
     for name, schema, definition, table in control.rows(_STATISTICS, schemas):
         found.append(SourceObject("statistics", name, definition.replace(f"{schema}.", "", 1), table=table))
     for name, definition in control.rows(_VIEW_INDEXES, schemas):
         found.append(SourceObject("index", name, definition))
     return found
-
-
-def _uncarried(control: Control, schemas: list[str]) -> list[SourceObject]:
-    rows = control.rows(_FOREIGN, schemas, schemas)
-    return [SourceObject(kind, name, detail=f"the {kind} {name} is not carried") for kind, name in rows]
 
 
 _ENUMS = (
@@ -122,7 +130,13 @@ _COMPOSITES = (
     " GROUP BY t.oid,t.typname ORDER BY t.oid"
 )
 _RANGES = (
-    "SELECT t.typname,format_type(r.rngsubtype,NULL) FROM pg_range r JOIN pg_type t ON t.oid=r.rngtypid"
+    "SELECT t.typname,concat_ws(', ','subtype = '||format_type(r.rngsubtype,NULL),CASE WHEN NOT o.opcdefault THEN"
+    " format('subtype_opclass = %%I.%%I',(SELECT nspname FROM pg_namespace WHERE oid=o.opcnamespace),o.opcname) END,"
+    " CASE WHEN r.rngcollation<>b.typcollation THEN 'collation = '||r.rngcollation::regcollation::text END,"
+    " CASE WHEN r.rngsubdiff<>0 THEN 'subtype_diff = '||r.rngsubdiff::text END,(SELECT CASE WHEN m.typname<>"
+    " CASE WHEN t.typname LIKE '%%range%%' THEN regexp_replace(t.typname,'range','multirange') ELSE t.typname||'_multirange' END"
+    " THEN 'multirange_type_name = '||quote_ident(m.typname) END FROM pg_type m WHERE m.oid=(to_jsonb(r)->>'rngmultitypid')::oid))"
+    " FROM pg_range r JOIN pg_type t ON t.oid=r.rngtypid JOIN pg_type b ON b.oid=r.rngsubtype JOIN pg_opclass o ON o.oid=r.rngsubopc"
     " JOIN pg_namespace n ON n.oid=t.typnamespace WHERE n.nspname=ANY(%s) AND {own} ORDER BY t.oid"
 )
 _SEQUENCES = (
@@ -145,6 +159,11 @@ _TRIGGERS = (
     "SELECT t.tgname,c.relname,pg_get_triggerdef(t.oid,true),t.tgenabled::text FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND NOT t.tgisinternal AND t.tgparentid=0 ORDER BY 2,1"
 )
+_PARTITION_TRIGGERS = (
+    "SELECT t.tgname,c.relname,t.tgenabled::text FROM pg_trigger t JOIN pg_trigger p ON p.oid=t.tgparentid JOIN pg_class c"
+    " ON c.oid=t.tgrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND NOT t.tgisinternal"
+    " AND t.tgenabled<>p.tgenabled ORDER BY c.oid,1"
+)
 _POLICIES = (
     "SELECT p.polname,c.relname,'CREATE POLICY '||quote_ident(p.polname)||' ON '||quote_ident(c.relname)||"
     " CASE WHEN p.polpermissive THEN '' ELSE ' AS RESTRICTIVE' END||' FOR '||CASE p.polcmd WHEN 'r' THEN 'SELECT'"
@@ -159,7 +178,7 @@ _SECURED = (
     " WHERE n.nspname=ANY(%s) AND (c.relrowsecurity OR c.relforcerowsecurity) AND c.relkind IN ('r','p') ORDER BY 1"
 )
 _RULES = (
-    "SELECT r.rulename,c.relname,quote_ident(n.nspname),pg_get_ruledef(r.oid,true) FROM pg_rewrite r JOIN pg_class c ON c.oid=r.ev_class"
+    "SELECT r.rulename,c.relname,quote_ident(n.nspname),pg_get_ruledef(r.oid,true),r.ev_enabled::text FROM pg_rewrite r JOIN pg_class c ON c.oid=r.ev_class"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND r.rulename<>'_RETURN' ORDER BY 2,1"
 )
 _STATISTICS = (
@@ -170,10 +189,4 @@ _VIEW_INDEXES = (
     "SELECT x.relname,pg_get_indexdef(i.indexrelid,0,true) FROM pg_index i JOIN pg_class x ON x.oid=i.indexrelid"
     " JOIN pg_class c ON c.oid=i.indrelid JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind='m'"
     " ORDER BY 1"
-)
-_FOREIGN = (
-    "SELECT 'foreign table',c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s)"
-    " AND c.relkind='f' UNION ALL SELECT 'aggregate',p.oid::regprocedure::text FROM pg_proc p JOIN pg_namespace n"
-    " ON n.oid=p.pronamespace WHERE n.nspname=ANY(%s) AND p.prokind='a' AND NOT EXISTS (SELECT 1 FROM pg_depend x"
-    " WHERE x.classid='pg_proc'::regclass AND x.objid=p.oid AND x.deptype='e') ORDER BY 1,2"
 )

@@ -50,6 +50,10 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         shadows=trust.shadows(control, schema),
         creators=trust.creators(control, schema),
         powers=trust.powers(control),
+        user=str(control.value("SELECT current_user")),
+        roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
+        owners=frozenset(r[0] for r in control.rows(_POSSIBLE_OWNERS, quoted(schema))),
+        schema_rights=frozenset((r[0], r[1]) for r in control.rows(_SCHEMA_RIGHTS, quoted(schema))),
     )
 
 
@@ -198,6 +202,14 @@ _SEQUENCE_GRANTS = (
     "SELECT s.oid::regclass::text,d.refobjid::regclass::text,a.grantee::regrole::text,a.privilege_type,a.is_grantable FROM pg_class s"
     " JOIN pg_depend d ON d.classid='pg_class'::regclass AND d.objid=s.oid AND d.deptype='a' AND d.refclassid='pg_class'::regclass,"
     " aclexplode(s.relacl) a WHERE s.relkind='S' AND d.refobjid=%s AND a.grantee<>s.relowner ORDER BY 1,3,4"
+)
+_POSSIBLE_OWNERS = (
+    "SELECT rolname FROM pg_roles WHERE (SELECT rolsuper FROM pg_roles WHERE rolname=current_user)"
+    " OR pg_has_role(current_user,oid,'USAGE') AND has_schema_privilege(oid,to_regnamespace(%s)::oid,'CREATE')"
+)
+_SCHEMA_RIGHTS = (
+    "SELECT r.rolname,p.word FROM pg_roles r, (VALUES ('USAGE'),('CREATE')) p(word), to_regnamespace(%s) n"
+    " WHERE has_schema_privilege(r.oid,n.oid,p.word)"
 )
 _LOCK_SLOTS = (
     "SELECT current_setting('max_locks_per_transaction')::int"

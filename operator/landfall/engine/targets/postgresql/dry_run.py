@@ -59,6 +59,9 @@ def _tried_one(control: Control, statement: Statement) -> None:
 
     PostgreSQL executes an immutable function that is called with constants, even over empty tables.
     """
+    if statement.stage is Stage.MOVED:
+        for (sql,) in control.rows(_CREATE_RIGHTS, _SCHEMA):
+            control.run(sql)
     if statement.kind == "materialized view":
         control.run(f"{statement.sql} WITH NO DATA")
         return
@@ -68,6 +71,11 @@ def _tried_one(control: Control, statement: Statement) -> None:
             control.run(sql)
 
 
+# A new owner must have CREATE on the schema. Whether it has that on the target schema is known before.
+_CREATE_RIGHTS = (
+    "SELECT format('GRANT USAGE, CREATE ON SCHEMA %%1$I TO PUBLIC',n.nspname) FROM pg_namespace n WHERE n.nspname=%s"
+    " AND NOT EXISTS (SELECT 1 FROM aclexplode(n.nspacl) a WHERE a.grantee=0)"
+)
 _HOLLOWED = (
     "SELECT format('CREATE OR REPLACE %%s %%I.%%I(%%s)%%s LANGUAGE plpgsql %%s AS %%L',"
     " CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,n.nspname,p.proname,pg_get_function_arguments(p.oid),"

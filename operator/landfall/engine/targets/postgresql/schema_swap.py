@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import DependantError, EngineError, SourceBusyError, TargetInTheWayError
 from landfall.engine.model.fingerprint import digest
-from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.identifiers import literal, quoted, search_path
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.model.run_state import RunRecord, State
@@ -38,6 +38,8 @@ SELECT kind, name, oid::bigint FROM (
  SELECT 6, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' WHEN 'a' THEN 'AGGREGATE' ELSE 'FUNCTION' END,
   format('%%I(%%s)', p.proname, pg_get_function_identity_arguments(p.oid)), p.oid FROM pg_proc p
   WHERE p.pronamespace=to_regnamespace(%(s)s)
+ UNION ALL
+ SELECT 1, 'COLLATION', format('%%I', l.collname), l.oid FROM pg_collation l WHERE l.collnamespace=to_regnamespace(%(s)s)
  UNION ALL
  SELECT 7, 'STATISTICS', format('%%I', e.stxname), e.oid FROM pg_statistic_ext e WHERE e.stxnamespace=to_regnamespace(%(s)s)
 ) o ORDER BY step, oid
@@ -124,6 +126,7 @@ def cut_over(
         # The rights on a filled table are as they were, and no others.
         kept = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
         _default_rights(control, plan.target_schema, [m for m in moving if m.name not in kept])
+        _owners(control, plan)
         _attach(control, plan)
         _record_moved(ledger, lease.key, "new", moving)
         ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
@@ -155,6 +158,16 @@ def _last_changes(control: Control, plan: Plan, stage: str) -> None:
         control.run(statement.sql)
 
 
+def _owners(control: Control, plan: Plan) -> None:
+    """Give the moved objects to their owners, who need no right on the staging schema."""
+    statements = plan.of_stage(Stage.MOVED)
+    if statements:
+        control.run(f"SET LOCAL search_path={search_path(plan.target_schema)}")
+        for statement in statements:
+            control.run(statement.sql)
+        control.run("SET LOCAL search_path=pg_temp")
+
+
 def _move(control: Control, things: Iterable[MovedObject], source: str, target: str) -> None:
     for thing in things:
         control.run(f"ALTER {thing.kind} {_place(control, thing, source)} SET SCHEMA {quoted(target)}")
@@ -163,7 +176,8 @@ def _move(control: Control, things: Iterable[MovedObject], source: str, target: 
 def _place(control: Control, thing: MovedObject, schema: str) -> str:
     """The full name. That of a routine holds the types of its arguments, which may have moved just before it."""
     if thing.kind in _ROUTINES and thing.oid:
-        return str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
+        place = str(control.value("SELECT %s::oid::regprocedure::text", thing.oid))
+        return f"{place[:-1]}*)" if thing.kind == "AGGREGATE" and place.endswith("()") else place
     return f"{quoted(schema)}.{thing.name}"
 
 
@@ -270,6 +284,8 @@ def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject])
         " AND d.defaclrole=current_user::regrole AND a.grantee<>d.defaclrole",
         quoted(schema),
     )
+    # A function that PUBLIC may not execute by now was revoked from PUBLIC on the source, or is by the target's own rules.
+    rows = [row for row in rows if not (row[0] == "f" and row[1] == "PUBLIC")]
     words = {"TABLE": "r", "VIEW": "r", "MATERIALIZED VIEW": "r", "SEQUENCE": "S", "FUNCTION": "f", "TYPE": "T"}
     for thing in moved:
         for kind, grantee, privilege, option in rows:
