@@ -23,6 +23,7 @@ from landfall.engine.model.key_span import Span
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources.base import CopyJob, Reader
 from landfall.engine.sources.engine import LargeRowQueries, PagedQueries
+from landfall.engine.sources.expressions import chained
 from landfall.engine.targets.engine import Loader
 from landfall.lib.backoff import Backoff
 
@@ -221,7 +222,7 @@ class _JobBuilder:
         self._long = work.engine.dialect.long_columns(table)
         limit = min(work.plan.packet_bytes // 4 or _LARGE, _LARGE)
         if self._long and table.largest_row > limit and isinstance(self._source, LargeRowQueries):
-            total = "+".join(self._source.octets(c) for c in self._long)
+            total = chained([self._source.octets(c) for c in self._long], "+")
             self._octets = f"({total})>{limit}"
 
     def __call__(self, chunk: ChunkRange) -> CopyJob:

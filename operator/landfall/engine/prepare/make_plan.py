@@ -14,6 +14,7 @@ from landfall.engine.planning.existing_tables import as_read
 from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke_changed_approvals, wanted_names
 from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.probe_overrides import probe_overrides
+from landfall.engine.prepare.row_size import with_row_sizes
 from landfall.engine.sources.registry import engine_of, source_of
 from landfall.engine.targets.engine import TargetCatalog
 from landfall.engine.targets.registry import target_of
@@ -54,6 +55,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         facts = database.catalog.facts(options, wanted)
         counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
+        plan = with_row_sizes(plan, source_of(source), engine)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
             return revoke_changed_approvals(plan, options)

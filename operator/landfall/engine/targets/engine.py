@@ -39,7 +39,24 @@ class Fit:
 
 
 class TargetTypes(Protocol):
-    """How values of a source are stored, and how they are read back for the comparison. Pure."""
+    """How values of a source are stored, and how they are read back for the comparison. Pure.
+
+    Attributes:
+        MAX_COLUMNS: How many columns a table may have.
+        OUTSIDE: How many octets a value takes in its row at most if its size varies; a longer one is stored elsewhere.
+    """
+
+    MAX_COLUMNS: int
+    OUTSIDE: int
+
+    def row_octets(self, columns: int) -> int:
+        """How many octets the values of a row may take."""
+
+    def field_octets(self, target_type: str) -> int | None:
+        """How many octets a value of a type takes in its row; None if its size varies."""
+
+    def padded_octets(self, fields: Sequence[tuple[str, int]]) -> int:
+        """How many octets a row takes with the gaps between its values, from type and octets of each value."""
 
     def mapping(self, column: SourceMapping) -> Mapping:
         """The column in a new table. In its `target_type`, `{type}` stands for the name of a type that `type_statement` creates."""

@@ -12,10 +12,12 @@ from landfall.engine.model.catalog import Column
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.logical_type import Native
 from landfall.engine.model.mapping import Mapping, SourceMapping
+from landfall.engine.sources.expressions import nested
 from landfall.engine.sources.postgresql import digests
 
 _BARE = ("smallint", "integer", "bigint", "numeric", "date", "timestamp")
 _SEED = 7640891576956012808
+_FIELDS = 99  # a function takes 100 arguments, and `concat_ws` has one besides the fields
 _TEXTS = frozenset({"text", "character varying"})
 _EXACT = frozenset(
     {
@@ -46,8 +48,11 @@ def check_line(columns: Sequence[tuple[str, Mapping]]) -> str:
     lengths = [
         f"coalesce(octet_length({value})::text,'~')" if nullable else f"octet_length({value})" for value, nullable in measured
     ]
-    tail = [f"coalesce({value},'')" if nullable else value for value, nullable in measured]
-    return "||".join([f"concat_ws('|',{','.join(plain + lengths)})", *tail])
+    head = nested(plain + lengths, _FIELDS, lambda fields: f"concat_ws('|',{','.join(fields)})")
+    if len(measured) > _FIELDS:  # `||` would copy all texts before it once for each text
+        texts = nested([value for value, _ in measured], _FIELDS, lambda some: f"concat({','.join(some)})")
+        return f"{head}||{texts}"
+    return "||".join([head, *(f"coalesce({value},'')" if nullable else value for value, nullable in measured)])
 
 
 def _plain(mapped: Mapping, value: str, column: str) -> str:

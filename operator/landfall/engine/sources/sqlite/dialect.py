@@ -26,6 +26,7 @@ from landfall.engine.model.logical_type import (
 )
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, SourceMapping, Violation
 from landfall.engine.model.plan import TablePlan
+from landfall.engine.sources.expressions import chained
 from landfall.engine.sources.sqlite.canonical import canonical_float, sha256
 from landfall.lib.text import counted
 
@@ -262,7 +263,7 @@ def misfit(column: Column) -> str | None:
 def screened(columns: Sequence[Column]) -> str:
     """SQL for all of a row's texts as one, to look for invalid encodings and NUL bytes; empty where no column holds texts."""
     texts = [operand(c) for c in columns if family(c.type) in {"text", "json"}]
-    return "||'\n'||".join(f"coalesce({text},'')" for text in texts)
+    return chained([f"coalesce({text},'')" for text in texts], "||'\n'||")
 
 
 def unfit(precision: int, scale: int) -> str:
@@ -276,7 +277,7 @@ def unfit(precision: int, scale: int) -> str:
 def long_octets(table: Table) -> str:
     """SQL for the octets of a row's texts and blobs, or nothing where the table has none."""
     long = [c for c in table.columns if family(c.type) in {"text", "blob", "json", "untyped"} and c.generated is None]
-    return "+".join(f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long)
+    return chained([f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long], "+")
 
 
 def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:

@@ -30,8 +30,9 @@ from landfall.engine.sources.engine import Dialect
 from landfall.engine.sources.postgresql import digests
 from landfall.engine.targets.postgresql.fitting import fitted
 from landfall.engine.targets.postgresql.floats import canonical_float
+from landfall.engine.targets.postgresql.row_size import MAX_COLUMNS, OUTSIDE, field_octets, padded_octets, row_octets
 
-__all__ = ["fitted", "mapping", "renewed"]
+__all__ = ["MAX_COLUMNS", "OUTSIDE", "field_octets", "fitted", "mapping", "padded_octets", "renewed", "row_octets"]
 
 _OLD = "md5("  # what version 0.1 wrote into plans
 _INTEGERS = ((15, "smallint"), (31, "integer"), (63, "bigint"))
