@@ -13,7 +13,6 @@ from importlib.metadata import entry_points
 import pytest
 
 from landfall.engine.copy import chunking
-from landfall.engine.copy.run_context import shape_of
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError
 from landfall.engine.model.catalog import Table
 from landfall.engine.model.key_span import Span
@@ -26,6 +25,7 @@ from landfall.engine.sources.base import Digesting
 from landfall.engine.sources.engine import DigestQueries, SourceEngine
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.registry import engines as targets
+from landfall.engine.targets.shapes import shape_of
 from tests.conformance.places import Place, Rows, Spec
 from tests.support import engine as run
 from tests.support.servers import PostgreSql

@@ -6,6 +6,9 @@ a password or a value of a row. Errors of database clients are translated in `cl
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from landfall.errors import LandfallError
 
 
@@ -152,3 +155,19 @@ class SourceBusyError(EngineError):
     """A lock on the source or the target could not be acquired in time."""
 
     reason = "LockTimeout"
+
+
+@contextlib.contextmanager
+def concerning(what: str) -> Iterator[None]:
+    """Add what the failed operation was about to the message of an error inside the block, unless retrying without any change helps.
+
+    Args:
+        what: For example `the comparison of table shop.item`.
+    """
+    try:
+        yield
+    except EngineError as error:
+        if not error.retry.by_itself and what not in error.message:
+            error.message = f"{error.message} ({what})"
+            error.args = (error.message,)
+        raise

@@ -91,6 +91,11 @@ class Control:
         found = self.rows(statement, *values)
         return found[0][0] if found else None
 
+    def copy_in(self, statement: str, data: bytes) -> None:
+        """Run COPY … FROM STDIN with all of its input."""
+        with faults(self._side), self.raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+            copy.write(data)
+
     def described(self, statement: str) -> tuple[int, int]:
         """Return OID and modifier of the type of a query's first column."""
         with faults(self._side):

@@ -19,8 +19,7 @@ from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Loader, StagingSchema, TargetDatabase, TargetEngine, TargetQueries
 from landfall.engine.targets.ledger import Lease, Ledger
 from landfall.engine.targets.registry import target_of
-
-_HASHES_SINCE = 140000
+from landfall.engine.targets.shapes import shape_of
 
 
 class Limit(Stop):
@@ -156,22 +155,3 @@ class Work:
     def threads(self) -> int:
         """Number of concurrent streams."""
         return max(1, self.dials.parallelism)
-
-
-def shape_of(plan: Plan, table: TablePlan, target: TargetEngine) -> Shape:
-    """A planned table in the form that the query builders use."""
-    dialect = engine_of(plan.engine).dialect
-    digits = plan.source_version.split(" ")[0].split(".")[0]
-    source_is_new = digits.isdigit() and int(digits) >= _HASHES_SINCE // 10000
-    return Shape(
-        engine=plan.engine,
-        schema=table.schema,
-        name=table.name,
-        target=table.target,
-        copied=tuple((c.source, c.target, c.mapping) for c in table.copied),
-        compared=tuple((c.source, c.target, target.types.renewed(c.mapping, dialect)) for c in table.compared),
-        row_key=table.row_key,
-        key=table.key[0] if table.unique_key else "",
-        ordered_by=(table.ordered_by.source, table.ordered_by.target) if table.ordered_by else ("", ""),
-        hashed=source_is_new and plan.target_version_number >= _HASHES_SINCE,
-    )

@@ -15,7 +15,7 @@ from landfall.engine.copy import chunking
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.throttle import Budget, Throttle
 from landfall.engine.copy.worker_pool import ThreadGroup
-from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
+from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError, concerning
 from landfall.engine.model import chunk_range
 from landfall.engine.model.chunk_range import ChunkRange
 from landfall.engine.model.events import Event, EventKind
@@ -189,7 +189,8 @@ class Streams:
             self._followed.claimed(table, number)
         try:
             try:
-                moved = ends.reader.copy(self._jobs[table](chunk.range), ends.loader)
+                with concerning(f"the copy of table {self._tables[table].label}"):
+                    moved = ends.reader.copy(self._jobs[table](chunk.range), ends.loader)
             finally:
                 self._budget.give(taken)
             ends.loader.complete(work.lease, chunk, moved)

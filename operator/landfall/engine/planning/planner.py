@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping as Counts
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from landfall.engine.model.catalog import Catalog
 from landfall.engine.model.fingerprint import differing, excluded, fingerprint, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
-from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
@@ -137,90 +136,3 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
         text = "nothing keeps writers away: rows written after the last snapshot stay behind"
         risks.append(Risk(Severity.HIGH, "NotQuiesced", "source", text, "Approve it, or use quiesce: Engine."))
     return replace(plan, quiesce=chosen.value), tuple(risks)
-
-
-# -- after the dry run ------------------------------------------------------------------------------------------------
-
-
-def settle(plan: Plan, refused: Counts[int, str], order: Sequence[tuple[int, Stage]], target: TargetEngine) -> Plan:
-    """Return the plan without rejected statements, in the order and stages that worked, with a risk for each rejected one.
-
-    A table is never omitted: if the target rejects a generated column, it becomes an ordinary column.
-
-    Args:
-        plan: The plan.
-        refused: Error messages of the target by the number of the statement.
-        order: Numbers of the accepted statements in the order that worked, each with the stage in which it worked.
-        target: The engine of the target.
-    """
-    by_number = {s.number: s for s in plan.statements}
-    risks: list[Risk] = []
-    tables = list(plan.tables)
-    kept = [replace(by_number[n], stage=stage) for n, stage in order if n not in refused]
-    if any(by_number[n].kind == "table" for n in refused):
-        # Other statements may have failed only because their table was missing; they are tried again after it exists.
-        kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
-        refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
-    for number, problem in sorted(refused.items()):
-        statement = by_number[number]
-        if statement.kind == "table":
-            revised = _plain_table(tables, statement, problem, risks, {name for name, _ in plan.filled}, target)
-            kept.insert(0, revised)
-            continue
-        if _follows(statement, refused, by_number):
-            continue
-        label = statement.describes or statement.name
-        if statement.essential:
-            risks.append(
-                Risk(
-                    Severity.BLOCKER,
-                    "Refused",
-                    label,
-                    f"the target rejects the {statement.kind}: {problem}",
-                    "Correct it in the source, or exclude the table.",
-                )
-            )
-            continue
-        severity, description, advice = schema_objects.rejected(statement.kind, label, problem)
-        risks.append(Risk(severity, "NotCarried", label, description, advice))
-    stages = list(Stage)
-    ordered = sorted(kept, key=lambda s: stages.index(s.stage))
-    made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
-    return made.with_risks(tuple(risks))
-
-
-_CAUSES = {"validation": {"foreign key"}, "constraint": {"primary key", "unique index"}}
-
-
-def _follows(statement: Statement, refused: Counts[int, str], statements: Counts[int, Statement]) -> bool:
-    """Whether a statement is rejected only because what it works on was rejected, which is reported once."""
-    others = (statements[n] for n in refused)
-    causes = _CAUSES.get(statement.kind, set())
-    return any((o.table, o.name) == (statement.table, statement.name) and o.kind in causes for o in others)
-
-
-def _plain_table(
-    tables: list[TablePlan], statement: Statement, problem: str, risks: list[Risk], filled: set[str], target: TargetEngine
-) -> Statement:
-    at = next(n for n, t in enumerate(tables) if t.target == statement.table)
-    table = tables[at]
-    generated = [] if table.target in filled else [c for c in table.columns if c.generated]
-    if not generated:
-        risks.append(
-            Risk(
-                Severity.BLOCKER,
-                "Refused",
-                table.label,
-                f"the target rejects the table: {problem}",
-                "Exclude it, or correct it in the source.",
-            )
-        )
-        return statement
-    columns = tuple(replace(c, generated="") for c in table.columns)
-    tables[at] = replace(table, columns=columns)
-    for column in generated:
-        text = f"the target rejects its expression ({problem}); its values are copied, but it becomes an ordinary column"
-        risks.append(
-            Risk(Severity.MEDIUM, "GeneratedColumn", f"{table.label}.{column.source}", text, "Create the rule manually.")
-        )
-    return replace(statement, sql=target.ddl.create_table(tables[at]))

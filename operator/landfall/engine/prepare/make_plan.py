@@ -14,6 +14,7 @@ from landfall.engine.planning.existing_tables import as_read
 from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke_changed_approvals, wanted_names
 from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.probe_overrides import probe_overrides
+from landfall.engine.prepare.prove_queries import prove_queries
 from landfall.engine.prepare.row_size import with_row_sizes
 from landfall.engine.sources.registry import engine_of, source_of
 from landfall.engine.targets.engine import TargetCatalog
@@ -59,7 +60,8 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
             return revoke_changed_approvals(plan, options)
-        return revoke_changed_approvals(dry_run.dry_run(engine, database, plan), options)
+        plan = prove_queries(dry_run.dry_run(engine, database, plan), source_of(source), engine)
+        return revoke_changed_approvals(plan, options)
     finally:
         database.close()
 

@@ -11,7 +11,7 @@ from functools import partial
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import FollowedChunks, Streams, split_tables
 from landfall.engine.copy.worker_pool import ThreadGroup, stopped
-from landfall.engine.errors import ValueRefusedError
+from landfall.engine.errors import ValueRefusedError, concerning
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import Stage, Statement
 from landfall.engine.model.run_state import RunRecord
@@ -93,7 +93,9 @@ def carry_out_all(work: Work, statements: Sequence[Statement]) -> None:
 def carry_out(work: Work, statement: Statement, database: TargetDatabase) -> None:
     """Run one statement and record it in the same transaction."""
     record = partial(database.ledger.mark_done, work.lease, statement.number)
-    database.stage(work.plan, work.stage).execute(statement.sql, record)
+    of = f" of table {statement.table}" if statement.table and statement.table != statement.name else ""
+    with concerning(f"{statement.kind} {statement.name}{of}"):
+        database.stage(work.plan, work.stage).execute(statement.sql, record)
     work.report(Event(EventKind.STEP, statement.table, text=f"{statement.kind} {statement.name}"))
 
 
@@ -135,7 +137,8 @@ def indexes(work: Work) -> None:
 
 
 def _analyze(work: Work, table: str, database: TargetDatabase) -> None:
-    database.stage(work.plan, work.stage).analyze(table)
+    with concerning(f"statistics of table {table}"):
+        database.stage(work.plan, work.stage).analyze(table)
 
 
 def _index(work: Work, statement: Statement, database: TargetDatabase) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from landfall.engine.copy.run_context import shape_of
 from landfall.engine.errors import RunEndedError, WrittenSinceError
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine, TargetQueries
 from landfall.engine.targets.registry import opened, target_of
+from landfall.engine.targets.shapes import shape_of
 from landfall.lib.text import counted
 
 _LOCK_SECONDS = 10

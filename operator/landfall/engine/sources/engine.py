@@ -11,7 +11,7 @@ from collections.abc import Mapping as ByToken
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from sqlglot import TokenType
+from sqlglot import TokenType, exp
 
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
@@ -194,6 +194,12 @@ class Dialect(Protocol):
 
     def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
         """The column as it has to be read for an existing one of this kind, where its type means several things."""
+
+    def restated(self, tree: exp.Expr) -> exp.Expr:
+        """An expression or query in which functions and operators mean what they mean elsewhere.
+
+        Raises ValueError for a part that has no counterpart; its text says which.
+        """
 
     def probes(self, column: Column) -> tuple[Probe, ...]:
         """What has to be counted before the column can be mapped."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as ByToken
 from types import MappingProxyType
 
-from sqlglot import TokenType
+from sqlglot import TokenType, exp
 
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Column, Table
@@ -73,6 +73,10 @@ class KeyedDialect(Dialect):
         """The column as it is."""
         del wanted, kind
         return column
+
+    def restated(self, tree: exp.Expr) -> exp.Expr:
+        """The tree as it is."""
+        return tree
 
     def binary_uuid(self, column: Column) -> str | None:
         """None."""

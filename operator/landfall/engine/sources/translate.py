@@ -35,6 +35,7 @@ def expression(sql: str, engine: str, grammar: str, rename: Rename, widen: froze
         message = "it is not a single expression"
         raise UntranslatableError(message)
     _only_known(tree, engine)
+    tree = _restated(tree, engine)
     for column in list(tree.find_all(exp.Column)):
         if column.name in widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
@@ -75,6 +76,7 @@ def query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozense
     """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
     tree = _parsed(sql, engine)
     _only_known(tree, engine)
+    tree = _restated(tree, engine)
     for table in tree.find_all(exp.Table):
         if table.args.get("db") is not None and table.db in schemas:
             table.set("db", None)
@@ -106,6 +108,13 @@ def _only_known(tree: exp.Expr, engine: str) -> None:
     if strange:
         message = f"it calls {', '.join(strange)}, which is not among the functions of {engine} that are translated"
         raise UntranslatableError(message)
+
+
+def _restated(tree: exp.Expr, engine: str) -> exp.Expr:
+    try:
+        return engine_of(engine).dialect.restated(tree)
+    except ValueError as error:
+        raise UntranslatableError(str(error)) from error
 
 
 def _parsed(sql: str, engine: str) -> exp.Expr:

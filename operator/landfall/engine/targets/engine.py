@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
@@ -359,11 +359,32 @@ class TargetCatalog(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Unworkable:
+    """Work of the run that a side rejects: for which table, what it is for, and the rejection.
+
+    `purpose` completes a sentence: `the statement that copies the rows`.
+    """
+
+    table: str
+    purpose: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class DryRun:
-    """What a target says to the statements of a plan: why it refuses some, and in which order and stage the others succeed."""
+    """What a target says to the statements of a plan.
+
+    Attributes:
+        refused: Why it rejects some statements, by their numbers.
+        order: The numbers of the others in the order that works, each with the stage in which it works.
+        unworkable: What the run would do later with tables that are complete, and cannot.
+        plain: Columns of a rejected table, by the number of its statement, whose expressions are rejected, and why.
+    """
 
     refused: dict[int, str]
     order: list[tuple[int, Stage]]
+    unworkable: tuple[Unworkable, ...] = ()
+    plain: dict[int, dict[str, str]] = field(default_factory=dict)
 
 
 class TargetDatabase(Protocol):

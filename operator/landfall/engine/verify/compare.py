@@ -14,12 +14,14 @@ import queue
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.worker_pool import ThreadGroup
+from landfall.engine.errors import concerning
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.plan import TablePlan
@@ -163,7 +165,8 @@ class Comparison:
     ) -> None:
         queries = {n: self._work.queries(t) for n, t in tables.items()}
         for chunk in threads.each(tasks):
-            count, total = loader.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
+            with _comparing(tables[chunk.table]):
+                count, total = loader.rows(queries[chunk.table].range_sums(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), int(total or 0))
 
     # -- by the transactions that wrote -------------------------------------------------------------------------------
@@ -200,7 +203,8 @@ class Comparison:
         condition = self._work.engine.dialect.condition
         queries = {n: self._work.engine.queries(self._work.shape(t)) for n, t in tables.items()}
         for chunk in threads.each(tasks):
-            count, total = reader.sums(queries[chunk.table].sums(condition(chunk.range)))
+            with _comparing(tables[chunk.table]):
+                count, total = reader.sums(queries[chunk.table].sums(condition(chunk.range)))
             self._source[(chunk.table, chunk.number)] = (count, total)
             self._rows[(chunk.table, chunk.number)] = count
             if unlooked:
@@ -230,7 +234,8 @@ class Comparison:
 
     def _sum_written(self, threads: ThreadGroup, scans: queue.SimpleQueue[_Scan], loader: Loader) -> None:
         for table, blocks, only in threads.each(scans):
-            found = loader.rows(self._work.queries(table).groups(blocks, only))
+            with _comparing(table):
+                found = loader.rows(self._work.queries(table).groups(blocks, only))
             with self._lock:
                 groups = self._target[table.number]
                 for xid, count, total in found:
@@ -252,6 +257,10 @@ class Comparison:
         if expected == held and not strangers:
             return None
         return TableDifference(table, tuple(suspects), xids=xids)
+
+
+def _comparing(table: TablePlan) -> AbstractContextManager[None]:
+    return concerning(f"the comparison of table {table.label}")
 
 
 def _total(sums: Sequence[Sum]) -> Sum:

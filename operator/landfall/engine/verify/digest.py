@@ -13,6 +13,7 @@ from functools import partial
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import page_rows
 from landfall.engine.copy.worker_pool import ThreadGroup
+from landfall.engine.errors import concerning
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.key_span import Span
@@ -87,7 +88,8 @@ def _source(
     for chunk in threads.each(tasks):
         table = tables[chunk.table]
         span = Span.of(*chunk_range.bounds(chunk.range), page_rows(work, table))
-        digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
+        with concerning(f"the comparison of table {table.label}"):
+            digest = reader.digest(queries[chunk.table].digest(work.engine.dialect.condition(chunk.range)), span)
         found[(chunk.table, chunk.number)] = digest
         work.report(Event(EventKind.COMPARED, table.label, digest[0]))
 
@@ -98,5 +100,6 @@ def _target(
     queries = {n: work.queries(t) for n, t in tables.items()}
     with work.loader() as loader:
         for chunk in threads.each(tasks):
-            count, digest = loader.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
+            with concerning(f"the comparison of table {tables[chunk.table].label}"):
+                count, digest = loader.rows(queries[chunk.table].digest(*chunk_range.bounds(chunk.range)))[0]
             found[(chunk.table, chunk.number)] = (int(count or 0), digest or "")

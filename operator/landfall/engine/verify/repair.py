@@ -17,6 +17,7 @@ from functools import partial
 from landfall.engine.copy.run_context import Work
 from landfall.engine.copy.streams import job_builder
 from landfall.engine.copy.worker_pool import ThreadGroup
+from landfall.engine.errors import concerning
 from landfall.engine.model import chunk_range
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.run_state import Chunk
@@ -80,9 +81,10 @@ def _take_out_all(
     loader: Loader,
 ) -> None:
     for difference in threads.each(tables):
-        name_rows(work, reader, loader, difference)
-        loader.begin_repair(work.lease)
-        _take_out(work, loader, difference)
+        with concerning(f"the repair of table {difference.table.label}"):
+            name_rows(work, reader, loader, difference)
+            loader.begin_repair(work.lease)
+            _take_out(work, loader, difference)
         put_in = chunks[difference.table.number]
         for at in range(0, len(put_in), _RECORDED_AT_ONCE):
             loader.record_removal(work.lease, put_in[at : at + _RECORDED_AT_ONCE])
@@ -104,6 +106,7 @@ class _PutIn:
     def __init__(self, work: Work, chunks: Sequence[Chunk]) -> None:
         self._work = work
         self._jobs = {t.number: job_builder(work, t) for t in work.plan.tables if t.number in {c.table for c in chunks}}
+        self._labels = {t.number: t.label for t in work.plan.tables}
         self._tasks = queued(chunks)
         self._moved: list[tuple[int, int]] = []
 
@@ -116,7 +119,8 @@ class _PutIn:
         work = self._work
         for chunk in threads.each(self._tasks):
             loader.begin_repair(work.lease)
-            moved = reader.copy(self._jobs[chunk.table](chunk.range), loader)
+            with concerning(f"the repair of table {self._labels[chunk.table]}"):
+                moved = reader.copy(self._jobs[chunk.table](chunk.range), loader)
             written = replace(chunk, rows=moved.rows, bytes=moved.bytes)
             loader.complete_repair(work.lease, written)
             self._moved.append((chunk.table, moved.rows))  # atomic, because other streams do the same

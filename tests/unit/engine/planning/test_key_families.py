@@ -10,8 +10,9 @@ from landfall.engine.model.catalog import Column, ForeignKey, Identity, Index, I
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import Policies
 from landfall.engine.model.plan import Plan, Severity
-from landfall.engine.planning.planner import settle
+from landfall.engine.planning.settlement import settle
 from landfall.engine.planning.tables import SourceProfile
+from landfall.engine.targets.engine import DryRun
 from landfall.engine.targets.registry import target_of
 from tests.support.plans import CATALOG, ENDS, column, planned
 
@@ -85,7 +86,7 @@ def test_what_fails_with_a_key_is_reported_once() -> None:
     refused = {s.number: "no" for s in plan.statements if s.table == "b" and s.kind in {"foreign key", "validation"}}
     assert len(refused) == 2
     order = [(s.number, s.stage) for s in plan.statements if s.number not in refused]
-    settled = settle(plan, refused, order, target_of(ENDS[1]))
+    settled = settle(plan, DryRun(refused, order), target_of(ENDS[1]))
     assert [r.description for r in settled.risks if r.kind == "NotCarried"] == [
         "the foreign key shop.b.b_fk is not carried: the target says no"
     ]

@@ -167,7 +167,7 @@ def test_a_translation_calls_nothing_that_its_source_does_not_have(engine: str) 
             expression(text, engine, "postgres", str)
         with pytest.raises(UntranslatableError, match="it calls"):
             query(f"SELECT {text} AS x FROM t", engine, "postgres", str, frozenset())
-    assert expression("upper(a)", engine, "postgres", str) == 'UPPER("a")'
+    assert expression("abs(a)", engine, "postgres", str) == 'ABS("a")'
 
 
 def test_a_default_or_check_that_is_a_query_is_not_translated() -> None:

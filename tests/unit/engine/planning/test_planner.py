@@ -15,7 +15,9 @@ from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import ColumnDecision, Options, Policies
 from landfall.engine.model.plan import Decision, Severity, Stage
 from landfall.engine.model.plan_codec import packed, unpacked
-from landfall.engine.planning.planner import changed_objects, settle
+from landfall.engine.planning.planner import changed_objects
+from landfall.engine.planning.settlement import settle
+from landfall.engine.targets.engine import DryRun, Unworkable
 from landfall.engine.targets.registry import target_of
 from tests.support.plans import CATALOG, ENDS, ITEM, column, counted, planned
 
@@ -127,9 +129,50 @@ def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> No
     view = next(s for s in plan.statements if s.kind == "view")
     key = next(s for s in plan.statements if s.kind == "primary key")
     order = [(s.number, s.stage) for s in plan.statements if s.number not in {view.number, key.number}]
-    settled = settle(plan, {view.number: "no such function", key.number: "no"}, order, target_of(ENDS[1]))
+    settled = settle(plan, DryRun({view.number: "no such function", key.number: "no"}, order), target_of(ENDS[1]))
     assert not [s for s in settled.statements if s.kind in {"view", "primary key"}]
-    assert {(r.affected, r.severity) for r in settled.risks} >= {("some", Severity.HIGH), ("shop.Item.PRIMARY", Severity.BLOCKER)}
+    told = [(r.affected, r.severity) for r in settled.risks if r.affected in {"some", "shop.Item.PRIMARY"}]
+    assert sorted(told) == [("shop.Item.PRIMARY", Severity.BLOCKER), ("some", Severity.HIGH)], "each is told once"
+
+
+def test_a_view_over_a_lost_view_names_it() -> None:
+    views = (View("shop", "Under", "SELECT Id FROM Item"), View("shop", "over", "SELECT Id FROM Under"))
+    plan = planned(
+        replace(
+            CATALOG,
+            views=(*views, View("shop", "third", "SELECT FROM ((")),
+        )
+    )
+    lost = {
+        s.number: f'relation "{"under" if s.name == "over" else "x"}" does not exist' for s in plan.statements if s.kind == "view"
+    }
+    settled = settle(
+        plan, DryRun(lost, [(s.number, s.stage) for s in plan.statements if s.number not in lost]), target_of(ENDS[1])
+    )
+    told = {r.affected: r.description for r in settled.risks if r.affected in {"Under", "over"}}
+    assert 'relation "x" does not exist' in told["Under"]
+    assert told["over"] == "the view over is not carried: it reads the view Under, which is not carried"
+    assert not [r for r in settled.risks if r.kind == "ViewTranslated"]
+
+
+def test_what_the_run_could_not_do_is_a_blocker() -> None:
+    plan = planned()
+    tried = DryRun({}, [(s.number, s.stage) for s in plan.statements], (Unworkable("shop.Item", "the repair of its rows", "no"),))
+    (blocker,) = settle(plan, tried, target_of(ENDS[1])).blockers
+    assert (blocker.affected, "the repair of its rows (no)" in blocker.description) == ("shop.Item", True)
+
+
+def test_only_the_generated_columns_that_the_target_rejects_become_ordinary() -> None:
+    more = (
+        Column("twice", ColumnType("int", "int(11)"), generated="Id*2"),
+        Column("odd", ColumnType("int", "int(11)"), generated="Id+1"),
+    )
+    plan = planned(replace(CATALOG, tables=(replace(ITEM, columns=(*ITEM.columns, *more)),)))
+    table = next(s for s in plan.statements if s.kind == "table")
+    tried = DryRun({table.number: "no"}, [], plain={table.number: {"odd": "no such function"}})
+    settled = settle(plan, tried, target_of(ENDS[1]))
+    assert [bool(c.generated) for c in settled.tables[0].columns[-2:]] == [True, False]
+    assert [(r.affected, r.severity) for r in settled.risks if r.kind == "GeneratedColumn"] == [("shop.Item.odd", Severity.HIGH)]
 
 
 def test_foreign_keys_and_triggers_wait_for_the_delta() -> None:

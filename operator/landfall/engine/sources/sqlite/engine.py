@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from sqlglot import exp
+
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
@@ -19,6 +21,7 @@ from landfall.engine.sources.sqlite import catalog as sqlite_catalog
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.functions import FUNCTIONS
 from landfall.engine.sources.sqlite.queries import SqliteQueries
+from landfall.engine.sources.sqlite.restated import restated
 from landfall.engine.sources.sqlite.session import SqliteSession
 from landfall.engine.sources.sqlite.source import _SqliteSource
 
@@ -83,6 +86,9 @@ class _Dialect(KeyedDialect):
 
     def renewed_check(self, check: str) -> str:
         return canonical.renewed(check)
+
+    def restated(self, tree: exp.Expr) -> exp.Expr:
+        return restated(tree)
 
     def misfit_kind(self, column: Column) -> Violation | None:
         return sqlite.fact(column)

@@ -5,31 +5,58 @@ Statements that wait for others (views on views, functions over tables) are trie
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import psycopg
+
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError
-from landfall.engine.model.plan import Plan, Stage, Statement
-from landfall.engine.targets.engine import DryRun
+from landfall.engine.model.plan import ColumnPlan, Plan, Stage, Statement, TablePlan
+from landfall.engine.targets.engine import DryRun, TargetQueries
+from landfall.engine.targets.postgresql.ddl import create_table
 from landfall.engine.targets.postgresql.plan_names import plan_search_path
+from landfall.engine.targets.postgresql.row_proof import RowProof
 
-_SCHEMA = "landfall_proof"
+_AT_ONCE = 40
+SCHEMA = "landfall_proof"
 _NO_RESULT, _NULL_RESULT = "BEGIN END", "BEGIN RETURN NULL; END"
 
 
-def dry_run(control: Control, plan: Plan) -> DryRun:
-    """Execute every statement of a plan in a transaction that is rolled back."""
+def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], TargetQueries]) -> DryRun:
+    """Execute every statement of a plan in a transaction that is rolled back, and what the run does with the tables later.
+
+    Args:
+        control: The session with the target.
+        plan: The plan.
+        queries: The queries over a table in a schema.
+    """
     refused: dict[int, str] = {}
     order: list[tuple[int, Stage]] = []
+    proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, SCHEMA))
+    plain: dict[int, dict[str, str]] = {}
     with control.transaction(undo=True):
         control.run("SET LOCAL lock_timeout='3s'")
         control.run("SET LOCAL check_function_bodies=off")
-        control.run(f"CREATE SCHEMA {_SCHEMA}")
-        control.run(f"SET LOCAL search_path={plan_search_path(plan, _SCHEMA)}")
+        control.run(f"CREATE SCHEMA {SCHEMA}")
+        control.run(f"SET LOCAL search_path={plan_search_path(plan, SCHEMA)}")
         waiting: list[Statement] = []
         for stage in Stage:
+            if stage is Stage.LAST and not refused:  # triggers and policies come later
+                proof.tables()
+            if stage is Stage.MOVED:
+                for (sql,) in control.rows(_CREATE_RIGHTS, SCHEMA):
+                    control.run(sql)
             waiting = [*waiting, *plan.of_stage(stage)]
             waiting = _rounds(control, waiting, refused, order, stage)
+            if stage is Stage.TABLES:
+                plain = {s.number: _rejected_expressions(control, plan, s) for s in waiting if s.kind == "table"}
+        if not refused:
+            proof.views()
         order += [(statement.number, statement.stage) for statement in waiting]
-    return DryRun(refused, order)
+    refused |= proof.refused
+    return DryRun(refused, [o for o in order if o[0] not in proof.refused], tuple(proof.unworkable), plain)
 
 
 def _rounds(
@@ -39,36 +66,87 @@ def _rounds(
     progress = True
     while waiting and progress:
         progress, again = False, []
-        for statement in waiting:
-            try:
-                with control.transaction():
-                    _tried_one(control, statement)
-            except EngineError as error:
-                refused[statement.number] = error.message.removeprefix("target: ")
-                again.append(statement)
+        for some in _batches(waiting):
+            if len(some) > 1 and _all_at_once(control, some):
+                done = some
             else:
+                done = [s for s in some if _one(control, s, refused)]
+            again += [s for s in some if s not in done]
+            for statement in done:
                 refused.pop(statement.number, None)
                 order.append((statement.number, stage))
-                progress = True
+            progress = progress or bool(done)
         waiting = again
     return waiting
 
 
-def _tried_one(control: Control, statement: Statement) -> None:
-    """Create an object without executing code of the source: views are not filled, and functions get an empty body.
+def _batches(statements: list[Statement]) -> Iterator[list[Statement]]:
+    """Statements that are sent in one message; functions get their empty bodies one by one."""
+    for function, some in itertools.groupby(statements, lambda s: s.kind == "function"):
+        listed = list(some)
+        size = 1 if function else _AT_ONCE
+        yield from (listed[at : at + size] for at in range(0, len(listed), size))
+
+
+def _all_at_once(control: Control, statements: list[Statement]) -> bool:
+    try:
+        with control.transaction():
+            control.run(";\n".join(_harmless(s) for s in statements))
+    except EngineError as error:
+        _raise_failure(error)
+        return False
+    return True
+
+
+def _raise_failure(error: EngineError) -> None:
+    """Raise an error that says nothing about the statement: the connection is lost, or the server ends."""
+    if not isinstance(error.__cause__, psycopg.Error) or not error.code or error.code.startswith(("08", "57P")):
+        raise error
+
+
+def _one(control: Control, statement: Statement, refused: dict[int, str]) -> bool:
+    try:
+        with control.transaction():
+            control.run(_harmless(statement))
+            if statement.kind == "function":
+                for (sql,) in control.rows(_HOLLOWED, SCHEMA):
+                    control.run(sql)
+    except EngineError as error:
+        _raise_failure(error)
+        refused[statement.number] = error.message.removeprefix("target: ")
+        return False
+    return True
+
+
+def _harmless(statement: Statement) -> str:
+    """The statement that executes no code of the source: a materialized view is not filled, and a function gets an empty body after it.
 
     PostgreSQL executes an immutable function that is called with constants, even over empty tables.
     """
-    if statement.stage is Stage.MOVED:
-        for (sql,) in control.rows(_CREATE_RIGHTS, _SCHEMA):
-            control.run(sql)
-    if statement.kind == "materialized view":
-        control.run(f"{statement.sql} WITH NO DATA")
-        return
-    control.run(statement.sql)
-    if statement.kind == "function":
-        for (sql,) in control.rows(_HOLLOWED, _SCHEMA):
-            control.run(sql)
+    return f"{statement.sql} WITH NO DATA" if statement.kind == "materialized view" else statement.sql
+
+
+def _rejected_expressions(control: Control, plan: Plan, statement: Statement) -> dict[str, str]:
+    """The generated columns of a rejected table whose expressions are rejected, by their names in the target, and why.
+
+    Each is added to those that are accepted, because an expression may refer to another generated column.
+    """
+    table = next(t for t in plan.tables if t.target == statement.table)
+    generated = [c for c in table.columns if c.generated]
+    found: dict[str, str] = {}
+    for column in generated:
+        later = {c.target for c in generated[generated.index(column) + 1 :]}
+        tried = replace(table, columns=tuple(_ordinary(c) if c.target in {*found, *later} else c for c in table.columns))
+        try:
+            with control.transaction(undo=True):
+                control.run(create_table(tried))
+        except EngineError as error:
+            found[column.target] = error.message.removeprefix("target: ")
+    return found
+
+
+def _ordinary(column: ColumnPlan) -> ColumnPlan:
+    return replace(column, generated="")
 
 
 # A new owner must have CREATE on the schema. Whether it has that on the target schema is known before.

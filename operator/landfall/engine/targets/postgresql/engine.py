@@ -15,6 +15,7 @@ from landfall.engine.targets.postgresql.plan_names import plan_search_path
 from landfall.engine.targets.postgresql.queries import PostgresqlQueries
 from landfall.engine.targets.postgresql.stage import PostgresqlStage
 from landfall.engine.targets.postgresql.swap import PostgresqlSwap
+from landfall.engine.targets.shapes import shape_of
 
 
 class _Database:
@@ -35,7 +36,7 @@ class _Database:
         return PostgresqlLoader(self._endpoint, self.ledger, plan_search_path(plan, schema))
 
     def dry_run(self, plan: Plan) -> DryRun:
-        return dry_run.dry_run(self.session, plan)
+        return dry_run.dry_run(self.session, plan, lambda t, schema: PostgresqlQueries(shape_of(plan, t, POSTGRESQL), schema))
 
     def close(self) -> None:
         self.session.close()

@@ -1,0 +1,130 @@
+"""Revises a plan after its dry run: without the statements that the target rejects, and with a risk for each object that is lost. Pure.
+
+A table is never omitted, and each object is reported once: what is lost only because of another object is not reported as its own loss.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping as Counts
+from collections.abc import Sequence
+from dataclasses import replace
+
+from landfall.engine.model.plan import Plan, Risk, Severity, Stage, Statement, TablePlan
+from landfall.engine.planning import schema_objects
+from landfall.engine.targets.engine import DryRun, TargetEngine, Unworkable
+
+_MISSING_RELATION = re.compile(r'relation "([^"]+)" does not exist')
+_VIEWS = frozenset({"view", "materialized view"})
+_CAUSES = {
+    "validation": frozenset({"foreign key"}),
+    "constraint": frozenset({"primary key", "unique index"}),
+    "index partition": frozenset({"primary key", "unique index", "index"}),
+    "trigger": frozenset({"function"}),
+    "comment": _VIEWS,
+}
+
+
+def settle(plan: Plan, tried: DryRun, target: TargetEngine) -> Plan:
+    """Return the plan without rejected statements, in the order and stages that worked, with a risk for each rejected one.
+
+    If the target rejects a table because of generated columns, those columns become ordinary ones.
+
+    Args:
+        plan: The plan.
+        tried: What the target says to its statements.
+        target: The engine of the target.
+    """
+    by_number, refused = {s.number: s for s in plan.statements}, dict(tried.refused)
+    risks: list[Risk] = [_unworkable(u) for u in tried.unworkable]
+    tables = list(plan.tables)
+    kept = [replace(by_number[n], stage=stage) for n, stage in tried.order if n not in refused]
+    if any(by_number[n].kind == "table" for n in refused):
+        # Other statements may have failed only because their table was missing; they are tried again after it exists.
+        kept += [by_number[n] for n in refused if by_number[n].kind != "table"]
+        refused = {n: p for n, p in refused.items() if by_number[n].kind == "table"}
+    filled = {name for name, _ in plan.filled}
+    for number in [n for n in sorted(refused) if by_number[n].kind == "table"]:
+        plain = {} if by_number[number].table in filled else tried.plain.get(number, {})
+        kept.insert(0, _without_expressions(tables, by_number[number], (refused[number], plain), risks, target))
+    lost = [by_number[n] for n in sorted(refused) if by_number[n].kind != "table"]
+    risks += _losses(plan, lost, refused)
+    stages = list(Stage)
+    ordered = sorted(kept, key=lambda s: stages.index(s.stage))
+    made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
+    return _without_translated(made, lost).with_risks(tuple(risks))
+
+
+def _unworkable(found: Unworkable) -> Risk:
+    text = f"the run would fail: the target rejects {found.purpose} ({found.problem})"
+    advice = (
+        "Exclude the column or the table that the message names, or correct it in the source. Report it as a defect of Landfall."
+    )
+    return Risk(Severity.BLOCKER, "DryRun", found.table, text, advice)
+
+
+def _losses(plan: Plan, lost: Sequence[Statement], refused: Counts[int, str]) -> list[Risk]:
+    """One risk for each lost object: a constraint whose index or foreign key is lost, or the comment of a lost view, is part of it."""
+    risks = []
+    views = {s.name.casefold(): s.describes or s.name for s in lost if s.kind in _VIEWS}
+    views |= {r.affected.casefold(): r.affected for r in plan.risks if r.kind == "View"}
+    views |= {
+        r.affected.casefold(): r.affected for r in plan.risks if r.kind == "NotCarried" and r.description.startswith("the view ")
+    }
+    for statement in lost:
+        if _follows(statement, lost):
+            continue
+        label, problem = statement.describes or statement.name, refused[statement.number]
+        if statement.essential:
+            text = f"the target rejects the {statement.kind}: {problem}"
+            risks.append(Risk(Severity.BLOCKER, "Refused", label, text, "Correct it in the source, or exclude the table."))
+            continue
+        severity, description, advice = schema_objects.rejected(statement.kind, label, problem)
+        under = _MISSING_RELATION.search(problem) if statement.kind in _VIEWS else None
+        if under and under.group(1).casefold() in views:
+            other = views[under.group(1).casefold()]
+            description = f"the {statement.kind} {label} is not carried: it reads the view {other}, which is not carried"
+            advice = f"Create the view {other} manually first, then this one."
+        risks.append(Risk(severity, "NotCarried", label, description, advice))
+    return risks
+
+
+def _follows(statement: Statement, lost: Sequence[Statement]) -> bool:
+    """Whether a statement is rejected only because what it works on was rejected."""
+    causes = _CAUSES.get(statement.kind, frozenset())
+    return any((o.table, o.name) == (statement.table, statement.name) and o.kind in causes for o in lost)
+
+
+def _without_translated(plan: Plan, lost: Sequence[Statement]) -> Plan:
+    """The plan without what it says about the translation of views that are lost."""
+    views = {s.describes for s in lost if s.kind in _VIEWS}
+    return replace(plan, risks=tuple(r for r in plan.risks if not (r.kind == "ViewTranslated" and r.affected in views)))
+
+
+def _without_expressions(
+    tables: list[TablePlan],
+    statement: Statement,
+    rejection: tuple[str, Counts[str, str]],
+    risks: list[Risk],
+    target: TargetEngine,
+) -> Statement:
+    """The statement of a rejected table with ordinary columns in place of those whose expressions are rejected."""
+    problem, plain = rejection
+    at = next(n for n, t in enumerate(tables) if t.target == statement.table)
+    table = tables[at]
+    if not plain:
+        text = f"the target rejects the table: {problem}"
+        risks.append(Risk(Severity.BLOCKER, "Refused", table.label, text, "Exclude it, or correct it in the source."))
+        return statement
+    columns = tuple(replace(c, generated="") if c.target in plain else c for c in table.columns)
+    tables[at] = replace(table, columns=columns)
+    for column in table.columns:
+        if column.target in plain:
+            text = (
+                f"the target rejects its expression ({plain[column.target]}); its values are copied, but it becomes an ordinary column,"
+                " and new rows have no value in it"
+            )
+            label = f"{table.label}.{column.source}"
+            risks.append(Risk(Severity.HIGH, "GeneratedColumn", label, text, "Compute it in the application or in a trigger."))
+    _, _, tail = statement.sql.rpartition("\n)")
+    return replace(statement, sql=target.ddl.create_table(tables[at]) + tail)

@@ -1,0 +1,187 @@
+"""The second half of the dry run: what the run does with complete tables, while they are empty and then with one row of made-up values.
+
+The row makes PostgreSQL evaluate defaults, checks, generated columns and index expressions. A constraint may reject it, because its
+values mean nothing; a statement that cannot be executed is a defect of the plan. No code of the source is executed: functions have
+empty bodies here, and a table whose expressions call other volatile functions than those that are known to be harmless gets no row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import psycopg
+
+from landfall.engine.clients.postgresql import Control
+from landfall.engine.errors import EngineError
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.plan import Plan, Statement, TablePlan
+from landfall.engine.sources.registry import engine_of
+from landfall.engine.targets.engine import TargetQueries, Unworkable
+
+QueriesOf = Callable[[TablePlan], TargetQueries]
+_SECONDS = 10
+_OF_THE_PLAN = ("42", "0A", "54", "XX", "3F", "22023")  # what no other value of a row would change
+_OF_THE_VALUES = ("22", "23", "P0", "57014")
+_NO_ROWS = {"csv": b"", "text": b"", "binary": b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\xff\xff"}
+
+_EXAMPLE = (
+    "CASE WHEN b.typtype='e' THEN (SELECT enumlabel FROM pg_enum WHERE enumtypid=b.oid ORDER BY enumsortorder LIMIT 1)"
+    " WHEN b.typname IN ('bit','varbit') THEN repeat('0',CASE WHEN a.atttypmod>0 THEN a.atttypmod ELSE 1 END)"
+    " WHEN b.typname='uuid' THEN '00000000-0000-4000-8000-000000000000' WHEN b.typname='bytea' THEN '\\x61'"
+    " WHEN b.typname IN ('json','jsonb') THEN '{}' WHEN b.typname='xml' THEN '<a/>' WHEN b.typname IN ('tsvector','tsquery') THEN 'a'"
+    " WHEN b.typname IN ('macaddr','macaddr8') THEN '08:00:2b:01:02:03'"
+    " ELSE CASE b.typcategory WHEN 'A' THEN '{}' WHEN 'B' THEN 'true' WHEN 'D' THEN CASE WHEN b.typname LIKE 'time%%' AND b.typname NOT"
+    " LIKE 'timestamp%%' THEN '12:00' ELSE '2000-01-01' END WHEN 'I' THEN '192.0.2.1' WHEN 'N' THEN '1' WHEN 'R' THEN 'empty'"
+    " WHEN 'S' THEN 'a' WHEN 'T' THEN '1 day' END END"
+)
+_COLUMNS = (
+    f"SELECT c.relname,array_agg(a.attname::text ORDER BY a.attnum),array_agg({_EXAMPLE} ORDER BY a.attnum) FROM pg_class c"
+    " JOIN pg_attribute a ON a.attrelid=c.oid AND a.attnum>0 AND NOT a.attisdropped AND a.attgenerated='' AND a.attidentity<>'a'"
+    " JOIN pg_type t ON t.oid=a.atttypid JOIN pg_type b ON b.oid=CASE WHEN t.typbasetype=0 THEN t.oid ELSE t.typbasetype END"
+    " WHERE c.relnamespace=%s::regnamespace AND c.relkind='r' GROUP BY c.relname"
+)
+_HARMLESS = "'nextval','random','gen_random_uuid','clock_timestamp','timeofday','uuid_generate_v1','uuid_generate_v1mc','uuid_generate_v4','uuidv7','uuidv4'"
+_VOLATILE = (
+    "SELECT DISTINCT c.relname FROM pg_class c JOIN ("
+    "SELECT adrelid AS relation,adbin::text AS tree FROM pg_attrdef UNION ALL"
+    " SELECT conrelid,conbin::text FROM pg_constraint WHERE conbin IS NOT NULL AND conrelid<>0 UNION ALL"
+    " SELECT a.attrelid,k.conbin::text FROM pg_constraint k JOIN pg_attribute a ON a.atttypid=k.contypid WHERE k.contypid<>0 UNION ALL"
+    " SELECT a.attrelid,t.typdefaultbin::text FROM pg_type t JOIN pg_attribute a ON a.atttypid=t.oid WHERE t.typdefaultbin IS NOT NULL"
+    ") e ON e.relation=c.oid CROSS JOIN LATERAL regexp_matches(e.tree,':(?:op)?funcid (\\d+)','g') m JOIN pg_proc p ON p.oid=m[1]::oid"
+    " WHERE c.relnamespace=%s::regnamespace AND p.provolatile='v' AND p.pronamespace<>%s::regnamespace"
+    f" AND p.proname NOT IN ({_HARMLESS})"
+)
+_DEFAULTS = (
+    "SELECT a.attname,pg_get_expr(d.adbin,d.adrelid) FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid=d.adrelid AND a.attnum=d.adnum"
+    " WHERE d.adrelid=%s::regclass AND a.attgenerated='' ORDER BY a.attnum"
+)
+
+
+class RowProof:
+    """Proves the later work of a run in the schema of a dry run, inside its transaction.
+
+    Args:
+        control: The session.
+        plan: The plan.
+        schema: The schema in which its tables are.
+        queries: The queries over one table in that schema.
+    """
+
+    def __init__(self, control: Control, plan: Plan, schema: str, queries: QueriesOf) -> None:
+        self._control = control
+        self._plan = plan
+        self._schema = schema
+        self._queries = queries
+        self.refused: dict[int, str] = {}
+        self.unworkable: list[Unworkable] = []
+
+    def tables(self) -> None:
+        """Execute the statements of copy, verification and repair over every table, then store a row in it."""
+        control = self._control
+        control.run(f"SET LOCAL statement_timeout='{_SECONDS}s'")
+        moved = [t for t in self._plan.tables if t.moved] if self._plan.moves_rows else []
+        for table in moved:
+            self._work(table)
+        volatile = {name for (name,) in control.rows(_VOLATILE, self._schema, self._schema)}
+        columns = {name: (names, values) for name, names, values in control.rows(_COLUMNS, self._schema)}
+        for table in self._plan.tables:
+            if table.target in columns and table.target not in volatile:
+                self._row(table, *columns[table.target])
+        control.run("SET LOCAL statement_timeout=0")
+
+    def views(self) -> None:
+        """Read every translated view, over the rows that `tables` stored. A native one calls functions that are not there."""
+        if engine_of(self._plan.engine).capabilities.speaks_target_sql:
+            return
+        for statement in self._plan.statements:
+            if statement.kind == "view" and statement.number not in self.refused:
+                error = self._tried(f"SELECT * FROM {self._place(statement.name)} LIMIT 1")
+                if error is not None and error.code.startswith(_OF_THE_PLAN):
+                    self.refused[statement.number] = _said(error)
+
+    def _work(self, table: TablePlan) -> None:
+        queries = self._queries(table)
+        error = self._copied(queries.copy_in(table.form), table.form)
+        if error is not None:
+            self._report(table, "the statement that copies the rows", error)
+        statements = list(_statements(queries, table))
+        if self._tried(";\n".join(sql for _, sql in statements)) is None:
+            return
+        for purpose, sql in statements:
+            error = self._tried(sql)
+            if error is not None:
+                self._report(table, purpose, error)
+
+    def _row(self, table: TablePlan, names: Sequence[str], values: Sequence[str | None]) -> None:
+        place, known = self._place(table.target), [(n, v) for n, v in zip(names, values, strict=True) if v is not None]
+        error = self._tried(f"INSERT INTO {place} DEFAULT VALUES")
+        if error is not None and not error.code.startswith("23"):
+            self._defaults(table)
+        if not known:
+            return
+        listed = ",".join(quoted(name) for name, _ in known)
+        literals = ",".join("'" + value.replace("'", "''") + "'" for _, value in known)
+        error = self._tried(f"INSERT INTO {place} ({listed}) OVERRIDING SYSTEM VALUE VALUES ({literals})")
+        if error is not None and error.code != "54000" and not error.code.startswith(_OF_THE_VALUES):
+            self._report(table, "a new row with its checks, generated columns and indexes", error)
+
+    def _defaults(self, table: TablePlan) -> None:
+        """Find the defaults that cannot be evaluated: they depend on no value of a row."""
+        for column, expression in self._control.rows(_DEFAULTS, self._place(table.target)):
+            error = self._tried(f"SELECT {expression}")
+            if error is None or error.code == "57014":
+                continue
+            mine = self._default(table, column)
+            if mine is not None:
+                self.refused[mine.number] = _said(error)
+            elif error.code.startswith(_OF_THE_PLAN):
+                self._report(table, f"the default of {column}", error)
+
+    def _default(self, table: TablePlan, column: str) -> Statement | None:
+        return next((s for s in self._plan.statements if (s.kind, s.table, s.name) == ("default", table.target, column)), None)
+
+    def _tried(self, sql: str) -> EngineError | None:
+        """Execute in a savepoint, in one message to the server; the error if it is rejected. Raises errors of the server itself."""
+        return self._attempt(lambda: self._control.run(f"SAVEPOINT made_up;\n{sql};\nRELEASE made_up"))
+
+    def _copied(self, sql: str, form: str) -> EngineError | None:
+        self._control.run("SAVEPOINT made_up")
+        error = self._attempt(lambda: self._control.copy_in(sql, _NO_ROWS[form]))
+        if error is None:
+            self._control.run("RELEASE made_up")
+        return error
+
+    def _attempt(self, body: Callable[[], None]) -> EngineError | None:
+        try:
+            body()
+        except EngineError as error:
+            if not isinstance(error.__cause__, psycopg.Error) or not error.code.startswith((*_OF_THE_PLAN, *_OF_THE_VALUES)):
+                raise
+            self._control.run("ROLLBACK TO made_up; RELEASE made_up")
+            return error
+        return None
+
+    def _report(self, table: TablePlan, purpose: str, error: EngineError) -> None:
+        self.unworkable.append(Unworkable(table.label, purpose, _said(error)))
+
+    def _place(self, name: str) -> str:
+        return f"{quoted(self._schema)}.{quoted(name)}"
+
+
+def _statements(queries: TargetQueries, table: TablePlan) -> Iterator[tuple[str, str]]:
+    comparison, repair = "the comparison of its rows", "the repair of its rows"
+    yield comparison, queries.groups()
+    yield comparison, queries.groups(None, ["3"])
+    yield comparison, queries.rows(["3"])
+    yield comparison, queries.count()
+    yield comparison, queries.blocks()
+    yield repair, queries.delete(["3"])
+    if table.ordered_by is not None:
+        yield comparison, queries.indexed()
+        yield comparison, queries.range_sums(0, 1)
+        yield comparison, queries.range_rows(0, 1)
+        yield repair, queries.range_delete(0, 1)
+
+
+def _said(error: EngineError) -> str:
+    return error.message.removeprefix("target: ")

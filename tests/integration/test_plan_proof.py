@@ -1,0 +1,104 @@
+"""A plan without blockers can be carried out: what the run will do is done in the dry run, over empty tables and one row of each."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from landfall.engine.model.plan import Plan, Severity
+from landfall.engine.sources.postgresql import dialect
+from tests.support import engine as run
+from tests.support.servers import MariaDb, PostgreSql
+
+_SQLITE = """
+create table notes(id integer primary key, t text, len int generated always as (length(t)) virtual, up text as (upper(t)||'!') stored,
+  y int as (cast(strftime('%Y',at) as int)), at text, like_a boolean as (t like 'A%'), n int default (abs(-9223372036854775807-1)), check (10/(n-1) > -100));
+insert into notes(t,at,n) values('abc','2024-01-01',5),('é','2023-06-01',null);
+create view z as select id, t from notes;
+create view lost as select id, printf('%05d',id) p from notes;
+create view over_lost as select p from lost;
+create table parent(a text primary key); create table child(id integer primary key, q references parent(a));
+create unique index odd on notes(printf('%d',id));
+"""
+
+
+def _told(plan: Plan) -> dict[str, list[tuple[str, str]]]:
+    """What the plan says of each object, by its name."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for risk in plan.risks:
+        found.setdefault(risk.affected, []).append((risk.severity.value, risk.kind))
+    return found
+
+
+def _move(pg: PostgreSql, database: str, path: Path, sql: str) -> run.Move:
+    with sqlite3.connect(path) as file:
+        file.executescript(sql)
+    return run.Move(run.sqlite(path), run.postgresql(pg, pg.database(database)))
+
+
+def test_each_loss_is_told_once_and_takes_nothing_else_with_it(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    move = _move(pg15, fresh, tmp_path / "s.db", _SQLITE)
+    plan = move.plan()
+    told = _told(plan)
+    assert told["notes.y"] == [("high", "GeneratedColumn")], "the only one that the target cannot compute"
+    assert told["lost"] == [("high", "NotCarried")]
+    assert told["over_lost"] == [("high", "NotCarried")]
+    assert "it reads the view lost" in next(r.description for r in plan.risks if r.affected == "over_lost")
+    assert told["notes.n"] == [("medium", "NotCarried")], "a default that fails whenever it is evaluated"
+    assert {name: kinds for name, kinds in told.items() if len(kinds) > 1} == {}
+    assert move.run().rows == 2
+    with pg15.connect(fresh) as target:
+        target.execute(b"INSERT INTO notes(id,t) VALUES (9,'Axe')")
+        rows = target.execute(b"SELECT id,len,up,like_a FROM notes ORDER BY id").fetchall()
+    assert rows == [(1, 3, "ABC!", True), (2, 1, "é!", False), (9, 3, "AXE!", True)], "as SQLite folds letters: ASCII only"
+
+
+@pytest.mark.parametrize("columns", [120, 99])
+def test_a_comparison_that_the_target_rejects_is_a_blocker(
+    pg15: PostgreSql, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setattr(dialect, "_FIELDS", 2000)
+    named = ",".join(f"c{n} int" for n in range(columns - 1))
+    move = _move(pg15, fresh, tmp_path / "w.db", f"create table wide(id integer primary key,{named}); create table ok(id int);")
+    blockers = [(r.kind, r.affected) for r in move.plan().blockers]
+    assert blockers == ([("DryRun", "wide")] if columns > 99 else [])
+
+
+def test_a_query_that_the_source_rejects_is_a_blocker(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
+    move = _move(pg15, fresh, tmp_path / "g.db", "create table t(id integer primary key); create table u(a int);")
+    with sqlite3.connect(tmp_path / "g.db") as file:  # a function that only the application has
+        file.create_function("mine", 1, lambda x: x, deterministic=True)
+        file.execute("create table v(id integer primary key, a int, b int as (mine(a)))")
+    told = _told(move.plan())
+    assert told["v"][0][0] == "blocker", told
+
+
+def test_no_code_of_a_source_is_executed_for_the_row(pg15: PostgreSql, fresh: str) -> None:
+    pg15.database(f"{fresh}s"), pg15.database(fresh)
+    for name in (f"{fresh}s", fresh):
+        with pg15.connect(name) as connection:
+            connection.execute(b"CREATE SCHEMA other; CREATE SEQUENCE other.mark")
+    with pg15.connect(f"{fresh}s") as source:
+        source.execute(
+            b"CREATE TABLE a (id int, m bigint DEFAULT setval('other.mark',99));"
+            b"CREATE TABLE b (id int CHECK (setval('other.mark',id+99)>0));"
+            b"CREATE DOMAIN d AS int CHECK (setval('other.mark',99)>0); CREATE TABLE c (id int, e d);"
+            b"CREATE DOMAIN f AS bigint DEFAULT setval('other.mark',99); CREATE TABLE g (id int, e f);"
+        )
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    assert move.plan().blockers == ()
+    with pg15.connect(fresh) as target:
+        assert target.execute(b"SELECT last_value,is_called FROM other.mark").fetchone() == (1, False)
+
+
+def test_one_row_of_every_kind_is_stored_without_a_false_blocker(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    maria.sql(
+        "CREATE TABLE k (id INT AUTO_INCREMENT PRIMARY KEY, e ENUM('x','y'), s SET('p','q'), b BIT(5), t TIME, d DATE, j JSON,"
+        " n DECIMAL(3,3), c CHAR(1), y YEAR, u BIGINT UNSIGNED, f INT AS (100 DIV (n-1)) VIRTUAL, CHECK (e='y'), UNIQUE (c), KEY (t,d));"
+        "INSERT INTO k(e) VALUES ('y')",
+        maria.database(fresh),
+    )
+    plan = run.Move(run.mariadb(maria, fresh), run.postgresql(pg15, pg15.database(fresh))).plan()
+    assert [r for r in plan.risks if r.severity is Severity.BLOCKER] == []
