@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from landfall.engine.matching.matcher import Entity, Field
@@ -334,6 +334,19 @@ def fixture(words: Vocabulary, seed: int) -> Fixture:
     targets, there = sides[1].entities(sampled=False)
     columns = {found[c]: there[c] for c in found if c in there}
     return Fixture(sources, targets, *_truth(columns))
+
+
+def versions(made: Fixture, seed: int) -> Fixture:
+    """Two versions of one application: tables without a counterpart on either side, and columns that one side alone has."""
+    rng = random.Random(seed)
+    sides = [[_thinned(rng, e) for e in side if rng.random() >= 0.25] for side in (made.sources, made.targets)]
+    kept = [{(e.id, f.name) for e in side for f in e.fields} for side in sides]
+    columns = {here: there for here, there in made.columns.items() if here in kept[0] and there in kept[1]}
+    return Fixture(tuple(sides[0]), tuple(sides[1]), *_truth(columns))
+
+
+def _thinned(rng: random.Random, entity: Entity) -> Entity:
+    return replace(entity, fields=tuple(f for f in entity.fields if f.primary or rng.random() >= 0.1))
 
 
 def _change(rng: random.Random, side: _Side, strange: dict[str, tuple[Concept, ...]]) -> None:

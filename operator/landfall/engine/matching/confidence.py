@@ -10,6 +10,10 @@ import math
 from dataclasses import dataclass, fields
 
 SAME_NAME = 0.995
+CLEARLY = 0.08  # the least lead over another candidate that counts
+_SIMILAR = 0.6
+_MOST = 0.8
+_AMBIGUOUS = 90
 _CERTAIN = 99
 
 
@@ -33,10 +37,49 @@ class Signs:
         return (1.0, *given, 1.0 if self.name >= SAME_NAME else 0.0, min(self.over_row, self.over_column))
 
 
-_WEIGHTS = (-2.739, 1.901, 0.216, 1.393, 2.817, 1.909, 0.401, 3.197, -1.540, 3.462, 0.205, -0.100)
+@dataclass(frozen=True, slots=True)
+class TableSigns:
+    """The features of two matched tables, from 0 to 1; `lead` is the lead over the second best pair of either table."""
+
+    score: float
+    lead: float
+    name: float
+    covered: float
+
+    def vector(self) -> tuple[float, ...]:
+        """Return the features as a vector, with an intercept."""
+        return (1.0, self.score, self.lead, self.name, self.covered)
+
+
+_WEIGHTS = (-3.524, 1.762, -0.647, 0.565, 2.850, 1.579, 0.536, 2.747, 0.104, 2.873, -0.080, 0.996)
+
+
+_TABLE_WEIGHTS = (-2.292, 2.273, 5.036, -0.819, 5.366)
 
 
 def percent(signs: Signs) -> int:
-    """Return the probability that the pair is correct, in percent, rounded down; at most 99."""
-    total = sum(w * x for w, x in zip(_WEIGHTS, signs.vector(), strict=True))
+    """Return the probability that the pair is correct, in percent, rounded down; at most 99.
+
+    Columns with different names are at most at 90 if another column fits nearly as well, or if their names only share a word.
+    """
+    found = _logistic(_WEIGHTS, signs.vector())
+    if signs.name < SAME_NAME and (min(signs.over_row, signs.over_column) < CLEARLY or signs.name < _SIMILAR):
+        return min(found, _AMBIGUOUS)
+    return found
+
+
+def table_percent(signs: TableSigns, *, telling: bool) -> int:
+    """Return the probability that the tables are the same, in percent, rounded down; at most 99.
+
+    At most 90 if another table fits nearly as well, or if neither the names are similar nor most of the columns match.
+    `telling`: enough columns match to mean something; (id, name) does not.
+    """
+    found = _logistic(_TABLE_WEIGHTS, signs.vector())
+    if signs.lead < CLEARLY or (signs.name < _SIMILAR and not (telling and signs.covered >= _MOST)):
+        return min(found, _AMBIGUOUS)
+    return found
+
+
+def _logistic(weights: tuple[float, ...], features: tuple[float, ...]) -> int:
+    total = sum(w * x for w, x in zip(weights, features, strict=True))
     return min(_CERTAIN, math.floor(100 / (1 + math.exp(-max(-50.0, min(50.0, total))))))

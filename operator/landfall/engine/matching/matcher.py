@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from landfall.engine.matching import value_profile
 from landfall.engine.matching.assignment import assigned
-from landfall.engine.matching.confidence import SAME_NAME, Signs, percent
+from landfall.engine.matching.confidence import CLEARLY, SAME_NAME, Signs, TableSigns, percent, table_percent
 from landfall.engine.matching.name_similarity import common_words, likeness, same_name, words
 from landfall.engine.matching.type_families import Kind, fitness
 from landfall.engine.matching.value_profile import Sampled
@@ -23,7 +23,6 @@ _LEAST_TABLE = 0.3
 _LEAST_COLUMN = 0.24
 _TELLING_COLUMNS = 3  # with at least this number of columns, equal column names mean the same table; (id, name) does not
 _NAMED = 2.0  # score of a pair that a TablePlan names
-_CLEARLY = 0.08  # by how much a matched column must fit better so that a pair is not proposed
 _NAME, _TYPE, _VALUES, _KEYS = 0.62, 0.14, 0.12, 0.12
 
 
@@ -64,11 +63,14 @@ class FieldPair:
 
 @dataclass(frozen=True, slots=True)
 class EntityPair:
-    """Two matched tables."""
+    """Two matched tables, the confidence in percent, and the reasons. No column of them has a higher confidence."""
 
     source: str
     target: str
     fields: tuple[FieldPair, ...]
+    confidence: int
+    reasons: tuple[str, ...]
+    signs: TableSigns
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +92,10 @@ class _Known:
     noise: frozenset[str]
     tables: dict[int, int] = field(default_factory=dict)
     settled: dict[str, str] = field(default_factory=dict)
-    margins: dict[int, float] = field(default_factory=dict)
+    rivals: dict[int, tuple[float, str]] = field(default_factory=dict)
+    own: dict[int, int] = field(default_factory=dict)
 
-    def own(self, s: int, t: int) -> frozenset[str]:
+    def common(self, s: int, t: int) -> frozenset[str]:
         """Words of the tables' names and common prefixes, which do not distinguish columns."""
         names = {*words(self.sources[s].name), *words(self.targets[t].name)}
         prefixes = common_words(f.name for f in self.sources[s].fields) | common_words(f.name for f in self.targets[t].fields)
@@ -104,13 +107,7 @@ def matched(sources: Sequence[Entity], targets: Sequence[Entity], named: Sequenc
     noise = common_words(e.name for e in sources) | common_words(e.name for e in targets)
     known = _Known(sources, targets, named, noise)
     _settle_tables(known)
-    made = []
-    for s, t in sorted(known.tables.items()):
-        scores = _scores(known, s, t)
-        score = _table_score(known, s, t, scores)
-        pairs = tuple(_pair(known, (s, t), at, scores, score) for at in sorted(_chosen(sources[s], targets[t], scores).items()))
-        made.append(EntityPair(sources[s].id, targets[t].id, pairs))
-    return tuple(made)
+    return tuple(_matched_tables(known, s, t) for s, t in sorted(known.tables.items()))
 
 
 # -- tables -----------------------------------------------------------------------------------------------------------
@@ -124,14 +121,41 @@ def _settle_tables(known: _Known) -> None:
     for s in range(len(known.sources)):
         mine = sorted((t for t in range(len(known.targets)) if (s, t) in rough), key=lambda t: (-rough[s, t], t))
         likely |= {(s, t) for t in mine[:_CANDIDATES]}
-    own = _own_tables(known)
-    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(own.items()))}
+    known.own = _own_tables(known)
+    scores = {(s, t): _table_score(known, s, t, _scores(known, s, t)) for s, t in sorted(likely | set(known.own.items()))}
     good = {pair: value for pair, value in scores.items() if value >= _LEAST_TABLE or _is_named(known, *pair)}
-    known.tables = {**own, **assigned(_without(good, own))}
+    known.tables = {**known.own, **assigned(_without(good, known.own))}
     known.settled = {known.sources[s].id: known.targets[t].id for s, t in known.tables.items()}
     for s, t in known.tables.items():
-        others = [v for (a, b), v in scores.items() if (a == s) != (b == t)]
-        known.margins[s] = scores[s, t] - max(others, default=0.0)
+        others = [
+            (v, known.targets[b].name if a == s else known.sources[a].name)
+            for (a, b), v in scores.items()
+            if (a == s) != (b == t)
+        ]
+        known.rivals[s] = max(others, default=(0.0, ""))
+
+
+def _matched_tables(known: _Known, s: int, t: int) -> EntityPair:
+    """Two matched tables with their columns."""
+    mine, theirs = known.sources[s], known.targets[t]
+    scores = _scores(known, s, t)
+    score, (best, rival) = _table_score(known, s, t, scores), known.rivals[s]
+    signs = TableSigns(score, score - best, likeness(mine.name, theirs.name, known.noise), _covered(known, s, t, scores))
+    chosen = sorted(_chosen(mine, theirs, scores).items())
+    sure = table_percent(signs, telling=len(chosen) >= _TELLING_COLUMNS)
+    if _is_named(known, s, t):
+        confidence, reasons = 100, ["named in the TablePlan"]
+    elif same_name(mine.name, theirs.name):
+        confidence, reasons = 100, ["the same name"]
+    elif known.own.get(s) == t:
+        confidence, reasons = sure, ["exactly the same columns"]
+    else:
+        confidence, reasons = sure, [_alike(signs.name), f"{signs.covered:.0%} of the columns match"]
+    if confidence < 100 and signs.lead < CLEARLY and rival:
+        reasons.append(f"{rival} fits nearly as well")
+    pairs = (_pair(known, (s, t), at, scores, score) for at in chosen)
+    capped = tuple(replace(f, confidence=min(f.confidence, confidence)) for f in pairs)
+    return EntityPair(mine.id, theirs.id, capped, confidence, tuple(reasons), signs)
 
 
 def _own_tables(known: _Known) -> dict[int, int]:
@@ -196,7 +220,7 @@ def _chosen(mine: Entity, theirs: Entity, scores: Mapping[tuple[int, int], float
     rest = {
         pair: value
         for pair, value in _without(left, own).items()
-        if value >= max(_LEAST_COLUMN, _settled(scores, own, pair) - _CLEARLY)
+        if value >= max(_LEAST_COLUMN, _settled(scores, own, pair) - CLEARLY)
     }
     return {**own, **assigned(rest)}
 
@@ -212,11 +236,15 @@ def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int],
     """The score of two tables: half from the names, half from the share of matched columns."""
     if _is_named(known, s, t):
         return 1.0
-    sizes = len(known.sources[s].fields), len(known.targets[t].fields)
-    gained = sum(scores[pair] for pair in _chosen(known.sources[s], known.targets[t], scores).items())
-    covered = 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
     name = likeness(known.sources[s].name, known.targets[t].name, known.noise)
-    return 0.5 * name + 0.5 * covered
+    return 0.5 * name + 0.5 * _covered(known, s, t, scores)
+
+
+def _covered(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int], float]) -> float:
+    """The share of matched columns, weighed by their scores: half of the smaller table, half of the larger one."""
+    sizes = len(known.sources[s].fields), len(known.targets[t].fields)
+    gained = sum(min(1.0, scores[pair]) for pair in _chosen(known.sources[s], known.targets[t], scores).items())
+    return 0.5 * gained / max(1, min(sizes)) + 0.5 * gained / max(1, *sizes)
 
 
 # -- columns ----------------------------------------------------------------------------------------------------------
@@ -224,7 +252,7 @@ def _table_score(known: _Known, s: int, t: int, scores: Mapping[tuple[int, int],
 
 def _scores(known: _Known, s: int, t: int) -> dict[tuple[int, int], float]:
     """The scores of all possible pairs of columns."""
-    own = known.own(s, t)
+    own = known.common(s, t)
     sources, targets = known.sources[s], known.targets[t]
     said = {w.source_field: w.target for w in known.named if w.source == sources.id and w.source_field}
     found = {}
@@ -272,7 +300,7 @@ def _pair(
 ) -> FieldPair:
     s, t = tables
     mine, theirs = known.sources[s].fields[at[0]], known.targets[t].fields[at[1]]
-    own = known.own(s, t)
+    own = known.common(s, t)
     said = any(w.source == known.sources[s].id and w.source_field == mine.name for w in known.named)
     row = max((v for (i, j), v in scores.items() if i == at[0] and j != at[1]), default=0.0)
     column = max((v for (i, j), v in scores.items() if j == at[1] and i != at[0]), default=0.0)
@@ -285,7 +313,7 @@ def _pair(
         values=_says(mine, theirs),
         keys=_keys(known, mine, theirs),
         table=table,
-        over_table=known.margins.get(s, 0.0),
+        over_table=table - known.rivals[s][0],
     )
     rivals = sorted(((v, j) for (i, j), v in scores.items() if i == at[0] and j != at[1] and v >= scores[at] - 0.1), reverse=True)
     return FieldPair(
@@ -306,8 +334,12 @@ _ALIKE = (
 )
 
 
+def _alike(likeness_of_names: float) -> str:
+    return next((text for least, text in _ALIKE if likeness_of_names >= least), "the names are not similar")
+
+
 def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
-    found = [next((text for least, text in _ALIKE if signs.name >= least), "the names are not similar")]
+    found = [_alike(signs.name)]
     if mine.kind is theirs.kind:
         found.append("the same type family")
     else:
@@ -323,6 +355,6 @@ def _reasons(mine: Field, theirs: Field, signs: Signs) -> tuple[str, ...]:
         found.append(f"its values look like {value_profile.promised(theirs.name)}")
     elif signs.values < -0.5:
         found.append("its values do not look like those of the target")
-    if min(signs.over_row, signs.over_column) < 0.08:
+    if min(signs.over_row, signs.over_column) < CLEARLY:
         found.append("another column fits nearly as well")
     return tuple(found)

@@ -21,6 +21,7 @@ from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Seve
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
+from landfall.engine.planning.proven_fits import CERTAIN, FilledColumn, assumes_utc, certain, proof
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
@@ -28,6 +29,7 @@ from landfall.lib.text import counted
 
 Counterparts = Counts[tuple[str, str], Counterpart]
 _DISPLACED = 70  # maximum confidence in percent if a column is matched although another one has its name
+_NAMED = 5  # names in a risk of many columns
 _CARRIED = frozenset({"sequence", "ownership", "statistics"})
 _OF_THE_DEFINITION = frozenset(
     {
@@ -156,7 +158,23 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
         else:
             planned = _Filling(draft, number, table, mine).made()
         made.append(planned)
+    _ask_for_the_time_zone(draft)
     return tuple(made)
+
+
+def _ask_for_the_time_zone(draft: Draft) -> None:
+    """One risk for all columns whose values get or lose a time zone, unless a TablePlan decides on the column."""
+    if not draft.zoneless:
+        return
+    named = ", ".join(draft.zoneless[:_NAMED]) + (
+        f" and {len(draft.zoneless) - _NAMED} more" if len(draft.zoneless) > _NAMED else ""
+    )
+    text = f"date and time values without a time zone are taken for UTC, and existing columns without one get the time in UTC: {named}"
+    advice = (
+        "Approve the plan if the application writes UTC. Otherwise set decision: Override for these columns in a TablePlan, with an expression"
+        " that converts the local time to UTC."
+    )
+    draft.add_risk(Severity.HIGH, "TimeZone", counted(len(draft.zoneless), "column"), text, advice)
 
 
 def _without_counterpart(draft: Draft, table: Table, existing: set[str]) -> None:
@@ -213,7 +231,15 @@ class _Filling:
             if count and kind in DESCRIBED and (kind is not Violation.NOT_BOOLEAN or _counts_truths(draft, wanted)):
                 text = DESCRIBED[kind].format(n=counted(count, "row", "hold"), w=written(wanted))
                 self._add_risk(Severity.BLOCKER, kind.value[0].upper() + kind.value[1:], label, text, OVERRIDE)
-        confidence = min(pair.confidence, fit.confidence, mapped.confidence, 75 if converted else 100)
+        utc = assumes_utc(mapped.target_type, wanted) and fit.confidence > 0
+        if utc and decided is None:
+            self.draft.zoneless.append(label)
+        sure = CERTAIN if utc else fit.confidence  # one risk of the plan asks for the time zone of all columns
+        filled = FilledColumn((table, self.counterpart.table), column, wanted, sum(counts.values()) + len(converted))
+        proven = self._proof(filled)
+        confidence = certain(mapped.confidence, sure, proven) or min(
+            pair.confidence, sure, mapped.confidence, 75 if converted else 100
+        )
         displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
         if fit.raw:
             self.raws = (*self.raws, (wanted.name, fit.raw))
@@ -226,7 +252,7 @@ class _Filling:
             nullable=wanted.nullable,
             decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.settled(draft, confidence, decided),
             confidence=min(confidence, _DISPLACED) if displaced else confidence,
-            reasons=(*pair.reasons, *displaced, *fit.reasons, *_rivals(pair.rivals)),
+            reasons=(*pair.reasons, *displaced, *fit.reasons, *([proven] if proven else _rivals(pair.rivals))),
             transformation=column.expression or mapped.transformation or ("::jsonb" if fit.raw else ""),
             generated=wanted.generated or "",
             stored=wanted.stored,
@@ -234,6 +260,10 @@ class _Filling:
             final=wanted.name if fit.raw else "",
             final_type=wanted.type.text if fit.raw else "",
         )
+
+    def _proof(self, filled: FilledColumn) -> str:
+        existing, rows = self.draft.existing, self.draft.profile.rows.get((self.table.schema, self.table.name), 0)
+        return proof(filled, rows, existing, self.draft.engine) if existing else ""
 
     def _displaced(self, source: str, target: str) -> tuple[str, ...]:
         """Why a matched pair needs review: the other side has another column with one of the two names."""
@@ -353,7 +383,14 @@ class _Filling:
 
     def _about(self, label: str) -> None:
         """Add the risks of the existing table."""
-        target = self.counterpart.table
+        target, sure = self.counterpart.table, self.counterpart.confidence
+        if sure < CERTAIN:
+            text = (
+                f"no table of the target has its name; taken for {target.name} at {sure} %: {', '.join(self.counterpart.reasons)}"
+            )
+            advice = "If it is another one, name it (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
+            low = sure < self.draft.options.auto_approve_percent
+            self._add_risk(Severity.HIGH if low else Severity.LOW, "Counterpart", label, text, advice)
         text = f"the empty table is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
         self._add_risk(Severity.INFO, "Filled", target.name, text, "A rollback restores the empty table.")
         if self.counterpart.occupied:

@@ -43,11 +43,16 @@ class SourceProfile:
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """An existing table that a source table fills, and the matched columns by the source's name. `occupied`: it has rows."""
+    """An existing table that a source table fills, and the matched columns by the source's name.
+
+    `occupied`: it has rows. `confidence` is that the two tables are the same, in percent, and `reasons` say why.
+    """
 
     table: Table
     pairs: Counts[str, FieldPair]
     occupied: bool = False
+    confidence: int = 100
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class Draft:
     shared_types: dict[tuple[Place, str], str] = field(default_factory=dict)
     facts: TargetFacts | None = None
     impossible: list[SourceObject] = field(default_factory=list)
+    zoneless: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tables = () if self.native else selected(self.catalog, self.options)

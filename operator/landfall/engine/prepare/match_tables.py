@@ -38,7 +38,8 @@ def counterparts(source: Endpoint, catalog: Catalog, target: TargetCatalog, exis
         schema, _, name = pair.source.partition("\0")
         mine = by_name[pair.target]
         occupied = mine.name in readable and target.has_rows(mine)
-        found[schema, name] = Counterpart(mine, {f.source: f for f in pair.fields}, occupied)
+        fields = {f.source: f for f in pair.fields}
+        found[schema, name] = Counterpart(mine, fields, occupied, pair.confidence, pair.reasons)
     return found
 
 

@@ -176,6 +176,38 @@ def test_tables_with_exactly_the_same_columns_stand_for_each_other_before_those_
     assert found == {"org_blocklists": "org_refusals", "sighting_blocklists": "sighting_blocklist_items"}
 
 
+def test_columns_of_a_renamed_table_are_no_surer_than_the_table() -> None:
+    key = Field("id", Kind.INTEGER, primary=True)
+    sources = (
+        _table("thing_relations", key, Field("thing_id", Kind.INTEGER), Field("kind", Kind.TEXT), Field("weight", Kind.FLOAT)),
+    )
+    targets = (
+        _table("thing_reference", key, Field("thing_id", Kind.INTEGER), Field("note", Kind.TEXT), Field("name", Kind.TEXT)),
+    )
+    (pair,) = matched(sources, targets)
+    assert pair.confidence < 95
+    assert all(f.confidence <= pair.confidence for f in pair.fields)
+    (same,) = matched((_table("t", key, Field("a", Kind.TEXT)),), (_table("t", key, Field("a", Kind.TEXT)),))
+    assert (same.confidence, same.reasons) == (100, ("the same name",))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        (("hire_date",), ("birth_date",)),
+        (("user_ref",), ("user_code", "user_key")),
+        (("first_amount", "second_amount"), ("amount_x", "amount_y")),
+        (("owner_name",), ("group_name",)),
+    ],
+)
+def test_what_could_be_another_column_is_not_approved_automatically(mine: tuple[str, ...], theirs: tuple[str, ...]) -> None:
+    key = (Field("id", Kind.INTEGER, primary=True), Field("note", Kind.TEXT), Field("created", Kind.MOMENT))
+    (pair,) = matched(
+        (_table("t", *key, *(Field(n, Kind.TEXT) for n in mine)),), (_table("t", *key, *(Field(n, Kind.TEXT) for n in theirs)),)
+    )
+    assert all(f.confidence < 95 for f in pair.fields if f.source in mine)
+
+
 @given(st.integers(0, 2**32))
 @settings(max_examples=5, deadline=None)
 def test_matching_is_one_to_one_and_always_the_same(seed: int) -> None:
