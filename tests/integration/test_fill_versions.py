@@ -57,7 +57,7 @@ def test_names_are_kept_and_what_is_proven_is_not_asked(maria: MariaDb, pg15: Po
     assert "yes_no lists the same values" in "; ".join(host["active"].reasons)
     assert "all values of 2 rows are among those that states lists" in "; ".join(host["state"].reasons)
     assert "all values of 2 rows are 0 or 1" in "; ".join(host["level"].reasons)
-    (zone,) = [r for r in plan.risks if r.kind == "TimeZone"]
+    (zone,) = [r for r in plan.risks if r.kind == "ZonelessTimes"]
     assert (zone.severity, zone.affected) == (Severity.HIGH, "2 columns")
     assert f"{fresh}.host.seen, {fresh}.host.changed" in zone.description
 
@@ -79,3 +79,43 @@ def test_one_value_that_does_not_fit_is_no_proof(maria: MariaDb, pg15: PostgreSq
     host = {c.source: c for t in plan.tables if t.name == "host" for c in t.columns}
     assert {n for n in ("level", "token", "state") if host[n].confidence == 100} == set()
     assert {r.kind for r in plan.blockers if ".host." in r.affected} >= {"NotBoolean", "NotListed", "NotSoWritten"}
+
+
+_FREE = """
+CREATE TABLE locks (id INT PRIMARY KEY, name TEXT);
+CREATE TABLE ev (id BIGINT PRIMARY KEY, name TEXT);
+CREATE TABLE state_groups (id BIGINT PRIMARY KEY, name TEXT);
+CREATE TABLE events (stream_position BIGINT NOT NULL, event_id VARCHAR(9) PRIMARY KEY, depth BIGINT);
+CREATE TABLE jobs (id BIGINT PRIMARY KEY, rank_no INT);
+INSERT INTO locks VALUES (1,'x');
+INSERT INTO ev VALUES (500,'y'),(7,'z');
+INSERT INTO events VALUES (41,'a',3),(42,'b',90);
+INSERT INTO jobs VALUES (3,1);
+"""
+_FREE_TARGET = """
+CREATE UNLOGGED TABLE locks (id int PRIMARY KEY, name text);
+CREATE SEQUENCE ev_seq; CREATE SEQUENCE state_group_id_seq; CREATE SEQUENCE events_stream_seq; CREATE SEQUENCE job_numbers;
+CREATE SEQUENCE "Jobs_seq" START 77; CREATE SEQUENCE events_other_seq; CREATE SEQUENCE unrelated;
+SELECT nextval('"Jobs_seq"');
+CREATE TABLE ev (id bigint PRIMARY KEY, name text);
+CREATE TABLE state_groups (id bigint PRIMARY KEY, name text);
+CREATE TABLE events (stream_position bigint NOT NULL, event_id text PRIMARY KEY, depth bigint);
+CREATE TABLE jobs (id bigint PRIMARY KEY DEFAULT nextval('job_numbers'), rank_no int);
+"""
+
+
+def test_free_sequences_pass_the_rows_and_unlogged_tables_stay_unlogged(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    maria.sql(_FREE, maria.database(fresh))
+    target = filling.target(pg15, fresh, _FREE_TARGET)
+    move = run.Move(run.mariadb(maria, fresh), target, replace(FILL, mode=Mode.DATA_ONLY))
+    plan = move.plan()
+    assert not plan.blockers, plan.blockers
+    told = {r.affected: r.severity for r in plan.risks if r.kind == "Sequence"}
+    assert told == {"events_other_seq": Severity.HIGH, "unrelated": Severity.LOW}
+    assert "setval('events_other_seq'" in next(r.mitigation for r in plan.risks if r.affected == "events_other_seq")
+    assert not [r for r in plan.risks if r.kind == "TableFeature"]
+    assert move.run().rows == 6
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
+        numbers = "SELECT nextval('ev_seq'),nextval('state_group_id_seq'),nextval('events_stream_seq'),nextval('job_numbers'),nextval('\"Jobs_seq\"')"
+        assert there.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)

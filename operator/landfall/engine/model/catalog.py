@@ -138,6 +138,7 @@ class Table:
     rowid: bool = False
     notes: tuple[str, ...] = ()
     note_severity: str = "high"
+    unlogged: bool = False
 
     @property
     def primary(self) -> Index | None:

@@ -10,6 +10,8 @@ from fnmatch import fnmatchcase
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.options import Options
 
+_ADDED = frozenset({"unlogged"})  # fields of later versions, left out while they are empty: digests in stored plans stay valid
+
 
 def selected(catalog: Catalog, options: Options) -> tuple[Table, ...]:
     """The tables that move: all but the excluded, parents before their partitions, by name."""
@@ -68,7 +70,8 @@ _UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", 
 
 def _steady(value: object) -> object:
     if isinstance(value, dict):
-        return {k: _steady(v) for k, v in value.items() if k not in _UNSTEADY}
+        kept = {k: v for k, v in value.items() if k not in _UNSTEADY and (v or k not in _ADDED)}
+        return {k: _steady(v) for k, v in kept.items()}
     if isinstance(value, list | tuple):
         return [_steady(v) for v in value]
     return value

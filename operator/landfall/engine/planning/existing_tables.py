@@ -7,7 +7,6 @@ partially filled table, and a rollback restores the empty table.
 from __future__ import annotations
 
 import collections
-import re
 from collections.abc import Mapping as Counts
 from dataclasses import dataclass, replace
 
@@ -20,8 +19,9 @@ from landfall.engine.model.options import ColumnDecision, Mode, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
+from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
-from landfall.engine.planning.proven_fits import CERTAIN, FilledColumn, assumes_utc, certain, proof
+from landfall.engine.planning.free_sequences import plan_free_sequences
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
@@ -154,11 +154,12 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
         mine = draft.counterparts.get((table.schema, table.name))
         if mine is None:
             planned = build.new_table(draft, number, table)
-            schema_objects.surround(draft, table, planned)
+            schema_objects.surround(draft, replace(table, unlogged=False), planned)
         else:
             planned = _Filling(draft, number, table, mine).made()
         made.append(planned)
     _ask_for_the_time_zone(draft)
+    plan_free_sequences(draft)
     return tuple(made)
 
 
@@ -174,7 +175,7 @@ def _ask_for_the_time_zone(draft: Draft) -> None:
         "Approve the plan if the application writes UTC. Otherwise set decision: Override for these columns in a TablePlan, with an expression"
         " that converts the local time to UTC."
     )
-    draft.add_risk(Severity.HIGH, "TimeZone", counted(len(draft.zoneless), "column"), text, advice)
+    draft.add_risk(Severity.HIGH, "ZonelessTimes", counted(len(draft.zoneless), "column"), text, advice)
 
 
 def _without_counterpart(draft: Draft, table: Table, existing: set[str]) -> None:
@@ -204,7 +205,8 @@ class _Filling:
         """Return the planned table, and add the statements that create its staged copy."""
         draft, table, target = self.draft, self.table, self.counterpart.table
         columns = tuple(self._column(c) for c in table.columns)
-        planned = build.planned_table(draft, self.number, table, target.name, columns)
+        noted = replace(table, notes=()) if table.unlogged else table  # the existing table says whether it is unlogged
+        planned = build.planned_table(draft, self.number, noted, target.name, columns)
         form = "text" if draft.native and any(c.target_type != c.source_type for c in columns if c.moved) else planned.form
         self._structure()
         self._about(planned.label)
@@ -236,8 +238,8 @@ class _Filling:
             self.draft.zoneless.append(label)
         sure = CERTAIN if utc else fit.confidence  # one risk of the plan asks for the time zone of all columns
         filled = FilledColumn((table, self.counterpart.table), column, wanted, sum(counts.values()) + len(converted))
-        proven = self._proof(filled)
-        confidence = certain(mapped.confidence, sure, proven) or min(
+        known = self._certainty(filled)
+        confidence = certain(mapped.confidence, sure, known) or min(
             pair.confidence, sure, mapped.confidence, 75 if converted else 100
         )
         displaced = () if decided and decided.target_column else self._displaced(column.name, wanted.name)
@@ -252,7 +254,7 @@ class _Filling:
             nullable=wanted.nullable,
             decision=Decision.NEEDS_REVIEW if displaced and decided is None else build.settled(draft, confidence, decided),
             confidence=min(confidence, _DISPLACED) if displaced else confidence,
-            reasons=(*pair.reasons, *displaced, *fit.reasons, *([proven] if proven else _rivals(pair.rivals))),
+            reasons=(*pair.reasons, *displaced, *fit.reasons, *([known] if known else _rivals(pair.rivals))),
             transformation=column.expression or mapped.transformation or ("::jsonb" if fit.raw else ""),
             generated=wanted.generated or "",
             stored=wanted.stored,
@@ -261,9 +263,9 @@ class _Filling:
             final_type=wanted.type.text if fit.raw else "",
         )
 
-    def _proof(self, filled: FilledColumn) -> str:
+    def _certainty(self, filled: FilledColumn) -> str:
         existing, rows = self.draft.existing, self.draft.profile.rows.get((self.table.schema, self.table.name), 0)
-        return proof(filled, rows, existing, self.draft.engine) if existing else ""
+        return certainty(filled, rows, existing, self.draft.engine) if existing else ""
 
     def _displaced(self, source: str, target: str) -> tuple[str, ...]:
         """Why a matched pair needs review: the other side has another column with one of the two names."""
@@ -332,7 +334,7 @@ class _Filling:
                 draft.statements[at] = replace(statement, stage=Stage.TABLES)
         self._objects(existing, before=False)
         draft.risks += [r for r in native.risks if r.kind == "Orphans"]
-        for note in target.notes:
+        for note in () if target.unlogged else target.notes:
             text = note.replace(" on the source", "")
             self._add_risk(
                 Severity(target.note_severity), "TableFeature", target.name, text, "Approve the plan if that is what you want."
@@ -402,19 +404,8 @@ class _Filling:
                 Severity.BLOCKER, "Partitioned", target.name, "a partitioned or inherited table cannot be filled", advice
             )
         for column in target.columns:
-            if column.name in self._taken():
-                self._about_counter(column)
-            elif column.generated is None:
+            if column.name not in self._taken() and column.generated is None:
                 self._about_rest(column)
-
-    def _about_counter(self, column: Column) -> None:
-        found = re.match(r"nextval\('(.+)'::regclass\)", column.default or "")
-        owned = self._owned(self.draft.existing) if self.draft.existing else set()
-        if found and not owned:
-            text = f"its default counts with the sequence {found.group(1)}, which belongs to no table and is not set"
-            self._add_risk(
-                Severity.HIGH, "Sequence", f"{self.counterpart.table.name}.{column.name}", text, "Set it after the cutover."
-            )
 
     def _about_rest(self, column: Column) -> None:
         label = f"{self.counterpart.table.name}.{column.name}"

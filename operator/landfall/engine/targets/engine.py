@@ -157,6 +157,9 @@ class TargetDdl(Protocol):
     def identity_clause(self, identity: Identity, target_type: str) -> str:
         """How a column is filled by a counter; empty for a type that cannot be."""
 
+    def advance_sequence(self, sequence: str, table: str, column: str) -> str:
+        """Set a sequence to the largest value of a column, unless it is past it already."""
+
     def converted(self, column: str, kind: str) -> str:
         """A column as a value of another type."""
 

@@ -98,6 +98,7 @@ class _Reader:
                     options=options or "",
                     notes=("the table is unlogged on the source and becomes an ordinary one",) if persistence == "u" else (),
                     note_severity="low",
+                    unlogged=persistence == "u",
                 )
             )
         return tuple(made)

@@ -37,6 +37,15 @@ def translated_query(engine: str, text: str, rename: translate.Rename, schemas: 
         return Translated(problem=str(error))
 
 
+def advance_sequence(sequence: str, table: str, column: str) -> str:
+    """Set a sequence to the largest value of a column, unless it is past it already."""
+    largest = f"max({quoted(column)})"
+    return (
+        f"SELECT setval({literal(quoted(sequence))}::regclass,{largest}) FROM {quoted(table)}"
+        f" HAVING {largest}>=(SELECT last_value FROM {quoted(sequence)})"
+    )
+
+
 def column_clause(column: ColumnPlan) -> str:
     """One line of a CREATE TABLE."""
     words = [quoted(column.target), column.target_type]
@@ -58,7 +67,8 @@ def create_table(table: TablePlan, source: Table | None = None) -> str:
     if source and source.options:
         tail += f" WITH ({source.options})"
     lines = ",\n  ".join(column_clause(c) for c in table.columns if c.compared)
-    return f"CREATE TABLE {quoted(table.target)} (\n  {lines}\n){tail}"
+    word = "UNLOGGED TABLE" if source and source.unlogged else "TABLE"
+    return f"CREATE {word} {quoted(table.target)} (\n  {lines}\n){tail}"
 
 
 def default_of(engine: str, text: str, column: ColumnPlan, rename: translate.Rename) -> Translated:  # noqa: C901, PLR0911  a table of literal forms

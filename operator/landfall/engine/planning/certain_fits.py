@@ -1,4 +1,4 @@
-"""When profiling proves that a column fits in the existing column of its name: the whole column was counted, not a sample. Pure.
+"""When a column certainly fits in the existing column of its name: profiling counted the whole column, not a sample. Pure.
 
 Only columns whose table and name are the same on both sides are judged here: for others, that values fit does not say that they belong there.
 """
@@ -46,8 +46,8 @@ class FilledColumn:
         return same_name(mine.name, theirs.name) and same_name(self.column.name, self.wanted.name)
 
 
-def proof(filled: FilledColumn, rows: int, existing: Catalog, engine: SourceEngine) -> str:
-    """Return why all values of a column fit in the existing one, in words; empty if that is not proven.
+def certainty(filled: FilledColumn, rows: int, existing: Catalog, engine: SourceEngine) -> str:
+    """Return why all values of a column fit in the existing one, in words; empty if some may not.
 
     Args:
         filled: The two columns.
@@ -101,5 +101,5 @@ def assumes_utc(given: str, wanted: Column) -> bool:
 
 
 def certain(mapped: int, fit: int, reason: str) -> int | None:
-    """Return the confidence of a column whose fit is proven; None if its mapping is a guess or changes the values."""
+    """Return the confidence of a column that certainly fits; None if its mapping is a guess or changes the values."""
     return CERTAIN if reason and fit == CERTAIN and mapped >= _CONVENTION else None
