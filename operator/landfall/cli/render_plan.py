@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from landfall.cli.progress import lasting, sized
-from landfall.engine.model.plan import Decision, Plan, Severity, TablePlan
+from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, risk_groups
 from landfall.engine.run.rehearsal import RehearsalResult
 from landfall.engine.run.runner import Outcome
 from landfall.lib.text import counted
@@ -19,6 +23,9 @@ _REHEARSED = (
     ("indexing", "indexSeconds", "indexes"),
     ("comparing", "validationSeconds", "verification and keys"),
 )
+_RISK_LINES = 56  # a plan's text fits within 120 lines at any size, unless --all is set
+_MAPPING_LINES = 24  # of the mappings to review, and of the others
+_MARGIN = 12
 _STYLES = {
     Severity.BLOCKER: "bold red",
     Severity.HIGH: "red",
@@ -44,57 +51,101 @@ def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
         else ""
     )
     console.print(f"  about {lasting(seconds)}{freeze}; quiesce: {made.quiesce}; onExisting: {made.on_existing}")
-    _risks(console, made)
-    _tables(console, made, every_column=every_column)
+    _risks(console, made, every=every_column)
+    _tables(console, made, every=every_column)
     console.print(f"  digest {made.digest()}")
 
 
-def _risks(console: Console, made: Plan) -> None:
+def _risks(console: Console, made: Plan, *, every: bool) -> None:
     if not made.risks:
         console.print("  [green]no risks found[/]")
         return
-    grid = Table(title=counted(len(made.risks), "risk"), title_justify="left", box=None, pad_edge=False, show_header=False)
+    groups = [RiskGroup((r,)) for r in made.risks] if every else risk_groups(made)
+    title = counted(len(made.risks), "risk")
+    causes = f" of {counted(len(groups), 'cause')}" if len(groups) < len(made.risks) else ""
+    grid = Table(title=title + causes, title_justify="left", box=None, pad_edge=False, show_header=False)
     grid.add_column(no_wrap=True)
     grid.add_column()
-    for risk in made.risks:
-        style = _STYLES[risk.severity]
-        grid.add_row(
-            f"  [{style}]{risk.severity}[/]",
-            f"[bold]{escape(risk.affected)}[/] {escape(risk.description)}. [dim]{escape(risk.mitigation)}[/]",
-        )
+    lines = [_risk_line(g) for g in groups]
+    shown = len(lines) if every else _fitting(console, [text for _, text in lines], _RISK_LINES)
+    for line in lines[:shown]:
+        grid.add_row(*line)
     console.print(grid)
+    _about_others(console, [len(g.risks) for g in groups[shown:]], "risk")
 
 
-def _tables(console: Console, made: Plan, *, every_column: bool) -> None:
-    grid = Table(title="mappings to review", title_justify="left", box=None, pad_edge=False)
-    for title in ("source", "type", "target", "type", "conf.", "decision", "transformation"):
-        grid.add_column(title, justify="right" if title == "conf." else "left", overflow="fold")
-    shown = 0
-    for table in made.tables:
-        for column in table.columns:
-            renamed = column.source.casefold() != column.arrives[0].casefold()
-            telling = column.transformation or column.converted or renamed or column.decision is not Decision.AUTO
-            if not (every_column or telling):
-                continue
-            shown += 1
-            note = column.transformation
-            if column.converted:
-                note += " " + "; ".join(f"{_rows(c.rows)} {c.kind} → {c.rule}" for c in column.converted)
-            target, kind = column.arrives
-            grid.add_row(
-                escape(f"{table.label}.{column.source}"),
-                escape(column.source_type),
-                escape(f"{table.target}.{target}") if target else "",
-                escape(kind),
-                str(column.confidence),
-                _decided(column.decision),
-                escape(note.strip()),
-            )
-    if shown:
-        console.print(grid)
-    hidden = sum(len(t.columns) for t in made.tables) - shown
+def _risk_line(group: RiskGroup) -> tuple[str, str]:
+    """One cause: how often, one example, and what settles it."""
+    risk, more = group.first, len(group.risks) - 1
+    others = f" [bold]and {more:,} more[/] like it" if more else ""
+    text = f"[bold]{escape(risk.affected)}[/]{others}: {escape(risk.description)}. [dim]{escape(risk.mitigation)}[/]"
+    return f"  [{_STYLES[risk.severity]}]{risk.severity}[/]", text
+
+
+def _fitting(console: Console, texts: Sequence[str], lines: int) -> int:
+    """How many of the texts fit in so many lines of the console."""
+    left, width = lines, console.width - _MARGIN
+    for at, text in enumerate(texts):
+        left -= len(console.render_lines(Text.from_markup(text), console.options.update(width=width), pad=False))
+        if left < 0:
+            return at
+    return len(texts)
+
+
+def _about_others(console: Console, hidden: Sequence[int], noun: str) -> None:
+    if hidden:
+        total = f"{counted(sum(hidden), noun)} of {counted(len(hidden), 'cause')}"
+        console.print(f"  [dim]and {total} (show all: --all)[/]")
+
+
+def _tables(console: Console, made: Plan, *, every: bool) -> None:
+    groups = mapping_groups(made, every=every)
+    waiting, others = [g for g in groups if g.waits], [g for g in groups if not g.waits]
+    parts = [("mappings", groups)] if every else [("mappings to review", waiting), ("other mappings", others)]
+    for title, some in parts:
+        if some:
+            _mappings(console, title, some, every=every)
+    hidden = sum(len(t.columns) for t in made.tables) - sum(len(g.columns) for g in groups)
     if hidden:
         console.print(f"  [dim]{counted(hidden, 'column')} without a conversion not shown (show all: --all)[/]")
+
+
+def _mappings(console: Console, title: str, groups: Sequence[MappingGroup], *, every: bool) -> None:
+    shown = len(groups) if every else min(len(groups), _MAPPING_LINES)
+    grid = _mapping_grid(title, groups[:shown])
+    while not every and shown > 1 and len(console.render_lines(grid, pad=False)) > _MAPPING_LINES:
+        shown -= 1
+        grid = _mapping_grid(title, groups[:shown])
+    console.print(grid)
+    _about_others(console, [len(g.columns) for g in groups[shown:]], "column")
+
+
+def _mapping_grid(title: str, groups: Sequence[MappingGroup]) -> Table:
+    grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for name in ("source", "type", "target", "type", "conf.", "decision", "why"):
+        grid.add_column(name, justify="right" if name == "conf." else "left", overflow="fold")
+    for group in groups:
+        (table, column), more = group.columns[0], len(group.columns) - 1
+        target, kind = column.arrives
+        grid.add_row(
+            escape(f"{table.label}.{column.source}") + (f" and {more:,} more" if more else ""),
+            escape(column.source_type),
+            escape(f"{table.target}.{target}") if target else "",
+            escape(kind),
+            str(column.confidence),
+            _decided(column.decision),
+            escape(_why(column)),
+        )
+    return grid
+
+
+def _why(column: ColumnPlan) -> str:
+    """What is done to the values, and for what waits, the reasons of its confidence."""
+    words = [column.transformation] if column.transformation else []
+    words += [f"{_rows(c.rows)} {c.kind} → {c.rule}" for c in column.converted]
+    if column.decision in {Decision.NEEDS_REVIEW, Decision.REJECTED} or not words:
+        words += column.reasons
+    return "; ".join(words)
 
 
 def _decided(decision: Decision) -> str:

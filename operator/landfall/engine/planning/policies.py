@@ -45,6 +45,23 @@ def rules_for(
     return rules
 
 
+_EXAMPLES = {
+    Violation.ZERO_DATE: "Map:1970-01-01",
+    Violation.NUL_BYTE: "Strip",
+    Violation.INVALID_ENCODING: "Replace",
+    Violation.TYPE_MISMATCH: "Text",
+    Violation.OUT_OF_RANGE: "Widen",
+}
+
+
+def settled_by(kind: Violation) -> str:
+    """Return the setting that decides on values of a kind, with an example and the other choices."""
+    kind = MISFITS.get(kind, kind)
+    name, allowed = ALLOWED[kind]
+    others = sorted(allowed - {_EXAMPLES[kind].partition(":")[0]})
+    return f"`spec.data.policies.{name}: {_EXAMPLES[kind]}` (or {', '.join(others)}), or `policy` of the column in a TablePlan"
+
+
 def _default(kind: Violation, column: Column) -> str:
     if kind in {Violation.ZERO_DATE, Violation.TYPE_MISMATCH} and column.type.name in {"enum", "date", "datetime", "timestamp"}:
         return "Null" if column.nullable else "Fail"

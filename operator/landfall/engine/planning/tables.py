@@ -20,7 +20,7 @@ from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision,
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning.key_families import KeyFamily, key_families
 from landfall.engine.planning.overrides import Override, Place, override_reasons, uses
-from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for
+from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for, settled_by
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetEngine
@@ -360,7 +360,7 @@ def _conversion(
             kind.value[0].upper() + kind.value[1:],
             label,
             f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}",
-            "Set a policy for these values in spec.data.policies or in the table's TablePlan.",
+            f"Set {settled_by(kind)}.",
         )
         return None
     draft.add_risk(
@@ -368,7 +368,7 @@ def _conversion(
         kind.value[0].upper() + kind.value[1:],
         label,
         f"{counted(count, 'row', 'hold')} {DESCRIBED[kind]}; the rule {rule} changes them",
-        "Approve the plan, or choose another policy in spec.data.policies or in the table's TablePlan.",
+        f"Approve the plan, or set another rule: {settled_by(kind)}.",
     )
     return Converted(kind.value, count, rule)
 
