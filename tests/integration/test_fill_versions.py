@@ -114,6 +114,8 @@ def test_free_sequences_pass_the_rows_and_unlogged_tables_stay_unlogged(maria: M
     assert told == {"events_other_seq": Severity.HIGH, "unrelated": Severity.LOW}
     assert "setval('events_other_seq'" in next(r.mitigation for r in plan.risks if r.affected == "events_other_seq")
     assert not [r for r in plan.risks if r.kind == "TableFeature"]
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT last_value,is_called FROM job_numbers").fetchone() == (1, False)
     assert move.run().rows == 6
     with pg15.connect(fresh) as there:
         assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)

@@ -12,7 +12,7 @@ from rich.text import Text
 from landfall.cli.progress import lasting, sized
 from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
-from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, risk_groups
+from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, not_migrated, risk_groups
 from landfall.engine.run.rehearsal import RehearsalResult
 from landfall.engine.run.runner import Outcome
 from landfall.lib.text import counted
@@ -166,6 +166,23 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
     if done.frozen_seconds and made.quiesce == "Engine":
         earlier = f"; released {counted(done.locks_given_back, 'time')} before that" if done.locks_given_back else ""
         console.print(f"  write lock on the source: {done.frozen_seconds:.1f} s{earlier}")
+    _remarks(console, done)
+    views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
+    console.print(
+        f"  cut over into {escape(made.target_schema)}: {', '.join(escape(_named(t)) for t in made.tables[:12])}"
+        f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
+    )
+    for line in not_migrated(made):
+        console.print(f"  [yellow]not migrated: {escape(line)}[/]")
+    if made.replaced:
+        console.print(
+            f"  {counted(len(made.replaced), 'replaced object', 'are')} retained; to undo the cutover: landfall rollback"
+        )
+    if made.quiesce == "None":
+        console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes were not migrated[/]")
+
+
+def _remarks(console: Console, done: Outcome) -> None:
     for line in done.corrected:
         console.print(f"  repaired: {escape(line)}")
     for line in done.converted:
@@ -174,17 +191,6 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
         console.print(f"  {counted(done.recovered, 'lost connection', 'were')} recovered")
     for line in done.unvalidated:
         console.print(f"  [red]not validated: {escape(line)}[/]; correct the rows, then run VALIDATE CONSTRAINT")
-    views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
-    console.print(
-        f"  cut over into {escape(made.target_schema)}: {', '.join(escape(_named(t)) for t in made.tables[:12])}"
-        f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
-    )
-    if made.replaced:
-        console.print(
-            f"  {counted(len(made.replaced), 'replaced object', 'are')} retained; to undo the cutover: landfall rollback"
-        )
-    if made.quiesce == "None":
-        console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes were not migrated[/]")
 
 
 def rehearsed(console: Console, name: str, done: RehearsalResult, made: Plan) -> None:

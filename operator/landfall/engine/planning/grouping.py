@@ -9,10 +9,43 @@ import re
 from dataclasses import dataclass
 
 from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Risk, Severity, TablePlan
+from landfall.lib.text import counted
 
 _NUMBER = re.compile(r"\d[\d,.]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PLURAL = re.compile(r"\b(rows?|columns?|values?)( \w+?)s?\b")
+_LEFT_OUT = re.compile(r"\bnot (migrated|carried)\b|\bbecomes an ordinary\b")
+_KINDS = re.compile(r"^the (?:source's )?([a-z]+(?: [a-z]+)?)\b")
+_NOUNS = {"View": "view", "Default": "default", "Check": "check", "Index": "index", "GeneratedColumn": "generated column"}
+_OBJECTS = (
+    *(
+        "materialized view",
+        "foreign key",
+        "row security",
+        "default privileges",
+        "view",
+        "trigger",
+        "function",
+        "procedure",
+        "routine",
+    ),
+    *(
+        "event",
+        "index",
+        "check",
+        "constraint",
+        "policy",
+        "rule",
+        "sequence",
+        "domain",
+        "enum",
+        "type",
+        "aggregate",
+        "table",
+        "comment",
+    ),
+)
+_NAMED = 3
 _WORD = re.compile(r"[\w$.]+")
 
 
@@ -64,6 +97,30 @@ def mapping_groups(plan: Plan, *, every: bool = False) -> tuple[MappingGroup, ..
             found.setdefault(key, []).append((table, column))
     groups = [MappingGroup(tuple(columns)) for columns in found.values()]
     return tuple(groups) if every else tuple(sorted(groups, key=lambda g: not g.waits))
+
+
+def not_migrated(plan: Plan) -> tuple[str, ...]:
+    """Return what a completed run leaves behind, a line for each kind of object with its number and some names."""
+    found: dict[str, list[str]] = {}
+    for risk in plan.risks:
+        if risk.severity is not Severity.BLOCKER and _LEFT_OUT.search(risk.description):
+            names = found.setdefault(_noun(risk), [])
+            if risk.affected not in names:
+                names.append(risk.affected)
+    return tuple(
+        f"{counted(len(names), noun)}: {', '.join(names[:_NAMED])}"
+        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        for noun, names in found.items()
+    )
+
+
+def _noun(risk: Risk) -> str:
+    if risk.kind in _NOUNS:
+        return _NOUNS[risk.kind]
+    found = _KINDS.match(risk.description)
+    word = found.group(1) if found else ""
+    known = [noun for noun in _OBJECTS if word == noun or word.startswith(f"{noun} ")]
+    return known[0] if known else "object"
 
 
 def _is_renamed(column: ColumnPlan) -> bool:

@@ -31,6 +31,7 @@ from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Quiesce
 from landfall.engine.model.plan import Stage
 from landfall.engine.model.run_state import State
+from landfall.engine.planning.grouping import not_migrated
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
@@ -335,6 +336,8 @@ class FinalPhase:
         retain = work.options.retain_seconds if work.options.generate_rollback else 0
         result = self._outcome.as_dict()
         work.database.swap.cut_over(work.lease, record, work.plan, result, locked=self._still_frozen, retain_seconds=retain)
+        for line in not_migrated(work.plan):
+            work.report(Event(EventKind.NOTICE, text=f"not migrated: {line}"))
         work.report(Event(EventKind.STATE, text=State.CUT_OVER.value))
         self._outcome.unvalidated = work.database.swap.validate_dependants(work.plan)
 

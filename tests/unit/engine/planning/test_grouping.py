@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from landfall.engine.model.plan import Risk, Severity
-from landfall.engine.planning.grouping import risk_groups
+from landfall.engine.planning.grouping import not_migrated, risk_groups
 from tests.support.plans import planned
 
 
@@ -56,3 +56,23 @@ def test_the_worst_come_first_and_nothing_is_lost() -> None:
     groups = risk_groups(replace(planned(), risks=risks))
     assert [g.first.severity for g in groups] == list(reversed(Severity))
     assert sorted(r.affected for g in groups for r in g.risks) == sorted(r.affected for r in risks)
+
+
+def test_what_is_left_behind_is_counted_by_its_kind() -> None:
+    told = [
+        *(("View", f"v{n}", "the view is not carried: no such function") for n in range(9)),
+        *(("NotCarried", f"t.w{n}", "the trigger is written in the source's own language and is not carried") for n in range(2)),
+        ("NotCarried", "v0", "the view v0 is not carried: the target says no"),
+        (
+            "GeneratedColumn",
+            "t.g",
+            "the target rejects its expression (no); its values are copied, but it becomes an ordinary column",
+        ),
+        ("Sequence", "s", "no column owns this sequence of the target"),
+    ]
+    made = tuple(Risk(Severity.HIGH, kind, affected, text, "") for kind, affected, text in told)
+    assert not_migrated(replace(planned(), risks=made)) == (
+        "9 views: v0, v1, v2 and 6 more",
+        "2 triggers: t.w0, t.w1",
+        "1 generated column: t.g",
+    )

@@ -121,8 +121,11 @@ def _one(control: Control, statement: Statement, refused: dict[int, str]) -> boo
 def _harmless(statement: Statement) -> str:
     """The statement that executes no code of the source: a materialized view is not filled, and a function gets an empty body after it.
 
-    PostgreSQL executes an immutable function that is called with constants, even over empty tables.
+    PostgreSQL executes an immutable function that is called with constants, even over empty tables. The value of a sequence is not rolled
+    back, so it is only planned.
     """
+    if statement.kind == "sequence value":
+        return f"EXPLAIN {statement.sql}"
     return f"{statement.sql} WITH NO DATA" if statement.kind == "materialized view" else statement.sql
 
 
