@@ -60,7 +60,7 @@ class Control:
         except psycopg.Error as error:
             raise _refused(error, endpoint, side) from error
         shown = self.value("SHOW search_path") if side == "source" else ""
-        self.run(f"SET search_path={searched_safely(shown)}")
+        self.run(f"SET search_path={searched_safely(shown, endpoint.schemas if side == 'source' else ())}")
         if side == "source":
             self.run("SET default_transaction_read_only=on")
         for name, value in PINNED.items():

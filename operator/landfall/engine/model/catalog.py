@@ -106,6 +106,16 @@ class ForeignKey:
     on_delete: str = "NO ACTION"
     definition: str = ""
 
+    @property
+    def validated(self) -> bool:
+        """Whether the source says that all of its rows satisfy it."""
+        return self.enforced and not self.definition.endswith(" NOT VALID")
+
+    @property
+    def enforced(self) -> bool:
+        """Whether the source checks it at all."""
+        return not self.definition.endswith(" NOT ENFORCED")
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -28,7 +28,7 @@ _FORMAT = "format"
 _LATER = frozenset(
     {
         *("aggregate", "range", "collation", "comment", "revoke", "grant", "owner", "column setting", "table setting"),
-        *("view default", "typed table", "constraint name"),
+        *("domain constraint", "path", "staged path", "view default", "typed table", "constraint name"),
     }
 )
 """Kinds of objects that version 0.1 did not read, or not whole."""

@@ -10,7 +10,8 @@ import hashlib
 import re
 from collections.abc import Iterable
 
-_PATH_ITEM = re.compile(r'"(?:[^"]|"")*"|[^,\s"]+')
+PATH_ITEM = re.compile(r'"(?:[^"]|"")*"|[^,\s"]+')
+"""An element of a `search_path`."""
 
 
 def quoted(name: str) -> str:
@@ -34,9 +35,14 @@ def search_path(*schemas: str) -> str:
     return ", ".join([*(quoted(s) for s in schemas), "pg_temp"])
 
 
-def searched_safely(path: str) -> str:
-    """The search path of a session as `SHOW search_path` tells it, with the system's catalog first and `pg_temp` last."""
-    named = [item for item in _PATH_ITEM.findall(path) if item.strip('"') not in {"pg_catalog", "pg_temp"}]
+def searched_safely(path: str, schemas: Iterable[str] = ()) -> str:
+    """The search path of a session as `SHOW search_path` tells it, with the system's catalog first and `pg_temp` last.
+
+    `schemas`: names that come before those of the path.
+    """
+    named = [quoted(schema) for schema in schemas] + [
+        item for item in PATH_ITEM.findall(path) if item.strip('"') not in {"pg_catalog", "pg_temp"}
+    ]
     return ", ".join([*(item for item in named if item != '""'), "pg_temp"])
 
 

@@ -35,6 +35,7 @@ class Violation(StrEnum):
     OVERLONG = "overlong"
     NOT_LISTED = "notListed"
     NOT_SO_WRITTEN = "notSoWritten"
+    UNRESOLVED = "unresolved"
 
 
 @dataclass(frozen=True, slots=True)

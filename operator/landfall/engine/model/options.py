@@ -59,6 +59,7 @@ class Endpoint:
 
     `host` that begins with a slash is a Unix socket: a directory for PostgreSQL, the socket itself for MySQL.
     `ca` is the PEM text of a private authority. `path` is the file of a SQLite database.
+    `schemas`: where a session with a source finds what its own functions name without a schema.
     """
 
     engine: EngineName
@@ -70,6 +71,7 @@ class Endpoint:
     tls: TlsMode = TlsMode.PREFER
     ca: str = field(default="", repr=False)
     path: str = ""
+    schemas: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ class TargetFacts:
     """What planning needs to know of the target.
 
     Attributes:
+        bare_indexes: Indexes and materialized views are built with the system's catalog only on the search path.
         user: The user of the Connection.
         roles: All roles.
         owners: The roles that the user may make the owner of an object in the target schema.
@@ -36,6 +37,7 @@ class TargetFacts:
     shadows: tuple[tuple[str, str], ...] = ()
     creators: tuple[str, ...] = ()
     powers: str = ""
+    bare_indexes: bool = False
     user: str = ""
     roles: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()

@@ -160,6 +160,7 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
         made.append(planned)
     _ask_for_the_time_zone(draft)
     plan_free_sequences(draft)
+    schema_objects.partitions_in_order(draft)
     return tuple(made)
 
 

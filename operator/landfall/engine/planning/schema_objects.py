@@ -26,6 +26,7 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
     _checks(draft, table, planned)
     for index in table.indexes:
         _index(draft, table, planned, index)
+    _into_parents(draft, table, planned)
     _comments(draft, table, planned)
     for column in table.columns:
         mine = next(c for c in planned.columns if c.source == column.name)
@@ -37,8 +38,12 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
 
 
 def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
+    name = planned.target
+    draft.add_statement(Stage.TABLES, "table", name, name, draft.target.ddl.create_table(planned, table), essential=True)
+
+
+def _into_parents(draft: Draft, table: Table, planned: TablePlan) -> None:
     ddl, name = draft.target.ddl, planned.target
-    draft.add_statement(Stage.TABLES, "table", name, name, ddl.create_table(planned, table), essential=True)
     if table.partition_of:
         attach = ddl.attach_partition(draft.names[(table.schema, table.partition_of)], name, table.bound)
         draft.add_statement(Stage.KEYS, "partition", name, name, attach, essential=True)
@@ -89,7 +94,8 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
                 continue
             clause = draft.target.ddl.check_clause(found.sql)
         sql = draft.target.ddl.add_constraint(planned.target, name, clause)
-        draft.add_statement(Stage.FINISH, "check", name, planned.target, sql, describes=f"{planned.label}.{check.name}")
+        stage = Stage.KEYS if check.definition.endswith(" NOT VALID") else Stage.FINISH  # after rows that it would reject
+        draft.add_statement(stage, "check", name, planned.target, sql, describes=f"{planned.label}.{check.name}")
 
 
 # -- indexes ----------------------------------------------------------------------------------------------------------
@@ -157,7 +163,7 @@ def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: s
 
 def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *, alone: bool) -> None:
     found = re.match(r"(PRIMARY KEY|UNIQUE)\b", index.constraint)
-    if found and alone:
+    if found and alone and " WITHOUT OVERLAPS)" not in index.constraint:
         tail = re.search(r"( NOT)? DEFERRABLE.*$", index.constraint)
         _constraint(draft, planned, index.name, found.group(1), index.definition, label, tail.group(0) if tail else "")
         return
@@ -258,10 +264,14 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
         name = draft.constraint(planned.target, spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
     clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in key.ref_columns])
     partitioned = table.kind == "partitioned"
-    sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not partitioned)
+    sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not (partitioned and key.validated) and key.enforced)
     draft.add_statement(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)
     if orphans:
         _orphans(draft, label, key.ref_table, orphans)
+    elif not key.validated:
+        word = "NOT VALID" if key.enforced else "NOT ENFORCED"
+        text = f"the source does not check it for the rows that are there ({word}), and neither does the target"
+        draft.add_risk(Severity.INFO, "Unvalidated", label, text, "Correct the rows later, then VALIDATE the constraint.")
     elif not partitioned:
         sql = ddl.validate_constraint(planned.target, name)
         draft.add_statement(Stage.KEYS, "validation", name, planned.target, sql, describes=label)
@@ -279,6 +289,19 @@ def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
     )
 
 
+_AFTER = {"partition": 1, "inheritance": 1, "foreign key": 2, "validation": 2}
+
+
+def partitions_in_order(draft: Draft) -> None:
+    """Attach partitions when all tables have their keys, and add foreign keys after that.
+
+    A parent adopts the keys and indexes of a partition if they match its own, and only then creates none. A foreign key to a partitioned
+    table holds once the partitions are attached.
+    """
+    if any(s.kind == "partition" for s in draft.statements):
+        draft.statements.sort(key=lambda s: _AFTER.get(s.kind, 0))
+
+
 # -- the rest of the schema -------------------------------------------------------------------------------------------
 
 
@@ -287,6 +310,7 @@ STAGES = {
     "aggregate": Stage.PREPARE,
     "enum": Stage.PREPARE,
     "domain": Stage.PREPARE,
+    "domain constraint": Stage.KEYS,
     "composite": Stage.PREPARE,
     "range": Stage.PREPARE,
     "function": Stage.PREPARE,
@@ -301,6 +325,8 @@ STAGES = {
     "table setting": Stage.LAST,
     "view default": Stage.LAST,
     "typed table": Stage.LAST,
+    "staged path": Stage.PREPARE,
+    "path": Stage.MOVED,
     "owner": Stage.MOVED,
     "index": Stage.LAST,
     "rule": Stage.LAST,
@@ -326,12 +352,15 @@ def objects(draft: Draft, *, before: bool) -> None:
             continue
         stage = Stage.LAST if thing.table in over and STAGES[thing.kind] in _EARLY else STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
-            draft.add_statement(
-                stage, thing.kind, thing.name, thing.table, thing.definition, describes=thing.name + thing.signature
-            )
+            sql = thing.definition
+            if thing.kind == "path":
+                sql += draft.target.ddl.moved_path(thing.detail, draft.catalog.schemas, draft.options.target_schema)
+            draft.add_statement(stage, thing.kind, thing.name, thing.table, sql, describes=thing.name + thing.signature)
 
 
 def _uncarried(draft: Draft, thing: SourceObject) -> None:
+    if thing.kind == "bare name" and not (draft.facts and draft.facts.bare_indexes):
+        return
     severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
     severity, advice = Severity(thing.severity or severity), thing.advice or advice
     kind = "".join(word.capitalize() for word in thing.kind.split())

@@ -322,6 +322,10 @@ def mapped_column(
     label = f"{table.schema + '.' if table.schema else ''}{table.name}.{column.name}"
     dialect, mapping = draft.engine.dialect, draft.target.types.mapping
     if draft.native:
+        if unresolved := counts.get(Violation.UNRESOLVED, 0):
+            text = f"{counted(unresolved, 'row', 'name')} an object that does not exist on the target when the rows are copied"
+            advice = "Change the column to text on the source, or exclude it with a TablePlan decision."
+            draft.add_risk(Severity.BLOCKER, "Unresolved", label, text, advice)
         return mapping(dialect.mapping(column, ColumnFacts({}, {}))), ()
     rules = rules_for(column, counts, draft.options.policies, decided)
     relatives = (tuple(family.columns.values()), family.counts) if family else ((), {})

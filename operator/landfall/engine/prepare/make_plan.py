@@ -38,6 +38,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
     Raises:
         EngineError: A side cannot be read.
     """
+    source = replace(source, schemas=options.schemas)
     engine = target_of(target)
     database = engine.connect(target, options.ledger_schema)
     try:

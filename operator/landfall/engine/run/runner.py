@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Work
@@ -46,7 +47,7 @@ class MigrationRun:
     """
 
     def __init__(self, source: Endpoint, target: Endpoint, options: Options, report: Callable[[Event], None]) -> None:
-        self.source = source
+        self.source = replace(source, schemas=options.schemas)
         self.target = target
         self.options = options
         self.key = run_key(source, target, options)

@@ -91,6 +91,9 @@ class TargetDdl(Protocol):
     def default_of(self, engine: str, text: str, column: ColumnPlan, rename: Rename) -> Translated:
         """The default of a column of another engine, as the target's type wants it."""
 
+    def moved_path(self, path: str, schemas: Sequence[str], target: str) -> str:
+        """A search path of a function with the target schema in place of those that are migrated into it."""
+
     def now(self, column: ColumnPlan) -> str:
         """The current time as the type of a column."""
 

@@ -86,7 +86,7 @@ class _Reader:
                     columns=tuple(self._column(c, sequences.get((oid, c[0])), bool(bound)) for c in columns[oid]),
                     indexes=tuple(_index(i) for i in indexes.get(oid, [])),
                     foreign_keys=tuple(_foreign_key(c) for c in constraints.get(oid, []) if c[1] == "f"),
-                    checks=tuple(Check(c[0], "", c[2]) for c in constraints.get(oid, []) if c[1] == "c"),
+                    checks=tuple(Check(c[0], "", c[2]) for c in constraints.get(oid, []) if c[1] in "cn"),
                     comment=comment or "",
                     rows=max(int(rows), 0),
                     bytes=int(size or 0),
@@ -186,7 +186,8 @@ _BUILTIN = (
     " AND (t.typelem=0 OR e.typnamespace='pg_catalog'::regnamespace AND e.typtype<>'c')"
 )
 _COLUMNS = (
-    "SELECT a.attrelid,a.attname,format_type(a.atttypid,a.atttypmod),t.typname,a.attnotnull,pg_get_expr(d.adbin,d.adrelid),"
+    "SELECT a.attrelid,a.attname,format_type(a.atttypid,a.atttypmod),t.typname,a.attnotnull AND NOT EXISTS (SELECT 1"
+    " FROM pg_constraint u WHERE u.conrelid=a.attrelid AND u.contype='n' AND u.conkey[1]=a.attnum AND NOT u.convalidated),pg_get_expr(d.adbin,d.adrelid),"
     " a.attgenerated::text,a.attidentity::text,col_description(a.attrelid,a.attnum),"
     " CASE WHEN a.attcollation<>0 AND a.attcollation<>t.typcollation THEN (SELECT quote_ident(collname) FROM pg_collation"
     " WHERE oid=a.attcollation) END,"
@@ -218,7 +219,7 @@ _CONSTRAINTS = (
     " ON a.attrelid=k.confrelid AND a.attnum=u.n ORDER BY o) FROM pg_constraint k"
     " JOIN pg_class c ON c.oid=k.conrelid JOIN pg_namespace n ON n.oid=c.relnamespace LEFT JOIN pg_class f ON f.oid=k.confrelid"
     " LEFT JOIN pg_namespace fn ON fn.oid=f.relnamespace WHERE n.nspname=ANY(%s) AND (k.contype='c' OR k.contype='f'"
-    " AND k.conparentid=0) ORDER BY k.conrelid,k.conname"
+    " AND k.conparentid=0 OR k.contype='n' AND NOT k.convalidated) ORDER BY k.conrelid,k.conname"
 )
 _PARENTS = (
     "SELECT h.inhrelid,p.relname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent JOIN pg_class c ON c.oid=h.inhrelid"

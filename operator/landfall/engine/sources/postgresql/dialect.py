@@ -93,10 +93,10 @@ def _hashable(expression: str, mapped: Mapping) -> str:
 
 
 def copy_in(table: str, columns: Sequence[str], form: str) -> str:
-    """The COPY statement that reads our blocks into a table. `form` is csv, text or binary."""
-    names = ",".join(quoted(c) for c in columns)
+    """The COPY statement that reads our blocks into a table. `form` is csv, text or binary; no columns: a table of generated ones only."""
+    names = f" ({','.join(quoted(c) for c in columns)})" if columns else ""
     option = {"csv": CSV, "text": "(FORMAT text)", "binary": "(FORMAT binary)"}[form]
-    return f"COPY {table} ({names}) FROM STDIN {option}"
+    return f"COPY {table}{names} FROM STDIN {option}"
 
 
 def copy_out(query: str, form: str) -> str:

@@ -27,6 +27,27 @@ _BLOCK_OCTETS = 8192
 _SCANS_BLOCKS = 140000  # since version 14 a range of ctid is read without reading the whole table
 
 
+_RELATION = (  # views and indexes are created after the copy
+    "pg_table_is_visible({c}) AND (SELECT relkind IN ('r','p','S') OR relnamespace='pg_catalog'::regnamespace FROM pg_class"
+    " WHERE oid={c})"
+)
+_VISIBLE = {
+    "regclass": _RELATION,
+    "regproc": "pg_function_is_visible({c})",
+    "regprocedure": "pg_function_is_visible({c})",
+    "regoper": "pg_operator_is_visible({c}) AND {c}<16384",
+    "regoperator": "pg_operator_is_visible({c}) AND {c}<16384",
+    "regtype": "pg_type_is_visible({c}) AND (SELECT typtype<>'c' OR typrelid<16384 OR (SELECT relkind IN ('c','r','p') FROM pg_class"
+    " WHERE oid=typrelid) FROM pg_type WHERE oid={c})",
+    "regconfig": "pg_ts_config_is_visible({c}) AND {c}<16384",
+    "regdictionary": "pg_ts_dict_is_visible({c}) AND {c}<16384",
+    "regcollation": "pg_collation_is_visible({c})",
+    "regrole": "false",
+    "regnamespace": "(SELECT nspname IN ('pg_catalog','information_schema','public') FROM pg_namespace WHERE oid={c})",
+}
+"""Whether an object `{c}` has a name without a schema that a target resolves, by type; objects below 16384 are the system's."""
+
+
 class _Dialect(KeyedDialect):
     functions = FUNCTIONS
     grammar = "postgres"
@@ -69,9 +90,12 @@ class _Dialect(KeyedDialect):
         return postgresql.mapping(column)
 
     def probes(self, column: Column) -> tuple[Probe, ...]:
-        """None: every value fits into the same type."""
-        del column
-        return ()
+        """Values that are the name of an object, which a target must have when the row is copied; every other value fits."""
+        visible = _VISIBLE.get(column.type.text)
+        if visible is None or column.generated is not None:
+            return ()
+        c = quoted(column.name)
+        return (Probe(Violation.UNRESOLVED, f"{c} IS NOT NULL AND {c}<>0 AND NOT coalesce({visible.replace('{c}', c)},false)"),)
 
     def long_octets(self, table: Table) -> str:
         """None: rows pass through in blocks, however large they are."""

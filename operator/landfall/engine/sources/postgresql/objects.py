@@ -5,6 +5,7 @@ from __future__ import annotations
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.sources.postgresql.bare_names import bare_names
 from landfall.engine.sources.postgresql.definitions import aggregates, collations
 from landfall.engine.sources.postgresql.privileges import privileges
 from landfall.engine.sources.postgresql.settings import settings
@@ -20,7 +21,7 @@ def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     found += [*_functions(control, schemas), *aggregates(control, schemas)]
     found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
     found += [*settings(control, schemas), *privileges(control, schemas)]
-    return (*found, *unmoved(control, schemas))
+    return (*found, *bare_names(control, schemas), *unmoved(control, schemas))
 
 
 def _rows(control: Control, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:
@@ -33,12 +34,15 @@ def _types(control: Control, schemas: list[str]) -> list[SourceObject]:
     for name, labels in _rows(control, _ENUMS, schemas, "pg_type", "t.oid"):
         words = ",".join(literal(label) for label in labels)
         found.append(SourceObject("enum", name, f"CREATE TYPE {quoted(name)} AS ENUM ({words})"))
-    for name, base, required, default, collation, checks in _rows(control, _DOMAINS, schemas, "pg_type", "t.oid"):
+    for name, base, required, default, collation, checks, unchecked in _rows(control, _DOMAINS, schemas, "pg_type", "t.oid"):
         parts = [f"CREATE DOMAIN {quoted(name)} AS {base}"]
         parts += [f"COLLATE {collation}"] if collation else []
         parts += [f"DEFAULT {default}"] if default else []
         parts += ["NOT NULL"] if required else []
         found.append(SourceObject("domain", name, " ".join([*parts, *(checks or [])])))
+        for check in unchecked or []:
+            sql = f"ALTER DOMAIN {quoted(name)} ADD {check}"
+            found.append(SourceObject("domain constraint", name, sql, signature=f" ({check})", of=f"domain {name}"))
     for name, fields in _rows(control, _COMPOSITES, schemas, "pg_type", "t.oid"):
         found.append(SourceObject("composite", name, f"CREATE TYPE {quoted(name)} AS ({', '.join(fields)})"))
     for name, parts in _rows(control, _RANGES, schemas, "pg_type", "t.oid"):
@@ -63,12 +67,23 @@ def _sequences(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def _functions(control: Control, schemas: list[str]) -> list[SourceObject]:
     found = []
-    for name, arguments, kind, schema, definition, machine in _rows(control, _FUNCTIONS, schemas, "pg_proc", "p.oid"):
+    for name, arguments, kind, schema, definition, machine, path in _rows(control, _FUNCTIONS, schemas, "pg_proc", "p.oid"):
         word = "PROCEDURE" if kind == "p" else "FUNCTION"
         bare = definition.replace(f"{word} {schema}.", f"{word} ", 1)
         detail = f"the function is written in {machine}: creating it would load code into the server" if machine else ""
         found.append(SourceObject("function", name, "" if machine else bare, signature=f"({arguments})", detail=detail))
+        if path is not None and not machine:
+            found += _path(name, arguments, word, path)
     return found
+
+
+def _path(name: str, arguments: str, word: str, path: str) -> list[SourceObject]:
+    """While a function is in the staging schema, its own search path is that of the session, which has the schema."""
+    place, of = f"{word} {quoted(name)}({arguments})", f"function {name}({arguments})"
+    return [
+        SourceObject("staged path", place, f"ALTER {place} SET search_path FROM CURRENT", of=of),
+        SourceObject("path", place, f"ALTER {place} SET search_path = ", detail=path, of=of),
+    ]
 
 
 def _triggers(control: Control, schemas: list[str]) -> list[SourceObject]:
@@ -120,7 +135,9 @@ _DOMAINS = (
     "SELECT t.typname,format_type(t.typbasetype,t.typtypmod),t.typnotnull,t.typdefault,CASE WHEN t.typcollation<>b.typcollation"
     " THEN (SELECT quote_ident(collname) FROM pg_collation WHERE oid=t.typcollation) END,"
     " (SELECT array_agg('CONSTRAINT '||quote_ident(k.conname)||' '||pg_get_constraintdef(k.oid,true) ORDER BY k.conname)"
-    " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c') FROM pg_type t JOIN pg_type b ON b.oid=t.typbasetype"
+    " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND k.convalidated),"
+    " (SELECT array_agg('CONSTRAINT '||quote_ident(k.conname)||' '||pg_get_constraintdef(k.oid,true) ORDER BY k.conname)"
+    " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND NOT k.convalidated) FROM pg_type t JOIN pg_type b ON b.oid=t.typbasetype"
     " JOIN pg_namespace n ON n.oid=t.typnamespace WHERE n.nspname=ANY(%s) AND t.typtype='d' AND {own} ORDER BY t.oid"
 )
 _COMPOSITES = (
@@ -150,7 +167,8 @@ _SEQUENCES = (
 )
 _FUNCTIONS = (
     "SELECT p.proname,pg_get_function_identity_arguments(p.oid),p.prokind::text,quote_ident(n.nspname),pg_get_functiondef(p.oid),"
-    " (SELECT lanname FROM pg_language l WHERE l.oid=p.prolang AND lanname IN ('c','internal'))"
+    " (SELECT lanname FROM pg_language l WHERE l.oid=p.prolang AND lanname IN ('c','internal')),"
+    " (SELECT substr(o,13) FROM unnest(p.proconfig) o WHERE o LIKE 'search_path=%%')"
     " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=ANY(%s) AND p.prokind IN ('f','p','w')"
     " AND NOT EXISTS (SELECT 1 FROM pg_depend i WHERE i.classid='pg_proc'::regclass AND i.objid=p.oid AND i.deptype='i')"
     " AND {own} ORDER BY p.oid"

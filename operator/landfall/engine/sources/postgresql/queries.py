@@ -15,7 +15,7 @@ class PostgresqlSourceQueries(TableQueries):
         copied, compared, keys = columns_of(shape)
         parts = QueryParts(
             table=f"ONLY {quoted(shape.schema)}.{quoted(shape.name)}",
-            copy=",".join(m.copy for _, m in copied) or "NULL",
+            copy=",".join(m.copy for _, m in copied),
             number=postgresql.native_number([(m.check_source, m) for _, m in compared], hashed=shape.hashed),
             key_line=f"ROW({','.join(m.check_source for _, m in keys)})::text",
         )

@@ -21,7 +21,7 @@ def _wire(endpoint: Endpoint, **settings: str) -> Wire:
     """A session with a source, in which the names of the system's catalog come before all others."""
     wire = Wire(endpoint, "source", {**PINNED, **settings})
     shown = wire.rows("SHOW search_path")[0][0] or ""
-    wire.rows(f"SET search_path={searched_safely(shown)}")
+    wire.rows(f"SET search_path={searched_safely(shown, endpoint.schemas)}")
     return wire
 
 

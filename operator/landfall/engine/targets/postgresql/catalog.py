@@ -18,6 +18,7 @@ from landfall.engine.sources.postgresql.objects import TRIGGER_STATES
 from landfall.engine.targets.postgresql import trust
 
 _OLDEST = 130000
+_BARE_INDEXES = 170000
 _POOLER_PORT = 6543
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
 
@@ -50,6 +51,7 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         shadows=trust.shadows(control, schema),
         creators=trust.creators(control, schema),
         powers=trust.powers(control),
+        bare_indexes=number >= _BARE_INDEXES,
         user=str(control.value("SELECT current_user")),
         roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
         owners=frozenset(r[0] for r in control.rows(_POSSIBLE_OWNERS, quoted(schema))),

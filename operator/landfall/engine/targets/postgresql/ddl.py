@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from landfall.engine.model.catalog import ForeignKey, Identity, Table
-from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.model.identifiers import PATH_ITEM, literal, quoted
 from landfall.engine.model.plan import ColumnPlan, TablePlan
 from landfall.engine.sources import translate
 from landfall.engine.targets.engine import Translated
@@ -97,6 +97,13 @@ def default_of(engine: str, text: str, column: ColumnPlan, rename: translate.Ren
     if hexed and kind == "bytea":
         return Translated(f"'\\x{hexed.group(1) or hexed.group(2)}'::bytea")
     return translated(engine, text, rename)
+
+
+def moved_path(path: str, schemas: Sequence[str], target: str) -> str:
+    """A search path with the target schema in place of those that are migrated into it; an empty one as `''`."""
+    items = [item for item in PATH_ITEM.findall(path) if item != '""']
+    moved = {name for schema in schemas for name in (schema, quoted(schema))}
+    return ", ".join(dict.fromkeys(quoted(target) if item in moved else item for item in items)) or "''"
 
 
 def now(column: ColumnPlan) -> str:

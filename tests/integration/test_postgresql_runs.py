@@ -1,0 +1,120 @@
+"""What PostgreSQL evaluates only over rows: a plan without blockers is a run that ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from landfall.engine.model.plan import Plan
+from tests.support import engine as run
+from tests.support.servers import PostgreSql
+
+_FIXTURES = Path(__file__).parent / "fixtures"
+_NESTED = """
+CREATE FUNCTION {0}.padded(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> btrim($1)';
+CREATE FUNCTION {0}.clean(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN NOT padded($1); END';
+CREATE FUNCTION {0}.inlined(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT ''x'' <> $1 || clean($1)::text';
+CREATE TABLE {0}.t (id integer PRIMARY KEY, name text, plain boolean GENERATED ALWAYS AS ({0}.inlined(name)) STORED,
+  CHECK ({0}.clean(name)), CHECK ({0}.inlined(name)));
+CREATE UNIQUE INDEX by_clean ON {0}.t ({0}.clean(name)) WHERE {0}.inlined(name);
+CREATE MATERIALIZED VIEW {0}.cleaned AS SELECT id, {0}.clean(name) AS c FROM {0}.t;
+INSERT INTO {0}.t VALUES (1, 'x');
+REFRESH MATERIALIZED VIEW {0}.cleaned;
+"""
+
+
+def _filled(server: PostgreSql, database: str, script: str) -> str:
+    with server.connect(server.database(database)) as connection:
+        connection.execute(script.encode())
+    return database
+
+
+def _blockers(plan: Plan) -> list[tuple[str, str]]:
+    return [(r.kind, r.affected) for r in plan.blockers]
+
+
+def test_rows_pass_what_their_source_lets_them_pass(pg15: PostgreSql, fresh: str) -> None:
+    _filled(pg15, f"{fresh}s", (_FIXTURES / "postgresql_runs.sql").read_text())
+    run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh))).run()
+    before, after = ({*pg15.dump(name).splitlines()} for name in (f"{fresh}s", fresh))
+    assert not before ^ after
+    with pg15.connect(fresh) as target:
+        count = "SELECT (SELECT count(*) FROM columnless),(SELECT count(*) FROM only_generated)"
+        assert target.execute(count).fetchone() == (2500, 1)
+        assert target.execute("SELECT c::oid='hub'::regclass::oid FROM names WHERE id=1").fetchone() == (True,)
+
+
+@pytest.mark.parametrize("schema", ["public", "m"])
+def test_functions_find_others_by_the_search_path(pg15: PostgreSql, fresh: str, schema: str) -> None:
+    script = f"CREATE SCHEMA IF NOT EXISTS {schema}; SET search_path={schema};{_NESTED.format(schema)}"
+    _filled(pg15, f"{fresh}s", script)
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)))
+    replace(move, options=replace(move.options, schemas=(schema,))).run()
+    with pg15.connect(fresh) as target:
+        assert target.execute("SELECT id,name,plain,(SELECT c FROM cleaned) FROM t").fetchall() == [(1, "x", True, True)]
+
+
+def test_an_index_over_a_function_without_schemas_is_refused_where_it_cannot_be_built(
+    pg15: PostgreSql, pg18: PostgreSql, fresh: str
+) -> None:
+    _filled(pg15, f"{fresh}s", _NESTED.format("public"))
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg18, pg18.database(fresh)))
+    plan = move.plan()
+    assert _blockers(plan) == [("BareName", "clean"), ("BareName", "inlined")]
+    assert plan.blockers[0].mitigation.startswith('Run on the source: ALTER FUNCTION clean(text) SET search_path = "public"')
+    with pg15.connect(f"{fresh}s") as source:
+        for blocker in plan.blockers:
+            source.execute(blocker.mitigation.removeprefix("Run on the source: ").removesuffix(".").encode())
+    move.run()
+
+
+def test_a_function_that_names_the_schema_in_an_index_is_refused(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE FUNCTION padded(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> btrim($1)';
+        CREATE FUNCTION clean(text) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS 'SELECT NOT public.padded($1)';
+        CREATE TABLE t (id integer PRIMARY KEY, name text); CREATE INDEX by_clean ON t (id) WHERE clean(name);
+    """
+    _filled(pg15, f"{fresh}s", script)
+    plan = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh))).plan()
+    assert _blockers(plan) == [("QualifiedName", "clean")]
+
+
+def test_names_of_objects_that_are_not_there_in_time_are_refused(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE TABLE t (id integer PRIMARY KEY); CREATE VIEW v AS SELECT 1 AS a; CREATE SCHEMA other; CREATE TABLE other.t ();
+        CREATE TABLE names (id integer PRIMARY KEY, c regclass, p regprocedure, r regrole);
+        INSERT INTO names VALUES (1, 'v'), (2, 't_pkey'), (3, 't'), (4, 99999), (5, 'other.t'); UPDATE names SET r='postgres' WHERE id=1;
+    """
+    _filled(pg15, f"{fresh}s", script)
+    plan = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh))).plan()
+    assert {(r.kind, r.affected, r.description.split()[0]) for r in plan.blockers} == {
+        ("Unresolved", "public.names.c", "4"),
+        ("Unresolved", "public.names.r", "1"),
+    }
+
+
+def test_constraints_that_version_18_has(pg18: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE EXTENSION btree_gist;
+        CREATE TABLE nullable (id integer PRIMARY KEY, a integer, b integer CONSTRAINT named NOT NULL);
+        INSERT INTO nullable VALUES (1, NULL, 2); ALTER TABLE nullable ADD CONSTRAINT later NOT NULL a NOT VALID;
+        CREATE TABLE periods (id integer, valid daterange, PRIMARY KEY (id, valid WITHOUT OVERLAPS));
+        INSERT INTO periods VALUES (1, '[2024-01-01,2024-02-01)');
+        CREATE TABLE within (id integer, valid daterange, FOREIGN KEY (id, PERIOD valid) REFERENCES periods (id, PERIOD valid),
+          CONSTRAINT apart UNIQUE (id, valid WITHOUT OVERLAPS));
+        INSERT INTO within VALUES (1, '[2024-01-02,2024-01-20)');
+        CREATE TABLE parent (id integer PRIMARY KEY);
+        CREATE TABLE unenforced (p integer CONSTRAINT ne REFERENCES parent NOT ENFORCED, c integer CHECK (c > 0) NOT ENFORCED);
+        INSERT INTO unenforced VALUES (5, -1);
+        CREATE TABLE parted (id integer, at date NOT NULL) PARTITION BY RANGE (at);
+        CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+        INSERT INTO parted VALUES (1, '2024-02-02'); ALTER TABLE parted ADD CONSTRAINT nv FOREIGN KEY (id) REFERENCES parent NOT VALID;
+        CREATE TABLE virtual (id integer PRIMARY KEY, twice integer GENERATED ALWAYS AS (id * 2) VIRTUAL); INSERT INTO virtual VALUES (1);
+    """
+    _filled(pg18, f"{fresh}s", script)
+    _filled(pg18, fresh, "CREATE EXTENSION btree_gist")
+    run.Move(run.postgresql(pg18, f"{fresh}s"), run.postgresql(pg18, fresh)).run()
+    before, after = ({*pg18.dump(name).splitlines()} for name in (f"{fresh}s", fresh))
+    assert not before ^ after
