@@ -163,7 +163,7 @@ _HOLLOWED = (
     " CASE WHEN p.prokind='f' THEN ' RETURNS '||pg_get_function_result(p.oid) ELSE '' END,"
     " CASE WHEN p.prokind='p' THEN '' ELSE CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END"
     "  ||CASE WHEN p.proisstrict THEN ' STRICT' ELSE '' END END,"
-    f" CASE WHEN p.prokind='p' OR p.proretset OR p.proargmodes IS NOT NULL THEN '{_NO_RESULT}' ELSE '{_NULL_RESULT}' END)"
+    f" CASE WHEN p.prokind='p' OR p.proretset OR p.proargmodes && ARRAY['o','b','t']::\"char\"[] THEN '{_NO_RESULT}' ELSE '{_NULL_RESULT}' END)"
     " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=%s AND p.prokind IN ('f','p')"
     f" AND p.prosrc NOT IN ('{_NO_RESULT}','{_NULL_RESULT}')"
 )
