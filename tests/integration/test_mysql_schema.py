@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import random
+import struct
 from dataclasses import replace
 
 import psycopg
@@ -9,7 +12,9 @@ import pytest
 
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan
+from tests.support import checker
 from tests.support import engine as run
+from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
 
 _KEYS = """
@@ -75,3 +80,86 @@ def test_counters_past_the_largest_integer_are_counted(either: MariaDb, pg15: Po
         with pg15.connect(fresh) as target:
             assert _types(target) == {"p.id": "numeric(20,0)", "c.id": "integer", "c.p": "numeric(20,0)"}
             assert target.execute("SELECT max(id)::text FROM p").fetchone() == ("18446744073709551614",)
+
+
+_RULES = r"""
+CREATE TABLE g (id INT PRIMARY KEY, a INT, st VARCHAR(10) COLLATE utf8mb4_unicode_ci, js JSON, act TINYINT(1) AS (st = 'on') STORED, s INT AS (a*2) VIRTUAL,
+  jv VARCHAR(20) AS (json_unquote(json_extract(js,'$.a'))) VIRTUAL, s2 INT AS (s+1) VIRTUAL, lab VARCHAR(60) AS (concat(st,' it''s C:\\x ',a)) STORED,
+  cc VARCHAR(9) AS (cast(a AS CHAR(3) CHARSET utf8mb4)) STORED, two INT AS ((a IS NULL)+(st IS NULL)) STORED, CHECK (st IN ('on','OFF')),
+  CONSTRAINT one CHECK ((a IS NULL) + (st IS NULL) <= 1), CONSTRAINT lk CHECK (st NOT LIKE '%\\\\%'), CONSTRAINT rx CHECK (st REGEXP '^[a-z]+$'));
+INSERT INTO g(id,a,st,js) VALUES (1,5,'ON','{"a":"q"}'),(2,NULL,'off',NULL),(3,-7,'On','{"a":null}');
+CREATE TABLE dflt (id INT PRIMARY KEY, a VARCHAR(20) DEFAULT 'C:\\d', b VARCHAR(20) DEFAULT 'it''s', d VARBINARY(4) NOT NULL DEFAULT x'00ff', e BINARY(3) DEFAULT 'ab',
+  f VARBINARY(9) DEFAULT x'275c0a', h VARBINARY(4) DEFAULT '', i ENUM('a\\b','tab\tx','it''s') DEFAULT 'a\\b', j SET('f\\g','h') DEFAULT 'f\\g', k VARCHAR(9) DEFAULT 'x\ny');
+INSERT INTO dflt(id) VALUES (1); INSERT INTO dflt(id,i,j) VALUES (2,'tab\tx','f\\g,h'),(3,'it''s','h');
+CREATE TABLE pre (id INT PRIMARY KEY, k VARCHAR(255), t TEXT, b VARBINARY(500), KEY k(k(191)), KEY t(t(50)), KEY b(b(10)), UNIQUE KEY u(k(20)));
+INSERT INTO pre VALUES (1,'a',repeat('x',9000),'b'),(2,NULL,NULL,NULL);
+CREATE TABLE pk (host INT, arg VARCHAR(512), PRIMARY KEY (host,arg(187))); INSERT INTO pk VALUES (1,'a'),(1,'b');
+CREATE TABLE fixed (id INT PRIMARY KEY, hash CHAR(60), nothing CHAR(0)); INSERT INTO fixed VALUES (1,'$6$x  ',''),(2,NULL,NULL);
+CREATE TABLE d (id INT PRIMARY KEY, d DOUBLE, n DOUBLE NOT NULL, f FLOAT);
+INSERT INTO d VALUES (1,-1.9275499886897107e-11,-3.3789686162786515e-301,-1.17549435e-38),(2,5e-324,-1.7976931348623157e308,1e-45),(3,NULL,-0e0,-0e0),
+  (4,-6.457374231841371e150,-1.2345678901234567e-100,-3.4028e38),(5,1e15,123456789012345678,0.1);
+"""
+_ONLY_MYSQL = "CREATE TABLE loose (id INT PRIMARY KEY, g INT, CONSTRAINT ne CHECK (g <> 5) NOT ENFORCED, UNIQUE KEY low((g+1))); INSERT INTO loose VALUES (1,5);"
+
+
+def test_rules_defaults_and_values_are_those_of_the_source(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    plan, target = _migrated(either, pg15, fresh, _RULES + (_ONLY_MYSQL if isinstance(either, MySql) else ""))
+    lost = {
+        r.affected.rpartition(f"{fresh}.")[2]
+        for r in plan.risks
+        if r.kind in {"GeneratedColumn", "Check", "NotCarried", "Default"}
+    }
+    assert lost == {"g.jv", "g.s2", *(["loose.ne"] if isinstance(either, MySql) else [])}
+    with target:
+        rows = target.execute("SELECT id,act,s,jv,s2,lab,cc,two FROM g ORDER BY id").fetchall()
+        assert rows == [
+            (1, True, 10, "q", 11, "ON it's C:\\x 5", "5", 0),
+            (2, False, None, None, None, None, None, 1),
+            (3, True, -14, "null", -13, "On it's C:\\x -7", "-7", 0),
+        ]
+        assert target.execute("INSERT INTO g(id,a,st) VALUES (4,1,'oN') RETURNING act,s").fetchone() == (True, 2)
+        for bad in ("(5,1,'x')", "(5,NULL,NULL)"):
+            with pytest.raises(psycopg.errors.CheckViolation):
+                target.execute(f"INSERT INTO g(id,a,st) VALUES {bad}".encode())
+        target.execute("INSERT INTO dflt(id) VALUES (9)")
+        either.sql("INSERT INTO dflt(id) VALUES (9)", fresh)
+        columns = ["a", "b", "hex(d)", "hex(e)", "hex(f)", "hex(h)", "i", "j", "k"]
+        here = [*("a", "b"), *(f"upper(encode({c},'hex'))" for c in "defh"), "i::text", "array_to_string(j,',')", "k"]
+        there = checker.mariadb(either.socket, fresh, "dflt", columns)
+        assert checker.difference(there, checker.postgresql(target, "dflt", here)) == ""
+        made = dict(
+            target.execute(
+                "SELECT indexname,split_part(indexdef,' USING ',2) FROM pg_indexes WHERE tablename IN ('pre','pk')"
+            ).fetchall()
+        )
+        assert made["pre_k"] == made["pre_u_whole"] == "btree (k)"
+        assert (made["pre_t"], made["pre_b"], made["pk_pkey"]) == ("hash (t)", "btree (b)", "btree (host, arg)")
+        assert made["pk_primary"].endswith('"left"((arg)::text, 187))')
+        target.execute("SET enable_seqscan=off")
+        assert "Index" in str(target.execute("EXPLAIN SELECT 1 FROM pre WHERE t='x'").fetchall())
+        target.execute("SET enable_seqscan=on")
+        assert target.execute("SELECT hash,length(hash) FROM fixed WHERE id=1").fetchone() == ("$6$x", 4)
+        values = target.execute("SELECT d,n,f FROM d ORDER BY id").fetchall()
+        assert [v[0] for v in values] == [-1.9275499886897107e-11, 5e-324, None, -6.457374231841371e150, 1e15]
+        assert [v[1] for v in values] == [
+            -3.3789686162786515e-301,
+            -1.7976931348623157e308,
+            0,
+            -1.2345678901234567e-100,
+            123456789012345678.0,
+        ]
+
+
+def test_random_doubles_arrive_to_the_last_bit(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    chosen = random.Random(7)
+    values = [struct.unpack("d", chosen.randbytes(8))[0] for _ in range(3000)]
+    values = [v for v in values if math.isfinite(v)] + [
+        chosen.uniform(-1, 1) * 10 ** chosen.randint(-30, 30) for _ in range(3000)
+    ]
+    rows = ",".join(
+        f"({n},{v!r},{struct.unpack('f', struct.pack('f', max(-3e38, min(v, 3e38))))[0]!r})" for n, v in enumerate(values)
+    )
+    text = f"CREATE TABLE d (id INT PRIMARY KEY, d DOUBLE, f FLOAT); INSERT INTO d VALUES {rows}"
+    _, target = _migrated(either, pg15, fresh, text)
+    with target:
+        assert [v for (v,) in target.execute("SELECT d FROM d ORDER BY id").fetchall()] == values

@@ -213,6 +213,21 @@ class SourceObject:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceRemark:
+    """Something that the plan has to say of the source, and that no object of the target expresses.
+
+    `kind`, `affected`, `text` and `advice` are those of a risk, `severity` a word for it; with a `table`, it is said where that table moves.
+    """
+
+    severity: str
+    kind: str
+    affected: str
+    text: str
+    advice: str
+    table: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True, slots=True)
 class Catalog:
     """All that the credential may read of the schemas that the spec names.
 
@@ -232,3 +247,4 @@ class Catalog:
     problems: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     packet_bytes: int = 0
+    remarks: tuple[SourceRemark, ...] = ()

@@ -70,10 +70,9 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text of at most so many characters; without a limit, any. `padded`: it is stored with blanks up to that number."""
+    """A text of at most so many characters; without a limit, any."""
 
     max_characters: int | None = None
-    padded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

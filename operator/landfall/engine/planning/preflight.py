@@ -24,6 +24,10 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
                 draft.add_risk(Severity.BLOCKER, "Feature", f"{table.label}.{column.source}", XML_MISSING, advice)
     for problem in (*draft.catalog.problems, *(p for p in target.problems if p != XML_MISSING)):
         draft.add_risk(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the user of the Connection.")
+    moved = {(t.schema, t.name) for t in tables}
+    for remark in draft.catalog.remarks:
+        if remark.table in moved or not any(remark.table):
+            draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
     _trust(draft, target)
     _extensions(draft, target)
     _in_the_way(draft, target)

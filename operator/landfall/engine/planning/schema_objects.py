@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
 from landfall.engine.model.fingerprint import excluded, selected
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
-from landfall.engine.planning.tables import Draft
+from landfall.engine.planning.tables import Draft, column_traits, ignores_case
 from landfall.engine.targets.engine import Translated
 from landfall.lib.text import counted
 
@@ -19,13 +20,23 @@ _UNCARRIED = {
 }
 
 
+_INSTEAD = {
+    "FULLTEXT": "Create a GIN index on to_tsvector(…).",
+    "SPATIAL": "Install PostGIS, convert the column to geometry with ST_GeomFromWKB(substring(column from 5)), and create a GiST index.",
+}
+
+
 def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
     """Add all statements of one table to the draft."""
     _create(draft, table, planned)
     _defaults(draft, table, planned)
     _checks(draft, table, planned)
     for index in table.indexes:
-        _index(draft, table, planned, index)
+        if draft.native:
+            alone = table.kind == "table" and not table.partition_of and not table.inherits
+            _native_index(draft, planned, index, f"{planned.label}.{index.name}", alone=alone)
+        else:
+            _index(draft, table, planned, index)
     _into_parents(draft, table, planned)
     _comments(draft, table, planned)
     for column in table.columns:
@@ -82,7 +93,8 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
         if check.definition:
             clause = check.definition
         else:
-            found = draft.target.ddl.translated(draft.catalog.engine, check.expression, draft.spelled)
+            traits = replace(column_traits(draft, table), widen=frozenset())
+            found = draft.target.ddl.translated(draft.catalog.engine, check.expression, draft.spelled, traits)
             if found.problem:
                 draft.add_risk(
                     Severity.MEDIUM,
@@ -103,42 +115,33 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
 
 def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None:
     label = f"{planned.label}.{index.name}"
-    if draft.native:
-        alone = table.kind == "table" and not table.partition_of and not table.inherits
-        _native_index(draft, planned, index, label, alone=alone)
-        return
     if index.method in {"FULLTEXT", "SPATIAL"}:
         draft.add_risk(
             Severity.MEDIUM,
             f"{index.method.capitalize()}Index",
             label,
             f"PostgreSQL has no equivalent of a {index.method} index",
-            "Create a GIN index on to_tsvector(…), or a GiST index that suits your queries.",
+            _INSTEAD[index.method],
         )
         return
     _case_risk(draft, table, index, label)
     parts = _parts(draft, planned, index, label)
     if parts is None:
         return
-    if index.primary:
-        name = draft.relations.claim(f"{planned.target}_pkey")
-        _constraint(
-            draft,
-            planned,
-            name,
-            "PRIMARY KEY",
-            draft.target.ddl.create_index(name, planned.target, parts, unique=True),
-            label,
-        )
+    if any(p.prefix for p in index.parts):
+        replaced = _whole_columns(draft, table, planned, index, label)
+        if replaced and not (index.unique or index.primary):
+            return
+    elif index.primary:
+        _primary_key(draft, planned, parts, label)
         return
-    own = draft.spelled(index.name)
-    name = draft.relations.claim(own if own.startswith(planned.target) else f"{planned.target}_{own}")
+    name = _index_name(draft, planned, index)
     plain = index.unique and not index.where and all(p.column and not p.prefix and not p.descending for p in index.parts)
     where = ""
     if index.where:
         found = draft.target.ddl.translated(draft.catalog.engine, index.where, draft.spelled)
         if found.problem:
-            _lost_index(draft, label, found.problem)
+            _lost_index(draft, label, found.problem, unique=index.unique)
             return
         where = found.sql
     sql = draft.target.ddl.create_index(name, planned.target, parts, unique=index.unique, where=where)
@@ -147,6 +150,52 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
         return
     kind = "unique index" if index.unique else "index"
     draft.add_statement(Stage.INDEXES, kind, name, planned.target, sql, describes=label)
+
+
+def _index_name(draft: Draft, planned: TablePlan, index: Index, suffix: str = "") -> str:
+    own = draft.spelled(f"{index.name}{suffix}")
+    return draft.relations.claim(own if own.startswith(planned.target) else f"{planned.target}_{own}")
+
+
+def _primary_key(draft: Draft, planned: TablePlan, parts: str, label: str) -> None:
+    name = draft.relations.claim(f"{planned.target}_pkey")
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=True)
+    _constraint(draft, planned, name, "PRIMARY KEY", sql, label)
+
+
+def _whole_columns(draft: Draft, table: Table, planned: TablePlan, index: Index, label: str) -> bool:
+    """Add the index over whole columns that queries use in place of one over prefixes, and return whether there is one.
+
+    A unique rule over prefixes stays an index over expressions, beside this one. Values that may be too long for a B-tree are hashed.
+    """
+    ddl, columns = draft.target.ddl, {c.source: c for c in planned.columns}
+    used = [(columns[p.column], p) for p in index.parts if p.column]
+    octets = sum(ddl.index_octets(c, table.column(c.source).type.length) for c, _ in used)
+    fits = octets <= ddl.max_index_octets and len(used) == len(index.parts)
+    parts = ddl.index_parts([ddl.index_part(ddl.index_column(c, None), descending=p.descending and fits) for c, p in used])
+    told = ", ".join(f"the first {p.prefix} of {p.column}" for p in index.parts if p.prefix)
+    if index.primary and fits:
+        _primary_key(draft, planned, parts, label)
+        text = f"the primary key covers whole columns; a unique index keeps the rule over {told}"
+        draft.add_risk(Severity.LOW, "Index", label, text, "No action is required.")
+        return True
+    if index.primary:
+        text = f"the target has no primary key over prefixes: a unique index keeps the rule over {told}"
+        draft.add_risk(
+            Severity.MEDIUM, "Index", label, text, "Add a primary key over whole columns if the application needs one."
+        )
+    if fits or len(index.parts) == 1:
+        name = _index_name(draft, planned, index, "_whole" if index.unique else "")
+        sql = ddl.create_index(name, planned.target, parts, unique=False, method="" if fits else "hash")
+        draft.add_statement(Stage.INDEXES, "index", name, planned.target, sql, describes=label)
+    if not fits:
+        text = f"its values may be too long for a B-tree; the index over {told} becomes " + (
+            "a hash index, which only = uses" if len(index.parts) == 1 else "one that queries use only if they compare left(…)"
+        )
+        draft.add_risk(
+            Severity.LOW, "Index", label, text, "Create another index if queries sort by the column or compare ranges."
+        )
+    return fits or len(index.parts) == 1
 
 
 def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: str, label: str, tail: str = "") -> None:
@@ -181,10 +230,10 @@ def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *,
         draft.add_statement(Stage.LAST, "index partition", index.name, planned.target, sql, describes=label)
 
 
-def _lost_index(draft: Draft, label: str, problem: str) -> None:
-    draft.add_risk(
-        Severity.MEDIUM, "Index", label, f"the index is not migrated: {problem}", "Create one manually if queries need it."
-    )
+def _lost_index(draft: Draft, label: str, problem: str, *, unique: bool) -> None:
+    severity, kind = (Severity.HIGH, "unique index") if unique else (Severity.MEDIUM, "index")
+    advice = "Create one manually: nothing else rejects duplicates." if unique else "Create one manually if queries need it."
+    draft.add_risk(severity, "Index", label, f"the {kind} is not migrated: {problem}", advice)
 
 
 def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | None:
@@ -194,13 +243,13 @@ def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | 
         if part.expression:
             found = draft.target.ddl.translated(draft.catalog.engine, part.expression, draft.spelled)
             if found.problem:
-                _lost_index(draft, label, found.problem)
+                _lost_index(draft, label, found.problem, unique=index.unique)
                 return None
             text = ddl.index_expression(found.sql)
         else:
             column = columns[part.column]
             if column.decision is Decision.EXCLUDED:
-                _lost_index(draft, label, f"its column {part.column} is excluded")
+                _lost_index(draft, label, f"its column {part.column} is excluded", unique=index.unique)
                 return None
             text = ddl.index_column(column, part.prefix)
         made.append(ddl.index_part(text, descending=part.descending))
@@ -210,7 +259,7 @@ def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | 
 def _case_risk(draft: Draft, table: Table, index: Index, label: str) -> None:
     if not (index.unique or index.primary):
         return
-    loose = [p.column for p in index.parts if p.column and _ignores_case(table.column(p.column).type.collation)]
+    loose = [p.column for p in index.parts if p.column and ignores_case(table.column(p.column))]
     if loose:
         draft.add_risk(
             Severity.MEDIUM,
@@ -219,10 +268,6 @@ def _case_risk(draft: Draft, table: Table, index: Index, label: str) -> None:
             f"the source compares {', '.join(loose)} without regard to case or accents; the target compares exactly",
             "Normalise such values in the application, or create a unique index on lower(…).",
         )
-
-
-def _ignores_case(collation: str) -> bool:
-    return collation.endswith("_ci") or collation.upper() == "NOCASE"
 
 
 # -- comments, triggers, foreign keys ---------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from landfall.engine.planning.overrides import Override, Place, override_reasons
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for, settled_by
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.sources.translate import ColumnTraits
 from landfall.engine.targets.engine import TargetEngine
 from landfall.lib.text import counted
 
@@ -184,7 +185,7 @@ def _row_key(table: Table, columns: tuple[ColumnPlan, ...]) -> tuple[str, ...]:
     usable = {c.source for c in columns if c.moved and not c.converted and not c.mapping.operand}
     for index in sorted(table.indexes, key=lambda i: not i.primary):
         names = tuple(p.column for p in index.parts)
-        plain = all(names) and not index.where and not any(p.prefix or p.expression for p in index.parts)
+        plain = all(names) and not index.where and not any(p.expression for p in index.parts)
         if not (index.unique or index.primary) or not plain or not set(names) <= usable:
             continue
         if index.primary or not any(table.column(n).nullable for n in names):
@@ -377,17 +378,27 @@ def _conversion(
     return Converted(kind.value, count, rule)
 
 
+def ignores_case(column: Column) -> bool:
+    """Whether the source compares the texts of a column without regard to case."""
+    return column.type.collation.endswith("_ci") or column.type.collation.upper() == "NOCASE"
+
+
+def column_traits(draft: Draft, table: Table) -> ColumnTraits:
+    """What the translation of an expression has to know of the columns of its table."""
+    small = (c.name for c in table.columns if c.type.name in draft.engine.dialect.small_integers)
+    return ColumnTraits(frozenset(small), frozenset(c.name for c in table.columns if ignores_case(c) and not c.type.labels))
+
+
 def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
     if column.generated is None:
         return ""
     if draft.native:
         return column.generated
-    small = frozenset(c.name for c in table.columns if c.type.name in draft.engine.dialect.small_integers)
-    found = draft.target.ddl.translated(draft.catalog.engine, column.generated, draft.spelled, small)
+    found = draft.target.ddl.translated(draft.catalog.engine, column.generated, draft.spelled, column_traits(draft, table))
     if found.sql:
         return found.sql
     draft.add_risk(
-        Severity.MEDIUM,
+        Severity.HIGH,
         "GeneratedColumn",
         f"{target}.{column.name}",
         f"its expression cannot be translated ({found.problem}); its values are copied, but it becomes an ordinary column",

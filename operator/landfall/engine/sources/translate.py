@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError
 
-from landfall.engine.sources import functions
+from landfall.engine.sources import comparisons, functions
 from landfall.engine.sources.registry import engine_of
 
 Rename = Callable[[str], str]
@@ -25,19 +26,32 @@ class UntranslatableError(ValueError):
     """The expression has no counterpart that is known to mean the same."""
 
 
-def expression(sql: str, engine: str, grammar: str, rename: Rename, widen: frozenset[str] = frozenset()) -> str:
-    """One scalar expression in the target's SQL (`grammar`: its name in sqlglot), with its column names passed through `rename`.
+@dataclass(frozen=True, slots=True)
+class ColumnTraits:
+    """Columns of a table that an expression has to treat otherwise in the target, by name.
 
-    Columns in `widen` are computed as bigint, for the sources add small integers without overflowing.
+    `widen` are computed as bigint, for the sources add small integers without overflowing. `loose` are texts that compare without case.
     """
+
+    widen: frozenset[str] = frozenset()
+    loose: frozenset[str] = frozenset()
+
+
+_NO_TRAITS = ColumnTraits()
+
+
+def expression(sql: str, engine: str, grammar: str, rename: Rename, traits: ColumnTraits = _NO_TRAITS) -> str:
+    """One scalar expression in the target's SQL (`grammar`: its name in sqlglot), with its column names passed through `rename`."""
     tree = _parsed(f"SELECT {sql}", engine)
     if not isinstance(tree, exp.Select) or tree.find(exp.Table) or len(tree.expressions) != 1:
         message = "it is not a single expression"
         raise UntranslatableError(message)
     _only_known(tree, engine)
     tree = _restated(tree, engine)
+    comparisons.without_case(tree, traits.loose)
+    comparisons.truths_as_numbers(tree)
     for column in list(tree.find_all(exp.Column)):
-        if column.name in widen:
+        if column.name in traits.widen:
             column.replace(exp.cast(column.copy(), "BIGINT"))
     return _written(tree.expressions[0], grammar, rename)
 
@@ -125,6 +139,17 @@ def _parsed(sql: str, engine: str) -> exp.Expr:
     if tree is None:
         message = "nothing to translate"
         raise UntranslatableError(message)
+    return _without_charsets(tree)
+
+
+def _without_charsets(tree: exp.Expr) -> exp.Expr:
+    """Texts without their character sets: those of literals, and those of casts to a text."""
+    for node in list(tree.find_all(exp.Introducer)):
+        node.replace(node.expression)
+    for kind in list(tree.find_all(exp.DataType)):
+        if kind.is_type(exp.DataType.Type.CHARACTER_SET):
+            size = [e.copy() for e in kind.expressions]
+            kind.replace(exp.DataType(this=exp.DataType.Type.VARCHAR if size else exp.DataType.Type.TEXT, expressions=size))
     return tree
 
 

@@ -20,7 +20,7 @@ from landfall.engine.model.table_shape import Shape
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.sources.base import RowSink
 from landfall.engine.sources.engine import Dialect, SourceEngine
-from landfall.engine.sources.translate import Rename
+from landfall.engine.sources.translate import ColumnTraits, Rename
 from landfall.engine.targets.ledger import Lease, Ledger
 
 
@@ -79,7 +79,7 @@ class Translated:
 class TargetDdl(Protocol):
     """The statements of a plan, as text. No statement names a schema. Pure."""
 
-    def translated(self, engine: str, text: str, rename: Rename, widen: frozenset[str] = frozenset()) -> Translated:
+    def translated(self, engine: str, text: str, rename: Rename, traits: ColumnTraits = ...) -> Translated:
         """Translate one scalar expression of another engine."""
 
     def translated_query(self, engine: str, text: str, rename: Rename, schemas: frozenset[str]) -> Translated:
@@ -133,8 +133,13 @@ class TargetDdl(Protocol):
     def constraint_by_index(self, table: str, name: str, word: str, tail: str = "") -> str:
         """Make a key of the index of the same name. `word`: PRIMARY KEY or UNIQUE."""
 
-    def create_index(self, name: str, table: str, parts: str, *, unique: bool, where: str = "") -> str:
-        """CREATE INDEX. `parts`: as `index_parts` yields them."""
+    max_index_octets: int
+
+    def create_index(self, name: str, table: str, parts: str, *, unique: bool, where: str = "", method: str = "") -> str:
+        """CREATE INDEX. `parts`: as `index_parts` yields them; `method`: the default one, or `hash`, which takes values of every length."""
+
+    def index_octets(self, column: ColumnPlan, length: int | None) -> int:
+        """The most octets that a value takes in an index. `length`: characters of a text, octets of a bytea, as the source declares them."""
 
     def index_column(self, column: ColumnPlan, prefix: int | None) -> str:
         """A column as an element of an index, or so many of its first characters or octets."""

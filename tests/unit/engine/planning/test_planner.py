@@ -175,6 +175,58 @@ def test_only_the_generated_columns_that_the_target_rejects_become_ordinary() ->
     assert [(r.affected, r.severity) for r in settled.risks if r.kind == "GeneratedColumn"] == [("shop.Item.odd", Severity.HIGH)]
 
 
+_TEXT = ColumnType("varchar", "varchar(255)", 255, charset="utf8mb4")
+
+
+@pytest.mark.parametrize(
+    ("kind", "unique", "made"),
+    [
+        (_TEXT, False, ['btree ("name")']),
+        (_TEXT, True, ['btree ("name")', 'unique ("left"("name"::text, 9))']),
+        (replace(_TEXT, length=700), False, ['hash ("name")']),
+        (replace(_TEXT, length=700), True, ['hash ("name")', 'unique ("left"("name"::text, 9))']),
+        (ColumnType("text", "text", 65535, charset="utf8mb4"), False, ['hash ("name")']),
+        (ColumnType("tinytext", "tinytext", 255, charset="utf8mb4"), False, ['btree ("name")']),
+        (ColumnType("varbinary", "varbinary(2600)", 2600), False, ['btree ("name")']),
+        (ColumnType("blob", "blob", 65535), True, ['hash ("name")', 'unique (substring("name" from 1 for 9))']),
+    ],
+)
+def test_prefix_indexes_are_such_as_queries_use(kind: ColumnType, *, unique: bool, made: list[str]) -> None:
+    table = replace(
+        ITEM,
+        columns=(*ITEM.columns[:2], Column("Name", kind)),
+        indexes=(*ITEM.indexes, Index("n", (IndexPart("Name", prefix=9),), unique=unique)),
+    )
+    plan = planned(replace(CATALOG, tables=(table,)))
+    found = [s.sql for s in plan.statements if s.kind in {"index", "unique index"}]
+    for sql, words in zip(found, made, strict=True):
+        assert ("UNIQUE" in sql, "USING hash" in sql, words.partition(" ")[2] in sql) == (
+            words.startswith("unique"),
+            words.startswith("hash"),
+            True,
+        )
+
+
+@pytest.mark.parametrize(("length", "primary"), [(255, True), (2000, False)])
+def test_a_primary_key_over_a_prefix_blocks_nothing(length: int, *, primary: bool) -> None:
+    index = Index("PRIMARY", (IndexPart("Id"), IndexPart("Name", prefix=9)), unique=True, primary=True)
+    name = Column("Name", replace(_TEXT, length=length), nullable=False)
+    plan = planned(replace(CATALOG, tables=(replace(ITEM, columns=(*ITEM.columns[:2], name), indexes=(index,)),)))
+    assert [s.kind for s in plan.statements if s.kind in {"primary key", "unique index"}] == [
+        *(["primary key"] if primary else []),
+        "unique index",
+    ]
+    assert plan.tables[0].row_key == ("Id", "Name")
+    assert {r.affected for r in plan.risks} >= {"shop.Item.PRIMARY"}
+    assert not [r for r in plan.risks if r.kind == "NoRowKey"]
+
+
+def test_a_unique_rule_that_is_lost_is_a_high_risk() -> None:
+    index = Index("u", (IndexPart(expression="json_table((("),), unique=True)
+    plan = planned(replace(CATALOG, tables=(replace(ITEM, indexes=(*ITEM.indexes, index)),)))
+    assert [r.severity for r in plan.risks if r.kind == "Index"] == [Severity.HIGH]
+
+
 def test_foreign_keys_and_triggers_wait_for_the_delta() -> None:
     order = list(Stage)
     assert order.index(Stage.KEYS) > order.index(Stage.INDEXES)

@@ -26,22 +26,27 @@ def renewed(check: str) -> str:
     return head + sha256(value.removeprefix(_OLD).removesuffix(")")) + tail
 
 
-def canonical_float(x: str) -> str:
-    """The canonical text of the double expression `x`."""
+def json_number(x: str) -> str:
+    """All digits of a number; NULL of NULL. CAST and CONCAT print an expression in at most 22 characters."""
+    return f"IF({x} IS NULL,NULL,REPLACE(REPLACE(JSON_ARRAY({x}),'[',''),']',''))"
+
+
+def canonical_float(x: str, *, bare: bool) -> str:
+    """The canonical text of the double expression `x`. `bare`: it is a column."""
 
     def leaf(j: int) -> str:
         return f"CONCAT('{j}b',CAST({x}*{2.0 ** (-10 * j)!r} AS SIGNED))"
 
     tree = buckets(f"ABS({x})", leaf)
-    return f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={LOWEST!r} AND ABS({x})<{HIGHEST!r} THEN {tree} ELSE {_shortest(x)} END"
+    return f"CASE WHEN {x}=0 THEN '0' WHEN ABS({x})>={LOWEST!r} AND ABS({x})<{HIGHEST!r} THEN {tree} ELSE {_shortest(x, bare=bare)} END"
 
 
-def _shortest(x: str) -> str:
-    text = f"LOWER(CAST({x} AS CHAR))"
+def _shortest(x: str, *, bare: bool) -> str:
+    text = f"LOWER({f'CAST({x} AS CHAR)' if bare else json_number(x)})"
     mantissa = f"REPLACE(SUBSTRING_INDEX(SUBSTRING({text},IF({x}<0,2,1)),'e',1),' ','')"
     exponent = f"IF(LOCATE('e',{text})>0,CAST(SUBSTRING_INDEX({text},'e',-1) AS SIGNED),0)"
     fraction = f"IF(LOCATE('.',{mantissa})>0,LENGTH({mantissa})-LOCATE('.',{mantissa}),0)"
     digits = f"TRIM(LEADING '0' FROM REPLACE({mantissa},'.',''))"
-    bare = f"TRIM(TRAILING '0' FROM {digits})"
-    power = f"({exponent}-{fraction}+LENGTH({digits})-LENGTH({bare}))"
-    return f"CONCAT(IF({x}<0,'-',''),{bare},'e',{power})"
+    significant = f"TRIM(TRAILING '0' FROM {digits})"
+    power = f"({exponent}-{fraction}+LENGTH({digits})-LENGTH({significant}))"
+    return f"CONCAT(IF({x}<0,'-',''),{significant},'e',{power})"

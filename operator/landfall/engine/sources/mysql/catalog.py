@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from landfall.engine.errors import ObjectMissingError
 from landfall.engine.model.catalog import (
@@ -20,11 +20,13 @@ from landfall.engine.model.catalog import (
     Index,
     IndexPart,
     SourceObject,
+    SourceRemark,
     Table,
     View,
 )
 from landfall.engine.model.options import Options
 from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql import printed, remarks
 from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
 
 Cell = str | None
@@ -53,6 +55,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         problems=problems,
         features=features,
         packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
+        remarks=tuple(reader.remarks),
     )
 
 
@@ -103,6 +106,8 @@ class _Reader:
     def __init__(self, session: MySqlSession, schemas: Sequence[str]) -> None:
         self._session = session
         self._schemas = schemas
+        self.remarks: list[SourceRemark] = []
+        self._bare_backslashes = "NO_BACKSLASH_ESCAPES" in (session.rows("SELECT @@SESSION.sql_mode")[0][0] or "")
         self._in = "(" + ",".join(mysql.hexed(s) for s in schemas) + ")"
 
     def _by_table(self, sql: str) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
@@ -135,7 +140,7 @@ class _Reader:
                 refused.append(SourceObject(f"{kind}".lower(), where[1], detail=f"tables of type {kind} are not understood"))
                 continue
             json_columns, plain_checks = _json_checks(checks.get(where, []))
-            told = [_quoted_default(row, mariadb=self._session.is_mariadb) for row in columns[where]]
+            told = self._columns(where, columns[where])
             made.append(
                 Table(
                     schema=where[0],
@@ -152,6 +157,37 @@ class _Reader:
             )
         return tuple(made), tuple(refused)
 
+    def _columns(self, where: tuple[str, str], rows: list[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
+        """The rows of a table's columns with the SQL in them that they stand for."""
+        made = [_of_mariadb(row) if self._session.is_mariadb else self._of_mysql(row) for row in rows]
+        if not any(row[3] in mysql.BLOBS and _is_literal(row) for row in made):
+            return made
+        name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
+        ((_, create),) = self._session.raw_rows(f"SHOW CREATE TABLE {name}")
+        octets = printed.binary_defaults(create or b"")
+        return [
+            (row[0], octets.get(row[0] or "", row[1]), *row[2:]) if row[3] in mysql.BLOBS and _is_literal(row) else row
+            for row in made
+        ]
+
+    def _of_mysql(self, row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+        """The row of a column: MySQL prints literals of a default bare, marks expressions and escapes them."""
+        default = row[1]
+        if default is not None and "DEFAULT_GENERATED" in (row[11] or "").upper():
+            default = self._expression(default)
+        elif default is not None and not default.startswith("b'"):
+            default = printed.quoted(default)
+        return (row[0], default, *row[2:13], self._expression(row[13] or ""))
+
+    def _expression(self, text: str) -> str:
+        """An expression that MySQL printed, as a statement has it.
+
+        A server in the mode `NO_BACKSLASH_ESCAPES` computes one with a backslash otherwise than it did before that mode was set, so rows
+        may hold both results: it stays as it is printed, which nothing translates.
+        """
+        plain = printed.unescaped(text)
+        return text if self._bare_backslashes and "\\" in plain else plain
+
     def _sequence(self, where: tuple[str, str]) -> SourceObject:
         name = f"{mysql.name(where[0])}.{mysql.name(where[1])}"
         row = self._session.rows(
@@ -166,7 +202,7 @@ class _Reader:
         return SourceObject("sequence", where[1], sql, counter=Identity(start=start, next_value=following))
 
     def _indexes(self) -> dict[tuple[str, str], tuple[Index, ...]]:
-        expression = "NULL" if self._session.is_mariadb else "EXPRESSION"
+        expression = "EXPRESSION" if self._has(80013) else "NULL"
         rows = self._by_table(
             "SELECT TABLE_SCHEMA,TABLE_NAME,INDEX_NAME,NON_UNIQUE,COLUMN_NAME,COLLATION,SUB_PART,INDEX_TYPE,"
             f"{expression},INDEX_COMMENT FROM information_schema.STATISTICS WHERE TABLE_SCHEMA IN {{in}}"
@@ -177,7 +213,7 @@ class _Reader:
             grouped: dict[str, list[tuple[Cell, ...]]] = defaultdict(list)
             for part in parts:
                 grouped[part[0] or ""].append(part[1:])
-            found[where] = tuple(_index(name, members) for name, members in grouped.items())
+            found[where] = tuple(_index(name, members, self._expression) for name, members in grouped.items())
         return found
 
     def _foreign_keys(self) -> dict[tuple[str, str], tuple[ForeignKey, ...]]:
@@ -214,12 +250,25 @@ class _Reader:
                 "SELECT CONSTRAINT_SCHEMA,TABLE_NAME,CONSTRAINT_NAME,CHECK_CLAUSE FROM"
                 " information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
             )
-        return self._by_table(
-            "SELECT c.CONSTRAINT_SCHEMA,t.TABLE_NAME,c.CONSTRAINT_NAME,c.CHECK_CLAUSE FROM"
+        if not self._has(80016):
+            return {}
+        found = self._by_table(
+            "SELECT c.CONSTRAINT_SCHEMA,t.TABLE_NAME,c.CONSTRAINT_NAME,c.CHECK_CLAUSE,t.ENFORCED FROM"
             " information_schema.CHECK_CONSTRAINTS c JOIN information_schema.TABLE_CONSTRAINTS t"
             " ON t.CONSTRAINT_SCHEMA=c.CONSTRAINT_SCHEMA AND t.CONSTRAINT_NAME=c.CONSTRAINT_NAME"
             " AND t.CONSTRAINT_TYPE='CHECK' WHERE c.CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
         )
+        self.remarks += [
+            remarks.unenforced(where, row[0] or "") for where, rows in found.items() for row in rows if row[2] == "NO"
+        ]
+        return {
+            where: [(name, self._expression(clause or "")) for name, clause, enforced in rows if enforced != "NO"]
+            for where, rows in found.items()
+        }
+
+    def _has(self, version: int) -> bool:
+        """Whether the server is a MySQL of at least this version, as 80013."""
+        return not self._session.is_mariadb and _version_number(self._session.version) >= version
 
     def views(self) -> tuple[View, ...]:
         """The views with their queries."""
@@ -271,13 +320,14 @@ def _number(value: Cell) -> int | None:
     return None if value is None else int(value)
 
 
-def _quoted_default(row: tuple[Cell, ...], *, mariadb: bool) -> tuple[Cell, ...]:
-    """MySQL prints literals of a default bare and marks expressions; MariaDB prints SQL. The row with SQL in it."""
-    default, extra = row[1], (row[11] or "").upper()
-    if mariadb or default is None or "DEFAULT_GENERATED" in extra or default.startswith("b'"):
-        return row
-    literal = "'" + default.replace("'", "''") + "'"
-    return (row[0], literal, *row[2:])
+def _of_mariadb(row: tuple[Cell, ...]) -> tuple[Cell, ...]:
+    """The row of a column: MariaDB prints defaults as SQL."""
+    return (row[0], None if row[1] is None else printed.standard_literal(row[1]), *row[2:])
+
+
+def _is_literal(row: tuple[Cell, ...]) -> bool:
+    """Whether the default of a column is a value and no expression."""
+    return (row[1] or "").startswith("'") and "DEFAULT_GENERATED" not in (row[11] or "").upper()
 
 
 def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Column:
@@ -288,7 +338,6 @@ def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Col
     identity = None
     if "auto_increment" in extra:
         identity = Identity(next_value=_number(counter))
-    labels = tuple(part.replace("''", "'") for part in re.findall(r"'((?:[^']|'')*)'", text)) if kind in {"enum", "set"} else ()
     return Column(
         name=name,
         type=ColumnType(
@@ -300,7 +349,7 @@ def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Col
             unsigned="unsigned" in text,
             charset=charset or "",
             collation=collation or "",
-            labels=labels,
+            labels=printed.labels(text) if kind in {"enum", "set"} else (),
         ),
         nullable=nullable == "YES",
         default=default,
@@ -312,10 +361,10 @@ def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Col
     )
 
 
-def _index(name: str, members: list[tuple[Cell, ...]]) -> Index:
+def _index(name: str, members: list[tuple[Cell, ...]], read: Callable[[str], str]) -> Index:
     parts = []
     for _, column, order, prefix, _, expression, _ in members:
-        parts.append(IndexPart(column or "", expression or "", descending=order == "D", prefix=_number(prefix)))
+        parts.append(IndexPart(column or "", read(expression or ""), descending=order == "D", prefix=_number(prefix)))
     first = members[0]
     return Index(
         name=name,

@@ -34,7 +34,7 @@ from landfall.engine.model.logical_type import (
 )
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, SourceMapping, Violation
 from landfall.engine.model.plan import TablePlan
-from landfall.engine.sources.mysql.canonical import canonical_float, sha256
+from landfall.engine.sources.mysql.canonical import canonical_float, json_number, sha256
 
 UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", ""})
 INTEGERS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}  # bits
@@ -204,10 +204,14 @@ def _float(column: Column, _facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
     double = column.type.name == "double"
     wide = c if double else f"{c}*1e0"
+    bare = double and not column.expression
+    # Expressions are printed in 22 characters at most, which cuts digits off: a bare column is not, nor is a number in JSON.
+    # A FLOAT needs fewer digits than that.
+    exact = f"CASE WHEN {c}=0 THEN '0' ELSE {c if bare else json_number(c)} END" if double else f"{wide}+0e0"
     return SourceMapping(
         Float(64 if double else 32, not column.type.unsigned),
-        copy=f"{wide}+0e0",
-        check_source=canonical_float(wide),
+        copy=exact,
+        check_source=canonical_float(wide, bare=bare),
         reasons=("same binary format; the sign of zero is dropped, as the source prints none",),
     )
 
@@ -288,7 +292,7 @@ def _text(column: Column, facts: ColumnFacts) -> SourceMapping:
     checked, _ = _mended(_text_value(column), facts)
     long = kind.name in LONG
     return SourceMapping(
-        Text(kind.length, padded=kind.name == "char") if limited else Text(),
+        Text(kind.length) if limited else Text(),
         copy=value,
         check_source=sha256(checked) if long else checked,
         form=Form.DIGEST if long else Form.PRINTED,

@@ -12,6 +12,9 @@ from landfall.engine.sources import translate
 from landfall.engine.targets.engine import Translated
 
 _GRAMMAR = "postgres"
+_SCALAR_OCTETS = 24
+max_index_octets = 2600  # an entry of a B-tree has at most 2,704 octets, with its header
+_PLAIN = translate.ColumnTraits()
 _ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"})
 _NOW = re.compile(r"(?i)^(current_timestamp|now|localtimestamp|localtime)(\(\d*\))?$")
 _NUMBER = re.compile(r"^'?([+-]?\d+(\.\d+)?([eE][+-]?\d+)?)'?$")
@@ -21,10 +24,10 @@ _HEX = re.compile(r"^(?:x'([0-9a-fA-F]+)'|0x([0-9a-fA-F]+))$")
 _ZERO_DATE = re.compile(r"^'?(0000-\d\d-\d\d|\d{4}-00-\d\d|\d{4}-\d\d-00)")
 
 
-def translated(engine: str, text: str, rename: translate.Rename, widen: frozenset[str] = frozenset()) -> Translated:
+def translated(engine: str, text: str, rename: translate.Rename, traits: translate.ColumnTraits = _PLAIN) -> Translated:
     """Translate one scalar expression of another engine."""
     try:
-        return Translated(translate.expression(text, engine, _GRAMMAR, rename, widen))
+        return Translated(translate.expression(text, engine, _GRAMMAR, rename, traits))
     except translate.UntranslatableError as error:
         return Translated(problem=str(error))
 
@@ -211,9 +214,19 @@ def constraint_by_index(table: str, name: str, word: str, tail: str = "") -> str
     return add_constraint(table, name, f"{word} USING INDEX {quoted(name)}{tail}")
 
 
-def create_index(name: str, table: str, parts: str, *, unique: bool, where: str = "") -> str:
-    """CREATE INDEX. `parts`: as `index_parts` yields them."""
-    return f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table)} ({parts}){f' WHERE {where}' if where else ''}"
+def create_index(name: str, table: str, parts: str, *, unique: bool, where: str = "", method: str = "") -> str:
+    """CREATE INDEX. `parts`: as `index_parts` yields them; `method`: the default one, or `hash`, which takes values of every length."""
+    head = f"CREATE {'UNIQUE ' if unique else ''}INDEX {quoted(name)} ON {quoted(table)}"
+    return f"{head}{f' USING {method}' if method else ''} ({parts}){f' WHERE {where}' if where else ''}"
+
+
+def index_octets(column: ColumnPlan, length: int | None) -> int:
+    """The most octets that a value takes in an index. `length`: characters of a text, octets of a bytea, as the source declares them."""
+    if column.target_type == "bytea":
+        return length if length is not None else max_index_octets + 1
+    if column.target_type.startswith(("varchar", "char", "text")):
+        return 4 * length + 4 if length is not None else max_index_octets + 1
+    return _SCALAR_OCTETS
 
 
 def index_column(column: ColumnPlan, prefix: int | None) -> str:

@@ -71,8 +71,8 @@ def type_name(kind: LogicalType) -> str:  # noqa: C901, PLR0911, PLR0912  a tabl
             return "real" if bits == 32 else "double precision"
         case Bits(size):
             return f"bit({size})"
-        case Text(limit, padded):
-            return _text_name(limit, padded=padded)
+        case Text(limit):
+            return _text_name(limit)
         case Json():
             return "json"
         case Bytes():
@@ -95,12 +95,10 @@ def type_name(kind: LogicalType) -> str:  # noqa: C901, PLR0911, PLR0912  a tabl
             return name
 
 
-def _text_name(limit: int | None, *, padded: bool) -> str:
-    """No type takes zero characters only: `char(1)` holds the blank, `varchar` the empty text."""
+def _text_name(limit: int | None) -> str:
+    """No type takes zero characters only. `char` is none: it reads and compares texts with the blanks that pad them."""
     if limit is None:
         return "text"
-    if padded:
-        return f"char({limit or 1})"
     return f"varchar({limit})" if limit else "varchar"
 
 
