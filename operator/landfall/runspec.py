@@ -154,8 +154,9 @@ def _decisions(name: str, plans: Iterable[TablePlan]) -> Iterator[ColumnDecision
     for plan in plans:
         if plan.spec.migration_ref.name != name:
             continue
-        if plan.spec.target_table:
-            yield TableDecision(plan.spec.source.schema_ or "", plan.spec.source.table, plan.spec.target_table)
+        if plan.spec.target_table or plan.spec.existing_rows:
+            source = plan.spec.source
+            yield TableDecision(source.schema_ or "", source.table, plan.spec.target_table or "", plan.spec.existing_rows or "")
         for decision in plan.spec.decisions:
             yield ColumnDecision(
                 schema=plan.spec.source.schema_ or "",

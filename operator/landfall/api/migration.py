@@ -98,6 +98,10 @@ class PolicySpec(Model):
         description="Rows whose foreign key references no row. Fail: reject the plan. NotValid: add the foreign key without"
         " validation. Default: Fail.",
     )
+    existing_rows: Literal["Fail", "SetAside", "Keep"] | None = Field(
+        default=None,
+        description="Rows of existing tables (Fill). Fail, Keep: both sides hold the same. SetAside: replace them. Default: Fail.",
+    )
 
 
 class Limits(Model):

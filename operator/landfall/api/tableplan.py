@@ -78,6 +78,12 @@ class TablePlanSpec(Model):
     target_table: str | None = Field(
         default=None, min_length=1, description="Existing table that the rows are loaded into. Only with onExisting: Fill."
     )
+    existing_rows: Literal["SetAside", "Keep"] | None = Field(
+        default=None,
+        description="What becomes of the rows of the existing table. Only with onExisting: Fill. SetAside: they are replaced with those of"
+        " the source; a rollback restores them. Keep: they stay, which needs the same rows on both sides. Default:"
+        " spec.data.policies.existingRows of the Migration.",
+    )
     decisions: tuple[MappingDecision, ...] = Field(
         default=(), description="Decisions on columns, one entry per column.", json_schema_extra=list_map("column")
     )
@@ -154,6 +160,7 @@ def decided(spec: TablePlanSpec) -> str:
     """Digest of the decisions of a TablePlan, 16 hex digits; empty if there are none."""
     told = [d.model_dump_json(exclude_none=True, exclude={"comment"}) for d in sorted(spec.decisions, key=lambda d: d.column)]
     told += [spec.target_table] if spec.target_table else []
+    told += [f"existingRows {spec.existing_rows}"] if spec.existing_rows else []
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:16] if told else ""
 
 

@@ -20,7 +20,7 @@ _OTHERS = {
     *("ContainerStatusUnknown", "CreateContainerConfigError", "CreateContainerError", "DeadlineExceeded", "ErrImagePull"),
     *("ImagePullBackOff", "InvalidImageName", "PodScheduled", "ReplicaFailure", "RunContainerError"),
     *("DateStyle", "IntervalStyle", "TimeZone", "EngineName", "MigrationRun"),
-    *("AutoApproved", "DataOnly", "DropStaging", "NeedsReview", "NotValid", "SchemaOnly", "VerifyFull"),
+    *("AutoApproved", "DataOnly", "DropStaging", "NeedsReview", "NotValid", "SchemaOnly", "SetAside", "VerifyFull"),
 }
 
 

@@ -84,6 +84,7 @@ class Policies:
     invalid_encoding: str | None = None
     type_mismatch: str | None = None
     orphans: str | None = None
+    existing_rows: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,15 @@ class ColumnDecision:
 
 @dataclass(frozen=True, slots=True)
 class TableDecision:
-    """A person's decision on the existing table that a source table is loaded into."""
+    """A person's decision on the existing table that a source table is loaded into.
+
+    `target` is its name, if the person names it. `existing_rows` says what becomes of its rows: SetAside, Keep, or empty.
+    """
 
     schema: str
     table: str
-    target: str
+    target: str = ""
+    existing_rows: str = ""
 
     def is_of(self, schema: str, table: str) -> bool:
         """Whether it means this table."""
@@ -151,6 +156,11 @@ class Options:
     max_pause_seconds: int = 0
     quiesced: bool = False
     rehearsal: str = ""
+
+    def rows_of_existing(self, schema: str, table: str) -> str:
+        """What becomes of the rows of the existing table that a source table fills: Fail, SetAside or Keep."""
+        mine = next((d.existing_rows for d in self.tables if d.existing_rows and d.is_of(schema, table)), "")
+        return mine or self.policies.existing_rows or "Fail"
 
     def decided(self, schema: str, table: str, column: str) -> ColumnDecision | None:
         """A person's decision on a column of the source."""

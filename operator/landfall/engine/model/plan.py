@@ -220,7 +220,10 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All of it. `filled` are existing tables that are loaded, each with a digest of what it was when the plan was made."""
+    """All of it. `filled` are existing tables that are loaded, each with a digest of what it was when the plan was made.
+
+    Those in `aside` may have rows, which a rollback brings back; those in `kept` have the same rows as the source.
+    """
 
     engine: str
     source: str
@@ -238,6 +241,8 @@ class Plan:
     replaced: tuple[Replaced, ...] = ()
     sequences: tuple[tuple[str, str], ...] = ()
     filled: tuple[tuple[str, str], ...] = ()
+    aside: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
     fingerprint: str = ""
     packet_bytes: int = 0
     freeze_seconds: int = 0
@@ -291,6 +296,9 @@ def _binding(plan: Plan) -> dict[str, Any]:
     whole = asdict(plan)
     for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
         whole.pop(name)
+    for name in ("aside", "kept"):  # of later versions: digests of plans without them stay as they were
+        if not whole[name]:
+            whole.pop(name)
     for table in whole["tables"]:
         for name in _UNBOUND_TABLE:
             table.pop(name)

@@ -15,14 +15,14 @@ from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, ForeignKey, SourceObject, Table
 from landfall.engine.model.fingerprint import digest, selected
 from landfall.engine.model.mapping import Mapping, Violation
-from landfall.engine.model.options import ColumnDecision, Mode, Options
-from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Risk, Severity, Stage, TablePlan
+from landfall.engine.model.options import ColumnDecision, Mode
+from landfall.engine.model.plan import ColumnPlan, Counter, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
 from landfall.engine.planning.free_sequences import plan_free_sequences
-from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
+from landfall.engine.planning.tables import OCCUPIED, Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
 from landfall.lib.text import counted
@@ -397,8 +397,7 @@ class _Filling:
         text = f"the empty table is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
         self._add_risk(Severity.INFO, "Filled", target.name, text, "A rollback restores the empty table.")
         if self.counterpart.occupied:
-            advice = "Empty it, use onExisting: Replace, or exclude the source table."
-            self._add_risk(Severity.BLOCKER, "TargetNotEmpty", target.name, f"{label} would fill it, but it has rows", advice)
+            self._about_rows(label)
         if target.kind == "partitioned" or target.partition_of or target.inherits:
             advice = "Use onExisting: Replace for it, or exclude the source table."
             self._add_risk(
@@ -407,6 +406,15 @@ class _Filling:
         for column in target.columns:
             if column.name not in self._taken() and column.generated is None:
                 self._about_rest(column)
+
+    def _about_rows(self, label: str) -> None:
+        name = self.counterpart.table.name
+        if self.draft.options.rows_of_existing(self.table.schema, self.table.name) == "SetAside":
+            text = f"its rows are set aside, and it is filled from {label}"
+            self._add_risk(Severity.MEDIUM, "RowsSetAside", name, text, "A rollback restores them.")
+            return
+        advice = "Set existingRows: SetAside in a TablePlan or spec.data.policies.existingRows for all tables, empty it, or exclude the source table."
+        self._add_risk(Severity.BLOCKER, OCCUPIED, name, f"{label} would fill it, but it has other rows", advice)
 
     def _about_rest(self, column: Column) -> None:
         label = f"{self.counterpart.table.name}.{column.name}"
@@ -432,25 +440,3 @@ def _rivals(names: tuple[str, ...]) -> tuple[str, ...]:
 def digests(existing: Catalog, counterparts: Counterparts) -> tuple[tuple[str, str], ...]:
     """Return the existing tables that are filled, each with the digest of its definition."""
     return tuple(sorted((c.table.name, digest(existing, c.table.name)) for c in counterparts.values()))
-
-
-def unknown_names(options: Options, catalog: Catalog, existing: Catalog, counterparts: Counterparts) -> tuple[Risk, ...]:
-    """Return a risk for each decision that names a table or column that does not exist in the target."""
-    tables = {t.name: t for t in existing.tables}
-    found = []
-    for word in options.tables:
-        if word.target not in tables:
-            text = f"a TablePlan names the existing table {word.target}, which the target does not have"
-            advice = f"Correct targetTable; there are {', '.join(sorted(tables)[:20])}."
-            found.append(Risk(Severity.BLOCKER, "UnknownTable", word.table, text, advice))
-    for decided in options.decisions:
-        for table in catalog.tables:
-            mine = counterparts.get((table.schema, table.name))
-            if not mine or not decided.target_column or not decided.is_of(table.schema, table.name, decided.column):
-                continue
-            names = [c.name for c in mine.table.columns]
-            if decided.target_column not in names:
-                text = f"a TablePlan names the column {decided.target_column}, which {mine.table.name} does not have"
-                advice = f"Correct targetColumn; there are {', '.join(names[:40])}."
-                found.append(Risk(Severity.BLOCKER, "UnknownColumn", f"{table.name}.{decided.column}", text, advice))
-    return tuple(found)

@@ -11,7 +11,7 @@ from landfall.engine.model.fingerprint import differing, excluded, fingerprint, 
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
-from landfall.engine.planning import existing_tables, privileges, schema_objects
+from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
@@ -49,7 +49,7 @@ def draft_plan(
     schema_objects.objects(draft, before=True)
     tables = existing_tables.plan_tables(draft)
     if context.existing:
-        draft.risks += existing_tables.unknown_names(options, catalog, context.existing, context.counterparts)
+        draft.risks += existing_decisions.unknown_names(options, catalog, context.existing, context.counterparts)
     schema_objects.objects(draft, before=False)
     schema_objects.views(draft)
     draft.risks += privileges.risks(draft)
@@ -73,6 +73,7 @@ def draft_plan(
         replaced=target.in_the_way,
         sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
         filled=existing_tables.digests(context.existing, context.counterparts) if context.existing else (),
+        aside=existing_decisions.set_aside(options, context.counterparts),
         fingerprint=_fingerprint_digest(context.plain, options),
         packet_bytes=catalog.packet_bytes,
     )

@@ -28,6 +28,7 @@ from landfall.engine.targets.engine import TargetEngine
 from landfall.lib.text import counted
 
 ROW_COUNT = "rows"
+OCCUPIED = "TargetNotEmpty"
 LARGEST_ROW = "largest"
 
 

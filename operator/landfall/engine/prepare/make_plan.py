@@ -13,6 +13,7 @@ from landfall.engine.model.plan import Plan
 from landfall.engine.planning.existing_tables import as_read
 from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke_changed_approvals, wanted_names
 from landfall.engine.prepare import dry_run, match_tables, profiling
+from landfall.engine.prepare.existing_rows import BothSides, compare_existing_rows
 from landfall.engine.prepare.probe_overrides import probe_overrides
 from landfall.engine.prepare.prove_queries import prove_queries
 from landfall.engine.prepare.row_size import with_row_sizes
@@ -58,6 +59,8 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         plan = with_row_sizes(plan, source_of(source), engine)
+        sides = BothSides(source_of(source), database, engine)
+        plan = compare_existing_rows(plan, known.counterparts, options, sides)
         blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
         if blocked:
             return revoke_changed_approvals(plan, options)

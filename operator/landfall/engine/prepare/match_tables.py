@@ -61,7 +61,7 @@ def probes_by_table(catalog: Catalog, found: Counterparts) -> dict[tuple[str, st
 def _named_matches(tables: Sequence[Table], options: Options) -> list[NamedMatch]:
     words = []
     for table in tables:
-        words += [NamedMatch(_id(table), d.target) for d in options.tables if d.is_of(table.schema, table.name)]
+        words += [NamedMatch(_id(table), d.target) for d in options.tables if d.target and d.is_of(table.schema, table.name)]
         words += [
             NamedMatch(_id(table), d.target_column, d.column)
             for d in options.decisions

@@ -24,6 +24,7 @@ from landfall.engine.errors import (
     EngineError,
     PauseExceededError,
     SourceBusyError,
+    TargetInTheWayError,
     VerificationError,
 )
 from landfall.engine.model.chunk_range import ChunkRange, uncovered
@@ -36,6 +37,7 @@ from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
 from landfall.engine.sources.engine import SequenceSource
+from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.verify.compare import Comparison, TableDifference
 from landfall.engine.verify.naming import named
 from landfall.engine.verify.repair import repair
@@ -335,11 +337,31 @@ class FinalPhase:
         ]
         retain = work.options.retain_seconds if work.options.generate_rollback else 0
         result = self._outcome.as_dict()
-        work.database.swap.cut_over(work.lease, record, work.plan, result, locked=self._still_frozen, retain_seconds=retain)
+        work.database.swap.cut_over(
+            work.lease,
+            record,
+            work.plan,
+            result,
+            checks=CutoverChecks(self._still_same, self._still_frozen),
+            retain_seconds=retain,
+        )
         for line in not_migrated(work.plan):
             work.report(Event(EventKind.NOTICE, text=f"not migrated: {line}"))
         work.report(Event(EventKind.STATE, text=State.CUT_OVER.value))
         self._outcome.unvalidated = work.database.swap.validate_dependants(work.plan)
+
+    def _still_same(self) -> None:
+        """Compare the existing tables whose rows stay with their staged copies."""
+        work = self._work
+        for table in work.plan.tables:
+            if table.target in work.plan.kept:
+                now = work.target.queries(work.shape(table), work.plan.target_schema).range_sums(None, None)
+                staged = work.queries(table).range_sums(None, None)
+                if work.database.session.rows(now) != work.database.session.rows(staged):
+                    message = (
+                        f"target: {table.target} and the source held the same rows when the plan was made, and do not any more"
+                    )
+                    raise TargetInTheWayError(message, advice="Cancel, and plan again with a new rerunToken.")
 
     def _still_frozen(self) -> None:
         if self._freeze and not self._freeze.alive():

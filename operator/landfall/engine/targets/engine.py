@@ -304,6 +304,18 @@ class Loader(RowSink, Protocol):
         """Close."""
 
 
+@dataclass(frozen=True, slots=True)
+class CutoverChecks:
+    """What must still be true in the transaction of the cutover; each raises an error if it is not, and nothing is committed.
+
+    `same` is called while the existing tables are locked: the rows to keep are those of the source. `locked` is called last: the source
+    is still locked.
+    """
+
+    same: Callable[[], None]
+    locked: Callable[[], None]
+
+
 class SchemaSwap(Protocol):
     """The cutover and its rollback: objects change their schema, and no row is copied."""
 
@@ -314,7 +326,7 @@ class SchemaSwap(Protocol):
         plan: Plan,
         result: dict[str, object],
         *,
-        locked: Callable[[], None],
+        checks: CutoverChecks,
         retain_seconds: int,
     ) -> None:
         """Make the staged objects the target's in one transaction, which marks the ledger.
@@ -324,7 +336,7 @@ class SchemaSwap(Protocol):
             record: The run.
             plan: Its plan.
             result: What the ledger keeps of the outcome.
-            locked: Called last; raises an error if the source is no longer locked, and nothing is committed.
+            checks: What must still be true in its transaction.
             retain_seconds: How long the retained tables are kept.
         """
 

@@ -18,6 +18,7 @@ from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.sources.postgresql.catalog import catalog
+from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
 from landfall.engine.targets.postgresql.plan_names import plan_search_path
@@ -93,12 +94,12 @@ def cut_over(
     plan: Plan,
     result: dict[str, object],
     *,
-    locked: Callable[[], None],
+    checks: CutoverChecks,
     retain_seconds: int,
 ) -> None:
     """Make the staged objects the target's, all at once, and mark the ledger.
 
-    `locked` is called last: it raises an error if the source is no longer locked, and nothing is committed.
+    `checks` are called in this transaction; an error of one of them ends it, and nothing is committed.
     """
     control = ledger.control
 
@@ -111,6 +112,8 @@ def cut_over(
             raise superseded()
         if plan.filled:
             _check_filled(control, plan)
+            control.run(f"SET LOCAL search_path={plan_search_path(plan, record.stage_schema)}")
+            checks.same()
         _last_changes(control, plan, record.stage_schema)
         control.run("SET LOCAL search_path=pg_temp")
         if plan.replaced:
@@ -130,18 +133,21 @@ def cut_over(
         _attach(control, plan)
         _record_moved(ledger, lease.key, "new", moving)
         ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
-        locked()
+        checks.locked()
 
     with_locks(control, "the cutover", body)
 
 
 def _check_filled(control: Control, plan: Plan) -> None:
-    """The tables that are about to make way for their filled copies are still empty, and still as they were planned."""
+    """The tables that are about to make way for their filled copies are still empty, and still as they were planned.
+
+    Those whose rows are set aside may have any rows; `same` compares those whose rows are kept.
+    """
     names = [f"{quoted(plan.target_schema)}.{quoted(name)}" for name, _ in plan.filled]
     control.run(f"LOCK TABLE {','.join(names)} IN ACCESS EXCLUSIVE MODE")
     now = catalog(control, Options(schemas=(plan.target_schema,)))
     for (name, planned), full in zip(plan.filled, names, strict=True):
-        if control.value(f"SELECT EXISTS (SELECT 1 FROM {full})"):
+        if name not in {*plan.aside, *plan.kept} and control.value(f"SELECT EXISTS (SELECT 1 FROM {full})"):
             message = f"target: rows have been written to {plan.target_schema}.{name}, which was empty when the plan was made"
             raise TargetInTheWayError(message, advice="Empty it and run the same command again, or cancel.")
         if digest(now, name) != planned:

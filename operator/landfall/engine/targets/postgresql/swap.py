@@ -9,6 +9,7 @@ from landfall.engine.errors import RunConflictError
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_state import RunRecord
+from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.targets.ledger import Lease
 from landfall.engine.targets.postgresql import schema_swap
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
@@ -27,11 +28,11 @@ class PostgresqlSwap:
         plan: Plan,
         result: dict[str, object],
         *,
-        locked: Callable[[], None],
+        checks: CutoverChecks,
         retain_seconds: int,
     ) -> None:
         """Make the staged objects the target's."""
-        schema_swap.cut_over(self._ledger, lease, record, plan, result, locked=locked, retain_seconds=retain_seconds)
+        schema_swap.cut_over(self._ledger, lease, record, plan, result, checks=checks, retain_seconds=retain_seconds)
 
     def validate_dependants(self, plan: Plan) -> list[str]:
         """Validate the foreign keys from outside."""
