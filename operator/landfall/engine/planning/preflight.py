@@ -28,6 +28,7 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
     for remark in draft.catalog.remarks:
         if remark.table in moved or not any(remark.table):
             draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
+    _schemas(draft)
     _trust(draft, target)
     _extensions(draft, target)
     _in_the_way(draft, target)
@@ -49,6 +50,17 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
             f"the largest row has {largest} bytes, which exceeds the memory limit of {draft.options.memory_bytes} bytes",
             "Raise spec.data.limits.memoryBytes.",
         )
+
+
+def _schemas(draft: Draft) -> None:
+    """A risk that names with a schema, in the application, mean nothing on the target."""
+    schemas, target = draft.catalog.schemas, draft.options.target_schema
+    if draft.native and len(schemas) > 1:
+        text = f"{len(schemas)} schemas become one, {target}: statements of the application that name another schema fail"
+        advice = (
+            "Migrate each schema with a Migration and a target schema (spec.data.target.schema) of its own, or approve the plan."
+        )
+        draft.add_risk(Severity.HIGH, "SchemasMerged", ", ".join(schemas), text, advice)
 
 
 def _trust(draft: Draft, target: TargetFacts) -> None:

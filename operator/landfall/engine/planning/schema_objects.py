@@ -406,6 +406,8 @@ def objects(draft: Draft, *, before: bool) -> None:
 def _uncarried(draft: Draft, thing: SourceObject) -> None:
     if thing.kind == "bare name" and not (draft.facts and draft.facts.bare_indexes):
         return
+    if thing.kind == "schema name" and thing.name == draft.options.target_schema:
+        return
     severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
     severity, advice = Severity(thing.severity or severity), thing.advice or advice
     kind = "".join(word.capitalize() for word in thing.kind.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from landfall.engine.model.plan import Plan, Severity
+from landfall.engine.planning.causes import by_cause
 from landfall.engine.planning.settlement import settle
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine
 
@@ -15,5 +16,5 @@ def dry_run(target: TargetEngine, database: TargetDatabase, plan: Plan) -> Plan:
         tried = database.dry_run(plan)
         plan = settle(plan, tried, target)
         if not tried.refused or any(r.kind in {"Refused", "DryRun"} and r.severity is Severity.BLOCKER for r in plan.risks):
-            return plan
-    return plan
+            break
+    return by_cause(plan)

@@ -61,7 +61,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         plan = with_row_sizes(plan, source_of(source), engine)
         sides = BothSides(source_of(source), database, engine)
         plan = compare_existing_rows(plan, known.counterparts, options, sides)
-        blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed"}
+        blocked = {r.kind for r in plan.blockers} & {"Privilege", "Extension", "Shadowed", "SameName"}
         if blocked:
             return revoke_changed_approvals(plan, options)
         plan = prove_queries(dry_run.dry_run(engine, database, plan), source_of(source), engine)

@@ -7,6 +7,8 @@ from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.postgresql.bare_names import bare_names
 from landfall.engine.sources.postgresql.definitions import aggregates, collations
+from landfall.engine.sources.postgresql.merged_schemas import merged_schemas
+from landfall.engine.sources.postgresql.other_schemas import other_schemas
 from landfall.engine.sources.postgresql.privileges import privileges
 from landfall.engine.sources.postgresql.settings import settings
 from landfall.engine.sources.postgresql.unmoved import unmoved
@@ -21,7 +23,8 @@ def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     found += [*_functions(control, schemas), *aggregates(control, schemas)]
     found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
     found += [*settings(control, schemas), *privileges(control, schemas)]
-    return (*found, *bare_names(control, schemas), *unmoved(control, schemas))
+    found += [*bare_names(control, schemas), *merged_schemas(control, schemas), *other_schemas(control, schemas)]
+    return (*found, *unmoved(control, schemas))
 
 
 def _rows(control: Control, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:

@@ -1,0 +1,76 @@
+"""Schemas of PostgreSQL that are migrated into one, or not at all: what fails because of it is said before the run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from landfall.engine.model.plan import Plan
+from tests.support import engine as run
+from tests.support.servers import PostgreSql
+
+
+def _plan(server: PostgreSql, fresh: str, script: str, *schemas: str, target: str = "public") -> Plan:
+    with server.connect(server.database(f"{fresh}s")) as connection:
+        connection.execute(script.encode())
+    with server.connect(server.database(fresh)) as connection:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {target}".encode())
+    move = run.Move(run.postgresql(server, f"{fresh}s"), run.postgresql(server, fresh))
+    return replace(move, options=replace(move.options, schemas=schemas, target_schema=target)).plan()
+
+
+def _risks(plan: Plan) -> set[tuple[str, str, str]]:
+    left_out = {"Superuser", "NoRowKey"}
+    return {(r.severity.value, r.kind, r.affected) for r in plan.risks if r.kind not in left_out}
+
+
+_TWO = """
+    CREATE SCHEMA a; CREATE SCHEMA b;
+    CREATE TABLE a.t (id serial PRIMARY KEY, n text); CREATE TABLE b.u (id serial PRIMARY KEY, t_id integer REFERENCES a.t (id));
+    CREATE FUNCTION b.f() RETURNS bigint LANGUAGE sql AS 'SELECT count(*) FROM a.t'; CREATE VIEW b.v AS SELECT b.f() AS n FROM a.t;
+    CREATE FUNCTION b.parsed() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM a.t; END;
+    CREATE VIEW b.quoting AS SELECT 'SELECT 1 FROM A.t' AS q;
+    CREATE FUNCTION b.trg() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM 1 FROM a.t; RETURN new; END';
+    CREATE TRIGGER x BEFORE INSERT ON b.u FOR EACH ROW EXECUTE FUNCTION b.trg();
+"""
+
+
+def test_schemas_that_become_one_ask_and_name_the_functions_that_name_them(pg15: PostgreSql, fresh: str) -> None:
+    plan = _plan(pg15, fresh, _TWO, "a", "b")
+    assert _risks(plan) == {("high", "SchemasMerged", "a, b"), ("high", "SchemaName", "a")}
+    named = next(r for r in plan.risks if r.kind == "SchemaName")
+    assert named.description.startswith("function f, function trg, view quoting name schema a in a text")
+
+
+def test_a_schema_that_keeps_its_name_asks_nothing(pg15: PostgreSql, fresh: str) -> None:
+    one = "CREATE SCHEMA a; CREATE TABLE a.t (id integer PRIMARY KEY);" + _TWO.split(";")[4].replace("b.f", "a.f").replace(
+        " b;", ""
+    )
+    assert _risks(_plan(pg15, fresh, one, "a", target="a")) == set()
+    assert _risks(_plan(pg15, fresh, one, "a")) == {("high", "SchemaName", "a")}
+
+
+def test_names_that_two_schemas_have_block(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id integer PRIMARY KEY); CREATE TABLE b.t (id integer PRIMARY KEY);
+        CREATE TABLE a.x (id integer); CREATE TABLE b.y (id integer); CREATE INDEX same ON a.x (id); CREATE INDEX same ON b.y (id);
+        CREATE TYPE a.kind AS ENUM ('a'); CREATE DOMAIN b.kind AS text; CREATE SEQUENCE a.s; CREATE SEQUENCE b.s;
+        CREATE FUNCTION a.f(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION b.f(text) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+        CREATE FUNCTION a.g(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION b.g(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1';
+    """
+    plan = _plan(pg15, fresh, script, "a", "b")
+    assert {r.affected for r in plan.blockers} == {"t (table)", "same (index)", "kind (type)", "s (sequence)", "g (function)"}
+
+
+def test_objects_of_a_schema_that_is_not_migrated_are_one_cause(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE DOMAIN "Name" AS varchar(50); CREATE TYPE mood AS ENUM ('a', 'b'); CREATE SCHEMA person;
+        CREATE FUNCTION public.f() RETURNS integer LANGUAGE sql AS 'SELECT 1';
+        CREATE TABLE person.p (id serial PRIMARY KEY, n "Name" NOT NULL, m mood, d integer DEFAULT public.f());
+        CREATE TABLE person.q (a "Name"[], b mood DEFAULT 'a');
+    """
+    plan = _plan(pg15, fresh, script, "person")
+    assert [(r.kind, r.affected) for r in plan.blockers] == [("OtherSchema", "public")]
+    (blocker,) = plan.blockers
+    assert 'type public."Name"' in blocker.description
+    assert "function public.f()" in blocker.description
+    assert blocker.mitigation.startswith("Add public to spec.data.source.schemas")
