@@ -163,3 +163,75 @@ def test_random_doubles_arrive_to_the_last_bit(either: MariaDb, pg15: PostgreSql
     _, target = _migrated(either, pg15, fresh, text)
     with target:
         assert [v for (v,) in target.execute("SELECT d FROM d ORDER BY id").fetchall()] == values
+
+
+_NAMES = """
+CREATE TABLE Item (id INT PRIMARY KEY, userName VARCHAR(9)); CREATE TABLE item (id INT PRIMARY KEY, user_name VARCHAR(9)); CREATE TABLE ITEM (id INT PRIMARY KEY, f INT,
+  FOREIGN KEY (f) REFERENCES Item(id));
+INSERT INTO Item VALUES (1,'a'); INSERT INTO item VALUES (2,'b'); INSERT INTO ITEM VALUES (3,1);
+CREATE VIEW both_items AS SELECT Item.id AS a, item.id AS b FROM Item, item;
+CREATE TABLE `a_table_whose_name_has_sixty_four_characters_and_one_is_too_many` (id INT PRIMARY KEY, `a_column_whose_name_has_sixty_four_characters_and_one_too_many_x` INT);
+CREATE TABLE Caps (id INT PRIMARY KEY, hidden INT INVISIBLE); INSERT INTO Caps VALUES (4);
+"""
+
+
+def test_tables_that_differ_only_in_case_keep_their_names(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    plan, target = _migrated(either, pg15, fresh, _NAMES)
+    told = {
+        r.affected.removeprefix(f"{fresh}."): r.severity.value for r in plan.risks if r.kind in {"Renamed", "InvisibleColumn"}
+    }
+    long = "a_table_whose_name_has_sixty_four_characters_and_one_is_too_many"
+    assert told == {
+        "Item": "high",
+        "ITEM": "high",
+        "Caps.hidden": "medium",
+        "names": "low",
+        long: "medium",
+        f"{long}.a_column_whose_name_has_sixty_four_characters_and_one_too_many_x": "medium",
+    }
+    with target:
+        assert target.execute("SELECT id,user_name FROM item").fetchall() == [(2, "b")]
+        assert target.execute('SELECT id,username FROM "Item"').fetchall() == [(1, "a")]
+        assert target.execute('SELECT id FROM "ITEM"').fetchall() == [(3,)]
+        assert target.execute("SELECT a,b FROM both_items").fetchall() == [(1, 2)]
+        assert target.execute("SELECT id FROM caps").fetchall() == [(4,)]
+
+
+def test_days_that_a_month_does_not_have_are_counted_and_follow_the_policy(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    either.sql(
+        "SET sql_mode='ALLOW_INVALID_DATES'; CREATE TABLE d (id INT PRIMARY KEY, d DATE NOT NULL, t DATETIME(3));"
+        "INSERT INTO d VALUES (1,'2024-02-31','2023-02-29 01:02:03.5'),(2,'2024-02-29','2024-12-31'),(3,'2024-05-00',NULL)",
+        either.database(fresh),
+    )
+    move = run.Move(run.mariadb(either, fresh), run.postgresql(pg15, pg15.database(fresh)))
+    assert [r.affected for r in move.plan().blockers] == [f"{fresh}.d.d"]
+    move.options = replace(move.options, policies=replace(move.options.policies, zero_dates="Map:1999-01-01"))
+    move.run()
+    with pg15.connect(fresh) as target:
+        rows = target.execute("SELECT d::text,t::text FROM d ORDER BY id").fetchall()
+        assert rows == [("1999-01-01", "1999-01-01 00:00:00"), ("2024-02-29", "2024-12-31 00:00:00"), ("1999-01-01", None)]
+
+
+def test_rights_of_roles_count_and_what_is_not_seen_is_said(either: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    role, user = f"r_{fresh}", f"u_{fresh}"
+    for_user = f"TO {user}@'%'" if isinstance(either, MySql) else f"FOR {user}@'%'"
+    either.sql(
+        f"CREATE TABLE t (id INT PRIMARY KEY); INSERT INTO t VALUES (1); CREATE ROLE {role}; CREATE USER {user}@'%'; GRANT {role} TO {user}@'%';"
+        f"GRANT SELECT,SHOW VIEW,TRIGGER,LOCK TABLES ON {fresh}.* TO {role}; GRANT SELECT ON {fresh}.* TO {user}@'%'",
+        either.database(fresh),
+    )
+    move = run.Move(run.mariadb(either, fresh, user), run.postgresql(pg15, pg15.database(fresh)))
+    assert f"its roles `{role}`" in move.plan().blockers[0].description
+    either.sql(f"SET DEFAULT ROLE {role} {for_user}; SET GLOBAL read_only=1")
+    try:
+        plan = move.plan()
+    finally:
+        either.sql("SET GLOBAL read_only=0")
+    assert not plan.blockers
+    assert {r.mitigation for r in plan.risks if r.kind == "NotVisible"} == {
+        f"Grant {privilege} on {fresh}.* to have them listed in the plan." for privilege in ("EXECUTE", "EVENT")
+    }
+    assert [r.severity.value for r in plan.risks if r.kind == "NotQuiesced"] == ["high"]
+    move.run()
+    with pg15.connect(fresh) as target:
+        assert target.execute("SELECT id FROM t").fetchall() == [(1,)]

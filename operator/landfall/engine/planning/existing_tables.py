@@ -142,7 +142,7 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
     """Plan every table, into the matching existing one or into a new one. Adds statements and risks to the draft."""
     tables = selected(draft.catalog, draft.options)
     existing = {t.name for t in draft.existing.tables} if draft.existing else set()
-    for table in tables:
+    for table in sorted(tables, key=lambda t: draft.spelled(t.name) != t.name):  # a name first goes to the table that has it
         mine = draft.counterparts.get((table.schema, table.name))
         if mine is None and draft.existing:
             _without_counterpart(draft, table, existing)

@@ -13,6 +13,7 @@ from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
+from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
@@ -57,6 +58,7 @@ def draft_plan(
     _preflight(draft, target, tables)
     _column_risks(draft, tables)
     report_own_schema(draft)
+    add_name_risks(draft, tables)
     statements = tuple(replace(s, number=n) for n, s in enumerate(draft.statements))
     plan = Plan(
         engine=catalog.engine,

@@ -91,7 +91,7 @@ DESCRIBED: dict[Violation, str] = {
     Violation.NOT_NUMBER: "values that are no number",
     Violation.NOT_JSON: "values that are no valid JSON",
     Violation.NOT_BLOB: "values that are not binary",
-    Violation.ZERO_DATE: "zero or partial dates, which no date of PostgreSQL can hold",
+    Violation.ZERO_DATE: "zero, partial or impossible dates, which no date of PostgreSQL can hold",
     Violation.NUL_BYTE: "texts with a NUL byte, which no text of PostgreSQL can hold",
     Violation.INVALID_ENCODING: "texts that are not valid in their encoding",
     Violation.TYPE_MISMATCH: "the error value of an enumeration",

@@ -19,6 +19,7 @@ from landfall.engine.model.options import ColumnDecision, Identifiers, Options
 from landfall.engine.model.plan import ColumnPlan, Converted, Counter, Decision, Risk, Severity, Stage, Statement, TablePlan
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning.key_families import KeyFamily, key_families
+from landfall.engine.planning.names import differ_only_in_case
 from landfall.engine.planning.overrides import Override, Place, override_reasons, uses
 from landfall.engine.planning.policies import DESCRIBED, MISFITS, rules_for, settled_by
 from landfall.engine.sources.engine import SourceEngine
@@ -76,6 +77,7 @@ class Draft:
     counterparts: Counts[tuple[str, str], Counterpart] = field(default_factory=dict)
     families: Counts[Place, KeyFamily] = field(init=False)
     shared_types: dict[tuple[Place, str], str] = field(default_factory=dict)
+    clashing: frozenset[str] = frozenset()
     facts: TargetFacts | None = None
     impossible: list[SourceObject] = field(default_factory=list)
     zoneless: list[str] = field(default_factory=list)
@@ -83,6 +85,8 @@ class Draft:
     def __post_init__(self) -> None:
         tables = () if self.native else selected(self.catalog, self.options)
         self.families = key_families(tables, self.profile.violations)
+        if self.lower:
+            self.clashing = differ_only_in_case([*(t.name for t in tables), *(v.name for v in self.catalog.views)])
         self.relations, self.types, self.routines = self.name_space(), self.name_space(), self.name_space()
 
     def name_space(self, taken: Iterable[str] = ()) -> NameSpace:
@@ -114,9 +118,14 @@ class Draft:
         """The source's engine."""
         return engine_of(self.catalog.engine)
 
+    @property
+    def lower(self) -> bool:
+        """Whether names are in lower case in the target."""
+        return not self.native and self.options.identifiers is Identifiers.LOWER
+
     def spelled(self, name: str) -> str:
-        """Return a name of the source in the spelling of the target."""
-        return folded(name, self.target.max_name_bytes, lower=not self.native and self.options.identifiers is Identifiers.LOWER)
+        """Return a name of the source in the spelling of the target. Tables that differ only in case keep theirs."""
+        return folded(name, self.target.max_name_bytes, lower=self.lower and name not in self.clashing)
 
 
 def new_table(draft: Draft, number: int, table: Table) -> TablePlan:

@@ -27,6 +27,7 @@ from landfall.engine.model.catalog import (
 from landfall.engine.model.options import Options
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql import printed, remarks
+from landfall.engine.sources.mysql.privileges import privileges
 from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
 
 Cell = str | None
@@ -42,7 +43,8 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; visible are: {_listed(known)}.")
     reader = _Reader(session, schemas)
     tables, refused = reader.tables()
-    problems, features = _privileges(session, schemas)
+    found = privileges(session, schemas)
+    reader.remarks += [*found.remarks, *_of_server(session)]
     return Catalog(
         engine="MariaDB" if session.is_mariadb else "MySQL",
         version=session.version,
@@ -52,11 +54,17 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         tables=tables,
         views=reader.views(),
         objects=(*reader.objects(), *refused),
-        problems=problems,
-        features=features,
+        problems=found.problems,
+        features=found.features,
         packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
         remarks=tuple(reader.remarks),
     )
+
+
+def _of_server(session: MySqlSession) -> tuple[SourceRemark, ...]:
+    if session.rows("SELECT @@GLOBAL.read_only")[0][0] in {"0", "OFF"}:
+        return ()
+    return (remarks.read_only(),)
 
 
 def _listed(names: set[Cell]) -> str:
@@ -67,37 +75,6 @@ def _listed(names: set[Cell]) -> str:
 def _version_number(text: str) -> int:
     parts = [int(p) for p in re.findall(r"\d+", text.split("-")[-1 if text.startswith("5.5.5-") else 0])[:3]]
     return sum(p * m for p, m in zip(parts, (10000, 100, 1), strict=False))
-
-
-def _privileges(session: MySqlSession, schemas: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
-    """What is missing to see everything, by name, and what the credential may do besides."""
-    grants = [row[0] or "" for row in session.rows("SHOW GRANTS FOR CURRENT_USER()")]
-    problems, freeze = [], True
-    for schema in schemas:
-        held: set[str] = set()
-        for grant in grants:
-            found = re.match(r"GRANT (.+?) ON (\S+|`(?:[^`]|``)+`\.\S+) TO ", grant)
-            if found and _covers(found.group(2), schema):
-                held |= {word.strip().upper() for word in found.group(1).split(",")}
-        everything = "ALL PRIVILEGES" in held
-        problems += [
-            f"the credential lacks {needed} on all of schema {schema}: it may not see everything"
-            for needed in ("SELECT", "SHOW VIEW", "TRIGGER")
-            if not everything and needed not in held
-        ]
-        freeze = freeze and (everything or "LOCK TABLES" in held)
-    return tuple(problems), frozenset({"freeze"} if freeze else ())
-
-
-def _covers(scope: str, schema: str) -> bool:
-    database, _, table = scope.rpartition(".")
-    if table != "*":
-        return False
-    pattern = database.strip("`").replace("``", "`")
-    if pattern == "*":
-        return True
-    expression = re.escape(pattern).replace("%", ".*").replace(r"\\_", "\0").replace("_", ".").replace("\0", "_")
-    return pattern == schema or re.fullmatch(expression, schema) is not None
 
 
 class _Reader:
@@ -141,12 +118,13 @@ class _Reader:
                 continue
             json_columns, plain_checks = _json_checks(checks.get(where, []))
             told = self._columns(where, columns[where])
+            self.remarks += [remarks.invisible(where, r[0] or "") for r in told if "INVISIBLE" in (r[11] or "").upper()]
             made.append(
                 Table(
                     schema=where[0],
                     name=where[1],
                     columns=tuple(_column(row, json_columns, counter) for row in told),
-                    indexes=indexes.get(where, ()),
+                    indexes=_visible(indexes.get(where, ()), {row[0] for row in told}),
                     foreign_keys=keys.get(where, ()),
                     checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
                     comment=comment or "",
@@ -359,6 +337,11 @@ def _column(row: tuple[Cell, ...], json_columns: set[str], counter: Cell) -> Col
         on_update_now="on update current_timestamp" in extra,
         comment=comment or "",
     )
+
+
+def _visible(indexes: tuple[Index, ...], columns: set[Cell]) -> tuple[Index, ...]:
+    """The indexes whose columns the credential may see."""
+    return tuple(i for i in indexes if all(not p.column or p.column in columns for p in i.parts))
 
 
 def _index(name: str, members: list[tuple[Cell, ...]], read: Callable[[str], str]) -> Index:

@@ -109,7 +109,17 @@ _FIRST_DAY = 366  # TO_DAYS of 0001-01-01; it is NULL where the month or the day
 
 
 def _zero(c: str) -> str:
-    return f"(YEAR({c})=0 OR MONTH({c})=0 OR DAYOFMONTH({c})=0)"
+    return f"(YEAR({c})=0 OR MONTH({c})=0 OR DAYOFMONTH({c})=0 OR {_impossible(c)})"
+
+
+def _impossible(c: str) -> str:
+    """A day that its month does not have; the mode ALLOW_INVALID_DATES stores it."""
+    return f"DAYOFMONTH({c})>DAYOFMONTH(LAST_DAY({c}))"
+
+
+def _no_date(c: str) -> str:
+    """As `_zero`, in other words."""
+    return f"YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 OR DAYOFMONTH(FROM_DAYS(TO_DAYS({c})))<>DAYOFMONTH({c})"
 
 
 def probes(column: Column) -> tuple[Probe, ...]:
@@ -130,7 +140,7 @@ def _value_probe(column: Column) -> Probe | None:
     if _is_largest(column.type):
         return Probe(Violation.OUT_OF_RANGE, f"{c}>{_LARGEST}")
     if kind in DATES:
-        return Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY}")
+        return Probe(Violation.ZERO_DATE, f"{c} IS NOT NULL AND (IFNULL(TO_DAYS({c}),0)<{_FIRST_DAY} OR {_impossible(c)})")
     return Probe(Violation.TYPE_MISMATCH, f"{c}+0=0") if kind == "enum" else None
 
 
@@ -235,12 +245,12 @@ def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
     rule = facts.rule(Violation.ZERO_DATE)
     if rule and rule.action == "Null":
         copy, note = f"IF({_zero(c)},NULL,{c})", "NULLIF zero or partial date"
-        checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN NULL ELSE {c} END"
+        checked = f"CASE WHEN {_no_date(c)} THEN NULL ELSE {c} END"
     elif rule and rule.action == "Map":
         size = f"({fraction})" if fraction else ""
         value = f"CAST({hexed(rule.argument)} AS {'DATE' if kind.name == 'date' else 'DATETIME' + size})"
         copy, note = f"IF({_zero(c)},{value},{c})", f"zero or partial date becomes {rule.argument}"
-        checked = f"CASE WHEN YEAR({c})*MONTH({c})*DAYOFMONTH({c})=0 THEN {value} ELSE {c} END"
+        checked = f"CASE WHEN {_no_date(c)} THEN {value} ELSE {c} END"
     if fraction and kind.name != "date":
         checked = f"TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({checked} AS CHAR)))"
     return SourceMapping(

@@ -15,3 +15,28 @@ def unenforced(where: tuple[str, str], name: str) -> SourceRemark:
         "Add it manually, with NOT VALID if rows violate it.",
         where,
     )
+
+
+def invisible(where: tuple[str, str], column: str) -> SourceRemark:
+    """A column that `SELECT *` and an INSERT without a list of columns leave out in the source."""
+    generated = "; the server has added it as the primary key" if column == "my_row_id" else ""
+    return SourceRemark(
+        "medium",
+        "InvisibleColumn",
+        f"{where[0]}.{where[1]}.{column}",
+        f"the column is INVISIBLE in the source and visible in the target{generated}: SELECT * returns it, and INSERT without a list of"
+        " columns has to give it a value",
+        "Name the columns in such statements of the application, or exclude the column in a TablePlan.",
+        where,
+    )
+
+
+def read_only() -> SourceRemark:
+    """A server that takes no writes of applications, as replicas do."""
+    return SourceRemark(
+        "high",
+        "NotQuiesced",
+        "source",
+        "the server is read_only, as a replica is: a write lock on it does not stop the writers of its primary",
+        "Use the primary as the source, or stop the writers before the cutover and approve the plan.",
+    )
