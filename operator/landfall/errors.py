@@ -87,6 +87,7 @@ REASONS: Mapping[str, ReasonRule] = {
     "WrittenSinceCutover": ReasonRule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
     "Interrupted": ReasonRule(Retry.NOW, "Run the same command again; it resumes where it stopped.", _RUN),
     "CutoverHeld": ReasonRule(Retry.BACKOFF, "Start the migration, or wait for its start time or maintenance window.", _RUN),
+    "FenceLeft": ReasonRule(Retry.BACKOFF, "Check that the source can be reached, then roll back again.", _RUN),
     "PauseExceeded": ReasonRule(Retry.NEVER, "Raise spec.data.cutover.maxPause, or stop the source's writers.", _RUN),
     "SourceMissing": ReasonRule(Retry.AFTER_CHANGE, "Correct `source`.", _SOURCE),
     "SourceRefused": ReasonRule(Retry.AFTER_CHANGE, "Use a token with the permission that the message names.", _SOURCE),

@@ -114,7 +114,7 @@ def test_a_kind_of_value_that_came_after_the_plan_asks_for_a_policy(maria: Maria
     assert "Plan again, and choose a policy" in refused.value.advice
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM pg_class WHERE relnamespace='public'::regnamespace").fetchone() == (0,)
-    roll_back(move.target, move.options, run_key(move.source, move.target, move.options))
+    roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     again = move.again()
     again.at = {}
     assert f"NulByte: {fresh}.t.note" in again.plan().to_review

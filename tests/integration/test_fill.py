@@ -159,8 +159,8 @@ def matched_filled_and_put_back(maria: MariaDb, server: PostgreSql, fresh: str) 
         assert there.execute(b"SELECT count(o) FROM customers c, orders_of(c) o").fetchone() == (_ORDERS,)
     _same_definitions(before, server.dump(fresh))
     with pytest.raises(WrittenSinceError, match="customers: 1"):
-        roll_back(target, FILL, run_key(source, target, FILL))
-    roll_back(target, FILL, run_key(source, target, FILL), discard_writes=True)
+        roll_back(source, target, FILL, run_key(source, target, FILL))
+    roll_back(source, target, FILL, run_key(source, target, FILL), discard_writes=True)
     assert server.dump(fresh) == before
 
 
@@ -321,7 +321,7 @@ def test_rows_and_changes_that_come_meanwhile_are_not_run_over(maria: MariaDb, p
     with pg15.connect(fresh) as there:
         there.execute(b"ALTER TABLE t DROP new")
     assert move.run().rows == 499
-    roll_back(move.target, move.options, run_key(move.source, move.target, move.options))
+    roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     assert pg15.dump(fresh) == before
 
 

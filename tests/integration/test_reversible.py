@@ -37,7 +37,7 @@ def _move(maria: MariaDb, server: PostgreSql, name: str, **options: object) -> r
 
 def _back(move: run.Move, *, discard: bool = False) -> State:
     key = run_key(move.source, move.target, move.options)
-    return roll_back(move.target, move.options, key, discard_writes=discard).state
+    return roll_back(move.source, move.target, move.options, key, discard_writes=discard).state
 
 
 @pytest.mark.parametrize("step", ["copying", "indexing", "comparing", "cut_over"])
@@ -103,7 +103,7 @@ def test_what_was_cut_over_is_not_forgotten(maria: MariaDb, pg15: PostgreSql, fr
 
 
 def _forgotten(move: run.Move) -> State:
-    return roll_back(move.target, move.options, run_key(move.source, move.target, move.options), forget=True).state
+    return roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options), forget=True).state
 
 
 def test_replace_puts_what_hung_on_the_old_table_on_the_new_one(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

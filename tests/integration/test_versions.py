@@ -83,7 +83,7 @@ def test_what_was_replaced_comes_back(maria: MariaDb, other: PostgreSql, fresh: 
     assert move.run().rows == 900
     with other.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM other.codes").fetchone() == (900,)
-    roll_back(move.target, options, run_key(move.source, move.target, options))
+    roll_back(move.source, move.target, options, run_key(move.source, move.target, options))
     assert other.dump(fresh) == before
 
 

@@ -32,7 +32,7 @@ ITEM = Table(
     (Index("PRIMARY", (IndexPart("Id"),), unique=True, primary=True),),
     rows=5000,
 )
-CATALOG = Catalog("MariaDB", "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze"}))
+CATALOG = Catalog("MariaDB", "10.11", 101100, "shop", ("shop",), (ITEM,), features=frozenset({"freeze", "fence"}))
 
 
 def planned(

@@ -20,9 +20,11 @@ from landfall.api.fields import (
     list_map,
     rules,
 )
+from landfall.api.notifications import EventName, Notifications
 from landfall.api.progress import AppMove, Progress, Rehearsed, Step
 from landfall.api.transitions import UNDOING, rule_for
 
+LABEL_MIGRATION = "landfall.dev/migration"
 DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
 
 
@@ -126,6 +128,13 @@ class CutoverSpec(Model):
         " hours (`60s`, `5m`). With quiesce: Engine, the lock is released when the maximum is reached. The run then repairs"
         " the rows that differ without a lock, tries twice more, and fails if the maximum is reached again; it can be"
         " resumed. Default: twice the estimate of the plan, at least one minute.",
+    )
+
+    fence: Literal["Triggers", "None"] | None = Field(
+        default=None,
+        description="How the source refuses writers after the cutover, with quiesce: Engine. Triggers: triggers on the migrated"
+        " tables raise an error that names the new place; a rollback removes them. None: writers that still use the source are"
+        " not refused, and what they write is missing in the target. Default: Triggers, if the credential may create them.",
     )
 
     @property
@@ -244,57 +253,6 @@ class Schedule(Model):
 
     start_at: Moment | None = Field(default=None, description="Earliest start of the run.")
     maintenance_window: MaintenanceWindow | None = Field(default=None, description="Time window in which the run may work.")
-
-
-class Email(Model):
-    """Notifications by e-mail."""
-
-    to: tuple[str, ...] = Field(min_length=1, description="E-mail addresses of the recipients.")
-    secret_ref: LocalReference = Field(
-        default=LocalReference(name="landfall-smtp"),
-        description="Secret with the key `url`: smtp://USER:PASSWORD@HOST:587?from=ADDRESS (STARTTLS if the server supports"
-        " it; required with `&tls=require`) or smtps://.",
-    )
-
-
-class Slack(Model):
-    """Notifications in a Slack channel."""
-
-    channel: str = Field(min_length=1, description="Name or ID of the Slack channel.")
-    secret_ref: LocalReference = Field(description="Secret with the key `token`, and `url` unless it is https://slack.com.")
-
-
-class WebhookTarget(Model):
-    """Notifications by signed HTTP requests."""
-
-    secret_ref: LocalReference = Field(description="Secret with the keys `url` and `key` (the signing key).")
-
-
-class Apprise(Model):
-    """Notifications to a service that Apprise supports."""
-
-    secret_ref: LocalReference = Field(description="Secret with the key `url`, an Apprise URL.")
-
-
-EventName = Literal["Started", "Paused", "Completed", "Failed", "ApprovalRequired", "RolledBack"]
-LABEL_MIGRATION = "landfall.dev/migration"
-TOLD_OF: tuple[EventName, ...] = ("Completed", "Failed", "ApprovalRequired")
-
-
-class Notifications(Model):
-    """Recipients of notifications. Delivery is at least once, and a run does not wait for it."""
-
-    email: Email | None = Field(default=None, description="Recipients by e-mail.")
-    slack: Slack | None = Field(default=None, description="Slack channel that receives notifications.")
-    webhooks: tuple[WebhookTarget, ...] = Field(default=(), description="HTTP endpoints that receive signed requests.")
-    apprise: tuple[Apprise, ...] = Field(default=(), description="Other services, through Apprise.")
-    on_events: tuple[EventName, ...] = Field(default=TOLD_OF, description="Events that are sent.")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the Secrets that the recipients need."""
-        targets = (self.email, self.slack, *self.webhooks, *self.apprise)
-        return tuple(dict.fromkeys(t.secret_ref.name for t in targets if t))
 
 
 class AppSpec(Model):

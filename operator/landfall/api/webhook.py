@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from landfall.api.fields import API_VERSION, LocalReference, Metadata, Model, ProbedStatus
-from landfall.api.migration import TOLD_OF, EventName
+from landfall.api.notifications import TOLD_OF, EventName
 
 
 class WebhookSpec(Model):

@@ -397,7 +397,7 @@ def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bo
         message = f"no run of {wanted.name} found in the target's ledger"
         raise RunEndedError(message, advice="There is nothing to roll back.")
     told = bundle.migrations[wanted.name].spec.rollback.discard_writes
-    done = roll_back(wanted.target, wanted.options, key, discard_writes=discard or told)
+    done = roll_back(wanted.source, wanted.target, wanted.options, key, discard_writes=discard or told)
     if output is Output.JSON:
         fields = {f: getattr(done, f) for f in type(done).__slots__}
         JsonView().line({"type": "result", **fields})

@@ -50,6 +50,7 @@ def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
         if made.quiesce == "Engine"
         else ""
     )
+    freeze += "; afterwards the source refuses writers, until a rollback" if made.fence else ""
     console.print(f"  about {lasting(seconds)}{freeze}; quiesce: {made.quiesce}; onExisting: {made.on_existing}")
     _risks(console, made, every=every_column)
     _tables(console, made, every=every_column)
@@ -165,7 +166,8 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
         console.print("  verification: [green]equal[/], every chunk of every table compared")
     if done.frozen_seconds and made.quiesce == "Engine":
         earlier = f"; released {counted(done.locks_given_back, 'time')} before that" if done.locks_given_back else ""
-        console.print(f"  write lock on the source: {done.frozen_seconds:.1f} s{earlier}")
+        refused = f"; since then its writers are refused, by triggers {done.fence}…, until a rollback" if done.fence else ""
+        console.print(f"  write lock on the source: {done.frozen_seconds:.1f} s{earlier}{refused}")
     _remarks(console, done)
     views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
     console.print(

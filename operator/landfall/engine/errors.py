@@ -151,6 +151,12 @@ class PauseExceededError(EngineError):
     reason = "PauseExceeded"
 
 
+class FenceLeftError(EngineError):
+    """The source still refuses writers, because its fence could not be removed."""
+
+    reason = "FenceLeft"
+
+
 class SourceBusyError(EngineError):
     """A lock on the source or the target could not be acquired in time."""
 

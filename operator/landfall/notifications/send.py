@@ -18,7 +18,8 @@ from email.message import EmailMessage
 from functools import partial
 from urllib.parse import parse_qs
 
-from landfall.api.migration import Email, Migration, Notice, Slack
+from landfall.api.migration import Migration, Notice
+from landfall.api.notifications import Email, Slack
 from landfall.api.webhook import Webhook
 from landfall.engine.errors import EngineError
 from landfall.errors import LandfallError

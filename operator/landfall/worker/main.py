@@ -212,7 +212,7 @@ class Worker:
             if engine.ledger.find(key) is None:
                 return {"state": State.CANCELLED.value}
         options = replace(wanted.options, takeover_seconds=0) if self._task.force else wanted.options
-        done = roll_back(wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
+        done = roll_back(wanted.source, wanted.target, options, key, discard_writes=discard, forget=self._task.forget)
         return {"state": done.state.value}
 
     def _tidy(self) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any, get_args
 
 import pytest
 
-from landfall.api.migration import TOLD_OF, EventName
+from landfall.api.notifications import TOLD_OF, EventName
 from landfall.api.webhook import WebhookSpec
 from landfall.gateway.requests import EventWord, event_named, event_word
 from tests.support.asgi import Client

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from landfall.api.migration import EventName, Migration, Notice, Notifications, WebhookTarget
+from landfall.api.migration import Migration, Notice
+from landfall.api.notifications import EventName, Notifications, WebhookTarget
 from landfall.api.webhook import Webhook
 from landfall.controllers.decision import Fact
 from landfall.controllers.migration.actions import MigrationDecision

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from landfall.api.migration import EventName, Migration, Notice
+from landfall.api.migration import Migration, Notice
+from landfall.api.notifications import EventName
 from landfall.api.webhook import Webhook
 from landfall.api.worker_protocol import Task
 from landfall.controllers import jobs

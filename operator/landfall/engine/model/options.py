@@ -154,6 +154,7 @@ class Options:
     takeover_seconds: int = 30
     freeze_limit_seconds: int = 60
     max_pause_seconds: int = 0
+    fence: bool = True
     quiesced: bool = False
     rehearsal: str = ""
 

@@ -223,6 +223,7 @@ class Plan:
     """All of it. `filled` are existing tables that are loaded, each with a digest of what it was when the plan was made.
 
     Those in `aside` may have rows, which a rollback brings back; those in `kept` have the same rows as the source.
+    `fence`: the source refuses writers after the cutover.
     """
 
     engine: str
@@ -247,6 +248,7 @@ class Plan:
     packet_bytes: int = 0
     freeze_seconds: int = 0
     estimates: dict[str, int] = field(default_factory=dict)
+    fence: bool = False
     format: int = PLAN_FORMAT
 
     def digest(self) -> str:
@@ -296,7 +298,7 @@ def _binding(plan: Plan) -> dict[str, Any]:
     whole = asdict(plan)
     for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
         whole.pop(name)
-    for name in ("aside", "kept"):  # of later versions: digests of plans without them stay as they were
+    for name in ("aside", "kept", "fence"):  # of later versions: digests of plans without them stay as they were
         if not whole[name]:
             whole.pop(name)
     for table in whole["tables"]:

@@ -140,4 +140,21 @@ def _with_quiesce(plan: Plan, options: Options, catalog: Catalog) -> tuple[Plan,
     if chosen is Quiesce.NONE:
         text = "nothing keeps writers away: rows written after the last snapshot stay behind"
         risks.append(Risk(Severity.HIGH, "NotQuiesced", "source", text, "Approve it, or use quiesce: Engine."))
-    return replace(plan, quiesce=chosen.value), tuple(risks)
+    unfenced = _unfenced(options, catalog)
+    wanted = chosen is Quiesce.ENGINE and options.fence and options.mode is not Mode.SCHEMA_ONLY
+    if wanted and unfenced:
+        text = f"writers that still use the source after the cutover are not refused, and what they write is missing in the target: {unfenced}"
+        advice = "Stop the source's writers before the cutover, or grant it; spec.data.cutover.fence: None removes this risk."
+        risks.append(Risk(Severity.MEDIUM, "NotFenced", "source", text, advice))
+    return replace(plan, quiesce=chosen.value, fence=wanted and not unfenced), tuple(risks)
+
+
+def _unfenced(options: Options, catalog: Catalog) -> str:
+    """Why the source cannot refuse writers after the cutover; empty if it can."""
+    engine = engine_of(catalog.engine)
+    count, most = len(selected(catalog, options)), engine.capabilities.most_fenced_tables
+    if not most:
+        return f"{catalog.engine} has no means for it"
+    if count > most:
+        return f"triggers are created in at most {most} tables of {catalog.engine}, and {count} are migrated"
+    return "" if "fence" in catalog.features else f"they would be refused with {engine.fence_grants}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from landfall.engine.errors import SpecError
 from landfall.engine.model.catalog import Catalog
+from landfall.engine.model.fence import PREFIX
 from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.options import Endpoint, OnExisting, Options
 from landfall.engine.model.plan import Plan
@@ -23,8 +24,9 @@ from landfall.engine.targets.registry import target_of
 
 
 def read_catalog(endpoint: Endpoint, options: Options) -> Catalog:
-    """Read the catalog of the source."""
-    return engine_of(endpoint.engine).catalog(endpoint, options)
+    """Read the catalog of the source, without the fence of an earlier cutover."""
+    catalog = engine_of(endpoint.engine).catalog(endpoint, options)
+    return replace(catalog, objects=tuple(o for o in catalog.objects if PREFIX not in o.name))
 
 
 def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Callable[[str], None] = lambda _: None) -> Plan:

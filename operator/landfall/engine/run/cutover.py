@@ -33,6 +33,7 @@ from landfall.engine.model.options import Quiesce
 from landfall.engine.model.plan import Stage
 from landfall.engine.model.run_state import State
 from landfall.engine.planning.grouping import not_migrated
+from landfall.engine.run.fencing import fenced
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
 from landfall.engine.sources.base import Freeze, Reader
@@ -145,7 +146,9 @@ class FinalPhase:
         self._outcome.frozen_seconds = round(
             time.monotonic() - self._since, 3
         )  # recorded in the ledger in case this process dies now
-        self._cut_over()
+        self._end_transactions(readers)
+        with fenced(work, self._outcome, self._freeze):
+            self._cut_over()
         self._outcome.frozen_seconds = round(time.monotonic() - self._since, 3)
         if self._handed_over and self._freeze:
             self._handed_over(self._outcome, self._still_frozen)
@@ -171,7 +174,8 @@ class FinalPhase:
         finally:
             limit.end()  # joins the timer thread, which may be releasing the lock at this moment
             self._release()
-            work.report(Event(EventKind.NOTICE, text="the write lock on the source is released"))
+            refused = ", and its writers are refused" if self._outcome.fence else ""
+            work.report(Event(EventKind.NOTICE, text=f"the write lock on the source is released{refused}"))
 
     def _release(self) -> None:
         """Release the write lock, from any thread."""
@@ -308,8 +312,7 @@ class FinalPhase:
             return
         if mark is not None and work.source.position() == mark:
             return
-        for reader in readers:
-            reader.rows("ROLLBACK") if work.engine.capabilities.transactional_reader else None
+        self._end_transactions(readers)
         work.source.snapshot(readers)
         differences = Comparison(work, readers).run()
         if differences:
@@ -317,6 +320,12 @@ class FinalPhase:
             raise SourceBusyError(
                 message, advice="Stop its writers, then run the same command again; it resumes where it stopped."
             )
+
+    def _end_transactions(self, readers: Sequence[Reader]) -> None:
+        """Give up the snapshots: on some engines they hold locks that keep definitions from being changed."""
+        if self._work.engine.capabilities.transactional_reader:
+            for reader in readers:
+                reader.rows("ROLLBACK")
 
     def _cut_over(self) -> None:
         work = self._work

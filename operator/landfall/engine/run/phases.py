@@ -26,7 +26,7 @@ class Outcome:
 
     `repaired_before` and `repaired_locked` are numbers of repaired chunks, before the write lock and under it. `compared_locked` is the
     number of chunks compared under the last write lock; a repaired chunk counts twice. `comparison_seconds` is the duration of the last
-    verification without a lock.
+    verification without a lock. `fence`: the name of the fence on the source; empty if its writers are not refused.
     """
 
     key: str
@@ -48,6 +48,7 @@ class Outcome:
     unvalidated: list[str] = field(default_factory=list)
     consistent_as_of: str = ""
     final_rows: dict[str, int] = field(default_factory=dict)
+    fence: str = ""
 
     @classmethod
     def recorded(cls, record: RunRecord) -> Outcome:
@@ -63,6 +64,7 @@ class Outcome:
             rows=rows if isinstance(rows, int) else 0,
             frozen_seconds=float(frozen) if isinstance(frozen, int | float) else 0.0,
             consistent_as_of=str(found.get("consistent_as_of") or ""),
+            fence=str(found.get("fence") or ""),
             final_rows={str(table): int(count) for table, count in final.items()} if isinstance(final, dict) else {},
         )
 

@@ -37,7 +37,7 @@ class Rehearsal:
         self._began: list[tuple[str, float]] = []
         with opened(target, self._options.ledger_schema) as database:
             self._left_before = database.ledger.exists()
-        self._target = target
+        self._source, self._target = source, target
         self.key = run_key(source, target, self._options)
         self._tidy()
         self.migration = MigrationRun(source, target, self._options, self._event)
@@ -63,7 +63,7 @@ class Rehearsal:
         with opened(self._target, self._options.ledger_schema) as database:
             known = database.ledger.exists() and database.ledger.find(self.key) is not None
         if known:
-            roll_back(self._target, replace(self._options, takeover_seconds=0), self.key, forget=True)
+            roll_back(self._source, self._target, replace(self._options, takeover_seconds=0), self.key, forget=True)
         if not self._left_before:
             with opened(self._target, self._options.ledger_schema) as database:
                 database.ledger.remove()

@@ -8,6 +8,7 @@ from landfall.engine.errors import RunEndedError, WrittenSinceError
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
+from landfall.engine.run.fencing import unfence_source
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine, TargetQueries
 from landfall.engine.targets.registry import opened, target_of
 from landfall.engine.targets.shapes import shape_of
@@ -27,11 +28,12 @@ class RollbackResult:
 
 
 def roll_back(
-    target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False
+    source: Endpoint, target: Endpoint, options: Options, key: str, *, discard_writes: bool = False, forget: bool = False
 ) -> RollbackResult:
-    """Undo a run.
+    """Undo a run, and let the source accept writers again.
 
     Args:
+        source: The source. It is connected to only if the run has a fence there.
         target: The target.
         options: The options of the run.
         key: The ledger key of the run.
@@ -42,6 +44,7 @@ def roll_back(
         WrittenSinceError: Rows were written after the cutover, and `discard_writes` is not set.
         RunEndedError: The ledger has no such run, or the retained tables are deleted.
         RunConflictError: A view depends on the new tables.
+        FenceLeftError: The target is rolled back, and the source still refuses writers. Another call tries again.
     """
     engine = target_of(target)
     with opened(target, options.ledger_schema) as database:
@@ -51,13 +54,17 @@ def roll_back(
             message = "target: the ledger has no run of this migration"
             raise RunEndedError(message, advice="There is nothing to roll back.")
         if record.state.ended:
+            unfence_source(source, database.ledger, record, options)
             return RollbackResult(record.state)
         ledger.take_over(key, options.takeover_seconds)
         record = ledger.find(key) or record  # it may have been completed meanwhile
         if record.state is State.CUT_OVER and forget:
             return RollbackResult(State.CUT_OVER)
         if record.state is State.CUT_OVER:
-            return _after(engine, database, record, ledger.plan(key), discard_writes=discard_writes)
+            done = _after(engine, database, record, ledger.plan(key), discard_writes=discard_writes)
+            unfence_source(source, database.ledger, record, options)
+            return done
+        unfence_source(source, database.ledger, record, options)  # first, because the ledger's record may be deleted
         return _before(database, record, forget=forget)
 
 

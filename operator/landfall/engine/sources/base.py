@@ -10,12 +10,14 @@ import contextlib
 import itertools
 import threading
 import time
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
+from landfall.engine.model.fence import Fence
 from landfall.engine.model.key_span import Span
 
 TRIAL_SECONDS = 30
@@ -91,6 +93,17 @@ class Freeze(Protocol):
         """Release the lock."""
 
 
+@runtime_checkable
+class FencingLock(Freeze, Protocol):
+    """A write lock that can be turned into a fence."""
+
+    def fence(self, fence: Fence) -> None:
+        """Create the fence and release the lock, so that no write is accepted in between. Afterwards, `alive` is true without a session.
+
+        Raises an EngineError if it fails; a part of the fence may exist then, and `FencingSource.unfence` removes it.
+        """
+
+
 class Source(Protocol):
     """A database to read from. `most_readers` is how many sessions at once still make it faster."""
 
@@ -113,6 +126,14 @@ class Source(Protocol):
 
     def kill(self, backends: Sequence[str]) -> None:
         """End sessions that an earlier process left behind."""
+
+
+@runtime_checkable
+class FencingSource(Source, Protocol):
+    """A source whose write lock is a `FencingLock`."""
+
+    def unfence(self, name: str) -> int:
+        """Remove the fence of a run, or what there is of it. Returns the number of triggers. Raises an EngineError."""
 
 
 @runtime_checkable
@@ -165,24 +186,28 @@ def _rendered(value: bytes, kind: str) -> Iterator[bytes]:
         yield value
 
 
-class _Session(Protocol):
-    def rows(self, sql: str) -> list[Row]: ...
+class Session(Protocol):
+    """A session that runs statements."""
 
-    def close(self) -> None: ...
+    def rows(self, sql: str) -> list[Row]:
+        """Run a statement; its rows as text."""
+
+    def close(self) -> None:
+        """Close."""
 
 
-class _Held:
-    """A session that holds a lock until it is released; the lock dies with the session."""
+class HeldLock:
+    """Sessions that hold a lock until it is released; the lock dies with any of them."""
 
-    def __init__(self, session: _Session) -> None:
-        self._session = session
+    def __init__(self, *sessions: Session) -> None:
+        self._sessions = sessions
         self._releasing = threading.Lock()
         self._released = False
 
     def alive(self) -> bool:
-        """Whether the session, and with it the lock, is still there."""
+        """Whether the sessions, and with them the lock, are still there."""
         with contextlib.suppress(EngineError):
-            return self._session.rows("SELECT 1") == [("1",)]
+            return all(session.rows("SELECT 1") == [("1",)] for session in self._sessions)
         return False
 
     def release(self) -> None:
@@ -190,11 +215,34 @@ class _Held:
         with self._releasing:
             if not self._released:
                 self._released = True
-                self._session.close()
+                for session in self._sessions:
+                    session.close()
 
 
-def lock_held(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
-    """Take a lock that is waited for a few seconds, a few times. Raises SourceBusyError when it cannot be had."""
+class FenceableLock(HeldLock):
+    """A lock that a fence can follow, without a moment in which a write is accepted."""
+
+    def __init__(self, *sessions: Session) -> None:
+        super().__init__(*sessions)
+        self._fenced = False
+
+    def alive(self) -> bool:
+        """Whether writers are kept away: by the fence, or by the lock."""
+        return self._fenced or super().alive()
+
+    def fence(self, fence: Fence) -> None:
+        """Create the fence and release the lock."""
+        self._create(fence)
+        self._fenced = True
+        self.release()
+
+    @abstractmethod
+    def _create(self, fence: Fence) -> None:
+        """Create what is missing of the fence, while the lock is held. At the end, the lock may be gone and the fence is committed."""
+
+
+def acquire_lock(session: Session, lock: Sequence[str], undo: str = "") -> None:
+    """Take a lock that is waited for a few seconds, a few times. Closes the session and raises SourceBusyError when it cannot be had."""
     for attempt in itertools.count(1):
         try:
             for statement in lock:
@@ -207,8 +255,7 @@ def lock_held(session: _Session, lock: Sequence[str], undo: str = "") -> _Held:
                 session.rows(undo)
             time.sleep(0.5 * attempt)
         else:
-            break
-    return _Held(session)
+            return
 
 
 def count_and_sum(rows: list[Row]) -> tuple[int, int]:

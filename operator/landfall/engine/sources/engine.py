@@ -38,6 +38,7 @@ class SourceCapabilities:
         screening: Readers check the texts of a range faster than the database does (`ScreeningDialect`).
         transactional_reader: A reader holds a snapshot in a transaction that `ROLLBACK` ends.
         common_snapshot: Several readers can see the same moment.
+        most_fenced_tables: In how many tables at most it can refuse writers after a cutover (`FencingSource`); 0 if it cannot.
     """
 
     speaks_target_sql: bool = False
@@ -47,6 +48,7 @@ class SourceCapabilities:
     screening: bool = False
     transactional_reader: bool = True
     common_snapshot: bool = False
+    most_fenced_tables: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,7 @@ class SourceEngine(Protocol):
         dialect: How it writes SQL.
         client: How an app finds a database; None for an engine without a server.
         write_lock_grants: What a credential needs for the write lock, to be read after "quiesce: Engine needs".
+        fence_grants: What it needs besides for the fence, to be read after "they would be refused with"; empty without a fence.
     """
 
     name: str
@@ -287,6 +290,7 @@ class SourceEngine(Protocol):
     dialect: Dialect
     client: ClientEnvironment | None
     write_lock_grants: str
+    fence_grants: str
 
     def identity(self, endpoint: Endpoint) -> str:
         """Where the data lives, without the credential: the part of a run key that names this side."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from landfall.api.migration import TOLD_OF
+from landfall.api.notifications import TOLD_OF
 from landfall.gateway.dependencies import Asking
 from landfall.gateway.identifiers import WEBHOOK
 from landfall.gateway.pagination import Ordering, Paged, Pagination

@@ -12,7 +12,7 @@ from landfall.cli import render_plan
 from landfall.engine.errors import SpecError
 from landfall.engine.model.catalog import Column, ColumnType, Index, IndexPart, SourceObject, Table, View
 from landfall.engine.model.mapping import Violation
-from landfall.engine.model.options import ColumnDecision, Options, Policies
+from landfall.engine.model.options import ColumnDecision, Mode, Options, Policies, Quiesce
 from landfall.engine.model.plan import Decision, Severity, Stage
 from landfall.engine.model.plan_codec import packed, unpacked
 from landfall.engine.planning.planner import changed_objects
@@ -242,3 +242,35 @@ def test_a_column_that_changes_its_name_is_shown_however_sure_it_is() -> None:
     written = console.file.getvalue()  # type: ignore[attr-defined]
     assert "item.number" in written
     assert "item.seen" not in written
+
+
+@pytest.mark.parametrize(
+    ("features", "options", "fence", "reason"),
+    [
+        ({"freeze", "fence"}, {}, True, ""),
+        ({"freeze"}, {}, False, "log_bin_trust_function_creators"),
+        ({"freeze"}, {"fence": False}, False, ""),
+        ({"freeze", "fence"}, {"quiesce": Quiesce.CONFIRM}, False, ""),
+        ({"freeze", "fence"}, {"mode": Mode.SCHEMA_ONLY}, False, ""),
+    ],
+)
+def test_the_plan_says_whether_the_source_refuses_writers(
+    features: set[str], options: dict[str, object], *, fence: bool, reason: str
+) -> None:
+    plan = planned(replace(CATALOG, features=frozenset(features)), **options)
+    risks = [risk for risk in plan.risks if risk.kind == "NotFenced"]
+    assert plan.fence is fence
+    assert [reason in risk.description for risk in risks] == ([True] if reason else [])
+
+
+def test_too_many_tables_for_a_fence_are_a_risk() -> None:
+    tables = tuple(replace(ITEM, name=f"t{n}") for n in range(101))
+    plan = planned(replace(CATALOG, tables=tables))
+    assert not plan.fence
+    assert [risk.description for risk in plan.risks if "at most 100 tables" in risk.description]
+
+
+def test_the_digest_covers_the_fence() -> None:
+    plan = planned()
+    assert plan.fence
+    assert replace(plan, fence=False).digest() != plan.digest()

@@ -15,7 +15,7 @@ from landfall.engine.copy.cancellation import Stop
 from landfall.engine.copy.run_context import Limit
 from landfall.engine.model.options import Options
 from landfall.engine.run.rounds import another, back_off, pause_limit
-from landfall.engine.sources.base import lock_held
+from landfall.engine.sources.base import HeldLock
 from tests.support.plans import planned
 
 
@@ -117,7 +117,7 @@ class _Session:
 
 def test_a_write_lock_is_released_once() -> None:
     session = _Session()
-    held = lock_held(session, ["LOCK TABLES t READ"])
+    held = HeldLock(session)
     threads = [threading.Thread(target=held.release) for _ in range(4)]
     for thread in threads:
         thread.start()

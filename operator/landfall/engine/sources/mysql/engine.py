@@ -19,6 +19,7 @@ from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.mysql import canonical
 from landfall.engine.sources.mysql import catalog as mysql_catalog
 from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.fence import MOST_FENCED_TABLES
 from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.queries import MySqlQueries
 from landfall.engine.sources.mysql.session import MySqlSession
@@ -133,10 +134,13 @@ class _Engine(SourceEngine):
         },
     )
     write_lock_grants = "LOCK TABLES"
+    fence_grants = "TRIGGER and, where the server writes a binary log, log_bin_trust_function_creators=ON or SUPER, on a server that is not read-only"
 
     def __init__(self, name: str, *, common_snapshot: bool) -> None:
         self.name = name
-        self.capabilities = SourceCapabilities(digest=True, common_snapshot=common_snapshot)
+        self.capabilities = SourceCapabilities(
+            digest=True, common_snapshot=common_snapshot, most_fenced_tables=MOST_FENCED_TABLES
+        )
 
     def identity(self, endpoint: Endpoint) -> str:
         return f"mysql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"

@@ -47,7 +47,16 @@ def privileges(session: MySqlSession, schemas: Sequence[str]) -> Privileges:
         if not everything and "EVENT" not in held:
             remarks.append(_unseen(schema, "events", "EVENT"))
         freeze = freeze and (everything or "LOCK TABLES" in held)
-    return Privileges(tuple(problems), frozenset({"freeze"} if freeze else ()), tuple(remarks))
+    features = {"freeze": freeze, "fence": _may_create_triggers(session, grants)}
+    return Privileges(tuple(problems), frozenset(name for name, held in features.items() if held), tuple(remarks))
+
+
+def _may_create_triggers(session: MySqlSession, grants: Sequence[str]) -> bool:
+    """Whether the server lets the credential create triggers: not on a replica, and with the binary log under conditions."""
+    logs, trusts, read_only = session.rows("SELECT @@log_bin,@@log_bin_trust_function_creators,@@read_only")[0]
+    everywhere = [grant for grant in grants if " ON *.* TO " in grant]
+    privileged = any(re.search(r"\b(SUPER|ALL PRIVILEGES)\b", grant) for grant in everywhere)
+    return read_only == "0" and (logs == "0" or trusts == "1" or privileged)
 
 
 def _grants(session: MySqlSession) -> tuple[str, list[str]]:

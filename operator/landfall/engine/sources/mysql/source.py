@@ -13,15 +13,15 @@ from landfall.engine.sources.base import (
     LOCK_SECONDS,
     LOCK_TRIES,
     CopyJob,
-    Freeze,
     Reader,
     RowSink,
+    acquire_lock,
     all_blocks,
     count_and_sum,
-    lock_held,
     send_rows,
 )
 from landfall.engine.sources.mysql import dialect as mysql
+from landfall.engine.sources.mysql.fence import MOST_TABLES_AT_ONCE, MySqlLock, remove_fence
 from landfall.engine.sources.mysql.session import MySqlSession
 
 
@@ -76,11 +76,30 @@ class _MySqlSource:
                 return True
         return len(readers) == 1
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> MySqlLock:
+        """One session per group of tables, because a session gives up all of its locks at once when the fence follows."""
+        groups: list[tuple[MySqlSession, tuple[tuple[str, str], ...]]] = []
+        size = max(1, MOST_TABLES_AT_ONCE)
+        try:
+            for at in range(0, len(tables), size):
+                group = tuple(tables[at : at + size])
+                session = MySqlSession(self._endpoint)
+                session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
+                acquire_lock(session, (f"LOCK TABLES {','.join(f'{mysql.name(s)}.{mysql.name(n)} READ' for s, n in group)}",))
+                groups.append((session, group))
+        except EngineError:
+            for session, _ in groups:
+                session.close()
+            raise
+        return MySqlLock(self._endpoint, groups)
+
+    def unfence(self, name: str) -> int:
         session = MySqlSession(self._endpoint)
-        session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
-        listed = ",".join(f"{mysql.name(schema)}.{mysql.name(name)} READ" for schema, name in tables)
-        return lock_held(session, (f"LOCK TABLES {listed}",))
+        try:
+            session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
+            return remove_fence(session, name)
+        finally:
+            session.close()
 
     def position(self) -> str | None:
         session = MySqlSession(self._endpoint)

@@ -150,8 +150,10 @@ class _Reader:
         return tuple(found)
 
     def features(self) -> frozenset[str]:
-        """Whether the credential may take the write lock on every table."""
-        return frozenset(() if self._control.rows(_UNLOCKABLE, self._schemas) else ("freeze",))
+        """Whether the credential may take the write lock on every table, and create the fence."""
+        found = () if self._control.rows(_UNLOCKABLE, self._schemas) else ("freeze",)
+        fenced = not self._control.rows(_UNFENCEABLE, self._schemas) and bool(self._control.rows(_CREATABLE, self._schemas))
+        return frozenset((*found, "fence") if fenced else found)
 
 
 def _index(row: Cells) -> Index:
@@ -250,6 +252,11 @@ _UNREADABLE = (
     "SELECT c.oid::regclass::text,has_table_privilege(c.oid,'SELECT'),row_security_active(c.oid) FROM pg_class c"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p','S') ORDER BY 1"
 )
+_UNFENCEABLE = (
+    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p')"
+    " AND NOT has_table_privilege(c.oid,'TRIGGER') LIMIT 1"
+)
+_CREATABLE = "SELECT 1 FROM pg_namespace WHERE nspname=ANY(%s) AND has_schema_privilege(oid,'CREATE') LIMIT 1"
 _UNLOCKABLE = (
     "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p')"
     " AND NOT (has_table_privilege(c.oid,'UPDATE') OR has_table_privilege(c.oid,'DELETE') OR has_table_privilege(c.oid,'TRUNCATE'))"

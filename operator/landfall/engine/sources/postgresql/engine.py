@@ -137,7 +137,7 @@ class _Engine(SourceEngine):
     name = "PostgreSQL"
     aliases = ("Supabase",)
     default_port = 5432
-    capabilities = SourceCapabilities(speaks_target_sql=True, common_snapshot=True)
+    capabilities = SourceCapabilities(speaks_target_sql=True, common_snapshot=True, most_fenced_tables=100_000)
     dialect = _Dialect()
     client = ClientEnvironment(
         "postgresql",
@@ -146,6 +146,7 @@ class _Engine(SourceEngine):
         {"Disable": "disable", "Require": "require", "VerifyFull": "verify-full"},  # each client does Prefer in its own way
     )
     write_lock_grants = "UPDATE, DELETE or TRUNCATE on the tables"
+    fence_grants = "TRIGGER on the tables and CREATE on one of their schemas"
 
     def identity(self, endpoint: Endpoint) -> str:
         return f"postgresql:{endpoint.host.lower()}:{endpoint.port}/{endpoint.database}"

@@ -10,8 +10,9 @@ from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import quoted, searched_safely
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Freeze, Reader, RowSink, count_and_sum, lock_held
+from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Reader, RowSink, acquire_lock, count_and_sum
 from landfall.engine.sources.postgresql import dialect as postgresql
+from landfall.engine.sources.postgresql.fence import PostgresqlLock, remove_fence
 
 _SAVE = "SAVEPOINT chunk"
 _FREE = "ROLLBACK TO SAVEPOINT chunk; RELEASE SAVEPOINT chunk"  # released, for they would nest
@@ -92,10 +93,19 @@ class _PostgresqlSource:
             reader.begin(name)
         return True
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> PostgresqlLock:
+        """The mode is the one that triggers are created in, so that the fence does not wait for another lock."""
         wire = _wire(self._endpoint, lock_timeout=f"{LOCK_SECONDS}s")
         listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
-        return lock_held(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE MODE"), undo="ROLLBACK")
+        acquire_lock(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE ROW EXCLUSIVE MODE"), undo="ROLLBACK")
+        return PostgresqlLock(wire)
+
+    def unfence(self, name: str) -> int:
+        wire = _wire(self._endpoint, lock_timeout=f"{LOCK_SECONDS}s")
+        try:
+            return remove_fence(wire, name)
+        finally:
+            wire.close()
 
     def position(self) -> str | None:
         """The next transaction identifier, while no transaction is in flight."""

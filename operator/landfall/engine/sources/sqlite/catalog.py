@@ -58,7 +58,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         tables=tuple(tables),
         views=_views(session),
         objects=tuple(objects),
-        features=frozenset({"freeze"} if _writable(endpoint) else ()),
+        features=frozenset({"freeze", "fence"} if _writable(endpoint) else ()),
     )
 
 

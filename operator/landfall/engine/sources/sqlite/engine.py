@@ -147,10 +147,13 @@ class _Engine(SourceEngine):
     name = "SQLite"
     aliases = ()
     default_port = None
-    capabilities = SourceCapabilities(typed_values=False, pages=True, digest=True, screening=True, transactional_reader=False)
+    capabilities = SourceCapabilities(
+        typed_values=False, pages=True, digest=True, screening=True, transactional_reader=False, most_fenced_tables=100_000
+    )
     dialect = _Dialect()
     client = None
     write_lock_grants = "write access to the file and its folder"
+    fence_grants = "write access to the file and its folder"
 
     def identity(self, endpoint: Endpoint) -> str:
         return f"sqlite:{endpoint.path}"

@@ -11,7 +11,8 @@ from pathlib import Path
 from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, all_blocks, lock_held, send_rows
+from landfall.engine.sources.base import CopyJob, Reader, RowSink, acquire_lock, all_blocks, send_rows
+from landfall.engine.sources.sqlite.fence import SqliteLock, remove_fence
 from landfall.engine.sources.sqlite.session import SqliteSession
 
 
@@ -74,10 +75,18 @@ class _SqliteSource:
             marks.add(reader.rows("SELECT count(*) FROM sqlite_master")[0][0])
         return False
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
+    def freeze(self, tables: Sequence[tuple[str, str]]) -> SqliteLock:
         del tables
         session = SqliteSession(self._endpoint, write=True)
-        return lock_held(session, ("BEGIN IMMEDIATE",))
+        acquire_lock(session, ("BEGIN IMMEDIATE",))
+        return SqliteLock(session)
+
+    def unfence(self, name: str) -> int:
+        session = SqliteSession(self._endpoint, write=True)
+        try:
+            return remove_fence(session, name)
+        finally:
+            session.close()
 
     def position(self) -> str | None:
         """No mark of SQLite survives from one connection to the next; the rows are summed up again instead."""

@@ -1,0 +1,76 @@
+"""The fence of PostgreSQL: one function that raises an error, and a statement trigger on every table, in the lock's own transaction."""
+
+from __future__ import annotations
+
+from landfall.engine.clients.postgresql_wire import Wire
+from landfall.engine.errors import PrivilegeMissingError
+from landfall.engine.model.fence import Fence
+from landfall.engine.model.identifiers import literal, quoted
+from landfall.engine.sources.base import FenceableLock
+
+_READ_ONLY = "25006"  # read_only_sql_transaction: applications know it
+
+
+class PostgresqlLock(FenceableLock):
+    """The write lock: a transaction that holds table locks in the mode SHARE ROW EXCLUSIVE."""
+
+    def __init__(self, wire: Wire) -> None:
+        super().__init__(wire)
+        self._wire = wire
+
+    def _create(self, fence: Fence) -> None:
+        """Commit function and triggers with the transaction of the lock: a writer that waits for it meets the trigger."""
+        function = f"{quoted(self._schema(fence))}.{quoted(fence.name)}"
+        error = f"ERRCODE='{_READ_ONLY}', MESSAGE={literal(fence.message)}"
+        body = literal(f"BEGIN RAISE EXCEPTION USING {error}; END")
+        self._wire.rows(
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path=pg_catalog AS {body}"
+        )
+        existing = {(schema, table) for schema, table, _ in _triggers(self._wire, fence.name)}
+        for schema, table in fence.tables:
+            if (schema, table) not in existing:
+                self._wire.rows(
+                    f"CREATE TRIGGER {quoted(fence.name)} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE"
+                    f" ON {quoted(schema)}.{quoted(table)} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+                )
+        self._wire.rows("COMMIT")
+
+    def _schema(self, fence: Fence) -> str:
+        names = ",".join(literal(schema) for schema in sorted({schema for schema, _ in fence.tables}))
+        found = self._wire.rows(
+            f"SELECT nspname FROM pg_namespace WHERE nspname IN ({names}) AND has_schema_privilege(oid,'CREATE') ORDER BY 1 LIMIT 1"
+        )
+        if not found:
+            message = f"source: no function can be created in the schemas {names}, so writers cannot be refused after the cutover"
+            advice = "Grant CREATE on one of them, or set spec.data.cutover.fence: None and plan again."
+            raise PrivilegeMissingError(message, advice=advice)
+        return found[0][0] or ""
+
+
+def remove_fence(wire: Wire, name: str) -> int:
+    """Remove a fence. First the function lets writers through, which needs no lock on a table; then the triggers are dropped, one by one."""
+    functions = wire.rows(
+        "SELECT n.nspname FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace"
+        f" WHERE p.proname={literal(name)} AND p.pronargs=0 AND p.prorettype='trigger'::regtype"
+    )
+    schemas = [row[0] or "" for row in functions]
+    for schema in schemas:
+        wire.rows(
+            f"CREATE OR REPLACE FUNCTION {quoted(schema)}.{quoted(name)}() RETURNS trigger LANGUAGE plpgsql"
+            " SET search_path=pg_catalog AS 'BEGIN RETURN NULL; END'"
+        )
+    triggers = _triggers(wire, name)
+    for schema, table, _ in triggers:
+        wire.rows(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {quoted(schema)}.{quoted(table)}")
+    for schema in schemas:
+        wire.rows(f"DROP FUNCTION {quoted(schema)}.{quoted(name)}()")
+    return len(triggers)
+
+
+def _triggers(wire: Wire, name: str) -> list[tuple[str, str, str]]:
+    """The triggers of a fence that are not a partition's copy, as (schema, table, name)."""
+    found = wire.rows(
+        "SELECT n.nspname,c.relname,t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"
+        f" JOIN pg_namespace n ON n.oid=c.relnamespace WHERE t.tgname={literal(name)} AND NOT t.tgisinternal ORDER BY 1,2"
+    )
+    return [(schema or "", table or "", trigger or "") for schema, table, trigger in found]
