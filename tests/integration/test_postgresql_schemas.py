@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from landfall.engine.model.options import OnExisting
 from landfall.engine.model.plan import Plan
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
@@ -59,6 +60,32 @@ def test_names_that_two_schemas_have_block(pg15: PostgreSql, fresh: str) -> None
     """
     plan = _plan(pg15, fresh, script, "a", "b")
     assert {r.affected for r in plan.blockers} == {"t (table)", "same (index)", "kind (type)", "s (sequence)", "g (function)"}
+
+
+def test_objects_that_the_target_has_are_used_or_in_the_way(pg15: PostgreSql, fresh: str) -> None:
+    with pg15.connect(pg15.database(f"{fresh}s")) as source, pg15.connect(pg15.database(fresh)) as target:
+        for connection in (source, target):
+            connection.execute(
+                "CREATE TYPE mood AS ENUM ('a'); CREATE FUNCTION same() RETURNS integer LANGUAGE sql AS 'SELECT 1'"
+            )
+        source.execute("COMMENT ON TYPE mood IS 'of the source'; REVOKE ALL ON FUNCTION same() FROM PUBLIC")
+        source.execute("CREATE TABLE t (id integer PRIMARY KEY, m mood DEFAULT 'a'); INSERT INTO t VALUES (1)")
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    assert _risks(move.plan()) == {
+        ("info", "ObjectKept", "mood"),
+        ("info", "ObjectKept", "same()"),
+        ("medium", "ObjectKept", "FUNCTION same()"),
+    }
+    move.run()
+    again = replace(move, options=replace(move.options, on_existing=OnExisting.REPLACE, rerun_token="2"))  # noqa: S106  no secret
+    again.run()
+    with pg15.connect(f"{fresh}s") as source, pg15.connect(fresh) as target:
+        assert target.execute("SELECT m::text,obj_description('mood'::regtype) FROM t").fetchall() == [("a", None)]
+        target.execute("DROP TABLE t; ALTER TYPE mood ADD VALUE 'b'; CREATE SEQUENCE s; CREATE DOMAIN d AS text")
+        target.execute("CREATE OR REPLACE FUNCTION same() RETURNS integer LANGUAGE sql AS 'SELECT 2'")
+        source.execute("CREATE SEQUENCE s; CREATE TYPE d AS ENUM ('a')")
+    plan = replace(move, options=replace(move.options, rerun_token="3")).plan()  # noqa: S106  no secret
+    assert {r.affected for r in plan.blockers} == {"mood", "same()", "s", "d"}
 
 
 def test_objects_of_a_schema_that_is_not_migrated_are_one_cause(pg15: PostgreSql, fresh: str) -> None:

@@ -16,6 +16,7 @@ class TargetFacts:
 
     Attributes:
         bare_indexes: Indexes and materialized views are built with the system's catalog only on the search path.
+        objects: Definitions of types, sequences, collations, functions and aggregates in the target schema, by `SourceObject.label`.
         user: The user of the Connection.
         roles: All roles.
         owners: The roles that the user may make the owner of an object in the target schema.
@@ -38,6 +39,7 @@ class TargetFacts:
     creators: tuple[str, ...] = ()
     powers: str = ""
     bare_indexes: bool = False
+    objects: Mapping[str, str] = field(default_factory=dict)
     user: str = ""
     roles: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()

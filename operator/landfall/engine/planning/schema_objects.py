@@ -391,6 +391,8 @@ def objects(draft: Draft, *, before: bool) -> None:
     for thing in draft.catalog.objects:
         if (thing.table and thing.table not in moved) or privileges.settled(draft, thing, before=before):
             continue
+        if thing.label in draft.in_place or thing.of in draft.in_place:
+            continue
         if not thing.definition:
             if before:
                 _uncarried(draft, thing)

@@ -80,6 +80,7 @@ class Draft:
     clashing: frozenset[str] = frozenset()
     facts: TargetFacts | None = None
     impossible: list[SourceObject] = field(default_factory=list)
+    in_place: frozenset[str] = frozenset()
     zoneless: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -19,12 +19,17 @@ _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls}
 
 def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     """Types, sequences, functions, triggers, policies, rules and statistics, in an order that mostly works."""
-    found = [*collations(control, schemas), *_types(control, schemas), *_sequences(control, schemas)]
-    found += [*_functions(control, schemas), *aggregates(control, schemas)]
+    found = free_objects(control, schemas)
     found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
     found += [*settings(control, schemas), *privileges(control, schemas)]
     found += [*bare_names(control, schemas), *merged_schemas(control, schemas), *other_schemas(control, schemas)]
     return (*found, *unmoved(control, schemas))
+
+
+def free_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
+    """What does not belong to a table: collations, types, sequences, functions and aggregates."""
+    found = [*collations(control, schemas), *_types(control, schemas), *_sequences(control, schemas)]
+    return [*found, *_functions(control, schemas), *aggregates(control, schemas)]
 
 
 def _rows(control: Control, query: str, schemas: list[str], cls: str, oid: str) -> list[Cells]:

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.model.options import OnExisting, Options
 from landfall.engine.model.plan import Dependant, Replaced
 from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
-from landfall.engine.sources.postgresql.objects import TRIGGER_STATES
+from landfall.engine.sources.postgresql.objects import TRIGGER_STATES, free_objects
 from landfall.engine.targets.postgresql import trust
 
 _OLDEST = 130000
@@ -52,11 +52,18 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         creators=trust.creators(control, schema),
         powers=trust.powers(control),
         bare_indexes=number >= _BARE_INDEXES,
+        objects=_objects(control, schema),
         user=str(control.value("SELECT current_user")),
         roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
         owners=frozenset(r[0] for r in control.rows(_POSSIBLE_OWNERS, quoted(schema))),
         schema_rights=frozenset((r[0], r[1]) for r in control.rows(_SCHEMA_RIGHTS, quoted(schema))),
     )
+
+
+def _objects(control: Control, schema: str) -> dict[str, str]:
+    with control.transaction():
+        control.run(f"SET LOCAL search_path={search_path(schema)}")
+        return {o.label: o.definition for o in free_objects(control, [schema]) if not o.of and not o.table}
 
 
 def check_schema(control: Control, schema: str) -> None:

@@ -1,0 +1,53 @@
+"""Types, functions and other objects without a table that the target schema has already.
+
+One with the same definition is used as it is; another one would stop the cutover, so it stops the plan.
+"""
+
+from __future__ import annotations
+
+from landfall.engine.model.catalog import SourceObject
+from landfall.engine.model.plan import Severity
+from landfall.engine.planning.tables import Draft
+
+_TYPES = frozenset({"enum", "domain", "composite", "range"})
+
+
+def in_place(draft: Draft) -> frozenset[str]:
+    """The labels of the objects that are not created, because the target has them. Adds risks for those that would stop the cutover."""
+    facts = draft.facts
+    if facts is None or not draft.native or draft.existing is not None:
+        return frozenset()
+    kept = set()
+    for thing in draft.catalog.objects:
+        if not thing.definition or thing.of or thing.table:
+            continue
+        there = facts.objects.get(thing.label)
+        if thing.kind != "sequence" and there == thing.definition:
+            kept.add(thing.label)
+            text = f"the target has the {thing.kind} with this name and definition, which is used"
+            draft.add_risk(Severity.INFO, "ObjectKept", thing.name + thing.signature, text, "No action is required.")
+        elif _in_the_way(draft, thing):
+            text = (
+                f"the target already has another {'type' if thing.kind in _TYPES else thing.kind} {thing.name}{thing.signature}"
+            )
+            draft.add_risk(
+                Severity.BLOCKER, "TargetInTheWay", thing.name + thing.signature, text, "Rename or drop it on the target."
+            )
+    for thing in draft.catalog.objects:
+        if thing.kind == "revoke" and thing.of in kept:
+            text = "PUBLIC may not use it on the source; the rights on the target's own object are not changed"
+            draft.add_risk(
+                Severity.MEDIUM, "ObjectKept", thing.name, text, f"Run on the target if it is so there: {thing.definition}."
+            )
+    return frozenset(kept)
+
+
+def _in_the_way(draft: Draft, thing: SourceObject) -> bool:
+    facts = draft.facts
+    if facts is None:
+        return False
+    replaced = {r.name for r in facts.in_the_way}
+    if thing.kind == "sequence":
+        owner = next((o.table for o in draft.catalog.objects if o.kind == "ownership" and o.name == thing.name), "")
+        return thing.label in facts.objects and owner not in replaced
+    return thing.label in facts.objects or (thing.kind in _TYPES and thing.name in facts.types - replaced)
