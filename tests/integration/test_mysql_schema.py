@@ -235,3 +235,22 @@ def test_rights_of_roles_count_and_what_is_not_seen_is_said(either: MariaDb, pg1
     move.run()
     with pg15.connect(fresh) as target:
         assert target.execute("SELECT id FROM t").fetchall() == [(1,)]
+
+
+def test_keys_without_overlaps_are_said_and_other_forms_once_a_type(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+    plan, target = _migrated(
+        maria,
+        pg15,
+        fresh,
+        "CREATE TABLE ap (id INT, s DATE, e DATE, PERIOD FOR p(s,e), UNIQUE own(id, p WITHOUT OVERLAPS), UNIQUE plain(s,e));"
+        "CREATE TABLE pk (id INT, s DATETIME, e DATETIME, PERIOD FOR p(s,e), PRIMARY KEY (id, p WITHOUT OVERLAPS));"
+        "CREATE TABLE f (a TINYINT(1), b TINYINT(1), c SET('p','q'), d INT); INSERT INTO f VALUES (1,0,'p,q',5);"
+        "INSERT INTO ap VALUES (1,'2024-01-01','2024-02-01')",
+    )
+    target.close()
+    told = {
+        (r.affected.removeprefix(f"{fresh}."), r.severity.value) for r in plan.risks if r.kind in {"TableFeature", "OtherForm"}
+    }
+    assert told == {("ap.own", "high"), ("pk.PRIMARY", "high"), ("boolean", "low"), ("text[]", "low")}
+    (truths,) = (r for r in plan.risks if r.affected == "boolean")
+    assert f"2 columns become boolean: {fresh}.f.a, {fresh}.f.b;" in truths.description

@@ -9,11 +9,13 @@ from landfall.engine.model.options import OnExisting
 from landfall.engine.model.plan import Decision, Severity, TablePlan
 from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
 from landfall.engine.planning.tables import Draft
+from landfall.lib.text import counted
 
 _MEMORY_FLOOR = 90 * 1024 * 1024
 
 
 _COPIES_OF_A_ROW = 4
+_SHOWN = 5
 
 
 def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -> None:
@@ -121,7 +123,26 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
                 )
 
 
+def _other_forms(draft: Draft, tables: Sequence[TablePlan]) -> None:
+    """One risk for each type whose values an application reads in another form than in the source, although none is lost."""
+    if draft.native or not draft.engine.capabilities.typed_values:
+        return
+    for kind, form in draft.target.ddl.other_forms.items():
+        found = [
+            f"{t.label}.{c.source}"
+            for t in tables
+            for c in t.columns
+            if c.target_type == kind and (t.schema, t.name) not in draft.counterparts and c.moved
+        ]
+        if found:
+            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            text = f"{counted(len(found), 'column', 'become')} {kind}: {', '.join(found[:_SHOWN])}{more}; {form}"
+            advice = "Check the SQL of the application for these columns, or keep their form with an Override in a TablePlan."
+            draft.add_risk(Severity.LOW, "OtherForm", kind, text, advice)
+
+
 def _column_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
+    _other_forms(draft, tables)
     for table in tables:
         for column in table.columns:
             label = f"{table.label}.{column.source}"

@@ -6,6 +6,7 @@ Everything above asks the engine of the registry by these protocols; nothing out
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from collections.abc import Mapping as FormsByType
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -77,7 +78,15 @@ class Translated:
 
 
 class TargetDdl(Protocol):
-    """The statements of a plan, as text. No statement names a schema. Pure."""
+    """The statements of a plan, as text. No statement names a schema. Pure.
+
+    Attributes:
+        max_index_octets: The most octets that an entry of an ordinary index takes.
+        other_forms: Types whose values drivers return in another form than the sources that have no such type, each with what changes.
+    """
+
+    max_index_octets: int
+    other_forms: FormsByType[str, str]
 
     def translated(self, engine: str, text: str, rename: Rename, traits: ColumnTraits = ...) -> Translated:
         """Translate one scalar expression of another engine."""
@@ -132,8 +141,6 @@ class TargetDdl(Protocol):
 
     def constraint_by_index(self, table: str, name: str, word: str, tail: str = "") -> str:
         """Make a key of the index of the same name. `word`: PRIMARY KEY or UNIQUE."""
-
-    max_index_octets: int
 
     def create_index(self, name: str, table: str, parts: str, *, unique: bool, where: str = "", method: str = "") -> str:
         """CREATE INDEX. `parts`: as `index_parts` yields them; `method`: the default one, or `hash`, which takes values of every length."""

@@ -119,6 +119,7 @@ class _Reader:
             json_columns, plain_checks = _json_checks(checks.get(where, []))
             told = self._columns(where, columns[where])
             self.remarks += [remarks.invisible(where, r[0] or "") for r in told if "INVISIBLE" in (r[11] or "").upper()]
+            self.remarks += self._overlaps(where, indexes.get(where, ()), plain_checks)
             made.append(
                 Table(
                     schema=where[0],
@@ -134,6 +135,16 @@ class _Reader:
                 )
             )
         return tuple(made), tuple(refused)
+
+    def _overlaps(self, where: tuple[str, str], indexes: tuple[Index, ...], checks: list[tuple[Cell, ...]]) -> list[SourceRemark]:
+        """The keys WITHOUT OVERLAPS: MariaDB lists the columns of a period, and the period as a check, but not the rule."""
+        periods = {printed.period(clause or "") for _, clause in checks} - {None}
+        suspected = [i for i in indexes if i.unique and tuple(p.column for p in reversed(i.parts[-2:])) in periods]
+        if not suspected or not self._session.is_mariadb:
+            return []
+        ((_, create),) = self._session.raw_rows(f"SHOW CREATE TABLE {mysql.name(where[0])}.{mysql.name(where[1])}")
+        found = printed.without_overlaps(create or b"")
+        return [remarks.overlapping(where, i.name, [p.column for p in i.parts]) for i in suspected if i.name in found]
 
     def _columns(self, where: tuple[str, str], rows: list[tuple[Cell, ...]]) -> list[tuple[Cell, ...]]:
         """The rows of a table's columns with the SQL in them that they stand for."""

@@ -53,3 +53,19 @@ def binary_defaults(create_table: bytes) -> dict[str, str]:
             octets = bytes.fromhex(digits.decode()) if digits else _value(body.decode("latin-1")).encode("latin-1")
             found[name.decode().replace("``", "`")] = f"0x{octets.hex()}" if octets else "''"
     return found
+
+
+def period(check: str) -> tuple[str, str] | None:
+    """Start and end of a period, from the check that MariaDB keeps it as."""
+    found = re.fullmatch(r"`((?:[^`]|``)+)` < `((?:[^`]|``)+)`", check)
+    return (found.group(1).replace("``", "`"), found.group(2).replace("``", "`")) if found else None
+
+
+def without_overlaps(create_table: bytes) -> frozenset[str]:
+    """The keys WITHOUT OVERLAPS, by name, from what SHOW CREATE TABLE prints."""
+    keys = re.findall(
+        r"^  (?:PRIMARY KEY|UNIQUE KEY `((?:[^`]|``)+)`) \(.* WITHOUT OVERLAPS\)",
+        create_table.decode(errors="replace"),
+        re.MULTILINE,
+    )
+    return frozenset(name.replace("``", "`") or "PRIMARY" for name in keys)

@@ -40,3 +40,17 @@ def read_only() -> SourceRemark:
         "the server is read_only, as a replica is: a write lock on it does not stop the writers of its primary",
         "Use the primary as the source, or stop the writers before the cutover and approve the plan.",
     )
+
+
+def overlapping(where: tuple[str, str], index: str, columns: list[str]) -> SourceRemark:
+    """A key whose rule about periods is lost: its last two columns are the end and the start."""
+    *equal, end, start = columns
+    parts = ", ".join([*(f"{c} WITH =" for c in equal), f"daterange({start},{end}) WITH &&"])
+    return SourceRemark(
+        "high",
+        "TableFeature",
+        f"{where[0]}.{where[1]}.{index}",
+        "WITHOUT OVERLAPS is not migrated: the key rejects equal periods, not overlapping ones",
+        f"Install btree_gist, and run ALTER TABLE {where[1].lower()} ADD EXCLUDE USING gist ({parts}); tsrange for periods with a time.",
+        where,
+    )

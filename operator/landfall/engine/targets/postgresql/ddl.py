@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping as FormsByType
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from landfall.engine.model.catalog import ForeignKey, Identity, Table
 from landfall.engine.model.identifiers import PATH_ITEM, literal, quoted
@@ -13,6 +15,12 @@ from landfall.engine.targets.engine import Translated
 
 _GRAMMAR = "postgres"
 _SCALAR_OCTETS = 24
+other_forms: FormsByType[str, str] = MappingProxyType(
+    {
+        "boolean": "drivers return true and false, and SQL compares with these, not with 1 and 0",
+        "text[]": "drivers return a list, as {a,b} in text, not a,b; FIND_IN_SET becomes = ANY(column)",
+    }
+)
 max_index_octets = 2600  # an entry of a B-tree has at most 2,704 octets, with its header
 _PLAIN = translate.ColumnTraits()
 _ACTIONS = frozenset({"CASCADE", "RESTRICT", "SET NULL", "SET DEFAULT"})
