@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Severity
 from landfall.engine.sources.postgresql.unmoved import CLASSES
 from tests.support import engine as run
@@ -32,7 +33,7 @@ def _filled(server: PostgreSql, database: str, script: str) -> str:
 
 
 def _move(source: PostgreSql, target: PostgreSql, fresh: str, user: str = "postgres") -> run.Move:
-    return run.Move(run.postgresql(source, f"{fresh}s"), run.postgresql(target, fresh, user))
+    return run.Move(run.postgresql(source, f"{fresh}s"), run.postgresql(target, fresh, user), Options(fence=False))
 
 
 def _statements(dump: str) -> set[str]:

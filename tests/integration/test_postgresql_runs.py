@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
@@ -37,7 +38,7 @@ def _blockers(plan: Plan) -> list[tuple[str, str]]:
 
 def test_rows_pass_what_their_source_lets_them_pass(pg15: PostgreSql, fresh: str) -> None:
     _filled(pg15, f"{fresh}s", (_FIXTURES / "postgresql_runs.sql").read_text())
-    run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh))).run()
+    run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, pg15.database(fresh)), Options(fence=False)).run()
     before, after = ({*pg15.dump(name).splitlines()} for name in (f"{fresh}s", fresh))
     assert not before ^ after
     with pg15.connect(fresh) as target:
@@ -115,6 +116,6 @@ def test_constraints_that_version_18_has(pg18: PostgreSql, fresh: str) -> None:
     """
     _filled(pg18, f"{fresh}s", script)
     _filled(pg18, fresh, "CREATE EXTENSION btree_gist")
-    run.Move(run.postgresql(pg18, f"{fresh}s"), run.postgresql(pg18, fresh)).run()
+    run.Move(run.postgresql(pg18, f"{fresh}s"), run.postgresql(pg18, fresh), Options(fence=False)).run()
     before, after = ({*pg18.dump(name).splitlines()} for name in (f"{fresh}s", fresh))
     assert not before ^ after
