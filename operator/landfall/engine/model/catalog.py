@@ -51,7 +51,10 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. `default` and `generated` are expressions in the source's SQL, as is the `expression` that is read in its place."""
+    """One column. `default` and `generated` are expressions in the source's SQL, as is the `expression` that is read in its place.
+
+    `folded`: its values are compared without regard to the case of ASCII letters, and of no others.
+    """
 
     name: str
     type: ColumnType
@@ -64,16 +67,21 @@ class Column:
     comment: str = ""
     collate: str = ""
     expression: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPart:
-    """One element of an index: a column or an expression, with an optional prefix length in characters."""
+    """One element of an index: a column or an expression, with an optional prefix length in characters.
+
+    `folded`: it is compared without regard to the case of ASCII letters, and of no others.
+    """
 
     column: str = ""
     expression: str = ""
     descending: bool = False
     prefix: int | None = None
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,3 +256,9 @@ class Catalog:
     features: frozenset[str] = frozenset()
     packet_bytes: int = 0
     remarks: tuple[SourceRemark, ...] = ()
+
+    def referenced(self, table: Table, key: ForeignKey) -> Table | None:
+        """The table that a foreign key points at: the one of exactly that name, or the only one that differs in case."""
+        schema = key.ref_schema or table.schema
+        like = [t for t in self.tables if t.schema == schema and t.name.casefold() == key.ref_table.casefold()]
+        return next((t for t in like if t.name == key.ref_table), like[0] if len(like) == 1 else None)

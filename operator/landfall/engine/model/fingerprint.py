@@ -51,9 +51,17 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
 def differing(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
     """The names of the objects that two fingerprints of one source do not have in common.
 
-    A fingerprint of version 0.1 lacks kinds of objects that are read since; they are left out of the comparison with it.
+    A fingerprint of version 0.1 lacks kinds of objects that are read since; they are left out of the comparison with it. So are
+    virtual tables, which it did not move.
     """
     old = _FORMAT not in before
+    virtual = {n for n in before if old and n.startswith("virtual table ")}
+    before = {n: d for n, d in before.items() if n not in virtual}
+    now = {
+        n: d
+        for n, d in now.items()
+        if not n.startswith("virtual table ") and f"virtual table {n.removeprefix('.')} " not in virtual
+    }
     names = {
         n for n in before.keys() | now.keys() if not old or (n != _FORMAT and not n.startswith(tuple(f"{k} " for k in _LATER)))
     }
@@ -65,7 +73,7 @@ def table_digest(table: Table) -> str:
     return _digest(_steady(asdict(table)))
 
 
-_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity"})
+_UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded"})
 
 
 def _steady(value: object) -> object:

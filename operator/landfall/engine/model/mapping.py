@@ -28,6 +28,13 @@ class Violation(StrEnum):
     NOT_NUMBER = "notNumber"
     NOT_JSON = "notJson"
     NOT_BLOB = "notBlob"
+    NOT_ZONED = "notZoned"
+    NOT_MOMENT = "notMoment"
+    NOT_SECONDS = "notSeconds"
+    NOT_MILLISECONDS = "notMilliseconds"
+    NOT_JULIAN = "notJulian"
+    HELD = "held"
+    NULL = "null"
     TOO_LONG = "tooLong"
     HAS_BLOB = "hasBlob"
     MISSING = "missing"
@@ -48,10 +55,14 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How offending values of one kind are treated: `action` is Fail, Null, Strip, Replace, Map or Text."""
+    """How offending values of one kind are treated: `action` is Fail, Null, Strip, Replace, Map or Text.
+
+    `chosen`: a person chose it, so it is not the default.
+    """
 
     action: str
     argument: str = ""
+    chosen: bool = True
 
     @property
     def text(self) -> str:

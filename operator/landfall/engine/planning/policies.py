@@ -6,6 +6,7 @@ A default never loses a value silently: it is a proposal that needs approval, or
 from __future__ import annotations
 
 from collections.abc import Mapping as Counts
+from dataclasses import replace
 
 from landfall.engine.errors import SpecError
 from landfall.engine.model.catalog import Column
@@ -35,8 +36,9 @@ def rules_for(
     rules: dict[Violation, Rule] = {}
     for kind, (name, allowed) in ALLOWED.items():
         mine = decision.policy if decision and decision.policy and counts.get(kind) else None
-        text = mine or configured[kind] or _default(kind, column)
-        rule = rule_from(text)
+        chosen = mine or configured[kind]
+        text = chosen or _default(kind, column, counts)
+        rule = replace(rule_from(text), chosen=bool(chosen))
         if rule.action not in allowed:
             words = ", ".join(sorted(allowed))
             message = f"policy {text!r} for {name} does not exist"
@@ -62,8 +64,9 @@ def settled_by(kind: Violation) -> str:
     return f"`spec.data.policies.{name}: {_EXAMPLES[kind]}` (or {', '.join(others)}), or `policy` of the column in a TablePlan"
 
 
-def _default(kind: Violation, column: Column) -> str:
-    if kind in {Violation.ZERO_DATE, Violation.TYPE_MISMATCH} and column.type.name in {"enum", "date", "datetime", "timestamp"}:
+def _default(kind: Violation, column: Column, counts: Counts[Violation, int]) -> str:
+    loses_nothing = kind is Violation.ZERO_DATE or (kind is Violation.TYPE_MISMATCH and bool(counts.get(kind)))
+    if loses_nothing and column.type.name in {"enum", "date", "datetime", "timestamp"}:
         return "Null" if column.nullable else "Fail"
     return {
         Violation.ZERO_DATE: "Fail",

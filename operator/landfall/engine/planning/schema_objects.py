@@ -7,9 +7,11 @@ from dataclasses import replace
 
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
 from landfall.engine.model.fingerprint import excluded, selected
+from landfall.engine.model.mapping import Violation
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
-from landfall.engine.planning.tables import Draft, column_traits, ignores_case
+from landfall.engine.planning.defaults import add_defaults
+from landfall.engine.planning.tables import NULL_ADVICE, Draft, column_traits, ignores_case
 from landfall.engine.targets.engine import Translated
 from landfall.lib.text import counted
 
@@ -29,7 +31,7 @@ _INSTEAD = {
 def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
     """Add all statements of one table to the draft."""
     _create(draft, table, planned)
-    _defaults(draft, table, planned)
+    add_defaults(draft, table, planned)
     _checks(draft, table, planned)
     for index in table.indexes:
         if draft.native:
@@ -38,6 +40,7 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
         else:
             _index(draft, table, planned, index)
     _into_parents(draft, table, planned)
+    _folded_risk(draft, table, planned)
     _comments(draft, table, planned)
     for column in table.columns:
         mine = next(c for c in planned.columns if c.source == column.name)
@@ -62,29 +65,6 @@ def _into_parents(draft: Draft, table: Table, planned: TablePlan) -> None:
     for parent in table.inherits:
         sql = ddl.inherit(name, draft.names.get((table.schema, parent), parent))
         draft.add_statement(Stage.KEYS, "inheritance", name, name, sql)
-
-
-def _defaults(draft: Draft, table: Table, planned: TablePlan) -> None:
-    for column in table.columns:
-        mine = next(c for c in planned.columns if c.source == column.name)
-        if column.default is None or not mine.moved or column.identity:
-            continue
-        if draft.native:
-            found = Translated(column.default)
-        else:
-            found = draft.target.ddl.default_of(draft.catalog.engine, column.default, mine, draft.spelled)
-        label = f"{planned.label}.{column.name}"
-        if found.problem:
-            draft.add_risk(
-                Severity.MEDIUM,
-                "Default",
-                label,
-                f"the default {column.default} is not migrated: {found.problem}",
-                "Set a default manually if inserts need it.",
-            )
-        elif found.sql:
-            sql = draft.target.ddl.set_default(planned.target, mine.target, found.sql)
-            draft.add_statement(Stage.FINISH, "default", mine.target, planned.target, sql, describes=label)
 
 
 def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -128,12 +108,14 @@ def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None
     parts = _parts(draft, planned, index, label)
     if parts is None:
         return
+    if index.unique and _folded(planned, index):
+        _folded_index(draft, planned, index, label)
     if any(p.prefix for p in index.parts):
         replaced = _whole_columns(draft, table, planned, index, label)
         if replaced and not (index.unique or index.primary):
             return
     elif index.primary:
-        _primary_key(draft, planned, parts, label)
+        _primary(draft, table, planned, index, parts)
         return
     name = _index_name(draft, planned, index)
     plain = index.unique and not index.where and all(p.column and not p.prefix and not p.descending for p in index.parts)
@@ -198,6 +180,20 @@ def _whole_columns(draft: Draft, table: Table, planned: TablePlan, index: Index,
     return fits or len(index.parts) == 1
 
 
+def _primary(draft: Draft, table: Table, planned: TablePlan, index: Index, parts: str) -> None:
+    """A primary key; or a unique constraint, where rows hold NULL in it."""
+    label, found = f"{planned.label}.{index.name}", draft.profile.violations
+    counts = [(p.column, found.get((table.schema, table.name, p.column), {}).get(Violation.NULL, 0)) for p in index.parts]
+    empty = [(column, count) for column, count in counts if count]
+    name = draft.relations.claim(f"{planned.target}_{'key' if empty else 'pkey'}")
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=True)
+    _constraint(draft, planned, name, "UNIQUE" if empty else "PRIMARY KEY", sql, label)
+    if empty:
+        held = " and ".join(f"{counted(count, 'row', 'hold')} NULL in {column}" for column, count in empty)
+        text = f"{held}, which no primary key of the target allows; a unique constraint takes its place"
+        draft.add_risk(Severity.HIGH, "NullInKey", label, text, NULL_ADVICE)
+
+
 def _constraint(draft: Draft, planned: TablePlan, name: str, word: str, index: str, label: str, tail: str = "") -> None:
     """Create a key as an index first, because indexes of one table are built in parallel, and add the constraint later.
 
@@ -236,8 +232,39 @@ def _lost_index(draft: Draft, label: str, problem: str, *, unique: bool) -> None
     draft.add_risk(severity, "Index", label, f"the {kind} is not migrated: {problem}", advice)
 
 
-def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | None:
+def _folded(planned: TablePlan, index: Index) -> list[str]:
+    """The columns of an index whose texts are compared without regard to the case of ASCII letters."""
+    texts = {c.source for c in planned.columns if c.mapping.measured}
+    return [p.column for p in index.parts if p.folded and (p.column in texts or p.expression)]
+
+
+def _folded_index(draft: Draft, planned: TablePlan, index: Index, label: str) -> None:
+    """A second unique index, under which texts that differ only in the case of ASCII letters are the same."""
+    parts = _parts(draft, planned, index, label, folded=True)
+    found = draft.target.ddl.translated(draft.catalog.engine, index.where, draft.spelled) if index.where else Translated()
+    if parts is None or found.problem:
+        return  # reported with the index itself
+    name = draft.relations.claim(f"{planned.target}_{'_'.join(draft.spelled(p.column or 'expr') for p in index.parts)}_nocase")
+    sql = draft.target.ddl.create_index(name, planned.target, parts, unique=True, where=found.sql)
+    draft.add_statement(Stage.INDEXES, "unique index", name, planned.target, sql, describes=f"{label} without regard to case")
+
+
+def _folded_risk(draft: Draft, table: Table, planned: TablePlan) -> None:
+    texts = {c.source for c in planned.columns if c.mapping.measured}
+    unique = {c for i in table.indexes if i.unique for c in _folded(planned, i)}
+    indexed = {c for i in table.indexes for c in _folded(planned, i)}
+    names = [c.name for c in table.columns if (c.folded and c.name in texts) or c.name in indexed]
+    if names and not draft.native:
+        kept = "; unique keys stay so by a second unique index over lower(…)" if unique else ""
+        text = f"the source compares {', '.join(names)} without regard to the case of ASCII letters; the target compares exactly{kept}"
+        draft.add_risk(
+            Severity.MEDIUM, "Collation", planned.label, text, 'Compare lower(… COLLATE "C") on both sides in queries.'
+        )
+
+
+def _parts(draft: Draft, planned: TablePlan, index: Index, label: str, *, folded: bool = False) -> str | None:
     made, ddl = [], draft.target.ddl
+    loose = _folded(planned, index) if folded else []
     columns = {c.source: c for c in planned.columns}
     for part in index.parts:
         if part.expression:
@@ -245,13 +272,14 @@ def _parts(draft: Draft, planned: TablePlan, index: Index, label: str) -> str | 
             if found.problem:
                 _lost_index(draft, label, found.problem, unique=index.unique)
                 return None
-            text = ddl.index_expression(found.sql)
+            text = ddl.index_expression(found.sql) if not (folded and part.folded) else ddl.index_folded(f"({found.sql})")
         else:
             column = columns[part.column]
             if column.decision is Decision.EXCLUDED:
                 _lost_index(draft, label, f"its column {part.column} is excluded", unique=index.unique)
                 return None
             text = ddl.index_column(column, part.prefix)
+            text = ddl.index_folded(text) if part.column in loose else text
         made.append(ddl.index_part(text, descending=part.descending))
     return ddl.index_parts(made)
 
@@ -293,8 +321,9 @@ def _touch(draft: Draft, planned: TablePlan, column: ColumnPlan) -> None:
 
 def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey, orphans: int) -> None:
     label = f"{planned.label}.{key.name or '_'.join(key.columns)}"
-    target = draft.names.get((key.ref_schema or table.schema, key.ref_table))
-    if target is None:
+    parent = draft.catalog.referenced(table, key)
+    target = draft.names.get((parent.schema, parent.name)) if parent else None
+    if parent is None or target is None:
         draft.add_risk(
             Severity.HIGH,
             "ForeignKey",
@@ -307,7 +336,8 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
     name = key.name
     if not key.definition:
         name = draft.constraint(planned.target, spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
-    clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in key.ref_columns])
+    others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+    clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in others])
     partitioned = table.kind == "partitioned"
     sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not (partitioned and key.validated) and key.enforced)
     draft.add_statement(Stage.KEYS, "foreign key", name, planned.target, sql, describes=label)

@@ -36,7 +36,7 @@ def settle(plan: Plan, tried: DryRun, target: TargetEngine) -> Plan:
         target: The engine of the target.
     """
     by_number, refused = {s.number: s for s in plan.statements}, dict(tried.refused)
-    risks: list[Risk] = [_unworkable(u) for u in tried.unworkable]
+    risks: list[Risk] = [_unworkable(u) for u in tried.unworkable if not blocked(plan, u.table)]
     tables = list(plan.tables)
     kept = [replace(by_number[n], stage=stage) for n, stage in tried.order if n not in refused]
     if any(by_number[n].kind == "table" for n in refused):
@@ -53,6 +53,11 @@ def settle(plan: Plan, tried: DryRun, target: TargetEngine) -> Plan:
     ordered = sorted(kept, key=lambda s: stages.index(s.stage))
     made = replace(plan, tables=tuple(tables), statements=tuple(replace(s, number=n) for n, s in enumerate(ordered)))
     return _without_translated(made, lost).with_risks(tuple(risks))
+
+
+def blocked(plan: Plan, table: str) -> bool:
+    """Whether a table, or a column of it, has a blocker already: what else fails follows from it."""
+    return any(r.affected == table or r.affected.startswith(f"{table}.") for r in plan.blockers)
 
 
 def _unworkable(found: Unworkable) -> Risk:

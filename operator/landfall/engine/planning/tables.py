@@ -28,6 +28,10 @@ from landfall.engine.sources.translate import ColumnTraits
 from landfall.engine.targets.engine import TargetEngine
 from landfall.lib.text import counted
 
+NULL_ADVICE = (
+    "Approve the plan; or correct or delete these rows in the source and plan again; or set an expression without NULL"
+    " (decision Override in a TablePlan); or exclude the table (excludeTables)."
+)
 ROW_COUNT = "rows"
 OCCUPIED = "TargetNotEmpty"
 LARGEST_ROW = "largest"
@@ -225,7 +229,7 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         sql = ddl.add_constraint(target, check, ddl.check_clause(ddl.of_column(rule, name)))
         draft.add_statement(Stage.TABLES, "check", check, target, sql)
     confidence = min(mapped.confidence, 75) if converted else mapped.confidence
-    nullable = column.nullable or any(c.rule == "Null" for c in converted)
+    nullable = column.nullable or any(c.rule == "Null" for c in converted) or _holds_null(draft, place, column, counts)
     return ColumnPlan(
         source=column.name,
         target=name,
@@ -244,6 +248,15 @@ def _column(draft: Draft, table: Table, column: Column, target: str, spelling: N
         comment=column.comment,
         collate=column.collate,
     )
+
+
+def _holds_null(draft: Draft, place: Place, column: Column, counts: Counts[Violation, int]) -> bool:
+    """Whether a column that must not be NULL holds NULL in the source; NULL is allowed in the target then, which is a risk."""
+    count = counts.get(Violation.NULL, 0)
+    if count and not column.nullable:
+        text = f"{counted(count, 'row', 'hold')} NULL, although the column is declared NOT NULL; the target allows NULL in it"
+        draft.add_risk(Severity.HIGH, "NullInKey", ".".join(word for word in place if word), text, NULL_ADVICE)
+    return bool(count)
 
 
 def _type_name(draft: Draft, table: Table, wanted: str, mapped: Mapping, family: KeyFamily | None) -> str:
@@ -361,7 +374,7 @@ def mapped_column(
             count
             and kind in DESCRIBED
             and rule
-            and (kind not in MISFITS or (rule.action == "Null" and kind is dialect.misfit_kind(column)))
+            and (kind not in MISFITS or (rule.action in {"Null", "Fail"} and kind is dialect.misfit_kind(column, facts)))
         ):
             converted.append(_conversion(draft, label, kind, count, rule.text, decided))
     return mapped, tuple(c for c in converted if c)
@@ -391,13 +404,15 @@ def _conversion(
 
 def ignores_case(column: Column) -> bool:
     """Whether the source compares the texts of a column without regard to case."""
-    return column.type.collation.endswith("_ci") or column.type.collation.upper() == "NOCASE"
+    return column.type.collation.endswith("_ci")
 
 
 def column_traits(draft: Draft, table: Table) -> ColumnTraits:
     """What the translation of an expression has to know of the columns of its table."""
     small = (c.name for c in table.columns if c.type.name in draft.engine.dialect.small_integers)
-    return ColumnTraits(frozenset(small), frozenset(c.name for c in table.columns if ignores_case(c) and not c.type.labels))
+    return ColumnTraits(
+        frozenset(small), frozenset(c.name for c in table.columns if (ignores_case(c) and not c.type.labels) or c.folded)
+    )
 
 
 def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
@@ -412,7 +427,8 @@ def _generated(draft: Draft, table: Table, column: Column, target: str) -> str:
         Severity.HIGH,
         "GeneratedColumn",
         f"{target}.{column.name}",
-        f"its expression cannot be translated ({found.problem}); its values are copied, but it becomes an ordinary column",
-        "Implement the rule in the application, or create it manually.",
+        f"its expression cannot be translated ({found.problem}); its values are copied, but it becomes an ordinary column,"
+        " and new rows have no value in it",
+        "Compute it in the application or in a trigger.",
     )
     return ""

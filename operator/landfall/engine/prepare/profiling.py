@@ -81,13 +81,13 @@ def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[
     if engine.capabilities.speaks_target_sql:
         return found
     dialect = engine.dialect
-    tables = {(t.schema, t.name): t for t in chosen}
+    moved = {(t.schema, t.name) for t in chosen}
     reader = source.reader()
     try:
         for table in chosen:
             for at, key in enumerate(table.foreign_keys):
-                parent = tables.get((key.ref_schema or table.schema, key.ref_table))
-                if parent is None:
+                parent = catalog.referenced(table, key)
+                if parent is None or (parent.schema, parent.name) not in moved:
                     continue
                 others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
                 if len(others) != len(key.columns):
@@ -131,6 +131,7 @@ class _Counted:
     def __init__(self, engine: SourceEngine, more: MoreProbes) -> None:
         self._more = more
         self._dialect = engine.dialect
+        self._strict = engine.capabilities.typed_values
         self._lock = threading.Lock()
         self.rows: dict[tuple[str, str], int] = {}
         self.largest: dict[tuple[str, str], int] = {}
@@ -152,24 +153,34 @@ class _Counted:
         """Count one part of a table and add it to the totals."""
         dialect = self._dialect
         octets, name = dialect.long_octets(table), dialect.scanned(table)
+        required = self._required(table)
         wanted = [(c.name, p) for c in table.columns for p in dialect.probes(c)]
         more = list(self._more.get((table.schema, table.name), ()))
         sized = ["COUNT(*)", f"MAX({octets})" if octets else "0"]
         if isinstance(reader, Screening) and isinstance(dialect, ScreeningDialect) and part.key:
-            rows, largest = _counted_values(reader, sized, f"{name}{part.where}")
+            nulls = [dialect.count_if(p.predicate) for _, p in required]
+            rows, largest, *missing = _counted_values(reader, [*sized, *nulls], f"{name}{part.where}")
             doubtful = _doubtful(reader, dialect, table, part, int(largest or 0))
             wanted = [(column, probe) for column, probe in wanted if column in doubtful] + more
             answers = [
                 rows,
                 largest,
+                *missing,
                 *_counted_values(reader, [dialect.count_if(p.predicate) for _, p in wanted], f"{name}{part.where}"),
             ]
+            wanted = required + wanted
         else:
-            wanted += more
+            wanted = required + wanted + more
             answers = _counted_values(
                 reader, [*sized, *(dialect.count_if(p.predicate) for _, p in wanted)], f"{name}{part.where}"
             )
         self._add((table.schema, table.name), wanted, answers)
+
+    def _required(self, table: Table) -> list[tuple[str, Probe]]:
+        """The columns that the target makes NOT NULL and that may hold NULL in the source, each with its probe."""
+        keys = {p.column for p in table.primary.parts} if table.primary else set()
+        doubtful = [c for c in table.columns if not c.identity and (c.name in keys if c.nullable else not self._strict)]
+        return [(c.name, Probe(Violation.NULL, self._dialect.is_null(self._dialect.operand(c)))) for c in doubtful]
 
     def _add(self, where: tuple[str, str], wanted: list[tuple[str, Probe]], answers: list[str | None]) -> None:
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError, UnreachableError
 from landfall.engine.model.plan import Plan, Risk, Severity, TablePlan
+from landfall.engine.planning.settlement import blocked
 from landfall.engine.sources.base import Reader, Source
 from landfall.engine.sources.engine import LargeRowQueries, SourceEngine
 from landfall.engine.sources.registry import engine_of
@@ -32,7 +33,11 @@ def prove_queries(plan: Plan, source: Source, target: TargetEngine) -> Plan:
     engine = engine_of(plan.engine)
     reader = source.reader()
     try:
-        found = [_rejected(reader, engine, plan, table, target) for table in plan.tables if table.moved]
+        found = [
+            _rejected(reader, engine, plan, table, target)
+            for table in plan.tables
+            if table.moved and not blocked(plan, table.label)
+        ]
     finally:
         reader.close()
     risks = tuple(risk for risk in found if risk)

@@ -16,6 +16,7 @@ from sqlglot import TokenType, exp
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.chunk_range import ChunkRange
+from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
@@ -153,6 +154,9 @@ class Dialect(Protocol):
     def as_bytes(self, value: str) -> str:
         """An expression as octets, so that `<>` compares it exactly."""
 
+    def is_null(self, value: str) -> str:
+        """A predicate: an expression is NULL, also where it is declared never to be."""
+
     def count_if(self, predicate: str) -> str:
         """An aggregate: in how many rows the predicate is true; NULL where there are none."""
 
@@ -191,8 +195,8 @@ class Dialect(Protocol):
     def renewed_check(self, check: str) -> str:
         """The `check_source` of a stored plan as it is computed now; version 0.1 wrote MD5 where SHA2-256 is now."""
 
-    def misfit_kind(self, column: Column) -> Violation | None:
-        """What a value outside the column's declared type is counted as; None where values are typed."""
+    def misfit_kind(self, column: Column, facts: ColumnFacts) -> Violation | None:
+        """What a value outside the column's declared type is counted as; None where values are typed, or all are read in another way."""
 
     def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
         """The column as it has to be read for an existing one of this kind, where its type means several things."""
@@ -202,6 +206,9 @@ class Dialect(Protocol):
 
         Raises ValueError for a part that has no counterpart; its text says which.
         """
+
+    def default_value(self, text: str) -> DefaultValue | None:
+        """What a default computes that this engine writes in a way of its own; None for any other default."""
 
     def probes(self, column: Column) -> tuple[Probe, ...]:
         """What has to be counted before the column can be mapped."""

@@ -10,7 +10,8 @@ from sqlglot import TokenType, exp
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Column, Table
 from landfall.engine.model.chunk_range import ChunkRange, text_of
-from landfall.engine.model.mapping import Violation
+from landfall.engine.model.default_value import DefaultValue
+from landfall.engine.model.mapping import ColumnFacts, Violation
 from landfall.engine.sources.engine import ChunkKey, Dialect
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
@@ -33,6 +34,10 @@ class KeyedDialect(Dialect):
     def operand(self, column: Column) -> str:
         """The column, or the expression in its place."""
         return f"({column.expression})" if column.expression else self.name(column.name)
+
+    def is_null(self, value: str) -> str:
+        """As the standard has it."""
+        return f"{value} IS NULL"
 
     def count_if(self, predicate: str) -> str:
         """A sum of truths."""
@@ -64,9 +69,9 @@ class KeyedDialect(Dialect):
         del table
         return "csv"
 
-    def misfit_kind(self, column: Column) -> Violation | None:
+    def misfit_kind(self, column: Column, facts: ColumnFacts) -> Violation | None:
         """None: values are typed."""
-        del column
+        del column, facts
         return None
 
     def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
@@ -77,6 +82,11 @@ class KeyedDialect(Dialect):
     def restated(self, tree: exp.Expr) -> exp.Expr:
         """The tree as it is."""
         return tree
+
+    def default_value(self, text: str) -> DefaultValue | None:
+        """None."""
+        del text
+        return None
 
     def binary_uuid(self, column: Column) -> str | None:
         """None."""

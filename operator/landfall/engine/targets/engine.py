@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.model.catalog import Catalog, Column, ForeignKey, Identity, Table
+from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import Mapping, SourceMapping
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Plan, Stage, TablePlan
@@ -103,6 +104,9 @@ class TargetDdl(Protocol):
     def moved_path(self, path: str, schemas: Sequence[str], target: str) -> str:
         """A search path of a function with the target schema in place of those that are migrated into it."""
 
+    def default_value(self, value: DefaultValue, column: ColumnPlan) -> Translated:
+        """A default that computes the time or a random value, as the type of the column wants it."""
+
     def now(self, column: ColumnPlan) -> str:
         """The current time as the type of a column."""
 
@@ -153,6 +157,9 @@ class TargetDdl(Protocol):
 
     def index_expression(self, expression: str) -> str:
         """An expression as an element of an index."""
+
+    def index_folded(self, element: str) -> str:
+        """An element of an index without regard to the case of ASCII letters, and of no others."""
 
     def index_part(self, expression: str, *, descending: bool) -> str:
         """An element of an index with its direction."""

@@ -22,8 +22,11 @@ from landfall.engine.model.catalog import (
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.session import SqliteSession
+from landfall.engine.sources.sqlite.statements import TableStatement, index_statement, table_statement
+from landfall.engine.sources.sqlite.virtual_tables import virtual_table
 
 _HIDDEN_VIRTUAL, _HIDDEN_STORED = "2", "3"
+_FOLDING = frozenset({"NOCASE"})
 
 
 def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
@@ -42,7 +45,11 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         if kind == "table":
             tables.append(_table(session, name or "", without_rowid=without_rowid == "1"))
         elif kind == "virtual":
-            objects.append(SourceObject("virtual table", name or "", detail="a virtual table has no rows of its own to move"))
+            found = virtual_table(session, name or "")
+            if isinstance(found, SourceObject):
+                objects.append(found)
+            else:
+                tables.append(found)
     rows = sum(t.rows for t in tables) or 1
     tables = [_sized(t, size * max(t.rows, 1) // rows) for t in tables]
     objects += [
@@ -93,65 +100,84 @@ def _views(session: SqliteSession) -> tuple[View, ...]:
 def _table(session: SqliteSession, name: str, *, without_rowid: bool) -> Table:
     literal = "'" + name.replace("'", "''") + "'"
     sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='table' AND name={literal}")[0][0] or ""
-    parsed = _Parsed(sql)
+    stated = table_statement(sql)
     info = session.rows(f'SELECT name,type,"notnull",dflt_value,pk,hidden FROM pragma_table_xinfo({literal}) ORDER BY cid')
     primary = [row[0] or "" for row in sorted((r for r in info if r[4] != "0"), key=lambda r: int(r[4] or 0))]
     types = {row[0]: (row[1] or "").upper() for row in info}
     alias = primary[0] if len(primary) == 1 and types[primary[0]] == "INTEGER" and not without_rowid else ""
-    columns = tuple(_column(row, parsed, alias, primary, without_rowid=without_rowid) for row in info)
-    indexes = _indexes(session, literal, primary, parsed)
+    if alias and session.rows(f"SELECT 1 FROM pragma_index_list({literal}) WHERE origin='pk'"):
+        alias = ""  # INTEGER PRIMARY KEY DESC has an index of its own: it is not the rowid, and may hold NULL
+    columns = tuple(_column(row, stated, alias, primary, without_rowid=without_rowid) for row in info)
     rows = int(session.rows(f"SELECT count(*) FROM {sqlite.name(name)}")[0][0] or 0)
+    read = stated.columns == tuple((row[0] or "").lower() for row in info)
     return Table(
         schema="",
         name=name,
         columns=columns,
-        indexes=indexes,
+        indexes=_indexes(session, literal, primary, stated),
         foreign_keys=_foreign_keys(session, literal),
-        checks=tuple(Check(f"check_{n}", text) for n, text in enumerate(parsed.checks, 1)),
+        checks=tuple(Check(f"check_{n}", text) for n, text in enumerate(stated.checks, 1)),
         rows=rows,
         rowid=not without_rowid,
-        notes=parsed.notes,
+        notes=() if read else ("its CREATE TABLE statement cannot be read: checks and generated columns are not carried",),
     )
 
 
-def _column(row: tuple[str | None, ...], parsed: _Parsed, alias: str, primary: list[str], *, without_rowid: bool) -> Column:
+def _column(
+    row: tuple[str | None, ...], stated: TableStatement, alias: str, primary: list[str], *, without_rowid: bool
+) -> Column:
     name, kind, notnull, default, _, hidden = row
     name = name or ""
     required = notnull == "1" or name == alias or (without_rowid and name in primary)
-    generated = parsed.generated.get(name.lower()) if hidden in {_HIDDEN_VIRTUAL, _HIDDEN_STORED} else None
+    generated = stated.generated.get(name.lower()) if hidden in {_HIDDEN_VIRTUAL, _HIDDEN_STORED} else None
     return Column(
         name=name,
         type=sqlite.column_type(kind or ""),
         nullable=not required,
-        default=default,
+        default=_string(default) if default else default,
         generated=generated,
         stored=True,
         identity=Identity() if name == alias else None,
+        folded=stated.collations.get(name.lower()) in _FOLDING,
     )
 
 
-def _indexes(session: SqliteSession, literal: str, primary: list[str], parsed: _Parsed) -> tuple[Index, ...]:
+def _string(default: str) -> str:
+    """A default that is a text in double quotes, as the string that SQLite takes it for: a default refers to no column."""
+    text = default.strip()
+    inside = text[1:-1].replace('""', "")
+    if len(text) > 1 and text[0] == text[-1] == '"' and '"' not in inside:
+        return "'" + text[1:-1].replace('""', '"').replace("'", "''") + "'"
+    return default
+
+
+def _indexes(session: SqliteSession, literal: str, primary: list[str], stated: TableStatement) -> tuple[Index, ...]:
     found = []
     if primary:
-        found.append(Index("PRIMARY", tuple(IndexPart(c) for c in primary), unique=True, primary=True))
+        parts = tuple(IndexPart(c, folded=stated.collations.get(c.lower()) in _FOLDING) for c in primary)
+        found.append(Index("PRIMARY", parts, unique=True, primary=True))
     listed = session.rows(f'SELECT name,"unique",origin,partial FROM pragma_index_list({literal}) ORDER BY name')
     for name, unique, origin, partial in listed:
         if origin == "pk":
             continue
         quoted = "'" + (name or "").replace("'", "''") + "'"
         sql = session.rows(f"SELECT sql FROM sqlite_master WHERE type='index' AND name={quoted}")
-        own = _ParsedIndex((sql[0][0] if sql else "") or "")
+        own = index_statement((sql[0][0] if sql else "") or "", stated.columns)
         members = session.rows(f'SELECT name,"desc",coll FROM pragma_index_xinfo({quoted}) WHERE key=1 ORDER BY seqno')
-        parts = []
-        for at, (column, descending, _) in enumerate(members):
-            expression = "" if column is not None else own.part(at)
-            parts.append(IndexPart(column or "", expression, descending=descending == "1"))
+        parts = tuple(
+            IndexPart(
+                column or "",
+                "" if column is not None else own.parts[at],
+                descending == "1",
+                folded=(coll or "").upper() in _FOLDING,
+            )
+            for at, (column, descending, coll) in enumerate(members)
+        )
         label = name or ""
         if label.startswith("sqlite_autoindex"):
             label = "_".join([*(p.column for p in parts), "key"])
         where = own.where if partial == "1" else ""
-        found.append(Index(label, tuple(parts), unique=unique == "1", where=where, collations=tuple(m[2] or "" for m in members)))
-    del parsed
+        found.append(Index(label, parts, unique=unique == "1", where=where, collations=tuple(m[2] or "" for m in members)))
     return tuple(found)
 
 
@@ -174,51 +200,3 @@ def _foreign_keys(session: SqliteSession, literal: str) -> tuple[ForeignKey, ...
         )
         for members in grouped.values()
     )
-
-
-class _Parsed:
-    """What only the CREATE TABLE statement knows: checks and generated columns."""
-
-    def __init__(self, sql: str) -> None:
-        self.checks: list[str] = []
-        self.generated: dict[str, str] = {}
-        self.notes: tuple[str, ...] = ()
-        try:
-            tree = sqlglot.parse_one(sql, read="sqlite")
-        except SqlglotError:
-            self.notes = ("its CREATE TABLE statement cannot be parsed: checks and generated columns are not carried",)
-            return
-        for check in tree.find_all(exp.CheckColumnConstraint, exp.Check):
-            self.checks.append(check.this.sql(dialect="sqlite"))
-        for column in tree.find_all(exp.ColumnDef):
-            for kind in (exp.ComputedColumnConstraint, exp.GeneratedAsIdentityColumnConstraint):
-                found = column.find(kind)
-                if found is not None:
-                    inner = found.args.get("expression") or found.this
-                    if isinstance(inner, exp.Expression):
-                        self.generated[column.name.lower()] = inner.sql(dialect="sqlite")
-
-
-class _ParsedIndex:
-    """What only the CREATE INDEX statement knows: expressions and the condition."""
-
-    def __init__(self, sql: str) -> None:
-        self.where = ""
-        self._parts: list[str] = []
-        if not sql:
-            return
-        try:
-            tree = sqlglot.parse_one(sql, read="sqlite")
-        except SqlglotError:
-            return
-        where = tree.find(exp.Where)
-        if where is not None:
-            self.where = where.this.sql(dialect="sqlite")
-        parameters = tree.find(exp.IndexParameters)
-        for column in (parameters.args.get("columns") or []) if parameters is not None else []:
-            inner = column.this if isinstance(column, exp.Ordered) else column
-            self._parts.append(inner.sql(dialect="sqlite"))
-
-    def part(self, at: int) -> str:
-        """The expression at a position; one that the target refuses where it could not be parsed."""
-        return self._parts[at] if at < len(self._parts) else "unparsed()"

@@ -22,12 +22,12 @@ from landfall.engine.model.logical_type import (
     Json,
     LogicalType,
     Text,
-    Timestamp,
 )
 from landfall.engine.model.mapping import ColumnFacts, Mapping, Probe, SourceMapping, Violation
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.sources.expressions import chained
 from landfall.engine.sources.sqlite.canonical import canonical_float, sha256
+from landfall.engine.sources.sqlite.moments import READINGS, MomentReading, reading
 from landfall.lib.text import counted
 
 
@@ -55,9 +55,11 @@ def column_type(declared: str) -> ColumnType:
     return ColumnType(word, declared, length=first, precision=first, scale=second)
 
 
-def family(kind: ColumnType) -> str:  # noqa: PLR0911  a table of words, in SQLite's own order of precedence
+def family(kind: ColumnType) -> str:  # noqa: C901, PLR0911  a table of words, in SQLite's own order of precedence
     """The group of types that the declaration means: SQLite's affinity, refined by words that people use."""
-    word = kind.name
+    word = kind.name.partition("(")[0].strip()
+    if word in {"enum", "set"}:
+        return "label"
     if "bool" in word:
         return "boolean"
     if "int" in word:
@@ -164,24 +166,6 @@ _FAMILIES = {
         Form.SHORTEST,
         reason="the shortest decimal that reads back as the stored number",
     ),
-    "date": _Family(
-        Date(),
-        "date",
-        Violation.NOT_DATE,
-        "CASE WHEN {c} IS NULL OR date({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_date({c}) IS NULL END",
-        "{c}",
-        "CASE WHEN date({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_date({c}) END",
-        reason="every value is an ISO date",
-    ),
-    "timestamp": _Family(
-        Timestamp(),
-        "timestamp",
-        Violation.NOT_TIMESTAMP,
-        "CASE WHEN {c} IS NULL OR datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN 0 ELSE lf_timestamp({c}) IS NULL END",
-        "{c}",
-        "CASE WHEN datetime({c},'+0 days') IS {c} AND {c}>='0001' THEN {c} ELSE lf_timestamp({c}) END",
-        reason="every value is an ISO date and time without a zone",
-    ),
     "json": _Family(
         Json(),
         "json",
@@ -222,6 +206,9 @@ def probes(column: Column) -> tuple[Probe, ...]:
     wanted: list[tuple[Violation, str]] = []
     if kind == "untyped":
         wanted = [(f.fact, f.misfit) for f in (_FAMILIES["integer"], _FAMILIES["real"], _FAMILIES["blob"])]
+        wanted.append((Violation.HELD, "{c} IS NOT NULL"))
+    elif kind in READINGS:
+        wanted = [(way.fact, way.misfit) for way in READINGS[kind]]
     elif kind in _FAMILIES:
         wanted = [(_FAMILIES[kind].fact, _FAMILIES[kind].misfit)]
     if kind == "numeric" and column.type.precision is not None:
@@ -235,10 +222,22 @@ def probes(column: Column) -> tuple[Probe, ...]:
     return tuple(Probe(fact, predicate.replace("{c}", c)) for fact, predicate in wanted)
 
 
-def fact(column: Column) -> Violation | None:
-    """The kind of violation that a value outside the column's declared family is."""
-    chosen = _FAMILIES.get(family(column.type))
+def fact(column: Column, facts: ColumnFacts) -> Violation | None:
+    """The kind of violation that a value outside the column's declared family is; None if all values are read in another way."""
+    kind = family(column.type)
+    if kind in READINGS:
+        return None if _reading(column, facts) else READINGS[kind][0].fact
+    chosen = _FAMILIES.get(kind)
     return chosen.fact if chosen else None
+
+
+def _reading(column: Column, facts: ColumnFacts) -> MomentReading | None:
+    """How a date or time is read; a person who chose a policy for values of another type is not asked for another way."""
+    rule = facts.rules.get(Violation.TYPE_MISMATCH)
+    chosen = rule is not None and rule.chosen
+    if chosen and rule is not None and rule.action == "Text" and facts.count(READINGS[family(column.type)][0].fact):
+        return None
+    return reading(family(column.type), facts.counts, ask=not chosen)
 
 
 def misfit(column: Column) -> str | None:
@@ -255,14 +254,15 @@ def misfit(column: Column) -> str | None:
         return f"{c} NOT IN (0,1)"
     if kind == "real":
         return f"{c}>=''"
-    tests = [p.predicate for p in probes(column) if p.kind not in {Violation.NUL_BYTE, Violation.INVALID_ENCODING}]
+    other = {Violation.NUL_BYTE, Violation.INVALID_ENCODING, *(way.fact for way in READINGS.get(kind, ())[1:])}
+    tests = [p.predicate for p in probes(column) if p.kind not in other]
     tests = [f"{c}>=x''" if test == _HAS_BLOB.replace("{c}", c) else test for test in tests]
     return " OR ".join(f"coalesce({test},0)" for test in tests)
 
 
 def screened(columns: Sequence[Column]) -> str:
     """SQL for all of a row's texts as one, to look for invalid encodings and NUL bytes; empty where no column holds texts."""
-    texts = [operand(c) for c in columns if family(c.type) in {"text", "json"}]
+    texts = [operand(c) for c in columns if family(c.type) in {"text", "json", "label"}]
     return chained([f"coalesce({text},'')" for text in texts], "||'\n'||")
 
 
@@ -276,18 +276,26 @@ def unfit(precision: int, scale: int) -> str:
 
 def long_octets(table: Table) -> str:
     """SQL for the octets of a row's texts and blobs, or nothing where the table has none."""
-    long = [c for c in table.columns if family(c.type) in {"text", "blob", "json", "untyped"} and c.generated is None]
+    long = [c for c in table.columns if family(c.type) in {"text", "blob", "json", "untyped", "label"} and c.generated is None]
     return chained([f"coalesce(length(CAST({operand(c)} AS BLOB)),0)" for c in long], "+")
 
 
 def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
     """What the values of a column are, by what its rows hold, and how they are copied and checked."""
     kind = family(column.type)
+    if kind in READINGS:
+        return _moment(column, facts)
     if kind == "untyped":
+        if not facts.count(Violation.HELD):
+            return _unknown(column, facts)
         kind = _untyped_family(facts)
-    if kind == "text" or kind not in _FAMILIES:
+    chosen = _FAMILIES.get(kind)
+    if chosen is None:
         return _text(column, facts, confidence=100 if not facts.count(Violation.HAS_BLOB) else 80)
-    chosen = _FAMILIES[kind]
+    return _of_family(column, facts, kind, chosen)
+
+
+def _of_family(column: Column, facts: ColumnFacts, kind: str, chosen: _Family) -> SourceMapping:
     if not facts.count(chosen.fact):
         made = _fitting(column, chosen)
         if kind == "numeric" and column.type.precision is not None and not facts.count(Violation.OUT_OF_RANGE):
@@ -298,11 +306,55 @@ def mapping(column: Column, facts: ColumnFacts) -> SourceMapping:
         return _nulled(column, chosen)
     if kind == "blob" or facts.count(Violation.HAS_BLOB):
         return _bytes(column)
+    return _something_else(column, facts, facts.count(chosen.fact))
+
+
+def _something_else(column: Column, facts: ColumnFacts, rows: int) -> SourceMapping:
     fallback = _text(column, facts, confidence=80)
-    note = (
-        f"declared {column.type.text or 'without a type'}, but {counted(facts.count(chosen.fact), 'row', 'hold')} something else"
-    )
+    note = f"declared {column.type.text or 'without a type'}, but {counted(rows, 'row', 'hold')} something else"
     return replace(fallback, reasons=(note,), transformation=f"CAST({column.name} AS TEXT)", type=Text())
+
+
+def _unknown(column: Column, facts: ColumnFacts) -> SourceMapping:
+    """A column that is declared with no known type and holds no value: text takes every value that may come."""
+    declared = (
+        f"declared {column.type.text}, which says nothing about the values" if column.type.text else "declared without a type"
+    )
+    made = _text(column, facts, confidence=95 if column.type.text else 80)
+    return replace(made, reasons=(f"{declared}, and no row holds a value: text takes all",))
+
+
+def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
+    """A date or time, by what its values can all be read as."""
+    ways, way = READINGS[family(column.type)], _reading(column, facts)
+    rule = facts.rules.get(Violation.TYPE_MISMATCH)
+    if way is None and rule and rule.action == "Null":
+        way = ways[0]
+        misfit = way.misfit.replace("{c}", operand(column))
+        made = _read(column, way)
+        return replace(
+            made,
+            copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
+            check_source=f"iif({misfit},NULL,{made.check_source})",
+            transformation=f"values that are not {'date' if way.type == Date() else 'timestamp'} become NULL",
+            confidence=60,
+        )
+    if way is None:
+        blob = facts.count(Violation.HAS_BLOB)
+        return _bytes(column) if blob else _something_else(column, facts, facts.count(ways[0].fact))
+    return _read(column, way)
+
+
+def _read(column: Column, way: MomentReading) -> SourceMapping:
+    c = operand(column)
+    return SourceMapping(
+        way.type,
+        copy=way.copy.replace("{c}", c),
+        check_source=way.check_source.replace("{c}", c),
+        reasons=(way.reason,),
+        transformation=way.transformation,
+        confidence=80 if way.transformation else 100,
+    )
 
 
 def _untyped_family(facts: ColumnFacts) -> str:

@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
+from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
@@ -19,6 +20,7 @@ from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.sqlite import canonical
 from landfall.engine.sources.sqlite import catalog as sqlite_catalog
 from landfall.engine.sources.sqlite import dialect as sqlite
+from landfall.engine.sources.sqlite.defaults import default_value
 from landfall.engine.sources.sqlite.functions import FUNCTIONS
 from landfall.engine.sources.sqlite.queries import SqliteQueries
 from landfall.engine.sources.sqlite.restated import restated
@@ -64,6 +66,10 @@ class _Dialect(KeyedDialect):
     def char_length(self, value: str) -> str:
         return f"length({value})"
 
+    def is_null(self, value: str) -> str:
+        """Its IS NULL is false for every column that is declared NOT NULL, whatever the column holds."""
+        return f"typeof({value})='null'"
+
     def as_bytes(self, value: str) -> str:
         return f"CAST({value} AS BLOB)"
 
@@ -87,11 +93,14 @@ class _Dialect(KeyedDialect):
     def renewed_check(self, check: str) -> str:
         return canonical.renewed(check)
 
+    def default_value(self, text: str) -> DefaultValue | None:
+        return default_value(text)
+
     def restated(self, tree: exp.Expr) -> exp.Expr:
         return restated(tree)
 
-    def misfit_kind(self, column: Column) -> Violation | None:
-        return sqlite.fact(column)
+    def misfit_kind(self, column: Column, facts: ColumnFacts) -> Violation | None:
+        return sqlite.fact(column, facts)
 
     def recast(self, column: Column, wanted: Column, kind: Kind) -> Column:
         """Its values have types of their own, so the existing column says what they are taken for."""

@@ -11,7 +11,7 @@ import hashlib
 import re
 import sqlite3
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
@@ -25,6 +25,10 @@ _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_ZONED = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)? ?([Zz]|[+-]\d\d(?::?\d\d)?)")
+_MOST_HOURS = 15  # what PostgreSQL reads
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  all are computed in UTC
+_JULIAN_EPOCH = 210_866_760_000_000  # milliseconds from the first Julian day to 1970
 
 Row = tuple[str | None, ...]
 Value = str | bytes | int | float | None
@@ -90,6 +94,38 @@ def _timestamp(value: Value) -> str | None:
     return f"{day} {minute}:{second or '00'}" + (f".{tail}" if tail else "")
 
 
+def _zoned(value: Value) -> str | None:
+    found = _ZONED.fullmatch(value) if isinstance(value, str) else None
+    if not found:
+        return None
+    day, minute, second, fraction, zone = found.groups()
+    sign, hours, minutes = (zone[0], int(zone[1:3]), int(zone[-2:] if len(zone) > 3 else 0)) if zone[0] in "+-" else ("+", 0, 0)
+    if hours > _MOST_HOURS or minutes > 59:
+        return None
+    offset = timedelta(hours=hours, minutes=minutes) * (-1 if sign == "-" else 1)
+    try:
+        moment = datetime.fromisoformat(f"{day}T{minute}:{second or '00'}") - offset
+    except (ValueError, OverflowError):
+        return None
+    return _printed(moment, (fraction or "").ljust(6, "0"))
+
+
+def _printed(moment: datetime, micro: str) -> str:
+    fraction = micro.rstrip("0")
+    return moment.replace(microsecond=0).isoformat(" ") + (f".{fraction}" if fraction else "")
+
+
+def _epoch(value: Value, unit: int) -> str | None:
+    if not isinstance(value, int):
+        return None
+    seconds, rest = divmod(value, unit)
+    return _printed(_EPOCH + timedelta(seconds=seconds), f"{rest * 1_000_000 // unit:06d}")
+
+
+def _julian(value: Value) -> str | None:
+    return None if not isinstance(value, int | float) else _epoch(int(value * 86_400_000.0 + 0.5) - _JULIAN_EPOCH, 1000)
+
+
 def _utf8(data: bytes | None) -> int:
     try:
         (data or b"").decode()
@@ -112,6 +148,9 @@ _FUNCTIONS = (
     ("lf_fits", 3, _fits),
     ("lf_date", 1, _date),
     ("lf_timestamp", 1, _timestamp),
+    ("lf_zoned", 1, _zoned),
+    ("lf_epoch", 2, _epoch),
+    ("lf_julian", 1, _julian),
     ("lf_utf8", 1, _utf8),
     ("lf_text", 1, _text),
     ("lf_replace", 1, lambda data: None if data is None else data.decode(errors="replace")),

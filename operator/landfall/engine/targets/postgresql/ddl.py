@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from landfall.engine.model.catalog import ForeignKey, Identity, Table
+from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.identifiers import PATH_ITEM, literal, quoted
 from landfall.engine.model.plan import ColumnPlan, TablePlan
 from landfall.engine.sources import translate
 from landfall.engine.targets.engine import Translated
+from landfall.engine.targets.postgresql.default_values import rendered
 
 _GRAMMAR = "postgres"
 _SCALAR_OCTETS = 24
@@ -115,6 +117,11 @@ def moved_path(path: str, schemas: Sequence[str], target: str) -> str:
     items = [item for item in PATH_ITEM.findall(path) if item != '""']
     moved = {name for schema in schemas for name in (schema, quoted(schema))}
     return ", ".join(dict.fromkeys(quoted(target) if item in moved else item for item in items)) or "''"
+
+
+def default_value(value: DefaultValue, column: ColumnPlan) -> Translated:
+    """A default that computes the time or a random value, as the type of the column wants it."""
+    return rendered(value, column.target_type)
 
 
 def now(column: ColumnPlan) -> str:
@@ -250,6 +257,11 @@ def index_column(column: ColumnPlan, prefix: int | None) -> str:
 def index_expression(expression: str) -> str:
     """An expression as an element of an index."""
     return f"({expression})"
+
+
+def index_folded(element: str) -> str:
+    """An element of an index without regard to the case of ASCII letters, and of no others."""
+    return f'lower({element} COLLATE "C")'
 
 
 def index_part(expression: str, *, descending: bool) -> str:
