@@ -70,7 +70,7 @@ def test_approval_is_asked_for_and_can_be_committed(
     before = pg15.dump(fresh)
     planned = landfall("plan", path)
     assert planned.returncode == 3
-    assert "1 row holds zero or partial dates" in planned.stdout
+    assert "1 row holds zero, partial or impossible dates" in planned.stdout
     refused = landfall("run", path)
     assert refused.returncode == 3
     assert pg15.dump(fresh) == before
