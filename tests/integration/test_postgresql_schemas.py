@@ -88,6 +88,27 @@ def test_objects_that_the_target_has_are_used_or_in_the_way(pg15: PostgreSql, fr
     assert {r.affected for r in plan.blockers} == {"mood", "same()", "s", "d"}
 
 
+def test_extensions_that_are_needed_are_created(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; CREATE EXTENSION pg_trgm SCHEMA ext; CREATE EXTENSION unaccent SCHEMA ext;
+        CREATE EXTENSION btree_gist; CREATE EXTENSION hstore; CREATE EXTENSION tablefunc; CREATE EXTENSION pg_stat_statements;
+        CREATE FUNCTION plain(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT ext.unaccent('ext.unaccent', $1) $$;
+        CREATE TABLE t (id integer PRIMARY KEY, mail ext.citext UNIQUE, x text, hs hstore[], r int4range, EXCLUDE USING gist (id WITH =, r WITH &&));
+        CREATE INDEX ON t USING gin (x ext.gin_trgm_ops); CREATE INDEX ON t (plain(x)); INSERT INTO t VALUES (1, 'A', 'É', NULL, '[1,2)');
+    """
+    plan = _plan(pg15, fresh, script)
+    assert {(r.severity.value, r.kind) for r in plan.risks if r.affected != "credential"} == {("info", "Extension")}
+    run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh)).run()
+    with pg15.connect(fresh) as target:
+        query = "SELECT extname::text,extnamespace::regnamespace::text FROM pg_extension WHERE extname<>'plpgsql'"
+        there = dict(target.execute(query).fetchall())
+        assert there == {"citext": "ext", "pg_trgm": "ext", "unaccent": "ext", "btree_gist": "public", "hstore": "public"}
+        target.execute("DROP TABLE t; DROP FUNCTION plain(text); ALTER EXTENSION citext SET SCHEMA public")
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    plan = replace(move, options=replace(move.options, rerun_token="2")).plan()  # noqa: S106  no secret
+    assert [(r.kind, r.affected) for r in plan.blockers] == [("Extension", "citext")]
+
+
 def test_objects_of_a_schema_that_is_not_migrated_are_one_cause(pg15: PostgreSql, fresh: str) -> None:
     script = """
         CREATE DOMAIN "Name" AS varchar(50); CREATE TYPE mood AS ENUM ('a', 'b'); CREATE SCHEMA person;

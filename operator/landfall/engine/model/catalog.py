@@ -252,6 +252,8 @@ class Catalog:
     views: tuple[View, ...] = ()
     objects: tuple[SourceObject, ...] = ()
     extensions: tuple[str, ...] = ()
+    installed_extensions: tuple[tuple[str, str], ...] = ()
+    called_extensions: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     packet_bytes: int = 0

@@ -13,6 +13,7 @@ from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
+from landfall.engine.planning.extensions import extensions
 from landfall.engine.planning.in_place import in_place
 from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
@@ -50,6 +51,7 @@ def draft_plan(
     draft.routines = draft.name_space(target.routines)
     draft.facts = target
     draft.in_place = in_place(draft)
+    extensions(draft, target)
     schema_objects.objects(draft, before=True)
     tables = existing_tables.plan_tables(draft)
     if context.existing:

@@ -32,7 +32,6 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
             draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
     _schemas(draft)
     _trust(draft, target)
-    _extensions(draft, target)
     _in_the_way(draft, target)
     objects = 2 * (len(tables) + sum(len(t.counters) for t in tables) + len(draft.catalog.views) + len(target.in_the_way))
     if target.lock_slots and objects > target.lock_slots // 2:
@@ -80,17 +79,6 @@ def _trust(draft: Draft, target: TargetFacts) -> None:
         text = f"the target's user is {target.powers}: code of the source that is executed there could access files of the server"
         advice = "Use a role that only owns the target schema and has CREATE on the database."
         draft.add_risk(Severity.LOW, "Superuser", "credential", text, advice)
-
-
-def _extensions(draft: Draft, target: TargetFacts) -> None:
-    for extension in draft.catalog.extensions:
-        if extension in target.extensions:
-            continue
-        if extension in target.available_extensions:
-            advice = f'Run CREATE EXTENSION "{extension}" on the target.'
-        else:
-            advice = f"Install the packages of {extension} on the target's server, then run CREATE EXTENSION."
-        draft.add_risk(Severity.BLOCKER, "Extension", extension, f"the target lacks the extension {extension}", advice)
 
 
 def _in_the_way(draft: Draft, target: TargetFacts) -> None:

@@ -101,6 +101,9 @@ class TargetDdl(Protocol):
     def default_of(self, engine: str, text: str, column: ColumnPlan, rename: Rename) -> Translated:
         """The default of a column of another engine, as the target's type wants it."""
 
+    def create_extension(self, name: str, schema: str) -> tuple[str, ...]:
+        """What creates an extension in a schema, and the schema if it does not exist."""
+
     def moved_path(self, path: str, schemas: Sequence[str], target: str) -> str:
         """A search path of a function with the target schema in place of those that are migrated into it."""
 

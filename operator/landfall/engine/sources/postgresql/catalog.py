@@ -40,6 +40,8 @@ def catalog(control: Control, options: Options) -> Catalog:
             views=reader.views(),
             objects=objects(control, list(schemas)),
             extensions=reader.extensions(),
+            installed_extensions=tuple(control.rows(_INSTALLED)),
+            called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
             problems=reader.problems(),
             features=reader.features(),
         )
@@ -239,14 +241,28 @@ _VIEWS = (
     " WHERE n.nspname=ANY(%s) AND c.relkind IN ('v','m') AND NOT {ext} ORDER BY c.oid"
 )
 _EXTENSIONS = (
-    "WITH own AS (SELECT 'pg_class'::regclass AS classid,c.oid FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
-    " WHERE n.nspname=ANY(%s)), mine AS (SELECT * FROM own UNION SELECT 'pg_attrdef'::regclass,d.oid FROM pg_attrdef d"
-    " JOIN own o ON o.oid=d.adrelid UNION SELECT 'pg_constraint'::regclass,k.oid FROM pg_constraint k JOIN own o ON o.oid=k.conrelid"
-    " UNION SELECT 'pg_rewrite'::regclass,r.oid FROM pg_rewrite r JOIN own o ON o.oid=r.ev_class"
-    " UNION SELECT 'pg_trigger'::regclass,t.oid FROM pg_trigger t JOIN own o ON o.oid=t.tgrelid)"
-    " SELECT DISTINCT e.extname FROM mine JOIN pg_depend d ON d.classid=mine.classid AND d.objid=mine.oid"
-    " JOIN pg_depend m ON m.classid=d.refclassid AND m.objid=d.refobjid AND m.deptype='e'"
+    "WITH RECURSIVE own AS (SELECT d.classid,d.objid FROM pg_depend d JOIN pg_namespace n ON d.refclassid='pg_namespace'::regclass"
+    " AND d.refobjid=n.oid WHERE n.nspname=ANY(%s) AND NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid=d.classid"
+    " AND x.objid=d.objid AND x.deptype='e')), mine AS (SELECT * FROM own UNION SELECT d.classid,d.objid FROM pg_depend d"
+    " JOIN mine o ON d.refclassid=o.classid AND d.refobjid=o.objid WHERE d.deptype IN ('a','i') AND d.classid IN"
+    " ('pg_class'::regclass,'pg_attrdef'::regclass,'pg_constraint'::regclass,'pg_rewrite'::regclass,'pg_trigger'::regclass,"
+    "'pg_policy'::regclass))"
+    " SELECT DISTINCT e.extname FROM mine JOIN pg_depend d ON d.classid=mine.classid AND d.objid=mine.objid"
+    " LEFT JOIN pg_type a ON d.refclassid='pg_type'::regclass AND a.oid=d.refobjid"
+    " JOIN pg_depend m ON m.classid=d.refclassid AND m.objid IN (d.refobjid,a.typelem) AND m.deptype='e'"
     " JOIN pg_extension e ON m.refclassid='pg_extension'::regclass AND e.oid=m.refobjid WHERE e.extname<>'plpgsql' ORDER BY 1"
+)
+_CALLED = (  # by the text of a function, with a name that the system does not have
+    "SELECT DISTINCT e.extname::text FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace CROSS JOIN LATERAL"
+    " regexp_matches(p.prosrc,'([A-Za-z_]\\w*)\\s*\\(','g') w JOIN pg_proc x ON x.proname=lower(w[1])"
+    " JOIN pg_depend m ON m.classid='pg_proc'::regclass AND m.objid=x.oid AND m.deptype='e' JOIN pg_extension e ON e.oid=m.refobjid"
+    " WHERE n.nspname=ANY(%s) AND e.extname<>'plpgsql' AND NOT EXISTS (SELECT 1 FROM pg_depend y WHERE y.classid='pg_proc'::regclass"
+    " AND y.objid=p.oid AND y.deptype='e') AND NOT EXISTS (SELECT 1 FROM pg_proc s WHERE s.proname=x.proname"
+    " AND s.pronamespace='pg_catalog'::regnamespace) ORDER BY 1"
+)
+_INSTALLED = (
+    "SELECT e.extname::text,n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid=e.extnamespace"
+    " WHERE e.extname<>'plpgsql' ORDER BY 1"
 )
 _UNREADABLE = (
     "SELECT c.oid::regclass::text,has_table_privilege(c.oid,'SELECT'),row_security_active(c.oid) FROM pg_class c"

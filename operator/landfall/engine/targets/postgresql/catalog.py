@@ -52,6 +52,8 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         creators=trust.creators(control, schema),
         powers=trust.powers(control),
         bare_indexes=number >= _BARE_INDEXES,
+        trusted_extensions=frozenset(r[0] for r in control.rows(_CREATABLE)),
+        extension_schemas=dict(control.rows("SELECT extname::text,extnamespace::regnamespace::text FROM pg_extension")),
         objects=_objects(control, schema),
         user=str(control.value("SELECT current_user")),
         roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
@@ -211,6 +213,11 @@ _SEQUENCE_GRANTS = (
     "SELECT s.oid::regclass::text,d.refobjid::regclass::text,a.grantee::regrole::text,a.privilege_type,a.is_grantable FROM pg_class s"
     " JOIN pg_depend d ON d.classid='pg_class'::regclass AND d.objid=s.oid AND d.deptype='a' AND d.refclassid='pg_class'::regclass,"
     " aclexplode(s.relacl) a WHERE s.relkind='S' AND d.refobjid=%s AND a.grantee<>s.relowner ORDER BY 1,3,4"
+)
+_CREATABLE = (
+    "SELECT DISTINCT v.name FROM pg_available_extension_versions v JOIN pg_available_extensions e ON e.name=v.name"
+    " AND e.default_version=v.version WHERE has_database_privilege(current_database(),'CREATE')"
+    " AND (v.trusted OR NOT v.superuser)"
 )
 _POSSIBLE_OWNERS = (
     "SELECT rolname FROM pg_roles WHERE (SELECT rolsuper FROM pg_roles WHERE rolname=current_user)"

@@ -112,6 +112,12 @@ def default_of(engine: str, text: str, column: ColumnPlan, rename: translate.Ren
     return translated(engine, text, rename)
 
 
+def create_extension(name: str, schema: str) -> tuple[str, ...]:
+    """CREATE SCHEMA and CREATE EXTENSION, with the extensions that it needs."""
+    place = quoted(schema)
+    return (f"CREATE SCHEMA IF NOT EXISTS {place}", f"CREATE EXTENSION IF NOT EXISTS {quoted(name)} SCHEMA {place} CASCADE")
+
+
 def moved_path(path: str, schemas: Sequence[str], target: str) -> str:
     """A search path with the target schema in place of those that are migrated into it; an empty one as `''`."""
     items = [item for item in PATH_ITEM.findall(path) if item != '""']
