@@ -26,6 +26,13 @@ _VALIDATED_ROWS_PER_SECOND = 2_000_000
 _INDEXED_ROWS_PER_SECOND = 2_500_000  # of each index
 
 
+# Seconds for each object between write lock and cutover, where rows hardly matter: verification, statements, change of schema.
+# Measured with PostgreSQL 15 on both sides, two cores under other load, one row in each table: 1,500 tables of 6 columns 12.0 s, 500 of
+# them 3.8 s; with 2,000 more indexes 5.8 s, with 1,500 checks 8.6 s, with 1,000 views 24.6 s, with 1,000 foreign keys (two statements
+# each) 48.5 s; 100 tables of 202 columns 5.9 s.
+_LOCKED_SECONDS = {"table": 0.0055, "column": 0.00023, "index": 0.001, "check": 0.003, "statement": 0.021}
+
+
 def _with_estimates(plan: Plan, options: Options) -> Plan:
     tables = tuple(replace(t, estimates=_of_table(plan, t)) for t in plan.tables)
     moved = [t for t in tables if t.moved]
@@ -36,8 +43,9 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         copy = max(copy, rows / options.rows_per_second)
     if options.bytes_per_second:
         copy = max(copy, size / options.bytes_per_second)
-    # Under the write lock: comparing every row, about half of that time again for repairs, and validating the foreign keys.
-    freeze = 1 + check * 1.5 + sum(_keying(plan, t) for t in moved)
+    # Under the write lock: comparing every row, about half of that time again for repairs, validating the foreign keys, and the objects.
+    objects = _of_objects(replace(plan, tables=tables))
+    freeze = 1 + check * 1.5 + sum(_keying(plan, t) for t in moved) + objects
     estimates = {
         "tables": len(moved),
         **{part: sum(t.estimates[part] for t in moved) for part in ("columns", "relationships", "transformations")},
@@ -47,9 +55,17 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         "copySeconds": round(copy + 0.5),
         "indexSeconds": round(sum(_indexing(plan, t) for t in moved) + 0.5),
         "validationSeconds": round(check + 0.5),
-        "cutoverSeconds": 1,
+        "cutoverSeconds": round(1 + objects),
     }
     return replace(plan, tables=tables, estimates=estimates, freeze_seconds=round(freeze + 0.5))
+
+
+def _of_objects(plan: Plan) -> float:
+    """Seconds under the write lock for the objects of a plan, however few rows they have."""
+    found = len(plan.tables) * _LOCKED_SECONDS["table"] + sum(len(t.columns) for t in plan.tables) * _LOCKED_SECONDS["column"]
+    found += len(plan.of_stage(Stage.INDEXES)) * _LOCKED_SECONDS["index"]
+    found += sum(1 for s in plan.statements if s.kind == "check") * _LOCKED_SECONDS["check"]
+    return found + (len(plan.of_stage(Stage.KEYS)) + len(plan.of_stage(Stage.LAST))) * _LOCKED_SECONDS["statement"]
 
 
 def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
