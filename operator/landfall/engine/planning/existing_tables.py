@@ -394,8 +394,9 @@ class _Filling:
             advice = "If it is another one, name it (targetTable in a TablePlan), or exclude the table (spec.data.source.excludeTables)."
             low = sure < self.draft.options.auto_approve_percent
             self._add_risk(Severity.HIGH if low else Severity.LOW, "Counterpart", label, text, advice)
-        text = f"the empty table is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
-        self._add_risk(Severity.INFO, "Filled", target.name, text, "A rollback restores the empty table.")
+        what = "table" if self.counterpart.occupied else "empty table"
+        text = f"the {what} is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
+        self._add_risk(Severity.INFO, "Filled", target.name, text, f"A rollback restores the {what}.")
         if self.counterpart.occupied:
             self._about_rows(label)
         if target.kind == "partitioned" or target.partition_of or target.inherits:

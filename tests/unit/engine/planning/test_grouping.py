@@ -68,6 +68,7 @@ def test_what_is_left_behind_is_counted_by_its_kind() -> None:
             "t.g",
             "the target rejects its expression (no); its values are copied, but it becomes an ordinary column",
         ),
+        ("Filled", "t", "the empty table is filled from t; it keeps its definition, and that of the source is not migrated"),
         ("Sequence", "s", "no column owns this sequence of the target"),
     ]
     made = tuple(Risk(Severity.HIGH, kind, affected, text, "") for kind, affected, text in told)
