@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from landfall.engine.model.options import Mode
 from landfall.engine.model.plan import Decision, Plan, Severity
+from landfall.engine.run.rehearsal import Rehearsal
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL
@@ -121,3 +122,23 @@ def test_free_sequences_pass_the_rows_and_unlogged_tables_stay_unlogged(maria: M
         assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='locks'").fetchone() == ("u",)
         numbers = "SELECT nextval('ev_seq'),nextval('state_group_id_seq'),nextval('events_stream_seq'),nextval('job_numbers'),nextval('\"Jobs_seq\"')"
         assert there.execute(numbers.encode()).fetchone() == (501, 1, 43, 4, 78)
+
+
+def test_a_free_sequence_that_both_sides_have_is_set_as_far_as_that_of_the_source(pg15: PostgreSql, fresh: str) -> None:
+    made = (
+        "CREATE TABLE ev (id bigint PRIMARY KEY); CREATE SEQUENCE ev_seq; CREATE SEQUENCE down INCREMENT -1; CREATE SEQUENCE ahead;"
+        " CREATE UNLOGGED TABLE cache (id bigint PRIMARY KEY);"
+    )
+    rows = "INSERT INTO ev VALUES (500); SELECT setval('ev_seq',900); SELECT nextval('down'),nextval('down'); SELECT nextval('ahead');"
+    source = filling.target(pg15, f"{fresh}s", made.replace("UNLOGGED ", "") + rows)
+    move = run.Move(source, filling.target(pg15, fresh, made + "SELECT setval('ahead',44)"), FILL)
+    plan = move.plan()
+    assert not plan.blockers, plan.blockers
+    assert {r.affected for r in plan.risks if r.kind == "SequenceSet"} == {"ev_seq", "down", "ahead"}
+    assert Rehearsal(move.source, move.target, FILL, lambda _: None).run("test", plan).rows == 1
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT last_value,is_called FROM ev_seq").fetchone() == (1, False)
+    assert move.run().rows == 1
+    with pg15.connect(fresh) as there:
+        assert there.execute(b"SELECT nextval('ev_seq'),nextval('down'),nextval('ahead')").fetchone() == (901, -3, 45)
+        assert there.execute(b"SELECT relpersistence FROM pg_class WHERE relname='cache'").fetchone() == ("u",)

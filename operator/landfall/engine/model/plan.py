@@ -224,6 +224,7 @@ class Plan:
 
     Those in `aside` may have rows, which a rollback brings back; those in `kept` have the same rows as the source.
     `fence`: the source refuses writers after the cutover.
+    `followed` are sequences of the source, each with that of the target that no column owns and that is set as far.
     """
 
     engine: str
@@ -244,6 +245,7 @@ class Plan:
     filled: tuple[tuple[str, str], ...] = ()
     aside: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    followed: tuple[tuple[str, str], ...] = ()
     fingerprint: str = ""
     packet_bytes: int = 0
     freeze_seconds: int = 0
@@ -298,7 +300,7 @@ def _binding(plan: Plan) -> dict[str, Any]:
     whole = asdict(plan)
     for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
         whole.pop(name)
-    for name in ("aside", "kept", "fence"):  # of later versions: digests of plans without them stay as they were
+    for name in ("aside", "kept", "followed", "fence"):  # of later versions: digests of plans without them stay as they were
         if not whole[name]:
             whole.pop(name)
     for table in whole["tables"]:

@@ -21,7 +21,7 @@ from landfall.engine.planning import schema_objects
 from landfall.engine.planning import tables as build
 from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
-from landfall.engine.planning.free_sequences import plan_free_sequences
+from landfall.engine.planning.free_sequences import followed_sequences, plan_free_sequences
 from landfall.engine.planning.tables import OCCUPIED, Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
@@ -80,6 +80,7 @@ def reduced(draft: Draft) -> None:
     if draft.existing is None:
         return
     catalog, mode = draft.catalog, draft.options.mode
+    draft.followed = followed_sequences(catalog, draft.existing)
     there = {t.name for t in draft.existing.tables} | {v.name for v in draft.existing.views}
     views = []
     for view in catalog.views:
@@ -109,6 +110,8 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
             draft.add_risk(
                 Severity.LOW, "NotCarried", label, text, "Create it manually if the new application does not replace it."
             )
+        elif thing.kind == "sequence" and thing.name in {name for _, name in draft.followed}:
+            continue  # it has a risk of its own
         elif not thing.table and (thing.kind, thing.name) in there and thing.name not in owned:
             draft.add_risk(
                 Severity.INFO,

@@ -9,7 +9,7 @@ import re
 
 from landfall.engine.matching.name_similarity import words
 from landfall.engine.matching.type_families import Kind, kind_of
-from landfall.engine.model.catalog import Column, Table
+from landfall.engine.model.catalog import Catalog, Column, Table
 from landfall.engine.model.plan import Severity, Stage
 from landfall.engine.planning.conversions import written
 from landfall.engine.planning.tables import Draft
@@ -29,11 +29,24 @@ def plan_free_sequences(draft: Draft) -> None:
     for thing in draft.existing.objects:
         if thing.kind != "sequence" or thing.name in owned:
             continue
+        if thing.name in {name for _, name in draft.followed}:
+            text = "no column owns this sequence; it is set as far as that of the source with this name"
+            draft.add_risk(
+                Severity.INFO, "SequenceSet", thing.name, text, "No action is required; a rollback does not set it back."
+            )
+            continue
         found = _counted_with(thing.name, places) or _named_after(thing.name, places)
         if len(found) == 1:
             _set(draft, thing.name, *found[0])
         else:
             _report(draft, thing.name, found)
+
+
+def followed_sequences(source: Catalog, target: Catalog) -> list[tuple[str, str]]:
+    """Return the sequences that no column owns and that both sides have, as (full name in the source, name)."""
+    owned = {o.name for catalog in (source, target) for o in catalog.objects if o.kind == "ownership"}
+    there = {o.name for o in target.objects if o.kind == "sequence"} - owned
+    return [(o.detail, o.name) for o in source.objects if o.kind == "sequence" and o.detail and o.name in there]
 
 
 def _counted_with(sequence: str, places: list[_Place]) -> list[_Place]:

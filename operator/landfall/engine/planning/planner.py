@@ -81,6 +81,7 @@ def draft_plan(
         replaced=target.in_the_way,
         sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
         filled=existing_tables.digests(context.existing, context.counterparts) if context.existing else (),
+        followed=tuple(draft.followed),
         aside=existing_decisions.set_aside(options, context.counterparts),
         fingerprint=_fingerprint_digest(context.plain, options),
         packet_bytes=catalog.packet_bytes,

@@ -85,6 +85,7 @@ class Draft:
     facts: TargetFacts | None = None
     impossible: list[SourceObject] = field(default_factory=list)
     in_place: frozenset[str] = frozenset()
+    followed: list[tuple[str, str]] = field(default_factory=list)
     zoneless: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:

@@ -284,6 +284,9 @@ class FinalPhase:
             for source, target in work.plan.sequences:
                 value, called = work.engine.sequence_position(reader, source)
                 staging.set_sequence(target, value, called=called)
+            for source, target in () if work.options.rehearsal else work.plan.followed:
+                value, called = work.engine.sequence_position(reader, source)
+                staging.follow_sequence(target, value, called=called)
         for table in work.plan.tables:
             for counter in table.counters:
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0

@@ -279,6 +279,9 @@ class StagingSchema(Protocol):
     def set_sequence(self, name: str, value: int, *, called: bool) -> None:
         """Set a sequence to a value, which was given out already if it is `called`."""
 
+    def follow_sequence(self, name: str, value: int, *, called: bool) -> None:
+        """Set a sequence of the target schema to a value, unless it is past it already."""
+
     def set_counter(self, table: str, counter: Counter, following: int) -> None:
         """Set the sequence of a column past its largest value, or to `following` if that is further (0: unknown)."""
 

@@ -58,6 +58,15 @@ class PostgresqlStage:
         """Set a sequence to a value, which was given out already if it is `called`."""
         self._control.run("SELECT setval(%s::regclass,%s,%s)", self._place(name), value, called)
 
+    def follow_sequence(self, name: str, value: int, *, called: bool) -> None:
+        """Set a sequence of the target schema to a value, unless it is past it already."""
+        place = f"{quoted(self._plan.target_schema)}.{quoted(name)}"
+        sign = "<" if self._control.value("SELECT seqincrement>0 FROM pg_sequence WHERE seqrelid=%s::regclass", place) else ">"
+        self._control.run(
+            f"SELECT setval(%s::regclass,%s,%s) FROM {place} WHERE last_value{sign}%s OR (last_value=%s AND NOT is_called)",
+            *(place, value, called, value, value),
+        )
+
     def set_counter(self, table: str, counter: Counter, following: int) -> None:
         """Set the sequence of a column past its largest value, or to `following` if that is further (0: unknown)."""
         control, place = self._control, self._place(table)
