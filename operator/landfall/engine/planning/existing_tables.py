@@ -418,7 +418,7 @@ class _Filling:
             self._add_risk(Severity.MEDIUM, "RowsSetAside", name, text, "A rollback restores them.")
             return
         advice = "Set existingRows: SetAside in a TablePlan or spec.data.policies.existingRows for all tables, empty it, or exclude the source table."
-        self._add_risk(Severity.BLOCKER, OCCUPIED, name, f"{label} would fill it, but it has other rows", advice)
+        self._add_risk(Severity.BLOCKER, OCCUPIED, name, f"{label} would fill it, but it has rows", advice)
 
     def _about_rest(self, column: Column) -> None:
         label = f"{self.counterpart.table.name}.{column.name}"
