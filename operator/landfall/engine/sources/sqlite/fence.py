@@ -19,8 +19,9 @@ class SqliteLock(FenceableLock):
 
     def _create(self, fence: Fence) -> None:
         """Commit the triggers with the transaction of the lock: the next writer reads the new schema first."""
+        virtual = {name for (name,) in self._session.rows("SELECT name FROM pragma_table_list WHERE type='virtual'")}
         for number, (_, table) in enumerate(fence.tables):
-            for event in _EVENTS:
+            for event in () if table in virtual else _EVENTS:  # SQLite has no triggers on virtual tables
                 self._session.rows(
                     f"CREATE TRIGGER IF NOT EXISTS {quoted(f'{fence.name}_{number}_{event.lower()}')} BEFORE {event} ON {quoted(table)}"
                     f" BEGIN SELECT RAISE(ABORT,{literal(fence.message)}); END"
