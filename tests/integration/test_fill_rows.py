@@ -65,7 +65,7 @@ def test_rows_are_set_aside_and_a_rollback_restores_them(
     with pg15.connect(fresh) as there:
         assert there.execute(b"SELECT id,word FROM settings ORDER BY 1").fetchall() == [(1, "mine"), (2, "both")]
         assert there.execute(b"SELECT version,upgraded FROM schema_version ORDER BY 1").fetchall() == [(71, True), (72, False)]
-    roll_back(move.target, move.options, run_key(move.source, move.target, move.options))
+    roll_back(move.source, move.target, move.options, run_key(move.source, move.target, move.options))
     assert pg15.dump(fresh) == before
 
 
