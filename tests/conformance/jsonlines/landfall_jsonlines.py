@@ -163,8 +163,8 @@ class _Source:
             other.db.deserialize(image)
         return True
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
-        del tables
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> Freeze:
+        del tables, fenced
         return _Held(self._folder)
 
     def position(self) -> str | None:

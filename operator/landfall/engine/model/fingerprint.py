@@ -32,6 +32,7 @@ _LATER = frozenset(
     }
 )
 """Kinds of objects that version 0.1 did not read, or not whole."""
+_FREE = frozenset({"grant", "revoke", "owner"})
 
 
 def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
@@ -42,8 +43,8 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     for view in catalog.views:
         found[f"{view.schema}.{view.name}"] = _digest(asdict(view))
     for thing in catalog.objects:
-        if thing.severity and not thing.definition:
-            continue  # it is not carried, whatever becomes of it
+        if (thing.severity and not thing.definition) or thing.kind in _FREE:
+            continue  # it is not carried, whatever becomes of it; or it may change during a run
         found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
     return found
 
@@ -55,7 +56,7 @@ def differing(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
     virtual tables, which it did not move.
     """
     old = _FORMAT not in before
-    virtual = {n for n in before if old and n.startswith("virtual table ")}
+    virtual = {n for n in before if old and n.startswith(("virtual table ", "foreign table "))}
     before = {n: d for n, d in before.items() if n not in virtual}
     now = {
         n: d

@@ -36,7 +36,7 @@ from landfall.engine.planning.grouping import not_migrated
 from landfall.engine.run.fencing import fenced
 from landfall.engine.run.phases import Outcome, carry_out, carry_out_all
 from landfall.engine.run.rounds import LATE, back_off, keyed, pause_limit, repair_rounds, undo_foreign_keys
-from landfall.engine.sources.base import Freeze, Reader
+from landfall.engine.sources.base import FencingLock, Freeze, Reader
 from landfall.engine.sources.engine import SequenceSource
 from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.verify.compare import Comparison, TableDifference
@@ -165,7 +165,9 @@ class FinalPhase:
         """Hold the write lock. The limit counts from its acquisition, and releases it before it ends any other statement."""
         work = self._work
         self._since = time.monotonic()
-        self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables])
+        self._freeze = work.source.freeze([(t.schema, t.name) for t in work.plan.tables], fenced=work.plan.fence)
+        for backend in self._freeze.backends if isinstance(self._freeze, FencingLock) else ():
+            work.ledger.register_backend(work.lease, "source", backend)
         limit.register(work.database.session, work.database.session.cancel)
         limit.start()
         work.report(Event(EventKind.NOTICE, text="the write lock on the source is acquired"))

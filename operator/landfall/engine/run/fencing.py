@@ -71,7 +71,7 @@ def unfence_source(source: Endpoint, ledger: Ledger, record: RunRecord, options:
     try:
         _remove(source_of(source), name)
     except EngineError as error:
-        message = f"the source still refuses writers: its fence {name} cannot be removed: {error.message}"
+        message = f"the fence {name} of the source cannot be removed, and the source may still refuse writers: {error.message}"
         advice = "Roll back again when the source can be reached; spec.data.cutover.fence: None leaves the fence where it is."
         raise FenceLeftError(message, advice=advice) from error
     ledger.note(record.key, {"fence": ""})

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
-from landfall.engine.errors import RunEndedError, WrittenSinceError
+from landfall.engine.errors import EngineError, RunEndedError, WrittenSinceError
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.run.fencing import unfence_source
+from landfall.engine.sources.registry import source_of
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine, TargetQueries
 from landfall.engine.targets.registry import opened, target_of
 from landfall.engine.targets.shapes import shape_of
@@ -56,7 +58,10 @@ def roll_back(
         if record.state.ended:
             unfence_source(source, database.ledger, record, options)
             return RollbackResult(record.state)
-        ledger.take_over(key, options.takeover_seconds)
+        _, left = ledger.take_over(key, options.takeover_seconds)
+        if left and record.result.get("fence"):
+            with contextlib.suppress(EngineError):
+                source_of(source).kill(left)
         record = ledger.find(key) or record  # it may have been completed meanwhile
         if record.state is State.CUT_OVER and forget:
             return RollbackResult(State.CUT_OVER)

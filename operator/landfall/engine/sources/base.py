@@ -95,7 +95,9 @@ class Freeze(Protocol):
 
 @runtime_checkable
 class FencingLock(Freeze, Protocol):
-    """A write lock that can be turned into a fence."""
+    """A write lock that can be turned into a fence. `backends`: how the server calls its sessions, so that a takeover can end them."""
+
+    backends: tuple[str, ...]
 
     def fence(self, fence: Fence) -> None:
         """Create the fence and release the lock, so that no write is accepted in between. Afterwards, `alive` is true without a session.
@@ -115,8 +117,8 @@ class Source(Protocol):
     def snapshot(self, readers: Sequence[Reader]) -> bool:
         """Put all readers into a transaction; whether they see the same moment."""
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> Freeze:
-        """Acquire the write lock. Raises SourceBusyError if it cannot be acquired."""
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> Freeze:
+        """Acquire the write lock. `fenced`: a fence will follow. Raises SourceBusyError if it cannot be acquired."""
 
     def position(self) -> str | None:
         """A mark that moves with every write, or None where the server has none."""
@@ -220,10 +222,14 @@ class HeldLock:
 
 
 class FenceableLock(HeldLock):
-    """A lock that a fence can follow, without a moment in which a write is accepted."""
+    """A lock that a fence can follow, without a moment in which a write is accepted.
 
-    def __init__(self, *sessions: Session) -> None:
+    `backends`: how the server calls its sessions; empty where there is no server.
+    """
+
+    def __init__(self, *sessions: Session, backends: Sequence[str] = ()) -> None:
         super().__init__(*sessions)
+        self.backends = tuple(backends)
         self._fenced = False
 
     def alive(self) -> bool:
@@ -231,10 +237,12 @@ class FenceableLock(HeldLock):
         return self._fenced or super().alive()
 
     def fence(self, fence: Fence) -> None:
-        """Create the fence and release the lock."""
-        self._create(fence)
-        self._fenced = True
-        self.release()
+        """Create the fence and release the lock, also if that fails: what is left of the fence must not wait for the lock."""
+        try:
+            self._create(fence)
+            self._fenced = True
+        finally:
+            self.release()
 
     @abstractmethod
     def _create(self, fence: Fence) -> None:

@@ -35,7 +35,7 @@ class MySqlLock(FenceableLock):
     """The write lock: sessions that hold read locks on groups of tables."""
 
     def __init__(self, endpoint: Endpoint, groups: Sequence[tuple[MySqlSession, Tables]]) -> None:
-        super().__init__(*(session for session, _ in groups))
+        super().__init__(*(session for session, _ in groups), backends=[str(session.id) for session, _ in groups])
         self._endpoint = endpoint
         self._groups = groups
 

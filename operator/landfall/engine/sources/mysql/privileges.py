@@ -14,6 +14,7 @@ from landfall.engine.sources.mysql.session import MySqlSession
 
 _GRANT = re.compile(r"(GRANT|REVOKE) (.+?) ON (\S+|`(?:[^`]|``)+`\.\S+) (?:TO|FROM) ")
 _ROLE = re.compile(r"GRANT (`[^ ]+`(?:@`[^ ]+`)?(?:, ?`[^ ]+`(?:@`[^ ]+`)?)*) TO ")
+_OFF = frozenset({"0", "OFF"})  # as servers print a variable
 _NEEDED = ("SELECT", "SHOW VIEW", "TRIGGER")
 # Each of these shows routines; SHOW_ROUTINE and a global SELECT belong to MySQL.
 _ROUTINES = frozenset({"EXECUTE", "ALTER ROUTINE", "CREATE ROUTINE", "SHOW_ROUTINE"})
@@ -56,7 +57,7 @@ def _may_create_triggers(session: MySqlSession, grants: Sequence[str]) -> bool:
     logs, trusts, read_only = session.rows("SELECT @@log_bin,@@log_bin_trust_function_creators,@@read_only")[0]
     everywhere = [grant for grant in grants if " ON *.* TO " in grant]
     privileged = any(re.search(r"\b(SUPER|ALL PRIVILEGES)\b", grant) for grant in everywhere)
-    return read_only == "0" and (logs == "0" or trusts == "1" or privileged)
+    return read_only in _OFF and (logs in _OFF or trusts not in _OFF or privileged)
 
 
 def _grants(session: MySqlSession) -> tuple[str, list[str]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
-from landfall.engine.errors import EngineError
+from landfall.engine.errors import EngineError, SourceBusyError
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import (
@@ -15,13 +16,12 @@ from landfall.engine.sources.base import (
     CopyJob,
     Reader,
     RowSink,
-    acquire_lock,
     all_blocks,
     count_and_sum,
     send_rows,
 )
 from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.mysql.fence import MOST_TABLES_AT_ONCE, MySqlLock, remove_fence
+from landfall.engine.sources.mysql.fence import MOST_TABLES_AT_ONCE, MySqlLock, Tables, remove_fence
 from landfall.engine.sources.mysql.session import MySqlSession
 
 
@@ -76,22 +76,35 @@ class _MySqlSource:
                 return True
         return len(readers) == 1
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> MySqlLock:
-        """One session per group of tables, because a session gives up all of its locks at once when the fence follows."""
-        groups: list[tuple[MySqlSession, tuple[tuple[str, str], ...]]] = []
-        size = max(1, MOST_TABLES_AT_ONCE)
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> MySqlLock:
+        """Where a fence follows, one session per group of tables, because a session gives up all of its locks at once.
+
+        The server cannot see a deadlock across several sessions of ours, so all give up what they hold before another attempt.
+        """
+        size = MOST_TABLES_AT_ONCE if fenced else max(1, len(tables))
+        groups = [tuple(tables[at : at + size]) for at in range(0, len(tables), size)]
+        for attempt in range(1, LOCK_TRIES + 1):
+            try:
+                return MySqlLock(self._endpoint, self._locked(groups))
+            except SourceBusyError:
+                if attempt == LOCK_TRIES:
+                    raise
+                time.sleep(0.5 * attempt)
+        raise AssertionError
+
+    def _locked(self, groups: Sequence[Tables]) -> list[tuple[MySqlSession, Tables]]:
+        held: list[tuple[MySqlSession, Tables]] = []
         try:
-            for at in range(0, len(tables), size):
-                group = tuple(tables[at : at + size])
+            for group in groups:
                 session = MySqlSession(self._endpoint)
+                held.append((session, group))
                 session.rows(f"SET SESSION lock_wait_timeout={LOCK_SECONDS}")
-                acquire_lock(session, (f"LOCK TABLES {','.join(f'{mysql.name(s)}.{mysql.name(n)} READ' for s, n in group)}",))
-                groups.append((session, group))
+                session.rows(f"LOCK TABLES {','.join(f'{mysql.name(s)}.{mysql.name(n)} READ' for s, n in group)}")
         except EngineError:
-            for session, _ in groups:
+            for session, _ in held:
                 session.close()
             raise
-        return MySqlLock(self._endpoint, groups)
+        return held
 
     def unfence(self, name: str) -> int:
         session = MySqlSession(self._endpoint)

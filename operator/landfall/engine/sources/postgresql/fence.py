@@ -15,7 +15,7 @@ class PostgresqlLock(FenceableLock):
     """The write lock: a transaction that holds table locks in the mode SHARE ROW EXCLUSIVE."""
 
     def __init__(self, wire: Wire) -> None:
-        super().__init__(wire)
+        super().__init__(wire, backends=(str(wire.pid),))
         self._wire = wire
 
     def _create(self, fence: Fence) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import quoted
-from landfall.engine.sources.postgresql.settings import ROUTINE_LABEL, ROUTINE_NAME, TYPE_LABEL
+from landfall.engine.sources.postgresql.settings import GRANTED_ROUTINE, ROUTINE_LABEL, ROUTINE_NAME, TYPE_LABEL
 
 _PUBLIC = "PUBLIC"
 _KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": "SCHEMAS", "L": "LARGE OBJECTS"}
@@ -113,13 +113,13 @@ _GRANTS = (
     " WHERE NOT t.attisdropped GROUP BY 1,2,3,4) g ON g.attrelid=c.oid JOIN pg_namespace n ON n.oid=c.relnamespace"
     " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p','v','m')"
     f" AND {_OWN.format('pg_class', 'c')} GROUP BY c.oid,c.relname,g.role,g.is_grantable UNION ALL"
-    f" SELECT {ROUTINE_NAME},NULL,{ROUTINE_LABEL},{_ROLE},{_RIGHTS} {_ROUTINES.format(' CROSS JOIN LATERAL aclexplode(p.proacl) a')}"
-    " AND a.grantee NOT IN (p.proowner,0) GROUP BY p.oid,p.prokind,p.proname,a.grantee,a.is_grantable UNION ALL"
+    f" SELECT {GRANTED_ROUTINE},NULL,{ROUTINE_LABEL},{_ROLE},{_RIGHTS} {_ROUTINES.format(' CROSS JOIN LATERAL aclexplode(p.proacl) a')}"
+    " AND a.grantee NOT IN (p.proowner,0) GROUP BY p.oid,p.prokind,p.proname,p.proargtypes,a.grantee,a.is_grantable UNION ALL"
     f" SELECT {_TYPE},NULL,{TYPE_LABEL},{_ROLE},{_RIGHTS} {_TYPES.format(' CROSS JOIN LATERAL aclexplode(t.typacl) a')}"
     " AND a.grantee NOT IN (t.typowner,0) GROUP BY t.oid,t.typtype,t.typname,a.grantee,a.is_grantable ORDER BY 1,4,5"
 )
 _REVOKED = (
-    f"SELECT {ROUTINE_NAME},NULL::text,{ROUTINE_LABEL} {_ROUTINES.format('')} AND p.proacl IS NOT NULL"
+    f"SELECT {GRANTED_ROUTINE},NULL::text,{ROUTINE_LABEL} {_ROUTINES.format('')} AND p.proacl IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM aclexplode(p.proacl) a WHERE a.grantee=0) UNION ALL"
     f" SELECT {_TYPE},NULL,{TYPE_LABEL} {_TYPES.format('')} AND t.typacl IS NOT NULL"
     " AND NOT EXISTS (SELECT 1 FROM aclexplode(t.typacl) a WHERE a.grantee=0) ORDER BY 1"

@@ -123,6 +123,8 @@ ROUTINE_NAME = (
     "CASE p.prokind WHEN 'a' THEN 'AGGREGATE' WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END||' '||quote_ident(p.proname)"
     f"||'('||coalesce(nullif({_ARGUMENTS},''),CASE p.prokind WHEN 'a' THEN '*' ELSE '' END)||')'"
 )
+GRANTED_ROUTINE = f"CASE p.prokind WHEN 'a' THEN 'FUNCTION '||quote_ident(p.proname)||'('||oidvectortypes(p.proargtypes)||')' ELSE {ROUTINE_NAME} END"
+"""As GRANT and REVOKE name it: they call an aggregate a function."""
 TYPE_LABEL = (
     "CASE t.typtype WHEN 'e' THEN 'enum ' WHEN 'd' THEN 'domain ' WHEN 'r' THEN 'range ' ELSE 'composite ' END||t.typname"
 )

@@ -93,8 +93,9 @@ class _PostgresqlSource:
             reader.begin(name)
         return True
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> PostgresqlLock:
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> PostgresqlLock:
         """The mode is the one that triggers are created in, so that the fence does not wait for another lock."""
+        del fenced
         wire = _wire(self._endpoint, lock_timeout=f"{LOCK_SECONDS}s")
         listed = ",".join(f"{quoted(schema)}.{quoted(name)}" for schema, name in tables)
         acquire_lock(wire, ("BEGIN", f"LOCK TABLE {listed} IN SHARE ROW EXCLUSIVE MODE"), undo="ROLLBACK")

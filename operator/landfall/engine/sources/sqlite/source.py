@@ -75,8 +75,8 @@ class _SqliteSource:
             marks.add(reader.rows("SELECT count(*) FROM sqlite_master")[0][0])
         return False
 
-    def freeze(self, tables: Sequence[tuple[str, str]]) -> SqliteLock:
-        del tables
+    def freeze(self, tables: Sequence[tuple[str, str]], *, fenced: bool = False) -> SqliteLock:
+        del tables, fenced
         session = SqliteSession(self._endpoint, write=True)
         acquire_lock(session, ("BEGIN IMMEDIATE",))
         return SqliteLock(session)

@@ -99,8 +99,9 @@ def _all_at_once(control: Control, statements: list[Statement]) -> bool:
 
 
 def _raise_failure(error: EngineError) -> None:
-    """Raise an error that says nothing about the statement: the connection is lost, or the server ends."""
-    if not isinstance(error.__cause__, psycopg.Error) or not error.code or error.code.startswith(("08", "57P")):
+    """Raise an error that says nothing about the statement: the connection is lost, the server ends, lacks resources, or a lock."""
+    passing = ("08", "40", "53", "55P03", "57P", "58")
+    if not isinstance(error.__cause__, psycopg.Error) or not error.code or error.code.startswith(passing):
         raise error
 
 
