@@ -66,7 +66,7 @@ def test_existing_tables_are_proposed_corrected_filled_and_put_back(place: Place
     assert waiting["price"]["reasons"]
     said = [{"column": s, "decision": "Approve", "digest": c["digest"]} for s, c in waiting.items() if s != "note"]
     said.append({"column": "note", "decision": "Approve", "targetColumn": "internal", "comment": "remarks are for the customer"})
-    _decisions(place, modern, plans["item"]["metadata"]["name"], {"decisions": said})
+    _decisions(place, modern, plans["item"]["metadata"]["name"], {"targetTable": "order_lines", "decisions": said})
     others = {n: p for n, p in plans.items() if n != "item"}
     for plan in others.values():
         open_ones = [c["source"] for c in plan["status"]["columns"] if c["decision"] == "NeedsReview"]
