@@ -155,17 +155,17 @@ def test_tables_in_the_way_are_refused(documents: list[manifest.Document], pg15:
 
 def test_a_missing_extension_is_found_before_anything_starts(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
     with pg15.connect(pg15.database(f"{fresh}s")) as source:
-        source.execute(b"CREATE EXTENSION citext")
-        source.execute(b"CREATE TABLE t (id int PRIMARY KEY, name citext)")
+        source.execute(b"CREATE EXTENSION earthdistance CASCADE")  # one that the owner of a database may not create
+        source.execute(b"CREATE TABLE t (id int PRIMARY KEY, place earth)")
     given = [*manifest.postgresql("source", pg15, f"{fresh}s"), *manifest.postgresql("target", pg15, pg15.database(fresh))]
     path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
     before = pg15.dump(fresh)
     done = landfall("run", "--yes", path)
     assert done.returncode == 1
-    assert 'CREATE EXTENSION "citext"' in done.stderr
+    assert 'CREATE EXTENSION "earthdistance"' in done.stderr
     assert pg15.dump(fresh) == before
     with pg15.connect(fresh) as target:
-        target.execute(b"CREATE EXTENSION citext")
+        target.execute(b"CREATE EXTENSION earthdistance CASCADE")
     assert landfall("run", "--yes", path).returncode == 0
 
 

@@ -131,7 +131,8 @@ def test_outside_its_hours_nothing_is_cut_over(maria: MariaDb, pg15: PostgreSql,
 def test_writers_stay_locked_out_until_what_moves_along_has_moved(
     maria: MariaDb, pg15: PostgreSql, fresh: str, kind: str
 ) -> None:
-    move = run.Move(_source(kind, fresh, maria, pg15), run.postgresql(pg15, pg15.database(fresh)))
+    target_of_move = run.postgresql(pg15, pg15.database(fresh))
+    move = run.Move(_source(kind, fresh, maria, pg15), target_of_move, Options(fence=False))
     written = threading.Event()
 
     def write() -> None:
@@ -161,7 +162,8 @@ def test_writers_stay_locked_out_until_what_moves_along_has_moved(
 
 
 def test_a_lock_that_is_lost_after_the_cutover_is_told(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
-    move = run.Move(_source("mariadb", fresh, maria, pg15), run.postgresql(pg15, pg15.database(fresh)))
+    target_of_move = run.postgresql(pg15, pg15.database(fresh))
+    move = run.Move(_source("mariadb", fresh, maria, pg15), target_of_move, Options(fence=False))
 
     def held(_: run.Outcome, still: Callable[[], None]) -> None:
         listed = "SELECT id FROM information_schema.processlist WHERE id<>connection_id() AND command='Sleep'"

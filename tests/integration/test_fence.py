@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import ConnectionLostError, EngineError, FenceLeftError
-from landfall.engine.model.fence import PREFIX
+from landfall.engine.model.fence import PREFIX, Fence
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.run import fencing
 from landfall.engine.run.rollback import roll_back
+from landfall.engine.sources.base import FencingLock, FencingSource
+from landfall.engine.sources.registry import source_of
 from landfall.engine.sources.run_key import run_key
 from landfall.engine.targets.postgresql.swap import PostgresqlSwap
 from tests.support import engine as run
@@ -329,6 +331,20 @@ def test_a_fenced_source_can_be_planned_and_moved_again(pg15: PostgreSql, maria:
             old.write("UPDATE parent SET v=1 WHERE id=1")
         _back(first)
         old.write("UPDATE parent SET v=1 WHERE id=1")
+
+
+def test_a_fence_leaves_no_file_behind(either: MariaDb, fresh: str) -> None:
+    database = either.database(fresh)
+    either.sql("".join(f"CREATE TABLE t{n} (id INT PRIMARY KEY);" for n in range(12)), database)
+    tables = tuple((database, f"t{n}") for n in range(12))
+    source = source_of(run.mariadb(either, database))
+    assert isinstance(source, FencingSource)
+    for _ in range(3):
+        lock = source.freeze(tables, fenced=True)
+        assert isinstance(lock, FencingLock)
+        lock.fence(Fence(f"{PREFIX}files", "moved", tables))
+        assert source.unfence(f"{PREFIX}files") == 36
+    either.sql(f"DROP DATABASE {database}")
 
 
 def test_more_tables_than_a_session_locks(maria: MariaDb, mysql: MariaDb, pg15: PostgreSql, fresh: str) -> None:

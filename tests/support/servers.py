@@ -252,7 +252,11 @@ class MariaDb:
             "-N",
             *([database] if database else []),
         ]
-        return subprocess.run(command, input=text.encode(), check=check, capture_output=True)
+        try:
+            return subprocess.run(command, input=text.encode(), check=check, capture_output=True)
+        except subprocess.CalledProcessError as error:
+            error.add_note(error.stderr.decode(errors="replace"))
+            raise
 
     def database(self, name: str) -> str:
         """A fresh, empty database of that name."""

@@ -1,9 +1,12 @@
 """The fence of MySQL and MariaDB: three triggers on every table, requested while the tables are locked.
 
-A session that creates a trigger requests an exclusive metadata lock, and an exclusive request goes before all writers that wait. So
-when every trigger of a table is requested, each in a session of its own, and the read lock on the table is released then, no writer
-comes in between. `LOCK TABLES … WRITE` instead leaves a gap on MySQL: it waits for its tables one after the other, in a graph of
-foreign keys for other tables as well, and has not yet requested the later ones when the read lock is released.
+Each trigger is created in a session of its own. A request for an exclusive metadata lock goes before all writers that wait. So when all
+triggers of a table are requested, and the read lock on the table is released then, no writer comes in between. `LOCK TABLES … WRITE`
+leaves a gap: with foreign keys (on MySQL) or triggers it waits for other tables as well, one after the other, and has not yet requested the later
+ones when the read lock is released.
+
+MariaDB keeps a copy `TABLE.TRG-` of a table's triggers while it creates one. Of two at once it can leave the copy (seen with 10.11), and
+then DROP DATABASE fails. The next trigger that is created removes it.
 """
 
 from __future__ import annotations
@@ -56,6 +59,7 @@ class MySqlLock(FenceableLock):
 def remove_fence(session: MySqlSession, name: str) -> int:
     """Drop the triggers of a fence; their number."""
     found = _triggers(session, name)
+    _clean(session, name)
     for schema, trigger in found:
         session.rows(f"DROP TRIGGER IF EXISTS {mysql.name(schema)}.{mysql.name(trigger)}")
     return len(found)
@@ -65,6 +69,22 @@ def _creation(fence: Fence, table: tuple[str, str], event: str, name: str) -> st
     schema, relation = (mysql.name(part) for part in table)
     text = f"SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT={literal(fence.message)}"
     return f"CREATE TRIGGER {schema}.{mysql.name(name)} BEFORE {event} ON {schema}.{relation} FOR EACH ROW {text}"
+
+
+def _clean(session: MySqlSession, name: str) -> None:
+    """Have MariaDB remove the copies that it left of the triggers of a fence."""
+    if not session.is_mariadb:
+        return
+    tables = session.rows(
+        "SELECT DISTINCT EVENT_OBJECT_SCHEMA,EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS"
+        f" WHERE LEFT(TRIGGER_NAME,{len(name) + 1})={literal(name + '_')} ORDER BY 1,2"
+    )
+    for schema, table in tables:
+        place, trigger = f"{mysql.name(schema or '')}.", mysql.name(f"{name}_copy")
+        session.rows(
+            f"CREATE TRIGGER {place}{trigger} BEFORE DELETE ON {place}{mysql.name(table or '')} FOR EACH ROW SET @landfall=1"
+        )
+        session.rows(f"DROP TRIGGER {place}{trigger}")
 
 
 def _triggers(session: MySqlSession, name: str) -> list[tuple[str, str]]:
