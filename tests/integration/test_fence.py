@@ -139,7 +139,7 @@ def old(request: pytest.FixtureRequest, fresh: str, tmp_path: Path) -> Old:
 
 @dataclass
 class _Written:
-    """What writers were told."""
+    """What writers received."""
 
     accepted: set[tuple[str, int]] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Schemas of PostgreSQL that are migrated into one, or not at all: what fails because of it is said before the run."""
+"""Schemas of PostgreSQL that are migrated into one, or not at all: what fails because of it the plan reports."""
 
 from __future__ import annotations
 

@@ -114,6 +114,10 @@ class ForeignKey:
     on_delete: str = "NO ACTION"
     definition: str = ""
 
+    def columns_in(self, parent: Table) -> tuple[str, ...]:
+        """The columns of the referenced table; those of its primary key where the definition names none."""
+        return self.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+
     @property
     def validated(self) -> bool:
         """Whether the source says that all of its rows satisfy it."""
@@ -224,7 +228,7 @@ class SourceObject:
 class SourceRemark:
     """Something that the plan has to say of the source, and that no object of the target expresses.
 
-    `kind`, `affected`, `text` and `advice` are those of a risk, `severity` a word for it; with a `table`, it is said where that table moves.
+    `kind`, `affected`, `text` and `advice` are those of a risk, `severity` a word for it; with a `table`, the plan has it if that table moves.
     """
 
     severity: str

@@ -48,7 +48,7 @@ def _pairs(table: Table, key: ForeignKey, known: Counts[tuple[str, str], Table])
     parent = known.get((key.ref_schema or table.schema, key.ref_table))
     if parent is None:
         return
-    others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+    others = key.columns_in(parent)
     mine, theirs = {c.name for c in table.columns}, {c.name for c in parent.columns}
     for column, other in zip(key.columns, others, strict=False):
         if column in mine and other in theirs:

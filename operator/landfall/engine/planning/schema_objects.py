@@ -336,7 +336,7 @@ def _foreign_key(draft: Draft, table: Table, planned: TablePlan, key: ForeignKey
     name = key.name
     if not key.definition:
         name = draft.constraint(planned.target, spelled(key.name or f"{planned.target}_{'_'.join(key.columns)}_fkey"))
-    others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+    others = key.columns_in(parent)
     clause = ddl.foreign_key_clause(key, [spelled(c) for c in key.columns], target, [spelled(c) for c in others])
     partitioned = table.kind == "partitioned"
     sql = ddl.add_constraint(planned.target, name, clause, unvalidated=not (partitioned and key.validated) and key.enforced)

@@ -89,7 +89,7 @@ def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[
                 parent = catalog.referenced(table, key)
                 if parent is None or (parent.schema, parent.name) not in moved:
                     continue
-                others = key.ref_columns or tuple(p.column for p in (parent.primary.parts if parent.primary else ()))
+                others = key.columns_in(parent)
                 if len(others) != len(key.columns):
                     continue
                 count = reader.rows(_orphan_query(dialect, table, parent, key.columns, others))[0][0]

@@ -7,22 +7,18 @@ while writers are refused, or a rollback removes the fence: at no time does eith
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
 from landfall.engine.copy.run_context import Work
-from landfall.engine.errors import EngineError, FenceLeftError, SourceBusyError
+from landfall.engine.errors import EngineError, FenceLeftError
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.fence import Fence, fence_message, fence_name
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.run.phases import Outcome
-from landfall.engine.sources.base import FencingLock, FencingSource, Freeze, Source
+from landfall.engine.sources.base import FencingLock, FencingSource, Freeze, Source, while_busy
 from landfall.engine.sources.registry import source_of
 from landfall.engine.targets.ledger import Ledger
-
-_TRIES = 3
-_PAUSE_SECONDS = 0.5
 
 
 @contextlib.contextmanager
@@ -79,14 +75,5 @@ def unfence_source(source: Endpoint, ledger: Ledger, record: RunRecord, options:
 
 def _remove(source: Source, name: str) -> None:
     """Remove a fence; try again where tables are locked."""
-    if not isinstance(source, FencingSource):
-        return
-    for attempt in range(1, _TRIES + 1):
-        try:
-            source.unfence(name)
-        except SourceBusyError:
-            if attempt == _TRIES:
-                raise
-            time.sleep(_PAUSE_SECONDS * attempt)
-        else:
-            return
+    if isinstance(source, FencingSource):
+        while_busy(lambda: source.unfence(name))

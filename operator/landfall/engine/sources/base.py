@@ -11,9 +11,9 @@ import itertools
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
@@ -24,6 +24,7 @@ TRIAL_SECONDS = 30
 LOCK_TRIES = 3
 LOCK_SECONDS = 3
 _PIECE = 1024 * 1024
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,21 +250,32 @@ class FenceableLock(HeldLock):
         """Create what is missing of the fence, while the lock is held. At the end, the lock may be gone and the fence is committed."""
 
 
+def while_busy(attempt: Callable[[], _Made]) -> _Made:
+    """Do something that other sessions' locks may prevent: up to three times, with a pause in between. Raises the last SourceBusyError."""
+    for number in range(1, LOCK_TRIES):
+        with contextlib.suppress(SourceBusyError):
+            return attempt()
+        time.sleep(0.5 * number)
+    return attempt()
+
+
 def acquire_lock(session: Session, lock: Sequence[str], undo: str = "") -> None:
     """Take a lock that is waited for a few seconds, a few times. Closes the session and raises SourceBusyError when it cannot be had."""
-    for attempt in itertools.count(1):
+
+    def attempt() -> None:
         try:
             for statement in lock:
                 session.rows(statement)
         except SourceBusyError:
-            if attempt == LOCK_TRIES:
-                session.close()
-                raise
             if undo:
                 session.rows(undo)
-            time.sleep(0.5 * attempt)
-        else:
-            return
+            raise
+
+    try:
+        while_busy(attempt)
+    except SourceBusyError:
+        session.close()
+        raise
 
 
 def count_and_sum(rows: list[Row]) -> tuple[int, int]:

@@ -132,7 +132,7 @@ def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> No
     settled = settle(plan, DryRun({view.number: "no such function", key.number: "no"}, order), target_of(ENDS[1]))
     assert not [s for s in settled.statements if s.kind in {"view", "primary key"}]
     told = [(r.affected, r.severity) for r in settled.risks if r.affected in {"some", "shop.Item.PRIMARY"}]
-    assert sorted(told) == [("shop.Item.PRIMARY", Severity.BLOCKER), ("some", Severity.HIGH)], "each is told once"
+    assert sorted(told) == [("shop.Item.PRIMARY", Severity.BLOCKER), ("some", Severity.HIGH)], "each is reported once"
 
 
 def test_a_view_over_a_lost_view_names_it() -> None:

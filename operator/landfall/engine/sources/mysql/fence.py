@@ -44,7 +44,7 @@ class MySqlLock(FenceableLock):
 
     def _create(self, fence: Fence) -> None:
         with contextlib.closing(MySqlSession(self._endpoint)) as watching:
-            existing = {(schema, trigger) for schema, trigger in _triggers(watching, fence.name)}
+            existing = {(schema, trigger) for schema, _, trigger in _triggers(watching, fence.name)}
             numbers = {table: number for number, table in enumerate(fence.tables)}
             for session, tables in self._groups:
                 wanted = [
@@ -59,8 +59,9 @@ class MySqlLock(FenceableLock):
 def remove_fence(session: MySqlSession, name: str) -> int:
     """Drop the triggers of a fence; their number."""
     found = _triggers(session, name)
-    _clean(session, name)
-    for schema, trigger in found:
+    if session.is_mariadb:
+        _remove_copies(session, name, {(schema, table) for schema, table, _ in found})
+    for schema, _, trigger in found:
         session.rows(f"DROP TRIGGER IF EXISTS {mysql.name(schema)}.{mysql.name(trigger)}")
     return len(found)
 
@@ -71,29 +72,21 @@ def _creation(fence: Fence, table: tuple[str, str], event: str, name: str) -> st
     return f"CREATE TRIGGER {schema}.{mysql.name(name)} BEFORE {event} ON {schema}.{relation} FOR EACH ROW {text}"
 
 
-def _clean(session: MySqlSession, name: str) -> None:
-    """Have MariaDB remove the copies that it left of the triggers of a fence."""
-    if not session.is_mariadb:
-        return
-    tables = session.rows(
-        "SELECT DISTINCT EVENT_OBJECT_SCHEMA,EVENT_OBJECT_TABLE FROM information_schema.TRIGGERS"
-        f" WHERE LEFT(TRIGGER_NAME,{len(name) + 1})={literal(name + '_')} ORDER BY 1,2"
-    )
-    for schema, table in tables:
-        place, trigger = f"{mysql.name(schema or '')}.", mysql.name(f"{name}_copy")
-        session.rows(
-            f"CREATE TRIGGER {place}{trigger} BEFORE DELETE ON {place}{mysql.name(table or '')} FOR EACH ROW SET @landfall=1"
-        )
+def _remove_copies(session: MySqlSession, name: str, tables: set[tuple[str, str]]) -> None:
+    """Have MariaDB remove the copies that it left of the triggers of these tables."""
+    for schema, table in sorted(tables):
+        place, trigger = f"{mysql.name(schema)}.", mysql.name(f"{name}_copy")
+        session.rows(f"CREATE TRIGGER {place}{trigger} BEFORE DELETE ON {place}{mysql.name(table)} FOR EACH ROW SET @landfall=1")
         session.rows(f"DROP TRIGGER {place}{trigger}")
 
 
-def _triggers(session: MySqlSession, name: str) -> list[tuple[str, str]]:
-    """The triggers of a fence, as (schema, name)."""
+def _triggers(session: MySqlSession, name: str) -> list[tuple[str, str, str]]:
+    """The triggers of a fence, as (schema, table, name)."""
     found = session.rows(
-        "SELECT TRIGGER_SCHEMA,TRIGGER_NAME FROM information_schema.TRIGGERS"
-        f" WHERE LEFT(TRIGGER_NAME,{len(name) + 1})={literal(name + '_')} ORDER BY 1,2"
+        "SELECT TRIGGER_SCHEMA,EVENT_OBJECT_TABLE,TRIGGER_NAME FROM information_schema.TRIGGERS"
+        f" WHERE LEFT(TRIGGER_NAME,{len(name) + 1})={literal(name + '_')} ORDER BY 1,3"
     )
-    return [(schema or "", trigger or "") for schema, trigger in found]
+    return [(schema or "", table or "", trigger or "") for schema, table, trigger in found]
 
 
 def _request_all(endpoint: Endpoint, statements: Sequence[str], watching: MySqlSession, locking: MySqlSession) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql_wire import Moved, Row
-from landfall.engine.errors import EngineError, SourceBusyError
+from landfall.engine.errors import EngineError
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.base import (
@@ -19,6 +18,7 @@ from landfall.engine.sources.base import (
     all_blocks,
     count_and_sum,
     send_rows,
+    while_busy,
 )
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.fence import MOST_TABLES_AT_ONCE, MySqlLock, Tables, remove_fence
@@ -83,14 +83,7 @@ class _MySqlSource:
         """
         size = MOST_TABLES_AT_ONCE if fenced else max(1, len(tables))
         groups = [tuple(tables[at : at + size]) for at in range(0, len(tables), size)]
-        for attempt in range(1, LOCK_TRIES + 1):
-            try:
-                return MySqlLock(self._endpoint, self._locked(groups))
-            except SourceBusyError:
-                if attempt == LOCK_TRIES:
-                    raise
-                time.sleep(0.5 * attempt)
-        raise AssertionError
+        return MySqlLock(self._endpoint, while_busy(lambda: self._locked(groups)))
 
     def _locked(self, groups: Sequence[Tables]) -> list[tuple[MySqlSession, Tables]]:
         held: list[tuple[MySqlSession, Tables]] = []

@@ -26,7 +26,7 @@ class PostgresqlLock(FenceableLock):
         self._wire.rows(
             f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SET search_path=pg_catalog AS {body}"
         )
-        existing = {(schema, table) for schema, table, _ in _triggers(self._wire, fence.name)}
+        existing = _fenced(self._wire, fence.name)
         for schema, table in fence.tables:
             if (schema, table) not in existing:
                 self._wire.rows(
@@ -59,18 +59,18 @@ def remove_fence(wire: Wire, name: str) -> int:
             f"CREATE OR REPLACE FUNCTION {quoted(schema)}.{quoted(name)}() RETURNS trigger LANGUAGE plpgsql"
             " SET search_path=pg_catalog AS 'BEGIN RETURN NULL; END'"
         )
-    triggers = _triggers(wire, name)
-    for schema, table, _ in triggers:
+    tables = _fenced(wire, name)
+    for schema, table in tables:
         wire.rows(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {quoted(schema)}.{quoted(table)}")
     for schema in schemas:
         wire.rows(f"DROP FUNCTION {quoted(schema)}.{quoted(name)}()")
-    return len(triggers)
+    return len(tables)
 
 
-def _triggers(wire: Wire, name: str) -> list[tuple[str, str, str]]:
-    """The triggers of a fence that are not a partition's copy, as (schema, table, name)."""
+def _fenced(wire: Wire, name: str) -> list[tuple[str, str]]:
+    """The tables that have the trigger of a fence, as (schema, name)."""
     found = wire.rows(
-        "SELECT n.nspname,c.relname,t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"
+        "SELECT n.nspname,c.relname FROM pg_trigger t JOIN pg_class c ON c.oid=t.tgrelid"
         f" JOIN pg_namespace n ON n.oid=c.relnamespace WHERE t.tgname={literal(name)} AND NOT t.tgisinternal ORDER BY 1,2"
     )
-    return [(schema or "", table or "", trigger or "") for schema, table, trigger in found]
+    return [(schema or "", table or "") for schema, table in found]

@@ -329,16 +329,8 @@ def _moment(column: Column, facts: ColumnFacts) -> SourceMapping:
     ways, way = READINGS[family(column.type)], _reading(column, facts)
     rule = facts.rules.get(Violation.TYPE_MISMATCH)
     if way is None and rule and rule.action == "Null":
-        way = ways[0]
-        misfit = way.misfit.replace("{c}", operand(column))
-        made = _read(column, way)
-        return replace(
-            made,
-            copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
-            check_source=f"iif({misfit},NULL,{made.check_source})",
-            transformation=f"values that are not {'date' if way.type == Date() else 'timestamp'} become NULL",
-            confidence=60,
-        )
+        called = "date" if ways[0].type == Date() else "timestamp"
+        return _without_misfits(_read(column, ways[0]), ways[0].misfit.replace("{c}", operand(column)), called)
     if way is None:
         blob = facts.count(Violation.HAS_BLOB)
         return _bytes(column) if blob else _something_else(column, facts, facts.count(ways[0].fact))
@@ -377,13 +369,16 @@ def _fitting(column: Column, chosen: _Family) -> SourceMapping:
 
 
 def _nulled(column: Column, chosen: _Family) -> SourceMapping:
-    made = _fitting(column, chosen)
-    misfit = chosen.misfit.replace("{c}", operand(column))
+    return _without_misfits(_fitting(column, chosen), chosen.misfit.replace("{c}", operand(column)), chosen.called)
+
+
+def _without_misfits(made: SourceMapping, misfit: str, called: str) -> SourceMapping:
+    """The mapping with NULL for the values of a predicate. `called`: what the other values are."""
     return replace(
         made,
         copy=f"CASE WHEN {misfit} THEN NULL ELSE {made.copy} END",
         check_source=f"iif({misfit},NULL,{made.check_source})",
-        transformation=f"values that are not {chosen.called} become NULL",
+        transformation=f"values that are not {called} become NULL",
         confidence=60,
     )
 
