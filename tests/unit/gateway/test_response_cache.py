@@ -15,13 +15,12 @@ from landfall.gateway.views import migration as moves
 from landfall.gateway.watch_cache import WATCHED, WatchCache
 from landfall.kube.client import Kube
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, key
+from tests.support.gateway import EVERYTHING, Namespace, Told, key
 from tests.support.migrations import NOW
 from tests.support.moves import SPEC
 
 Object = dict[str, Any]
 _ENDED = {"phase": "Completed", "conditions": [{"type": "Ready", "status": "True", "reason": "Completed", "message": "m"}]}
-_EVERYTHING = Rate(1e6, 10**6)
 _WORKS = {"phase": "Running", "startTime": "2026-01-01T00:00:00Z"}
 
 
@@ -42,7 +41,7 @@ class Reviewing(Namespace):
 class Watched:
     """A gateway that watches, with a key; `made` counts the answers that were made, and not given again."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: Rate = _EVERYTHING) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, rate: Rate = EVERYTHING) -> None:
         self.cluster = Reviewing()
         self.cache = WatchCache(cast("Any", self.cluster), lambda: self.cluster.ticks)
         self.cache._current.update((kind, "") for kind in WATCHED)  # noqa: SLF001  as after the first watch
