@@ -177,7 +177,9 @@ class DataSpec(Model):
     approval: Approval = Field(default_factory=Approval, description="Approvals that are given in advance.")
     policies: PolicySpec = Field(default_factory=PolicySpec, description="How values are handled that the target cannot store.")
     generate_rollback: Boolean = Field(
-        default=True, description="Whether to retain the tables that the cutover replaces, for a rollback."
+        default=True,
+        description="Whether to retain the tables that the cutover replaces, for a rollback. If false, they are dropped with their rows at the"
+        " next clean-up; a plan that replaces tables or sets rows aside requires approval then.",
     )
     rerun_token: str = Field(
         default="1",

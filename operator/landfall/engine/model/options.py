@@ -158,6 +158,11 @@ class Options:
     quiesced: bool = False
     rehearsal: str = ""
 
+    @property
+    def retention_seconds(self) -> int:
+        """How long a rollback can restore what a cutover replaced, in seconds; 0: the next clean-up drops it."""
+        return self.retain_seconds if self.generate_rollback else 0
+
     def rows_of_existing(self, schema: str, table: str) -> str:
         """What becomes of the rows of the existing table that a source table fills: Fail, SetAside or Keep."""
         mine = next((d.existing_rows for d in self.tables if d.existing_rows and d.is_of(schema, table)), "")

@@ -22,7 +22,7 @@ from landfall.engine.planning import tables as build
 from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
 from landfall.engine.planning.free_sequences import followed_sequences, plan_free_sequences
-from landfall.engine.planning.tables import OCCUPIED, Counterpart, Draft, SourceProfile
+from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, OCCUPIED, RETAIN, Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
 from landfall.lib.text import counted
@@ -399,7 +399,10 @@ class _Filling:
             self._add_risk(Severity.HIGH if low else Severity.LOW, "Counterpart", label, text, advice)
         what = "table" if self.counterpart.occupied else "empty table"
         text = f"the {what} is filled from {label}; it keeps its definition, indexes, keys and triggers, and those of the source are not migrated"
-        self._add_risk(Severity.INFO, "Filled", target.name, text, f"A rollback restores the {what}.")
+        restored = f"A rollback restores the {what}."
+        self._add_risk(
+            Severity.INFO, "Filled", target.name, text, restored if self.draft.options.retention_seconds else NO_ROLLBACK
+        )
         if self.counterpart.occupied:
             self._about_rows(label)
         if target.kind == "partitioned" or target.partition_of or target.inherits:
@@ -415,7 +418,10 @@ class _Filling:
         name = self.counterpart.table.name
         if self.draft.options.rows_of_existing(self.table.schema, self.table.name) == "SetAside":
             text = f"its rows are set aside, and it is filled from {label}"
-            self._add_risk(Severity.MEDIUM, "RowsSetAside", name, text, "A rollback restores them.")
+            if self.draft.options.retention_seconds:
+                self._add_risk(Severity.MEDIUM, "RowsSetAside", name, text, "A rollback restores them.")
+            else:
+                self._add_risk(Severity.HIGH, "RowsSetAside", name, f"{text}; the former rows are lost: {DROPPED}", RETAIN)
             return
         advice = "Set existingRows: SetAside in a TablePlan or spec.data.policies.existingRows for all tables, empty it, or exclude the source table."
         self._add_risk(Severity.BLOCKER, OCCUPIED, name, f"{label} would fill it, but it has rows", advice)

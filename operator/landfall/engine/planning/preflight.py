@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import OnExisting
-from landfall.engine.model.plan import Decision, Severity, TablePlan
+from landfall.engine.model.plan import Decision, Replaced, Severity, TablePlan
 from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
-from landfall.engine.planning.tables import Draft
+from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, RETAIN, Draft
 from landfall.lib.text import counted
 
 _MEMORY_FLOOR = 90 * 1024 * 1024
@@ -93,13 +93,7 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
             )
             continue
         if draft.options.on_existing is OnExisting.REPLACE:
-            draft.add_risk(
-                Severity.MEDIUM,
-                "Replaced",
-                replaced.name,
-                f"the {replaced.kind} {replaced.name} of the target is replaced, and {len(replaced.dependants)} dependent objects are attached to the new one",
-                "It is retained until the retention period ends; a rollback restores it.",
-            )
+            _replaced(draft, replaced)
         for dependant in replaced.dependants:
             if not dependant.supported:
                 draft.add_risk(
@@ -109,6 +103,21 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
                     f"the {dependant.kind} {dependant.name} depends on {replaced.name} and cannot be attached to the new one",
                     "Drop it before the migration, and create it again afterwards.",
                 )
+
+
+def _replaced(draft: Draft, replaced: Replaced) -> None:
+    """A cutover that drops a table with its rows soon afterwards needs approval."""
+    text = (
+        f"the {replaced.kind} {replaced.name} of the target is replaced, and {len(replaced.dependants)} dependent objects are attached"
+        " to the new one"
+    )
+    if draft.options.retention_seconds:
+        advice = "It is retained until the retention period ends; a rollback restores it."
+        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.name, text, advice)
+    elif "table" in replaced.kind:
+        draft.add_risk(Severity.HIGH, "Replaced", replaced.name, f"{text}; its rows are lost: {DROPPED}", RETAIN)
+    else:
+        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.name, text, NO_ROLLBACK)
 
 
 def _other_forms(draft: Draft, tables: Sequence[TablePlan]) -> None:

@@ -349,7 +349,6 @@ class FinalPhase:
             for c in t.columns
             for v in c.converted
         ]
-        retain = work.options.retain_seconds if work.options.generate_rollback else 0
         result = self._outcome.as_dict()
         work.database.swap.cut_over(
             work.lease,
@@ -357,7 +356,7 @@ class FinalPhase:
             work.plan,
             result,
             checks=CutoverChecks(self._still_same, self._still_frozen),
-            retain_seconds=retain,
+            retain_seconds=work.options.retention_seconds,
         )
         for line in not_migrated(work.plan):
             work.report(Event(EventKind.NOTICE, text=f"not migrated: {line}"))
