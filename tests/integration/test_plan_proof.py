@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.engine.model.options import OnExisting, Options
 from landfall.engine.model.plan import Plan, Severity
 from landfall.engine.sources.postgresql import dialect
 from tests.support import engine as run
@@ -75,22 +76,47 @@ def test_a_query_that_the_source_rejects_is_a_blocker(pg15: PostgreSql, fresh: s
     assert told["v"][0][0] == "blocker", told
 
 
-def test_no_code_of_a_source_is_executed_for_the_row(pg15: PostgreSql, fresh: str) -> None:
+_OTHERS = """
+CREATE SCHEMA other; CREATE SEQUENCE other.mark;
+CREATE FUNCTION other.next() RETURNS bigint LANGUAGE sql STABLE AS $$SELECT nextval('other.mark')$$;
+CREATE FUNCTION other.fixed(n bigint) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$SELECT n + 0 * nextval('other.mark')$$;
+"""
+_CODE = """
+CREATE TABLE a (id int, m bigint DEFAULT setval('other.mark',99));
+CREATE TABLE b (id int CHECK (setval('other.mark',id+99)>0));
+CREATE DOMAIN d AS int CHECK (setval('other.mark',99)>0); CREATE TABLE c (id int, e d); CREATE DOMAIN dd AS d; CREATE TABLE cc (id int, e dd);
+CREATE DOMAIN f AS bigint DEFAULT setval('other.mark',99); CREATE TABLE g (id int, e f);
+CREATE TABLE h (id bigint DEFAULT nextval('other.mark'), note text);
+CREATE TABLE i (id bigint DEFAULT nextval('other.mark'::text), note text);
+CREATE DOMAIN j AS bigint DEFAULT nextval('other.mark'); CREATE TABLE k (id j, note text); CREATE DOMAIN jj AS j; CREATE TABLE kk (id jj, note text);
+CREATE TABLE l (id int, CHECK (id < nextval('other.mark') + 100));
+CREATE TABLE m (id bigint DEFAULT other.next(), note text);
+CREATE TABLE n (id bigint, twice bigint GENERATED ALWAYS AS (other.fixed(id)) STORED);
+CREATE TABLE o (id bigint); CREATE INDEX ON o (other.fixed(id)); CREATE INDEX ON o (id) WHERE other.fixed(id) > 0;
+CREATE TABLE p (id bigserial PRIMARY KEY, other bigint DEFAULT nextval('p_id_seq') + nextval('other.mark'));
+CREATE TABLE q (id bigserial PRIMARY KEY, word text DEFAULT 'a' || nextval('q_id_seq'));
+"""
+
+
+def test_the_row_executes_no_code_and_takes_no_number_of_a_live_sequence(pg15: PostgreSql, fresh: str) -> None:
     pg15.database(f"{fresh}s"), pg15.database(fresh)
     for name in (f"{fresh}s", fresh):
         with pg15.connect(name) as connection:
-            connection.execute(b"CREATE SCHEMA other; CREATE SEQUENCE other.mark")
+            connection.execute(_OTHERS.encode())
     with pg15.connect(f"{fresh}s") as source:
-        source.execute(
-            b"CREATE TABLE a (id int, m bigint DEFAULT setval('other.mark',99));"
-            b"CREATE TABLE b (id int CHECK (setval('other.mark',id+99)>0));"
-            b"CREATE DOMAIN d AS int CHECK (setval('other.mark',99)>0); CREATE TABLE c (id int, e d);"
-            b"CREATE DOMAIN f AS bigint DEFAULT setval('other.mark',99); CREATE TABLE g (id int, e f);"
-        )
-    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
-    assert move.plan().blockers == ()
+        source.execute(_CODE.encode())
     with pg15.connect(fresh) as target:
-        assert target.execute(b"SELECT last_value,is_called FROM other.mark").fetchone() == (1, False)
+        target.execute(b"CREATE TABLE q (id bigint PRIMARY KEY, word text); CREATE SEQUENCE kept; CREATE SEQUENCE q_id_seq OWNED BY q.id")
+        target.execute(b"ALTER TABLE q ALTER word SET DEFAULT nextval('kept')::text, ALTER id SET DEFAULT nextval('q_id_seq')")
+    with pg15.connect(f"{fresh}s") as source:
+        source.execute(b"CREATE SEQUENCE kept; CREATE TABLE r (id bigint DEFAULT nextval('kept'), note text)")
+    ends = (run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh))
+    plan = run.Move(*ends, Options(on_existing=OnExisting.FILL)).plan()
+    assert plan.blockers == ()
+    assert {t.target for t in plan.tables} >= set("abchiklmnopqr")
+    with pg15.connect(fresh) as target:
+        for name in (b"other.mark", b"kept", b"q_id_seq"):
+            assert target.execute(b"SELECT last_value,is_called FROM " + name).fetchone() == (1, False), name
 
 
 def test_one_row_of_every_kind_is_stored_without_a_false_blocker(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

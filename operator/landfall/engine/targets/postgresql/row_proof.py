@@ -2,7 +2,7 @@
 
 The row makes PostgreSQL evaluate defaults, checks, generated columns and index expressions. A constraint may reject it, because its
 values mean nothing; a statement that cannot be executed is a defect of the plan. No code of the source is executed: functions have
-empty bodies here, and a table whose expressions call other volatile functions than those that are known to be harmless gets no row.
+empty bodies here. Nothing is executed that a rollback does not undo: a table whose expressions may do that gets no row.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import psycopg
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.plan import Plan, Statement, TablePlan
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetQueries, Unworkable
@@ -51,15 +51,32 @@ _COLUMNS = (
     " WHERE c.relnamespace=%s::regnamespace AND c.relkind='r' GROUP BY c.relname"
 )
 _HARMLESS = "'nextval','random','gen_random_uuid','clock_timestamp','timeofday','uuid_generate_v1','uuid_generate_v1mc','uuid_generate_v4','uuidv7','uuidv4'"
-_VOLATILE = (
-    "SELECT DISTINCT c.relname FROM pg_class c JOIN ("
-    "SELECT adrelid AS relation,adbin::text AS tree FROM pg_attrdef UNION ALL"
-    " SELECT conrelid,conbin::text FROM pg_constraint WHERE conbin IS NOT NULL AND conrelid<>0 UNION ALL"
-    " SELECT a.attrelid,k.conbin::text FROM pg_constraint k JOIN pg_attribute a ON a.atttypid=k.contypid WHERE k.contypid<>0 UNION ALL"
-    " SELECT a.attrelid,t.typdefaultbin::text FROM pg_type t JOIN pg_attribute a ON a.atttypid=t.oid WHERE t.typdefaultbin IS NOT NULL"
-    ") e ON e.relation=c.oid CROSS JOIN LATERAL regexp_matches(e.tree,':(?:op)?funcid (\\d+)','g') m JOIN pg_proc p ON p.oid=m[1]::oid"
-    " WHERE c.relnamespace=%s::regnamespace AND p.provolatile='v' AND p.pronamespace<>%s::regnamespace"
-    f" AND p.proname NOT IN ({_HARMLESS})"
+# A table gets no row if an expression of it calls a volatile function that is not known to be harmless, code of the target that is neither
+# the server's nor an extension's, or takes a number from a sequence outside the schema: sequences do not roll back.
+_UNSAFE = (
+    "WITH RECURSIVE typed(relation,type) AS (SELECT attrelid,atttypid FROM pg_attribute WHERE attnum>0 UNION"
+    " SELECT d.relation,t.typbasetype FROM typed d JOIN pg_type t ON t.oid=d.type WHERE t.typbasetype<>0), e AS ("
+    "SELECT adrelid AS relation,adbin::text AS tree,'pg_attrdef'::regclass AS class,oid AS object FROM pg_attrdef UNION ALL"
+    " SELECT conrelid,conbin::text,'pg_constraint'::regclass,oid FROM pg_constraint WHERE conbin IS NOT NULL AND conrelid<>0 UNION ALL"
+    " SELECT d.relation,k.conbin::text,'pg_constraint'::regclass,k.oid FROM pg_constraint k JOIN typed d ON d.type=k.contypid"
+    " WHERE k.conbin IS NOT NULL AND k.contypid<>0 UNION ALL"
+    " SELECT d.relation,t.typdefaultbin::text,'pg_type'::regclass,t.oid FROM pg_type t JOIN typed d ON d.type=t.oid"
+    " WHERE t.typdefaultbin IS NOT NULL UNION ALL"
+    " SELECT indrelid,concat(indexprs::text,indpred::text),'pg_class'::regclass,indexrelid FROM pg_index)"
+    " SELECT DISTINCT c.relname FROM pg_class c JOIN e ON e.relation=c.oid"
+    " CROSS JOIN LATERAL regexp_matches(e.tree,':(?:op)?funcid (\\d+)','g') m JOIN pg_proc p ON p.oid=m[1]::oid"
+    " WHERE c.relnamespace=%(s)s::regnamespace AND p.pronamespace<>%(s)s::regnamespace AND ("
+    f"p.provolatile='v' AND p.proname NOT IN ({_HARMLESS}) OR p.pronamespace<>'pg_catalog'::regnamespace AND NOT EXISTS"
+    " (SELECT 1 FROM pg_depend x WHERE x.classid='pg_proc'::regclass AND x.objid=p.oid AND x.deptype='e')"
+    " OR p.oid='nextval(regclass)'::regprocedure AND ("
+    " (SELECT count(*) FROM regexp_matches(e.tree,':funcid '||p.oid||' ','g')) >"
+    " (SELECT count(*) FROM regexp_matches(e.tree,':funcid '||p.oid||' [^{}]*:args \\(\\{CONST :consttype 2205 ','g'))"
+    " OR EXISTS (SELECT 1 FROM pg_depend x JOIN pg_class q ON q.oid=x.refobjid WHERE x.classid=e.class AND x.objid=e.object"
+    " AND x.refclassid='pg_class'::regclass AND q.relkind='S' AND q.relnamespace<>%(s)s::regnamespace)))"
+)
+_COUNTING = (
+    "SELECT DISTINCT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid=r.ev_class WHERE c.relnamespace=%s::regnamespace"
+    " AND r.ev_action::text ~ (':funcid '||'nextval(regclass)'::regprocedure::oid||' ')"
 )
 _DEFAULTS = (
     "SELECT a.attname,pg_get_expr(d.adbin,d.adrelid) FROM pg_attrdef d JOIN pg_attribute a ON a.attrelid=d.adrelid AND a.attnum=d.adnum"
@@ -92,19 +109,23 @@ class RowProof:
         moved = [t for t in self._plan.tables if t.moved] if self._plan.moves_rows else []
         for table in moved:
             self._work(table)
-        volatile = {name for (name,) in control.rows(_VOLATILE, self._schema, self._schema)}
+        unsafe = {name for (name,) in control.rows(_UNSAFE.replace("%(s)s", literal(self._schema)))}
         columns = {name: (names, values) for name, names, values in control.rows(_COLUMNS, self._schema)}
         for table in self._plan.tables:
-            if table.target in columns and table.target not in volatile:
+            if table.target in columns and table.target not in unsafe:
                 self._row(table, *columns[table.target])
         control.run("SET LOCAL statement_timeout=0")
 
     def views(self) -> None:
-        """Read every translated view, over the rows that `tables` stored. A native one calls functions that are not there."""
+        """Read every translated view, over the rows that `tables` stored. A native one calls functions that are not there.
+
+        One that takes numbers from a sequence is not read.
+        """
         if engine_of(self._plan.engine).capabilities.speaks_target_sql:
             return
+        counting = {name for (name,) in self._control.rows(_COUNTING, self._schema)}
         for statement in self._plan.statements:
-            if statement.kind == "view" and statement.number not in self.refused:
+            if statement.kind == "view" and statement.name not in counting and statement.number not in self.refused:
                 error = self._tried(f"SELECT * FROM {self._place(statement.name)} LIMIT 1")
                 if error is not None and error.code.startswith(_OF_THE_PLAN):
                     self.refused[statement.number] = _said(error)
