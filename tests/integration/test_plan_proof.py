@@ -106,7 +106,9 @@ def test_the_row_executes_no_code_and_takes_no_number_of_a_live_sequence(pg15: P
     with pg15.connect(f"{fresh}s") as source:
         source.execute(_CODE.encode())
     with pg15.connect(fresh) as target:
-        target.execute(b"CREATE TABLE q (id bigint PRIMARY KEY, word text); CREATE SEQUENCE kept; CREATE SEQUENCE q_id_seq OWNED BY q.id")
+        target.execute(
+            b"CREATE TABLE q (id bigint PRIMARY KEY, word text); CREATE SEQUENCE kept; CREATE SEQUENCE q_id_seq OWNED BY q.id"
+        )
         target.execute(b"ALTER TABLE q ALTER word SET DEFAULT nextval('kept')::text, ALTER id SET DEFAULT nextval('q_id_seq')")
     with pg15.connect(f"{fresh}s") as source:
         source.execute(b"CREATE SEQUENCE kept; CREATE TABLE r (id bigint DEFAULT nextval('kept'), note text)")

@@ -6,8 +6,12 @@ reported text depends on the code and never on the message.
 
 from __future__ import annotations
 
-from landfall.engine.errors import EngineError
+from landfall.engine.errors import EngineError, ValueRefusedError
 
+_OF_THE_SERVER = ("08", "40", "53", "55", "57P", "58", "F0", "XX")  # classes of SQLSTATE
+_OF_THE_MYSQL_SERVER = frozenset({"1021", "1028", "1030", "1037", "1038", "1040", "1041", "1105", "1114", "1203", "1226"})
+_OF_THE_FILE = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_FULL", "SQLITE_NOMEM", "SQLITE_CANTOPEN")
+_SQLSTATE = 5
 _SAID = (
     ("57014", "it exceeds the time limit of a trial"),
     ("3024", "it exceeds the time limit of a trial"),
@@ -39,6 +43,14 @@ _SAID = (
     ("12", "a function does not accept a value of a row"),
     ("SQLITE_ERROR", "a function does not exist, gets a wrong number of arguments, or does not accept a value"),
 )
+
+
+def of_statement(error: EngineError) -> bool:
+    """Whether a server rejected a statement because of what it says, or of the values that it reads; not because of the server's state."""
+    code = error.code
+    if type(error) not in {EngineError, ValueRefusedError} or not code or code.startswith(_OF_THE_FILE):
+        return False
+    return code not in _OF_THE_MYSQL_SERVER and not (len(code) == _SQLSTATE and code.startswith(_OF_THE_SERVER))
 
 
 def refused(error: EngineError) -> str:

@@ -32,7 +32,9 @@ NULL_ADVICE = (
     "Approve the plan; or correct or delete these rows in the source and plan again; or set an expression without NULL"
     " (decision Override in a TablePlan); or exclude the table (excludeTables)."
 )
-NO_ROLLBACK = "It is dropped at the next clean-up, and a rollback is impossible then (generateRollback: false, or retainSeconds: 0)."
+NO_ROLLBACK = (
+    "It is dropped at the next clean-up, and a rollback is impossible then (generateRollback: false, or retainSeconds: 0)."
+)
 DROPPED = "they are dropped at the next clean-up, because generateRollback is false or retainSeconds is 0"
 RETAIN = (
     "Set spec.data.generateRollback: true and spec.rollback.retainSeconds to the time in which you may need them; or approve the plan"

@@ -1,9 +1,15 @@
-"""Rows that an application put into its own tables: where both sides hold the same ones, no decision is needed."""
+"""Rows that an application put into its own tables: where both sides hold the same ones, no decision is needed.
+
+Planning compares only what it can compare soon: tables whose numbers of rows are equal, the smallest first, up to a total size. The
+cutover compares the rows to keep in any case.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from landfall.engine.clients.refusals import of_statement, refused
 from landfall.engine.errors import EngineError
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity, TablePlan
@@ -14,6 +20,10 @@ from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetDatabase, TargetEngine
 from landfall.engine.targets.shapes import shape_of
 from landfall.lib.text import counted
+
+_MOST_ROWS = 2_000_000
+_MOST_BYTES = 1024**3
+_LARGE = "it is too large to be compared while planning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +48,26 @@ def compare_existing_rows(plan: Plan, counterparts: Counterparts, options: Optio
     tables = [t for t in plan.tables if t.target in stopped and _is_whole(t, counterparts)] if plan.moves_rows else []
     if not stopped:
         return plan
-    reader = sides.source.reader()
-    try:
-        counts = {t.target: found for t in tables if (found := _compared(reader, plan, t, sides))}
-    finally:
-        reader.close()
-    equal = {name: rows for name, rows in counts.items() if rows.equal}
-    risks = tuple(r for r in plan.risks if r.kind != OCCUPIED or r.affected not in equal)
-    made = [_same(name, rows) for name, rows in equal.items()]
-    made += [
-        _different(t, counts.get(t.target)) for t in plan.tables if t.target in stopped - set(equal) and _is_to_keep(t, options)
-    ]
-    told = replace(plan, risks=risks, kept=tuple(sorted(equal)))
+    found = _compared_tables(plan, tables, sides)
+    to_keep = {t.target for t in plan.tables if t.target in stopped and _is_to_keep(t, options)}
+    equal = {name for name, rows in found.items() if rows.equal}
+    trusted = {name for name, rows in found.items() if rows.open == _LARGE and name in to_keep}
+    risks = [_with_reason(r, found) for r in plan.risks if r.kind != OCCUPIED or r.affected not in equal | trusted]
+    made = [_same(name, found[name]) for name in sorted(equal)] + [_unknown(name, found[name]) for name in sorted(trusted)]
+    made += [_different(name, found.get(name)) for name in sorted(to_keep - equal - trusted)]
+    told = replace(plan, risks=tuple(risks), kept=tuple(sorted(equal | trusted)))
     return told.with_risks(tuple(made))
 
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
+    """Rows on both sides. `open`: why it is not known whether they are equal; `at_least`: the target may have more."""
+
     source: int
-    target: int
-    equal: bool
+    target: int = 0
+    equal: bool = False
+    open: str = ""
+    at_least: bool = False
 
 
 def _is_whole(table: TablePlan, counterparts: Counterparts) -> bool:
@@ -71,15 +81,47 @@ def _is_whole(table: TablePlan, counterparts: Counterparts) -> bool:
     )
 
 
-def _compared(reader: Reader, plan: Plan, table: TablePlan, sides: BothSides) -> _Rows | None:
-    """The sums of both sides; None where one of them cannot be computed, which says nothing about the rows."""
+def _compared_tables(plan: Plan, tables: Sequence[TablePlan], sides: BothSides) -> dict[str, _Rows]:
+    """What is known of each table; a table behind the limit is not read at all."""
+    found, rows, size = {}, 0, 0
+    reader = sides.source.reader()
+    try:
+        for table in sorted(tables, key=lambda t: (t.rows, t.bytes)):
+            rows, size = rows + table.rows, size + table.bytes
+            large = rows > _MOST_ROWS or size > _MOST_BYTES
+            found[table.target] = _Rows(table.rows, open=_LARGE) if large else _compared(reader, plan, table, sides)
+    finally:
+        reader.close()
+    return found
+
+
+def _compared(reader: Reader, plan: Plan, table: TablePlan, sides: BothSides) -> _Rows:
+    """Count, and where the numbers are equal, compare the sums of both sides.
+
+    A side may reject the statement, which says nothing about the rows. Raises every other error.
+    """
     shape = shape_of(plan, table, sides.target)
+    queries, session = sides.target.queries(shape, plan.target_schema), sides.database.session
+    there = int(session.value(queries.count_up_to(table.rows + 1)))
+    if there != table.rows:
+        return _Rows(table.rows, there, at_least=there > table.rows)
     try:
         count, total = reader.sums(engine_of(plan.engine).queries(shape).sums(""))
-        theirs = sides.database.session.rows(sides.target.queries(shape, plan.target_schema).range_sums(None, None))[0]
-    except EngineError:
-        return None
+        theirs = session.rows(queries.range_sums(None, None))[0]
+    except EngineError as error:
+        if not of_statement(error):
+            raise
+        return _Rows(table.rows, there, open=f"its rows cannot be compared while planning: {refused(error)}")
     return _Rows(int(count), int(theirs[0]), (int(count), int(total)) == (int(theirs[0]), int(theirs[1])))
+
+
+def _with_reason(risk: Risk, found: dict[str, _Rows]) -> Risk:
+    """The blocker of an existing table with rows, and why it is not known whether they are those of the source."""
+    rows = found.get(risk.affected) if risk.kind == OCCUPIED else None
+    if rows is None or not rows.open:
+        return risk
+    keep = " If both sides hold the same rows, existingRows: Keep has the cutover compare them." if rows.open == _LARGE else ""
+    return replace(risk, description=f"{risk.description}; {rows.open}", mitigation=f"{risk.mitigation}{keep}")
 
 
 def _is_to_keep(table: TablePlan, options: Options) -> bool:
@@ -91,9 +133,22 @@ def _same(name: str, rows: _Rows) -> Risk:
     return Risk(Severity.INFO, "RowsEqual", name, text, "No action is required. The cutover compares them again.")
 
 
-def _different(table: TablePlan, rows: _Rows | None) -> Risk:
-    numbers = f": {counted(rows.source, 'row')} in the source, {rows.target} in the target" if rows else ""
-    text = f"existingRows is Keep, but the two sides do not hold the same rows{numbers}"
-    return Risk(
-        Severity.BLOCKER, "RowsDiffer", table.target, text, "Set existingRows: SetAside for it, or exclude the source table."
+def _unknown(name: str, rows: _Rows) -> Risk:
+    text = (
+        f"existingRows is Keep, and {_LARGE} ({counted(rows.source, 'row')} in the source): the cutover compares all rows while it locks"
+        " the table, for 60 s at most, and cuts nothing over if they differ"
     )
+    advice = "Approve the plan if both sides hold the same rows; otherwise set existingRows: SetAside for it, or exclude the source table."
+    return Risk(Severity.HIGH, "RowsNotCompared", name, text, advice)
+
+
+def _different(name: str, rows: _Rows | None) -> Risk:
+    if rows is None:
+        reason = "its rows cannot be those of the source: not all of its columns are filled, or the mode moves no rows"
+    elif rows.open:
+        reason = rows.open
+    else:
+        there = f"more than {rows.source}" if rows.at_least else str(rows.target)
+        reason = f"the two sides do not hold the same rows: {counted(rows.source, 'row')} in the source, {there} in the target"
+    text = f"existingRows is Keep, but {reason}"
+    return Risk(Severity.BLOCKER, "RowsDiffer", name, text, "Set existingRows: SetAside for it, or exclude the source table.")

@@ -225,6 +225,9 @@ class TargetQueries(Protocol):
     def count(self) -> str:
         """How many rows the table has."""
 
+    def count_up_to(self, most: int) -> str:
+        """How many rows the table has, but not more than `most`: it reads only so many."""
+
     def counts(self) -> str:
         """Rows of (writing transaction, count)."""
 

@@ -89,6 +89,10 @@ class PostgresqlQueries:
         """How many rows the table has."""
         return f"SELECT count(*) FROM ONLY {self.table}"
 
+    def count_up_to(self, most: int) -> str:
+        """How many rows the table has, but not more than `most`: it reads only so many."""
+        return f"SELECT count(*) FROM (SELECT 1 FROM ONLY {self.table} LIMIT {most}) s"
+
     def counts(self) -> str:
         """Rows of (writing transaction, count)."""
         return f"SELECT xmin::text,count(*) FROM ONLY {self.table} GROUP BY xmin"
