@@ -57,7 +57,8 @@ def mariadb_source(maria: MariaDb, pg15: PostgreSql) -> Source:
     kinds.fill_mariadb(maria, name, 21, rows=_ROWS)
     maria.sql(
         "CREATE TABLE words (word VARCHAR(40) PRIMARY KEY, meaning LONGTEXT, doc JSON);"
-        f"INSERT INTO words SELECT concat('w',seq),repeat('é',seq%50),concat('[',seq,']') FROM seq_1_to_{_WORDS}",
+        f"INSERT INTO words SELECT concat('w',seq),repeat('é',seq%50),concat('[',seq,']') FROM seq_1_to_{_WORDS};"
+        "CREATE TABLE rules (id INT PRIMARY KEY, v VARCHAR(20) DEFAULT 'it''s', CHECK (v<>'nev''er'));INSERT INTO rules VALUES (1,'a')",
         name,
     )
 
@@ -86,7 +87,15 @@ _MYSQL = {
     "words": ["word", "meaning"],
     "pairs": ["a", "b", "v"],
     "loose": ["a", "b"],
+    "rules": ["id", "mood", "v"],
 }
+# Texts in expressions, which version 0.1.0 kept with the escapes of the catalog.
+_RULES = (
+    "CREATE TABLE rules (id INT PRIMARY KEY, mood ENUM('a','b'), v VARCHAR(20) DEFAULT (CONCAT('x','-')),"
+    " w VARCHAR(40) AS (CONCAT(v,'its')) STORED, CONSTRAINT never CHECK (v<>'never'),"
+    " CONSTRAINT maybe CHECK (v<>'maybe') NOT ENFORCED, INDEX odd ((CONCAT(v,'z'))), KEY (v));"
+    "INSERT INTO rules (id,mood,v) VALUES (1,'a','x-'),(2,'b','y')"
+)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +110,7 @@ def mysql_source(mysql: MySql, pg15: PostgreSql) -> Source:
         f"INSERT INTO words SELECT concat('w\\\\',seq),repeat('é',seq%50) FROM {mysql.numbers(_WORDS)};"
         "CREATE TABLE pairs (a INT, b VARCHAR(20), v VARBINARY(9), PRIMARY KEY (a,b));"
         f"INSERT INTO pairs SELECT seq%7,seq,UNHEX(HEX(seq)) FROM {mysql.numbers(_WORDS)};"
-        f"CREATE TABLE loose (a INT, b TEXT); INSERT INTO loose SELECT seq%9,concat('l',seq%5) FROM {mysql.numbers(_ROWS)}",
+        f"CREATE TABLE loose (a INT, b TEXT); INSERT INTO loose SELECT seq%9,concat('l',seq%5) FROM {mysql.numbers(_ROWS)};{_RULES}",
         name,
     )
 

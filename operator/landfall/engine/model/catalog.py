@@ -245,6 +245,7 @@ class Catalog:
 
     `problems` says what the credential may not see or do, by name; a plan refuses while it is not empty.
     `features` are capabilities of the server and the credential that planning asks for.
+    `former` are tables as an earlier version read them, where that differs; plans that it stored know them so.
     """
 
     engine: str
@@ -262,6 +263,7 @@ class Catalog:
     features: frozenset[str] = frozenset()
     packet_bytes: int = 0
     remarks: tuple[SourceRemark, ...] = ()
+    former: tuple[Table, ...] = ()
 
     def referenced(self, table: Table, key: ForeignKey) -> Table | None:
         """The table that a foreign key points at: the one of exactly that name, or the only one that differs in case."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from fnmatch import fnmatchcase
+from types import MappingProxyType
 
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.options import Options
@@ -49,9 +51,15 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     return found
 
 
-def differing(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
+def former_digests(catalog: Catalog) -> dict[str, str]:
+    """The digests of tables as an earlier version read them, where that differs, by the name in a fingerprint."""
+    return {f"{table.schema}.{table.name}": table_digest(table) for table in catalog.former}
+
+
+def differing(before: dict[str, str], now: dict[str, str], former: Mapping[str, str] = MappingProxyType({})) -> tuple[str, ...]:
     """The names of the objects that two fingerprints of one source do not have in common.
 
+    An object is the same, too, if it had the digest that `former` has of what is there now, as an earlier version read it.
     A fingerprint of version 0.1 lacks kinds of objects that are read since; they are left out of the comparison with it. So are
     virtual tables, which it did not move.
     """
@@ -66,7 +74,7 @@ def differing(before: dict[str, str], now: dict[str, str]) -> tuple[str, ...]:
     names = {
         n for n in before.keys() | now.keys() if not old or (n != _FORMAT and not n.startswith(tuple(f"{k} " for k in _LATER)))
     }
-    return tuple(sorted(n for n in names if before.get(n) != now.get(n)))
+    return tuple(sorted(n for n in names if before.get(n) != now.get(n) and not (n in before and before[n] == former.get(n))))
 
 
 def table_digest(table: Table) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Counts
 from dataclasses import dataclass, field, replace
 
 from landfall.engine.model.catalog import Catalog
-from landfall.engine.model.fingerprint import differing, excluded, fingerprint, selected
+from landfall.engine.model.fingerprint import differing, excluded, fingerprint, former_digests, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
@@ -120,7 +120,7 @@ def _fingerprint_digest(catalog: Catalog, options: Options) -> str:
 
 def changed_objects(plan: Plan, catalog: Catalog, options: Options) -> tuple[str, ...]:
     """Return the names of the source objects that have changed since the plan."""
-    return differing(json.loads(plan.fingerprint), fingerprint(catalog, options))
+    return differing(json.loads(plan.fingerprint), fingerprint(catalog, options), former_digests(catalog))
 
 
 # -- estimates --------------------------------------------------------------------------------------------------------

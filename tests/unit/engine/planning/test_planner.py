@@ -10,7 +10,7 @@ from rich.console import Console
 
 from landfall.cli import render_plan
 from landfall.engine.errors import SpecError
-from landfall.engine.model.catalog import Column, ColumnType, Index, IndexPart, SourceObject, Table, View
+from landfall.engine.model.catalog import Check, Column, ColumnType, Index, IndexPart, SourceObject, Table, View
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.options import ColumnDecision, Mode, Options, Policies, Quiesce
 from landfall.engine.model.plan import Decision, Severity, Stage
@@ -121,6 +121,14 @@ def test_a_changed_schema_is_named_and_changed_rows_are_not() -> None:
     assert changed_objects(plan, replace(CATALOG, tables=(replace(ITEM, rows=1),)), Options()) == ()
     wider = replace(ITEM, columns=(*ITEM.columns, column("More", "int(11)")))
     assert changed_objects(plan, replace(CATALOG, tables=(wider,)), Options()) == ("shop.Item",)
+
+
+def test_a_table_that_an_earlier_version_read_in_another_way_is_the_same() -> None:
+    escaped = replace(ITEM, checks=(Check("c", "`Name` <> _utf8mb4\\'a\\'"),))
+    now = replace(CATALOG, tables=(replace(ITEM, checks=(Check("c", "`Name` <> _utf8mb4'a'"),)),), former=(escaped,))
+    assert changed_objects(planned(replace(CATALOG, tables=(escaped,))), now, Options()) == ()
+    assert changed_objects(planned(now), now, Options()) == ()
+    assert changed_objects(planned(), now, Options()) == ("shop.Item",)
 
 
 def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> None:

@@ -26,7 +26,7 @@ from landfall.engine.model.catalog import (
 )
 from landfall.engine.model.options import Options
 from landfall.engine.sources.mysql import dialect as mysql
-from landfall.engine.sources.mysql import printed, remarks
+from landfall.engine.sources.mysql import printed, remarks, version_0_1
 from landfall.engine.sources.mysql.privileges import privileges
 from landfall.engine.sources.mysql.session import MySqlSession, ResultColumn
 
@@ -58,6 +58,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
         features=found.features,
         packet_bytes=int(session.rows("SELECT @@max_allowed_packet")[0][0] or 0),
         remarks=tuple(reader.remarks),
+        former=tuple(reader.former),
     )
 
 
@@ -84,6 +85,9 @@ class _Reader:
         self._session = session
         self._schemas = schemas
         self.remarks: list[SourceRemark] = []
+        self.former: list[Table] = []
+        self._printed_indexes: dict[tuple[str, str], tuple[Index, ...]] = {}
+        self._printed_checks: dict[tuple[str, str], list[tuple[Cell, ...]]] = {}
         self._bare_backslashes = "NO_BACKSLASH_ESCAPES" in (session.rows("SELECT @@SESSION.sql_mode")[0][0] or "")
         self._in = "(" + ",".join(mysql.hexed(s) for s in schemas) + ")"
 
@@ -120,21 +124,29 @@ class _Reader:
             told = self._columns(where, columns[where])
             self.remarks += [remarks.invisible(where, r[0] or "") for r in told if "INVISIBLE" in (r[11] or "").upper()]
             self.remarks += self._overlaps(where, indexes.get(where, ()), plain_checks)
-            made.append(
-                Table(
-                    schema=where[0],
-                    name=where[1],
-                    columns=tuple(_column(row, json_columns, counter) for row in told),
-                    indexes=_visible(indexes.get(where, ()), {row[0] for row in told}),
-                    foreign_keys=keys.get(where, ()),
-                    checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
-                    comment=comment or "",
-                    rows=int(count or 0),
-                    bytes=int(size or 0),
-                    notes=_notes(kind, options or ""),
-                )
+            table = Table(
+                schema=where[0],
+                name=where[1],
+                columns=tuple(_column(row, json_columns, counter) for row in told),
+                indexes=_visible(indexes.get(where, ()), {row[0] for row in told}),
+                foreign_keys=keys.get(where, ()),
+                checks=tuple(Check(n or "check", e or "") for n, e in plain_checks),
+                comment=comment or "",
+                rows=int(count or 0),
+                bytes=int(size or 0),
+                notes=_notes(kind, options or ""),
             )
+            made.append(table)
+            self._remember(table, columns[where])
         return tuple(made), tuple(refused)
+
+    def _remember(self, table: Table, rows: list[tuple[Cell, ...]]) -> None:
+        """Keep what version 0.1 read of a table, where that differs."""
+        where = (table.schema, table.name)
+        checks = _json_checks(self._printed_checks.get(where, []))[1]
+        found = version_0_1.as_read(table, rows, self._printed_indexes.get(where, ()), checks, mariadb=self._session.is_mariadb)
+        if found != table:
+            self.former.append(found)
 
     def _overlaps(self, where: tuple[str, str], indexes: tuple[Index, ...], checks: list[tuple[Cell, ...]]) -> list[SourceRemark]:
         """The keys WITHOUT OVERLAPS: MariaDB lists the columns of a period, and the period as a check, but not the rule."""
@@ -203,6 +215,7 @@ class _Reader:
             for part in parts:
                 grouped[part[0] or ""].append(part[1:])
             found[where] = tuple(_index(name, members, self._expression) for name, members in grouped.items())
+            self._printed_indexes[where] = tuple(_index(name, members, str) for name, members in grouped.items())
         return found
 
     def _foreign_keys(self) -> dict[tuple[str, str], tuple[ForeignKey, ...]]:
@@ -235,10 +248,11 @@ class _Reader:
 
     def _checks(self) -> dict[tuple[str, str], list[tuple[Cell, ...]]]:
         if self._session.is_mariadb:
-            return self._by_table(
+            self._printed_checks = self._by_table(
                 "SELECT CONSTRAINT_SCHEMA,TABLE_NAME,CONSTRAINT_NAME,CHECK_CLAUSE FROM"
                 " information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN {in} ORDER BY 1,2,3"
             )
+            return self._printed_checks
         if not self._has(80016):
             return {}
         found = self._by_table(
@@ -250,6 +264,7 @@ class _Reader:
         self.remarks += [
             remarks.unenforced(where, row[0] or "") for where, rows in found.items() for row in rows if row[2] == "NO"
         ]
+        self._printed_checks = {where: [row[:2] for row in rows] for where, rows in found.items()}
         return {
             where: [(name, self._expression(clause or "")) for name, clause, enforced in rows if enforced != "NO"]
             for where, rows in found.items()
