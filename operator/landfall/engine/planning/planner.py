@@ -19,6 +19,7 @@ from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
 from landfall.engine.planning.preflight import _column_risks, _preflight
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
+from landfall.engine.planning.views import views
 from landfall.engine.sources.registry import engine_of, identity
 from landfall.engine.targets.engine import TargetEngine
 from landfall.engine.targets.registry import target_of
@@ -57,7 +58,7 @@ def draft_plan(
     if context.existing:
         draft.risks += existing_decisions.unknown_names(options, catalog, context.existing, context.counterparts)
     schema_objects.objects(draft, before=False)
-    schema_objects.views(draft)
+    views(draft, tables)
     draft.risks += privileges.risks(draft)
     _preflight(draft, target, tables)
     _column_risks(draft, tables)

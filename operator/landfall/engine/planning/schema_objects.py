@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
-from landfall.engine.model.fingerprint import excluded, selected
+from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
@@ -445,39 +445,6 @@ def _uncarried(draft: Draft, thing: SourceObject) -> None:
     kind = "".join(word.capitalize() for word in thing.kind.split())
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
     draft.add_risk(severity, kind, thing.name + thing.signature, description, advice)
-
-
-def views(draft: Draft) -> None:
-    """Add every view; the dry run finds their order."""
-    schemas = frozenset(draft.catalog.schemas)
-    for view in draft.catalog.views:
-        if excluded(view.name, draft.options.exclude_tables):
-            continue
-        name = draft.relations.claim(draft.spelled(view.name), view.schema)
-        query = view.query
-        if not draft.native:
-            found = draft.target.ddl.translated_query(draft.catalog.engine, view.query, draft.spelled, schemas)
-            if found.problem:
-                _lost_view(draft, view.name, found.problem)
-                continue
-            query = found.sql
-            draft.add_risk(
-                Severity.MEDIUM,
-                "ViewTranslated",
-                view.name,
-                "the query was translated; the dry run checks that it is valid on the target, not that it returns the same rows",
-                "Review the query in the plan.",
-            )
-        kind = "materialized view" if view.materialized else "view"
-        sql = draft.target.ddl.create_view(name, query, materialized=view.materialized, options=view.options)
-        draft.add_statement(Stage.LAST, kind, name, "", sql, describes=view.name)
-        if view.comment:
-            draft.add_statement(Stage.LAST, "comment", name, "", draft.target.ddl.comment(kind.upper(), name, view.comment))
-
-
-def _lost_view(draft: Draft, name: str, problem: str) -> None:
-    reason = " ".join(problem.split())
-    draft.add_risk(Severity.HIGH, "View", name, f"the view is not carried: {reason}", "Rewrite it for PostgreSQL.")
 
 
 _GRAVE = frozenset({"view", "foreign key", "unique index", "function", "trigger", "policy", "row security", "revoke"})

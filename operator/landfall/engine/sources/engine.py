@@ -22,6 +22,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Reader, Source
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 
 ChunkKey = tuple[tuple[str, ...], str]
 
@@ -205,6 +206,17 @@ class Dialect(Protocol):
         """An expression or query in which functions and operators mean what they mean elsewhere.
 
         Raises ValueError for a part that has no counterpart; its text says which.
+        """
+
+    def written_view(self, sql: str, relations: Relations, rename: Rename) -> WrittenView | None:
+        """A view's query in the target's SQL; None where the common translation of `restated` queries does.
+
+        Args:
+            sql: The query as `View.query` has it.
+            relations: What it may read.
+            rename: Names of the source as the target spells them.
+
+        Raises ValueError for a part that has no counterpart; its text says which and why.
         """
 
     def default_value(self, text: str) -> DefaultValue | None:

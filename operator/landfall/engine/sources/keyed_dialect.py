@@ -13,6 +13,7 @@ from landfall.engine.model.chunk_range import ChunkRange, text_of
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Violation
 from landfall.engine.sources.engine import ChunkKey, Dialect
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
@@ -82,6 +83,11 @@ class KeyedDialect(Dialect):
     def restated(self, tree: exp.Expr) -> exp.Expr:
         """The tree as it is."""
         return tree
+
+    def written_view(self, sql: str, relations: Relations, rename: Rename) -> WrittenView | None:
+        """None."""
+        del sql, relations, rename
+        return None
 
     def default_value(self, text: str) -> DefaultValue | None:
         """None."""

@@ -7,7 +7,6 @@ back. What cannot be parsed or has no counterpart raises UntranslatableError wit
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import sqlglot
@@ -16,8 +15,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError
 
 from landfall.engine.sources import comparisons, functions
 from landfall.engine.sources.registry import engine_of
-
-Rename = Callable[[str], str]
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
@@ -86,8 +84,16 @@ def scalar(sql: str, engine: str) -> exp.Expr:
     return found
 
 
-def query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozenset[str]) -> str:
+def query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relations) -> WrittenView:
     """A view's SELECT in the target's SQL; names of the moved schemas lose their qualifier."""
+    try:
+        found = engine_of(engine).dialect.written_view(sql, relations, rename)
+    except ValueError as error:
+        raise UntranslatableError(str(error)) from error
+    return found or WrittenView(_query(sql, engine, grammar, rename, relations.schemas))
+
+
+def _query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozenset[str]) -> str:
     tree = _parsed(sql, engine)
     _only_known(tree, engine)
     tree = _restated(tree, engine)

@@ -22,7 +22,8 @@ from landfall.engine.model.table_shape import Shape
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.sources.base import RowSink
 from landfall.engine.sources.engine import Dialect, SourceEngine
-from landfall.engine.sources.translate import ColumnTraits, Rename
+from landfall.engine.sources.translate import ColumnTraits
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 from landfall.engine.targets.ledger import Lease, Ledger
 
 
@@ -92,8 +93,8 @@ class TargetDdl(Protocol):
     def translated(self, engine: str, text: str, rename: Rename, traits: ColumnTraits = ...) -> Translated:
         """Translate one scalar expression of another engine."""
 
-    def translated_query(self, engine: str, text: str, rename: Rename, schemas: frozenset[str]) -> Translated:
-        """Translate the query of a view; names of these schemas lose their qualifier."""
+    def translated_query(self, engine: str, text: str, rename: Rename, relations: Relations) -> WrittenView:
+        """Translate the query of a view, which may read these relations. Raises UntranslatableError."""
 
     def create_table(self, table: TablePlan, source: Table | None = None) -> str:
         """CREATE TABLE with columns only; checks, defaults and keys are statements of their own. `source`: whose partitioning it gets."""

@@ -15,6 +15,9 @@ from landfall.engine.sources.translate import UntranslatableError, expression
         ("t like 'Ä%'", """LOWER(("t") COLLATE "C") LIKE 'Ä%'"""),
         ("t like 'A\\%'", """LOWER(("t") COLLATE "C") LIKE 'a\\%' ESCAPE ''"""),
         ("t like 'A!%' escape '!'", """LOWER(("t") COLLATE "C") LIKE 'a!%' ESCAPE '!'"""),
+        ("t not like 'x'", """LOWER(("t") COLLATE "C") NOT LIKE 'x'"""),
+        ("t not like 'A!%' escape '!'", """LOWER(("t") COLLATE "C") NOT LIKE 'a!%' ESCAPE '!'"""),
+        ("t not like x", """LOWER(("t") COLLATE "C") NOT LIKE LOWER(("x") COLLATE "C") ESCAPE ''"""),
         ("not t like x", """NOT LOWER(("t") COLLATE "C") LIKE LOWER(("x") COLLATE "C") ESCAPE ''"""),
         (
             "case when t like 'B' then lower(x) end",

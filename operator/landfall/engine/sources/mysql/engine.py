@@ -24,13 +24,19 @@ from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.queries import MySqlQueries
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.mysql.source import _MySqlSource
+from landfall.engine.sources.mysql.views.product import Product
+from landfall.engine.sources.mysql.views.query import written
 from landfall.engine.sources.type_text import second_digits
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _WIDTHS = (15, 31, 63)
 
 
 class _Dialect(KeyedDialect):
+    def __init__(self, product: Product) -> None:
+        self._product = product
+
     functions = FUNCTIONS
     grammar = "mysql"
     opaque = mysql.BLOBS | mysql.SPATIAL
@@ -59,6 +65,9 @@ class _Dialect(KeyedDialect):
 
     def ambiguous(self, sql: str) -> str:
         return "write CHAR(92) for a backslash: whether it escapes depends on the session" if "\\" in sql else ""
+
+    def written_view(self, sql: str, relations: Relations, rename: Rename) -> WrittenView:
+        return written(sql, relations, rename, self._product)
 
     def integer_bits(self, column: Column) -> int:
         if column.type.name not in mysql.INTEGERS:
@@ -122,7 +131,6 @@ def _word(source_type: str) -> str:
 class _Engine(SourceEngine):
     aliases = ()
     default_port = 3306
-    dialect = _Dialect()
     client = ClientEnvironment(
         "mysql",
         {
@@ -136,8 +144,9 @@ class _Engine(SourceEngine):
     write_lock_grants = "LOCK TABLES"
     fence_grants = "TRIGGER and, where the server writes a binary log, log_bin_trust_function_creators=ON or SUPER, on a server that is not read-only"
 
-    def __init__(self, name: str, *, common_snapshot: bool) -> None:
-        self.name = name
+    def __init__(self, product: Product, *, common_snapshot: bool) -> None:
+        self.name = product.value
+        self.dialect = _Dialect(product)
         self.capabilities = SourceCapabilities(
             digest=True, common_snapshot=common_snapshot, most_fenced_tables=MOST_FENCED_TABLES
         )
@@ -184,5 +193,5 @@ class _Engine(SourceEngine):
         return int(found[0][0] or 0) if found else 0
 
 
-MYSQL = _Engine("MySQL", common_snapshot=False)
-MARIADB = _Engine("MariaDB", common_snapshot=True)  # it tells a snapshot's place in the binary log
+MYSQL = _Engine(Product.MYSQL, common_snapshot=False)
+MARIADB = _Engine(Product.MARIADB, common_snapshot=True)  # it tells a snapshot's place in the binary log

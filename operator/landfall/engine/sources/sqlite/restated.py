@@ -47,7 +47,7 @@ def _like(node: exp.Like) -> exp.Expr:
         lowered: exp.Expr = exp.Literal.string(str(pattern.this).translate(_ASCII_LOWER))
     else:
         lowered = exp.Lower(this=_by_octets(pattern))
-    made = exp.Like(this=exp.Lower(this=_by_octets(node.this)), expression=lowered)
+    made = exp.Like(this=exp.Lower(this=_by_octets(node.this)), expression=lowered, negate=node.args.get("negate"))
     escaped = isinstance(node.parent, exp.Escape)
     if escaped or (literal and "\\" not in str(pattern.this)):
         return made

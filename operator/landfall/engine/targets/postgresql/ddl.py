@@ -12,6 +12,7 @@ from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.identifiers import PATH_ITEM, literal, quoted
 from landfall.engine.model.plan import ColumnPlan, TablePlan
 from landfall.engine.sources import translate
+from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
 from landfall.engine.targets.engine import Translated
 from landfall.engine.targets.postgresql.default_values import rendered
 
@@ -34,7 +35,7 @@ _HEX = re.compile(r"^(?:x'([0-9a-fA-F]+)'|0x([0-9a-fA-F]+))$")
 _ZERO_DATE = re.compile(r"^'?(0000-\d\d-\d\d|\d{4}-00-\d\d|\d{4}-\d\d-00)")
 
 
-def translated(engine: str, text: str, rename: translate.Rename, traits: translate.ColumnTraits = _PLAIN) -> Translated:
+def translated(engine: str, text: str, rename: Rename, traits: translate.ColumnTraits = _PLAIN) -> Translated:
     """Translate one scalar expression of another engine."""
     try:
         return Translated(translate.expression(text, engine, _GRAMMAR, rename, traits))
@@ -42,12 +43,9 @@ def translated(engine: str, text: str, rename: translate.Rename, traits: transla
         return Translated(problem=str(error))
 
 
-def translated_query(engine: str, text: str, rename: translate.Rename, schemas: frozenset[str]) -> Translated:
-    """Translate the query of a view; names of these schemas lose their qualifier."""
-    try:
-        return Translated(translate.query(text, engine, _GRAMMAR, rename, schemas))
-    except translate.UntranslatableError as error:
-        return Translated(problem=str(error))
+def translated_query(engine: str, text: str, rename: Rename, relations: Relations) -> WrittenView:
+    """Translate the query of a view. Raises UntranslatableError."""
+    return translate.query(text, engine, _GRAMMAR, rename, relations)
 
 
 def advance_sequence(sequence: str, table: str, column: str) -> str:
@@ -84,7 +82,7 @@ def create_table(table: TablePlan, source: Table | None = None) -> str:
     return f"CREATE {word} {quoted(table.target)} (\n  {lines}\n){tail}"
 
 
-def default_of(engine: str, text: str, column: ColumnPlan, rename: translate.Rename) -> Translated:  # noqa: C901, PLR0911  a table of literal forms
+def default_of(engine: str, text: str, column: ColumnPlan, rename: Rename) -> Translated:  # noqa: C901, PLR0911  a table of literal forms
     """The default of a column of another engine, as the target's type wants it."""
     text, kind = text.strip(), column.target_type
     if text.upper() == "NULL":

@@ -1,0 +1,90 @@
+"""Plans views: the query of each in the target's SQL, and a risk for each view that is not carried.
+
+A view may read tables and other views. A view is translated after those that it reads, for its expressions depend on their types.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from landfall.engine.model.catalog import View
+from landfall.engine.model.fingerprint import excluded
+from landfall.engine.model.plan import ColumnPlan, Severity, Stage, TablePlan
+from landfall.engine.planning.tables import Draft, ignores_case
+from landfall.engine.sources.translate import UntranslatableError
+from landfall.engine.sources.view_relations import Relation, RelationColumn, Relations, WrittenView
+
+_UTF8 = frozenset({"", "utf8mb4", "utf8mb3", "utf8", "ascii"})
+_REWRITE = "Rewrite it for PostgreSQL, or exclude the view (excludeTables) if nothing needs it."
+
+
+def views(draft: Draft, tables: Iterable[TablePlan]) -> None:
+    """Add every view; the dry run finds their order."""
+    left = [(v, draft.relations.claim(draft.spelled(v.name), v.schema)) for v in _wanted(draft)]
+    if draft.native:
+        for view, name in left:
+            _add(draft, view, name, view.query)
+        return
+    relations = Relations.of(_relations(draft, tables), draft.catalog.schemas)
+    while left:
+        problems: dict[str, str] = {}
+        rest = [(v, name) for v, name in left if not _translated(draft, v, name, relations, problems)]
+        if len(rest) == len(left):
+            for view, _ in rest:
+                _lost(draft, view, problems[view.name])
+            return
+        left = rest
+
+
+def _wanted(draft: Draft) -> Iterator[View]:
+    return (v for v in draft.catalog.views if not excluded(v.name, draft.options.exclude_tables))
+
+
+def _relations(draft: Draft, tables: Iterable[TablePlan]) -> Iterator[Relation]:
+    by_name = {(t.schema, t.name): t for t in draft.catalog.tables}
+    for planned in tables:
+        table = by_name[(planned.schema, planned.name)]
+        loose = {c.name for c in table.columns if ignores_case(c) or c.folded}
+        charsets = {c.name: c.type.charset for c in table.columns}
+        columns = tuple(_column(c, charsets[c.source], exact=c.source not in loose) for c in planned.columns if c.compared)
+        yield Relation(planned.schema, planned.name, planned.target, columns)
+
+
+def _column(column: ColumnPlan, charset: str, *, exact: bool) -> RelationColumn:
+    name, kind = column.arrives
+    return RelationColumn(column.source, name, kind, exact, foreign=charset not in _UTF8)
+
+
+def _translated(draft: Draft, view: View, name: str, relations: Relations, problems: dict[str, str]) -> bool:
+    """Add the view if its query is translated; else say why not."""
+    try:
+        made = draft.target.ddl.translated_query(draft.catalog.engine, view.query, draft.spelled, relations)
+    except UntranslatableError as error:
+        problems[view.name] = " ".join(str(error).split())
+        return False
+    relations.add(Relation(view.schema, view.name, name, made.columns))
+    draft.add_risk(Severity.MEDIUM, "ViewTranslated", view.name, _description(made), "Review the query in the plan.")
+    _add(draft, view, name, made.sql)
+    return True
+
+
+def _description(made: WrittenView) -> str:
+    text = "the query was translated; the dry run checks that it is valid on the target, not that it returns the same rows"
+    if made.lower:
+        text += (
+            "; it compares texts without case by lower(…): texts that differ in accents or in spaces at their end are different texts"
+            " in the target"
+        )
+    return text
+
+
+def _add(draft: Draft, view: View, name: str, query: str) -> None:
+    kind = "materialized view" if view.materialized else "view"
+    sql = draft.target.ddl.create_view(name, query, materialized=view.materialized, options=view.options)
+    draft.add_statement(Stage.LAST, kind, name, "", sql, describes=view.name)
+    if view.comment:
+        draft.add_statement(Stage.LAST, "comment", name, "", draft.target.ddl.comment(kind.upper(), name, view.comment))
+
+
+def _lost(draft: Draft, view: View, problem: str) -> None:
+    draft.add_risk(Severity.HIGH, "View", view.name, f"the view is not carried: {problem}", _REWRITE)

@@ -1,0 +1,98 @@
+"""Functions over JSON documents."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from landfall.engine.model.identifiers import literal
+from landfall.engine.sources.mysql.views.texts import constant_text
+from landfall.engine.sources.mysql.views.values import NUMBERS, Case, Value, ValueKind, as_text, integer, shown, text
+
+_STEP = re.compile(r'\.([A-Za-z_$][\w$]*)|\."((?:[^"\\])*)"|\[(\d+)\]')
+
+
+def _path(value: Value) -> str:
+    """A literal path as the target's array of steps. Raises ValueError for one with wildcards or ranges."""
+    written, steps, at = constant_text(value, "a JSON path"), [], 1
+    while at < len(written):
+        found = _STEP.match(written, at)
+        if not found:
+            break
+        name, quoted, index = found.groups()
+        steps.append(index if index is not None else name if name is not None else quoted)
+        at = found.end()
+    if not written.startswith("$") or at < len(written):
+        message = f"the JSON path {written!r}"
+        raise ValueError(message)
+    return f"ARRAY[{', '.join(literal(s) for s in steps)}]::text[]"
+
+
+def document(value: Value) -> str:
+    """SQL of a value as a JSON document."""
+    return value.sql if value.kind is ValueKind.JSON else f"({as_text(value).sql})::json"
+
+
+def _extract(value: Value, *paths: Value) -> Value:
+    if len(paths) != 1:
+        message = "JSON_EXTRACT with several paths"
+        raise ValueError(message)
+    return Value(f"(({document(value)}) #> {_path(paths[0])})", ValueKind.JSON)
+
+
+def _unquote(value: Value) -> Value:
+    if value.kind is ValueKind.JSON:
+        return text(f"(CASE json_typeof({value.sql}) WHEN 'null' THEN 'null' ELSE ({value.sql}) #>> '{{}}' END)", Case.EXACT)
+    found = as_text(value)
+    return text(f"(CASE WHEN {found.sql} LIKE '\"%\"' THEN ({found.sql})::json #>> '{{}}' ELSE {found.sql} END)", found.case)
+
+
+def _value(value: Value, path: Value) -> Value:
+    found = _extract(value, path).sql
+    return text(f"(CASE WHEN json_typeof({found}) IN ('object', 'array') THEN NULL ELSE {found} #>> '{{}}' END)", Case.EXACT)
+
+
+def _length(value: Value, *path: Value) -> Value:
+    found = f"(({_extract(value, *path).sql if path else document(value)})::jsonb)"
+    return integer(
+        f"(CASE jsonb_typeof({found}) WHEN 'array' THEN jsonb_array_length({found})"
+        f" WHEN 'object' THEN (SELECT count(*) FROM jsonb_object_keys({found}))::integer"
+        f" ELSE CASE WHEN {found} IS NOT NULL THEN 1 END END)"
+    )
+
+
+def element(value: Value) -> str:
+    """SQL of a value that becomes a member of a document."""
+    found = shown(value)
+    if found.kind in NUMBERS - {ValueKind.BOOL} | {ValueKind.JSON, ValueKind.NULL}:
+        return found.sql
+    if found.kind is ValueKind.BOOL:
+        return f"({found.sql})::integer"
+    if found.kind in {ValueKind.TEXT, ValueKind.ENUM}:
+        return as_text(found).sql
+    message = f"{found.kind.value} becomes a part of a JSON document"
+    raise ValueError(message)
+
+
+def _object(*values: Value) -> Value:
+    members = ", ".join(f"{as_text(k).sql}, {element(v)}" for k, v in zip(values[::2], values[1::2], strict=True))
+    return Value(f"json_build_object({members})", ValueKind.JSON)
+
+
+def _array(*values: Value) -> Value:
+    return Value(f"json_build_array({', '.join(element(v) for v in values)})", ValueKind.JSON)
+
+
+def _quote(value: Value) -> Value:
+    return text(f"to_json({as_text(value).sql})::text")
+
+
+FUNCTIONS: dict[str, Callable[..., Value]] = {
+    "json_extract": _extract,
+    "json_unquote": _unquote,
+    "json_value": _value,
+    "json_length": _length,
+    "json_object": _object,
+    "json_array": _array,
+    "json_quote": _quote,
+}

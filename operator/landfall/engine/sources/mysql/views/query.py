@@ -1,0 +1,369 @@
+"""A view's query: SELECT, set operations and common table expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from sqlglot import exp
+
+from landfall.engine.model.identifiers import quoted
+from landfall.engine.sources.mysql.views.aggregates import AGGREGATES, distinct_sql
+from landfall.engine.sources.mysql.views.expressions import Expressions, direction
+from landfall.engine.sources.mysql.views.grammar import parsed, printed
+from landfall.engine.sources.mysql.views.product import Product
+from landfall.engine.sources.mysql.views.scope import Columns, Scope, columns_of
+from landfall.engine.sources.mysql.views.values import Case, Value, ValueKind, shown, united
+from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
+
+_KNOWN = {
+    "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "windows",
+    "operation_modifiers", "kind",
+}  # fmt: skip
+_UNKNOWN = "{part}: {what}"
+_WIDE = {
+    ValueKind.INT: "bigint",
+    ValueKind.NUM: "numeric",
+    ValueKind.TEXT: "text",
+    ValueKind.FLOAT: "double precision",
+    ValueKind.MOMENT: "timestamp",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Query:
+    """A query that is written when the types of its columns are known. `ordered`: its text ends with ORDER BY or LIMIT."""
+
+    names: tuple[str, ...]
+    values: tuple[Value, ...]
+    write: Callable[[Sequence[Value]], str]
+    ordered: bool = False
+
+    @property
+    def sql(self) -> str:
+        return self.write(self.values)
+
+
+class Queries:
+    """Writes the queries of one view. `relations`: what it may read; `rename`: names of the target."""
+
+    def __init__(self, relations: Relations, rename: Rename, product: Product) -> None:
+        self._relations, self._rename, self._product = relations, rename, product
+        self._common: list[dict[str, _Query]] = []
+        self.changing: set[str] = set()
+        self.lower = False
+
+    def scalar(self, node: exp.Expr, scope: Scope) -> Value:
+        """See `Subqueries`."""
+        found = self.query(node.unnest(), scope)
+        if len(found.values) != 1:
+            message = "a query of several columns is one value"
+            raise ValueError(message)
+        return found.values[0].of(f"({found.sql})")
+
+    def exists(self, node: exp.Expr, scope: Scope) -> str:
+        """See `Subqueries`."""
+        return f"EXISTS ({self.query(node.unnest(), scope).sql})"
+
+    def query(self, node: exp.Expr, around: Scope | None) -> _Query:
+        """A SELECT or a set operation with its common table expressions."""
+        node = node.unnest()
+        clause = node.args.get("with_")
+        self._common.append({})
+        try:
+            head = self._with(clause, around) if clause is not None else ""
+            found = self._set(node, around) if isinstance(node, exp.SetOperation) else self._select(node, around)
+        finally:
+            self._common.pop()
+        if not head:
+            return found
+        return replace(found, write=lambda values: f"{head} {found.write(values)}")
+
+    # -- common table expressions -------------------------------------------------------------------------------------
+
+    def _with(self, clause: exp.Expr, around: Scope | None) -> str:
+        made = []
+        recursive = bool(clause.args.get("recursive"))
+        for one in clause.expressions:
+            names = tuple(c.name for c in one.args["alias"].args.get("columns") or ())
+            made.append(self._common_one(one, names, around, recursive=recursive))
+        return f"WITH {'RECURSIVE ' if recursive else ''}{', '.join(made)}"
+
+    def _common_one(self, one: exp.Expr, names: tuple[str, ...], around: Scope | None, *, recursive: bool) -> str:
+        name, body = one.alias, one.this.unnest()
+        if recursive and isinstance(body, exp.SetOperation):
+            first = self.query(body.this, around)
+            self._common[-1][name.lower()] = replace(first, names=names or first.names, values=tuple(map(_widened, first.values)))
+        found = self.query(body, around)
+        if recursive:
+            found = replace(found, values=tuple(map(_widened, found.values)))
+        found = replace(found, names=names or found.names)
+        self._common[-1][name.lower()] = found
+        listed = ", ".join(quoted(self._rename(n)) for n in found.names)
+        return f"{quoted(self._rename(name))} ({listed}) AS ({found.sql})"
+
+    def _relation(self, node: exp.Table, scope: Scope) -> str:
+        """A table, view or common table expression of a FROM."""
+        alias = node.alias_or_name
+        mine = quoted(self._rename(alias))
+        for frame in reversed(self._common):
+            if not node.db and node.name.lower() in frame:
+                found = frame[node.name.lower()]
+                scope.add(alias, _columns(found, mine, self._rename))
+                return f"{quoted(self._rename(node.name))} AS {mine}"
+        relation = self._relations.find(node.db, node.name)
+        scope.add(alias, columns_of(relation, mine))
+        return f"{quoted(relation.target)} AS {mine}"
+
+    # -- FROM ---------------------------------------------------------------------------------------------------------
+
+    def _source(self, node: exp.Expr, scope: Scope, on: Expressions) -> str:
+        inner = node.this
+        nested = isinstance(node, exp.Paren) or (isinstance(node, exp.Subquery) and isinstance(inner, exp.Table | exp.Subquery))
+        if nested:
+            text = f"({self._source(inner, scope, on)})"
+        elif isinstance(node, exp.Subquery):
+            found, mine = self.query(inner, None), quoted(self._rename(node.alias))
+            scope.add(node.alias, _columns(found, mine, self._rename))
+            text = f"({found.sql}) AS {mine}"
+        elif isinstance(node, exp.Table) and isinstance(inner, exp.Identifier):
+            text = self._relation(node, scope)
+        else:
+            raise ValueError(_UNKNOWN.format(part=printed(node), what="a table function"))
+        for join in node.args.get("joins") or ():
+            text += f" {self._join(join, scope, on)}"
+        return text
+
+    def _join(self, join: exp.Expr, scope: Scope, on: Expressions) -> str:
+        side, kind = str(join.args.get("side") or "").upper(), str(join.args.get("kind") or "").upper()
+        if join.args.get("using") or join.args.get("method") or kind not in {"", "INNER", "CROSS", "OUTER", "STRAIGHT"}:
+            message = f"{printed(join)}: this kind of join"
+            raise ValueError(message)
+        table = self._source(join.this, scope, on)
+        condition = join.args.get("on")
+        if condition is None:
+            return f"CROSS JOIN {table}" if not side else f"{side} JOIN {table} ON true"
+        return f"{side or 'INNER'} JOIN {table} ON {on.truth(condition)}"
+
+    # -- SELECT -------------------------------------------------------------------------------------------------------
+
+    def _select(self, node: exp.Expr, around: Scope | None) -> _Query:
+        if not isinstance(node, exp.Select):
+            raise ValueError(_UNKNOWN.format(part=printed(node), what="not a SELECT"))  # noqa: TRY004  it is a value of the source
+        strange = [name for name, value in node.args.items() if value and name not in _KNOWN]
+        if strange:
+            message = f"the clause {', '.join(strange)} of SELECT"
+            raise ValueError(message)
+        scope = Scope(around)
+        writer = Expressions(scope, self, self.changing, self._product)
+        source = node.args.get("from_")
+        table = f" FROM {self._source(source.this, scope, writer)}" if source is not None else ""
+        for join in node.args.get("joins") or ():
+            table += f" {self._join(join, scope, writer)}"
+        where = [writer.truth(node.args["where"].this)] if node.args.get("where") else []
+        made = self._grouped(node, writer, table, where)
+        self.lower = self.lower or writer.lower
+        return made
+
+    def _grouped(self, node: exp.Expr, writer: Expressions, table: str, where: list[str]) -> _Query:
+        names = tuple(e.alias_or_name for e in node.expressions)
+        nodes = [e.unalias() for e in node.expressions]
+        keys = self._keys(node, writer)
+        listed = [shown(writer.value(n)) for n in nodes]
+        writer.aliases = {name.lower(): n for name, n in zip(names, nodes, strict=True)}
+        having = [writer.truth(node.args["having"].this)] if node.args.get("having") else []
+        if having and not keys and not _aggregated(node):
+            where, having = [*where, *having], []
+        windows = [f'"{w.name.lower()}" AS {writer.window(w)}' for w in node.args.get("windows") or ()]
+        tail = table + (f" WHERE {' AND '.join(where)}" if where else "")
+        tail += f" GROUP BY {', '.join(keys)}" if keys else ""
+        tail += (f" HAVING {' AND '.join(having)}" if having else "") + (f" WINDOW {', '.join(windows)}" if windows else "")
+        if node.args.get("distinct"):
+            return self._distinct(node, names, nodes, listed, tail)
+        order = node.args.get("order")
+        ends = self._order(order, writer) if order is not None else ""
+        ends += _limit(node)
+        return _Query(
+            names, tuple(listed), lambda values: f"SELECT {self._listed(values, names)}{tail}{ends}", ordered=bool(ends)
+        )
+
+    def _keys(self, node: exp.Expr, writer: Expressions) -> list[str]:
+        group = node.args.get("group")
+        if group is None:
+            return []
+        if any(value for name, value in group.args.items() if name != "expressions"):
+            message = "GROUP BY … WITH ROLLUP"
+            raise ValueError(message)
+        writer.aliases = {e.alias_or_name.lower(): e.unalias() for e in node.expressions}
+        keys = []
+        loose = []
+        for key in group.expressions:
+            if isinstance(key, exp.Literal):
+                continue  # a constant groups nothing
+            value = writer.value(key)
+            keys.append(distinct_sql(value))
+            if _is_loose(value):
+                writer.lower = True
+                loose.append((key.unnest(), f"(array_agg({value.sql}))[1]"))
+        writer.aliases = {}
+        writer.keys = loose
+        return keys or ["()"]
+
+    def _distinct(
+        self, node: exp.Expr, names: tuple[str, ...], nodes: Sequence[exp.Expr], listed: list[Value], tail: str
+    ) -> _Query:
+        order = node.args.get("order")
+        orders = self._positions(order, names, nodes) if order is not None else []
+        self.lower = self.lower or any(_is_loose(v) for v in listed)
+
+        def write(values: Sequence[Value]) -> str:
+            plain = f"SELECT {self._listed(values, names)}{tail}"
+            return self._once(plain, names, values, orders, _limit(node))
+
+        return _Query(names, tuple(listed), write, ordered=True)
+
+    def _once(
+        self, plain: str, names: Sequence[str], values: Sequence[Value], orders: Sequence[tuple[int, str]], limit: str
+    ) -> str:
+        """Each row once; rows that differ in the case of their texts are one."""
+        columns = [replace(v, sql=f'"q".{quoted(self._rename(n))}') for v, n in zip(values, names, strict=True)]
+        on = ", ".join(distinct_sql(c) for c in columns)
+        once = f'SELECT DISTINCT ON ({on}) "q".* FROM ({plain}) AS "q"'
+        if not orders and not limit:
+            return once
+        order = ", ".join(f"{distinct_sql(columns[at])} {way}" for at, way in orders)
+        return f'SELECT "q".* FROM ({once}) AS "q"{f" ORDER BY {order}" if order else ""}{limit}'
+
+    def _order(self, order: exp.Expr, writer: Expressions) -> str:
+        made = [
+            f"{distinct_sql(writer.value(o.this))} {direction(o)}" for o in order.expressions if not isinstance(o.this, exp.Null)
+        ]
+        return f" ORDER BY {', '.join(made)}" if made else ""
+
+    def _positions(self, order: exp.Expr, names: Sequence[str], nodes: Sequence[exp.Expr]) -> list[tuple[int, str]]:
+        """What a query of distinct rows is ordered by: positions in its select list, from 0."""
+        found = []
+        for one in order.expressions:
+            key, lowered = one.this.unnest(), [n.lower() for n in names]
+            places = [at for at, n in enumerate(nodes) if n.unnest() == key]
+            if isinstance(key, exp.Literal) and not key.is_string:
+                places = [int(key.name) - 1]
+            elif isinstance(key, exp.Column) and not key.table and key.name.lower() in lowered:
+                places = [lowered.index(key.name.lower())]
+            if not places:
+                message = f"ORDER BY {printed(key)}: it is none of the columns of rows that are distinct"
+                raise ValueError(message)
+            found.append((places[0], direction(one)))
+        return found
+
+    def _listed(self, values: Sequence[Value], names: Sequence[str]) -> str:
+        return ", ".join(f"{v.sql} AS {quoted(self._rename(n))}" for v, n in zip(values, names, strict=True))
+
+    # -- set operations -----------------------------------------------------------------------------------------------
+
+    def _set(self, node: exp.Expr, around: Scope | None) -> _Query:
+        branches, words = _branches(node)
+        found = [self.query(b, around) for b in branches]
+        names = found[0].names
+        if len({len(f.values) for f in found}) != 1:
+            message = "the queries of a UNION have different numbers of columns"
+            raise ValueError(message)
+        columns = [united(column) for column in zip(*(f.values for f in found), strict=True)]
+        merged = tuple(_merged(column) for column in columns)
+        loose = any(_is_loose(v) for v in merged)
+        if loose and not (words[-1] == "UNION" or set(words) == {"UNION ALL"}):
+            message = f"{' and '.join(dict.fromkeys(words))} of texts that the source compares without case"
+            raise ValueError(message)
+        order = node.args.get("order")
+        orders = self._positions(order, names, [exp.Null()] * len(names)) if order is not None else []
+        once = words[-1] == "UNION" and loose
+        self.lower = self.lower or once
+
+        def write(values: Sequence[Value]) -> str:
+            same = [[_converted(v, values[at]) for v in column] for at, column in enumerate(columns)]
+            parts = [_nested(f, [column[n] for column in same]) for n, f in enumerate(found)]
+            plain = parts[0] + "".join(f" {'UNION ALL' if once else w} {p}" for w, p in zip(words, parts[1:], strict=True))
+            if once:
+                return self._once(plain, names, merged, orders, _limit(node))
+            if not orders and not _limit(node):
+                return plain
+            columns_ = [replace(v, sql=f'"q".{quoted(self._rename(n))}') for v, n in zip(merged, names, strict=True)]
+            by = ", ".join(f"{distinct_sql(columns_[at])} {way}" for at, way in orders)
+            return f'SELECT "q".* FROM ({plain}) AS "q"{f" ORDER BY {by}" if by else ""}{_limit(node)}'
+
+        return _Query(names, merged, write, ordered=bool(orders))
+
+
+def _branches(node: exp.Expr) -> tuple[list[exp.Expr], list[str]]:
+    """The queries of a chain of set operations, and the words between them."""
+    if not isinstance(node, exp.SetOperation):
+        return [node], []
+    word = {exp.Union: "UNION", exp.Except: "EXCEPT", exp.Intersect: "INTERSECT"}[type(node)]
+    word += "" if node.args.get("distinct", True) else " ALL"
+    nested = isinstance(node.this, exp.SetOperation)
+    first, words = _branches(node.this) if nested else ([node.this], [])
+    if {word, *words} - {"UNION", "UNION ALL"} and len(words) > 0:
+        message = "several set operations, of which one is EXCEPT or INTERSECT"
+        raise ValueError(message)
+    return [*first, node.expression], [*words, word]
+
+
+def _nested(query: _Query, values: Sequence[Value]) -> str:
+    text = query.write(values)
+    return f"({text})" if query.ordered else text
+
+
+def _merged(column: Sequence[Value]) -> Value:
+    found = next((v for v in column if v.kind is not ValueKind.NULL), column[0])
+    return Value(found.sql, found.kind, max(v.scale for v in column), found.case, stored=found.kind is ValueKind.BOOL)
+
+
+def _converted(value: Value, wanted: Value) -> Value:
+    return value.of(f"({value.sql})::{_WIDE[wanted.kind]}") if wanted.constant == "wide" and wanted.kind in _WIDE else value
+
+
+def _widened(value: Value) -> Value:
+    """A column of a recursive query: the first query decides its type in the target, so it has the widest one of its kind."""
+    if value.kind not in _WIDE:
+        return value
+    return replace(value, sql=f"({value.sql})::{_WIDE[value.kind]}", constant="wide")
+
+
+def _is_loose(value: Value) -> bool:
+    return value.kind is ValueKind.TEXT and value.case is not Case.EXACT
+
+
+def _columns(query: _Query, alias: str, rename: Rename) -> Columns:
+    return {
+        name.lower(): Value(f"{alias}.{quoted(rename(name))}", v.kind, v.scale, v.case, stored=True, foreign=v.foreign)
+        for name, v in zip(query.names, query.values, strict=True)
+    }
+
+
+def _aggregated(node: exp.Expr) -> bool:
+    calls = {n.name.lower() for n in node.find_all(exp.Anonymous)}
+    return bool(calls & {*AGGREGATES, "count"}) or node.find(exp.GroupConcat) is not None
+
+
+def _limit(node: exp.Expr) -> str:
+    limit, offset = node.args.get("limit"), node.args.get("offset")
+    text = f" LIMIT {_number(limit.expression)}" if limit is not None else ""
+    return text + (f" OFFSET {_number(offset.expression)}" if offset is not None else "")
+
+
+def _number(node: exp.Expr) -> str:
+    if not isinstance(node, exp.Literal) or node.is_string:
+        message = "LIMIT of something else than a number"
+        raise ValueError(message)
+    return str(int(node.name))
+
+
+def written(sql: str, relations: Relations, rename: Rename, product: Product) -> WrittenView:
+    """A view's query in the target's SQL. Raises ValueError with the part that has no counterpart and why."""
+    queries = Queries(relations, rename, product)
+    found = queries.query(parsed(sql), None)
+    columns = tuple(
+        RelationColumn(name, rename(name), kind=v.kind.name, scale=v.scale, case=v.case.name, foreign=v.foreign)
+        for name, v in zip(found.names, found.values, strict=True)
+    )
+    return WrittenView(found.sql, columns, tuple(sorted(queries.changing)), queries.lower)

@@ -1,0 +1,87 @@
+"""What a view's query may read in the target, and what its translation is: the values between planning and the dialects. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+Rename = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class RelationColumn:
+    """A column of a table or view.
+
+    Attributes:
+        source: Its name in the source.
+        target: Its name in the target.
+        target_type: Its type in the target as the plan writes it; empty for a column of a view.
+        exact: It is a text that the source compares exactly.
+        foreign: It is a text in another character set than UTF-8, so that its octets change.
+        kind: For a column of a view: what its dialect calls the kind of its values.
+        scale: With a `kind`: decimals, or digits of the fraction of a second.
+        case: With a `kind`: how the dialect says that it compares.
+    """
+
+    source: str
+    target: str
+    target_type: str = ""
+    exact: bool = False
+    foreign: bool = False
+    kind: str = ""
+    scale: int = 0
+    case: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A table or a view that is migrated, by its name in the source and in the target."""
+
+    schema: str
+    name: str
+    target: str
+    columns: tuple[RelationColumn, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenView:
+    """A view's query in the target's SQL.
+
+    Attributes:
+        sql: The query.
+        columns: Its columns, for views that read it.
+        changing: What makes it return something else each time, as the source names it.
+        lower: The query compares texts without case.
+    """
+
+    sql: str
+    columns: tuple[RelationColumn, ...] = ()
+    changing: tuple[str, ...] = ()
+    lower: bool = False
+
+
+@dataclass(slots=True)
+class Relations:
+    """The tables and views that queries may read. Views are added when they are translated. `schemas`: those that are migrated."""
+
+    known: dict[tuple[str, str], Relation] = field(default_factory=dict)
+    schemas: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, relations: Iterable[Relation], schemas: Iterable[str] = ()) -> Relations:
+        """Those of a plan."""
+        return cls({(r.schema, r.name): r for r in relations}, frozenset(schemas))
+
+    def add(self, relation: Relation) -> None:
+        """Add a view."""
+        self.known[(relation.schema, relation.name)] = relation
+
+    def find(self, schema: str, name: str) -> Relation:
+        """The relation that a query names. Raises ValueError where it is not migrated."""
+        here = [r for r in self.known.values() if not schema or r.schema.lower() == schema.lower()]
+        like = [r for r in here if r.name.lower() == name.lower()]
+        found = next((r for r in like if r.name == name), like[0] if len(like) == 1 else None)
+        if found is None:
+            message = f"it reads {name}, which is not carried"
+            raise ValueError(message)
+        return found
