@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ from tests.cluster import images, machine
 from tests.cluster.api import Api
 from tests.cluster.conftest import PASSWORD, Place, secret
 from tests.cluster.install import NAMESPACE
-from tests.cluster.local import LocalOperator
+from tests.cluster.local import LocalOperator, local_gateway
 from tests.cluster.machine import Cluster
 from tests.cluster.secrecy import Secrecy
 from tests.cluster.test_chart import rendered
@@ -56,10 +59,30 @@ class LocalPlace(Place):
     host = "127.0.0.1"
     node: Node
     log: Path
+    door: str
 
     def operator_log(self) -> str:
         """The end of the operator's log."""
         return "\n".join(self.log.read_text(encoding="utf-8").splitlines()[-20:])
+
+    def gateway(self, release: str = "landfall") -> str:
+        """Where the gateway answers: a host and a port."""
+        assert release == "landfall", "there is no other"
+        return self.door
+
+    def process(self, namespace: str, pod: str) -> Path:
+        """The process of a worker's pod."""
+        return Path("/proc") / str(self.node.process(namespace, pod))
+
+    def journal(self, migration: str, *options: str) -> str:
+        """What `landfall journal` prints of a Migration, named as NAMESPACE/NAME."""
+        settings = {
+            **os.environ,
+            "PYTHONPATH": str(images.ROOT / "operator"),
+            "LANDFALL_JOURNAL_URL": f"sqlite:///{self.log.parent}/journal.db",
+        }
+        command = [sys.executable, "-m", "landfall", "journal", migration, *options]
+        return subprocess.run(command, env=settings, check=False, capture_output=True, text=True).stdout
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +100,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
         made = LocalPlace(cluster, pg, maria, {}, ends)
         made.node = ends.enter_context(Node(cluster.kubeconfig, folder / "pods"))
         made.log = folder / "operator.log"
-        made.secrecy = Secrecy(made.reader, made.node.logs, (made.log, folder / "journal.db"))
+        made.secrecy = Secrecy(made.objects, made.node.logs, (made.log, folder / "journal.db", folder / "gateway.log"))
         _with_rights(made)
-        ends.enter_context(LocalOperator(made, ["-m", "landfall", "operator"], made.log))
+        operator = ends.enter_context(LocalOperator(made, ["-m", "landfall", "operator"], made.log))
+        made.door = ends.enter_context(local_gateway(made, operator, folder))
         yield made
         assert made.node.failures == []
         assert made.secrecy.told_by_us() == []

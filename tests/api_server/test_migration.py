@@ -127,7 +127,7 @@ def test_deleted_and_created_again_moves_nothing_twice(place: Place, fresh: str)
     documents = place.move(fresh, fresh)
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")
-    place.cluster.kubectl("delete", "-n", fresh, "migration/shop", "--timeout=300s")
+    place.objects.delete("migration", fresh, "shop")
     with place.pg.connect(fresh) as target:
         target.execute(b"UPDATE item SET note='kept' WHERE id=1")
     place.apply(*documents)
@@ -162,3 +162,27 @@ def test_what_is_said_is_no_other_source_or_target_than_what_is_meant_unsaid(pla
         place.apply(document)
         place.until(fresh, "shop", "Completed")
     assert place.rows(fresh) == 100
+
+
+def test_hold_pauses_and_resuming_loses_nothing(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    slow = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 1}
+    place.apply(*place.move(fresh, fresh, data=slow))
+    place.arriving(fresh)
+    place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "landfall.dev/hold=lunch")
+    paused = place.until(fresh, "shop", "Paused")
+    assert "lunch" in next(c["message"] for c in paused["status"]["conditions"] if c["type"] == "Ready")
+    place.wait("the worker is gone", lambda: not [p for p in place.listed("pods", fresh) if p["status"]["phase"] == "Running"])
+    place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "landfall.dev/hold-")
+    place.until(fresh, "shop", "Completed")
+    assert place.rows(fresh) == 60_000
+
+
+def test_deleting_a_running_one_drops_what_was_staged(place: Place, fresh: str) -> None:
+    place.databases(fresh, 60_000)
+    place.apply(*place.move(fresh, fresh, data={"limits": {"rowsPerSecond": 5_000}, "batchSize": 1_000}))
+    place.arriving(fresh)
+    place.objects.delete("migration", fresh, "shop")
+    with place.pg.connect(fresh) as target:
+        assert target.execute(b"SELECT nspname FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchall() == []
+    place.wait("nothing is left", lambda: not place.listed("runs", fresh) and not place.workers(fresh))

@@ -35,7 +35,7 @@ def test_two_migrations_at_one_target(place: Place, fresh: str) -> None:
     place.apply(other)
     refused = place.until(fresh, "second", "RunConflict")
     assert "shop" in _message(refused)
-    place.cluster.kubectl("delete", "-n", fresh, "migration/second", "--timeout=300s")
+    place.objects.delete("migration", fresh, "second")
     documents[-1]["spec"]["data"]["limits"] = {}
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")

@@ -53,7 +53,7 @@ def test_a_table_that_needs_a_decision_asks_for_it(place: Place, doubtful: str) 
     given = place.get("tableplan", doubtful, asked["metadata"]["name"])
     assert _ready(given) == ("True", "Decided")
     assert given["status"]["observedGeneration"] == given["metadata"]["generation"] == 2
-    place.cluster.kubectl("delete", "-n", doubtful, "migration/shop", "--timeout=300s")
+    place.objects.delete("migration", doubtful, "shop")
     place.wait("its TablePlan goes with it", lambda: not place.listed("tableplans", doubtful))
 
 
@@ -65,7 +65,7 @@ def test_a_decision_that_was_committed_beforehand_is_heeded(place: Place, doubtf
     assert _ready(mine) == ("True", "Decided")
     with place.pg.connect(doubtful) as target:
         assert target.execute(b"SELECT seen::text FROM item WHERE id=7").fetchone() == ("2000-01-01 00:00:00",)
-    place.cluster.kubectl("delete", "-n", doubtful, "migration/shop", "--timeout=300s")
+    place.objects.delete("migration", doubtful, "shop")
     place.apply(place.move(doubtful, doubtful)[-1])
     place.until(doubtful, "shop", "AlreadyCompleted")
     assert _ready(place.get("tableplan", doubtful, "of-mine")) == ("True", "Decided")

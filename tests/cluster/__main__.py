@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 from tests.cluster import kind, machine
 from tests.cluster.authority import ADDRESS
@@ -23,7 +24,7 @@ _DATABASES, _CONFORMANCE, _API_SERVER = (_FOLDER.parent / name for name in ("int
 # What needs a cluster that has nothing yet.
 _FIRST = ("readme",)
 # Those that share the cluster take long at first, so that the last ones to end are short.
-_LONG = ("apps", "worker_faults", "control", "app_refusals", "gateway_migrations", "migration", "examples", "joint")
+_LONG = ("apps", "worker_faults", "app_refusals", "examples", "joint", "campaign", "contracts", "gateway_apps")
 # Those that need the cluster without its own operator: their operators run on this machine, or in some namespaces alone.
 _AWAY = ("astray", "restore", "app_writes", "namespaced")
 # Those that need the cluster for themselves: they restart the node, break what all others need, or count every lost request, which a
@@ -65,7 +66,7 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
     told = {*_FIRST, *_LONG, *_AWAY, *_ALONE, *_APART}
     assert set(every) > told, "each of them is there"
     shared = [*_LONG, *(name for name in every if name not in told)]
-    apart = [str(_API_SERVER), *_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]
+    apart = [[str(_API_SERVER)], [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]]
     found = machine.running()
     cluster = machine.up()
     try:
@@ -101,22 +102,32 @@ def _run(files: Sequence[str], arguments: Sequence[str], processes: int = 0) -> 
 
 
 @contextlib.contextmanager
-def _beside(files: Sequence[str], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
-    """Files of tests in a process that gives way to others. Yields what waits for its end, shows what it printed, and tells pytest's exit status."""
-    command = ["nice", "-n", str(_NICE), sys.executable, "-m", "pytest", "-q", *arguments, *files]
-    with tempfile.TemporaryFile() as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as running:
+def _beside(groups: Sequence[Sequence[str]], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
+    """Each group of files in a process of its own that gives way to others. Yields what waits for their end, prints their output, and returns 1 if one failed."""
+    command = ["nice", "-n", str(_NICE), sys.executable, "-m", "pytest", "-q", *arguments]
+    with contextlib.ExitStack() as ends:
+        running = [ends.enter_context(_started([*command, *files])) for files in groups]
 
         def ended() -> int:
-            status = running.wait()
-            output.seek(0)
-            sys.stdout.write(output.read().decode(errors="replace"))
-            sys.stdout.flush()
-            return status
+            failures = []
+            for process, output in running:
+                failures.append(process.wait())
+                output.seek(0)
+                sys.stdout.write(output.read().decode(errors="replace"))
+                sys.stdout.flush()
+            return int(any(failures))
 
+        yield ended
+
+
+@contextlib.contextmanager
+def _started(command: Sequence[str]) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+    """A process that is terminated in the end, and the file with its output."""
+    with tempfile.TemporaryFile() as output, subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT) as process:
         try:
-            yield ended
+            yield process, output
         finally:
-            running.terminate()
+            process.terminate()
 
 
 if __name__ == "__main__":

@@ -69,13 +69,13 @@ def _scaled(place: Place, name: str) -> None:
 def _held(place: Place, name: str) -> None:
     """Somebody freezes what is live, and lets it go on."""
     app = _live(place, name)
-    place.cluster.kubectl("annotate", "appdeployment", "-n", name, _APP, "landfall.dev/hold=the night")
+    place.objects.annotate("appdeployment", name, _APP, hold="the night")
     app.until("Paused", _PATIENCE_SECONDS)
     app.patch(env=_CALM)
     place.wait("it was seen", lambda: _seen(app), _PATIENCE_SECONDS)
     assert app.status["live"] == "moody-1"
     app.serves("mood: well")
-    place.cluster.kubectl("annotate", "appdeployment", "-n", name, _APP, "landfall.dev/hold-")
+    place.objects.annotate("appdeployment", name, _APP, hold=None)
     app.until_live("moody-2", _PATIENCE_SECONDS)
     app.serves("mood: calm")
     _settled(app, {"moody-1": "Superseded", "moody-2": "Live"})
@@ -102,7 +102,7 @@ APP_LIVES: dict[str, Callable[[Place, str], None]] = {
 
 def gone(place: Place, name: str) -> None:
     """Deleted; and nothing is left."""
-    place.cluster.kubectl("delete", "appdeployment", "-n", name, _APP, "--timeout=300s")
+    place.objects.delete("appdeployment", name, _APP)
     place.wait("nothing is left over", lambda: place.listed(_LEFT, name) == [], _PATIENCE_SECONDS)
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.cluster import images
 from tests.cluster.api import PATIENCE
+from tests.cluster.door import Door
 
 _SECONDS = 20
+_NAMED = ("button", "link", "textbox", "checkbox", "table", "progressbar", "log", "dialog", "navigation")
 # Chromium ends its requests when the machine gets an address, as it does with each pod that starts. The page tries again.
 _OF_THE_MACHINE = "net::ERR_NETWORK_CHANGED"
 
@@ -48,6 +53,21 @@ class Browser:
             return False
 
         WebDriverWait(self.driver, PATIENCE * _SECONDS).until(pressed, f"the page has no {selector} to press")
+
+    def enter(self, door: Door, section: str = "") -> None:
+        """Come in with a key."""
+        self.driver.get(f"http://{door.host}/{section}")
+        self.sees("API key required")
+        self.found("#key").send_keys(door.key, Keys.ENTER)
+
+    def kept(self, name: str) -> None:
+        """A picture for the documentation, where one is asked for; and nothing on it that a screen reader could not name."""
+        tree = self.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        nodes = [node for node in tree if not node.get("ignored") and node.get("role", {}).get("value") in _NAMED]
+        assert [node for node in nodes if not node.get("name", {}).get("value")] == []
+        assert any(node["role"]["value"] == "button" for node in nodes)
+        if os.environ.get("LANDFALL_PICTURES"):
+            self.driver.save_screenshot(str(images.ROOT / "docs" / "images" / f"{name}.png"))
 
     def complaints(self) -> list[str]:
         """What the console has of errors: of scripts, and of what the page's policy refuses."""

@@ -117,7 +117,7 @@ class Lane(ABC):
         orphans = self.place.orphans(self.namespace)
         assert not orphans, f"orphaned: {orphans}"
         plural = BY_NAME[self.kind].plural
-        self.place.cluster.kubectl("delete", plural, "-n", self.namespace, self.name, "--timeout=300s")
+        self.place.objects.delete(plural, self.namespace, self.name)
         kinds = "runs,releases.landfall.dev,jobs,pods"
         self.place.wait(
             "nothing is left over", lambda: not [o for o in self.place.listed(kinds, self.namespace) if _of(o, self.name)], 60
@@ -135,9 +135,8 @@ class Lane(ABC):
     def _put(self, spec: Spec) -> bool:
         """Whether the API server takes it. It says why not."""
         metadata = {"name": self.name, "namespace": self.namespace}
-        told = json.dumps({"apiVersion": API_VERSION, "kind": self.kind, "metadata": metadata, "spec": spec})
         try:
-            self.place.cluster.kubectl("apply", "-f", "-", stdin=told)
+            self.place.apply({"apiVersion": API_VERSION, "kind": self.kind, "metadata": metadata, "spec": spec})
         except RuntimeError as error:
             assert "invalid" in str(error).lower(), error  # noqa: PT017  any other refusal is a fault
             return False

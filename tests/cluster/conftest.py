@@ -18,9 +18,8 @@ import pytest
 from tests.cluster import machine
 from tests.cluster.api import Api, Object
 from tests.cluster.authority import ADDRESS
-from tests.cluster.install import AWAY, GITHUB, GITHUB_PORT, INSTALLED, install, operator_away
+from tests.cluster.install import AWAY, GITHUB, GITHUB_PORT, INSTALLED, NAMESPACE, install, operator_away
 from tests.cluster.machine import Cluster
-from tests.cluster.reading import Reader
 from tests.cluster.secrecy import Secrecy
 from tests.support.github import GitHub
 from tests.support.servers import _PG15, MariaDb, PostgreSql
@@ -39,9 +38,8 @@ class Place(Api):
 
     def __init__(self, cluster: Cluster, pg: PostgreSql, maria: MariaDb, builds: Object, ends: contextlib.ExitStack) -> None:
         super().__init__(cluster)
-        self.reader = Reader(cluster.kubeconfig)
         self._ends = ends
-        self.secrecy = Secrecy(self.reader)
+        self.secrecy = Secrecy(self.objects)
         self.builds = builds
         self.pg = pg
         self.maria = maria
@@ -54,11 +52,20 @@ class Place(Api):
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
-        return self.reader.get(kind, namespace, name)
+        return self.objects.get(kind, namespace, name)
 
     def listed(self, kind: str, namespace: str) -> list[Object]:
         """Objects of a namespace."""
-        return self.reader.listed(kind, namespace)
+        return self.objects.listed(kind, namespace)
+
+    def gateway(self, release: str = "landfall") -> str:
+        """Where the gateway of a Helm release answers: a host, or a host and a port."""
+        return str(self.get("service", NAMESPACE, f"{release}-gateway")["spec"]["clusterIP"])
+
+    def journal(self, migration: str, *options: str) -> str:
+        """What `landfall journal` prints of a Migration, named as NAMESPACE/NAME."""
+        inside = ("exec", "-n", NAMESPACE, "deployment/landfall-operator", "--", "python3", "-m", "landfall", "journal")
+        return self.cluster.kubectl(*inside, migration, *options, check=False)
 
     def reason(self, namespace: str, name: str, kind: str = "migration") -> str:
         """Ready's reason."""
@@ -190,15 +197,14 @@ class Place(Api):
         pods = [p for p in self.listed("pods", namespace) if p["status"]["phase"] == "Running"]
         return str(next(p["metadata"]["name"] for p in pods if "-run-" in p["metadata"]["name"]))
 
-    @staticmethod
-    def process(pod: str) -> Path:
-        """The worker's process, as this machine sees it."""
+    def process(self, namespace: str, pod: str) -> Path:
+        """The process of a worker's pod, as this machine sees it."""
         for process in Path("/proc").iterdir():
             with contextlib.suppress(OSError):
                 is_worker = process.name.isdigit() and (process / "cmdline").read_bytes().endswith(b"landfall\0worker\0")
                 if is_worker and f"HOSTNAME={pod}".encode() in (process / "environ").read_bytes():
                     return process
-        return pytest.fail(f"{pod} has no process")
+        return pytest.fail(f"{namespace}/{pod} has no process")
 
     def active(self, namespace: str, *, probes: bool = False) -> list[str]:
         """Workers of Runs that are not over; of Connections too, with `probes`."""
@@ -228,12 +234,11 @@ class Place(Api):
 
     def written(self, namespaces: Sequence[str], seconds: float) -> list[str]:
         """What of ours is written in these namespaces while so much time passes."""
+        kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps,events"
 
         def versions() -> dict[str, str]:
-            kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps,events"
-            listed = json.loads(self.cluster.kubectl("get", kinds, "-A", "-o", "json"))["items"]
-            ours = [o for o in listed if o["kind"] != "Event" or o.get("source", {}).get("component") == "landfall"]
-            ours = [o for o in ours if o["metadata"]["namespace"] in namespaces]
+            found = [one for namespace in namespaces for one in self.listed(kinds, namespace)]
+            ours = [one for one in found if one["kind"] != "Event" or one.get("source", {}).get("component") == "landfall"]
             return {o["metadata"]["uid"]: f"{o['kind']} {o['metadata']['name']} {o['metadata']['resourceVersion']}" for o in ours}
 
         before = versions()
@@ -291,9 +296,7 @@ class App:
 
     def patch(self, **spec: Any) -> None:
         """Change its spec."""
-        self.place.cluster.kubectl(
-            "patch", "appdeployment", "-n", self.namespace, self.name, "--type=merge", "-p", json.dumps({"spec": spec})
-        )
+        self.place.objects.patch("appdeployment", self.namespace, self.name, {"spec": spec})
 
     def address(self, service: str = "") -> str:
         """Where its Service listens, as this machine reaches it."""

@@ -25,6 +25,7 @@ class Door:
 
     def __init__(self, place: Place, namespace: str, role: str = "editor", *, release: str = "") -> None:
         """`release`: of a Landfall that works in this namespace alone; else of the one that works everywhere."""
+        self.place = place
         self.namespace = namespace
         done = key(
             namespace, role, *(["--namespaced", "--release", release, "--gateway-namespace", NAMESPACE] if release else [])
@@ -32,11 +33,11 @@ class Door:
         place.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
         self.key = next(word for word in done.stderr.split() if word.startswith("lf_"))
         place.secrecy.learn(self.key, f"the key of {namespace}")
-        self.host = str(place.get("service", NAMESPACE, f"{release or 'landfall'}-gateway")["spec"]["clusterIP"])
+        self.host = place.gateway(release or "landfall")
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Status and document; octets go as an archive."""
-        connection = HTTPConnection(self.host, 80, timeout=90)
+        connection = HTTPConnection(self.host, timeout=90)
         kind = "application/zip" if isinstance(body, bytes) else "application/json"
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
         connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), headers)
@@ -45,9 +46,19 @@ class Door:
         connection.close()
         return answer.status, told
 
+    def until(self, migration: str, status: str, seconds: float = 90) -> dict[str, Any]:
+        """Wait for a status of a migration; the migration."""
+
+        def found() -> dict[str, Any]:
+            answer = self.ask("GET", f"/v1/migrations/{migration}")[1]
+            return dict(answer.get("data") or answer)
+
+        self.place.wait(f"{migration} is {status}", lambda: found().get("status") == status, seconds)
+        return found()
+
     def followed(self, path: str, last: str = "") -> list[tuple[str, str, Any]]:
         """Server-sent events to the stream's end, each with its identifier, its kind and its document."""
-        connection = HTTPConnection(self.host, 80, timeout=60)
+        connection = HTTPConnection(self.host, timeout=60)
         headers = {"Authorization": f"Bearer {self.key}", "Accept": "text/event-stream", "Last-Event-ID": last}
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()

@@ -131,5 +131,5 @@ def _nothing_staged(place: Place, name: str) -> None:
 
 
 def _gone(place: Place, name: str) -> None:
-    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=300s")
+    place.objects.delete("migration", name, "shop")
     place.wait("nothing is left over", lambda: not place.listed("runs", name) and not place.workers(name), 60)

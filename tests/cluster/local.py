@@ -1,12 +1,16 @@
-"""An operator on this machine instead of the one in the cluster, started again whenever it dies."""
+"""Operator and gateway as processes of this machine instead of pods of the cluster."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -16,19 +20,22 @@ from tests.cluster.install import NAMESPACE
 from tests.support.servers import free_port
 
 _ACCOUNT = "landfall-operator"
+_GATEWAY = "landfall-gateway"
+_WAIT_SECONDS = 60
 
 
 class LocalOperator:
-    """`arguments` are those of the interpreter; `settings` are added to its environment. Several may stand beside each other, each with namespaces of its own."""
+    """An operator that is started again whenever it dies. `arguments` are those of the interpreter; `settings` are added to its environment. Several may stand beside each other, each with namespaces of its own."""
 
     def __init__(self, place: Place, arguments: list[str], log: Path, **settings: str) -> None:
         intake = free_port()
+        self.intake = f"http://{place.host}:{intake}"
         self._environment = {
             **os.environ,
             "KUBECONFIG": str(place.cluster.kubeconfig_of(_ACCOUNT, NAMESPACE, log.parent / "operator.kubeconfig")),
             "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
             "LANDFALL_IMAGE": images.OURS,
-            "LANDFALL_INTAKE_URL": f"http://{place.host}:{intake}",
+            "LANDFALL_INTAKE_URL": self.intake,
             "LANDFALL_LISTEN_INTAKE": str(intake),
             "LANDFALL_LISTEN_HEALTH": str(free_port()),
             "LANDFALL_BUILDS": json.dumps({k: v for k, v in place.builds.items() if k != "authorities"}),
@@ -60,3 +67,38 @@ class LocalOperator:
                 command = [sys.executable, *self._arguments]
                 self._process = subprocess.Popen(command, env=self._environment, cwd=images.ROOT, stderr=log)
                 self._process.wait()
+
+
+@contextlib.contextmanager
+def local_gateway(place: Place, operator: LocalOperator, folder: Path) -> Iterator[str]:
+    """A gateway with the account and the rights that the chart gives one; yields its host and port."""
+    port, token = free_port(), folder / "gateway.token"
+    create = ("create", "token", _GATEWAY, "-n", NAMESPACE, "--audience=landfall.dev/intake", "--duration=8h")
+    token.write_text(place.cluster.kubectl(*create), encoding="ascii")
+    environment = {
+        **os.environ,
+        "KUBECONFIG": str(place.cluster.kubeconfig_of(_GATEWAY, NAMESPACE, folder / "gateway.kubeconfig")),
+        "PYTHONPATH": f"{images.ROOT}/operator:{images.ROOT}",
+        "LANDFALL_NAMESPACE": NAMESPACE,
+        "LANDFALL_INTAKE_URL": operator.intake,
+        "LANDFALL_LISTEN": str(port),
+    }
+    command = [sys.executable, "-m", "tests.support.gateway_process", str(token)]
+    with (folder / "gateway.log").open("ab") as log:
+        process = subprocess.Popen(command, env=environment, cwd=images.ROOT, stderr=log)
+        try:
+            _answering(port, process)
+            yield f"{place.host}:{port}"
+        finally:
+            process.terminate()
+            process.wait(_WAIT_SECONDS)
+
+
+def _answering(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    message = "the gateway does not answer"
+    raise RuntimeError(message)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tests.cluster.install import NAMESPACE
 from tests.cluster.machine import STATE
-from tests.cluster.reading import Reader
+from tests.cluster.objects import Objects
 
 Object = dict[str, Any]
 _KINDS = (
@@ -31,9 +31,9 @@ _LOGS = Path("/var/log/pods")
 class Secrecy:
     """What it has learned of Secrets, and where that has come up."""
 
-    def __init__(self, reader: Reader, logs: Callable[[str], list[Path]] | None = None, ours: Sequence[Path] = ()) -> None:
+    def __init__(self, objects: Objects, logs: Callable[[str], list[Path]] | None = None, ours: Sequence[Path] = ()) -> None:
         """`logs`: files with what the pods of a namespace printed, those of a kubelet if None. `ours`: other files that we write."""
-        self._reader = reader
+        self._objects = objects
         self._logs = logs or _logs
         self._ours = ours
         self._known: dict[str, tuple[str, Collection[bytes]]] = {}
@@ -46,7 +46,7 @@ class Secrecy:
     def told(self, namespaces: Sequence[str]) -> list[str]:
         """Where something of a Secret of these namespaces is to be read in them."""
         for namespace in namespaces:
-            for raw in self._reader.listed("secrets", namespace):
+            for raw in self._objects.listed("secrets", namespace):
                 for key, value in _held(raw):
                     self.learn(value, f"Secret {namespace}/{raw['metadata']['name']}, {key}")
         return [found for namespace in namespaces for found in self._in(namespace)]
@@ -61,7 +61,7 @@ class Secrecy:
         return [f"{where} is in {file}" for file in files if file.is_file() for where in self._found(file.read_bytes())]
 
     def _in(self, namespace: str) -> Iterator[str]:
-        for raw in self._reader.listed(_KINDS, namespace):
+        for raw in self._objects.listed(_KINDS, namespace):
             kind, name = raw.get("kind", ""), raw["metadata"]["name"]
             for where in self._found(json.dumps(raw, ensure_ascii=False).encode()):
                 yield f"{where} is in {kind} {namespace}/{name}"

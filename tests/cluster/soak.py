@@ -76,8 +76,7 @@ class _Migration:
         self.rests = "Completed"
 
     def _patch(self, **spec: object) -> None:
-        told = json.dumps({"spec": spec})
-        self.place.cluster.kubectl("patch", "migration", "-n", self.namespace, "shop", "--type=merge", "-p", told)
+        self.place.objects.patch("migration", self.namespace, "shop", {"spec": spec})
 
     def _arrives(self, reason: str) -> None:
         self.rests = reason
@@ -125,7 +124,7 @@ class _Migration:
         if self.rests == "RolledBack" and self.chance.random() < _SELDOM:
             self._again()
             time.sleep(self.chance.uniform(0, 6))
-        self.place.cluster.kubectl("delete", "migration", "-n", self.namespace, "shop", "--timeout=300s")
+        self.place.objects.delete("migration", self.namespace, "shop")
         self.place.cluster.kubectl("delete", "connections", "-n", self.namespace, "--all", "--timeout=300s")
         with self.place.pg.connect(self.namespace) as target:
             assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_stage%'").fetchone() == (0,)
@@ -201,7 +200,7 @@ class _Deployment:
 
     def end(self) -> None:
         """Deleted."""
-        self.place.cluster.kubectl("delete", "appdeployment", "-n", self.namespace, "moody", "--timeout=300s")
+        self.place.objects.delete("appdeployment", self.namespace, "moody")
 
 
 _Life = _Migration | _Deployment

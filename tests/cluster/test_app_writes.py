@@ -48,7 +48,7 @@ def _life(place: Place, namespace: str) -> None:
         if "f:spec" in m["fieldsV1"]
     }
     assert all(w.startswith("kubectl") for w in writers), writers
-    place.cluster.kubectl("delete", "appdeployment", "-n", namespace, app.name, "--timeout=300s")
+    place.objects.delete("appdeployment", namespace, app.name)
     kinds = "pods,releases.landfall.dev,services,secrets,jobs,deployments.apps"
     place.wait("nothing is left over", lambda: not place.listed(kinds, namespace), 90)
 

@@ -229,7 +229,7 @@ def test_the_environment_of_a_release(place: Place) -> None:
     app.until_live("greetings-api-4")
     app.serves('"hello":"Once"')
     _with_a_database(place, app)
-    place.cluster.kubectl("delete", "appdeployment", "-n", name, app.name, "--timeout=300s")
+    place.objects.delete("appdeployment", name, app.name)
     kinds = "pods,releases.landfall.dev,services,deployments.apps"
     place.wait(
         "all of it is gone", lambda: not [o for o in place.listed(kinds, name) if "-probe-" not in o["metadata"]["name"]], 60

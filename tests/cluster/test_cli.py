@@ -1,8 +1,6 @@
-"""The command line in a real cluster, as somebody at a terminal has it: from a plan to the way back, beside kubectl, and an app."""
+"""The command line in a real cluster, as somebody at a terminal has it: an app, and logs of pods."""
 
 from __future__ import annotations
-
-import json
 
 import pytest
 
@@ -12,50 +10,6 @@ from tests.cluster.moody import deployment
 from tests.cluster.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("apps_end")
-
-
-def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
-    name = place.namespace("terminal-moves")
-    place.databases(name, 5_000)
-    place.maria.sql(
-        "ALTER TABLE item ADD COLUMN seen DATETIME; SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=7", name
-    )
-    terminal = Terminal(place, name)
-    place.apply(*place.move(name, name))
-    told = terminal.says("watch", "shop", code=3)
-    assert "landfall approve shop" in told
-    assert "zero" in terminal.says("plan", "shop").lower()
-    plan = json.loads(terminal.says("plan", "shop", "-o", "json"))
-    terminal.says("approve", "shop", "--digest", "sha256:0", "--yes", code=1)
-    terminal.says("approve", "shop", "--digest", plan["digest"], "--yes")
-    assert "5100 rows" in terminal.says("watch", "shop")
-    assert place.rows(name) == 5_000
-    assert "run | " in terminal.says("logs", "shop")
-    assert "Completed" in terminal.says("get", "migrations")
-    assert "Reachable" in terminal.says("describe", "connection/old")
-    told = terminal.says("test", "old")
-    assert "is reachable" in told
-    terminal.says("rollback", "shop")
-    terminal.kept("terminal", "plan shop -o", "approve shop --digest sha256:0")
-    place.until(name, "shop", "RolledBack")
-    assert place.rows(name) == -1
-    managers = {
-        m["manager"] for m in place.get("migration", name, "shop")["metadata"]["managedFields"] if "f:spec" in m["fieldsV1"]
-    }
-    assert managers == {"kubectl-client-side-apply", "landfall"}
-
-
-def test_what_somebody_else_has_a_say_in_is_taken_over_on_purpose_alone(place: Place) -> None:
-    name = place.namespace("terminal-beside")
-    place.databases(name, 100)
-    terminal = Terminal(place, name)
-    place.apply(*place.move(name, name, desiredState="Planned"))
-    place.until(name, "shop", "Planned")
-    told = terminal.says("start", "shop", code=1)
-    assert "kubectl-client-side-apply" in told
-    assert "--force-conflicts" in told
-    terminal.says("start", "shop", "--force-conflicts")
-    assert "200 rows" in terminal.says("watch", "shop")
 
 
 def test_an_app_is_watched_deployed_and_taken_back(place: Place) -> None:

@@ -1,4 +1,4 @@
-"""Every request that the public contracts print, sent as printed to the gateway of a real cluster; the answers are checked field by field.
+"""Requests about apps that the public contracts print, sent as printed to the gateway of a real cluster; the answers are checked field by field.
 
 Printed identifiers that only an answer can tell are replaced by what was told.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -16,16 +15,11 @@ from tests.cluster.authority import ADDRESS, NODE
 from tests.cluster.conftest import Place
 from tests.cluster.door import Door
 from tests.cluster.install import SUPABASE_PORT
-from tests.cluster.test_gateway_migrations import until
-from tests.support.moves import PRINTED
 from tests.support.providers import Supabase
+from tests.support.shapes import LOGS, TIME, like
 
 pytestmark = pytest.mark.usefixtures("apps_end")
 
-TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-SIZE = re.compile(r"\d+(\.\d)? (B|[KMGTP]B)")
-STEPS = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
-# What an answer looks like: fields with their types, patterns or words; the first of a list stands for all of them.
 _PAGE = {"has_more": bool, "next_cursor": (str, type(None))}
 _DEPLOYMENT = {
     "id": re.compile("dep_.+"),
@@ -49,136 +43,7 @@ _APP = {
     "created_at": TIME,
     "completed_at": TIME,
 }
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_LOGS = {"data": {"logs": [{"timestamp": _MOMENT, "level": {"debug", "info", "warning", "error", "success"}, "message": str}]}}
 _ASKED = {"id": re.compile("dep_.+"), "project_id": re.compile("proj_.+"), "status": "queued", "created_at": TIME}
-_CREATED = {
-    "id": re.compile("mig_.+"),
-    "name": "Q1 Database Modernization",
-    "status": "pending",
-    "created_at": TIME,
-    "created_by": str,
-    "source": {
-        "connection_id": "conn_oracle-prod",
-        "connection_name": str,
-        "schemas": ["HR", "FINANCE"],
-        "tables_count": (int, type(None)),
-    },
-    "target": {"connection_id": "conn_postgres-cloud", "connection_name": str},
-    "plan": {"status": "generating", "estimated_completion": (TIME, type(None))},
-    "links": {
-        name: re.compile(f"/v1/migrations/mig_.+{'' if name == 'self' else name}") for name in ("self", "plan", "start", "logs")
-    },
-}
-_RUNNING = {
-    "id": re.compile("mig_.+"),
-    "name": str,
-    "status": "running",
-    "phase": "data_transfer",
-    "progress": {
-        "overall_percent": int,
-        "current_phase": "data_transfer",
-        "phases": [
-            {
-                "name": set(STEPS),
-                "status": {"completed", "running", "pending"},
-                "duration_seconds": (int, type(None)),
-                "progress_percent": (int, type(None)),
-            }
-        ],
-    },
-    "metrics": {
-        "records_processed": int,
-        "records_total": int,
-        "bytes_transferred": SIZE,
-        "throughput_records_per_second": int,
-        "errors_recovered": int,
-        "errors_escalated": int,
-    },
-    "timing": {"created_at": TIME, "started_at": TIME, "estimated_completion": (TIME, type(None)), "elapsed_seconds": int},
-}
-_PLAN = {
-    "migration_id": re.compile("mig_.+"),
-    "status": str,
-    "generated_at": TIME,
-    "summary": dict.fromkeys(
-        ("tables", "columns", "relationships", "transformations", "estimated_duration_seconds", "estimated_records"), int
-    ),
-    "mappings": [
-        {
-            "source": {"schema": {"HR", "FINANCE"}, "table": str, "column": str},
-            "target": {"schema": "public", "table": str, "column": str},
-            "transformation": (str, type(None)),
-            "confidence": (float, int),
-            "status": str,
-        }
-    ],
-    "phases": [{"name": set(STEPS), "order": int, "tables": list, "parallel": bool, "estimated_duration_seconds": int}],
-    "risks": [
-        {"severity": {"low", "medium", "high", "info"}, "type": str, "description": str, "affected": list, "mitigation": str}
-    ],
-}
-_METRICS = {
-    "migration_id": re.compile("mig_.+"),
-    "snapshot_at": TIME,
-    "throughput": {
-        "current_records_per_second": int,
-        "average_records_per_second": int,
-        "peak_records_per_second": int,
-        "current_bytes_per_second": SIZE,
-    },
-    "resources": {
-        "active_workers": int,
-        "cpu_utilization_percent": (int, type(None)),
-        "memory_utilization_percent": (int, type(None)),
-        "network_utilization_percent": (int, type(None)),
-    },
-    "quality": {
-        "error_rate_percent": float,
-        "recovery_success_rate_percent": float,
-        "validation_pass_rate_percent": (float, type(None)),
-    },
-    "by_table": [
-        {
-            "table": str,
-            "records_total": int,
-            "records_processed": int,
-            "throughput_records_per_second": (int, type(None)),
-            "errors": int,
-        }
-    ],
-}
-
-
-def like(told: Any, shape: Any, where: str = "$") -> None:
-    """What was told has every field of a shape, of its type."""
-    if isinstance(shape, dict):
-        assert isinstance(told, dict), (where, told)
-        for name, inner in shape.items():
-            assert name in told, (where, name, told)
-            like(told[name], inner, f"{where}.{name}")
-    elif isinstance(shape, list) and isinstance(shape[0], dict):
-        assert isinstance(told, list), (where, told)
-        assert told, where
-        for number, one in enumerate(told):
-            like(one, shape[0], f"{where}[{number}]")
-    elif isinstance(shape, re.Pattern):
-        assert isinstance(told, str), (where, told)
-        assert shape.fullmatch(told), (where, told)
-    elif isinstance(shape, tuple):
-        assert any(_is(told, one) for one in shape), (where, told)
-    elif isinstance(shape, set):
-        assert told in shape, (where, told)
-    else:
-        assert _is(told, shape), (where, told)
-
-
-def _is(told: Any, shape: Any) -> bool:
-    if isinstance(shape, re.Pattern):
-        return isinstance(told, str) and bool(shape.fullmatch(told))
-    if isinstance(shape, type):
-        return isinstance(told, shape) and (shape is bool or not isinstance(told, bool))
-    return bool(told == shape)
 
 
 @pytest.fixture
@@ -214,13 +79,13 @@ def test_apps_and_their_deployments(place: Place, supabase: Supabase) -> None:
     words = {"pending", "processing"}
     like(made, {"data": {"id": _APP["id"], "status": words, "project_id": _APP["project_id"], "created_at": TIME}})
     migration, project = made["data"]["id"], made["data"]["project_id"]
-    until(place, door, migration, "complete", 150)
+    door.until(migration, "complete", 150)
     assert len(supabase.projects) == 1
     like(door.ask("GET", "/v1/migrations")[1], {"data": [_APP], "pagination": _PAGE})
     told = door.ask("GET", f"/v1/migrations/{migration}")[1]
     database = {"type": "supabase", "project_id": next(iter(supabase.projects))}
     like(told, {"data": {**_APP, "database": database, "logs_url": re.compile(rf"http://.+/v1/migrations/{migration}/logs")}})
-    like(door.ask("GET", f"/v1/migrations/{migration}/logs")[1], _LOGS)
+    like(door.ask("GET", f"/v1/migrations/{migration}/logs")[1], LOGS)
 
     first = door.ask("GET", f"/v1/deployments?project_id={project}")[1]
     like(first, {"data": [_DEPLOYMENT], "pagination": _PAGE})
@@ -241,7 +106,7 @@ def test_apps_and_their_deployments(place: Place, supabase: Supabase) -> None:
         "logs_url": re.compile(rf"http://.+{where}/logs"),
     }
     like(door.ask("GET", where)[1], {"data": whole})
-    like(door.ask("GET", f"{where}/logs")[1], _LOGS)
+    like(door.ask("GET", f"{where}/logs")[1], LOGS)
     status, told = door.ask("POST", f"/v1/deployments/{previous}/rollback")
     assert status == 202, told
     like(told, {"data": {**_ASKED, "rolled_back_from": latest, "rolled_back_to": previous}})
@@ -249,96 +114,3 @@ def test_apps_and_their_deployments(place: Place, supabase: Supabase) -> None:
     place.wait("it is back", lambda: door.ask("GET", where)[1].get("data", {}).get("status") == "live", 60)
     listed = door.ask("GET", f"/v1/deployments?project_id={project}&status=rolled_back")[1]["data"]
     assert latest in {one["id"] for one in listed}
-
-
-@pytest.fixture
-def door(place: Place) -> Iterator[Door]:
-    """Somebody with the two connections that are printed."""
-    name = place.namespace("contract-data")
-    place.databases(name, 10)
-    place.maria.sql(
-        "CREATE DATABASE HR; CREATE DATABASE FINANCE;"
-        "CREATE TABLE HR.EMPLOYEES (EMP_ID INT PRIMARY KEY, NAME VARCHAR(20), SEEN DATETIME); CREATE TABLE HR.AUDIT_LOG (A INT);"
-        "CREATE TABLE FINANCE.INVOICES (ID INT PRIMARY KEY, NOTE VARCHAR(20)); CREATE TABLE FINANCE.TEMP_1 (A INT);"
-        "INSERT INTO FINANCE.INVOICES SELECT seq, concat('note ', seq) FROM FINANCE.seq_1_to_1000000;"
-        "SET sql_mode=''; INSERT INTO HR.EMPLOYEES VALUES (1, 'Ada', '0000-00-00')"
-    )
-    *ends, _ = place.move(name, name)
-    for one in ends:
-        if one["kind"] == "Connection":
-            one["metadata"]["name"] = {"old": "oracle-prod", "new": "postgres-cloud"}[one["metadata"]["name"]]
-    place.apply(*ends)
-    yield Door(place, name)
-    place.maria.sql("DROP DATABASE HR; DROP DATABASE FINANCE")
-
-
-def _slowed(place: Place, door: Door, identifier: str, rows: int) -> None:
-    patch = f'{{"spec":{{"data":{{"limits":{{"rowsPerSecond":{rows}}}}}}}}}'
-    name = identifier.removeprefix("mig_")
-    place.cluster.kubectl("patch", "migration", name, "-n", door.namespace, "--type=merge", "-p", patch)
-
-
-def test_databases(place: Place, door: Door) -> None:
-    status, made = door.ask("POST", "/v1/migrations", PRINTED)
-    assert status == 201, made
-    like(made, _CREATED)
-    path = f"/v1/migrations/{made['id']}"
-    until(place, door, made["id"], "plan_ready")
-    plan = door.ask("GET", f"{path}/plan")[1]
-    like(plan, _PLAN)
-    assert {m["source"]["table"] for m in plan["mappings"]} == {"EMPLOYEES", "INVOICES"}, "what is excluded is not planned"
-    like(door.ask("POST", f"{path}/start")[1], {"error": {"code": "approval_required", "message": str}})
-    mapping = next(m["id"] for m in plan["mappings"] if m["status"] not in {"approved", "auto_approved"})
-    printed: dict[str, Any] = {"approved": True, "override_transformation": None, "comment": "Verified with business team"}
-    status, told = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", printed)
-    assert status == 202, told
-    place.wait("the plan heeds it", lambda: door.ask("GET", path)[1]["plan"]["status"] == "ready", 60)
-    printed = {"skip_approval": False, "start_from_phase": "data_transfer", "dry_run": False}
-    status, told = door.ask("POST", f"{path}/start", printed)
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": {"running", "approved"}, "phase": set(STEPS), "message": str})
-    outside = told["status"] == "approved"  # of the printed maintenance window
-    assert TIME.fullmatch(told["waits_until"] if outside else told["started_at"]), told
-    printed = {"reason": "Requirements changed", "rollback": True, "force": False}
-    status, told = door.ask("POST", f"{path}/cancel", printed)
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "cancelling", "rollback_status": "initiated", "message": str})
-    until(place, door, made["id"], "cancelled")
-    gone = {"id": made["id"], "deleted": True, "logs_retained": True, "metrics_retained": True}
-    assert door.ask("DELETE", path) == (200, gone)
-
-
-def test_a_database_as_it_moves(place: Place, door: Door) -> None:
-    body = {key: value for key, value in PRINTED.items() if key not in {"schedule", "notifications"}}
-    made = door.ask("POST", "/v1/migrations", body)[1]
-    path = f"/v1/migrations/{made['id']}"
-    _slowed(place, door, made["id"], 20_000)
-    until(place, door, made["id"], "plan_ready")
-    status, told = door.ask("POST", f"{path}/start", {"skip_approval": True})
-    assert status == 202, told
-    place.wait("rows are moved", lambda: door.ask("GET", path)[1].get("phase") == "data_transfer")
-    like(door.ask("GET", path)[1], _RUNNING)
-    place.wait("its tables are told", lambda: bool(door.ask("GET", f"{path}/metrics")[1]["by_table"]))
-    like(door.ask("GET", f"{path}/metrics")[1], _METRICS)
-    brief = {"id": made["id"], "name": str, "status": "running", "progress_percent": int, "created_at": TIME}
-    numbers = {"total": 1, "limit": 10, "offset": 0, "has_more": False}
-    like(door.ask("GET", "/v1/migrations?status=running&limit=10")[1], {"data": [brief], "pagination": numbers})
-    status, told = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "pausing", "message": str, "checkpoint_eta": (TIME, type(None))})
-    until(place, door, made["id"], "paused")
-    status, told = door.ask("POST", f"{path}/resume")
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "running", "resumed_at": TIME, "resumed_from_checkpoint": (str, type(None))})
-    _slowed(place, door, made["id"], 0)
-    events = door.followed(f"{path}/logs?follow=true")
-    shapes = {
-        "log": {"timestamp": _MOMENT, "level": str, "message": str},
-        "progress": {"phase": set(STEPS), "percent": int, "records_processed": int},
-    }
-    for _, kind, event in events:
-        like(event, shapes[kind])
-    assert {kind for _, kind, _ in events} == set(shapes)
-    until(place, door, made["id"], "completed")
-    like(door.ask("GET", f"{path}/logs")[1], _LOGS)
-    assert door.ask("DELETE", path)[1]["deleted"]

@@ -5,18 +5,15 @@ from __future__ import annotations
 import io
 import json
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from examples.shop import write_mariadb, write_sqlite
-from tests.cluster import demo, images
+from tests.cluster import demo, gitops, images, moody
 from tests.cluster.authority import ADDRESS
-from tests.cluster.conftest import PASSWORD, Place
-from tests.support.printed import commands, person, typed
+from tests.cluster.conftest import PASSWORD, App, Place
 
 _SCALE = 0.02
 _APPS = {"app-node-express", "app-python-fastapi", "app-react-vite", "app-nextjs"}  # test_apps brings them live
@@ -167,67 +164,24 @@ def _back(place: Place, name: str) -> None:
     place.until(name, "shop", "RolledBack")
 
 
-@pytest.mark.parametrize("manager", ["argocd-controller", "kustomize-controller"])
-def test_a_repository_to_copy(place: Place, tmp_path: Path, manager: str) -> None:
-    """As Argo CD and Flux carry it: the folder is applied by their field manager, commit by commit, again and again."""
-    name = "shop"  # the folder's own namespace
-    place.databases(name, 300)
-    folder = Path(shutil.copytree(images.ROOT / "examples" / "gitops" / "shop", tmp_path / "shop"))
-    for host, port in (("mariadb.legacy.example.com", place.maria.port), ("postgresql.example.com", place.pg.port)):
-        _edited(folder / "connections.yaml", f"host: {host}, database: shop", f"host: {ADDRESS}, port: {port}, database: {name}")
-    _edited(folder / "kustomization.yaml", ", app.yaml", "")  # test_joint moves both
-    _edited(folder / "migration.yaml", "  app: ", "  # app: ")
-
-    def synced() -> None:
-        text = place.cluster.kubectl("kustomize", str(folder))
-        place.cluster.kubectl("apply", "--server-side", "--field-manager", manager, "-f", "-", stdin=text)
-
-    def settled(reason: str) -> Object:
-        found = place.until(name, "shop", reason)
-        drift = place.cluster.kubectl(
-            *("diff", "--server-side", "--field-manager", manager, "-f", "-"),
-            stdin=place.cluster.kubectl("kustomize", str(folder)),
-            check=False,
-        )
-        assert drift == "", "nothing of ours is written to what Git holds"
-        return found
-
-    place.cluster.kubectl("apply", "-f", str(folder / "namespace.yaml"))
-    place.apply(place.secret(name, "old", "mover"), place.secret(name, "new", "mover"))
-    synced()
-    digest = settled("Planned")["status"]["plan"]["digest"]
-    assert place.rows(name) == -1
-    printed = list(commands((images.ROOT / "examples" / "gitops" / "README.md").read_text(encoding="utf-8")))
-    somebody = _person(place, tmp_path)
-    plan, told = (typed(one, images.ROOT, somebody) for one in printed)
-    assert "customer" in plan
-    assert told.split()[-1] == digest
-    _edited(folder / "migration.yaml", "  desiredState: Planned\n", "")
-    _edited(folder / "migration.yaml", "  data:\n", f'  data:\n    approval: {{planDigest: "{digest}"}}\n')
-    synced()
-    first = settled("Completed")
-    place.settled(name, 300)
-    # Deleted and created anew: a hook of Argo CD before each sync, or Flux with `force`.
-    place.cluster.kubectl("delete", "migration", "shop", "-n", name, "--timeout=120s")
-    synced()
-    again = settled("AlreadyCompleted")
-    assert again["metadata"]["uid"] != first["metadata"]["uid"]
-    assert again["status"]["run"] == first["status"]["run"]
-    place.settled(name, 300, frozenset({"equal", None}))
-    place.cluster.kubectl("delete", "namespace", name, "--timeout=300s")
-
-
-def _person(place: Place, folder: Path) -> dict[str, str]:
-    """Somebody at a terminal who has `kubectl landfall`."""
-    plugin = folder / "bin" / "kubectl-landfall"
-    plugin.parent.mkdir(exist_ok=True)
-    ours = images.ROOT / "operator"
-    plugin.write_text(f'#!/bin/sh\nexec env PYTHONPATH={ours} {sys.executable} -m landfall "$@"\n', encoding="utf-8")
-    plugin.chmod(0o755)
-    return {**person(folder, plugin.parent, place.cluster.programs), "KUBECONFIG": str(place.cluster.kubeconfig)}
-
-
-def _edited(file: Path, old: str, new: str) -> None:
-    text = file.read_text(encoding="utf-8")
-    assert old in text
-    file.write_text(text.replace(old, new), encoding="utf-8")
+def test_a_repository_to_copy(place: Place, tmp_path: Path) -> None:
+    """As Argo CD carries it, commit by commit as its README says: plan, approval, rollback, of data and app together."""
+    place.databases(gitops.NAMESPACE, 300)
+    place.github.push("example-org/shop", moody.FILES, "feat: moods")
+    repository = gitops.Repository(place, tmp_path, "argocd-controller")
+    repository.begun()
+    app = App(place, gitops.NAMESPACE, "shop")
+    app.until("WaitingForData")
+    digest = repository.planned(place.cluster.programs)
+    repository.approved(digest)
+    repository.edited("app.yaml", "connectionRef: {name: old}", "connectionRef: {name: new}")
+    repository.synced()
+    done = repository.settled("Completed")
+    place.settled(gitops.NAMESPACE, 300)
+    app.serves("mood: well")
+    assert done["status"]["app"]["state"] == "Live"
+    repository.edited("migration.yaml", "spec:\n", "spec:\n  desiredState: RolledBack\n")
+    repository.synced()
+    repository.settled("RolledBack")
+    assert place.rows(gitops.NAMESPACE) == -1
+    place.cluster.kubectl("delete", "namespace", gitops.NAMESPACE, "--timeout=300s")

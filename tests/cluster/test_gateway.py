@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -72,6 +73,32 @@ def test_a_deploy_and_the_way_back_over_http(app: App) -> None:
     assert "rollbackTo" not in place.get("appdeployment", app.namespace, app.name)["spec"], (
         "what this door said before and says no more, goes"
     )
+
+
+def test_deploys_at_once_are_each_carried_out_and_known_from_the_first_moment(app: App) -> None:
+    door, expected = Door(app.place, app.namespace), [f"greeting {number}" for number in range(4)]
+    statuses: dict[str, list[tuple[int, str]]] = {}
+
+    def deployed(greeting: str) -> str:
+        code, answer = door.ask("POST", "/v1/deployments", {"project_id": "proj_greetings", "env_vars": {"GREETING": greeting}})
+        assert (code, answer["data"]["status"]) == (202, "queued"), answer
+        path, seen = f"/v1/deployments/{answer['data']['id']}", statuses.setdefault(greeting, [])
+
+        def ended() -> bool:
+            code, answer = door.ask("GET", path)
+            seen.append((code, answer["data"]["status"]))
+            return seen[-1][1] in {"live", "rolled_back", "failed"}
+
+        app.place.wait(f"{path} has ended", ended, 60)
+        return str(answer["data"]["id"])
+
+    with ThreadPoolExecutor(len(expected)) as pool:
+        made = list(pool.map(deployed, expected))
+    assert len(set(made)) == len(expected)
+    assert {code for seen in statuses.values() for code, _ in seen} == {200}
+    assert all(seen[-1][1] != "failed" for seen in statuses.values()), statuses
+    last = next(iter(door.ask("GET", "/v1/deployments?project_id=proj_greetings")[1]["data"]))
+    assert (last["id"] in made, last["status"]) == (True, "live")
 
 
 def test_a_neighbour_sees_and_changes_nothing(app: App) -> None:

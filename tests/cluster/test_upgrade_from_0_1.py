@@ -104,7 +104,7 @@ def _goes_on(place: Place, name: str, worker: str, process: Path) -> None:
     place.wait("the worker reports to the new operator", lambda: _rows_told(place, name) > told)
     assert place.get("migration", name, "shop")["status"]["phase"] == "Running"
     assert place.rows(name) == -1, "it is in the middle of its copy"
-    assert (place.worker(name), place.process(worker)) == (worker, process)
+    assert (place.worker(name), place.process(name, worker)) == (worker, process)
     assert place.get("pod", name, worker)["spec"]["containers"][0]["image"] == images.EARLIER
 
 
@@ -151,7 +151,7 @@ def test_it_is_upgraded_in_mid_run(place: Place, values: Path, old_chart: Path) 
     app.until_live("site-1")
     place.arriving(name)
     worker, begun = place.worker(name), place.get("migration", name, "shop")
-    process = place.process(worker)
+    process = place.process(name, worker)
 
     _installed(place, CHART, values, watched)
     assert (_image_of_operator(place), _knows_pause_until(place)) == (images.OURS, True)

@@ -29,7 +29,7 @@ def test_the_worker_is_evicted(place: Place, running: str) -> None:
 
 def test_the_worker_runs_out_of_memory(place: Place, running: str) -> None:
     pod = place.worker(running)
-    (place.process(pod) / "oom_score_adj").write_text(
+    (place.process(running, pod) / "oom_score_adj").write_text(
         "1000", encoding="ascii"
     )  # the kernel takes the worker, not what eats in small bites
     hungry = "import os, time\nfor _ in range(400):\n  if os.fork() == 0:\n    kept = bytearray(1 << 22); time.sleep(60)"

@@ -181,6 +181,7 @@ class Node:
             at.mkdir(parents=True, exist_ok=True)
             for name, content in self._files(volumes[mount["name"]], pod).items():
                 (at / name).write_bytes(content)
+        (folder / "log").touch()  # it may be killed before it writes a line
         process = _FORKSERVER.Process(target=work, args=(folder,), daemon=True)
         process.start()
         self._pods[metadata["uid"]] = _Pod(process, folder, _now())

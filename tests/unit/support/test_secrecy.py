@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.cluster import secrecy
-from tests.cluster.reading import Reader
+from tests.cluster.objects import Objects
 from tests.cluster.secrecy import Secrecy
 
 _VALUE = 'pa"ss/wörd=1'
@@ -31,7 +31,7 @@ class Cluster:
 
 
 def _told(cluster: Cluster) -> list[str]:
-    return Secrecy(cast("Reader", cluster)).told(["shop"])
+    return Secrecy(cast("Objects", cluster)).told(["shop"])
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def test_it_is_deleted_and_created_again(place: Place) -> None:
 def _again(place: Place, phase: str) -> None:
     name = place.namespace(f"again-{phase.lower()}")
     documents = _begun(place, name, phase)
-    place.cluster.kubectl("delete", "-n", name, "migration/shop", "--timeout=300s")
+    place.objects.delete("migration", name, "shop")
     place.apply(documents[-1])
     place.wait("it is completed", lambda: place.reason(name, "shop") in {"Completed", "AlreadyCompleted"}, 120)
     place.settled(name, _ROWS, verdicts={"equal", None})

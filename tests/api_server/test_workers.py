@@ -59,7 +59,7 @@ def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents
 def test_a_cancellation_by_force_waits_for_no_worker(place: Place, documents: list[Object]) -> None:
     """The worker is frozen, as on a node that nobody reaches: without force its word is awaited for half a minute."""
     name = _name(documents)
-    frozen = place.process(place.worker(name))
+    frozen = place.process(name, place.worker(name))
     os.kill(int(frozen.name), signal.SIGSTOP)
     try:
         documents[-1]["spec"] |= {"desiredState": "Cancelled", "cancel": {"force": True, "reason": "wrong night"}}

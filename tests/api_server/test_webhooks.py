@@ -8,7 +8,6 @@ import json
 
 import pytest
 
-from tests.cluster.authority import ADDRESS
 from tests.cluster.conftest import Place
 from tests.cluster.door import Door
 from tests.cluster.terminal import Terminal
@@ -24,7 +23,7 @@ def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place
     name = place.namespace(request.node.name)
     place.databases(name, 200)
     door = Door(place, name)
-    with receivers.http(ADDRESS, answers=(503,)) as hook:
+    with receivers.http(place.host, answers=(503,)) as hook:
         body = {
             "name": "Ops room",
             "url": f"{hook.url}/told?token=t0ken",
@@ -35,7 +34,7 @@ def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place
         assert (status, made["data"]["status"]) == (201, "testing"), made
         path = f"/v1/webhooks/{made['data']['id']}"
         place.wait("it is pinged", lambda: door.ask("GET", path)[1]["data"]["status"] == "reachable")
-        assert door.ask("GET", path)[1]["data"]["host"] == ADDRESS
+        assert door.ask("GET", path)[1]["data"]["host"] == place.host
         place.apply(*place.move(name, name))
         place.until(name, "shop", "Completed")
         place.wait("it hears", lambda: _states(place, name) == {"Completed": "Sent"})

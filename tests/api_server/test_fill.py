@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
@@ -37,7 +36,7 @@ def _move(place: Place, name: str, **spec: Any) -> list[Object]:
 
 
 def _decisions(place: Place, name: str, plan: str, spec: Object) -> None:
-    place.cluster.kubectl("patch", "tableplan", "-n", name, plan, "--type=merge", "-p", json.dumps({"spec": spec}))
+    place.objects.patch("tableplan", name, plan, {"spec": spec})
 
 
 def _count(place: Place, name: str, query: str) -> Any:

@@ -1,0 +1,130 @@
+"""Objects over one connection a thread: a test that waits reads some three times a second, and each kubectl takes 0.16 s of a processor."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from http.client import HTTPException, HTTPSConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+Object = dict[str, Any]
+_PATIENCE_SECONDS = 60
+_APPLIED = "fieldManager=kubectl&force=true&fieldValidation=Strict"
+
+
+class Objects:
+    """An API server, by the one context of a kubeconfig whose certificates are files. Kinds are written as kubectl takes them.
+
+    Everything that is sent may be sent twice, so a connection that breaks off is made anew.
+    """
+
+    def __init__(self, kubeconfig: Path) -> None:
+        told = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+        cluster, user = told["clusters"][0]["cluster"], told["users"][0]["user"]
+        self._address = urlsplit(cluster["server"]).netloc
+        self._tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
+        self._tls.load_cert_chain(user["client-certificate"], user["client-key"])
+        self._mine = threading.local()
+        self._paths: dict[str, tuple[str, str]] = {}
+        self._of_the_cluster: set[str] = set()
+
+    def get(self, kind: str, namespace: str, name: str) -> Object:
+        """An object, empty where there is none."""
+        base, plural = self._path(kind)
+        return self._answer("GET", f"{base}/namespaces/{namespace}/{plural}/{name}")
+
+    def listed(self, kinds: str, namespace: str) -> list[Object]:
+        """All objects of a namespace that are of one of these kinds."""
+        found = []
+        for kind in kinds.split(","):
+            base, plural = self._path(kind)
+            answer = self._answer("GET", f"{base}/namespaces/{namespace}/{plural}")
+            found += [{"kind": answer["kind"].removesuffix("List"), **one} for one in answer["items"]]
+        return found
+
+    def apply(self, document: Object) -> None:
+        """Server-side apply, as kubectl's field manager and by force: what was applied before and is left out now, is removed."""
+        metadata = document["metadata"]
+        kind = f"{document['kind']}.{document['apiVersion'].rpartition('/')[0]}"
+        base, plural = self._path(kind)
+        space = "" if kind in self._of_the_cluster else f"/namespaces/{metadata.get('namespace', 'default')}"
+        self._answer("PATCH", f"{base}{space}/{plural}/{metadata['name']}?{_APPLIED}", document, "application/apply-patch+yaml")
+
+    def patch(self, kind: str, namespace: str, name: str, change: Object) -> None:
+        """A JSON merge patch."""
+        base, plural = self._path(kind)
+        self._answer("PATCH", f"{base}/namespaces/{namespace}/{plural}/{name}", change, "application/merge-patch+json")
+
+    def annotate(self, kind: str, namespace: str, name: str, **annotations: str | None) -> None:
+        """Set `landfall.dev/NAME`; None removes it."""
+        named = {f"landfall.dev/{key}": value for key, value in annotations.items()}
+        self.patch(kind, namespace, name, {"metadata": {"annotations": named}})
+
+    def delete(self, kind: str, namespace: str, name: str, seconds: float = 300) -> None:
+        """Delete an object that is there, and wait until it is gone."""
+        base, plural = self._path(kind)
+        path = f"{base}/namespaces/{namespace}/{plural}/{name}"
+        uid = self._answer("GET", path)["metadata"]["uid"]
+        self._answer("DELETE", path, {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"})
+        deadline = time.monotonic() + seconds
+        while self._answer("GET", path).get("metadata", {}).get("uid") == uid:
+            if time.monotonic() > deadline:
+                message = f"{kind} {namespace}/{name} is not gone after {seconds} s"
+                raise RuntimeError(message)
+            time.sleep(0.3)
+
+    def _path(self, kind: str) -> tuple[str, str]:
+        if kind not in self._paths:
+            self._discover()
+        return self._paths[kind]
+
+    def _discover(self) -> None:
+        groups = [group["preferredVersion"]["groupVersion"] for group in self._answer("GET", "/apis")["groups"]]
+        for version in ["v1", *sorted(groups, key=lambda name: name.startswith("landfall.dev"))]:
+            base = f"/api/{version}" if version == "v1" else f"/apis/{version}"
+            for one in self._answer("GET", base)["resources"]:
+                if "/" in one["name"]:
+                    continue
+                group = version.partition("/")[0] if "/" in version else ""
+                for name in (one["name"], one["singularName"]):
+                    self._paths.setdefault(name, (base, one["name"]))
+                    self._paths.setdefault(f"{name}.{group}", (base, one["name"]))
+                kind = f"{one['kind']}.{group}"
+                self._paths.setdefault(kind, (base, one["name"]))
+                if not one["namespaced"]:
+                    self._of_the_cluster.add(kind)
+
+    def _answer(self, method: str, path: str, body: Object | None = None, kind: str = "application/json") -> Object:
+        """The document that is answered; empty for a GET of what is not there. Raises RuntimeError with what the server says."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while True:
+            try:
+                return self._once(method, path, body, kind)
+            except (OSError, HTTPException):
+                self._mine.connection = None
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.2)
+
+    def _once(self, method: str, path: str, body: Object | None, kind: str) -> Object:
+        connection = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = HTTPSConnection(self._address, timeout=30, context=self._tls)
+        headers = {"Accept": "application/json", "Content-Type": kind}
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        answer = connection.getresponse()
+        found = dict(json.loads(answer.read()))
+        if answer.status >= 500 or answer.status == 429:
+            raise ConnectionError(found)
+        if answer.status < 300:
+            return found
+        if (method, answer.status) == ("GET", 404):
+            return {}
+        message = f"{method} {path}: {answer.status} {found.get('message', '')}"
+        raise RuntimeError(message)
