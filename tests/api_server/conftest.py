@@ -94,7 +94,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
         pg, maria = PostgreSql(_PG15).start(), MariaDb().start()
         ends.callback(pg.stop)
         ends.callback(maria.stop)
+        rules = pg.folder / "data" / "pg_hba.conf"
+        rules.write_text(f"host all mover 127.0.0.1/32 scram-sha-256\n{rules.read_text(encoding='utf-8')}", encoding="utf-8")
         with pg.connect() as connection:
+            connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
         made = LocalPlace(cluster, pg, maria, {}, ends)

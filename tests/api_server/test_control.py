@@ -58,7 +58,7 @@ def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: lis
     rows = paused["status"]["progress"]["rows"]
     assert 0 < rows < _ROWS
     documents[-1]["spec"] |= {"desiredState": "Completed"}
-    documents[-1]["spec"]["data"] |= {"limits": {}}
+    documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 0}}
     place.apply(*documents)
     place.until(name, "shop", "Completed")
     place.settled(name, _ROWS)
@@ -80,7 +80,7 @@ def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents
     documents[-1]["metadata"]["annotations"] = {
         "landfall.dev/request": '{"id": "near", "verb": "start", "from": "data_transfer"}'
     }
-    documents[-1]["spec"]["data"]["limits"] = {}
+    documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 0}
     place.apply(*documents)
     done = place.until(name, "shop", "Completed")
     assert done["status"]["lastHandledRequest"] == "near"

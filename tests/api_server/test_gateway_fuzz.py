@@ -17,8 +17,6 @@ from landfall.gateway.pagination import page
 from tests.cluster.conftest import Place
 from tests.cluster.door import Door
 
-pytestmark = pytest.mark.usefixtures("apps_end")
-
 _WORDS = st.text(max_size=20)
 _CURSORS = st.tuples(_WORDS, _WORDS).map(lambda place: str(page([place, place], lambda one: one, 1, "")[1]))
 schemathesis.openapi.format("cursor", st.just("") | _CURSORS)

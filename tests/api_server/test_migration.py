@@ -90,7 +90,7 @@ def test_outside_its_window_a_run_waits_at_a_checkpoint(place: Place, fresh: str
     place.wait("its worker is gone", lambda: not [p for p in place.listed("pods", fresh) if p["status"]["phase"] == "Running"])
     assert place.rows(fresh) == -1
     del documents[-1]["spec"]["schedule"]
-    documents[-1]["spec"]["data"]["limits"] = {}
+    documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 0}
     place.apply(documents[-1])
     place.until(fresh, "shop", "Completed")
     assert place.rows(fresh) == 60_000

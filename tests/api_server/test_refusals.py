@@ -36,7 +36,7 @@ def test_two_migrations_at_one_target(place: Place, fresh: str) -> None:
     refused = place.until(fresh, "second", "RunConflict")
     assert "shop" in _message(refused)
     place.objects.delete("migration", fresh, "second")
-    documents[-1]["spec"]["data"]["limits"] = {}
+    documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 0}
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")
     assert place.rows(fresh) == 6_000

@@ -41,7 +41,7 @@ def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents
     documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 50}, "batchSize": 100}
     place.apply(*documents)
     place.wait("it has slowed down", lambda: place.progress(name).get("rowsPerSecond", 2_000) < 200)
-    documents[-1]["spec"]["data"] |= {"limits": {}, "parallelism": 3, "batchSize": 500}
+    documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 0}, "parallelism": 3, "batchSize": 500}
     place.apply(*documents)
     done = place.until(name, "shop", "Completed", 30)  # with the limit it would have been more
     place.settled(name, _ROWS)
@@ -88,7 +88,7 @@ def test_more_workers_share_one_run(place: Place, documents: list[Object]) -> No
     victim = _helpers(place, name)[0]
     place.cluster.kubectl("delete", "pod", "-n", name, victim, "--force", "--grace-period=0")
     place.wait("another takes its place", lambda: len(set(_helpers(place, name)) - {victim}) == 2, 40)
-    documents[-1]["spec"]["data"] |= {"workers": 1, "limits": {}}
+    documents[-1]["spec"]["data"] |= {"workers": 1, "limits": {"rowsPerSecond": 0}}
     place.apply(*documents)
     place.until(name, "shop", "Completed")
     place.settled(name, _ROWS)

@@ -41,7 +41,7 @@ def _paused(place: Place, name: str) -> None:
     place.wait("it is paused", lambda: _phase(place, name) == "Paused", _PATIENCE_SECONDS)
     assert place.rows(name) == -1
     documents[-1]["spec"]["desiredState"] = "Completed"
-    documents[-1]["spec"]["data"]["limits"] = {}
+    documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 0}
     place.apply(*documents)
     _complete(place, name)
 
@@ -49,7 +49,7 @@ def _paused(place: Place, name: str) -> None:
 def _edited(place: Place, name: str) -> None:
     """What may change while it works changes."""
     documents = _begun(place, name)
-    documents[-1]["spec"]["data"] |= {"parallelism": 3, "limits": {}}
+    documents[-1]["spec"]["data"] |= {"parallelism": 3, "limits": {"rowsPerSecond": 0}}
     place.apply(*documents)
     _complete(place, name)
 

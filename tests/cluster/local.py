@@ -37,6 +37,7 @@ class LocalOperator:
             "LANDFALL_IMAGE": images.OURS,
             "LANDFALL_INTAKE_URL": self.intake,
             "LANDFALL_LISTEN_INTAKE": str(intake),
+            "LANDFALL_GATEWAY": f"{NAMESPACE}/{_GATEWAY}",
             "LANDFALL_LISTEN_HEALTH": str(free_port()),
             "LANDFALL_BUILDS": json.dumps({k: v for k, v in place.builds.items() if k != "authorities"}),
             "LANDFALL_AUTHORITIES": os.environ.get("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt"),

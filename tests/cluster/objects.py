@@ -49,7 +49,10 @@ class Objects:
         return found
 
     def apply(self, document: Object) -> None:
-        """Server-side apply, as kubectl's field manager and by force: what was applied before and is left out now, is removed."""
+        """Server-side apply, as kubectl's field manager and by force: what was applied before and is left out now, is removed.
+
+        Of an object that had fields and is empty now, it makes null: give its defaults instead.
+        """
         metadata = document["metadata"]
         kind = f"{document['kind']}.{document['apiVersion'].rpartition('/')[0]}"
         base, plural = self._path(kind)

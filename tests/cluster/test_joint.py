@@ -159,7 +159,7 @@ def test_an_app_from_a_template_is_built_while_the_data_is_copied(place: Place) 
     place.wait("it is built", lambda: place.get("migration", name, "shop")["status"]["app"]["state"] == "Built")
     assert place.rows(name) == -1
     assert place.get("deployments.apps", name, "shop-1") == {}
-    unlimited = {**documents[-1]["spec"], "data": {**documents[-1]["spec"]["data"], "limits": {}}}
+    unlimited = {**documents[-1]["spec"], "data": {**documents[-1]["spec"]["data"], "limits": {"rowsPerSecond": 0}}}
     place.apply({**documents[-1], "spec": unlimited})
     place.until(name, "shop", "Completed", 120)
     app.serves("mood: well")
