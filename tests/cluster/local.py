@@ -22,6 +22,10 @@ from tests.support.servers import free_port
 _ACCOUNT = "landfall-operator"
 _GATEWAY = "landfall-gateway"
 _WAIT_SECONDS = 60
+_UNHURRIED = {
+    "key": {"perSecond": 1000, "burst": 1000},
+    "address": {"perSecond": 1000, "burst": 1000},
+}  # tests ask faster than people
 
 
 class LocalOperator:
@@ -83,6 +87,7 @@ def local_gateway(place: Place, operator: LocalOperator, folder: Path) -> Iterat
         "LANDFALL_NAMESPACE": NAMESPACE,
         "LANDFALL_INTAKE_URL": operator.intake,
         "LANDFALL_LISTEN": str(port),
+        "LANDFALL_LIMITS": json.dumps(_UNHURRIED),
     }
     command = [sys.executable, "-m", "tests.support.gateway_process", str(token)]
     with (folder / "gateway.log").open("ab") as log:
