@@ -71,7 +71,7 @@ test-databases: setup ## the engine, on real databases
 test-conformance: setup ## every registered source engine against the contract of source engines, on real databases
 	$(BIN)/pytest -q tests/conformance
 
-test-api-server: setup-servers $(VENV)/.dev ## what needs an API server and no node: kinds, roles, admission; and Migrations, with workers as processes of this machine
+test-api-server: setup ## what needs an API server and no node: kinds, roles, admission; and Migrations, with workers as processes of this machine
 	$(BIN)/pytest -q -n auto --dist loadfile tests/api_server
 
 test-cluster: setup ## everything in a real cluster
@@ -91,7 +91,7 @@ soak: setup ## two hours of Migrations and Deployments that come and go, with th
 
 pictures: setup ## the gateway's page and a session at a terminal, as the tests see them, for docs/images
 	mkdir -p docs/images
-	LANDFALL_PICTURES=1 $(BIN)/pytest -q tests/cluster/test_page.py tests/cluster/test_cli.py
+	LANDFALL_PICTURES=1 $(BIN)/pytest -q tests/cluster/test_page.py tests/api_server/test_page.py tests/api_server/test_cli.py
 
 try: setup-run ## the first example: a shop from SQLite into an embedded PostgreSQL, and back
 	$(BIN)/python -m examples.tour
