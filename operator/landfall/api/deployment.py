@@ -35,6 +35,9 @@ FrameworkName = Literal[
     "astro",
     "remix",
     "go",
+    "node",
+    "python",
+    "site",
 ]
 
 

@@ -35,6 +35,12 @@ class NoStartError(BuildError):
     reason = "NoStartCommand"
 
 
+class StartMissingError(BuildError):
+    """What the start command runs, or the page of a site, is not among the files of the image."""
+
+    reason = "StartMissing"
+
+
 class BuildDiskFullError(BuildError):
     """The disk is full."""
 

@@ -16,6 +16,7 @@ from landfall.builds.errors import BuildError
 from landfall.builds.failure_hints import advice
 from landfall.builds.image import layers
 from landfall.builds.image import layout as image
+from landfall.builds.image.start import check_start
 from landfall.builds.languages.registry import language_of
 from landfall.builds.plan import BuildPlan
 from landfall.builds.runner import run
@@ -55,10 +56,11 @@ def built(folder: Path, plan: BuildPlan, out: Path, report: Callable[[str], None
             report(other)
         for command in (*plan.install, *plan.build):
             _run(command, work, report)
+        check_start(work, plan)
         (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
         made = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
     labels = {"landfall.dev/framework": plan.framework, "landfall.dev/runtime": f"{plan.runtime} {plan.version}".strip()}
-    return Built(image.write(out, made, image.Running(plan.start, plan.env, labels), base), made)
+    return Built(image.write(out, made, image.Running(plan.start, plan.env, labels, paths=plan.paths), base), made)
 
 
 def _other_runtime(plan: BuildPlan) -> str:

@@ -32,7 +32,8 @@ class BuildOverrides:
 class BuildPlan:
     """The build plan. `start` is empty for a static site in `output`; `keys` are the files that determine the dependencies.
 
-    `packages` is the folder of packages, if the build commands need it and a later build can reuse it.
+    `packages` is the folder of packages, if the build commands need it and a later build can reuse it. `paths` are folders of the app with
+    programs, which its container has on its PATH.
     """
 
     framework: str
@@ -49,6 +50,7 @@ class BuildPlan:
     layers: tuple[Layer, ...] = ()
     keys: tuple[str, ...] = ()
     packages: str = ""
+    paths: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -61,10 +63,10 @@ def planned(tree: Tree, found: Detected, overrides: BuildOverrides) -> BuildPlan
     """Return the plan for a detected framework."""
     row = framework_of(found.framework)
     language = row.language
-    start = overrides.start or language.start(found.match.start)
+    start = language.start(tree, overrides.start or found.match.start)
     output = overrides.output or found.match.output
     site = not start
-    fallback = row.fallback if site else ""
+    fallback = (found.match.fallback or row.fallback) if site else ""
     build = (overrides.build,) if overrides.build else row.build(tree, found.match, language.build(tree, found))
     return BuildPlan(
         framework=found.framework,
@@ -77,10 +79,11 @@ def planned(tree: Tree, found: Detected, overrides: BuildOverrides) -> BuildPlan
         start=start,
         output=output if site else "",
         fallback=fallback,
-        env=_env(row, fallback, site=site),
+        env=_env(row, found.match, fallback, site=site),
         layers=_layers(row, found.match, output, site=site),
         keys=follows(tree, found, overrides.install),
         packages=language.packages(found) if build else "",
+        paths=() if site else language.paths,
         evidence=found.match.evidence,
         notes=(
             *found.notes,
@@ -100,10 +103,10 @@ def _named(manager: PackageManager | None) -> str:
     return f"{manager.name}{' ' + manager.version if manager.version else ''} ({manager.source})"
 
 
-def _env(row: Framework, fallback: str, *, site: bool) -> dict[str, str]:
+def _env(row: Framework, match: Match, fallback: str, *, site: bool) -> dict[str, str]:
     if site:
         return {"FALLBACK": fallback} if fallback else {}
-    return {**row.env, **row.language.env()}
+    return {**row.env, **row.language.env(), **match.env}
 
 
 def _layers(row: Framework, match: Match, output: str, *, site: bool) -> tuple[Layer, ...]:

@@ -256,7 +256,7 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], str, str]] = {
     "a Dockerfile": ({"Dockerfile": "FROM scratch"}, "FrameworkUnknown", "a Dockerfile, which is not supported"),
     "a server and a site in one": (
         {
-            "package.json": package({"express": "5"}, {"vite": "7"}, scripts={"build": "vite build", "start": "node server.js"}),
+            "package.json": package({"express": "5"}, {"vite": "7"}, scripts={"build": "vite build", "start": "vite"}),
             "server.js": "import express from 'express'",
             "index.html": "",
         },

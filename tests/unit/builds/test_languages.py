@@ -57,7 +57,7 @@ def test_a_framework_is_planned_on_a_persons_word_alone(row: Framework) -> None:
 @_LANGUAGES
 def test_a_language_says_nothing_of_an_empty_tree_and_takes_its_newest_version(language: Language) -> None:
     tree = Files({})
-    assert (language.problem(tree), language.summary(tree), language.start("")) == ("", "", "")
+    assert (language.problem(tree), language.summary(tree), language.start(tree, "")) == ("", "", "")
     version = language.version(tree, language.versions)
     assert version.name == language.name
     assert version.resolved == (language.versions[-1] if language.versions else "static")

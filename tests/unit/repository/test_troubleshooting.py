@@ -14,13 +14,14 @@ _PAGE = (_ROOT / "docs" / "guides" / "troubles.md").read_text(encoding="utf-8")
 _ROOMS = ("builds", "controllers", "engine", "notifications", "providers", "worker")
 _COMPOUND = re.compile(r"[A-Z][a-z]+(?:[A-Z][a-z]+)+")
 _WORD = re.compile(r"[A-Z][a-zA-Z]+")
-# Words of Kubernetes, PostgreSQL and pip, our kinds, names of types, and values of our own fields: none of them is a reason.
+# Words of Kubernetes, PostgreSQL and pip, our kinds, names of types and of tools that builds know, and values of our own fields: none of them is a reason.
 _OTHERS = {
     *("ConfigMap", "CustomResourceDefinition", "TablePlan", "WorkingDir"),
     *("ContainerStatusUnknown", "CreateContainerConfigError", "CreateContainerError", "DeadlineExceeded", "ErrImagePull"),
     *("ImagePullBackOff", "InvalidImageName", "PodScheduled", "ReplicaFailure", "RunContainerError"),
     *("DateStyle", "IntervalStyle", "TimeZone", "EngineName", "MigrationRun"),
     *("AutoApproved", "DataOnly", "DropStaging", "NeedsReview", "NotValid", "SchemaOnly", "SetAside", "VerifyFull"),
+    *("AsyncApp", "FlaskApp", "HtmlWebpack", "MkDocs"),
 }
 
 

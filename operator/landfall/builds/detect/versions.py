@@ -22,6 +22,21 @@ def newest(requested: str, known: Sequence[str]) -> str:
     return ""
 
 
+def nearest(requested: str, known: Sequence[str], steps: int) -> str:
+    """Return an available version near one that is not available: of the same major version, or up to `steps` major versions newer.
+
+    Only a request for one version has a near one, not a range with an upper limit. Empty if there is none.
+    """
+    asked = re.fullmatch(r"\s*(\^|~>?|=)?\s*v?(\d+)((\.[\dxX*]+){0,2})\s*", _CODENAMES.get(requested.strip().lower(), requested))
+    if asked is None:
+        return ""
+    major = int(asked.group(2))
+    for step in range(steps + 1):
+        if found := newest(f"{major + step}.x", known):
+            return found
+    return ""
+
+
 def parts(version: str) -> Parts:
     """Major, minor and patch number."""
     numbers = [int(n) for n in re.findall(r"\d+", version)[:3]]

@@ -4,22 +4,94 @@ from __future__ import annotations
 
 import re
 
+from landfall.builds.detect.procfile import processes
 from landfall.builds.detect.result import Match
+from landfall.builds.detect.shell import simple_commands
 from landfall.builds.detect.tree import Tree
 from landfall.builds.frameworks.base import Framework
-from landfall.builds.languages.go import GO
+from landfall.builds.frameworks.node_common import refused
+from landfall.builds.languages.go import GO, binary, workspace_folders
+
+_SERVERS = ("server", "api", "web", "app", "http", "httpd", "service", "main", "backend")
+_LISTENS = re.compile(r"net/http\"|gin-gonic|labstack/echo|gofiber|go-chi|fasthttp|grpc\"|ListenAndServe")
 
 
 def _go(tree: Tree) -> Match | None:
+    spaces = workspace_folders(tree)
+    if "go.mod" not in tree.paths and not spaces:
+        return _without_modules(tree)
+    sources = sorted(p for p in tree.paths if p.endswith(".go") and not p.endswith("_test.go") and not _is_left_out(p))
     if "go.mod" not in tree.paths:
-        return None
-    sources = sorted(p for p in tree.paths if p.endswith(".go") and not p.endswith("_test.go"))
-    mains = [p for p in sources if re.search(r"^package main\b", tree.text(p), re.MULTILINE)]
+        sources = [p for p in sources if any(p.startswith(f"{folder}/") for folder in spaces)]
+    mains = [p for p in sources if re.search(r"^package main\b", tree.text(p), re.MULTILINE) and not _is_ignored(tree.text(p))]
     folders = sorted({p.rpartition("/")[0] for p in mains}, key=lambda f: (f != "", not f.startswith("cmd/"), f.count("/"), f))
+    manifest = "go.mod" if "go.mod" in tree.paths else "go.work"
     if not folders:
-        return Match("go", ("go.mod exists",), notes=("no package main found: set buildCommand and startCommand",))
-    notes = (f"./{folders[0] or '.'} is used; others: {', '.join(folders[1:5])}",) if len(folders) > 1 else ()
-    return Match("go", ("go.mod exists", f"{mains[0]} is a package main"), start="./out", output=folders[0], notes=notes)
+        remedy = "set path to the folder of the program, or set buildCommand and startCommand with build.framework go"
+        return refused("go", "a Go module without a program", "no file has `package main` and `func main`", remedy)
+    chosen = _chosen(tree, folders, mains)
+    if chosen is None:
+        listed = ", ".join(folder or "." for folder in folders[:6])
+        remedy = f"set buildCommand to `go build -o {binary(tree)} ./FOLDER`, and startCommand to `./{binary(tree)}`, with build.framework go"
+        return refused("go", f"a Go module with several programs ({listed})", "it is not known which one is the app", remedy)
+    evidence = (f"{manifest} exists", f"{next(p for p in mains if p.rpartition('/')[0] == chosen)} is a package main")
+    others = [f"./{f}" if f else "." for f in folders if f != chosen][:5]
+    notes = (f"{f'./{chosen}' if chosen else 'the program at the root'} is used; others: {', '.join(others)}",) if others else ()
+    arguments = _arguments(tree, chosen)
+    return Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=chosen, notes=(*notes, *_cgo(tree)))
+
+
+def _is_left_out(path: str) -> bool:
+    return bool(re.search(r"(^|/)(testdata|examples?|vendor|_[^/]*|\.[^/]*)/", path))
+
+
+def _is_ignored(text: str) -> bool:
+    return re.search(r"^//(go:build|\s*\+build)\s.*\b(ignore|tools|mage|generate)\b", text, re.MULTILINE) is not None
+
+
+def _chosen(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
+    """The folder of the program that is the app: the only one, the root, or one with the name of a server; None if that is not clear."""
+    if len(folders) == 1 or "" in folders:
+        return folders[0]
+    web = processes(tree).get("web", "")
+    called = ((simple_commands(web) or (None,))[0]) if web else None
+    named = called.words[0].rpartition("/")[2] if called and called.words else ""
+    module = re.search(r"^module\s+(\S+)", tree.text("go.mod"), re.MULTILINE)
+    last = re.sub(r"/v\d+$", "", module.group(1)).rpartition("/")[2] if module else ""
+    for name in (named, *_SERVERS, last):
+        found = [folder for folder in folders if name and folder.rpartition("/")[2] == name]
+        if len(found) == 1:
+            return found[0]
+    for ends in (("-server", "-api", "-web", "server", "api"),):
+        found = [folder for folder in folders if folder.endswith(ends)]
+        if len(found) == 1:
+            return found[0]
+    listening = sorted({p.rpartition("/")[0] for p in mains if _LISTENS.search(tree.text(p))})
+    return listening[0] if len(listening) == 1 else None
+
+
+def _arguments(tree: Tree, chosen: str) -> str:
+    """Arguments of the program in the Procfile."""
+    found = simple_commands(processes(tree).get("web", ""))
+    if len(found) != 1 or not found[0].words or found[0].assignments:
+        return ""
+    name, _, rest = found[0].command.partition(" ")
+    named = name.rpartition("/")[2]
+    return f" {rest.strip()}" if rest and (named == chosen.rpartition("/")[2] or name.startswith(("bin/", "./bin/"))) else ""
+
+
+def _cgo(tree: Tree) -> tuple[str, ...]:
+    if "github.com/mattn/go-sqlite3" in tree.text("go.mod"):
+        return ("github.com/mattn/go-sqlite3 needs a C compiler, and fails when it opens a database: use modernc.org/sqlite",)
+    return ()
+
+
+def _without_modules(tree: Tree) -> Match | None:
+    source = next((p for p in sorted(tree.paths) if p.endswith(".go") and "/" not in p), "")
+    if not source:
+        return None
+    remedy = "run `go mod init NAME && go mod tidy`, and commit go.mod and go.sum"
+    return refused("go", f"a Go program ({source})", "it has no go.mod, which names its packages", remedy)
 
 
 ROWS = (Framework("go", GO, _go, frozenset({"static"})),)

@@ -1,156 +1,198 @@
-"""Frameworks of Node.js."""
+"""Vite, Express, and any other server of Node.js."""
 
 from __future__ import annotations
 
+import posixpath
 import re
-from collections.abc import Callable
+from dataclasses import replace
 
 from landfall.builds.detect.result import Match
 from landfall.builds.detect.tree import Tree, first
-from landfall.builds.frameworks.base import Commands, Framework
-from landfall.builds.languages.base import Layer
-from landfall.builds.languages.node import NODE, Node, imports, node_of, start_of
+from landfall.builds.frameworks.base import Framework
+from landfall.builds.frameworks.node_common import (
+    config_of,
+    depends,
+    folder_of,
+    literal,
+    needs,
+    outside,
+    own_server,
+    refused,
+    script,
+    served,
+    with_package_json,
+)
+from landfall.builds.languages.node import NODE, Node, imports
+from landfall.builds.languages.node_start import listens, runs_bun_or_deno, start_of
 
-_STANDALONE = "node server.js"  # Next.js: its server with only the packages that it needs
 _ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod has its own network namespace
-
-
-def _with_package_json(match: Callable[[Tree, Node], Match | None]) -> Callable[[Tree], Match | None]:
-    """Restrict a match to trees with a package.json."""
-
-    def asked(tree: Tree) -> Match | None:
-        node = node_of(tree)
-        return match(tree, node) if node else None
-
-    return asked
-
-
-def _needs(node: Node, *packages: str) -> str:
-    """The first of these packages that the app depends on, at run time or to build."""
-    return next((p for p in packages if p in node.every), "")
-
-
-def _script(node: Node, name: str) -> str:
-    return node.scripts.get(name, "")
-
-
-def _depends(package: str) -> str:
-    return f"package.json depends on {package}"
+# Frameworks that Vite builds, and that have servers of their own.
+_ON_VITE = (
+    "@tanstack/react-start",
+    "@tanstack/solid-start",
+    "@tanstack/start",
+    "@solidjs/start",
+    "vinxi",
+    "vike",
+    "vite-plugin-ssr",
+    "@builder.io/qwik-city",
+    "@qwik.dev/router",
+    "@analogjs/platform",
+    "waku",
+    "rakkasjs",
+    "nitro",
+    "@marko/run",
+)
+# What these packages belong to has a manifest or a build of another language.
+_PLUGINS = {
+    "laravel-vite-plugin": "PHP (Laravel)",
+    "vite-plugin-ruby": "Ruby (Rails)",
+    "vite-plugin-symfony": "PHP (Symfony)",
+    "@tauri-apps/cli": "a desktop app (Tauri)",
+    "electron": "a desktop app (Electron)",
+    "vite-plugin-electron": "a desktop app (Electron)",
+    "electron-vite": "a desktop app (Electron)",
+    "@crxjs/vite-plugin": "a browser extension",
+    "wxt": "a browser extension",
+    "vite-plugin-web-extension": "a browser extension",
+}
+SERVERS = (
+    *(
+        "express",
+        "fastify",
+        "koa",
+        "hono",
+        "@hono/node-server",
+        "@nestjs/core",
+        "h3",
+        "elysia",
+        "@hapi/hapi",
+        "restify",
+        "polka",
+        "connect",
+    ),
+    *(
+        "ws",
+        "socket.io",
+        "@apollo/server",
+        "apollo-server",
+        "graphql-yoga",
+        "@feathersjs/feathers",
+        "@adonisjs/core",
+        "sails",
+        "moleculer",
+    ),
+    *(
+        "discord.js",
+        "telegraf",
+        "grammy",
+        "@slack/bolt",
+        "bullmq",
+        "bull",
+        "@strapi/strapi",
+        "parse-server",
+        "json-server",
+        "payload",
+    ),
+    *(
+        "directus",
+        "ghost",
+        "keystone",
+        "@keystone-6/core",
+        "micro",
+        "tinyhttp",
+        "@tinyhttp/app",
+        "nitropack",
+        "probot",
+        "node-red",
+    ),
+    *(
+        "@medusajs/medusa",
+        "@redwoodjs/api-server",
+        "meilisearch",
+        "@trpc/server",
+        "@loopback/rest",
+        "@marblejs/core",
+        "foal",
+        "@foal/core",
+    ),
+)
 
 
 def _vite(tree: Tree, node: Node) -> Match | None:
-    config = first(tree, "vite.config.ts", "vite.config.js", "vite.config.mts", "vite.config.mjs")
-    build = _script(node, "build")
-    if not _needs(node, "vite") or not build or not (config or "vite build" in build):
+    config = first(tree, "vite.config.ts", "vite.config.js", "vite.config.mts", "vite.config.mjs", "vite.config.cjs")
+    build = script(node, "build")
+    if not needs(node, "vite") or not build or not (config or "vite build" in build):
         return None
-    told = re.search(r"--outDir[ =](\S+)", build) or re.search(r"""outDir:\s*["'`]([^"'`]+)""", tree.text(config))
-    evidence = (_depends("vite"), *((f"{config} is there",) if config else ()), f"the build script is {build!r}")
-    notes = () if "index.html" in tree.paths else ("index.html is missing at the root",)
-    return Match("react-vite", evidence, output=told.group(1).removeprefix("./").rstrip("/") if told else "dist", notes=notes)
+    if needs(node, *_ON_VITE) or own_server(tree, node):
+        return None
+    text = config_of(tree, config)
+    evidence = (depends("vite"), *((f"{config} is there",) if config else ()), f"the build script is {build!r}")
+    root = folder_of(literal(text, "root") or ".")
+    told = re.search(r"--outDir[ =](\S+)", build)
+    output = folder_of(posixpath.join(root, told.group(1) if told else literal(text, "outDir") or "dist"))
+    if output.startswith(("..", "/")):
+        return outside("react-vite", "a Vite app", output)
+    return replace(_vite_refusal(tree, node, text, root) or Match("react-vite", evidence), output=output)
 
 
-def _next(tree: Tree, node: Node) -> Match | None:
-    if not _needs(node, "next"):
-        return None
-    config = first(tree, "next.config.js", "next.config.mjs", "next.config.ts", "next.config.cjs")
-    text = tree.text(config)
-    evidence = (_depends("next"), *((f"{config} is there",) if config else ()))
-    if re.search(r"""output:\s*["'`]export""", text):
-        told = re.search(r"""distDir:\s*["'`]([^"'`]+)""", text)
-        return Match("nextjs", (*evidence, "it exports a static site"), output=told.group(1) if told else "out")
-    start = _script(node, "start")
-    own = start if start and "next start" not in start else ""
-    return Match("nextjs", evidence, start=own or _STANDALONE, notes=(f"its own server is used: {own}",) if own else ())
+def _vite_refusal(tree: Tree, node: Node, text: str, root: str) -> Match | None:
+    """Why the result of Vite is not a site of its own."""
+    foreign = next((what for package, what in _PLUGINS.items() if package in node.every), "")
+    if foreign or "src-tauri/Cargo.toml" in tree.paths:
+        what = foreign or "a desktop app (Tauri)"
+        return refused(
+            "react-vite", what, "Vite only makes a part of it", "build an image of the whole app elsewhere, and set source.image"
+        )
+    page = "index.html" if root == "." else f"{root}/index.html"
+    if page not in tree.paths and not any(p.endswith(".html") and p.rpartition("/")[2] in text for p in tree.paths):
+        why = f"{page} is missing, so the result of Vite is not a site"
+        remedy = "set build.framework to node and startCommand if it has a server, or build.framework to site and outputDirectory"
+        return refused("react-vite", "a Vite app without a page", why, remedy)
+    if re.search(r"\blib\s*:\s*\{", text) and "vite build" in script(node, "build"):
+        return refused("react-vite", "a library that Vite builds", "it is not a site", "set path to its demo or documentation")
+    return None
 
 
 def _express(tree: Tree, node: Node) -> Match | None:
     if "express" not in node.dependencies:
         return None  # a dependency in devDependencies is only for development
     file = imports(tree, "express")
-    start = start_of(tree, node)
-    if not file and not _script(node, "start"):
+    if not file and not own_server(tree, node):
         return None
-    evidence = (_depends("express"), *((f"{file} imports it",) if file else ("it has a start script",)))
-    return Match("node-express", evidence, start=start)
+    evidence = (depends("express"), *((f"{file} imports it",) if file else ("it has a start script",)))
+    return served("node-express", evidence, start_of(tree, node))
 
 
-def _svelte(_tree: Tree, node: Node) -> Match | None:
-    if not _needs(node, "@sveltejs/kit"):
-        return None
-    if _needs(node, "@sveltejs/adapter-static"):
-        return Match("sveltekit", (_depends("@sveltejs/kit"), "adapter-static builds a static site"), output="build")
-    notes = (
-        ()
-        if _needs(node, "@sveltejs/adapter-node")
-        else ("@sveltejs/adapter-node is missing: adapter-auto is configured to use it",)
-    )
-    return Match("sveltekit", (_depends("@sveltejs/kit"),), start="node build", notes=notes)
+def _node(tree: Tree, node: Node) -> Match | None:
+    """Any other server: by its start line."""
+    package = needs(node, *_ON_VITE) or next((p for p in SERVERS if p in node.dependencies), "")
+    found = start_of(tree, node)
+    program = runs_bun_or_deno(found.text)
+    evidence = (depends(package),) if package else ()
+    if program and program not in node.every:
+        remedy = f"add it as a dependency (`npm install {program}` writes it to package.json), so that it is in the image"
+        return refused("node", f"an app of {program.capitalize()}", f"images of apps have Node.js, not {program}", remedy)
+    worker = first(tree, "wrangler.toml", "wrangler.json", "wrangler.jsonc")
+    if worker and not found.source:
+        remedy = "add a start script that serves it (for Hono: @hono/node-server)"
+        return refused("node", f"an app of Cloudflare Workers ({worker})", "its start line is only for that platform", remedy)
+    if found.text and listens(tree, found):
+        return served("node", (*evidence, f"it is started with `{found.text}`"), found)
+    if package or found.problem:
+        why = found.problem or "no start script, main file or server file was found"
+        return refused(
+            "node",
+            f"a Node.js app ({package or 'package.json'})",
+            why,
+            "add a start script, or set startCommand with build.framework node",
+        )
+    return None
 
 
-def _nuxt(_tree: Tree, node: Node) -> Match | None:
-    package = _needs(node, "nuxt", "nuxt3", "nuxt-nightly", "nuxt-edge")
-    if not package:
-        return None
-    if "generate" in _script(node, "build"):
-        return Match("nuxt", (_depends(package), "its build script generates a static site"), output=".output/public")
-    return Match("nuxt", (_depends(package),), start="node .output/server/index.mjs")
-
-
-def _astro(tree: Tree, node: Node) -> Match | None:
-    if not _needs(node, "astro"):
-        return None
-    config = first(tree, "astro.config.mjs", "astro.config.ts", "astro.config.js")
-    served = re.search(r"""output:\s*["'`](server|hybrid)""", tree.text(config)) or _needs(node, "@astrojs/node")
-    if served:
-        return Match("astro", (_depends("astro"), "it renders on a server"), start="node dist/server/entry.mjs")
-    return Match("astro", (_depends("astro"), "it builds a static site"), output="dist")
-
-
-def _remix(tree: Tree, node: Node) -> Match | None:
-    package = _needs(node, "@react-router/dev", "@remix-run/dev")
-    if not package:
-        return None
-    config = first(tree, "react-router.config.ts", "react-router.config.js", "vite.config.ts", "vite.config.js")
-    if re.search(r"ssr:\s*false", tree.text(config)):
-        return Match("remix", (_depends(package), f"{config} says ssr: false"), output="build/client")
-    serve = "react-router-serve" if package.startswith("@react-router") else "remix-serve"
-    return Match("remix", (_depends(package),), start=_script(node, "start") or f"{serve} ./build/server/index.js")
-
-
-def _next_build(_tree: Tree, match: Match, commands: Commands) -> Commands:
-    run = commands or ("npx next build",)
-    if match.start == _STANDALONE:
-        return tuple(f"NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true {command}" for command in run)
-    return run
-
-
-def _next_layers(match: Match) -> tuple[Layer, ...]:
-    if match.start != _STANDALONE:
-        return ()
-    inside, modules = ".next/standalone", ".next/standalone/node_modules"
-    return (
-        Layer("dependencies", (modules,), rooted=(inside,)),
-        Layer("app", (inside, ".next/static", "public"), (modules,), (inside,)),
-    )
-
-
-_RENDERERS = frozenset({"react-vite", "node-express", "static"})
-_STATIC = frozenset({"static"})
-_HOST = {"HOST": _ON_ALL_ADDRESSES}
+_BELOW = frozenset({"static", "node", "site"})
 ROWS = (
-    Framework(
-        "nextjs",
-        NODE,
-        _with_package_json(_next),
-        _RENDERERS,
-        build=_next_build,
-        layers=_next_layers,
-        env={"HOSTNAME": _ON_ALL_ADDRESSES},  # the default would be the name of the pod
-    ),
-    Framework("nuxt", NODE, _with_package_json(_nuxt), _RENDERERS, env=_HOST),
-    Framework("sveltekit", NODE, _with_package_json(_svelte), _RENDERERS, env=_HOST),
-    Framework("astro", NODE, _with_package_json(_astro), _RENDERERS, env=_HOST),
-    Framework("remix", NODE, _with_package_json(_remix), _RENDERERS),
-    Framework("react-vite", NODE, _with_package_json(_vite), _STATIC, fallback="/index.html"),
-    Framework("node-express", NODE, _with_package_json(_express), _STATIC),
+    Framework("react-vite", NODE, with_package_json(_vite), frozenset({"static", "site"}), fallback="/index.html"),
+    Framework("node-express", NODE, with_package_json(_express), _BELOW),
+    Framework("node", NODE, with_package_json(_node), frozenset({"static"}), env={"HOST": _ON_ALL_ADDRESSES}),
 )

@@ -6,10 +6,10 @@ the user has to choose.
 
 from __future__ import annotations
 
-from landfall.builds.frameworks import go, node, python, static
+from landfall.builds.frameworks import go, node, node_renderers, python, sites
 from landfall.builds.frameworks.base import Framework
 
-TABLE: tuple[Framework, ...] = (*node.ROWS, *python.ROWS, *go.ROWS, *static.ROWS)
+TABLE: tuple[Framework, ...] = (*node_renderers.ROWS, *node.ROWS, *python.ROWS, *go.ROWS, *sites.ROWS)
 NAMES = tuple(row.name for row in TABLE)
 
 

@@ -11,7 +11,7 @@ import os
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -76,6 +76,18 @@ def packed(root: Path, layer: Layer, place: str, out: Path) -> Packed:
                 _add(tar, root, path, f"{place.strip('/')}/{_landed(path, layer)}")
         both.close()
     return Packed(layer.name, f"sha256:{both.packed.hexdigest()}", f"sha256:{both.plain.hexdigest()}", both.size, len(chosen))
+
+
+def is_packed(root: Path, layers: Sequence[Layer], path: str) -> bool:
+    """Return whether layers hold this path of the image, relative to the app's folder in it."""
+    for layer in layers:
+        sources = [path, *(f"{folder}/{path}" for folder in layer.rooted)]
+        for source in sources:
+            included = any(i in (".", source) or source.startswith(f"{i}/") for i in layer.include)
+            above = [Path(source), *Path(source).parents]
+            if included and os.path.lexists(root / source) and not any(_left_out(p, layer) for p in above if p.name):
+                return True
+    return False
 
 
 def _landed(path: Path, layer: Layer) -> str:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from landfall.builds.detect.shell import executed
 from landfall.builds.errors import BuildError
 from landfall.builds.image.layers import Packed
 
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _CREATED = "1980-01-01T00:00:00Z"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -25,13 +27,14 @@ Document = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """Start command, environment and user of an image."""
+    """Start command, environment and user of an image. `paths`: folders below `place` that come first on its PATH."""
 
     start: str
     env: Mapping[str, str]
     labels: Mapping[str, str]
     place: str = "/app"
     user: str = "1000:1000"
+    paths: tuple[str, ...] = ()
 
 
 def blob_of(layout: Path, digest: str) -> Path:
@@ -80,8 +83,9 @@ def _base(layout: Path) -> Document:
 
 def _configured(base: Document, layers: Sequence[Packed], running: Running) -> Document:
     before = base.get("config", {})
-    env = dict(e.split("=", 1) for e in before.get("Env", ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]))
+    env = dict(e.split("=", 1) for e in before.get("Env", [f"PATH={_PATH}"]))
     env |= running.env
+    env["PATH"] = ":".join([*(f"{running.place}/{path}" for path in running.paths), env.get("PATH", _PATH)])
     config: Document = {
         **before,
         "Env": [f"{k}={v}" for k, v in sorted(env.items())],
@@ -90,7 +94,7 @@ def _configured(base: Document, layers: Sequence[Packed], running: Running) -> D
         "Labels": {**before.get("Labels", {}), **dict(sorted(running.labels.items()))},
     }
     if running.start:
-        config |= {"Entrypoint": ["/bin/sh", "-c", f"exec {running.start}"], "Cmd": None}
+        config |= {"Entrypoint": ["/bin/sh", "-c", executed(running.start)], "Cmd": None}
     rootfs = [*base.get("rootfs", {}).get("diff_ids", []), *(p.diff_id for p in layers)]
     history = [*base.get("history", []), *({"created": _CREATED, "created_by": f"landfall: {p.name}"} for p in layers)]
     return {

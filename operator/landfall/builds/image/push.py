@@ -13,6 +13,7 @@ from landfall.builds.image import layers
 from landfall.builds.image.layers import Packed
 from landfall.builds.image.layout import LAYER, MANIFEST, Document, Running, assembled, described
 from landfall.builds.image.registry import Reference, Registry
+from landfall.builds.image.start import check_start
 from landfall.builds.languages.base import Layer
 from landfall.builds.plan import BuildPlan
 
@@ -71,8 +72,9 @@ async def keep_packages(registry: Registry, repository: str, key: str, root: Pat
 async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image
     root: Path, plan: BuildPlan, target: Target, scratch: Path, known: Packed | None, key: str, tag: str, labels: dict[str, str]
 ) -> Pushed:
-    """Pack and push an image. A layer is sent while the next one is packed."""
+    """Check what the image will run, pack it and push it. A layer is sent while the next one is packed. Raises BuildError."""
     registry, repository = target.registry, target.repository
+    check_start(root, plan, installed=known is None)
     sending: list[asyncio.Task[int]] = [asyncio.create_task(_base(target))]
     made: list[Packed] = []
     try:
@@ -91,7 +93,7 @@ async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image
         await asyncio.gather(*sending, return_exceptions=True)
         raise
     below = await _below(target)
-    config, manifest = assembled(below, made, Running(plan.start, plan.env, labels))
+    config, manifest = assembled(below, made, Running(plan.start, plan.env, labels, paths=plan.paths))
     sent += await registry.put_blob(repository, described(config)["digest"], config, len(config))
     digest = str(described(manifest)["digest"])
     told = await registry.put_manifest(repository, digest, manifest)

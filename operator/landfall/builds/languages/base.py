@@ -32,6 +32,8 @@ class Language(Protocol):
     `manifests`: names of manifest files at the root of an app.
     `version_command`: prints the installed version; empty if there is none.
     `version_parts`: number of leading version parts that must be equal so that installed packages are compatible.
+    `programs`: programs of the run images, besides those of every image.
+    `paths`: folders of the app with programs, which are on the PATH of its container before those of the image.
     """
 
     name: str
@@ -39,6 +41,8 @@ class Language(Protocol):
     manifests: frozenset[str]
     version_command: tuple[str, ...]
     version_parts: int
+    programs: frozenset[str]
+    paths: tuple[str, ...]
 
     def problem(self, tree: Tree) -> str:
         """Return why the manifests of a tree cannot be read, without a full stop; empty if they can, or do not exist."""
@@ -58,8 +62,8 @@ class Language(Protocol):
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
         """Return the shell commands that build the app; empty if it needs no build."""
 
-    def start(self, command: str) -> str:
-        """Return the command that starts the app in its container, from the start command of the framework; empty for an empty one."""
+    def start(self, tree: Tree, command: str) -> str:
+        """Return the command that starts the app in its container, from a start line of the framework or the spec; empty for an empty one."""
 
     def env(self) -> Mapping[str, str]:
         """Return the environment variables of the app."""

@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Mapping, Sequence
 
 from landfall.builds.detect.result import Detected, PackageManager, Version
 from landfall.builds.detect.tree import Tree
 from landfall.builds.detect.versions import newest
-from landfall.builds.languages.base import Language, Layer, present
+from landfall.builds.languages.base import LEFT_OUT, Language, Layer, present
+
+
+def workspace_folders(tree: Tree) -> tuple[str, ...]:
+    """Return the modules of go.work, as folders; empty without one."""
+    text = re.sub(r"//.*", "", tree.text("go.work"))
+    blocks = re.findall(r"^use\s*\(([^)]*)\)", text, re.MULTILINE)
+    told = [*"\n".join(blocks).split(), *re.findall(r"^use\s+([^\s(]+)", text, re.MULTILINE)]
+    return tuple(sorted({posixpath.normpath(name.strip('"')) for name in told} - {"."}))
+
+
+def binary(tree: Tree) -> str:
+    """Return the name of the built program at the app's root; another one if the app has a folder of that name."""
+    return "landfall-app" if any(path.startswith("out/") for path in tree.paths) else "out"
 
 
 class _Go:
@@ -16,6 +31,8 @@ class _Go:
     manifests = frozenset({"go.mod"})
     version_command: tuple[str, ...] = ("go", "version")
     version_parts = 2
+    programs: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
 
     def problem(self, tree: Tree) -> str:
         return ""
@@ -24,34 +41,39 @@ class _Go:
         return ""
 
     def version(self, tree: Tree, known: Sequence[str]) -> Version:
-        line = next((text for text in tree.text("go.mod").splitlines() if text.startswith("go ")), "")
-        asked = line.removeprefix("go ").strip()
+        file = "go.work" if "go.mod" not in tree.paths and "go.work" in tree.paths else "go.mod"
+        told = re.search(r"^go\s+([\d.]+)", tree.text(file), re.MULTILINE)
+        asked = told.group(1) if told else ""
         least = ".".join(asked.split(".")[:2])
-        return Version("go", asked, newest(f">={least}" if least else "*", known), "go.mod" if asked else "default")
+        return Version("go", asked, newest(f">={least}" if least else "*", known), file if asked else "default")
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
+        if "vendor/modules.txt" in tree.paths:
+            return PackageManager("vendor", "", "vendor/modules.txt"), ()
         return None, ()
 
     def install(self, found: Detected) -> tuple[str, ...]:
-        return ("go mod download",)
+        return () if found.package_manager else ("go mod download",)
 
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        return (f'CGO_ENABLED=0 go build -ldflags="-w -s" -o out ./{found.match.output or "."}'.replace("./.", "."),)
+        vendored = "-mod=vendor " if found.package_manager else ""
+        folder = f"./{found.match.output}" if found.match.output else "."
+        return (f'CGO_ENABLED=0 go build {vendored}-ldflags="-w -s" -o {binary(tree)} {folder}',)
 
-    def start(self, command: str) -> str:
+    def start(self, tree: Tree, command: str) -> str:
         return command
 
     def env(self) -> Mapping[str, str]:
         return {}
 
     def layers(self) -> tuple[Layer, ...]:
-        return (Layer("app", ("out",)),)
+        return (Layer("app", (".",), ("*.go", "vendor", "node_modules", *LEFT_OUT)),)
 
     def packages(self, found: Detected) -> str:
         return ""
 
     def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        return present(tree, "go.mod", "go.sum")
+        return present(tree, "go.mod", "go.sum", "go.work", "go.work.sum")
 
 
 GO: Language = _Go()

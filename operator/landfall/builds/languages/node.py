@@ -6,11 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from landfall.builds.detect.pins import first_line, tool_versions
 from landfall.builds.detect.result import Detected, PackageManager, Version
-from landfall.builds.detect.tree import Tree, first, json_of
-from landfall.builds.detect.versions import newest
+from landfall.builds.detect.tree import Tree, json_of
+from landfall.builds.detect.versions import nearest, newest
 from landfall.builds.languages import node_packages
 from landfall.builds.languages.base import Language, Layer, app_layers
+from landfall.builds.languages.node_scripts import resolved
 
 _LOCKS = (
     ("pnpm", "pnpm-lock.yaml"),
@@ -36,6 +38,10 @@ class Node:
     engines: Mapping[str, str] = field(default_factory=dict)
     main: str = ""
     manager: str = ""
+    manager_source: str = "packageManager in package.json"
+    wants: tuple[tuple[str, str], ...] = ()
+    private: bool = False
+    module: bool = False
     problem: str = ""
 
 
@@ -47,13 +53,47 @@ def node_of(tree: Tree) -> Node | None:
     if read.problem:
         return Node(problem=read.problem)
     run = _texts(read.data.get("dependencies"))
+    manager, source = _manager(read.data)
     return Node(
         dependencies=run,
         every={**_texts(read.data.get("devDependencies")), **_texts(read.data.get("optionalDependencies")), **run},
         scripts=_texts(read.data.get("scripts")),
         engines=_texts(read.data.get("engines")),
         main=str(read.data.get("main") or ""),
-        manager=str(read.data.get("packageManager") or ""),
+        manager=manager,
+        manager_source=source,
+        wants=_pins(read.data),
+        private=read.data.get("private") is True,
+        module=read.data.get("type") == "module",
+    )
+
+
+def _engine(data: Mapping[str, object], kind: str) -> Mapping[str, str]:
+    """An entry of devEngines; the first of several."""
+    table = data.get("devEngines")
+    found = table.get(kind) if isinstance(table, dict) else None
+    return _texts(found[0] if isinstance(found, list) and found else found)
+
+
+def _manager(data: Mapping[str, object]) -> tuple[str, str]:
+    """The package manager that package.json names, as `name@version`, and the field with it."""
+    told = data.get("packageManager")
+    if isinstance(told, str) and told:
+        return told, "packageManager in package.json"
+    engine = _engine(data, "packageManager")
+    if engine.get("name") in _MANAGERS:
+        return f"{engine['name']}@{engine.get('version') or '*'}", "devEngines.packageManager in package.json"
+    volta = _texts(data.get("volta"))
+    named = next((name for name in ("pnpm", "yarn") if volta.get(name)), "")
+    return (f"{named}@{volta[named]}", "volta in package.json") if named else ("", "")
+
+
+def _pins(data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
+    runtime = _engine(data, "runtime")
+    asked = runtime.get("version", "") if runtime.get("name") == "node" else ""
+    return (
+        ("volta.node in package.json", _texts(data.get("volta")).get("node", "")),
+        ("devEngines.runtime in package.json", asked),
     )
 
 
@@ -67,12 +107,12 @@ def package_manager(tree: Tree, node: Node) -> tuple[PackageManager, tuple[str, 
     notes = []
     if len({name for name, _ in locks}) > 1:
         notes.append(f"lock files of several package managers found: {', '.join(file for _, file in locks)}")
-    told = re.fullmatch(r"(npm|pnpm|yarn|bun)@([^+]+).*", node.manager)
+    told = re.fullmatch(r"(npm|pnpm|yarn|bun)@([^+]+).*", node.manager, re.DOTALL)
     if told:
         lock = next((file for name, file in locks if name == told.group(1)), "")
         if locks and not lock:
-            notes.append(f"packageManager says {told.group(1)}, but the lock file is {locks[0][1]}")
-        return PackageManager(told.group(1), told.group(2), "packageManager in package.json", lock), tuple(notes)
+            notes.append(f"{node.manager_source.split(' ')[0]} says {told.group(1)}, but the lock file is {locks[0][1]}")
+        return PackageManager(told.group(1), told.group(2), node.manager_source, lock), tuple(notes)
     if locks:
         name, file = locks[0]
         return PackageManager(name, _lock_version(tree, name, file), file, file), tuple(notes)
@@ -95,17 +135,23 @@ def _lock_version(tree: Tree, name: str, file: str) -> str:
     return {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8", "9.0": "9"}.get(told.group(1), "") if told else ""
 
 
+_NEAR = 2  # major versions between two releases with long-term support
+
+
 def node_version(tree: Tree, node: Node, known: Sequence[str]) -> Version:
-    """Return the version of Node.js: from engines, then .nvmrc and .node-version, then .tool-versions; the default is the newest available one."""
-    asked, source = node.engines.get("node", ""), "engines.node in package.json"
-    for file in _FILES:
-        if not asked and tree.text(file).strip():
-            asked, source = tree.text(file).split()[0], file
-    if not asked and (told := re.search(r"^nodejs\s+(\S+)", tree.text(".tool-versions"), re.MULTILINE)):
-        asked, source = told.group(1), ".tool-versions"
-    if not asked:
+    """Return the version of Node.js.
+
+    It is read from package.json (engines, volta, devEngines), then .nvmrc and .node-version, then the files of mise and asdf; the default
+    is the newest available one. A pinned version that is not available gives the nearest newer one of at most the next generation.
+    """
+    asked = [("engines.node in package.json", node.engines.get("node", "")), *node.wants]
+    asked += [(file, first_line(tree.text(file))) for file in _FILES]
+    asked += tool_versions(tree, "node", "nodejs")
+    source, told = next(((source, told) for source, told in asked if told.strip()), ("default", ""))
+    if not told:
         return Version("node", "", newest("*", known), "default")
-    return Version("node", asked, newest(asked, known), source)
+    exact = newest(told, known)
+    return Version("node", told, exact or nearest(told, known, _NEAR), source, near=not exact)
 
 
 def imports(tree: Tree, package: str) -> str:
@@ -120,14 +166,10 @@ def entries(tree: Tree) -> list[str]:
     return [n for n in names if n in tree.paths]
 
 
-def start_of(tree: Tree, node: Node) -> str:
-    """Return the start command of a server: its start script, its main file, or a file with a usual name that Node.js can run."""
-    if node.scripts.get("start"):
-        return node.scripts["start"]
-    if node.main and first(tree, node.main, f"{node.main}.js"):
-        return f"node {first(tree, node.main, f'{node.main}.js')}"
-    plain = [e for e in entries(tree) if not e.endswith("ts")]
-    return f"node {plain[0]}" if plain else ""
+def _build_command(command: str, run: str) -> str:
+    """A command of a start line that builds, as a command of the build."""
+    script = re.fullmatch(r"(?:npm|pnpm|yarn|bun)( run)? ([\w:.-]+)", command)
+    return f"{run} {script.group(2)}" if script else f'PATH="$PWD/node_modules/.bin:$PATH" {command}'
 
 
 class _NodeLanguage:
@@ -136,6 +178,8 @@ class _NodeLanguage:
     manifests = frozenset({"package.json"})
     version_command: tuple[str, ...] = ("node", "--version")
     version_parts = 1
+    programs = frozenset({"node"})
+    paths: tuple[str, ...] = ("node_modules/.bin",)
 
     def problem(self, tree: Tree) -> str:
         node = node_of(tree)
@@ -155,13 +199,16 @@ class _NodeLanguage:
         return (node_packages.install(found.package_manager),) if found.package_manager else ()
 
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        node = node_of(tree)
-        if found.package_manager is None or node is None or "build" not in node.scripts:
+        node, manager = node_of(tree), found.package_manager
+        if manager is None or node is None:
             return ()
-        return (f"{node_packages.program(found.package_manager)} run build",)
+        run = f"{node_packages.program(manager)} run"
+        own = [f"{run} build"] if "build" in node.scripts else []
+        more = [_build_command(command, run) for command in found.match.builds]
+        return tuple(dict.fromkeys([*own, *more]))
 
-    def start(self, command: str) -> str:
-        return command
+    def start(self, tree: Tree, command: str) -> str:
+        return resolved(tree, command).text if command else ""
 
     def env(self) -> Mapping[str, str]:
         return {"NODE_ENV": "production"}

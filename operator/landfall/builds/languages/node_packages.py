@@ -68,7 +68,7 @@ def _version(manager: PackageManager) -> str:
     if manager.name in _HERE and (_HERE[manager.name] is None or major in {"", _HERE[manager.name]}):
         return ""
     exact = manager.version.count(".") == 2 and manager.version.replace(".", "").isdigit()
-    return manager.version if exact else _LAST.get(manager.name, {}).get(major, "")
+    return manager.version if exact else _LAST.get(manager.name, {}).get(major, major if major.isdigit() else "")
 
 
 def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
+from landfall.builds.detect.pins import first_line, tool_versions
 from landfall.builds.detect.result import Detected, PackageManager, Version
+from landfall.builds.detect.shell import simple_commands
 from landfall.builds.detect.tree import Tree, toml_of
 from landfall.builds.detect.versions import newest
 from landfall.builds.languages import python_packages
@@ -17,52 +19,80 @@ from landfall.builds.languages.base import LEFT_OUT, Language, Layer
 from landfall.builds.languages.python_packages import LIST, PACKAGES
 
 _LOCKS = (("uv", "uv.lock"), ("poetry", "poetry.lock"), ("pdm", "pdm.lock"), ("pipenv", "Pipfile.lock"))
-_USUAL = ("main", "app", "server", "asgi", "wsgi", "index", "api", "application")
-_FOLDERS = ("", "src", "app", "api")
-_LOOKED_AT = 400
-_FACTORY = re.compile(r"(create|make|get|build)_app(lication)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Python:
-    """The contents of the manifests. Names of packages are in lower case, with dashes."""
+    """The contents of the manifests. Names of packages are in lower case, with dashes; `scripts` are programs and their functions."""
 
     packages: frozenset[str] = frozenset()
     files: tuple[str, ...] = ()
     problem: str = ""
-    wants: tuple[tuple[str, str], ...] = field(default=())
-
-
-@dataclass(frozen=True, slots=True)
-class Application:
-    """An application object: module and name, and whether it is a factory function."""
-
-    file: str
-    module: str
-    name: str
-    factory: bool = False
-
-    @property
-    def target(self) -> str:
-        """The application in the form `module:name`, as servers accept it."""
-        return f"{self.module}:{self.name}"
+    wants: tuple[tuple[str, str], ...] = ()
+    scripts: tuple[tuple[str, str], ...] = ()
 
 
 def python_of(tree: Tree) -> Python | None:
     """Return the manifests, if there are any."""
-    files = [f for f in ("requirements.txt", "pyproject.toml", "Pipfile", "setup.py") if f in tree.paths]
-    if not files and "manage.py" not in tree.paths:
+    listed = requirements_file(tree)
+    files = [f for f in (listed, "pyproject.toml", "Pipfile", "setup.py", "setup.cfg") if f in tree.paths]
+    if not files and not any(p.rpartition("/")[2] == "manage.py" and p.count("/") < 2 for p in tree.paths):
         return None
     project, pipfile = toml_of(tree, "pyproject.toml"), toml_of(tree, "Pipfile")
     problem = project.problem or pipfile.problem
-    names = _requirements(tree, "requirements.txt", frozenset())
-    told = project.data.get("project", {})
-    names |= {_name(r) for r in _list(told.get("dependencies"))}
-    names |= {_name(n) for n in project.data.get("tool", {}).get("poetry", {}).get("dependencies", {})}
-    names |= {_name(n) for n in pipfile.data.get("packages", {})}
-    wants = [("requires-python in pyproject.toml", str(told.get("requires-python") or ""))]
-    wants.append(("python in Pipfile", str(pipfile.data.get("requires", {}).get("python_version") or "")))
-    return Python(frozenset(names - {""}), tuple(files), problem, tuple(w for w in wants if w[1]))
+    names = _requirements(tree, listed, frozenset()) if listed else set()
+    told, tools = _table(project.data.get("project")), _table(project.data.get("tool"))
+    poetry = _table(_table(tools.get("poetry")).get("dependencies"))
+    names |= {_name(r) for r in (*_list(told.get("dependencies")), *_set_up(tree))}
+    names |= {_name(n) for n in (*poetry, *_table(pipfile.data.get("packages")))}
+    requires = _table(pipfile.data.get("requires"))
+    wants = (
+        ("requires-python in pyproject.toml", str(told.get("requires-python") or "")),
+        ("python in pyproject.toml (poetry)", poetry.get("python")),
+        ("python in Pipfile", str(requires.get("python_version") or requires.get("python_full_version") or "")),
+    )
+    scripts = tuple(
+        (str(k), str(v)) for k, v in {**_table(_table(tools.get("poetry")).get("scripts")), **_table(told.get("scripts"))}.items()
+    )
+    return Python(
+        frozenset(names - {""}), tuple(files), problem, tuple((k, v) for k, v in wants if isinstance(v, str) and v), scripts
+    )
+
+
+def requirements_file(tree: Tree) -> str:
+    """Return the file that lists the packages for production; empty if there is none."""
+    folders = [f"requirements/{name}.txt" for name in ("production", "prod", "deploy", "main", "requirements", "base", "common")]
+    others = [f"requirements{mark}{name}.txt" for name in ("production", "prod", "base") for mark in ("-", "_", ".")]
+    return next((f for f in ("requirements.txt", *folders, *others) if f in tree.paths), "")
+
+
+def _set_up(tree: Tree) -> list[str]:
+    """The packages that setup.py or setup.cfg lists as literals."""
+    found = re.search(r"^install_requires\s*=((?:.*\n?)(?:[ \t]+.*\n?|\s*\n)*)", tree.text("setup.cfg"), re.MULTILINE)
+    listed = [line.strip() for line in found.group(1).splitlines()] if found else []
+    try:
+        body = ast.walk(ast.parse(tree.text("setup.py")))
+    except (SyntaxError, ValueError):
+        return listed
+    calls = (
+        keyword.value
+        for node in body
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "install_requires"
+    )
+    constants = (
+        item.value
+        for call in calls
+        if isinstance(call, ast.List | ast.Tuple)
+        for item in call.elts
+        if isinstance(item, ast.Constant)
+    )
+    return [*listed, *(value for value in constants if isinstance(value, str))]
+
+
+def _table(value: Any) -> dict[str, Any]:  # noqa: ANN401  any value in a manifest
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: Any) -> list[str]:  # noqa: ANN401  any value in a manifest
@@ -71,11 +101,13 @@ def _list(value: Any) -> list[str]:  # noqa: ANN401  any value in a manifest
 
 def _requirements(tree: Tree, path: str, seen: frozenset[str]) -> set[str]:
     """The package names in a requirements file and in the files that it includes."""
-    names = set()
+    names, here = set(), path.rpartition("/")[0]
     for line in tree.text(path).splitlines():
-        included = re.match(r"\s*(?:-r|--requirement)[\s=]+(\S+)", line)
-        if included and included.group(1) not in seen:
-            names |= _requirements(tree, included.group(1).removeprefix("./"), seen | {path})
+        included = re.match(r"\s*(?:-r|--requirement)[\s=]*(\S+)", line)
+        if included:
+            name = posixpath.normpath(posixpath.join(here, included.group(1)))
+            if name not in seen:
+                names |= _requirements(tree, name, seen | {path, name})
         elif not line.strip().startswith(("#", "-")):
             names.add(_name(line))
     return names
@@ -89,7 +121,8 @@ def _name(requirement: str) -> str:
 def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[str, ...]]:
     """Return the package manager: from a lock file, or pip for requirements.txt, or uv for pyproject.toml."""
     locks = [(name, file) for name, file in _LOCKS if file in tree.paths]
-    if [name for name, _ in locks] == ["pdm"] and "requirements.txt" in python.files:
+    listed = requirements_file(tree)
+    if [name for name, _ in locks] == ["pdm"] and listed:
         locks = []
     notes: list[str] = []
     if len(locks) > 1:
@@ -100,103 +133,134 @@ def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[s
                 "pdm.lock is not supported, so versions may differ: commit the output of `pdm export` as requirements.txt"
             )
         return PackageManager(locks[0][0], "", locks[0][1], locks[0][1]), tuple(notes)
-    if "requirements.txt" in python.files:
-        return PackageManager("pip", "", "requirements.txt", "requirements.txt"), ()
-    source = next((f for f in ("pyproject.toml", "Pipfile", "setup.py") if f in python.files), "default")
+    if listed and not (
+        listed != "requirements.txt" and {"pyproject.toml", "Pipfile"} & set(python.files) and not _is_whole(tree, listed)
+    ):
+        return PackageManager("pip", "", listed, listed), ()
+    source = next((f for f in ("pyproject.toml", "Pipfile", "setup.py", "setup.cfg") if f in python.files), "default")
     name = "pipenv" if source == "Pipfile" else "uv" if source == "pyproject.toml" else "pip"
     return PackageManager(name, "", source), ("no lock file found, so versions may differ from build to build",)
 
 
+def _is_whole(tree: Tree, listed: str) -> bool:
+    """Return whether the packages are in this list, and not in the table of a project beside it."""
+    told = _table(toml_of(tree, "pyproject.toml").data.get("project"))
+    return not told.get("dependencies") and "Pipfile" not in tree.paths and bool(tree.text(listed).strip())
+
+
 def python_version(tree: Tree, python: Python, known: Sequence[str]) -> Version:
-    """Return the version of Python: from .python-version, runtime.txt, the manifests, then .tool-versions; the default is the newest."""
-    asked = [(f, tree.text(f).strip().splitlines()[0]) for f in (".python-version", "runtime.txt") if tree.text(f).strip()]
+    """Return the version of Python: from .python-version, runtime.txt, the manifests, then the files of mise and asdf; the default is the newest."""
+    asked = [(f, told) for f in (".python-version", "runtime.txt") if (told := first_line(tree.text(f)))]
     asked += python.wants
-    told = re.search(r"^python\s+(\S+)", tree.text(".tool-versions"), re.MULTILINE)
-    asked += [(".tool-versions", told.group(1))] if told else []
+    asked += tool_versions(tree, "python")
     if not asked:
         return Version("python", "", newest("*", known), "default")
     source, text = asked[0]
-    wanted = text.removeprefix("python-").strip()
-    wanted = wanted if re.match(r"[<>=!~]", wanted) else ".".join(wanted.split(".")[:2])
-    return Version("python", text, newest(wanted.replace("~=", "~").replace("===", "="), known), source)
+    wanted = re.sub(r"^(python|cpython)[-@]?", "", text.strip()).strip()
+    wanted = wanted if re.match(r"[<>=!~^*]", wanted) else ".".join(wanted.split(".")[:2])
+    # Known versions have two parts, and each image has the latest third one.
+    latest = {f"{version}.99": version for version in known}
+    wanted = re.sub(r"(===?\s*\d+\.\d+)(\.\d+)", r"\1", re.sub(r"~=\s*(\d+)\.(\d+)(\s*(,|$))", r">=\1.\2,<4\3", wanted))
+    found = newest(wanted.replace("~=", "~").replace("===", "="), tuple(latest))
+    return Version("python", text, latest.get(found, ""), source)
 
 
-# -- the application object -------------------------------------------------------------------------------------------
+# Programs of packages that run as modules; images have no scripts of packages, because these name the interpreter of the builder.
+_MODULES = {
+    **{
+        name: name
+        for name in (
+            "gunicorn",
+            "uvicorn",
+            "hypercorn",
+            "daphne",
+            "streamlit",
+            "celery",
+            "flask",
+            "fastapi",
+            "granian",
+            "litestar",
+        )
+    },
+    **{
+        name: name
+        for name in (
+            "chainlit",
+            "sanic",
+            "robyn",
+            "rq",
+            "dramatiq",
+            "huey",
+            "alembic",
+            "solara",
+            "panel",
+            "bokeh",
+            "mesop",
+        )
+    },
+    "waitress-serve": "waitress",
+    "django-admin": "django",
+    "shiny": "shiny",
+    "reflex": "reflex",
+    "nicegui": "nicegui",
+    "marimo": "marimo",
+    "gradio": "gradio",
+    "jupyter": "jupyter",
+    "voila": "voila",
+    "mcp": "mcp",
+    "prefect": "prefect",
+    "dagster": "dagster",
+    "pytest": "pytest",
+}
+_PREFIXES = (("poetry", "run"), ("uv", "run"), ("pipenv", "run"), ("pdm", "run"), ("rye", "run"), ("hatch", "run"))
 
 
-def applications(tree: Tree, package: str, kind: str) -> list[Application]:
-    """Return all objects of this class at the top level of a module, and functions that create one; the most likely first."""
-    found: list[Application] = []
-    modules = sorted((p for p in tree.paths if p.endswith(".py") and not _is_test(p)), key=_likely)
-    for path in islice(modules, _LOOKED_AT):
-        text = tree.text(path)
-        if package in text and f"{kind}(" in text:
-            found += _made_in(path, text, kind)
-    return sorted(found, key=lambda a: (a.factory, *_likely(a.file)))
+def start_line(line: str, python: Python) -> str:
+    """Return a start line with programs of packages run as modules, and without a package manager in front of them."""
+    found = simple_commands(line)
+    if not found:
+        return line
+    return " ".join(f"{_as_module(one.text, one.command, python)} {one.after}".strip() for one in found)
 
 
-def _is_test(path: str) -> bool:
-    return any(
-        re.match(r"tests?$|test_|conftest|examples?$|docs?$|venv$|\.", part) for part in path.removesuffix(".py").split("/")
-    )
-
-
-def _likely(path: str) -> tuple[int, int, int, str]:
-    folder, _, file = path.rpartition("/")
-    stem = file.removesuffix(".py")
-    return (
-        _FOLDERS.index(folder) if folder in _FOLDERS else len(_FOLDERS),
-        path.count("/"),
-        _USUAL.index(stem) if stem in _USUAL else len(_USUAL),
-        path,
-    )
-
-
-def _made_in(path: str, text: str, kind: str) -> list[Application]:
-    try:
-        body = ast.parse(text).body
-    except (SyntaxError, ValueError):
-        return []
-    found = []
-    for node in body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and _makes(node.value, kind):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found += [Application(path, _module(path), t.id) for t in targets if isinstance(t, ast.Name)]
-        elif isinstance(node, ast.FunctionDef) and _is_factory(node, kind):
-            found.append(Application(path, _module(path), node.name, factory=True))
-    return found
-
-
-def _is_factory(node: ast.FunctionDef, kind: str) -> bool:
-    named = _FACTORY.fullmatch(node.name) is not None and not node.args.args
-    return named and any(_makes(inner, kind) for inner in ast.walk(node))
-
-
-def _makes(node: ast.AST | None, kind: str) -> bool:
-    if not isinstance(node, ast.Call):
-        return False
-    called = node.func
-    return (isinstance(called, ast.Name) and called.id == kind) or (isinstance(called, ast.Attribute) and called.attr == kind)
-
-
-def _module(path: str) -> str:
-    """The name of the module, imported from the app's root; a folder src is on the path."""
-    return path.removeprefix("src/").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+def _as_module(text: str, command: str, python: Python) -> str:
+    before = text[: len(text) - len(command)]
+    first, _, rest = command.partition(" ")
+    for program, verb in _PREFIXES:
+        if (first, rest.split(" ")[0]) == (program, verb):
+            return before + _as_module(rest[len(verb) :].strip(), rest[len(verb) :].strip(), python)
+    scripts = dict(python.scripts)
+    if first in _MODULES:
+        return f"{before}python3 -m {_MODULES[first]} {rest}".rstrip()
+    if first == "python" or re.fullmatch(r"python3\.\d+", first):
+        return f"{before}python3 {rest}".rstrip()
+    if first in scripts and ":" in scripts[first]:
+        module, _, function = scripts[first].partition(":")
+        called = f"import sys; from {module} import {function.split('.')[0]}; sys.exit({function}())"
+        return f'{before}python3 -c "{called}" {rest}'.rstrip()
+    return text
 
 
 class _PythonLanguage:
     name = "python"
     versions: tuple[str, ...] = ("3.11", "3.12", "3.13")
-    manifests = frozenset({"requirements.txt", "pyproject.toml"})
+    manifests = frozenset({"requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py"})
     version_command: tuple[str, ...] = ("python3", "--version")
     version_parts = 2
+    programs = frozenset({"python3", "python"})
+    paths: tuple[str, ...] = ()
 
     def problem(self, tree: Tree) -> str:
         python = python_of(tree)
         return python.problem if python else ""
 
     def summary(self, tree: Tree) -> str:
-        return ""
+        python = python_of(tree)
+        return (
+            f"{', '.join(python.files) or 'manage.py'} list {', '.join(sorted(python.packages)[:8]) or 'nothing'}"
+            if python
+            else ""
+        )
 
     def version(self, tree: Tree, known: Sequence[str]) -> Version:
         return python_version(tree, python_of(tree) or Python(), known)
@@ -210,8 +274,8 @@ class _PythonLanguage:
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
         return ()
 
-    def start(self, command: str) -> str:
-        return f"python3 -m {command}" if command else ""
+    def start(self, tree: Tree, command: str) -> str:
+        return start_line(command, python_of(tree) or Python())
 
     def env(self) -> Mapping[str, str]:
         return {"PYTHONUNBUFFERED": "1", "PYTHONPATH": f"/app/{PACKAGES}"}

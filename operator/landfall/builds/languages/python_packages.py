@@ -41,7 +41,7 @@ def install(found: Detected) -> tuple[str, ...]:
     if lists:
         listed = f"{lists[0] if manager.lockfile else lists[1]} && {_INTO} -r {LIST}"
     else:
-        listed = f"{_INTO} {'-r requirements.txt' if manager.lockfile else '.'}"
+        listed = f"{_INTO} {f'-r {manager.lockfile}' if manager.lockfile else '.'}"
     more = " ".join(found.match.adds)
     # Bytecode without times: the same for the same packages.
     compiled = f"python3 -m compileall -q --invalidation-mode unchecked-hash {PACKAGES}"
@@ -50,7 +50,8 @@ def install(found: Detected) -> tuple[str, ...]:
 
 def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
     """Return the files that determine the packages, sorted; empty if there may be other inputs."""
-    lists = set(_lists(tree, "requirements.txt", frozenset()))
+    listed = found.package_manager.lockfile if found.package_manager and found.package_manager.name == "pip" else ""
+    lists = set(_lists(tree, listed or "requirements.txt", frozenset()))
     lock = (found.package_manager.lockfile,) if found.package_manager else ()
     return present(tree, *_FILES, *lock, *lists) if _follow_from_files(tree, lists) else ()
 

@@ -15,6 +15,8 @@ class _Static:
     manifests: frozenset[str] = frozenset()
     version_command: tuple[str, ...] = ()
     version_parts = 0
+    programs: frozenset[str] = frozenset()
+    paths: tuple[str, ...] = ()
 
     def problem(self, tree: Tree) -> str:
         return ""
@@ -34,7 +36,7 @@ class _Static:
     def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
         return ()
 
-    def start(self, command: str) -> str:
+    def start(self, tree: Tree, command: str) -> str:
         return command
 
     def env(self) -> Mapping[str, str]:
