@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,8 +14,10 @@ import psycopg
 import pytest
 from psycopg.types.json import set_json_loads
 
+from landfall.engine.errors import VerificationError
+from landfall.engine.model.events import EventKind
 from landfall.engine.model.options import Options
-from landfall.engine.model.plan import Plan
+from landfall.engine.model.plan import Plan, Statement
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -97,6 +99,8 @@ class _Moved:
     source: MariaDb
     name: str
     plan: Plan
+    outcome: run.Outcome
+    told: list[str]
     target: psycopg.Connection
 
     def rows(self, view: str) -> tuple[list[str], list[str]]:
@@ -153,11 +157,12 @@ def moved(request: pytest.FixtureRequest, pg15: PostgreSql) -> Iterator[_Moved]:
     plans: list[Plan] = []
     move = run.Move(run.mariadb(source, name), run.postgresql(pg15, pg15.database(name)), Options(fence=False))
     move.change = lambda plan: plans.append(plan) or plan
-    move.run()
+    outcome = move.run()
+    told = [e.text for e in move.events if e.kind == EventKind.NOTICE and "view" in e.text]
     with pg15.connect(name) as target:
         target.execute("SET timezone='UTC'")
         set_json_loads(lambda text: text.decode() if isinstance(text, bytes) else text, target)
-        yield _Moved(source, name, plans[0], target)
+        yield _Moved(source, name, plans[0], outcome, told, target)
 
 
 @pytest.mark.parametrize("view", _statements())
@@ -173,3 +178,52 @@ def test_what_has_no_counterpart_is_named_with_its_reason(moved: _Moved) -> None
     for view, (_, reason) in _REFUSED.items():
         assert told[view].severity.value == "high"
         assert re.search(reason, told[view].description), told[view].description
+
+
+def test_the_run_compares_the_views_on_both_sides(moved: _Moved) -> None:
+    uncompared = {line.partition(" (")[0].rpartition(".")[2]: line for line in moved.outcome.views_uncompared}
+    assert {f"view not compared: {line}" for line in uncompared.values()} < set(moved.told)
+    assert {"e04", "e05", "w01", "w08", "y"} <= uncompared.keys()
+    assert uncompared["w08"].endswith("(LIMIT chooses among its rows)")
+    assert "RAND()" in uncompared["e04"]
+    assert "it returns something else each time (CUR" in uncompared["e05"]
+    assert moved.outcome.views_equal == len(_statements()) - len(uncompared) > 25
+    assert f"{moved.outcome.views_equal} views return the same rows on both sides" in moved.told
+    (risk,) = (r for r in moved.plan.risks if (r.kind, r.affected) == ("ViewTranslated", "g01"))
+    assert "the run compares its rows on both sides, but not the columns m: the source is free to choose" in risk.description
+
+
+_OTHERWISE = {
+    "altered": ('upper("c") AS r FROM "t"', "(2 rows in both, other values in r)"),
+    "fewer": ('"c" AS r FROM "t" WHERE "id" = 1', "(2 rows in the source, 1 in the target)"),
+    "fails": ('(1 / ("id" - 1))::text AS r FROM "t"', "(the target cannot compute it: code 22012)"),
+}
+
+
+@pytest.mark.parametrize("view", _OTHERWISE)
+def test_a_view_with_other_rows_stops_the_run_before_the_cutover(
+    either: MariaDb, pg15: PostgreSql, fresh: str, view: str
+) -> None:
+    either.sql(
+        "CREATE TABLE t (id INT PRIMARY KEY, c VARCHAR(5)); INSERT INTO t VALUES (1,'a'),(2,'b');"
+        f"CREATE VIEW {view} AS SELECT id, c AS r FROM t",
+        either.database(fresh),
+    )
+    wrong, told = _OTHERWISE[view]
+
+    def changed(statement: Statement) -> Statement:
+        return replace(statement, sql=f'CREATE VIEW {view} AS SELECT "id", {wrong}') if statement.kind == "view" else statement
+
+    source, target = run.mariadb(either, fresh), run.postgresql(pg15, pg15.database(fresh))
+    move = run.Move(source, target, Options(fence=False))
+    move.change = lambda plan: replace(plan, statements=tuple(changed(s) for s in plan.statements))
+    with pytest.raises(VerificationError) as refused:
+        move.run()
+    assert f"{fresh}.{view} {told}" in str(refused.value)
+    assert "spec.data.excludeTables" in str(refused.value)
+    with pg15.connect(fresh) as connection:
+        assert connection.execute("SELECT count(*) FROM pg_class WHERE relnamespace='public'::regnamespace").fetchone() == (0,)
+    other = run.postgresql(pg15, pg15.database(f"{fresh}x"))
+    run.Move(source, other, Options(fence=False, exclude_tables=(view,))).run()
+    with pg15.connect(f"{fresh}x") as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (2,)

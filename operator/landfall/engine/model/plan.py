@@ -184,6 +184,21 @@ class TablePlan:
 
 
 @dataclass(frozen=True, slots=True)
+class ViewPlan:
+    """A view whose rows are compared on both sides before the cutover.
+
+    Attributes:
+        table: The view as if it were a table: its names and the columns that are compared.
+        unread: Columns that are not compared, each with the reason.
+        reason: Why the view as a whole is not compared; empty if it is.
+    """
+
+    table: TablePlan
+    unread: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """DDL of the target that never names a schema of its own: it runs with the staging schema in front of the path."""
 
@@ -224,6 +239,7 @@ class Plan:
 
     Those in `aside` may have rows, which a rollback brings back; those in `kept` have the same rows as the source.
     `fence`: the source refuses writers after the cutover.
+    `views` are translated views; their queries are statements, so the digest of the plan has them already.
     `followed` are sequences of the source, each with that of the target that no column owns and that is set as far.
     """
 
@@ -251,6 +267,7 @@ class Plan:
     freeze_seconds: int = 0
     estimates: dict[str, int] = field(default_factory=dict)
     fence: bool = False
+    views: tuple[ViewPlan, ...] = ()
     format: int = PLAN_FORMAT
 
     def digest(self) -> str:
@@ -298,7 +315,7 @@ _UNBOUND_COLUMN = ("confidence", "reasons", "decision")
 
 def _binding(plan: Plan) -> dict[str, Any]:
     whole = asdict(plan)
-    for name in ("estimates", "freeze_seconds", "risks", "source_version", "target_version", "target_version_number"):
+    for name in ("estimates", "freeze_seconds", "risks", "views", "source_version", "target_version", "target_version_number"):
         whole.pop(name)
     for name in ("aside", "kept", "followed", "fence"):  # of later versions: digests of plans without them stay as they were
         if not whole[name]:

@@ -58,7 +58,7 @@ def draft_plan(
     if context.existing:
         draft.risks += existing_decisions.unknown_names(options, catalog, context.existing, context.counterparts)
     schema_objects.objects(draft, before=False)
-    views(draft, tables)
+    compared = views(draft, tables)
     draft.risks += privileges.risks(draft)
     _preflight(draft, target, tables)
     _column_risks(draft, tables)
@@ -86,6 +86,7 @@ def draft_plan(
         aside=existing_decisions.set_aside(options, context.counterparts),
         fingerprint=_fingerprint_digest(context.plain, options),
         packet_bytes=catalog.packet_bytes,
+        views=compared,
     )
     plan = _with_estimates(plan, options)
     plan, risks = _with_quiesce(plan, options, catalog)

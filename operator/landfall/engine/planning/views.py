@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 from landfall.engine.model.catalog import View
 from landfall.engine.model.fingerprint import excluded
-from landfall.engine.model.plan import ColumnPlan, Severity, Stage, TablePlan
+from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan, ViewPlan
 from landfall.engine.planning.tables import Draft, ignores_case
 from landfall.engine.sources.translate import UntranslatableError
 from landfall.engine.sources.view_relations import Relation, RelationColumn, Relations, WrittenView
@@ -18,22 +18,26 @@ _UTF8 = frozenset({"", "utf8mb4", "utf8mb3", "utf8", "ascii"})
 _REWRITE = "Rewrite it for PostgreSQL, or exclude the view (excludeTables) if nothing needs it."
 
 
-def views(draft: Draft, tables: Iterable[TablePlan]) -> None:
-    """Add every view; the dry run finds their order."""
+def views(draft: Draft, tables: Iterable[TablePlan]) -> tuple[ViewPlan, ...]:
+    """Add every view; the dry run finds their order. Return the translated ones as they are compared."""
     left = [(v, draft.relations.claim(draft.spelled(v.name), v.schema)) for v in _wanted(draft)]
     if draft.native:
         for view, name in left:
             _add(draft, view, name, view.query)
-        return
+        return ()
+    made: list[ViewPlan] = []
     relations = Relations.of(_relations(draft, tables), draft.catalog.schemas)
     while left:
         problems: dict[str, str] = {}
-        rest = [(v, name) for v, name in left if not _translated(draft, v, name, relations, problems)]
+        found = {v.name: _translated(draft, v, name, relations, problems) for v, name in left}
+        made += [view for view in found.values() if view]
+        rest = [(v, name) for v, name in left if not found[v.name]]
         if len(rest) == len(left):
             for view, _ in rest:
                 _lost(draft, view, problems[view.name])
-            return
+            break
         left = rest
+    return tuple(made)
 
 
 def _wanted(draft: Draft) -> Iterator[View]:
@@ -55,21 +59,45 @@ def _column(column: ColumnPlan, charset: str, *, exact: bool) -> RelationColumn:
     return RelationColumn(column.source, name, kind, exact, foreign=charset not in _UTF8)
 
 
-def _translated(draft: Draft, view: View, name: str, relations: Relations, problems: dict[str, str]) -> bool:
-    """Add the view if its query is translated; else say why not."""
+def _translated(draft: Draft, view: View, name: str, relations: Relations, problems: dict[str, str]) -> ViewPlan | None:
+    """Add the view if its query is translated, and return how it is compared; else say why not."""
     try:
         made = draft.target.ddl.translated_query(draft.catalog.engine, view.query, draft.spelled, relations)
     except UntranslatableError as error:
         problems[view.name] = " ".join(str(error).split())
-        return False
-    relations.add(Relation(view.schema, view.name, name, made.columns))
-    draft.add_risk(Severity.MEDIUM, "ViewTranslated", view.name, _description(made), "Review the query in the plan.")
+        return None
+    relations.add(Relation(view.schema, view.name, name, made.columns, made.unread))
+    planned = _compared(draft, view, name, made)
+    draft.add_risk(Severity.MEDIUM, "ViewTranslated", view.name, _description(made, planned), "Review the query in the plan.")
     _add(draft, view, name, made.sql)
-    return True
+    return planned
 
 
-def _description(made: WrittenView) -> str:
-    text = "the query was translated; the dry run checks that it is valid on the target, not that it returns the same rows"
+def _compared(draft: Draft, view: View, name: str, made: WrittenView) -> ViewPlan:
+    """The view as a table whose columns are compared, as far as their values have one form on both sides."""
+    columns, unread = [], []
+    for column in made.columns:
+        found = None if column.unread else draft.engine.dialect.view_column(column)
+        if found is None:
+            unread.append(f"{column.source}: {column.unread or 'its values have no common form'}")
+            continue
+        mapped = draft.target.types.of_view(found)
+        columns.append(
+            ColumnPlan(column.source, column.target, "", mapped.target_type, mapped, True, Decision.AUTO, 100, ())  # noqa: FBT003  nullable
+        )
+    table = TablePlan(-1, view.schema, view.name, name, tuple(columns), (), "none", (), "", "", moved=False)
+    reason = made.unread or ("" if columns else "its values have no common form on both sides")
+    return ViewPlan(table, tuple(unread), reason)
+
+
+def _description(made: WrittenView, planned: ViewPlan) -> str:
+    text = "the query was translated; the dry run checks that it is valid on the target"
+    if planned.reason:
+        text += f", and nothing checks that it returns the same rows: {planned.reason}"
+    else:
+        text += ", and before the cutover the run compares its rows on both sides"
+    if planned.unread and not planned.reason:
+        text += f", but not the columns {'; '.join(planned.unread)}"
     if made.lower:
         text += (
             "; it compares texts without case by lower(…): texts that differ in accents or in spaces at their end are different texts"

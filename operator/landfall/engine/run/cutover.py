@@ -42,6 +42,8 @@ from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.verify.compare import Comparison, TableDifference
 from landfall.engine.verify.naming import named
 from landfall.engine.verify.repair import repair
+from landfall.engine.verify.views import budget, compare_views
+from landfall.lib.text import counted
 
 _REPAIRS = 3
 
@@ -139,7 +141,7 @@ class FinalPhase:
         self._compare(readers)
         self._late_indexes()
         self._counters(readers[0])
-        self._keys(limit)
+        self._keys(readers[0], limit)
         self._check_standstill(mark, readers)
         if work.options.rehearsal:
             return
@@ -294,16 +296,37 @@ class FinalPhase:
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0
                 staging.set_counter(table.target, counter, following)
 
-    def _keys(self, limit: Limit | None) -> None:
-        """Create what must not exist during a repair, and check a last time whether to cut over, in one transaction."""
+    def _keys(self, reader: Reader, limit: Limit | None) -> None:
+        """Create what must not exist during a repair, compare the views, and check a last time whether to cut over, in one transaction."""
         work = self._work
         with work.database.session.transaction():
             carry_out_all(work, [s for stage in LATE for s in work.plan.of_stage(stage)])
             if work.stop.requested:
                 raise stopped()
+            self._views(reader)
             self._check_hours()
             if limit and not limit.end():
                 raise stopped()
+
+    def _views(self, reader: Reader) -> None:
+        """Compare the translated views. Raises VerificationError if one returns other rows than in the source."""
+        work = self._work
+        locked = work.plan.quiesce == Quiesce.ENGINE
+        results = compare_views(work, reader, budget(pause_limit(work.options, work.plan)) if locked else None)
+        self._outcome.views_equal, self._outcome.views_uncompared = results.equal, results.uncompared
+        for line in results.uncompared:
+            work.report(Event(EventKind.NOTICE, text=f"view not compared: {line}"))
+        if results.different:
+            listed = "; ".join(results.different)
+            work.report(Event(EventKind.VERDICT, text=f"different: views {listed}"))
+            message = f"these views return other rows in the target than in the source: {listed}"
+            advice = (
+                "Nothing was cut over. Compare the view on both sides, and report the difference. To leave it out and create it manually, add"
+                " it to spec.data.excludeTables and change spec.data.rerunToken."
+            )
+            raise VerificationError(message, advice=advice)
+        if results.equal:
+            work.report(Event(EventKind.NOTICE, text=f"{counted(results.equal, 'view', 'return')} the same rows on both sides"))
 
     # -- last check and cutover ---------------------------------------------------------------------------------------
 

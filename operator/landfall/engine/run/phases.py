@@ -26,7 +26,8 @@ class Outcome:
 
     `repaired_before` and `repaired_locked` are numbers of repaired chunks, before the write lock and under it. `compared_locked` is the
     number of chunks compared under the last write lock; a repaired chunk counts twice. `comparison_seconds` is the duration of the last
-    verification without a lock. `fence`: the name of the fence on the source; empty if its writers are not refused.
+    verification without a lock. `fence`: the name of the fence on the source; empty if its writers are not refused. `views_equal` is the number
+    of views with the same rows on both sides, `views_uncompared` are the translated views that were not compared, with the reasons.
     """
 
     key: str
@@ -49,6 +50,8 @@ class Outcome:
     consistent_as_of: str = ""
     final_rows: dict[str, int] = field(default_factory=dict)
     fence: str = ""
+    views_equal: int = 0
+    views_uncompared: list[str] = field(default_factory=list)
 
     @classmethod
     def recorded(cls, record: RunRecord) -> Outcome:

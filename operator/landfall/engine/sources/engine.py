@@ -22,7 +22,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Reader, Source
-from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
+from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
 ChunkKey = tuple[tuple[str, ...], str]
 
@@ -218,6 +218,9 @@ class Dialect(Protocol):
 
         Raises ValueError for a part that has no counterpart; its text says which and why.
         """
+
+    def view_column(self, column: RelationColumn) -> SourceMapping | None:
+        """How a column of `written_view` is compared; None where the values of views have no common form."""
 
     def default_value(self, text: str) -> DefaultValue | None:
         """What a default computes that this engine writes in a way of its own; None for any other default."""

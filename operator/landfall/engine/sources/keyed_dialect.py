@@ -11,9 +11,9 @@ from landfall.engine.matching.type_families import Kind, kind_of
 from landfall.engine.model.catalog import Column, Table
 from landfall.engine.model.chunk_range import ChunkRange, text_of
 from landfall.engine.model.default_value import DefaultValue
-from landfall.engine.model.mapping import ColumnFacts, Violation
+from landfall.engine.model.mapping import ColumnFacts, SourceMapping, Violation
 from landfall.engine.sources.engine import ChunkKey, Dialect
-from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
+from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
 _BITS = {"smallint": 15, "integer": 31, "bigint": 63}
 
@@ -87,6 +87,11 @@ class KeyedDialect(Dialect):
     def written_view(self, sql: str, relations: Relations, rename: Rename) -> WrittenView | None:
         """None."""
         del sql, relations, rename
+        return None
+
+    def view_column(self, column: RelationColumn) -> SourceMapping | None:
+        """None."""
+        del column
         return None
 
     def default_value(self, text: str) -> DefaultValue | None:

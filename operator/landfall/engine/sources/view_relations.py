@@ -18,6 +18,7 @@ class RelationColumn:
         target_type: Its type in the target as the plan writes it; empty for a column of a view.
         exact: It is a text that the source compares exactly.
         foreign: It is a text in another character set than UTF-8, so that its octets change.
+        unread: For a column of a view: why its values are not compared; empty where they are.
         kind: For a column of a view: what its dialect calls the kind of its values.
         scale: With a `kind`: decimals, or digits of the fraction of a second.
         case: With a `kind`: how the dialect says that it compares.
@@ -28,6 +29,7 @@ class RelationColumn:
     target_type: str = ""
     exact: bool = False
     foreign: bool = False
+    unread: str = ""
     kind: str = ""
     scale: int = 0
     case: str = ""
@@ -35,12 +37,13 @@ class RelationColumn:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or a view that is migrated, by its name in the source and in the target."""
+    """A table or a view that is migrated, by its name in the source and in the target. `unread`: as in `WrittenView`."""
 
     schema: str
     name: str
     target: str
     columns: tuple[RelationColumn, ...]
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,14 @@ class WrittenView:
         sql: The query.
         columns: Its columns, for views that read it.
         changing: What makes it return something else each time, as the source names it.
+        unread: Why its rows cannot be compared with those of the source; empty where they can.
         lower: The query compares texts without case.
     """
 
     sql: str
     columns: tuple[RelationColumn, ...] = ()
     changing: tuple[str, ...] = ()
+    unread: str = ""
     lower: bool = False
 
 

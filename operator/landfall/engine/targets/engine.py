@@ -67,6 +67,9 @@ class TargetTypes(Protocol):
     def fitted(self, mapped: Mapping, column: Column, wanted: Column, source: SourceEngine) -> Fit:
         """The mapping of a new table, changed for an existing column. Raises UnfitError where values would not survive it."""
 
+    def of_view(self, column: SourceMapping) -> Mapping:
+        """The column of a view, whose type in the target is another one of the same family."""
+
     def renewed(self, mapping: Mapping, dialect: Dialect) -> Mapping:
         """The mapping of a stored plan as it is compared now; see `Dialect.renewed_check`."""
 
@@ -254,6 +257,9 @@ class TargetSession(Protocol):
 
     def transaction(self) -> AbstractContextManager[None]:
         """A transaction, or a savepoint inside one."""
+
+    def trial(self, seconds: int) -> AbstractContextManager[None]:
+        """A transaction that only reads, or a savepoint inside one, with a limit in seconds for each statement; it is rolled back."""
 
     def cancel(self) -> None:
         """End the statement that runs, from any thread."""

@@ -24,10 +24,11 @@ from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.queries import MySqlQueries
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.mysql.source import _MySqlSource
+from landfall.engine.sources.mysql.views.compared import compared_column
 from landfall.engine.sources.mysql.views.product import Product
 from landfall.engine.sources.mysql.views.query import written
 from landfall.engine.sources.type_text import second_digits
-from landfall.engine.sources.view_relations import Relations, Rename, WrittenView
+from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
 _WIDTHS = (15, 31, 63)
@@ -68,6 +69,9 @@ class _Dialect(KeyedDialect):
 
     def written_view(self, sql: str, relations: Relations, rename: Rename) -> WrittenView:
         return written(sql, relations, rename, self._product)
+
+    def view_column(self, column: RelationColumn) -> SourceMapping | None:
+        return compared_column(column)
 
     def integer_bits(self, column: Column) -> int:
         if column.type.name not in mysql.INTEGERS:

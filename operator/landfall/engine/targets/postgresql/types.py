@@ -32,7 +32,7 @@ from landfall.engine.targets.postgresql.fitting import fitted
 from landfall.engine.targets.postgresql.floats import canonical_float
 from landfall.engine.targets.postgresql.row_size import MAX_COLUMNS, OUTSIDE, field_octets, padded_octets, row_octets
 
-__all__ = ["MAX_COLUMNS", "OUTSIDE", "field_octets", "fitted", "mapping", "padded_octets", "renewed", "row_octets"]
+__all__ = ["MAX_COLUMNS", "OUTSIDE", "field_octets", "fitted", "mapping", "of_view", "padded_octets", "renewed", "row_octets"]
 
 _OLD = "md5("  # what version 0.1 wrote into plans
 _INTEGERS = ((15, "smallint"), (31, "integer"), (63, "bigint"))
@@ -54,6 +54,22 @@ def mapping(column: SourceMapping) -> Mapping:
         type_statement=_type_statement(column.type),
         checks=_checks(column.type),
     )
+
+
+def of_view(column: SourceMapping) -> Mapping:
+    """The column of a view: its type may be another one of the same family, so the canonical text is that of a cast."""
+    made = mapping(column)
+    match column.type:
+        case Decimal(_, scale, _):
+            number = f"CASE {_TEXT} WHEN 'true' THEN '1' WHEN 'false' THEN '0' ELSE {_TEXT} END"
+            check = f"round(({number})::numeric,{scale})::text"
+        case Text():
+            check = made.check_target.replace("{c}", f"({_TEXT})")
+        case Timestamp(_, False):
+            check = "({c}::timestamp)::text"
+        case _:
+            check = made.check_target
+    return replace(made, check_target=check)
 
 
 def type_name(kind: LogicalType) -> str:  # noqa: C901, PLR0911, PLR0912  a table of types

@@ -67,6 +67,7 @@ class Expressions:
         keys: Texts that the query groups by without case, and what stands for them outside of aggregates.
         aliases: Columns of the select list that HAVING, GROUP BY and ORDER BY may name.
         changing: Functions that return something else each time.
+        free: A value was written for which the source has a choice, such as the order of a list.
     """
 
     def __init__(self, scope: Scope, subqueries: Subqueries, changing: set[str], product: Product) -> None:
@@ -76,6 +77,7 @@ class Expressions:
         self.lower = False
         self._in_aggregate = 0
         self._over = ""
+        self.free = False
 
     def value(self, node: exp.Expr) -> Value:
         """The expression in the target. Raises ValueError, with the smallest part that has no counterpart."""
@@ -83,6 +85,7 @@ class Expressions:
         if not self._in_aggregate:
             for key, instead in self.keys:
                 if key == node:
+                    self.free = True
                     return Value(instead, ValueKind.TEXT, case=Case.LOOSE)
         write = next((w for kind, w in self._writers() if isinstance(node, kind)), None)
         queried = isinstance(node, exp.Query)
@@ -326,11 +329,11 @@ class Expressions:
         if name == "count":
             self.lower = self.lower or (distinct and any(v.kind is ValueKind.TEXT and v.case is not Case.EXACT for v in found))
             return aggregates.count(found, distinct=distinct)
+        loose = bool(found) and found[0].kind is ValueKind.TEXT and found[0].case is not Case.EXACT
+        self.free = self.free or name == "any_value" or (name in {"min", "max"} and loose)
         if name == "json_objectagg":
             return _call(aggregates.json_object_agg, found)
-        self.lower = self.lower or (
-            name in {"min", "max"} and found[0].kind is ValueKind.TEXT and found[0].case is not Case.EXACT
-        )
+        self.lower = self.lower or (name in {"min", "max"} and loose)
         return _call(aggregates.AGGREGATES[name], [*found, "DISTINCT " if distinct else ""])
 
     def _group_concat(self, node: exp.Expr) -> Value:
@@ -348,6 +351,8 @@ class Expressions:
         finally:
             self._in_aggregate -= 1
         separator = node.args.get("separator")
+        alone = len(found) == len(orders) == 1 and orders[0][0].sql == found[0].sql and found[0].case is not Case.LOOSE
+        self.free = self.free or not alone
         return aggregates.group_concat(
             found, orders, literal(separator.name if separator is not None else ","), distinct=distinct
         )
@@ -357,6 +362,8 @@ class Expressions:
             message = "the function has no counterpart over a window"
             raise ValueError(message)
         over = f" OVER {self.window(node)}"
+        name = node.this.name.lower()
+        self.free = self.free or name in {*aggregates.NEIGHBOURS, "row_number", "ntile"} or node.args.get("spec") is not None
         self._over = over
         found = self._function(node.this)
         if "array_agg" in found.sql:

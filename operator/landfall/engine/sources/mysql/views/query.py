@@ -20,6 +20,7 @@ _KNOWN = {
     "expressions", "from_", "joins", "where", "group", "having", "order", "limit", "offset", "distinct", "with_", "windows",
     "operation_modifiers", "kind",
 }  # fmt: skip
+_COMPARED = frozenset(ValueKind) - {ValueKind.LIST, ValueKind.OTHER}
 _UNKNOWN = "{part}: {what}"
 _WIDE = {
     ValueKind.INT: "bigint",
@@ -51,6 +52,9 @@ class Queries:
         self._relations, self._rename, self._product = relations, rename, product
         self._common: list[dict[str, _Query]] = []
         self.changing: set[str] = set()
+        self.unsure: set[str] = set()
+        self.free: frozenset[int] = frozenset()
+        self._depth = 0
         self.lower = False
 
     def scalar(self, node: exp.Expr, scope: Scope) -> Value:
@@ -70,11 +74,13 @@ class Queries:
         node = node.unnest()
         clause = node.args.get("with_")
         self._common.append({})
+        self._depth += 1
         try:
             head = self._with(clause, around) if clause is not None else ""
             found = self._set(node, around) if isinstance(node, exp.SetOperation) else self._select(node, around)
         finally:
             self._common.pop()
+            self._depth -= 1
         if not head:
             return found
         return replace(found, write=lambda values: f"{head} {found.write(values)}")
@@ -112,6 +118,8 @@ class Queries:
                 scope.add(alias, _columns(found, mine, self._rename))
                 return f"{quoted(self._rename(node.name))} AS {mine}"
         relation = self._relations.find(node.db, node.name)
+        if relation.unread or any(c.unread for c in relation.columns):
+            self.unsure.add(f"it reads {node.name}, which is not compared as a whole")
         scope.add(alias, columns_of(relation, mine))
         return f"{quoted(relation.target)} AS {mine}"
 
@@ -161,6 +169,7 @@ class Queries:
         for join in node.args.get("joins") or ():
             table += f" {self._join(join, scope, writer)}"
         where = [writer.truth(node.args["where"].this)] if node.args.get("where") else []
+        self._note_choice(writer)
         made = self._grouped(node, writer, table, where)
         self.lower = self.lower or writer.lower
         return made
@@ -169,9 +178,10 @@ class Queries:
         names = tuple(e.alias_or_name for e in node.expressions)
         nodes = [e.unalias() for e in node.expressions]
         keys = self._keys(node, writer)
-        listed = [shown(writer.value(n)) for n in nodes]
+        listed = [shown(v) for v in self._outputs(nodes, writer)]
         writer.aliases = {name.lower(): n for name, n in zip(names, nodes, strict=True)}
         having = [writer.truth(node.args["having"].this)] if node.args.get("having") else []
+        self._note_choice(writer)
         if having and not keys and not _aggregated(node):
             where, having = [*where, *having], []
         windows = [f'"{w.name.lower()}" AS {writer.window(w)}' for w in node.args.get("windows") or ()]
@@ -182,10 +192,28 @@ class Queries:
             return self._distinct(node, names, nodes, listed, tail)
         order = node.args.get("order")
         ends = self._order(order, writer) if order is not None else ""
-        ends += _limit(node)
+        ends += self._cut(node)
         return _Query(
             names, tuple(listed), lambda values: f"SELECT {self._listed(values, names)}{tail}{ends}", ordered=bool(ends)
         )
+
+    def _note_choice(self, writer: Expressions) -> None:
+        if writer.free:
+            self.unsure.add("its rows depend on a choice that the source is free to make")
+        writer.free = False
+
+    def _outputs(self, nodes: Sequence[exp.Expr], writer: Expressions) -> list[Value]:
+        """The select list. Of the outermost query, it is known which columns the source is free to choose."""
+        found, free = [], []
+        for at, node in enumerate(nodes):
+            found.append(writer.value(node))
+            if writer.free and self._depth == 1:
+                free.append(at)
+                writer.free = False
+        self._note_choice(writer)
+        if self._depth == 1:
+            self.free |= frozenset(free)
+        return found
 
     def _keys(self, node: exp.Expr, writer: Expressions) -> list[str]:
         group = node.args.get("group")
@@ -209,16 +237,25 @@ class Queries:
         writer.keys = loose
         return keys or ["()"]
 
+    def _cut(self, node: exp.Expr) -> str:
+        """LIMIT and OFFSET, by which the source may choose among rows."""
+        text = _limit(node)
+        if text and not isinstance(node.parent, exp.Exists):
+            self.unsure.add("LIMIT chooses among its rows")
+        return text
+
     def _distinct(
         self, node: exp.Expr, names: tuple[str, ...], nodes: Sequence[exp.Expr], listed: list[Value], tail: str
     ) -> _Query:
-        order = node.args.get("order")
+        order, cut = node.args.get("order"), self._cut(node)
         orders = self._positions(order, names, nodes) if order is not None else []
-        self.lower = self.lower or any(_is_loose(v) for v in listed)
+        if any(_is_loose(v) for v in listed):
+            self.lower = True
+            self.unsure.add("of rows that are the same without case, the source is free to show any")
 
         def write(values: Sequence[Value]) -> str:
             plain = f"SELECT {self._listed(values, names)}{tail}"
-            return self._once(plain, names, values, orders, _limit(node))
+            return self._once(plain, names, values, orders, cut)
 
         return _Query(names, tuple(listed), write, ordered=True)
 
@@ -276,20 +313,22 @@ class Queries:
             raise ValueError(message)
         order = node.args.get("order")
         orders = self._positions(order, names, [exp.Null()] * len(names)) if order is not None else []
-        once = words[-1] == "UNION" and loose
-        self.lower = self.lower or once
+        once, cut = words[-1] == "UNION" and loose, self._cut(node)
+        if once:
+            self.lower = True
+            self.unsure.add("of rows that are the same without case, the source is free to show any")
 
         def write(values: Sequence[Value]) -> str:
             same = [[_converted(v, values[at]) for v in column] for at, column in enumerate(columns)]
             parts = [_nested(f, [column[n] for column in same]) for n, f in enumerate(found)]
             plain = parts[0] + "".join(f" {'UNION ALL' if once else w} {p}" for w, p in zip(words, parts[1:], strict=True))
             if once:
-                return self._once(plain, names, merged, orders, _limit(node))
-            if not orders and not _limit(node):
+                return self._once(plain, names, merged, orders, cut)
+            if not orders and not cut:
                 return plain
             columns_ = [replace(v, sql=f'"q".{quoted(self._rename(n))}') for v, n in zip(merged, names, strict=True)]
             by = ", ".join(f"{distinct_sql(columns_[at])} {way}" for at, way in orders)
-            return f'SELECT "q".* FROM ({plain}) AS "q"{f" ORDER BY {by}" if by else ""}{_limit(node)}'
+            return f'SELECT "q".* FROM ({plain}) AS "q"{f" ORDER BY {by}" if by else ""}{cut}'
 
         return _Query(names, merged, write, ordered=bool(orders))
 
@@ -358,12 +397,31 @@ def _number(node: exp.Expr) -> str:
     return str(int(node.name))
 
 
+def _unread(value: Value, *, free: bool) -> str:
+    """Why a column of a view is not compared; empty where it is."""
+    if free:
+        return "the source is free to choose the value or its order"
+    if value.kind is ValueKind.FLOAT or (value.kind is ValueKind.JSON and not value.stored):
+        return f"{value.kind.value} has several forms"
+    return "" if value.kind in _COMPARED else f"{value.kind.value} has no common form"
+
+
 def written(sql: str, relations: Relations, rename: Rename, product: Product) -> WrittenView:
     """A view's query in the target's SQL. Raises ValueError with the part that has no counterpart and why."""
     queries = Queries(relations, rename, product)
     found = queries.query(parsed(sql), None)
     columns = tuple(
-        RelationColumn(name, rename(name), kind=v.kind.name, scale=v.scale, case=v.case.name, foreign=v.foreign)
-        for name, v in zip(found.names, found.values, strict=True)
+        RelationColumn(
+            name,
+            rename(name),
+            kind=v.kind.name,
+            scale=v.scale,
+            case=v.case.name,
+            foreign=v.foreign,
+            unread=_unread(v, free=at in queries.free),
+        )
+        for at, (name, v) in enumerate(zip(found.names, found.values, strict=True))
     )
-    return WrittenView(found.sql, columns, tuple(sorted(queries.changing)), queries.lower)
+    changing = tuple(sorted(queries.changing))
+    unread = [f"it returns something else each time ({', '.join(changing)})"] if changing else sorted(queries.unsure)
+    return WrittenView(found.sql, columns, changing, "; ".join(unread), queries.lower)
