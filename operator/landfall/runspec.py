@@ -22,6 +22,7 @@ from landfall.api.connection import Connection, ConnectionSpec
 from landfall.api.fields import SecretKey
 from landfall.api.migration import DataSpec, Migration
 from landfall.api.tableplan import TablePlan
+from landfall.engine.clients.tls import mode_for
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import (
     ColumnDecision,
@@ -37,7 +38,8 @@ from landfall.engine.model.options import (
     TlsMode,
 )
 from landfall.engine.model.run_key import digest, key_parts
-from landfall.engine.sources import registry
+from landfall.engine.sources import database_url, registry
+from landfall.engine.sources.database_url import DatabaseAddress
 from landfall.lib import urls as addresses
 from landfall.lib.text import closest
 
@@ -196,28 +198,41 @@ def endpoint(name: str, inputs: RunInputs, side: str) -> Endpoint:
         absolute = path if path.is_absolute() else inputs.folders[name] / path
         return Endpoint(engine, path=str(absolute.resolve()))
     secret = inputs.secrets(spec.secret_ref.name, side) if spec.secret_ref else {}
-    try:
-        parts = addresses.split(secret["url"]) if "url" in secret else addresses.NONE
-        host = spec.host or parts.host
-        if not host.startswith("/"):
-            addresses.checked(host)
-    except addresses.AddressError as error:
-        where, field = ("host", "spec.host of the Connection") if spec.host else ("its Secret's url", "the key url of the Secret")
-        message = f"{side}: Connection {name}, {where}: {error}"
-        raise SpecError(message, advice=f"Correct {field}.") from error
+    address, tls = _address(name, spec, secret, side)
+    host = spec.host or address.host
     if not host:
         message = f"{side}: Connection {name} has no host, and its Secret has no url with a host"
         raise SpecError(message, advice="Set spec.host of the Connection, or the key url of its Secret.")
     return Endpoint(
         engine=engine,
         host=host,
-        port=spec.port or parts.port or spec.default_port,
-        database=spec.database or parts.path.lstrip("/"),
-        username=secret.get("username") or parts.username,
-        password=secret.get("password") or parts.password,
-        tls=TlsMode(spec.tls.mode),
+        port=spec.port or address.port or spec.default_port,
+        database=spec.database or address.database,
+        username=secret.get("username") or address.username,
+        password=secret.get("password") or address.password,
+        tls=tls or mode_for(host),
         ca=_certificate_authority(inputs, spec.tls.ca_secret_ref, side),
+        login=address.login,
+        parameters=address.parameters,
     )
+
+
+def _address(name: str, spec: ConnectionSpec, secret: Mapping[str, str], side: str) -> tuple[DatabaseAddress, TlsMode | None]:
+    """What the Secret's URL says, and the TLS mode of URL and Connection; None if neither names one."""
+    where, field = "its Secret's url", "the key url of the Secret"
+    try:
+        client = registry.engine_of(spec.type).client
+        form = client.url if client else None
+        address = database_url.read(secret["url"], form, spec.type) if form and "url" in secret else DatabaseAddress()
+        tls = database_url.stricter(TlsMode(spec.tls.mode) if spec.tls.mode else None, address.tls)
+        database_url.authority_given(address, given=spec.tls.ca_secret_ref is not None)
+        if spec.host and not spec.host.startswith("/"):
+            where, field = "host", "spec.host of the Connection"
+            addresses.checked(spec.host)
+    except addresses.AddressError as error:
+        message = f"{side}: Connection {name}, {where}: {error}"
+        raise SpecError(message, advice=f"Correct {field}.") from error
+    return address, tls
 
 
 def _certificate_authority(inputs: RunInputs, reference: SecretKey | None, side: str) -> str:

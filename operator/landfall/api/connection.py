@@ -24,11 +24,13 @@ _NO_HOST = "host is not a valid host name, IP address or path; each label of a h
 class Tls(Model):
     """TLS settings of the connection."""
 
-    mode: Literal["Disable", "Prefer", "Require", "VerifyFull"] = Field(
-        default="Prefer",
+    mode: Literal["Disable", "Prefer", "Require", "VerifyFull"] | None = Field(
+        default=None,
         description="TLS mode. Disable: plain text. Prefer: TLS if the server offers it. Require: TLS is required; with"
         " `caSecretRef`, the server certificate must be signed by that authority. VerifyFull: TLS is required, and the"
-        " certificate must be valid for the host.",
+        " certificate must be valid for the host. A stricter mode in the Secret's `url` (`sslmode`, `ssl-mode`) takes precedence."
+        " Default: VerifyFull for a host name outside the cluster, Require for a public IP address, otherwise Prefer. Outside the"
+        " cluster are host names of three or more labels that do not end in `.svc`, `.local`, `.internal` or the like.",
     )
     ca_secret_ref: SecretKey | None = Field(
         default=None, description="Secret with the PEM certificate of a private certificate authority. Default key: `ca.crt`."

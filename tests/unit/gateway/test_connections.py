@@ -44,7 +44,7 @@ def test_a_connection_is_made_with_its_secret(door: Client, cluster: Namespace) 
         "database": "shop",
         "status": "testing",
         "created_at": "2026-01-01T00:00:00Z",
-        "tls_mode": "prefer",
+        "tls_mode": None,
         "version": None,
         "capabilities": [],
         "latency_ms": None,
@@ -61,7 +61,6 @@ def test_a_connection_is_made_with_its_secret(door: Client, cluster: Namespace) 
         "type": "MariaDB",
         "host": "db.example",
         "database": "shop",
-        "tls": {"mode": "Prefer"},
         "secretRef": {"name": f"{name}-credentials"},
     }
     assert "s3cret" not in json.dumps(answers[0].json())
@@ -78,7 +77,7 @@ def test_a_connection_is_made_with_its_secret(door: Client, cluster: Namespace) 
         ),
         pytest.param(
             {"type": "mysql", "host": "h", "port": 3307},
-            "{type: MySQL, host: h, port: 3307, tls: {mode: Prefer}}",
+            "{type: MySQL, host: h, port: 3307}",
             None,
             id="open",
         ),

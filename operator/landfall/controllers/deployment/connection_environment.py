@@ -46,7 +46,7 @@ def variables(connection: Connection, secret: Mapping[str, str]) -> tuple[Variab
     parts = {"host": spec.host or "", "port": str(spec.port or spec.default_port), "database": spec.database or ""}
     found = [Variable(name=names[part], value=text) for part, text in parts.items() if text]
     found += [_reference(names[part], reference.name, part) for part in ("username", "password") if part in secret]
-    if mode := client.tls_modes.get(spec.tls.mode):
+    if spec.tls.mode and (mode := client.tls_modes.get(spec.tls.mode)):
         found.append(Variable(name=client.tls_variable, value=mode))
     if all(quote(secret.get(part, ""), safe="") == secret.get(part) for part in ("username", "password")):
         place = f"$({names['username']}):$({names['password']})@{parts['host']}:{parts['port']}/{parts['database']}"

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-from landfall.engine.clients import tls
+from landfall.engine.clients import authentication
 from landfall.engine.clients.errors import from_postgresql
 from landfall.engine.errors import EngineError, UnreachableError
 from landfall.engine.model.identifiers import searched_safely
@@ -53,12 +53,7 @@ class Control:
     def __init__(self, endpoint: Endpoint, side: str) -> None:
         self._side = side
         self._endpoint = endpoint
-        try:
-            self.raw: psycopg.Connection[Cells] = psycopg.connect(
-                autocommit=True, row_factory=tuple_row, prepare_threshold=None, **_arguments(endpoint)
-            )
-        except psycopg.Error as error:
-            raise _refused(error, endpoint, side) from error
+        self.raw = _connected(endpoint, side)
         shown = self.value("SHOW search_path") if side == "source" else ""
         self.run(f"SET search_path={searched_safely(shown, endpoint.schemas if side == 'source' else ())}")
         if side == "source":
@@ -122,17 +117,36 @@ class Control:
             self.raw.close()
 
 
-def _arguments(endpoint: Endpoint) -> dict[str, Any]:
+def _connected(endpoint: Endpoint, side: str) -> psycopg.Connection[Cells]:
+    """A connection by the first attempt whose methods the server asks for."""
+    first: psycopg.Error | None = None
+    for attempt in authentication.libpq(endpoint):
+        try:
+            return psycopg.connect(
+                autocommit=True, row_factory=tuple_row, prepare_threshold=None, **_arguments(endpoint, attempt.parameters)
+            )
+        except psycopg.Error as error:
+            unfulfilled = authentication.UNFULFILLED in str(error)
+            if not unfulfilled and (first is None or "FATAL:" in str(error)):
+                raise _refused(error, endpoint, side) from error
+            first = first or error
+    if first is None:
+        raise authentication.not_accepted(None, endpoint, side)
+    raise authentication.not_accepted(authentication.asked_for(str(first)), endpoint, side) from first
+
+
+def _arguments(endpoint: Endpoint, access: dict[str, str]) -> dict[str, Any]:
     arguments: dict[str, Any] = {
+        "connect_timeout": 10,
+        "application_name": "landfall",
+        "keepalives_idle": 30,
+        **dict(endpoint.parameters),
         "host": endpoint.host,
         "port": endpoint.port,
         "dbname": endpoint.database,
         "user": endpoint.username,
-        **tls.libpq(tls.policy(endpoint)),
-        "connect_timeout": 10,
-        "application_name": "landfall",
+        **access,
         "client_encoding": "UTF8",
-        "keepalives_idle": 30,
     }
     if endpoint.password:
         arguments["password"] = endpoint.password

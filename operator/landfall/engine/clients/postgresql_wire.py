@@ -8,7 +8,6 @@ never looked into; only frame headers are read, to see where the rows end.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import select
 import socket
 import ssl
@@ -16,20 +15,23 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scramp import ScramClient
-
 from landfall.engine.clients import tls
 from landfall.engine.clients.errors import ServerError, from_postgresql
-from landfall.engine.errors import ConnectionLostError, CredentialRefusedError, EngineError, UnreachableError
+from landfall.engine.clients.postgresql_login import Login
+from landfall.engine.errors import ConnectionLostError, EngineError, UnreachableError
 from landfall.engine.model.options import Endpoint
 
 _BLOCK = 512 * 1024
 _PROTOCOL = 196608
 _SSL_REQUEST = 80877103
 _CONNECT_SECONDS = 10
+_KEEPALIVE = (  # libpq's parameter, the socket's option, and its value in seconds or times; 0: the system's
+    ("keepalives_idle", socket.TCP_KEEPIDLE, 30),
+    ("keepalives_interval", socket.TCP_KEEPINTVL, 0),
+    ("keepalives_count", socket.TCP_KEEPCNT, 0),
+)
 _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
-_AUTH_OK, _AUTH_CLEAR, _AUTH_MD5, _AUTH_SASL, _AUTH_SASL_MORE, _AUTH_SASL_END = 0, 3, 5, 10, 11, 12
 
 Row = tuple[str | None, ...]
 
@@ -89,11 +91,15 @@ class Wire:
         raise UnreachableError(message, advice="Enable TLS on the server, or set `tls.mode: Prefer`.")
 
     def _dialled(self) -> socket.socket:
-        plain = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=_CONNECT_SECONDS)
+        wanted = dict(self._endpoint.parameters)
+        seconds = int(wanted.get("connect_timeout", _CONNECT_SECONDS))
+        plain = socket.create_connection((self._endpoint.host, self._endpoint.port), timeout=seconds)
         plain.settimeout(None)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30)
+        for name, option, usual in _KEEPALIVE:
+            if name in wanted or usual:
+                plain.setsockopt(socket.IPPROTO_TCP, option, int(wanted.get(name, usual)))
         return plain
 
     def _start(self, settings: dict[str, str]) -> None:
@@ -101,46 +107,24 @@ class Wire:
             "user": self._endpoint.username,
             "database": self._endpoint.database,
             "client_encoding": "UTF8",
-            "application_name": "landfall",
+            "application_name": dict(self._endpoint.parameters).get("application_name", "landfall"),
             **settings,
         }
         body = b"".join(f"{k}\0{v}\0".encode() for k, v in words.items()) + b"\0"
         self._socket.sendall(_LENGTH.pack(len(body) + 8) + _LENGTH.pack(_PROTOCOL) + body)
-        scram: ScramClient | None = None
+        login = Login(self._endpoint, self._side, self._socket)
         for kind, body in self._messages():
             if kind == b"R":
-                scram = self._authenticate(body, scram)
+                answer = login.answer(body)
+                if answer is not None:
+                    self._send(b"p", answer)
             elif kind == b"K":
                 self.pid = int(_LENGTH.unpack_from(body)[0])
             elif kind == b"E":
                 raise self._translated(body)
             elif kind == b"Z":
+                login.must_be_complete()
                 return
-
-    def _authenticate(self, body: bytes, scram: ScramClient | None) -> ScramClient | None:
-        code = int(_LENGTH.unpack_from(body)[0])
-        password, user = self._endpoint.password, self._endpoint.username
-        if code == _AUTH_OK:
-            return scram
-        if code == _AUTH_CLEAR:
-            self._send(b"p", password.encode() + b"\0")
-        elif code == _AUTH_MD5:
-            inner = hashlib.md5((password + user).encode(), usedforsecurity=False).hexdigest()
-            outer = hashlib.md5(inner.encode() + body[4:8], usedforsecurity=False).hexdigest()
-            self._send(b"p", f"md5{outer}".encode() + b"\0")
-        elif code == _AUTH_SASL:
-            scram = ScramClient(["SCRAM-SHA-256"], user, password)
-            first = scram.get_client_first().encode()
-            self._send(b"p", b"SCRAM-SHA-256\0" + _LENGTH.pack(len(first)) + first)
-        elif code == _AUTH_SASL_MORE and scram:
-            scram.set_server_first(body[4:].decode())
-            self._send(b"p", scram.get_client_final().encode())
-        elif code == _AUTH_SASL_END and scram:
-            scram.set_server_final(body[4:].decode())
-        else:
-            message = f"{self._side}: the server asks for an authentication method ({code}) that is not supported"
-            raise CredentialRefusedError(message, advice="Use SCRAM-SHA-256.")
-        return scram
 
     # -- messages ---------------------------------------------------------------------------------------------------
 

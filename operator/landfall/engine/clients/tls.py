@@ -2,7 +2,8 @@
 
 Three clients connect to databases: libpq (control connections to PostgreSQL), our own client with Python's `ssl` (rows of PostgreSQL),
 and the library of MySQL and MariaDB. All of them must require the same of a server. So `policy` is the only function that interprets
-`tls` of a Connection; the rest of this module translates the policy.
+`tls` of a Connection, and `mode_for` the only one that chooses a mode where none is named; the rest of this module translates the policy.
+How a password is sent is decided in `authentication`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
 
 from landfall.engine.clients.ca_file import authority_file
 from landfall.engine.model.options import Endpoint, TlsMode
@@ -51,6 +53,26 @@ _SSL_MODES = {
     (Encrypt.ALWAYS, Verify.AUTHORITY): ("verify-ca", "REQUIRED"),
     (Encrypt.ALWAYS, Verify.HOST): ("verify-full", "VERIFY_IDENTITY"),
 }
+
+
+_CLUSTER = (".svc", ".cluster.local", ".local", ".localhost", ".internal", ".intern", ".lan", ".home.arpa")
+"""Endings of host names that are valid in one cluster or network only, so that no public authority issues certificates for them."""
+_LABELS_OF_A_SERVICE = 2
+"""`service.namespace` is the longest name of a Service that does not end as above."""
+
+
+def mode_for(host: str) -> TlsMode:
+    """Return the mode for a host if the Connection and the address name none.
+
+    A host name outside the cluster has to show a certificate, and to an IP address on the internet the connection is encrypted. Within a
+    cluster or a network, TLS is used if the server offers it.
+    """
+    name = host.rstrip(".").lower()
+    try:
+        return TlsMode.REQUIRE if ip_address(name.partition("%")[0]).is_global else TlsMode.PREFER
+    except ValueError:
+        inside = host.startswith("/") or name.endswith(_CLUSTER) or name.count(".") < _LABELS_OF_A_SERVICE
+        return TlsMode.PREFER if inside else TlsMode.VERIFY_FULL
 
 
 def policy(endpoint: Endpoint) -> TlsPolicy:

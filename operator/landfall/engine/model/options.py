@@ -53,6 +53,28 @@ class Identifiers(StrEnum):
     PRESERVE = "Preserve"
 
 
+class AuthMethod(StrEnum):
+    """How a server checks a password, in the words of libpq's `require_auth`."""
+
+    NONE = "none"
+    PASSWORD = "password"  # noqa: S105  the name of a method
+    MD5 = "md5"
+    SCRAM = "scram-sha-256"
+
+
+@dataclass(frozen=True, slots=True)
+class LoginDemands:
+    """What an address demands of the login, besides the credential.
+
+    `methods`: those that the server may use; empty if the address names none. `clear_text`: the password may be sent in clear text over
+    a connection that is not encrypted. `channel_binding`: the login must be bound to the TLS connection.
+    """
+
+    methods: frozenset[AuthMethod] = frozenset()
+    clear_text: bool = False
+    channel_binding: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
     """One database and the credential that opens it.
@@ -60,6 +82,7 @@ class Endpoint:
     `host` that begins with a slash is a Unix socket: a directory for PostgreSQL, the socket itself for MySQL.
     `ca` is the PEM text of a private authority. `path` is the file of a SQLite database.
     `schemas`: where a session with a source finds what its own functions name without a schema.
+    `parameters`: parameters of the engine's client that the address sets, as (name, value).
     """
 
     engine: EngineName
@@ -72,6 +95,8 @@ class Endpoint:
     ca: str = field(default="", repr=False)
     path: str = ""
     schemas: tuple[str, ...] = ()
+    login: LoginDemands = field(default_factory=LoginDemands)
+    parameters: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

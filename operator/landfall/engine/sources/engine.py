@@ -22,6 +22,7 @@ from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import Reader, Source
+from landfall.engine.sources.database_url import UrlForm
 from landfall.engine.sources.view_relations import RelationColumn, Relations, Rename, WrittenView
 
 ChunkKey = tuple[tuple[str, ...], str]
@@ -62,12 +63,14 @@ class ClientEnvironment:
         variables: The environment variables for `host`, `port`, `database`, `username` and `password`.
         tls_variable: The environment variable for the TLS mode; empty where clients read none.
         tls_modes: Its values by `Connection.spec.tls.mode`; a mode that is missing is what clients do by themselves.
+        url: How its addresses are written; None if only their host, port, database and credential are read.
     """
 
     scheme: str
     variables: ByToken[str, str]
     tls_variable: str = ""
     tls_modes: ByToken[str, str] = field(default_factory=dict)
+    url: UrlForm | None = None
 
 
 class SourceQueries(Protocol):

@@ -37,9 +37,10 @@ ROUTER = APIRouter(prefix="/v1/connections", tags=["connections"])
 class TlsBody(Body):
     """TLS of the connection."""
 
-    mode: Literal["disable", "prefer", "require", "verify_full"] = Field(
-        default="prefer",
-        description="TLS mode. prefer: TLS if the server offers it. verify_full: the certificate must be valid for the host.",
+    mode: Literal["disable", "prefer", "require", "verify_full"] | None = Field(
+        default=None,
+        description="TLS mode. prefer: TLS if the server offers it. verify_full: the certificate must be valid for the host."
+        " Default: verify_full for a host name outside the cluster, require for a public IP address, otherwise prefer.",
     )
     ca: str = Field(default="", max_length=100_000, description="PEM certificate of a private certificate authority.")
 
@@ -123,10 +124,11 @@ def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
             "type": ENGINE_KINDS[body.type],
             "file": {"path": body.path, "persistentVolumeClaim": body.persistent_volume_claim},
         }, {}
-    tls: Object = {"mode": _MODES[body.tls.mode]}
+    tls: Object = {"mode": _MODES[body.tls.mode]} if body.tls.mode else {}
     if body.tls.ca:
         tls["caSecretRef"] = {"name": secret, "key": "ca.crt"}
-    told: Object = {"type": ENGINE_KINDS[body.type], **{name: value for name, value in body.where.items() if value}, "tls": tls}
+    told: Object = {"type": ENGINE_KINDS[body.type], **{name: value for name, value in body.where.items() if value}}
+    told |= {"tls": tls} if tls else {}
     credentials = {"secretRef": {"name": secret}} if body.opens else {}
     return told | credentials, body.opens | ({"ca.crt": body.tls.ca} if body.tls.ca else {})
 
@@ -147,7 +149,7 @@ class ConnectionItem(BaseModel):
 class ConnectionDetail(ConnectionItem):
     """A connection, and the state of its database."""
 
-    tls_mode: str | None
+    tls_mode: str | None = Field(description="TLS mode. Null if the default applies.")
     version: str | None = Field(description="Version that the server reported.")
     capabilities: list[str] = Field(description="Capabilities of this server with this credential.")
     latency_ms: int | None = Field(description="Duration of one round trip, in milliseconds.")

@@ -76,7 +76,7 @@ def test_no_query_asks_a_server_for_md5() -> None:
     # PostgreSQL's own way of authentication with a password, what is read of old plans, and MD5() in a view of the source.
     assert asking == {
         "sources/mysql/views/texts.py",
-        "clients/postgresql_wire.py",
+        "clients/postgresql_login.py",
         *(f"{engine}/canonical.py" for engine in ("sources/mysql", "sources/sqlite")),
         "targets/postgresql/types.py",
     }

@@ -24,6 +24,7 @@ from landfall.engine.sources.mysql.functions import FUNCTIONS
 from landfall.engine.sources.mysql.queries import MySqlQueries
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.mysql.source import _MySqlSource
+from landfall.engine.sources.mysql.url_parameters import FORM
 from landfall.engine.sources.mysql.views.compared import compared_column
 from landfall.engine.sources.mysql.views.product import Product
 from landfall.engine.sources.mysql.views.query import written
@@ -144,6 +145,7 @@ class _Engine(SourceEngine):
             "username": "MYSQL_USER",
             "password": "MYSQL_PWD",
         },
+        url=FORM,
     )
     write_lock_grants = "LOCK TABLES"
     fence_grants = "TRIGGER and, where the server writes a binary log, log_bin_trust_function_creators=ON or SUPER, on a server that is not read-only"

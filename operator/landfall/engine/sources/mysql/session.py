@@ -16,10 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from landfall.engine.clients import tls
+from landfall.engine.clients import authentication, tls
 from landfall.engine.clients.errors import from_mysql
-from landfall.engine.errors import EngineError, SpecError, UnreachableError, ValueRefusedError
+from landfall.engine.errors import CredentialRefusedError, EngineError, SpecError, UnreachableError, ValueRefusedError
 from landfall.engine.model.options import Endpoint
+from landfall.engine.sources.mysql.server_certificate import fingerprint, forget
 
 try:
     import MySQLdb
@@ -43,15 +44,10 @@ _TURNED_OFF = frozenset(
 )
 _ROWS_AT_ONCE = 500
 _NO_TLS = 2026
+_NOT_ALLOWED = 5010
 _BLOCK = 256 * 1024
 
 Row = tuple[str | None, ...]
-
-
-def _encrypted(connection: Any) -> bool:  # noqa: ANN401  as below
-    """Whether what is sent over it is encrypted."""
-    connection.query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-    return bool(connection.store_result().fetch_row()[0][1])
 
 
 def kept_mode(given: str) -> str:
@@ -90,7 +86,7 @@ class MySqlSession:
             self.rows("SET SESSION information_schema_stats_expiry=0")
         self.id = int(self.rows("SELECT CONNECTION_ID()")[0][0] or 0)
 
-    def _connected(self) -> Any:  # noqa: ANN401  the driver has no type for its connection
+    def _connected(self, *, again: bool = True) -> Any:  # noqa: ANN401  the driver has no type for its connection
         endpoint = self._endpoint
         arguments: dict[str, Any] = {
             "user": endpoint.username,
@@ -98,7 +94,9 @@ class MySqlSession:
             "charset": "utf8mb4",
             "use_unicode": False,
             "conv": {},
-            "connect_timeout": 10,
+            "connect_timeout": int(dict(endpoint.parameters).get("connect_timeout", "10")),
+            "local_infile": False,  # a server may ask for a file of this machine in place of rows
+            "multi_statements": False,
         }
         if endpoint.database:
             arguments["db"] = endpoint.database
@@ -106,14 +104,18 @@ class MySqlSession:
             return self._tried({**arguments, "unix_socket": endpoint.host})
         arguments |= {"host": _by_tcp(endpoint.host), "port": endpoint.port}
         wanted = tls.policy(endpoint)
-        if wanted.encrypt is tls.Encrypt.IF_OFFERED:
-            found = self._tried({**arguments, "ssl_mode": "REQUIRED"}, _NO_TLS)
-            return found or self._tried({**arguments, "ssl_mode": "DISABLED"})
-        found = self._tried({**arguments, **tls.mysql(wanted)})
-        if wanted.encrypt is tls.Encrypt.ALWAYS and not _encrypted(found):  # the client library asks for TLS and goes on without
-            found.close()
+        if wanted.verify is tls.Verify.HOST:
+            return self._tried({**arguments, **tls.mysql(wanted)})
+        pinned = "" if wanted.encrypt is tls.Encrypt.NEVER else fingerprint(endpoint, self._side, arguments["connect_timeout"])
+        if wanted.encrypt is tls.Encrypt.ALWAYS and not pinned:
             message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
             raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
+        options = authentication.mysql(endpoint, pinned)
+        mode = {**tls.mysql(wanted), "ssl_mode": "REQUIRED"} if pinned else {"ssl_mode": "DISABLED"}
+        found = self._tried({**arguments, **mode, **options}, _NO_TLS if pinned else 0)
+        if found is None:
+            forget(endpoint)
+            return self._connected(again=False) if again else self._tried({**arguments, **mode, **options})
         return found
 
     def _tried(self, arguments: dict[str, Any], passed_over: int = 0) -> Any:  # noqa: ANN401  as above
@@ -123,7 +125,17 @@ class MySqlSession:
         except MySQLdb.Error as error:
             if passed_over and error.args[:1] == (passed_over,):
                 return None
+            if error.args[:1] == (_NOT_ALLOWED,):
+                raise self._revealing() from error
             raise self._translated(error) from error
+
+    def _revealing(self) -> EngineError:
+        message = f"{self._side}: the server at {self._endpoint.host} asks for a login that would reveal the password, and the connection is not encrypted"
+        advice = (
+            "Turn TLS on there and set `tls.mode: Require`. To send the password nevertheless, give the Secret a `url` with the"
+            " parameter allowPublicKeyRetrieval=true."
+        )
+        return CredentialRefusedError(message, advice=advice)
 
     def _translated(self, error: Exception) -> EngineError:
         number = error.args[0] if error.args and isinstance(error.args[0], int) else 0

@@ -20,6 +20,7 @@ from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql.functions import FUNCTIONS
 from landfall.engine.sources.postgresql.queries import PostgresqlSourceQueries
 from landfall.engine.sources.postgresql.source import _PostgresqlSource
+from landfall.engine.sources.postgresql.url_parameters import FORM
 from landfall.engine.sources.type_text import second_digits, zone
 
 _UUID = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"
@@ -144,6 +145,7 @@ class _Engine(SourceEngine):
         {"host": "PGHOST", "port": "PGPORT", "database": "PGDATABASE", "username": "PGUSER", "password": "PGPASSWORD"},
         "PGSSLMODE",
         {"Disable": "disable", "Require": "require", "VerifyFull": "verify-full"},  # each client does Prefer in its own way
+        FORM,
     )
     write_lock_grants = "UPDATE, DELETE or TRUNCATE on the tables"
     fence_grants = "TRIGGER on the tables and CREATE on one of their schemas"
