@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from landfall.engine.errors import EngineError
 from landfall.engine.model.events import Event, EventKind
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.runner import MigrationRun, Outcome
+from tests.support import row_markers
 from tests.support.mysql import MySql
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -46,18 +48,25 @@ class Move:
     handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
 
     def plan(self) -> Plan:
-        """The plan."""
-        return self.change(make_plan(self.source, self.target, self.options))
+        """The plan. No row is to be read in it."""
+        plan = self.change(make_plan(self.source, self.target, self.options))
+        assert row_markers.told([repr(plan)]) == []
+        return plan
 
     def run(self) -> Outcome:
         """Plan and run, or resume."""
         migration = MigrationRun(self.source, self.target, self.options, self._event)
         self.dials, migration.handed_over = migration.dials, self.handed_over
+        shown: list[str] = []
         try:
             plan = None if migration.existing() else self.plan()
             return migration.run("test", plan)
+        except EngineError as error:
+            shown.extend(row_markers.chain(error))
+            raise
         finally:
             migration.close()
+            assert row_markers.told([*shown, *(event.text for event in self.events)]) == []
 
     def _event(self, event: Event) -> None:
         self.events.append(event)

@@ -1,13 +1,11 @@
 """Translation of server errors into errors of the engine. The only module that knows SQLSTATEs and MySQL error numbers.
 
-A server's message may quote a value of a row. So only its primary text is passed on, never DETAIL, and quoted values are removed for
-the error classes whose primary text contains them.
+A server's message may quote a value of a row. `server_messages` decides what of it is passed on.
 """
 
 from __future__ import annotations
 
-import re
-
+from landfall.engine.clients.server_messages import PostgresMessage, of_mysql, of_postgresql
 from landfall.engine.errors import (
     ConnectionLostError,
     CredentialRefusedError,
@@ -56,34 +54,21 @@ _MYSQL: dict[int, tuple[type[EngineError], str]] = {
 }
 
 
-class ServerError(Exception):
-    """An error as the server sent it: code, primary message, and the COPY context, which names table, line and column."""
+def from_postgresql(message: PostgresMessage, side: str, *, no_rows: bool = False) -> EngineError:
+    """Return the engine's error for an error of PostgreSQL.
 
-    def __init__(self, code: str, message: str, context: str = "") -> None:
-        super().__init__(f"{code} {message}")
-        self.code = code
-        self.message = message
-        self.context = context
-
-
-def _without_values(code: str, message: str, context: str) -> str:
-    """The message without quoted values, for error classes that quote values."""
-    if code[:2] in {"22", "23"}:
-        message = re.sub(r': ".*"', "", message, flags=re.DOTALL)
-        place = re.match(r"COPY (\S+), line \d+(?:, column ([^:]+))?", context)
-        if place:
-            column = f".{place.group(2)}" if place.group(2) else ""
-            return f"{message} (table {place.group(1)}{column})"
-    return message
-
-
-def from_postgresql(code: str, message: str, side: str, context: str = "") -> EngineError:
-    """Return the engine's error for a SQLSTATE. `side` is `source` or `target`."""
-    text = f"{side}: {_without_values(code, message, context)}"
+    Args:
+        message: The error as the server sent it.
+        side: `source`, `target` or `connection`.
+        no_rows: The statement is executed over empty tables, so the server's text has no values.
+    """
+    text = f"{side}: {of_postgresql(message, no_rows=no_rows)}"
     for prefix, kind, advice in _CODES:
-        if code.startswith(prefix):
-            return _coded(kind(text, advice=advice), code)
-    return _coded(EngineError(f"{text} (SQLSTATE {code})" if code else text), code)
+        if message.code.startswith(prefix):
+            return _coded(kind(text, advice=advice), message.code)
+    if message.code and message.code not in text:
+        text = f"{text} (SQLSTATE {message.code})"
+    return _coded(EngineError(text), message.code)
 
 
 def _coded(error: EngineError, code: str) -> EngineError:
@@ -92,6 +77,6 @@ def _coded(error: EngineError, code: str) -> EngineError:
 
 
 def from_mysql(number: int, message: str, side: str) -> EngineError:
-    """Return the engine's error for an error number of MySQL or MariaDB. `side` is `source` or `target`."""
+    """Return the engine's error for an error number of MySQL or MariaDB. `side` is `source`, `target` or `connection`."""
     kind, advice = _MYSQL.get(number, (EngineError, ""))
-    return _coded(kind(f"{side}: {message} (error {number})", advice=advice), str(number or ""))
+    return _coded(kind(f"{side}: {of_mysql(number, message)}", advice=advice), str(number or ""))

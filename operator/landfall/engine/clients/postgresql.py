@@ -12,6 +12,7 @@ from psycopg.rows import tuple_row
 
 from landfall.engine.clients import authentication
 from landfall.engine.clients.errors import from_postgresql
+from landfall.engine.clients.server_messages import PostgresMessage
 from landfall.engine.errors import EngineError, UnreachableError
 from landfall.engine.model.identifiers import searched_safely
 from landfall.engine.model.options import Endpoint
@@ -34,17 +35,20 @@ PINNED = {
 Cells = tuple[Any, ...]
 
 
-@contextlib.contextmanager
-def faults(side: str) -> Iterator[None]:
-    """Translate errors of psycopg inside the block into errors of the engine."""
-    try:
-        yield
-    except psycopg.Error as error:
-        code = error.sqlstate or ""
-        message = (error.diag.message_primary or str(error).splitlines()[0]) if str(error) else "the connection ended"
-        if not code and isinstance(error, psycopg.OperationalError):
-            code = "08006"
-        raise from_postgresql(code, message, side, error.diag.context or "") from error
+def _message(error: psycopg.Error) -> PostgresMessage:
+    found, code = error.diag, error.sqlstate or ""
+    text = (found.message_primary or str(error).splitlines()[0]) if str(error) else "the connection ended"
+    if not code and isinstance(error, psycopg.OperationalError):
+        code = "08006"
+    return PostgresMessage(
+        code,
+        text,
+        found.context or "",
+        found.table_name or "",
+        found.column_name or "",
+        found.constraint_name or "",
+        positioned=bool(found.statement_position),
+    )
 
 
 class Control:
@@ -53,6 +57,7 @@ class Control:
     def __init__(self, endpoint: Endpoint, side: str) -> None:
         self._side = side
         self._endpoint = endpoint
+        self._no_rows = False
         self.raw = _connected(endpoint, side)
         shown = self.value("SHOW search_path") if side == "source" else ""
         self.run(f"SET search_path={searched_safely(shown, endpoint.schemas if side == 'source' else ())}")
@@ -61,6 +66,23 @@ class Control:
         for name, value in PINNED.items():
             self.run(sql.SQL("SELECT set_config({}, {}, false)").format(name, value).as_string(self.raw))
         self.pid = self.raw.info.backend_pid
+
+    @contextlib.contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Translate errors of psycopg inside the block into errors of the engine."""
+        try:
+            yield
+        except psycopg.Error as error:
+            raise from_postgresql(_message(error), self._side, no_rows=self._no_rows) from error
+
+    @contextlib.contextmanager
+    def without_rows(self) -> Iterator[None]:
+        """The statements inside read no row of a person, so the server's messages are passed on whole."""
+        self._no_rows = True
+        try:
+            yield
+        finally:
+            self._no_rows = False
 
     @property
     def backend(self) -> str:
@@ -73,12 +95,12 @@ class Control:
 
     def run(self, statement: str, *values: object) -> None:
         """Run a statement."""
-        with faults(self._side):
+        with self._faults():
             self.raw.execute(statement.encode(), values or None)
 
     def rows(self, statement: str, *values: object) -> list[Cells]:
         """Run a query and return all rows."""
-        with faults(self._side):
+        with self._faults():
             return self.raw.execute(statement.encode(), values or None).fetchall()
 
     def value(self, statement: str, *values: object) -> Any:  # noqa: ANN401  any SQL type
@@ -88,19 +110,19 @@ class Control:
 
     def copy_in(self, statement: str, data: bytes) -> None:
         """Run COPY … FROM STDIN with all of its input."""
-        with faults(self._side), self.raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
+        with self._faults(), self.raw.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             copy.write(data)
 
     def described(self, statement: str) -> tuple[int, int]:
         """Return OID and modifier of the type of a query's first column."""
-        with faults(self._side):
+        with self._faults():
             result = self.raw.execute(statement.encode()).pgresult
         return (result.ftype(0), result.fmod(0)) if result else (0, -1)
 
     @contextlib.contextmanager
     def transaction(self, *, undo: bool = False) -> Iterator[None]:
         """Open a transaction, or a savepoint inside one. `undo`: always roll it back at the end."""
-        with faults(self._side), self.raw.transaction(force_rollback=undo):
+        with self._faults(), self.raw.transaction(force_rollback=undo):
             yield
 
     @contextlib.contextmanager
@@ -162,7 +184,7 @@ def _refused(error: psycopg.Error, endpoint: Endpoint, side: str) -> EngineError
     ):
         if any(word in text for word in words):
             primary = text.rsplit("FATAL:", 1)[-1].strip().splitlines()[0]
-            return from_postgresql(code, primary, side)
+            return from_postgresql(PostgresMessage(code, primary), side)
     lines = [line for line in text.splitlines() if line.strip() and not line.startswith("\t")]  # hints are indented
     last = lines[-1] if lines else "no response"
     where = endpoint.host if endpoint.host.startswith("/") else f"{endpoint.host}:{endpoint.port}"

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from landfall.engine.clients import tls
-from landfall.engine.clients.errors import ServerError, from_postgresql
+from landfall.engine.clients.errors import from_postgresql
 from landfall.engine.clients.postgresql_login import Login
+from landfall.engine.clients.server_messages import PostgresMessage
 from landfall.engine.errors import ConnectionLostError, EngineError, UnreachableError
 from landfall.engine.model.options import Endpoint
 
@@ -165,13 +166,12 @@ class Wire:
             kind, length = _HEADER.unpack(self._read(5))
             yield kind, self._read(length - 4)
 
-    def _server_error(self, body: bytes) -> ServerError:
-        fields = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
-        return ServerError(fields.get(b"C", ""), fields.get(b"M", ""), fields.get(b"W", ""))
-
     def _translated(self, body: bytes) -> EngineError:
-        error = self._server_error(body)
-        return from_postgresql(error.code, error.message, self._side, error.context)
+        fields = {part[:1]: part[1:].decode(errors="replace") for part in body.split(b"\0") if part}
+        code, text, context, table, column, constraint = (fields.get(kind, "") for kind in (b"C", b"M", b"W", b"t", b"c", b"n"))
+        return from_postgresql(
+            PostgresMessage(code, text, context, table, column, constraint, positioned=b"P" in fields), self._side
+        )
 
     # -- queries ----------------------------------------------------------------------------------------------------
 

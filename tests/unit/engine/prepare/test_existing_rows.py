@@ -9,6 +9,7 @@ import pytest
 
 from landfall.engine.clients.errors import from_mysql, from_postgresql
 from landfall.engine.clients.refusals import of_statement
+from landfall.engine.clients.server_messages import PostgresMessage
 from landfall.engine.errors import (
     ConnectionLostError,
     DiskFullError,
@@ -138,9 +139,9 @@ def test_equal_sums_are_equal_rows() -> None:
         PrivilegeMissingError("source: no SELECT"),
         from_mysql(2013, "Lost connection", "source"),
         from_mysql(1040, "Too many connections", "source"),
-        from_postgresql("57P01", "terminating connection", "target"),
-        from_postgresql("53200", "out of memory", "target"),
-        from_postgresql("XX000", "internal", "target"),
+        from_postgresql(PostgresMessage("57P01", "terminating connection"), "target"),
+        from_postgresql(PostgresMessage("53200", "out of memory"), "target"),
+        from_postgresql(PostgresMessage("XX000", "internal"), "target"),
         EngineError("source: a fault without a code"),
     ],
 )
@@ -155,9 +156,9 @@ def test_an_error_that_says_nothing_about_the_rows_is_raised(failure: EngineErro
 @pytest.mark.parametrize(
     "failure",
     [
-        from_postgresql("42883", "no such function", "target"),
-        from_postgresql("22003", "out of range", "target"),
-        from_postgresql("57014", "timeout", "target"),
+        from_postgresql(PostgresMessage("42883", "no such function"), "target"),
+        from_postgresql(PostgresMessage("22003", "out of range"), "target"),
+        from_postgresql(PostgresMessage("57014", "timeout"), "target"),
         from_mysql(1690, "out of range: 'secret'", "source"),
         from_mysql(4078, "Illegal parameter data types", "source"),
     ],

@@ -21,6 +21,11 @@ from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
 from landfall.engine.sources import floats
 
+_OF_THE_FILE = tuple(
+    f"SQLITE_{kind}"
+    for kind in ("CANTOPEN", "CORRUPT", "FULL", "IOERR", "NOMEM", "PERM", "READONLY", "SCHEMA", "TOOBIG", "PROTOCOL")
+)
+_MISSING = ("no such ", "unknown database ", "integer overflow", "malformed JSON")
 _ROWS_AT_ONCE = 500
 _BLOCK = 256 * 1024
 _TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?")
@@ -164,6 +169,16 @@ def _as_latin1(data: bytes) -> str:
     return data.decode() if _utf8(data) else data.decode("latin-1")
 
 
+def _words(error: sqlite3.Error, code: str) -> str:
+    """An error in words without values: its text only where it speaks of the file, or names what the statement names and is not there."""
+    text = str(error)
+    if code.startswith(_OF_THE_FILE) or (code == "SQLITE_ERROR" and text.startswith(_MISSING)):
+        return text
+    if code.startswith("SQLITE_CONSTRAINT"):
+        return f"a trigger or constraint of the database refuses it ({code})"
+    return f"SQLite reports an error ({code or type(error).__name__})"
+
+
 class SqliteSession:
     """One connection to a SQLite file. `write` opens it so that it can hold the write lock."""
 
@@ -193,7 +208,7 @@ class SqliteSession:
             stopped = ConnectionLostError(f"{self._side}: reading was stopped on request")
             stopped.code = code
             return stopped
-        found = EngineError(f"{self._side}: {error}")
+        found = EngineError(f"{self._side}: {_words(error, code)}")
         found.code = code
         return found
 

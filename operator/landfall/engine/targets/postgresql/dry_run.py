@@ -5,6 +5,7 @@ Statements that wait for others (views on views, functions over tables) are trie
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,7 +37,8 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     order: list[tuple[int, Stage]] = []
     proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, SCHEMA))
     plain: dict[int, dict[str, str]] = {}
-    with control.transaction(undo=True):
+    empty = contextlib.nullcontext() if plan.filled else control.without_rows()
+    with empty, control.transaction(undo=True):
         control.run("SET LOCAL lock_timeout='3s'")
         control.run("SET LOCAL check_function_bodies=off")
         control.run(f"CREATE SCHEMA {SCHEMA}")
