@@ -17,6 +17,7 @@ from landfall.api.webhook import Webhook
 
 Verb = Literal["probe", "plan", "rehearse", "run", "help", "back", "tidy", "notify", "ping", "build"]
 EXIT_DONE, EXIT_FAILED, EXIT_AGAIN = 0, 1, 75
+KNOWN_SECRET = "LANDFALL_KNOWN_SECRET_"  # noqa: S105  how the variables begin that tell a worker the Secrets of a build
 
 
 class Failure(Model):

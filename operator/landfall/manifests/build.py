@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from landfall.api.deployment import Variable
-from landfall.api.worker_protocol import Task
+from landfall.api.worker_protocol import KNOWN_SECRET, Task
 from landfall.manifests.job import LABEL_ATTEMPT, LABEL_VERB
 from landfall.manifests.parts import container_security, owned, pod_security, token_volume
 from landfall.manifests.workload import variable
@@ -168,7 +168,13 @@ def _worker(pod: BuilderPod) -> Object:
     ]
     if pod.registry_secret:
         mounts.append(_mount("registry", "/etc/landfall/registry"))
-    return {**_container(pod, "worker", pod.image, mounts, _trust(pod), "512Mi"), "args": ["worker"]}
+    return {**_container(pod, "worker", pod.image, mounts, [*_trust(pod), *_secrets(pod)], "512Mi"), "args": ["worker"]}
+
+
+def _secrets(pod: BuilderPod) -> list[Object]:
+    """The Secrets among the variables of the commands, under names of their own: the worker removes their values from the log."""
+    held = [one for one in pod.env if one.value_from and one.value_from.secret_key_ref]
+    return [variable(one) | {"name": f"{KNOWN_SECRET}{number}"} for number, one in enumerate(held)]
 
 
 def _trust(pod: BuilderPod) -> list[Object]:

@@ -6,12 +6,14 @@ It has the registry's credential and the intake's token, and reads the sources o
 from __future__ import annotations
 
 import asyncio
+import base64
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from landfall.api.release import BuildSummary
 from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, BuildTask, Failure, Report, RunImage
@@ -35,6 +37,7 @@ _SCRATCH = Path("/tmp")  # noqa: S108  in the container
 _POLL_SECONDS = 0.02
 _KILLED = 137
 _TAIL_LINES = 12
+_SHORTEST_SECRET = 6  # what is shorter is found in ordinary words
 _BESIDE = frozenset({"dependencies", "kept", "message", "seconds"})  # keys of the document that are not fields of the plan
 
 
@@ -42,6 +45,14 @@ class _GoneError(BuildError):
     """The commands were killed from outside."""
 
     reason = "BuildKilled"
+
+
+def _forms(secrets: Iterable[str]) -> Iterator[str]:
+    """How a log may spell the secrets: as they are, line by line, and as URLs and Base64 have them."""
+    for secret in secrets:
+        for part in {secret, secret.strip(), *map(str.strip, secret.splitlines())}:
+            if len(part) >= _SHORTEST_SECRET:
+                yield from {part, quote(part, safe=""), base64.b64encode(part.encode()).decode()}
 
 
 class Builder:
@@ -57,6 +68,7 @@ class Builder:
         scratch: Path = _SCRATCH,
         words: Path = TERMINATION_LOG,
     ) -> None:
+        self._secrets: tuple[str, ...] = ()
         self._task = task
         self._reporter = reporter
         self._root = root
@@ -69,6 +81,11 @@ class Builder:
         self._restored = False
         self._fetched: Mapping[str, Any] = {}  # the document that the fetch container wrote
 
+    def without(self, secrets: Iterable[str]) -> Builder:
+        """Remove these values from everything that is reported. They are Secrets in the environment of the commands."""
+        self._secrets = tuple(_forms(secrets))
+        return self
+
     def work(self) -> int:
         """Run the build. Return the exit status."""
         self._reporter.start()
@@ -77,7 +94,7 @@ class Builder:
         except BuildError as error:
             if not self._places.go.exists():
                 put(self._places.go, {"stop": True})  # the commands are not needed any more
-            message = redacted(_error_text(error))
+            message = redacted(_error_text(error), *self._secrets)
             self._reporter.line(message, "error")
             failure = Failure(reason=error.reason, message=message, transient=error.retry.by_itself)
             return EXIT_FAILED if self._finished(failure=failure) else EXIT_AGAIN
@@ -219,7 +236,7 @@ class Builder:
         whole = data.rfind(b"\n") + 1
         self._read += whole
         for line in data[:whole].decode("utf-8", "replace").splitlines():
-            self._reporter.line(redacted(line))
+            self._reporter.line(redacted(line, *self._secrets))
 
     # -- reports ------------------------------------------------------------------------------------------------------
 

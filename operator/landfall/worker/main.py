@@ -7,6 +7,7 @@ the report says whether a retry can help.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Literal
 
 from landfall.api.progress import Rehearsed
-from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, ConnectionProbe, Dials, Failure, Task
+from landfall.api.worker_protocol import EXIT_AGAIN, EXIT_DONE, EXIT_FAILED, KNOWN_SECRET, ConnectionProbe, Dials, Failure, Task
 from landfall.engine.errors import CutoverHeldError, EngineError, SourceChangedError, SpecError
 from landfall.engine.model.events import Event
 from landfall.engine.model.plan import Plan
@@ -321,7 +322,8 @@ def main(root: Path = ROOT) -> int:
     if task.build:
         from landfall.worker.build import Builder  # noqa: PLC0415  not needed by a data migration
 
-        return Builder(task.build, Reporter(task.intake, task.verb)).work()
+        secrets = [value for name, value in os.environ.items() if name.startswith(KNOWN_SECRET)]
+        return Builder(task.build, Reporter(task.intake, task.verb)).without(secrets).work()
     return Worker(task, root, Reporter(task.intake, task.verb, words=TERMINATION_LOG)).work()
 
 

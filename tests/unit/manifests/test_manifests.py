@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,16 @@ _WORKER = WorkerPod(
     secrets=("old",),
     parallelism=2,
 )
+
+
+def test_the_worker_of_a_build_knows_the_secrets_of_its_commands_under_other_names() -> None:
+    """So that it can remove their values from the log; the commands themselves see no other container."""
+    held = {"name": "T", "valueFrom": {"secretKeyRef": {"name": "npm", "key": "token"}}}
+    pod = replace(_POD, env=(Variable(name="A", value="1"), Variable.model_validate(held)))
+    *_, commands, worker = job(pod)["spec"]["template"]["spec"]["containers"]
+    assert held in commands["env"]
+    assert {**held, "name": "LANDFALL_KNOWN_SECRET_0"} in worker["env"]
+    assert not {"A", "T"} & {one["name"] for one in worker["env"]}
 
 
 def restricted(pod: dict[str, Any]) -> None:
