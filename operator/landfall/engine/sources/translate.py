@@ -90,13 +90,14 @@ def query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relati
         found = engine_of(engine).dialect.written_view(sql, relations, rename)
     except ValueError as error:
         raise UntranslatableError(str(error)) from error
-    return found or WrittenView(_query(sql, engine, grammar, rename, relations.schemas))
+    return found or WrittenView(_query(sql, engine, grammar, rename, relations))
 
 
-def _query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozenset[str]) -> str:
-    tree = _parsed(sql, engine)
+def _query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relations) -> str:
+    tree, schemas = _parsed(sql, engine), relations.schemas
     _only_known(tree, engine)
     tree = _restated(tree, engine)
+    comparisons.without_case(tree, _loose_names(tree, relations))
     for table in tree.find_all(exp.Table):
         if table.args.get("db") is not None and table.db in schemas:
             table.set("db", None)
@@ -104,6 +105,19 @@ def _query(sql: str, engine: str, grammar: str, rename: Rename, schemas: frozens
         if column.args.get("db") is not None and column.args["db"].name in schemas:
             column.set("db", None)
     return _written(tree, grammar, rename)
+
+
+def _loose_names(tree: exp.Expr, relations: Relations) -> frozenset[str]:
+    """The columns that the tables of a query compare without case. Raises UntranslatableError where a name is a column of both kinds."""
+    named = {t.name.lower() for t in tree.find_all(exp.Table)}
+    columns = [c for r in relations.known.values() if r.name.lower() in named for c in r.columns if c.target_type]
+    loose = {c.source for c in columns if not c.exact}
+    used = {c.name for c in tree.find_all(exp.Column)}
+    both = sorted(used & loose & {c.source for c in columns if c.exact})
+    if both:
+        message = f"one of its tables compares {', '.join(both)} without case, and another one with case"
+        raise UntranslatableError(message)
+    return frozenset(loose)
 
 
 def rendered(tree: exp.Expr, engine: str) -> str:

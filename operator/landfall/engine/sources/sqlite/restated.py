@@ -1,13 +1,14 @@
 """Expressions of SQLite in which functions and operators mean what they mean elsewhere.
 
-SQLite folds the case of ASCII letters only (in `upper`, `lower` and LIKE), its LIKE ignores case and has no escape character, and
-`substr` counts from the end for a negative position.
+SQLite folds the case of ASCII letters only (in `upper`, `lower` and LIKE), its LIKE ignores case and has no escape character,
+`substr` counts from the end for a negative position, `round` rounds halves away from zero, and a cast to an integer cuts decimals off.
 """
 
 from __future__ import annotations
 
 from sqlglot import exp
 
+_INTEGERS = (exp.DataType.Type.INT, exp.DataType.Type.BIGINT, exp.DataType.Type.SMALLINT, exp.DataType.Type.TINYINT)
 _ASCII_LOWER = str.maketrans({chr(n): chr(n + 32) for n in range(ord("A"), ord("Z") + 1)})
 
 
@@ -20,7 +21,7 @@ def restated(tree: exp.Expr) -> exp.Expr:
     changed = tree.copy()
     for part in changed.find_all(exp.Substring):
         _refuse_odd_position(part)
-    for node in [*changed.find_all(exp.Upper, exp.Lower, exp.Like)][::-1]:  # the inner ones first
+    for node in [*changed.find_all(exp.Upper, exp.Lower, exp.Like, exp.Round, exp.Cast)][::-1]:  # the inner ones first
         made = _restated(node)
         if node.parent is None:
             return made
@@ -33,7 +34,16 @@ def _restated(node: exp.Expr) -> exp.Expr:
         return type(node)(this=_by_octets(node.this))
     if type(node) is exp.Like:
         return _like(node)
+    if isinstance(node, exp.Round):
+        return exp.Round(this=_exact(node.this), decimals=node.args.get("decimals"))
+    if type(node) is exp.Cast and node.to.is_type(*_INTEGERS) and not isinstance(node.this.unnest(), exp.Predicate | exp.Boolean):
+        return exp.cast(exp.Anonymous(this="TRUNC", expressions=[_exact(node.this)]), "BIGINT")
     return node.copy()
+
+
+def _exact(value: exp.Expr) -> exp.Expr:
+    """The value as a number that the target rounds as SQLite does: it rounds floating-point numbers to the even one."""
+    return exp.cast(value.copy(), "DECIMAL")
 
 
 def _by_octets(value: exp.Expr) -> exp.Expr:
