@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := operator
 
-.PHONY: help audit docs setup setup-run setup-browser setup-servers setup-peers fmt lint types imports check test test-api-server test-conformance test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-workers campaign soak generate verify lock pictures clean
+.PHONY: help audit docs setup setup-run setup-browser setup-servers fmt lint types imports check test test-api-server test-conformance test-databases test-cluster try demo images cluster cluster-down bench bench-apps bench-control bench-gateway bench-lock bench-matching bench-operator bench-plan bench-workers campaign soak generate verify lock pictures clean
 
 help: ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -28,8 +28,6 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.check
 setup-run: $(VENV)/.run ## a virtual environment that runs landfall
 setup-servers: ## Debian's MariaDB and PostgreSQL 15, and what MySQL is unpacked with, where they are missing
 	@tests/support/packages.sh servers
-setup-peers: ## the movers that `make bench` compares with
-	@tests/support/packages.sh peers
 setup-browser: ## Debian's Chromium, which the tests look at the gateway's page with
 	@tests/support/packages.sh browser
 setup: setup-servers setup-browser $(VENV)/.dev ## everything that the tests need
@@ -108,7 +106,7 @@ cluster: $(VENV)/.dev ## a Kubernetes cluster of one node on this machine
 cluster-down: $(VENV)/.run ## end it, and leave nothing behind
 	$(BIN)/python -m tests.cluster down
 
-bench: setup setup-peers ## against pgloader and pgcopydb, apps to their first answer and back, and the gateway; writes docs/benchmarks.md
+bench: setup ## against pgloader and pgcopydb, apps to their first answer and back, and the gateway; writes docs/benchmarks.md
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.apps
 	$(BIN)/python -m tests.bench.gateway
@@ -130,6 +128,9 @@ bench-matching: $(VENV)/.dev ## how well existing tables are matched, on generat
 
 bench-operator: $(VENV)/.dev ## many Migrations that are done, in a cluster on this machine; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.scale
+
+bench-plan: setup ## how long the plan of a thousand tables takes, and how long its text is; adds to docs/benchmarks.md
+	$(BIN)/python -m tests.bench.plan
 
 bench-workers: setup ## one table shared by several workers, with both databases a network's delay away; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.workers

@@ -20,7 +20,7 @@ from landfall.engine.model.plan import Plan
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.progress import ProgressCounter
 from landfall.engine.run.runner import MigrationRun
-from tests.bench.__main__ import _SETTINGS, Bench
+from tests.bench import sources
 from tests.bench.page import put
 from tests.support import engine
 from tests.support.servers import _PG15, MariaDb, PostgreSql
@@ -117,18 +117,18 @@ def main() -> None:
     """All engines, one after the other."""
     folder = Path(tempfile.mkdtemp(prefix="landfall-bench-"))
     maria = MariaDb(settings=("--innodb-buffer-pool-size=1G",)).start()
-    pg = PostgreSql(_PG15, settings=_SETTINGS).start()
+    pg = PostgreSql(_PG15, settings=sources.SETTINGS).start()
     try:
-        bench = Bench(maria, pg, folder, 1, 1.0)
-        bench.keep(bench.mariadb(1, _ROWS))
-        bench.postgresql()
-        bench.sqlite(_ROWS)
-        sources = {
+        kept = sources.PostgresqlSource(pg, folder)
+        kept.keep(sources.tables_of_mysql(maria, 1, _ROWS))
+        kept.fresh()
+        sources.table_of_sqlite(folder / "bench.db", _ROWS)
+        ends = {
             "MariaDB": engine.mariadb(maria, "bench"),
             "PostgreSQL": engine.postgresql(pg, "bench_source"),
             "SQLite": Endpoint("SQLite", path=str(folder / "bench.db")),
         }
-        lines = [_line(name, source, pg) for name, source in sources.items()]
+        lines = [_line(name, source, pg) for name, source in ends.items()]
     finally:
         maria.stop()
         pg.stop()

@@ -3,9 +3,8 @@
 set -eu
 case "${1:-}" in
   servers) programs=(mariadbd pg_ctl_15 mariadb_config pkg-config gcc mmdebstrap npm) packages=(mariadb-server postgresql-15 libmariadb-dev pkg-config gcc mmdebstrap) ;;
-  peers) programs=(pgloader pgcopydb) packages=(pgloader pgcopydb) ;;
   browser) programs=(chromium chromedriver) packages=(chromium chromium-driver) ;;
-  *) echo "usage: $0 servers|peers|browser" >&2; exit 2 ;;
+  *) echo "usage: $0 servers|browser" >&2; exit 2 ;;
 esac
 missing=0
 for program in "${programs[@]}"; do
