@@ -1,160 +1,172 @@
-"""`make bench-lock`: how long writers of the source wait, with random single-row updates from before the copy until after the cutover.
+"""`make bench-lock`: how long writers of a source wait at its cutover, and that no write that it acknowledged is lost.
 
-Options: LANDFALL_BENCH_ROWS, LANDFALL_BENCH_RATES (updates a second, separated by commas).
+Writers send random single-row updates from before the copy until seconds after the cutover, on every engine and at several rates.
+Options: LANDFALL_BENCH_ROWS, LANDFALL_BENCH_RATES (updates a second, separated by commas), LANDFALL_BENCH_ROUNDS, LANDFALL_BENCH_PAGE
+(see tests/bench/page.py). Fails where a write is missing in the target or is acknowledged after the cutover.
 """
 
 from __future__ import annotations
 
+import json
 import os
-import random
-import threading
-import time
-from collections.abc import Callable
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-import MySQLdb
-import psycopg
-
-from landfall.engine.model.options import Endpoint, Options
-from landfall.engine.prepare.make_plan import make_plan
-from landfall.engine.run.runner import MigrationRun, Outcome
+from tests.bench import written_sources
 from tests.bench.page import put
-from tests.support.engine import mariadb, postgresql
+from tests.bench.writers import AFTER_SECONDS, THREADS, Writers, missing
+from tests.bench.written_sources import WrittenSource
+from tests.support import manifest
+from tests.support.mysql import MySql
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
-_ROWS = int(os.environ.get("LANDFALL_BENCH_ROWS", "1000000"))
+_REPOSITORY = Path(__file__).parent.parent.parent
+_ROWS = int(os.environ.get("LANDFALL_BENCH_ROWS", "3000000"))
 _RATES = tuple(int(r) for r in os.environ.get("LANDFALL_BENCH_RATES", "0,50,500").split(","))
-_THREADS = 4
-_COLUMNS = "id,customer,sku,name,qty,price,weight,active,created,updated,note,day"
+_ROUNDS = int(os.environ.get("LANDFALL_BENCH_ROUNDS", "3"))
 
 
 @dataclass
-class _Bench:
-    """One source with its table, and how to write to it."""
+class _Measured:
+    """The runs of one source at one rate: a value for each round, and totals of all rounds."""
 
-    label: str
-    source: Endpoint
-    target: Endpoint
-    connect: Callable[[], object]
-    empty: Callable[[], object]
-
-
-@dataclass
-class _Writers:
-    """Random single-row updates at a rate, by four connections."""
-
-    connect: Callable[[], object]
     rate: int
-    longest: list[float] = field(default_factory=lambda: [0.0] * _THREADS)
-    done: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
+    seconds: list[float] = field(default_factory=list)
+    locked: list[float] = field(default_factory=list)
+    longest: list[float] = field(default_factory=list)
+    reached: list[float] = field(default_factory=list)
+    again: list[int] = field(default_factory=list)
+    given_back: int = 0
+    acknowledged: int = 0
+    missing: int = 0
+    late: int = 0
+    refused: int = 0
+    errors: list[str] = field(default_factory=list)
 
-    def run(self, number: int) -> None:
-        """Write until stopped; what a write waits counts, acknowledged or not."""
-        choose, cursor = random.Random(number), self.connect().cursor()
-        while not self.stop.is_set():
-            began = time.monotonic()
-            cursor.execute("UPDATE t SET qty=qty+1 WHERE id=%s", (choose.randrange(1, _ROWS),))
-            took = time.monotonic() - began
-            self.longest[number] = max(self.longest[number], took)
-            self.done += 1
-            self.stop.wait(max(0.0, _THREADS / self.rate - took))
+    def add(self, result: dict[str, object], writers: Writers, lost: int) -> None:
+        """One run: what it reported as JSON, its writers, and writes that are missing in the target."""
+        self.seconds.append(float(str(result["seconds"])))
+        self.locked.append(float(str(result["frozen_seconds"])))
+        self.again.append(int(str(result["repaired_locked"])))
+        self.given_back += int(str(result["locks_given_back"]))
+        self.longest.append(writers.longest)
+        self.reached.append(writers.acknowledged.total() / writers.seconds)
+        self.acknowledged += writers.acknowledged.total()
+        self.missing += lost
+        self.late += writers.late
+        self.refused += writers.refused
+        self.errors += writers.errors
 
-
-def _sum(connection: object) -> int:
-    cursor = connection.cursor()
-    cursor.execute("SELECT sum(qty) FROM t")
-    return int(cursor.fetchone()[0])
-
-
-def _measured(bench: _Bench, rate: int) -> tuple[float, float, Outcome, int]:
-    """Seconds of the run, the longest wait of a write, how the run ended, and rows by which both sides differ at the cutover."""
-    bench.empty()
-    options = Options()
-    writers = _Writers(bench.connect, rate)
-    threads = [threading.Thread(target=writers.run, args=(n,), daemon=True) for n in range(_THREADS if rate else 0)]
-    for thread in threads:
-        thread.start()
-    seen: list[int] = []
-    migration = MigrationRun(bench.source, bench.target, options, lambda _: None)
-    migration.handed_over = lambda _outcome, _still: seen.append(_sum(bench.connect()))
-    began = time.monotonic()
-    try:
-        outcome = migration.run("bench", make_plan(bench.source, bench.target, options))
-    finally:
-        migration.close()
-        spent = time.monotonic() - began
-        writers.stop.set()
-        for thread in threads:
-            thread.join(60)
-    with psycopg.connect(host=bench.target.host, port=bench.target.port, dbname="target", user="postgres") as target:
-        lost = seen[0] - _sum(target)
-    return spent, max(writers.longest), outcome, lost
+    def line(self, label: str, idle: float) -> str:
+        """The line of the table; `idle` are the seconds of the write lock without writers."""
+        lock = statistics.median(self.locked)
+        cells = [
+            *(label, self.rate, f"{statistics.median(self.reached):.0f}", f"{statistics.median(self.seconds):.1f}"),
+            f"{lock:.2f} ({min(self.locked):.2f} to {max(self.locked):.2f})",
+            f"**{lock / idle:.2f}**" if self.rate and idle else "",
+            f"{statistics.median(self.longest):.2f}" if self.rate else "",
+            *(statistics.median_high(self.again), self.given_back),
+            *((self.acknowledged, self.missing, self.late, self.refused) if self.rate else ("", "", "", "")),
+        ]
+        return f"| {' | '.join(map(str, cells))} |"
 
 
-def _postgresql(pg: PostgreSql) -> _Bench:
-    pg.database("source")
-    with pg.connect("source") as source:
-        source.execute(
-            b"CREATE TABLE t (id bigint PRIMARY KEY, customer int NOT NULL, sku varchar(40) NOT NULL, name varchar(120), qty int NOT NULL,"
-            b"price numeric(12,2) NOT NULL, weight double precision, active boolean NOT NULL, created timestamp NOT NULL,"
-            b"updated timestamptz, note text, day date)"
-        )
-        source.execute(
-            f"INSERT INTO t ({_COLUMNS}) SELECT i,i*7919%1000000,'SKU-'||lpad((i%99991)::text,8,'0'),'Product '||md5(i::text),i%1000,"
-            "(i%1000000)/100.0,i*1.37e-3,i%2=1,timestamp '2020-01-01'+i*interval '1 s',CASE WHEN i%5>0 THEN now() END,"
-            f"repeat('lorem ',(i%12)::int)||i,date '2015-01-01'+(i%3000)::int FROM generate_series(1::bigint,{_ROWS}) i".encode()
-        )
-        for statement in (b"CREATE INDEX ON t (customer)", b"CREATE INDEX ON t (sku)", b"VACUUM ANALYZE t"):
-            source.execute(statement)
-    ends = postgresql(pg, "source"), postgresql(pg, "target")
-    return _Bench("PostgreSQL", *ends, lambda: pg.connect("source"), lambda: pg.database("target"))
-
-
-def _mariadb(maria: MariaDb, pg: PostgreSql) -> _Bench:
-    maria.sql(
-        "CREATE TABLE t (id bigint PRIMARY KEY, customer int NOT NULL, sku varchar(40) NOT NULL, name varchar(120), qty int NOT NULL,"
-        "price decimal(12,2) NOT NULL, weight double, active tinyint(1) NOT NULL, created datetime NOT NULL, updated timestamp NULL,"
-        "note text, day date, KEY a (customer), KEY s (sku));"
-        f"INSERT INTO t ({_COLUMNS}) SELECT seq,seq*7919%1000000,concat('SKU-',lpad(seq%99991,8,'0')),concat('Product ',md5(seq)),seq%1000,"
-        "(seq%1000000)/100,seq*1.37e-3,seq%2,'2020-01-01'+INTERVAL seq SECOND,if(seq%5=0,NULL,now()),concat(repeat('lorem ',seq%12),seq),"
-        f"'2015-01-01'+INTERVAL (seq%3000) DAY FROM seq_1_to_{_ROWS}",
-        maria.database("source"),
+def _landfall(*arguments: str) -> list[dict[str, object]]:
+    """The lines that a command prints as JSON. Raises RuntimeError if it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "landfall", *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(_REPOSITORY / "operator")},
     )
+    if done.returncode:
+        message = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+        raise RuntimeError(message)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
-    def connect() -> object:
-        return MySQLdb.connect(unix_socket=maria.socket, user="root", db="source", autocommit=True)
 
-    return _Bench("MariaDB", mariadb(maria, "source"), postgresql(pg, "target"), connect, lambda: pg.database("target"))
+def _measure(source: WrittenSource, pg: PostgreSql, path: Path, found: _Measured) -> None:
+    """One run with its writers. The source is as before when it is over, but for the rows' values."""
+    pg.database("target")
+    with pg.connect() as connection:
+        connection.execute(b"CHECKPOINT")
+    before = source.added()
+    writers = Writers(source.connect, _ROWS, found.rate)
+    writers.start()
+    try:
+        (result,) = (line for line in _landfall("run", "--yes", "-o", "json", str(path)) if line.get("type") == "result")
+        writers.finished()
+    finally:
+        writers.stop()
+    found.add(result, writers, missing(writers.acknowledged, before, written_sources.added_in_target(pg, "target")))
+    _landfall("rollback", "--discard-writes", str(path))
+
+
+def _table(source: WrittenSource, pg: PostgreSql, folder: Path) -> tuple[list[str], list[_Measured]]:
+    """All rates of a source in turn, round by round, and the lines of the table."""
+    target = manifest.postgresql("target", pg, "target")
+    path = manifest.written(folder / "lock.yaml", [*source.documents, *target, manifest.migration("bench")])
+    rates = [_Measured(rate) for rate in _RATES]
+    for _ in range(_ROUNDS):
+        for found in rates:
+            _measure(source, pg, path, found)
+    idle = next((statistics.median(found.locked) for found in rates if not found.rate), 0.0)
+    lines = [found.line(source.label, idle) for found in rates]
+    print("\n".join(lines), flush=True)
+    return lines, rates
+
+
+def _wrong(label: str, rates: Sequence[_Measured]) -> list[str]:
+    return [
+        f"{label}, {found.rate} a second: {found.missing} writes are missing, {found.late} were acknowledged after the cutover; {found.errors[:3]}"
+        for found in rates
+        if found.missing or found.late or found.errors or (found.rate and not found.refused)
+    ]
 
 
 def main() -> None:
     """Measure each source at each rate, and write the section."""
-    pg, maria, lines = PostgreSql(_PG15).start(), MariaDb().start(), []
+    folder, lines, wrong = Path(tempfile.mkdtemp(prefix="landfall-bench-")), list[str](), list[str]()
+    pg, maria, mysql = PostgreSql(_PG15).start(), MariaDb().start(), MySql(settings=written_sources.MYSQL_SETTINGS).start()
+    makers = (
+        lambda: written_sources.in_postgresql(pg, _ROWS),
+        lambda: written_sources.in_mysql("MySQL", mysql, _ROWS),
+        lambda: written_sources.in_mysql("MariaDB", maria, _ROWS),
+        lambda: written_sources.in_sqlite(folder / "lock.db", _ROWS),
+    )
     try:
-        for make in (lambda: _postgresql(pg), lambda: _mariadb(maria, pg)):
-            bench = make()
-            for rate in _RATES:
-                spent, longest, outcome, lost = _measured(bench, rate)
-                again = getattr(outcome, "repaired_locked", "")
-                cells = (bench.label, rate, f"{spent:.1f}", f"{outcome.frozen_seconds:.1f}", f"{longest:.1f}", again, lost)
-                lines.append(f"| {' | '.join(map(str, cells))} |")
-                print(lines[-1], flush=True)
+        for make in makers:
+            source = make()
+            more, rates = _table(source, pg, folder)
+            lines += more
+            wrong += _wrong(source.label, rates)
     finally:
-        maria.stop()
-        pg.stop()
-    put(_PAGE.format(rows=_ROWS, lines="\n".join(lines)))
+        for server in (mysql, maria, pg):
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+    put(_PAGE.format(rows=_ROWS, threads=THREADS, after=AFTER_SECONDS, rounds=_ROUNDS, lines="\n".join(lines)))
+    if wrong:
+        raise SystemExit("\n".join(wrong))
 
 
 _PAGE = """
 ## Write lock
 
-`make bench-lock` writes this table: one table of {rows:,} rows with two indexes. Four connections send random single-row updates from before the copy until
-after the cutover. Seconds: the whole run, the write lock, and the longest wait of one update. Then the number of chunks that were copied again
-under the lock, and the difference of both sides at the cutover.
+`make bench-lock` writes this table: one table of {rows:,} rows with two indexes, default options. {threads} connections send random single-row updates
+from before the copy until {after} s after the cutover. Seconds are medians of {rounds} rounds, in which the rates take turns: the whole run, the write lock
+with its shortest and longest round, and the longest wait of one update. Then, under the lock, the number of chunks that were copied again,
+and how often all rounds gave the lock back because it would have outlasted `cutover.maxPause`. The last columns add up all rounds: updates that the
+source acknowledged, those of them that the target does not have, those acknowledged after the run, and those that the fence refused.
 
-| source | updates a second | run | lock | longest wait | chunks again | difference |
-|---|---|---|---|---|---|---|
+| source | updates a second | reached | run | lock | of the idle lock | longest wait | chunks again | given back | acknowledged | missing | after the cutover | refused |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|
 {lines}
 """
 

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
 _ROWS = 3000
+_HOT = 50
 _MOVED = "landfall: the data has moved to"
 
 
@@ -139,28 +141,46 @@ def old(request: pytest.FixtureRequest, fresh: str, tmp_path: Path) -> Old:
 
 @dataclass
 class _Written:
-    """What writers received."""
+    """What writers received: accepted rows by table and key, the keys of accepted updates, and refusals.
+
+    `late` are statements that were accepted although they began after `over` was set.
+    """
 
     accepted: set[tuple[str, int]] = field(default_factory=set)
+    updated: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def write(self, old: Old, table: str, number: int) -> None:
+        """Insert a row of that number, or without a table count in a row."""
+        key = 1 + number % _HOT * (_ROWS // _HOT)
+        statement = f"INSERT INTO {table} (id) VALUES ({number})" if table else f"UPDATE parent SET v=v+1 WHERE id={key}"
+        late = self.over.is_set()
+        try:
+            old.write(statement)
+        except _RefusedError as error:
+            self.refused.append(str(error))
+            return
+        if late:
+            self.late.append(statement)
+        if table:
+            self.accepted.add((table, number))
+        else:
+            self.updated.append(key)
 
 
 @contextmanager
 def _writing(old: Old, threads: int = 3) -> Iterator[_Written]:
-    """Writers that insert into both tables, until the block ends."""
+    """Writers that insert into both tables and count in rows all over the first one, until the block ends."""
     stop, seen, numbers = threading.Event(), _Written(), itertools.count(_ROWS + 1)
 
     def body() -> None:
         for number in numbers:
-            for table in ("parent", '"Child"'):
+            for table in ("parent", '"Child"', ""):
                 if stop.wait(0.002):
                     return
-                try:
-                    old.write(f"INSERT INTO {table} (id) VALUES ({number})")
-                except _RefusedError as error:
-                    seen.refused.append(str(error))
-                else:
-                    seen.accepted.add((table, number))
+                seen.write(old, table, number)
 
     workers = [threading.Thread(target=body) for _ in range(threads)]
     for worker in workers:
@@ -191,7 +211,10 @@ def _moved(pg: PostgreSql, name: str, table: str) -> set[int]:
 def test_every_write_is_in_the_target_or_refused(old: Old, pg15: PostgreSql, fresh: str) -> None:
     move = _move(old, pg15, fresh)
     with _writing(old) as seen:
+        while not seen.updated:
+            time.sleep(0.01)
         outcome = move.run()
+        seen.over.set()
         refused_so_far = len(seen.refused)
         deadline = time.monotonic() + 30
         while len(seen.refused) < refused_so_far + 3 and time.monotonic() < deadline:
@@ -201,7 +224,11 @@ def test_every_write_is_in_the_target_or_refused(old: Old, pg15: PostgreSql, fre
         '"Child"': _moved(pg15, fresh, '"Child"' if old.endpoint.engine == "PostgreSQL" else "child"),
     }
     assert seen.accepted, "writers wrote before the cutover"
+    assert seen.late == [], "none is accepted after the cutover"
     assert {(table, number) for table, number in seen.accepted if number not in tables[table]} == set()
+    with pg15.connect(fresh) as target:
+        counted = dict(target.execute(b"SELECT id,v FROM parent WHERE v<>0").fetchall())
+    assert counted == Counter(seen.updated)
     assert outcome.fence.startswith(PREFIX)
     assert any(_MOVED in message for message in seen.refused[refused_so_far:])
     for statement in (
