@@ -268,5 +268,8 @@ class Catalog:
     def referenced(self, table: Table, key: ForeignKey) -> Table | None:
         """The table that a foreign key points at: the one of exactly that name, or the only one that differs in case."""
         schema = key.ref_schema or table.schema
+        exact = next((t for t in self.tables if t.name == key.ref_table and t.schema == schema), None)
+        if exact:
+            return exact
         like = [t for t in self.tables if t.schema == schema and t.name.casefold() == key.ref_table.casefold()]
-        return next((t for t in like if t.name == key.ref_table), like[0] if len(like) == 1 else None)
+        return like[0] if len(like) == 1 else None

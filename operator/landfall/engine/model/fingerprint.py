@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields, is_dataclass
 from fnmatch import fnmatchcase
 from types import MappingProxyType
 
@@ -47,7 +47,7 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     for thing in catalog.objects:
         if (thing.severity and not thing.definition) or thing.kind in _FREE:
             continue  # it is not carried, whatever becomes of it; or it may change during a run
-        found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(asdict(thing)))
+        found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(thing))
     return found
 
 
@@ -79,13 +79,16 @@ def differing(before: dict[str, str], now: dict[str, str], former: Mapping[str, 
 
 def table_digest(table: Table) -> str:
     """What a table is, without counts and counters."""
-    return _digest(_steady(asdict(table)))
+    return _digest(_steady(table))
 
 
 _UNSTEADY = frozenset({"rows", "bytes", "next_value", "of", "role", "severity", "advice", "note_severity", "folded"})
 
 
 def _steady(value: object) -> object:
+    """The value as JSON has it, without what may change. Without `asdict`, which copies all of it first."""
+    if is_dataclass(value):
+        value = {f.name: getattr(value, f.name) for f in fields(value)}
     if isinstance(value, dict):
         kept = {k: v for k, v in value.items() if k not in _UNSTEADY and (v or k not in _ADDED)}
         return {k: _steady(v) for k, v in kept.items()}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from landfall.engine.model.options import Options
 from landfall.engine.model.plan import Plan, Stage, TablePlan
@@ -33,8 +34,27 @@ _INDEXED_ROWS_PER_SECOND = 2_500_000  # of each index
 _LOCKED_SECONDS = {"table": 0.0055, "column": 0.00023, "index": 0.001, "check": 0.003, "statement": 0.021}
 
 
+@dataclass(frozen=True, slots=True)
+class _StatementCounts:
+    """Statements of a plan by their table: indexes to build, foreign keys to validate, and foreign keys."""
+
+    indexes: Counter[str]
+    validations: Counter[str]
+    foreign_keys: Counter[str]
+
+    @classmethod
+    def of(cls, plan: Plan) -> _StatementCounts:
+        """Count the statements of a plan once, for all of its tables."""
+        return cls(
+            Counter(s.table for s in plan.of_stage(Stage.INDEXES)),
+            Counter(s.table for s in plan.of_stage(Stage.KEYS) if s.kind == "validation"),
+            Counter(s.table for s in plan.statements if s.kind == "foreign key"),
+        )
+
+
 def _with_estimates(plan: Plan, options: Options) -> Plan:
-    tables = tuple(replace(t, estimates=_of_table(plan, t)) for t in plan.tables)
+    counts = _StatementCounts.of(plan)
+    tables = tuple(replace(t, estimates=_of_table(counts, t)) for t in plan.tables)
     moved = [t for t in tables if t.moved]
     rows = sum(t.rows for t in moved)
     size = sum(t.bytes for t in moved)
@@ -45,7 +65,7 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         copy = max(copy, size / options.bytes_per_second)
     # Under the write lock: comparing every row, about half of that time again for repairs, validating the foreign keys, and the objects.
     objects = _of_objects(replace(plan, tables=tables))
-    freeze = 1 + check * 1.5 + sum(_keying(plan, t) for t in moved) + objects
+    freeze = 1 + check * 1.5 + sum(_keying(counts, t) for t in moved) + objects
     estimates = {
         "tables": len(moved),
         **{part: sum(t.estimates[part] for t in moved) for part in ("columns", "relationships", "transformations")},
@@ -53,7 +73,7 @@ def _with_estimates(plan: Plan, options: Options) -> Plan:
         "bytes": size,
         "schemaSeconds": 1 + len(plan.statements) // 200,
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(sum(_indexing(plan, t) for t in moved) + 0.5),
+        "indexSeconds": round(sum(_indexing(counts, t) for t in moved) + 0.5),
         "validationSeconds": round(check + 0.5),
         "cutoverSeconds": round(1 + objects),
     }
@@ -75,25 +95,23 @@ def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
     return copy, max(sum(t.rows / _CHECK_ROWS_PER_SECOND[t.form] for t in tables), size / _CHECK_BYTES_PER_SECOND)
 
 
-def _indexing(plan: Plan, table: TablePlan) -> float:
+def _indexing(counts: _StatementCounts, table: TablePlan) -> float:
     """Seconds for building the indexes of a table."""
-    built = sum(1 for s in plan.of_stage(Stage.INDEXES) if s.table == table.target)
-    return table.rows * built / _INDEXED_ROWS_PER_SECOND
+    return table.rows * counts.indexes[table.target] / _INDEXED_ROWS_PER_SECOND
 
 
-def _keying(plan: Plan, table: TablePlan) -> float:
+def _keying(counts: _StatementCounts, table: TablePlan) -> float:
     """Seconds for validating the foreign keys of a table."""
-    keys = sum(1 for s in plan.of_stage(Stage.KEYS) if s.table == table.target and s.kind == "validation")
-    return table.rows * keys / _VALIDATED_ROWS_PER_SECOND
+    return table.rows * counts.validations[table.target] / _VALIDATED_ROWS_PER_SECOND
 
 
-def _of_table(plan: Plan, table: TablePlan) -> dict[str, int]:
+def _of_table(counts: _StatementCounts, table: TablePlan) -> dict[str, int]:
     copy, check = _seconds([table]) if table.moved else (0.0, 0.0)
     return {
         "columns": len(table.columns),
-        "relationships": sum(1 for s in plan.statements if s.kind == "foreign key" and s.table == table.target),
+        "relationships": counts.foreign_keys[table.target],
         "transformations": sum(1 for c in table.columns if c.transformation),
         "copySeconds": round(copy + 0.5),
-        "indexSeconds": round(_indexing(plan, table) + 0.5),
+        "indexSeconds": round(_indexing(counts, table) + 0.5),
         "validationSeconds": round(check + 0.5),
     }
