@@ -1,8 +1,8 @@
 """`make bench-lock`: how long writers of a source wait at its cutover, and that no write that it acknowledged is lost.
 
 Writers send random single-row updates from before the copy until seconds after the cutover, on every engine and at several rates.
-Options: LANDFALL_BENCH_ROWS, LANDFALL_BENCH_RATES (updates a second, separated by commas), LANDFALL_BENCH_ROUNDS, LANDFALL_BENCH_PAGE
-(see tests/bench/page.py). Fails where a write is missing in the target or is acknowledged after the cutover.
+Options: LANDFALL_BENCH_ROWS, LANDFALL_BENCH_RATES (updates a second, separated by commas), LANDFALL_BENCH_ROUNDS, LANDFALL_BENCH_ENGINES
+(names, separated by commas), LANDFALL_BENCH_PAGE (see tests/bench/page.py). Fails where a write is missing in the target or is acknowledged after the cutover.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tests.support.servers import _PG15, MariaDb, PostgreSql
 _REPOSITORY = Path(__file__).parent.parent.parent
 _ROWS = int(os.environ.get("LANDFALL_BENCH_ROWS", "3000000"))
 _RATES = tuple(int(r) for r in os.environ.get("LANDFALL_BENCH_RATES", "0,50,500").split(","))
+_ENGINES = os.environ.get("LANDFALL_BENCH_ENGINES", "PostgreSQL,MySQL,MariaDB,SQLite").split(",")
 _ROUNDS = int(os.environ.get("LANDFALL_BENCH_ROUNDS", "3"))
 
 
@@ -135,15 +136,15 @@ def main() -> None:
     """Measure each source at each rate, and write the section."""
     folder, lines, wrong = Path(tempfile.mkdtemp(prefix="landfall-bench-")), list[str](), list[str]()
     pg, maria, mysql = PostgreSql(_PG15).start(), MariaDb().start(), MySql(settings=written_sources.MYSQL_SETTINGS).start()
-    makers = (
-        lambda: written_sources.in_postgresql(pg, _ROWS),
-        lambda: written_sources.in_mysql("MySQL", mysql, _ROWS),
-        lambda: written_sources.in_mysql("MariaDB", maria, _ROWS),
-        lambda: written_sources.in_sqlite(folder / "lock.db", _ROWS),
-    )
+    makers = {
+        "PostgreSQL": lambda: written_sources.in_postgresql(pg, _ROWS),
+        "MySQL": lambda: written_sources.in_mysql("MySQL", mysql, _ROWS),
+        "MariaDB": lambda: written_sources.in_mysql("MariaDB", maria, _ROWS),
+        "SQLite": lambda: written_sources.in_sqlite(folder / "lock.db", _ROWS),
+    }
     try:
-        for make in makers:
-            source = make()
+        for engine in _ENGINES:
+            source = makers[engine]()
             more, rates = _table(source, pg, folder)
             lines += more
             wrong += _wrong(source.label, rates)
