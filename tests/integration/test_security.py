@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from landfall.engine.errors import TargetInTheWayError
 from landfall.engine.model.options import ColumnDecision, Endpoint, Options
 from landfall.engine.model.plan import Decision, Plan, Severity
 from tests.support import engine as run
@@ -131,6 +132,23 @@ def test_a_credential_that_may_do_everything_is_named(pg15: PostgreSql, fresh: s
         )
     plain = run.Move(source, run.postgresql(pg15, fresh, "plain_role")).plan()
     assert not [r for r in plain.risks if r.kind == "Superuser"]
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        "CREATE SCHEMA landfall AUTHORIZATION low_role",
+        "CREATE SCHEMA landfall; CREATE TABLE landfall.run (id text); ALTER TABLE landfall.run OWNER TO low_role",
+    ],
+    ids=["schema", "a table in it"],
+)
+def test_a_ledger_of_another_role_is_refused(pg15: PostgreSql, fresh: str, there: str) -> None:
+    source = _source(pg15, f"{fresh}s", _NOTES)
+    move = run.Move(source, filling.target(pg15, fresh, f"{_TRAP}; {_LOW} {there}"))
+    with pytest.raises(TargetInTheWayError, match=r'belongs to low_role, .* ALTER SCHEMA "landfall" OWNER TO postgres'):
+        move.run()
+    with pg15.connect(fresh) as after:
+        assert after.execute(b"SELECT to_regclass('landfall.format')").fetchone() == (None,)
 
 
 def test_a_column_keeps_its_own_name(pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:

@@ -77,7 +77,10 @@ def _trust(draft: Draft, target: TargetFacts) -> None:
         draft.add_risk(Severity.MEDIUM, "OpenSchema", schema, text, advice)
     if target.powers:
         text = f"the target's user is {target.powers}: code of the source that is executed there could access files of the server"
-        advice = "Use a role that only owns the target schema and has CREATE on the database."
+        advice = (
+            "Use a role that only owns the target schema and has CREATE on the database: CREATE ROLE migrator LOGIN;"
+            f" GRANT CREATE ON DATABASE … TO migrator; ALTER SCHEMA {quoted(schema)} OWNER TO migrator."
+        )
         draft.add_risk(Severity.LOW, "Superuser", "credential", text, advice)
 
 

@@ -20,6 +20,7 @@ from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import packed, unpacked
 from landfall.engine.model.run_state import FORMAT, OF_A_RUN, Chunk, RunRecord, State, create, may_follow
 from landfall.engine.targets.ledger import Lease, superseded
+from landfall.engine.targets.postgresql.trust import check_ledger
 
 _RUN = "id,name,attempt,state,target_schema,source,plan_digest,started_at,finished_at,retain_until,result"
 
@@ -31,13 +32,17 @@ class PostgresqlLedger:
         self.control = control
         self.name = schema
         self.schema = quoted(schema)
+        self._trusted = False
 
     # -- the ledger itself --------------------------------------------------------------------------------------------
 
     def exists(self) -> bool:
-        """Whether there is one. Raises LedgerTooNewError if a newer version wrote it."""
+        """Whether there is one. Raises LedgerTooNewError if a newer version wrote it, TargetInTheWayError if it is another role's."""
+        if not self._trusted:
+            check_ledger(self.control, self.schema)
         if self.control.value("SELECT to_regclass(%s)", f"{self.schema}.format") is None:
             return False
+        self._trusted = True
         version = self.control.value(f"SELECT max(version) FROM {self.schema}.format")
         if version > FORMAT:
             message = f"the ledger in schema {self.name} of the target has format {version}; this version knows {FORMAT}"

@@ -11,10 +11,16 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import TargetInTheWayError
 from landfall.engine.model.identifiers import quoted
 
-_TRUSTED = (
-    "(r.rolsuper OR r.oid=n.nspowner OR r.oid=current_user::regrole"
+_POWERFUL = (
+    "(r.rolsuper OR r.oid=current_user::regrole"
     " OR pg_has_role(current_user,r.oid,'MEMBER') AND NOT (SELECT m.rolsuper FROM pg_roles m WHERE m.rolname=current_user)"
     " OR r.oid=(SELECT datdba FROM pg_database WHERE datname=current_database()))"
+)
+_TRUSTED = f"({_POWERFUL} OR r.oid=n.nspowner)"
+_STRANGERS = (
+    "SELECT DISTINCT r.rolname FROM (SELECT nspowner AS owner FROM pg_namespace WHERE oid=to_regnamespace(%s)"
+    " UNION SELECT relowner FROM pg_class WHERE relnamespace=to_regnamespace(%s)) o"
+    f" JOIN pg_roles r ON r.oid=o.owner WHERE NOT {_POWERFUL} ORDER BY 1"
 )
 _SHADOWS = (
     "SELECT format('%%I.%%I(%%s)',n.nspname,p.proname,pg_get_function_identity_arguments(p.oid)),r.rolname FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace"
@@ -69,3 +75,19 @@ def refuse_shadows(control: Control, schema: str) -> None:
         raise TargetInTheWayError(
             message, advice=f"Drop it or move it to another schema, and REVOKE CREATE ON SCHEMA {quoted(schema)} FROM {owner}."
         )
+
+
+def check_ledger(control: Control, schema: str) -> None:
+    """Check that the ledger belongs to this user, or to a role that can do everything anyway. `schema`: quoted.
+
+    A plan that is read from the ledger is executed, and what it records is dropped at a rollback.
+
+    Raises:
+        TargetInTheWayError: The schema or a table in it belongs to another role.
+    """
+    strangers = [str(name) for (name,) in control.rows(_STRANGERS, schema, schema)]
+    if strangers:
+        user = control.value("SELECT quote_ident(current_user)")
+        message = f"target: the schema {schema} of the ledger belongs to {', '.join(strangers)}, who could change what the target's user executes"
+        advice = f"If it is a ledger of yours: ALTER SCHEMA {schema} OWNER TO {user}, and likewise its tables. Otherwise drop or rename it."
+        raise TargetInTheWayError(message, advice=advice)
