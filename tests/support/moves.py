@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import packed
 from landfall.manifests.run import plan_maps
 from tests.support.gateway import Namespace
@@ -49,11 +50,11 @@ def stands(cluster: Namespace, phase: str, **status: Any) -> None:
     cluster.objects["Migration", "shop"]["status"] = {"phase": phase, **status}
 
 
-def planned_now(cluster: Namespace, *, to_review: int = 0, **more: Any) -> None:
+def planned_now(cluster: Namespace, *, to_review: int = 0, made: Plan = PLAN, **more: Any) -> None:
     """Its plan is there, whole."""
-    digest = PLAN.digest()
+    digest = made.digest()
     run = {"metadata": {"name": "shop-1", "namespace": "shop", "uid": "r"}}
-    for piece in plan_maps(run, base64.b64encode(packed(PLAN)).decode(), digest):
+    for piece in plan_maps(run, base64.b64encode(packed(made)).decode(), digest):
         cluster.objects["ConfigMap", piece["metadata"]["name"]] = piece
     plan = {"digest": digest, "tables": 1, "columns": 3, "toReview": to_review, "rows": 5000, "estimatedSeconds": 9, **more}
     stands(cluster, "PlanReady", plan=plan, run="shop-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -10,11 +11,12 @@ from rich.table import Table
 from rich.text import Text
 
 from landfall.cli.progress import lasting, sized
-from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, TablePlan
+from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, Statement, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, not_migrated, risk_groups
 from landfall.engine.run.rehearsal import RehearsalResult
 from landfall.engine.run.runner import Outcome
+from landfall.lib.plan_code import code_digest, is_code
 from landfall.lib.text import counted
 
 _REHEARSED = (
@@ -26,6 +28,8 @@ _REHEARSED = (
 _RISK_LINES = 56  # a plan's text fits within 120 lines at any size, unless --all is set
 _MAPPING_LINES = 24  # of the mappings to review, and of the others
 _MARGIN = 12
+_NAMES_OF_CODE = 3
+_DEFINER = re.compile(r"^ .*\bSECURITY DEFINER\b", re.MULTILINE)  # a line of the header, as the server prints it
 _STYLES = {
     Severity.BLOCKER: "bold red",
     Severity.HIGH: "red",
@@ -54,6 +58,7 @@ def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
     console.print(f"  about {lasting(seconds)}{freeze}; quiesce: {made.quiesce}; onExisting: {made.on_existing}")
     _risks(console, made, every=every_column)
     _tables(console, made, every=every_column)
+    _code(console, made, every=every_column)
     console.print(f"  digest {made.digest()}")
 
 
@@ -73,6 +78,29 @@ def _risks(console: Console, made: Plan, *, every: bool) -> None:
         grid.add_row(*line)
     console.print(grid)
     _about_others(console, [len(g.risks) for g in groups[shown:]], "risk")
+
+
+def _code(console: Console, made: Plan, *, every: bool) -> None:
+    """What the target will execute later: one line for each kind, or each statement with its digest."""
+    found = [s for s in made.statements if is_code(s.kind)]
+    if not found:
+        return
+    console.print("code that is created on the target" + ("" if every else " [dim](digests: --all; SQL: -o json)[/]"))
+    for kind in sorted({s.kind for s in found}):
+        some = [s for s in found if s.kind == kind]
+        if every:
+            for one in some:
+                console.print(f"  {escape(kind)} [bold]{escape(one.name)}[/] sha256:{code_digest(one.sql)}{_rights(one)}")
+            continue
+        names = ", ".join(escape(one.name) + _rights(one) for one in some[:_NAMES_OF_CODE])
+        more = f" and {len(some) - _NAMES_OF_CODE:,} more" if len(some) > _NAMES_OF_CODE else ""
+        total = code_digest("".join(sorted(one.sql for one in some)))
+        console.print(f"  {counted(len(some), kind)}: {names}{more} [dim]sha256:{total}[/]")
+
+
+def _rights(statement: Statement) -> str:
+    """That a function is executed with the privileges of its owner."""
+    return " (SECURITY DEFINER)" if statement.kind == "function" and _DEFINER.search(statement.sql) else ""
 
 
 def _risk_line(group: RiskGroup) -> tuple[str, str]:

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from landfall.cli import render_plan
 from landfall.engine.model.mapping import Violation
-from landfall.engine.model.plan import Decision, Plan, Risk, Severity
+from landfall.engine.model.plan import Decision, Plan, Risk, Severity, Stage, Statement
 from landfall.engine.planning.tables import SourceProfile
+from landfall.lib.plan_code import code_digest
 from tests.support.plans import CATALOG, ITEM, column, planned
 
 _TABLES = 1_000
@@ -88,3 +89,45 @@ def test_a_renamed_column_has_a_line_of_its_own(large: Plan) -> None:
     columns = tuple(replace(c, target=f"new_{c.target}", decision=Decision.NEEDS_REVIEW) for c in table.columns)
     text = _written(replace(large, tables=(replace(table, columns=columns),)))
     assert all(f"wp_0_posts.new_{c.target}" in text for c in table.columns)
+
+
+_HEADER = (
+    "CREATE OR REPLACE FUNCTION all_salaries()\n RETURNS int\n LANGUAGE sql\n SECURITY DEFINER\nAS $function$SELECT 1$function$"
+)
+
+
+def test_every_statement_that_is_code_is_shown_with_a_digest() -> None:
+    """Functions, triggers, rules, policies and views, also of a kind that nobody has thought of; not what makes up a table."""
+    kinds = (
+        "function",
+        "trigger",
+        "rule",
+        "policy",
+        "view",
+        "materialized view",
+        "aggregate",
+        "table setting",
+        "kind of tomorrow",
+    )
+    plain = Statement(0, Stage.TABLES, "table", "item", "item", "CREATE TABLE item ()")
+    code = [Statement(n, Stage.LAST, kind, f"the_{n}", "item", f"CREATE {n}") for n, kind in enumerate(kinds, 1)]
+    code += [Statement(20 + n, Stage.PREPARE, "function", f"f{n:03}", "", f"SELECT {n}") for n in range(200)]
+    definer = Statement(300, Stage.PREPARE, "function", "all_salaries", "", _HEADER)
+    plan = replace(planned(CATALOG), statements=(plain, definer, *code))
+    short, whole = _written(plan), _written(plan, every=True)
+    assert "202 functions: all_salaries (SECURITY DEFINER), the_1, f000 and 199 more" in short
+    assert len(short.splitlines()) < 120
+    for kind in kinds:
+        assert f"  {kind} the_" in whole
+    assert f"  function f199 sha256:{code_digest('SELECT 199')}" in whole
+    assert "table item sha256" not in whole
+    changed = replace(plan, statements=(plain, replace(definer, sql="SELECT 2"), *code))
+    assert [line for line in _written(changed).splitlines() if "functions" in line] != [
+        line for line in short.splitlines() if "functions" in line
+    ], "the digest of all shows that one has changed"
+
+
+def test_a_plan_without_code_says_nothing_of_it() -> None:
+    plan = planned(CATALOG)
+    bare = replace(plan, statements=tuple(s for s in plan.statements if s.kind == "table"))
+    assert "code that is created" not in _written(bare)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from landfall.api.tableplan import TablePlanSpec
+from landfall.engine.model.plan import Stage, Statement
 from landfall.kube.errors import ConflictError
+from landfall.lib.plan_code import code_digest
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 from tests.support.moves import ID, PLAN, SPEC, planned_now, said, stands
@@ -226,6 +229,20 @@ def test_a_conflict_names_who_has_a_say(door: Client, cluster: Namespace) -> Non
     told = door.post(f"/v1/migrations/{ID}/pause")
     assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
     assert "argocd-controller" in told.json()["error"]["message"]
+
+
+def test_the_plan_has_every_statement_that_is_code(door: Client, cluster: Namespace) -> None:
+    trigger = Statement(9, Stage.LAST, "trigger", "tell", "item", "CREATE TRIGGER tell")
+    planned_now(cluster, made=replace(PLAN, statements=(*PLAN.statements, trigger)))
+    assert door.get(f"/v1/migrations/{ID}/plan").json()["code"] == [
+        {
+            "kind": "trigger",
+            "name": "tell",
+            "table": "item",
+            "digest": code_digest("CREATE TRIGGER tell"),
+            "sql": "CREATE TRIGGER tell",
+        }
+    ]
 
 
 def test_the_plan_and_a_word_on_a_mapping(door: Client, cluster: Namespace) -> None:

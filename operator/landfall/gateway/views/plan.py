@@ -14,6 +14,7 @@ from landfall.api.plan_storage import joined
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import MAPPING, minted
 from landfall.gateway.views.migration import identifier
+from landfall.lib.plan_code import code_digest, is_code
 
 _FORMAT = 1
 _DECISIONS: dict[str, Literal["approved", "pending_review", "rejected", "excluded"]] = {
@@ -74,6 +75,16 @@ class RiskItem(BaseModel):
     mitigation: str
 
 
+class CodeItem(BaseModel):
+    """A statement that creates code on the target, such as a function, trigger, rule, policy or view."""
+
+    kind: str
+    name: str
+    table: str = Field(description="Table in the target. Empty if it belongs to none.")
+    digest: str = Field(description="SHA-256 of the statement, first 16 hexadecimal digits.")
+    sql: str = Field(description="The statement.")
+
+
 class Summary(BaseModel):
     """The plan in numbers."""
 
@@ -98,6 +109,7 @@ class PlanAnswer(BaseModel):
     mappings: list[MappingItem]
     phases: list[PlanPhase]
     risks: list[RiskItem]
+    code: list[CodeItem] = Field(description="What the target executes later, apart from tables with their keys and indexes.")
 
 
 def unpack(pieces: Sequence[Object], digest: str) -> Object:
@@ -168,6 +180,11 @@ def plan_of(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()
                 mitigation=r["mitigation"],
             )
             for r in plan["risks"]
+        ],
+        code=[
+            CodeItem(kind=s["kind"], name=s["name"], table=s["table"], digest=code_digest(s["sql"]), sql=s["sql"])
+            for s in plan["statements"]
+            if is_code(s["kind"])
         ],
     )
 

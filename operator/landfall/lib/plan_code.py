@@ -1,0 +1,27 @@
+"""Which statements of a plan are code: what the target executes later, besides storing and finding rows.
+
+An approver sees each of them. A kind that is not known to be plain is code, so that a new kind is shown and not overlooked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+_PLAIN = frozenset(
+    {
+        *("table", "primary key", "unique index", "index", "index partition", "constraint", "foreign key", "validation"),
+        *("partition", "inheritance", "comment", "sequence", "ownership", "sequence value", "statistics", "collation", "type"),
+        *("enum", "composite", "range", "column setting", "constraint name", "staged text", "default", "check"),
+        *("owner", "grant", "revoke", "staged path", "path"),
+    }
+)
+
+
+def is_code(kind: str) -> bool:
+    """Whether statements of this kind (`Statement.kind`) are code, such as functions, triggers, rules, policies and views."""
+    return kind not in _PLAIN
+
+
+def code_digest(sql: str) -> str:
+    """Return 16 hexadecimal digits of SHA-256 over a statement."""
+    return hashlib.sha256(sql.encode()).hexdigest()[:16]
