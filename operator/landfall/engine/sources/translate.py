@@ -90,6 +90,9 @@ def query(sql: str, engine: str, grammar: str, rename: Rename, relations: Relati
         found = engine_of(engine).dialect.written_view(sql, relations, rename)
     except ValueError as error:
         raise UntranslatableError(str(error)) from error
+    except RecursionError as error:
+        message = "its query is nested too deeply to be read"
+        raise UntranslatableError(message) from error
     return found or WrittenView(_query(sql, engine, grammar, rename, relations))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from landfall.engine.sources.registry import engine_of
+from landfall.engine.sources.translate import UntranslatableError, query
 from landfall.engine.sources.view_relations import Relation, RelationColumn, Relations, WrittenView
 
 _COLUMNS = {
@@ -86,6 +87,11 @@ def test_products_differ_in_what_a_quotient_is_computed_on_with() -> None:
         ("week(at, 4)", "WEEK in mode 4"),
         ("json_extract(j, '$[*]')", "the JSON path"),
         ("json_extract(j, '$.a') > 1", "a JSON document and an integer are compared"),
+        ("coalesce()", "a call without arguments"),
+        ("sum()", "a call without arguments"),
+        ("lag() over ()", "a call without arguments"),
+        ("greatest()", "a call without arguments"),
+        ("at + interval 1", "INTERVAL"),
         ("1 | 2 ^ 3", "which operator comes first is not certain"),
         ("concat(c, sha1(c))", r"SHA1\(`o`.`c`\)|SHA1\(c\)"),
     ],
@@ -135,6 +141,7 @@ def test_queries_keep_their_meaning(query: str, target: str) -> None:
         ("select o.gone as x from d.o", "the column gone is not migrated"),
         ("select o.id as x from d.o for update", "the clause locks"),
         ("select jt.t as t from d.o join json_table(o.j, '$[*]' columns (t int path '$')) jt", "JSON_TABLE"),
+        ("select distinct o.id as x from d.o order by 2", "none of the columns"),
         ("select group_concat(distinct o.id, o.c) as g from d.o", "GROUP_CONCAT"),
     ],
 )
@@ -148,3 +155,9 @@ def test_what_changes_with_time_and_what_ignores_case_is_known() -> None:
     assert _written("select unix_timestamp(at) as a from d.o").changing == ()
     assert _written("select c = 'x' as a from d.o").lower
     assert not _written("select b = 'x' as a from d.o").lower
+
+
+def test_a_query_that_is_nested_too_deeply_is_refused() -> None:
+    deep = f"select {'(1+' * 3000}1{')' * 3000} as x from d.o"
+    with pytest.raises(UntranslatableError, match=r"nested too deeply|[eE]xpect"):
+        query(deep, "MySQL", "postgres", str.lower, Relations())

@@ -39,6 +39,7 @@ _WORDS = (
     " table db catalog is_string nested _type quoted typed safe"
 )
 _READ = frozenset(_WORDS.split())  # what is written of a node; one with anything else is refused
+_WITH_ARGUMENTS = (aggregates.ALL - aggregates.RANKS) | {"coalesce", "ifnull", "nvl", "greatest", "least"}
 _OCTETS = frozenset({"length", "octet_length", "bit_length", "hex", "md5", "sha2", "ascii", "crc32"})
 _REASONS = {
     "sha": "the target computes SHA-1 only with an extension",
@@ -196,7 +197,8 @@ class Expressions:
             many = interval.unnest().this
             if isinstance(many, exp.Literal) and many.is_string:
                 many = exp.Literal.number(many.name)
-            unit = interval.unnest().args["unit"].name.upper()
+            named = interval.unnest().args.get("unit")
+            unit = named.name.upper() if named is not None else ""
             return moments.moved(self.value(other), self.value(many), unit, back=isinstance(node, exp.Sub))
         operator = _SUMS[type(node)]
         return numbers.added(operator, *self._sides(node))
@@ -287,6 +289,9 @@ class Expressions:
         if name in _CHANGING and not (name == "unix_timestamp" and arguments):
             self.changing.add(f"{name.upper()}()")
         over, self._over = self._over, ""
+        if not arguments and name in _WITH_ARGUMENTS:
+            message = "a call without arguments"
+            raise ValueError(message)
         if name in aggregates.ALL:
             made = self._aggregate(name, arguments)
             return replace(made, sql=made.sql.replace(aggregates.OVER, over))

@@ -284,7 +284,7 @@ class Queries:
             key, lowered = one.this.unnest(), [n.lower() for n in names]
             places = [at for at, n in enumerate(nodes) if n.unnest() == key]
             if isinstance(key, exp.Literal) and not key.is_string:
-                places = [int(key.name) - 1]
+                places = [int(key.name) - 1] if key.name.isdigit() and 0 < int(key.name) <= len(names) else []
             elif isinstance(key, exp.Column) and not key.table and key.name.lower() in lowered:
                 places = [lowered.index(key.name.lower())]
             if not places:
