@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from landfall.engine.errors import TargetInTheWayError
-from landfall.engine.model.options import ColumnDecision, Endpoint, Options
+from landfall.engine.model.options import ColumnDecision, Endpoint, Options, SourceCode
 from landfall.engine.model.plan import Decision, Plan, Severity
+from landfall.lib.plan_code import is_code
 from tests.support import engine as run
 from tests.support import filling
 from tests.support.filling import FILL
@@ -119,6 +120,36 @@ def test_planning_runs_nothing_of_the_source(pg15: PostgreSql, fresh: str) -> No
     assert not [r for r in plan.risks if r.kind == "NotCarried"]
     made = {(s.kind, s.name) for s in plan.statements}
     assert {("materialized view", "mv"), ("view", "v"), ("index", "ti"), ("index", "tj"), ("function", "act")} <= made
+
+
+def test_code_of_the_source_may_be_left_behind(pg15: PostgreSql, fresh: str) -> None:
+    """With the tables, and plain views and checks; not what calls it."""
+    code = """
+    CREATE FUNCTION twice(n int) RETURNS int LANGUAGE sql IMMUTABLE SECURITY DEFINER SET search_path=pg_catalog AS 'SELECT n*2';
+    REVOKE ALL ON FUNCTION twice FROM PUBLIC;
+    COMMENT ON FUNCTION twice IS 'x';
+    CREATE AGGREGATE largest(int) (SFUNC=int4larger, STYPE=int);
+    CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER tell BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION tell();
+    ALTER TABLE notes DISABLE TRIGGER tell;
+    CREATE RULE quiet AS ON DELETE TO notes DO INSTEAD NOTHING;
+    CREATE VIEW plain AS SELECT id FROM notes;
+    CREATE VIEW calling AS SELECT twice(id) FROM notes;
+    CREATE MATERIALIZED VIEW stored AS SELECT id FROM notes;
+    CREATE UNIQUE INDEX ON stored (id);
+    """
+    source = _source(pg15, f"{fresh}s", f"{_NOTES}; {code}")
+    move = run.Move(source, _target(pg15, fresh), Options(code=SourceCode.LEAVE))
+    plan = move.plan()
+    (left,) = (r for r in plan.risks if r.kind == "CodeLeft")
+    assert "1 aggregate, 2 functions, 1 materialized view, 1 rule, 1 trigger of the source are not migrated" in left.description
+    assert {s.name for s in plan.statements if is_code(s.kind)} == {"plain"}
+    assert [(r.kind, r.affected) for r in plan.risks if r.severity is Severity.HIGH] == [("NotCarried", "calling")]
+    assert move.run().rows == 1
+    with pg15.connect(fresh) as there:
+        there.execute(b"UPDATE notes SET note='b'")
+        routines = there.execute(b"SELECT count(*) FROM pg_proc WHERE pronamespace='public'::regnamespace").fetchone()
+    assert routines == (0,)
 
 
 def test_a_credential_that_may_do_everything_is_named(pg15: PostgreSql, fresh: str) -> None:

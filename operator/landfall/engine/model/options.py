@@ -30,6 +30,13 @@ class OnExisting(StrEnum):
     FILL = "Fill"
 
 
+class SourceCode(StrEnum):
+    """What becomes of functions, triggers, rules and materialized views of a source that has the target's language."""
+
+    CARRY = "Carry"
+    LEAVE = "Leave"
+
+
 class Mode(StrEnum):
     """How much is moved."""
 
@@ -181,6 +188,7 @@ class Options:
     max_pause_seconds: int = 0
     fence: bool = True
     quiesced: bool = False
+    code: SourceCode = SourceCode.CARRY
     rehearsal: str = ""
 
     @property

@@ -18,6 +18,7 @@ from landfall.engine.planning.in_place import in_place
 from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
 from landfall.engine.planning.preflight import _column_risks, _preflight
+from landfall.engine.planning.source_code import leave_code
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.planning.views import views
 from landfall.engine.sources.registry import engine_of, identity
@@ -45,6 +46,7 @@ def draft_plan(
     """Return the plan before its dry run."""
     draft = Draft(catalog, options, profile, target_of(ends[1]), existing=context.existing, counterparts=context.counterparts)
     existing_tables.reduced(draft)
+    leave_code(draft)
     catalog = draft.catalog
     replacing = {r.name for r in target.in_the_way}
     draft.relations = draft.name_space(() if draft.native else target.relations - replacing)
