@@ -98,6 +98,7 @@ REASONS: Mapping[str, ReasonRule] = {
     "FrameworkUnknown": ReasonRule(Retry.NEVER, "Set build.framework or the commands.", _SOURCE),
     "FrameworkAmbiguous": ReasonRule(Retry.NEVER, "Set build.framework.", _SOURCE),
     "FrameworkUnsupported": ReasonRule(Retry.NEVER, "Do what the message says.", _SOURCE),
+    "WorkspaceMissing": ReasonRule(Retry.NEVER, "Use the whole repository as source, and set path.", _SOURCE),
     "RuntimeMissing": ReasonRule(Retry.NEVER, "Choose a version for which this installation has an image.", _SOURCE),
     "BuildFailed": ReasonRule(Retry.NEVER, "Read the end of the log, correct the cause, and push.", _BUILD),
     "NoStartCommand": ReasonRule(Retry.NEVER, "Set build.startCommand.", _BUILD),

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from landfall.builds.archive import unpacked
 from landfall.builds.errors import BuildError
+from landfall.builds.planning import located
 from landfall.lib import outgoing
 from landfall.lib import urls as addresses
 
@@ -123,10 +124,10 @@ def _host(url: str) -> str:
 
 
 def _placed(root: Path, into: Path, path: str) -> None:
-    """Move the contents of the app's folder to the top, and remove the rest."""
+    """Move the contents of the app's folder to the top, and remove the rest; a workspace that the app belongs to is moved as a whole."""
     if root != into:
         root = root.rename(into / _WRAPPED)
-    app = root / path
+    app = located(root, path)[0]
     if not app.resolve().is_relative_to(root.resolve()) or not app.is_dir():
         message = f"there is no folder {path!r} in the sources"
         raise SourceError(message, advice="Correct spec.path.")

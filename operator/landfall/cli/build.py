@@ -19,7 +19,7 @@ from landfall.builds.errors import BuildError, NoStartError, UndetectedError
 from landfall.builds.frameworks.registry import NAMES
 from landfall.builds.local import Built, built
 from landfall.builds.plan import BuildOverrides, BuildPlan
-from landfall.builds.planning import plan_of, tree_of
+from landfall.builds.planning import located, plan_of, tree_of
 
 
 def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
@@ -49,12 +49,13 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
     """
     try:
         with _opened(folder) as app:
-            made = plan_of(tree_of(app / path), BuildOverrides(framework, install, command, start, output_directory))
+            where, inside = located(app, path)
+            made = plan_of(tree_of(where), BuildOverrides(framework, install, command, start, output_directory), path=inside)
             _show(made, as_json=as_json)
             if plan:
                 return
             out = to or folder.resolve().with_name(f"{folder.resolve().name}-image")
-            _result(built(app / path, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
+            _result(built(where, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
     except BuildError as error:
         _ended(error)
 

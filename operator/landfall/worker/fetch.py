@@ -54,7 +54,7 @@ def main(root: Path = ROOT, places: Places | None = None, app: Path = APP, scrat
         message = redacted(advised(found.message, found.advice), token)
         put(where.failed, {"reason": found.reason, "message": message})
         return 0
-    notes = (*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))
+    notes = tuple(dict.fromkeys((*plan.notes, *(f"the submodule {name} is left out" for name in sources.submodules))))
     layered = any(layer.name == DEPENDENCIES for layer in plan.layers) and not plan.build
     told = {
         **asdict(plan),
@@ -133,7 +133,7 @@ def _planned(task: BuildTask, app: Path) -> tuple[BuildPlan, str]:
         wishes.start_command or "",
         wishes.output_directory or "",
     )
-    plan = plan_of(tree_of(app), overrides, known)
+    plan = plan_of(tree_of(app), overrides, known, task.spec.path)
     return plan, _packages_key(task, app, plan)
 
 

@@ -440,6 +440,36 @@ def test_go_keeps_the_files_beside_the_program_and_uses_vendored_modules() -> No
     assert plan_of(space).build == ('CGO_ENABLED=0 go build -ldflags="-w -s" -o out ./api',)
 
 
+def test_a_go_program_that_cannot_work_here_is_refused() -> None:
+    main = 'package main\nimport _ "github.com/mattn/go-sqlite3"\nfunc main() {}\n'
+    files = {"go.mod": "module a\n\ngo 1.24\n", "main.go": main, "tools/go.mod": "module t\n", "tools/main.go": "package main\n"}
+    assert "needs a C compiler" in refusal_of(files)
+    assert plan_of(files, "go").start == "./out"
+    assert "others" not in " ".join(plan_of(files, "go").notes)
+    hook = 'package main\nimport "github.com/aws/aws-lambda-go/lambda"\nfunc main() { lambda.Start(x) }\n'
+    assert "AWS Lambda" in refusal_of({"go.mod": "module a\n", "main.go": hook})
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"index.html": "", "netlify/functions/a.ts": ""}, "functions of Netlify (netlify/functions/a.ts)"),
+        ({"public/index.html": "", "api/hello.py": ""}, "functions of Vercel (api/hello.py)"),
+        ({"index.html": "", "functions/api/a.js": "", "wrangler.toml": ""}, "functions of Cloudflare Pages"),
+        (
+            {"package.json": package(needs=("hono",)), "src/index.ts": "export default app", "wrangler.jsonc": ""},
+            "an app of Cloudflare Workers",
+        ),
+    ],
+)
+def test_functions_of_a_platform_are_not_left_out_silently(files: dict[str, str], said: str) -> None:
+    assert said in refusal_of(files)
+
+
+def test_a_site_beside_a_server_in_a_folder_of_its_own_is_a_site() -> None:
+    assert plan_of({"index.html": "", "api/package.json": "{}", "api/index.js": ""}).output == "."
+
+
 def test_what_is_there_and_not_used_is_said() -> None:
     files = {**_NODE, "vercel.json": "{}", "compose.yaml": "services:\n  db:\n    image: postgres:17\n", "Gemfile": ""}
     notes = "; ".join(plan_of(files).notes)

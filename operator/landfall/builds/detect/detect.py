@@ -68,7 +68,11 @@ def _matches(tree: Tree) -> list[tuple[Framework, Match]]:
     """The rows that match, without those that another one supersedes."""
     matches = {row.name: match for row in TABLE if (match := row.match(tree))}
     serving = any(name not in _PAGES and not match.refusal for name, match in matches.items())
-    for name, also_beside in (("node", True), ("site", False)):  # what could be a server, and a page that a server may use
+    for name, also_beside in (
+        ("node", True),
+        ("site", False),
+        ("go", "go.mod" not in tree.paths),
+    ):  # what could be a server, and a page that a server may use
         if name in matches and matches[name].refusal and (serving or (also_beside and len(matches) > 1)):
             del matches[name]
     superseded = {name for row in TABLE if row.name in matches for name in row.supersedes}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from landfall.builds.detect.procfile import processes
 from landfall.builds.detect.result import Match
@@ -20,7 +21,9 @@ def _go(tree: Tree) -> Match | None:
     spaces = workspace_folders(tree)
     if "go.mod" not in tree.paths and not spaces:
         return _without_modules(tree)
+    nested = tuple(p.removesuffix("go.mod") for p in tree.paths if p.endswith("/go.mod") and "go.mod" in tree.paths)
     sources = sorted(p for p in tree.paths if p.endswith(".go") and not p.endswith("_test.go") and not _is_left_out(p))
+    sources = [p for p in sources if not p.startswith(nested)]
     if "go.mod" not in tree.paths:
         sources = [p for p in sources if any(p.startswith(f"{folder}/") for folder in spaces)]
     mains = [p for p in sources if re.search(r"^package main\b", tree.text(p), re.MULTILINE) and not _is_ignored(tree.text(p))]
@@ -38,7 +41,10 @@ def _go(tree: Tree) -> Match | None:
     others = [f"./{f}" if f else "." for f in folders if f != chosen][:5]
     notes = (f"{f'./{chosen}' if chosen else 'the program at the root'} is used; others: {', '.join(others)}",) if others else ()
     arguments = _arguments(tree, chosen)
-    return Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=chosen, notes=(*notes, *_cgo(tree)))
+    match = Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=chosen, notes=notes)
+    return replace(
+        match, refusal=_cgo(tree, sources) or _lambda("".join(tree.text(p) for p in mains if p.rpartition("/")[0] == chosen))
+    )
 
 
 def _is_left_out(path: str) -> bool:
@@ -80,10 +86,20 @@ def _arguments(tree: Tree, chosen: str) -> str:
     return f" {rest.strip()}" if rest and (named == chosen.rpartition("/")[2] or name.startswith(("bin/", "./bin/"))) else ""
 
 
-def _cgo(tree: Tree) -> tuple[str, ...]:
-    if "github.com/mattn/go-sqlite3" in tree.text("go.mod"):
-        return ("github.com/mattn/go-sqlite3 needs a C compiler, and fails when it opens a database: use modernc.org/sqlite",)
-    return ()
+def _cgo(tree: Tree, sources: list[str]) -> str:
+    """Why a program does not work without a C compiler, which the builder does not have; empty if it does."""
+    packages = ("github.com/mattn/go-sqlite3", "gorm.io/driver/sqlite")
+    used = next((package for package in packages for p in sources if f'"{package}"' in tree.text(p)), "")
+    if not used:
+        return ""
+    remedy = "use modernc.org/sqlite (for GORM: github.com/glebarez/sqlite), or set build.framework to go if the app runs without SQLite"
+    return f"this is a Go program with {used}; Landfall cannot build it because that package needs a C compiler; {remedy}"
+
+
+def _lambda(text: str) -> str:
+    if "aws-lambda-go" not in text or re.search(r"\.Listen\(|ListenAndServe|\.Run\(", text):
+        return ""
+    return "this is a function of AWS Lambda; Landfall cannot build it because it does not listen on a port; add a program that serves it"
 
 
 def _without_modules(tree: Tree) -> Match | None:
