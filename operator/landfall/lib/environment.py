@@ -55,6 +55,11 @@ def read(model: type[S], environment: Mapping[str, str]) -> S:
         raise _invalid(model, error, environment) from None  # the text of the chained error could contain a secret
 
 
+def values(prefix: str) -> list[str]:
+    """The values of all variables of this process whose names begin with the prefix."""
+    return [value for name, value in os.environ.items() if name.startswith(prefix)]
+
+
 def read_or_exit(model: type[S]) -> S:
     """Read the settings of this process; exit with status 2 and one line on standard error if one is invalid."""
     try:

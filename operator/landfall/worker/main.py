@@ -7,7 +7,6 @@ the report says whether a retry can help.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import threading
 import time
@@ -31,6 +30,7 @@ from landfall.engine.run.rollback import roll_back, tidy
 from landfall.engine.run.runner import MigrationRun, Outcome
 from landfall.engine.sources.probe import probed
 from landfall.errors import Retry
+from landfall.lib import environment
 from landfall.lib.redact import redacted
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
@@ -322,8 +322,7 @@ def main(root: Path = ROOT) -> int:
     if task.build:
         from landfall.worker.build import Builder  # noqa: PLC0415  not needed by a data migration
 
-        secrets = [value for name, value in os.environ.items() if name.startswith(KNOWN_SECRET)]
-        return Builder(task.build, Reporter(task.intake, task.verb)).without(secrets).work()
+        return Builder(task.build, Reporter(task.intake, task.verb)).without(environment.values(KNOWN_SECRET)).work()
     return Worker(task, root, Reporter(task.intake, task.verb, words=TERMINATION_LOG)).work()
 
 
