@@ -25,6 +25,7 @@ _REPOSITORY = Path(__file__).parent.parent.parent
 _TABLES = int(os.environ.get("LANDFALL_BENCH_TABLES", "1000"))
 _ROUNDS = int(os.environ.get("LANDFALL_BENCH_ROUNDS", "3"))
 _VIEW_EVERY = 20
+_PLANNED = (0, 3)  # 3: the plan waits for an approval, as one of so many tables does for its write lock
 
 
 def schema(tables: int) -> list[str]:
@@ -85,7 +86,7 @@ def planned(path: Path) -> tuple[float, int]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(_REPOSITORY / "operator")},
     )
-    if done.returncode:
+    if done.returncode not in _PLANNED:
         raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
     return time.monotonic() - began, len(done.stdout.splitlines())
 

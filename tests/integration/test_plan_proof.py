@@ -10,6 +10,7 @@ import pytest
 from landfall.engine.model.options import OnExisting, Options
 from landfall.engine.model.plan import Plan, Severity
 from landfall.engine.sources.postgresql import dialect
+from landfall.engine.targets.postgresql import row_proof
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -74,6 +75,15 @@ def test_a_query_that_the_source_rejects_is_a_blocker(pg15: PostgreSql, fresh: s
         file.execute("create table v(id integer primary key, a int, b int as (mine(a)))")
     told = _told(move.plan())
     assert told["v"][0][0] == "blocker", told
+
+
+def test_the_time_limit_of_a_row_is_none_of_the_catalog_queries(
+    pg15: PostgreSql, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(row_proof, "_SECONDS", 1)
+    monkeypatch.setattr(row_proof, "_UNSAFE", "SELECT 'none' FROM pg_sleep(1.2)")
+    plan = _move(pg15, fresh, tmp_path / "s.db", "create table t(id integer primary key, v int default (1+1))").plan()
+    assert ([t.target for t in plan.tables], plan.blockers) == (["t"], ())
 
 
 _OTHERS = """

@@ -103,14 +103,17 @@ class RowProof:
         self.unworkable: list[Unworkable] = []
 
     def tables(self) -> None:
-        """Execute the statements of copy, verification and repair over every table, then store a row in it."""
+        """Execute the statements of copy, verification and repair over every table, then store a row in it.
+
+        Only the rows have a time limit, because they evaluate expressions of the source. The catalog queries take longer the more tables
+        there are.
+        """
         control = self._control
-        control.run(f"SET LOCAL statement_timeout='{_SECONDS}s'")
         moved = [t for t in self._plan.tables if t.moved] if self._plan.moves_rows else []
         for table in moved:
             self._work(table)
-        unsafe = {name for (name,) in control.rows(_UNSAFE.replace("%(s)s", literal(self._schema)))}
-        columns = {name: (names, values) for name, names, values in control.rows(_COLUMNS, self._schema)}
+        unsafe, columns = self._read()
+        control.run(f"SET LOCAL statement_timeout='{_SECONDS}s'")
         for table in self._plan.tables:
             if table.target in columns and table.target not in unsafe:
                 self._row(table, *columns[table.target])
@@ -129,6 +132,19 @@ class RowProof:
                 error = self._tried(f"SELECT * FROM {self._place(statement.name)} LIMIT 1")
                 if error is not None and error.code.startswith(_OF_THE_PLAN):
                     self.refused[statement.number] = _said(error)
+
+    def _read(self) -> tuple[set[str], dict[str, tuple[Sequence[str], Sequence[str | None]]]]:
+        """The tables that get no row, and for each table the names of its columns and a value for each.
+
+        The server has no statistics of the tables that this transaction created. It would take them for few, and read all expressions
+        again for each in a nested loop.
+        """
+        control = self._control
+        control.run("SET LOCAL enable_nestloop=off")
+        unsafe = {name for (name,) in control.rows(_UNSAFE.replace("%(s)s", literal(self._schema)))}
+        columns = {name: (names, values) for name, names, values in control.rows(_COLUMNS, self._schema)}
+        control.run("SET LOCAL enable_nestloop=on")
+        return unsafe, columns
 
     def _work(self, table: TablePlan) -> None:
         queries = self._queries(table)
