@@ -397,7 +397,7 @@ def test_an_error_of_an_engine_is_passed_on(pg15: PostgreSql, fresh: str) -> Non
             "CREATE EVENT TRIGGER e ON ddl_command_end WHEN tag IN ('CREATE TRIGGER') EXECUTE FUNCTION refuse()"
         )
     }
-    with pytest.raises(EngineError, match="no triggers here"):
+    with pytest.raises(EngineError, match=r"raised an exception \(SQLSTATE P0001\)"):
         move.run()
     assert old.triggers() == 0
     old.write("DROP EVENT TRIGGER e")
