@@ -250,6 +250,7 @@ _OLD_ANGULAR = {
         ("parcel", {"build": "parcel build src/index.html", "start": "parcel src/index.html"}, {"src/index.html": ""}, "dist"),
         ("ember-cli", {"build": "ember build", "start": "ember serve"}, {}, "dist"),
         ("preact-cli", {"build": "preact build"}, {}, "build"),
+        ("sanity", {"build": "sanity build", "start": "sanity start"}, {}, "dist"),
         (
             "react-scripts",
             {"build": "BUILD_PATH=web react-scripts build", "start": "react-scripts start"},
@@ -448,6 +449,8 @@ def test_a_go_program_that_cannot_work_here_is_refused() -> None:
     assert "others" not in " ".join(plan_of(files, "go").notes)
     hook = 'package main\nimport "github.com/aws/aws-lambda-go/lambda"\nfunc main() { lambda.Start(x) }\n'
     assert "AWS Lambda" in refusal_of({"go.mod": "module a\n", "main.go": hook})
+    wrapped = 'package main\nimport "github.com/apex/gateway"\nfunc main() { gateway.ListenAndServe("n/a", x) }\n'
+    assert "AWS Lambda" in refusal_of({"go.mod": "module a\n", "main.go": wrapped})
 
 
 @pytest.mark.parametrize(

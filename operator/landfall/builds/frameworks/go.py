@@ -97,7 +97,8 @@ def _cgo(tree: Tree, sources: list[str]) -> str:
 
 
 def _lambda(text: str) -> str:
-    if "aws-lambda-go" not in text or re.search(r"\.Listen\(|ListenAndServe|\.Run\(", text):
+    own = re.sub(r"gateway\.ListenAndServe", "", text)  # of apex/gateway, which serves only events of AWS Lambda
+    if not re.search(r"aws-lambda-go|apex/gateway", text) or re.search(r"\.Listen\(|ListenAndServe|\.Run\(", own):
         return ""
     return "this is a function of AWS Lambda; Landfall cannot build it because it does not listen on a port; add a program that serves it"
 

@@ -146,6 +146,7 @@ _TOOLS: tuple[_Tool, ...] = (
     _Tool(("@rsbuild/core",), r"rsbuild build", "rsbuild build", _always("dist"), _PAGE),
     _Tool(("@farmfe/cli", "@farmfe/core"), r"farm build", "farm build", _always("dist"), _PAGE),
     _Tool(("@rspress/core", "rspress"), r"rspress build", "rspress build", _in_config("outDir", "doc_build", "rspress.config.ts", "rspress.config.js")),
+    _Tool(("sanity",), r"sanity build", "sanity build", _always("dist"), _PAGE),
     _Tool(("metalsmith",), r"metalsmith\b", "", _always("")),
     _Tool(("parcel", "parcel-bundler"), r"parcel build", "", _option("--dist-dir|-d|--out-dir", "dist")),
     _Tool(("@stencil/core",), r"stencil build", "", _in_config("dir", "www", "stencil.config.ts"), _PAGE),
