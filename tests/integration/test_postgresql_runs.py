@@ -82,6 +82,34 @@ def test_a_function_that_names_the_schema_in_an_index_is_refused(pg15: PostgreSq
     assert _blockers(plan) == [("QualifiedName", "clean")]
 
 
+def test_what_only_looks_like_a_name_stops_nothing_and_what_may_be_one_can_be_approved(
+    pg15: PostgreSql, pg18: PostgreSql, fresh: str
+) -> None:
+    script = """
+        CREATE TABLE padded (id integer); CREATE FUNCTION padded(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+        CREATE FUNCTION said(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$SELECT 'padded($1) from padded' /* public.padded( */ -- padded(
+          || $1$$;
+        CREATE FUNCTION column_only(text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT padded.x FROM (SELECT $1 AS x) padded';
+        CREATE FUNCTION maybe(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS
+          'BEGIN IF $1 IS NULL THEN RETURN padded($1); END IF; RETURN true; END';
+        CREATE FUNCTION gone(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT padded($1)';
+        CREATE FUNCTION "Odd"(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+        CREATE FUNCTION quoted(text) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path='' AS 'SELECT public."Odd"($1)';
+        CREATE TABLE t (id integer PRIMARY KEY, name text, CHECK (quoted(name)));
+        CREATE INDEX ON t (said(name)); CREATE INDEX ON t (column_only(name)); CREATE INDEX ON t (id) WHERE maybe(name);
+        CREATE TABLE excluded (name text); CREATE INDEX ON excluded (gone(name)); INSERT INTO t VALUES (1, 'x');
+    """
+    _filled(pg15, f"{fresh}s", script)
+    ends = run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg18, pg18.database(fresh))
+    move = run.Move(*ends, Options(exclude_tables=("excluded",)))
+    plan = move.plan()
+    assert _blockers(plan) == [("QualifiedName", "quoted")]
+    assert {p for p in plan.to_review if "Name" in p} == {"BareName: maybe"}
+    with pg15.connect(f"{fresh}s") as source:
+        source.execute(b"CREATE OR REPLACE FUNCTION quoted(text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'")
+    assert move.run().rows == 1
+
+
 def test_names_of_objects_that_are_not_there_in_time_are_refused(pg15: PostgreSql, fresh: str) -> None:
     script = """
         CREATE TABLE t (id integer PRIMARY KEY); CREATE VIEW v AS SELECT 1 AS a; CREATE SCHEMA other; CREATE TABLE other.t ();

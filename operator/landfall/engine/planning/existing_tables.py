@@ -103,6 +103,8 @@ def _kept(draft: Draft, catalog: Catalog, existing: Catalog) -> tuple[SourceObje
     kept = []
     for thing in catalog.objects:
         label = f"{thing.table}.{thing.name}" if thing.table else f"{thing.name}{thing.signature}"
+        if thing.kind in schema_objects.NAMES_IN_BODIES and thing.table in filled:
+            continue  # the existing table has its own indexes and checks
         if not thing.definition:
             kept.append(thing)  # an object that cannot be migrated is reported as in any other plan
         elif thing.table in filled and thing.kind not in _OF_THE_DEFINITION:

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from landfall.engine.model.catalog import ForeignKey, Index, SourceObject, Table
-from landfall.engine.model.fingerprint import selected
+from landfall.engine.model.fingerprint import excluded, selected
 from landfall.engine.model.mapping import Violation
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
@@ -411,12 +411,14 @@ STAGES = {
 }
 
 
+NAMES_IN_BODIES = frozenset({"bare name", "qualified name"})  # of functions that a table uses: one risk each
 _EARLY = (Stage.TABLES, Stage.FINISH)  # when there are no views
 
 
 def objects(draft: Draft, *, before: bool) -> None:
     """Add types, functions and sequences before the tables; triggers, policies, rules and comments after them."""
-    moved = {t.name for t in selected(draft.catalog, draft.options)} | {v.name for v in draft.catalog.views}
+    moved = {t.name for t in selected(draft.catalog, draft.options)}
+    moved |= {v.name for v in draft.catalog.views if not excluded(v.name, draft.options.exclude_tables)}
     over = {v.name for v in draft.catalog.views}
     for thing in draft.catalog.objects:
         if (thing.table and thing.table not in moved) or privileges.settled(draft, thing, before=before):
@@ -443,6 +445,8 @@ def _uncarried(draft: Draft, thing: SourceObject) -> None:
     severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
     severity, advice = Severity(thing.severity or severity), thing.advice or advice
     kind = "".join(word.capitalize() for word in thing.kind.split())
+    if thing.kind in NAMES_IN_BODIES and any((r.kind, r.affected) == (kind, thing.name) for r in draft.risks):
+        return
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
     draft.add_risk(severity, kind, thing.name + thing.signature, description, advice)
 

@@ -6,58 +6,107 @@ names others without a schema finds nothing there. One that names a schema finds
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
-from landfall.engine.model.identifiers import search_path
+from landfall.engine.model.identifiers import quoted, search_path
+from landfall.engine.sources.postgresql.body_names import NameInBody, names_in
+
+
+@dataclass(frozen=True, slots=True)
+class _Caller:
+    """A function that an object of a table uses. `statement`: `FUNCTION name(arguments)`, as ALTER wants it."""
+
+    statement: str
+    name: str
+    body: str
+    language: str
+    user: str
+    table: str
 
 
 def bare_names(control: Control, schemas: list[str]) -> list[SourceObject]:
-    """One risk for each such function; `planning` leaves it out for a target that builds indexes with the whole search path."""
+    """One risk for each such function and table that needs it.
+
+    `planning` leaves out tables that are not migrated, and bare names for a target that builds indexes with the whole search path.
+    A reference that may not be reached is a high risk, which can be approved; one that certainly fails is a blocker.
+    """
+    named = {
+        (kind, schema, name): (bool(extension), bool(system))
+        for kind, schema, name, extension, system in control.rows(_NAMED, schemas)
+    }
+    bare = {(kind, name): system for (kind, _, name), (_, system) in named.items()}
+    own = {key for key, (extension, _) in named.items() if not extension}
     found = []
-    for function, label, user, called in control.rows(_BARE, schemas, schemas, schemas):
-        text = (
-            f"{user} uses {function}, which names {called} without a schema; the target builds indexes and materialized views with"
-            " only pg_catalog on the search path"
-        )
-        advice = f"Run on the source: ALTER {function} SET search_path = {search_path(*schemas)}."
-        found.append(SourceObject("bare name", label, detail=text, severity="blocker", advice=advice))
-    for function, label, user, called in control.rows(_QUALIFIED, schemas, schemas, schemas):
-        text = f"{user} uses {function}, which names {called}: the schema does not hold it until the cutover"
-        advice = (
-            f"Write {called.split('.')[1]} without the schema in the function on the source, and run there: ALTER {function} SET"
-            f" search_path = {search_path(*schemas)}."
-        )
-        found.append(SourceObject("qualified name", label, detail=text, severity="blocker", advice=advice))
+    for row in control.rows(_USED, schemas):
+        caller, built, searching = _Caller(*row[:6]), row[6], row[7]
+        names = sorted(names_in(caller.body, caller.language), key=lambda n: (not n.certain, n.name))
+        path = f"SET search_path = {search_path(*schemas)}"
+        if built and not searching and (one := _first_bare(names, bare)):
+            found.append(_bare(caller, one, path, certain=one.certain and not bare[one.kind.value, one.name]))
+        if one := next((n for n in names if (n.kind.value, n.schema, n.name) in own), None):
+            found.append(_qualified(caller, one, path))
     return found
 
 
-_BARE = (
-    "WITH named AS (SELECT p.proname::text AS name,'\\s*\\(' AS tail FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace"
-    " WHERE n.nspname=ANY(%s) UNION SELECT c.relname::text,'\\M' FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
-    " WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p','v','m')), used AS (SELECT DISTINCT p.oid,p.proname,p.prokind,p.prosrc,"
-    " CASE WHEN c.relkind='m' THEN 'the materialized view ' ELSE 'the index ' END||c.relname AS by FROM pg_proc p JOIN pg_depend d"
-    " ON d.refclassid='pg_proc'::regclass AND d.refobjid=p.oid LEFT JOIN pg_rewrite r ON d.classid='pg_rewrite'::regclass"
-    " AND r.oid=d.objid JOIN pg_class c ON c.oid=coalesce(r.ev_class,d.objid) AND (r.oid IS NOT NULL AND c.relkind='m'"
-    " OR d.classid='pg_class'::regclass AND c.relkind IN ('i','I')) JOIN pg_namespace n ON n.oid=p.pronamespace"
-    " JOIN pg_language l ON l.oid=p.prolang WHERE n.nspname=ANY(%s) AND l.lanname IN ('sql','plpgsql')"
-    " AND to_jsonb(p)->>'prosqlbody' IS NULL AND NOT EXISTS (SELECT 1 FROM unnest(p.proconfig) o WHERE o LIKE 'search_path=%%'))"
-    " SELECT 'FUNCTION '||quote_ident(u.proname)||'('||pg_get_function_identity_arguments(u.oid)||')',u.proname,min(u.by),min(n.name)"
-    " FROM used u JOIN named n ON n.name ~ '^[a-z_][a-z0-9_]*$' AND u.prosrc ~* ('(^|[^.\\w])'||CASE n.tail WHEN '\\M'"
-    " THEN '(from|join|update|into)\\s+' ELSE '' END||n.name||n.tail) GROUP BY u.oid,u.proname ORDER BY 1"
+def _first_bare(names: Iterable[NameInBody], bare: dict[tuple[str, str], bool]) -> NameInBody | None:
+    """The first bare name, one that the system's catalog does not have before others."""
+    found = [n for n in names if not n.schema and (n.kind.value, n.name) in bare]
+    return min(found, key=lambda n: (bare[n.kind.value, n.name], not n.certain), default=None)
+
+
+def _bare(caller: _Caller, name: NameInBody, path: str, *, certain: bool) -> SourceObject:
+    text = (
+        f"{caller.user} uses {caller.statement}, which names the {name.kind} {name.name} without a schema; the target builds indexes and"
+        " materialized views with only pg_catalog on the search path"
+    )
+    return _object("bare name", caller, text, f"Run on the source: ALTER {caller.statement} {path}.", certain=certain)
+
+
+def _qualified(caller: _Caller, name: NameInBody, path: str) -> SourceObject:
+    label = f"{quoted(name.schema)}.{quoted(name.name)}"
+    text = f"{caller.user} uses {caller.statement}, which names the {name.kind} {label}: the schema does not hold it until the cutover"
+    advice = f"Write {quoted(name.name)} without the schema in the function on the source, and run there: ALTER {caller.statement} {path}."
+    return _object("qualified name", caller, text, advice, certain=name.certain)
+
+
+def _object(kind: str, caller: _Caller, text: str, advice: str, *, certain: bool) -> SourceObject:
+    if not certain:
+        text += ", if the function reaches that part"
+        advice = f"{advice} Or approve the plan if it does not."
+    severity = "blocker" if certain else "high"
+    return SourceObject(kind, caller.name, table=caller.table, detail=text, severity=severity, advice=advice)
+
+
+_NAMED = (
+    "WITH s AS (SELECT oid,nspname FROM pg_namespace WHERE nspname=ANY(%s))"
+    " SELECT 'function',s.nspname::text,p.proname::text,bool_and(x.objid IS NOT NULL),bool_or(EXISTS (SELECT 1 FROM pg_proc y"
+    " WHERE y.proname=p.proname AND y.pronamespace='pg_catalog'::regnamespace)) FROM s JOIN pg_proc p ON p.pronamespace=s.oid"
+    " LEFT JOIN pg_depend x ON x.classid='pg_proc'::regclass AND x.objid=p.oid AND x.deptype='e' GROUP BY 1,2,3"
+    " UNION ALL SELECT 'relation',s.nspname,c.relname,x.objid IS NOT NULL,EXISTS (SELECT 1 FROM pg_class y WHERE y.relname=c.relname"
+    " AND y.relnamespace='pg_catalog'::regnamespace) FROM s JOIN pg_class c ON c.relnamespace=s.oid AND c.relkind IN ('r','p','v','m')"
+    " LEFT JOIN pg_depend x ON x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e'"
+    " UNION ALL SELECT 'type',s.nspname,t.typname,x.objid IS NOT NULL,EXISTS (SELECT 1 FROM pg_type y WHERE y.typname=t.typname"
+    " AND y.typnamespace='pg_catalog'::regnamespace) FROM s JOIN pg_type t ON t.typnamespace=s.oid AND t.typelem=0"
+    " LEFT JOIN pg_depend x ON x.classid='pg_type'::regclass AND x.objid=t.oid AND x.deptype='e'"
 )
-_QUALIFIED = (
-    "WITH named AS (SELECT n.nspname||'.'||p.proname AS name,n.nspname||'\\.'||p.proname||'\\s*\\(' AS pattern FROM pg_proc p"
-    " JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=ANY(%s) AND NOT EXISTS (SELECT 1 FROM pg_depend x"
-    " WHERE x.classid='pg_proc'::regclass AND x.objid=p.oid AND x.deptype='e') UNION SELECT n.nspname||'.'||c.relname,"
-    "n.nspname||'\\.'||c.relname||'\\M' FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s)"
-    " AND c.relkind IN ('r','p','v','m')), used AS (SELECT DISTINCT p.oid,p.proname,p.prosrc,pg_describe_object(d.classid,"
-    "d.objid,0) AS by FROM pg_proc p JOIN pg_depend d ON d.refclassid='pg_proc'::regclass AND d.refobjid=p.oid JOIN pg_namespace n"
-    " ON n.oid=p.pronamespace JOIN pg_language l ON l.oid=p.prolang WHERE n.nspname=ANY(%s) AND l.lanname IN ('sql','plpgsql')"
-    " AND to_jsonb(p)->>'prosqlbody' IS NULL AND (d.classid='pg_class'::regclass"
-    " OR d.classid='pg_constraint'::regclass AND EXISTS (SELECT 1 FROM pg_constraint k WHERE k.oid=d.objid AND k.contype='c')"
-    " OR d.classid='pg_attrdef'::regclass AND EXISTS (SELECT 1 FROM pg_attrdef f JOIN pg_attribute a ON a.attrelid=f.adrelid"
-    " AND a.attnum=f.adnum AND a.attgenerated='s' WHERE f.oid=d.objid)))"
-    " SELECT 'FUNCTION '||quote_ident(u.proname)||'('||pg_get_function_identity_arguments(u.oid)||')',u.proname,min(u.by),min(n.name)"
-    " FROM used u JOIN named n ON n.name ~ '^[a-z_][a-z0-9_]*[.][a-z_][a-z0-9_]*$' AND u.prosrc ~* ('(^|[^.\\w])'||n.pattern)"
-    " GROUP BY u.oid,u.proname ORDER BY 1"
+# The functions that indexes, materialized views, checks and stored columns use; whether that is built with a short search path, and
+# whether the function sets its own.
+_USED = (
+    "SELECT DISTINCT 'FUNCTION '||quote_ident(p.proname)||'('||pg_get_function_identity_arguments(p.oid)||')',p.proname::text,p.prosrc,"
+    "l.lanname::text,pg_describe_object(d.classid,d.objid,0),coalesce(t.relname,v.relname)::text,"
+    " coalesce(i.indexrelid,v.oid) IS NOT NULL,EXISTS (SELECT 1 FROM unnest(p.proconfig) o WHERE o LIKE 'search_path=%%')"
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace AND n.nspname=ANY(%s) JOIN pg_language l ON l.oid=p.prolang"
+    " JOIN pg_depend d ON d.refclassid='pg_proc'::regclass AND d.refobjid=p.oid"
+    " LEFT JOIN pg_rewrite r ON d.classid='pg_rewrite'::regclass AND r.oid=d.objid"
+    " LEFT JOIN pg_class v ON v.oid=r.ev_class AND v.relkind='m'"
+    " LEFT JOIN pg_index i ON d.classid='pg_class'::regclass AND i.indexrelid=d.objid"
+    " LEFT JOIN pg_constraint k ON d.classid='pg_constraint'::regclass AND k.oid=d.objid AND k.contype='c' AND k.conrelid<>0"
+    " LEFT JOIN pg_attrdef f ON d.classid='pg_attrdef'::regclass AND f.oid=d.objid AND EXISTS (SELECT 1 FROM pg_attribute a"
+    " WHERE a.attrelid=f.adrelid AND a.attnum=f.adnum AND a.attgenerated='s')"
+    " LEFT JOIN pg_class t ON t.oid=coalesce(i.indrelid,k.conrelid,f.adrelid)"
+    " WHERE coalesce(t.relname,v.relname) IS NOT NULL AND l.lanname IN ('sql','plpgsql') AND to_jsonb(p)->>'prosqlbody' IS NULL"
+    " ORDER BY 2,1,5"
 )
