@@ -344,6 +344,32 @@ def test_who_may_not_create_triggers_is_told_and_moves_all_the_same(pg15: Postgr
         assert old.triggers() == 0
 
 
+def test_a_schema_whose_tables_are_excluded_is_no_place_for_a_fence(pg15: PostgreSql, fresh: str) -> None:
+    """What the plan says of the fence is what the cutover does: both ask about the tables that are migrated."""
+    old = _postgresql(pg15, fresh)
+    old.write("DO $$BEGIN CREATE ROLE here_only LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END$$")
+    old.write(
+        "REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA open; GRANT ALL ON SCHEMA open TO here_only; CREATE TABLE open.x ()"
+    )
+    old.write(
+        "GRANT SELECT, UPDATE, TRIGGER ON ALL TABLES IN SCHEMA public TO here_only; GRANT SELECT, UPDATE, TRIGGER ON open.x TO here_only"
+    )
+    old.write("CREATE TABLE closed (id int); GRANT SELECT ON closed TO here_only")
+    endpoint = replace(old.endpoint, username="here_only", schemas=("public", "open"))
+    options = Options(schemas=("public", "open"), exclude_tables=("x", "closed"))
+    move = run.Move(endpoint, run.postgresql(pg15, pg15.database(f"{fresh}t")), options)
+    plan = move.plan()
+    assert (plan.fence, [r.kind for r in plan.blockers]) == (False, [])
+    assert [r.severity.value for r in plan.risks if r.kind == "NotFenced"] == ["medium"]
+    old.write("GRANT CREATE ON SCHEMA public TO here_only")
+    assert move.plan().fence
+    assert move.run().fence
+    with pytest.raises(_RefusedError, match=_MOVED):
+        old.write("UPDATE parent SET v=1 WHERE id=1")
+    _back(move)  # only the owner of a table may drop the trigger: it stays, and refuses nothing any more
+    old.write("UPDATE parent SET v=1 WHERE id=1")
+
+
 def test_a_fenced_source_can_be_planned_and_moved_again(pg15: PostgreSql, maria: MariaDb, fresh: str) -> None:
     for number, old in enumerate((_postgresql(pg15, fresh), _mysql(maria, fresh))):
         first = _move(old, pg15, f"{fresh}a{number}")

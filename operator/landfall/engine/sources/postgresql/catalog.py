@@ -7,12 +7,15 @@ and resolve to the staging schema when they run on the target.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.errors import ObjectMissingError
 from landfall.engine.model.catalog import Catalog, Check, Column, ColumnType, ForeignKey, Identity, Index, IndexPart, Table, View
+from landfall.engine.model.fingerprint import excluded
 from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.model.options import Options
+from landfall.engine.sources.postgresql.fence import CREATABLE
 from landfall.engine.sources.postgresql.objects import objects
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
@@ -43,7 +46,7 @@ def catalog(control: Control, options: Options) -> Catalog:
             installed_extensions=tuple(control.rows(_INSTALLED)),
             called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
             problems=reader.problems(),
-            features=reader.features(),
+            features=reader.features([t for t in tables if not excluded(t.name, options.exclude_tables)]),
         )
 
 
@@ -151,10 +154,11 @@ class _Reader:
         ]
         return tuple(found)
 
-    def features(self) -> frozenset[str]:
-        """Whether the credential may take the write lock on every table, and create the fence."""
-        found = () if self._control.rows(_UNLOCKABLE, self._schemas) else ("freeze",)
-        fenced = not self._control.rows(_UNFENCEABLE, self._schemas) and bool(self._control.rows(_CREATABLE, self._schemas))
+    def features(self, tables: Sequence[Table]) -> frozenset[str]:
+        """Whether the credential may take the write lock on these tables, and create the fence."""
+        schemas, names = [t.schema for t in tables], [t.name for t in tables]
+        found = () if self._control.rows(_UNLOCKABLE, schemas, names) else ("freeze",)
+        fenced = not self._control.rows(_UNFENCEABLE, schemas, names) and bool(self._control.rows(CREATABLE, schemas))
         return frozenset((*found, "fence") if fenced else found)
 
 
@@ -268,13 +272,12 @@ _UNREADABLE = (
     "SELECT c.oid::regclass::text,has_table_privilege(c.oid,'SELECT'),row_security_active(c.oid) FROM pg_class c"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p','S') ORDER BY 1"
 )
-_UNFENCEABLE = (
-    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p')"
-    " AND NOT has_table_privilege(c.oid,'TRIGGER') LIMIT 1"
+_OF_TABLES = (
+    "SELECT 1 FROM unnest(%s::text[],%s::text[]) m(schema,name) JOIN pg_namespace n ON n.nspname=m.schema"
+    " JOIN pg_class c ON c.relnamespace=n.oid AND c.relname=m.name"
 )
-_CREATABLE = "SELECT 1 FROM pg_namespace WHERE nspname=ANY(%s) AND has_schema_privilege(oid,'CREATE') LIMIT 1"
+_UNFENCEABLE = f"{_OF_TABLES} WHERE NOT has_table_privilege(c.oid,'TRIGGER') LIMIT 1"
 _UNLOCKABLE = (
-    "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p')"
-    " AND NOT (has_table_privilege(c.oid,'UPDATE') OR has_table_privilege(c.oid,'DELETE') OR has_table_privilege(c.oid,'TRUNCATE'))"
+    f"{_OF_TABLES} WHERE NOT (has_table_privilege(c.oid,'UPDATE') OR has_table_privilege(c.oid,'DELETE') OR has_table_privilege(c.oid,'TRUNCATE'))"
     " LIMIT 1"
 )

@@ -8,6 +8,8 @@ from landfall.engine.model.fence import Fence
 from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.base import FenceableLock
 
+# Where the function of a fence can be, of the schemas of its tables: planning asks the same as the cutover.
+CREATABLE = "SELECT nspname FROM pg_namespace WHERE nspname=ANY(%s) AND has_schema_privilege(oid,'CREATE') ORDER BY 1 LIMIT 1"
 _READ_ONLY = "25006"  # read_only_sql_transaction: applications know it
 
 
@@ -37,9 +39,7 @@ class PostgresqlLock(FenceableLock):
 
     def _schema(self, fence: Fence) -> str:
         names = ",".join(literal(schema) for schema in sorted({schema for schema, _ in fence.tables}))
-        found = self._wire.rows(
-            f"SELECT nspname FROM pg_namespace WHERE nspname IN ({names}) AND has_schema_privilege(oid,'CREATE') ORDER BY 1 LIMIT 1"
-        )
+        found = self._wire.rows(CREATABLE.replace("%s", f"ARRAY[{names}]::text[]"))
         if not found:
             message = f"source: no function can be created in the schemas {names}, so writers cannot be refused after the cutover"
             advice = "Grant CREATE on one of them, or set spec.data.cutover.fence: None and plan again."
@@ -48,7 +48,10 @@ class PostgresqlLock(FenceableLock):
 
 
 def remove_fence(wire: Wire, name: str) -> int:
-    """Remove a fence. First the function lets writers through, which needs no lock on a table; then the triggers are dropped, one by one."""
+    """Remove a fence. First the function lets writers through, which needs no lock on a table; then the triggers are dropped, one by one.
+
+    TRIGGER is enough to create a trigger, and not to drop it: on a table of another owner it stays, with the function that does nothing.
+    """
     functions = wire.rows(
         "SELECT n.nspname FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace"
         f" WHERE p.proname={literal(name)} AND p.pronargs=0 AND p.prorettype='trigger'::regtype"
@@ -60,9 +63,13 @@ def remove_fence(wire: Wire, name: str) -> int:
             " SET search_path=pg_catalog AS 'BEGIN RETURN NULL; END'"
         )
     tables = _fenced(wire, name)
+    left = 0
     for schema, table in tables:
-        wire.rows(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {quoted(schema)}.{quoted(table)}")
-    for schema in schemas:
+        try:
+            wire.rows(f"DROP TRIGGER IF EXISTS {quoted(name)} ON {quoted(schema)}.{quoted(table)}")
+        except PrivilegeMissingError:
+            left += 1
+    for schema in schemas if not left else ():
         wire.rows(f"DROP FUNCTION {quoted(schema)}.{quoted(name)}()")
     return len(tables)
 
