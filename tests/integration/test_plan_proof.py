@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from landfall.engine.model.options import OnExisting, Options
 from landfall.engine.model.plan import Plan, Severity
 from landfall.engine.sources.postgresql import dialect
-from landfall.engine.targets.postgresql import row_proof
+from landfall.engine.targets.postgresql import dry_run, row_proof
+from landfall.engine.targets.postgresql.row_proof import RowProof
 from tests.support import engine as run
 from tests.support.servers import MariaDb, PostgreSql
 
@@ -129,6 +133,38 @@ def test_the_row_executes_no_code_and_takes_no_number_of_a_live_sequence(pg15: P
     with pg15.connect(fresh) as target:
         for name in (b"other.mark", b"kept", b"q_id_seq"):
             assert target.execute(b"SELECT last_value,is_called FROM " + name).fetchone() == (1, False), name
+
+
+def test_tables_of_the_target_that_are_in_use_are_locked_only_while_keys_are_tried(
+    pg15: PostgreSql, fresh: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sql = "create table notes(id integer primary key, setting int, word text); insert into notes values (1, 7, 'a');"
+    move = _move(pg15, fresh, tmp_path / "s.db", f"{sql} create view shown as select word from notes;")
+    with pg15.connect(fresh) as target:
+        target.execute(
+            b"CREATE TABLE settings (id int PRIMARY KEY); INSERT INTO settings VALUES (7); CREATE TABLE users (id int PRIMARY KEY);"
+            b"CREATE TABLE notes (id int PRIMARY KEY, setting int CONSTRAINT to_settings REFERENCES settings, word text);"
+            b"COMMENT ON CONSTRAINT to_settings ON notes IS 'said'"
+        )
+    held: list[tuple[str, list[str]]] = []
+
+    def watched(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            with pg15.connect(fresh) as other:
+                query = b"SELECT mode FROM pg_locks WHERE relation IN ('settings'::regclass,'users'::regclass) AND mode<>'AccessShareLock'"
+                held.append((name or str(arguments[-1]), [mode for (mode,) in other.execute(query).fetchall()]))
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(dry_run, "_rounds", watched(vars(dry_run)["_rounds"], ""))
+    monkeypatch.setattr(RowProof, "tables", watched(RowProof.tables, "rows"))
+    monkeypatch.setattr(RowProof, "views", watched(RowProof.views, "views"))
+    plan = replace(move, options=Options(on_existing=OnExisting.FILL)).plan()
+    assert plan.blockers == ()
+    assert {s.kind for s in plan.statements} >= {"foreign key", "view"}
+    assert [name for name, _ in held if name in {"rows", "views"}] == ["rows", "views"]
+    assert [(name, modes) for name, modes in held if modes] == []
 
 
 def test_one_row_of_every_kind_is_stored_without_a_false_blocker(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:

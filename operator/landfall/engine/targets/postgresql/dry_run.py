@@ -21,6 +21,12 @@ from landfall.engine.targets.postgresql.plan_names import plan_search_path
 from landfall.engine.targets.postgresql.row_proof import RowProof
 
 _AT_ONCE = 40
+_LOCK_SECONDS = 3
+_KEY_SECONDS = 1
+_REFERENCES = frozenset({"foreign key", "validation"})
+_Tried = tuple[
+    list[Statement], dict[int, str], list[tuple[int, Stage]]
+]  # what is tried, what is rejected and why, and what succeeded in which order
 SCHEMA = "landfall_proof"
 _NO_RESULT, _NULL_RESULT = "BEGIN END", "BEGIN RETURN NULL; END"
 
@@ -39,26 +45,55 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     plain: dict[int, dict[str, str]] = {}
     empty = contextlib.nullcontext() if plan.filled else control.without_rows()
     with empty, control.transaction(undo=True):
-        control.run("SET LOCAL lock_timeout='3s'")
+        control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
         control.run("SET LOCAL check_function_bodies=off")
         control.run(f"CREATE SCHEMA {SCHEMA}")
         control.run(f"SET LOCAL search_path={plan_search_path(plan, SCHEMA)}")
         waiting: list[Statement] = []
         for stage in Stage:
-            if stage is Stage.LAST and not refused:  # triggers and policies come later
+            if stage is Stage.LAST and not refused and not plan.filled:  # triggers and policies come later
                 proof.tables()
             if stage is Stage.MOVED:
                 for (sql,) in control.rows(_CREATE_RIGHTS, SCHEMA):
                     control.run(sql)
             waiting = [*waiting, *plan.of_stage(stage)]
+            if stage is Stage.KEYS and plan.filled:
+                waiting = _keys_of_filled(control, plan, proof, (waiting, refused, order))
+                continue
             waiting = _rounds(control, waiting, refused, order, stage)
             if stage is Stage.TABLES:
                 plain = {s.number: _rejected_expressions(control, plan, s) for s in waiting if s.kind == "table"}
-        if not refused:
+        if not refused and not plan.filled:
             proof.views()
         order += [(statement.number, statement.stage) for statement in waiting]
     refused |= proof.refused
     return DryRun(refused, [o for o in order if o[0] not in proof.refused], tuple(proof.unworkable), plain)
+
+
+def _keys_of_filled(control: Control, plan: Plan, proof: RowProof, tried: _Tried) -> list[Statement]:
+    """Try the keys where tables of the target that are in use may be referenced: a foreign key keeps writers from the table that it names.
+
+    The later work over complete tables comes before, and is undone. Then the foreign keys of one table at a time are tried and undone, so
+    that their locks are held for milliseconds. A lock is waited for at most 1 s. Return the statements that wait.
+    """
+    statements, refused, order = tried
+    keys = [s for s in statements if s.kind in _REFERENCES]
+    waiting = _rounds(control, [s for s in statements if s not in keys], refused, order, Stage.KEYS)
+    if not refused:
+        with control.transaction(undo=True):
+            proof.tables()
+            views = [s for s in plan.of_stage(Stage.LAST) if "view" in s.kind]
+            if not _rounds(control, views, {}, [], Stage.LAST):
+                proof.views()
+    control.run(f"SET LOCAL lock_timeout='{_KEY_SECONDS}s'")
+    left: list[Statement] = []
+    for table in dict.fromkeys(s.table for s in keys):
+        mine = [s for s in (*keys, *waiting) if s.table == table]
+        with control.transaction(undo=True):
+            left += _rounds(control, mine, refused, order, Stage.KEYS)
+    control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
+    tables = {s.table for s in keys}
+    return [*(s for s in waiting if s.table not in tables), *left]
 
 
 def _rounds(
