@@ -14,6 +14,7 @@ from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
 from landfall.engine.planning.extensions import extensions
+from landfall.engine.planning.fence_gaps import fence_gaps
 from landfall.engine.planning.in_place import in_place
 from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
@@ -92,7 +93,7 @@ def draft_plan(
     )
     plan = _with_estimates(plan, options)
     plan, risks = _with_quiesce(plan, options, catalog)
-    return plan.with_risks((*draft.risks, *risks))
+    return plan.with_risks((*draft.risks, *risks, *(fence_gaps(catalog, options) if plan.fence else ())))
 
 
 def revoke_changed_approvals(plan: Plan, options: Options) -> Plan:

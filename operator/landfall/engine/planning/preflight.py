@@ -8,6 +8,7 @@ from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.options import OnExisting
 from landfall.engine.model.plan import Decision, Replaced, Severity, TablePlan
 from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
+from landfall.engine.planning.fence_gaps import FENCE_PASSED
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, RETAIN, Draft
 from landfall.lib.text import counted
 
@@ -28,7 +29,7 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
         draft.add_risk(Severity.BLOCKER, "Privilege", "credential", problem, "Grant it to the user of the Connection.")
     moved = {(t.schema, t.name) for t in tables}
     for remark in draft.catalog.remarks:
-        if remark.table in moved or not any(remark.table):
+        if remark.kind != FENCE_PASSED and (remark.table in moved or not any(remark.table)):
             draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
     _schemas(draft)
     _trust(draft, target)

@@ -41,6 +41,8 @@ class SourceCapabilities:
         screening: Readers check the texts of a range faster than the database does (`ScreeningDialect`).
         transactional_reader: A reader holds a snapshot in a transaction that `ROLLBACK` ends.
         common_snapshot: Several readers can see the same moment.
+        fence_passes: Statements that the fence does not refuse, and what can refuse them: (statements, advice); empty if there is none.
+        fence_passes_cascades: The fence does not refuse what a foreign key does to rows when a row of its other table changes.
         most_fenced_tables: In how many tables at most it can refuse writers after a cutover (`FencingSource`); 0 if it cannot.
     """
 
@@ -52,6 +54,8 @@ class SourceCapabilities:
     transactional_reader: bool = True
     common_snapshot: bool = False
     most_fenced_tables: int = 0
+    fence_passes: tuple[str, str] = ("", "")
+    fence_passes_cascades: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,7 +154,14 @@ class _Engine(SourceEngine):
         self.name = product.value
         self.dialect = _Dialect(product)
         self.capabilities = SourceCapabilities(
-            digest=True, common_snapshot=common_snapshot, most_fenced_tables=MOST_FENCED_TABLES
+            digest=True,
+            common_snapshot=common_snapshot,
+            most_fenced_tables=MOST_FENCED_TABLES,
+            fence_passes=(
+                "TRUNCATE TABLE, DROP TABLE and ALTER TABLE",
+                "Revoke DROP and ALTER from the application's user for the cutover.",
+            ),
+            fence_passes_cascades=True,
         )
 
     def identity(self, endpoint: Endpoint) -> str:

@@ -23,7 +23,7 @@ from landfall.engine.model.options import Endpoint
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.session import SqliteSession
 from landfall.engine.sources.sqlite.statements import TableStatement, index_statement, table_statement
-from landfall.engine.sources.sqlite.virtual_tables import virtual_table
+from landfall.engine.sources.sqlite.virtual_tables import unfenced, virtual_table
 
 _HIDDEN_VIRTUAL, _HIDDEN_STORED = "2", "3"
 _FOLDING = frozenset({"NOCASE"})
@@ -36,7 +36,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         message = f"source: the file keeps its text in {encoding}, which this version does not read"
         raise SpecError(message, advice="Make a copy in UTF-8: sqlite3 old.db .dump | sqlite3 new.db")
     version = session.rows("SELECT sqlite_version()")[0][0] or ""
-    tables, objects = [], []
+    tables, objects, remarks = [], [], []
     size = int(session.rows("SELECT page_count*page_size FROM pragma_page_count,pragma_page_size")[0][0] or 0)
     listed = session.rows(
         "SELECT name,type,wr FROM pragma_table_list WHERE schema='main' AND name NOT LIKE 'sqlite_%' ORDER BY name"
@@ -50,6 +50,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
                 objects.append(found)
             else:
                 tables.append(found)
+                remarks.append(unfenced(found.name))
     rows = sum(t.rows for t in tables) or 1
     tables = [_sized(t, size * max(t.rows, 1) // rows) for t in tables]
     objects += [
@@ -66,6 +67,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         views=_views(session),
         objects=tuple(objects),
         features=frozenset({"freeze", "fence"} if _writable(endpoint) else ()),
+        remarks=tuple(remarks),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from landfall.engine.errors import EngineError
-from landfall.engine.model.catalog import Column, Identity, Index, IndexPart, SourceObject, Table
+from landfall.engine.model.catalog import Column, Identity, Index, IndexPart, SourceObject, SourceRemark, Table
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.session import SqliteSession
 
@@ -38,6 +38,22 @@ def virtual_table(session: SqliteSession, name: str) -> Table | SourceObject:
         return _stored(session, name, module)
     except EngineError as error:
         return _unread(name, error.message.removeprefix("source: "))
+
+
+def unfenced(name: str) -> SourceRemark:
+    """A virtual table, on which SQLite has no triggers, so that nothing can refuse its writers.
+
+    Triggers on its shadow tables are no way: an error in them can crash the writer's process (seen with FTS5 in SQLite 3.40).
+    """
+    return SourceRemark(
+        "medium",
+        "FencePassed",
+        name,
+        "it is a virtual table, on which SQLite has no triggers: after the cutover, the source accepts writers of this table, and what they"
+        " write is missing in the target",
+        "Stop the writers of this table before the cutover, or make the file read-only for them.",
+        ("", name),
+    )
 
 
 def _index_only(name: str, table: str) -> SourceObject:
