@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from landfall.api.crd import GROUP, KINDS, ResourceKind, definition
+from landfall.engine.model.object_class import Fate, ObjectClass
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engines
 from landfall.kube.permissions import CLUSTER_GRANTS, GRANTS, rules
@@ -38,6 +39,7 @@ _WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
     found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _phases() + _engines()}
+    found[_ROOT / "docs" / "carried.md"] = _carried()
     found[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
     chart = _ROOT / "charts" / "landfall"
     for kind in KINDS:
@@ -115,6 +117,29 @@ def _engines() -> str:
         for engine in engines().values()
     ]
     return head + "".join(rows)
+
+
+def _carried() -> str:
+    """What becomes of each class of objects, by source engine; engines with the same classes share a section."""
+    sections: dict[tuple[ObjectClass, ...], list[str]] = {}
+    for engine in engines().values():
+        if engine.object_classes:
+            sections.setdefault(engine.object_classes, []).append(engine.name)
+    head = (
+        "# What is migrated and what is not\n\nGenerated from the registry of source engines by `make generate`. Every object that is not"
+        " carried is listed in the plan as a risk, with the required action.\n"
+    )
+    return head + "".join(
+        f"\n## {', '.join(names)}\n\n| source | outcome | target | note | shown by |\n|---|---|---|---|---|\n"
+        + "".join(_class_row(one) for one in classes if one.shown_by)
+        for classes, names in sections.items()
+    )
+
+
+def _class_row(one: ObjectClass) -> str:
+    test = one.shown_by.removeprefix("tests/integration/").removeprefix("tests/unit/engine/planning/")
+    same = "the same" if one.fate is Fate.CARRIED else ""
+    return f"| {one.name} | {one.fate} | {one.target or same} | {one.note} | `{test}` |\n"
 
 
 def _argo() -> dict[str, Any]:

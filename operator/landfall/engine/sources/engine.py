@@ -18,6 +18,7 @@ from landfall.engine.model.catalog import Catalog, Column, ColumnType, Table
 from landfall.engine.model.chunk_range import ChunkRange
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
+from landfall.engine.model.object_class import ObjectClass
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
 from landfall.engine.model.table_shape import Shape
@@ -310,6 +311,7 @@ class SourceEngine(Protocol):
         client: How an app finds a database; None for an engine without a server.
         write_lock_grants: What a credential needs for the write lock, to be read after "quiesce: Engine needs".
         fence_grants: What it needs besides for the fence, to be read after "they would be refused with"; empty without a fence.
+        object_classes: What becomes of each class of its objects, for the documentation and the tests.
     """
 
     name: str
@@ -320,6 +322,7 @@ class SourceEngine(Protocol):
     client: ClientEnvironment | None
     write_lock_grants: str
     fence_grants: str
+    object_classes: tuple[ObjectClass, ...] = ()
 
     def identity(self, endpoint: Endpoint) -> str:
         """Where the data lives, without the credential: the part of a run key that names this side."""

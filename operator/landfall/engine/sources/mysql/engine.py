@@ -21,6 +21,7 @@ from landfall.engine.sources.mysql import catalog as mysql_catalog
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.fence import MOST_FENCED_TABLES
 from landfall.engine.sources.mysql.functions import FUNCTIONS
+from landfall.engine.sources.mysql.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.mysql.queries import MySqlQueries
 from landfall.engine.sources.mysql.session import MySqlSession
 from landfall.engine.sources.mysql.source import _MySqlSource
@@ -148,6 +149,7 @@ class _Engine(SourceEngine):
         url=FORM,
     )
     write_lock_grants = "LOCK TABLES"
+    object_classes = OBJECT_CLASSES
     fence_grants = "TRIGGER and, where the server writes a binary log, log_bin_trust_function_creators=ON or SUPER, on a server that is not read-only"
 
     def __init__(self, product: Product, *, common_snapshot: bool) -> None:

@@ -18,6 +18,7 @@ from landfall.engine.sources.keyed_dialect import KeyedDialect
 from landfall.engine.sources.postgresql import catalog as postgresql_catalog
 from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql.functions import FUNCTIONS
+from landfall.engine.sources.postgresql.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.postgresql.queries import PostgresqlSourceQueries
 from landfall.engine.sources.postgresql.source import _PostgresqlSource
 from landfall.engine.sources.postgresql.url_parameters import FORM
@@ -148,6 +149,7 @@ class _Engine(SourceEngine):
         FORM,
     )
     write_lock_grants = "UPDATE, DELETE or TRUNCATE on the tables"
+    object_classes = OBJECT_CLASSES
     fence_grants = "TRIGGER on the tables and CREATE on one of their schemas"
 
     def identity(self, endpoint: Endpoint) -> str:

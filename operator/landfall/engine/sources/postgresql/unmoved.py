@@ -8,54 +8,12 @@ from __future__ import annotations
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
+from landfall.engine.model.object_class import Fate
+from landfall.engine.sources.postgresql.object_classes import OBJECT_CLASSES
 from landfall.lib.text import counted
 
-MIGRATED, PART, SERVER = "migrated", "a part of an object", "of the database or server"
-CLASSES = {
-    "pg_class": MIGRATED,
-    "pg_proc": MIGRATED,
-    "pg_type": MIGRATED,
-    "pg_collation": MIGRATED,
-    "pg_statistic_ext": MIGRATED,
-    "pg_constraint": MIGRATED,
-    "pg_trigger": MIGRATED,
-    "pg_policy": MIGRATED,
-    "pg_rewrite": MIGRATED,
-    "pg_attrdef": MIGRATED,
-    "pg_extension": MIGRATED,
-    "pg_enum": PART,
-    "pg_authid": SERVER,
-    "pg_auth_members": SERVER,
-    "pg_database": SERVER,
-    "pg_tablespace": SERVER,
-    "pg_parameter_acl": SERVER,
-    "pg_namespace": SERVER,
-    "pg_operator": "operator",
-    "pg_opclass": "operator class",
-    "pg_opfamily": "operator family",
-    "pg_amop": PART,
-    "pg_amproc": PART,
-    "pg_cast": "cast",
-    "pg_conversion": "conversion",
-    "pg_ts_parser": "text search parser",
-    "pg_ts_dict": "text search dictionary",
-    "pg_ts_template": "text search template",
-    "pg_ts_config": "text search configuration",
-    "pg_am": "access method",
-    "pg_language": "language",
-    "pg_transform": "transform",
-    "pg_event_trigger": "event trigger",
-    "pg_publication": "publication",
-    "pg_publication_rel": "publication",
-    "pg_publication_namespace": "publication",
-    "pg_subscription": "subscription",
-    "pg_foreign_data_wrapper": "foreign data wrapper",
-    "pg_foreign_server": "foreign server",
-    "pg_user_mapping": "user mapping",
-    "pg_default_acl": "default privileges",
-    "pg_largeobject_metadata": "large object",
-}
-"""By class of the catalog: what becomes of its objects, or the kind of the risk that names them."""
+CLASSES = {catalog: one for one in OBJECT_CLASSES for catalog in one.catalogs}
+"""By class of the catalog: what becomes of its objects. The name of one that is not carried is the kind of the risk."""
 
 _ADVICE = {
     "event trigger": ("medium", "Create it on the target after the cutover: its statements would fire during the migration."),
@@ -71,10 +29,12 @@ def unmoved(control: Control, schemas: list[str]) -> list[SourceObject]:
     """One risk for each kind of objects that are not migrated, with the names of the first 20."""
     found: dict[str, list[str]] = {}
     for kind, name in control.rows(_HANGING, schemas):
-        found.setdefault(CLASSES.get(kind, f"object of {kind}"), []).append(name)
+        known = CLASSES.get(kind)
+        if known is None or known.fate is Fate.RISK:
+            found.setdefault(known.name if known else f"object of {kind}", []).append(name)
     for kind, name in control.rows(_OTHERS, *[schemas] * _OTHERS.count("%s")):
         found.setdefault(kind, []).append(name)
-    risks = [_risk(kind, sorted(set(names))) for kind, names in sorted(found.items()) if kind not in {MIGRATED, PART, SERVER}]
+    risks = [_risk(kind, sorted(set(names))) for kind, names in sorted(found.items())]
     return [*risks, *_large_objects(control, schemas), *_lesser(control, schemas)]
 
 

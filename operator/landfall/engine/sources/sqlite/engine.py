@@ -22,6 +22,7 @@ from landfall.engine.sources.sqlite import catalog as sqlite_catalog
 from landfall.engine.sources.sqlite import dialect as sqlite
 from landfall.engine.sources.sqlite.defaults import default_value
 from landfall.engine.sources.sqlite.functions import FUNCTIONS
+from landfall.engine.sources.sqlite.object_classes import OBJECT_CLASSES
 from landfall.engine.sources.sqlite.queries import SqliteQueries
 from landfall.engine.sources.sqlite.restated import restated
 from landfall.engine.sources.sqlite.session import SqliteSession
@@ -162,6 +163,7 @@ class _Engine(SourceEngine):
     dialect = _Dialect()
     client = None
     write_lock_grants = "write access to the file and its folder"
+    object_classes = OBJECT_CLASSES
     fence_grants = "write access to the file and its folder"
 
     def identity(self, endpoint: Endpoint) -> str:
