@@ -42,11 +42,13 @@ class ReasonRule:
         retry: Whether and when to retry.
         hint: What the user has to do, as a sentence.
         section: The heading in `docs/guides/troubles.md` under which the reason is explained.
+        discarded_by_rollback: A rollback that discards the rows written since the cutover does not fail for this reason.
     """
 
     retry: Retry
     hint: str
     section: str
+    discarded_by_rollback: bool = False
 
 
 _ANY = "All kinds"
@@ -84,7 +86,9 @@ REASONS: Mapping[str, ReasonRule] = {
     "Superseded": ReasonRule(Retry.BACKOFF, "Another process has taken this run over. No action is needed.", _RUN),
     "VerdictBad": ReasonRule(Retry.NEVER, "Compare the named rows on the source and on the target.", _RUN),
     "DependantInTheWay": ReasonRule(Retry.AFTER_CHANGE, "Drop the dependent object, or plan again.", _RUN),
-    "WrittenSinceCutover": ReasonRule(Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN),
+    "WrittenSinceCutover": ReasonRule(
+        Retry.NEVER, "Save the rows, then set spec.rollback.discardWrites.", _RUN, discarded_by_rollback=True
+    ),
     "Interrupted": ReasonRule(Retry.NOW, "Run the same command again; it resumes where it stopped.", _RUN),
     "CutoverHeld": ReasonRule(Retry.BACKOFF, "Start the migration, or wait for its start time or maintenance window.", _RUN),
     "FenceLeft": ReasonRule(Retry.BACKOFF, "Check that the source can be reached, then roll back again.", _RUN),

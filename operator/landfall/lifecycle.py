@@ -1,16 +1,16 @@
 """The life cycle of a Migration: its phases, the states of its run, and which action is allowed when.
 
 The operator's rules, the gateway, the console and the command line read this one table, so that all of them allow the same actions and
-refuse with the same message. Pure; it imports no other module of Landfall and reads a Migration as a mapping from the API server.
+refuse with the same message; `refusals` says why a request is refused. Pure; it imports no other module of Landfall and reads a Migration
+as a mapping from the API server.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 Object = Mapping[str, Any]
 # The annotation that holds a one-time request.
@@ -34,7 +34,7 @@ Status = Literal[
 StepName = Literal["planning", "schema_migration", "data_transfer", "validation", "cutover"]
 PhaseName = Literal["schema_migration", "data_transfer", "validation", "cutover"]
 # A run can always start with this index of PHASE_NAMES: data_transfer creates the staged tables first.
-_STARTABLE = 1
+STARTABLE = 1
 STEPS: tuple[StepName, ...] = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
 PHASE_NAMES: tuple[PhaseName, ...] = ("schema_migration", "data_transfer", "validation", "cutover")
 
@@ -59,6 +59,31 @@ class Phase(StrEnum):
     ROLLING_BACK = "RollingBack"
     ROLLED_BACK = "RolledBack"
     DELETING = "Deleting"
+
+
+class Desired(StrEnum):
+    """`spec.desiredState` of a Migration."""
+
+    PLANNED = "Planned"
+    COMPLETED = "Completed"
+    PAUSED = "Paused"
+    CANCELLED = "Cancelled"
+    ROLLED_BACK = "RolledBack"
+
+
+def desired_of(state: object) -> Desired:
+    """The desired state, with its default.
+
+    Args:
+        state: `spec.desiredState`; None if it is absent.
+
+    Returns:
+        Completed by default. Planned for a state that this version does not know, so that nothing runs because of it.
+    """
+    try:
+        return Desired(str(state)) if state else Desired.COMPLETED
+    except ValueError:
+        return Desired.PLANNED
 
 
 class Action(StrEnum):
@@ -140,18 +165,21 @@ LOG_TAGS: Mapping[str, tuple[str, ...]] = {
 }
 ENDED: frozenset[Status] = frozenset({"completed", "failed", "cancelled", "rolled_back"})
 
-_BEFORE = frozenset({Phase.NEW, Phase.PENDING, Phase.PLANNING})
-_WORKS = frozenset({Phase.APPROVED, Phase.REHEARSING, Phase.RUNNING, Phase.VALIDATING, Phase.PAUSING})
+# Phases before the first plan.
+BEFORE_PLAN = frozenset({Phase.NEW, Phase.PENDING, Phase.PLANNING})
+# Phases in which a worker copies or verifies rows.
+WORKER_RUNS = frozenset({Phase.REHEARSING, Phase.RUNNING, Phase.VALIDATING, Phase.PAUSING})
+_WORKS = WORKER_RUNS | {Phase.APPROVED}
 _STANDS = frozenset({Phase.PLAN_READY, Phase.PAUSED, Phase.FAILED})
 # Phases in which each action is allowed. `refusal_message` checks the other conditions.
 ACTIONS: Mapping[Action, frozenset[Phase]] = {
-    Action.START: _BEFORE | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
-    Action.REHEARSE: _BEFORE | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
-    Action.PAUSE: _BEFORE | _WORKS | {Phase.PAUSED},
+    Action.START: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
+    Action.REHEARSE: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.FAILED},
+    Action.PAUSE: BEFORE_PLAN | _WORKS | {Phase.PAUSED},
     Action.RESUME: frozenset({Phase.PAUSING, Phase.PAUSED}),
-    Action.CANCEL: _BEFORE | _WORKS | _STANDS | {Phase.CANCELLING},
+    Action.CANCEL: BEFORE_PLAN | _WORKS | _STANDS | {Phase.CANCELLING},
     Action.ROLLBACK: frozenset({Phase.COMPLETED, Phase.ROLLING_BACK, Phase.FAILED}),
-    Action.APPROVE: _BEFORE | {Phase.PLAN_READY, Phase.APPROVED, Phase.PAUSED, Phase.FAILED},
+    Action.APPROVE: BEFORE_PLAN | {Phase.PLAN_READY, Phase.APPROVED, Phase.PAUSED, Phase.FAILED},
     Action.DELETE: frozenset({Phase.COMPLETED, Phase.FAILED, Phase.CANCELLED, Phase.ROLLED_BACK}),
 }
 _DONE: Mapping[Action, str] = {
@@ -182,7 +210,7 @@ class MigrationFacts:
 
     name: str
     phase: Phase
-    desired: str
+    desired: Desired
     begun: bool
     cut_over: bool
     app: bool
@@ -205,7 +233,7 @@ def facts_of(raw: Object) -> MigrationFacts:
     """
     metadata, spec, status = raw["metadata"], raw["spec"], raw.get("status") or {}
     phase = phase_of(raw)
-    desired = str(spec.get("desiredState") or "Completed")
+    desired = desired_of(spec.get("desiredState"))
     generation, observed = metadata.get("generation"), status.get("observedGeneration")
     if generation is not None and observed is not None and observed != generation:
         phase = _on_its_way(phase, desired)
@@ -226,24 +254,32 @@ def phase_of(raw: Object) -> Phase:
     return Phase(phase) if phase in {p.value for p in Phase} else Phase.NEW
 
 
+def ready_condition(raw: Object) -> Object:
+    """The condition Ready; empty if there is none."""
+    conditions = (raw.get("status") or {}).get("conditions") or ()
+    return next((one for one in conditions if one.get("type") == "Ready"), {})
+
+
 def ready_message(raw: Object) -> str:
     """The message of the condition Ready; empty if there is none."""
-    conditions = (raw.get("status") or {}).get("conditions") or ()
-    return next((str(one.get("message", "")) for one in conditions if one.get("type") == "Ready"), "")
+    return str(ready_condition(raw).get("message", ""))
 
 
-def _on_its_way(phase: Phase, desired: str) -> Phase:
+def _on_its_way(phase: Phase, desired: Desired) -> Phase:
     """The phase that a desired state leads to, before the operator has reconciled it."""
-    over = {Phase.COMPLETED, Phase.CANCELLED, Phase.ROLLED_BACK}
-    if desired == "Paused" and phase in _BEFORE | _WORKS | {Phase.PLAN_READY}:
-        return Phase.PAUSING
-    if desired == "Cancelled" and phase not in over:
-        return Phase.CANCELLING
-    if desired == "RolledBack" and phase == Phase.COMPLETED:
-        return Phase.ROLLING_BACK
-    if desired == "Completed" and phase in {Phase.PAUSING, Phase.PLAN_READY}:
-        return Phase.APPROVED
-    return phase
+    match desired:
+        case Desired.PAUSED if phase in BEFORE_PLAN | _WORKS | {Phase.PLAN_READY}:
+            return Phase.PAUSING
+        case Desired.CANCELLED if phase not in {Phase.COMPLETED, Phase.CANCELLED, Phase.ROLLED_BACK}:
+            return Phase.CANCELLING
+        case Desired.ROLLED_BACK if phase in {Phase.COMPLETED, Phase.FAILED}:
+            return Phase.ROLLING_BACK
+        case Desired.COMPLETED if phase in {Phase.PAUSING, Phase.PLAN_READY}:
+            return Phase.APPROVED
+        case Desired.PLANNED | Desired.COMPLETED | Desired.PAUSED | Desired.CANCELLED | Desired.ROLLED_BACK:
+            return phase
+        case _:
+            assert_never(desired)
 
 
 def refusal_message(action: Action, at: MigrationFacts) -> str:
@@ -264,10 +300,12 @@ def refusal_message(action: Action, at: MigrationFacts) -> str:
 # Conditions of an action other than the phase.
 _HOLDS: Mapping[Action, Callable[[MigrationFacts], bool]] = {
     Action.REHEARSE: lambda at: not at.begun,
-    Action.PAUSE: lambda at: at.phase != Phase.PAUSED or at.desired != "Paused",
-    Action.RESUME: lambda at: at.desired == "Paused",
+    Action.PAUSE: lambda at: at.phase != Phase.PAUSED or at.desired != Desired.PAUSED,
+    Action.RESUME: lambda at: at.desired == Desired.PAUSED,
     Action.CANCEL: lambda at: not at.cut_over,
-    Action.ROLLBACK: lambda at: not at.app and (at.cut_over or at.desired == "RolledBack" or at.phase == Phase.ROLLING_BACK),
+    Action.ROLLBACK: lambda at: (
+        not at.app and (at.cut_over or at.desired == Desired.ROLLED_BACK or at.phase == Phase.ROLLING_BACK)
+    ),
     Action.APPROVE: lambda at: not (at.begun and at.phase in {Phase.PAUSED, Phase.APPROVED}),
 }
 
@@ -302,85 +340,6 @@ def _instead_of_rollback(at: MigrationFacts) -> str:
     return ": its cutover has not happened. Cancel it if it must not run"
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a request is refused: a stable code of the REST contract, a message for users, and when to retry (seconds; 0: never)."""
-
-    code: str
-    message: str
-    retry_seconds: int = 0
-
-
-def refusal(action: Action, raw: Object) -> Refusal | None:
-    """Why an action on a Migration is refused now, with the code of the REST contract.
-
-    Args:
-        action: The requested action.
-        raw: The Migration as the API server returns it.
-
-    Returns:
-        The refusal; None if the action is allowed.
-    """
-    message = refusal_message(action, facts_of(raw))
-    return Refusal("invalid_state", message) if message else None
-
-
-def start_refusal(raw: Object, *, skip_approval: bool, rehearse: bool, first: PhaseName | None) -> Refusal | None:
-    """Why a start or a rehearsal is refused now: the phase, the plan, or the phase to start from.
-
-    Args:
-        raw: The Migration as the API server returns it.
-        skip_approval: Start although review items are not approved.
-        rehearse: A rehearsal is requested.
-        first: The phase to start from; None to resume from the ledger.
-
-    Returns:
-        The refusal; None if the start is allowed.
-    """
-    name, status = raw["metadata"]["name"], raw.get("status") or {}
-    at, plan = facts_of(raw), status.get("plan") or {}
-    early = at.phase in _BEFORE | {Phase.FAILED} and not plan and not at.app
-    if early:
-        message = f"{name} has no plan yet: {at.message or 'planning is in progress'}"
-        return _unreachable(status) or Refusal("plan_not_ready", message, retry_seconds=2)
-    refused = refusal(Action.REHEARSE if rehearse else Action.START, raw)
-    if refused:
-        return refused
-    if plan.get("blockers") and not at.begun:
-        return Refusal("approval_required", at.message)
-    if _unapproved(raw) and not (skip_approval or rehearse):
-        count = plan["toReview"]
-        items = "review item needs" if count == 1 else "review items need"
-        message = f"{name}: {count} {items} your approval. Read the plan and approve it by its digest, or skip the approval when you start it"
-        return Refusal("approval_required", message)
-    return _not_reached(raw, first) if first else None
-
-
-def _unreachable(status: Object) -> Refusal | None:
-    for kind, code in (("SourceReachable", "source_unreachable"), ("TargetReachable", "target_unreachable")):
-        for one in status.get("conditions") or ():
-            if one["type"] == kind and one.get("status") == "False":
-                return Refusal(code, str(one.get("message", "")))
-    return None
-
-
-def _unapproved(raw: Object) -> bool:
-    """Whether review items of its plan wait for approval."""
-    status = raw.get("status") or {}
-    plan = status.get("plan") or {}
-    approved = ((raw["spec"].get("data") or {}).get("approval") or {}).get("planDigest")
-    return bool(plan.get("toReview")) and approved != plan.get("digest") and not status.get("startTime")
-
-
-def _not_reached(raw: Object, first: PhaseName) -> Refusal | None:
-    """Why a start from a phase is refused whose earlier phases are not done."""
-    done = {one["name"] for one in (raw.get("status") or {}).get("steps") or () if one.get("status") == "Done"}
-    reached = max(_STARTABLE, sum(1 for name in PHASE_NAMES[:2] if name in done))
-    if PHASE_NAMES.index(first) <= reached:
-        return None
-    return Refusal("invalid_state", not_reached_message(raw["metadata"]["name"], first, reached))
-
-
 def not_reached_message(name: str, first: str, reached: int) -> str:
     """Why a run cannot start from a phase.
 
@@ -408,79 +367,20 @@ def last_startable_phase(state: str) -> int:
         The index in PHASE_NAMES.
     """
     row = STATES.get(state)
-    return max(_STARTABLE, PHASE_NAMES.index(row.step) if row and row.step and row.step != "planning" else 0)
+    return max(STARTABLE, PHASE_NAMES.index(row.step) if row and row.step and row.step != "planning" else 0)
 
 
-def desired_after_resume(raw: Object) -> str:
+def desired_after_resume(raw: Object) -> Desired:
     """The desired state that a resume sets: the one before the pause. A migration that was not started stays planned."""
     before = (raw["spec"].get("pause") or {}).get("resumeTo")
     if before:
-        return str(before)
-    return "Completed" if facts_of(raw).begun else "Planned"
+        return desired_of(before)
+    return Desired.COMPLETED if facts_of(raw).begun else Desired.PLANNED
 
 
-def resume_to_value(raw: Object) -> str:
+def resume_to_value(raw: Object) -> Desired:
     """The value of `spec.pause.resumeTo` that a pause writes, from which `desired_after_resume` reads."""
-    spec = raw["spec"]
-    desired = str(spec.get("desiredState") or "Completed")
-    if desired == "Paused":
+    desired = desired_of(raw["spec"].get("desiredState"))
+    if desired is Desired.PAUSED:
         return desired_after_resume(raw)
-    return desired if desired in {"Planned", "Completed"} else "Completed"
-
-
-def approval_refusal(raw: Object, digest: str) -> Refusal | None:
-    """Why a plan cannot be approved by its digest: it is absent, has changed, or has blocking risks.
-
-    Args:
-        raw: The Migration as the API server returns it.
-        digest: The digest to approve; empty for the current plan.
-
-    Returns:
-        The refusal; None if the approval is allowed.
-    """
-    name, plan = raw["metadata"]["name"], (raw.get("status") or {}).get("plan")
-    if not plan:
-        message = f"{name} has no plan yet: {ready_message(raw) or 'planning is in progress'}"
-        return Refusal("plan_not_ready", message, retry_seconds=2)
-    if digest and digest != plan["digest"]:
-        return Refusal(
-            "invalid_state", f"the plan of {name} has changed: its digest is now {plan['digest']}. Read and approve that plan"
-        )
-    if plan.get("blockers"):
-        count = plan["blockers"]
-        risks = "risk blocks" if count == 1 else "risks block"
-        return Refusal("approval_required", f"{count} {risks} the approval of {name}. Read the plan and resolve them")
-    return refusal(Action.APPROVE, raw)
-
-
-def request_refusal(raw: Object, wanted: str) -> Refusal | None:
-    """Why a one-time request is refused now: an earlier one is not handled yet and would be lost.
-
-    Args:
-        raw: The Migration as the API server returns it.
-        wanted: The new request, as the JSON text of the annotation.
-
-    Returns:
-        The refusal; None if the request is allowed.
-    """
-    current, new = _request(raw), _read(wanted)
-    if not new or not current or phase_of(raw) == Phase.FAILED:
-        return None
-    same = {**current, "id": ""} == {**new, "id": ""}
-    if same or current.get("id") == (raw.get("status") or {}).get("lastHandledRequest"):
-        return None
-    message = f"{raw['metadata']['name']} has a request in progress ({current.get('verb')}, {current.get('id')}). Retry when it is handled"
-    return Refusal("invalid_state", message, retry_seconds=5)
-
-
-def _request(raw: Object) -> Object:
-    return _read(str((raw["metadata"].get("annotations") or {}).get(REQUEST) or ""))
-
-
-def _read(text: str) -> Object:
-    """A request; empty if the text is not valid JSON, which the operator reports."""
-    try:
-        request = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return request if isinstance(request, dict) else {}
+    return desired if desired in {Desired.PLANNED, Desired.COMPLETED} else Desired.COMPLETED

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from landfall import lifecycle
+from landfall import refusals
 from landfall.api.transitions import UNDOING
 from landfall.lifecycle import Phase
 from tests.cluster.api import Api
@@ -75,7 +75,7 @@ def test_the_api_server_refuses_what_the_doors_refuse(api: Api, migrations: list
     expected = {
         one["metadata"]["name"]
         for one in migrations
-        if lifecycle.refusal(row.action, one) and one["status"]["phase"] != row.reached
+        if refusals.refusal(row.action, one) and one["status"]["phase"] != row.reached
     }
     assert refused == expected
 

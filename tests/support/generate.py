@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from landfall.api.crd import GROUP, KINDS, ResourceKind, definition
+from landfall.api.transitions import KUBECTL
 from landfall.engine.model.object_class import Fate, ObjectClass
 from landfall.engine.sources.engine import SourceEngine
 from landfall.engine.sources.registry import engines
@@ -38,7 +39,9 @@ _WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
-    found = {_ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _phases() + _engines()}
+    found = {
+        _ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _phases() + _actions() + _engines()
+    }
     found[_ROOT / "docs" / "carried.md"] = _carried()
     found[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
     chart = _ROOT / "charts" / "landfall"
@@ -103,6 +106,15 @@ def _phases() -> str:
         for phase, row in PHASES.items()
     ]
     return head + "".join(rows)
+
+
+def _actions() -> str:
+    """The table of actions as kubectl requests them."""
+    head = (
+        "\n## Actions with kubectl\n\nHow an action is requested with kubectl or from Git, and what happens in a phase in which the gateway"
+        " and the command line refuse it.\n\n| action | change | where it is not allowed |\n|---|---|---|\n"
+    )
+    return head + "".join(f"| {action} | {row.change} | {row.otherwise} |\n" for action, row in KUBECTL.items())
 
 
 def _engines() -> str:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Any, cast
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any, cast, get_args
 
 import pytest
-from typer.testing import CliRunner
+import typer.main
+from click.testing import CliRunner
 
-from landfall import lifecycle
+from landfall import lifecycle, refusals
+from landfall.api.migration import DesiredState
 from landfall.api.progress import Step
 from landfall.api.run import RunStatus
+from landfall.api.transitions import KUBECTL, UNDOING
 from landfall.cli import cluster_client
 from landfall.cli.cluster_client import Reach, Where
 from landfall.cli.main import app
 from landfall.controllers.migration.rules import decide
 from landfall.engine.model.run_state import State
 from landfall.kube.client import Kube
-from landfall.lifecycle import ACTIONS, LOG_TAGS, PHASES, STATES, STEPS, Action, Phase
+from landfall.lifecycle import ACTIONS, LOG_TAGS, PHASES, STATES, STEPS, Action, Desired, Phase, PhaseName, desired_of
+from landfall.refusals import Refusal
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
 from tests.support.migrations import DONE, PLAN, PLANNED, RUNNING, migration
@@ -27,21 +32,104 @@ from tests.support.moves import ID, SPEC
 
 Object = dict[str, Any]
 _DIGEST = "sha256:" + "a" * 64
-_HTTP = {
-    Action.START: ("start", {}),
-    Action.REHEARSE: ("start", {"dry_run": True}),
-    Action.PAUSE: ("pause", {}),
-    Action.RESUME: ("resume", {}),
-    Action.CANCEL: ("cancel", {}),
-    Action.ROLLBACK: ("rollback", {"discard_writes": True}),
-    Action.APPROVE: ("plan/approve", {"digest": _DIGEST}),
+_COMMAND = typer.main.get_command(app)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as each door takes it: the path and body of REST, the words of the command line, and what the table says of it."""
+
+    path: str
+    body: Object
+    words: tuple[str, ...]
+    refusal: Callable[[Object], Refusal | None]
+    action: Action
+
+
+def _plain(action: Action) -> Asked:
+    return Asked(action, {}, (action,), lambda raw: refusals.refusal(action, raw), action)
+
+
+def _start(body: Object, *words: str, first: PhaseName | None = None, skip: bool = False, rehearse: bool = False) -> Asked:
+    action = Action.REHEARSE if rehearse else Action.START
+    return Asked(
+        "start",
+        body,
+        ("start", *words),
+        lambda raw: refusals.start_refusal(raw, skip_approval=skip, rehearse=rehearse, first=first),
+        action,
+    )
+
+
+def _rollback(body: Object, *words: str, discard: bool) -> Asked:
+    return Asked(
+        "rollback",
+        body,
+        ("rollback", *words),
+        lambda raw: refusals.rollback_refusal(raw, discard_writes=discard),
+        Action.ROLLBACK,
+    )
+
+
+_APPROVE = Asked(
+    "plan/approve",
+    {"digest": _DIGEST},
+    ("approve", "--yes", "--digest", _DIGEST),
+    lambda raw: refusals.approval_refusal(raw, _DIGEST),
+    Action.APPROVE,
+)
+_REQUESTS = {
+    "start": _start({}),
+    "start, approved": _start({"skip_approval": True}, "--skip-approval", skip=True),
+    "start from the validation": _start(
+        {"start_from_phase": "validation", "skip_approval": True},
+        "--from",
+        "validation",
+        "--skip-approval",
+        first="validation",
+        skip=True,
+    ),
+    "rehearse": _start({"dry_run": True}, "--dry-run", rehearse=True),
+    "pause": _plain(Action.PAUSE),
+    "resume": _plain(Action.RESUME),
+    "cancel": _plain(Action.CANCEL),
+    "rollback": _rollback({}, discard=False),
+    "rollback, discarding": _rollback({"discard_writes": True}, "--discard-writes", discard=True),
+    "approve": _APPROVE,
 }
-_WORDS = {
-    Action.START: ["start"],
-    Action.REHEARSE: ["start", "--dry-run"],
-    Action.ROLLBACK: ["rollback", "--discard-writes"],
-    Action.APPROVE: ["approve", "--yes", "--digest", _DIGEST],
-}
+# What of these options makes a client see the action among `allowed_actions`.
+_WIDEST = {"start, approved", "rehearse", "pause", "resume", "cancel", "rollback, discarding", "approve"}
+_STEPS = [{"name": "schema_migration", "status": "Done"}, {"name": "data_transfer", "status": "Done"}]
+_BEGUN = {"startTime": "2026-01-01T00:00:00Z", "steps": _STEPS}
+_MOMENTS: dict[str, Object] = {"new": {}, "begun": _BEGUN, "cut over": {**_BEGUN, "completionTime": "2026-01-01T01:00:00Z"}}
+_APP = {"app": {"template": {"source": {"image": "registry.example.com/shop@" + _DIGEST}}}}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A state of a Migration in which each request is made."""
+
+    phase: Phase
+    desired: Desired
+    moment: str
+    app: bool
+
+    def put(self, cluster: Namespace) -> Object:
+        """Put the Migration into the namespace; returns it as it is read."""
+        status: Object = {"phase": str(self.phase), **_MOMENTS[self.moment]}
+        if self.phase is Phase.FAILED:
+            message = "12 rows were written to orders since the cutover"
+            status["conditions"] = [{"type": "Ready", "status": "False", "reason": "WrittenSinceCutover", "message": message}]
+        if not self.app:
+            status["plan"] = {"digest": _DIGEST, "toReview": 1 if self.phase in {Phase.PLAN_READY, Phase.PENDING} else 0}
+        cluster.ours.clear()
+        spec = _APP if self.app else SPEC
+        return cluster.put("Migration", "shop", {**spec, "desiredState": str(self.desired)}, status)
+
+
+_CELLS = [Cell(*parts) for parts in product(Phase, Desired, _MOMENTS, (False, True))]
+# Each phase with each desired state, with times and kinds in turn: a fourth of the cells, for what is slow.
+_SOME_CELLS = [cell for index, cell in enumerate(_CELLS) if (index // 6 + index % 6 * 2) % 4 == 0]
 
 
 def test_every_state_has_a_step_a_status_a_label_and_a_line_of_documentation() -> None:
@@ -63,47 +151,87 @@ def test_every_action_has_phases_in_which_it_is_allowed() -> None:
     assert all(Phase.DELETING not in phases for phases in ACTIONS.values())
 
 
-def _put(cluster: Namespace, phase: Phase, desired: str, *, begun: bool) -> None:
-    status: Object = {"phase": str(phase), "plan": {"digest": _DIGEST}}
-    if begun:
-        status["startTime"] = "2026-01-01T00:00:00Z"
-    cluster.ours.clear()
-    cluster.put("Migration", "shop", {**SPEC, "desiredState": desired}, status)
+def test_every_action_says_what_kubectl_does() -> None:
+    assert set(KUBECTL) == set(Action)
+    assert {action for action, row in KUBECTL.items() if "API server rejects" in row.otherwise} == {
+        r.action for r in UNDOING.values()
+    }
 
 
-@pytest.mark.parametrize("action", sorted(_HTTP))
-@pytest.mark.parametrize("desired", ["Planned", "Completed", "Paused"])
+def test_desired_states_and_their_default() -> None:
+    assert get_args(DesiredState) == tuple(Desired)
+    assert [desired_of(None), desired_of(""), desired_of("Paused")] == [Desired.COMPLETED, Desired.COMPLETED, Desired.PAUSED]
+    assert desired_of("OfALaterVersion") is Desired.PLANNED
+
+
+def test_what_a_client_may_offer_is_what_is_accepted(cluster: Namespace) -> None:
+    for cell in _CELLS:
+        raw = cell.put(cluster)
+        accepted = {asked.action for name, asked in _REQUESTS.items() if name in _WIDEST and asked.refusal(raw) is None}
+        deleted = {Action.DELETE} if cell.phase in ACTIONS[Action.DELETE] else set()
+        assert set(refusals.allowed_actions(raw)) == accepted | deleted, cell
+        narrow = {asked.action for asked in _REQUESTS.values() if asked.refusal(raw) is None}
+        assert narrow <= accepted, (cell, "an option only widens what is accepted")
+
+
+@pytest.mark.parametrize("name", _REQUESTS)
 def test_every_door_allows_the_same_and_refuses_it_in_the_same_words(
-    door: Client, cluster: Namespace, monkeypatch: pytest.MonkeyPatch, action: Action, desired: str
+    door: Client, cluster: Namespace, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     @contextlib.asynccontextmanager
     async def connected(where: Where) -> AsyncIterator[Reach]:
         yield Reach(cast("Kube", cluster), "shop", where.force)
 
     monkeypatch.setattr(cluster_client, "connected", connected)
-    path, body = _HTTP[action]
-    words = _WORDS.get(action, [action.value])
-    for phase in Phase:
-        for begun in (False, True):
-            _put(cluster, phase, desired, begun=begun)
-            refusal = lifecycle.refusal(action, cluster.objects["Migration", "shop"])
-            over_http = door.post(f"/v1/migrations/{ID}/{path}", body)
-            said = cluster.ours.get(("Migration", "shop"), {}).get("spec")
-            _put(cluster, phase, desired, begun=begun)
-            told = CliRunner().invoke(app, [words[0], "shop", *words[1:]])
-            where = f"{action} in {phase or 'no phase'}, desired {desired}, begun {begun}"
-            assert (over_http.status, told.exit_code) == ((409, 1) if refusal else (202, 0)), (where, told.output)
-            if refusal:
-                assert over_http.json()["error"]["message"] == refusal.message == told.stderr.strip(), where
-            else:
-                assert said == cluster.ours.get(("Migration", "shop"), {}).get("spec"), where
+    asked, outcomes = _REQUESTS[name], set()
+    for cell in _SOME_CELLS:
+        refusal = asked.refusal(cell.put(cluster))
+        outcomes.add(refusal is None)
+        over_http = door.post(f"/v1/migrations/{ID}/{asked.path}", asked.body)
+        said = cluster.ours.get(("Migration", "shop"), {}).get("spec")
+        cell.put(cluster)
+        told = CliRunner().invoke(_COMMAND, [asked.words[0], "shop", *asked.words[1:]])
+        assert (over_http.status, told.exit_code) == ((409, 1) if refusal else (202, 0)), (cell, told.output)
+        if refusal:
+            assert over_http.json()["error"] == {**over_http.json()["error"], "code": refusal.code, "message": refusal.message}, (
+                cell
+            )
+            assert told.stderr.strip() == refusal.message, cell
+        else:
+            assert said == cluster.ours.get(("Migration", "shop"), {}).get("spec"), cell
+    assert outcomes == {True, False}, "some are allowed, and some refused"
 
 
-def test_the_gateway_deletes_what_the_table_says(door: Client, cluster: Namespace) -> None:
-    for phase in Phase:
-        _put(cluster, phase, "Completed", begun=True)
+def test_the_gateway_offers_and_deletes_what_the_table_says(door: Client, cluster: Namespace) -> None:
+    for cell in _SOME_CELLS:
+        raw = cell.put(cluster)
+        told = door.get(f"/v1/migrations/{ID}").json()
+        offered = (told["data"] if cell.app else told)["allowed_actions"]
+        assert offered == [str(action) for action in refusals.allowed_actions(raw)], cell
         answer = door.ask("DELETE", f"/v1/migrations/{ID}")
-        assert (answer.status == 200) == (phase in ACTIONS[Action.DELETE]), phase
+        assert (answer.status == 200) == ("delete" in offered), cell
+
+
+def test_a_failed_rollback_is_refused_until_a_request_changes_something(cluster: Namespace) -> None:
+    """Both doors refuse it: a repeated request does not change the spec, so that nothing would happen."""
+    raw = Cell(Phase.FAILED, Desired.ROLLED_BACK, "cut over", app=False).put(cluster)
+    refused = refusals.rollback_refusal(raw, discard_writes=False)
+    assert refused
+    assert refused.code == "rollback_failed"
+    assert refused.message.startswith("the requested rollback failed: 12 rows were written to orders since the cutover")
+    assert "discard_writes; on the command line: --discard-writes" in refused.message
+    assert refusals.rollback_refusal(raw, discard_writes=True) is None
+    raw["spec"]["rollback"] = {"discardWrites": True}
+    again = refusals.rollback_refusal(raw, discard_writes=True)
+    assert again
+    assert "discard_writes" not in again.message, "it is set already"
+    raw["metadata"]["generation"], raw["status"]["observedGeneration"] = 2, 1
+    assert refusals.rollback_refusal(raw, discard_writes=False) is None, "the operator has not tried it yet"
+    raw["spec"].pop("rollback")
+    raw["status"] |= {"observedGeneration": 2, "conditions": [{"type": "Ready", "reason": "FenceLeft", "message": "left"}]}
+    other = refusals.rollback_refusal(raw, discard_writes=False)
+    assert other
+    assert other.message == "the requested rollback failed: left", "no advice that does not help"
 
 
 def test_a_rollback_of_a_plan_that_never_ran_is_refused_and_uses_up_nothing() -> None:

@@ -17,6 +17,38 @@ class DesiredRow:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class KubectlRow:
+    """How an action is requested with kubectl or from Git, and what happens where the doors refuse the action.
+
+    Attributes:
+        change: The change of the object.
+        otherwise: What happens then.
+    """
+
+    change: str
+    otherwise: str
+
+
+_API_SERVER = "the API server rejects the change"
+KUBECTL: Mapping[Action, KubectlRow] = {
+    Action.START: KubectlRow(
+        "`spec.desiredState: Completed`", "accepted; the operator holds the run and says why in the condition Ready"
+    ),
+    Action.REHEARSE: KubectlRow(
+        "annotation `landfall.dev/request`", "accepted; the request has no effect once the run has started"
+    ),
+    Action.PAUSE: KubectlRow("`spec.desiredState: Paused`", "accepted; after the cutover it has no effect"),
+    Action.RESUME: KubectlRow(
+        "`spec.desiredState: Completed`, or `Planned`", "accepted; a run that no user paused continues by itself"
+    ),
+    Action.CANCEL: KubectlRow("`spec.desiredState: Cancelled`", _API_SERVER),
+    Action.ROLLBACK: KubectlRow("`spec.desiredState: RolledBack`", _API_SERVER),
+    Action.APPROVE: KubectlRow("`spec.data.approval.planDigest`", "accepted; it approves the plan of this digest and no other"),
+    Action.DELETE: KubectlRow("`kubectl delete`", "accepted; the operator first stops the worker and drops the staged tables"),
+}
+
+
 # Desired states that the API server refuses where the doors refuse their action. The others only hold or continue a run.
 UNDOING: Mapping[str, DesiredRow] = {
     "Cancelled": DesiredRow(

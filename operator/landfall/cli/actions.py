@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -20,19 +21,8 @@ from landfall.cli.cluster_client import Reach, RefusedError, changing, console
 from landfall.cli.resource_names import Deployment, Name, named
 from landfall.controllers.deployment.rules import rollback_problem
 from landfall.controllers.migration.maintenance_window import opening
-from landfall.lifecycle import (
-    Action,
-    Phase,
-    PhaseName,
-    Refusal,
-    approval_refusal,
-    desired_after_resume,
-    facts_of,
-    refusal,
-    request_refusal,
-    resume_to_value,
-    start_refusal,
-)
+from landfall.lifecycle import Action, Desired, Phase, PhaseName, desired_after_resume, facts_of, resume_to_value
+from landfall.refusals import Refusal, approval_refusal, refusal, request_refusal, rollback_refusal, start_refusal
 
 _EVERY_SECONDS = 0.5
 Object = dict[str, Any]
@@ -106,7 +96,7 @@ async def pause(
     await _steered(
         reach,
         which,
-        Action.PAUSE,
+        partial(refusal, Action.PAUSE),
         lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resume_to_value(there)),
     )
     _said(f"{which}: pause requested, {'immediately' if immediate else 'at the next checkpoint'}")
@@ -117,8 +107,10 @@ async def resume(reach: Reach, name: Name) -> None:
     """Resume a paused Migration, or end the rollback of a Deployment."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
-        raw = await _steered(reach, which, Action.RESUME, lambda there: spec_changes.resume(desired_after_resume(there)))
-        begins = desired_after_resume(raw) == "Completed"
+        raw = await _steered(
+            reach, which, partial(refusal, Action.RESUME), lambda there: spec_changes.resume(desired_after_resume(there))
+        )
+        begins = desired_after_resume(raw) is Desired.COMPLETED
         _said(f"{which}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {which}'}")
     else:
         await reach.change(kind, await reach.found(kind, which), lambda _: (spec_changes.move_on(), None))
@@ -136,7 +128,7 @@ async def cancel(
     """Cancel a Migration before its cutover."""
     _, which = named(name, "Migration")
     spec = spec_changes.cancel(reason, rollback=not keep, force=at_once)
-    await _steered(reach, which, Action.CANCEL, lambda _: spec)
+    await _steered(reach, which, partial(refusal, Action.CANCEL), lambda _: spec)
     _said(f"{which}: cancellation requested; staged tables will be {'kept' if keep else 'dropped'}")
 
 
@@ -144,7 +136,9 @@ async def rollback(reach: Reach, name: str, *, to: str, discard_writes: bool) ->
     """Undo the cutover of a Migration, or roll a Deployment back to a Release that was live."""
     kind, which = named(name, "Migration", "Deployment")
     if kind == "Migration":
-        await _steered(reach, which, Action.ROLLBACK, lambda _: spec_changes.back(discard_writes=discard_writes))
+        spec = spec_changes.back(discard_writes=discard_writes)
+        refused = partial(rollback_refusal, discard_writes=discard_writes)
+        await _steered(reach, which, refused, lambda _: spec)
         _said(f"{which}: rollback requested; landfall watch {which}")
         return
     raw = await reach.found(kind, which)
@@ -202,12 +196,14 @@ async def test(
     _said(f"{which}: {message}{'' if spent is None else f', {spent} ms'}")
 
 
-async def _steered(reach: Reach, which: str, action: Action, change: Callable[[Object], Object]) -> Object:
-    """Change the spec of a Migration if its phase allows the action. Returns the object before the change. Raises RefusedError."""
+async def _steered(
+    reach: Reach, which: str, refused: Callable[[Object], Refusal | None], change: Callable[[Object], Object]
+) -> Object:
+    """Change the spec of a Migration unless the request is refused. Returns the object before the change. Raises RefusedError."""
     raw = await reach.found("Migration", which)
 
     def allowed(there: Object) -> tuple[Object, None]:
-        _refused(refusal(action, there))
+        _refused(refused(there))
         return change(there), None
 
     await reach.change("Migration", raw, allowed)

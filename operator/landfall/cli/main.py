@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, assert_never
 
 import typer
 from rich.console import Console
@@ -40,6 +40,7 @@ from landfall.engine.run.runner import MigrationRun
 from landfall.engine.targets.registry import opened
 from landfall.lib.signals import stop_signals
 from landfall.lib.text import counted
+from landfall.lifecycle import Desired, desired_of
 from landfall.runspec import ResolvedRun
 
 _PIPE_WIDTH = 160
@@ -122,17 +123,20 @@ def run(
     with _reported(output):
         bundle = read(files)
         wanted = _refined(request(bundle, name), takeover_seconds=takeover, quiesced=quiesced)
-        state = bundle.migrations[wanted.name].spec.desired_state or "Completed"
+        desired = desired_of(bundle.migrations[wanted.name].spec.desired_state)
         _notices(output, wanted)
-        if state in {"RolledBack", "Cancelled"}:
-            _go_back(bundle, wanted, output, discard=False)
-        elif state == "Planned":
-            _print_plan(output, make_plan(wanted.source, wanted.target, wanted.options), every=False)
-        elif state == "Paused":
-            message = f"Migration {wanted.name} has desiredState: Paused"
-            raise SpecError(message, advice="Set desiredState to Completed, or remove it, to run the migration.")
-        else:
-            _run(wanted, output, yes=yes)
+        match desired:
+            case Desired.ROLLED_BACK | Desired.CANCELLED:
+                _go_back(bundle, wanted, output, discard=False)
+            case Desired.PLANNED:
+                _print_plan(output, make_plan(wanted.source, wanted.target, wanted.options), every=False)
+            case Desired.PAUSED:
+                message = f"Migration {wanted.name} has desiredState: Paused"
+                raise SpecError(message, advice="Set desiredState to Completed, or remove it, to run the migration.")
+            case Desired.COMPLETED:
+                _run(wanted, output, yes=yes)
+            case _:
+                assert_never(desired)
 
 
 @app.command()

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from landfall.api.fields import Condition
+from landfall.api.phases import AnyPhase
 from landfall.controllers.actions import ControllerAction
-from landfall.controllers.phases import AnyPhase
 
 Flag = tuple[str, str]
 Fact = tuple[str, Flag | tuple[str, str, str]]

@@ -93,6 +93,7 @@ def test_the_list_and_its_pages(client: Client, cluster: Namespace) -> None:
         "url": "https://shop.example.com",
         "created_at": "2026-01-03T00:00:00Z",
         "live_at": "2026-01-03T00:01:00Z",
+        "allowed_actions": ["rollback"],
     }
     assert [one["id"] for one in client.get("/v1/deployments?status=rolled_back").json()["data"]] == ["dep_shop-1"]
     assert cluster.user == "system:serviceaccount:shop:ci", "asked in the holder's name"

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from landfall.gateway import page
+from landfall.gateway.views import release
+from landfall.lifecycle import PHASES, Action
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace, Told, client
 
@@ -61,3 +64,15 @@ def test_whatever_it_asks_for_is_a_path_of_the_gateway(stranger: Client) -> None
         assert named in known, path
     verbs = set(re.findall(r"\$\{path\}/(\w+)", script))
     assert verbs <= {path.split("/")[4] for path in known if path.startswith("/v1/migrations/X/")}
+
+
+def test_which_button_is_shown_is_decided_by_the_gateway() -> None:
+    """No status decides in the script what may be done: it shows a button for each of `allowed_actions` that it knows."""
+    script = (_FOLDER / "page.js").read_text(encoding="utf-8")
+    statuses = {row.status for row in PHASES.values()} | set(get_args(release.Status))
+    assert re.findall(r"includes\(\w+\.status\)|told\.status [!=]== ", script) == []
+    quoted = set(re.findall(r'"(\w+)"', script))
+    assert quoted & statuses == {"running", "approved"}, "of a phase in progress, and of a mapping that needs no decision"
+    controls = set(re.findall(r"^  (\w+): \[", script[script.index("const CONTROLS") :], re.MULTILINE))
+    assert controls == set(Action) - {Action.APPROVE, Action.DELETE}
+    assert script.count("allowed_actions.includes(") == 2, "the migration's and the release's"

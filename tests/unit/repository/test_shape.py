@@ -76,3 +76,26 @@ def test_aiohttp_is_named_nowhere_but_in_one_benchmark() -> None:
     files = [p for top in ("operator", "tests", "examples") for p in (ROOT / top).rglob("*.py")]
     found = {str(p.relative_to(ROOT)) for p in files if p != Path(__file__) and "aiohttp" in p.read_text(encoding="utf-8")}
     assert found == {"tests/bench/gateway.py"}
+
+
+# A `match` whose last case takes whatever is left without `assert_never`, and why. mypy checks the rest: the type of what is left.
+_OPEN_MATCHES = {"controllers/deployment/act.py": "what is left is `TrafficAction`, whose own match ends in assert_never"}
+
+
+def _is_closed(node: ast.Match) -> bool:
+    """Whether a member that is added to an enum or a union is an error of the type checker.
+
+    Either the last case calls `assert_never` or raises, so that nothing new is taken for something else; or no case is a wildcard and every
+    one returns or raises: mypy then misses a return.
+    """
+    last = node.cases[-1]
+    if isinstance(last.pattern, ast.MatchAs) and last.pattern.pattern is None and last.guard is None:
+        return "assert_never" in ast.unparse(last) or isinstance(last.body[-1], ast.Raise)
+    return all(isinstance(case.body[-1], ast.Return | ast.Raise) for case in node.cases)
+
+
+def test_every_match_is_checked_to_be_exhaustive() -> None:
+    product = ROOT / "operator" / "landfall"
+    matches = [(p, node) for p in SOURCES for node in ast.walk(ast.parse(p.read_text())) if isinstance(node, ast.Match)]
+    assert len(matches) > 10
+    assert {str(path.relative_to(product)) for path, node in matches if not _is_closed(node)} == set(_OPEN_MATCHES)

@@ -67,6 +67,7 @@ ROOMS: tuple[str, ...] = (
     "operator/landfall/settings.py",
     "operator/landfall/errors.py",
     "operator/landfall/runspec.py",
+    "operator/landfall/refusals.py",
     "operator/landfall/journal",
     "operator/landfall/lib",
     "operator/landfall/engine",

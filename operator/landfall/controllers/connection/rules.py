@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from landfall.api.annotations import LookRequest
 from landfall.api.fields import ProbedStatus
+from landfall.api.phases import ProbePhase
 from landfall.api.worker_protocol import Report
 from landfall.controllers.actions import DeleteJob
 from landfall.controllers.connection.actions import ProbeAction, ProbeDecision, StartProbe
 from landfall.controllers.decision import ObservedObject, ReconcileDecision
-from landfall.controllers.phases import ProbePhase
 from landfall.lib.backoff import Backoff
 
 _SOONEST_SECONDS = 60.0

@@ -7,22 +7,28 @@ from dataclasses import replace
 from typing import Any
 
 from landfall.api.deployment import Deployment
+from landfall.api.phases import DeploymentPhase
 from landfall.api.release import BuildSummary, ReleaseFailure, ReleaseStatus
+from landfall.controllers.actions import DeleteJob
 from landfall.controllers.context import Context, kept_status, log_action, minimal_observed
 from landfall.controllers.decision import ObservedObject, ReconcileDecision, conditions
 from landfall.controllers.deployment import commit_status, desired_release, provider_database
 from landfall.controllers.deployment.act import act
 from landfall.controllers.deployment.actions import (
+    ApplyRoute,
     BuildRelease,
     CoolWorkload,
     CreatePreview,
     CreateWorkload,
+    DeleteRoute,
     DeploymentAction,
     DeploymentDecision,
     FailRelease,
     ForgetRelease,
     MakeRelease,
     MakeRollback,
+    RefreshWorkload,
+    ScaleWorkload,
     SupersedeRelease,
     SwitchTraffic,
 )
@@ -33,7 +39,6 @@ from landfall.controllers.deployment.record import keep, prepare, record_builds
 from landfall.controllers.deployment.rules import decide
 from landfall.controllers.deployment.status import begun, observed_gate, release_ready, release_status
 from landfall.controllers.objects import format_time, invalid
-from landfall.controllers.phases import DeploymentPhase
 from landfall.kube.client import Object
 from landfall.kube.errors import KubeError, NotFoundError
 from landfall.manifests.workload import LABEL_WORKLOAD
@@ -126,18 +131,7 @@ def _acted(
 ) -> ObservedRelease:
     """The Release with what the action records in its status, and with the build that its image comes from."""
     status = one.status
-    more: dict[str, object] = {}
-    match action:
-        case CoolWorkload(one.spec.workload) | SwitchTraffic(one.name):
-            more["preview"] = ""
-        case CreatePreview(one.name):
-            more["preview"] = f"http://{one.spec.workload}.{observer.namespace}.svc"
-        case FailRelease(one.name, reason, message):
-            more["failure"] = ReleaseFailure(reason=reason, message=message[:1000], at=seen.now)
-        case SupersedeRelease(one.name, message):
-            more["superseded"] = message
-        case BuildRelease(one.name, attempt):
-            more |= {"attempts": attempt, "retry_after": None}
+    more = _recorded(observer, seen, one, action)
     at = observer.wanted
     running = seen.workloads.get(one.spec.workload)
     if at and at.name == one.name and one.image and (running or isinstance(action, CreateWorkload)):
@@ -147,6 +141,30 @@ def _acted(
         found = origin.status.build if origin else None
         more["build"] = found.model_copy(update={"reused": found.reused or origin.name}) if found and origin else BuildSummary()
     return replace(one, status=status.model_copy(update=more)) if more else one
+
+
+def _recorded(  # noqa: PLR0911  a table of actions
+    observer: DeploymentObserver, seen: ObservedDeployment, one: ObservedRelease, action: DeploymentAction | None
+) -> dict[str, object]:
+    """The fields of a Release's status that an action changes."""
+    match action:
+        case CoolWorkload(name):
+            return {"preview": ""} if name == one.spec.workload else {}
+        case SwitchTraffic(name):
+            return {"preview": ""} if name == one.name else {}
+        case CreatePreview(name):
+            return {"preview": f"http://{one.spec.workload}.{observer.namespace}.svc"} if name == one.name else {}
+        case FailRelease(name, reason, message):
+            failure = ReleaseFailure(reason=reason, message=message[:1000], at=seen.now)
+            return {"failure": failure} if name == one.name else {}
+        case SupersedeRelease(name, message):
+            return {"superseded": message} if name == one.name else {}
+        case BuildRelease(name, attempt):
+            return {"attempts": attempt, "retry_after": None} if name == one.name else {}
+        case None | MakeRelease() | MakeRollback() | ForgetRelease() | DeleteJob() | CreateWorkload() | ScaleWorkload():
+            return {}
+        case RefreshWorkload() | ApplyRoute() | DeleteRoute():
+            return {}
 
 
 def _status(observer: DeploymentObserver, seen: ObservedDeployment, action: DeploymentAction | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from landfall.api import instance_types
+from landfall.api.phases import DeploymentPhase
 from landfall.controllers.cutover_gate import WAITS
 from landfall.controllers.decision import Fact, ReconcileDecision
 from landfall.controllers.deployment import desired_release, places, retention
@@ -27,7 +28,6 @@ from landfall.controllers.deployment.actions import (
     SwitchTraffic,
 )
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease, ObservedWorkload, PodReason
-from landfall.controllers.phases import DeploymentPhase
 from landfall.errors import rule_of
 from landfall.manifests import names
 

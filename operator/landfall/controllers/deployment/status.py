@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Never
 
 from landfall.api.deployment import GateSeen
+from landfall.api.phases import ReleasePhase
 from landfall.api.release import ReleaseStatus
 from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
-from landfall.controllers.phases import ReleasePhase
 
 
 def release_status(seen: ObservedDeployment, release: ObservedRelease) -> ReleaseStatus:

@@ -12,7 +12,7 @@ from landfall.controllers.migration.actions import CreateJob, MigrationAction, M
 from landfall.controllers.migration.observed import ObservedMigration
 from landfall.errors import Retry, rule_of
 from landfall.lib.backoff import Backoff
-from landfall.lifecycle import Phase
+from landfall.lifecycle import Desired, Phase, desired_of
 
 LONGEST_PAUSE = 300.0
 _BACKOFF = Backoff(5, LONGEST_PAUSE)
@@ -35,9 +35,9 @@ def data_of(seen: ObservedMigration) -> DataSpec | None:
     return seen.migration.spec.data if seen.migration else None
 
 
-def desired_state(seen: ObservedMigration) -> str:
+def desired_state(seen: ObservedMigration) -> Desired:
     """The desired state, with its default."""
-    return (seen.migration.spec.desired_state if seen.migration else None) or "Completed"
+    return desired_of(seen.migration.spec.desired_state if seen.migration else None)
 
 
 def _attempt(seen: ObservedMigration, verb: Verb) -> int:

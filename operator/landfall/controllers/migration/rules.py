@@ -35,7 +35,7 @@ from landfall.controllers.migration.actions import (
 from landfall.controllers.migration.approval import approved_digest, open_review_items
 from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.lib.text import counted
-from landfall.lifecycle import STATES, Phase
+from landfall.lifecycle import STATES, Desired, Phase
 
 _GIVE_UP_SECONDS = 600
 
@@ -146,7 +146,7 @@ def ended(seen: ObservedMigration) -> MigrationDecision | None:
     if seen.state not in ENDED:
         return None
     reached = STATES[seen.state].phase
-    if outcomes.desired_state(seen) in {"Cancelled", "RolledBack"}:
+    if outcomes.desired_state(seen) in {Desired.CANCELLED, Desired.ROLLED_BACK}:
         return ReconcileDecision(reached, ("True", reached), f"{reached}: the target is as it was before the run")
     if seen.run_differs:
         return outcomes.working(Phase.PENDING, "Starting", "waiting until the worker of the previous run has ended", again=2)
@@ -157,7 +157,7 @@ def ended(seen: ObservedMigration) -> MigrationDecision | None:
 
 def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled, and no worker has to undo anything."""
-    if outcomes.desired_state(seen) != "Cancelled":
+    if outcomes.desired_state(seen) is not Desired.CANCELLED:
         return None
     if seen.state == "cut_over":
         message = "the migration is completed and cannot be cancelled. Set desiredState: RolledBack to undo the cutover."
@@ -171,7 +171,7 @@ def cancelled_at_once(seen: ObservedMigration) -> MigrationDecision | None:
 
 def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
     """RolledBack before the run has begun: there is nothing to undo, and the run's key remains usable."""
-    if outcomes.desired_state(seen) != "RolledBack" or seen.state or seen.started or seen.active:
+    if outcomes.desired_state(seen) is not Desired.ROLLED_BACK or seen.state or seen.started or seen.active:
         return None
     message = (
         "nothing has been cut over, so there is nothing to roll back."
@@ -184,9 +184,9 @@ def rollback_of_nothing(seen: ObservedMigration) -> MigrationDecision | None:
 def cancelling_or_rolling_back(seen: ObservedMigration) -> MigrationDecision | None:
     """Cancelled or RolledBack: a worker drops the staged tables or undoes the cutover."""
     wanted = outcomes.desired_state(seen)
-    if wanted not in {"Cancelled", "RolledBack"}:
+    if wanted not in {Desired.CANCELLED, Desired.ROLLED_BACK}:
         return None
-    phase = Phase.CANCELLING if wanted == "Cancelled" else Phase.ROLLING_BACK
+    phase = Phase.CANCELLING if wanted is Desired.CANCELLED else Phase.ROLLING_BACK
     return rules_app_and_data.roll_back(
         seen, phase, "dropping the staged tables" if seen.state != "cut_over" else "rolling back the cutover"
     )
@@ -253,7 +253,7 @@ def kept_until(completed: datetime, migration: Migration) -> datetime:
 def paused(seen: ObservedMigration) -> MigrationDecision | None:
     """Paused by the spec or by the annotation: Jobs are suspended, and their workers stop at the next checkpoint."""
     active = seen.active
-    if not seen.hold and outcomes.desired_state(seen) != "Paused":
+    if not seen.hold and outcomes.desired_state(seen) is not Desired.PAUSED:
         return None
     reason = seen.hold or (seen.migration.spec.pause.reason if seen.migration and seen.migration.spec.pause else "")
     message = f"paused{': ' + reason if reason else ''}"
@@ -341,7 +341,7 @@ def plan_blocked(seen: ObservedMigration) -> MigrationDecision | None:
 
 def planned_wanted(seen: ObservedMigration) -> MigrationDecision | None:
     """The desired state is Planned: stop after planning."""
-    if outcomes.desired_state(seen) != "Planned":
+    if outcomes.desired_state(seen) is not Desired.PLANNED:
         return None
     return ReconcileDecision(
         Phase.PLAN_READY,

@@ -6,11 +6,12 @@ It creates the Deployment if there is none, never changes it, and is complete wh
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from landfall.api.deployment import GateSeen
 from landfall.controllers.decision import ReconcileDecision
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision
-from landfall.lifecycle import Phase
+from landfall.lifecycle import Desired, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +48,26 @@ class ObservedApp:
         return None
 
 
-def decided(app: ObservedApp, wanted: str, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
+def decided(app: ObservedApp, wanted: Desired, hold: str, *, made: bool, completed: bool) -> MigrationDecision:
     """The decision. `made`: there is a template to create the Deployment from. `completed`: the app was live once, which is final."""
     if completed:
         return _completed(app)
-    if hold or wanted == "Paused":
-        return ReconcileDecision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
-    if wanted == "Cancelled":
-        return ReconcileDecision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; the Deployment is kept")
-    if wanted == "RolledBack":
-        message = (
-            f"an app is rolled back by its Deployment: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
-        )
-        return ReconcileDecision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
-    if wanted == "Planned":
-        message = f"the Deployment {app.name} is created when desiredState is Completed"
-        return ReconcileDecision(Phase.PLAN_READY, ("True", "Planned"), message)
-    return _moving(app, made=made)
+    goal = Desired.PAUSED if hold else wanted
+    match goal:
+        case Desired.PAUSED:
+            return ReconcileDecision(Phase.PAUSED, ("True", "Paused"), f"paused{': ' + hold if hold else ''}")
+        case Desired.CANCELLED:
+            return ReconcileDecision(Phase.CANCELLED, ("True", "Cancelled"), "cancelled; the Deployment is kept")
+        case Desired.ROLLED_BACK:
+            message = f"an app is rolled back by its Deployment: set rollbackTo of the Deployment {app.name} (appdeployments.landfall.dev)."
+            return ReconcileDecision(Phase.FAILED, ("False", "RollbackUnsupported"), message, stalled=True)
+        case Desired.PLANNED:
+            message = f"the Deployment {app.name} is created when desiredState is Completed"
+            return ReconcileDecision(Phase.PLAN_READY, ("True", "Planned"), message)
+        case Desired.COMPLETED:
+            return _moving(app, made=made)
+        case _:
+            assert_never(goal)
 
 
 def _moving(app: ObservedApp, *, made: bool) -> MigrationDecision:

@@ -19,7 +19,7 @@ from landfall.controllers.migration import outcomes
 from landfall.controllers.migration.actions import CreateDeployment, MigrationDecision, ResumeJob
 from landfall.controllers.migration.observed import ENDED, ObservedMigration
 from landfall.controllers.migration.rules_app import ObservedApp
-from landfall.lifecycle import Phase
+from landfall.lifecycle import Desired, Phase
 
 # After the drain, until no pod of the old release is left: its grace period of 35 s, and a margin.
 _ENDING_SECONDS = 45
@@ -89,7 +89,7 @@ def _on_source(app: ObservedApp) -> str:
 def _rollback_requested(seen: ObservedMigration, before: AppMove | None) -> bool:
     """Whether a user requests a rollback of the data: by RolledBack, or by Cancelled before the app was ever live."""
     wanted = outcomes.desired_state(seen)
-    return wanted == "RolledBack" or (wanted == "Cancelled" and not was_live(before) and not _served(seen))
+    return wanted is Desired.ROLLED_BACK or (wanted is Desired.CANCELLED and not was_live(before) and not _served(seen))
 
 
 def _served(seen: ObservedMigration) -> bool:
@@ -172,7 +172,7 @@ def unfinished(seen: ObservedMigration) -> MigrationDecision | None:
     if not is_joint(seen.migration) or stands is None or stands.state == "Live":
         return None
     if stands.state == "Starting":
-        paused = outcomes.desired_state(seen) == "Paused" or bool(seen.hold)
+        paused = outcomes.desired_state(seen) is Desired.PAUSED or bool(seen.hold)
         but = (
             ". It cannot be paused between the cutover and the app going live: the pause would release the write lock on the source"
             if paused

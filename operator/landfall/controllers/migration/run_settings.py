@@ -9,6 +9,7 @@ from landfall.api.progress import AppMove
 from landfall.api.worker_protocol import Dials
 from landfall.controllers.migration.maintenance_window import opening, problem
 from landfall.controllers.migration.rules_app_and_data import is_joint
+from landfall.lifecycle import Desired, desired_of
 
 
 def live_settings(migration: Migration, now: datetime) -> Dials | None:
@@ -18,7 +19,8 @@ def live_settings(migration: Migration, now: datetime) -> Dials | None:
         return None
     hours = opening(spec.schedule, now, cutover=True)
     moved = migration.status.app if migration.status else None
-    paused = spec.desired_state == "Paused" and spec.pause is not None and spec.pause.immediate
+    desired = desired_of(spec.desired_state)
+    paused = desired is Desired.PAUSED and spec.pause is not None and spec.pause.immediate
     return Dials(
         parallelism=data.parallelism,
         workers=data.workers,
@@ -29,7 +31,7 @@ def live_settings(migration: Migration, now: datetime) -> Dials | None:
         cutover_until=hours.changes if hours.open else None,
         cutover_held=is_joint(migration) and not (moved and moved.state == "Built"),
         hold=is_joint(migration) and not _moved(moved, now),
-        at_once=paused or spec.desired_state == "Cancelled",
+        at_once=paused or desired is Desired.CANCELLED,
     )
 
 

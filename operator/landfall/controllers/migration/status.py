@@ -16,7 +16,7 @@ from landfall.controllers.migration.rules_requests import handled
 from landfall.controllers.migration.steps import steps
 from landfall.controllers.objects import format_time, now
 from landfall.kube.client import Object
-from landfall.lifecycle import Phase, phase_of
+from landfall.lifecycle import Desired, Phase, desired_of, phase_of
 
 _LAST_REPORT_SECONDS = 30
 
@@ -28,7 +28,7 @@ def is_terminal(raw: Object) -> bool:
     return (
         "deletionTimestamp" not in metadata
         and FINALIZER in metadata.get("finalizers", [])
-        and spec.get("desiredState", "Completed") == "Completed"
+        and desired_of(spec.get("desiredState")) is Desired.COMPLETED
         and status.get("observedGeneration") == metadata["generation"] == ready.get("observedGeneration")
         and ready.get("status") == "True"
         and not _letting_go(status)

@@ -99,7 +99,7 @@ def bounds(given: ChunkRange) -> tuple[int | None, int | None]:
             return low, high
         case Whole():
             return None, None
-        case _:
+        case BlockRange() | KeysetRange():
             message = f"not a range of an integer key: {text_of(given)}"
             raise ValueError(message)
 

@@ -157,19 +157,20 @@ function heading(told) {
   ];
 }
 
+// One button for each action that the gateway says it accepts now: its id, its title, its class, and what it does.
+const CONTROLS = {
+  start: ["start", "Start", "main", started],
+  rehearse: ["rehearse", "Rehearse", "", (path) => act(`${path}/start`, { dry_run: true }, "the rehearsal starts; its tables will be dropped")],
+  resume: ["resume", "Resume", "main", (path) => act(`${path}/resume`, undefined, "the migration continues")],
+  pause: ["pause", "Pause", "", paused],
+  cancel: ["cancel", "Cancel", "danger", cancelled],
+  rollback: ["back", "Roll back", "danger", rollBackMigration],
+};
+
 function controls(path, told) {
-  const button = (id, title, kind, on) => el("button", { type: "button", id, class: kind, on }, title);
-  const made = [];
-  const works = ["pending", "planning", "approved", "running", "validating"].includes(told.status);
-  if (["plan_ready", "approved"].includes(told.status)) {
-    made.push(button("start", "Start", "main", () => started(path, told)));
-    made.push(button("rehearse", "Rehearse", "", () => act(`${path}/start`, { dry_run: true }, "the rehearsal starts; its tables will be dropped")));
-  }
-  if (["paused", "pausing"].includes(told.status)) made.push(button("resume", "Resume", "main", () => act(`${path}/resume`, undefined, "the migration continues")));
-  if (works) made.push(button("pause", "Pause", "", () => paused(path)));
-  if (works || ["plan_ready", "paused", "failed"].includes(told.status)) made.push(button("cancel", "Cancel", "danger", () => cancelled(path)));
-  if (told.status === "completed") made.push(button("back", "Roll back", "danger", () => rollBackMigration(path)));
-  return el("div", { class: "actions", "data-plan": told.plan.status }, made);
+  const made = Object.entries(CONTROLS).filter(([action]) => told.allowed_actions.includes(action));
+  const button = ([, [id, title, kind, on]]) => el("button", { type: "button", id, class: kind, on: () => on(path, told) }, title);
+  return el("div", { class: "actions", "data-plan": told.plan.status }, made.map(button));
 }
 
 async function started(path, told) {
@@ -266,7 +267,7 @@ function apps(place, project = "") {
       ["Status", (one) => stands(one.status)],
       ["Commit", (one) => `${(one.commit_sha ?? "").slice(0, 10)} ${one.commit_message ?? ""}`],
       ["Live", (one) => moment(one.live_at)],
-      ["", (one) => (one.url ? el("a", { href: one.url, rel: "noreferrer" }, "Open") : one.status === "rolled_back" ? back(one) : "")],
+      ["", (one) => (one.url ? el("a", { href: one.url, rel: "noreferrer" }, "Open") : one.allowed_actions.includes("rollback") ? back(one) : "")],
     ], data));
   };
 }

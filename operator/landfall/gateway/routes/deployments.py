@@ -28,6 +28,7 @@ from landfall.gateway.views.release import (
     item,
     project_of,
     queued,
+    rollback_refusal,
     status_of,
 )
 from landfall.gateway.writes import changed, store_secret
@@ -178,9 +179,8 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AcceptedAnswer:
             409, "invalid_state", f"{deployment_id} is queued: only a deployment that was live can be rolled back to"
         )
     release, releases, app = await _found(who, deployment_id, fresh=True)
-    if status_of(release) not in {"live", "rolled_back"}:
-        message = f"{deployment_id} is {status_of(release)}: only a deployment that was live can be rolled back to"
-        raise ProblemError(409, "invalid_state", message)
+    if refused := rollback_refusal(release):
+        raise ProblemError(409, "invalid_state", f"{deployment_id} {refused}")
     name, goal = app["metadata"]["name"], release["metadata"]["name"]
     live = next((r for r in releases if r["metadata"]["name"] == (app.get("status") or {}).get("live")), None)
     made_id = f"{DEPLOYMENT}{minted(who.key.id, goal, str(app['metadata']['generation']))}"

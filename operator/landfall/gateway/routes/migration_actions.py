@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header
@@ -28,23 +29,26 @@ from landfall.gateway.writes import applied, changed
 from landfall.kube.server_side_apply import owned_fields
 from landfall.lifecycle import (
     Action,
+    Desired,
     Phase,
     PhaseName,
-    Refusal,
     Status,
     StepName,
-    approval_refusal,
     desired_after_resume,
     facts_of,
+    resume_to_value,
+)
+from landfall.refusals import (
+    Refusal,
+    approval_refusal,
     refusal,
     request_refusal,
-    resume_to_value,
+    rollback_refusal,
     start_refusal,
 )
 
 Object = dict[str, Any]
 ROUTER = APIRouter(prefix="/v1/migrations/{migration_id}", tags=["migrations"])
-_WRITTEN = "WrittenSinceCutover"
 
 
 class StartBody(Body):
@@ -217,7 +221,7 @@ async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None
 @ROUTER.post("/resume", status_code=202)
 async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
     """Resume from the last checkpoint. A migration that was not started before the pause is planned and waits for its start."""
-    goal = ""
+    goal = Desired.PLANNED
 
     def change(there: Object) -> Object:
         nonlocal goal
@@ -227,7 +231,7 @@ async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
     raw = await _steered(who, migration_id, Action.RESUME, change)
     status = raw.get("status") or {}
     checkpoint = (status.get("progress") or {}).get("checkpoint")
-    stands: Status = "running" if goal == "Completed" else "plan_ready" if status.get("plan") else "planning"
+    stands: Status = "running" if goal is Desired.COMPLETED else "plan_ready" if status.get("plan") else "planning"
     return Resumed(id=migration_id, status=stands, resumed_at=moment(now), resumed_from_checkpoint=checkpoint or None)
 
 
@@ -250,14 +254,9 @@ async def rollback(who: Asking, migration_id: str, body: BackBody | None = None)
     """Undo the cutover, as long as the replaced tables are retained."""
     asked = body or BackBody()
 
-    def change(there: Object) -> Object:
-        if there["spec"].get("desiredState") == "RolledBack" and moves.status_of(there) == "failed" and not asked.discard_writes:
-            _, reason, message = moves.ready(there)
-            way = " In this API: discard_writes." if reason == _WRITTEN else ""
-            raise ProblemError(409, "rollback_failed", f"the requested rollback failed: {message}{way}")
-        return spec_changes.back(discard_writes=asked.discard_writes)
-
-    await _steered(who, migration_id, Action.ROLLBACK, change)
+    spec = spec_changes.back(discard_writes=asked.discard_writes)
+    refused = partial(rollback_refusal, discard_writes=asked.discard_writes)
+    await _steered(who, migration_id, Action.ROLLBACK, lambda _: spec, refused)
     return GoingBack(id=migration_id, status="rolling_back", message="the cutover is being undone")
 
 
@@ -272,12 +271,8 @@ async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
 @ROUTER.post("/plan/approve", status_code=202)
 async def approve_plan(who: Asking, migration_id: str, body: ApprovePlanBody) -> PlanApproved:
     """Approve the whole plan, including its review items. The digest identifies the reviewed plan."""
-
-    def change(there: Object) -> Object:
-        _refused(approval_refusal(there, body.digest))
-        return spec_changes.approve(body.digest)
-
-    await _steered(who, migration_id, Action.APPROVE, change)
+    spec = spec_changes.approve(body.digest)
+    await _steered(who, migration_id, Action.APPROVE, lambda _: spec, partial(approval_refusal, digest=body.digest))
     return PlanApproved(migration_id=migration_id, status="approved", digest=body.digest)
 
 
@@ -312,12 +307,26 @@ async def _mine(who: Caller, migration_id: str) -> Object:
     return await get_migration(who, migration_id, fresh=True)
 
 
-async def _steered(who: Caller, migration_id: str, action: Action, change: Callable[[Object], Object]) -> Object:
-    """Change the spec of a Migration if its state allows the action; returns the Migration before the change. Raises ProblemError."""
+async def _steered(
+    who: Caller,
+    migration_id: str,
+    action: Action,
+    change: Callable[[Object], Object],
+    refused: Callable[[Object], Refusal | None] | None = None,
+) -> Object:
+    """Change the spec of a Migration if the action is not refused; returns the Migration before the change. Raises ProblemError.
+
+    Args:
+        who: The caller.
+        migration_id: The public identifier.
+        action: What is requested.
+        change: The change of the spec.
+        refused: Why the request is refused. Default: as the phase says.
+    """
     raw = await _mine(who, migration_id)
 
     def allowed(there: Object) -> tuple[Object, None]:
-        _refused(refusal(action, there))
+        _refused(refused(there) if refused else refusal(action, there))
         return change(there), None
 
     await changed(who, "Migration", raw, allowed)

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, Field
 
-from landfall import lifecycle
+from landfall import lifecycle, refusals
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.gateway.auth import Caller
 from landfall.gateway.dependencies import Asking, Now
@@ -163,7 +163,7 @@ async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep
     """Delete a migration that has ended. The migrated data and app remain; log and metrics are retained on request."""
     who.may_write()
     raw = await get_migration(who, migration_id, fresh=True)
-    refusal = lifecycle.refusal(lifecycle.Action.DELETE, raw)
+    refusal = refusals.refusal(lifecycle.Action.DELETE, raw)
     if refusal:
         raise ProblemError(409, refusal.code, refusal.message)
     if not (keep_logs and keep_metrics):

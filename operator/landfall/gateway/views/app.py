@@ -10,10 +10,29 @@ from pydantic import BaseModel, Field
 from landfall.gateway.views.migration import Problem, identifier, ready
 from landfall.gateway.views.migration import status_of as stands
 from landfall.gateway.views.release import project_of
-from landfall.lifecycle import ENDED
+from landfall.lifecycle import Action
+from landfall.lifecycle import Status as MigrationStatus
+from landfall.refusals import allowed_actions
 
 Object = dict[str, Any]
 Status = Literal["pending", "processing", "complete", "failed"]
+# By the status of a migration of data: an app that was cancelled has not been deployed.
+STATUSES: Mapping[MigrationStatus, Status] = {
+    "pending": "pending",
+    "planning": "processing",
+    "plan_ready": "processing",
+    "approved": "processing",
+    "running": "processing",
+    "pausing": "processing",
+    "paused": "processing",
+    "validating": "processing",
+    "completed": "complete",
+    "failed": "failed",
+    "cancelling": "processing",
+    "cancelled": "failed",
+    "rolling_back": "processing",
+    "rolled_back": "failed",
+}
 
 
 class AppItem(BaseModel):
@@ -44,6 +63,7 @@ class AppDetail(AppItem):
     logs_url: str
     url: str | None = Field(description="URL of the app, once it is live.")
     error: Problem | None = Field(description="Reason of the failure.")
+    allowed_actions: list[Action] = Field(description="Actions whose request is accepted now.")
 
 
 class AppAnswer(BaseModel):
@@ -80,12 +100,7 @@ def deployment_of(raw: Object) -> str:
 
 def status_of(raw: Object) -> Status:
     """Its status."""
-    found = stands(raw)
-    if found == "completed":
-        return "complete"
-    if found in ENDED:
-        return "failed"
-    return "pending" if found == "pending" else "processing"
+    return STATUSES[stands(raw)]
 
 
 def created(raw: Object) -> AppCreated:
@@ -127,4 +142,5 @@ def detail(raw: Object, deployment: Object, frameworks: Mapping[str, str], base:
         logs_url=f"{base}/v1/migrations/{identifier(raw)}/logs",
         url=((raw.get("status") or {}).get("app") or {}).get("url") or None,
         error=Problem(code=reason, message=message) if status_of(raw) == "failed" else None,
+        allowed_actions=list(allowed_actions(raw)),
     )

@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from landfall.gateway.requests import moment
-from landfall.gateway.views.migration import at, identifier, sized, status_of
+from landfall.gateway.views.migration import at, identifier, sized
+from landfall.lifecycle import WORKER_RUNS, phase_of
 
 _POINTS = 200
-_WORKING = frozenset({"running", "validating", "pausing"})
 Object = dict[str, Any]
 
 
@@ -82,7 +82,7 @@ class MetricsAnswer(BaseModel):
 def metrics_of(raw: Object, samples: Sequence[Object], now: datetime) -> MetricsAnswer:
     """The metrics. `samples`: those of the period, oldest first."""
     progress = (raw.get("status") or {}).get("progress") or {}
-    works = status_of(raw) in _WORKING
+    works = phase_of(raw) in WORKER_RUNS
     rate, average = (progress.get("rowsPerSecond", 0) if works else 0), _average(samples)
     return MetricsAnswer(
         migration_id=identifier(raw),

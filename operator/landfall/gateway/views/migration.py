@@ -10,7 +10,8 @@ from pydantic import BaseModel, Field
 
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
 from landfall.gateway.requests import CREATED_BY, DESCRIPTION, TITLE, moment
-from landfall.lifecycle import PHASES, STEPS, Status, StepName, phase_of
+from landfall.lifecycle import PHASES, STEPS, WORKER_RUNS, Action, Phase, Status, StepName, phase_of, ready_condition
+from landfall.refusals import allowed_actions
 
 Object = dict[str, Any]
 _STEPS: Mapping[str, Literal["pending", "running", "completed", "failed"]] = {
@@ -128,6 +129,10 @@ class MoveDetail(MoveCreated):
     verdict: str | None = Field(description="Result of the verification.")
     message: str = Field(description="Human-readable status.")
     error: Problem | None = Field(description="Reason of the failure.")
+    allowed_actions: list[Action] = Field(
+        description="Actions whose request is accepted now, with some of its options: skip_approval of a start, discard_writes of a"
+        " rollback."
+    )
 
 
 def identifier(raw: Object) -> str:
@@ -147,7 +152,7 @@ def status_of(raw: Object) -> Status:
 
 def ready(raw: Object) -> tuple[str, str, str]:
     """The condition Ready: status, reason, message."""
-    found = condition(raw, "Ready")
+    found = ready_condition(raw)
     return str(found.get("status", "Unknown")), str(found.get("reason", "")), str(found.get("message", ""))
 
 
@@ -177,7 +182,7 @@ def item(raw: Object) -> MoveItem:
         id=identifier(raw),
         name=title(raw),
         status=status_of(raw),
-        progress_percent=100 if status_of(raw) == "completed" else int(progress.get("percent", 0)),
+        progress_percent=100 if phase_of(raw) is Phase.COMPLETED else int(progress.get("percent", 0)),
         created_at=raw["metadata"]["creationTimestamp"],
     )
 
@@ -221,7 +226,8 @@ def detail(raw: Object, now: datetime) -> MoveDetail:
         timing=_timing(raw, now),
         verdict=status.get("verdict") or None,
         message=message,
-        error=Problem(code=reason, message=message) if status_of(raw) == "failed" else None,
+        error=Problem(code=reason, message=message) if phase_of(raw) is Phase.FAILED else None,
+        allowed_actions=list(allowed_actions(raw)),
     )
 
 
@@ -263,7 +269,7 @@ def _timing(raw: Object, now: datetime) -> Timing:
     status = raw.get("status") or {}
     began, ended = status.get("startTime"), status.get("completionTime")
     left = (status.get("progress") or {}).get("remainingSeconds")
-    works = status_of(raw) in {"running", "validating"}
+    works = phase_of(raw) in WORKER_RUNS - {Phase.PAUSING}
     until = at(ended) if ended else now
     return Timing(
         created_at=raw["metadata"]["creationTimestamp"],

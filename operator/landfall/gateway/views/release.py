@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from landfall.api.annotations import DeployRequest
+from landfall.api.phases import ReleasePhase
 from landfall.api.release import request_of
 from landfall.gateway.identifiers import DEPLOYMENT, PROJECT
 from landfall.gateway.requests import COMMIT
 
 Object = dict[str, Any]
 Status = Literal["queued", "building", "deploying", "live", "failed", "rolled_back"]
-_STATUSES: dict[str, Status] = {
-    "": "queued",
-    "Queued": "queued",
-    "Building": "building",
-    "Deploying": "deploying",
-    "Live": "live",
-    "Failed": "failed",
-    "RolledBack": "rolled_back",
+Action = Literal["rollback"]
+# A release that was replaced before it was live has failed; one that was live can be rolled back to.
+_STATUSES: Mapping[ReleasePhase, Status] = {
+    ReleasePhase.QUEUED: "queued",
+    ReleasePhase.BUILDING: "building",
+    ReleasePhase.DEPLOYING: "deploying",
+    ReleasePhase.LIVE: "live",
+    ReleasePhase.FAILED: "failed",
+    ReleasePhase.ROLLED_BACK: "rolled_back",
+    ReleasePhase.SUPERSEDED: "failed",
 }
 
 
@@ -36,6 +40,7 @@ class DeploymentItem(BaseModel):
     url: str | None = Field(description="URL of the app, while this deployment is live.")
     created_at: str = Field(description="Time of the request.")
     live_at: str | None = Field(description="Time at which it last became live.")
+    allowed_actions: list[Action] = Field(default=[], description="Actions whose request is accepted now.")
 
 
 class DeploymentDetail(DeploymentItem):
@@ -79,9 +84,24 @@ def identifier(release: Object) -> str:
 def status_of(release: Object) -> Status:
     """The status of the contract. A release that was live before is `rolled_back`: it can be rolled back to."""
     status = release.get("status") or {}
-    if status.get("phase") == "Superseded":
-        return "rolled_back" if status.get("liveAt") else "failed"
-    return _STATUSES.get(str(status.get("phase", "")), "queued")
+    phase = phase_of(release)
+    if phase is ReleasePhase.SUPERSEDED and status.get("liveAt"):
+        return "rolled_back"
+    return _STATUSES[phase]
+
+
+def phase_of(release: Object) -> ReleasePhase:
+    """`status.phase`; QUEUED if it is absent or unknown to this version."""
+    try:
+        return ReleasePhase((release.get("status") or {}).get("phase") or ReleasePhase.QUEUED)
+    except ValueError:
+        return ReleasePhase.QUEUED
+
+
+def rollback_refusal(release: Object) -> str:
+    """Why the app cannot be rolled back to a release; empty if it can. A rollback to the live one keeps it live."""
+    stands = status_of(release)
+    return "" if stands in {"live", "rolled_back"} else f"is {stands}: only a deployment that was live can be rolled back to"
 
 
 def item(release: Object, url: str) -> DeploymentItem:
@@ -98,6 +118,7 @@ def item(release: Object, url: str) -> DeploymentItem:
         url=url if stands == "live" and url else None,
         created_at=release["metadata"]["creationTimestamp"],
         live_at=status.get("liveAt"),
+        allowed_actions=[] if rollback_refusal(release) else ["rollback"],
     )
 
 

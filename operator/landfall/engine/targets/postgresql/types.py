@@ -149,7 +149,9 @@ def _printed(kind: LogicalType) -> str:  # noqa: PLR0911  a table of types
             return "host({c})"
         case Native(_, True):
             return "{c}"
-        case _:
+        case Integer() | Decimal() | Bits() | Text() | Json() | Bytes() | Date() | Timestamp() | Interval() | Uuid():
+            return _TEXT
+        case Enumeration() | Native():
             return _TEXT
 
 
@@ -168,7 +170,9 @@ def _checks(kind: LogicalType) -> tuple[tuple[str, str], ...]:
             return (("unsigned", "{c} >= 0"),)
         case LabelSet(labels):
             return (("members", f"{{c}} <@ ARRAY[{_labels(labels)}]::text[]"),)
-        case _:
+        case Integer() | Decimal() | Float() | Boolean() | Bits() | Text() | Json() | Bytes() | Date() | Timestamp():
+            return ()
+        case Interval() | Uuid() | Address() | Enumeration() | Native():
             return ()
 
 
