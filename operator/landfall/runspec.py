@@ -41,6 +41,7 @@ from landfall.engine.model.options import (
 from landfall.engine.model.run_key import digest, key_parts
 from landfall.engine.sources import database_url, registry
 from landfall.engine.sources.database_url import DatabaseAddress
+from landfall.engine.sources.run_key import spellings
 from landfall.lib import urls as addresses
 from landfall.lib.text import closest
 
@@ -262,16 +263,18 @@ class DeclaredRun:
 
     Attributes:
         key: 64 hexadecimal digits that name the Run. Equal to the ledger key if the Connections contain the complete addresses.
-        former_keys: Keys under which version 0.1 named the Run of the same spec: it distinguished an omitted port from an explicit
-            default port.
+        former_keys: Keys under which earlier versions named the Run of the same spec: version 0.1 distinguished an omitted port from an
+            explicit default port, and later ones the schemas that are read by default from the same schemas named.
         source: The identity of the source, such as `mysql:db.example:3306/shop`.
         target: The identity of the target.
+        default_schemas: The schemas that are read if the spec names none; empty if the Connection does not say.
     """
 
     key: str
     former_keys: tuple[str, ...]
     source: str
     target: str
+    default_schemas: tuple[str, ...] = ()
 
 
 def declared_run(data: DataSpec, source: Connection, target: Connection) -> DeclaredRun | None:
@@ -279,10 +282,13 @@ def declared_run(data: DataSpec, source: Connection, target: Connection) -> Decl
     engines = (engine_of(source.spec), engine_of(target.spec))
     if engines[0] is None or engines[1] is None:
         return None
-    wanted = options(data, (), 0)
     sources, targets = (_declared_endpoints(c.spec, e) for c, e in zip((source, target), engines, strict=True) if e)
-    key, *former = (digest(key_parts(registry.identity(a), registry.identity(b), wanted)) for a, b in product(sources, targets))
-    return DeclaredRun(key, tuple(former), registry.identity(sources[0]), registry.identity(targets[0]))
+    default = registry.default_schemas(sources[0])
+    forms = spellings(options(data, (), 0), default)
+    key, *former = (
+        digest(key_parts(registry.identity(a), registry.identity(b), form)) for form, a, b in product(forms, sources, targets)
+    )
+    return DeclaredRun(key, tuple(former), registry.identity(sources[0]), registry.identity(targets[0]), default)
 
 
 def _declared_endpoints(spec: ConnectionSpec, engine: EngineName) -> tuple[Endpoint, ...]:
@@ -307,8 +313,7 @@ def changed_fields(before: DataSpec, identities: tuple[str, str], after: DataSpe
     Returns:
         Paths of fields, such as `spec.data.mode` or `spec.port of Connection shop-old`.
     """
-    then = key_parts("", "", options(before, (), 0))
-    fresh = key_parts("", "", options(after, (), 0))
+    then, fresh = (key_parts("", "", spellings(options(data, (), 0), now.default_schemas)[0]) for data in (before, after))
     fields = [field for part, field in _FIELDS.items() if then[part] != fresh[part]]
     names = (after.source.connection_ref.name, after.target.connection_ref.name)
     former = (before.source.connection_ref.name, before.target.connection_ref.name)

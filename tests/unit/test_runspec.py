@@ -17,8 +17,10 @@ from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.migration.rules import decide
 from landfall.controllers.objects import to_model_input
 from landfall.engine.errors import SpecError
+from landfall.engine.model.options import Endpoint, EngineName, Options
 from landfall.engine.model.run_key import digest, key_parts
-from landfall.engine.sources.run_key import run_key
+from landfall.engine.run import runner
+from landfall.engine.sources.run_key import run_key, run_keys
 from landfall.manifests.run import run, run_name
 from landfall.runspec import DeclaredRun, RunInputs, changed_fields, declared_run, endpoint, options
 from tests.support.migrations import FRESH, NOW, RUNNING
@@ -27,6 +29,12 @@ SOURCE = {"type": "MariaDB", "host": "db.example", "database": "shop", "secretRe
 TARGET = {"type": "PostgreSQL", "host": "pg.example", "database": "w", "secretRef": {"name": "t"}}
 DATA = {"source": {"connectionRef": {"name": "s"}}, "target": {"connectionRef": {"name": "t"}}}
 PLAIN = {"username": "u", "password": "p"}
+_RAW = {
+    "apiVersion": "landfall.dev/v1alpha1",
+    "kind": "Migration",
+    "metadata": {"name": "shop", "namespace": "store", "uid": "u"},
+    "spec": {"data": DATA},
+}
 
 
 def connection(name: str, spec: dict[str, Any]) -> Connection:
@@ -37,8 +45,8 @@ def data(**fields: Any) -> DataSpec:
     return DataSpec.model_validate(DATA | fields)
 
 
-def declares(source: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> DeclaredRun:
-    found = declared_run(data(**fields), connection("s", source), connection("t", target))
+def declares(connected: dict[str, Any], target: dict[str, Any] = TARGET, **fields: Any) -> DeclaredRun:
+    found = declared_run(data(**fields), connection("s", connected), connection("t", target))
     assert found is not None
     return found
 
@@ -76,6 +84,76 @@ def test_a_default_of_the_migration_may_be_spelled_out() -> None:
     assert found == declares(SOURCE)
 
 
+_POSTGRESQL = SOURCE | {"type": "PostgreSQL"}
+_FILE = {"type": "SQLite", "file": {"persistentVolumeClaim": "p", "path": "shop.db"}}
+
+
+_BY_URL = {"type": "MariaDB", "secretRef": {"name": "s"}}
+
+
+@pytest.mark.parametrize(
+    ("source", "schemas"),
+    [
+        (SOURCE, "shop"),
+        (SOURCE | {"type": "MySQL"}, "shop"),
+        (_POSTGRESQL, "public"),
+        (_POSTGRESQL | {"type": "Supabase", "database": "other"}, "public"),
+        (_FILE, "main"),
+    ],
+)
+def test_the_default_schemas_may_be_spelled_out(source: dict[str, Any], schemas: str) -> None:
+    before, named = declares(source), DATA["source"] | {"schemas": [schemas]}
+    assert declares(source, source=named) == before
+    excluded = data(source=named | {"excludeTables": ["a_*"]})
+    said = changed_fields(data(), (before.source, before.target), excluded, declares(source, source=named))
+    assert said == ("spec.data.source.excludeTables",)
+
+
+@pytest.mark.parametrize(
+    ("source", "schemas"),
+    [
+        (SOURCE, ["public"]),
+        (SOURCE, ["Shop"]),
+        (SOURCE, ["shop", "audit"]),
+        (_POSTGRESQL, ["shop"]),
+        (_POSTGRESQL, ["public", "audit"]),
+        pytest.param(_BY_URL, ["shop"], id="the operator does not read the database in a Secret's URL"),
+    ],
+)
+def test_other_schemas_make_another_run(source: dict[str, Any], schemas: list[str]) -> None:
+    before, named = declares(source), DATA["source"] | {"schemas": schemas}
+    after = declares(source, source=named)
+    assert after.key != before.key
+    assert changed_fields(data(), (before.source, before.target), data(source=named), after) == ("spec.data.source.schemas",)
+
+
+def test_a_run_that_an_earlier_version_began_with_the_default_schemas_named_is_continued() -> None:
+    """That version hashed them; its Run is found, whether the spec still names them or not."""
+    spelled = digest(key_parts("mysql:db.example:3306/shop", "postgresql:pg.example:5432/w", Options(schemas=("shop",))))
+    running = begun(spelled, spelled)
+    for fields in ({}, {"source": DATA["source"] | {"schemas": ["shop"]}}):
+        ends = [connection("s", SOURCE), connection("t", TARGET)]
+        assert found(ends, running, **fields) == (running["metadata"]["name"], False, ())
+
+
+@pytest.mark.parametrize("ledger", [(), (0,), (1,), (0, 1)])
+def test_the_ledger_says_which_key_a_run_has(monkeypatch: pytest.MonkeyPatch, ledger: tuple[int, ...]) -> None:
+    source, target = Endpoint(EngineName("PostgreSQL"), "db", 5432, "shop"), Endpoint(EngineName("PostgreSQL"), "pg", 5432, "w")
+    for wanted in (Options(), Options(schemas=("public",))):
+        keys = run_keys(source, target, wanted)
+        assert len(set(keys)) == 2
+        known = {keys[at]: object() for at in ledger}
+        opened = SimpleNamespace(ledger=SimpleNamespace(find=known.get))
+        monkeypatch.setattr(runner, "target_of", lambda _, db=opened: SimpleNamespace(connect=lambda *_: db))
+        assert runner.MigrationRun(source, target, wanted, lambda _: None).key == keys[1 if ledger == (1,) else 0]
+
+
+def test_what_the_kinds_and_the_engine_take_by_default_is_the_same() -> None:
+    """The defaults of the API are what a run gets; those of the engine's own types are for callers without manifests."""
+    spec = Migration.model_validate(_RAW).spec
+    assert options(data(), (), spec.rollback.retain_seconds) == Options()
+
+
 def test_keys_of_version_0_1_have_not_changed() -> None:
     """Literals, computed by version 0.1: of the ledger, and of the Run whose Connections name no port."""
     assert ledger_key(SOURCE).startswith("a9ddaa0237")
@@ -86,13 +164,13 @@ def test_keys_of_version_0_1_have_not_changed() -> None:
 @pytest.mark.parametrize(
     ("source", "target", "former"),
     [
-        pytest.param((0, 3306), (0, 5432), 3, id="either port may have been spelled out"),
-        pytest.param((3307,), (0, 5432), 1, id="a port of its own"),
-        pytest.param((3307,), (6543,), 0, id="two ports of their own"),
+        pytest.param((0, 3306), (0, 5432), 7, id="either port, and the schema, may have been spelled out"),
+        pytest.param((3307,), (0, 5432), 3, id="a port of its own"),
+        pytest.param((3307,), (6543,), 1, id="two ports of their own"),
     ],
 )
 def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], target: tuple[int, ...], former: int) -> None:
-    """That version hashed port 0 where the Connection had none."""
+    """That version hashed port 0 where the Connection had none, and the default schema where the spec named it."""
     found = declares(
         SOURCE | ({"port": source[0]} if len(source) == 1 else {}), TARGET | ({"port": target[0]} if len(target) == 1 else {})
     )
@@ -101,11 +179,12 @@ def test_a_run_of_version_0_1_is_known_by_its_name(source: tuple[int, ...], targ
             key_parts(
                 f"mysql:db.example:{a}/shop",
                 f"postgresql:pg.example:{b}/w",
-                options(data(), (), 0),
+                replace(options(data(), (), 0), schemas=schemas),
             )
         )
         for a in source
         for b in target
+        for schemas in ((), ("shop",))
     }
     assert {found.key, *found.former_keys} == keys
     assert len(found.former_keys) == former
@@ -204,12 +283,6 @@ def begun(key: str, ledger: str = "", ends: tuple[str, str] = ("", "")) -> dict[
     return run(migration, "u", key, "i", ends) | {"status": {"state": "copying", "ledgerKey": ledger}}
 
 
-_RAW = {
-    "apiVersion": "landfall.dev/v1alpha1",
-    "kind": "Migration",
-    "metadata": {"name": "shop", "namespace": "store", "uid": "u"},
-    "spec": {"data": DATA},
-}
 _TO = connection("t", TARGET)
 
 

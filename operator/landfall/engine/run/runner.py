@@ -31,7 +31,7 @@ from landfall.engine.run import phases
 from landfall.engine.run.cutover import FinalPhase
 from landfall.engine.run.phases import Outcome
 from landfall.engine.sources.registry import source_of
-from landfall.engine.sources.run_key import run_key
+from landfall.engine.sources.run_key import run_keys
 from landfall.engine.targets.ledger import Lease
 from landfall.engine.targets.registry import target_of
 
@@ -50,7 +50,6 @@ class MigrationRun:
         self.source = replace(source, schemas=options.schemas)
         self.target = target
         self.options = options
-        self.key = run_key(source, target, options)
         self.stop = Stop()
         self.dials = Dials(options)
         self.handed_over: Callable[[Outcome, Callable[[], None]], None] | None = None
@@ -58,6 +57,9 @@ class MigrationRun:
         self._recovered = 0
         self._database = target_of(target).connect(target, options.ledger_schema)
         self.ledger = self._database.ledger
+        key, *former = run_keys(source, target, options)
+        known = [] if not former or self.ledger.find(key) else [one for one in former if self.ledger.find(one)]
+        self.key = known[0] if known else key
 
     def close(self) -> None:
         """Close the control connection."""

@@ -291,6 +291,14 @@ class BlockDialect(Dialect, Protocol):
 
 
 @runtime_checkable
+class SchemaSource(Protocol):
+    """A source engine whose schemas a spec may name."""
+
+    def default_schemas(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """The schemas that are read if the spec names none. A name is empty if the endpoint does not say it."""
+
+
+@runtime_checkable
 class SequenceSource(Protocol):
     """A source engine with sequences that are carried over."""
 

@@ -12,7 +12,7 @@ from importlib.metadata import EntryPoint, entry_points
 from landfall.engine.errors import SpecError
 from landfall.engine.model.options import Endpoint, EngineName
 from landfall.engine.sources.base import Source
-from landfall.engine.sources.engine import SourceEngine
+from landfall.engine.sources.engine import SchemaSource, SourceEngine
 
 GROUP = "landfall.sources"
 
@@ -58,6 +58,13 @@ def engine_name(text: str) -> EngineName:
 def identity(endpoint: Endpoint) -> str:
     """Where the data behind an endpoint lives, without the credential."""
     return engine_of(endpoint.engine).identity(endpoint)
+
+
+def default_schemas(endpoint: Endpoint) -> tuple[str, ...]:
+    """The schemas that are read if the spec names none; empty if the engine has none or the endpoint does not say them."""
+    engine = engine_of(endpoint.engine)
+    found = engine.default_schemas(endpoint) if isinstance(engine, SchemaSource) else ()
+    return found if all(found) else ()
 
 
 def source_of(endpoint: Endpoint) -> Source:

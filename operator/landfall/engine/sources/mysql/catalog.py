@@ -34,8 +34,8 @@ Cell = str | None
 
 
 def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
-    """Everything of the schemas that the spec names. Raises ObjectMissingError for a schema that is not there."""
-    schemas = options.schemas or (database,)
+    """Everything of the schemas that the options name. Raises ObjectMissingError for a schema that is not there."""
+    schemas = options.schemas
     known = {row[0] for row in session.rows("SELECT SCHEMA_NAME FROM information_schema.SCHEMATA")}
     for schema in schemas:
         if schema not in known:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 from sqlglot import TokenType
@@ -176,10 +177,14 @@ class _Engine(SourceEngine):
         finally:
             session.close()
 
+    def default_schemas(self, endpoint: Endpoint) -> tuple[str, ...]:
+        return (endpoint.database,)
+
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        named = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
         session = MySqlSession(endpoint)
         try:
-            return mysql_catalog.catalog(session, endpoint.database, options)
+            return mysql_catalog.catalog(session, endpoint.database, named)
         finally:
             session.close()
 

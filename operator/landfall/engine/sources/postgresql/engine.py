@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.matching.type_families import Kind
@@ -164,10 +165,15 @@ class _Engine(SourceEngine):
         finally:
             control.close()
 
+    def default_schemas(self, endpoint: Endpoint) -> tuple[str, ...]:
+        del endpoint
+        return ("public",)
+
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
+        named = replace(options, schemas=options.schemas or self.default_schemas(endpoint))
         control = Control(endpoint, "source")
         try:
-            return postgresql_catalog.catalog(control, options)
+            return postgresql_catalog.catalog(control, named)
         finally:
             control.close()
 

@@ -28,6 +28,9 @@ from landfall.engine.sources.sqlite.virtual_tables import unfenced, virtual_tabl
 _HIDDEN_VIRTUAL, _HIDDEN_STORED = "2", "3"
 _FOLDING = frozenset({"NOCASE"})
 
+# The schema of a file's own tables.
+SCHEMA = "main"
+
 
 def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
     """Everything in the file. Raises SpecError where its text is UTF-16, whose octets SQLite cannot count as UTF-8."""
@@ -62,7 +65,7 @@ def catalog(session: SqliteSession, endpoint: Endpoint) -> Catalog:
         version=version,
         version_number=0,
         database=endpoint.path,
-        schemas=("main",),
+        schemas=(SCHEMA,),
         tables=tuple(tables),
         views=_views(session),
         objects=tuple(objects),

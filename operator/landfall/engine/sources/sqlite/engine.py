@@ -176,6 +176,10 @@ class _Engine(SourceEngine):
         finally:
             file.close()
 
+    def default_schemas(self, endpoint: Endpoint) -> tuple[str, ...]:
+        del endpoint
+        return (sqlite_catalog.SCHEMA,)
+
     def catalog(self, endpoint: Endpoint, options: Options) -> Catalog:
         del options
         file = SqliteSession(endpoint)
