@@ -70,7 +70,7 @@ class BuildValues(BaseModel):
         return BuildSettings(**stated, authorities=authorities)
 
 
-class Settings(ClusterSettings, JournalSettings):
+class OperatorSettings(ClusterSettings, JournalSettings):
     """Settings of the operator. Ports are TCP ports; times are in seconds unless the name says days."""
 
     image: str = Field(

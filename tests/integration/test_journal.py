@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 
 from landfall.journal.settings import JournalSettings
 from landfall.journal.show import main as show
-from landfall.journal.store import Journal, Line, LineFilter, LogSource, Sample
+from landfall.journal.store import Journal, LineFilter, LogSource, Sample, StoredLine
 from landfall.journal.tables import METADATA
 from landfall.journal.writer import JournalWriter
 from tests.support.servers import PostgreSql
@@ -25,8 +25,8 @@ _NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 _WHO = LogSource("store", "Migration", "shop", "shop-1-run-1", "11111111-1111-1111-1111-111111111111")
 
 
-def _line(number: int, at: datetime = _NOW) -> Line:
-    return Line(number, at, "info", "copying", f"line {number}")
+def _line(number: int, at: datetime = _NOW) -> StoredLine:
+    return StoredLine(number, at, "info", "copying", f"line {number}")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -73,7 +73,7 @@ def test_lines_are_chosen(url: str, chosen: LineFilter, numbers: list[int]) -> N
     journal = Journal(url)
     journal.prepare()
     told = [("info", "plan"), ("info", "copying"), ("warning", "copying"), ("error", "copying")]
-    lines = [Line(n, _NOW + timedelta(minutes=n), level, phase, "x") for n, (level, phase) in enumerate(told)]
+    lines = [StoredLine(n, _NOW + timedelta(minutes=n), level, phase, "x") for n, (level, phase) in enumerate(told)]
     journal.append(_WHO, lines)
     assert [line.number for _, line in journal.lines("store", "Migration", "shop", chosen)] == numbers
     journal.close()

@@ -221,12 +221,17 @@ def _rows(schema: dict[str, Any], path: str, definitions: dict[str, Any]) -> lis
         inner = _resolved(field, definitions)
         items = _resolved(field.get("items", {}), definitions)
         default = "required" if name in required else _default(field)
-        rows.append(f"| `{path}.{name}` | {_type(field, inner)} | {default} | {field.get('description', '')} |")
+        rows.append(f"| `{path}.{name}` | {_type(field, inner)} | {default} | {_meaning(field, inner)} |")
         if "properties" in inner:
             rows += _rows(inner, f"{path}.{name}", definitions)
         elif "properties" in items:
             rows += _rows(items, f"{path}.{name}[]", definitions)
     return rows
+
+
+def _meaning(field: dict[str, Any], inner: dict[str, Any]) -> str:
+    """The description of a field, or else the first paragraph of its type's docstring."""
+    return field.get("description") or " ".join(str(inner.get("description", "")).split("\n\n")[0].split())
 
 
 def _default(field: dict[str, Any]) -> str:

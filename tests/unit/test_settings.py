@@ -15,10 +15,10 @@ import pytest
 import yaml
 
 from landfall.gateway.rate_limit import USUAL, Rate
-from landfall.gateway.settings import Settings as Gateway
+from landfall.gateway.settings import GatewaySettings as Gateway
 from landfall.journal.settings import JournalSettings
 from landfall.lib.environment import Environment, SettingError, read
-from landfall.settings import Settings as Operator
+from landfall.settings import OperatorSettings as Operator
 from landfall.settings import UninstallSettings
 
 _ROOT = Path(__file__).parents[2]

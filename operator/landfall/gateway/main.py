@@ -12,7 +12,7 @@ import uvloop
 from landfall.gateway.app import application
 from landfall.gateway.auth import Callers
 from landfall.gateway.journal_client import IntakeJournalClient, SharedJournal
-from landfall.gateway.settings import Settings
+from landfall.gateway.settings import GatewaySettings
 from landfall.gateway.watch_cache import WatchCache
 from landfall.kube.client import Kube
 from landfall.lib.environment import read_or_exit
@@ -24,11 +24,11 @@ _GRACE_SECONDS = 5  # followers of a log reconnect to another replica with the l
 def main() -> int:
     """Serve until SIGTERM."""
     log_as_json()
-    uvloop.run(_run(read_or_exit(Settings)))
+    uvloop.run(_run(read_or_exit(GatewaySettings)))
     return 0
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: GatewaySettings) -> None:
     kube, reader = await Kube.connect(settings.namespaces), IntakeJournalClient(settings.intake_url)
     cache = WatchCache(kube)
     watching = asyncio.create_task(cache.run())

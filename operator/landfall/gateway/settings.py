@@ -31,7 +31,7 @@ class LimitValues(BaseModel):
     address: RateValues
 
 
-class Settings(ClusterSettings):
+class GatewaySettings(ClusterSettings):
     """Settings of the gateway."""
 
     namespace: str = Field(

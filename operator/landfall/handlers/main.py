@@ -20,7 +20,7 @@ from landfall.kube.client import Kube
 from landfall.lib.environment import read_or_exit
 from landfall.lib.logs import log_as_json
 from landfall.metrics import TASKS
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 
 
 def _health(operator: Operator) -> Starlette:
@@ -37,7 +37,7 @@ def _health(operator: Operator) -> Starlette:
     return Starlette(routes=[Route("/healthz", alive), Route("/readyz", alive), Route("/metrics", metrics)])
 
 
-async def _run(settings: Settings, intake: IntakeOf) -> None:
+async def _run(settings: OperatorSettings, intake: IntakeOf) -> None:
     kube = await Kube.connect(settings.namespaces)
     operator = Operator(kube, settings, intake)
     try:
@@ -64,7 +64,7 @@ async def _both(operator: Operator, kube: Kube) -> None:
 
 def main(intake: IntakeOf) -> int:
     """Run until SIGTERM. If one part fails, the process exits and Kubernetes restarts it."""
-    settings = read_or_exit(Settings)
+    settings = read_or_exit(OperatorSettings)
     log_as_json("kopf", "uvicorn", "alembic")
     os.environ.setdefault("TZ", "UTC")
     os.environ.setdefault("USER", "landfall")  # kopf reads the user's name, and the container's user has none

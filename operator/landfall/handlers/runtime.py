@@ -35,7 +35,7 @@ from landfall.kube.errors import ConflictError, ForbiddenError, InvalidError, Ku
 from landfall.lib.logs import event
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER
 from landfall.manifests.run import run_name
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 
 _WORKERS = 8
 _STUCK_SECONDS = 120
@@ -43,14 +43,15 @@ _RELIST_SECONDS = 1.0
 _RELIST_MOST_SECONDS = 10.0
 Pushed = Callable[[str, str], Awaitable[int]]
 IntakeOf = Callable[
-    [Kube, Reports, JournalWriter, Callable[[str, str, str], None], Callable[[Object], Dials | None], Settings, Pushed], ASGIApp
+    [Kube, Reports, JournalWriter, Callable[[str, str, str], None], Callable[[Object], Dials | None], OperatorSettings, Pushed],
+    ASGIApp,
 ]
 _KINDS = ("Connection", "Migration", "Deployment", "Webhook")
 _CHILDREN = (("batch", "v1", "jobs"), ("apps", "v1", "deployments"))
 Loop = Callable[[Context, Object], Awaitable[float | None]]
 
 
-def _loops(settings: Settings) -> dict[str, Loop]:
+def _loops(settings: OperatorSettings) -> dict[str, Loop]:
     async def deployed(context: Context, raw: Object) -> float | None:
         return await deployment.reconcile(context, settings.builds, raw)
 
@@ -65,7 +66,7 @@ def _loops(settings: Settings) -> dict[str, Loop]:
 class Operator:
     """The work queue, its workers and the periodic list."""
 
-    def __init__(self, kube: Kube, settings: Settings, intake: IntakeOf) -> None:
+    def __init__(self, kube: Kube, settings: OperatorSettings, intake: IntakeOf) -> None:
         self.queue = Queue(time.monotonic)
         self._kube = kube
         self._reports = Reports()

@@ -22,13 +22,13 @@ from landfall.intake.jwks_tokens import PublishedKeys
 from landfall.intake.token_review import Gateway, TokenReviews
 from landfall.intake.uploads import Uploads
 from landfall.intake.workers import Workers
-from landfall.journal.store import Line, LogSource, Sample
+from landfall.journal.store import LogSource, Sample, StoredLine
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube, Object
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import event
 from landfall.lib.redact import redacted
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 
 _LARGEST = 64 * 1024 * 1024
 _ACCOUNT = "system:serviceaccount:"
@@ -50,7 +50,7 @@ class Intake:
         keeper: JournalWriter,
         changed: Changed,
         dialled: Dialled,
-        settings: Settings,
+        settings: OperatorSettings,
         pushed: Pushed,
     ) -> None:
         self._webhook = GitHubWebhook(settings.webhook_secret, pushed)
@@ -102,9 +102,9 @@ class Intake:
         return self._dialled(found) if found else None
 
 
-def _lines(report: Report) -> list[Line]:
+def _lines(report: Report) -> list[StoredLine]:
     """The lines for the journal, redacted once more, because more people can read the journal than a pod's log."""
-    return [Line(one.number, one.at, one.level, one.phase, redacted(one.message)) for one in report.lines]
+    return [StoredLine(one.number, one.at, one.level, one.phase, redacted(one.message)) for one in report.lines]
 
 
 def _samples(report: Report) -> list[Sample]:

@@ -37,7 +37,7 @@ class LogSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class StoredLine:
     """One line of a worker's log. `phase` is the phase of the work at that time; `number` counts the lines of the pod."""
 
     number: int
@@ -123,7 +123,7 @@ class Journal:
         """Close all connections."""
         self._engine.dispose()
 
-    def append(self, source: LogSource, lines: Iterable[Line], samples: Iterable[Sample] = ()) -> None:
+    def append(self, source: LogSource, lines: Iterable[StoredLine], samples: Iterable[Sample] = ()) -> None:
         """Store lines and samples; those that are already stored are ignored."""
         origin = asdict(source)
         with self._engine.begin() as connection:
@@ -132,7 +132,9 @@ class Journal:
                 if rows:
                     connection.execute(self._insert(table).on_conflict_do_nothing(index_elements=["pod", "number"]), rows)
 
-    def lines(self, namespace: str, kind: str, name: str, selected: LineFilter = LineFilter()) -> Sequence[tuple[int, Line]]:
+    def lines(
+        self, namespace: str, kind: str, name: str, selected: LineFilter = LineFilter()
+    ) -> Sequence[tuple[int, StoredLine]]:
         """Return lines of an object, oldest first, each with its position."""
         wanted = (*(LINE.c[n] for n in ("id", "number", "at", "level", "phase", "message")),)
         found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > selected.after).limit(selected.limit)
@@ -146,7 +148,7 @@ class Journal:
             found = found.where(LINE.c.at >= selected.since.astimezone(UTC))
         found = found.order_by(LINE.c.id.desc() if selected.newest else LINE.c.id)
         with self._engine.connect() as connection:
-            rows = [(r.id, Line(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
+            rows = [(r.id, StoredLine(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
         return rows[::-1] if selected.newest else rows
 
     def samples(self, namespace: str, kind: str, name: str, *, limit: int = 1000) -> Sequence[Sample]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from landfall import metrics
-from landfall.journal.store import Journal, Line, LineFilter, LogSource, Sample
+from landfall.journal.store import Journal, LineFilter, LogSource, Sample, StoredLine
 from landfall.kube.client import Object
 from landfall.lib.digest import digest
 from landfall.lib.logs import event
@@ -46,7 +46,7 @@ class JournalWriter:
         self._prepared = False
         self._rests_until = 0.0
 
-    async def append(self, source: LogSource, lines: Sequence[Line], samples: Sequence[Sample]) -> bool:
+    async def append(self, source: LogSource, lines: Sequence[StoredLine], samples: Sequence[Sample]) -> bool:
         """Store lines and samples.
 
         Never raises: the sender keeps them and sends them again.
@@ -62,11 +62,11 @@ class JournalWriter:
         """Store a line of the operator itself about an object; the same message is stored once."""
         metadata = raw["metadata"]
         source = LogSource(metadata["namespace"], raw["kind"], metadata["name"], "operator", digest(metadata["uid"], message))
-        return await self.append(source, [Line(0, self._clock(), level, phase, redacted(message))], [])
+        return await self.append(source, [StoredLine(0, self._clock(), level, phase, redacted(message))], [])
 
-    async def lines(self, namespace: str, kind: str, name: str, selected: LineFilter) -> Sequence[tuple[int, Line]] | None:
+    async def lines(self, namespace: str, kind: str, name: str, selected: LineFilter) -> Sequence[tuple[int, StoredLine]] | None:
         """Return lines of an object, each with its position; None if the journal is down."""
-        found: list[tuple[int, Line]] = []
+        found: list[tuple[int, StoredLine]] = []
         return found if await self._done(lambda: found.extend(self._journal.lines(namespace, kind, name, selected))) else None
 
     async def samples(self, namespace: str, kind: str, name: str, limit: int) -> Sequence[Sample] | None:

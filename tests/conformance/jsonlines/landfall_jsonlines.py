@@ -15,7 +15,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, ObjectMissingError, SourceBusyError
 from landfall.engine.matching.type_families import Kind
 from landfall.engine.model.catalog import Catalog, Column, ColumnType, Index, IndexPart, Table
@@ -23,6 +22,7 @@ from landfall.engine.model.logical_type import Boolean, Bytes, Form, Integer, Te
 from landfall.engine.model.mapping import ColumnFacts, Probe, SourceMapping, Violation
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import TablePlan
+from landfall.engine.model.rows import Moved, Row
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.sources.base import CopyJob, Freeze, Reader, RowSink, Source, send_rows
 from landfall.engine.sources.engine import SourceCapabilities, SourceEngine

@@ -18,7 +18,7 @@ from landfall.handlers.runtime import Operator, RetryDelays
 from landfall.handlers.workqueue import ObjectKey
 from landfall.kube.errors import ForbiddenError
 from landfall.manifests.run import run_name
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 
 
 class _Clock:
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> _Clock:
 
 
 def _operator() -> Operator:
-    settings = Settings(image="i", intake_url="u", journal_url="sqlite://")
+    settings = OperatorSettings(image="i", intake_url="u", journal_url="sqlite://")
     return Operator(cast("Any", _Refusing()), settings, lambda *_: Starlette())
 
 
@@ -122,7 +122,9 @@ class _Refusing:
 
 def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
     kube, key = _Refusing(), ObjectKey("Connection", "store", "new")
-    operator = Operator(cast("Any", kube), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
+    operator = Operator(
+        cast("Any", kube), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
+    )
 
     async def looked() -> None:
         for _ in range(3):
@@ -143,7 +145,7 @@ def test_what_the_api_server_refuses_is_told_once_where_people_look() -> None:
 
 def test_nothing_is_kept_of_what_is_gone() -> None:
     operator = Operator(
-        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
+        cast("Any", _Refusing()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
     )
 
     async def lived(number: int) -> None:
@@ -198,7 +200,7 @@ def test_kopf_never_gives_a_watch_up() -> None:
 
 def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
     operator = Operator(
-        cast("Any", _Refusing()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
+        cast("Any", _Refusing()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
     )
     names = ("s", "shop", "shop-orders", "shop-orders-2")
     woken: list[ObjectKey] = []

@@ -19,7 +19,7 @@ from landfall.intake.workers import Workers
 from landfall.journal.store import Journal
 from landfall.journal.writer import JournalWriter
 from landfall.kube.client import Kube
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 from tests.support.asgi import Client
 
 Object = dict[str, Any]
@@ -60,7 +60,7 @@ class Cluster:
 def _asked(tmp_path: Path, cluster: Cluster) -> tuple[int, str]:
     """Status and body of what a report is answered with."""
     keeper = JournalWriter(Journal(f"sqlite:///{tmp_path}/journal.db"), 30, 1000, lambda: datetime(2026, 1, 1, tzinfo=UTC))
-    settings = Settings(image="i", intake_url="u")
+    settings = OperatorSettings(image="i", intake_url="u")
 
     async def pushed(_repository: str, _branch: str) -> int:
         return 0

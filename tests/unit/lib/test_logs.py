@@ -23,7 +23,7 @@ from landfall.handlers import workqueue
 from landfall.handlers.runtime import Operator
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import JsonLines, event
-from landfall.settings import Settings
+from landfall.settings import OperatorSettings
 
 Object = dict[str, Any]
 _PRODUCT = Path(__file__).parents[3] / "operator" / "landfall"
@@ -125,7 +125,9 @@ def test_a_reconcile_that_fails_is_one_line(
         async def get(self, *_: str) -> Object:
             raise error
 
-    operator = Operator(cast("Any", Kube()), Settings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette())
+    operator = Operator(
+        cast("Any", Kube()), OperatorSettings(image="i", intake_url="u", journal_url="sqlite://"), lambda *_: Starlette()
+    )
 
     async def work() -> None:
         operator.queue.add(workqueue.ObjectKey("Migration", "shop", "orders"))

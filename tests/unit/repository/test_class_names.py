@@ -12,11 +12,9 @@ _PRODUCT = Path(__file__).parents[3] / "operator" / "landfall"
 SAME_CONCEPT: dict[str, str] = {
     "AppDatabase": "an app's database, in the spec and in a response of the gateway",
     "Dials": "live settings of a run, in the protocol of workers and in the engine",
-    "Line": "a log line, as a worker sends it and as the journal stores it",
     "Pagination": "the position in a list, in the gateway's code and in its responses",
     "Progress": "the progress of a run, in reports and in responses of the gateway",
     "Risk": "a risk of a plan, in the engine and in a status",
-    "Settings": "the settings of a process: of the operator and of the gateway",
     "TablePlan": "the plan of a table, in the engine and as a kind",
 }
 

@@ -123,3 +123,9 @@ def test_tests_that_a_page_names_are_there(page: str) -> None:
         sources = [file.read_text(encoding="utf-8") for file in files]
         wanted = re.compile("def " + function.replace("*", r"\w*") + r"\(")
         assert not function or any(wanted.search(source) for source in sources), f"{name} has no {function}"
+
+
+def test_every_field_of_the_reference_has_a_meaning() -> None:
+    rows = [line for line in (_ROOT / "docs" / "reference.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert len(rows) > 500
+    assert [row for row in rows if row.split(" | ")[-1].strip(" |") == ""] == []

@@ -79,7 +79,10 @@ def test_aiohttp_is_named_nowhere_but_in_one_benchmark() -> None:
 
 
 # A `match` whose last case takes whatever is left without `assert_never`, and why. mypy checks the rest: the type of what is left.
-_OPEN_MATCHES = {"controllers/deployment/act.py": "what is left is `TrafficAction`, whose own match ends in assert_never"}
+_OPEN_MATCHES = {
+    "controllers/deployment/act.py": "what is left is `TrafficAction`, whose own match ends in assert_never",
+    "engine/targets/postgresql/types.py": "columns of views: types that are not named have the canonical text of a table's column",
+}
 
 
 def _is_closed(node: ast.Match) -> bool:

@@ -11,14 +11,14 @@ from urllib.parse import quote
 from landfall.api.connection import Connection
 from landfall.api.deployment import KeyReference, ValueFrom, Variable
 from landfall.api.source_types import SUPPORTED_TYPES
-from landfall.controllers.deployment.observed import Problem
+from landfall.controllers.deployment.observed import DeploymentProblem
 from landfall.engine.sources.engine import ClientEnvironment
 from landfall.engine.sources.registry import engine_of
 
 URL = "DATABASE_URL"
 
 
-def problem(connection: Connection | None, name: str, secret: Mapping[str, str] | None) -> Problem | None:
+def problem(connection: Connection | None, name: str, secret: Mapping[str, str] | None) -> DeploymentProblem | None:
     """Why an app cannot get the environment. `secret` is the content of the Connection's Secret."""
     if connection is None:
         return "ConnectionMissing", f"database: Connection {name!r} not found in this namespace. Create it."

@@ -8,13 +8,14 @@ from collections.abc import Iterable
 
 from landfall.api.deployment import Variable
 from landfall.controllers.context import Context
+from landfall.controllers.deployment.observed import DeploymentProblem
 from landfall.kube.client import Object
 from landfall.manifests.release import KEY_BYTES, environment, environment_name, key_name, key_secret
 
-Problem = tuple[str, str]
 
-
-async def captured(context: Context, namespace: str, variables: Iterable[Variable]) -> tuple[dict[str, str], Problem | None]:
+async def captured(
+    context: Context, namespace: str, variables: Iterable[Variable]
+) -> tuple[dict[str, str], DeploymentProblem | None]:
     """The values of variables, or why one is missing."""
     values: dict[str, str] = {}
     read: dict[tuple[str, str], Object | None] = {}

@@ -27,12 +27,12 @@ from landfall.controllers.deployment import (
 )
 from landfall.controllers.deployment.build_jobs import BuildSettings
 from landfall.controllers.deployment.observed import (
+    DeploymentProblem,
     ObservedDeployment,
     ObservedRelease,
     ObservedRoute,
     ObservedService,
     ObservedWorkload,
-    Problem,
     next_request,
 )
 from landfall.controllers.deployment.rules import current, release_missing
@@ -84,7 +84,7 @@ class DeploymentObserver:
         self.ended: dict[str, ReleaseStatus] = {}
         self.key_missing = False
         self.wanted: ObservedRelease | None = None
-        self._captured: tuple[dict[str, str], Problem | None] | None = None
+        self._captured: tuple[dict[str, str], DeploymentProblem | None] | None = None
 
     async def observe(self) -> ObservedDeployment:
         """Read everything. Raises KubeError."""
@@ -349,7 +349,7 @@ class DeploymentObserver:
         self.key_missing = name is None
         return name or ""
 
-    async def captured(self, seen: ObservedDeployment) -> tuple[dict[str, str], Problem | None]:
+    async def captured(self, seen: ObservedDeployment) -> tuple[dict[str, str], DeploymentProblem | None]:
         """The values that a new Release would capture, read once; or why one is missing."""
         if self._captured is None:
             self._captured = await environment.captured(self.context, self.namespace, desired_release.captured_variables(seen))

@@ -14,7 +14,8 @@ from landfall.controllers.cutover_gate import Gate
 from landfall.controllers.decision import ObservedObject
 from landfall.controllers.job_state import ObservedJob
 
-Problem = tuple[str, str]
+# The reason and the message of a condition.
+DeploymentProblem = tuple[str, str]
 
 
 class PodReason(StrEnum):
@@ -129,14 +130,14 @@ class ObservedDeployment(ObservedObject):
     service: ObservedService | None = None
     route: ObservedRoute | None = None
     resolved: Resolved | None = None
-    source_problem: Problem | None = None
+    source_problem: DeploymentProblem | None = None
     hold: str = ""
     request: DeployRequest | None = None
     request_problem: str = ""
     queue: tuple[str, ...] = ()
     secrets: str = ""
     given: tuple[Variable, ...] = ()
-    environment_problem: Problem | None = None
+    environment_problem: DeploymentProblem | None = None
     database_ready: tuple[str, str, str] | None = None
     database_again: float | None = None
     database_project: str = ""

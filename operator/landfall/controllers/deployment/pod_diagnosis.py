@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from landfall.api.worker_protocol import Report
-from landfall.controllers.deployment.observed import PodProblem, PodReason, Problem
+from landfall.controllers.deployment.observed import DeploymentProblem, PodProblem, PodReason
 from landfall.kube.client import Object
 from landfall.manifests.workload import REFRESHED
 
@@ -199,7 +199,7 @@ def out_of_time(job: Object) -> bool:
     return any(c.get("reason") == "DeadlineExceeded" for c in job.get("status", {}).get("conditions", []))
 
 
-def build_problem(pod: Object | None, *, deadline: bool) -> Problem | None:
+def build_problem(pod: Object | None, *, deadline: bool) -> DeploymentProblem | None:
     """Why a build ended without a report, as (reason, message); None if its pod was only lost and it can be retried."""
     if deadline:
         return "BuildTimedOut", "the build exceeded its time limit. Build less, or raise builds.timeoutSeconds."

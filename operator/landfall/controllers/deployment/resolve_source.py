@@ -11,12 +11,12 @@ from landfall.controllers.context import Context
 from landfall.controllers.deployment.build_jobs import TOKEN_KEY
 from landfall.controllers.deployment.desired_release import identity, source_key
 from landfall.controllers.deployment.environment import content
+from landfall.controllers.deployment.observed import DeploymentProblem
 from landfall.lib.redact import redacted
 from landfall.providers.errors import ProviderError
 from landfall.providers.git import Remote, head
 from landfall.providers.github import Commit
 
-Problem = tuple[str, str]
 _WHOLE = 40
 
 
@@ -30,7 +30,7 @@ class Credentials:
 
 async def resolved(
     context: Context, namespace: str, deployment: Deployment, follow_seconds: int, request: str = ""
-) -> tuple[Resolved | None, Problem | None]:
+) -> tuple[Resolved | None, DeploymentProblem | None]:
     """Resolve the source.
 
     Args:
@@ -70,7 +70,7 @@ async def resolved(
 
 async def _looked_up(
     context: Context, namespace: str, repository: GitHubSource | GitSource, known: Resolved | None, key: str
-) -> tuple[Resolved | None, Problem | None]:
+) -> tuple[Resolved | None, DeploymentProblem | None]:
     opens, problem = await credentials_of(context, namespace, repository)
     if problem:
         return known, problem
@@ -105,7 +105,7 @@ async def _look_up_commit(context: Context, repository: GitHubSource | GitSource
 
 async def credentials_of(
     context: Context, namespace: str, repository: GitHubSource | GitSource
-) -> tuple[Credentials, Problem | None]:
+) -> tuple[Credentials, DeploymentProblem | None]:
     """The credentials of a repository, or why they are missing."""
     reference = repository.token_secret_ref
     if reference is None:

@@ -13,7 +13,6 @@ import socket
 import ssl
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from landfall.engine.clients import tls
 from landfall.engine.clients.errors import from_postgresql
@@ -21,6 +20,7 @@ from landfall.engine.clients.postgresql_login import Login
 from landfall.engine.clients.server_messages import PostgresMessage
 from landfall.engine.errors import ConnectionLostError, EngineError, UnreachableError
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Moved, Row
 
 _BLOCK = 512 * 1024
 _PROTOCOL = 196608
@@ -33,16 +33,6 @@ _KEEPALIVE = (  # libpq's parameter, the socket's option, and its value in secon
 )
 _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
-
-Row = tuple[str | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """Rows and bytes that one COPY transferred."""
-
-    rows: int
-    bytes: int
 
 
 class Wire:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar, runtime_checkable
 
-from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
 from landfall.engine.model.fence import Fence
 from landfall.engine.model.key_span import Span
+from landfall.engine.model.rows import Moved, Row
 
 TRIAL_SECONDS = 30
 LOCK_TRIES = 3

@@ -11,12 +11,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.model.catalog import Catalog, Column, ForeignKey, Identity, Table
 from landfall.engine.model.default_value import DefaultValue
 from landfall.engine.model.mapping import Mapping, SourceMapping
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import ColumnPlan, Counter, Plan, Stage, TablePlan
+from landfall.engine.model.rows import Moved, Row
 from landfall.engine.model.run_state import Chunk, RunRecord
 from landfall.engine.model.table_shape import Shape
 from landfall.engine.model.target_facts import TargetFacts

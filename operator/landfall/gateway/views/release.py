@@ -15,7 +15,7 @@ from landfall.gateway.requests import COMMIT
 
 Object = dict[str, Any]
 Status = Literal["queued", "building", "deploying", "live", "failed", "rolled_back"]
-Action = Literal["rollback"]
+AllowedAction = Literal["rollback"]
 # A release that was replaced before it was live has failed; one that was live can be rolled back to.
 _STATUSES: Mapping[ReleasePhase, Status] = {
     ReleasePhase.QUEUED: "queued",
@@ -40,7 +40,7 @@ class DeploymentItem(BaseModel):
     url: str | None = Field(description="URL of the app, while this deployment is live.")
     created_at: str = Field(description="Time of the request.")
     live_at: str | None = Field(description="Time at which it last became live.")
-    allowed_actions: list[Action] = Field(default=[], description="Actions whose request is accepted now.")
+    allowed_actions: list[AllowedAction] = Field(default=[], description="Actions whose request is accepted now.")
 
 
 class DeploymentDetail(DeploymentItem):

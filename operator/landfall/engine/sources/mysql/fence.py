@@ -16,11 +16,11 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from landfall.engine.clients.postgresql_wire import Row
 from landfall.engine.errors import ConnectionLostError, EngineError, SourceBusyError
 from landfall.engine.model.fence import Fence
 from landfall.engine.model.identifiers import literal
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Row
 from landfall.engine.sources.base import FenceableLock
 from landfall.engine.sources.mysql import dialect as mysql
 from landfall.engine.sources.mysql.session import MySqlSession

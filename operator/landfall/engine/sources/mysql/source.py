@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 
-from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.errors import EngineError
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Moved, Row
 from landfall.engine.sources.base import (
     LOCK_SECONDS,
     LOCK_TRIES,

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from landfall.engine.clients.postgresql import PINNED
-from landfall.engine.clients.postgresql_wire import Moved, Row, Wire
+from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.errors import EngineError
 from landfall.engine.model.identifiers import quoted, searched_safely
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Moved, Row
 from landfall.engine.sources.base import LOCK_SECONDS, CopyJob, Reader, RowSink, acquire_lock, count_and_sum
 from landfall.engine.sources.postgresql import dialect as postgresql
 from landfall.engine.sources.postgresql.fence import PostgresqlLock, remove_fence

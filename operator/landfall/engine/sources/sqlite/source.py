@@ -8,9 +8,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from landfall.engine.clients.postgresql_wire import Moved, Row
 from landfall.engine.model.key_span import Span
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Moved, Row
 from landfall.engine.sources.base import CopyJob, Reader, RowSink, acquire_lock, all_blocks, send_rows
 from landfall.engine.sources.sqlite.fence import SqliteLock, remove_fence
 from landfall.engine.sources.sqlite.session import SqliteSession

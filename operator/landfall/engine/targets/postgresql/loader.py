@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from landfall.engine.clients.postgresql import PINNED
-from landfall.engine.clients.postgresql_wire import Moved, Wire
+from landfall.engine.clients.postgresql_wire import Wire
 from landfall.engine.model.chunk_range import range_of
 from landfall.engine.model.options import Endpoint
+from landfall.engine.model.rows import Moved
 from landfall.engine.model.run_state import Chunk, State
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
