@@ -20,7 +20,7 @@ from landfall.kube.client import Kube, Object
 from landfall.kube.errors import AlreadyExistsError, KubeError
 from tests.support.providers import Appwrite, Supabase
 
-_DEPLOYMENT: Object = {"metadata": {"name": "shop", "namespace": "store", "uid": "u"}}
+_DEPLOYMENT: Object = {"kind": "Deployment", "metadata": {"name": "shop", "namespace": "store", "uid": "u"}}
 
 
 class Secrets:

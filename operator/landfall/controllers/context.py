@@ -160,10 +160,21 @@ def log_action(raw: Object, action: ControllerAction) -> None:
         raw: The reconciled object.
         action: The action.
     """
+    log_write(raw, action.log_name, **action.log_fields)
+
+
+def log_write(raw: Object, name: str, **fields: str | int) -> None:
+    """Log a write that no rule chose, such as a step towards a database at a provider: one line, in the form of an action's.
+
+    Args:
+        raw: The reconciled object.
+        name: The name of the action.
+        fields: Further fields; `object` is the object that is written. Never a secret.
+    """
     metadata = raw["metadata"]
     about = {"kind": raw["kind"], "namespace": metadata["namespace"], "name": metadata["name"]}
-    fields: dict[str, Any] = {"action": action.log_name, **action.log_fields}
-    logs.event(logging.INFO, "action_applied", **about, **fields)
+    written: dict[str, Any] = {"action": name, **fields}
+    logs.event(logging.INFO, "action_applied", **about, **written)
 
 
 def minimal_observed(raw: Object, context: Context) -> ObservedObject:

@@ -58,15 +58,19 @@ class Appwrite:
         """Check that the key has access to the project."""
         await self._request(ProviderRequest("GET", "/health/db", "the health of its databases"))
 
-    async def create_project(self, identifier: str, name: str, region: str, team: str = "") -> None:
-        """Create a project with this identifier; an existing one was created by an earlier try, because identifiers are Landfall's."""
+    async def create_project(self, identifier: str, name: str, region: str, team: str = "") -> bool:
+        """Create a project with this identifier; an existing one was created by an earlier try, because identifiers are Landfall's.
+
+        Returns:
+            Whether this call created it.
+        """
         body: dict[str, Any] = {
             "projectId": identifier,
             "name": name,
             **({"region": region} if region else {}),
             **({"teamId": team} if team else {}),
         }
-        await self._made(
+        return await self._made(
             ProviderRequest("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body)
         )
 
@@ -83,12 +87,14 @@ class Appwrite:
         )
         return _DATABASE
 
-    async def _made(self, question: ProviderRequest) -> None:
+    async def _made(self, question: ProviderRequest) -> bool:
         try:
             await self._request(question)
         except ProviderError as error:
             if error.reason != "DatabaseConflict":
                 raise
+            return False
+        return True
 
     async def _request(self, question: ProviderRequest) -> Any:  # noqa: ANN401  as the contract has it
         return await send_request(self._client, "Appwrite", self._endpoint, self._headers, question)

@@ -50,6 +50,7 @@ async def _send(context: Context, namespace: str, github: GitHubSource, raw: Obj
     recorded = report.state
     try:
         await context.providers.github.set_commit_status(report, opens.token)
+        logs.event(logging.INFO, "action_applied", **_about(raw), action="set_commit_status", state=report.state)
     except ProviderError as error:
         if error.retry.by_itself:
             logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)

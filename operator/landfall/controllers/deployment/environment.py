@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterable
 
 from landfall.api.deployment import Variable
-from landfall.controllers.context import Context
+from landfall.controllers.context import Context, log_write
 from landfall.controllers.deployment.observed import DeploymentProblem
 from landfall.kube.client import Object
 from landfall.manifests.release import KEY_BYTES, environment, environment_name, key_name, key_secret
@@ -78,6 +78,7 @@ async def make_key(context: Context, deployment: Object) -> None:
     """Create the Secret with the key for names, if it does not exist."""
     if not await _key(context, deployment):
         await context.created("Secret", key_secret(deployment, secrets.token_bytes(KEY_BYTES)))
+        log_write(deployment, "create_environment_key", object=key_name(deployment["metadata"]["name"]))
 
 
 async def _key(context: Context, deployment: Object) -> bytes:

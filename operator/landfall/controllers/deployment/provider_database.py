@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from landfall.api.deployment import AppDatabase, KeyReference, ValueFrom, Variable
 from landfall.api.release import LABEL_DEPLOYMENT
-from landfall.controllers.context import Context
+from landfall.controllers.context import Context, log_write
 from landfall.controllers.deployment.environment import content
 from landfall.kube.client import Object
 from landfall.lib import urls as addresses
@@ -46,6 +46,7 @@ class _Own:
 
     def __init__(self, context: Context, deployment: Object, held: dict[str, str] | None) -> None:
         self._context = context
+        self._deployment = deployment
         self._metadata = deployment["metadata"]
         self.name = f"{self._metadata['name']}-database"
         self.held = held
@@ -57,13 +58,18 @@ class _Own:
         await self._context.kube.create(
             "Secret", {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": encoded(values)}
         )
+        self._log("create_database_secret", values)
         self.held = dict(values)
 
     async def add(self, **values: str) -> None:
         """Add values."""
         change = [{"op": "add", "path": f"/data/{k}", "value": v} for k, v in encoded(values).items()]
         await self._context.kube.patch("Secret", self._metadata["namespace"], self.name, change)
+        self._log("add_to_database_secret", values)
         self.held = {**(self.held or {}), **values}
+
+    def _log(self, action: str, values: Mapping[str, str]) -> None:
+        log_write(self._deployment, action, object=self.name, keys=", ".join(sorted(values)))
 
 
 async def prepared(context: Context, deployment: Object, database: AppDatabase) -> Prepared:
@@ -165,6 +171,7 @@ async def _supabase_asked_for(api: Supabase, deployment: Object, credentials: Ma
     if found is None:
         held = own.held or {}
         found = await api.create(name, organization, held["landfall-password"], credentials.get("region", _REGION))
+        log_write(deployment, "create_project", provider="Supabase", project=found.ref)
     return found.ref
 
 
@@ -202,7 +209,7 @@ async def _appwrite_made(context: Context, deployment: Object, credentials: Mapp
     endpoint, region = credentials["endpoint"], credentials.get("region", "")
     if credentials.get("session"):
         _needed(credentials, "team")
-        await Appwrite.of_console(endpoint, client, credentials["session"]).create_project(
+        made = await Appwrite.of_console(endpoint, client, credentials["session"]).create_project(
             project, name, region, credentials["team"]
         )
         key = (own.held or {}).get("APPWRITE_API_KEY") or await Appwrite.of_console(
@@ -211,14 +218,17 @@ async def _appwrite_made(context: Context, deployment: Object, credentials: Mapp
         await own.add(APPWRITE_API_KEY=key)
     else:
         _needed(credentials, "organization", "key")
-        await Appwrite.of_organization(endpoint, client, credentials["organization"], credentials["key"]).create_project(
+        made = await Appwrite.of_organization(endpoint, client, credentials["organization"], credentials["key"]).create_project(
             project, name, region
         )
         key = credentials.get("apiKey", "")
         if not key:
             message = f"project {project} is created; only a user can create its API key. Create one in Appwrite's console and add it to the database's Secret as apiKey."
             raise ProviderError("AwaitingApiKey", message)
+    if made:
+        log_write(deployment, "create_project", provider="Appwrite", project=project)
     found = await Appwrite.of_project(endpoint, client, project, key).create_database(name)
+    log_write(deployment, "create_database", provider="Appwrite", project=project)
     return appwrite.environment(endpoint, project, key, found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from landfall.api.release import ReleaseStatus
+from landfall.controllers.context import log_write
 from landfall.controllers.deployment import environment
 from landfall.controllers.deployment.observe import DeploymentObserver
 from landfall.kube.client import Object
@@ -20,6 +21,7 @@ async def prepare(observer: DeploymentObserver) -> bool:
             {"op": "add", "path": "/metadata/ownerReferences", "value": [orphan.owner]},
         ]
         await observer.context.kube.patch(orphan.kind, observer.namespace, orphan.name, change)
+        log_write(observer.raw, "adopt", object=f"{orphan.kind}/{orphan.name}")
     if observer.key_missing:
         await environment.make_key(observer.context, observer.raw)
     return bool(observer.orphans) or observer.key_missing

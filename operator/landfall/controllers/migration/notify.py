@@ -9,7 +9,7 @@ from landfall.api.notifications import EventName
 from landfall.api.webhook import Webhook
 from landfall.api.worker_protocol import Task
 from landfall.controllers import jobs
-from landfall.controllers.context import Context
+from landfall.controllers.context import Context, log_write
 from landfall.controllers.deployment import pod_diagnosis
 from landfall.controllers.migration.notifications import targets
 from landfall.controllers.objects import invalid, to_model_input
@@ -74,4 +74,5 @@ async def _started(
     whole = migration.model_copy(update={"status": None, "spec": spec})
     task = Task(verb="notify", intake=context.intake_url, migration=whole, notice=notice)
     await jobs.start(context, jobs.WorkerJob(name, raw, "notify", 1, name, context.image, task, secrets=receivers.secrets))
+    log_write(raw, "create_job", job=name, event=notice.event)
     return notice

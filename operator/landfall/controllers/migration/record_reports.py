@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from landfall import metrics
+from landfall.controllers.context import log_write
 from landfall.controllers.migration import table_plans
 from landfall.controllers.migration.observe import MigrationObserver
 from landfall.controllers.objects import format_time
@@ -16,6 +17,9 @@ async def record(observer: MigrationObserver) -> None:
         for report in reported.plans:
             for piece in plan_maps(run, report.plan_bytes, report.plan.digest if report.plan else ""):
                 await observer.context.created("ConfigMap", piece)
+            log_write(
+                observer.raw, "store_plan", object=run["metadata"]["name"], digest=report.plan.digest if report.plan else ""
+            )
             await table_plans.propose(observer.context, observer.raw, observer.plans, report)
             observer.plans = await table_plans.stored_table_plans(
                 observer.context, observer.namespace, observer.raw["metadata"]["name"]

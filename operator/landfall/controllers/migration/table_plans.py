@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from landfall.api.tableplan import TablePlan, TablePlanStatus, decided
 from landfall.api.worker_protocol import Report
-from landfall.controllers.context import Context
+from landfall.controllers.context import Context, log_write
 from landfall.controllers.migration.table_plan_status import proposal_of, proposed, status_of
 from landfall.controllers.objects import to_model_input
 from landfall.kube.client import Object
@@ -47,7 +47,9 @@ async def propose(context: Context, migration: Object, there: tuple[StoredTableP
     digest = report.plan.digest if report.plan else ""
     for table in report.tables:
         if not any(proposal_of(one.plan, (table,)) for one in there):
-            await context.created("TablePlan", table_plan(migration, table.source))
+            body = table_plan(migration, table.source)
+            await context.created("TablePlan", body)
+            log_write(migration, "create_table_plan", object=body["metadata"]["name"])
     for one in await stored_table_plans(context, migration["metadata"]["namespace"], migration["metadata"]["name"]):
         generation = one.raw["metadata"]["generation"]
         status = proposed(one.plan, generation, digest, proposal_of(one.plan, report.tables))
