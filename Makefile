@@ -52,7 +52,7 @@ generate: $(VENV)/.run ## write everything that is generated
 verify: $(VENV)/.run ## fail where something generated is out of date
 	$(BIN)/python -m tests.support.generate --check
 
-audit: $(VENV)/.check ## hold what the image is made of against the known vulnerabilities; fails, too, where nobody can say
+audit: $(VENV)/.check ## hold what the image is made of against the known vulnerabilities; also fails if it cannot be checked
 	$(BIN)/python -m tests.support.audit --strict
 
 check: lint types imports verify ## all that needs nothing outside Python
@@ -114,7 +114,7 @@ bench: setup ## against pgloader and pgcopydb, apps to their first answer and ba
 bench-control: setup ## how soon a run pauses, and how well its end is foreseen; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.control
 
-bench-apps: setup ## from `kubectl apply` to the first answer, and the way back, in a cluster on this machine; adds to docs/benchmarks.md
+bench-apps: setup ## from `kubectl apply` to the first answer, and the rollback, in a cluster on this machine; adds to docs/benchmarks.md
 	$(BIN)/python -m tests.bench.apps
 
 bench-gateway: setup ## how soon the gateway answers, and followers of a log hear, in a cluster on this machine; adds to docs/benchmarks.md

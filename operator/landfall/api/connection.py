@@ -11,7 +11,7 @@ from landfall.api.fields import API_VERSION, ATOMIC, Integer, LocalReference, Me
 from landfall.api.source_types import DEFAULT_PORTS, FILE_TYPES, SUPPORTED_TYPES, RegisteredType
 from landfall.lib.urls import HOST
 
-# What an object may say. The CustomResourceDefinition offers SUPPORTED_TYPES alone; objects from before that stay readable.
+# The types of stored objects. The CustomResourceDefinition offers only SUPPORTED_TYPES; objects from before that stay readable.
 DatabaseType = Literal[RegisteredType, "SQLServer", "Oracle", "Appwrite"]
 _PORTS = ", ".join(f"{port} for {name}" for name, port in DEFAULT_PORTS.items())
 _HOST = f"^(/.*|{HOST})$"

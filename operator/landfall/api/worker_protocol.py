@@ -74,7 +74,7 @@ class Report(Model):
     image: str = Field(default="", description="Image with digest that a builder pushed.")
     at: Moment | None = Field(default=None, description="Time of the report, by the clock of the worker.")
     lines: tuple[Line, ...] = Field(default=(), max_length=1000, description="Log lines that the journal has not stored yet.")
-    # Known to the operator alone, and never sent: so that an operator of version 0.1 takes reports of a newer worker, too.
+    # Known only to the operator and never sent, so that an operator of version 0.1 accepts reports of a newer worker.
     pod: str = Field(default="", exclude=True, description="UID of the worker's pod, taken from its token by the intake.")
     pod_created: Moment | None = Field(default=None, exclude=True, description="Time at which that pod was created.")
 

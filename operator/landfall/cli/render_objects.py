@@ -234,4 +234,4 @@ def _standing(raw: Object) -> list[str]:
 
 def today() -> datetime:
     """Current time of this machine."""
-    return datetime.now(UTC)  # noqa: TID251  ages are told by the clock on the wall
+    return datetime.now(UTC)  # noqa: TID251  ages are shown by the clock of this machine

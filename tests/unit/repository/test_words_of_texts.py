@@ -6,7 +6,9 @@ A room is a file or a folder. Every file with texts belongs to one of the rooms.
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,12 +79,17 @@ ROOMS: tuple[str, ...] = (
     "gitops",
     "README.md",
     "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "images",
+    "Makefile",
+    "pyproject.toml",
     "docs",
     "examples",
 )
 # (file, text found): why it may stay.
 # Descriptions of risks of high severity are part of the digest of a review item (`Plan.points`): another text asks for an approval again.
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("CHANGELOG.md", "proof"): "a term of SCRAM",
     ("operator/landfall/builds/failure_hints.py", "frozen"): "output of a package manager",
     ("operator/landfall/engine/model/run_state.py", "delta"): "the name of a table of the ledger",
     ("operator/landfall/engine/targets/postgresql/ledger.py", "delta"): "the name of a table of the ledger",
@@ -91,7 +98,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
 }
 
 _CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
-_TEXTS = {".md", ".txt", ".yaml", ".tpl", ".js", ".html"}
+_TEXTS = {".md", ".txt", ".yaml", ".tpl", ".js", ".html", ".lua"}
+_RELEASED = "\n## 0.1.0"  # the notes of a version that is out stay as they were
 _GENERATED = ("charts/landfall/files/crds", "charts/landfall/templates/_rules.tpl", "docs/_site")
 
 
@@ -99,7 +107,11 @@ def _names() -> list[str]:
     """Every file of the product that has texts."""
     places = ("operator/landfall", "charts/landfall", "docs", "gitops")
     files = [path for place in places for path in (_ROOT / place).rglob("*") if path.suffix in {".py", *_TEXTS}]
-    others = (_ROOT / "README.md", _ROOT / "CONTRIBUTING.md", *(_ROOT / "examples").rglob("README.md"))
+    others = [_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "Makefile", "pyproject.toml")]
+    others += [
+        *(_ROOT / "images").glob("*.Containerfile"),
+        *(p for s in ("README.md", "*.yaml") for p in (_ROOT / "examples").rglob(s)),
+    ]
     found = [str(path.relative_to(_ROOT)) for path in (*files, *others)]
     return sorted(name for name in found if not name.startswith(_GENERATED))
 
@@ -116,14 +128,35 @@ def _python(source: str) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
+def _comments(source: str) -> Iterator[tuple[int, str]]:
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def _lines(source: str, *marks: str) -> Iterator[tuple[int, str]]:
+    """The lines that begin with a mark."""
+    return ((number, line) for number, line in enumerate(source.splitlines(), 1) if line.lstrip().startswith(marks))
+
+
 def _texts(path: Path) -> Iterator[tuple[int, str]]:
     source = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
-        yield from _python(source)
+        yield from (*_python(source), *_comments(source))
+    elif path.name == "CHANGELOG.md":
+        yield 1, source.partition(_RELEASED)[0]
+    elif path.name == "Makefile":
+        yield from ((number, line.partition("## ")[2]) for number, line in enumerate(source.splitlines(), 1))
+    elif path.suffix == ".toml":
+        yield from _lines(source, "description")
+    elif path.suffix == ".lua":
+        yield from _lines(source, "--")
+    elif path.suffix == ".Containerfile":
+        yield from _lines(source, "#")
     elif path.suffix == ".yaml" and path.parent.name == "files" and path.parents[1].name == "landfall":
         yield 1, source
     elif path.suffix in {".yaml", ".tpl"}:
-        yield from ((number, line) for number, line in enumerate(source.splitlines(), 1) if line.lstrip().startswith("#"))
+        yield from _lines(source, "#", "--")
     else:
         yield 1, source
 

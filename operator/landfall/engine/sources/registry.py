@@ -16,7 +16,7 @@ from landfall.engine.sources.engine import SchemaSource, SourceEngine
 
 GROUP = "landfall.sources"
 
-# As in pyproject.toml, so that a checkout that nobody installed has them, too.
+# As in pyproject.toml, so that a checkout that is not installed has them, too.
 BUILT_IN = {
     "MariaDB": "landfall.engine.sources.mysql.engine:MARIADB",
     "MySQL": "landfall.engine.sources.mysql.engine:MYSQL",

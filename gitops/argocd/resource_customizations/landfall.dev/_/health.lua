@@ -1,5 +1,5 @@
 -- The health of everything in landfall.dev, from its conditions: what `kubectl wait`, Flux and Helm go by, too.
--- A wait that nobody asked for (an approval, a maintenance window, an app's data) is Suspended; what needs a person is Degraded.
+-- A wait for something else (an approval, a maintenance window, an app's data) is Suspended; what needs a person is Degraded.
 local status = obj.status or {}
 local conditions = {}
 for _, condition in ipairs(status.conditions or {}) do

@@ -26,7 +26,7 @@ class MySqlQueries(TableQueries):
 
     def digest(self, where: str) -> str:
         """One row: count, and SHA2-256 of all lines in the order of the key."""
-        # A range is read along the primary key, so no order is asked for: sorting would cost more than all the rest. Where a
+        # A range is read along the primary key, so no order is requested: sorting would cost more than all the rest. Where a
         # server reads in another order the digests differ, and the rows are compared by sums instead.
         lines = f"GROUP_CONCAT({self._line} SEPARATOR X'0A')"
         return self._select(f"COUNT(*),{canonical.sha256(lines)}", where)

@@ -301,7 +301,7 @@ def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject])
                 control.run(f"GRANT {privilege} ON {noun} {_place(control, thing, schema)} TO {grantee}{tail}")
 
 
-# -- going back -------------------------------------------------------------------------------------------------------
+# -- rollback ---------------------------------------------------------------------------------------------------------
 
 
 def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
