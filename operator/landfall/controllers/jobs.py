@@ -77,6 +77,7 @@ async def start(context: Context, order: WorkerJob) -> None:
         owner=owner_of(order.owner),
         owner_kind=order.owner["kind"],
         owner_name=order.owner["metadata"]["name"],
+        migration=order.owner["spec"]["migrationRef"]["name"] if order.owner["kind"] == "Run" else "",
         attempt=order.attempt,
         inputs=order.inputs,
         image=order.image,

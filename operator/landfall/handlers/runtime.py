@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import chain, repeat
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 from landfall import metrics
 from landfall.api.crd import BY_NAME, GROUP, VERSION
+from landfall.api.migration import LABEL_MIGRATION
 from landfall.api.worker_protocol import Dials
 from landfall.controllers import app_deployment
 from landfall.controllers.connection import reconcile as probing
@@ -125,7 +126,10 @@ class Operator:
                 self.queue.add(key)
 
     def on_owned_change(self, kind: str, namespace: str, name: str) -> None:
-        """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment."""
+        """Enqueue the object that owns a changed one; for a Run its Migration, for a Release its Deployment.
+
+        Jobs of a Run name their Migration in a label. Those of earlier versions do not: then the Run's name says which ones it may be.
+        """
         if kind == "Run":
             stem = f"{name.rpartition('-')[0]}-"
             for key in self._known:
@@ -311,6 +315,13 @@ def registered(operator: Operator) -> kopf.OperatorRegistry:
     return registry
 
 
+def owner_of_child(labels: Mapping[str, str]) -> tuple[str, str]:
+    """Kind and name of the object to enqueue for a changed child; of a Run if the child does not name its Migration."""
+    if LABEL_MIGRATION in labels:
+        return "Migration", labels[LABEL_MIGRATION]
+    return labels.get(LABEL_KIND, ""), labels[LABEL_OWNER]
+
+
 def _register_children(operator: Operator, registry: kopf.OperatorRegistry) -> None:
     """Children name their owner in labels. The API server sends no others: see `_configure`."""
     for group, version, plural in _CHILDREN:
@@ -322,7 +333,8 @@ def _register_children(operator: Operator, registry: kopf.OperatorRegistry) -> N
                 operator.on_listed_child()
             else:
                 labels = metadata["labels"]
-                operator.on_owned_change(labels.get(LABEL_KIND, ""), metadata["namespace"], labels[LABEL_OWNER])
+                kind, name = owner_of_child(labels)
+                operator.on_owned_change(kind, metadata["namespace"], name)
 
 
 def _configure(settings: kopf.OperatorSettings, *, named: bool) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from landfall.api.migration import LABEL_MIGRATION
 from landfall.api.worker_protocol import EXIT_AGAIN, Task
 from landfall.manifests.parts import LABEL_KIND, LABEL_OWNER, container_security, pod_security, token_volume
 
@@ -24,7 +25,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class WorkerPod:
-    """What differs between workers."""
+    """What differs between workers. `migration` is the Migration of a worker whose owner is a Run; empty for others."""
 
     name: str
     namespace: str
@@ -39,6 +40,7 @@ class WorkerPod:
     volumes: Sequence[tuple[str, str]] = ()
     plans: Sequence[str] = ()
     parallelism: int = 1
+    migration: str = ""
 
 
 def task_map(pod: WorkerPod, task: Task) -> Object:
@@ -79,7 +81,12 @@ def _metadata(pod: WorkerPod) -> Object:
     return {
         "name": pod.name,
         "namespace": pod.namespace,
-        "labels": {LABEL_KIND: pod.owner_kind, LABEL_OWNER: pod.owner_name, "app.kubernetes.io/managed-by": "landfall"},
+        "labels": {
+            LABEL_KIND: pod.owner_kind,
+            LABEL_OWNER: pod.owner_name,
+            **({LABEL_MIGRATION: pod.migration} if pod.migration else {}),
+            "app.kubernetes.io/managed-by": "landfall",
+        },
         "ownerReferences": [pod.owner],
     }
 

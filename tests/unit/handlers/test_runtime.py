@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import islice
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -11,12 +13,14 @@ from prometheus_client import REGISTRY
 from starlette.applications import Starlette
 
 from landfall import metrics as loop
-from landfall.api.worker_protocol import Report
-from landfall.controllers import reports
+from landfall.api.migration import LABEL_MIGRATION
+from landfall.api.worker_protocol import Report, Task
+from landfall.controllers import jobs, reports
 from landfall.handlers import runtime as handlers
 from landfall.handlers.runtime import Operator, RetryDelays
 from landfall.handlers.workqueue import ObjectKey
 from landfall.kube.errors import ForbiddenError
+from landfall.manifests.job import WorkerPod, job
 from landfall.manifests.run import run_name
 from landfall.settings import OperatorSettings
 
@@ -214,3 +218,30 @@ def test_a_change_of_a_run_enqueues_its_migration_and_no_other() -> None:
 
     asyncio.run(changed())
     assert woken == [ObjectKey("Migration", "store", "shop-orders")]
+
+
+def test_a_job_of_a_run_names_its_migration() -> None:
+    """Jobs of earlier versions name only the Run."""
+    metadata = {"name": "shop-0123456789", "namespace": "store", "uid": "u"}
+    owner = {"apiVersion": "v", "kind": "Run", "metadata": metadata, "spec": {"migrationRef": {"name": "shop"}}}
+    pod = WorkerPod("j", "store", {}, "Run", "shop-0123456789", 1, "", "i", 1, [], migration="shop")
+    labels = job(pod, "run")["metadata"]["labels"]
+    assert handlers.owner_of_child(labels) == ("Migration", "shop")
+    assert handlers.owner_of_child({n: v for n, v in labels.items() if n != LABEL_MIGRATION}) == ("Run", "shop-0123456789")
+    assert LABEL_MIGRATION not in job(replace(pod, migration=""), "probe")["metadata"]["labels"]
+    made: list[dict[str, Any]] = []
+
+    async def created(_: str, body: dict[str, Any]) -> None:
+        made.append(body)
+
+    order = jobs.WorkerJob(
+        "j",
+        owner,
+        "run",
+        1,
+        "",
+        "i",
+        Task(verb="run", intake="u"),
+    )
+    asyncio.run(jobs.start(cast("Any", SimpleNamespace(created=created)), order))
+    assert [one["metadata"]["labels"][LABEL_MIGRATION] for one in made] == ["shop", "shop"]
