@@ -20,7 +20,7 @@ from pathlib import Path
 
 from landfall.api.connection import Connection, ConnectionSpec
 from landfall.api.fields import SecretKey
-from landfall.api.migration import DataSpec, Migration
+from landfall.api.migration import DEFAULT_SCHEMA, DataSpec, Migration
 from landfall.api.tableplan import TablePlan
 from landfall.engine.clients.tls import mode_for
 from landfall.engine.errors import SpecError
@@ -36,6 +36,7 @@ from landfall.engine.model.options import (
     Quiesce,
     SourceCode,
     TableDecision,
+    TargetSchemas,
     TlsMode,
 )
 from landfall.engine.model.run_key import digest, key_parts
@@ -54,6 +55,7 @@ _FIELDS = {
     "onExisting": "spec.data.target.onExisting",
     "mode": "spec.data.mode",
     "identifiers": "spec.data.target.identifiers",
+    "targetSchemas": "spec.data.target.schemas",
     "token": "spec.data.rerunToken",
 }
 _IDENTITY = re.compile(r"(?P<type>[a-z]+):(?P<host>.*):(?P<port>[0-9]+)/(?P<database>.*)", re.DOTALL)
@@ -132,7 +134,9 @@ def options(data: DataSpec, decisions: tuple[ColumnDecision | TableDecision, ...
     return Options(
         schemas=data.source.schemas,
         exclude_tables=data.source.exclude_tables,
-        target_schema=data.target.schema_,
+        target_schema=data.target.schema_ or DEFAULT_SCHEMA,
+        target_schemas=TargetSchemas(data.target.schemas) if data.target.schemas else None,
+        target_named=data.target.schema_ is not None,
         on_existing=OnExisting(data.target.on_existing),
         mode=Mode(data.mode),
         quiesce=Quiesce(data.source.quiesce) if data.source.quiesce else None,
@@ -314,7 +318,7 @@ def changed_fields(before: DataSpec, identities: tuple[str, str], after: DataSpe
         Paths of fields, such as `spec.data.mode` or `spec.port of Connection shop-old`.
     """
     then, fresh = (key_parts("", "", spellings(options(data, (), 0), now.default_schemas)[0]) for data in (before, after))
-    fields = [field for part, field in _FIELDS.items() if then[part] != fresh[part]]
+    fields = [field for part, field in _FIELDS.items() if then.get(part) != fresh.get(part)]
     names = (after.source.connection_ref.name, after.target.connection_ref.name)
     former = (before.source.connection_ref.name, before.target.connection_ref.name)
     for side, name, was, old, new in zip(_ENDS, names, former, identities, (now.source, now.target), strict=True):

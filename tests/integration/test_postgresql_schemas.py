@@ -1,11 +1,18 @@
-"""Schemas of PostgreSQL that are migrated into one, or not at all: what fails because of it the plan reports."""
+"""Schemas of PostgreSQL that keep their names, are migrated into one, or not at all: what fails because of it the plan reports."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from landfall.engine.model.options import OnExisting
+import pytest
+
+from landfall.engine.errors import TargetInTheWayError, WrittenSinceError
+from landfall.engine.model.options import OnExisting, Options, TargetSchemas
 from landfall.engine.model.plan import Plan
+from landfall.engine.run.rollback import roll_back, tidy
+from landfall.engine.sources.run_key import run_key
 from tests.support import engine as run
 from tests.support.servers import PostgreSql
 
@@ -16,7 +23,9 @@ def _plan(server: PostgreSql, fresh: str, script: str, *schemas: str, target: st
     with server.connect(server.database(fresh)) as connection:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {target}".encode())
     move = run.Move(run.postgresql(server, f"{fresh}s"), run.postgresql(server, fresh))
-    return replace(move, options=replace(move.options, schemas=schemas, target_schema=target)).plan()
+    return replace(
+        move, options=replace(move.options, schemas=schemas, target_schema=target, target_schemas=TargetSchemas.MERGE)
+    ).plan()
 
 
 def _risks(plan: Plan) -> set[tuple[str, str, str]]:
@@ -122,3 +131,137 @@ def test_objects_of_a_schema_that_is_not_migrated_are_one_cause(pg15: PostgreSql
     assert 'type public."Name"' in blocker.description
     assert "function public.f()" in blocker.description
     assert blocker.mitigation.startswith("Add public to spec.data.source.schemas")
+
+
+_FOUR = ("core", "Sales", "public", "empty")
+_EXISTING = """
+    CREATE SCHEMA core; CREATE TABLE core.cust (id integer PRIMARY KEY, was text); INSERT INTO core.cust VALUES (1, 'old');
+    CREATE SCHEMA other; CREATE TABLE other.o (id integer REFERENCES core.cust); CREATE TABLE core.keep (id integer);
+    CREATE TABLE public.plain (id integer PRIMARY KEY, x integer REFERENCES core.cust);
+"""
+
+
+def _statements(dump: str) -> set[str]:
+    """The statements of a dump without its rows."""
+    bare = re.sub(r"(?ms)^COPY .*?^\\\.$", "", dump)
+    return {" ".join(s.split()) for s in re.split(r";\n", re.sub(r"(?m)^(--|SET|\\).*$", "", bare))}
+
+
+@dataclass
+class _Preserved:
+    """A move of several schemas into a target that has one of them, and some of the tables."""
+
+    server: PostgreSql
+    move: run.Move
+    plan: Plan
+    before: str
+
+    def schemas(self) -> set[str]:
+        with self.server.connect("apart") as target:
+            rows = target.execute("SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^(pg_|landfall)'").fetchall()
+        return {r[0] for r in rows} - {"information_schema"}
+
+
+@pytest.fixture(scope="module")
+def preserved(pg15: PostgreSql) -> _Preserved:
+    with pg15.connect() as connection:
+        known = {r[0] for r in connection.execute("SELECT rolname FROM pg_roles").fetchall()}
+        for role in {"t_owner", "t_reader"} - known:
+            connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+    script = (Path(__file__).parent / "fixtures" / "postgresql_schemas.sql").read_text()
+    for name, sql in (("aparts", script), ("apart", _EXISTING)):
+        with pg15.connect(pg15.database(name)) as connection:
+            connection.execute(sql.encode())
+    before = pg15.dump("apart")
+    options = Options(batch_rows=100, parallelism=2, schemas=_FOUR, on_existing=OnExisting.REPLACE, fence=False)
+    move = run.Move(run.postgresql(pg15, "aparts"), run.postgresql(pg15, "apart"), options)
+    plan = move.plan()
+    move.run()
+    return _Preserved(pg15, move, plan, before)
+
+
+def test_the_plan_of_schemas_that_keep_their_names_says_what_differs(preserved: _Preserved) -> None:
+    plan = preserved.plan
+    assert (plan.schemas, plan.made_schemas, plan.target_label) == (_FOUR, ("Sales", "empty"), "core, Sales, public, empty")
+    assert _risks(plan) == {
+        ("medium", "Replaced", "core.cust"),
+        ("medium", "Replaced", "public.plain"),
+        ("medium", "SchemaPrivilege", "t_reader"),
+        ("info", "Inheritance", "base"),
+        ("info", "SchemaComment", "core"),
+    }
+    granted = next(r for r in plan.risks if r.kind == "SchemaPrivilege")
+    assert granted.mitigation.startswith('GRANT USAGE ON SCHEMA "core" TO "t_reader"')
+
+
+def test_schemas_that_keep_their_names_arrive_as_they_were(preserved: _Preserved) -> None:
+    before, after = (_statements(preserved.server.dump(name)) for name in ("aparts", "apart"))
+    told = {  # what the plan says of a schema that the target had
+        "COMMENT ON SCHEMA core IS 'the core'",
+        "GRANT USAGE ON SCHEMA core TO t_reader",
+    }
+    lost = {s for s in before - after if not s.startswith('CREATE TABLE "Sales".base (')}
+    assert lost == told
+    new = {s for s in after - before if " other" not in s and " core.keep " not in s}
+    assert {s.split(" (")[0] for s in new} == {'CREATE TABLE "Sales".base'}, new
+    with preserved.server.connect("aparts") as source, preserved.server.connect("apart") as target:
+        for table in (
+            "core.cust",
+            '"Sales".ord',
+            '"Sales".cust',
+            "core.log",
+            '"Sales".log',
+            '"Sales".v',
+            "core.v",
+            "ONLY core.base",
+        ):
+            query = f"SELECT count(*),md5(string_agg(x::text,chr(10) ORDER BY x::text)) FROM {table} x".encode()
+            assert source.execute(query).fetchone() == target.execute(query).fetchone(), table
+        query = b'SELECT last_value FROM core.tickets UNION ALL SELECT last_value FROM "Sales".tickets'
+        assert target.execute(query).fetchall() == [(5,), (50,)]
+        target.execute('INSERT INTO "Sales".ord (id, cust, own) VALUES (1000, 1, 1)')
+        assert target.execute('SELECT seq > 300, no FROM "Sales".ord WHERE id = 1000').fetchone() == (True, 301)
+        assert target.execute('SELECT "Sales".pathed(), core.both()').fetchone() == (300, 6000)
+        target.execute('DELETE FROM "Sales".ord WHERE id = 1000')
+
+
+def test_a_rollback_removes_the_schemas_that_the_run_made_and_no_others(preserved: _Preserved) -> None:
+    assert preserved.schemas() == {"core", "Sales", "public", "empty", "other"}
+    move = preserved.move
+    key = run_key(move.source, move.target, move.options)
+    with preserved.server.connect("apart") as target:
+        target.execute('INSERT INTO "Sales".cust (core) VALUES (1); CREATE TABLE empty.since (id integer)')
+    with pytest.raises(WrittenSinceError, match=r"\(Sales\.cust: 1\)"):
+        roll_back(move.source, move.target, move.options, key)
+    roll_back(move.source, move.target, move.options, key, discard_writes=True)
+    assert preserved.schemas() == {"core", "public", "empty", "other"}, "a schema that somebody uses stays"
+    with preserved.server.connect("apart") as target:
+        target.execute("DROP SCHEMA empty CASCADE")
+    assert preserved.server.dump("apart") == preserved.before
+    assert len(tidy(move.target, "landfall", everything=True)) == len(_FOUR)
+    with preserved.server.connect("apart") as target:
+        query = "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^landfall_'"
+        assert target.execute(query).fetchone() == (0,)
+
+
+def test_a_schema_that_appears_stops_the_cutover_and_a_cancelled_run_leaves_nothing(pg15: PostgreSql, fresh: str) -> None:
+    script = """
+        CREATE SCHEMA a; CREATE SCHEMA b; CREATE TABLE a.t (id integer PRIMARY KEY); CREATE TABLE b.t (id integer PRIMARY KEY REFERENCES a.t);
+        CREATE VIEW b.v AS SELECT a.t.id FROM a.t JOIN b.t USING (id); INSERT INTO a.t VALUES (1); INSERT INTO b.t VALUES (1);
+        CREATE TYPE a.kind AS ENUM ('a'); CREATE TYPE b.kind AS ENUM ('b');
+    """
+    with pg15.connect(pg15.database(f"{fresh}s")) as connection:
+        connection.execute(script.encode())
+    target = pg15.connect(pg15.database(fresh))
+    options = Options(schemas=("a", "b"), fence=False)
+    move = run.Move(run.postgresql(pg15, f"{fresh}s"), run.postgresql(pg15, fresh), options)
+    move.at["comparing"] = lambda: target.execute("CREATE SCHEMA b") and None
+    with pytest.raises(TargetInTheWayError, match="schema b has appeared"):
+        move.run()
+    roll_back(move.source, move.target, options, run_key(move.source, move.target, options))
+    query = "SELECT string_agg(nspname::text,',' ORDER BY nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information)'"
+    assert target.execute(query).fetchone() == ("b,landfall,public",)
+    target.execute("CREATE TABLE b.t (id integer); CREATE TYPE b.kind AS ENUM ('x')")
+    plan = move.again().plan()
+    assert {(r.kind, r.affected) for r in plan.blockers} == {("TargetInTheWay", "b.t"), ("TargetInTheWay", "b.kind")}
+    target.close()

@@ -28,6 +28,9 @@ LABEL_MIGRATION = "landfall.dev/migration"
 DesiredState = Literal["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]
 
 
+DEFAULT_SCHEMA = "public"
+
+
 class DataSource(Model):
     """Source database of the migration."""
 
@@ -53,7 +56,18 @@ class DataTarget(Model):
     """Target database of the migration."""
 
     connection_ref: LocalReference = Field(description="Connection of the target database.")
-    schema_: str = Field(default="public", alias="schema", min_length=1, description="Target schema of the migrated tables.")
+    schema_: str | None = Field(
+        default=None,
+        alias="schema",
+        min_length=1,
+        description="Target schema of the migrated tables. No effect with schemas: Preserve. Default: `public`.",
+    )
+    schemas: Literal["Preserve", "Merge"] | None = Field(
+        default=None,
+        description="Into which schemas the schemas of a PostgreSQL source go. Preserve: each into the schema of the same name, which"
+        " is created if the target lacks it. Merge: all into `schema`. Default: Preserve if source.schemas names several and `schema`"
+        " is not set; otherwise Merge.",
+    )
     on_existing: Literal["Fail", "Replace", "Fill"] = Field(
         default="Fail",
         description="What to do with tables of the same name in the target. Fail: reject the plan. Replace: move them to a"
@@ -439,7 +453,8 @@ _SAME_ENDS = " && ".join(
         _same("source.connectionRef"),
         _same("target.connectionRef"),
         _same("source.schemas", "[]"),
-        _same("target.schema", f"'{DataTarget.model_fields['schema_'].default}'"),
+        _same("target.schema", f"'{DEFAULT_SCHEMA}'"),
+        _same("target.schemas", "''"),
     )
 )
 _FIXED_ENDS = (

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from landfall.cli.progress import lasting, sized
-from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, Statement, TablePlan
+from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Severity, Statement
 from landfall.engine.model.run_state import RunRecord, State
 from landfall.engine.planning.grouping import MappingGroup, RiskGroup, mapping_groups, not_migrated, risk_groups
 from landfall.engine.run.rehearsal import RehearsalResult
@@ -42,7 +42,7 @@ _STYLES = {
 def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
     """Print a plan."""
     numbers = made.estimates
-    console.print(f"[bold]Plan[/] {escape(made.source)} → {escape(made.target)} schema {escape(made.target_schema)}")
+    console.print(f"[bold]Plan[/] {escape(made.source)} → {escape(made.target)} schema {escape(made.target_label)}")
     console.print(
         f"  {made.engine} {escape(made.source_version)} → PostgreSQL {escape(made.target_version)}; {counted(numbers['tables'], 'table')},"
         f" {counted(numbers['columns'], 'column')}, {counted(numbers['relationships'], 'foreign key')}, {_rows(numbers['rows'])},"
@@ -133,23 +133,23 @@ def _tables(console: Console, made: Plan, *, every: bool) -> None:
     parts = [("mappings", groups)] if every else [("mappings to review", waiting), ("other mappings", others)]
     for title, some in parts:
         if some:
-            _mappings(console, title, some, every=every)
+            _mappings(console, made, title, some, every=every)
     hidden = sum(len(t.columns) for t in made.tables) - sum(len(g.columns) for g in groups)
     if hidden:
         console.print(f"  [dim]{counted(hidden, 'column')} without a conversion not shown (show all: --all)[/]")
 
 
-def _mappings(console: Console, title: str, groups: Sequence[MappingGroup], *, every: bool) -> None:
+def _mappings(console: Console, made: Plan, title: str, groups: Sequence[MappingGroup], *, every: bool) -> None:
     shown = len(groups) if every else min(len(groups), _MAPPING_LINES)
-    grid = _mapping_grid(title, groups[:shown])
+    grid = _mapping_grid(made, title, groups[:shown])
     while not every and shown > 1 and len(console.render_lines(grid, pad=False)) > _MAPPING_LINES:
         shown -= 1
-        grid = _mapping_grid(title, groups[:shown])
+        grid = _mapping_grid(made, title, groups[:shown])
     console.print(grid)
     _about_others(console, [len(g.columns) for g in groups[shown:]], "column")
 
 
-def _mapping_grid(title: str, groups: Sequence[MappingGroup]) -> Table:
+def _mapping_grid(made: Plan, title: str, groups: Sequence[MappingGroup]) -> Table:
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("source", "type", "target", "type", "conf.", "decision", "why"):
         grid.add_column(name, justify="right" if name == "conf." else "left", overflow="fold")
@@ -159,7 +159,7 @@ def _mapping_grid(title: str, groups: Sequence[MappingGroup]) -> Table:
         grid.add_row(
             escape(f"{table.label}.{column.source}") + (f" and {more:,} more" if more else ""),
             escape(column.source_type),
-            escape(f"{table.target}.{target}") if target else "",
+            escape(f"{made.named(table)}.{target}") if target else "",
             escape(kind),
             str(column.confidence),
             _decided(column.decision),
@@ -199,7 +199,7 @@ def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
     _remarks(console, done)
     views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
     console.print(
-        f"  cut over into {escape(made.target_schema)}: {', '.join(escape(_named(t)) for t in made.tables[:12])}"
+        f"  cut over into {escape(made.target_label)}: {', '.join(escape(made.named(t)) for t in made.tables[:12])}"
         f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
     )
     for line in not_migrated(made):
@@ -236,10 +236,6 @@ def rehearsed(console: Console, name: str, done: RehearsalResult, made: Plan) ->
         console.print(f"  {_rows(done.redone_rows)} changed in the source meanwhile and were repaired")
     if made.quiesce == "Engine":
         console.print("  the write lock would last about as long as the verification")
-
-
-def _named(table: TablePlan) -> str:
-    return table.target
 
 
 def _rows(count: int) -> str:

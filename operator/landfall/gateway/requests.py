@@ -93,8 +93,17 @@ class TargetBody(Body):
     """The target of the data."""
 
     connection_id: ConnectionId = Field(description="Connection of the target database.")
-    schema_: str = Field(
-        default="public", alias="schema", min_length=1, max_length=63, description="Schema of the migrated tables in the target."
+    schema_: str | None = Field(
+        default=None,
+        alias="schema",
+        min_length=1,
+        max_length=63,
+        description="Schema of the migrated tables in the target. Default: public.",
+    )
+    schemas: Literal["preserve", "merge"] | None = Field(
+        default=None,
+        description="Into which schemas those of a PostgreSQL source go: preserve: those of the same names; merge: all into one."
+        " Default: preserve, if the source has several and no schema of the target is given.",
     )
     on_existing: Literal["fail", "replace", "fill"] = Field(
         default="fail", description="What to do with tables of the same name in the target."
@@ -274,7 +283,6 @@ def data_spec(body: DataBody) -> Object:
             "source": {"connectionRef": {"name": name_in(CONNECTION, source.connection_id)}},
             "target": {
                 "connectionRef": {"name": name_in(CONNECTION, target.connection_id)},
-                "schema": target.schema_,
                 "onExisting": target.on_existing.capitalize(),
             },
             "mode": _MODES[options.mode],
@@ -284,6 +292,10 @@ def data_spec(body: DataBody) -> Object:
             "generateRollback": options.generate_rollback,
         },
     }
+    if target.schema_:
+        told["data"]["target"]["schema"] = target.schema_
+    if target.schemas:
+        told["data"]["target"]["schemas"] = target.schemas.capitalize()
     if source.schemas:
         told["data"]["source"]["schemas"] = source.schemas
     if source.exclude_tables:

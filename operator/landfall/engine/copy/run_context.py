@@ -110,7 +110,11 @@ class Work:
     @property
     def staging(self) -> StagingSchema:
         """The staging schema, in the control connection."""
-        return self.database.stage(self.plan, self.stage)
+        return self.staging_of("")
+
+    def staging_of(self, within: str) -> StagingSchema:
+        """The staging schema of a target schema, in the control connection. `within`: as `Statement.schema`."""
+        return self.database.stage(self.plan, self.stage, within)
 
     @contextmanager
     def loader(self) -> Iterator[Loader]:
@@ -136,7 +140,7 @@ class Work:
 
     def queries(self, table: TablePlan) -> TargetQueries:
         """The target's queries over a staged table."""
-        return self.target.queries(self.shape(table), self.stage)
+        return self.target.queries(self.shape(table), self.plan.place(self.stage, self.plan.within(table)))
 
     def shape(self, table: TablePlan) -> Shape:
         """The table in the form that the query builders use."""

@@ -99,6 +99,7 @@ class Index:
     attach_to: str = ""
     comment: str = ""
     collations: tuple[str, ...] = ()
+    attach_schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,13 @@ class Table:
     notes: tuple[str, ...] = ()
     note_severity: str = "high"
     unlogged: bool = False
+    parent_schemas: tuple[str, ...] = ()
+
+    @property
+    def parents(self) -> tuple[tuple[str, str], ...]:
+        """The tables that it is a partition of or inherits from, as (schema, name)."""
+        names = (self.partition_of,) if self.partition_of else self.inherits
+        return tuple(zip(self.parent_schemas or (self.schema,) * len(names), names, strict=True))
 
     @property
     def primary(self) -> Index | None:
@@ -202,6 +210,7 @@ class SourceObject:
     Attributes:
         of: What it belongs to where that is no table: `kind name(signature)` of another object.
         role: A role that must exist in the target.
+        within: Its schema, if the schemas of the source stay apart; otherwise empty.
         severity: Of the risk where it is not carried, a value of `plan.Severity`; empty: that of its kind.
         advice: What a person can do where it is not carried; empty: that of its kind.
     """
@@ -217,6 +226,7 @@ class SourceObject:
     role: str = ""
     severity: str = ""
     advice: str = ""
+    within: str = ""
 
     @property
     def label(self) -> str:
@@ -246,6 +256,8 @@ class Catalog:
     `problems` says what the credential may not see or do, by name; a plan refuses while it is not empty.
     `features` are capabilities of the server and the credential that planning asks for.
     `former` are tables as an earlier version read them, where that differs; plans that it stored know them so.
+    `apart`: the definitions of each schema are written for a search path on which that schema is the first and the others follow.
+    `qualified`: names that definitions write with their schema all the same, because several of the schemas have them, as (schema, name).
     """
 
     engine: str
@@ -264,6 +276,8 @@ class Catalog:
     packet_bytes: int = 0
     remarks: tuple[SourceRemark, ...] = ()
     former: tuple[Table, ...] = ()
+    apart: bool = False
+    qualified: tuple[tuple[str, str], ...] = ()
 
     def referenced(self, table: Table, key: ForeignKey) -> Table | None:
         """The table that a foreign key points at: the one of exactly that name, or the only one that differs in case."""

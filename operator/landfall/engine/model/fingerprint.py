@@ -12,7 +12,9 @@ from types import MappingProxyType
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.options import Options
 
-_ADDED = frozenset({"unlogged"})  # fields of later versions, left out while they are empty: digests in stored plans stay valid
+_ADDED = frozenset(
+    {"unlogged", "within", "parent_schemas", "attach_schema"}
+)  # fields of later versions, left out while they are empty: digests in stored plans stay valid
 
 
 def selected(catalog: Catalog, options: Options) -> tuple[Table, ...]:
@@ -34,7 +36,7 @@ _LATER = frozenset(
     }
 )
 """Kinds of objects that version 0.1 did not read, or not whole."""
-_FREE = frozenset({"grant", "revoke", "owner"})
+_FREE = frozenset({"grant", "revoke", "owner", "schema privilege", "schema owner"})
 
 
 def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
@@ -47,7 +49,8 @@ def fingerprint(catalog: Catalog, options: Options) -> dict[str, str]:
     for thing in catalog.objects:
         if (thing.severity and not thing.definition) or thing.kind in _FREE:
             continue  # it is not carried, whatever becomes of it; or it may change during a run
-        found[f"{thing.kind} {thing.name}{thing.signature} {thing.table}"] = _digest(_steady(thing))
+        name = f"{thing.within}.{thing.name}" if thing.within else thing.name
+        found[f"{thing.kind} {name}{thing.signature} {thing.table}"] = _digest(_steady(thing))
     return found
 
 

@@ -37,6 +37,13 @@ class SourceCode(StrEnum):
     LEAVE = "Leave"
 
 
+class TargetSchemas(StrEnum):
+    """Into which schemas of the target several schemas of a source go: those of the same names, or one."""
+
+    PRESERVE = "Preserve"
+    MERGE = "Merge"
+
+
 class Mode(StrEnum):
     """How much is moved."""
 
@@ -159,12 +166,15 @@ class TableDecision:
 class Options:
     """What to move and how. Sizes are rows, bytes and seconds, as the names say; zero is no limit.
 
-    `rehearsal` names a run that ends before the cutover and leaves nothing.
+    `rehearsal` names a run that ends before the cutover and leaves nothing. `target_schemas` None: Preserve for several schemas of a
+    source that speaks the target's SQL, unless the target schema is `target_named`; otherwise Merge.
     """
 
     schemas: tuple[str, ...] = ()
     exclude_tables: tuple[str, ...] = ()
     target_schema: str = "public"
+    target_schemas: TargetSchemas | None = None
+    target_named: bool = False
     on_existing: OnExisting = OnExisting.FAIL
     mode: Mode = Mode.FULL
     quiesce: Quiesce | None = None
@@ -195,6 +205,13 @@ class Options:
     def retention_seconds(self) -> int:
         """How long a rollback can restore what a cutover replaced, in seconds; 0: the next clean-up drops it."""
         return self.retain_seconds if self.generate_rollback else 0
+
+    @property
+    def several_apart(self) -> bool:
+        """Whether each schema of a source that speaks the target's SQL keeps its name."""
+        if self.target_schemas is None:
+            return len(self.schemas) > 1 and not self.target_named
+        return self.target_schemas is TargetSchemas.PRESERVE
 
     def rows_of_existing(self, schema: str, table: str) -> str:
         """What becomes of the rows of the existing table that a source table fills: Fail, SetAside or Keep."""

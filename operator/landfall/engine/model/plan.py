@@ -200,7 +200,10 @@ class ViewPlan:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """DDL of the target that never names a schema of its own: it runs with the staging schema in front of the path."""
+    """DDL of the target that runs with the staging schema in front of the path, and so need not name it.
+
+    `schema`: that of the target in which its object is at the end, if the plan has several; it names `Plan.qualified` with theirs.
+    """
 
     number: int
     stage: Stage
@@ -210,6 +213,7 @@ class Statement:
     sql: str
     describes: str = ""
     essential: bool = False
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +235,12 @@ class Replaced:
     kind: str
     name: str
     dependants: tuple[Dependant, ...] = ()
+    schema: str = ""
+
+    @property
+    def label(self) -> str:
+        """How it is called in messages."""
+        return f"{self.schema}.{self.name}" if self.schema else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +251,10 @@ class Plan:
     `fence`: the source refuses writers after the cutover.
     `views` are translated views; their queries are statements, so the digest of the plan has them already.
     `followed` are sequences of the source, each with that of the target that no column owns and that is set as far.
+
+    `schemas`: each schema of the source goes into that of the same name; if empty, everything goes into `target_schema`. The run creates
+    those in `made_schemas`. `sequence_schemas` says where each of `sequences` is. `qualified` are the names that statements write with
+    their schema, as (schema, name), because several schemas have them.
     """
 
     engine: str
@@ -268,7 +282,53 @@ class Plan:
     estimates: dict[str, int] = field(default_factory=dict)
     fence: bool = False
     views: tuple[ViewPlan, ...] = ()
+    schemas: tuple[str, ...] = ()
+    made_schemas: tuple[str, ...] = ()
+    sequence_schemas: tuple[str, ...] = ()
+    qualified: tuple[tuple[str, str], ...] = ()
     format: int = PLAN_FORMAT
+
+    @property
+    def target_schemas(self) -> tuple[str, ...]:
+        """The schemas of the target that get objects."""
+        return self.schemas or (self.target_schema,)
+
+    @property
+    def target_label(self) -> str:
+        """How the target schemas are called in messages."""
+        return ", ".join(self.target_schemas)
+
+    @property
+    def placed_sequences(self) -> tuple[tuple[str, str, str], ...]:
+        """The sequences to set: full name in the source, name in the target, and schema as `Statement.schema`."""
+        schemas = self.sequence_schemas or ("",) * len(self.sequences)
+        return tuple((source, name, schema) for (source, name), schema in zip(self.sequences, schemas, strict=True))
+
+    def within(self, table: TablePlan) -> str:
+        """The schema of the statements of a table: empty if everything goes into one."""
+        return table.schema if self.schemas else ""
+
+    def target_of(self, table: TablePlan) -> str:
+        """The schema of the target that gets a table."""
+        return table.schema if self.schemas else self.target_schema
+
+    def named(self, table: TablePlan) -> str:
+        """How a table of the target is called in messages: with its schema only if there are several."""
+        return f"{table.schema}.{table.target}" if len(self.schemas) > 1 else table.target
+
+    def place(self, base: str, within: str = "") -> str:
+        """The schema of ours in which objects of a target schema are, for example while they are staged.
+
+        Args:
+            base: The name of the first one.
+            within: As `Statement.schema`.
+        """
+        number = self.schemas.index(within) if within in self.schemas else 0
+        return f"{base}_{number}" if number else base
+
+    def places(self, base: str) -> tuple[tuple[str, str], ...]:
+        """The schemas of ours, each with its schema of the target: (ours, theirs)."""
+        return tuple((self.place(base, schema), schema) for schema in self.target_schemas)
 
     def digest(self) -> str:
         """sha256 over what changes the result."""
@@ -311,15 +371,20 @@ class Plan:
 
 _UNBOUND_TABLE = ("rows", "bytes", "largest_row", "estimates")
 _UNBOUND_COLUMN = ("confidence", "reasons", "decision")
+# Of later versions: digests of plans without them stay as they were.
+_LATER = ("aside", "kept", "followed", "fence", "schemas", "made_schemas", "sequence_schemas", "qualified")
 
 
 def _binding(plan: Plan) -> dict[str, Any]:
     whole = asdict(plan)
     for name in ("estimates", "freeze_seconds", "risks", "views", "source_version", "target_version", "target_version_number"):
         whole.pop(name)
-    for name in ("aside", "kept", "followed", "fence"):  # of later versions: digests of plans without them stay as they were
+    for name in _LATER:
         if not whole[name]:
             whole.pop(name)
+    for part in (*whole["statements"], *whole["replaced"]):
+        if not part["schema"]:
+            part.pop("schema")
     for table in whole["tables"]:
         for name in _UNBOUND_TABLE:
             table.pop(name)

@@ -23,6 +23,8 @@ def key_parts(source: str, target: str, options: Options) -> Parts:
         "identifiers": options.identifiers.value,
         "token": options.rerun_token,
     }
+    if options.target_schemas:
+        parts["targetSchemas"] = options.target_schemas.value
     if options.rehearsal:
         parts["rehearsal"] = options.rehearsal
     return parts

@@ -23,6 +23,9 @@ class TargetFacts:
         schema_rights: Who has which right on the target schema, as (role, USAGE or CREATE).
         trusted_extensions: The available extensions that the user may create.
         extension_schemas: The schemas of the existing extensions.
+        missing_schemas: Target schemas that do not exist.
+        schema: The target schema, if this is what is known of one of several.
+        each: What is known of each target schema, if there are several.
     """
 
     version: str
@@ -46,3 +49,10 @@ class TargetFacts:
     schema_rights: frozenset[tuple[str, str]] = frozenset()
     trusted_extensions: frozenset[str] = frozenset()
     extension_schemas: Mapping[str, str] = field(default_factory=dict)
+    missing_schemas: frozenset[str] = frozenset()
+    schema: str = ""
+    each: tuple[TargetFacts, ...] = ()
+
+    def of(self, schema: str) -> TargetFacts:
+        """What is known of one of the target schemas."""
+        return next((f for f in self.each if f.schema == schema), self)

@@ -36,20 +36,26 @@ _LOCKED_SECONDS = {"table": 0.0055, "column": 0.00023, "index": 0.001, "check": 
 
 @dataclass(frozen=True, slots=True)
 class _StatementCounts:
-    """Statements of a plan by their table: indexes to build, foreign keys to validate, and foreign keys."""
+    """Statements of a plan by the schema and the table that they name: indexes to build, foreign keys to validate, and foreign keys."""
 
-    indexes: Counter[str]
-    validations: Counter[str]
-    foreign_keys: Counter[str]
+    plan: Plan
+    indexes: Counter[tuple[str, str]]
+    validations: Counter[tuple[str, str]]
+    foreign_keys: Counter[tuple[str, str]]
 
     @classmethod
     def of(cls, plan: Plan) -> _StatementCounts:
         """Count the statements of a plan once, for all of its tables."""
         return cls(
-            Counter(s.table for s in plan.of_stage(Stage.INDEXES)),
-            Counter(s.table for s in plan.of_stage(Stage.KEYS) if s.kind == "validation"),
-            Counter(s.table for s in plan.statements if s.kind == "foreign key"),
+            plan,
+            Counter((s.schema, s.table) for s in plan.of_stage(Stage.INDEXES)),
+            Counter((s.schema, s.table) for s in plan.of_stage(Stage.KEYS) if s.kind == "validation"),
+            Counter((s.schema, s.table) for s in plan.statements if s.kind == "foreign key"),
         )
+
+    def place(self, table: TablePlan) -> tuple[str, str]:
+        """What statements of a table name."""
+        return self.plan.within(table), table.target
 
 
 def _with_estimates(plan: Plan, options: Options) -> Plan:
@@ -97,19 +103,19 @@ def _seconds(tables: Sequence[TablePlan]) -> tuple[float, float]:
 
 def _indexing(counts: _StatementCounts, table: TablePlan) -> float:
     """Seconds for building the indexes of a table."""
-    return table.rows * counts.indexes[table.target] / _INDEXED_ROWS_PER_SECOND
+    return table.rows * counts.indexes[counts.place(table)] / _INDEXED_ROWS_PER_SECOND
 
 
 def _keying(counts: _StatementCounts, table: TablePlan) -> float:
     """Seconds for validating the foreign keys of a table."""
-    return table.rows * counts.validations[table.target] / _VALIDATED_ROWS_PER_SECOND
+    return table.rows * counts.validations[counts.place(table)] / _VALIDATED_ROWS_PER_SECOND
 
 
 def _of_table(counts: _StatementCounts, table: TablePlan) -> dict[str, int]:
     copy, check = _seconds([table]) if table.moved else (0.0, 0.0)
     return {
         "columns": len(table.columns),
-        "relationships": counts.foreign_keys[table.target],
+        "relationships": counts.foreign_keys[counts.place(table)],
         "transformations": sum(1 for c in table.columns if c.transformation),
         "copySeconds": round(copy + 0.5),
         "indexSeconds": round(_indexing(counts, table) + 0.5),

@@ -22,6 +22,7 @@ from landfall.engine.planning import tables as build
 from landfall.engine.planning.certain_fits import CERTAIN, FilledColumn, assumes_utc, certain, certainty
 from landfall.engine.planning.conversions import DESCRIBED, OVERRIDE, raw_name, recast, written
 from landfall.engine.planning.free_sequences import followed_sequences, plan_free_sequences
+from landfall.engine.planning.partitions import partitions_in_order
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, OCCUPIED, RETAIN, Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
@@ -152,20 +153,22 @@ def plan_tables(draft: Draft) -> tuple[TablePlan, ...]:
         if mine is None and draft.existing:
             _without_counterpart(draft, table, existing)
         draft.names[table.schema, table.name] = (
-            mine.table.name if mine else draft.relations.claim(draft.spelled(table.name), table.schema)
+            mine.table.name if mine else draft.relation(draft.spelled(table.name), table.schema)
         )
     made = []
     for number, table in enumerate(tables):
         mine = draft.counterparts.get((table.schema, table.name))
+        draft.enter(table.schema)
         if mine is None:
             planned = build.new_table(draft, number, table)
             schema_objects.surround(draft, replace(table, unlogged=False), planned)
         else:
             planned = _Filling(draft, number, table, mine).made()
         made.append(planned)
+    draft.enter("")
     _ask_for_the_time_zone(draft)
     plan_free_sequences(draft)
-    schema_objects.partitions_in_order(draft)
+    partitions_in_order(draft)
     return tuple(made)
 
 

@@ -19,8 +19,10 @@ def extensions(draft: Draft, target: TargetFacts) -> None:
         if name in target.extensions:
             _other_schema(draft, target, name, schema)
         elif name in target.trusted_extensions and draft.existing is None:
+            draft.enter(schema if schema in draft.catalog.schemas else "")
             for sql in draft.target.ddl.create_extension(name, schema):
                 draft.add_statement(Stage.PREPARE, "extension", name, "", sql, describes=name, essential=True)
+            draft.enter("")
             text = (
                 f"the target lacks the extension {name}; the run creates it in schema {schema}, and a rollback does not drop it"
             )
@@ -41,6 +43,8 @@ def extensions(draft: Draft, target: TargetFacts) -> None:
 def _schema(draft: Draft, name: str) -> str:
     """The schema that definitions of the source name, or the target schema for one that is migrated into it."""
     schema = dict(draft.catalog.installed_extensions).get(name, "")
+    if draft.catalog.apart and schema:
+        return schema
     return draft.options.target_schema if schema in {"", *draft.catalog.schemas} else schema
 
 
@@ -50,6 +54,8 @@ def _lacking(draft: Draft, name: str, advice: str) -> None:
 
 def _other_schema(draft: Draft, target: TargetFacts, name: str, schema: str) -> None:
     there = target.extension_schemas.get(name, schema)
+    if draft.catalog.apart and {there, schema} <= set(draft.catalog.schemas):
+        return
     if there in {schema, draft.options.target_schema} and (there == schema or schema in draft.catalog.schemas):
         return
     text = f"the extension {name} is in schema {there} of the target; migrated objects look for it in schema {schema}"

@@ -141,7 +141,7 @@ def _cause(column: ColumnPlan, names: frozenset[str]) -> tuple[str, ...]:
 
 def _names(plan: Plan) -> frozenset[str]:
     """Names that differ between risks of one cause: of tables, columns and statements."""
-    found = {plan.target_schema}
+    found = set(plan.target_schemas)
     for table in plan.tables:
         found |= {table.name, table.target, table.schema, table.label}
         found |= {name for c in table.columns for name in (c.source, c.target)}

@@ -12,29 +12,24 @@ from landfall.engine.planning.tables import Draft
 _TYPES = frozenset({"enum", "domain", "composite", "range"})
 
 
-def in_place(draft: Draft) -> frozenset[str]:
-    """The labels of the objects that are not created, because the target has them. Adds risks for those that would stop the cutover."""
-    facts = draft.facts
-    if facts is None or not draft.native or draft.existing is not None:
+def in_place(draft: Draft) -> frozenset[tuple[str, str]]:
+    """The objects that are not created, because the target has them, as (`within`, label). Adds risks for those that would stop the cutover."""
+    if draft.facts is None or not draft.native or draft.existing is not None:
         return frozenset()
-    kept = set()
+    kept: set[tuple[str, str]] = set()
     for thing in draft.catalog.objects:
         if not thing.definition or thing.of or thing.table:
             continue
-        there = facts.objects.get(thing.label)
+        there = draft.facts.of(thing.within).objects.get(thing.label)
         if thing.kind != "sequence" and there == thing.definition:
-            kept.add(thing.label)
+            kept.add((thing.within, thing.label))
             text = f"the target has the {thing.kind} with this name and definition, which is used"
-            draft.add_risk(Severity.INFO, "ObjectKept", thing.name + thing.signature, text, "No action is required.")
+            draft.add_risk(Severity.INFO, "ObjectKept", draft.shown(thing), text, "No action is required.")
         elif _in_the_way(draft, thing):
-            text = (
-                f"the target already has another {'type' if thing.kind in _TYPES else thing.kind} {thing.name}{thing.signature}"
-            )
-            draft.add_risk(
-                Severity.BLOCKER, "TargetInTheWay", thing.name + thing.signature, text, "Rename or drop it on the target."
-            )
+            text = f"the target already has another {'type' if thing.kind in _TYPES else thing.kind} {draft.shown(thing)}"
+            draft.add_risk(Severity.BLOCKER, "TargetInTheWay", draft.shown(thing), text, "Rename or drop it on the target.")
     for thing in draft.catalog.objects:
-        if thing.kind == "revoke" and thing.of in kept:
+        if thing.kind == "revoke" and (thing.within, thing.of) in kept:
             text = "PUBLIC may not use it on the source; the rights on the target's own object are not changed"
             draft.add_risk(
                 Severity.MEDIUM, "ObjectKept", thing.name, text, f"Run on the target if it is so there: {thing.definition}."
@@ -43,11 +38,12 @@ def in_place(draft: Draft) -> frozenset[str]:
 
 
 def _in_the_way(draft: Draft, thing: SourceObject) -> bool:
-    facts = draft.facts
-    if facts is None:
+    if draft.facts is None:
         return False
+    facts = draft.facts.of(thing.within)
     replaced = {r.name for r in facts.in_the_way}
     if thing.kind == "sequence":
-        owner = next((o.table for o in draft.catalog.objects if o.kind == "ownership" and o.name == thing.name), "")
+        owners = (o for o in draft.catalog.objects if o.kind == "ownership" and (o.within, o.name) == (thing.within, thing.name))
+        owner = next((o.table for o in owners), "")
         return thing.label in facts.objects and owner not in replaced
     return thing.label in facts.objects or (thing.kind in _TYPES and thing.name in facts.types - replaced)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping as Counts
 from dataclasses import dataclass, field, replace
 
-from landfall.engine.model.catalog import Catalog
+from landfall.engine.model.catalog import Catalog, SourceObject
 from landfall.engine.model.fingerprint import differing, excluded, fingerprint, former_digests, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
 from landfall.engine.model.plan import Decision, Plan, Risk, Severity
@@ -19,6 +19,7 @@ from landfall.engine.planning.in_place import in_place
 from landfall.engine.planning.names import add_name_risks
 from landfall.engine.planning.own_schema import report_own_schema
 from landfall.engine.planning.preflight import _column_risks, _preflight
+from landfall.engine.planning.schemas import add_schemas
 from landfall.engine.planning.source_code import leave_code
 from landfall.engine.planning.tables import Counterpart, Draft, SourceProfile
 from landfall.engine.planning.views import views
@@ -49,6 +50,9 @@ def draft_plan(
     existing_tables.reduced(draft)
     leave_code(draft)
     catalog = draft.catalog
+    if catalog.apart:
+        draft.made_schemas = tuple(s for s in catalog.schemas if s in target.missing_schemas)
+        add_schemas(draft)
     replacing = {r.name for r in target.in_the_way}
     draft.relations = draft.name_space(() if draft.native else target.relations - replacing)
     draft.types = draft.name_space(target.types)
@@ -75,7 +79,7 @@ def draft_plan(
         source_version=catalog.version,
         target_version=target.version,
         target_version_number=target.version_number,
-        target_schema=options.target_schema,
+        target_schema=catalog.schemas[0] if catalog.apart else options.target_schema,
         on_existing=options.on_existing.value,
         mode=options.mode.value,
         quiesce="",
@@ -83,7 +87,11 @@ def draft_plan(
         statements=statements,
         risks=(),
         replaced=target.in_the_way,
-        sequences=tuple((o.detail, o.name) for o in catalog.objects if o.kind == "sequence" and o.detail),
+        sequences=tuple((o.detail, o.name) for o in _sequences(catalog)),
+        sequence_schemas=tuple(o.within for o in _sequences(catalog) if o.within),
+        schemas=catalog.schemas if catalog.apart else (),
+        made_schemas=draft.made_schemas,
+        qualified=catalog.qualified,
         filled=existing_tables.digests(context.existing, context.counterparts) if context.existing else (),
         followed=tuple(draft.followed),
         aside=existing_decisions.set_aside(options, context.counterparts),
@@ -112,11 +120,16 @@ def revoke_changed_approvals(plan: Plan, options: Options) -> Plan:
     return replace(plan, tables=tuple(tables))
 
 
-def wanted_names(catalog: Catalog, options: Options, target: TargetEngine) -> frozenset[str]:
-    """Return the names of the tables and views that the migration creates in the target schema."""
+def _sequences(catalog: Catalog) -> list[SourceObject]:
+    return [o for o in catalog.objects if o.kind == "sequence" and o.detail]
+
+
+def wanted_names(catalog: Catalog, options: Options, target: TargetEngine) -> frozenset[tuple[str, str]]:
+    """Return the tables and views that the migration creates, as (schema of the target, name)."""
     draft = Draft(catalog, options, SourceProfile(), target)
-    tables = {draft.spelled(t.name) for t in selected(catalog, options)}
-    return frozenset(tables | {draft.spelled(v.name) for v in catalog.views if not excluded(v.name, options.exclude_tables)})
+    things = [(t.schema, t.name) for t in selected(catalog, options)]
+    things += [(v.schema, v.name) for v in catalog.views if not excluded(v.name, options.exclude_tables)]
+    return frozenset((schema if catalog.apart else options.target_schema, draft.spelled(name)) for schema, name in things)
 
 
 def _fingerprint_digest(catalog: Catalog, options: Options) -> str:

@@ -9,6 +9,7 @@ from landfall.engine.model.options import OnExisting
 from landfall.engine.model.plan import Decision, Replaced, Severity, TablePlan
 from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
 from landfall.engine.planning.fence_gaps import FENCE_PASSED
+from landfall.engine.planning.schemas import report_merged
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, RETAIN, Draft
 from landfall.lib.text import counted
 
@@ -31,8 +32,10 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
     for remark in draft.catalog.remarks:
         if remark.kind != FENCE_PASSED and (remark.table in moved or not any(remark.table)):
             draft.add_risk(Severity(remark.severity), remark.kind, remark.affected, remark.text, remark.advice)
-    _schemas(draft)
-    _trust(draft, target)
+    report_merged(draft)
+    for facts in target.each or (target,):
+        _trust(draft, facts)
+    _powers(draft, target)
     _in_the_way(draft, target)
     objects = 2 * (len(tables) + sum(len(t.counters) for t in tables) + len(draft.catalog.views) + len(target.in_the_way))
     if target.lock_slots and objects > target.lock_slots // 2:
@@ -54,20 +57,9 @@ def _preflight(draft: Draft, target: TargetFacts, tables: Sequence[TablePlan]) -
         )
 
 
-def _schemas(draft: Draft) -> None:
-    """A risk that names with a schema, in the application, mean nothing on the target."""
-    schemas, target = draft.catalog.schemas, draft.options.target_schema
-    if draft.native and len(schemas) > 1:
-        text = f"{len(schemas)} schemas become one, {target}: statements of the application that name another schema fail"
-        advice = (
-            "Migrate each schema with a Migration and a target schema (spec.data.target.schema) of its own, or approve the plan."
-        )
-        draft.add_risk(Severity.HIGH, "SchemasMerged", ", ".join(schemas), text, advice)
-
-
 def _trust(draft: Draft, target: TargetFacts) -> None:
     """Risks that code of other roles is executed in the target with the privileges of this user."""
-    schema = draft.options.target_schema
+    schema = target.schema or draft.options.target_schema
     for name, owner in target.shadows if draft.native or draft.options.on_existing is OnExisting.FILL else ():
         text = f"it belongs to {owner} and could be executed instead of the built-in function or operator, with the privileges of the target's user"
         advice = f"Drop it or move it to another schema, and REVOKE CREATE ON SCHEMA {quoted(schema)} FROM {owner}."
@@ -76,11 +68,18 @@ def _trust(draft: Draft, target: TargetFacts) -> None:
         text = f"{', '.join(target.creators)} can create objects in it, and migrated objects could call them"
         advice = f"REVOKE CREATE ON SCHEMA {quoted(schema)} FROM these roles, or use a separate target schema."
         draft.add_risk(Severity.MEDIUM, "OpenSchema", schema, text, advice)
+
+
+def _powers(draft: Draft, target: TargetFacts) -> None:
     if target.powers:
+        there = [f.schema for f in target.each if f.schema not in target.missing_schemas]
+        owned = there if target.each else [draft.options.target_schema]
         text = f"the target's user is {target.powers}: code of the source that is executed there could access files of the server"
         advice = (
             "Use a role that only owns the target schema and has CREATE on the database: CREATE ROLE migrator LOGIN;"
-            f" GRANT CREATE ON DATABASE … TO migrator; ALTER SCHEMA {quoted(schema)} OWNER TO migrator."
+            " GRANT CREATE ON DATABASE … TO migrator"
+            + "".join(f"; ALTER SCHEMA {quoted(schema)} OWNER TO migrator" for schema in owned)
+            + "."
         )
         draft.add_risk(Severity.LOW, "Superuser", "credential", text, advice)
 
@@ -91,8 +90,8 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
             draft.add_risk(
                 Severity.BLOCKER,
                 "TargetInTheWay",
-                replaced.name,
-                f"the target already has a {replaced.kind} {replaced.name}",
+                replaced.label,
+                f"the target already has a {replaced.kind} {replaced.label}",
                 "Rename or drop it, or set spec.data.target.onExisting: Replace, which retains it until the retention period ends.",
             )
             continue
@@ -104,7 +103,7 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
                     Severity.BLOCKER,
                     "Dependant",
                     dependant.name,
-                    f"the {dependant.kind} {dependant.name} depends on {replaced.name} and cannot be attached to the new one",
+                    f"the {dependant.kind} {dependant.name} depends on {replaced.label} and cannot be attached to the new one",
                     "Drop it before the migration, and create it again afterwards.",
                 )
 
@@ -112,16 +111,16 @@ def _in_the_way(draft: Draft, target: TargetFacts) -> None:
 def _replaced(draft: Draft, replaced: Replaced) -> None:
     """A cutover that drops a table with its rows soon afterwards needs approval."""
     text = (
-        f"the {replaced.kind} {replaced.name} of the target is replaced, and {len(replaced.dependants)} dependent objects are attached"
+        f"the {replaced.kind} {replaced.label} of the target is replaced, and {len(replaced.dependants)} dependent objects are attached"
         " to the new one"
     )
     if draft.options.retention_seconds:
         advice = "It is retained until the retention period ends; a rollback restores it."
-        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.name, text, advice)
+        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.label, text, advice)
     elif "table" in replaced.kind:
-        draft.add_risk(Severity.HIGH, "Replaced", replaced.name, f"{text}; its rows are lost: {DROPPED}", RETAIN)
+        draft.add_risk(Severity.HIGH, "Replaced", replaced.label, f"{text}; its rows are lost: {DROPPED}", RETAIN)
     else:
-        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.name, text, NO_ROLLBACK)
+        draft.add_risk(Severity.MEDIUM, "Replaced", replaced.label, text, NO_ROLLBACK)
 
 
 def _other_forms(draft: Draft, tables: Sequence[TablePlan]) -> None:

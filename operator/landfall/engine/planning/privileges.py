@@ -16,17 +16,18 @@ def settled(draft: Draft, thing: SourceObject, *, before: bool) -> bool:
 
     What it cannot have is collected and reported by `risks`. `before`: as for `schema_objects.objects`, which looks at each object twice.
     """
-    facts = draft.facts
-    if facts is None or not thing.role:
+    if draft.facts is None or not thing.role:
         return False
-    if thing.kind == "owner":
-        if thing.role == facts.user:
+    facts = draft.facts.of(thing.within)
+    made = thing.within in draft.made_schemas
+    if thing.kind in {"owner", "schema owner"}:
+        if thing.role == facts.user or (thing.kind == "schema owner" and not made):
             return True
         possible = thing.role in facts.owners
     elif thing.kind == "schema privilege":
-        if (thing.role, thing.detail) in facts.schema_rights:
+        if not made and (thing.role, thing.detail) in facts.schema_rights:
             return True
-        possible = False
+        possible = made and thing.role in {*facts.roles, "PUBLIC"}
     else:
         possible = thing.role in facts.roles
     if not possible and before:
@@ -36,23 +37,34 @@ def settled(draft: Draft, thing: SourceObject, *, before: bool) -> bool:
 
 def risks(draft: Draft) -> tuple[Risk, ...]:
     """One risk for each role and cause."""
-    causes: dict[tuple[str, str], list[SourceObject]] = {}
+    causes: dict[tuple[str, str, str], list[SourceObject]] = {}
     for thing in draft.impossible:
         definer = thing.kind == "owner" and bool(thing.detail)
-        causes.setdefault((f"definer {thing.role}" if definer else thing.kind, thing.role), []).append(thing)
-    return tuple(_risk(draft, kind, role, things) for (kind, role), things in sorted(causes.items()))
+        schema = thing.name if thing.kind == "schema privilege" else thing.within
+        causes.setdefault((f"definer {thing.role}" if definer else thing.kind, thing.role, schema), []).append(thing)
+    return tuple(_risk(draft, kind, role, things) for (kind, role, _), things in sorted(causes.items()))
 
 
 def _risk(draft: Draft, kind: str, role: str, things: list[SourceObject]) -> Risk:
-    facts, schema = draft.facts, draft.options.target_schema
+    facts = draft.facts.of(things[0].within) if draft.facts else None
+    schema = things[0].within or draft.options.target_schema
     listed = ", ".join(f"{t.name}{t.signature if t.kind == 'grant' else ''}" for t in things[:_SHOWN])
     more = f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else ""
     there = facts is not None and role in facts.roles
     missing = f"CREATE ROLE {quoted(role)} on the target and plan again, or change it after the migration."
+    if kind == "schema owner":
+        text = f"schema {schema} belongs to {role} on the source and to {facts.user if facts else ''} on the target"
+        return Risk(Severity.MEDIUM, "Owner", role, text, f"Run on the target after the migration: {things[0].definition}.")
     if kind == "schema privilege":
         rights = ", ".join(t.detail for t in things)
-        text = f"role {role} has {rights} on schema {things[0].name} of the source; rights on the target schema are not changed"
-        advice = f"GRANT {rights} ON SCHEMA {quoted(schema)} TO {quoted(role)} if the role uses the migrated objects."
+        grantee = role if role == "PUBLIC" else quoted(role)
+        kept = (
+            f"the target has no role {role}"
+            if things[0].within in draft.made_schemas
+            else "rights on the target schema are not changed"
+        )
+        text = f"role {role} has {rights} on schema {things[0].name} of the source; {kept}"
+        advice = f"GRANT {rights} ON SCHEMA {quoted(schema)} TO {grantee} if the role uses the migrated objects."
         return Risk(Severity.MEDIUM, "SchemaPrivilege", role, text, advice)
     if kind == "grant":
         text = f"the target has no role {role}: {counted(len(things), 'grant', 'are')} not migrated: {listed}{more}"

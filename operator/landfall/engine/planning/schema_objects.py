@@ -11,6 +11,7 @@ from landfall.engine.model.mapping import Violation
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan
 from landfall.engine.planning import privileges
 from landfall.engine.planning.defaults import add_defaults
+from landfall.engine.planning.partitions import elsewhere, into_parents
 from landfall.engine.planning.tables import NULL_ADVICE, Draft, column_traits, ignores_case
 from landfall.engine.targets.engine import Translated
 from landfall.lib.text import counted
@@ -39,7 +40,7 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
             _native_index(draft, planned, index, f"{planned.label}.{index.name}", alone=alone)
         else:
             _index(draft, table, planned, index)
-    _into_parents(draft, table, planned)
+    into_parents(draft, table, planned)
     _folded_risk(draft, table, planned)
     _comments(draft, table, planned)
     for column in table.columns:
@@ -54,17 +55,6 @@ def surround(draft: Draft, table: Table, planned: TablePlan) -> None:
 def _create(draft: Draft, table: Table, planned: TablePlan) -> None:
     name = planned.target
     draft.add_statement(Stage.TABLES, "table", name, name, draft.target.ddl.create_table(planned, table), essential=True)
-
-
-def _into_parents(draft: Draft, table: Table, planned: TablePlan) -> None:
-    ddl, name = draft.target.ddl, planned.target
-    if table.partition_of:
-        attach = ddl.attach_partition(draft.names[(table.schema, table.partition_of)], name, table.bound)
-        draft.add_statement(Stage.KEYS, "partition", name, name, attach, essential=True)
-        return
-    for parent in table.inherits:
-        sql = ddl.inherit(name, draft.names.get((table.schema, parent), parent))
-        draft.add_statement(Stage.KEYS, "inheritance", name, name, sql)
 
 
 def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
@@ -222,7 +212,7 @@ def _native_index(draft: Draft, planned: TablePlan, index: Index, label: str, *,
     stage = Stage.KEYS if parent else Stage.INDEXES
     draft.add_statement(stage, kind, index.name, planned.target, sql, describes=label, essential=index.primary)
     if attached:
-        sql = draft.target.ddl.attach_index(index.attach_to, index.name)
+        sql = draft.target.ddl.attach_index(index.attach_to, index.name, elsewhere(draft, planned.schema, index.attach_schema))
         draft.add_statement(Stage.LAST, "index partition", index.name, planned.target, sql, describes=label)
 
 
@@ -364,19 +354,6 @@ def _orphans(draft: Draft, label: str, parent: str, count: int) -> None:
     )
 
 
-_AFTER = {"partition": 1, "inheritance": 1, "foreign key": 2, "validation": 2}
-
-
-def partitions_in_order(draft: Draft) -> None:
-    """Attach partitions when all tables have their keys, and add foreign keys after that.
-
-    A parent adopts the keys and indexes of a partition if they match its own, and only then creates none. A foreign key to a partitioned
-    table holds once the partitions are attached.
-    """
-    if any(s.kind == "partition" for s in draft.statements):
-        draft.statements.sort(key=lambda s: _AFTER.get(s.kind, 0))
-
-
 # -- the rest of the schema -------------------------------------------------------------------------------------------
 
 
@@ -401,6 +378,9 @@ STAGES = {
     "view default": Stage.LAST,
     "typed table": Stage.LAST,
     "staged path": Stage.PREPARE,
+    "schema owner": Stage.MOVED,
+    "schema privilege": Stage.MOVED,
+    "comment on schema": Stage.MOVED,
     "path": Stage.MOVED,
     "owner": Stage.MOVED,
     "index": Stage.LAST,
@@ -412,6 +392,7 @@ STAGES = {
 
 
 NAMES_IN_BODIES = frozenset({"bare name", "qualified name"})  # of functions that a table uses: one risk each
+_OF_SCHEMAS = frozenset({"schema owner", "schema privilege", "comment on schema"})
 _EARLY = (Stage.TABLES, Stage.FINISH)  # when there are no views
 
 
@@ -423,18 +404,21 @@ def objects(draft: Draft, *, before: bool) -> None:
     for thing in draft.catalog.objects:
         if (thing.table and thing.table not in moved) or privileges.settled(draft, thing, before=before):
             continue
-        if thing.label in draft.in_place or thing.of in draft.in_place:
+        if {(thing.within, thing.label), (thing.within, thing.of)} & draft.in_place:
             continue
-        if not thing.definition:
+        if not thing.definition or (thing.kind in _OF_SCHEMAS and thing.name not in draft.made_schemas):
             if before:
                 _uncarried(draft, thing)
             continue
         stage = Stage.LAST if thing.table in over and STAGES[thing.kind] in _EARLY else STAGES[thing.kind]
         if (stage is Stage.PREPARE) is before:
             sql = thing.definition
+            draft.enter(thing.within)
             if thing.kind == "path":
-                sql += draft.target.ddl.moved_path(thing.detail, draft.catalog.schemas, draft.options.target_schema)
-            draft.add_statement(stage, thing.kind, thing.name, thing.table, sql, describes=thing.name + thing.signature)
+                merged = () if draft.catalog.apart else draft.catalog.schemas
+                sql += draft.target.ddl.moved_path(thing.detail, merged, draft.options.target_schema)
+            draft.add_statement(stage, thing.kind, thing.name, thing.table, sql, describes=draft.shown(thing))
+    draft.enter("")
 
 
 def _uncarried(draft: Draft, thing: SourceObject) -> None:
@@ -442,13 +426,17 @@ def _uncarried(draft: Draft, thing: SourceObject) -> None:
         return
     if thing.kind == "schema name" and thing.name == draft.options.target_schema:
         return
+    if thing.kind in {"schema owner", "comment on schema"} or (
+        thing.kind == "schema comment" and thing.name in draft.made_schemas
+    ):
+        return  # a schema that the target has keeps its owner and comment
     severity, advice = _UNCARRIED.get(thing.kind, (Severity.MEDIUM, "Create it manually if something needs it."))
     severity, advice = Severity(thing.severity or severity), thing.advice or advice
     kind = "".join(word.capitalize() for word in thing.kind.split())
     if thing.kind in NAMES_IN_BODIES and any((r.kind, r.affected) == (kind, thing.name) for r in draft.risks):
         return
     description = thing.detail or f"the {thing.kind} is written in the source's own language and is not carried"
-    draft.add_risk(severity, kind, thing.name + thing.signature, description, advice)
+    draft.add_risk(severity, kind, draft.shown(thing), description, advice)
 
 
 _GRAVE = frozenset({"view", "foreign key", "unique index", "function", "trigger", "policy", "row security", "revoke"})

@@ -46,7 +46,10 @@ def settle(plan: Plan, tried: DryRun, target: TargetEngine) -> Plan:
     filled = {name for name, _ in plan.filled}
     for number in [n for n in sorted(refused) if by_number[n].kind == "table"]:
         plain = {} if by_number[number].table in filled else tried.plain.get(number, {})
-        kept.insert(0, _without_expressions(tables, by_number[number], (refused[number], plain), risks, target))
+        at = next(
+            n for n, t in enumerate(tables) if (plan.within(t), t.target) == (by_number[number].schema, by_number[number].table)
+        )
+        kept.insert(0, _without_expressions(tables, at, by_number[number], (refused[number], plain), risks, target))
     lost = [by_number[n] for n in sorted(refused) if by_number[n].kind != "table"]
     risks += _losses(plan, lost, refused)
     stages = list(Stage)
@@ -97,7 +100,8 @@ def _losses(plan: Plan, lost: Sequence[Statement], refused: Counts[int, str]) ->
 def _follows(statement: Statement, lost: Sequence[Statement]) -> bool:
     """Whether a statement is rejected only because what it works on was rejected."""
     causes = _CAUSES.get(statement.kind, frozenset())
-    return any((o.table, o.name) == (statement.table, statement.name) and o.kind in causes for o in lost)
+    mine = (statement.schema, statement.table, statement.name)
+    return any((o.schema, o.table, o.name) == mine and o.kind in causes for o in lost)
 
 
 def _without_translated(plan: Plan, lost: Sequence[Statement]) -> Plan:
@@ -108,6 +112,7 @@ def _without_translated(plan: Plan, lost: Sequence[Statement]) -> Plan:
 
 def _without_expressions(
     tables: list[TablePlan],
+    at: int,
     statement: Statement,
     rejection: tuple[str, Counts[str, str]],
     risks: list[Risk],
@@ -115,7 +120,6 @@ def _without_expressions(
 ) -> Statement:
     """The statement of a rejected table with ordinary columns in place of those whose expressions are rejected."""
     problem, plain = rejection
-    at = next(n for n, t in enumerate(tables) if t.target == statement.table)
     table = tables[at]
     if not plain:
         text = f"the target rejects the table: {problem}"

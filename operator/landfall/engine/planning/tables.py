@@ -90,11 +90,14 @@ class Draft:
     families: Counts[Place, KeyFamily] = field(init=False)
     shared_types: dict[tuple[Place, str], str] = field(default_factory=dict)
     clashing: frozenset[str] = frozenset()
-    facts: TargetFacts | None = None
+    facts: TargetFacts | None = None  # of all target schemas
     impossible: list[SourceObject] = field(default_factory=list)
-    in_place: frozenset[str] = frozenset()
+    in_place: frozenset[tuple[str, str]] = frozenset()
     followed: list[tuple[str, str]] = field(default_factory=list)
     zoneless: list[str] = field(default_factory=list)
+    within: str = ""
+    made_schemas: tuple[str, ...] = ()
+    _names_within: dict[str, NameSpace] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         tables = () if self.native else selected(self.catalog, self.options)
@@ -112,11 +115,26 @@ class Draft:
     ) -> None:
         """Add a statement to the plan."""
         number = len(self.statements)
-        self.statements.append(Statement(number, stage, kind, name, table, sql, describes, essential))
+        self.statements.append(Statement(number, stage, kind, name, table, sql, describes, essential, self.within))
 
     def add_risk(self, severity: Severity, kind: str, affected: str, description: str, mitigation: str) -> None:
         """Add a risk to the plan."""
         self.risks.append(Risk(severity, kind, affected, description, mitigation))
+
+    def enter(self, schema: str) -> None:
+        """What is added from now on is of this schema, if the schemas of the source stay apart."""
+        self.within = schema if self.catalog.apart else ""
+
+    def shown(self, thing: SourceObject) -> str:
+        """Return how an object is called in messages: with its schema only if there are several."""
+        name = f"{thing.name}{thing.signature}"
+        return f"{thing.within}.{name}" if thing.within and len(self.catalog.schemas) > 1 else name
+
+    def relation(self, wanted: str, schema: str) -> str:
+        """Return a free name for a table or view of a schema of the source."""
+        if not self.catalog.apart:
+            return self.relations.claim(wanted, schema)
+        return self._names_within.setdefault(schema, self.name_space()).claim(wanted, schema)
 
     def constraint(self, table: str, wanted: str) -> str:
         """Return a name for a check or foreign key that is unique in its table."""

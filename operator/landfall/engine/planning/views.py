@@ -20,7 +20,7 @@ _REWRITE = "Rewrite it for PostgreSQL, or exclude the view (excludeTables) if no
 
 def views(draft: Draft, tables: Iterable[TablePlan]) -> tuple[ViewPlan, ...]:
     """Add every view; the dry run finds their order. Return the translated ones as they are compared."""
-    left = [(v, draft.relations.claim(draft.spelled(v.name), v.schema)) for v in _wanted(draft)]
+    left = [(v, draft.relation(draft.spelled(v.name), v.schema)) for v in _wanted(draft)]
     if draft.native:
         for view, name in left:
             _add(draft, view, name, view.query)
@@ -108,10 +108,13 @@ def _description(made: WrittenView, planned: ViewPlan) -> str:
 
 def _add(draft: Draft, view: View, name: str, query: str) -> None:
     kind = "materialized view" if view.materialized else "view"
+    several = draft.catalog.apart and len(draft.catalog.schemas) > 1
+    draft.enter(view.schema)
     sql = draft.target.ddl.create_view(name, query, materialized=view.materialized, options=view.options)
-    draft.add_statement(Stage.LAST, kind, name, "", sql, describes=view.name)
+    draft.add_statement(Stage.LAST, kind, name, "", sql, describes=f"{view.schema}.{view.name}" if several else view.name)
     if view.comment:
         draft.add_statement(Stage.LAST, "comment", name, "", draft.target.ddl.comment(kind.upper(), name, view.comment))
+    draft.enter("")
 
 
 def _lost(draft: Draft, view: View, problem: str) -> None:

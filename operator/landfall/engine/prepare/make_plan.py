@@ -13,6 +13,7 @@ from landfall.engine.model.options import Endpoint, OnExisting, Options
 from landfall.engine.model.plan import Plan
 from landfall.engine.planning.existing_tables import as_read
 from landfall.engine.planning.planner import PlanningContext, draft_plan, revoke_changed_approvals, wanted_names
+from landfall.engine.planning.schemas import settled_schemas
 from landfall.engine.prepare import dry_run, match_tables, profiling
 from landfall.engine.prepare.existing_rows import BothSides, compare_existing_rows
 from landfall.engine.prepare.probe_overrides import probe_overrides
@@ -42,6 +43,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         EngineError: A side cannot be read.
     """
     source = replace(source, schemas=options.schemas)
+    options = settled_schemas(options, engine_of(source.engine))
     engine = target_of(target)
     database = engine.connect(target, options.ledger_schema)
     try:
@@ -56,8 +58,8 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
             known = _matched(source, catalog, database.catalog, options, plain)
             catalog = as_read(catalog, known.counterparts)
             more = match_tables.probes_by_table(catalog, known.counterparts)
-            wanted = frozenset(c.table.name for c in known.counterparts.values())
-        facts = database.catalog.facts(options, wanted)
+            wanted = frozenset((c.table.schema, c.table.name) for c in known.counterparts.values())
+        facts = database.catalog.facts(options, wanted, catalog.schemas if catalog.apart else ())
         counted = replace(profiling.profile(source_of(source), catalog, options, report, more), overrides=overrides)
         plan = draft_plan(catalog, counted, options, facts, (source, target), known)
         plan = with_row_sizes(plan, source_of(source), engine)

@@ -285,16 +285,16 @@ class FinalPhase:
         """Set every sequence to the value after the largest one, or to the next value of the source, whichever is further."""
         work, staging = self._work, self._work.staging
         if isinstance(work.engine, SequenceSource):
-            for source, target in work.plan.sequences:
+            for source, target, within in work.plan.placed_sequences:
                 value, called = work.engine.sequence_position(reader, source)
-                staging.set_sequence(target, value, called=called)
+                work.staging_of(within).set_sequence(target, value, called=called)
             for source, target in () if work.options.rehearsal else work.plan.followed:
                 value, called = work.engine.sequence_position(reader, source)
                 staging.follow_sequence(target, value, called=called)
         for table in work.plan.tables:
             for counter in table.counters:
                 following = work.engine.next_value(reader, table, counter.source_column) if counter.source_column else 0
-                staging.set_counter(table.target, counter, following)
+                work.staging_of(work.plan.within(table)).set_counter(table.target, counter, following)
 
     def _keys(self, reader: Reader, limit: Limit | None) -> None:
         """Create what must not exist during a repair, compare the views, and check a last time whether to cut over, in one transaction."""
@@ -391,7 +391,7 @@ class FinalPhase:
         work = self._work
         for table in work.plan.tables:
             if table.target in work.plan.kept:
-                now = work.target.queries(work.shape(table), work.plan.target_schema).range_sums(None, None)
+                now = work.target.queries(work.shape(table), work.plan.target_of(table)).range_sums(None, None)
                 staged = work.queries(table).range_sums(None, None)
                 if work.database.session.rows(now) != work.database.session.rows(staged):
                     message = (

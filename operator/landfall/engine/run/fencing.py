@@ -33,7 +33,7 @@ def fenced(work: Work, outcome: Outcome, lock: Freeze | None) -> Iterator[None]:
     if not work.plan.fence or not isinstance(lock, FencingLock):
         yield
         return
-    message = fence_message(work.target_endpoint, work.plan.target_schema)
+    message = fence_message(work.target_endpoint, work.plan.target_label)
     fence = Fence(fence_name(work.lease.key), message, tuple((t.schema, t.name) for t in work.plan.tables))
     work.ledger.note(work.lease.key, {"fence": fence.name})
     outcome.fence = fence.name

@@ -13,7 +13,7 @@ from landfall.engine.copy.streams import FollowedChunks, Streams, split_tables
 from landfall.engine.copy.worker_pool import ThreadGroup, stopped
 from landfall.engine.errors import ValueRefusedError, concerning
 from landfall.engine.model.events import Event, EventKind
-from landfall.engine.model.plan import Stage, Statement
+from landfall.engine.model.plan import Stage, Statement, TablePlan
 from landfall.engine.model.run_state import RunRecord
 from landfall.engine.targets.engine import TargetDatabase
 
@@ -100,7 +100,7 @@ def carry_out(work: Work, statement: Statement, database: TargetDatabase) -> Non
     record = partial(database.ledger.mark_done, work.lease, statement.number)
     of = f" of table {statement.table}" if statement.table and statement.table != statement.name else ""
     with concerning(f"{statement.kind} {statement.name}{of}"):
-        database.stage(work.plan, work.stage).execute(statement.sql, record)
+        database.stage(work.plan, work.stage, statement.schema).execute(statement.sql, record)
     work.report(Event(EventKind.STEP, statement.table, text=f"{statement.kind} {statement.name}"))
 
 
@@ -138,12 +138,12 @@ def indexes(work: Work) -> None:
     _in_parallel(work, [partial(_index, work, s) for s in statements])
     carry_out_all(work, work.plan.of_stage(Stage.FINISH))
     if work.plan.moves_rows:
-        _in_parallel(work, [partial(_analyze, work, t.target) for t in work.plan.tables if t.moved])
+        _in_parallel(work, [partial(_analyze, work, t) for t in work.plan.tables if t.moved])
 
 
-def _analyze(work: Work, table: str, database: TargetDatabase) -> None:
-    with concerning(f"statistics of table {table}"):
-        database.stage(work.plan, work.stage).analyze(table)
+def _analyze(work: Work, table: TablePlan, database: TargetDatabase) -> None:
+    with concerning(f"statistics of table {work.plan.named(table)}"):
+        database.stage(work.plan, work.stage, work.plan.within(table)).analyze(table.target)
 
 
 def _index(work: Work, statement: Statement, database: TargetDatabase) -> None:

@@ -75,7 +75,8 @@ def roll_back(
 
 def _before(database: TargetDatabase, record: RunRecord, *, forget: bool) -> RollbackResult:
     ledger = database.ledger
-    dropped = database.swap.drop(record.stage_schema, seconds=_LOCK_SECONDS)
+    stages = (ours for ours, _ in ledger.plan(record.key).places(record.stage_schema))
+    dropped = database.swap.drop(*stages, seconds=_LOCK_SECONDS)
     with database.session.transaction():
         if forget:
             ledger.forget(record.key)
@@ -87,7 +88,7 @@ def _before(database: TargetDatabase, record: RunRecord, *, forget: bool) -> Rol
 def _after(
     engine: TargetEngine, database: TargetDatabase, record: RunRecord, plan: Plan, *, discard_writes: bool
 ) -> RollbackResult:
-    if not database.swap.retained(record):
+    if not database.swap.retained(record, plan):
         message = f"target: the retained tables in schema {record.kept_schema} no longer exist; their retention period has ended"
         raise RunEndedError(message, advice="Restore it from a backup.")
     discarded = 0
@@ -114,10 +115,10 @@ def written_since(engine: TargetEngine, database: TargetDatabase, record: RunRec
     ledger, session = database.ledger, database.session
 
     def queries(table: TablePlan) -> TargetQueries:
-        return engine.queries(shape_of(plan, table, engine), plan.target_schema)
+        return engine.queries(shape_of(plan, table, engine), plan.target_of(table))
 
     if not plan.moves_rows:
-        return {t.target: int(session.value(queries(t).count())) for t in plan.tables if t.moved}
+        return {plan.named(t): int(session.value(queries(t).count())) for t in plan.tables if t.moved}
     chunks, deltas = ledger.chunks(record.key), ledger.deltas(record.key)
     expected = ledger.copied_rows(record.key)
     final = record.result.get("final_rows")
@@ -131,7 +132,7 @@ def written_since(engine: TargetEngine, database: TargetDatabase, record: RunRec
         ours = sum(count for xid, count in counts.items() if xid in known)
         theirs = sum(count for xid, count in counts.items() if xid not in known)
         meant = int(after.get(str(table.number)) or expected.get(table.number) or 0)
-        found[table.target] = theirs + max(0, meant - ours - theirs) if theirs or ours != meant else 0
+        found[plan.named(table)] = theirs + max(0, meant - ours - theirs) if theirs or ours != meant else 0
     return found
 
 
@@ -151,13 +152,15 @@ def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> l
         for record in database.ledger.every():
             if not (everything or database.ledger.retention_ended(record.key)):
                 continue
-            schemas = [record.undone_schema]
+            bases = [record.undone_schema]
             if record.state is State.CUT_OVER:
-                schemas.append(record.kept_schema)
+                bases.append(record.kept_schema)
             if record.state.ended:
-                schemas.append(record.stage_schema)
-            for schema in schemas:
-                if database.swap.exists(schema):
-                    database.swap.drop(schema)
-                    gone.append(schema)
+                bases.append(record.stage_schema)
+            plan = database.ledger.plan(record.key)
+            for base in bases:
+                schemas = [ours for ours, _ in plan.places(base) if database.swap.exists(ours)]
+                if schemas:
+                    database.swap.drop(*schemas)
+                    gone += schemas
         return gone

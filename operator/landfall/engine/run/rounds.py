@@ -71,7 +71,7 @@ def undo_foreign_keys(work: Work) -> None:
             continue
         with work.database.session.transaction():
             if statement.kind == "foreign key":
-                work.staging.drop_foreign_key(statement.table, statement.name)
+                work.staging_of(statement.schema).drop_foreign_key(statement.table, statement.name)
             work.ledger.mark_undone(work.lease, statement.number)
 
 

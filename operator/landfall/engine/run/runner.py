@@ -26,6 +26,7 @@ from landfall.engine.model.plan import Plan
 from landfall.engine.model.run_settings import Dials
 from landfall.engine.model.run_state import ORDER, RunRecord, State
 from landfall.engine.planning.planner import changed_objects
+from landfall.engine.planning.schemas import schemas_as_planned
 from landfall.engine.prepare.make_plan import read_catalog
 from landfall.engine.run import phases
 from landfall.engine.run.cutover import FinalPhase
@@ -199,7 +200,7 @@ class MigrationRun:
         ).run()
 
     def _check_source(self, work: Work) -> None:
-        changed = changed_objects(work.plan, read_catalog(self.source, self.options), self.options)
+        changed = changed_objects(work.plan, read_catalog(self.source, schemas_as_planned(self.options, work.plan)), self.options)
         if changed:
             message = f"the source's schema has changed since the plan was created: {', '.join(changed[:10])}"
             raise SourceChangedError(

@@ -126,11 +126,14 @@ class TargetDdl(Protocol):
     def touch_trigger(self, name: str, table: str, function: str) -> str:
         """The trigger itself."""
 
-    def attach_partition(self, parent: str, table: str, bound: str) -> str:
-        """Make a table a partition of another one."""
+    def attach_partition(self, parent: str, table: str, bound: str, schema: str = "") -> str:
+        """Make a table a partition of another one, which is in `schema` if that is another schema."""
 
-    def inherit(self, table: str, parent: str) -> str:
-        """Make a table inherit from another one."""
+    def inherit(self, table: str, parent: str, schema: str = "") -> str:
+        """Make a table inherit from another one, which is in `schema` if that is another schema."""
+
+    def create_schema(self, name: str) -> str:
+        """CREATE SCHEMA, unless there is one of that name."""
 
     def set_default(self, table: str, column: str, expression: str) -> str:
         """Set the default of a column."""
@@ -174,8 +177,8 @@ class TargetDdl(Protocol):
     def index_parts(self, parts: Sequence[str]) -> str:
         """The elements of an index."""
 
-    def attach_index(self, parent: str, name: str) -> str:
-        """Make an index a partition of another one."""
+    def attach_index(self, parent: str, name: str, schema: str = "") -> str:
+        """Make an index a partition of another one, which is in `schema` if that is another schema."""
 
     def foreign_key_clause(self, key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:
         """What makes a foreign key to a table. `columns`, `others`: names in the target."""
@@ -269,10 +272,10 @@ class TargetSession(Protocol):
 
 
 class StagingSchema(Protocol):
-    """Where the tables of a run are filled before the cutover."""
+    """Where the tables of a run, or those of one of its target schemas, are filled before the cutover."""
 
     def create(self) -> None:
-        """Create it if it does not exist."""
+        """Create it if it does not exist, and those of the other target schemas."""
 
     def execute(self, sql: str, record: Callable[[], None]) -> None:
         """Execute a statement of the plan, and `record` it in the same transaction."""
@@ -373,7 +376,7 @@ class SchemaSwap(Protocol):
     def validate_dependants(self, plan: Plan) -> list[str]:
         """After the cutover: validate the foreign keys from outside. Those that fail, by name."""
 
-    def retained(self, record: RunRecord) -> bool:
+    def retained(self, record: RunRecord, plan: Plan) -> bool:
         """Whether all that the cutover replaced is still there."""
 
     def roll_back(self, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
@@ -385,18 +388,15 @@ class SchemaSwap(Protocol):
     def exists(self, schema: str) -> bool:
         """Whether there is a schema of that name."""
 
-    def drop(self, schema: str, *, seconds: int = 0) -> int:
-        """Drop a schema of ours; how many objects it had. `seconds`: how long to wait for a lock, as the session does if 0.
-
-        Raises DependantError that names what depends on it.
-        """
+    def drop(self, *schemas: str, seconds: int = 0) -> int:
+        """Drop schemas of ours; how many objects they had. `seconds`: how long to wait for a lock. Raises DependantError."""
 
 
 class TargetCatalog(Protocol):
     """What is in the target already."""
 
-    def facts(self, options: Options, wanted: frozenset[str]) -> TargetFacts:
-        """Everything that planning needs to know of the target. `wanted`: names that the migration brings. Raises an EngineError."""
+    def facts(self, options: Options, wanted: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
+        """What planning needs to know. `wanted`: new relations, as (schema, name); `schemas`: of the source, if they keep their names."""
 
     def existing(self, schema: str) -> Catalog:
         """The catalog of a schema, as that of a source. Raises ObjectMissingError."""
@@ -462,8 +462,8 @@ class TargetDatabase(Protocol):
     def clock(self) -> str:
         """The server's time."""
 
-    def stage(self, plan: Plan, schema: str) -> StagingSchema:
-        """The staging schema of a run."""
+    def stage(self, plan: Plan, schema: str, within: str = "") -> StagingSchema:
+        """A staging schema of a run: `Plan.place(schema, within)`."""
 
     def loader(self, plan: Plan, schema: str) -> Loader:
         """A new session that moves or compares rows of a staging schema."""

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from landfall.api.migration import DEFAULT_SCHEMA
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
 from landfall.gateway.requests import CREATED_BY, DESCRIPTION, TITLE, moment
 from landfall.lifecycle import PHASES, STEPS, WORKER_RUNS, Action, Phase, Status, StepName, phase_of, ready_condition
@@ -198,10 +199,16 @@ def created(raw: Object) -> MoveCreated:
         created_at=raw["metadata"]["creationTimestamp"],
         created_by=str(raw["metadata"].get("annotations", {}).get(CREATED_BY, "")),
         source=_end(data["source"], data["source"].get("schemas") or [], tables),
-        target=_end(data["target"], [data["target"].get("schema", "public")], None),
+        target=_end(data["target"], _target_schemas(data), None),
         plan=plan_brief(raw),
         links=Links(self=path, plan=f"{path}/plan", start=f"{path}/start", logs=f"{path}/logs"),
     )
+
+
+def _target_schemas(data: Object) -> list[str]:
+    source, target = data["source"].get("schemas") or [], data["target"]
+    apart = target.get("schemas") == "Preserve" or (not target.get("schemas") and len(source) > 1 and not target.get("schema"))
+    return source if apart and source else [target.get("schema") or DEFAULT_SCHEMA]
 
 
 def detail(raw: Object, now: datetime) -> MoveDetail:

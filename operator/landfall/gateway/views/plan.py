@@ -206,7 +206,8 @@ def _mapping(plan: Object, table: Object, column: Object, decided: dict[tuple[st
     places = ((schema, table["name"], column["source"]) for schema in (table["schema"], ""))
     decision = next((decided[place] for place in places if decided.get(place)), column["decision"])
     source = {"schema": table["schema"], "table": table["name"], "column": column["source"]}
-    target = {"schema": plan["target_schema"], "table": table["target"], "column": column["final"] or column["target"]}
+    schema = table["schema"] if plan.get("schemas") else plan["target_schema"]
+    target = {"schema": schema, "table": table["target"], "column": column["final"] or column["target"]}
     return MappingItem(
         id=mapping_id(table, column),
         source=Place.model_validate(source),

@@ -1,22 +1,37 @@
 """The catalog of a PostgreSQL source, in definitions that carry no schema name.
 
 Everything is read with the source's schemas on the search path and in the pretty forms, so that names come out bare
-and resolve to the staging schema when they run on the target.
+and resolve to the staging schema when they run on the target. If the schemas stay apart, each is read with itself first on the path.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.errors import ObjectMissingError
-from landfall.engine.model.catalog import Catalog, Check, Column, ColumnType, ForeignKey, Identity, Index, IndexPart, Table, View
+from landfall.engine.model.catalog import (
+    Catalog,
+    Check,
+    Column,
+    ColumnType,
+    ForeignKey,
+    Identity,
+    Index,
+    IndexPart,
+    SourceObject,
+    Table,
+    View,
+)
 from landfall.engine.model.fingerprint import excluded
 from landfall.engine.model.identifiers import quoted, search_path
 from landfall.engine.model.options import Options
 from landfall.engine.sources.postgresql.fence import CREATABLE
-from landfall.engine.sources.postgresql.objects import objects
+from landfall.engine.sources.postgresql.objects import objects, objects_within, risks_apart
+from landfall.engine.sources.postgresql.privileges import privileges_within, schema_objects
 
 _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::regclass AND x.objid=c.oid AND x.deptype='e')"
 
@@ -29,10 +44,14 @@ def catalog(control: Control, options: Options) -> Catalog:
             known = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
             message = f"source: there is no schema {schema!r}"
             raise ObjectMissingError(message, advice=f"Correct spec.data.source.schemas; there are: {known}.")
+    apart = options.several_apart
     with control.transaction():
+        parts = [_part(control, (s, *(o for o in schemas if o != s)), [s]) for s in schemas] if apart else []
         control.run(f"SET LOCAL search_path={search_path(*schemas)}")
         reader = _Reader(control, list(schemas))
-        tables = reader.tables()
+        tables, views, made = _joined(parts) if apart else (reader.tables(), reader.views(), objects(control, list(schemas)))
+        if apart:
+            made = (*made, *schema_objects(control, list(schemas)), *risks_apart(control, list(schemas)))
         return Catalog(
             engine="PostgreSQL",
             version=control.value("SELECT current_setting('server_version')"),
@@ -40,14 +59,40 @@ def catalog(control: Control, options: Options) -> Catalog:
             database=control.raw.info.dbname,
             schemas=tuple(schemas),
             tables=tables,
-            views=reader.views(),
-            objects=objects(control, list(schemas)),
+            views=views,
+            objects=made,
             extensions=reader.extensions(),
             installed_extensions=tuple(control.rows(_INSTALLED)),
             called_extensions=tuple(r[0] for r in control.rows(_CALLED, list(schemas))),
             problems=reader.problems(),
             features=reader.features([t for t in tables if not excluded(t.name, options.exclude_tables)]),
+            apart=apart,
+            qualified=_qualified(control, list(schemas), tables) if apart else (),
         )
+
+
+_Part = tuple[tuple[Table, ...], tuple[View, ...], tuple[SourceObject, ...]]
+
+
+def _part(control: Control, path: Sequence[str], schemas: list[str]) -> _Part:
+    """What schemas hold, in definitions for a search path."""
+    control.run(f"SET LOCAL search_path={search_path(*path)}")
+    reader = _Reader(control, schemas, apart=True)
+    found = (replace(o, within=schemas[0]) for o in [*objects_within(control, schemas), *privileges_within(control, schemas)])
+    return reader.tables(), reader.views(), tuple(found)
+
+
+def _joined(parts: Sequence[_Part]) -> _Part:
+    tables, views, found = zip(*parts, strict=True)
+    return tuple(chain(*tables)), tuple(chain(*views)), tuple(chain(*found))
+
+
+def _qualified(control: Control, schemas: list[str], tables: Sequence[Table]) -> tuple[tuple[str, str], ...]:
+    """The names that definitions write with their schema: those of several schemas, and those of parents in another schema."""
+    found = set(control.rows(_SHARED, *[schemas] * _SHARED.count("%s")))
+    parents = {p for t in tables for p in t.parents if p[0] != t.schema}
+    indexes = {p for t in tables for i in t.indexes if (p := (i.attach_schema, i.attach_to)) and p[0] not in {"", t.schema}}
+    return tuple(sorted(found | parents | indexes))
 
 
 def type_of(control: Control, query: str) -> ColumnType:
@@ -63,9 +108,10 @@ def type_of(control: Control, query: str) -> ColumnType:
 class _Reader:
     """Reads each catalog once for all schemas."""
 
-    def __init__(self, control: Control, schemas: list[str]) -> None:
+    def __init__(self, control: Control, schemas: list[str], *, apart: bool = False) -> None:
         self._control = control
         self._schemas = schemas
+        self._apart = apart
 
     def _by_table(self, query: str) -> dict[int, list[Cells]]:
         found: dict[int, list[Cells]] = defaultdict(list)
@@ -84,12 +130,13 @@ class _Reader:
         ):
             above = parents.get(oid, [])
             partition_of = above[0][0] if bound and above else ""
+            elsewhere = (self._apart or bool(bound)) and any(a[1] != schema for a in above)
             made.append(
                 Table(
                     schema=schema,
                     name=name,
                     columns=tuple(self._column(c, sequences.get((oid, c[0])), bool(bound)) for c in columns[oid]),
-                    indexes=tuple(_index(i) for i in indexes.get(oid, [])),
+                    indexes=tuple(_index(i, apart=self._apart) for i in indexes.get(oid, [])),
                     foreign_keys=tuple(_foreign_key(c) for c in constraints.get(oid, []) if c[1] == "f"),
                     checks=tuple(Check(c[0], "", c[2]) for c in constraints.get(oid, []) if c[1] in "cn"),
                     comment=comment or "",
@@ -104,6 +151,7 @@ class _Reader:
                     notes=("the table is unlogged on the source and becomes an ordinary one",) if persistence == "u" else (),
                     note_severity="low",
                     unlogged=persistence == "u",
+                    parent_schemas=tuple(a[1] for a in above) if elsewhere else (),
                 )
             )
         return tuple(made)
@@ -162,8 +210,8 @@ class _Reader:
         return frozenset((*found, "fence") if fenced else found)
 
 
-def _index(row: Cells) -> Index:
-    name, unique, primary, method, definition, constraint, attach, columns, partial, kind = row
+def _index(row: Cells, *, apart: bool) -> Index:
+    name, unique, primary, method, definition, constraint, attach, attach_schema, columns, partial, kind = row
     parts = tuple(IndexPart(c) if c else IndexPart(expression="expression") for c in columns)
     return Index(
         name=name,
@@ -175,6 +223,7 @@ def _index(row: Cells) -> Index:
         definition=definition,
         constraint=constraint or "",
         attach_to=attach or "",
+        attach_schema=(attach_schema or "") if apart else "",
     )
 
 
@@ -212,6 +261,8 @@ _INDEXES = (
     " (SELECT pg_get_constraintdef(k.oid,true) FROM pg_constraint k WHERE k.conindid=i.indexrelid AND k.conrelid=i.indrelid"
     " AND k.contype IN ('p','u','x')),"
     " (SELECT p.relname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent WHERE h.inhrelid=i.indexrelid),"
+    " (SELECT n.nspname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent JOIN pg_namespace n ON n.oid=p.relnamespace WHERE h.inhrelid=i.indexrelid"
+    " AND p.relnamespace<>c.relnamespace),"
     " ARRAY(SELECT coalesce(a.attname::text,'') FROM unnest(i.indkey[0:i.indnkeyatts-1]) WITH ORDINALITY u(n,o)"
     " LEFT JOIN pg_attribute a ON a.attrelid=i.indrelid AND a.attnum=u.n AND u.n<>0 ORDER BY o),"
     " i.indpred IS NOT NULL,(SELECT k.contype::text FROM pg_constraint k WHERE k.conindid=i.indexrelid AND k.contype='x')"
@@ -230,7 +281,8 @@ _CONSTRAINTS = (
     " AND k.conparentid=0 OR k.contype='n' AND NOT k.convalidated) ORDER BY k.conrelid,k.conname"
 )
 _PARENTS = (
-    "SELECT h.inhrelid,p.relname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent JOIN pg_class c ON c.oid=h.inhrelid"
+    "SELECT h.inhrelid,p.relname,pn.nspname FROM pg_inherits h JOIN pg_class p ON p.oid=h.inhparent"
+    " JOIN pg_namespace pn ON pn.oid=p.relnamespace JOIN pg_class c ON c.oid=h.inhrelid"
     " JOIN pg_namespace n ON n.oid=c.relnamespace WHERE n.nspname=ANY(%s) AND c.relkind IN ('r','p') ORDER BY h.inhrelid,h.inhseqno"
 )
 _IDENTITIES = (
@@ -243,6 +295,19 @@ _VIEWS = (
     "SELECT n.nspname,c.relname,c.relkind::text,pg_get_viewdef(c.oid,true),obj_description(c.oid,'pg_class'),"
     " array_to_string(c.reloptions,', ') FROM pg_class c JOIN pg_namespace n ON n.oid=c.relnamespace"
     " WHERE n.nspname=ANY(%s) AND c.relkind IN ('v','m') AND NOT {ext} ORDER BY c.oid"
+)
+_OWN = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='{0}'::regclass AND x.objid=o.oid AND x.deptype='e')"
+# Names that several schemas have, or that the system's catalog has as well.
+_SHARED = " UNION ".join(
+    f"SELECT n.nspname,o.{name}::text FROM {table} o JOIN pg_namespace n ON n.oid=o.{schema} WHERE n.nspname=ANY(%s)"
+    f" AND {_OWN.format(table)} AND EXISTS (SELECT 1 FROM {table} p JOIN pg_namespace m ON m.oid=p.{schema}"
+    f" WHERE p.{name}=o.{name} AND p.{schema}<>o.{schema} AND (m.nspname=ANY(%s) OR m.nspname='pg_catalog'))"
+    for table, name, schema in (
+        ("pg_class", "relname", "relnamespace"),
+        ("pg_type", "typname", "typnamespace"),
+        ("pg_proc", "proname", "pronamespace"),
+        ("pg_collation", "collname", "collnamespace"),
+    )
 )
 _EXTENSIONS = (
     "WITH RECURSIVE own AS (SELECT d.classid,d.objid FROM pg_depend d JOIN pg_namespace n ON d.refclassid='pg_namespace'::regclass"

@@ -21,16 +21,15 @@ def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
             continue
         text = f"{kind} {name} is in each of the schemas {among}, which are migrated into one schema"
         advice = (
-            "Rename one of them on the source, or migrate each schema with a Migration and a target schema (spec.data.target.schema)"
-            " of its own, without the foreign keys between them."
+            "Set spec.data.target.schemas: Preserve, with which each schema keeps its name, or rename one of them on the source."
         )
         found.append(SourceObject("same name", name, "", table or "", f" ({kind})", text, severity="blocker", advice=advice))
     for schema, things in control.rows(_NAMED, schemas, schemas):
         listed = ", ".join(things[:_SHOWN]) + (f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else "")
         text = f"{listed} {'names' if len(things) == 1 else 'name'} schema {schema} in a text, which is not changed"
         advice = (
-            f"Migrate into a target schema of that name (spec.data.target.schema: {schema}), or write the text without the schema on the"
-            " source (for functions, with SET search_path)."
+            f"Set spec.data.target.schemas: Preserve (or spec.data.target.schema: {schema} for this schema only), or write the text"
+            " without the schema on the source (for functions, with SET search_path)."
         )
         found.append(SourceObject("schema name", schema, detail=text, severity="high", advice=advice))
     return found

@@ -52,7 +52,7 @@ OBJECT_CLASSES = (
         "grants, REVOKE … FROM PUBLIC",
         Fate.CARRIED,
         "",
-        "for roles that the target has; others, and rights on the schema: risk",
+        "for roles that the target has, others: risk; rights on a schema: if the run creates it, otherwise risk",
         _ROLES,
     ),
     ObjectClass(

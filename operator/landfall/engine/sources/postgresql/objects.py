@@ -19,11 +19,21 @@ _NOT_OF_EXTENSION = "NOT EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid={cls}
 
 def objects(control: Control, schemas: list[str]) -> tuple[SourceObject, ...]:
     """Types, sequences, functions, triggers, policies, rules and statistics, in an order that mostly works."""
-    found = free_objects(control, schemas)
-    found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
-    found += [*settings(control, schemas), *privileges(control, schemas)]
+    found = [*objects_within(control, schemas), *privileges(control, schemas)]
     found += [*bare_names(control, schemas), *merged_schemas(control, schemas), *other_schemas(control, schemas)]
     return (*found, *unmoved(control, schemas))
+
+
+def objects_within(control: Control, schemas: list[str]) -> list[SourceObject]:
+    """What the schemas hold, without owners and grants."""
+    found = free_objects(control, schemas)
+    found += [*_triggers(control, schemas), *_security(control, schemas), *_rules(control, schemas)]
+    return [*found, *settings(control, schemas)]
+
+
+def risks_apart(control: Control, schemas: list[str]) -> list[SourceObject]:
+    """What is not migrated of schemas that stay apart, and what would fail because of other schemas."""
+    return [*bare_names(control, schemas), *other_schemas(control, schemas), *unmoved(control, schemas)]
 
 
 def free_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
@@ -140,7 +150,7 @@ _ENUMS = (
     " JOIN pg_namespace n ON n.oid=t.typnamespace WHERE n.nspname=ANY(%s) AND {own} GROUP BY t.oid,t.typname ORDER BY t.oid"
 )
 _DOMAINS = (
-    "SELECT t.typname,format_type(t.typbasetype,t.typtypmod),t.typnotnull,t.typdefault,CASE WHEN t.typcollation<>b.typcollation"
+    "SELECT t.typname,format_type(t.typbasetype,t.typtypmod),t.typnotnull,pg_get_expr(t.typdefaultbin,'pg_type'::regclass),CASE WHEN t.typcollation<>b.typcollation"
     " THEN (SELECT quote_ident(collname) FROM pg_collation WHERE oid=t.typcollation) END,"
     " (SELECT array_agg('CONSTRAINT '||quote_ident(k.conname)||' '||pg_get_constraintdef(k.oid,true) ORDER BY k.conname)"
     " FROM pg_constraint k WHERE k.contypid=t.oid AND k.contype='c' AND k.convalidated),"

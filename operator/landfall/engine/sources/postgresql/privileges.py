@@ -5,9 +5,11 @@ A role of the source that the target lacks is found when the plan is made; nothi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from landfall.engine.clients.postgresql import Cells, Control
 from landfall.engine.model.catalog import SourceObject
-from landfall.engine.model.identifiers import quoted
+from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.sources.postgresql.settings import GRANTED_ROUTINE, ROUTINE_LABEL, ROUTINE_NAME, TYPE_LABEL
 
 _PUBLIC = "PUBLIC"
@@ -16,13 +18,38 @@ _KINDS = {"r": "TABLES", "S": "SEQUENCES", "f": "FUNCTIONS", "T": "TYPES", "n": 
 
 def privileges(control: Control, schemas: list[str]) -> list[SourceObject]:
     """Grants and owners as statements; rights on the schemas and default privileges as risks."""
+    found = privileges_within(control, schemas)
+    found += [_right_on_schema(row) for row in control.rows(_SCHEMA_RIGHTS, schemas)]
+    return [*found, *_default_privileges(control, schemas)]
+
+
+def privileges_within(control: Control, schemas: list[str]) -> list[SourceObject]:
+    """Owners of what the schemas hold, and the rights on it."""
     found = [_owner(row) for row in control.rows(_OWNERS, *[schemas] * _OWNERS.count("%s"))]
     found += [
         SourceObject("revoke", what, f"REVOKE ALL ON {what} FROM PUBLIC", table=table or "", of=of or "")
         for what, table, of in control.rows(_REVOKED, schemas, schemas)
     ]
     found += [_grant(row) for row in control.rows(_GRANTS, *[schemas] * _GRANTS.count("%s"))]
-    found += [_right_on_schema(row) for row in control.rows(_SCHEMA_RIGHTS, schemas)]
+    return found
+
+
+def schema_objects(control: Control, schemas: list[str]) -> list[SourceObject]:
+    """Owner, comment and rights of schemas that keep their names, as statements; default privileges as risks."""
+    found = [
+        SourceObject("schema owner", schema, f"ALTER SCHEMA {quoted(schema)} OWNER TO {quoted(role)}", role=role, within=schema)
+        for schema, role, _ in control.rows(_SCHEMAS, schemas)
+    ]
+    found += [
+        SourceObject("comment on schema", schema, f"COMMENT ON SCHEMA {quoted(schema)} IS {literal(text)}", within=schema)
+        for schema, _, text in control.rows(_SCHEMAS, schemas)
+        if text
+    ]
+    for row in control.rows(_SCHEMA_RIGHTS, schemas):
+        schema, role, right, grantable = row
+        sql = f"GRANT {right} ON SCHEMA {quoted(schema)} TO {quoted(role) if role else _PUBLIC}"
+        definition = sql + (" WITH GRANT OPTION" if grantable else "")
+        found.append(replace(_right_on_schema(row), definition=definition, role=role or _PUBLIC, within=schema))
     return [*found, *_default_privileges(control, schemas)]
 
 
@@ -128,6 +155,10 @@ _SCHEMA_RIGHTS = (
     "SELECT n.nspname,CASE WHEN a.grantee=0 THEN '' ELSE pg_get_userbyid(a.grantee)::text END,a.privilege_type,a.is_grantable"
     " FROM pg_namespace n, aclexplode(n.nspacl) a WHERE n.nspname=ANY(%s) AND a.grantee<>n.nspowner"
     " AND NOT (n.nspname='public' AND a.grantee=0) ORDER BY 1,2,3"
+)
+_SCHEMAS = (
+    "SELECT n.nspname,pg_get_userbyid(n.nspowner)::text,CASE WHEN n.nspname<>'public' THEN obj_description(n.oid,'pg_namespace') END"
+    " FROM pg_namespace n WHERE n.nspname=ANY(%s) ORDER BY 1"
 )
 _DEFAULTS = (
     "SELECT pg_get_userbyid(d.defaclrole)::text,n.nspname,d.defaclobjtype::text,(SELECT json_agg(json_build_array(g.rights,g.role)"

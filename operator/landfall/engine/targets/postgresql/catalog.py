@@ -7,6 +7,7 @@ the plan is blocked.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.errors import EngineError, ObjectMissingError, PrivilegeMissingError, SpecError
@@ -23,8 +24,10 @@ _POOLER_PORT = 6543
 _KINDS = {"r": "table", "p": "partitioned table", "v": "view", "m": "materialized view", "f": "foreign table", "S": "sequence"}
 
 
-def facts(control: Control, options: Options, wanted: frozenset[str], port: int) -> TargetFacts:
-    """Everything that planning asks of the target."""
+def facts(
+    control: Control, options: Options, wanted: frozenset[tuple[str, str]], port: int, schemas: tuple[str, ...] = ()
+) -> TargetFacts:
+    """Everything that planning asks of the target. `schemas`: those of the source, if they keep their names."""
     number = int(control.value("SELECT current_setting('server_version_num')"))
     if number < _OLDEST:
         message = f"target: PostgreSQL {number // 10000} is too old"
@@ -32,18 +35,41 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
     if port == _POOLER_PORT:
         message = "target: port 6543 is a transaction pooler, which cannot hold a session"
         raise SpecError(message, advice="Use the direct connection or the session pooler (port 5432).")
-    schema = options.target_schema
-    check_schema(control, schema)
+    if not schemas:
+        check_schema(control, options.target_schema)
     if control.value("SELECT current_setting('server_encoding')") != "UTF8":
         message = "target: the database's encoding is not UTF8, so it cannot hold every text"
         raise SpecError(message, advice="Create the target database with ENCODING 'UTF8'.")
+    found = _in_the_way(control, wanted, filled=options.on_existing is OnExisting.FILL)
+    found = found if len(schemas) > 1 else [replace(r, schema="") for r in found]
+    if not schemas:
+        return _of_schema(control, number, options.target_schema, (options.target_schema,), found)
+    each = [
+        replace(
+            _of_schema(control, number, s, (s, *(o for o in schemas if o != s)), [r for r in found if r.schema in {"", s}]),
+            schema=s,
+        )
+        for s in schemas
+    ]
+    return replace(
+        each[0],
+        schema="",
+        each=tuple(each),
+        in_the_way=tuple(found),
+        missing_schemas=frozenset(s for s in schemas if _is_missing(control, s)),
+        problems=tuple(dict.fromkeys(p for f in each for p in f.problems)),
+    )
+
+
+def _of_schema(control: Control, number: int, schema: str, path: tuple[str, ...], found: list[Replaced]) -> TargetFacts:
+    """What is known of the target and one of its schemas. `path`: where its definitions find names."""
     return TargetFacts(
         version=control.value("SELECT current_setting('server_version')"),
         version_number=number,
         relations=_names(control, "SELECT relname FROM pg_class WHERE relnamespace=to_regnamespace(%s)", schema),
         types=_names(control, "SELECT typname FROM pg_type WHERE typnamespace=to_regnamespace(%s)", schema),
         routines=_names(control, "SELECT proname FROM pg_proc WHERE pronamespace=to_regnamespace(%s)", schema),
-        in_the_way=tuple(_in_the_way(control, schema, wanted, filled=options.on_existing is OnExisting.FILL)),
+        in_the_way=tuple(found),
         extensions=frozenset(r[0] for r in control.rows("SELECT extname FROM pg_extension")),
         available_extensions=frozenset(r[0] for r in control.rows("SELECT name FROM pg_available_extensions")),
         problems=tuple(_problems(control, schema)),
@@ -54,25 +80,29 @@ def facts(control: Control, options: Options, wanted: frozenset[str], port: int)
         bare_indexes=number >= _BARE_INDEXES,
         trusted_extensions=frozenset(r[0] for r in control.rows(_CREATABLE)),
         extension_schemas=dict(control.rows("SELECT extname::text,extnamespace::regnamespace::text FROM pg_extension")),
-        objects=_objects(control, schema),
+        objects=_objects(control, schema, path),
         user=str(control.value("SELECT current_user")),
         roles=frozenset(r[0] for r in control.rows("SELECT rolname FROM pg_roles")),
         owners=frozenset(r[0] for r in control.rows(_POSSIBLE_OWNERS, quoted(schema))),
-        schema_rights=frozenset((r[0], r[1]) for r in control.rows(_SCHEMA_RIGHTS, quoted(schema))),
+        schema_rights=frozenset((r[0], r[1]) for r in control.rows(_SCHEMA_RIGHTS, quoted(schema), quoted(schema))),
     )
 
 
-def _objects(control: Control, schema: str) -> dict[str, str]:
+def _objects(control: Control, schema: str, path: tuple[str, ...]) -> dict[str, str]:
     with control.transaction():
-        control.run(f"SET LOCAL search_path={search_path(schema)}")
+        control.run(f"SET LOCAL search_path={search_path(*path)}")
         return {o.label: o.definition for o in free_objects(control, [schema]) if not o.of and not o.table}
 
 
 def check_schema(control: Control, schema: str) -> None:
     """Raises ObjectMissingError where the target's schema is not there."""
-    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+    if _is_missing(control, schema):
         message = f"target: there is no schema {schema!r}"
         raise ObjectMissingError(message, advice=f"CREATE SCHEMA {quoted(schema)}, or correct spec.data.target.schema.")
+
+
+def _is_missing(control: Control, schema: str) -> bool:
+    return control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None
 
 
 def _names(control: Control, query: str, schema: str) -> frozenset[str]:
@@ -80,7 +110,7 @@ def _names(control: Control, query: str, schema: str) -> frozenset[str]:
 
 
 def _problems(control: Control, schema: str) -> Iterable[str]:
-    if not control.value("SELECT has_schema_privilege(%s, 'CREATE, USAGE')", schema):
+    if not control.value("SELECT coalesce(has_schema_privilege(to_regnamespace(%s)::oid,'CREATE, USAGE'),true)", quoted(schema)):
         yield f"the target's credential lacks CREATE on schema {schema}"
     try:
         with control.transaction(undo=True):
@@ -91,21 +121,25 @@ def _problems(control: Control, schema: str) -> Iterable[str]:
         yield f"the target's credential lacks CREATE on database {control.raw.info.dbname} (for staging and the ledger)"
 
 
-def _in_the_way(control: Control, schema: str, wanted: frozenset[str], *, filled: bool) -> Iterable[Replaced]:
+def _in_the_way(control: Control, wanted: frozenset[tuple[str, str]], *, filled: bool) -> list[Replaced]:
+    pairs = sorted(wanted)
     rows = control.rows(
-        "SELECT c.oid,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
-        " WHERE c.relnamespace=to_regnamespace(%s) AND c.relname=ANY(%s) AND c.relkind IN ('r','p','v','m','f','S')"
+        "SELECT c.oid,n.nspname,c.relname,c.relkind::text,pg_has_role(c.relowner,'USAGE') FROM pg_class c"
+        " JOIN pg_namespace n ON n.oid=c.relnamespace JOIN unnest(%s::text[],%s::text[]) w(schema,name) ON w.schema=n.nspname"
+        " AND w.name=c.relname WHERE c.relkind IN ('r','p','v','m','f','S')"
         " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid='pg_class'::regclass AND d.objid=c.oid"
-        " AND d.deptype IN ('a','i') AND c.relkind='S') ORDER BY c.relname",
-        *(quoted(schema), sorted(wanted)),
+        " AND d.deptype IN ('a','i') AND c.relkind='S') ORDER BY n.nspname,c.relname",
+        *([s for s, _ in pairs], [n for _, n in pairs]),
     )
     oids = [r[0] for r in rows]
-    for oid, name, kind, owned in rows:
+    made = []
+    for oid, schema, name, kind, owned in rows:
         if not owned:
             message = f"target: {schema}.{name} belongs to a role that the credential is not a member of"
             raise PrivilegeMissingError(message, advice="Connect as its owner, or GRANT that role.")
         found = [*dependants(control, oid, oids), *(_sequence_grants(control, oid) if filled else ())]
-        yield Replaced(_KINDS[kind], name, tuple(found))
+        made.append(Replaced(_KINDS[kind], name, tuple(found), schema))
+    return made
 
 
 def dependants(control: Control, oid: int, moving: list[int]) -> Iterable[Dependant]:
@@ -225,7 +259,8 @@ _POSSIBLE_OWNERS = (
 )
 _SCHEMA_RIGHTS = (
     "SELECT r.rolname,p.word FROM pg_roles r, (VALUES ('USAGE'),('CREATE')) p(word), to_regnamespace(%s) n"
-    " WHERE has_schema_privilege(r.oid,n.oid,p.word)"
+    " WHERE has_schema_privilege(r.oid,n.oid,p.word) UNION SELECT 'PUBLIC',a.privilege_type FROM pg_namespace n"
+    " CROSS JOIN LATERAL aclexplode(n.nspacl) a WHERE n.oid=to_regnamespace(%s) AND a.grantee=0"
 )
 _LOCK_SLOTS = (
     "SELECT current_setting('max_locks_per_transaction')::int"

@@ -119,6 +119,8 @@ def create_extension(name: str, schema: str) -> tuple[str, ...]:
 def moved_path(path: str, schemas: Sequence[str], target: str) -> str:
     """A search path with the target schema in place of those that are migrated into it; an empty one as `''`."""
     items = [item for item in PATH_ITEM.findall(path) if item != '""']
+    if not schemas:
+        return ", ".join(items) or "''"
     moved = {name for schema in schemas for name in (schema, quoted(schema))}
     return ", ".join(dict.fromkeys(quoted(target) if item in moved else item for item in items)) or "''"
 
@@ -187,14 +189,23 @@ def _table(name: str) -> str:
     return f"ALTER TABLE {quoted(name)}"
 
 
-def attach_partition(parent: str, table: str, bound: str) -> str:
-    """Make a table a partition of another one."""
-    return f"{_table(parent)} ATTACH PARTITION {quoted(table)} {bound}"
+def attach_partition(parent: str, table: str, bound: str, schema: str = "") -> str:
+    """Make a table a partition of another one, which is in `schema` if that is another schema."""
+    return f"ALTER TABLE {_place(parent, schema)} ATTACH PARTITION {quoted(table)} {bound}"
 
 
-def inherit(table: str, parent: str) -> str:
-    """Make a table inherit from another one."""
-    return f"{_table(table)} INHERIT {quoted(parent)}"
+def inherit(table: str, parent: str, schema: str = "") -> str:
+    """Make a table inherit from another one, which is in `schema` if that is another schema."""
+    return f"{_table(table)} INHERIT {_place(parent, schema)}"
+
+
+def create_schema(name: str) -> str:
+    """CREATE SCHEMA."""
+    return f"CREATE SCHEMA IF NOT EXISTS {quoted(name)}"
+
+
+def _place(name: str, schema: str) -> str:
+    return f"{quoted(schema)}.{quoted(name)}" if schema else quoted(name)
 
 
 def set_default(table: str, column: str, expression: str) -> str:
@@ -278,9 +289,9 @@ def index_parts(parts: Sequence[str]) -> str:
     return ", ".join(parts)
 
 
-def attach_index(parent: str, name: str) -> str:
-    """Make an index a partition of another one."""
-    return f"ALTER INDEX {quoted(parent)} ATTACH PARTITION {quoted(name)}"
+def attach_index(parent: str, name: str, schema: str = "") -> str:
+    """Make an index a partition of another one, which is in `schema` if that is another schema."""
+    return f"ALTER INDEX {_place(parent, schema)} ATTACH PARTITION {quoted(name)}"
 
 
 def foreign_key_clause(key: ForeignKey, columns: Sequence[str], table: str, others: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import psycopg
 
@@ -17,7 +17,7 @@ from landfall.engine.errors import EngineError
 from landfall.engine.model.plan import ColumnPlan, Plan, Stage, Statement, TablePlan
 from landfall.engine.targets.engine import DryRun, TargetQueries
 from landfall.engine.targets.postgresql.ddl import create_table
-from landfall.engine.targets.postgresql.plan_names import plan_search_path
+from landfall.engine.targets.postgresql.plan_names import plan_search_path, staged
 from landfall.engine.targets.postgresql.row_proof import RowProof
 
 _AT_ONCE = 40
@@ -41,26 +41,28 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     """
     refused: dict[int, str] = {}
     order: list[tuple[int, Stage]] = []
-    proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, SCHEMA))
+    proofs = [ours for ours, _ in plan.places(SCHEMA)]
+    proof = RowProof(control, plan, SCHEMA, lambda table: queries(table, plan.place(SCHEMA, plan.within(table))))
     plain: dict[int, dict[str, str]] = {}
     empty = contextlib.nullcontext() if plan.filled else control.without_rows()
     with empty, control.transaction(undo=True):
         control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
         control.run("SET LOCAL check_function_bodies=off")
-        control.run(f"CREATE SCHEMA {SCHEMA}")
+        for schema in proofs:
+            control.run(f"CREATE SCHEMA {schema}")
         control.run(f"SET LOCAL search_path={plan_search_path(plan, SCHEMA)}")
         waiting: list[Statement] = []
         for stage in Stage:
             if stage is Stage.LAST and not refused and not plan.filled:  # triggers and policies come later
                 proof.tables()
             if stage is Stage.MOVED:
-                for (sql,) in control.rows(_CREATE_RIGHTS, SCHEMA):
+                for (sql,) in control.rows(_CREATE_RIGHTS, proofs):
                     control.run(sql)
             waiting = [*waiting, *plan.of_stage(stage)]
             if stage is Stage.KEYS and plan.filled:
                 waiting = _keys_of_filled(control, plan, proof, (waiting, refused, order))
                 continue
-            waiting = _rounds(control, waiting, refused, order, stage)
+            waiting = _rounds(_Proof(control, plan), waiting, refused, order, stage)
             if stage is Stage.TABLES:
                 plain = {s.number: _rejected_expressions(control, plan, s) for s in waiting if s.kind == "table"}
         if not refused and not plan.filled:
@@ -70,6 +72,18 @@ def dry_run(control: Control, plan: Plan, queries: Callable[[TablePlan, str], Ta
     return DryRun(refused, [o for o in order if o[0] not in proof.refused], tuple(proof.unworkable), plain)
 
 
+@dataclass(frozen=True, slots=True)
+class _Proof:
+    """Where the statements of a plan are tried."""
+
+    control: Control
+    plan: Plan
+
+    def at(self, schema: str) -> str:
+        """The statement that makes the session find the names of statements of a schema."""
+        return f"SET LOCAL search_path={plan_search_path(self.plan, SCHEMA, schema)}"
+
+
 def _keys_of_filled(control: Control, plan: Plan, proof: RowProof, tried: _Tried) -> list[Statement]:
     """Try the keys where tables of the target that are in use may be referenced: a foreign key keeps writers from the table that it names.
 
@@ -77,37 +91,38 @@ def _keys_of_filled(control: Control, plan: Plan, proof: RowProof, tried: _Tried
     that their locks are held for milliseconds. A lock is waited for at most 1 s. Return the statements that wait.
     """
     statements, refused, order = tried
+    place = _Proof(control, plan)
     keys = [s for s in statements if s.kind in _REFERENCES]
-    waiting = _rounds(control, [s for s in statements if s not in keys], refused, order, Stage.KEYS)
+    waiting = _rounds(place, [s for s in statements if s not in keys], refused, order, Stage.KEYS)
     if not refused:
         with control.transaction(undo=True):
             proof.tables()
             views = [s for s in plan.of_stage(Stage.LAST) if "view" in s.kind]
-            if not _rounds(control, views, {}, [], Stage.LAST):
+            if not _rounds(place, views, {}, [], Stage.LAST):
                 proof.views()
     control.run(f"SET LOCAL lock_timeout='{_KEY_SECONDS}s'")
     left: list[Statement] = []
     for table in dict.fromkeys(s.table for s in keys):
         mine = [s for s in (*keys, *waiting) if s.table == table]
         with control.transaction(undo=True):
-            left += _rounds(control, mine, refused, order, Stage.KEYS)
+            left += _rounds(place, mine, refused, order, Stage.KEYS)
     control.run(f"SET LOCAL lock_timeout='{_LOCK_SECONDS}s'")
     tables = {s.table for s in keys}
     return [*(s for s in waiting if s.table not in tables), *left]
 
 
 def _rounds(
-    control: Control, waiting: list[Statement], refused: dict[int, str], order: list[tuple[int, Stage]], stage: Stage
+    proof: _Proof, waiting: list[Statement], refused: dict[int, str], order: list[tuple[int, Stage]], stage: Stage
 ) -> list[Statement]:
     """Try statements until no more succeed. The others stay rejected, but are retried with the next stage."""
     progress = True
     while waiting and progress:
         progress, again = False, []
         for some in _batches(waiting):
-            if len(some) > 1 and _all_at_once(control, some):
+            if len(some) > 1 and _all_at_once(proof, some):
                 done = some
             else:
-                done = [s for s in some if _one(control, s, refused)]
+                done = [s for s in some if _one(proof, s, refused)]
             again += [s for s in some if s not in done]
             for statement in done:
                 refused.pop(statement.number, None)
@@ -119,16 +134,17 @@ def _rounds(
 
 def _batches(statements: list[Statement]) -> Iterator[list[Statement]]:
     """Statements that are sent in one message; functions get their empty bodies one by one."""
-    for function, some in itertools.groupby(statements, lambda s: s.kind == "function"):
+    for (function, _), some in itertools.groupby(statements, lambda s: (s.kind == "function", s.schema)):
         listed = list(some)
         size = 1 if function else _AT_ONCE
         yield from (listed[at : at + size] for at in range(0, len(listed), size))
 
 
-def _all_at_once(control: Control, statements: list[Statement]) -> bool:
+def _all_at_once(proof: _Proof, statements: list[Statement]) -> bool:
     try:
-        with control.transaction():
-            control.run(";\n".join(_harmless(s) for s in statements))
+        with proof.control.transaction():
+            path = proof.at(statements[0].schema)
+            proof.control.run(";\n".join([path, *(_harmless(proof.plan, s) for s in statements)]))
     except EngineError as error:
         _raise_failure(error)
         return False
@@ -142,12 +158,14 @@ def _raise_failure(error: EngineError) -> None:
         raise error
 
 
-def _one(control: Control, statement: Statement, refused: dict[int, str]) -> bool:
+def _one(proof: _Proof, statement: Statement, refused: dict[int, str]) -> bool:
+    control = proof.control
     try:
         with control.transaction():
-            control.run(_harmless(statement))
+            control.run(proof.at(statement.schema))
+            control.run(_harmless(proof.plan, statement))
             if statement.kind == "function":
-                for (sql,) in control.rows(_HOLLOWED, SCHEMA):
+                for (sql,) in control.rows(_HOLLOWED, [ours for ours, _ in proof.plan.places(SCHEMA)]):
                     control.run(sql)
     except EngineError as error:
         _raise_failure(error)
@@ -156,15 +174,16 @@ def _one(control: Control, statement: Statement, refused: dict[int, str]) -> boo
     return True
 
 
-def _harmless(statement: Statement) -> str:
+def _harmless(plan: Plan, statement: Statement) -> str:
     """The statement that executes no code of the source: a materialized view is not filled, and a function gets an empty body after it.
 
     PostgreSQL executes an immutable function that is called with constants, even over empty tables. The value of a sequence is not rolled
     back, so it is only planned.
     """
+    sql = staged(plan, statement.sql, SCHEMA)
     if statement.kind == "sequence value":
-        return f"EXPLAIN {statement.sql}"
-    return f"{statement.sql} WITH NO DATA" if statement.kind == "materialized view" else statement.sql
+        return f"EXPLAIN {sql}"
+    return f"{sql} WITH NO DATA" if statement.kind == "materialized view" else sql
 
 
 def _rejected_expressions(control: Control, plan: Plan, statement: Statement) -> dict[str, str]:
@@ -172,7 +191,7 @@ def _rejected_expressions(control: Control, plan: Plan, statement: Statement) ->
 
     Each is added to those that are accepted, because an expression may refer to another generated column.
     """
-    table = next(t for t in plan.tables if t.target == statement.table)
+    table = next(t for t in plan.tables if (plan.within(t), t.target) == (statement.schema, statement.table))
     generated = [c for c in table.columns if c.generated]
     found: dict[str, str] = {}
     for column in generated:
@@ -180,7 +199,8 @@ def _rejected_expressions(control: Control, plan: Plan, statement: Statement) ->
         tried = replace(table, columns=tuple(_ordinary(c) if c.target in {*found, *later} else c for c in table.columns))
         try:
             with control.transaction(undo=True):
-                control.run(create_table(tried))
+                control.run(f"SET LOCAL search_path={plan_search_path(plan, SCHEMA, statement.schema)}")
+                control.run(staged(plan, create_table(tried), SCHEMA))
         except EngineError as error:
             found[column.target] = error.message.removeprefix("target: ")
     return found
@@ -192,7 +212,7 @@ def _ordinary(column: ColumnPlan) -> ColumnPlan:
 
 # A new owner must have CREATE on the schema. Whether it has that on the target schema is known before.
 _CREATE_RIGHTS = (
-    "SELECT format('GRANT USAGE, CREATE ON SCHEMA %%1$I TO PUBLIC',n.nspname) FROM pg_namespace n WHERE n.nspname=%s"
+    "SELECT format('GRANT USAGE, CREATE ON SCHEMA %%1$I TO PUBLIC',n.nspname) FROM pg_namespace n WHERE n.nspname=ANY(%s)"
     " AND NOT EXISTS (SELECT 1 FROM aclexplode(n.nspacl) a WHERE a.grantee=0)"
 )
 _HOLLOWED = (
@@ -202,6 +222,6 @@ _HOLLOWED = (
     " CASE WHEN p.prokind='p' THEN '' ELSE CASE p.provolatile WHEN 'i' THEN 'IMMUTABLE' WHEN 's' THEN 'STABLE' ELSE 'VOLATILE' END"
     "  ||CASE WHEN p.proisstrict THEN ' STRICT' ELSE '' END END,"
     f" CASE WHEN p.prokind='p' OR p.proretset OR p.proargmodes && ARRAY['o','b','t']::\"char\"[] THEN '{_NO_RESULT}' ELSE '{_NULL_RESULT}' END)"
-    " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=%s AND p.prokind IN ('f','p')"
+    " FROM pg_proc p JOIN pg_namespace n ON n.oid=p.pronamespace WHERE n.nspname=ANY(%s) AND p.prokind IN ('f','p')"
     f" AND p.prosrc NOT IN ('{_NO_RESULT}','{_NULL_RESULT}')"
 )

@@ -27,9 +27,9 @@ class PostgresqlCatalog:
         self._control = control
         self._port = port
 
-    def facts(self, options: Options, wanted: frozenset[str]) -> TargetFacts:
+    def facts(self, options: Options, wanted: frozenset[tuple[str, str]], schemas: tuple[str, ...] = ()) -> TargetFacts:
         """Everything that planning needs to know of the target."""
-        return target_catalog.facts(self._control, options, wanted, self._port)
+        return target_catalog.facts(self._control, options, wanted, self._port, schemas)
 
     def existing(self, schema: str) -> Catalog:
         """The catalog of a schema."""

@@ -106,18 +106,21 @@ class PostgresqlLedger:
             self.control.run(
                 f"INSERT INTO {self.schema}.run (id,name,state,target_schema,source,plan,plan_digest)"
                 " VALUES (%s,%s,%s,%s,%s,%s,%s)",
-                *(key, name, State.SCHEMA.value, plan.target_schema, plan.source, packed(plan), plan.digest()),
+                *(key, name, State.SCHEMA.value, plan.target_label, plan.source, packed(plan), plan.digest()),
             )
-            self.control.run(
-                f"INSERT INTO {self.schema}.target_lock VALUES (%s,%s) ON CONFLICT DO NOTHING", plan.target_schema, key
-            )
-            holder = self.control.value(f"SELECT run FROM {self.schema}.target_lock WHERE target_schema=%s", plan.target_schema)
-            if holder != key:
-                other = self.control.value(f"SELECT name FROM {self.schema}.run WHERE id=%s", holder)
-                message = f"target: another migration, {other!r}, is moving into schema {plan.target_schema}"
-                raise RunConflictError(message, advice="Let it finish, or roll it back with `landfall rollback`.")
+            for schema in sorted(plan.target_schemas):
+                self._take(schema, key)
             self._register(key, 1)
         return Lease(key, 1)
+
+    def _take(self, schema: str, key: str) -> None:
+        """Reserve a target schema for a run."""
+        self.control.run(f"INSERT INTO {self.schema}.target_lock VALUES (%s,%s) ON CONFLICT DO NOTHING", schema, key)
+        holder = self.control.value(f"SELECT run FROM {self.schema}.target_lock WHERE target_schema=%s", schema)
+        if holder != key:
+            other = self.control.value(f"SELECT name FROM {self.schema}.run WHERE id=%s", holder)
+            message = f"target: another migration, {other!r}, is moving into schema {schema}"
+            raise RunConflictError(message, advice="Let it finish, or roll it back with `landfall rollback`.")
 
     def take_over(self, key: str, patience: int) -> tuple[Lease, list[str]]:
         """Become the process that works on a run; the source sessions that an earlier process left behind.

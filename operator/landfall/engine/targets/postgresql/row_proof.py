@@ -17,6 +17,7 @@ from landfall.engine.model.identifiers import literal, quoted
 from landfall.engine.model.plan import Plan, Statement, TablePlan
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import TargetQueries, Unworkable
+from landfall.engine.targets.postgresql.plan_names import plan_search_path
 
 QueriesOf = Callable[[TablePlan], TargetQueries]
 _SECONDS = 10
@@ -45,10 +46,10 @@ _EXAMPLE = (
     " WHEN 'S' THEN 'a' WHEN 'T' THEN '1 day' END END"
 )
 _COLUMNS = (
-    f"SELECT c.relname,array_agg(a.attname::text ORDER BY a.attnum),array_agg({_EXAMPLE} ORDER BY a.attnum) FROM pg_class c"
+    f"SELECT c.relnamespace::regnamespace::text,c.relname,array_agg(a.attname::text ORDER BY a.attnum),array_agg({_EXAMPLE} ORDER BY a.attnum) FROM pg_class c"
     " JOIN pg_attribute a ON a.attrelid=c.oid AND a.attnum>0 AND NOT a.attisdropped AND a.attgenerated='' AND a.attidentity<>'a'"
     " JOIN pg_type t ON t.oid=a.atttypid JOIN pg_type b ON b.oid=CASE WHEN t.typbasetype=0 THEN t.oid ELSE t.typbasetype END"
-    " WHERE c.relnamespace=%s::regnamespace AND c.relkind='r' GROUP BY c.relname"
+    " WHERE c.relnamespace=ANY(%s::text[]::regnamespace[]) AND c.relkind='r' GROUP BY c.relnamespace,c.relname"
 )
 _HARMLESS = "'nextval','random','gen_random_uuid','clock_timestamp','timeofday','uuid_generate_v1','uuid_generate_v1mc','uuid_generate_v4','uuidv7','uuidv4'"
 # A table gets no row if an expression of it calls a volatile function that is not known to be harmless, code of the target that is neither
@@ -63,16 +64,16 @@ _UNSAFE = (
     " SELECT d.relation,t.typdefaultbin::text,'pg_type'::regclass,t.oid FROM pg_type t JOIN typed d ON d.type=t.oid"
     " WHERE t.typdefaultbin IS NOT NULL UNION ALL"
     " SELECT indrelid,concat(indexprs::text,indpred::text),'pg_class'::regclass,indexrelid FROM pg_index)"
-    " SELECT DISTINCT c.relname FROM pg_class c JOIN e ON e.relation=c.oid"
+    " SELECT DISTINCT c.relnamespace::regnamespace::text,c.relname FROM pg_class c JOIN e ON e.relation=c.oid"
     " CROSS JOIN LATERAL regexp_matches(e.tree,':(?:op)?funcid (\\d+)','g') m JOIN pg_proc p ON p.oid=m[1]::oid"
-    " WHERE c.relnamespace=%(s)s::regnamespace AND p.pronamespace<>%(s)s::regnamespace AND ("
+    " WHERE c.relnamespace=ANY(%(s)s) AND p.pronamespace<>ALL(%(s)s) AND ("
     f"p.provolatile='v' AND p.proname NOT IN ({_HARMLESS}) OR p.pronamespace<>'pg_catalog'::regnamespace AND NOT EXISTS"
     " (SELECT 1 FROM pg_depend x WHERE x.classid='pg_proc'::regclass AND x.objid=p.oid AND x.deptype='e')"
     " OR p.oid='nextval(regclass)'::regprocedure AND ("
     " (SELECT count(*) FROM regexp_matches(e.tree,':funcid '||p.oid||' ','g')) >"
     " (SELECT count(*) FROM regexp_matches(e.tree,':funcid '||p.oid||' [^{}]*:args \\(\\{CONST :consttype 2205 ','g'))"
     " OR EXISTS (SELECT 1 FROM pg_depend x JOIN pg_class q ON q.oid=x.refobjid WHERE x.classid=e.class AND x.objid=e.object"
-    " AND x.refclassid='pg_class'::regclass AND q.relkind='S' AND q.relnamespace<>%(s)s::regnamespace)))"
+    " AND x.refclassid='pg_class'::regclass AND q.relkind='S' AND q.relnamespace<>ALL(%(s)s))))"
 )
 _COUNTING = (
     "SELECT DISTINCT c.relname FROM pg_rewrite r JOIN pg_class c ON c.oid=r.ev_class WHERE c.relnamespace=%s::regnamespace"
@@ -90,8 +91,8 @@ class RowProof:
     Args:
         control: The session.
         plan: The plan.
-        schema: The schema in which its tables are.
-        queries: The queries over one table in that schema.
+        schema: The first schema in which its tables are; see `Plan.place`.
+        queries: The queries over one table in its schema.
     """
 
     def __init__(self, control: Control, plan: Plan, schema: str, queries: QueriesOf) -> None:
@@ -115,8 +116,10 @@ class RowProof:
         unsafe, columns = self._read()
         control.run(f"SET LOCAL statement_timeout='{_SECONDS}s'")
         for table in self._plan.tables:
-            if table.target in columns and table.target not in unsafe:
-                self._row(table, *columns[table.target])
+            place = (self._plan.place(self._schema, self._plan.within(table)), table.target)
+            if place in columns and place not in unsafe:
+                control.run(f"SET LOCAL search_path={plan_search_path(self._plan, self._schema, self._plan.within(table))}")
+                self._row(table, *columns[place])
         control.run("SET LOCAL statement_timeout=0")
 
     def views(self) -> None:
@@ -129,20 +132,22 @@ class RowProof:
         counting = {name for (name,) in self._control.rows(_COUNTING, self._schema)}
         for statement in self._plan.statements:
             if statement.kind == "view" and statement.name not in counting and statement.number not in self.refused:
-                error = self._tried(f"SELECT * FROM {self._place(statement.name)} LIMIT 1")
+                error = self._tried(f"SELECT * FROM {self._place(statement.schema, statement.name)} LIMIT 1")
                 if error is not None and error.code.startswith(_OF_THE_PLAN):
                     self.refused[statement.number] = _said(error)
 
-    def _read(self) -> tuple[set[str], dict[str, tuple[Sequence[str], Sequence[str | None]]]]:
-        """The tables that get no row, and for each table the names of its columns and a value for each.
+    def _read(self) -> tuple[set[tuple[str, str]], dict[tuple[str, str], tuple[Sequence[str], Sequence[str | None]]]]:
+        """The tables that get no row, and for each table the names of its columns and a value for each. Tables are (schema, name).
 
         The server has no statistics of the tables that this transaction created. It would take them for few, and read all expressions
         again for each in a nested loop.
         """
         control = self._control
         control.run("SET LOCAL enable_nestloop=off")
-        unsafe = {name for (name,) in control.rows(_UNSAFE.replace("%(s)s", literal(self._schema)))}
-        columns = {name: (names, values) for name, names, values in control.rows(_COLUMNS, self._schema)}
+        own = [ours for ours, _ in self._plan.places(self._schema)]
+        places = f"ARRAY[{','.join(map(literal, own))}]::regnamespace[]"
+        unsafe = {(schema, name) for schema, name in control.rows(_UNSAFE.replace("%(s)s", places))}
+        columns = {(schema, name): (names, values) for schema, name, names, values in control.rows(_COLUMNS, own)}
         control.run("SET LOCAL enable_nestloop=on")
         return unsafe, columns
 
@@ -160,7 +165,10 @@ class RowProof:
                 self._report(table, purpose, error)
 
     def _row(self, table: TablePlan, names: Sequence[str], values: Sequence[str | None]) -> None:
-        place, known = self._place(table.target), [(n, v) for n, v in zip(names, values, strict=True) if v is not None]
+        place, known = (
+            self._place(self._plan.within(table), table.target),
+            [(n, v) for n, v in zip(names, values, strict=True) if v is not None],
+        )
         filled = table.target in {name for name, _ in self._plan.filled}  # its defaults may count with sequences that are in use
         error = None if filled else self._tried(f"INSERT INTO {place} DEFAULT VALUES")
         if error is not None and not error.code.startswith("23"):
@@ -176,7 +184,7 @@ class RowProof:
     def _defaults(self, table: TablePlan) -> None:
         """Find the defaults that cannot be evaluated: they depend on no value of a row. One of the target's language may depend on the session."""
         native = engine_of(self._plan.engine).capabilities.speaks_target_sql
-        for column, expression in self._control.rows(_DEFAULTS, self._place(table.target)):
+        for column, expression in self._control.rows(_DEFAULTS, self._place(self._plan.within(table), table.target)):
             error = self._tried(f"SELECT {expression}")
             if error is None or error.code in {"57014", "42704"} or (native and error.code not in _OF_THE_STATEMENT):
                 continue
@@ -187,7 +195,8 @@ class RowProof:
                 self._report(table, f"the default of {column}", error)
 
     def _default(self, table: TablePlan, column: str) -> Statement | None:
-        return next((s for s in self._plan.statements if (s.kind, s.table, s.name) == ("default", table.target, column)), None)
+        wanted = ("default", self._plan.within(table), table.target, column)
+        return next((s for s in self._plan.statements if (s.kind, s.schema, s.table, s.name) == wanted), None)
 
     def _tried(self, sql: str) -> EngineError | None:
         """Execute in a savepoint, in one message to the server; the error if it is rejected. Raises errors of the server itself."""
@@ -213,8 +222,8 @@ class RowProof:
     def _report(self, table: TablePlan, purpose: str, error: EngineError) -> None:
         self.unworkable.append(Unworkable(table.label, purpose, _said(error)))
 
-    def _place(self, name: str) -> str:
-        return f"{quoted(self._schema)}.{quoted(name)}"
+    def _place(self, within: str, name: str) -> str:
+        return f"{quoted(self._plan.place(self._schema, within))}.{quoted(name)}"
 
 
 def _statements(queries: TargetQueries, table: TablePlan) -> Iterator[tuple[str, str]]:

@@ -21,7 +21,7 @@ from landfall.engine.sources.postgresql.catalog import catalog
 from landfall.engine.targets.engine import CutoverChecks
 from landfall.engine.targets.ledger import Lease, superseded
 from landfall.engine.targets.postgresql.ledger import PostgresqlLedger
-from landfall.engine.targets.postgresql.plan_names import plan_search_path
+from landfall.engine.targets.postgresql.plan_names import plan_search_path, staged, target_path
 
 _TRIES = 5
 
@@ -114,28 +114,60 @@ def cut_over(
             _check_filled(control, plan)
             control.run(f"SET LOCAL search_path={plan_search_path(plan, record.stage_schema)}")
             checks.same()
+        _record_made(ledger, lease.key, plan)
         _last_changes(control, plan, record.stage_schema)
         control.run("SET LOCAL search_path=pg_temp")
         if plan.replaced:
             _move_aside(ledger, record, plan)
-        moving = objects_in(control, record.stage_schema)
-        _check_names(control, plan.target_schema, moving)
-        _move(control, moving, record.stage_schema, plan.target_schema)
-        left = objects_in(control, record.stage_schema)
-        if left:
-            message = f"target: {left[0].kind.lower()} {left[0].name} did not leave the staging schema"
-            raise EngineError(message)
-        control.run(f"DROP SCHEMA {quoted(record.stage_schema)} RESTRICT")
+        moved = {target: _arrive(control, stage, target) for stage, target in plan.places(record.stage_schema)}
+        for stage, _ in plan.places(record.stage_schema):
+            control.run(f"DROP SCHEMA {quoted(stage)} RESTRICT")
         # The rights on a filled table are as they were, and no others.
         kept = {control.value("SELECT format('%%I',%s::text)", name) for name, _ in plan.filled}
-        _default_rights(control, plan.target_schema, [m for m in moving if m.name not in kept])
+        for schema, things in moved.items():
+            _default_rights(control, schema, [m for m in things if m.name not in kept])
         _owners(control, plan)
         _attach(control, plan)
-        _record_moved(ledger, lease.key, "new", moving)
+        for schema, things in moved.items():
+            _record_moved(ledger, lease.key, _role(plan, "new", schema), things)
         ledger.finish(lease.key, State.CUT_OVER, result, retain_seconds=retain_seconds)
         checks.locked()
 
     with_locks(control, "the cutover", body)
+
+
+def _arrive(control: Control, stage: str, target: str) -> list[MovedObject]:
+    """Move all objects of a stage schema to the target's; what was moved."""
+    moving = objects_in(control, stage)
+    _check_names(control, target, moving)
+    _move(control, moving, stage, target)
+    left = objects_in(control, stage)
+    if left:
+        message = f"target: {left[0].kind.lower()} {left[0].name} did not leave the staging schema"
+        raise EngineError(message)
+    return moving
+
+
+def _role(plan: Plan, role: str, schema: str) -> str:
+    """What the ledger calls objects of a target schema: `new` of the first, `new 1` of the second."""
+    number = plan.target_schemas.index(schema)
+    return f"{role} {number}" if number else role
+
+
+def _record_made(ledger: PostgresqlLedger, key: str, plan: Plan) -> None:
+    """Record the schemas that the cutover creates, so that a rollback drops these and no others."""
+    there = {schema for schema in plan.made_schemas if _exists(ledger.control, schema)}
+    extended = {s.schema for s in plan.statements if s.kind == "extension"}
+    if there - extended:
+        message = f"target: schema {min(there - extended)} has appeared since the plan was made"
+        raise TargetInTheWayError(
+            message, advice="Drop it and run the same command again, or cancel and plan again with a new rerunToken."
+        )
+    _record_moved(ledger, key, "made", [MovedObject("SCHEMA", s) for s in plan.made_schemas if s not in there])
+
+
+def _exists(control: Control, schema: str) -> bool:
+    return control.value("SELECT to_regnamespace(%s)", quoted(schema)) is not None
 
 
 def _check_filled(control: Control, plan: Plan) -> None:
@@ -157,21 +189,17 @@ def _check_filled(control: Control, plan: Plan) -> None:
 
 def _last_changes(control: Control, plan: Plan, stage: str) -> None:
     """What of the staged tables only served the comparison goes now."""
-    statements = plan.of_stage(Stage.SWAP)
-    if statements:
-        control.run(f"SET LOCAL search_path={plan_search_path(plan, stage)}")
-    for statement in statements:
-        control.run(statement.sql)
+    for statement in plan.of_stage(Stage.SWAP):
+        control.run(f"SET LOCAL search_path={plan_search_path(plan, stage, statement.schema)}")
+        control.run(staged(plan, statement.sql, stage))
 
 
 def _owners(control: Control, plan: Plan) -> None:
     """Give the moved objects to their owners, who need no right on the staging schema."""
-    statements = plan.of_stage(Stage.MOVED)
-    if statements:
-        control.run(f"SET LOCAL search_path={search_path(plan.target_schema)}")
-        for statement in statements:
-            control.run(statement.sql)
-        control.run("SET LOCAL search_path=pg_temp")
+    for statement in plan.of_stage(Stage.MOVED):
+        control.run(f"SET LOCAL search_path={search_path(*target_path(plan, statement.schema))}")
+        control.run(statement.sql)
+    control.run("SET LOCAL search_path=pg_temp")
 
 
 def _move(control: Control, things: Iterable[MovedObject], source: str, target: str) -> None:
@@ -206,6 +234,11 @@ def _record_moved(ledger: PostgresqlLedger, key: str, role: str, moved: Iterable
         )
 
 
+def retained_in(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> list[str]:
+    """The schemas of ours that hold what the cutover replaced."""
+    return [kept for kept, schema in plan.places(record.kept_schema) if moved_of(ledger, record.key, _role(plan, "old", schema))]
+
+
 def moved_of(ledger: PostgresqlLedger, key: str, role: str) -> list[MovedObject]:
     """What was moved, in the order in which it was."""
     rows = ledger.control.rows(
@@ -222,14 +255,22 @@ def _sql_kind(kind: str) -> str:
 
 
 def _move_aside(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
-    control, kept = ledger.control, quoted(record.kept_schema)
+    control = ledger.control
     _detach(control, plan)
-    control.run(f"CREATE SCHEMA {kept}")
-    control.run(f"REVOKE ALL ON SCHEMA {kept} FROM PUBLIC")
-    things = [MovedObject(_sql_kind(r.kind), quoted(r.name)) for r in plan.replaced]
-    things += [thing for r in plan.replaced for thing in _statistics_of(control, plan.target_schema, r.name)]
-    _move(control, things, plan.target_schema, record.kept_schema)
-    _record_moved(ledger, record.key, "old", things)
+    for kept, schema in plan.places(record.kept_schema):
+        mine = [r for r in plan.replaced if (r.schema or plan.target_schema) == schema]
+        if not mine:
+            continue
+        _create_own(control, kept)
+        things = [MovedObject(_sql_kind(r.kind), quoted(r.name)) for r in mine]
+        things += [thing for r in mine for thing in _statistics_of(control, schema, r.name)]
+        _move(control, things, schema, kept)
+        _record_moved(ledger, record.key, _role(plan, "old", schema), things)
+
+
+def _create_own(control: Control, schema: str) -> None:
+    control.run(f"CREATE SCHEMA {quoted(schema)}")
+    control.run(f"REVOKE ALL ON SCHEMA {quoted(schema)} FROM PUBLIC")
 
 
 def _statistics_of(control: Control, schema: str, table: str) -> list[MovedObject]:
@@ -307,22 +348,23 @@ def _default_rights(control: Control, schema: str, moved: Iterable[MovedObject])
 def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
     """The cutover backwards: the new objects to a schema of their own, the replaced ones to their old place."""
     control = ledger.control
-    new, old = moved_of(ledger, record.key, "new"), moved_of(ledger, record.key, "old")
+    new = {schema: moved_of(ledger, record.key, _role(plan, "new", schema)) for schema in plan.target_schemas}
+    made = moved_of(ledger, record.key, "made")
 
     def body() -> None:
         control.run("SET LOCAL search_path=pg_temp")
-        tables = [f"{quoted(plan.target_schema)}.{m.name}" for m in new if m.kind == "TABLE"]
+        tables = [f"{quoted(schema)}.{m.name}" for schema, things in new.items() for m in things if m.kind == "TABLE"]
         if tables:
             control.run(f"LOCK TABLE {','.join(tables)} IN ACCESS EXCLUSIVE MODE")
         check()
         _detach(control, plan)
-        control.run(f"CREATE SCHEMA {quoted(record.undone_schema)}")
-        control.run(f"REVOKE ALL ON SCHEMA {quoted(record.undone_schema)} FROM PUBLIC")
-        _move(control, new, plan.target_schema, record.undone_schema)
-        _move(control, old, record.kept_schema, plan.target_schema)
+        for undone, schema in plan.places(record.undone_schema):
+            _create_own(control, undone)
+            _move(control, new[schema], schema, undone)
+        _restore(ledger, record, plan)
         control.run("SET LOCAL check_function_bodies=off")
-        if old:
-            control.run(f"DROP SCHEMA {quoted(record.kept_schema)} RESTRICT")
+        for thing in made:
+            _drop_if_empty(control, thing.name)
         for replaced in plan.replaced:
             for dependant in replaced.dependants:
                 if dependant.detach or dependant.kind == "view":
@@ -335,16 +377,36 @@ def cut_back(ledger: PostgresqlLedger, record: RunRecord, plan: Plan, check: Cal
         raise DependantError(message, advice=f"Correct the rows, then VALIDATE the constraint {literal(name)}.")
 
 
-def drop_schema(control: Control, schema: str) -> int:
-    """Drop a schema of ours object by object; how many went. Raises DependantError that names what hangs on it."""
+def _restore(ledger: PostgresqlLedger, record: RunRecord, plan: Plan) -> None:
+    """Move what the cutover replaced back to its place."""
+    for kept, schema in plan.places(record.kept_schema):
+        old = moved_of(ledger, record.key, _role(plan, "old", schema))
+        _move(ledger.control, old, kept, schema)
+        if old:
+            ledger.control.run(f"DROP SCHEMA {quoted(kept)} RESTRICT")
+
+
+def _drop_if_empty(control: Control, schema: str) -> None:
+    """Drop a schema that the cutover created, if nothing else is in it."""
+    used = control.value(
+        "SELECT EXISTS (SELECT 1 FROM pg_depend WHERE refclassid='pg_namespace'::regclass AND refobjid=to_regnamespace(%s)"
+        " AND deptype='n')",
+        quoted(schema),
+    )
+    if not used:
+        control.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} RESTRICT")
+
+
+def drop_schemas(control: Control, *schemas: str) -> int:
+    """Drop schemas of ours object by object; how many went. Raises DependantError that names what hangs on them."""
     dropped = 0
-    if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
-        return 0
-    _drop_foreign_keys(control, schema)
-    while things := objects_in(control, schema):
+    schemas = tuple(schema for schema in schemas if _exists(control, schema))
+    for schema in schemas:
+        _drop_foreign_keys(control, schema)
+    while things := [(schema, thing) for schema in schemas for thing in objects_in(control, schema)]:
         failure: EngineError | None = None
         progress = 0
-        for thing in reversed(things):
+        for schema, thing in reversed(things):
             try:
                 with control.transaction():
                     control.run(f"DROP {thing.kind} IF EXISTS {_place(control, thing, schema)} RESTRICT")
@@ -353,9 +415,10 @@ def drop_schema(control: Control, schema: str) -> int:
                 failure = error
         dropped += progress
         if not progress and failure:
-            message = f"target: something outside depends on {schema}: {failure.message}"
+            message = f"target: something outside depends on {', '.join(schemas)}: {failure.message}"
             raise DependantError(message, advice="Drop what depends on it, then run the same command again.")
-    control.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} RESTRICT")
+    for schema in schemas:
+        control.run(f"DROP SCHEMA IF EXISTS {quoted(schema)} RESTRICT")
     return dropped
 
 

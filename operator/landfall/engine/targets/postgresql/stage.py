@@ -7,7 +7,7 @@ from collections.abc import Callable
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Counter, Plan
-from landfall.engine.targets.postgresql.plan_names import plan_search_path, sees_target_schema
+from landfall.engine.targets.postgresql.plan_names import plan_search_path, sees_target_schema, staged
 from landfall.engine.targets.postgresql.trust import refuse_shadows
 
 # Concurrent index builds share the server's parallel workers; by default each one would request all of them.
@@ -15,20 +15,23 @@ _SHARED_WORKERS = "SELECT set_config('max_parallel_maintenance_workers',(current
 
 
 class PostgresqlStage:
-    """One staging schema, in one session."""
+    """The staging schemas, of which one is that of the statements, in one session."""
 
-    def __init__(self, control: Control, plan: Plan, schema: str) -> None:
+    def __init__(self, control: Control, plan: Plan, schema: str, within: str = "") -> None:
         self._control = control
         self._plan = plan
-        self._schema = schema
-        self._path = plan_search_path(plan, schema)
+        self._base = schema
+        self._within = within
+        self._schema = plan.place(schema, within)
+        self._path = plan_search_path(plan, schema, within)
 
     def create(self) -> None:
-        """Create the schema if it does not exist."""
-        if self._control.value("SELECT to_regnamespace(%s)", quoted(self._schema)) is None:
-            with self._control.transaction():
-                self._control.run(f"CREATE SCHEMA {quoted(self._schema)}")
-                self._control.run(f"REVOKE ALL ON SCHEMA {quoted(self._schema)} FROM PUBLIC")
+        """Create the schemas that do not exist."""
+        for schema, _ in self._plan.places(self._base):
+            if self._control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
+                with self._control.transaction():
+                    self._control.run(f"CREATE SCHEMA {quoted(schema)}")
+                    self._control.run(f"REVOKE ALL ON SCHEMA {quoted(schema)} FROM PUBLIC")
 
     def execute(self, sql: str, record: Callable[[], None]) -> None:
         """Execute a statement of the plan, and record it in the same transaction."""
@@ -36,10 +39,10 @@ class PostgresqlStage:
             self._control.run(f"SET LOCAL search_path={self._path}")
             self._control.run("SET LOCAL check_function_bodies=off")
             self._control.run("SET LOCAL maintenance_work_mem='256MB'")
-            if sees_target_schema(self._plan):
-                refuse_shadows(self._control, self._plan.target_schema)
+            for schema in self._plan.target_schemas if sees_target_schema(self._plan) else ():
+                refuse_shadows(self._control, schema)
             record()
-            self._control.run(sql)
+            self._control.run(staged(self._plan, sql, self._base))
 
     def share(self, sessions: int) -> None:
         """Prepare this session for work that so many sessions do side by side."""
@@ -60,7 +63,7 @@ class PostgresqlStage:
 
     def follow_sequence(self, name: str, value: int, *, called: bool) -> None:
         """Set a sequence of the target schema to a value, unless it is past it already."""
-        place = f"{quoted(self._plan.target_schema)}.{quoted(name)}"
+        place = f"{quoted(self._within or self._plan.target_schema)}.{quoted(name)}"
         sign = "<" if self._control.value("SELECT seqincrement>0 FROM pg_sequence WHERE seqrelid=%s::regclass", place) else ">"
         self._control.run(
             f"SELECT setval(%s::regclass,%s,%s) FROM {place} WHERE last_value{sign}%s OR (last_value=%s AND NOT is_called)",

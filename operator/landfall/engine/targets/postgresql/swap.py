@@ -38,9 +38,9 @@ class PostgresqlSwap:
         """Validate the foreign keys from outside."""
         return schema_swap.validate_dependants(self._ledger.control, plan)
 
-    def retained(self, record: RunRecord) -> bool:
+    def retained(self, record: RunRecord, plan: Plan) -> bool:
         """Whether all that the cutover replaced is still there."""
-        return not schema_swap.moved_of(self._ledger, record.key, "old") or self.exists(record.kept_schema)
+        return all(self.exists(schema) for schema in schema_swap.retained_in(self._ledger, record, plan))
 
     def roll_back(self, record: RunRecord, plan: Plan, check: Callable[[], None]) -> None:
         """Undo the cutover."""
@@ -55,23 +55,26 @@ class PostgresqlSwap:
         """Whether there is a schema of that name."""
         return self._ledger.control.value("SELECT to_regnamespace(%s)", quoted(schema)) is not None
 
-    def drop(self, schema: str, *, seconds: int = 0) -> int:
-        """Drop a schema of ours object by object."""
+    def drop(self, *schemas: str, seconds: int = 0) -> int:
+        """Drop schemas of ours object by object."""
         if seconds:
             self._ledger.control.run(f"SET lock_timeout='{seconds}s'")
-        return schema_swap.drop_schema(self._ledger.control, schema)
+        return schema_swap.drop_schemas(self._ledger.control, *schemas)
 
 
 def _refuse_dependants(control: Control, plan: Plan) -> None:
     """Reject a rollback if a view was created over the new tables: it would silently follow them out of the schema."""
-    own = [s.name for s in plan.statements if s.kind in {"view", "materialized view"}]
+    ours = [(s.schema or plan.target_schema, s.name) for s in plan.statements if s.kind in {"view", "materialized view"}]
+    tables = [(plan.target_of(t), t.target) for t in plan.tables]
+    ours += tables  # a rule of a table may write to another one
     known = [d.name for r in plan.replaced for d in r.dependants if d.kind == "view"]
     rows = control.rows(
         "SELECT DISTINCT v.oid::regclass::text FROM pg_depend d JOIN pg_rewrite r ON d.classid='pg_rewrite'::regclass"
         " AND r.oid=d.objid JOIN pg_class v ON v.oid=r.ev_class JOIN pg_class t ON d.refclassid='pg_class'::regclass"
-        " AND t.oid=d.refobjid WHERE t.relnamespace=to_regnamespace(%s) AND t.relname=ANY(%s) AND v.oid<>t.oid"
-        " AND NOT (v.relnamespace=t.relnamespace AND v.relname=ANY(%s)) AND NOT v.oid::regclass::text=ANY(%s)",
-        *(quoted(plan.target_schema), [t.target for t in plan.tables], own, known),
+        " AND t.oid=d.refobjid JOIN pg_namespace tn ON tn.oid=t.relnamespace JOIN pg_namespace vn ON vn.oid=v.relnamespace"
+        " WHERE (tn.nspname,t.relname) IN (SELECT * FROM unnest(%s::text[],%s::text[])) AND v.oid<>t.oid"
+        " AND (vn.nspname,v.relname) NOT IN (SELECT * FROM unnest(%s::text[],%s::text[])) AND NOT v.oid::regclass::text=ANY(%s)",
+        *([s for s, _ in tables], [n for _, n in tables], [s for s, _ in ours], [n for _, n in ours], known),
     )
     if rows:
         message = f"the view {rows[0][0]} was created over the new tables since the cutover"
