@@ -210,7 +210,7 @@ class Options:
     def several_apart(self) -> bool:
         """Whether each schema of a source that speaks the target's SQL keeps its name."""
         if self.target_schemas is None:
-            return len(self.schemas) > 1 and not self.target_named
+            return len(set(self.schemas)) > 1 and not self.target_named
         return self.target_schemas is TargetSchemas.PRESERVE
 
     def rows_of_existing(self, schema: str, table: str) -> str:

@@ -16,7 +16,8 @@ from typing import Any
 from landfall.engine.model.mapping import Mapping
 from landfall.engine.model.options import Mode
 
-PLAN_FORMAT = 1
+# What a version must know to execute a plan: 1, or 2 for several schemas with their names, each with its own staging schema.
+PLAN_FORMAT = 2
 
 
 class Decision(StrEnum):
@@ -286,7 +287,7 @@ class Plan:
     made_schemas: tuple[str, ...] = ()
     sequence_schemas: tuple[str, ...] = ()
     qualified: tuple[tuple[str, str], ...] = ()
-    format: int = PLAN_FORMAT
+    format: int = 1
 
     @property
     def target_schemas(self) -> tuple[str, ...]:

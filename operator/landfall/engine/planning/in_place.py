@@ -21,7 +21,14 @@ def in_place(draft: Draft) -> frozenset[tuple[str, str]]:
         if not thing.definition or thing.of or thing.table:
             continue
         there = draft.facts.of(thing.within).objects.get(thing.label)
-        if thing.kind != "sequence" and there == thing.definition:
+        same = thing.kind != "sequence" and there == thing.definition
+        if same and (thing.within, thing.name) in draft.catalog.qualified:
+            text = (
+                f"the target has a {thing.kind} {draft.shown(thing)}, and other schemas of the source have one of this name, too"
+            )
+            advice = "Rename or drop it on the target, or migrate its schema in a Migration of its own."
+            draft.add_risk(Severity.BLOCKER, "TargetInTheWay", draft.shown(thing), text, advice)
+        elif same:
             kept.add((thing.within, thing.label))
             text = f"the target has the {thing.kind} with this name and definition, which is used"
             draft.add_risk(Severity.INFO, "ObjectKept", draft.shown(thing), text, "No action is required.")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from landfall.engine.model.catalog import Catalog, SourceObject
 from landfall.engine.model.fingerprint import differing, excluded, fingerprint, former_digests, selected
 from landfall.engine.model.options import Endpoint, Mode, Options, Quiesce
-from landfall.engine.model.plan import Decision, Plan, Risk, Severity
+from landfall.engine.model.plan import PLAN_FORMAT, Decision, Plan, Risk, Severity
 from landfall.engine.model.target_facts import TargetFacts
 from landfall.engine.planning import existing_decisions, existing_tables, privileges, schema_objects
 from landfall.engine.planning.estimates import _with_estimates
@@ -90,6 +90,7 @@ def draft_plan(
         sequences=tuple((o.detail, o.name) for o in _sequences(catalog)),
         sequence_schemas=tuple(o.within for o in _sequences(catalog) if o.within),
         schemas=catalog.schemas if catalog.apart else (),
+        format=PLAN_FORMAT if catalog.apart else 1,
         made_schemas=draft.made_schemas,
         qualified=catalog.qualified,
         filled=existing_tables.digests(context.existing, context.counterparts) if context.existing else (),

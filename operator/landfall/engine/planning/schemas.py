@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from landfall.engine.errors import SpecError
@@ -11,8 +12,13 @@ from landfall.engine.planning.tables import Draft
 from landfall.engine.sources.engine import SourceEngine
 
 
-def settled_schemas(options: Options, engine: SourceEngine) -> Options:
+def settled_schemas(options: Options, engine: SourceEngine, default: Sequence[str]) -> Options:
     """Return the options with `target_schemas` decided.
+
+    Args:
+        options: The options of the migration.
+        engine: The source's engine.
+        default: The schemas that are read if the options name none.
 
     Raises:
         SpecError: The schemas cannot keep their names.
@@ -22,13 +28,13 @@ def settled_schemas(options: Options, engine: SourceEngine) -> Options:
             message = f"spec.data.target.schemas: Preserve is not possible for a source of the type {engine.name}"
             raise SpecError(message, advice="Remove it, and set spec.data.target.schema to the schema of the migrated tables.")
         return replace(options, target_schemas=TargetSchemas.MERGE)
-    apart = options.several_apart
-    if apart and options.on_existing is OnExisting.FILL and len(options.schemas) > 1:
-        message = f"onExisting: Fill fills the tables of one schema, and the source has {len(options.schemas)}: {', '.join(options.schemas)}"
+    apart, schemas = options.several_apart, tuple(dict.fromkeys(options.schemas or default))
+    if apart and options.on_existing is OnExisting.FILL and len(schemas) > 1:
+        message = f"onExisting: Fill fills the tables of one schema, and the source has {len(schemas)}: {', '.join(schemas)}"
         advice = "Create a Migration for each schema, with that schema in spec.data.source.schemas and spec.data.target.schema."
         raise SpecError(message, advice=advice)
-    if apart and options.on_existing is OnExisting.FILL and options.schemas:
-        return replace(options, target_schemas=TargetSchemas.MERGE, target_schema=options.schemas[0])
+    if apart and options.on_existing is OnExisting.FILL and schemas:
+        return replace(options, target_schemas=TargetSchemas.MERGE, target_schema=schemas[0])
     return replace(options, target_schemas=TargetSchemas.PRESERVE if apart else TargetSchemas.MERGE)
 
 

@@ -23,16 +23,20 @@ def leave_code(draft: Draft) -> None:
         return
     catalog = draft.catalog
     code = [o for o in catalog.objects if o.kind in _KINDS and o.definition]
-    views = {v.name for v in catalog.views if v.materialized}
+    views = {(v.schema if catalog.apart else "", v.name) for v in catalog.views if v.materialized}
     if not code and not views:
         return
-    labels = {o.label for o in code}
-    kept = (o for o in catalog.objects if not (o.kind in _KINDS and o.definition) and o.of not in labels and o.table not in views)
+    labels = {(o.within, o.label) for o in code}
+    kept = (
+        o
+        for o in catalog.objects
+        if not (o.kind in _KINDS and o.definition) and (o.within, o.of) not in labels and (o.within, o.table) not in views
+    )
     draft.catalog = replace(catalog, objects=tuple(kept), views=tuple(v for v in catalog.views if not v.materialized))
     distinct = {
         (o.kind, o.name, o.table, "" if o.table else o.signature): None for o in code
     }  # a trigger's state is another statement
-    found = [(kind, name) for kind, name, _, _ in distinct] + [("materialized view", name) for name in sorted(views)]
+    found = [(kind, name) for kind, name, _, _ in distinct] + [("materialized view", name) for _, name in sorted(views)]
     numbers = ", ".join(counted(n, kind) for kind, n in sorted(Counter(kind for kind, _ in found).items()))
     names = ", ".join(name for _, name in found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
     text = f"spec.data.source.code is Leave: {numbers} of the source are not migrated: {names}"

@@ -19,7 +19,7 @@ from landfall.engine.prepare.existing_rows import BothSides, compare_existing_ro
 from landfall.engine.prepare.probe_overrides import probe_overrides
 from landfall.engine.prepare.prove_queries import prove_queries
 from landfall.engine.prepare.row_size import with_row_sizes
-from landfall.engine.sources.registry import engine_of, source_of
+from landfall.engine.sources.registry import default_schemas, engine_of, source_of
 from landfall.engine.targets.engine import TargetCatalog
 from landfall.engine.targets.registry import target_of
 
@@ -43,7 +43,7 @@ def make_plan(source: Endpoint, target: Endpoint, options: Options, report: Call
         EngineError: A side cannot be read.
     """
     source = replace(source, schemas=options.schemas)
-    options = settled_schemas(options, engine_of(source.engine))
+    options = settled_schemas(options, engine_of(source.engine), default_schemas(source))
     engine = target_of(target)
     database = engine.connect(target, options.ledger_schema)
     try:

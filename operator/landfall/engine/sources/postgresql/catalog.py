@@ -38,7 +38,7 @@ _OF_EXTENSION = "EXISTS (SELECT 1 FROM pg_depend x WHERE x.classid='pg_class'::r
 
 def catalog(control: Control, options: Options) -> Catalog:
     """Everything of the schemas that the options name."""
-    schemas = options.schemas
+    schemas = tuple(dict.fromkeys(options.schemas))
     for schema in schemas:
         if control.value("SELECT to_regnamespace(%s)", quoted(schema)) is None:
             known = ", ".join(r[0] for r in control.rows("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"))
