@@ -6,6 +6,7 @@ named with the reason and never counted as equal.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -19,6 +20,7 @@ from landfall.engine.sources.base import Reader
 
 MOST_SECONDS = 10.0
 _VIEW_SECONDS = 5
+_LEAST_SECONDS = 1  # of the budget for a view to be started, and for a statement
 _SHARE = 0.1
 _TIMED_OUT = frozenset({"57014", "1969", "3024"})  # a statement's limit: PostgreSQL, MariaDB, MySQL
 _OF_THE_SERVER = (ConnectionLostError, UnreachableError)
@@ -62,8 +64,8 @@ def compare_views(work: Work, reader: Reader, seconds: float | None) -> ViewResu
             raise stopped()
         if view.reason:
             results.uncompared.append(f"{view.table.label} ({view.reason})")
-        elif end is not None and time.monotonic() >= end:
-            results.uncompared.append(f"{view.table.label} (the time for views had passed)")
+        elif end is not None and round(end - time.monotonic(), 1) < _LEAST_SECONDS:
+            results.uncompared.append(f"{view.table.label} (less than {_LEAST_SECONDS} s was left for it under the write lock)")
         else:
             _compare(_Sides(work, reader, end), view, results)
     return results
@@ -95,7 +97,7 @@ def _why(sides: _Sides, error: EngineError, problem: str) -> str:
     """Why a side has no answer. Raises what is no answer to the query: the connection, or the end of the run."""
     if isinstance(error, _OF_THE_SERVER) or sides.work.stop.requested:
         raise error
-    return f"it takes longer than {_VIEW_SECONDS} s" if _timed_out(error) else f"{problem}: code {error.code or 'unknown'}"
+    return f"it takes longer than {sides.limit} s" if _timed_out(error) else f"{problem}: code {error.code or 'unknown'}"
 
 
 def _timed_out(error: EngineError) -> bool:
@@ -103,34 +105,48 @@ def _timed_out(error: EngineError) -> bool:
 
 
 def _columns(sides: _Sides, table: TablePlan) -> Iterator[str]:
-    """The columns that differ, as far as the sides can tell them one by one."""
+    """The columns that differ, as far as the sides can tell them one by one in time. Raises nothing: the view differs in any case."""
     for column in table.columns[:_MOST_COLUMNS]:
+        if sides.late or sides.work.stop.requested:
+            return
         one = replace(table, columns=(column,))
         try:
             if sides.source(one) != sides.target(one):
                 yield column.source
-        except EngineError as error:
-            _why(sides, error, "")
+        except EngineError:
             return
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Sides:
-    """Both sides of a comparison, with a time limit for each statement if there is an end."""
+    """Both sides of a comparison, with a time limit for each statement if there is an end. `limit`: that of the last one, in seconds."""
 
     work: Work
     reader: Reader
     end: float | None
+    limit: int = 0
+
+    @property
+    def late(self) -> bool:
+        """Whether the end has passed."""
+        return self.end is not None and time.monotonic() >= self.end
 
     def source(self, table: TablePlan) -> Sums:
         """Count and sum of the rows in the source."""
-        limited: AbstractContextManager[None] = self.reader.trial(_VIEW_SECONDS) if self.end is not None else nullcontext()
+        self._set_limit()
+        limited: AbstractContextManager[None] = self.reader.trial(self.limit) if self.limit else nullcontext()
         with limited:
             return self.reader.sums(self.work.engine.queries(self.work.shape(table)).sums(""))
 
     def target(self, table: TablePlan) -> Sums:
         """Count and sum of the rows in the target."""
+        self._set_limit()
         session = self.work.database.session
-        with session.trial(_VIEW_SECONDS if self.end is not None else 0):
+        with session.trial(self.limit):
             count, total = session.rows(self.work.queries(table).range_sums(None, None))[0]
         return int(count or 0), int(total or 0)
+
+    def _set_limit(self) -> None:
+        if self.end is not None:
+            left = math.ceil(self.end - time.monotonic())
+            self.limit = max(_LEAST_SECONDS, min(_VIEW_SECONDS, left))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,15 +26,26 @@ def _view(name: str, reason: str = "") -> ViewPlan:
 
 
 def _results(
-    views: list[ViewPlan], source: Answer, target: Answer, seconds: float | None = 60, *, stopped: bool = False
+    views: list[ViewPlan],
+    source: Answer,
+    target: Answer,
+    seconds: float | None = 60,
+    *,
+    stopped: bool = False,
+    limits: list[int] | None = None,
 ) -> ViewResults:
-    """`source` and `target` answer for a view, or for one of its columns as `view.column`."""
+    """`source` and `target` answer for a view, or for one of its columns as `view.column`. `limits` gets those of the statements."""
+
+    def trial(limit: int) -> AbstractContextManager[None]:
+        if limits is not None:
+            limits.append(limit)
+        return nullcontext()
 
     def named(table: TablePlan) -> str:
         return table.name if len(table.columns) > 1 else f"{table.name}.{table.columns[0].source}"
 
     queries = SimpleNamespace(queries=lambda shape: SimpleNamespace(sums=lambda _: shape))
-    session = SimpleNamespace(trial=lambda _: nullcontext(), rows=lambda sql: [target(sql)])
+    session = SimpleNamespace(trial=trial, rows=lambda sql: [target(sql)])
     statements = tuple(SimpleNamespace(name=v.table.target, kind="view") for v in views if v.table.name != "gone")
     work: Any = SimpleNamespace(
         plan=SimpleNamespace(views=tuple(views), statements=statements),
@@ -44,7 +55,7 @@ def _results(
         queries=lambda table: SimpleNamespace(range_sums=lambda _low, _high: named(table)),
         database=SimpleNamespace(session=session),
     )
-    reader: Any = SimpleNamespace(trial=lambda _: nullcontext(), sums=source)
+    reader: Any = SimpleNamespace(trial=trial, sums=source)
     return compare_views(work, reader, seconds)
 
 
@@ -100,7 +111,7 @@ def test_views_that_cannot_be_compared_or_were_not_created_are_not_read() -> Non
 
 def test_the_time_for_all_views_is_limited() -> None:
     never = _fails(AssertionError("it is read"))  # type: ignore[arg-type]
-    assert _results([_view("v")], never, never, 0).uncompared == ["s.v (the time for views had passed)"]
+    assert _results([_view("v")], never, never, 0).uncompared == ["s.v (less than 1 s was left for it under the write lock)"]
     assert _results([_view("v")], lambda _: (1, 1), lambda _: (1, 1), None).equal == 1
     assert [budget(seconds) for seconds in (10, 60, 3600)] == [1, 6, 10]
 
@@ -110,3 +121,53 @@ def test_a_lost_connection_and_a_stop_end_the_comparison() -> None:
         _results([_view("v")], _fails(ConnectionLostError("lost")), lambda _: (1, 1))
     with pytest.raises(InterruptedRunError):
         _results([_view("v")], lambda _: (1, 1), lambda _: (1, 1), stopped=True)
+
+
+class _Clock:
+    """A clock that the answers of the sides move on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr("landfall.engine.verify.views.time.monotonic", lambda: self.now)
+
+    def after(self, seconds: float, answer: Answer) -> Answer:
+        def late(name: str) -> tuple[int, int]:
+            self.now += seconds
+            return answer(name)
+
+        return late
+
+
+def test_a_statement_gets_only_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, limits = _Clock(monkeypatch), []
+    same = clock.after(1.5, lambda _: (1, 1))
+    found = _results([_view("v"), _view("w"), _view("x")], same, same, 6.5, limits=limits)
+    assert limits == [5, 5, 4, 2]
+    assert found == ViewResults(equal=2, uncompared=["s.x (less than 1 s was left for it under the write lock)"])
+    assert _results([_view("v")], _fails(_refused("3024")), same, 1.5).uncompared == ["s.v (it takes longer than 2 s)"]
+    limits.clear()
+    assert _results([_view("v")], same, same, 1, limits=limits).equal == 1
+    assert limits == [1, 1], "a statement has 1 s at least"
+    limits.clear()
+    _results([_view("v")], same, same, None, limits=limits)
+    assert limits == [0], "without an end there is no limit, and none is set on the source"
+
+
+def test_a_difference_is_told_though_no_time_is_left_to_name_its_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, read = _Clock(monkeypatch), list[str]()
+
+    def source(name: str) -> tuple[int, int]:
+        read.append(name)
+        return (2, 7)
+
+    found = _results([_view("v")], clock.after(0.5, source), clock.after(0.5, lambda _: (2, 8)), 2)
+    assert (found.different, read) == (["s.v (2 rows in both, other values in a)"], ["v", "v.a"])
+    found = _results([_view("v")], clock.after(1, source), clock.after(1, lambda _: (2, 8)), 2)
+    assert (found.different, read) == (["s.v (2 rows in both, other values)"], ["v", "v.a", "v"])
+
+    def lost(name: str) -> tuple[int, int]:
+        if "." in name:
+            raise ConnectionLostError(name)
+        return (2, 8)
+
+    assert _results([_view("v")], source, lost).different == ["s.v (2 rows in both, other values)"]
