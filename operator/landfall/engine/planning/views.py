@@ -9,13 +9,17 @@ from collections.abc import Iterable, Iterator
 
 from landfall.engine.model.catalog import View
 from landfall.engine.model.fingerprint import excluded
+from landfall.engine.model.options import Mode
 from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, TablePlan, ViewPlan
 from landfall.engine.planning.tables import Draft, ignores_case
 from landfall.engine.sources.translate import UntranslatableError
 from landfall.engine.sources.view_relations import Relation, RelationColumn, Relations, WrittenView
 
 _UTF8 = frozenset({"", "utf8mb4", "utf8mb3", "utf8", "ascii"})
+_NAMED = 5  # columns in a reason
 _REWRITE = "Rewrite it for PostgreSQL, or exclude the view (excludeTables) if nothing needs it."
+
+_Key = tuple[str, str]
 
 
 def views(draft: Draft, tables: Iterable[TablePlan]) -> tuple[ViewPlan, ...]:
@@ -28,16 +32,26 @@ def views(draft: Draft, tables: Iterable[TablePlan]) -> tuple[ViewPlan, ...]:
     made: list[ViewPlan] = []
     relations = Relations.of(_relations(draft, tables), draft.catalog.schemas)
     while left:
-        problems: dict[str, str] = {}
-        found = {v.name: _translated(draft, v, name, relations, problems) for v, name in left}
+        problems: dict[_Key, str] = {}
+        found = {_key(v): _translated(draft, v, name, relations, problems) for v, name in left}
         made += [view for view in found.values() if view]
-        rest = [(v, name) for v, name in left if not found[v.name]]
+        rest = [(v, name) for v, name in left if not found[_key(v)]]
         if len(rest) == len(left):
             for view, _ in rest:
-                _lost(draft, view, problems[view.name])
+                _lost(draft, view, problems[_key(view)])
             break
         left = rest
     return tuple(made)
+
+
+def _key(view: View) -> _Key:
+    return view.schema, view.name
+
+
+def _label(draft: Draft, view: View) -> str:
+    """How a view is called in messages: with its schema only if another one has the same name."""
+    names = [v.name for v in draft.catalog.views]
+    return f"{view.schema}.{view.name}" if names.count(view.name) > 1 else view.name
 
 
 def _wanted(draft: Draft) -> Iterator[View]:
@@ -51,7 +65,18 @@ def _relations(draft: Draft, tables: Iterable[TablePlan]) -> Iterator[Relation]:
         loose = {c.name for c in table.columns if ignores_case(c) or c.folded}
         charsets = {c.name: c.type.charset for c in table.columns}
         columns = tuple(_column(c, charsets[c.source], exact=c.source not in loose) for c in planned.columns if c.compared)
-        yield Relation(planned.schema, planned.name, planned.target, columns)
+        yield Relation(planned.schema, planned.name, planned.target, columns, changed=_changed(draft, planned))
+
+
+def _changed(draft: Draft, planned: TablePlan) -> str:
+    """Why the rows of a table in the target are by plan not those of the source; empty where they are."""
+    if (planned.schema, planned.name) in draft.counterparts:
+        return "which fills an existing table, whose columns may have other types"
+    names = [c.source for c in planned.columns if c.compared and (c.converted or c.mapping.operand)]
+    if not names:
+        return "" if planned.moved else "whose rows are not copied"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"in which a rule or an override changes the values of {', '.join(names[:_NAMED])}{more}"
 
 
 def _column(column: ColumnPlan, charset: str, *, exact: bool) -> RelationColumn:
@@ -59,16 +84,18 @@ def _column(column: ColumnPlan, charset: str, *, exact: bool) -> RelationColumn:
     return RelationColumn(column.source, name, kind, exact, foreign=charset not in _UTF8)
 
 
-def _translated(draft: Draft, view: View, name: str, relations: Relations, problems: dict[str, str]) -> ViewPlan | None:
+def _translated(draft: Draft, view: View, name: str, relations: Relations, problems: dict[_Key, str]) -> ViewPlan | None:
     """Add the view if its query is translated, and return how it is compared; else say why not."""
     try:
         made = draft.target.ddl.translated_query(draft.catalog.engine, view.query, draft.spelled, relations)
     except UntranslatableError as error:
-        problems[view.name] = " ".join(str(error).split())
+        problems[_key(view)] = " ".join(str(error).split())
         return None
     relations.add(Relation(view.schema, view.name, name, made.columns, made.unread))
     planned = _compared(draft, view, name, made)
-    draft.add_risk(Severity.MEDIUM, "ViewTranslated", view.name, _description(made, planned), "Review the query in the plan.")
+    draft.add_risk(
+        Severity.MEDIUM, "ViewTranslated", _label(draft, view), _description(made, planned), "Review the query in the plan."
+    )
     _add(draft, view, name, made.sql)
     return planned
 
@@ -86,7 +113,8 @@ def _compared(draft: Draft, view: View, name: str, made: WrittenView) -> ViewPla
             ColumnPlan(column.source, column.target, "", mapped.target_type, mapped, True, Decision.AUTO, 100, ())  # noqa: FBT003  nullable
         )
     table = TablePlan(-1, view.schema, view.name, name, tuple(columns), (), "none", (), "", "", moved=False)
-    reason = made.unread or ("" if columns else "its values have no common form on both sides")
+    copied = "" if draft.options.mode is not Mode.SCHEMA_ONLY else "mode SchemaOnly copies no rows"
+    reason = copied or made.unread or ("" if columns else "its values have no common form on both sides")
     return ViewPlan(table, tuple(unread), reason)
 
 
@@ -109,13 +137,14 @@ def _description(made: WrittenView, planned: ViewPlan) -> str:
 def _add(draft: Draft, view: View, name: str, query: str) -> None:
     kind = "materialized view" if view.materialized else "view"
     several = draft.catalog.apart and len(draft.catalog.schemas) > 1
+    label = f"{view.schema}.{view.name}" if several else view.name if draft.native else _label(draft, view)
     draft.enter(view.schema)
     sql = draft.target.ddl.create_view(name, query, materialized=view.materialized, options=view.options)
-    draft.add_statement(Stage.LAST, kind, name, "", sql, describes=f"{view.schema}.{view.name}" if several else view.name)
+    draft.add_statement(Stage.LAST, kind, name, "", sql, describes=label)
     if view.comment:
         draft.add_statement(Stage.LAST, "comment", name, "", draft.target.ddl.comment(kind.upper(), name, view.comment))
     draft.enter("")
 
 
 def _lost(draft: Draft, view: View, problem: str) -> None:
-    draft.add_risk(Severity.HIGH, "View", view.name, f"the view is not carried: {problem}", _REWRITE)
+    draft.add_risk(Severity.HIGH, "View", _label(draft, view), f"the view is not carried: {problem}", _REWRITE)

@@ -37,13 +37,23 @@ class RelationColumn:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table or a view that is migrated, by its name in the source and in the target. `unread`: as in `WrittenView`."""
+    """A table or a view that is migrated, by its name in the source and in the target.
+
+    Attributes:
+        schema: Its schema in the source.
+        name: Its name in the source.
+        target: Its name in the target.
+        columns: Those that a query may read.
+        unread: For a view: as in `WrittenView`.
+        changed: For a table: why its rows in the target are by plan not those of the source, as a clause that follows its name.
+    """
 
     schema: str
     name: str
     target: str
     columns: tuple[RelationColumn, ...]
     unread: str = ""
+    changed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

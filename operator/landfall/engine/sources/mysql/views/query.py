@@ -118,6 +118,8 @@ class Queries:
                 scope.add(alias, _columns(found, mine, self._rename))
                 return f"{quoted(self._rename(node.name))} AS {mine}"
         relation = self._relations.find(node.db, node.name)
+        if relation.changed:
+            self.unsure.add(f"it reads {node.name}, {relation.changed}")
         if relation.unread or any(c.unread for c in relation.columns):
             self.unsure.add(f"it reads {node.name}, which is not compared as a whole")
         scope.add(alias, columns_of(relation, mine))
