@@ -60,9 +60,10 @@ class Objects:
         self._answer("PATCH", f"{base}{space}/{plural}/{metadata['name']}?{_APPLIED}", document, "application/apply-patch+yaml")
 
     def patch(self, kind: str, namespace: str, name: str, change: Object) -> None:
-        """A JSON merge patch."""
+        """A JSON merge patch, as `kubectl patch` sends it."""
         base, plural = self._path(kind)
-        self._answer("PATCH", f"{base}/namespaces/{namespace}/{plural}/{name}", change, "application/merge-patch+json")
+        path = f"{base}/namespaces/{namespace}/{plural}/{name}?fieldManager=kubectl-patch"
+        self._answer("PATCH", path, change, "application/merge-patch+json")
 
     def annotate(self, kind: str, namespace: str, name: str, **annotations: str | None) -> None:
         """Set `landfall.dev/NAME`; None removes it."""

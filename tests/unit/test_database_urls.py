@@ -63,6 +63,7 @@ def test_a_tls_mode_in_the_address_is_honoured(url: str, kind: str, mode: TlsMod
         ("db", TlsMode.PREFER),
         ("db.shop", TlsMode.PREFER),
         ("pg-0.pg.shop.svc.cluster.local", TlsMode.PREFER),
+        ("db.shop.svc.k8s.example.com", TlsMode.PREFER),
         ("db.corp.internal", TlsMode.PREFER),
         ("/run/postgresql", TlsMode.PREFER),
     ],
@@ -83,7 +84,7 @@ def test_the_default_follows_the_host(host: str, mode: TlsMode) -> None:
         (f"{_PG}?sslmode=verify-full&sslrootcert=/nowhere", "PostgreSQL", "its parameter sslrootcert needs .*caSecretRef"),
         (f"{_PG}?sslmode=verify", "PostgreSQL", "its parameter sslmode has none of the values disable, allow"),
         (f"{_PG}?sslcert=/c", "PostgreSQL", "its parameter sslcert is not supported: .*client certificate"),
-        (f"{_PG}?schema=shop", "PostgreSQL", "its parameter schema .*spec.data.source.schemas"),
+        (f"{_PG}?options=-c%20search_path%3Dx", "PostgreSQL", "its parameter options .*ALTER ROLE"),
         (f"{_PG}?connect_timeout=soon", "PostgreSQL", "its parameter connect_timeout is not a whole number of seconds"),
         (f"{_PG}?service=x", "PostgreSQL", "its parameter service is not supported"),
         (f"{_PG}?sslmod=require", "PostgreSQL", "its parameter sslmod is not supported: remove it"),
@@ -160,7 +161,9 @@ def test_parameters_of_the_client_reach_it() -> None:
 
 
 def test_the_parts_of_an_address() -> None:
-    found = read("postgresql+psycopg2://u:a%40b@[::1]:5433/d%20e?pgbouncer=true&pool_size=5")
+    found = read(
+        "postgresql+psycopg2://u:a%40b@[::1]:5433/d%20e?pgbouncer=true&pool_size=5&schema=app&connect_timeout=0&options=endpoint%3Dep-1&statement_timeout=9"
+    )
     assert (found.host, found.port, found.database, found.password) == ("::1", 5433, "d e", "a@b")
     words = read("host=DB.shop.svc port=5433 dbname='a b' user=u password=x\\ y")
     assert (words.host, words.port, words.database, words.password) == ("db.shop.svc", 5433, "a b", "x y")

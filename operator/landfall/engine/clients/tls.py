@@ -12,6 +12,7 @@ import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
+from pathlib import Path
 
 from landfall.engine.clients.ca_file import authority_file
 from landfall.engine.model.options import Endpoint, TlsMode
@@ -55,6 +56,13 @@ _SSL_MODES = {
 }
 
 
+_BUNDLES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where Debian, Red Hat, SUSE and Alpine keep the authorities that they trust."""
 _CLUSTER = (".svc", ".cluster.local", ".local", ".localhost", ".internal", ".intern", ".lan", ".home.arpa")
 """Endings of host names that are valid in one cluster or network only, so that no public authority issues certificates for them."""
 _LABELS_OF_A_SERVICE = 2
@@ -71,7 +79,7 @@ def mode_for(host: str) -> TlsMode:
     try:
         return TlsMode.REQUIRE if ip_address(name.partition("%")[0]).is_global else TlsMode.PREFER
     except ValueError:
-        inside = host.startswith("/") or name.endswith(_CLUSTER) or name.count(".") < _LABELS_OF_A_SERVICE
+        inside = host.startswith("/") or name.endswith(_CLUSTER) or ".svc." in name or name.count(".") < _LABELS_OF_A_SERVICE
         return TlsMode.PREFER if inside else TlsMode.VERIFY_FULL
 
 
@@ -86,11 +94,20 @@ def policy(endpoint: Endpoint) -> TlsPolicy:
     return TlsPolicy(Encrypt.ALWAYS, Verify.AUTHORITY if endpoint.ca else Verify.NOTHING, endpoint.host, endpoint.ca)
 
 
+def system_authorities() -> str:
+    """Return the file with the authorities that the system trusts; empty if none is found.
+
+    Client libraries that a Python package brings have an OpenSSL of their own, which looks in folders that the system does not have.
+    """
+    named = ssl.get_default_verify_paths().cafile
+    return next((file for file in (named, *_BUNDLES) if file and Path(file).is_file()), "")
+
+
 def libpq(wanted: TlsPolicy) -> dict[str, str]:
     """Return connection parameters for libpq. GSSAPI encryption is off, because the other client does not support it."""
     parameters = {"sslmode": _SSL_MODES[wanted.encrypt, wanted.verify][0], "gssencmode": "disable"}
     if wanted.verify is not Verify.NOTHING:
-        parameters["sslrootcert"] = authority_file(wanted.authority) if wanted.authority else "system"
+        parameters["sslrootcert"] = authority_file(wanted.authority) if wanted.authority else system_authorities() or "system"
     return parameters
 
 
@@ -109,6 +126,6 @@ def mysql(wanted: TlsPolicy) -> dict[str, object]:
     """Return arguments for the client library of MySQL and MariaDB. Libraries treat `PREFERRED` differently, so the caller tries both ways."""
     arguments: dict[str, object] = {"ssl_mode": _SSL_MODES[wanted.encrypt, wanted.verify][1]}
     if wanted.verify is not Verify.NOTHING:
-        authority = authority_file(wanted.authority) if wanted.authority else ssl.get_default_verify_paths().cafile or ""
+        authority = authority_file(wanted.authority) if wanted.authority else system_authorities()
         arguments["ssl"] = {"ca": authority}
     return arguments

@@ -219,11 +219,11 @@ def used(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress:
 
 
 def seconds(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress:
-    """The client takes the parameter, a whole number of seconds from 1."""
-    if not value.isascii() or not value.isdigit() or not int(value[:9]) > 0:
-        message = f"its parameter {name} is not a whole number of seconds from 1"
+    """The client takes the parameter, a whole number of seconds; 0 asks for no limit, and is left out."""
+    if not value.isascii() or not value.isdigit():
+        message = f"its parameter {name} is not a whole number of seconds"
         raise AddressError(message)
-    return used(address, name, value)
+    return used(address, name, value) if int(value[:9]) else address
 
 
 def harmless(address: DatabaseAddress, _name: str, _value: str) -> DatabaseAddress:

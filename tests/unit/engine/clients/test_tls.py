@@ -10,6 +10,7 @@ import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -82,7 +83,8 @@ def test_every_client_demands_the_same(
     told = tls.libpq(wanted)
     assert told["sslmode"] == libpq
     held = told.get("sslrootcert", "")
-    assert (Path(held).read_text() if root == "given" else held) == (authority if root == "given" else root)
+    expected = {"given": authority, "system": tls.system_authorities() or "system"}.get(root, root)
+    assert (Path(held).read_text() if root == "given" else held) == expected
     made = tls.context(wanted)
     assert (made and (made.verify_mode, made.check_hostname)) == context
     assert tls.mysql(wanted)["ssl_mode"] == mysql
@@ -119,3 +121,16 @@ def test_prefer_goes_on_in_plain_text_where_tls_cannot_be_agreed_on_as_libpq_doe
         thread.join(5)
     assert seen[0] == struct.pack("!II", 8, 80877103)
     assert b"user\0u\0" in seen[1]
+
+
+def test_the_systems_authorities_are_found_where_no_variable_names_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in the image of the workers, whose libpq has an OpenSSL that looks elsewhere."""
+    bundle = tmp_path / "bundle.crt"
+    bundle.write_text("authorities")
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(tls.ssl, "get_default_verify_paths", lambda: SimpleNamespace(cafile=None))
+    monkeypatch.setattr(tls, "_BUNDLES", (str(tmp_path / "none"), str(bundle)))
+    wanted = tls.TlsPolicy(Encrypt.ALWAYS, Verify.HOST, "db.example.com")
+    assert tls.libpq(wanted)["sslrootcert"] == str(bundle)
+    assert tls.mysql(wanted)["ssl"] == {"ca": str(bundle)}

@@ -19,7 +19,6 @@ from landfall.engine.sources.database_url import (
 )
 from landfall.lib.urls import AddressError
 
-_BY_SPEC = "set spec.data.source.schemas or spec.data.target.schema of the Migration, and remove it"
 _CERTIFICATE = "Landfall logs in with a password, not with a client certificate; remove it"
 _SETTINGS = "Landfall's sessions have settings of their own. Set others with ALTER ROLE … SET …, and remove it"
 
@@ -48,6 +47,14 @@ def _binding(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress
     return replace(address, login=replace(address.login, channel_binding=value == "require"))
 
 
+def _options(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress:
+    """`options`: which database is meant, for clients that do not name the host in TLS; nothing else."""
+    return address if value.startswith(("endpoint=", "project=")) else _NO_SETTINGS(address, name, value)
+
+
+_NO_SETTINGS = only(advice=_SETTINGS)
+
+
 def _verified_authority(address: DatabaseAddress, name: str, value: str) -> DatabaseAddress:
     """`sslmode`; `verify-ca` needs an authority."""
     address = _SSL_MODE(address, name, value)
@@ -65,7 +72,17 @@ _SSL_MODE = tls_mode(
         "verify-full": TlsMode.VERIFY_FULL,
     }
 )
-_SWITCH = tls_mode({"true": TlsMode.VERIFY_FULL, "1": TlsMode.VERIFY_FULL, "false": None, "0": None})
+_SWITCH = tls_mode(
+    {
+        "true": TlsMode.VERIFY_FULL,
+        "1": TlsMode.VERIFY_FULL,
+        "false": None,
+        "0": None,
+        "prefer": TlsMode.PREFER,
+        "require": TlsMode.REQUIRE,
+        "verify-full": TlsMode.VERIFY_FULL,
+    }
+)
 
 _PARAMETERS: dict[str, UrlParameter] = {
     **{
@@ -87,11 +104,10 @@ _PARAMETERS: dict[str, UrlParameter] = {
     **dict.fromkeys(("connect_timeout", "keepalives_idle", "keepalives_interval", "keepalives_count"), seconds),
     **dict.fromkeys(("sslcert", "sslkey", "sslpassword", "sslcertmode"), only(advice=_CERTIFICATE)),
     **dict.fromkeys(("sslcrl", "sslcrldir"), only("", advice="revocation lists are not read; remove it")),
-    **dict.fromkeys(("schema", "currentSchema", "search_path"), only("public", advice=_BY_SPEC)),
     **dict.fromkeys(
         ("service", "servicefile", "passfile", "hostaddr"), only(advice="write host, user and password in the Secret")
     ),
-    "options": only(advice=_SETTINGS),
+    "options": _options,
     "replication": only("false", "off", "0", "no", advice="remove it"),
     "keepalives": only("1", advice="connections are always kept alive; remove it"),
     "sslcompression": only("0", advice="remove it"),
@@ -113,6 +129,11 @@ _PARAMETERS: dict[str, UrlParameter] = {
             ),
             *("pgbouncer", "connection_limit", "pool", "pool_size", "pool_timeout", "pool_mode", "max_overflow", "poolSize"),
             *("statement_cache_size", "prepareThreshold", "prepared_statements", "serverVersion", "socket_timeout"),
+            *("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "tcp_user_timeout", "conn_max_age"),
+            *("pool_max_conns", "pool_min_conns", "default_query_exec_mode", "binary_parameters"),
+            *("uselibpqcompat", "supa", "workaround"),
+            # The schema of an application's tables: which schemas are migrated is in the spec, and the plan shows them.
+            *("schema", "currentSchema", "search_path"),
         ),
         harmless,
     ),
