@@ -23,6 +23,7 @@ _NEARLY = {
 }
 _SHOWN = 12
 _PAGES = frozenset({"react-vite", "site", "static"})
+_GENERIC = frozenset({"python", "site", "static"})
 _WEAK = frozenset({"react-vite", "site", "static", "node", "python"})  # what is also there beside apps of other languages
 
 
@@ -75,15 +76,16 @@ def _matches(tree: Tree) -> list[tuple[Framework, Match]]:
     ):  # what could be a server, and a page that a server may use
         if name in matches and matches[name].refusal and (serving or (also_beside and len(matches) > 1)):
             del matches[name]
+    if any(name not in _GENERIC and not match.refusal for name, match in matches.items()):
+        matches.pop("python", None)  # scripts beside an app
     superseded = {name for row in TABLE if row.name in matches for name in row.supersedes}
     return [(row, matches[row.name]) for row in TABLE if row.name in matches and row.name not in superseded]
 
 
 def _foreign_first(left: Sequence[tuple[Framework, Match]], others: Sequence[Foreign]) -> bool:
     """Return whether a tree is certainly an app of another language, or has only a page or a script beside one."""
-    if not others or (not left and not others[0].certain):
-        return False
-    return others[0].certain or all(row.name in _WEAK for row, _ in left)
+    weakly = all(row.name in _WEAK and (row.name != "react-vite" or match.refusal) for row, match in left)
+    return bool(others) and weakly and (bool(left) or others[0].certain)
 
 
 def _configured(tree: Tree, known: Mapping[str, Sequence[str]], framework: str) -> Detected | Undetected:

@@ -94,7 +94,11 @@ def functions(tree: Tree) -> tuple[str, str]:
     cloud = _first(tree, ("wrangler.toml", "wrangler.json", "wrangler.jsonc")) or '"wrangler"' in tree.text("package.json")
     for pattern, platform, needed in _FUNCTIONS:
         file = next((p for p in sorted(tree.paths) if re.match(pattern, p)), "")
-        if file and (needed == "" or cloud) and f"{file.split('/')[0]}/package.json" not in tree.paths:
+        if (
+            file
+            and (needed in {"", *tree.paths} or (needed == "wrangler" and cloud))
+            and not _is_an_app(tree, file.split("/")[0])
+        ):
             return file, platform
     return "", ""
 
@@ -103,8 +107,15 @@ _CODE = r"\.(m?[jt]sx?|py|go|rb)$"
 _FUNCTIONS = (
     (rf"functions/.*{_CODE}", "Cloudflare Pages", "wrangler"),
     (rf"netlify/(edge-)?functions/.*{_CODE}", "Netlify", ""),
-    (rf"api/(?!.*(test|spec|types?)\.).*{_CODE}", "Vercel", ""),
+    (rf"api/(?!.*(test|spec|types?)\.)[^/]*{_CODE}", "Vercel", ""),
+    (rf"api/(?!.*(test|spec|types?)\.).*{_CODE}", "Vercel", "vercel.json"),
 )
+_MANIFESTS = ("package.json", "requirements.txt", "pyproject.toml", "Pipfile", "setup.py", "manage.py", "go.mod")
+
+
+def _is_an_app(tree: Tree, folder: str) -> bool:
+    """Return whether a folder is an app of its own, and not functions of a platform."""
+    return any(f"{folder}/{name}" in tree.paths for name in _MANIFESTS)
 
 
 def _first(tree: Tree, patterns: tuple[str, ...]) -> str:

@@ -48,6 +48,7 @@ def unused(tree: Tree, match: Match) -> tuple[str, ...]:
         *_pointers(tree),
         *_submodules(tree),
         *_rules(tree, match),
+        *_scripts(tree, match),
     )
 
 

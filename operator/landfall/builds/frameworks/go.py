@@ -111,4 +111,4 @@ def _without_modules(tree: Tree) -> Match | None:
     return refused("go", f"a Go program ({source})", "it has no go.mod, which names its packages", remedy)
 
 
-ROWS = (Framework("go", GO, _go, frozenset({"static"})),)
+ROWS = (Framework("go", GO, _go, frozenset({"static", "node", "site"})),)

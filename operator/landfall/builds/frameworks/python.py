@@ -11,7 +11,7 @@ from landfall.builds.detect.result import Match
 from landfall.builds.detect.shell import simple_commands
 from landfall.builds.detect.tree import Tree
 from landfall.builds.frameworks.base import Commands, Framework
-from landfall.builds.languages.python import PYTHON, python_of, start_line
+from landfall.builds.languages.python import PYTHON, python_of, runs_python, start_line
 from landfall.builds.languages.python import Python as Manifests
 from landfall.builds.languages.python_apps import Application, applications
 from landfall.builds.languages.python_packages import PACKAGES
@@ -34,6 +34,7 @@ _ENTRIES = tuple(
     for name in ("main", "app", "server", "bot", "run", "wsgi", "asgi", "index")
 )
 _STATIC = frozenset({"static"})
+_BELOW = frozenset({"static", "python", "node", "site"})  # package.json beside them builds styles or scripts of their pages
 
 
 def _packaged(tree: Tree, *packages: str) -> str:
@@ -228,13 +229,13 @@ def _python(tree: Tree) -> Match | None:
     if python is None:
         return None
     named = processes(tree)
-    if "web" in named:
+    if runs_python(named.get("web", ""), python):
         found = _from_procfile(tree, Match("python", ("the Procfile names a web process",)))
         return found if found.start else None
     kind = next((kind for kind in _KINDS if kind.package in python.packages), None)
     if kind and (match := _by_kind(tree, kind)):
         return match
-    if len(named) == 1 and "release" not in named:
+    if len(named) == 1 and not {"web", "release"} & set(named) and runs_python(next(iter(named.values())), python):
         name, line = next(iter(named.items()))
         note = f"the start command is the {name} line of the Procfile: it answers no HTTP requests unless it listens on PORT"
         return Match("python", (f"the Procfile names the process {name}",), start=line, notes=(note,))
@@ -303,8 +304,8 @@ def _by_file(tree: Tree, python: Manifests) -> Match | None:
 
 
 ROWS = (
-    Framework("python-fastapi", PYTHON, _fastapi, frozenset({"static", "python"})),
-    Framework("django", PYTHON, _django, frozenset({"static", "python"}), build=_django_build),
-    Framework("flask", PYTHON, _flask, frozenset({"static", "python"})),
+    Framework("python-fastapi", PYTHON, _fastapi, _BELOW),
+    Framework("django", PYTHON, _django, _BELOW, build=_django_build),
+    Framework("flask", PYTHON, _flask, _BELOW),
     Framework("python", PYTHON, _python, _STATIC),
 )

@@ -228,7 +228,7 @@ _DEVELOPMENT = re.compile(
     r"|nodemon\b|(vite|next|nuxt|nuxi|astro|remix|react-router|vinxi|svelte-kit|vitepress|vuepress|rsbuild|farm|waku|rspack)( (dev|vite:dev|develop|serve|server|preview)\b| *$| -)"
     r"|(react-scripts|react-app-rewired|craco|nest|docusaurus|react-native|expo|electron-forge|gatsby|umi|max|rescripts|preact|elder|tsdx|tauri|sanity) (start|develop|dev|serve|watch)\b"
     r"|(ng|ember|vue-cli-service|nx|ionic|hexo|gridsome|gatsby|docusaurus|stencil|polymer|rspack|webpack|jekyll|hugo|slidev|sls|serverless|turbo|lerna|moon) (serve|server|s|dev|develop|run|start)\b"
-    r"|(eleventy|@11ty/eleventy|webpack|rollup|tsc|esbuild|babel|tsup|parcel|swc)\b.*\s(--serve|--watch|-w|--servedir\S*)\b"
+    r"|(eleventy|@11ty/eleventy|webpack|rollup|tsc|esbuild|babel|tsup|parcel|swc|tailwindcss|postcss|sass|node-sass|lessc)\b.*\s(--serve|--watch|-w|--servedir\S*)\b"
     r"|parcel (?!build|watch)\S|(tsx|bun|deno) (watch|--watch|--hot)|node (.*\s)?--watch\b|babel-node\b|vite-node (-w|--watch)|nitropack dev|wmr *$"
 )
 _ELSEWHERE = {

@@ -32,6 +32,10 @@ _UNTYPED = re.compile(
     r"^\s*(export\s+)?(const\s+)?(enum|namespace)\s|^\s*@\w+\(|\b(private|public|readonly)\s+\w+\s*[:,)]", re.MULTILINE
 )
 _RELATIVE = re.compile(r"""(?:from|import)\s+["'](\.{1,2}/[^"']*)["']""")
+_OTHERS = re.compile(
+    r"python[\d.]*|gunicorn|uvicorn|hypercorn|daphne|waitress-serve|granian|uwsgi|flask|fastapi|streamlit|chainlit|celery|django-admin"
+    r"|manage\.py|newrelic-admin|ddtrace-run|opentelemetry-instrument|poetry|pipenv|uv|pdm|go|php|ruby|bundle|rails|java"
+)
 _RUNNERS = ("tsx", "ts-node", "jiti", "esno")
 
 
@@ -69,7 +73,14 @@ def _lines(tree: Tree, node: Node) -> Iterator[tuple[str, str]]:
 
 
 def _only_for_developers(line: str) -> bool:
-    return is_for_developers(line) or serves_files(line) or platform_of(line) != ""
+    return is_for_developers(line) or serves_files(line) or platform_of(line) != "" or _runs_another_language(line)
+
+
+def _runs_another_language(line: str) -> bool:
+    """Return whether the last command of a line is a program of another language, beside which package.json only builds pages."""
+    found = simple_commands(line)
+    program = (unwrapped(found[-1].words) or [""])[0].rpartition("/")[2] if found else ""
+    return _OTHERS.fullmatch(program) is not None
 
 
 def _without_watching(tree: Tree, node: Node, line: str) -> StartLine | None:

@@ -223,6 +223,12 @@ def start_line(line: str, python: Python) -> str:
     return " ".join(f"{_as_module(one.text, one.command, python)} {one.after}".strip() for one in found)
 
 
+def runs_python(line: str, python: Python) -> bool:
+    """Return whether the last command of a start line runs the interpreter of Python, and not a wrapper or a program of another language."""
+    found = simple_commands(start_line(line, python))
+    return bool(found) and found[-1].words[:1] in (["python3"], ["python"])
+
+
 def _as_module(text: str, command: str, python: Python) -> str:
     before = text[: len(text) - len(command)]
     first, _, rest = command.partition(" ")
