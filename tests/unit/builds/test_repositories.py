@@ -428,7 +428,8 @@ def test_go_keeps_the_files_beside_the_program_and_uses_vendored_modules() -> No
     assert {"*.go", "vendor"} <= set(plan.layers[0].exclude)
     assert "-mod=vendor" in plan.build[0]
     main = "package main\nfunc main() {}\n"
-    several = refusal_of({"go.mod": "module a\n\ngo 1.24\n", "cmd/one/main.go": main, "cmd/two/main.go": main})
+    listens = f'{main}import "net/http"\n'
+    several = refusal_of({"go.mod": "module a\n\ngo 1.24\n", "cmd/one/main.go": listens, "cmd/two/main.go": listens})
     assert "several programs (cmd/one, cmd/two)" in several
     assert "it has no go.mod" in refusal_of({"main.go": main})
     space = {

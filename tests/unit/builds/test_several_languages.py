@@ -105,3 +105,64 @@ def test_a_file_of_another_language_does_not_refuse_an_app(app: dict[str, str], 
 @pytest.mark.parametrize("app", [{"index.html": ""}, _NEST, {}])
 def test_a_page_or_a_script_does_not_hide_an_app_of_another_language(app: dict[str, str]) -> None:
     assert "this is an app of Java" in refusal_of({**app, "pom.xml": ""})
+
+
+# -- start lines and programs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "newrelic-admin run-program gunicorn app:app",
+        "ddtrace-run gunicorn app:app",
+        "sh -c 'cd x && gunicorn app:app'",
+        "bash start.sh",
+        "python manage.py migrate && newrelic-admin run-program gunicorn app:app",
+        "bin/start-nginx gunicorn app:app",
+        "node server.js",
+    ],
+)
+@pytest.mark.parametrize("app", [_FLASK, _FASTAPI, _DJANGO])
+def test_a_wrapper_in_the_procfile_does_not_replace_the_detected_start_line(app: dict[str, str], line: str) -> None:
+    plan = plan_of({**app, "Procfile": f"web: {line}\n"})
+    assert plan.start == plan_of(app).start
+    assert f"the web line of the Procfile is not used: {line}" in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("line", "start"),
+    [
+        ("gunicorn -w 2 app:app", "python3 -m gunicorn -w 2 app:app"),
+        ("cd x && A=1 gunicorn app:app", "cd x && A=1 python3 -m gunicorn app:app"),
+        ("poetry run gunicorn app:app", "python3 -m gunicorn app:app"),
+        ("python3.12 app.py", "python3 app.py"),
+    ],
+)
+def test_a_line_of_the_procfile_that_runs_python_is_the_start_line(line: str, start: str) -> None:
+    assert plan_of({**_FLASK, "Procfile": f"web: {line}\n"}).start == start
+
+
+def test_go_programs_whose_listening_code_is_in_another_package_are_the_first_one_with_a_note() -> None:
+    main = 'package main\nimport "a/internal/serve"\nfunc main() { serve.Run() }\n'
+    files = {"go.mod": "module a\n\ngo 1.24\n", "internal/serve/s.go": 'package serve\nimport "net/http"\n'}
+    plan = plan_of({**files, "cmd/gateway/main.go": main, "cmd/worker/main.go": main})
+    assert plan.build[0].endswith(" ./cmd/gateway")
+    assert "./cmd/gateway is used; others: ./cmd/worker. To build another one, set buildCommand" in plan.notes
+    plan = plan_of({**files, "cmd/admin/main.go": main, "cmd/server/main.go": main})
+    assert "./cmd/server is used; others: ./cmd/admin. To build another one, set buildCommand" in plan.notes
+
+
+@pytest.mark.parametrize(
+    ("command", "start"),
+    [
+        ("npx prisma generate && node server.js", "prisma generate && node server.js"),
+        ("mkdir -p data && npx tsc && node server.js", "mkdir -p data && tsc && node server.js"),
+        ("npm run build && node server.js", "node server.js"),
+        ("npm run first && node server.js", "node first.js && node server.js"),
+        ("node server.js", "node server.js"),
+    ],
+)
+def test_a_persons_start_command_keeps_its_leading_commands(command: str, start: str) -> None:
+    files = {**_EXPRESS, "package.json": package(("express",), start="node server.js", build="tsc", first="node first.js")}
+    plan = plan_of(files, BuildOverrides(start=command))
+    assert (plan.start, plan.build) == (start, ("npm run build",))

@@ -39,7 +39,8 @@ def _go(tree: Tree) -> Match | None:
         return refused("go", f"a Go module with several programs ({listed})", "it is not known which one is the app", remedy)
     evidence = (f"{manifest} exists", f"{next(p for p in mains if p.rpartition('/')[0] == chosen)} is a package main")
     others = [f"./{f}" if f else "." for f in folders if f != chosen][:5]
-    notes = (f"{f'./{chosen}' if chosen else 'the program at the root'} is used; others: {', '.join(others)}",) if others else ()
+    used = f"./{chosen}" if chosen else "the program at the root"
+    notes = (f"{used} is used; others: {', '.join(others)}. To build another one, set buildCommand",) if others else ()
     arguments = _arguments(tree, chosen)
     match = Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=chosen, notes=notes)
     return replace(
@@ -56,7 +57,10 @@ def _is_ignored(text: str) -> bool:
 
 
 def _chosen(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
-    """The folder of the program that is the app: the only one, the root, or one with the name of a server; None if that is not clear."""
+    """The folder of the program that is the app: the only one, the root, one with the name of a server, or the one that listens.
+
+    If no program is seen to listen, because that code is in a package of its own, it is the first one. None if several listen.
+    """
     if len(folders) == 1 or "" in folders:
         return folders[0]
     web = processes(tree).get("web", "")
@@ -73,7 +77,7 @@ def _chosen(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
         if len(found) == 1:
             return found[0]
     listening = sorted({p.rpartition("/")[0] for p in mains if _LISTENS.search(tree.text(p))})
-    return listening[0] if len(listening) == 1 else None
+    return (listening or folders)[0] if len(listening) < 2 else None
 
 
 def _arguments(tree: Tree, chosen: str) -> str:

@@ -65,10 +65,11 @@ def _from_procfile(tree: Tree, match: Match) -> Match:
     line = processes(tree).get("web", "")
     if not line:
         return match
-    start = _addressed(start_line(line, python_of(tree) or Manifests()))
+    python = python_of(tree) or Manifests()
+    start = _addressed(start_line(line, python))
     module = re.search(r"python3 -m (\w+)", start)
     server = module.group(1) if module and module.group(1) in _SERVERS else ""
-    if re.search(r"(^|&&|;)\s*(\./)?[\w./-]+\.sh\b|docker|heroku-php|vendor/bin", line):
+    if not runs_python(line, python) or re.search(r"(^|&&|;)\s*(\./)?[\w./-]+\.sh\b|docker|heroku-php|vendor/bin", line):
         return replace(match, notes=(*match.notes, f"the web line of the Procfile is not used: {line}"))
     own = replace(match, start=start, adds=(), notes=(*match.notes[:0], "the start command is the web line of the Procfile"))
     return _with_server(tree, own, server) if server else own

@@ -166,6 +166,9 @@ def entries(tree: Tree) -> list[str]:
     return [n for n in names if n in tree.paths]
 
 
+_BUILD = re.compile(r"(npm|pnpm|yarn|bun)( run)? build")  # every build executes that script
+
+
 def _build_command(command: str, run: str) -> str:
     """A command of a start line that builds, as a command of the build."""
     script = re.fullmatch(r"(?:npm|pnpm|yarn|bun)( run)? ([\w:.-]+)", command)
@@ -208,7 +211,8 @@ class _NodeLanguage:
         return tuple(dict.fromkeys([*own, *more]))
 
     def start(self, tree: Tree, command: str) -> str:
-        return resolved(tree, command).text if command else ""
+        found = resolved(tree, command)
+        return " && ".join([*(one for one in found.builds if not _BUILD.fullmatch(one)), found.text])
 
     def env(self) -> Mapping[str, str]:
         return {"NODE_ENV": "production"}
