@@ -155,7 +155,7 @@ def options(data: DataSpec, decisions: tuple[ColumnDecision | TableDecision, ...
         generate_rollback=data.generate_rollback,
         retain_seconds=retain_seconds,
         max_pause_seconds=data.cutover.max_pause_seconds if data.cutover else 0,
-        code=SourceCode(data.source.code),
+        code=SourceCode(data.source.code or SourceCode.CARRY),
         fence=data.cutover is None or data.cutover.fence != "None",
     )
 

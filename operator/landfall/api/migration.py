@@ -45,10 +45,10 @@ class DataSource(Model):
         " you stop the writers, and Landfall checks it. None: writes continue; changes after the last snapshot are lost."
         " Default: Engine if the estimated lock time is at most 60 s; otherwise the plan asks.",
     )
-    code: Literal["Carry", "Leave"] = Field(
-        default="Carry",
+    code: Literal["Carry", "Leave"] | None = Field(
+        default=None,
         description="Functions, aggregates, triggers, rules and materialized views of a PostgreSQL source. Carry: create them on the"
-        " target; the plan lists them with a digest. Leave: do not create them, nor what depends on them.",
+        " target; the plan lists them with a digest. Leave: do not create them, nor what depends on them. Default: Carry.",
     )
 
 
