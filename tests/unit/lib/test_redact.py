@@ -27,7 +27,7 @@ AWS_SECRET_ACCESS_KEY=Xq7
 export SECRET_KEY='Xq7 y'
 client_secret=Xq7&a=b
 AccountKey=Xq7;EndpointSuffix=core
-//registry.npmjs.org/:_authToken=Xq7
+//npm.example.org/:_authToken=Xq7
 Authorization: Bearer Xq7
 authorization: token Xq7
 "Authorization": "Basic Xq7"
@@ -69,7 +69,7 @@ def test_a_password_leaves_the_line(line: str) -> None:
         "Secret shop has no key url",
         "set spec.tls.caSecretRef: x",
         "the Secret's url: not a valid URL",
-        "https://registry.npmjs.org/@babel/core",
+        "https://npm.example.org/@babel/core",
         "http://localhost:4873/@babel/core",
         "ssh://git@github.com/a",
         "https://h/x?a=b#c",
