@@ -44,6 +44,12 @@ _REFUSED = (
 )
 
 
+def _copied(wire: Wire) -> None:
+    """The server may refuse the row at once, or at the end."""
+    wire.copy_data(f"{MARKER}\n".encode())
+    wire.copy_end()
+
+
 def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None:
     with pg15.connect(pg15.database(fresh)) as there:
         there.execute(_ROWS.encode())
@@ -56,9 +62,8 @@ def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None
             assert row_markers.told(row_markers.chain(refused.value)) == [], sql
             assert refused.value.code, sql
     wire.copy_in("COPY copies (id) FROM STDIN")
-    wire.copy_data(f"{MARKER}\n".encode())
     with pytest.raises(EngineError, match=r"table copies\.id") as refused:
-        wire.copy_end()
+        _copied(wire)
     assert row_markers.told(row_markers.chain(refused.value)) == []
     wire.close()
     control.close()
