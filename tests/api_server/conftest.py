@@ -13,7 +13,7 @@ import pytest
 
 from tests.cluster import images, machine
 from tests.cluster.api import Api
-from tests.cluster.conftest import PASSWORD, Place, secret
+from tests.cluster.conftest import PASSWORD, Object, Place, page, secret
 from tests.cluster.install import NAMESPACE
 from tests.cluster.local import LocalOperator, local_gateway
 from tests.cluster.machine import Cluster
@@ -22,10 +22,11 @@ from tests.cluster.test_chart import rendered
 from tests.support.node import Node
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 
+COPIED_ROWS = 30_000  # of the fixture `documents`
 RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
 
 
-__all__ = ["secret"]  # the fixture that looks for secrets after each test
+__all__ = ["page", "secret"]  # fixtures: a browser, and what looks for secrets after each test
 
 
 def _with_kinds(made: Cluster) -> Cluster:
@@ -110,3 +111,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
         yield made
         assert made.node.failures == []
         assert made.secrecy.told_by_us() == []
+
+
+@pytest.fixture
+def documents(request: pytest.FixtureRequest, place: Place) -> list[Object]:
+    """The manifests of a Migration that is in the middle of its copy."""
+    return place.copying(place.namespace(request.node.name), COPIED_ROWS)
+
+
+def namespace_of(documents: list[Object]) -> str:
+    """The namespace of manifests."""
+    return str(documents[-1]["metadata"]["namespace"])

@@ -9,32 +9,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.api_server.conftest import COPIED_ROWS, namespace_of
 from tests.cluster.conftest import Object, Place
-
-_ROWS = 30_000
-
-
-@pytest.fixture
-def documents(request: pytest.FixtureRequest, place: Place) -> list[Object]:
-    """The manifests of a Migration that is in the middle of its copy."""
-    return place.copying(place.namespace(request.node.name), _ROWS)
-
-
-def _name(documents: list[Object]) -> str:
-    return str(documents[-1]["metadata"]["namespace"])
 
 
 def _runs(place: Place, namespace: str) -> list[str]:
     """The pods that run the migration."""
     names = [p["metadata"]["name"] for p in place.listed("pods", namespace) if p["status"]["phase"] == "Running"]
     return [name for name in names if "-run-" in name]
-
-
-def _staged(place: Place, namespace: str) -> int:
-    """How many tables are left in staging."""
-    with place.pg.connect(namespace) as target:
-        found = target.execute(b"SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'landfall_stage%'").fetchone()
-    return int(found[0]) if found else -1
 
 
 @contextlib.contextmanager
@@ -48,7 +30,7 @@ def _locked(place: Place, namespace: str) -> Iterator[None]:
 
 
 def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: list[Object]) -> None:
-    name = _name(documents)
+    name = namespace_of(documents)
     with _locked(place, name):
         documents[-1]["spec"] |= {"desiredState": "Paused", "pause": {"reason": "the disk is slow", "immediate": True}}
         place.apply(*documents)
@@ -56,18 +38,18 @@ def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: lis
     paused = place.until(name, "shop", "Paused")
     assert "the disk is slow" in str(paused["status"]["conditions"])
     rows = paused["status"]["progress"]["rows"]
-    assert 0 < rows < _ROWS
+    assert 0 < rows < COPIED_ROWS
     documents[-1]["spec"] |= {"desiredState": "Completed"}
     documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 0}}
     place.apply(*documents)
     place.until(name, "shop", "Completed")
-    place.settled(name, _ROWS)
+    place.settled(name, COPIED_ROWS)
     told = place.cluster.kubectl("get", "events", "-n", name, "-o", "jsonpath={.items[*].message}")
     assert f"resuming from checkpoint {name}.item/" in told
 
 
 def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents: list[Object]) -> None:
-    name = _name(documents)
+    name = namespace_of(documents)
     documents[-1]["spec"]["desiredState"] = "Paused"
     place.apply(*documents)
     place.until(name, "shop", "Paused")
@@ -84,7 +66,7 @@ def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents
     place.apply(*documents)
     done = place.until(name, "shop", "Completed")
     assert done["status"]["lastHandledRequest"] == "near"
-    place.settled(name, _ROWS)
+    place.settled(name, COPIED_ROWS)
 
 
 def test_a_rehearsal_moves_everything_and_leaves_nothing(place: Place, request: pytest.FixtureRequest) -> None:
@@ -140,7 +122,7 @@ def test_the_cutover_waits_for_its_window(place: Place, request: pytest.FixtureR
     assert "all rows are copied; the cutover waits until" in str(waiting["status"]["conditions"])
     assert waiting["status"]["progress"]["rows"] == 3_100
     place.wait("the worker is gone", lambda: not _runs(place, name), 20)
-    assert (place.rows(name), _staged(place, name) > 0) == (-1, True)
+    assert (place.rows(name), place.staged(name) > 0) == (-1, True)
     place.maria.sql("UPDATE item SET note='late' WHERE id=7; INSERT INTO item (customer,note,price) VALUES (1,'new',1)", name)
     del documents[-1]["spec"]["schedule"]
     place.apply(*documents)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.cluster.browser import Browser, browser
@@ -13,14 +10,6 @@ from tests.cluster.door import Door
 
 _ROWS = 5_000
 _BODY = {"name": "The shop by night", "source": {"connection_id": "conn_old"}, "target": {"connection_id": "conn_new"}}
-
-
-@pytest.fixture
-def page() -> Iterator[Browser]:
-    """A browser; what its console complains of fails the test."""
-    with browser() as opened:
-        yield opened
-        assert opened.complaints() == []
 
 
 def test_a_database_from_its_plan_to_the_way_back(place: Place, page: Browser) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,6 +24,9 @@ from tests.cluster.secrecy import Secrecy
 from tests.support.github import GitHub
 from tests.support.servers import _PG15, MariaDb, PostgreSql
 from tests.support.shared_github import JoinedGitHub
+
+if TYPE_CHECKING:
+    from tests.cluster.browser import Browser
 
 MIDWAY_ROWS = 60_000
 _MIDWAY = {"limits": {"rowsPerSecond": 8_000}, "batchSize": 1_000, "parallelism": 2}
@@ -251,6 +254,12 @@ class Place(Api):
             if self.listed("appdeployments", name):
                 self.cluster.kubectl("delete", "appdeployments", "-n", name, "--all", "--wait=false")
 
+    def staged(self, database: str) -> int:
+        """How many tables of the target are in staging."""
+        with self.pg.connect(database) as target:
+            found = target.execute(b"SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'landfall_stage%'").fetchone()
+        return int(found[0]) if found else -1
+
     def rows(self, database: str, table: str = "item") -> int:
         """Rows of a table of the target; -1 where there is none."""
         with self.pg.connect(database) as connection:
@@ -385,6 +394,16 @@ def apps_end(place: Place) -> Iterator[None]:
     """Apps of a test end with it."""
     yield
     place.apps_end()
+
+
+@pytest.fixture
+def page() -> Iterator[Browser]:
+    """A browser; what its console complains of fails the test."""
+    from tests.cluster.browser import browser  # noqa: PLC0415  it imports this module
+
+    with browser() as opened:
+        yield opened
+        assert opened.complaints() == []
 
 
 @contextlib.contextmanager

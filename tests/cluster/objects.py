@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import ssl
 import threading
 import time
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-import yaml
+from tests.support.kubernetes import Client, Object, RefusedError
 
-Object = dict[str, Any]
 _PATIENCE_SECONDS = 60
 _APPLIED = "fieldManager=kubectl&force=true&fieldValidation=Strict"
 
@@ -25,11 +20,7 @@ class Objects:
     """
 
     def __init__(self, kubeconfig: Path) -> None:
-        told = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-        cluster, user = told["clusters"][0]["cluster"], told["users"][0]["user"]
-        self._address = urlsplit(cluster["server"]).netloc
-        self._tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
-        self._tls.load_cert_chain(user["client-certificate"], user["client-key"])
+        self._kubeconfig = kubeconfig
         self._mine = threading.local()
         self._paths: dict[str, tuple[str, str]] = {}
         self._of_the_cluster: set[str] = set()
@@ -104,31 +95,20 @@ class Objects:
                 if not one["namespaced"]:
                     self._of_the_cluster.add(kind)
 
-    def _answer(self, method: str, path: str, body: Object | None = None, kind: str = "application/json") -> Object:
-        """The document that is answered; empty for a GET of what is not there. Raises RuntimeError with what the server says."""
+    def _answer(self, method: str, path: str, body: Object | None = None, kind: str = "") -> Object:
+        """The document that is answered; empty for a GET of what is not there. Raises RefusedError with what the server says."""
+        if not hasattr(self._mine, "client"):
+            self._mine.client = Client(self._kubeconfig)
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
-                return self._once(method, path, body, kind)
+                return dict(self._mine.client.send(method, path, body, kind))
             except (OSError, HTTPException):
-                self._mine.connection = None
                 if time.monotonic() > deadline:
                     raise
-                time.sleep(0.2)
-
-    def _once(self, method: str, path: str, body: Object | None, kind: str) -> Object:
-        connection = getattr(self._mine, "connection", None)
-        if connection is None:
-            connection = self._mine.connection = HTTPSConnection(self._address, timeout=30, context=self._tls)
-        headers = {"Accept": "application/json", "Content-Type": kind}
-        connection.request(method, path, None if body is None else json.dumps(body), headers)
-        answer = connection.getresponse()
-        found = dict(json.loads(answer.read()))
-        if answer.status >= 500 or answer.status == 429:
-            raise ConnectionError(found)
-        if answer.status < 300:
-            return found
-        if (method, answer.status) == ("GET", 404):
-            return {}
-        message = f"{method} {path}: {answer.status} {found.get('message', '')}"
-        raise RuntimeError(message)
+            except RefusedError as error:
+                if (method, error.status) == ("GET", 404):
+                    return {}
+                if (error.status < 500 and error.status != 429) or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.2)

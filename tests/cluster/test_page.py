@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from selenium.webdriver.common.keys import Keys
 
 from tests.cluster import moody
-from tests.cluster.browser import Browser, browser
+from tests.cluster.browser import Browser
 from tests.cluster.conftest import App, Place
 from tests.cluster.door import Door
 from tests.cluster.moody import deployment
 
 pytestmark = pytest.mark.usefixtures("apps_end")
-
-
-@pytest.fixture
-def page() -> Iterator[Browser]:
-    """A browser; what its console complains of fails the test."""
-    with browser() as opened:
-        yield opened
-        assert opened.complaints() == []
 
 
 def test_an_app_and_its_releases_by_keyboard(place: Place, page: Browser) -> None:

@@ -1,4 +1,4 @@
-"""A client of an API server for what stands in for a kubelet: JSON over one connection."""
+"""A client of an API server for the tests: JSON over one connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Object = dict[str, Any]
 _PATCH = "application/strategic-merge-patch+json"
 
 
-class RefusedError(Exception):
+class RefusedError(RuntimeError):
     """The API server answered with an error."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -37,10 +37,10 @@ class Client:
         """The document. Raises RefusedError or OSError."""
         return self.send("GET", path)
 
-    def send(self, method: str, path: str, body: Object | None = None) -> Object:
-        """The answer. A PATCH is a strategic merge. Raises RefusedError or OSError."""
-        kind = _PATCH if method == "PATCH" else "application/json"
-        headers = {"Accept": "application/json", "Content-Type": kind}
+    def send(self, method: str, path: str, body: Object | None = None, kind: str = "") -> Object:
+        """The answer. `kind` is the media type of the body; a PATCH without one is a strategic merge. Raises RefusedError, OSError or HTTPException."""
+        usual = _PATCH if method == "PATCH" else "application/json"
+        headers = {"Accept": "application/json", "Content-Type": kind or usual}
         try:
             self._connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = self._connection.getresponse()

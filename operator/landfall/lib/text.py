@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _SINGULAR = {"go": "goes", "have": "has", "are": "is", "were": "was"}
 
@@ -21,6 +21,17 @@ def counted(number: int, noun: str, verb: str = "") -> str:
     else:
         noun = f"{noun}s"
     return " ".join(part for part in (str(number), noun, verb) if part)
+
+
+def enumerated(names: Sequence[str], most: int) -> str:
+    """Return the first names and how many more there are: `a, b and 3 more`.
+
+    Args:
+        names: The names.
+        most: How many names are shown at most.
+    """
+    shown = ", ".join(names[:most])
+    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
 
 
 def advised(message: str, advice: str) -> str:

@@ -10,6 +10,7 @@ from landfall.builds.detect.result import Match
 from landfall.builds.detect.tree import Tree, first
 from landfall.builds.frameworks.base import Framework
 from landfall.builds.frameworks.node_common import (
+    ON_ALL_ADDRESSES,
     config_of,
     depends,
     folder_of,
@@ -25,7 +26,6 @@ from landfall.builds.frameworks.node_common import (
 from landfall.builds.languages.node import NODE, Node, imports
 from landfall.builds.languages.node_start import listens, runs_bun_or_deno, start_of
 
-_ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod has its own network namespace
 # Frameworks that Vite builds, and that have servers of their own.
 _ON_VITE = (
     "@tanstack/react-start",
@@ -194,5 +194,5 @@ _BELOW = frozenset({"static", "node", "site"})
 ROWS = (
     Framework("react-vite", NODE, with_package_json(_vite), frozenset({"static", "site"}), fallback="/index.html"),
     Framework("node-express", NODE, with_package_json(_express), _BELOW),
-    Framework("node", NODE, with_package_json(_node), frozenset({"static"}), env={"HOST": _ON_ALL_ADDRESSES}),
+    Framework("node", NODE, with_package_json(_node), frozenset({"static"}), env={"HOST": ON_ALL_ADDRESSES}),
 )

@@ -13,6 +13,8 @@ from landfall.builds.languages.node import Node, node_of
 from landfall.builds.languages.node_scripts import StartLine, is_for_developers, platform_of, resolved, serves_files
 from landfall.builds.languages.node_start import start_of
 
+ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod has its own network namespace
+
 
 def with_package_json(match: Callable[[Tree, Node], Match | None]) -> Callable[[Tree], Match | None]:
     """Restrict a match to trees with a package.json."""

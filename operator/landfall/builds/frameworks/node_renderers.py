@@ -8,6 +8,7 @@ from landfall.builds.detect.result import Match
 from landfall.builds.detect.tree import Tree, first
 from landfall.builds.frameworks.base import Commands, Framework
 from landfall.builds.frameworks.node_common import (
+    ON_ALL_ADDRESSES,
     config_of,
     depends,
     folder_of,
@@ -25,7 +26,6 @@ from landfall.builds.languages.node import NODE, Node
 from landfall.builds.languages.node_scripts import StartLine
 
 STANDALONE = "node server.js"  # Next.js: its server with only the packages that it needs
-_ON_ALL_ADDRESSES = "0.0.0.0"  # noqa: S104  the pod has its own network namespace
 
 
 def _next(tree: Tree, node: Node) -> Match | None:
@@ -199,7 +199,7 @@ def _remix(tree: Tree, node: Node) -> Match | None:
 
 
 _RENDERERS = frozenset({"react-vite", "node-express", "static", "node", "site"})
-_HOST = {"HOST": _ON_ALL_ADDRESSES}
+_HOST = {"HOST": ON_ALL_ADDRESSES}
 ROWS = (
     Framework(
         "nextjs",
@@ -208,7 +208,7 @@ ROWS = (
         _RENDERERS,
         build=_next_build,
         layers=_next_layers,
-        env={"HOSTNAME": _ON_ALL_ADDRESSES},  # the default would be the name of the pod
+        env={"HOSTNAME": ON_ALL_ADDRESSES},  # the default would be the name of the pod
     ),
     Framework("nuxt", NODE, with_package_json(_nuxt), _RENDERERS, env=_HOST),
     Framework("sveltekit", NODE, with_package_json(_svelte), _RENDERERS, build=_svelte_build, env=_HOST),

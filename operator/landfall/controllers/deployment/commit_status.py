@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 
 from landfall.api.deployment import GitHubSource
-from landfall.controllers.context import Context
+from landfall.controllers.context import Context, log_write
 from landfall.controllers.deployment.observed import ObservedDeployment, ObservedRelease
 from landfall.controllers.deployment.resolve_source import credentials_of
 from landfall.controllers.deployment.status import REFUSED, state_to_report
@@ -50,7 +50,7 @@ async def _send(context: Context, namespace: str, github: GitHubSource, raw: Obj
     recorded = report.state
     try:
         await context.providers.github.set_commit_status(report, opens.token)
-        logs.event(logging.INFO, "action_applied", **_about(raw), action="set_commit_status", state=report.state)
+        log_write({**raw, "kind": "Release"}, "set_commit_status", state=report.state)
     except ProviderError as error:
         if error.retry.by_itself:
             logs.event(logging.WARNING, "commit_status_failed", **_about(raw), error=error.reason)

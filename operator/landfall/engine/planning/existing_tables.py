@@ -26,7 +26,7 @@ from landfall.engine.planning.partitions import partitions_in_order
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, OCCUPIED, RETAIN, Counterpart, Draft, SourceProfile
 from landfall.engine.sources.registry import engine_of
 from landfall.engine.targets.engine import Fit, UnfitError
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 Counterparts = Counts[tuple[str, str], Counterpart]
 _DISPLACED = 70  # maximum confidence in percent if a column is matched although another one has its name
@@ -176,9 +176,7 @@ def _ask_for_the_time_zone(draft: Draft) -> None:
     """One risk for all columns whose values get or lose a time zone, unless a TablePlan decides on the column."""
     if not draft.zoneless:
         return
-    named = ", ".join(draft.zoneless[:_NAMED]) + (
-        f" and {len(draft.zoneless) - _NAMED} more" if len(draft.zoneless) > _NAMED else ""
-    )
+    named = enumerated(draft.zoneless, _NAMED)
     text = f"date and time values without a time zone are taken for UTC, and existing columns without one get the time in UTC: {named}"
     advice = (
         "Approve the plan if the application writes UTC. Otherwise set decision: Override for these columns in a TablePlan, with an expression"

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from landfall.engine.model.plan import ColumnPlan, Decision, Plan, Risk, Severity, TablePlan
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 _NUMBER = re.compile(r"\d[\d,.]*")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -108,11 +108,7 @@ def not_migrated(plan: Plan) -> tuple[str, ...]:
             names = found.setdefault(_noun(risk), [])
             if risk.affected not in names:
                 names.append(risk.affected)
-    return tuple(
-        f"{counted(len(names), noun)}: {', '.join(names[:_NAMED])}"
-        + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
-        for noun, names in found.items()
-    )
+    return tuple(f"{counted(len(names), noun)}: {enumerated(names, _NAMED)}" for noun, names in found.items())
 
 
 def _noun(risk: Risk) -> str:

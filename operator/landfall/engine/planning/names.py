@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from landfall.engine.model.plan import Severity, TablePlan
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 if TYPE_CHECKING:
     from landfall.engine.planning.tables import Draft
@@ -38,7 +38,7 @@ def add_name_risks(draft: Draft, tables: Sequence[TablePlan]) -> None:
             if column.target and column.target != column.source and not _asked_for(draft, table, column.source):
                 lowered += _renamed(draft, f"{table.label}.{column.source}", column.source, column.target)
     if lowered:
-        shown = ", ".join(lowered[:_SHOWN]) + (f" and {len(lowered) - _SHOWN} more" if len(lowered) > _SHOWN else "")
+        shown = enumerated(lowered, _SHOWN)
         text = f"{counted(len(lowered), 'name', 'have')} capital letters, which are small ones in the target: {shown}"
         advice = "Write them in small letters where SQL quotes them, or set spec.data.target.identifiers: Preserve."
         draft.add_risk(Severity.LOW, "Renamed", "names", text, advice)

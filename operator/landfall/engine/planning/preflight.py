@@ -11,7 +11,7 @@ from landfall.engine.model.target_facts import XML_MISSING, TargetFacts
 from landfall.engine.planning.fence_gaps import FENCE_PASSED
 from landfall.engine.planning.schemas import report_merged
 from landfall.engine.planning.tables import DROPPED, NO_ROLLBACK, RETAIN, Draft
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 _MEMORY_FLOOR = 90 * 1024 * 1024
 
@@ -135,8 +135,7 @@ def _other_forms(draft: Draft, tables: Sequence[TablePlan]) -> None:
             if c.target_type == kind and (t.schema, t.name) not in draft.counterparts and c.moved
         ]
         if found:
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            text = f"{counted(len(found), 'column', 'become')} {kind}: {', '.join(found[:_SHOWN])}{more}; {form}"
+            text = f"{counted(len(found), 'column', 'become')} {kind}: {enumerated(found, _SHOWN)}; {form}"
             advice = "Check the SQL of the application for these columns, or keep their form with an Override in a TablePlan."
             draft.add_risk(Severity.LOW, "OtherForm", kind, text, advice)
 

@@ -6,7 +6,7 @@ from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.identifiers import quoted
 from landfall.engine.model.plan import Risk, Severity
 from landfall.engine.planning.tables import Draft
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 _SHOWN = 3
 
@@ -48,8 +48,7 @@ def risks(draft: Draft) -> tuple[Risk, ...]:
 def _risk(draft: Draft, kind: str, role: str, things: list[SourceObject]) -> Risk:
     facts = draft.facts.of(things[0].within) if draft.facts else None
     schema = things[0].within or draft.options.target_schema
-    listed = ", ".join(f"{t.name}{t.signature if t.kind == 'grant' else ''}" for t in things[:_SHOWN])
-    more = f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else ""
+    listed = enumerated([f"{t.name}{t.signature if t.kind == 'grant' else ''}" for t in things], _SHOWN)
     there = facts is not None and role in facts.roles
     missing = f"CREATE ROLE {quoted(role)} on the target and plan again, or change it after the migration."
     if kind == "schema owner":
@@ -67,7 +66,7 @@ def _risk(draft: Draft, kind: str, role: str, things: list[SourceObject]) -> Ris
         advice = f"GRANT {rights} ON SCHEMA {quoted(schema)} TO {grantee} if the role uses the migrated objects."
         return Risk(Severity.MEDIUM, "SchemaPrivilege", role, text, advice)
     if kind == "grant":
-        text = f"the target has no role {role}: {counted(len(things), 'grant', 'are')} not migrated: {listed}{more}"
+        text = f"the target has no role {role}: {counted(len(things), 'grant', 'are')} not migrated: {listed}"
         return Risk(Severity.MEDIUM, "Grant", role, text, missing)
     user = facts.user if facts else ""
     why = (
@@ -80,7 +79,7 @@ def _risk(draft: Draft, kind: str, role: str, things: list[SourceObject]) -> Ris
         if there
         else missing
     )
-    text = f"{counted(len(things), 'object', 'belong')} to {role} on the source and to {user} on the target, as {why}: {listed}{more}"
+    text = f"{counted(len(things), 'object', 'belong')} to {role} on the source and to {user} on the target, as {why}: {listed}"
     if kind == "owner":
         return Risk(Severity.MEDIUM, "Owner", role, text, advice)
     return Risk(

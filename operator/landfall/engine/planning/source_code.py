@@ -8,7 +8,7 @@ from dataclasses import replace
 from landfall.engine.model.options import SourceCode
 from landfall.engine.model.plan import Severity
 from landfall.engine.planning.tables import Draft
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 _KINDS = frozenset({"function", "aggregate", "trigger", "rule"})
 _SHOWN = 5
@@ -38,6 +38,6 @@ def leave_code(draft: Draft) -> None:
     }  # a trigger's state is another statement
     found = [(kind, name) for kind, name, _, _ in distinct] + [("materialized view", name) for _, name in sorted(views)]
     numbers = ", ".join(counted(n, kind) for kind, n in sorted(Counter(kind for kind, _ in found).items()))
-    names = ", ".join(name for _, name in found[:_SHOWN]) + (f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    names = enumerated([name for _, name in found], _SHOWN)
     text = f"spec.data.source.code is Leave: {numbers} of the source are not migrated: {names}"
     draft.add_risk(Severity.MEDIUM, "CodeLeft", "code", text, "Create what the application needs manually, after a review.")

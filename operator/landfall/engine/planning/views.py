@@ -14,6 +14,7 @@ from landfall.engine.model.plan import ColumnPlan, Decision, Severity, Stage, Ta
 from landfall.engine.planning.tables import Draft, ignores_case
 from landfall.engine.sources.translate import UntranslatableError
 from landfall.engine.sources.view_relations import Relation, RelationColumn, Relations, WrittenView
+from landfall.lib.text import enumerated
 
 _UTF8 = frozenset({"", "utf8mb4", "utf8mb3", "utf8", "ascii"})
 _NAMED = 5  # columns in a reason
@@ -75,8 +76,7 @@ def _changed(draft: Draft, planned: TablePlan) -> str:
     names = [c.source for c in planned.columns if c.compared and (c.converted or c.mapping.operand)]
     if not names:
         return "" if planned.moved else "whose rows are not copied"
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"in which a rule or an override changes the values of {', '.join(names[:_NAMED])}{more}"
+    return f"in which a rule or an override changes the values of {enumerated(names, _NAMED)}"
 
 
 def _column(column: ColumnPlan, charset: str, *, exact: bool) -> RelationColumn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
+from landfall.lib.text import enumerated
 
 _SHOWN = 5
 
@@ -25,7 +26,7 @@ def merged_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
         )
         found.append(SourceObject("same name", name, "", table or "", f" ({kind})", text, severity="blocker", advice=advice))
     for schema, things in control.rows(_NAMED, schemas, schemas):
-        listed = ", ".join(things[:_SHOWN]) + (f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else "")
+        listed = enumerated(things, _SHOWN)
         text = f"{listed} {'names' if len(things) == 1 else 'name'} schema {schema} in a text, which is not changed"
         advice = (
             f"Set spec.data.target.schemas: Preserve (or spec.data.target.schema: {schema} for this schema only), or write the text"

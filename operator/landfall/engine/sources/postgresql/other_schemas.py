@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
+from landfall.lib.text import enumerated
 
 _SHOWN = 5
 
@@ -12,7 +13,7 @@ def other_schemas(control: Control, schemas: list[str]) -> list[SourceObject]:
     """One risk for each schema. The target may have the objects: the dry run decides whether it is a blocker."""
     found = []
     for schema, things in control.rows(_OUTSIDE, schemas, schemas):
-        listed = ", ".join(things[:_SHOWN]) + (f" and {len(things) - _SHOWN} more" if len(things) > _SHOWN else "")
+        listed = enumerated(things, _SHOWN)
         text = f"migrated objects use objects of schema {schema}, which is not migrated: {listed}"
         advice = f"Add {schema} to spec.data.source.schemas, or create these objects in schema {schema} of the target."
         found.append(SourceObject("other schema", schema, detail=text, severity="info", advice=advice))

@@ -10,7 +10,7 @@ from landfall.engine.clients.postgresql import Control
 from landfall.engine.model.catalog import SourceObject
 from landfall.engine.model.object_class import Fate
 from landfall.engine.sources.postgresql.object_classes import OBJECT_CLASSES
-from landfall.lib.text import counted
+from landfall.lib.text import counted, enumerated
 
 CLASSES = {catalog: one for one in OBJECT_CLASSES for catalog in one.catalogs}
 """By class of the catalog: what becomes of its objects. The name of one that is not carried is the kind of the risk."""
@@ -40,7 +40,7 @@ def unmoved(control: Control, schemas: list[str]) -> list[SourceObject]:
 
 def _risk(kind: str, names: list[str]) -> SourceObject:
     severity, advice = _ADVICE.get(kind, ("medium", "Create it on the target before the migration if something needs it."))
-    listed = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    listed = enumerated(names, _SHOWN)
     text = f"{counted(len(names), 'object')} of the kind {kind} {'is' if len(names) == 1 else 'are'} not migrated: {listed}"
     return SourceObject(kind, names[0], detail=text, severity=severity, advice=advice)
 
