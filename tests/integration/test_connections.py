@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
+import socket
 import subprocess
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -201,6 +205,37 @@ def test_mariadb_refuses_and_is_refused(
     for mode, ca in ((TlsMode.REQUIRE, ""), (TlsMode.VERIFY_FULL, authority)):
         with pytest.raises(UnreachableError, match="TLS"):
             _cipher(replace(root, tls=mode, ca=ca))
+
+
+def _alternating(listening: socket.socket, ports: Sequence[int]) -> None:
+    """Forward each connection to the next of these ports."""
+    for port in itertools.cycle(ports):
+        try:
+            client = listening.accept()[0]
+        except OSError:
+            return
+        server = socket.create_connection(("127.0.0.1", port))
+        for read, write in ((client, server), (server, client)):
+            threading.Thread(target=_forward, args=(read, write), daemon=True).start()
+
+
+def _forward(read: socket.socket, write: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := read.recv(65536):
+            write.sendall(data)
+        write.shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("mode", [TlsMode.PREFER, TlsMode.REQUIRE])
+def test_servers_with_a_certificate_each_behind_one_address(
+    encrypted: tuple[MariaDb, str], elsewhere: tuple[MariaDb, str], mode: TlsMode
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        ports = (encrypted[0].port, elsewhere[0].port)
+        threading.Thread(target=_alternating, args=(listening, ports), daemon=True).start()
+        port = listening.getsockname()[1]
+        endpoint = Endpoint("MariaDB", "127.0.0.1", port, "information_schema", "mover", _PASSWORD, mode)
+        assert all(_cipher(endpoint) for _ in range(7))
 
 
 def test_an_authority_is_written_once(encrypted: tuple[MariaDb, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

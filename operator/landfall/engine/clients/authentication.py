@@ -101,16 +101,16 @@ def unproven(endpoint: Endpoint, side: str) -> CredentialRefusedError:
     return CredentialRefusedError(message, advice=advice)
 
 
-def mysql(endpoint: Endpoint, fingerprint: str) -> dict[str, object]:
+def mysql(endpoint: Endpoint, fingerprints: frozenset[str]) -> dict[str, object]:
     """Return arguments for the client library of MySQL and MariaDB.
 
     Args:
         endpoint: The server.
-        fingerprint: SHA-1 of the certificate that the server has to show; empty if the connection is not encrypted.
+        fingerprints: SHA-1 of certificates of which the server has to show one; none if the connection is not encrypted.
     """
     options = []
-    if fingerprint:
-        options.append(f"ssl-fp={fingerprint}")
+    if fingerprints:
+        options.append("ssl-fplist=" + authority_file("".join(f"{digest}\n" for digest in sorted(fingerprints))))
     elif not endpoint.login.clear_text:
         options.append(f"restricted-auth={_MYSQL_WITHOUT_KEY}")
     if not options:

@@ -1,7 +1,8 @@
 """The certificate that a server of MySQL or MariaDB shows, learned before the login.
 
 If the client library has to require TLS and to verify nothing, and the server offers no TLS, it logs in without TLS, and its method
-`caching_sha2_password` sends the password in clear text. It insists on TLS if it knows the fingerprint of the certificate. So the certificate is read on a connection of its own first, which sends no user name and no password.
+`caching_sha2_password` sends the password in clear text. It insists on TLS if it knows the fingerprint of the
+certificate. So the certificate is read on a connection of its own first, which sends no user name and no password.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import socket
 import ssl
 import struct
+import time
 
 from landfall.engine.clients import tls
 from landfall.engine.clients.errors import from_mysql
@@ -23,31 +25,37 @@ _UTF8 = 45
 _LARGEST = 1 << 24
 _UNREACHABLE, _TLS_FAILED = 2003, 2026
 
-_known: dict[Endpoint, str] = {}
+_KNOWN_FOR_S = 60.0
+"""How long a server that offers no TLS, where none is required, is not asked again."""
+
+_known: dict[Endpoint, frozenset[str]] = {}
+_without_tls: dict[Endpoint, float] = {}
 
 
-def fingerprint(endpoint: Endpoint, side: str, seconds: int) -> str:
-    """Return the certificate's SHA-1 in hexadecimal digits, as the client library takes it; empty if the server offers no TLS.
+def fingerprints(endpoint: Endpoint, side: str, seconds: int, *, more: bool = False) -> frozenset[str]:
+    """Return the certificates that the servers at an address show, as SHA-1 in hexadecimal digits; empty if they offer no TLS.
+
+    Several servers behind one address may have a certificate each, and a server may get another one.
 
     Args:
-        endpoint: The server, and what is required of its certificate.
+        endpoint: The address, and what is required of a certificate.
         side: `source`, `target` or `connection`; messages begin with it.
         seconds: The time limit of each step of the connection.
+        more: Look for others than those that are known, because a server showed none of them.
 
     Raises:
         UnreachableError: No server answers, or TLS is required and cannot be negotiated.
     """
-    if endpoint not in _known:
-        found = _read(endpoint, side, seconds)
-        if not found:
-            return ""
-        _known[endpoint] = found
-    return _known[endpoint]
-
-
-def forget(endpoint: Endpoint) -> bool:
-    """Forget the certificate, because the server has another one now. Return whether it was known."""
-    return _known.pop(endpoint, None) is not None
+    known = _known.get(endpoint, frozenset())
+    if (known and not more) or _without_tls.get(endpoint, 0.0) > time.monotonic():
+        return known
+    # Twice, because an address that alternates between two servers would show the same one before each login.
+    read = {_read(endpoint, side, seconds) for _ in range(2 if more else 1)} - {""}
+    if read:
+        _known[endpoint] = known | read
+    else:
+        _known.pop(endpoint, None)
+    return _known.get(endpoint, frozenset())
 
 
 def _read(endpoint: Endpoint, side: str, seconds: int) -> str:
@@ -57,7 +65,10 @@ def _read(endpoint: Endpoint, side: str, seconds: int) -> str:
         return ""
     try:
         with socket.create_connection((endpoint.host, endpoint.port), timeout=seconds) as plain:
-            if not _offers_tls(plain):
+            offered = _offers_tls(plain)
+            if offered is False and wanted.encrypt is tls.Encrypt.IF_OFFERED:
+                _without_tls[endpoint] = time.monotonic() + _KNOWN_FOR_S
+            if not offered:
                 return ""
             plain.sendall(_request())
             with context.wrap_socket(plain, server_hostname=wanted.server_name) as secure:
@@ -73,13 +84,13 @@ def _read(endpoint: Endpoint, side: str, seconds: int) -> str:
     return hashlib.sha1(certificate, usedforsecurity=False).hexdigest()
 
 
-def _offers_tls(plain: socket.socket) -> bool:
-    """Whether the greeting of the server says that it can use TLS. A refusal in its place offers nothing; the login gets it again."""
+def _offers_tls(plain: socket.socket) -> bool | None:
+    """Whether the greeting of the server says that it can use TLS; None for a refusal in its place, which the login gets again."""
     head = _octets(plain, 4)
     body = _octets(plain, int.from_bytes(head[:3], "little"))
     end = body.find(b"\0")
     if len(head) < 4 or body[:1] != b"\x0a" or len(body) < end + 1 + _GREETING_REST:
-        return False
+        return None
     return bool(struct.unpack_from("<H", body, end + 14)[0] & _CLIENT_SSL)
 
 

@@ -20,7 +20,7 @@ from landfall.engine.clients import authentication, tls
 from landfall.engine.clients.errors import from_mysql
 from landfall.engine.errors import CredentialRefusedError, EngineError, SpecError, UnreachableError, ValueRefusedError
 from landfall.engine.model.options import Endpoint
-from landfall.engine.sources.mysql.server_certificate import fingerprint, forget
+from landfall.engine.sources.mysql.server_certificate import fingerprints
 
 try:
     import MySQLdb
@@ -44,6 +44,8 @@ _TURNED_OFF = frozenset(
 )
 _ROWS_AT_ONCE = 500
 _NO_TLS = 2026
+_CERTIFICATE_ATTEMPTS = 5
+"""So many logins are tried at an address whose servers show certificates that are not known."""
 _NOT_ALLOWED = 5010
 _BLOCK = 256 * 1024
 
@@ -86,7 +88,7 @@ class MySqlSession:
             self.rows("SET SESSION information_schema_stats_expiry=0")
         self.id = int(self.rows("SELECT CONNECTION_ID()")[0][0] or 0)
 
-    def _connected(self, *, again: bool = True) -> Any:  # noqa: ANN401  the driver has no type for its connection
+    def _connected(self) -> Any:  # noqa: ANN401  the driver has no type for its connection
         endpoint = self._endpoint
         arguments: dict[str, Any] = {
             "user": endpoint.username,
@@ -106,17 +108,25 @@ class MySqlSession:
         wanted = tls.policy(endpoint)
         if wanted.verify is tls.Verify.HOST:
             return self._tried({**arguments, **tls.mysql(wanted)})
-        pinned = "" if wanted.encrypt is tls.Encrypt.NEVER else fingerprint(endpoint, self._side, arguments["connect_timeout"])
-        if wanted.encrypt is tls.Encrypt.ALWAYS and not pinned:
+        if wanted.encrypt is tls.Encrypt.NEVER:
+            return self._tried(self._plain(arguments))
+        return self._pinned(arguments, wanted)
+
+    def _plain(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {**arguments, "ssl_mode": "DISABLED", **authentication.mysql(self._endpoint, frozenset())}
+
+    def _pinned(self, arguments: dict[str, Any], wanted: tls.TlsPolicy, attempts: int = _CERTIFICATE_ATTEMPTS) -> Any:  # noqa: ANN401  as above
+        """A connection to a server whose certificate was read before; without TLS if none is offered and none is required."""
+        endpoint, more = self._endpoint, attempts < _CERTIFICATE_ATTEMPTS
+        pins = fingerprints(endpoint, self._side, arguments["connect_timeout"], more=more)
+        if not pins and wanted.encrypt is tls.Encrypt.ALWAYS:
             message = f"{self._side}: {endpoint.host}:{endpoint.port} offers no TLS"
             raise UnreachableError(message, advice="Turn TLS on there, or set `tls.mode: Prefer`.")
-        options = authentication.mysql(endpoint, pinned)
-        mode = {**tls.mysql(wanted), "ssl_mode": "REQUIRED"} if pinned else {"ssl_mode": "DISABLED"}
-        found = self._tried({**arguments, **mode, **options}, _NO_TLS if pinned else 0)
-        if found is None:
-            forget(endpoint)
-            return self._connected(again=False) if again else self._tried({**arguments, **mode, **options})
-        return found
+        if not pins:
+            return self._tried(self._plain(arguments))
+        encrypted = {**arguments, **tls.mysql(wanted), "ssl_mode": "REQUIRED", **authentication.mysql(endpoint, pins)}
+        connection = self._tried(encrypted, _NO_TLS if attempts > 1 else 0)
+        return connection if connection is not None else self._pinned(arguments, wanted, attempts - 1)
 
     def _tried(self, arguments: dict[str, Any], passed_over: int = 0) -> Any:  # noqa: ANN401  as above
         """A connection; None where it fails with the one error that is passed over."""
