@@ -238,7 +238,7 @@ def test_a_rollback_removes_the_schemas_that_the_run_made_and_no_others(preserve
     with preserved.server.connect("apart") as target:
         target.execute("DROP SCHEMA empty CASCADE")
     assert preserved.server.dump("apart") == preserved.before
-    assert len(tidy(move.target, "landfall", everything=True)) == len(_FOUR)
+    assert len(tidy(move.target, "landfall", everything=True).dropped) == len(_FOUR)
     with preserved.server.connect("apart") as target:
         query = "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^landfall_'"
         assert target.execute(query).fetchone() == (0,)

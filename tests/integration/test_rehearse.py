@@ -9,9 +9,10 @@ import pytest
 
 from landfall.engine.errors import InterruptedRunError, PlanBlockedError
 from landfall.engine.model.events import Event, EventKind
-from landfall.engine.model.options import ColumnDecision, OnExisting, Options
+from landfall.engine.model.options import ColumnDecision, OnExisting, Options, Quiesce
 from landfall.engine.prepare.make_plan import make_plan
 from landfall.engine.run.rehearsal import Rehearsal
+from landfall.engine.sources.run_key import run_keys
 from tests.support import engine as run
 from tests.support import kinds
 from tests.support.servers import MariaDb, PostgreSql
@@ -81,16 +82,19 @@ def test_one_that_is_stopped_leaves_nothing_either(maria: MariaDb, pg15: Postgre
     assert _everything(pg15, fresh) == before
 
 
-def test_what_a_killed_one_left_goes_with_the_next(maria: MariaDb, pg15: PostgreSql, fresh: str) -> None:
+@pytest.mark.parametrize("version", [0, 1], ids=["this version", "one that kept the spelling of schemas"])
+def test_what_a_killed_one_left_goes_with_the_next(maria: MariaDb, pg15: PostgreSql, fresh: str, version: int) -> None:
     source, target = _source(maria, fresh), run.postgresql(pg15, pg15.database(fresh))
     before = _everything(pg15, fresh)
     plan = make_plan(source, target, _OPTIONS)
     killed = Rehearsal(source, target, _OPTIONS, lambda _: None)
     killed.migration.ledger.create()
-    lease = killed.migration.ledger.begin(killed.key, "killed", plan)
+    key = run_keys(source, target, replace(_OPTIONS, rehearsal="rehearsal", quiesce=Quiesce.NONE))[version]
+    assert (key == killed.key) is (version == 0)
+    lease = killed.migration.ledger.begin(key, "killed", plan)
     with pg15.connect(fresh) as other:
-        other.execute(f"CREATE SCHEMA landfall_stage_{killed.key[:10]}".encode())
-        other.execute(f"CREATE TABLE landfall_stage_{killed.key[:10]}.parent (id int)".encode())
+        other.execute(f"CREATE SCHEMA landfall_stage_{key[:10]}".encode())
+        other.execute(f"CREATE TABLE landfall_stage_{key[:10]}.parent (id int)".encode())
     killed.migration.close()
     assert lease.attempt == 1
     assert Rehearsal(source, target, _OPTIONS, lambda _: None).run("shop", plan).rows == 3500

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from dataclasses import replace
 
 import pytest
@@ -188,8 +189,17 @@ def test_gc_drops_what_is_kept_and_nothing_else(maria: MariaDb, pg15: PostgreSql
     move = _move(maria, pg15, fresh, on_existing=OnExisting.REPLACE)
     move.run()
     after = pg15.dump(fresh)
-    assert tidy(move.target, "landfall") == []
-    assert len(tidy(move.target, "landfall", everything=True)) == 1
+    assert tidy(move.target, "landfall").dropped == []
+    with pg15.connect(fresh) as ledger:
+        ledger.execute(b"CREATE TABLE saved AS SELECT plan FROM landfall.run")
+        newer = gzip.compress(b'{"format":99}').hex()
+        ledger.execute(f"UPDATE landfall.run SET plan='\\x{newer}'".encode())
+        unreadable = tidy(move.target, "landfall", everything=True)
+        assert (unreadable.dropped, len(unreadable.left)) == ([], 1)
+        assert "format 99" in unreadable.left[0]
+        ledger.execute(b"UPDATE landfall.run SET plan=saved.plan FROM saved")
+        ledger.execute(b"DROP TABLE saved")
+    assert len(tidy(move.target, "landfall", everything=True).dropped) == 1
     assert pg15.dump(fresh) == after
     with pytest.raises(EngineError, match="retention period has ended"):
         _back(move)

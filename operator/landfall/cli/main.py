@@ -249,11 +249,14 @@ def gc(
     """Drop retained schemas whose retention period has expired."""
     with _reported(output):
         wanted = request(read(files), name)
-        gone = tidy(wanted.target, wanted.options.ledger_schema, everything=everything)
+        result = tidy(wanted.target, wanted.options.ledger_schema, everything=everything)
         if output is Output.JSON:
-            JsonView().line({"type": "result", "dropped": gone})
-        else:
-            _console().print(f"dropped {counted(len(gone), 'schema')}{': ' if gone else ''}{', '.join(gone)}")
+            JsonView().line({"type": "result", "dropped": result.dropped, "left": result.left})
+            return
+        dropped = result.dropped
+        _console().print(f"dropped {counted(len(dropped), 'schema')}{': ' if dropped else ''}{', '.join(dropped)}")
+        for left in result.left:
+            _console().print(f"left: {left}")
 
 
 # -- shared by the commands -------------------------------------------------------------------------------------------

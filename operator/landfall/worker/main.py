@@ -219,8 +219,11 @@ class Worker:
     def _tidy(self) -> dict[str, object]:
         """Drop retained tables whose retention period has ended."""
         wanted = self._resolved()
-        for schema in tidy(wanted.target, wanted.options.ledger_schema):
+        result = tidy(wanted.target, wanted.options.ledger_schema)
+        for schema in result.dropped:
             self._say(f"dropped schema {schema}: its retention period has ended")
+        for left in result.left:
+            self._say(f"schemas left: {left}", "warning")
         return {"expired": True}
 
     # -- shared by all verbs ------------------------------------------------------------------------------------------

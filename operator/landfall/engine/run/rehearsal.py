@@ -15,7 +15,7 @@ from landfall.engine.model.options import Endpoint, Options, Quiesce
 from landfall.engine.model.plan import Plan
 from landfall.engine.run.rollback import roll_back
 from landfall.engine.run.runner import MigrationRun
-from landfall.engine.sources.run_key import run_key
+from landfall.engine.sources.run_key import run_keys
 from landfall.engine.targets.registry import opened
 
 
@@ -38,9 +38,10 @@ class Rehearsal:
         with opened(target, self._options.ledger_schema) as database:
             self._left_before = database.ledger.exists()
         self._source, self._target = source, target
-        self.key = run_key(source, target, self._options)
+        self._keys = run_keys(source, target, self._options)
         self._tidy()
         self.migration = MigrationRun(source, target, self._options, self._event)
+        self.key = self.migration.key
 
     def run(self, name: str, plan: Plan) -> RehearsalResult:
         """Rehearse a plan. Raises the errors of a run, after the scratch schema is dropped."""
@@ -59,11 +60,11 @@ class Rehearsal:
         self._report(event)
 
     def _tidy(self) -> None:
-        """Drop the staged tables of this rehearsal or of a killed attempt, and the ledger if the rehearsal created it."""
+        """Drop the staged tables of this rehearsal or of a killed attempt of any version, and the ledger if the rehearsal created it."""
         with opened(self._target, self._options.ledger_schema) as database:
-            known = database.ledger.exists() and database.ledger.find(self.key) is not None
-        if known:
-            roll_back(self._source, self._target, replace(self._options, takeover_seconds=0), self.key, forget=True)
+            known = [key for key in self._keys if database.ledger.exists() and database.ledger.find(key) is not None]
+        for key in known:
+            roll_back(self._source, self._target, replace(self._options, takeover_seconds=0), key, forget=True)
         if not self._left_before:
             with opened(self._target, self._options.ledger_schema) as database:
                 database.ledger.remove()

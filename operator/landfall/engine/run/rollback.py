@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from landfall.engine.errors import EngineError, RunEndedError, WrittenSinceError
+from landfall.engine.errors import EngineError, LedgerTooNewError, RunEndedError, WrittenSinceError
 from landfall.engine.model.options import Endpoint, Options
 from landfall.engine.model.plan import Plan, TablePlan
 from landfall.engine.model.run_state import RunRecord, State
@@ -136,31 +136,44 @@ def written_since(engine: TargetEngine, database: TargetDatabase, record: RunRec
     return found
 
 
-def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class TidyResult:
+    """Names of the dropped schemas, and a message for each run whose schemas were left because this version cannot read its plan."""
+
+    dropped: list[str]
+    left: list[str]
+
+
+def tidy(target: Endpoint, ledger_schema: str, *, everything: bool = False) -> TidyResult:
     """Drop retained and undone schemas whose retention period has ended.
 
     Args:
         target: The target.
         ledger_schema: The schema of the ledger.
         everything: Drop all of them, also before their retention period ends.
-
-    Returns:
-        The names of the dropped schemas.
     """
+    result = TidyResult([], [])
     with opened(target, ledger_schema) as database:
-        gone = []
         for record in database.ledger.every():
             if not (everything or database.ledger.retention_ended(record.key)):
                 continue
-            bases = [record.undone_schema]
-            if record.state is State.CUT_OVER:
-                bases.append(record.kept_schema)
-            if record.state.ended:
-                bases.append(record.stage_schema)
-            plan = database.ledger.plan(record.key)
-            for base in bases:
-                schemas = [ours for ours, _ in plan.places(base) if database.swap.exists(ours)]
-                if schemas:
-                    database.swap.drop(*schemas)
-                    gone += schemas
-        return gone
+            try:
+                places = _expired(database, record)
+            except LedgerTooNewError as error:
+                result.left.append(f"run {record.name}: {error.message}")
+                continue
+            if places:
+                database.swap.drop(*places)
+                result.dropped.extend(places)
+    return result
+
+
+def _expired(database: TargetDatabase, record: RunRecord) -> list[str]:
+    """The schemas of a run that nothing needs any more and that still exist."""
+    bases = [record.undone_schema]
+    if record.state is State.CUT_OVER:
+        bases.append(record.kept_schema)
+    if record.state.ended:
+        bases.append(record.stage_schema)
+    plan = database.ledger.plan(record.key)
+    return [ours for base in bases for ours, _ in plan.places(base) if database.swap.exists(ours)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from landfall.engine.copy.cancellation import Stop
@@ -58,9 +58,16 @@ class MigrationRun:
         self._recovered = 0
         self._database = target_of(target).connect(target, options.ledger_schema)
         self.ledger = self._database.ledger
-        key, *former = run_keys(source, target, options)
-        known = [] if not former or self.ledger.find(key) else [one for one in former if self.ledger.find(one)]
-        self.key = known[0] if known else key
+        try:
+            self.key = self._recorded_key(run_keys(source, target, options))
+        except BaseException:
+            self.close()
+            raise
+
+    def _recorded_key(self, keys: Sequence[str]) -> str:
+        """The key under which the ledger has this run; if it has none, the first."""
+        key, *former = keys
+        return key if not former else next((name for name in keys if self.ledger.find(name)), key)
 
     def close(self) -> None:
         """Close the control connection."""
