@@ -83,7 +83,7 @@ async def _downloaded(client: outgoing.Client, archive: Archive, file: Path) -> 
     )
     for _ in range(_HOPS):
         addresses.split(url)
-        async with outgoing.sent(client, "GET", url, _LIMITS, headers=headers) as answer:
+        async with outgoing.send(client, "GET", url, _LIMITS, headers=headers) as answer:
             if answer.status_code in {301, 302, 303, 307, 308}:
                 following = urljoin(url, answer.headers.get("Location", ""))
                 if urlsplit(following).netloc != urlsplit(url).netloc:

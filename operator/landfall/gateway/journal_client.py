@@ -125,7 +125,7 @@ class IntakeJournalClient:
         try:  # on a connection of its own: a streamed body cannot be sent again if a pooled connection has just been closed
             async with (
                 outgoing.client() as client,
-                outgoing.sent(client, "POST", url, _SLOWLY, headers=headers, content=body) as answer,
+                outgoing.send(client, "POST", url, _SLOWLY, headers=headers, content=body) as answer,
             ):
                 if answer.status_code == 201:
                     return
@@ -141,7 +141,7 @@ class IntakeJournalClient:
         query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
         try:
             url = f"{self._intake}/v1/{what}?{query}"
-            async with outgoing.sent(self._client(), "GET", url, _LIMITS, headers=self._opened()) as answer:
+            async with outgoing.send(self._client(), "GET", url, _LIMITS, headers=self._opened()) as answer:
                 return list(json.loads(await outgoing.body(answer, _LARGEST))[what])
         except (outgoing.OutgoingError, ValueError, KeyError) as error:
             raise ProblemError(503, "unavailable", "the log is not available. Try again", retry_seconds=5) from error

@@ -72,13 +72,13 @@ def read_or_exit(model: type[S]) -> S:
 def _invalid(model: type[Environment], error: ValidationError, environment: Mapping[str, str]) -> SettingError:
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     variable, *below = map(str, first["loc"])
-    field = next(one for one in model.model_fields.values() if one.validation_alias == variable)
+    field = next(setting for setting in model.model_fields.values() if setting.validation_alias == variable)
     extra = field.json_schema_extra
     allowed = field.description or "see the chart's values"
     if first["type"] == "missing" and not below:
         return SettingError(variable, "is not set", allowed)
     hidden = isinstance(extra, dict) and bool(extra.get("secret"))
     value = "" if hidden or below else f" ({environment.get(variable, '')[:_LONGEST]!r})"
-    where = f" at {'.'.join(below)}" if below else ""
-    why = " ".join(first["msg"].removeprefix("Value error, ").split())
-    return SettingError(variable, f"is not valid{where}{value}: {why[:1].lower()}{why[1:]}", allowed)
+    place = f" at {'.'.join(below)}" if below else ""
+    cause = " ".join(first["msg"].removeprefix("Value error, ").split())
+    return SettingError(variable, f"is not valid{place}{value}: {cause[:1].lower()}{cause[1:]}", allowed)

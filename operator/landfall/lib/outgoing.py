@@ -84,7 +84,7 @@ def client(*, proxies: bool = False) -> Client:
 
 
 @asynccontextmanager
-async def sent(
+async def send(
     by: Client,
     method: str,
     url: str,
@@ -123,7 +123,7 @@ async def sent(
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise BadUrlError(type(error).__name__) from error
     except (httpx.HTTPError, httpx.StreamError) as error:
-        raise OutgoingError(_why(error)) from error
+        raise OutgoingError(_cause_of(error)) from error
     except TimeoutError as error:
         raise OutgoingError("TimeoutError") from error
 
@@ -191,13 +191,13 @@ def post(url: str, content: bytes, headers: Mapping[str, str], timeouts: Timeout
     """
 
     async def posted() -> tuple[int, bytes]:
-        async with client(proxies=True) as by, sent(by, "POST", url, timeouts, headers=headers, content=content) as answer:
+        async with client(proxies=True) as by, send(by, "POST", url, timeouts, headers=headers, content=content) as answer:
             return answer.status_code, await body(answer, most)
 
     return asyncio.run(posted())  # only the asynchronous client can enforce a deadline while headers arrive slowly
 
 
-def _why(error: BaseException) -> str:
+def _cause_of(error: BaseException) -> str:
     """The name of an error, and the message of the operating system or of TLS that caused it. Messages of libraries may contain a URL and are left out."""
     name, cause = type(error).__name__, ""
     below: BaseException | None = error

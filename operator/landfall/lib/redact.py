@@ -75,25 +75,25 @@ def redacted(text: str, *secrets: str) -> str:
     return _KNOWN.sub(_MASK, text)
 
 
-def _masked(found: re.Match[str]) -> str:
+def _masked(match: re.Match[str]) -> str:
     """What precedes the secret, and the mask; quotes around it stay."""
-    kept = next((part for part in found.groups() if part is not None), "")
-    secret = found[0][len(kept) :]
+    prefix = next((part for part in match.groups() if part is not None), "")
+    secret = match[0][len(prefix) :]
     quote = re.match(r"\\?[\"']", secret)
     if quote and len(secret) > len(quote[0]) and secret.endswith(quote[0]):
-        return f"{kept}{quote[0]}{_MASK}{quote[0]}"
-    return f"{kept}{_MASK}"
+        return f"{prefix}{quote[0]}{_MASK}{quote[0]}"
+    return f"{prefix}{_MASK}"
 
 
 def _without_url_passwords(text: str) -> str:
-    first, *rest = text.split("://")
-    return "://".join((first, *map(_authority, rest)))
+    first, *parts = text.split("://")
+    return "://".join((first, *map(_authority, parts)))
 
 
 def _authority(after: str) -> str:
     """What follows `://`, without the password before the last `@` of the address."""
-    found = _AUTHORITY.match(after)
-    run = found[0] if found else ""
+    match = _AUTHORITY.match(after)
+    run = match[0] if match else ""
     place, slash, _ = run.partition("/")
     until = place if "@" in place or not slash else run
     credential, at, _ = until.rpartition("@")

@@ -30,8 +30,8 @@ def enumerated(names: Sequence[str], most: int) -> str:
         names: The names.
         most: How many names are shown at most.
     """
-    shown = ", ".join(names[:most])
-    return f"{shown} and {len(names) - most} more" if len(names) > most else shown
+    text = ", ".join(names[:most])
+    return f"{text} and {len(names) - most} more" if len(names) > most else text
 
 
 def advised(message: str, advice: str) -> str:
@@ -39,12 +39,12 @@ def advised(message: str, advice: str) -> str:
     return f"{message.rstrip('.')}. {advice}" if advice else message
 
 
-def closest(word: str, known: Iterable[str]) -> str:
+def closest(word: str, words: Iterable[str]) -> str:
     """Return advice for an unknown name: the most similar known name, or all known names."""
-    return near(word, known) or f"Known are: {', '.join(sorted(known))}."
+    return near(word, words) or f"Known are: {', '.join(sorted(words))}."
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def near(word: str, words: Iterable[str]) -> str:
     """Return a suggestion for an unknown name (`Did you mean …?`); empty if no known name is similar."""
-    like = difflib.get_close_matches(word, list(known), n=1)
+    like = difflib.get_close_matches(word, list(words), n=1)
     return f"Did you mean {like[0]}?" if like else ""

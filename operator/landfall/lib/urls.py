@@ -61,17 +61,17 @@ def split(url: str) -> Parts:
         AddressError: The URL or its host name is invalid. The message does not contain the URL.
     """
     try:
-        found = urlsplit(url)
-        port = found.port or 0
+        parts = urlsplit(url)
+        port = parts.port or 0
     except ValueError as error:
         message = "not a valid URL: percent-encode special characters in user and password, for example %23 for #, %2F for /, %3F for ?, %40 for @, %5B for ["
         raise AddressError(message) from error
     return Parts(
-        found.scheme,
-        checked(found.hostname or ""),
+        parts.scheme,
+        checked(parts.hostname or ""),
         port,
-        unquote(found.path),
-        unquote(found.username or ""),
-        unquote(found.password or ""),
-        found.query,
+        unquote(parts.path),
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.query,
     )

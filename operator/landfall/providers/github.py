@@ -68,7 +68,7 @@ class GitHub:
         }
         path = f"/repos/{told.repository}/statuses/{told.sha}"
         try:
-            async with outgoing.sent(
+            async with outgoing.send(
                 self._client(),
                 "POST",
                 f"{self._base}{path}",
@@ -87,7 +87,7 @@ class GitHub:
         tag, before = self._known.get(key, ("", {}))
         headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
         try:
-            async with outgoing.sent(
+            async with outgoing.send(
                 self._client(), "GET", f"{self._base}{path}", _LIMITS, headers=headers, redirects=True
             ) as answer:
                 if answer.status_code == 304:

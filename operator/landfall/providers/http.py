@@ -32,7 +32,7 @@ async def send_request(
     told = {**({"Content-Type": "application/json"} if body else {}), **headers}
     try:
         # Redirects are not followed, so that credentials stay with their host.
-        async with outgoing.sent(
+        async with outgoing.send(
             client, question.method, f"{base}{question.path}", _LIMITS, headers=told, content=body
         ) as answer:
             found = await outgoing.body(answer)

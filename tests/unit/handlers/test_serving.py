@@ -23,7 +23,7 @@ async def _hello(_: Request) -> Response:
 
 
 async def _said(client: outgoing.Client, port: int, path: str = "/") -> tuple[int, bytes]:
-    async with outgoing.sent(client, "GET", f"http://127.0.0.1:{port}{path}", _PATIENT) as answer:
+    async with outgoing.send(client, "GET", f"http://127.0.0.1:{port}{path}", _PATIENT) as answer:
         return answer.status_code, await outgoing.body(answer)
 
 
@@ -88,7 +88,7 @@ def test_a_body_is_read_up_to_a_limit(size: int, status: int, told: bool) -> Non
         application = answers.application(Route("/", _read, methods=["POST"]))
         async with served(application, 0) as port, outgoing.client() as client:
             content = b"x" * size if told else pieces()
-            async with outgoing.sent(client, "POST", f"http://127.0.0.1:{port}/", _PATIENT, content=content) as answer:
+            async with outgoing.send(client, "POST", f"http://127.0.0.1:{port}/", _PATIENT, content=content) as answer:
                 await outgoing.body(answer)
                 return answer.status_code
 

@@ -47,7 +47,7 @@ def answered(*answers: bytes, timeouts: Timeouts = _PATIENT, most: int = 1000, *
         found = []
         async with server(serve) as url, outgoing.client() as client:
             for _ in answers if not more.get("redirects") else answers[:1]:
-                async with outgoing.sent(client, "GET", url, timeouts, **more) as answer:
+                async with outgoing.send(client, "GET", url, timeouts, **more) as answer:
                     found.append(await outgoing.body(answer, most))
         return found
 
@@ -78,7 +78,7 @@ async def _trickle_headers(_: bytes, writer: asyncio.StreamWriter) -> None:
 @pytest.mark.parametrize("serve", [_trickle, _trickle_headers])
 def test_a_call_has_a_deadline_however_busy_its_answer_looks(serve: Served) -> None:
     async def work() -> None:
-        async with server(serve) as url, outgoing.client() as client, outgoing.sent(client, "GET", url, _SOON) as answer:
+        async with server(serve) as url, outgoing.client() as client, outgoing.send(client, "GET", url, _SOON) as answer:
             await outgoing.body(answer)
 
     with pytest.raises(OutgoingError, match="TimeoutError"):
@@ -133,7 +133,7 @@ def test_a_credential_goes_to_no_other_host() -> None:
 
             async with server(here) as url:
                 headers = {"Authorization": "Bearer s3cret"}
-                async with outgoing.sent(client, "GET", url, _PATIENT, headers=headers, redirects=True) as answer:
+                async with outgoing.send(client, "GET", url, _PATIENT, headers=headers, redirects=True) as answer:
                     assert await outgoing.body(answer) == b"there"
 
     asyncio.run(work())
@@ -143,7 +143,7 @@ def test_a_credential_goes_to_no_other_host() -> None:
 @pytest.mark.parametrize("url", ["ftp://example.com/", "http://", "/path", "http://[::1", "http://h:port/"])
 def test_what_is_no_url_is_called_by_nobody(url: str) -> None:
     async def work() -> None:
-        async with outgoing.client() as client, outgoing.sent(client, "GET", url, _PATIENT):
+        async with outgoing.client() as client, outgoing.send(client, "GET", url, _PATIENT):
             pass
 
     with pytest.raises(BadUrlError):
@@ -166,7 +166,7 @@ def test_proxies_of_the_environment_are_used_only_where_that_is_asked_for(monkey
             monkeypatch.setenv("no_proxy", "")
             async with (
                 outgoing.client(proxies=proxies) as client,
-                outgoing.sent(client, "GET", "http://nowhere.invalid/x", _PATIENT) as answer,
+                outgoing.send(client, "GET", "http://nowhere.invalid/x", _PATIENT) as answer,
             ):
                 return await outgoing.body(answer)
 

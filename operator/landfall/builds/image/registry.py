@@ -215,7 +215,7 @@ class Registry:
         self, method: str, url: str, repository: str, headers: Mapping[str, str] | None, content: outgoing.Body | None
     ) -> contextlib.AbstractAsyncContextManager[outgoing.Response]:
         told = {**(headers or {}), **self._opened(repository)}
-        return outgoing.sent(self._client, method, url, _LIMITS, headers=told, content=content, redirects=True)
+        return outgoing.send(self._client, method, url, _LIMITS, headers=told, content=content, redirects=True)
 
     def _opened(self, repository: str) -> dict[str, str]:
         known = self._tokens.get(repository)
@@ -234,7 +234,7 @@ class Registry:
         query = [*([("service", told["service"])] if "service" in told else []), *scopes]
         opened = {"Authorization": outgoing.basic_auth(*self._identity)} if self._identity else {}
         realm = f"{told['realm']}?{urlencode(query)}"
-        async with outgoing.sent(self._client, "GET", realm, _LIMITS, headers=opened, redirects=True) as answer:
+        async with outgoing.send(self._client, "GET", realm, _LIMITS, headers=opened, redirects=True) as answer:
             if answer.status_code == 200:
                 found = json.loads(await outgoing.body(answer))
                 self._tokens[repository] = f"Bearer {found.get('token') or found.get('access_token')}"
