@@ -112,16 +112,16 @@ class Kube:
         """
         settings = client.Configuration()
         try:
-            where = kubeconfig or None  # None: the official client reads KUBECONFIG
-            contexts, active = config.list_kube_config_contexts(config_file=where)  # type: ignore[no-untyped-call]
-            chosen = next((one for one in contexts if one["name"] == context), None) if context else active
-            if chosen is None:
-                message = f"kubeconfig has no context {context!r}. Its contexts: {', '.join(one['name'] for one in contexts)}"
+            path = kubeconfig or None  # None: the official client reads KUBECONFIG
+            contexts, active = config.list_kube_config_contexts(config_file=path)  # type: ignore[no-untyped-call]
+            selected = next((entry for entry in contexts if entry["name"] == context), None) if context else active
+            if selected is None:
+                message = f"kubeconfig has no context {context!r}. Its contexts: {', '.join(entry['name'] for entry in contexts)}"
                 raise KubeError(0, message)
-            await config.load_kube_config(config_file=where, context=chosen["name"], client_configuration=settings)  # type: ignore[no-untyped-call]
+            await config.load_kube_config(config_file=path, context=selected["name"], client_configuration=settings)  # type: ignore[no-untyped-call]
         except (config.ConfigException, OSError) as error:
             raise KubeError(0, f"no cluster is configured: {error}. Check --kubeconfig and KUBECONFIG") from error
-        return cls(client.ApiClient(settings)), str(chosen["context"].get("namespace") or "default")
+        return cls(client.ApiClient(settings)), str(selected["context"].get("namespace") or "default")
 
     async def close(self) -> None:
         """Close the pool."""
@@ -163,7 +163,7 @@ class Kube:
         Raises:
             KubeError: A request failed.
         """
-        return [one async for page in self._pages(kind, namespace, labels, fields) for one in page["items"]]
+        return [item async for page in self._pages(kind, namespace, labels, fields) for item in page["items"]]
 
     async def every(self, kind: str, labels: str = "") -> AsyncIterator[Object]:
         """List every object of all namespaces, one page at a time.
@@ -183,8 +183,8 @@ class Kube:
         for scope in self.scopes:
             try:
                 async for page in self._pages(kind, scope, labels):
-                    for one in page["items"]:
-                        yield one
+                    for item in page["items"]:
+                        yield item
             except ForbiddenError as error:
                 if not scope:
                     raise
@@ -210,7 +210,7 @@ class Kube:
         """
         objects, version = [], ""
         async for page in self._pages(kind, scope, ""):
-            objects += [reduce(one) for one in page["items"]]
+            objects += [reduce(item) for item in page["items"]]
             version = page["metadata"]["resourceVersion"]
         return objects, version
 
@@ -332,12 +332,12 @@ class Kube:
             KubeError: The watch failed. Status 410: the version is too old; list again.
         """
         query = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "290", "allowWatchBookmarks": "true"}
-        response = await self._sent("GET", f"{_path(kind, scope)}?{urlencode(query)}", None, "application/json", seconds=310)
-        rest = b""  # the transport splits lines only up to a length that large objects exceed
+        response = await self._request("GET", f"{_path(kind, scope)}?{urlencode(query)}", None, "application/json", seconds=310)
+        incomplete = b""  # the transport splits lines only up to a length that large objects exceed
         interrupted = f"the watch of {kind} objects was interrupted"
         try:
             async for part in _chunks(response.content.iter_any(), interrupted):
-                *lines, rest = (rest + part).split(b"\n")
+                *lines, incomplete = (incomplete + part).split(b"\n")
                 for change in map(json.loads, lines):
                     if change.get("type") == "ERROR":
                         raise KubeError(int(change["object"].get("code", 0)), str(change["object"].get("message", "")))
@@ -364,7 +364,7 @@ class Kube:
         """
         query = {"container": container, **({"follow": "true"} if follow else {})}
         path = f"{_path('Pod', namespace, pod)}/log?{urlencode(query)}"
-        response = await self._sent("GET", path, None, "application/json", seconds=86_400 if follow else _TIMEOUT_SECONDS)
+        response = await self._request("GET", path, None, "application/json", seconds=86_400 if follow else _TIMEOUT_SECONDS)
         try:
             async for line in _chunks(response.content, f"the log of pod {pod} was interrupted"):
                 yield line.decode(errors="replace").rstrip("\n")
@@ -380,20 +380,20 @@ class Kube:
     async def _json(
         self, method: str, path: str, body: object = None, content: str = "application/json", accept: str = "application/json"
     ) -> Object:
-        response = await self._sent(method, path, body, content, seconds=_TIMEOUT_SECONDS, accept=accept)
+        response = await self._request(method, path, body, content, seconds=_TIMEOUT_SECONDS, accept=accept)
         with _transport(f"{method} {path.split('?', maxsplit=1)[0]}: the response was lost"):
             received = await response.read()
         return dict(json.loads(received or b"{}"))
 
-    async def _sent(
+    async def _request(
         self, method: str, path: str, body: object, content: str, *, seconds: float, accept: str = "application/json"
     ) -> Any:  # noqa: ANN401  of the client's own transport
         headers = {"Accept": accept, "Content-Type": content}
         if self._user:
             headers["Impersonate-User"] = self._user
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        url, what = f"{self._api.configuration.host}{path}", f"{method} {path.split('?', maxsplit=1)[0]}"
-        with _transport(what):
+        url, request = f"{self._api.configuration.host}{path}", f"{method} {path.split('?', maxsplit=1)[0]}"
+        with _transport(request):
             answer = await self._api.rest_client.request(  # type: ignore[no-untyped-call]
                 method, url, headers=headers, body=body, _request_timeout=seconds
             )
@@ -404,12 +404,12 @@ class Kube:
         try:
             status = json.loads(received or b"{}")
         except json.JSONDecodeError as error:
-            raise KubeError(response.status, f"{what}: the response is not from an API server") from error
+            raise KubeError(response.status, f"{request}: the response is not from an API server") from error
         raise error_of(response.status, str(status.get("reason", "")), str(status.get("message", "")))
 
 
 @contextlib.contextmanager
-def _transport(what: str) -> Iterator[None]:
+def _transport(request: str) -> Iterator[None]:
     """Turn every exception of the client's transport into a KubeError. Use it around the transport only.
 
     The client passes on the classes of the library below it, and not all of them are `OSError` or `TimeoutError`. A
@@ -421,7 +421,7 @@ def _transport(what: str) -> Iterator[None]:
     except TypeError:
         raise
     except Exception as error:
-        raise KubeError(0, f"{what}: {type(error).__name__}") from error
+        raise KubeError(0, f"{request}: {type(error).__name__}") from error
 
 
 async def _chunks(content: AsyncIterator[bytes], interrupted: str) -> AsyncIterator[bytes]:
@@ -452,5 +452,5 @@ def as_yaml(body: Object) -> str:
 
 def _path(kind: str, namespace: str, name: str = "") -> str:
     base, plural = PATHS[kind]
-    where = f"/namespaces/{namespace}" if namespace and kind != "Namespace" else ""
-    return f"{base}{where}/{plural}{'/' + name if name else ''}"
+    scope = f"/namespaces/{namespace}" if namespace and kind != "Namespace" else ""
+    return f"{base}{scope}/{plural}{'/' + name if name else ''}"

@@ -53,36 +53,40 @@ async def changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: 
         try:
             return await _changed(kube, kind, raw, change, force=force)
         except ConflictError:
-            there = await kube.get(kind, namespace, name)
-            if there is None or there["metadata"]["resourceVersion"] == raw["metadata"]["resourceVersion"]:
+            current = await kube.get(kind, namespace, name)
+            if current is None or current["metadata"]["resourceVersion"] == raw["metadata"]["resourceVersion"]:
                 raise  # unchanged since it was read: another manager owns a field
-            raw = there
+            raw = current
         await asyncio.sleep(_PAUSE_SECONDS * attempt)
     message = f"{kind} {name} was changed by others too often during the request. Try again"
     raise KubeError(503, message)
 
 
 async def _changed(kube: Kube, kind: str, raw: Object, change: Change, *, force: bool) -> Object:
-    there = await _take_over_former(kube, kind, raw)
-    spec, annotations = change(there)
-    mine = owned_fields(there)
-    told = {name: mine.get("metadata", {})[name] for name in ("annotations", "labels") if mine.get("metadata", {}).get(name)}
+    current = await _take_over_former(kube, kind, raw)
+    spec, annotations = change(current)
+    owned = owned_fields(current)
+    metadata = {
+        name: owned.get("metadata", {})[name] for name in ("annotations", "labels") if owned.get("metadata", {}).get(name)
+    }
     if annotations:
-        told["annotations"] = merged(told.get("annotations", {}), annotations)
-    place = {name: there["metadata"][name] for name in ("name", "namespace", "resourceVersion")}
-    return await applied(kube, kind, {**place, **told}, merged(mine.get("spec", {}), spec), force=force)
+        metadata["annotations"] = merged(metadata.get("annotations", {}), annotations)
+    identity = {name: current["metadata"][name] for name in ("name", "namespace", "resourceVersion")}
+    return await applied(kube, kind, {**identity, **metadata}, merged(owned.get("spec", {}), spec), force=force)
 
 
 async def _take_over_former(kube: Kube, kind: str, raw: Object) -> Object:
     """The object after our manager has taken over fields of the managers of earlier versions, which would otherwise conflict."""
     entries = raw["metadata"].get("managedFields", [])
-    ours = [entry for entry in entries if _is_ours(entry)]
-    if all(entry["manager"] == MANAGER for entry in ours):
+    owned_entries = [entry for entry in entries if _is_ours(entry)]
+    if all(entry["manager"] == MANAGER for entry in owned_entries):
         return raw
     fields: Object = {}
-    for entry in ours:
+    for entry in owned_entries:
         fields = _union(fields, entry.get("fieldsV1", {}))
-    whole = [entry for entry in entries if entry not in ours] + [{**ours[-1], "manager": MANAGER, "fieldsV1": fields}]
+    whole = [entry for entry in entries if entry not in owned_entries] + [
+        {**owned_entries[-1], "manager": MANAGER, "fieldsV1": fields}
+    ]
     operations: list[Object] = [
         {"op": "replace", "path": "/metadata/managedFields", "value": whole},
         {"op": "replace", "path": "/metadata/resourceVersion", "value": raw["metadata"]["resourceVersion"]},
@@ -100,41 +104,41 @@ def owned_fields(raw: Object) -> Object:
 
 
 def _is_ours(entry: Mapping[str, Any]) -> bool:
-    named = entry.get("manager") in {MANAGER, *FORMER_MANAGERS}
-    return named and entry.get("operation") == "Apply" and not entry.get("subresource")
+    is_manager = entry.get("manager") in {MANAGER, *FORMER_MANAGERS}
+    return is_manager and entry.get("operation") == "Apply" and not entry.get("subresource")
 
 
-def _union(one: Mapping[str, Any], other: Mapping[str, Any]) -> Object:
+def _union(left: Mapping[str, Any], right: Mapping[str, Any]) -> Object:
     """The union of two sets of owned fields."""
-    return {name: _union(one.get(name, {}), other.get(name, {})) for name in (*one, *(n for n in other if n not in one))}
+    return {name: _union(left.get(name, {}), right.get(name, {})) for name in (*left, *(n for n in right if n not in left))}
 
 
-def merged(there: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
+def merged(current: Mapping[str, Any], change: Mapping[str, Any]) -> Object:
     """Merge as RFC 7396: None removes, objects are merged, everything else replaces."""
-    found = {name: value for name, value in there.items() if name not in change}
+    result = {name: value for name, value in current.items() if name not in change}
     for name, value in change.items():
         if isinstance(value, Mapping):
-            before = there.get(name)
-            found[name] = merged(before if isinstance(before, Mapping) else {}, value)
+            before = current.get(name)
+            result[name] = merged(before if isinstance(before, Mapping) else {}, value)
         elif value is not None:
-            found[name] = value
-    return found
+            result[name] = value
+    return result
 
 
 def _select(value: Any, fields: Mapping[str, Any]) -> Any:  # noqa: ANN401  any JSON
     if not fields:
         return value
     if isinstance(value, list):
-        return [_select(one, inner) for one in value for name, inner in fields.items() if _identifies(name, one)]
+        return [_select(item, inner) for item in value for name, inner in fields.items() if _identifies(name, item)]
     if not isinstance(value, dict):
         return value
-    named = {name.removeprefix("f:"): inner for name, inner in fields.items() if name.startswith("f:")}
-    return {name: _select(value[name], inner) for name, inner in named.items() if name in value}
+    selected = {name.removeprefix("f:"): inner for name, inner in fields.items() if name.startswith("f:")}
+    return {name: _select(value[name], inner) for name, inner in selected.items() if name in value}
 
 
 def _identifies(name: str, item: Any) -> bool:  # noqa: ANN401  any JSON
     """Whether an entry of `managedFields` identifies this item of a list, by its keys or by its value."""
-    kind, _, told = name.partition(":")
+    kind, _, selector = name.partition(":")
     if kind == "k":
-        return isinstance(item, dict) and all(item.get(key) == value for key, value in json.loads(told).items())
-    return kind == "v" and json.loads(told) == item
+        return isinstance(item, dict) and all(item.get(key) == value for key, value in json.loads(selector).items())
+    return kind == "v" and json.loads(selector) == item
