@@ -33,9 +33,9 @@ def main(arguments: Sequence[str], settings: JournalSettings) -> int:
     try:
         printed = read(journal, namespace, parsed.kind, name, parsed.limit) if journal.has_tables() else []
     except SQLAlchemyError as error:
-        why = redacted(str(error).splitlines()[0])
+        cause = redacted(str(error).splitlines()[0])
         sys.stderr.write(
-            f"the journal cannot be read: {why}. Run this command in the operator's pod, where LANDFALL_JOURNAL_URL is set.\n"
+            f"the journal cannot be read: {cause}. Run this command in the operator's pod, where LANDFALL_JOURNAL_URL is set.\n"
         )
         return 1
     for line in printed:
@@ -46,15 +46,15 @@ def main(arguments: Sequence[str], settings: JournalSettings) -> int:
 
 
 def _lines(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
-    found = journal.lines(namespace, kind, name, LineFilter(limit=limit, newest=True))
-    return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in found]
+    lines = journal.lines(namespace, kind, name, LineFilter(limit=limit, newest=True))
+    return [f"{line.at:%Y-%m-%dT%H:%M:%SZ} {line.level:7} {line.phase:9} {line.message}" for _, line in lines]
 
 
 def _samples(journal: Journal, namespace: str, kind: str, name: str, limit: int) -> list[str]:
-    found = journal.samples(namespace, kind, name, limit=limit)
+    samples = journal.samples(namespace, kind, name, limit=limit)
     return [
         f"{s.at:%Y-%m-%dT%H:%M:%SZ} {s.percent:3} % {s.rows} of {s.total_rows} rows, {s.bytes} bytes, {s.rows_per_second} rows/s,"
         f" {s.compared_rows} compared, {s.corrected_rows} corrected, {s.recovered_errors} errors recovered, {s.cpu_seconds} s of CPU,"
         f" {s.memory_bytes >> 20} MiB"
-        for s in found
+        for s in samples
     ]

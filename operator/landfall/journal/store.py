@@ -92,19 +92,19 @@ class Journal:
     """The journal in one database. Every method may raise `sqlalchemy.exc.SQLAlchemyError`."""
 
     def __init__(self, url: str) -> None:
-        made = sa.make_url(url)
-        if made.drivername in {"postgresql", "postgres"}:
-            made = made.set(drivername="postgresql+psycopg")
-        if made.get_backend_name() not in {"sqlite", "postgresql"}:
-            message = f"the journal does not support {made.get_backend_name()}: set LANDFALL_JOURNAL_URL to a SQLite or PostgreSQL database"
+        address = sa.make_url(url)
+        if address.drivername in {"postgresql", "postgres"}:
+            address = address.set(drivername="postgresql+psycopg")
+        if address.get_backend_name() not in {"sqlite", "postgresql"}:
+            message = f"the journal does not support {address.get_backend_name()}: set LANDFALL_JOURNAL_URL to a SQLite or PostgreSQL database"
             raise ValueError(message)
-        if made.get_backend_name() == "sqlite":
-            self._engine = sa.create_engine(made, connect_args={"timeout": _BUSY_SECONDS})
+        if address.get_backend_name() == "sqlite":
+            self._engine = sa.create_engine(address, connect_args={"timeout": _BUSY_SECONDS})
             sa.event.listen(self._engine, "connect", _durable)
         else:
             arguments = {"connect_timeout": _CONNECT_SECONDS, "options": f"-c statement_timeout={_BUSY_SECONDS}s"}
-            self._engine = sa.create_engine(made, connect_args=arguments, pool_pre_ping=True, pool_size=2)
-        self._insert = sqlite.insert if made.get_backend_name() == "sqlite" else postgresql.insert
+            self._engine = sa.create_engine(address, connect_args=arguments, pool_pre_ping=True, pool_size=2)
+        self._insert = sqlite.insert if address.get_backend_name() == "sqlite" else postgresql.insert
 
     def prepare(self) -> None:
         """Create the tables, or migrate them to this version."""
@@ -136,32 +136,32 @@ class Journal:
         self, namespace: str, kind: str, name: str, selected: LineFilter = LineFilter()
     ) -> Sequence[tuple[int, StoredLine]]:
         """Return lines of an object, oldest first, each with its position."""
-        wanted = (*(LINE.c[n] for n in ("id", "number", "at", "level", "phase", "message")),)
-        found = self._of(LINE, wanted, namespace, kind, name).where(LINE.c.id > selected.after).limit(selected.limit)
+        columns = (*(LINE.c[n] for n in ("id", "number", "at", "level", "phase", "message")),)
+        query = self._select(LINE, columns, namespace, kind, name).where(LINE.c.id > selected.after).limit(selected.limit)
         if selected.job:
-            found = found.where(LINE.c.job.startswith(selected.job, autoescape=True))
+            query = query.where(LINE.c.job.startswith(selected.job, autoescape=True))
         if selected.levels:
-            found = found.where(LINE.c.level.in_(selected.levels))
+            query = query.where(LINE.c.level.in_(selected.levels))
         if selected.phases:
-            found = found.where(LINE.c.phase.in_(selected.phases))
+            query = query.where(LINE.c.phase.in_(selected.phases))
         if selected.since:
-            found = found.where(LINE.c.at >= selected.since.astimezone(UTC))
-        found = found.order_by(LINE.c.id.desc() if selected.newest else LINE.c.id)
+            query = query.where(LINE.c.at >= selected.since.astimezone(UTC))
+        query = query.order_by(LINE.c.id.desc() if selected.newest else LINE.c.id)
         with self._engine.connect() as connection:
-            rows = [(r.id, StoredLine(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(found)]
+            rows = [(r.id, StoredLine(r.number, _utc(r.at), r.level, r.phase, r.message)) for r in connection.execute(query)]
         return rows[::-1] if selected.newest else rows
 
     def samples(self, namespace: str, kind: str, name: str, *, limit: int = 1000) -> Sequence[Sample]:
         """Return the newest samples of an object, oldest first."""
-        wanted = (*(SAMPLE.c[f] for f in Sample.__slots__),)
-        found = self._of(SAMPLE, wanted, namespace, kind, name).order_by(SAMPLE.c.id.desc()).limit(limit)
+        columns = (*(SAMPLE.c[f] for f in Sample.__slots__),)
+        query = self._select(SAMPLE, columns, namespace, kind, name).order_by(SAMPLE.c.id.desc()).limit(limit)
         with self._engine.connect() as connection:
-            rows = [row._asdict() for row in connection.execute(found)]
+            rows = [row._asdict() for row in connection.execute(query)]
         return [Sample(**{**row, "at": _utc(row["at"])}) for row in reversed(rows)]
 
     @staticmethod
-    def _of(table: sa.Table, wanted: Iterable[Any], namespace: str, kind: str, name: str) -> sa.Select[Any]:
-        return sa.select(*wanted).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
+    def _select(table: sa.Table, columns: Iterable[Any], namespace: str, kind: str, name: str) -> sa.Select[Any]:
+        return sa.select(*columns).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
 
     def delete(self, namespace: str, kind: str, name: str, *, lines: bool, samples: bool) -> int:
         """Delete lines, samples or both of an object's workers.
@@ -171,9 +171,9 @@ class Journal:
         """
         deleted = 0
         with self._engine.begin() as connection:
-            for table in [t for t, chosen in ((LINE, lines), (SAMPLE, samples)) if chosen]:
-                mine = sa.delete(table).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
-                deleted += connection.execute(mine).rowcount
+            for table in [t for t, selected in ((LINE, lines), (SAMPLE, samples)) if selected]:
+                statement = sa.delete(table).where(table.c.namespace == namespace, table.c.kind == kind, table.c.name == name)
+                deleted += connection.execute(statement).rowcount
         return deleted
 
     def expire(self, before: datetime, most: int) -> int:
@@ -191,8 +191,8 @@ class Journal:
             for table in (LINE, SAMPLE):
                 newest = sa.select(table.c.id).order_by(table.c.id.desc()).offset(most).limit(1)
                 last = connection.execute(newest).scalar() or 0
-                done = connection.execute(sa.delete(table).where(sa.or_(table.c.at < before, table.c.id <= last)))
-                deleted += done.rowcount
+                result = connection.execute(sa.delete(table).where(sa.or_(table.c.at < before, table.c.id <= last)))
+                deleted += result.rowcount
         return deleted
 
 

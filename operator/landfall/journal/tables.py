@@ -8,7 +8,7 @@ METADATA = MetaData()
 _BIG = BigInteger().with_variant(Integer, "sqlite")  # SQLite assigns row numbers only to a column of type INTEGER
 
 
-def _where() -> tuple[Column[object], ...]:
+def _identity_columns() -> tuple[Column[object], ...]:
     """The object, the worker's pod, and the pod's own count, which makes storing idempotent."""
     return (
         Column("id", _BIG, primary_key=True, autoincrement=True),
@@ -25,7 +25,7 @@ def _where() -> tuple[Column[object], ...]:
 LINE = Table(
     "line",
     METADATA,
-    *_where(),
+    *_identity_columns(),
     Column("level", String(10), nullable=False),
     Column("phase", String(20), nullable=False),
     Column("message", Text, nullable=False),
@@ -37,7 +37,7 @@ LINE = Table(
 SAMPLE = Table(
     "sample",
     METADATA,
-    *_where(),
+    *_identity_columns(),
     Column("percent", Integer, nullable=False),
     Column("rows", BigInteger, nullable=False),
     Column("total_rows", BigInteger, nullable=False),

@@ -56,7 +56,7 @@ class JournalWriter:
         """
         if not lines and not samples:
             return True
-        return await self._done(lambda: self._journal.append(source, lines, samples))
+        return await self._run(lambda: self._journal.append(source, lines, samples))
 
     async def note(self, raw: Object, level: str, phase: str, message: str) -> bool:
         """Store a line of the operator itself about an object; the same message is stored once."""
@@ -66,14 +66,16 @@ class JournalWriter:
 
     async def lines(self, namespace: str, kind: str, name: str, selected: LineFilter) -> Sequence[tuple[int, StoredLine]] | None:
         """Return lines of an object, each with its position; None if the journal is down."""
-        found: list[tuple[int, StoredLine]] = []
-        return found if await self._done(lambda: found.extend(self._journal.lines(namespace, kind, name, selected))) else None
+        lines: list[tuple[int, StoredLine]] = []
+        return lines if await self._run(lambda: lines.extend(self._journal.lines(namespace, kind, name, selected))) else None
 
     async def samples(self, namespace: str, kind: str, name: str, limit: int) -> Sequence[Sample] | None:
         """Return the newest samples of an object, oldest first; None if the journal is down."""
-        found: list[Sample] = []
+        samples: list[Sample] = []
         return (
-            found if await self._done(lambda: found.extend(self._journal.samples(namespace, kind, name, limit=limit))) else None
+            samples
+            if await self._run(lambda: samples.extend(self._journal.samples(namespace, kind, name, limit=limit)))
+            else None
         )
 
     async def delete(self, namespace: str, name: str, *, lines: bool, samples: bool) -> bool:
@@ -82,21 +84,21 @@ class JournalWriter:
         Returns:
             Whether they are deleted. If the journal is down, they stay until they expire.
         """
-        return await self._done(lambda: self._journal.delete(namespace, "Migration", name, lines=lines, samples=samples))
+        return await self._run(lambda: self._journal.delete(namespace, "Migration", name, lines=lines, samples=samples))
 
     async def expire_periodically(self) -> None:
         """Delete expired entries every hour, until cancelled."""
         while True:
-            await self._done(lambda: self._journal.expire(self._clock() - self._days, self._most))
+            await self._run(lambda: self._journal.expire(self._clock() - self._days, self._most))
             await asyncio.sleep(_TIDY_SECONDS)
 
-    async def _done(self, work: Callable[[], object]) -> bool:
+    async def _run(self, work: Callable[[], object]) -> bool:
         if time.monotonic() < self._rests_until:
             return False
         try:
             return await asyncio.wait_for(asyncio.shield(asyncio.create_task(self._in_turn(work))), self._patience)
         except TimeoutError:
-            self._rest("timeout")
+            self._suspend("timeout")
             return False
 
     async def _in_turn(self, work: Callable[[], object]) -> bool:
@@ -106,7 +108,7 @@ class JournalWriter:
             try:
                 await asyncio.to_thread(self._work, work)
             except Exception as error:  # noqa: BLE001  any error of a driver means that the journal is down; nothing else may fail
-                self._rest(redacted(f"{type(error).__name__}: {error}".splitlines()[0]))
+                self._suspend(redacted(f"{type(error).__name__}: {error}".splitlines()[0]))
                 return False
             return True
 
@@ -116,7 +118,7 @@ class JournalWriter:
             self._prepared = True
         work()
 
-    def _rest(self, why: str) -> None:
+    def _suspend(self, cause: str) -> None:
         self._rests_until = time.monotonic() + self._resting
         metrics.JOURNAL_ERRORS.inc()
-        event(logging.WARNING, "journal_unavailable", error=why, retry_in_seconds=self._resting)
+        event(logging.WARNING, "journal_unavailable", error=cause, retry_in_seconds=self._resting)

@@ -11,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def _where() -> list[sa.Column[object]]:
+def _identity_columns() -> list[sa.Column[object]]:
     big = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     return [
         sa.Column("id", big, primary_key=True, autoincrement=True),
@@ -29,7 +29,7 @@ def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "line",
-        *_where(),
+        *_identity_columns(),
         sa.Column("level", sa.String(10), nullable=False),
         sa.Column("phase", sa.String(20), nullable=False),
         sa.Column("message", sa.Text, nullable=False),
@@ -37,7 +37,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "sample",
-        *_where(),
+        *_identity_columns(),
         sa.Column("percent", sa.Integer, nullable=False),
         *(sa.Column(n, sa.BigInteger, nullable=False) for n in ("rows", "total_rows", "bytes", "rows_per_second")),
         sa.Column("recovered_errors", sa.Integer, nullable=False),
