@@ -63,25 +63,32 @@ def send(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
     spec = migration.spec.notifications
     if spec is None:
         return
-    where = f"{migration.metadata.namespace}/{migration.metadata.name}"
-    title = f"Migration {where} {_TITLES[notice.event]}"
+    identity = f"{migration.metadata.namespace}/{migration.metadata.name}"
+    title = f"Migration {identity} {_TITLES[notice.event]}"
     body = _body(migration, notice)
     tasks: list[tuple[str, str, Callable[[Secret], None]]] = []
     if spec.email:
         email = spec.email
-        tasks.append(("email", email.secret_ref.name, lambda held: _mail(email, held, title, notice)))
+        tasks.append(("email", email.secret_ref.name, lambda secret_data: _mail(email, secret_data, title, notice)))
     if spec.slack:
         slack = spec.slack
-        tasks.append(("slack", slack.secret_ref.name, lambda held: _slack(slack, held, f"{title}: {notice.text}")))
+        tasks.append(("slack", slack.secret_ref.name, lambda secret_data: _slack(slack, secret_data, f"{title}: {notice.text}")))
     tasks += [
-        (f"webhook {w.secret_ref.name}", w.secret_ref.name, lambda held: _webhook(held, notice.id, notice.event, body))
+        (
+            f"webhook {w.secret_ref.name}",
+            w.secret_ref.name,
+            lambda secret_data: _webhook(secret_data, notice.id, notice.event, body),
+        )
         for w in spec.webhooks
     ]
     tasks += [
-        (f"apprise {a.secret_ref.name}", a.secret_ref.name, lambda held: _apprise(held, title, notice.text)) for a in spec.apprise
+        (f"apprise {a.secret_ref.name}", a.secret_ref.name, lambda secret_data: _apprise(secret_data, title, notice.text))
+        for a in spec.apprise
     ]
     failures = [
-        f"{name}: {problem}" for name, kept, send in tasks if (problem := _send_with_retries(send, partial(secret, kept), sleep))
+        f"{name}: {problem}"
+        for name, secret_name, send in tasks
+        if (problem := _send_with_retries(send, partial(secret, secret_name), sleep))
     ]
     if failures:
         message = f"notification {notice.event} was not delivered: {'; '.join(failures)}"
@@ -90,12 +97,20 @@ def send(migration: Migration, notice: Notice, secret: Callable[[str], Secret], 
 
 def ping(webhook: Webhook, secret: Callable[[str], Secret], sleep: Sleep = time.sleep) -> str:
     """Send a test event to a webhook; returns the host that accepted it. Raises NotDeliveredError."""
-    name, where = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
+    name, identity = webhook.spec.secret_ref.name, {"namespace": webhook.metadata.namespace, "name": webhook.metadata.name}
     at = int(time.time())
-    key = f"Ping/{where['namespace']}/{where['name']}/{at}"
-    told = {"id": key, "event": "Ping", "at": datetime.fromtimestamp(at, UTC).isoformat(), "webhook": where, "message": _PING}
-    body = json.dumps(told, separators=(",", ":")).encode()
-    problem = _send_with_retries(lambda held: _webhook(held, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES)
+    key = f"Ping/{identity['namespace']}/{identity['name']}/{at}"
+    payload = {
+        "id": key,
+        "event": "Ping",
+        "at": datetime.fromtimestamp(at, UTC).isoformat(),
+        "webhook": identity,
+        "message": _PING,
+    }
+    body = json.dumps(payload, separators=(",", ":")).encode()
+    problem = _send_with_retries(
+        lambda secret_data: _webhook(secret_data, key, "Ping", body), partial(secret, name), sleep, _PING_PAUSES
+    )
     if problem:
         raise NotDeliveredError(problem, advice=f"Correct the Secret {name!r} or its receiver; the ping is retried.")
     return _parts(secret(name)["url"]).host
@@ -121,14 +136,14 @@ def _send_with_retries(
 
 def _body(migration: Migration, notice: Notice) -> bytes:
     """The JSON document of a webhook."""
-    told = {
+    payload = {
         "id": notice.id,
         "event": notice.event,
         "at": notice.at.isoformat() if notice.at else None,
         "migration": {"namespace": migration.metadata.namespace, "name": migration.metadata.name},
         "message": notice.text,
     }
-    return json.dumps(told, separators=(",", ":")).encode()
+    return json.dumps(payload, separators=(",", ":")).encode()
 
 
 def signature(key: str, moment: int, body: bytes) -> str:
@@ -136,21 +151,21 @@ def signature(key: str, moment: int, body: bytes) -> str:
     return f"t={moment},v1={hmac.new(key.encode(), f'{moment}.'.encode() + body, hashlib.sha256).hexdigest()}"
 
 
-def _webhook(held: Secret, key: str, event: str, body: bytes) -> None:
+def _webhook(secret_data: Secret, key: str, event: str, body: bytes) -> None:
     moment = int(time.time())
     headers = {
         "Content-Type": "application/json",
         "Idempotency-Key": key,
         "Landfall-Event": event,
-        "Landfall-Signature": signature(held["key"], moment, body),
+        "Landfall-Signature": signature(secret_data["key"], moment, body),
     }
-    _post(held["url"], body, headers)
+    _post(secret_data["url"], body, headers)
 
 
-def _slack(slack: Slack, held: Secret, text: str) -> None:
+def _slack(slack: Slack, secret_data: Secret, text: str) -> None:
     body = json.dumps({"channel": slack.channel, "text": text}).encode()
-    headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {held['token']}"}
-    url = held.get("url", _SLACK).rstrip("/") + "/api/chat.postMessage"
+    headers = {"Content-Type": "application/json; charset=utf-8", "Authorization": f"Bearer {secret_data['token']}"}
+    url = secret_data.get("url", _SLACK).rstrip("/") + "/api/chat.postMessage"
     answer = json.loads(_post(url, body, headers) or b"{}")
     if not answer.get("ok"):
         message = f"Slack returned the error {answer.get('error', 'nothing')}"
@@ -183,8 +198,8 @@ def _parts(url: str) -> addresses.Parts:
         raise _RefusedError(message) from error
 
 
-def _mail(email: Email, held: Secret, title: str, notice: Notice) -> None:
-    parts = _parts(held["url"])
+def _mail(email: Email, secret_data: Secret, title: str, notice: Notice) -> None:
+    parts = _parts(secret_data["url"])
     if parts.scheme not in {"smtp", "smtps"} or not parts.host:
         raise _RefusedError("its url is not smtp://HOST or smtps://HOST")
     options = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -216,11 +231,11 @@ def _mail(email: Email, held: Secret, title: str, notice: Notice) -> None:
             raise _RefusedError("the mail server rejected every recipient") from error
 
 
-def _apprise(held: Secret, title: str, text: str) -> None:
+def _apprise(secret_data: Secret, title: str, text: str) -> None:
     import apprise  # noqa: PLC0415  large, and rarely needed
 
     target = apprise.Apprise()
-    if not target.add(held["url"]):
+    if not target.add(secret_data["url"]):
         raise _RefusedError("Apprise does not support its url")
     if not target.notify(body=text or title, title=title):
         raise OSError("Apprise could not deliver it")
