@@ -70,24 +70,24 @@ class Appwrite:
             **({"region": region} if region else {}),
             **({"teamId": team} if team else {}),
         }
-        return await self._made(
+        return await self._create(
             ProviderRequest("POST", "/projects" if team else "/organization/projects", f"the project {identifier}", body)
         )
 
     async def create_key(self, identifier: str, name: str) -> str:
         """Create a key of the project; requires a console session."""
         body = {"keyId": "unique()", "name": name, "scopes": list(SCOPES)}
-        told = await self._request(ProviderRequest("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
-        return str(told["secret"])
+        key = await self._request(ProviderRequest("POST", f"/projects/{identifier}/keys", f"a key of {identifier}", body))
+        return str(key["secret"])
 
     async def create_database(self, name: str) -> str:
         """Create the database, if it does not exist, and return its identifier."""
-        await self._made(
+        await self._create(
             ProviderRequest("POST", "/tablesdb", f"the database {_DATABASE}", {"databaseId": _DATABASE, "name": name})
         )
         return _DATABASE
 
-    async def _made(self, question: ProviderRequest) -> bool:
+    async def _create(self, question: ProviderRequest) -> bool:
         try:
             await self._request(question)
         except ProviderError as error:
@@ -102,12 +102,12 @@ class Appwrite:
 
 def environment(endpoint: str, project: str, key: str, database: str) -> dict[str, str]:
     """The variables for apps; the public ones also with the prefixes that bundlers pass to browsers."""
-    found = {
+    variables = {
         "APPWRITE_ENDPOINT": endpoint,
         "APPWRITE_PROJECT_ID": project,
         "APPWRITE_API_KEY": key,
         "APPWRITE_DATABASE_ID": database,
     }
     for prefix in ("NEXT_PUBLIC", "VITE"):
-        found |= {f"{prefix}_APPWRITE_ENDPOINT": endpoint, f"{prefix}_APPWRITE_PROJECT_ID": project}
-    return {k: v for k, v in found.items() if v}
+        variables |= {f"{prefix}_APPWRITE_ENDPOINT": endpoint, f"{prefix}_APPWRITE_PROJECT_ID": project}
+    return {k: v for k, v in variables.items() if v}

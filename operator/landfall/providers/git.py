@@ -65,12 +65,12 @@ def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tupl
     client, path = _client(remote)
     try:
         outside(remote.host, inside, "SourceRefused")
-        found = client.get_refs(path)
+        refs = client.get_refs(path)
     except (HTTPUnauthorized, NotGitRepository, GitProtocolError, HTTPError, OSError) as error:
         raise _error_of(remote, error) from error
-    default = (found.symrefs or {}).get(Ref(b"HEAD"), Ref(b"")).decode().removeprefix("refs/heads/")
+    default = (refs.symrefs or {}).get(Ref(b"HEAD"), Ref(b"")).decode().removeprefix("refs/heads/")
     name = branch or default
-    sha = found.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
+    sha = refs.refs.get(Ref(f"refs/heads/{name}".encode() if name else b"HEAD"))
     if not sha:
         message = f"{remote.url} has no branch {name!r}." if name else f"{remote.url} has no commit yet."
         raise ProviderError("SourceMissing", f"{message} Correct source.git.branch.")
@@ -80,16 +80,16 @@ def head(remote: Remote, branch: str = "", inside: Collection[str] = ()) -> tupl
 def packed(remote: Remote, commit: str, file: Path) -> Fetched:
     """Fetch one commit and write its files into a tar. Blocks. Raises ProviderError."""
     client, path = _client(remote)
-    wanted = ObjectID(commit.encode())
+    commit_id = ObjectID(commit.encode())
 
     def wants(refs: Mapping[Ref, ObjectID], depth: int | None = None) -> list[ObjectID]:
         del refs, depth
-        return [wanted]
+        return [commit_id]
 
     with tempfile.TemporaryDirectory(prefix="git-", dir=file.parent) as folder, Repo.init_bare(folder) as repository:
         try:
             client.fetch(path, repository, determine_wants=wants, depth=1)
-            found = repository[wanted]
+            obj = repository[commit_id]
         except KeyError as error:
             raise _absent(remote, commit) from error
         except GitProtocolError as error:
@@ -98,10 +98,10 @@ def packed(remote: Remote, commit: str, file: Path) -> Fetched:
             raise _error_of(remote, error) from error
         except (HTTPUnauthorized, NotGitRepository, HTTPError, OSError) as error:
             raise _error_of(remote, error) from error
-        if not isinstance(found, Commit):
+        if not isinstance(obj, Commit):
             raise _absent(remote, commit)
-        submodules = _written(repository, found.tree, file)
-        lines: Sequence[str] = found.message.decode("utf-8", "replace").strip().splitlines()
+        submodules = _write_tree(repository, obj.tree, file)
+        lines: Sequence[str] = obj.message.decode("utf-8", "replace").strip().splitlines()
         return Fetched(lines[0][:_MESSAGE] if lines else "", tuple(submodules))
 
 
@@ -121,7 +121,7 @@ def _client(remote: Remote) -> tuple[Urllib3HttpGitClient, str]:
     ), parts.path
 
 
-def _written(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
+def _write_tree(repository: Repo, tree: ObjectID, file: Path) -> Iterable[str]:
     """Write the files of a tree as a tar, which is unpacked as carefully as any archive; returns the submodules in it."""
     submodules: list[str] = []
     with tarfile.open(file, "w") as tar:

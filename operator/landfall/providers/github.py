@@ -55,18 +55,18 @@ class GitHub:
         Raises ProviderError: SourceMissing, SourceRefused, RateLimited, SourceUnreachable.
         """
         branch = ref or str((await self._get(f"/repos/{repository}", token, repository))["default_branch"])
-        told = await self._get(f"/repos/{repository}/commits/{branch}", token, f"{repository} at {branch}")
-        return Commit(str(told["sha"]), str(told["commit"]["message"]).strip().splitlines()[0][:200], branch)
+        response = await self._get(f"/repos/{repository}/commits/{branch}", token, f"{repository} at {branch}")
+        return Commit(str(response["sha"]), str(response["commit"]["message"]).strip().splitlines()[0][:200], branch)
 
-    async def set_commit_status(self, told: CommitStatus, token: str) -> None:
+    async def set_commit_status(self, status: CommitStatus, token: str) -> None:
         """Set a commit's status (`POST /repos/{owner}/{repo}/statuses/{sha}`). Raises ProviderError."""
         body = {
-            "state": told.state,
-            "context": told.context,
-            "description": told.description[:140],
-            "target_url": told.url or None,
+            "state": status.state,
+            "context": status.context,
+            "description": status.description[:140],
+            "target_url": status.url or None,
         }
-        path = f"/repos/{told.repository}/statuses/{told.sha}"
+        path = f"/repos/{status.repository}/statuses/{status.sha}"
         try:
             async with outgoing.send(
                 self._client(),
@@ -78,11 +78,11 @@ class GitHub:
                 redirects=True,
             ) as answer:
                 if answer.status_code != 201:
-                    raise _refused(answer, f"the status of {told.sha[:12]}", token=True)
+                    raise _refused(answer, f"the status of {status.sha[:12]}", token=True)
         except outgoing.OutgoingError as error:
             raise ProviderError("SourceUnreachable", f"GitHub is not reachable at {self._base}: {error.kind}") from error
 
-    async def _get(self, path: str, token: str, what: str) -> dict[str, Any]:
+    async def _get(self, path: str, token: str, subject: str) -> dict[str, Any]:
         key = (path, token, self._base)
         tag, before = self._known.get(key, ("", {}))
         headers = {**_headers(token), **({"If-None-Match": tag} if tag else {})}
@@ -93,32 +93,32 @@ class GitHub:
                 if answer.status_code == 304:
                     return before
                 if answer.status_code == 200:
-                    told = _needed(json.loads(await outgoing.body(answer, _LARGEST)))
+                    commit = _needed(json.loads(await outgoing.body(answer, _LARGEST)))
                     if len(self._known) >= _MOST_KNOWN:
                         self._known.clear()
-                    self._known[key] = (answer.headers.get("ETag", ""), told)
-                    return told
-                raise _refused(answer, what, token=bool(token))
+                    self._known[key] = (answer.headers.get("ETag", ""), commit)
+                    return commit
+                raise _refused(answer, subject, token=bool(token))
         except (outgoing.OutgoingError, ValueError) as error:
             kind = error.kind if isinstance(error, outgoing.OutgoingError) else type(error).__name__
             message = f"GitHub is not reachable at {self._base}: {kind}. It is retried."
             raise ProviderError("SourceUnreachable", message) from error
 
 
-def _needed(told: dict[str, Any]) -> dict[str, Any]:
+def _needed(response: dict[str, Any]) -> dict[str, Any]:
     """The needed part of a response: that of a commit contains all of its changes, possibly megabytes."""
-    found: dict[str, Any] = {name: told[name] for name in ("default_branch", "sha") if name in told}
-    if "commit" in told:
-        found["commit"] = {"message": told["commit"]["message"]}
-    return found
+    fields: dict[str, Any] = {name: response[name] for name in ("default_branch", "sha") if name in response}
+    if "commit" in response:
+        fields["commit"] = {"message": response["commit"]["message"]}
+    return fields
 
 
 def _headers(token: str) -> dict[str, str]:
-    told = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION, "User-Agent": "landfall"}
-    return told | ({"Authorization": f"Bearer {token}"} if token else {})
+    headers = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": _VERSION, "User-Agent": "landfall"}
+    return headers | ({"Authorization": f"Bearer {token}"} if token else {})
 
 
-def _refused(answer: outgoing.Response, what: str, *, token: bool) -> ProviderError:
+def _refused(answer: outgoing.Response, subject: str, *, token: bool) -> ProviderError:
     """The error of a response. A rate limit is a 403 or 429 with its headers; a private repository looks like a missing one."""
     if answer.status_code in {403, 429} and (
         answer.headers.get("x-ratelimit-remaining") == "0" or "retry-after" in answer.headers
@@ -129,12 +129,12 @@ def _refused(answer: outgoing.Response, what: str, *, token: bool) -> ProviderEr
             "RateLimited", f"GitHub's rate limit is exhausted. Retrying in {wait:.0f} s.{more}", after_seconds=wait
         )
     if answer.status_code in {404, 422}:
-        which = "correct its name, the branch or the commit" if token else "correct its name, or give a token if it is private"
-        return ProviderError("SourceMissing", f"{what} not found on GitHub: {which}.")
+        remedy = "correct its name, the branch or the commit" if token else "correct its name, or give a token if it is private"
+        return ProviderError("SourceMissing", f"{subject} not found on GitHub: {remedy}.")
     if answer.status_code in {401, 403}:
-        message = f"GitHub rejects the token for {what}: renew it, or give it read access to the repository's contents."
+        message = f"GitHub rejects the token for {subject}: renew it, or give it read access to the repository's contents."
         return ProviderError("SourceRefused", message)
-    return ProviderError("SourceUnreachable", f"GitHub returned status {answer.status_code} for {what}. It is retried.")
+    return ProviderError("SourceUnreachable", f"GitHub returned status {answer.status_code} for {subject}. It is retried.")
 
 
 def _waits(answer: outgoing.Response) -> float:
@@ -142,7 +142,7 @@ def _waits(answer: outgoing.Response) -> float:
     after = answer.headers.get("retry-after", "")
     if after.isdigit():
         return float(after)
-    reset, told = answer.headers.get("x-ratelimit-reset", ""), answer.headers.get("date", "")
-    if reset.isdigit() and told:
-        return max(1.0, float(reset) - parsedate_to_datetime(told).timestamp())
+    reset, date = answer.headers.get("x-ratelimit-reset", ""), answer.headers.get("date", "")
+    if reset.isdigit() and date:
+        return max(1.0, float(reset) - parsedate_to_datetime(date).timestamp())
     return 60.0

@@ -20,7 +20,7 @@ class ProviderRequest:
 
     method: str
     path: str
-    what: str
+    subject: str
     body: Mapping[str, Any] | None = None
 
 
@@ -29,28 +29,28 @@ async def send_request(
 ) -> Any:  # noqa: ANN401  as the contract has it
     """The response. Raises ProviderError: DatabaseRefused, DatabaseMissing, DatabaseConflict, RateLimited, DatabaseUnreachable."""
     body = None if question.body is None else json.dumps(question.body).encode()
-    told = {**({"Content-Type": "application/json"} if body else {}), **headers}
+    sent_headers = {**({"Content-Type": "application/json"} if body else {}), **headers}
     try:
         # Redirects are not followed, so that credentials stay with their host.
         async with outgoing.send(
-            client, question.method, f"{base}{question.path}", _LIMITS, headers=told, content=body
+            client, question.method, f"{base}{question.path}", _LIMITS, headers=sent_headers, content=body
         ) as answer:
-            found = await outgoing.body(answer)
+            content = await outgoing.body(answer)
             if answer.status_code < 300:
-                return json.loads(found or b"null")
-            raise _error(provider, question, answer, found)
+                return json.loads(content or b"null")
+            raise _error(provider, question, answer, content)
     except (outgoing.OutgoingError, ValueError) as error:
         kind = error.kind if isinstance(error, outgoing.OutgoingError) else type(error).__name__
-        message = f"{provider} is not reachable for {question.what}: {kind}. It is retried."
+        message = f"{provider} is not reachable for {question.subject}: {kind}. It is retried."
         raise ProviderError("DatabaseUnreachable", message) from error
 
 
-def _error(provider: str, question: ProviderRequest, answer: outgoing.Response, told: bytes) -> ProviderError:
+def _error(provider: str, question: ProviderRequest, answer: outgoing.Response, content: bytes) -> ProviderError:
     try:
-        said = str(json.loads(told).get("message", ""))[:200]
+        detail = str(json.loads(content).get("message", ""))[:200]
     except (ValueError, AttributeError):
-        said = ""
-    more = f" ({said})" if said else ""
+        detail = ""
+    more = f" ({detail})" if detail else ""
     if answer.status_code == 429:
         after = answer.headers.get("Retry-After", "")
         wait = float(after) if after.isdigit() else _MINUTE
@@ -58,14 +58,14 @@ def _error(provider: str, question: ProviderRequest, answer: outgoing.Response, 
             "RateLimited", f"{provider}'s rate limit is exhausted. Retrying in {wait:.0f} s.", after_seconds=wait
         )
     if answer.status_code in {401, 403}:
-        message = f"{provider} denies access to {question.what}{more}: renew the credential, or extend its rights."
+        message = f"{provider} denies access to {question.subject}{more}: renew the credential, or extend its rights."
         return ProviderError("DatabaseRefused", message)
     if answer.status_code == 404:
-        return ProviderError("DatabaseMissing", f"{question.what} not found at {provider}{more}. Correct its identifier.")
+        return ProviderError("DatabaseMissing", f"{question.subject} not found at {provider}{more}. Correct its identifier.")
     if answer.status_code == 409:
-        return ProviderError("DatabaseConflict", f"{provider} already has {question.what}{more}.")
+        return ProviderError("DatabaseConflict", f"{provider} already has {question.subject}{more}.")
     if answer.status_code in {400, 402, 422}:
-        return ProviderError("DatabaseRefused", f"{provider} rejects {question.what}{more}. Correct it.")
+        return ProviderError("DatabaseRefused", f"{provider} rejects {question.subject}{more}. Correct it.")
     return ProviderError(
-        "DatabaseUnreachable", f"{provider} returned status {answer.status_code} for {question.what}{more}. It is retried."
+        "DatabaseUnreachable", f"{provider} returned status {answer.status_code} for {question.subject}{more}. It is retried."
     )

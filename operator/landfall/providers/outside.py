@@ -23,7 +23,7 @@ def outside(host: str, inside: Collection[str], reason: str) -> None:
     """
     if host in inside:
         return
-    found = {str(one[4][0]) for one in socket.getaddrinfo(host, None)}
-    if not all(ipaddress.ip_address(address).is_global for address in found):
+    addresses = {str(address_info[4][0]) for address_info in socket.getaddrinfo(host, None)}
+    if not all(ipaddress.ip_address(address).is_global for address in addresses):
         message = f"{host} is in the internal network, which the operator does not access for users. Add it to builds.privateHosts of the chart."
         raise ProviderError(reason, message)

@@ -59,11 +59,11 @@ class Supabase:
 
     async def organizations(self) -> tuple[str, ...]:
         """The slugs of the organizations."""
-        return tuple(str(one["slug"]) for one in await self._get("/v1/organizations", "its organizations"))
+        return tuple(str(organization["slug"]) for organization in await self._get("/v1/organizations", "its organizations"))
 
     async def projects(self) -> tuple[Project, ...]:
         """All projects that the token has access to."""
-        return tuple(_project(one) for one in await self._get("/v1/projects", "its projects"))
+        return tuple(_project(project) for project in await self._get("/v1/projects", "its projects"))
 
     async def project(self, ref: str) -> Project:
         """One project."""
@@ -82,34 +82,34 @@ class Supabase:
 
     async def healthy(self, ref: str) -> bool:
         """Whether its database is healthy."""
-        told = await self._get(f"/v1/projects/{ref}/health?services=db", f"the health of {ref}")
-        return all(one["status"] == "ACTIVE_HEALTHY" for one in told)
+        services = await self._get(f"/v1/projects/{ref}/health?services=db", f"the health of {ref}")
+        return all(service["status"] == "ACTIVE_HEALTHY" for service in services)
 
     async def keys(self, ref: str) -> Mapping[str, str]:
         """Its API keys: `public`, for browsers, and `secret`. Newer kinds are preferred to legacy ones."""
-        told = await self._get(f"/v1/projects/{ref}/api-keys?reveal=true", f"the keys of {ref}")
-        found: dict[str, str] = {}
+        keys = await self._get(f"/v1/projects/{ref}/api-keys?reveal=true", f"the keys of {ref}")
+        values: dict[str, str] = {}
         for kind, name, word in (
             ("legacy", "anon", "public"),
             ("legacy", "service_role", "secret"),
             ("publishable", "", "public"),
             ("secret", "", "secret"),
         ):
-            for one in told:
-                if one.get("api_key") and (one.get("type") or "legacy") == kind and name in {"", one["name"]}:
-                    found[word] = str(one["api_key"])
-        return found
+            for key in keys:
+                if key.get("api_key") and (key.get("type") or "legacy") == kind and name in {"", key["name"]}:
+                    values[word] = str(key["api_key"])
+        return values
 
     async def pooler(self, ref: str) -> Pooler:
         """The address of its pooled connections."""
-        told = await self._get(f"/v1/projects/{ref}/config/database/pooler", f"the pooler of {ref}")
-        one = next((p for p in told if p["database_type"] == "PRIMARY"), None)
-        if one is None:
+        poolers = await self._get(f"/v1/projects/{ref}/config/database/pooler", f"the pooler of {ref}")
+        primary = next((p for p in poolers if p["database_type"] == "PRIMARY"), None)
+        if primary is None:
             raise ProviderError("DatabaseUnreachable", f"project {ref} has no pooler yet.", after_seconds=5)
-        return Pooler(str(one["db_host"]), int(one["db_port"]), str(one["db_user"]), str(one["db_name"]))
+        return Pooler(str(primary["db_host"]), int(primary["db_port"]), str(primary["db_user"]), str(primary["db_name"]))
 
-    async def _get(self, path: str, what: str) -> Any:  # noqa: ANN401  as the contract has it
-        return await self._request(ProviderRequest("GET", path, what))
+    async def _get(self, path: str, subject: str) -> Any:  # noqa: ANN401  as the contract has it
+        return await self._request(ProviderRequest("GET", path, subject))
 
     async def _request(self, question: ProviderRequest) -> Any:  # noqa: ANN401  as the contract has it
         return await send_request(self._client, "Supabase", self._base, self._headers, question)
@@ -123,20 +123,20 @@ async def environment_of_url(client: outgoing.Client, url: str, key: str) -> dic
     return {"SUPABASE_URL": base, "SUPABASE_SERVICE_ROLE_KEY": key, "NEXT_PUBLIC_SUPABASE_URL": base, "VITE_SUPABASE_URL": base}
 
 
-def _project(told: Mapping[str, Any]) -> Project:
-    organization = str(told.get("organization_slug") or told.get("organization_id") or "")
-    host = str((told.get("database") or {}).get("host", ""))
-    return Project(str(told["ref"]), str(told["name"]), organization, str(told["status"]), host)
+def _project(project: Mapping[str, Any]) -> Project:
+    organization = str(project.get("organization_slug") or project.get("organization_id") or "")
+    host = str((project.get("database") or {}).get("host", ""))
+    return Project(str(project["ref"]), str(project["name"]), organization, str(project["status"]), host)
 
 
 def environment(project: Project, keys: Mapping[str, str], pooler: Pooler, password: str) -> dict[str, str]:
     """The variables that libraries expect, for servers; the public ones also with the prefixes that bundlers pass to browsers."""
     url = f"https://{project.ref}.supabase.co"
     public, secret = keys.get("public", ""), keys.get("secret", "")
-    found = {"SUPABASE_URL": url, "SUPABASE_ANON_KEY": public, "SUPABASE_SERVICE_ROLE_KEY": secret}
+    variables = {"SUPABASE_URL": url, "SUPABASE_ANON_KEY": public, "SUPABASE_SERVICE_ROLE_KEY": secret}
     for prefix in ("NEXT_PUBLIC", "VITE"):
-        found |= {f"{prefix}_SUPABASE_URL": url, f"{prefix}_SUPABASE_ANON_KEY": public}
-    return {k: v for k, v in (found | (_postgresql(project, pooler, password) if password else {})).items() if v}
+        variables |= {f"{prefix}_SUPABASE_URL": url, f"{prefix}_SUPABASE_ANON_KEY": public}
+    return {k: v for k, v in (variables | (_postgresql(project, pooler, password) if password else {})).items() if v}
 
 
 def _postgresql(project: Project, pooler: Pooler, password: str) -> dict[str, str]:
