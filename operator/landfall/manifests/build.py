@@ -50,13 +50,13 @@ class BuilderPod:
 def task_map(pod: BuilderPod, task: Task) -> Object:
     """The ConfigMap that holds the task."""
     data = task.model_dump_json(by_alias=True, exclude_none=True)
-    held = {"task.json": data, **({"ca.crt": pod.authorities} if pod.authorities else {})}
+    contents = {"task.json": data, **({"ca.crt": pod.authorities} if pod.authorities else {})}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": owned(pod.release, "Release", pod.name),
         "immutable": True,
-        "data": held,
+        "data": contents,
     }
 
 
@@ -173,8 +173,8 @@ def _worker(pod: BuilderPod) -> Object:
 
 def _secrets(pod: BuilderPod) -> list[Object]:
     """The Secrets among the variables of the commands, under names of their own: the worker removes their values from the log."""
-    held = [one for one in pod.env if one.value_from and one.value_from.secret_key_ref]
-    return [variable(one) | {"name": f"{KNOWN_SECRET}{number}"} for number, one in enumerate(held)]
+    secrets = [entry for entry in pod.env if entry.value_from and entry.value_from.secret_key_ref]
+    return [variable(entry) | {"name": f"{KNOWN_SECRET}{number}"} for number, entry in enumerate(secrets)]
 
 
 def _trust(pod: BuilderPod) -> list[Object]:

@@ -17,9 +17,9 @@ def owner(kind: str, name: str, uid: str, api_version: str = API_VERSION) -> Obj
     return {"apiVersion": api_version, "kind": kind, "name": name, "uid": uid, "controller": True, "blockOwnerDeletion": False}
 
 
-def owned(of: Object, kind: str, name: str, labels: dict[str, str] | None = None) -> Object:
+def owned(owner_object: Object, kind: str, name: str, labels: dict[str, str] | None = None) -> Object:
     """The metadata of an object that another one owns. Without `labels`, it gets the labels by which its owner is found."""
-    metadata = of["metadata"]
+    metadata = owner_object["metadata"]
     return {
         "name": name,
         "namespace": metadata["namespace"],

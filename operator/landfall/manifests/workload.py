@@ -108,8 +108,8 @@ def _pod(spec: ReleaseSpec, image: str, port: int, pull_secret: str) -> Object:
     }
 
 
-def variable(one: Variable) -> Object:
+def variable(entry: Variable) -> Object:
     """A container's environment variable: a value, in which the kubelet replaces $(NAME) of earlier variables, or a reference."""
-    if one.value_from is None:
-        return {"name": one.name, "value": one.value or ""}
-    return {"name": one.name, "valueFrom": one.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}
+    if entry.value_from is None:
+        return {"name": entry.name, "value": entry.value or ""}
+    return {"name": entry.name, "valueFrom": entry.value_from.model_dump(mode="json", by_alias=True, exclude_none=True)}
