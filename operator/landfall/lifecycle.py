@@ -257,7 +257,7 @@ def phase_of(raw: Object) -> Phase:
 def ready_condition(raw: Object) -> Object:
     """The condition Ready; empty if there is none."""
     conditions = (raw.get("status") or {}).get("conditions") or ()
-    return next((one for one in conditions if one.get("type") == "Ready"), {})
+    return next((condition for condition in conditions if condition.get("type") == "Ready"), {})
 
 
 def ready_message(raw: Object) -> str:

@@ -86,9 +86,9 @@ def start_refusal(raw: Object, *, skip_approval: bool, rehearse: bool, first: Ph
 
 def _unreachable(status: Object) -> Refusal | None:
     for kind, code in (("SourceReachable", "source_unreachable"), ("TargetReachable", "target_unreachable")):
-        for one in status.get("conditions") or ():
-            if one["type"] == kind and one.get("status") == "False":
-                return Refusal(code, str(one.get("message", "")))
+        for condition in status.get("conditions") or ():
+            if condition["type"] == kind and condition.get("status") == "False":
+                return Refusal(code, str(condition.get("message", "")))
     return None
 
 
@@ -102,8 +102,8 @@ def _unapproved(raw: Object) -> bool:
 
 def _not_reached(raw: Object, first: PhaseName) -> Refusal | None:
     """Why a start from a phase is refused whose earlier phases are not done."""
-    done = {one["name"] for one in (raw.get("status") or {}).get("steps") or () if one.get("status") == "Done"}
-    reached = max(STARTABLE, sum(1 for name in PHASE_NAMES[:2] if name in done))
+    done_steps = {step["name"] for step in (raw.get("status") or {}).get("steps") or () if step.get("status") == "Done"}
+    reached = max(STARTABLE, sum(1 for name in PHASE_NAMES[:2] if name in done_steps))
     if PHASE_NAMES.index(first) <= reached:
         return None
     return Refusal("invalid_state", not_reached_message(raw["metadata"]["name"], first, reached))
@@ -181,17 +181,17 @@ def approval_refusal(raw: Object, digest: str) -> Refusal | None:
     return refusal(Action.APPROVE, raw)
 
 
-def request_refusal(raw: Object, wanted: str) -> Refusal | None:
+def request_refusal(raw: Object, request: str) -> Refusal | None:
     """Why a one-time request is refused now: an earlier one is not handled yet and would be lost.
 
     Args:
         raw: The Migration as the API server returns it.
-        wanted: The new request, as the JSON text of the annotation.
+        request: The new request, as the JSON text of the annotation.
 
     Returns:
         The refusal; None if the request is allowed.
     """
-    current, new = _request(raw), _read(wanted)
+    current, new = _request(raw), _read(request)
     if not new or not current or phase_of(raw) == Phase.FAILED:
         return None
     same = {**current, "id": ""} == {**new, "id": ""}

@@ -226,7 +226,7 @@ def endpoint(name: str, inputs: RunInputs, side: str) -> Endpoint:
 
 def _address(name: str, spec: ConnectionSpec, secret: Mapping[str, str], side: str) -> tuple[DatabaseAddress, TlsMode | None]:
     """What the Secret's URL says, and the TLS mode of URL and Connection; None if neither names one."""
-    where, field = "its Secret's url", "the key url of the Secret"
+    place, field = "its Secret's url", "the key url of the Secret"
     try:
         client = registry.engine_of(spec.type).client
         form = client.url if client else None
@@ -234,10 +234,10 @@ def _address(name: str, spec: ConnectionSpec, secret: Mapping[str, str], side: s
         tls = database_url.stricter(TlsMode(spec.tls.mode) if spec.tls.mode else None, address.tls)
         database_url.authority_given(address, given=spec.tls.ca_secret_ref is not None)
         if spec.host and not spec.host.startswith("/"):
-            where, field = "host", "spec.host of the Connection"
+            place, field = "host", "spec.host of the Connection"
             addresses.checked(spec.host)
     except addresses.AddressError as error:
-        message = f"{side}: Connection {name}, {where}: {error}"
+        message = f"{side}: Connection {name}, {place}: {error}"
         raise SpecError(message, advice=f"Correct {field}.") from error
     return address, tls
 
@@ -333,7 +333,7 @@ def changed_fields(before: DataSpec, identities: tuple[str, str], after: DataSpe
 
 def _difference(old: str, new: str) -> str:
     """The fields of a Connection in which two identities differ."""
-    one, other = _IDENTITY.fullmatch(old), _IDENTITY.fullmatch(new)
-    if one is None or other is None or one["type"] != other["type"]:
+    before, after = _IDENTITY.fullmatch(old), _IDENTITY.fullmatch(new)
+    if before is None or after is None or before["type"] != after["type"]:
         return "spec.type or spec.file"
-    return " and ".join(f"spec.{name}" for name in ("host", "port", "database") if one[name] != other[name])
+    return " and ".join(f"spec.{name}" for name in ("host", "port", "database") if before[name] != after[name])
