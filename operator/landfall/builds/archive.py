@@ -55,7 +55,7 @@ def unpacked(archive: Path, folder: Path, limits: ArchiveLimits | None = None) -
     """
     allowed = limits or ArchiveLimits()
     try:
-        _written(_entries(archive), folder, allowed)
+        _write_entries(_entries(archive), folder, allowed)
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
@@ -96,8 +96,8 @@ def _of_tar(tar: tarfile.TarFile, member: tarfile.TarInfo) -> _Entry:
     return _Entry(member.name, "other")  # hard links and devices: archives of repositories do not contain them
 
 
-def _written(entries: Iterator[_Entry], folder: Path, allowed: ArchiveLimits) -> None:
-    left = allowed.octets
+def _write_entries(entries: Iterator[_Entry], folder: Path, allowed: ArchiveLimits) -> None:
+    remaining_octets = allowed.octets
     links: list[tuple[Path, _Entry]] = []
     for count, entry in enumerate(entries, 1):
         if count > allowed.entries:
@@ -114,15 +114,15 @@ def _written(entries: Iterator[_Entry], folder: Path, allowed: ArchiveLimits) ->
             links.append((place, entry))
         elif entry.kind == "file":
             place.parent.mkdir(parents=True, exist_ok=True)
-            left -= _copied(entry, place, min(left, allowed.file_octets), allowed)
+            remaining_octets -= _copied(entry, place, min(remaining_octets, allowed.file_octets), allowed)
         else:
-            message = f"{_shown(entry.name)} is not a file, folder or link"
+            message = f"{_shortened(entry.name)} is not a file, folder or link"
             raise HostileSourceError(message, advice="Add only source files.")
     for place, entry in links:  # last, so that no file is written through a link
         _linked(place, entry, folder)
     for place, entry in links:
         if _goes_round(place):
-            message = f"{_shown(entry.name)} is a link to itself"
+            message = f"{_shortened(entry.name)} is a link to itself"
             raise HostileSourceError(message, advice="Remove the link.")
 
 
@@ -139,26 +139,26 @@ def _safe(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     odd = "\\" in name or "\0" in name or any(ord(c) < 32 for c in name) or (len(name) > 1 and name[1] == ":")
     if odd or path.is_absolute() or ".." in path.parts or any(len(p.encode()) > _NAME_OCTETS for p in path.parts):
-        message = f"{_shown(name)} leaves the archive, or is not a valid file name"
+        message = f"{_shortened(name)} leaves the archive, or is not a valid file name"
         raise HostileSourceError(message, advice="Create the archive from inside the source folder.")
     return path
 
 
-def _shown(name: str) -> str:
+def _shortened(name: str) -> str:
     return repr(name if len(name) <= 120 else f"{name[:117]}…")
 
 
 def _copied(entry: _Entry, place: Path, most: int, allowed: ArchiveLimits) -> int:
     source = entry.read()
     if source is None or place.exists():
-        message = f"{_shown(entry.name)} occurs twice" if place.exists() else f"{_shown(entry.name)} cannot be read"
+        message = f"{_shortened(entry.name)} occurs twice" if place.exists() else f"{_shortened(entry.name)} cannot be read"
         raise HostileSourceError(message, advice="Create the archive again, with each file once.")
     size = 0
     with source, place.open("wb") as out:
         while block := source.read(_BLOCK):
             size += len(block)
             if size > most:
-                message = f"unpacked, {_shown(entry.name)} or the whole archive exceeds its limit ({allowed.file_octets} and {allowed.octets} bytes)"
+                message = f"unpacked, {_shortened(entry.name)} or the whole archive exceeds its limit ({allowed.file_octets} and {allowed.octets} bytes)"
                 raise HostileSourceError(message, advice="Exclude files that are not sources, or raise the limit.")
             out.write(block)
     if entry.runnable:
@@ -169,10 +169,10 @@ def _copied(entry: _Entry, place: Path, most: int, allowed: ArchiveLimits) -> in
 def _linked(place: Path, entry: _Entry, folder: Path) -> None:
     target = Path(os.path.realpath(place.parent / entry.link))  # unlike resolve(), it accepts cyclic links
     if entry.link.startswith("/") or not target.is_relative_to(folder.resolve()) or place.exists():
-        message = f"{_shown(entry.name)} is a link to {_shown(entry.link)}, which leaves the archive"
+        message = f"{_shortened(entry.name)} is a link to {_shortened(entry.link)}, which leaves the archive"
         raise HostileSourceError(message, advice="Remove the link.")
     place.parent.mkdir(parents=True, exist_ok=True)
     if not Path(os.path.realpath(place.parent)).is_relative_to(folder.resolve()):
-        message = f"{_shown(entry.name)} is in a folder that is a link"
+        message = f"{_shortened(entry.name)} is in a folder that is a link"
         raise HostileSourceError(message, advice="Remove the link.")
     place.symlink_to(entry.link)

@@ -18,11 +18,11 @@ _FROZEN = re.compile(
 )
 
 
-def plain(command: str) -> bool:
+def installs_lock_file_only(command: str) -> bool:
     """Return whether a custom install command, or none, only installs what the lock file lists."""
     return not command or _FROZEN.fullmatch(command.strip()) is not None
 
 
-def follows(tree: Tree, found: Detected, command: str = "") -> tuple[str, ...]:
+def follows(tree: Tree, detection: Detected, command: str = "") -> tuple[str, ...]:
     """Return the files that determine the packages, sorted; none if there may be other inputs."""
-    return language_of(found.runtime.name).cache_keys(tree, found) if plain(command) else ()
+    return language_of(detection.runtime.name).cache_keys(tree, detection) if installs_lock_file_only(command) else ()

@@ -70,9 +70,9 @@ def place(file: Path, into: Path, path: str = ".") -> None:
     file.unlink()
 
 
-def emptied(folder: Path, kept: Path | None = None) -> None:
+def emptied(folder: Path, excluded: Path | None = None) -> None:
     """Remove the contents of a folder, except one entry."""
-    for path in [p for p in folder.iterdir() if p != kept]:
+    for path in [p for p in folder.iterdir() if p != excluded]:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
@@ -92,12 +92,12 @@ async def _downloaded(client: outgoing.Client, archive: Archive, file: Path) -> 
                 continue
             if answer.status_code != 200:
                 raise _refused(answer.status_code, archive)
-            return await _kept(answer, file)
+            return await _store(answer, file)
     message = f"{_host(archive.url)} redirects too many times"
     raise SourceError(message, advice="Use the final URL of the archive.")
 
 
-async def _kept(answer: outgoing.Response, file: Path) -> str:
+async def _store(answer: outgoing.Response, file: Path) -> str:
     digest, size = hashlib.sha256(), 0
     with file.open("wb") as out:
         async for piece in outgoing.chunks(answer):
@@ -111,12 +111,12 @@ async def _kept(answer: outgoing.Response, file: Path) -> str:
 
 
 def _refused(status: int, archive: Archive) -> BuildError:
-    what = f"{_host(archive.url)} answered {status} for {urlsplit(archive.url).path}"
+    message = f"{_host(archive.url)} answered {status} for {urlsplit(archive.url).path}"
     if status in {401, 403}:
-        return SourceError(what, advice="Use a token that can read it.")
+        return SourceError(message, advice="Use a token that can read it.")
     if status in {404, 410, 422}:
-        return SourceError(what, advice="Correct the repository, the commit or the URL; use a token if it is private.")
-    return SourceUnreachableError(what, advice="It is retried.")
+        return SourceError(message, advice="Correct the repository, the commit or the URL; use a token if it is private.")
+    return SourceUnreachableError(message, advice="It is retried.")
 
 
 def _host(url: str) -> str:
@@ -133,8 +133,8 @@ def _placed(root: Path, into: Path, path: str) -> None:
         raise SourceError(message, advice="Correct spec.path.")
     if app == into:
         return
-    held = app.rename(into / f"{_WRAPPED}-app") if app != root else app
-    emptied(into, held)
-    for child in list(held.iterdir()):
+    folder = app.rename(into / f"{_WRAPPED}-app") if app != root else app
+    emptied(into, folder)
+    for child in list(folder.iterdir()):
         child.rename(into / child.name)
-    held.rmdir()
+    folder.rmdir()

@@ -58,9 +58,9 @@ def built(folder: Path, plan: BuildPlan, out: Path, report: Callable[[str], None
             _run(command, work, report)
         check_start(work, plan)
         (out / "blobs" / "sha256").mkdir(parents=True, exist_ok=True)
-        made = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
+        layers = tuple(_layer(work, plan, number, out) for number in range(len(plan.layers)))
     labels = {"landfall.dev/framework": plan.framework, "landfall.dev/runtime": f"{plan.runtime} {plan.version}".strip()}
-    return Built(image.write(out, made, image.Running(plan.start, plan.env, labels, paths=plan.paths), base), made)
+    return Built(image.write(out, layers, image.Running(plan.start, plan.env, labels, paths=plan.paths), base), layers)
 
 
 def _other_runtime(plan: BuildPlan) -> str:
@@ -70,10 +70,10 @@ def _other_runtime(plan: BuildPlan) -> str:
     if not command or shutil.which(command[0]) is None:
         return ""
     printed = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  a fixed command of the language
-    here = re.search(r"\d+(\.\d+)+", printed.stdout + printed.stderr)
-    if here is None or here.group(0).split(".")[:compared] == plan.version.split(".")[:compared]:
+    match = re.search(r"\d+(\.\d+)+", printed.stdout + printed.stderr)
+    if match is None or match.group(0).split(".")[:compared] == plan.version.split(".")[:compared]:
         return ""
-    return f"note: this machine has {plan.runtime} {here.group(0)}, but the plan requires {plan.version}; packages are installed for the version of this machine"
+    return f"note: this machine has {plan.runtime} {match.group(0)}, but the plan requires {plan.version}; packages are installed for the version of this machine"
 
 
 def _layer(work: Path, plan: BuildPlan, number: int, out: Path) -> layers.Packed:
@@ -90,11 +90,11 @@ def _run(command: str, work: Path, report: Callable[[str], None]) -> None:
         raise BuildError(message, advice=advice(log), log=log)
 
 
-def _environment(given: Mapping[str, str], work: Path) -> dict[str, str]:
+def _environment(environment: Mapping[str, str], work: Path) -> dict[str, str]:
     """The environment of a build: only the paths of programs and the addresses of registries."""
-    kept = {k: v for k, v in given.items() if k in _KEPT or k.startswith(_PREFIXES)}
-    kept["PATH"] = (
-        f"{given.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # programs installed next to this one come last
+    allowed = {k: v for k, v in environment.items() if k in _KEPT or k.startswith(_PREFIXES)}
+    allowed["PATH"] = (
+        f"{environment.get('PATH', os.defpath)}:{Path(sys.executable).parent}"  # programs installed next to this one come last
     )
     quiet = {"npm_config_fund": "false", "npm_config_audit": "false", "npm_config_update_notifier": "false", "CI": "1"}
-    return {**quiet, "UV_LINK_MODE": "copy", "SOURCE_DATE_EPOCH": "315532801", "PWD": str(work), **kept}
+    return {**quiet, "UV_LINK_MODE": "copy", "SOURCE_DATE_EPOCH": "315532801", "PWD": str(work), **allowed}

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from landfall.builds.cache_keys import follows, plain
+from landfall.builds.cache_keys import follows, installs_lock_file_only
 from landfall.builds.detect.result import Detected, Match, PackageManager
 from landfall.builds.detect.tree import Tree
 from landfall.builds.frameworks.base import Framework
@@ -59,45 +59,46 @@ class BuildPlan:
         return asdict(self)
 
 
-def planned(tree: Tree, found: Detected, overrides: BuildOverrides) -> BuildPlan:
+def make_plan(tree: Tree, detection: Detected, overrides: BuildOverrides) -> BuildPlan:
     """Return the plan for a detected framework."""
-    row = framework_of(found.framework)
+    row = framework_of(detection.framework)
     language = row.language
-    start = language.start(tree, overrides.start or found.match.start)
-    output = overrides.output or found.match.output
+    start = language.start(tree, overrides.start or detection.match.start)
+    output = overrides.output or detection.match.output
     site = not start
-    fallback = (found.match.fallback or row.fallback) if site else ""
-    build = (overrides.build,) if overrides.build else row.build(tree, found.match, language.build(tree, found))
+    fallback = (detection.match.fallback or row.fallback) if site else ""
+    build = (overrides.build,) if overrides.build else row.build(tree, detection.match, language.build(tree, detection))
     return BuildPlan(
-        framework=found.framework,
+        framework=detection.framework,
         runtime=language.name,
-        version=found.runtime.resolved,
-        version_source=f"{found.runtime.source}" + (f" ({found.runtime.requested})" if found.runtime.requested else ""),
-        package_manager=_named(found.package_manager),
-        install=(overrides.install,) if overrides.install else language.install(found),
+        version=detection.runtime.resolved,
+        version_source=f"{detection.runtime.source}"
+        + (f" ({detection.runtime.requested})" if detection.runtime.requested else ""),
+        package_manager=_manager_text(detection.package_manager),
+        install=(overrides.install,) if overrides.install else language.install(detection),
         build=build,
         start=start,
         output=output if site else "",
         fallback=fallback,
-        env=_env(row, found.match, fallback, site=site),
-        layers=_layers(row, found.match, output, site=site),
-        keys=follows(tree, found, overrides.install),
-        packages=language.packages(found) if build else "",
+        env=_env(row, detection.match, fallback, site=site),
+        layers=_layers(row, detection.match, output, site=site),
+        keys=follows(tree, detection, overrides.install),
+        packages=language.packages(detection) if build else "",
         paths=() if site else language.paths,
-        evidence=found.match.evidence,
+        evidence=detection.match.evidence,
         notes=(
-            *found.notes,
+            *detection.notes,
             *(() if start or output else ("the start command is unknown: set startCommand",)),
             *(
                 ()
-                if plain(overrides.install)
+                if installs_lock_file_only(overrides.install)
                 else ("installCommand may do more than install packages, so every build executes it",)
             ),
         ),
     )
 
 
-def _named(manager: PackageManager | None) -> str:
+def _manager_text(manager: PackageManager | None) -> str:
     if manager is None:
         return ""
     return f"{manager.name}{' ' + manager.version if manager.version else ''} ({manager.source})"

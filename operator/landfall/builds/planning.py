@@ -11,7 +11,7 @@ from landfall.builds.detect.result import Undetected
 from landfall.builds.detect.tree import Tree
 from landfall.builds.errors import NoStartError, UndetectedError
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import BuildOverrides, BuildPlan, planned
+from landfall.builds.plan import BuildOverrides, BuildPlan, make_plan
 from landfall.builds.source_tree import Folder
 from landfall.builds.workspaces import Member, internal, is_member, of_the_whole
 
@@ -30,7 +30,7 @@ def located(root: Path, path: str) -> tuple[Path, str]:
     return root, path
 
 
-def plan_of(tree: Folder, overrides: BuildOverrides, known: Mapping[str, Sequence[str]] = KNOWN, path: str = ".") -> BuildPlan:
+def plan_of(tree: Folder, overrides: BuildOverrides, versions: Mapping[str, Sequence[str]] = KNOWN, path: str = ".") -> BuildPlan:
     """Return the build plan of an app. `known`: available versions of each runtime; `path`: its folder, if the tree is a workspace with it.
 
     Raises BuildError.
@@ -42,10 +42,10 @@ def plan_of(tree: Folder, overrides: BuildOverrides, known: Mapping[str, Sequenc
         raise UndetectedError(
             "WorkspaceMissing", f"{message}. Use the whole repository as source, and set path to the folder of the app."
         )
-    found = detected(app, known, overrides.framework)
-    if isinstance(found, Undetected):
-        raise UndetectedError(found.reason, found.message)
-    plan = planned(app, found, overrides)
+    detection = detected(app, versions, overrides.framework)
+    if isinstance(detection, Undetected):
+        raise UndetectedError(detection.reason, detection.message)
+    plan = make_plan(app, detection, overrides)
     if not plan.start and not plan.output and plan.framework != "static":
         message = f"it is a {plan.framework} app, but its start command is unknown"
         raise NoStartError(message, advice="Set build.startCommand (--start-command).")

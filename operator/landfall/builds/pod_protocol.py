@@ -80,22 +80,22 @@ def read(path: Path) -> dict[str, Any] | None:
     """Read a JSON file; None if it does not exist. A link is ignored, because it may point to a file of this container."""
     try:
         with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW), "rb") as file:
-            found = json.loads(file.read(1_000_000))
+            data = json.loads(file.read(1_000_000))
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) else None
+    return data if isinstance(data, dict) else None
 
 
 def is_free(lock: Path) -> bool:
     """Return whether no process holds the lock."""
     try:
-        held = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
         return False
     try:
-        fcntl.flock(held, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False
     finally:
-        os.close(held)
+        os.close(descriptor)
     return True

@@ -59,14 +59,14 @@ def main() -> int:
     return 0
 
 
-def run(command: str, where: str, env: Mapping[str, str], report: Callable[[str], None]) -> tuple[int, deque[str]]:
+def run(command: str, folder: str, env: Mapping[str, str], report: Callable[[str], None]) -> tuple[int, deque[str]]:
     """Run one command in a shell. Return its exit status and its last lines. Its background processes are ended with it."""
     last: deque[str] = deque(maxlen=LAST_LINES)
     report(f"$ {command}")
     process = subprocess.Popen(  # noqa: S602  build commands are shell commands of the app's owner
         command,
         shell=True,
-        cwd=where,
+        cwd=folder,
         env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

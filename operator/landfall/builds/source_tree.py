@@ -41,8 +41,8 @@ class Folder:
         found: list[str] = []
         for folder, below, files in os.walk(self.root):
             below[:] = sorted(d for d in below if d not in PASSED_OVER and not Path(folder, d).is_symlink())
-            here = Path(folder).relative_to(self.root)
-            found += [(here / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
+            relative = Path(folder).relative_to(self.root)
+            found += [(relative / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
             if len(found) > _MOST_FILES:
                 return found[:_MOST_FILES]
         return found

@@ -36,8 +36,8 @@ class Member:
     @property
     def paths(self) -> frozenset[str]:
         """Every file."""
-        own = {p.removeprefix(f"{self.path}/") for p in self.whole.paths if p.startswith(f"{self.path}/")}
-        return frozenset(own | {name for name in _SHARED if name in self.whole.paths})
+        paths = {p.removeprefix(f"{self.path}/") for p in self.whole.paths if p.startswith(f"{self.path}/")}
+        return frozenset(paths | {name for name in _SHARED if name in self.whole.paths})
 
     def text(self, path: str) -> str:
         """Return the text of a file; empty if it does not exist, is too large, or is not text."""
@@ -49,10 +49,10 @@ class Member:
 
 def _with_fields(whole: Tree, path: str) -> str:
     """A package.json with what it does not say itself from that of the root."""
-    own, root = json_of(whole, path), json_of(whole, "package.json").data
-    if own.problem:
+    manifest, root = json_of(whole, path), json_of(whole, "package.json").data
+    if manifest.problem:
         return whole.text(path)
-    return json.dumps({**{name: root[name] for name in _FIELDS if name in root}, **own.data})
+    return json.dumps({**{name: root[name] for name in _FIELDS if name in root}, **manifest.data})
 
 
 def is_member(tree: Tree, path: str) -> bool:
@@ -67,8 +67,8 @@ def is_member(tree: Tree, path: str) -> bool:
 
 def _patterns(tree: Tree) -> Iterator[str]:
     """The patterns of the folders that belong to a workspace; with an exclamation mark those that do not."""
-    told = json_of(tree, "package.json").data.get("workspaces")
-    listed = told.get("packages") if isinstance(told, dict) else told
+    declared = json_of(tree, "package.json").data.get("workspaces")
+    listed = declared.get("packages") if isinstance(declared, dict) else declared
     yield from (str(item) for item in listed) if isinstance(listed, list) else ()
     block = re.search(r"^packages:[ \t]*\n((?:[ \t]*(?:-.*|#.*)?\n?)+)", tree.text("pnpm-workspace.yaml"), re.MULTILINE)
     for line in (block.group(1) if block else "").splitlines():
@@ -80,8 +80,8 @@ def _patterns(tree: Tree) -> Iterator[str]:
 def _included(path: str, patterns: list[str]) -> bool:
     matched = False
     for pattern in patterns:
-        plain = posixpath.normpath(pattern.removeprefix("!"))
-        if _matches(path, plain):
+        path_pattern = posixpath.normpath(pattern.removeprefix("!"))
+        if _matches(path, path_pattern):
             matched = not pattern.startswith("!")
     return matched
 
@@ -130,7 +130,7 @@ def _builds_before(tree: Tree, path: str, plan: BuildPlan) -> tuple[str, ...]:
         name: folder for folder in _members(tree) if (name := str(json_of(tree, f"{folder}/package.json").data.get("name") or ""))
     }
     runs = [re.search(r"((?:\S+=\S+ )*(?:npx --yes \S+(?: yarn)?|npm|pnpm|yarn|bun)) run ", command) for command in plan.build]
-    program = next((found.group(1) for found in runs if found), plan.package_manager.split(" ")[0] or "npm")
+    program = next((match.group(1) for match in runs if match), plan.package_manager.split(" ")[0] or "npm")
     program = re.sub(r"NEXT_\w+=\S+ |CI=\S+ |NODE_OPTIONS=\S+ |GCP_\w+=\S+ ", "", program)
     order: list[str] = []
     _visit(tree, path, members, order, set())
@@ -147,13 +147,13 @@ def _members(tree: Tree) -> list[str]:
     return sorted(folder for folder in folders if is_member(tree, folder))
 
 
-def _visit(tree: Tree, folder: str, members: Mapping[str, str], order: list[str], seen: set[str]) -> None:
-    if folder in seen:
+def _visit(tree: Tree, folder: str, members: Mapping[str, str], order: list[str], visited: set[str]) -> None:
+    if folder in visited:
         return
-    seen.add(folder)
+    visited.add(folder)
     for name in _dependencies(json_of(tree, f"{folder}/package.json").data):
         if name in members:
-            _visit(tree, members[name], members, order, seen)
+            _visit(tree, members[name], members, order, visited)
     order.append(folder)
 
 

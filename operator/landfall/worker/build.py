@@ -196,7 +196,7 @@ class Builder:
 
     def _target(self, client: outgoing.Client, image: RunImage) -> Target:
         config = configured(self._root / "registry")
-        to, base = Reference.of(self._task.repository), Reference.of(image.image)
+        to, base = Reference.parse(self._task.repository), Reference.parse(image.image)
         registry = Registry(client, to.host, insecure=self._task.insecure, identity=credentials(config, to.host))
         same = base.host == to.host
         other = registry if same else Registry(client, base.host, insecure=False, identity=credentials(config, base.host))

@@ -100,7 +100,7 @@ async def _cloned(source: GitSource, task: BuildTask, token: str, root: Path, sc
 
 async def _uploaded(task: BuildTask, digest: str, root: Path, scratch: Path, app: Path) -> None:
     """Fetch an uploaded archive from the registry."""
-    where, file = Reference.of(task.uploads), scratch / "archive"
+    where, file = Reference.parse(task.uploads), scratch / "archive"
     async with outgoing.client() as client:
         identity = credentials(configured(root / "registry"), where.host)
         registry = Registry(client, where.host, insecure=task.insecure, identity=identity)

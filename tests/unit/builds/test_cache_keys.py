@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from landfall.builds.cache_keys import plain
+from landfall.builds.cache_keys import installs_lock_file_only
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.result import Detected
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import BuildOverrides, BuildPlan, planned
+from landfall.builds.plan import BuildOverrides, BuildPlan, make_plan
 from tests.support.trees import Files
 
 _SERVER = "require('express')"
@@ -26,7 +26,7 @@ def node(dependencies: dict[str, str] | None = None, files: dict[str, str] | Non
 def plan_of(files: dict[str, str], install: str = "") -> BuildPlan:
     found = detected(Files(files), KNOWN)
     assert isinstance(found, Detected), found
-    return planned(Files(files), found, BuildOverrides(install=install))
+    return make_plan(Files(files), found, BuildOverrides(install=install))
 
 
 KEPT: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {
@@ -114,7 +114,7 @@ def test_packages_that_follow_from_more_are_not_kept(name: str) -> None:
     ],
 )
 def test_a_command_of_a_persons_own_is_skipped_only_where_it_does_nothing_else(command: str, *, is_plain: bool) -> None:
-    assert plain(command) == is_plain
+    assert installs_lock_file_only(command) == is_plain
     plan = plan_of(node(), command)
     assert bool(plan.keys) == is_plain
     assert ("every build executes it" in " ".join(plan.notes)) == (not is_plain)

@@ -14,7 +14,7 @@ from landfall.builds.detect.result import Detected, Undetected
 from landfall.builds.detect.versions import newest, parts
 from landfall.builds.frameworks.registry import NAMES
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import BuildOverrides, planned
+from landfall.builds.plan import BuildOverrides, make_plan
 from landfall.builds.source_tree import Folder
 from tests.support.trees import Files
 
@@ -222,7 +222,7 @@ def test_what_a_tree_is(name: str) -> None:
     files, framework, start, output = TREES[name]
     found = detected(Files(files), KNOWN)
     assert isinstance(found, Detected), found
-    plan = planned(Files(files), found, BuildOverrides())
+    plan = make_plan(Files(files), found, BuildOverrides())
     assert (found.framework, plan.start, plan.output) == (framework, start, output)
     assert found.match.evidence
     assert plan.install or framework == "static"
@@ -299,7 +299,7 @@ def test_a_persons_word_is_not_doubted() -> None:
     files = NEAR_MISSES["a server and a site in one"][0]
     found = detected(Files(files), KNOWN, "node-express")
     assert isinstance(found, Detected)
-    plan = planned(Files(files), found, BuildOverrides(install="npm ci", build="make", start="node dist/x.js"))
+    plan = make_plan(Files(files), found, BuildOverrides(install="npm ci", build="make", start="node dist/x.js"))
     assert (plan.install, plan.build, plan.start) == (("npm ci",), ("make",), "node dist/x.js")
     assert isinstance(detected(Files({}), KNOWN, "cobol"), Undetected)
     bare = detected(Files({"a.txt": ""}), KNOWN, "static")
@@ -336,7 +336,7 @@ def test_who_installs_packages_of_node(files: dict[str, str], name: str, install
     tree = Files({"package.json": package({"next": "15"}, scripts={"build": "next build"}), **files})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected)
-    plan = planned(tree, found, BuildOverrides())
+    plan = make_plan(tree, found, BuildOverrides())
     assert (plan.package_manager, plan.install) == (name, (install,))
     assert ("no lock file found" in " ".join(plan.notes)) == (not files)
 
@@ -356,7 +356,7 @@ def test_a_package_manager_is_run_in_the_version_that_is_asked_for(told: str, in
     tree = Files({"package.json": package({"astro": "5"}, scripts={"build": "astro build"}, packageManager=told)})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected)
-    plan = planned(tree, found, BuildOverrides())
+    plan = make_plan(tree, found, BuildOverrides())
     assert (plan.install, plan.build) == ((install,), (build,))
 
 
@@ -378,7 +378,7 @@ def test_packages_of_python_come_into_one_folder(files: dict[str, str], first: s
     tree = Files({"app.py": "from flask import Flask\napp = Flask(__name__)\n", **files})
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected), found
-    plan = planned(tree, found, BuildOverrides())
+    plan = make_plan(tree, found, BuildOverrides())
     assert first in plan.install[0]
     assert all(" --target .packages " in command for command in plan.install if command.startswith("uv pip install"))
     assert (plan.env["PYTHONPATH"], plan.layers[0].include) == ("/app/.packages", (".packages",))
@@ -488,4 +488,4 @@ _STANDALONE = "NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true"
 def test_how_it_is_built(files: dict[str, str], build: str) -> None:
     found = detected(Files(files), KNOWN)
     assert isinstance(found, Detected), found
-    assert planned(Files(files), found, BuildOverrides()).build == ((build,) if build else ())
+    assert make_plan(Files(files), found, BuildOverrides()).build == ((build,) if build else ())

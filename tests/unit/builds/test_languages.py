@@ -14,7 +14,7 @@ from landfall.builds.frameworks.base import Framework
 from landfall.builds.frameworks.registry import NAMES, TABLE, framework_of
 from landfall.builds.languages.base import Language
 from landfall.builds.languages.registry import KNOWN, LANGUAGES, language_of
-from landfall.builds.plan import BuildOverrides, planned
+from landfall.builds.plan import BuildOverrides, make_plan
 from landfall.gateway.requests import CreateBody
 from tests.support.trees import Files
 
@@ -46,7 +46,7 @@ def test_a_framework_is_planned_on_a_persons_word_alone(row: Framework) -> None:
     tree = Files({})
     version = row.language.version(tree, KNOWN.get(row.language.name, ()))
     manager, notes = row.language.package_manager(tree)
-    plan = planned(
+    plan = make_plan(
         tree, Detected(Match(row.name, ("said",)), version, manager, notes), BuildOverrides(start="serve", install="get")
     )
     assert (plan.framework, plan.runtime, plan.start, plan.install) == (row.name, row.language.name, "serve", ("get",))

@@ -14,7 +14,7 @@ import pytest
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.result import Detected, Undetected
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import BuildOverrides, BuildPlan, planned
+from landfall.builds.plan import BuildOverrides, BuildPlan, make_plan
 from tests.support.trees import Files
 
 _TREES: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("repositories.json").read_text(encoding="utf-8"))
@@ -105,7 +105,7 @@ def plan_of(files: dict[str, str], framework: str = "") -> BuildPlan:
     tree = Files(files)
     found = detected(tree, KNOWN, framework)
     assert isinstance(found, Detected), found
-    return planned(tree, found, BuildOverrides())
+    return make_plan(tree, found, BuildOverrides())
 
 
 def refusal_of(files: dict[str, str]) -> str:
@@ -200,12 +200,12 @@ def test_a_persons_start_command_is_resolved_as_well() -> None:
     tree = Files(_TREES["express-start-npm-run"])
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected)
-    plan = planned(tree, found, BuildOverrides(start="A=b npm run serve"))
+    plan = make_plan(tree, found, BuildOverrides(start="A=b npm run serve"))
     assert (plan.start, plan.paths) == ("A=b node server.js", ("node_modules/.bin",))
     flask = Files(_TREES["setup-py"])
     found = detected(flask, KNOWN)
     assert isinstance(found, Detected)
-    assert planned(flask, found, BuildOverrides(start="gunicorn app:app")).start == "python3 -m gunicorn app:app"
+    assert make_plan(flask, found, BuildOverrides(start="gunicorn app:app")).start == "python3 -m gunicorn app:app"
 
 
 def test_a_framework_that_is_set_takes_the_start_line_of_the_repository() -> None:

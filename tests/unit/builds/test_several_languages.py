@@ -9,7 +9,7 @@ import pytest
 from landfall.builds.detect.detect import detected
 from landfall.builds.detect.result import Detected, Undetected
 from landfall.builds.languages.registry import KNOWN
-from landfall.builds.plan import BuildOverrides, BuildPlan, planned
+from landfall.builds.plan import BuildOverrides, BuildPlan, make_plan
 from tests.support.trees import Files
 
 _FLASK = {"requirements.txt": "flask\ngunicorn\n", "app.py": "from flask import Flask\napp = Flask(__name__)\n"}
@@ -32,7 +32,7 @@ def plan_of(files: dict[str, str], overrides: BuildOverrides | None = None) -> B
     tree = Files(files)
     found = detected(tree, KNOWN)
     assert isinstance(found, Detected), found
-    return planned(tree, found, overrides or BuildOverrides())
+    return make_plan(tree, found, overrides or BuildOverrides())
 
 
 def refusal_of(files: dict[str, str]) -> str:

@@ -27,22 +27,22 @@ _GENERIC = frozenset({"python", "site", "static"})
 _WEAK = frozenset({"react-vite", "site", "static", "node", "python"})  # what is also there beside apps of other languages
 
 
-def detected(tree: Tree, known: Mapping[str, Sequence[str]], framework: str = "") -> Detected | Undetected:
+def detected(tree: Tree, versions: Mapping[str, Sequence[str]], framework: str = "") -> Detected | Undetected:
     """Detect the framework of a tree. `known`: available versions of each runtime; `framework`: from the spec, used without detection."""
     problem = next((problem for language in LANGUAGES if (problem := language.problem(tree))), "")
     if problem:
         return Undetected("ManifestInvalid", f"{problem}. Correct it.")
     if framework:
-        return _configured(tree, known, framework)
-    left, others = _matches(tree), foreign(tree)
-    if len(left) != 1 or left[0][1].refusal or _foreign_first(left, others):
-        return _undecided(tree, left, others)
-    row, match = left[0]
+        return _configured(tree, versions, framework)
+    candidates, marks = _matches(tree), foreign(tree)
+    if len(candidates) != 1 or candidates[0][1].refusal or _foreign_first(candidates, marks):
+        return _undecided(tree, candidates, marks)
+    row, match = candidates[0]
     file, platform = functions(tree)
     if file and row.name in _PAGES and not match.start:
         return Undetected("FrameworkUnsupported", _with_functions(file, platform), (match,))
-    beside = tuple(f"{one.file} means {one.name}, which is not used" for one in others)
-    return _with_runtime(tree, known, row, replace(match, notes=(*match.notes, *beside)))
+    unused_notes = tuple(f"{mark.file} means {mark.name}, which is not used" for mark in marks)
+    return _with_runtime(tree, versions, row, replace(match, notes=(*match.notes, *unused_notes)))
 
 
 def _with_functions(file: str, platform: str) -> str:
@@ -52,17 +52,17 @@ def _with_functions(file: str, platform: str) -> str:
     )
 
 
-def _undecided(tree: Tree, left: Sequence[tuple[Framework, Match]], others: Sequence[Foreign]) -> Undetected:
+def _undecided(tree: Tree, matches: Sequence[tuple[Framework, Match]], marks: Sequence[Foreign]) -> Undetected:
     """Why there is no unique framework that can be built."""
-    candidates = tuple(match for _, match in left)
-    if _foreign_first(left, others):
-        return Undetected("FrameworkUnknown", refusal(others[0], settable=bool(left)), candidates)
-    if not left:
-        return Undetected("FrameworkUnknown", _nothing(tree, others))
-    if len(left) > 1:
-        named = "; ".join(f"{row.name} ({', '.join(match.evidence)})" for row, match in left)
-        return Undetected("FrameworkAmbiguous", f"more than one framework matches: {named}. Set build.framework.", candidates)
-    return Undetected("FrameworkUnsupported", left[0][1].refusal, candidates)
+    candidates = tuple(match for _, match in matches)
+    if _foreign_first(matches, marks):
+        return Undetected("FrameworkUnknown", refusal(marks[0], settable=bool(matches)), candidates)
+    if not matches:
+        return Undetected("FrameworkUnknown", _nothing(tree, marks))
+    if len(matches) > 1:
+        listed = "; ".join(f"{row.name} ({', '.join(match.evidence)})" for row, match in matches)
+        return Undetected("FrameworkAmbiguous", f"more than one framework matches: {listed}. Set build.framework.", candidates)
+    return Undetected("FrameworkUnsupported", matches[0][1].refusal, candidates)
 
 
 def _matches(tree: Tree) -> list[tuple[Framework, Match]]:
@@ -82,43 +82,45 @@ def _matches(tree: Tree) -> list[tuple[Framework, Match]]:
     return [(row, matches[row.name]) for row in TABLE if row.name in matches and row.name not in superseded]
 
 
-def _foreign_first(left: Sequence[tuple[Framework, Match]], others: Sequence[Foreign]) -> bool:
+def _foreign_first(matches: Sequence[tuple[Framework, Match]], marks: Sequence[Foreign]) -> bool:
     """Return whether a tree is certainly an app of another language, or has only a page or a script beside one."""
-    weakly = all(row.name in _WEAK and (row.name != "react-vite" or match.refusal) for row, match in left)
-    return bool(others) and weakly and (bool(left) or others[0].certain)
+    weakly = all(row.name in _WEAK and (row.name != "react-vite" or match.refusal) for row, match in matches)
+    return bool(marks) and weakly and (bool(matches) or marks[0].certain)
 
 
-def _configured(tree: Tree, known: Mapping[str, Sequence[str]], framework: str) -> Detected | Undetected:
+def _configured(tree: Tree, versions: Mapping[str, Sequence[str]], framework: str) -> Detected | Undetected:
     if framework not in NAMES:
         return Undetected("FrameworkUnknown", f"unknown framework {framework!r}. Choose one of {', '.join(NAMES)}.")
     row = framework_of(framework)
-    found = row.match(tree)
-    if (found is None or found.refusal) and row.language.name in NAMES and not row.fallback and row.name != "site":
-        found = framework_of(row.language.name).match(tree) or found  # its start line, as for any app of the language
-    match = found or Match(framework, ())
+    own_match = row.match(tree)
+    if (own_match is None or own_match.refusal) and row.language.name in NAMES and not row.fallback and row.name != "site":
+        own_match = framework_of(row.language.name).match(tree) or own_match  # its start line, as for any app of the language
+    match = own_match or Match(framework, ())
     notes = (*match.notes, *((match.refusal,) if match.refusal else ()))
-    said = replace(match, framework=framework, evidence=(*match.evidence, "build.framework is set"), notes=notes, refusal="")
-    return _with_runtime(tree, known, row, said)
+    configured = replace(
+        match, framework=framework, evidence=(*match.evidence, "build.framework is set"), notes=notes, refusal=""
+    )
+    return _with_runtime(tree, versions, row, configured)
 
 
-def _with_runtime(tree: Tree, known: Mapping[str, Sequence[str]], row: Framework, match: Match) -> Detected | Undetected:
+def _with_runtime(tree: Tree, versions: Mapping[str, Sequence[str]], row: Framework, match: Match) -> Detected | Undetected:
     language = row.language
-    version = language.version(tree, known.get(language.name, ()))
+    version = language.version(tree, versions.get(language.name, ()))
     if not version.resolved:
-        return Undetected("RuntimeMissing", _missing(version, known), (match,))
+        return Undetected("RuntimeMissing", _missing(version, versions), (match,))
     near = f"{version.source} asks for {version.name} {version.requested}, which is not available: {version.resolved} is used"
     manager, notes = language.package_manager(tree)
     return Detected(match, version, manager, (*match.notes, *notes, *((near,) if version.near else ()), *unused(tree, match)))
 
 
-def _missing(version: Version, known: Mapping[str, Sequence[str]]) -> str:
-    there = ", ".join(known.get(version.name, ()))
-    if not there:
+def _missing(version: Version, versions: Mapping[str, Sequence[str]]) -> str:
+    available = ", ".join(versions.get(version.name, ()))
+    if not available:
         return f"this installation has no image for {version.name}, which the app needs. Add one to the chart's builds.images."
-    return f"{version.source} asks for {version.name} {version.requested}, which is not available. Available: {there}."
+    return f"{version.source} asks for {version.name} {version.requested}, which is not available. Available: {available}."
 
 
-def _nothing(tree: Tree, others: Sequence[Foreign]) -> str:
+def _nothing(tree: Tree, languages: Sequence[Foreign]) -> str:
     """Describe what was checked, and files that are nearly correct."""
     names = {p for p in tree.paths if "/" not in p}
     nearly = [f"{wrong} looks like {right}, but has another name" for wrong, right in _NEARLY.items() if wrong in names]
@@ -128,10 +130,10 @@ def _nothing(tree: Tree, others: Sequence[Foreign]) -> str:
         key=lambda p: (p.count("/"), p),
     )
     inside = [f"manifests are in {', '.join(below[:5])}: set path to one of them"] if below else []
-    meant = [*others, *also(tree)]
-    foreign_ = [f"{one.file} means {one.name}, which is not supported" for one in meant]
-    seen = f"the root has {', '.join(sorted(names)[:_SHOWN]) or 'no files'}"
-    why = [*nearly, *inside, *foreign_, *(told for language in LANGUAGES if (told := language.summary(tree)))]
-    if meant and not nearly and not inside:
-        return f"{refusal(meant[0], settable=False)}. No framework matches: {'; '.join([seen, *why])}."
-    return f"no framework matches: {'; '.join([seen, *why])}. Known are {', '.join(NAMES)}; set build.framework and the commands if it is one of them."
+    marks = [*languages, *also(tree)]
+    foreign_ = [f"{mark.file} means {mark.name}, which is not supported" for mark in marks]
+    root_files = f"the root has {', '.join(sorted(names)[:_SHOWN]) or 'no files'}"
+    reasons = [*nearly, *inside, *foreign_, *(summary for language in LANGUAGES if (summary := language.summary(tree)))]
+    if marks and not nearly and not inside:
+        return f"{refusal(marks[0], settable=False)}. No framework matches: {'; '.join([root_files, *reasons])}."
+    return f"no framework matches: {'; '.join([root_files, *reasons])}. Known are {', '.join(NAMES)}; set build.framework and the commands if it is one of them."

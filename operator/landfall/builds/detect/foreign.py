@@ -58,35 +58,37 @@ _TOOLS = frozenset(
 
 def foreign(tree: Tree) -> tuple[Foreign, ...]:
     """Return what a tree is besides the supported languages, the most certain first."""
-    found = []
+    marks = []
     for patterns, name, certain in _ROWS:
         file = _first(tree, patterns)
         if file and not (name == "Jekyll" and not _first(tree, certain)) and not (name == "Julia" and not _has(tree, ".jl")):
-            found.append(Foreign(file, name, bool(_first(tree, certain)) if certain else name not in _TOOLS))
+            marks.append(Foreign(file, name, bool(_first(tree, certain)) if certain else name not in _TOOLS))
     rust = toml_of(tree, "Cargo.toml").data
-    found = [one if one.name != "Rust" or "workspace" not in rust else Foreign(one.file, one.name, certain=True) for one in found]
-    return tuple(sorted(found, key=lambda one: not one.certain))
+    marks = [
+        mark if mark.name != "Rust" or "workspace" not in rust else Foreign(mark.file, mark.name, certain=True) for mark in marks
+    ]
+    return tuple(sorted(marks, key=lambda mark: not mark.certain))
 
 
 def also(tree: Tree) -> tuple[Foreign, ...]:
     """Return weaker signs, for the message that nothing matches: a start script of a shell, notebooks, a Dockerfile."""
-    found = [Foreign(file, name, certain=False) for name, pattern in _NO_ROOT.items() if (file := _first(tree, (pattern,)))]
+    marks = [Foreign(file, name, certain=False) for name, pattern in _NO_ROOT.items() if (file := _first(tree, (pattern,)))]
     docker = _first(tree, ("Dockerfile", "Containerfile", "Dockerfile.*"))
-    return (*found, *((Foreign(docker, "a Dockerfile", certain=False),) if docker else ()))
+    return (*marks, *((Foreign(docker, "a Dockerfile", certain=False),) if docker else ()))
 
 
-def refusal(one: Foreign, *, settable: bool) -> str:
+def refusal(mark: Foreign, *, settable: bool) -> str:
     """Return in one line what an app is, why it cannot be built, and what to do. `settable`: a supported framework is there as well."""
     images = "installations have no base image or builder for it"
-    if one.name == "a Dockerfile":
-        what, why = "this is an app with a Dockerfile", "it builds frameworks, not Dockerfiles"
+    if mark.name == "a Dockerfile":
+        app, reason = "this is an app with a Dockerfile", "it builds frameworks, not Dockerfiles"
     else:
         kind = {"MkDocs": "a site of MkDocs", "Hugo": "a site of Hugo", "Jekyll": "a site of Jekyll"}.get(
-            one.name, f"an app of {one.name}"
+            mark.name, f"an app of {mark.name}"
         )
-        what, why = f"this is {kind} ({one.file} means {one.name}, which is not supported)", images
+        app, reason = f"this is {kind} ({mark.file} means {mark.name}, which is not supported)", images
     other = "set build.framework to build the other part, or " if settable else ""
-    return f"{what}; Landfall cannot build it because {why}; {other}build an image elsewhere and deploy it with source.image"
+    return f"{app}; Landfall cannot build it because {reason}; {other}build an image elsewhere and deploy it with source.image"
 
 
 def functions(tree: Tree) -> tuple[str, str]:
@@ -120,9 +122,9 @@ def _is_an_app(tree: Tree, folder: str) -> bool:
 
 def _first(tree: Tree, patterns: tuple[str, ...]) -> str:
     for pattern in patterns:
-        found = sorted(p for p in tree.paths if p.count("/") == pattern.count("/") and fnmatchcase(p, pattern))
-        if found:
-            return found[0]
+        paths = sorted(p for p in tree.paths if p.count("/") == pattern.count("/") and fnmatchcase(p, pattern))
+        if paths:
+            return paths[0]
     return ""
 
 

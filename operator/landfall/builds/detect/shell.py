@@ -50,10 +50,10 @@ class Simple:
     @property
     def command(self) -> str:
         """The command without the variables in front of it."""
-        rest = self.text
-        while found := _ASSIGNMENT.match(rest):
-            rest = rest[found.end() :]
-        return rest
+        text = self.text
+        while match := _ASSIGNMENT.match(text):
+            text = text[match.end() :]
+        return text
 
     @property
     def words(self) -> list[str]:
@@ -71,7 +71,7 @@ def words(command: str) -> list[str]:
 
 def simple_commands(line: str) -> tuple[Simple, ...]:
     """Return the simple commands of a line in their order; empty if it has groups, subshells or compound statements."""
-    found, start, position = [], 0, 0
+    commands, start, position = [], 0, 0
     while position < len(line):
         step = _quoted(line, position)
         if step == 0:
@@ -80,27 +80,27 @@ def simple_commands(line: str) -> tuple[Simple, ...]:
         if operator == "&" and (line[position - 1 : position] == ">" or line[position + 1 : position + 2] == ">"):
             operator = ""  # a redirection
         if operator:
-            found.append(Simple(line[start:position].strip(), operator.replace("\n", ";")))
+            commands.append(Simple(line[start:position].strip(), operator.replace("\n", ";")))
             start = position + len(operator)
         position += max(step, len(operator))
-    found.append(Simple(line[start:].strip()))
-    found = [one for one in found if one.text]
-    return () if any((one.words or [""])[0] in _COMPOUND for one in found) else tuple(found)
+    commands.append(Simple(line[start:].strip()))
+    commands = [command for command in commands if command.text]
+    return () if any((command.words or [""])[0] in _COMPOUND for command in commands) else tuple(commands)
 
 
 def _quoted(line: str, position: int) -> int:
     """The length of what is quoted or substituted here; 1 for any other character; 0 for a group or an open quote."""
-    here = line[position]
-    if here == "\\":
+    character = line[position]
+    if character == "\\":
         return 2
-    if here in "'\"`":
+    if character in "'\"`":
         end = position + 1
-        while end < len(line) and line[end] != here:
-            end += 2 if line[end] == "\\" and here != "'" else 1
+        while end < len(line) and line[end] != character:
+            end += 2 if line[end] == "\\" and character != "'" else 1
         return end + 1 - position if end < len(line) else 0
     if line.startswith(("$(", "${"), position):
         return _substituted(line, position)
-    return 0 if here in "()" else 1
+    return 0 if character in "()" else 1
 
 
 def _substituted(line: str, position: int) -> int:
@@ -118,16 +118,16 @@ def executed(line: str) -> str:
 
     Only then does the server receive the signal that ends it. The last command of a pipe, or one that runs in the background, is left.
     """
-    found = simple_commands(line)
-    if not found:
+    commands = simple_commands(line)
+    if not commands:
         return line
-    last, before = found[-1], found[:-1]
+    last, before = commands[-1], commands[:-1]
     if last.after or (before and before[-1].after == "|") or not last.words or last.words[0] in BUILTINS:
         return line
     assigned = f"{last.assignments} " if last.assignments else ""
-    return " ".join([*(f"{one.text} {one.after}" for one in before), f"{assigned}exec {last.command}"])
+    return " ".join([*(f"{command.text} {command.after}" for command in before), f"{assigned}exec {last.command}"])
 
 
-def is_chain(found: tuple[Simple, ...]) -> bool:
+def is_chain(commands: tuple[Simple, ...]) -> bool:
     """Return whether each command of a line runs only after the one before it succeeded."""
-    return all(one.after == "&&" for one in found[:-1]) and not (found and found[-1].after)
+    return all(command.after == "&&" for command in commands[:-1]) and not (commands and commands[-1].after)

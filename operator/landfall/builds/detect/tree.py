@@ -32,10 +32,10 @@ class Read:
 def json_of(tree: Tree, path: str) -> Read:
     """Read a JSON object."""
     try:
-        found = json.loads(tree.text(path) or "{}")
+        data = json.loads(tree.text(path) or "{}")
     except ValueError as error:
         return Read({}, f"{path} is not valid JSON: {error}")
-    return Read(found) if isinstance(found, dict) else Read({}, f"{path} is not an object")
+    return Read(data) if isinstance(data, dict) else Read({}, f"{path} is not an object")
 
 
 def toml_of(tree: Tree, path: str) -> Read:
@@ -51,7 +51,7 @@ def first(tree: Tree, *patterns: str) -> str:
     for pattern in patterns:
         if pattern in tree.paths:
             return pattern
-        found = sorted(p for p in tree.paths if fnmatchcase(p, pattern) and p.count("/") == pattern.count("/"))
-        if found:
-            return found[0]
+        paths = sorted(p for p in tree.paths if fnmatchcase(p, pattern) and p.count("/") == pattern.count("/"))
+        if paths:
+            return paths[0]
     return ""

@@ -56,8 +56,8 @@ def _docker(tree: Tree) -> tuple[str, ...]:
     file = first(tree, "Dockerfile", "Containerfile")
     if not file:
         return ()
-    told = _INSTALLS.search(tree.text(file))
-    packages = " ".join(word for word in told.group(1).replace("\\", " ").split() if not word.startswith("-")) if told else ""
+    match = _INSTALLS.search(tree.text(file))
+    packages = " ".join(word for word in match.group(1).replace("\\", " ").split() if not word.startswith("-")) if match else ""
     missing = f"; the packages that it installs are not in the image: {packages}" if packages else ""
     return (f"{file} is not used{missing}. To use it, build its image elsewhere and set source.image",)
 
@@ -74,12 +74,12 @@ def _compose(tree: Tree) -> tuple[str, ...]:
 
 
 def _processes(tree: Tree, match: Match) -> tuple[str, ...]:
-    named = processes(tree)
-    used = {"web"} if any("Procfile" in told for told in (*match.notes, *match.evidence)) else set()
-    if len(named) == 1 and used:
-        used = set(named)
+    listed = processes(tree)
+    used = {"web"} if any("Procfile" in text for text in (*match.notes, *match.evidence)) else set()
+    if len(listed) == 1 and used:
+        used = set(listed)
     notes = []
-    for name, line in named.items():
+    for name, line in listed.items():
         if name in used:
             continue
         if name == "release":
@@ -96,10 +96,10 @@ def _processes(tree: Tree, match: Match) -> tuple[str, ...]:
 
 
 def _configurations(tree: Tree) -> tuple[str, ...]:
-    found = [name for name in _CONFIGURATIONS if name in tree.paths]
+    files = [name for name in _CONFIGURATIONS if name in tree.paths]
     return (
-        (f"{', '.join(found)} {'is' if len(found) == 1 else 'are'} not used: set what is needed in build and env",)
-        if found
+        (f"{', '.join(files)} {'is' if len(files) == 1 else 'are'} not used: set what is needed in build and env",)
+        if files
         else ()
     )
 
@@ -107,11 +107,11 @@ def _configurations(tree: Tree) -> tuple[str, ...]:
 def _pointers(tree: Tree) -> tuple[str, ...]:
     if "filter=lfs" not in "".join(tree.text(p) for p in sorted(tree.paths) if p.rpartition("/")[2] == ".gitattributes"):
         return ()
-    found = [p for p in sorted(tree.paths)[:_MOST_FILES] if tree.text(p).startswith(_POINTER)]
-    if not found:
+    pointers = [p for p in sorted(tree.paths)[:_MOST_FILES] if tree.text(p).startswith(_POINTER)]
+    if not pointers:
         return ()
     return (
-        f"{len(found)} files are pointers of Git LFS without their contents, for example {found[0]}: commit the files, or fetch them before the upload",
+        f"{len(pointers)} files are pointers of Git LFS without their contents, for example {pointers[0]}: commit the files, or fetch them before the upload",
     )
 
 
@@ -124,7 +124,7 @@ def _rules(tree: Tree, match: Match) -> tuple[str, ...]:
     """Rules of static hosts, beside a site."""
     if match.start:
         return ()
-    found = [
+    files = [
         name
         for folder in ("", "public/", "static/")
         for name in (f"{folder}_redirects", f"{folder}_headers")
@@ -132,16 +132,18 @@ def _rules(tree: Tree, match: Match) -> tuple[str, ...]:
     ]
     return (
         (
-            f"{', '.join(found)} {'has' if len(found) == 1 else 'have'} no effect: redirects and headers belong to the Ingress or Gateway of the app",
+            f"{', '.join(files)} {'has' if len(files) == 1 else 'have'} no effect: redirects and headers belong to the Ingress or Gateway of the app",
         )
-        if found
+        if files
         else ()
     )
 
 
 def _scripts(tree: Tree, match: Match) -> tuple[str, ...]:
     """A build script of package.json beside an app of another language, for example for its styles."""
-    told = json_of(tree, "package.json").data.get("scripts")
-    if match.framework not in _OTHERS or not isinstance(told, dict) or "build" not in told:
+    scripts = json_of(tree, "package.json").data.get("scripts")
+    if match.framework not in _OTHERS or not isinstance(scripts, dict) or "build" not in scripts:
         return ()
-    return (f"the build script of package.json is not executed (`{told['build']}`): commit what it makes, or set buildCommand",)
+    return (
+        f"the build script of package.json is not executed (`{scripts['build']}`): commit what it makes, or set buildCommand",
+    )

@@ -32,19 +32,23 @@ def _go(tree: Tree) -> Match | None:
     if not folders:
         remedy = "set path to the folder of the program, or set buildCommand and startCommand with build.framework go"
         return refused("go", "a Go module without a program", "no file has `package main` and `func main`", remedy)
-    chosen = _chosen(tree, folders, mains)
-    if chosen is None:
+    program = _main_program(tree, folders, mains)
+    if program is None:
         listed = ", ".join(folder or "." for folder in folders[:6])
         remedy = f"set buildCommand to `go build -o {binary(tree)} ./FOLDER`, and startCommand to `./{binary(tree)}`, with build.framework go"
         return refused("go", f"a Go module with several programs ({listed})", "it is not known which one is the app", remedy)
-    evidence = (f"{manifest} exists", f"{next(p for p in mains if p.rpartition('/')[0] == chosen)} is a package main")
-    others = [f"./{f}" if f else "." for f in folders if f != chosen][:5]
-    used = f"./{chosen}" if chosen else "the program at the root"
-    notes = (f"{used} is used; others: {', '.join(others)}. To build another one, set buildCommand",) if others else ()
-    arguments = _arguments(tree, chosen)
-    match = Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=chosen, notes=notes)
+    evidence = (f"{manifest} exists", f"{next(p for p in mains if p.rpartition('/')[0] == program)} is a package main")
+    other_programs = [f"./{f}" if f else "." for f in folders if f != program][:5]
+    used = f"./{program}" if program else "the program at the root"
+    notes = (
+        (f"{used} is used; others: {', '.join(other_programs)}. To build another one, set buildCommand",)
+        if other_programs
+        else ()
+    )
+    arguments = _arguments(tree, program)
+    match = Match("go", evidence, start=f"./{binary(tree)}{arguments}", output=program, notes=notes)
     return replace(
-        match, refusal=_cgo(tree, sources) or _lambda("".join(tree.text(p) for p in mains if p.rpartition("/")[0] == chosen))
+        match, refusal=_cgo(tree, sources) or _lambda("".join(tree.text(p) for p in mains if p.rpartition("/")[0] == program))
     )
 
 
@@ -56,7 +60,7 @@ def _is_ignored(text: str) -> bool:
     return re.search(r"^//(go:build|\s*\+build)\s.*\b(ignore|tools|mage|generate)\b", text, re.MULTILINE) is not None
 
 
-def _chosen(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
+def _main_program(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
     """The folder of the program that is the app: the only one, the root, one with the name of a server, or the one that listens.
 
     If no program is seen to listen, because that code is in a package of its own, it is the first one. None if several listen.
@@ -64,30 +68,34 @@ def _chosen(tree: Tree, folders: list[str], mains: list[str]) -> str | None:
     if len(folders) == 1 or "" in folders:
         return folders[0]
     web = processes(tree).get("web", "")
-    called = ((simple_commands(web) or (None,))[0]) if web else None
-    named = called.words[0].rpartition("/")[2] if called and called.words else ""
+    command = ((simple_commands(web) or (None,))[0]) if web else None
+    program = command.words[0].rpartition("/")[2] if command and command.words else ""
     module = re.search(r"^module\s+(\S+)", tree.text("go.mod"), re.MULTILINE)
     last = re.sub(r"/v\d+$", "", module.group(1)).rpartition("/")[2] if module else ""
-    for name in (named, *_SERVERS, last):
-        found = [folder for folder in folders if name and folder.rpartition("/")[2] == name]
-        if len(found) == 1:
-            return found[0]
+    for name in (program, *_SERVERS, last):
+        matching = [folder for folder in folders if name and folder.rpartition("/")[2] == name]
+        if len(matching) == 1:
+            return matching[0]
     for ends in (("-server", "-api", "-web", "server", "api"),):
-        found = [folder for folder in folders if folder.endswith(ends)]
-        if len(found) == 1:
-            return found[0]
+        matching = [folder for folder in folders if folder.endswith(ends)]
+        if len(matching) == 1:
+            return matching[0]
     listening = sorted({p.rpartition("/")[0] for p in mains if _LISTENS.search(tree.text(p))})
     return (listening or folders)[0] if len(listening) < 2 else None
 
 
-def _arguments(tree: Tree, chosen: str) -> str:
+def _arguments(tree: Tree, folder: str) -> str:
     """Arguments of the program in the Procfile."""
-    found = simple_commands(processes(tree).get("web", ""))
-    if len(found) != 1 or not found[0].words or found[0].assignments:
+    commands = simple_commands(processes(tree).get("web", ""))
+    if len(commands) != 1 or not commands[0].words or commands[0].assignments:
         return ""
-    name, _, rest = found[0].command.partition(" ")
-    named = name.rpartition("/")[2]
-    return f" {rest.strip()}" if rest and (named == chosen.rpartition("/")[2] or name.startswith(("bin/", "./bin/"))) else ""
+    name, _, arguments = commands[0].command.partition(" ")
+    program = name.rpartition("/")[2]
+    return (
+        f" {arguments.strip()}"
+        if arguments and (program == folder.rpartition("/")[2] or name.startswith(("bin/", "./bin/")))
+        else ""
+    )
 
 
 def _cgo(tree: Tree, sources: list[str]) -> str:
@@ -101,8 +109,8 @@ def _cgo(tree: Tree, sources: list[str]) -> str:
 
 
 def _lambda(text: str) -> str:
-    own = re.sub(r"gateway\.ListenAndServe", "", text)  # of apex/gateway, which serves only events of AWS Lambda
-    if not re.search(r"aws-lambda-go|apex/gateway", text) or re.search(r"\.Listen\(|ListenAndServe|\.Run\(", own):
+    source = re.sub(r"gateway\.ListenAndServe", "", text)  # of apex/gateway, which serves only events of AWS Lambda
+    if not re.search(r"aws-lambda-go|apex/gateway", text) or re.search(r"\.Listen\(|ListenAndServe|\.Run\(", source):
         return ""
     return "this is a function of AWS Lambda; Landfall cannot build it because it does not listen on a port; add a program that serves it"
 

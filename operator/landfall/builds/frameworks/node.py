@@ -129,8 +129,8 @@ def _vite(tree: Tree, node: Node) -> Match | None:
     text = config_of(tree, config)
     evidence = (depends("vite"), *((f"{config} is there",) if config else ()), f"the build script is {build!r}")
     root = folder_of(literal(text, "root") or ".")
-    told = re.search(r"--outDir[ =](\S+)", build)
-    output = folder_of(posixpath.join(root, told.group(1) if told else literal(text, "outDir") or "dist"))
+    option = re.search(r"--outDir[ =](\S+)", build)
+    output = folder_of(posixpath.join(root, option.group(1) if option else literal(text, "outDir") or "dist"))
     if output.startswith(("..", "/")):
         return outside("react-vite", "a Vite app", output)
     return replace(_vite_refusal(tree, node, text, root) or Match("react-vite", evidence), output=output)
@@ -138,17 +138,20 @@ def _vite(tree: Tree, node: Node) -> Match | None:
 
 def _vite_refusal(tree: Tree, node: Node, text: str, root: str) -> Match | None:
     """Why the result of Vite is not a site of its own."""
-    foreign = next((what for package, what in _PLUGINS.items() if package in node.every), "")
+    foreign = next((description for package, description in _PLUGINS.items() if package in node.every), "")
     if foreign or "src-tauri/Cargo.toml" in tree.paths:
-        what = foreign or "a desktop app (Tauri)"
+        description = foreign or "a desktop app (Tauri)"
         return refused(
-            "react-vite", what, "Vite only makes a part of it", "build an image of the whole app elsewhere, and set source.image"
+            "react-vite",
+            description,
+            "Vite only makes a part of it",
+            "build an image of the whole app elsewhere, and set source.image",
         )
     page = "index.html" if root == "." else f"{root}/index.html"
     if page not in tree.paths and not any(p.endswith(".html") and p.rpartition("/")[2] in text for p in tree.paths):
-        why = f"{page} is missing, so the result of Vite is not a site"
+        cause = f"{page} is missing, so the result of Vite is not a site"
         remedy = "set build.framework to node and startCommand if it has a server, or build.framework to site and outputDirectory"
-        return refused("react-vite", "a Vite app without a page", why, remedy)
+        return refused("react-vite", "a Vite app without a page", cause, remedy)
     if re.search(r"\blib\s*:\s*\{", text) and "vite build" in script(node, "build"):
         return refused("react-vite", "a library that Vite builds", "it is not a site", "set path to its demo or documentation")
     return None
@@ -167,24 +170,24 @@ def _express(tree: Tree, node: Node) -> Match | None:
 def _node(tree: Tree, node: Node) -> Match | None:
     """Any other server: by its start line."""
     package = needs(node, *_ON_VITE) or next((p for p in SERVERS if p in node.dependencies), "")
-    found = start_of(tree, node)
-    program = runs_bun_or_deno(found.text)
+    start = start_of(tree, node)
+    program = runs_bun_or_deno(start.text)
     evidence = (depends(package),) if package else ()
     if program and program not in node.every:
         remedy = f"add it as a dependency (`npm install {program}` writes it to package.json), so that it is in the image"
         return refused("node", f"an app of {program.capitalize()}", f"images of apps have Node.js, not {program}", remedy)
     worker = first(tree, "wrangler.toml", "wrangler.json", "wrangler.jsonc")
-    if worker and not found.source:
+    if worker and not start.source:
         remedy = "add a start script that serves it (for Hono: @hono/node-server)"
         return refused("node", f"an app of Cloudflare Workers ({worker})", "its start line is only for that platform", remedy)
-    if found.text and listens(tree, found):
-        return served("node", (*evidence, f"it is started with `{found.text}`"), found)
-    if package or found.problem:
-        why = found.problem or "no start script, main file or server file was found"
+    if start.text and listens(tree, start):
+        return served("node", (*evidence, f"it is started with `{start.text}`"), start)
+    if package or start.problem:
+        cause = start.problem or "no start script, main file or server file was found"
         return refused(
             "node",
             f"a Node.js app ({package or 'package.json'})",
-            why,
+            cause,
             "add a start script, or set startCommand with build.framework node",
         )
     return None

@@ -44,19 +44,19 @@ def config_of(tree: Tree, *patterns: str) -> str:
 
 def literal(text: str, key: str) -> str:
     """Return the value of a key in a configuration file of JavaScript, where it is a plain text; empty otherwise."""
-    told = re.search(rf"""(?<![\w.]){key}\s*:\s*["'`]([^"'`$]+)["'`]""", text)
-    return told.group(1) if told else ""
+    match = re.search(rf"""(?<![\w.]){key}\s*:\s*["'`]([^"'`$]+)["'`]""", text)
+    return match.group(1) if match else ""
 
 
-def refused(name: str, what: str, why: str, remedy: str) -> Match:
+def refused(name: str, app: str, cause: str, remedy: str) -> Match:
     """Return a match that says in one line what an app is, why it cannot be built, and what to do."""
-    return Match(name, (what,), refusal=f"this is {what}; Landfall cannot build it because {why}; {remedy}")
+    return Match(name, (app,), refusal=f"this is {app}; Landfall cannot build it because {cause}; {remedy}")
 
 
 def served(name: str, evidence: tuple[str, ...], start: StartLine, notes: tuple[str, ...] = ()) -> Match:
     """Return a match with a resolved start line."""
-    told = (*notes, *start.notes, *((start.problem,) if start.problem else ()))
-    return Match(name, evidence, start=start.text, builds=start.builds, notes=told)
+    all_notes = (*notes, *start.notes, *((start.problem,) if start.problem else ()))
+    return Match(name, evidence, start=start.text, builds=start.builds, notes=all_notes)
 
 
 def script(node: Node, name: str) -> str:
@@ -70,8 +70,8 @@ def own_server(tree: Tree, node: Node) -> StartLine | None:
     text = resolved(tree, line).text
     if not text or is_for_developers(text) or serves_files(text) or platform_of(text):
         return None
-    found = start_of(tree, node)
-    return found if found.text else None
+    start = start_of(tree, node)
+    return start if start.text else None
 
 
 def folder_of(path: str) -> str:
@@ -79,11 +79,11 @@ def folder_of(path: str) -> str:
     return posixpath.normpath(path)
 
 
-def outside(name: str, what: str, output: str) -> Match:
+def outside(name: str, app: str, output: str) -> Match:
     """Return the refusal of an output folder that is not in the app."""
     return refused(
         name,
-        what,
+        app,
         f"its output folder is {output}, outside the app",
         "set path to the folder that holds both, or build into the app",
     )

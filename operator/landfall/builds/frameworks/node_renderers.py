@@ -45,12 +45,12 @@ def _next(tree: Tree, node: Node) -> Match | None:
             "nx decides what it builds",
             "set buildCommand, outputDirectory or startCommand",
         )
-    found = own_server(tree, node)
-    plain = found is None or re.fullmatch(r"(\S+=\S+ +)*(cross-env +(\S+=\S+ +)*)?next start( .*)?", found.text)
-    if found is None or plain or re.search(r"node (\./)?\S*standalone/server\.js$", start):
-        builds = found.builds if found else ()
+    server = own_server(tree, node)
+    is_default = server is None or re.fullmatch(r"(\S+=\S+ +)*(cross-env +(\S+=\S+ +)*)?next start( .*)?", server.text)
+    if server is None or is_default or re.search(r"node (\./)?\S*standalone/server\.js$", start):
+        builds = server.builds if server else ()
         return Match("nextjs", evidence, start=STANDALONE, output=folder, builds=builds)
-    return served("nextjs", evidence, found, (f"its own server is used: {found.text}",))
+    return served("nextjs", evidence, server, (f"its own server is used: {server.text}",))
 
 
 def _next_build(_tree: Tree, match: Match, commands: Commands) -> Commands:
@@ -76,12 +76,12 @@ def _svelte(tree: Tree, node: Node) -> Match | None:
         return None
     config = first(tree, "svelte.config.js", "svelte.config.ts", "svelte.config.mjs", "vite.config.ts", "vite.config.js")
     text = config_of(tree, config)
-    told = re.search(r"""(?:from|import|require\()\s*["']((?:@[\w.-]+/)?[\w.-]*adapter-?[\w.-]*)["']""", text)
+    match = re.search(r"""(?:from|import|require\()\s*["']((?:@[\w.-]+/)?[\w.-]*adapter-?[\w.-]*)["']""", text)
     listed = sorted(name for name in node.every if re.search(r"svelte.*adapter|adapter-svelte", name))
-    adapter = told.group(1) if told else next(iter(listed), "")
+    adapter = match.group(1) if match else next(iter(listed), "")
     evidence = (
         depends("@sveltejs/kit"),
-        f"{config if told else 'package.json'} names {adapter}" if adapter else "it names no adapter",
+        f"{config if match else 'package.json'} names {adapter}" if adapter else "it names no adapter",
     )
     if adapter == "@sveltejs/adapter-static":
         page = literal(text, "fallback")
@@ -90,22 +90,24 @@ def _svelte(tree: Tree, node: Node) -> Match | None:
             "sveltekit", (*evidence, "adapter-static builds a static site"), output=output, fallback=f"/{page}" if page else ""
         )
     if adapter == "@sveltejs/adapter-node":
-        own = own_server(tree, node)
-        start = own.text if own and re.match(r"node \S", own.text) else f"node {folder_of(literal(text, 'out') or 'build')}"
-        return Match("sveltekit", evidence, start=start, builds=own.builds if own else ())
+        server = own_server(tree, node)
+        start = (
+            server.text if server and re.match(r"node \S", server.text) else f"node {folder_of(literal(text, 'out') or 'build')}"
+        )
+        return Match("sveltekit", evidence, start=start, builds=server.builds if server else ())
     if adapter == "@sveltejs/adapter-auto":
         note = "adapter-auto is configured to add and use @sveltejs/adapter-node: list it in package.json to pin its version"
         return Match("sveltekit", evidence, start="node build", notes=(note,))
-    why = f"{adapter} builds for another platform" if adapter else "it has no adapter, so its build makes no server"
+    cause = f"{adapter} builds for another platform" if adapter else "it has no adapter, so its build makes no server"
     remedy = "use @sveltejs/adapter-node or @sveltejs/adapter-static in svelte.config.js"
     return refused(
-        "sveltekit", f"a SvelteKit app with {adapter}" if adapter else "a SvelteKit app without an adapter", why, remedy
+        "sveltekit", f"a SvelteKit app with {adapter}" if adapter else "a SvelteKit app without an adapter", cause, remedy
     )
 
 
 def _svelte_build(_tree: Tree, match: Match, commands: Commands) -> Commands:
     """adapter-auto chooses the adapter for Node.js where it finds this variable."""
-    if any("adapter-auto" in told for told in match.evidence):
+    if any("adapter-auto" in text for text in match.evidence):
         return tuple(f"GCP_BUILDPACKS=1 {command}" for command in commands)
     return commands
 
@@ -145,11 +147,11 @@ def _astro(tree: Tree, node: Node) -> Match | None:
     if not needs(node, "astro"):
         return None
     text = config_of(tree, "astro.config.mjs", "astro.config.ts", "astro.config.js", "astro.config.mts")
-    told = re.search(
+    match = re.search(
         r"""from\s+["'](@astrojs/(?:node|vercel|netlify|cloudflare|deno)[\w/]*|[\w@/.-]*astro[\w/.-]*adapter[\w/.-]*)["']""", text
     )
     rendered = re.search(r"""output:\s*["'`](server|hybrid)""", text) is not None
-    adapter = (told.group(1) if told else "an unknown adapter") if re.search(r"\badapter\s*[:,]", text) else ""
+    adapter = (match.group(1) if match else "an unknown adapter") if re.search(r"\badapter\s*[:,]", text) else ""
     adapter = adapter or ("" if text else needs(node, "@astrojs/node"))
     folder = folder_of(literal(text, "outDir") or "dist")
     if refusal := _astro_refusal(adapter, folder, rendered=rendered):
@@ -186,13 +188,13 @@ def _remix(tree: Tree, node: Node) -> Match | None:
         if re.fullmatch(r"(react-router|vite)\.config\.[cm]?[jt]s", name)
     }
     config = next((name for name, text in texts.items() if re.search(r"ssr:\s*false", text)), "")
-    folder = next((told for text in texts.values() if (told := literal(text, "buildDirectory"))), "build")
+    folder = next((folder_name for text in texts.values() if (folder_name := literal(text, "buildDirectory"))), "build")
     if config:
         output = f"{folder_of(folder)}/client"
         return Match("remix", (*evidence, f"{config} says ssr: false"), output=output, fallback="/index.html")
-    found = own_server(tree, node)
-    if found:
-        return served("remix", evidence, found)
+    server = own_server(tree, node)
+    if server:
+        return served("remix", evidence, server)
     serve = "react-router-serve" if package.startswith("@react-router") else "remix-serve"
     built = f"{folder_of(folder)}/server/index.js" if texts else "build/index.js"
     return Match("remix", evidence, start=f"{serve} ./{built}")

@@ -43,9 +43,9 @@ def _packaged(tree: Tree, *packages: str) -> str:
     return next((package for package in packages if python and package in python.packages), "")
 
 
-def _among(found: list[Application]) -> tuple[str, ...]:
-    others = [a.target for a in found[1:5]]
-    return (f"{found[0].target} is used; others: {', '.join(others)}",) if others else ()
+def _among(applications: list[Application]) -> tuple[str, ...]:
+    targets = [a.target for a in applications[1:5]]
+    return (f"{applications[0].target} is used; others: {', '.join(targets)}",) if targets else ()
 
 
 def _added(tree: Tree, server: str) -> tuple[str, ...]:
@@ -71,16 +71,18 @@ def _from_procfile(tree: Tree, match: Match) -> Match:
     server = module.group(1) if module and module.group(1) in _SERVERS else ""
     if not runs_python(line, python) or re.search(r"(^|&&|;)\s*(\./)?[\w./-]+\.sh\b|docker|heroku-php|vendor/bin", line):
         return replace(match, notes=(*match.notes, f"the web line of the Procfile is not used: {line}"))
-    own = replace(match, start=start, adds=(), notes=(*match.notes[:0], "the start command is the web line of the Procfile"))
-    return _with_server(tree, own, server) if server else own
+    from_line = replace(
+        match, start=start, adds=(), notes=(*match.notes[:0], "the start command is the web line of the Procfile")
+    )
+    return _with_server(tree, from_line, server) if server else from_line
 
 
 def _addressed(line: str) -> str:
     """A start line whose server listens on the port of the app, if it names no other."""
-    found = simple_commands(line)
-    module = re.search(r"python3 -m (\w+)", found[-1].text) if found else None
+    commands = simple_commands(line)
+    module = re.search(r"python3 -m (\w+)", commands[-1].text) if commands else None
     marks, options = _ADDRESS.get(module.group(1), ("", "")) if module else ("", "")
-    return line if not options or re.search(marks, found[-1].text) else f"{line} {options}"
+    return line if not options or re.search(marks, commands[-1].text) else f"{line} {options}"
 
 
 def _asgi(app: Application) -> str:
@@ -97,13 +99,13 @@ def _object(tree: Tree, name: str, package: str, kind: str, *, asgi: bool) -> Ma
     """The match of a framework whose app is an object of one class."""
     if not _packaged(tree, package):
         return None
-    found = applications(tree, package, kind)
+    apps = applications(tree, package, kind)
     depends = f"it depends on {package}"
-    if not found:
+    if not apps:
         missing = f"no {kind}() found at the top level of a module, and no factory function without required arguments"
         return _from_procfile(tree, Match(name, (depends,), notes=(f"{missing}: set startCommand",)))
-    evidence = (depends, f"{found[0].file} makes {found[0].name}")
-    match = Match(name, evidence, start=_asgi(found[0]) if asgi else _wsgi(found[0]), notes=_among(found))
+    evidence = (depends, f"{apps[0].file} makes {apps[0].name}")
+    match = Match(name, evidence, start=_asgi(apps[0]) if asgi else _wsgi(apps[0]), notes=_among(apps))
     return _from_procfile(tree, _with_server(tree, match, "uvicorn" if asgi else "gunicorn"))
 
 
@@ -120,8 +122,8 @@ def _flask(tree: Tree) -> Match | None:
 
 def _managed(tree: Tree) -> str:
     """The manage.py nearest to the root; empty if there is none."""
-    found = [p for p in tree.paths if p.rpartition("/")[2] == "manage.py" and p.count("/") <= 2]
-    django = [p for p in found if "DJANGO_SETTINGS_MODULE" in tree.text(p) or "django" in tree.text(p)]
+    files = [p for p in tree.paths if p.rpartition("/")[2] == "manage.py" and p.count("/") <= 2]
+    django = [p for p in files if "DJANGO_SETTINGS_MODULE" in tree.text(p) or "django" in tree.text(p)]
     return min(django, key=lambda p: (p.count("/"), p != "src/manage.py", p), default="")
 
 
@@ -147,8 +149,8 @@ def _django(tree: Tree) -> Match | None:
 def _settings_module(tree: Tree, root: str, managed: str) -> tuple[str, str]:
     """The settings for production, and those that manage.py and wsgi.py use by default; empty if there are none."""
     pattern = r"""DJANGO_SETTINGS_MODULE["'],?\s*(?:\]\s*=\s*)?["']([\w.]+)"""
-    told = re.search(pattern, tree.text(managed))
-    default = told.group(1) if told else ""
+    match = re.search(pattern, tree.text(managed))
+    default = match.group(1) if match else ""
     served = re.search(pattern, tree.text(f"{root}{default.split('.')[0]}/wsgi.py"))
     default = served.group(1) if served else default
     package, _, last = default.rpartition(".")
@@ -229,15 +231,15 @@ def _python(tree: Tree) -> Match | None:
     python = python_of(tree)
     if python is None:
         return None
-    named = processes(tree)
-    if runs_python(named.get("web", ""), python):
+    listed = processes(tree)
+    if runs_python(listed.get("web", ""), python):
         found = _from_procfile(tree, Match("python", ("the Procfile names a web process",)))
         return found if found.start else None
     kind = next((kind for kind in _KINDS if kind.package in python.packages), None)
     if kind and (match := _by_kind(tree, kind)):
         return match
-    if len(named) == 1 and not {"web", "release"} & set(named) and runs_python(next(iter(named.values())), python):
-        name, line = next(iter(named.items()))
+    if len(listed) == 1 and not {"web", "release"} & set(listed) and runs_python(next(iter(listed.values())), python):
+        name, line = next(iter(listed.items()))
         note = f"the start command is the {name} line of the Procfile: it answers no HTTP requests unless it listens on PORT"
         return Match("python", (f"the Procfile names the process {name}",), start=line, notes=(note,))
     return _by_file(tree, python)
@@ -250,10 +252,10 @@ def _by_kind(tree: Tree, kind: _Kind) -> Match | None:
         names = (p for p in _entries(tree) if re.search(rf"\b(import|from)\s+{module}\b", tree.text(p)))
         file = next(names, "")
         return Match("python", (evidence, f"{file} imports it"), start=kind.line(Application(file, "", ""))) if file else None
-    found = [*applications(tree, module, *kind.makes), *_unpacked(tree, module, kind.makes)]
-    if not found:
+    apps = [*applications(tree, module, *kind.makes), *_unpacked(tree, module, kind.makes)]
+    if not apps:
         return None
-    match = Match("python", (evidence, f"{found[0].file} makes {found[0].name}"), start=kind.line(found[0]), notes=_among(found))
+    match = Match("python", (evidence, f"{apps[0].file} makes {apps[0].name}"), start=kind.line(apps[0]), notes=_among(apps))
     return _with_server(tree, match, kind.server)
 
 
@@ -261,15 +263,15 @@ def _unpacked(tree: Tree, module: str, makes: tuple[str, ...]) -> list[Applicati
     """Objects of assignments such as `app, rt = fast_app()`."""
     pattern = re.compile(rf"^(\w+)\s*,[\w\s,*]*=\s*(?:\w+\.)?(?:{'|'.join(makes)})\(", re.MULTILINE)
     files = (p for p in _entries(tree) if module in tree.text(p))
-    return [Application(file, "", told.group(1)) for file in files if (told := pattern.search(tree.text(file)))]
+    return [Application(file, "", match.group(1)) for file in files if (match := pattern.search(tree.text(file)))]
 
 
 def _entries(tree: Tree) -> list[str]:
     """Files that may start an app: with a usual name first, then the others at the root."""
-    others = sorted(
+    root_files = sorted(
         p for p in tree.paths if p.endswith(".py") and "/" not in p and p not in {"setup.py", "conftest.py", "manage.py"}
     )
-    return list(dict.fromkeys([*(p for p in _ENTRIES if p in tree.paths), *others]))
+    return list(dict.fromkeys([*(p for p in _ENTRIES if p in tree.paths), *root_files]))
 
 
 def _by_file(tree: Tree, python: Manifests) -> Match | None:

@@ -51,16 +51,16 @@ def _in_config(key: str, default: str, *patterns: str) -> Callable[[Tree, str], 
 
 
 def _option(names: str, default: str) -> Callable[[Tree, str], str]:
-    def found(_tree: Tree, build: str) -> str:
-        told = re.search(rf"(?:{names})[ =](\S+)", build)
-        return told.group(1) if told else default
+    def output_folder(_tree: Tree, build: str) -> str:
+        match = re.search(rf"(?:{names})[ =](\S+)", build)
+        return match.group(1) if match else default
 
-    return found
+    return output_folder
 
 
 def _react_scripts(_tree: Tree, build: str) -> str:
-    told = re.search(r"BUILD_PATH=[\"']?([^\s\"']+)", build)
-    return told.group(1) if told else "build"
+    match = re.search(r"BUILD_PATH=[\"']?([^\s\"']+)", build)
+    return match.group(1) if match else "build"
 
 
 def _angular(tree: Tree, build: str) -> str:
@@ -69,8 +69,8 @@ def _angular(tree: Tree, build: str) -> str:
     projects = data.get("projects")
     if not isinstance(projects, dict) or not projects:
         return ""
-    named = re.search(r"ng build\s+([\w@][\w/-]*)", build)
-    name = named.group(1) if named and named.group(1) in projects else str(data.get("defaultProject") or next(iter(projects)))
+    match = re.search(r"ng build\s+([\w@][\w/-]*)", build)
+    name = match.group(1) if match and match.group(1) in projects else str(data.get("defaultProject") or next(iter(projects)))
     project = projects.get(name)
     target = (project.get("architect") or project.get("targets") or {}).get("build") if isinstance(project, dict) else None
     if not isinstance(target, dict):
@@ -83,28 +83,28 @@ def _angular(tree: Tree, build: str) -> str:
 
 
 def _eleventy(tree: Tree, build: str) -> str:
-    told = re.search(r"--output[ =](\S+)", build)
+    option = re.search(r"--output[ =](\S+)", build)
     config = config_of(
         tree, ".eleventy.js", "eleventy.config.js", "eleventy.config.mjs", "eleventy.config.cjs", "eleventy.config.ts"
     )
-    called = re.search(r"""setOutputDirectory\(\s*["']([^"']+)""", config)
-    if told:
-        return told.group(1)
-    return called.group(1) if called else literal(config, "output") or "_site"
+    call = re.search(r"""setOutputDirectory\(\s*["']([^"']+)""", config)
+    if option:
+        return option.group(1)
+    return call.group(1) if call else literal(config, "output") or "_site"
 
 
 def _documents(tool: str) -> Callable[[Tree, str], str]:
     """VitePress and VuePress: the output is in a hidden folder of the documents' folder, which the build command names."""
 
-    def found(tree: Tree, build: str) -> str:
-        told = re.search(rf"{tool} build(?:\s+(?!-)([\w./-]+))?", build)
-        folder = (told.group(1) if told else "") or ""
-        where = f"{folder}/.{tool}".lstrip("/")
-        config = config_of(tree, *(f"{where}/config.{end}" for end in ("ts", "mts", "js", "mjs")))
+    def output_folder(tree: Tree, build: str) -> str:
+        match = re.search(rf"{tool} build(?:\s+(?!-)([\w./-]+))?", build)
+        folder = (match.group(1) if match else "") or ""
+        place = f"{folder}/.{tool}".lstrip("/")
+        config = config_of(tree, *(f"{place}/config.{end}" for end in ("ts", "mts", "js", "mjs")))
         name = literal(config, "outDir" if tool == "vitepress" else "dest")
-        return posixpath.normpath(posixpath.join(folder, name)) if name else f"{where}/dist"
+        return posixpath.normpath(posixpath.join(folder, name)) if name else f"{place}/dist"
 
-    return found
+    return output_folder
 
 
 def _gridsome(tree: Tree, _build: str) -> str:
@@ -118,14 +118,14 @@ def _webpack(tree: Tree, build: str) -> str:
     )
     if "html-webpack-plugin" not in tree.text("package.json") or "HtmlWebpack" not in config:
         return ""
-    told = re.search(r"(?:--output-path|-o)[ =](\S+)", build)
-    named = re.search(r"""path:\s*path\.(?:resolve|join)\(\s*__dirname\s*,\s*["']([^"']+)["']\s*\)""", config)
-    return told.group(1) if told else named.group(1) if named else "" if re.search(r"\bpath:", config) else "dist"
+    option = re.search(r"(?:--output-path|-o)[ =](\S+)", build)
+    path = re.search(r"""path:\s*path\.(?:resolve|join)\(\s*__dirname\s*,\s*["']([^"']+)["']\s*\)""", config)
+    return option.group(1) if option else path.group(1) if path else "" if re.search(r"\bpath:", config) else "dist"
 
 
 def _yaml(tree: Tree, file: str, key: str) -> str:
-    found = re.search(rf"^{key}:\s*[\"']?([^\s\"'#]+)", tree.text(file), re.MULTILINE)
-    return found.group(1) if found else ""
+    match = re.search(rf"^{key}:\s*[\"']?([^\s\"'#]+)", tree.text(file), re.MULTILINE)
+    return match.group(1) if match else ""
 
 
 _TOOLS: tuple[_Tool, ...] = (
@@ -187,9 +187,9 @@ def _unknown(tree: Tree, node: Node, package: str = "") -> Match | None:
     build = node.scripts.get("build", "")
     if not package and not (page and build):
         return None
-    why = f"it is not known where `{build}` writes it" if build else "package.json has no build script"
+    cause = f"it is not known where `{build}` writes it" if build else "package.json has no build script"
     remedy = "set build.framework to site, buildCommand if it is not `build`, and outputDirectory to the folder that is served"
-    return refused("site", f"a site that a script builds ({package or page})", why, remedy)
+    return refused("site", f"a site that a script builds ({package or page})", cause, remedy)
 
 
 def _files(tree: Tree) -> Match | None:
@@ -200,11 +200,11 @@ def _files(tree: Tree) -> Match | None:
     template = re.search(r"%PUBLIC_URL%|%sveltekit\.|<%=|\{\{\s*content\s*\}\}|src=[\"'][^\"']+\.(tsx?|jsx)[\"']", text)
     folder = page.rpartition("/")[0]
     if template and "docsify" not in text:
-        why = f"{page} is a template for a tool ({template.group(0)}), and no build was found"
+        cause = f"{page} is a template for a tool ({template.group(0)}), and no build was found"
         return refused(
             "static",
             "a page that a tool has to build",
-            why,
+            cause,
             "add the tool and a build script to package.json, or set build.framework",
         )
     code = next(
@@ -232,16 +232,16 @@ def _site_build(tree: Tree, _match: Match, commands: Commands) -> Commands:
     """Variables that old tools need: webpack 4 uses a digest that today's OpenSSL refuses; CI turns warnings of react-scripts into errors."""
     node = node_of(tree) or Node()
     old = any(_major(node.every.get(package, "")) in range(1, last + 1) for package, last in _OLD_WEBPACK.items())
-    given = [
+    variables = [
         *(["CI=false"] if "react-scripts" in node.every else []),
         *(["NODE_OPTIONS=--openssl-legacy-provider"] if old else []),
     ]
-    return tuple(" ".join([*given, command]) for command in commands)
+    return tuple(" ".join([*variables, command]) for command in commands)
 
 
 def _major(version: str) -> int:
-    found = re.match(r"[\^~>=v ]*(\d+)", version)
-    return int(found.group(1)) if found else 0
+    match = re.match(r"[\^~>=v ]*(\d+)", version)
+    return int(match.group(1)) if match else 0
 
 
 ROWS = (

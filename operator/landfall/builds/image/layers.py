@@ -63,8 +63,8 @@ class _Both:
 
 def packed(root: Path, layer: Layer, place: str, out: Path) -> Packed:
     """Write the files of a layer to `out`, with paths under `place` in the image. Raises HostileSourceError if a link leaves the app."""
-    chosen = sorted(_chosen(root, layer), key=lambda p: p.as_posix())
-    if not any((root / p).is_file() for p in chosen):
+    paths = sorted(_selected(root, layer), key=lambda p: p.as_posix())
+    if not any((root / p).is_file() for p in paths):
         message = f"no files in {', '.join(layer.include)}"
         raise BuildError(message, advice="Check the output folder of the build, and set outputDirectory.")
     with out.open("wb") as file:
@@ -72,10 +72,10 @@ def packed(root: Path, layer: Layer, place: str, out: Path) -> Packed:
         with tarfile.open(fileobj=cast("IO[bytes]", both), mode="w|", format=tarfile.PAX_FORMAT) as tar:
             for folder in _above(place):
                 tar.addfile(_entry(folder, tarfile.DIRTYPE))
-            for path in chosen:
+            for path in paths:
                 _add(tar, root, path, f"{place.strip('/')}/{_landed(path, layer)}")
         both.close()
-    return Packed(layer.name, f"sha256:{both.packed.hexdigest()}", f"sha256:{both.plain.hexdigest()}", both.size, len(chosen))
+    return Packed(layer.name, f"sha256:{both.packed.hexdigest()}", f"sha256:{both.plain.hexdigest()}", both.size, len(paths))
 
 
 def is_packed(root: Path, layers: Sequence[Layer], path: str) -> bool:
@@ -105,7 +105,7 @@ def _above(place: str) -> Iterator[str]:
         yield "/".join(parts[:count])
 
 
-def _chosen(root: Path, layer: Layer) -> Iterator[Path]:
+def _selected(root: Path, layer: Layer) -> Iterator[Path]:
     for include in layer.include:
         start = root / include
         if not start.exists() or not Path(os.path.realpath(start)).is_relative_to(root.resolve()):
@@ -116,12 +116,12 @@ def _chosen(root: Path, layer: Layer) -> Iterator[Path]:
         if include != ".":
             yield Path(include)
         for folder, below, files in os.walk(start):
-            here = Path(folder).relative_to(root)
-            below[:] = [d for d in below if not _left_out(here / d, layer)]
+            relative = Path(folder).relative_to(root)
+            below[:] = [d for d in below if not _left_out(relative / d, layer)]
             links = [d for d in below if (Path(folder) / d).is_symlink()]
             below[:] = [d for d in below if d not in links]
-            yield from (here / d for d in below)
-            yield from (here / f for f in [*files, *links] if not _left_out(here / f, layer))
+            yield from (relative / d for d in below)
+            yield from (relative / f for f in [*files, *links] if not _left_out(relative / f, layer))
 
 
 def _left_out(path: Path, layer: Layer) -> bool:
@@ -152,9 +152,9 @@ def _add(tar: tarfile.TarFile, root: Path, path: Path, name: str) -> None:
         tar.addfile(_entry(name, tarfile.DIRTYPE))
     elif source.is_file():
         with _inside(root, source) as file:
-            found = os.fstat(file.fileno())
+            status = os.fstat(file.fileno())
             info = _entry(name, tarfile.REGTYPE)
-            info.size, info.mode = found.st_size, 0o755 if found.st_mode & 0o111 else 0o644
+            info.size, info.mode = status.st_size, 0o755 if status.st_mode & 0o111 else 0o644
             info.mtime = _moment(file)
             file.seek(0)
             tar.addfile(info, file)
@@ -173,7 +173,7 @@ def _inside(root: Path, source: Path) -> BinaryIO:
 
 def _moment(file: BinaryIO) -> int:
     """A time derived from the content."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     while block := file.read(1 << 20):
-        found.update(block)
-    return _EPOCH + int.from_bytes(found.digest()[:6]) % _SPAN
+        digest.update(block)
+    return _EPOCH + int.from_bytes(digest.digest()[:6]) % _SPAN

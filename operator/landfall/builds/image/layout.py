@@ -45,8 +45,13 @@ def blob_of(layout: Path, digest: str) -> Path:
 def assembled(below: Document, layers: Sequence[Packed], running: Running) -> tuple[bytes, bytes]:
     """Return configuration and manifest of an image. `below` has the keys `manifest` and `config` of the base image."""
     config = _bytes(_configured(below["config"], layers, running))
-    told = [*below["manifest"]["layers"], *({"mediaType": LAYER, "digest": p.digest, "size": p.size} for p in layers)]
-    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": {"mediaType": CONFIG, **described(config)}, "layers": told}
+    described_layers = [*below["manifest"]["layers"], *({"mediaType": LAYER, "digest": p.digest, "size": p.size} for p in layers)]
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": {"mediaType": CONFIG, **described(config)},
+        "layers": described_layers,
+    }
     return config, _bytes(manifest)
 
 

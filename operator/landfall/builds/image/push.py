@@ -44,18 +44,18 @@ class Target:
 
 async def known_dependencies(registry: Registry, repository: str, key: str) -> Packed | None:
     """Return the layer of packages of an earlier build with the same manifests; None if there is none."""
-    found = await registry.manifest(repository, f"deps-{key}")
-    if found is None:
+    document = await registry.manifest(repository, f"deps-{key}")
+    if document is None:
         return None
-    layer = found[0]["layers"][0]
-    told = layer.get("annotations", {})
-    return Packed(DEPENDENCIES, layer["digest"], told[_DIFF_ID], int(layer["size"]), int(told[_FILES]))
+    layer = document[0]["layers"][0]
+    annotations = layer.get("annotations", {})
+    return Packed(DEPENDENCIES, layer["digest"], annotations[_DIFF_ID], int(layer["size"]), int(annotations[_FILES]))
 
 
 async def kept_packages(registry: Registry, repository: str, key: str) -> str:
     """Return the digest of the packages that the last build stored, if its manifests are the same; otherwise empty."""
-    found = await registry.manifest(repository, _KEPT)
-    layer = found[0]["layers"][0] if found else {}
+    document = await registry.manifest(repository, _KEPT)
+    layer = document[0]["layers"][0] if document else {}
     return str(layer["digest"]) if layer.get("annotations", {}).get(_KEY) == key else ""
 
 
@@ -70,49 +70,56 @@ async def keep_packages(registry: Registry, repository: str, key: str, root: Pat
 
 
 async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image
-    root: Path, plan: BuildPlan, target: Target, scratch: Path, known: Packed | None, key: str, tag: str, labels: dict[str, str]
+    root: Path,
+    plan: BuildPlan,
+    target: Target,
+    scratch: Path,
+    dependencies: Packed | None,
+    key: str,
+    tag: str,
+    labels: dict[str, str],
 ) -> Pushed:
     """Check what the image will run, pack it and push it. A layer is sent while the next one is packed. Raises BuildError."""
     registry, repository = target.registry, target.repository
-    check_start(root, plan, installed=known is None)
+    check_start(root, plan, installed=dependencies is None)
     sending: list[asyncio.Task[int]] = [asyncio.create_task(_base(target))]
-    made: list[Packed] = []
+    packed_layers: list[Packed] = []
     try:
         for number, layer in enumerate(plan.layers):
-            if known and layer.name == DEPENDENCIES:
-                made.append(known)
+            if dependencies and layer.name == DEPENDENCIES:
+                packed_layers.append(dependencies)
                 continue
             file = scratch / f"layer-{number}"
             packed = await asyncio.to_thread(layers.packed, root, layer, "/app", file)
-            made.append(packed)
+            packed_layers.append(packed)
             sending.append(asyncio.create_task(registry.put_blob(repository, packed.digest, file, packed.size)))
-        sent = sum(await asyncio.gather(*sending))
+        octets_sent = sum(await asyncio.gather(*sending))
     except BaseException:
         for task in sending:
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
         raise
     below = await _below(target)
-    config, manifest = assembled(below, made, Running(plan.start, plan.env, labels, paths=plan.paths))
-    sent += await registry.put_blob(repository, described(config)["digest"], config, len(config))
+    config, manifest = assembled(below, packed_layers, Running(plan.start, plan.env, labels, paths=plan.paths))
+    octets_sent += await registry.put_blob(repository, described(config)["digest"], config, len(config))
     digest = str(described(manifest)["digest"])
-    told = await registry.put_manifest(repository, digest, manifest)
-    if told not in {"", digest}:
-        message = f"the registry has the image as {told}, and it is {digest}"
+    stored_digest = await registry.put_manifest(repository, digest, manifest)
+    if stored_digest not in {"", digest}:
+        message = f"the registry has the image as {stored_digest}, and it is {digest}"
         raise BuildError(message, advice="A proxy between this pod and the registry changes the data.")
     await registry.put_manifest(repository, tag, manifest)  # garbage collection keeps tagged manifests
-    if key and not known:
-        await _remember(registry, repository, key, made)
-    octets = sum(int(one["size"]) for one in json.loads(manifest)["layers"])
-    return Pushed(digest, octets, sent)
+    if key and not dependencies:
+        await _remember(registry, repository, key, packed_layers)
+    octets = sum(int(entry["size"]) for entry in json.loads(manifest)["layers"])
+    return Pushed(digest, octets, octets_sent)
 
 
 async def _below(target: Target) -> Document:
-    found = await target.base_registry.manifest(target.base.repository, target.base.which)
-    if found is None:
+    document = await target.base_registry.manifest(target.base.repository, target.base.which)
+    if document is None:
         message = f"there is no image {target.base.host}/{target.base.repository} of {target.base.which}"
         raise BuildError(message, advice="Correct the chart's builds.images, which lists the base images of apps.")
-    manifest = found[0]
+    manifest = document[0]
     config = json.loads(await target.base_registry.blob(target.base.repository, manifest["config"]["digest"]))
     return {"manifest": manifest, "config": config}
 
@@ -127,9 +134,9 @@ async def _base(target: Target) -> int:
     return sum(await asyncio.gather(*copied))
 
 
-async def _remember(registry: Registry, repository: str, key: str, made: Sequence[Packed]) -> None:
+async def _remember(registry: Registry, repository: str, key: str, packed_layers: Sequence[Packed]) -> None:
     """Tag the layer of packages, so that a build with the same manifests can reuse it."""
-    for packed in made:
+    for packed in packed_layers:
         if packed.name == DEPENDENCIES:
             await _tagged(registry, repository, f"deps-{key}", packed, {_DIFF_ID: packed.diff_id, _FILES: str(packed.files)})
 
@@ -139,5 +146,5 @@ async def _tagged(registry: Registry, repository: str, tag: str, packed: Packed,
     layer = {"mediaType": LAYER, "digest": packed.digest, "size": packed.size, "annotations": annotations}
     config = {"mediaType": "application/vnd.oci.empty.v1+json", **described(_EMPTY)}
     await registry.put_blob(repository, config["digest"], _EMPTY, len(_EMPTY))
-    told = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
-    await registry.put_manifest(repository, tag, json.dumps(told, sort_keys=True).encode())
+    manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer]}
+    await registry.put_manifest(repository, tag, json.dumps(manifest, sort_keys=True).encode())

@@ -55,13 +55,13 @@ class Reference:
     which: str
 
     @classmethod
-    def of(cls, text: str) -> Reference:
+    def parse(cls, text: str) -> Reference:
         """Parse the name of an image; the default registry is Docker Hub."""
         name, _, digest = text.partition("@")
-        head, slash, rest = name.partition("/")
+        head, slash, path = name.partition("/")
         if not slash or not ("." in head or ":" in head or head == "localhost"):
-            head, rest = _HUB[0], name if slash else f"library/{name}"
-        repository, _, tag = rest.partition(":")
+            head, path = _HUB[0], name if slash else f"library/{name}"
+        repository, _, tag = path.partition(":")
         return cls(head, repository, digest or tag or "latest")
 
 
@@ -94,22 +94,23 @@ class Registry:
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
-    async def manifest(self, repository: str, which: str) -> tuple[Document, str] | None:
+    async def manifest(self, repository: str, reference: str) -> tuple[Document, str] | None:
         """Return a manifest and its digest; None if it does not exist. From an index, the manifest for Linux on this architecture is chosen."""
         async with self._request(
-            "GET", f"{repository}/manifests/{which}", repository, headers={"Accept": ", ".join(_TYPES)}
+            "GET", f"{repository}/manifests/{reference}", repository, headers={"Accept": ", ".join(_TYPES)}
         ) as answer:
             if answer.status_code == 404:
                 return None
             await self._good(answer, 200)
-            told = json.loads(await outgoing.body(answer))
-            digest = answer.headers.get("Docker-Content-Digest", which)
-        if "manifests" in told:
-            chosen = next(
-                (m for m in told["manifests"] if m.get("platform", {}).get("architecture") == MACHINE), told["manifests"][0]
+            document = json.loads(await outgoing.body(answer))
+            digest = answer.headers.get("Docker-Content-Digest", reference)
+        if "manifests" in document:
+            selected = next(
+                (m for m in document["manifests"] if m.get("platform", {}).get("architecture") == MACHINE),
+                document["manifests"][0],
             )
-            return await self.manifest(repository, chosen["digest"])
-        return told, digest
+            return await self.manifest(repository, selected["digest"])
+        return document, digest
 
     async def blob(self, repository: str, digest: str) -> bytes:
         """Read a small blob, such as a configuration."""
@@ -119,16 +120,16 @@ class Registry:
 
     async def download(self, repository: str, digest: str, file: Path) -> bool:
         """Download a blob to a file and verify its digest. Return False if it does not exist."""
-        found = hashlib.sha256()
+        actual = hashlib.sha256()
         async with self._request("GET", f"{repository}/blobs/{digest}", repository) as answer:
             if answer.status_code == 404:
                 return False
             await self._good(answer, 200)
             with file.open("wb") as out:
                 async for piece in outgoing.chunks(answer):
-                    found.update(piece)
+                    actual.update(piece)
                     out.write(piece)
-        if digest != f"sha256:{found.hexdigest()}":
+        if digest != f"sha256:{actual.hexdigest()}":
             message = f"the registry {self.host} sent data that does not match {digest}"
             raise RegistryUnreachableError(message, advice="It is retried.")
         return True
@@ -154,18 +155,20 @@ class Registry:
         async with self._request("POST", f"{repository}/blobs/uploads/", repository) as answer:
             await self._good(answer, 202)
             location = urljoin(str(answer.url), answer.headers["Location"])
-        where = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
+        target = f"{location}{'&' if '?' in location else '?'}{urlencode({'digest': digest})}"
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
         with contextlib.ExitStack() as opened:
             body = outgoing.file_chunks(opened.enter_context(data.open("rb"))) if isinstance(data, Path) else data
-            async with self._request("PUT", where, repository, headers=headers, content=body, again=False) as answer:
+            async with self._request("PUT", target, repository, headers=headers, content=body, again=False) as answer:
                 await self._good(answer, 201)
         return size
 
-    async def put_manifest(self, repository: str, which: str, data: bytes) -> str:
+    async def put_manifest(self, repository: str, reference: str, data: bytes) -> str:
         """Upload a manifest. Return the digest that the registry reports."""
         headers = {"Content-Type": MANIFEST}
-        async with self._request("PUT", f"{repository}/manifests/{which}", repository, headers=headers, content=data) as answer:
+        async with self._request(
+            "PUT", f"{repository}/manifests/{reference}", repository, headers=headers, content=data
+        ) as answer:
             await self._good(answer, 201)
             return str(answer.headers.get("Docker-Content-Digest", ""))
 
@@ -198,56 +201,56 @@ class Registry:
         url, answered = path if "://" in path else f"{self._base}{path}", False
         try:
             async with contextlib.AsyncExitStack() as calls:
-                answer = await calls.enter_async_context(self._sent(method, url, repository, headers, content))
+                answer = await calls.enter_async_context(self._send(method, url, repository, headers, content))
                 if answer.status_code == 401 and again and repository not in self._tokens:
                     challenge = answer.headers.get("WWW-Authenticate", "")
                     await calls.aclose()
                     await self._authenticate(challenge, repository, more)
-                    answer = await calls.enter_async_context(self._sent(method, url, repository, headers, content))
+                    answer = await calls.enter_async_context(self._send(method, url, repository, headers, content))
                 answered = True
                 yield answer
         except outgoing.OutgoingError as error:
-            what = "broke off" if answered else "cannot be reached"
-            message = f"the registry {self.host} {what}: {error.kind}"
+            problem = "broke off" if answered else "cannot be reached"
+            message = f"the registry {self.host} {problem}: {error.kind}"
             raise RegistryUnreachableError(message, advice="It is retried.") from error
 
-    def _sent(
+    def _send(
         self, method: str, url: str, repository: str, headers: Mapping[str, str] | None, content: outgoing.Body | None
     ) -> contextlib.AbstractAsyncContextManager[outgoing.Response]:
-        told = {**(headers or {}), **self._opened(repository)}
-        return outgoing.send(self._client, method, url, _LIMITS, headers=told, content=content, redirects=True)
+        all_headers = {**(headers or {}), **self._opened(repository)}
+        return outgoing.send(self._client, method, url, _LIMITS, headers=all_headers, content=content, redirects=True)
 
     def _opened(self, repository: str) -> dict[str, str]:
-        known = self._tokens.get(repository)
-        return {"Authorization": known} if known else {}
+        authorization = self._tokens.get(repository)
+        return {"Authorization": authorization} if authorization else {}
 
     async def _authenticate(self, challenge: str, repository: str, more: tuple[str, ...]) -> None:
         """Authenticate as the challenge requires: with user name and password, or with a token."""
-        kind, _, rest = challenge.partition(" ")
+        kind, _, parameters = challenge.partition(" ")
         if kind.lower() == "basic" and self._identity:
             self._tokens[repository] = outgoing.basic_auth(*self._identity)
             return
-        told = dict(_CHALLENGE.findall(rest))
-        if kind.lower() != "bearer" or "realm" not in told:
+        fields = dict(_CHALLENGE.findall(parameters))
+        if kind.lower() != "bearer" or "realm" not in fields:
             return
-        scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{one}:pull") for one in more)]
-        query = [*([("service", told["service"])] if "service" in told else []), *scopes]
+        scopes = [("scope", f"repository:{repository}:pull,push"), *(("scope", f"repository:{name}:pull") for name in more)]
+        query = [*([("service", fields["service"])] if "service" in fields else []), *scopes]
         opened = {"Authorization": outgoing.basic_auth(*self._identity)} if self._identity else {}
-        realm = f"{told['realm']}?{urlencode(query)}"
+        realm = f"{fields['realm']}?{urlencode(query)}"
         async with outgoing.send(self._client, "GET", realm, _LIMITS, headers=opened, redirects=True) as answer:
             if answer.status_code == 200:
-                found = json.loads(await outgoing.body(answer))
-                self._tokens[repository] = f"Bearer {found.get('token') or found.get('access_token')}"
+                answered = json.loads(await outgoing.body(answer))
+                self._tokens[repository] = f"Bearer {answered.get('token') or answered.get('access_token')}"
 
     async def _good(self, answer: outgoing.Response, *statuses: int) -> None:
         if answer.status_code in statuses:
             return
-        said = outgoing.text(await outgoing.body(answer))[:300]
-        what = f"the registry {self.host} answered {answer.status_code} to {answer.request.method} {answer.url.path}: {said}"
+        body = outgoing.text(await outgoing.body(answer))[:300]
+        message = f"the registry {self.host} answered {answer.status_code} to {answer.request.method} {answer.url.path}: {body}"
         if answer.status_code in {401, 403}:
-            raise RegistryError(what, advice="Set user name and password with push permission (the chart's builds.secret).")
-        if answer.status_code == 507 or "no space left" in said.lower() or "quota" in said.lower():
-            raise RegistryError(what, advice="The registry is full: remove images, or add storage.")
+            raise RegistryError(message, advice="Set user name and password with push permission (the chart's builds.secret).")
+        if answer.status_code == 507 or "no space left" in body.lower() or "quota" in body.lower():
+            raise RegistryError(message, advice="The registry is full: remove images, or add storage.")
         if answer.status_code in {400, 404, 405, 413}:
-            raise RegistryError(what, advice="Read the log of the registry.")
-        raise RegistryUnreachableError(what, advice="It is retried.")
+            raise RegistryError(message, advice="Read the log of the registry.")
+        raise RegistryUnreachableError(message, advice="It is retried.")

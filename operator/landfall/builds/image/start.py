@@ -117,13 +117,13 @@ def _page(root: Path, plan: BuildPlan) -> tuple[str, str] | None:
     folder = root / (plan.output or ".")
     if not folder.is_dir() or any((folder / page).is_file() for page in _PAGES):
         return None  # layers say what is wrong with a missing folder
-    there = [name for name in _OUTPUTS if (root / name / "index.html").is_file()]
-    where = (
-        f"Set outputDirectory to {there[0]}, which has one."
-        if there
+    folders = [name for name in _OUTPUTS if (root / name / "index.html").is_file()]
+    remedy = (
+        f"Set outputDirectory to {folders[0]}, which has one."
+        if folders
         else "Set outputDirectory to the folder with index.html, or startCommand if the app has a server."
     )
-    return f"the site has no index.html in {plan.output or '.'}, so its address would have no page", where
+    return f"the site has no index.html in {plan.output or '.'}, so its address would have no page", remedy
 
 
 class _Image:
@@ -136,24 +136,24 @@ class _Image:
     def problem(self) -> tuple[str, str] | None:
         """What is missing, and what to do; None if nothing is."""
         folder, before = "", ""
-        for one in simple_commands(self._plan.start):
-            said = one.words
-            if said[:1] == ["cd"] and len(said) == 2:
-                folder = posixpath.normpath(posixpath.join(folder, said[1]))
-            elif "||" not in {one.after, before} and (missing := self._missing(said, folder)):
-                return f"`{self._plan.start}` cannot start: {missing}", self._advice(one)
-            before = one.after
+        for command in simple_commands(self._plan.start):
+            words = command.words
+            if words[:1] == ["cd"] and len(words) == 2:
+                folder = posixpath.normpath(posixpath.join(folder, words[1]))
+            elif "||" not in {command.after, before} and (missing := self._missing(words, folder)):
+                return f"`{self._plan.start}` cannot start: {missing}", self._advice(command)
+            before = command.after
         return None
 
-    def _advice(self, one: Simple) -> str:
-        program = (unwrapped(one.words) or ["it"])[0]
+    def _advice(self, command: Simple) -> str:
+        program = (unwrapped(command.words) or ["it"])[0]
         if self._plan.build:
             return f"Correct the start script, or set startCommand to what `{self._plan.build[-1]}` makes."
         return f"Add the package with {program}, a build script that makes the file, or set startCommand."
 
-    def _missing(self, said: Sequence[str], folder: str) -> str:
-        inner = unwrapped(list(said))
-        for words in (list(said), inner):
+    def _missing(self, arguments: Sequence[str], folder: str) -> str:
+        inner = unwrapped(list(arguments))
+        for words in (list(arguments), inner):
             if words and not re.match(r"[A-Za-z_]\w*=", words[0]) and (missing := self._program(words[0], folder)):
                 return missing
         if inner[:1] == ["node"]:
@@ -167,32 +167,32 @@ class _Image:
             outside = name.startswith("/") and not name.startswith(_PLACE)
             return "" if outside or self._has(name, folder) else f"{name} is not in the image"
         places = [posixpath.normpath(posixpath.join(folder, path)) for path in self._plan.paths] + list(self._plan.paths)
-        found = any(os.path.lexists(self._root / place / name) for place in places)
-        return "" if found or not self._installed else f"the program {name} is not in the image"
+        exists = any(os.path.lexists(self._root / place / name) for place in places)
+        return "" if exists or not self._installed else f"the program {name} is not in the image"
 
     def _script(self, arguments: Sequence[str], folder: str) -> str:
         """The file that Node.js runs."""
-        rest = list(arguments)
-        while rest and rest[0].startswith("-"):
-            if rest[0] in _NODE_CODE or rest[0].startswith(("--eval=", "--run=")):
+        remaining = list(arguments)
+        while remaining and remaining[0].startswith("-"):
+            if remaining[0] in _NODE_CODE or remaining[0].startswith(("--eval=", "--run=")):
                 return ""
-            rest = rest[2:] if rest[0] in _NODE_VALUES else rest[1:]
-        if not rest or "$" in rest[0] or any(self._has(f"{rest[0]}{end}", folder) for end in _NODE_ENDS):
+            remaining = remaining[2:] if remaining[0] in _NODE_VALUES else remaining[1:]
+        if not remaining or "$" in remaining[0] or any(self._has(f"{remaining[0]}{end}", folder) for end in _NODE_ENDS):
             return ""
-        if not self._installed and rest[0].lstrip("./").startswith("node_modules/"):
+        if not self._installed and remaining[0].lstrip("./").startswith("node_modules/"):
             return ""
-        return f"{rest[0]} is not in the image"
+        return f"{remaining[0]} is not in the image"
 
     def _python(self, arguments: Sequence[str], folder: str) -> str:
         """The file or module that Python runs, and the module with the app of its server."""
-        rest = list(arguments)
-        while rest and rest[0].startswith("-") and rest[0] not in {"-m", "-c", "-"}:
-            rest = rest[2:] if rest[0] in {"-W", "-X"} else rest[1:]
-        if not rest or rest[0] in {"-c", "-"} or "$" in rest[0]:
+        remaining = list(arguments)
+        while remaining and remaining[0].startswith("-") and remaining[0] not in {"-m", "-c", "-"}:
+            remaining = remaining[2:] if remaining[0] in {"-W", "-X"} else remaining[1:]
+        if not remaining or remaining[0] in {"-c", "-"} or "$" in remaining[0]:
             return ""
-        if rest[0] != "-m":
-            return "" if self._has(rest[0], folder) else f"{rest[0]} is not in the image"
-        module, more = rest[1] if len(rest) > 1 else "", rest[2:]
+        if remaining[0] != "-m":
+            return "" if self._has(remaining[0], folder) else f"{remaining[0]} is not in the image"
+        module, more = remaining[1] if len(remaining) > 1 else "", remaining[2:]
         if self._installed and module.split(".")[0] not in sys.stdlib_module_names and not self._module(module, folder, ()):
             return f"the module {module} is not in the image"
         target = (
@@ -222,9 +222,9 @@ class _Image:
 
 def _folders(arguments: Sequence[str]) -> list[str]:
     """The folders that a server of Python adds to the path of modules."""
-    found = []
+    folders = []
     for position, word in enumerate(arguments):
         option, _, value = word.partition("=")
         if option in {"--pythonpath", "--app-dir", "--chdir"}:
-            found += (value or "".join(arguments[position + 1 : position + 2])).split(",")
-    return found
+            folders += (value or "".join(arguments[position + 1 : position + 2])).split(",")
+    return folders

@@ -50,16 +50,16 @@ class Language(Protocol):
     def summary(self, tree: Tree) -> str:
         """Return what the manifests contain, for the message that no framework matches; empty if there is nothing."""
 
-    def version(self, tree: Tree, known: Sequence[str]) -> Version:
+    def version(self, tree: Tree, versions: Sequence[str]) -> Version:
         """Return the version that an app requests. `known`: available versions. `resolved` is empty if none matches."""
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         """Return the package manager, and notes about it."""
 
-    def install(self, found: Detected) -> tuple[str, ...]:
+    def install(self, detection: Detected) -> tuple[str, ...]:
         """Return the shell commands that install the app's packages; empty if it has none."""
 
-    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def build(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         """Return the shell commands that build the app; empty if it needs no build."""
 
     def start(self, tree: Tree, command: str) -> str:
@@ -71,10 +71,10 @@ class Language(Protocol):
     def layers(self) -> tuple[Layer, ...]:
         """Return the image layers of the app; the layer that changes least often is first."""
 
-    def packages(self, found: Detected) -> str:
+    def packages(self, detection: Detected) -> str:
         """Return the folder of the installed packages; empty if they are not reused."""
 
-    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def cache_keys(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         """Return the files that determine the installed packages, sorted; empty if there may be other inputs."""
 
 

@@ -16,8 +16,8 @@ def workspace_folders(tree: Tree) -> tuple[str, ...]:
     """Return the modules of go.work, as folders; empty without one."""
     text = re.sub(r"//.*", "", tree.text("go.work"))
     blocks = re.findall(r"^use\s*\(([^)]*)\)", text, re.MULTILINE)
-    told = [*"\n".join(blocks).split(), *re.findall(r"^use\s+([^\s(]+)", text, re.MULTILINE)]
-    return tuple(sorted({posixpath.normpath(name.strip('"')) for name in told} - {"."}))
+    folders = [*"\n".join(blocks).split(), *re.findall(r"^use\s+([^\s(]+)", text, re.MULTILINE)]
+    return tuple(sorted({posixpath.normpath(name.strip('"')) for name in folders} - {"."}))
 
 
 def binary(tree: Tree) -> str:
@@ -40,24 +40,24 @@ class _Go:
     def summary(self, tree: Tree) -> str:
         return ""
 
-    def version(self, tree: Tree, known: Sequence[str]) -> Version:
+    def version(self, tree: Tree, versions: Sequence[str]) -> Version:
         file = "go.work" if "go.mod" not in tree.paths and "go.work" in tree.paths else "go.mod"
-        told = re.search(r"^go\s+([\d.]+)", tree.text(file), re.MULTILINE)
-        asked = told.group(1) if told else ""
-        least = ".".join(asked.split(".")[:2])
-        return Version("go", asked, newest(f">={least}" if least else "*", known), file if asked else "default")
+        match = re.search(r"^go\s+([\d.]+)", tree.text(file), re.MULTILINE)
+        requested = match.group(1) if match else ""
+        least = ".".join(requested.split(".")[:2])
+        return Version("go", requested, newest(f">={least}" if least else "*", versions), file if requested else "default")
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         if "vendor/modules.txt" in tree.paths:
             return PackageManager("vendor", "", "vendor/modules.txt"), ()
         return None, ()
 
-    def install(self, found: Detected) -> tuple[str, ...]:
-        return () if found.package_manager else ("go mod download",)
+    def install(self, detection: Detected) -> tuple[str, ...]:
+        return () if detection.package_manager else ("go mod download",)
 
-    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        vendored = "-mod=vendor " if found.package_manager else ""
-        folder = f"./{found.match.output}" if found.match.output else "."
+    def build(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
+        vendored = "-mod=vendor " if detection.package_manager else ""
+        folder = f"./{detection.match.output}" if detection.match.output else "."
         return (f'CGO_ENABLED=0 go build {vendored}-ldflags="-w -s" -o {binary(tree)} {folder}',)
 
     def start(self, tree: Tree, command: str) -> str:
@@ -69,10 +69,10 @@ class _Go:
     def layers(self) -> tuple[Layer, ...]:
         return (Layer("app", (".",), ("*.go", "vendor", "node_modules", *LEFT_OUT)),)
 
-    def packages(self, found: Detected) -> str:
+    def packages(self, detection: Detected) -> str:
         return ""
 
-    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def cache_keys(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         return present(tree, "go.mod", "go.sum", "go.work", "go.work.sum")
 
 

@@ -71,29 +71,29 @@ def node_of(tree: Tree) -> Node | None:
 def _engine(data: Mapping[str, object], kind: str) -> Mapping[str, str]:
     """An entry of devEngines; the first of several."""
     table = data.get("devEngines")
-    found = table.get(kind) if isinstance(table, dict) else None
-    return _texts(found[0] if isinstance(found, list) and found else found)
+    entry = table.get(kind) if isinstance(table, dict) else None
+    return _texts(entry[0] if isinstance(entry, list) and entry else entry)
 
 
 def _manager(data: Mapping[str, object]) -> tuple[str, str]:
     """The package manager that package.json names, as `name@version`, and the field with it."""
-    told = data.get("packageManager")
-    if isinstance(told, str) and told:
-        return told, "packageManager in package.json"
+    declared = data.get("packageManager")
+    if isinstance(declared, str) and declared:
+        return declared, "packageManager in package.json"
     engine = _engine(data, "packageManager")
     if engine.get("name") in _MANAGERS:
         return f"{engine['name']}@{engine.get('version') or '*'}", "devEngines.packageManager in package.json"
     volta = _texts(data.get("volta"))
-    named = next((name for name in ("pnpm", "yarn") if volta.get(name)), "")
-    return (f"{named}@{volta[named]}", "volta in package.json") if named else ("", "")
+    tool = next((name for name in ("pnpm", "yarn") if volta.get(name)), "")
+    return (f"{tool}@{volta[tool]}", "volta in package.json") if tool else ("", "")
 
 
 def _pins(data: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     runtime = _engine(data, "runtime")
-    asked = runtime.get("version", "") if runtime.get("name") == "node" else ""
+    requested = runtime.get("version", "") if runtime.get("name") == "node" else ""
     return (
         ("volta.node in package.json", _texts(data.get("volta")).get("node", "")),
-        ("devEngines.runtime in package.json", asked),
+        ("devEngines.runtime in package.json", requested),
     )
 
 
@@ -107,18 +107,18 @@ def package_manager(tree: Tree, node: Node) -> tuple[PackageManager, tuple[str, 
     notes = []
     if len({name for name, _ in locks}) > 1:
         notes.append(f"lock files of several package managers found: {', '.join(file for _, file in locks)}")
-    told = re.fullmatch(r"(npm|pnpm|yarn|bun)@([^+]+).*", node.manager, re.DOTALL)
-    if told:
-        lock = next((file for name, file in locks if name == told.group(1)), "")
+    match = re.fullmatch(r"(npm|pnpm|yarn|bun)@([^+]+).*", node.manager, re.DOTALL)
+    if match:
+        lock = next((file for name, file in locks if name == match.group(1)), "")
         if locks and not lock:
-            notes.append(f"{node.manager_source.split(' ')[0]} says {told.group(1)}, but the lock file is {locks[0][1]}")
-        return PackageManager(told.group(1), told.group(2), node.manager_source, lock), tuple(notes)
+            notes.append(f"{node.manager_source.split(' ')[0]} says {match.group(1)}, but the lock file is {locks[0][1]}")
+        return PackageManager(match.group(1), match.group(2), node.manager_source, lock), tuple(notes)
     if locks:
         name, file = locks[0]
         return PackageManager(name, _lock_version(tree, name, file), file, file), tuple(notes)
-    wanted = next((m for m in _MANAGERS if m in node.engines), "")
-    if wanted:
-        return PackageManager(wanted, node.engines[wanted], "engines in package.json"), ()
+    engine = next((m for m in _MANAGERS if m in node.engines), "")
+    if engine:
+        return PackageManager(engine, node.engines[engine], "engines in package.json"), ()
     return PackageManager("npm", "", "default"), ("no lock file found, so versions may differ from build to build",)
 
 
@@ -131,27 +131,27 @@ def _lock_version(tree: Tree, name: str, file: str) -> str:
         return "4" if ".yarnrc.yml" in tree.paths or "__metadata:" in tree.text(file)[:400] else "1"
     if name != "pnpm":
         return ""
-    told = re.search(r"lockfileVersion:\s*'?(\d+\.\d+)", tree.text(file)[:400])
-    return {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8", "9.0": "9"}.get(told.group(1), "") if told else ""
+    match = re.search(r"lockfileVersion:\s*'?(\d+\.\d+)", tree.text(file)[:400])
+    return {"5.3": "6", "5.4": "7", "6.0": "8", "6.1": "8", "9.0": "9"}.get(match.group(1), "") if match else ""
 
 
 _NEAR = 2  # major versions between two releases with long-term support
 
 
-def node_version(tree: Tree, node: Node, known: Sequence[str]) -> Version:
+def node_version(tree: Tree, node: Node, versions: Sequence[str]) -> Version:
     """Return the version of Node.js.
 
     It is read from package.json (engines, volta, devEngines), then .nvmrc and .node-version, then the files of mise and asdf; the default
     is the newest available one. A pinned version that is not available gives the nearest newer one of at most the next generation.
     """
-    asked = [("engines.node in package.json", node.engines.get("node", "")), *node.wants]
-    asked += [(file, first_line(tree.text(file))) for file in _FILES]
-    asked += tool_versions(tree, "node", "nodejs")
-    source, told = next(((source, told) for source, told in asked if told.strip()), ("default", ""))
-    if not told:
-        return Version("node", "", newest("*", known), "default")
-    exact = newest(told, known)
-    return Version("node", told, exact or nearest(told, known, _NEAR), source, near=not exact)
+    pins = [("engines.node in package.json", node.engines.get("node", "")), *node.wants]
+    pins += [(file, first_line(tree.text(file))) for file in _FILES]
+    pins += tool_versions(tree, "node", "nodejs")
+    source, requested = next(((source, requested) for source, requested in pins if requested.strip()), ("default", ""))
+    if not requested:
+        return Version("node", "", newest("*", versions), "default")
+    exact = newest(requested, versions)
+    return Version("node", requested, exact or nearest(requested, versions, _NEAR), source, near=not exact)
 
 
 def imports(tree: Tree, package: str) -> str:
@@ -192,27 +192,27 @@ class _NodeLanguage:
         node = node_of(tree)
         return f"package.json depends on {', '.join(sorted(node.dependencies)[:8]) or 'nothing'}" if node else ""
 
-    def version(self, tree: Tree, known: Sequence[str]) -> Version:
-        return node_version(tree, node_of(tree) or Node(), known)
+    def version(self, tree: Tree, versions: Sequence[str]) -> Version:
+        return node_version(tree, node_of(tree) or Node(), versions)
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         return package_manager(tree, node_of(tree) or Node())
 
-    def install(self, found: Detected) -> tuple[str, ...]:
-        return (node_packages.install(found.package_manager),) if found.package_manager else ()
+    def install(self, detection: Detected) -> tuple[str, ...]:
+        return (node_packages.install(detection.package_manager),) if detection.package_manager else ()
 
-    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        node, manager = node_of(tree), found.package_manager
+    def build(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
+        node, manager = node_of(tree), detection.package_manager
         if manager is None or node is None:
             return ()
         run = f"{node_packages.program(manager)} run"
-        own = [f"{run} build"] if "build" in node.scripts else []
-        more = [_build_command(command, run) for command in found.match.builds]
-        return tuple(dict.fromkeys([*own, *more]))
+        own_build = [f"{run} build"] if "build" in node.scripts else []
+        more = [_build_command(command, run) for command in detection.match.builds]
+        return tuple(dict.fromkeys([*own_build, *more]))
 
     def start(self, tree: Tree, command: str) -> str:
-        found = resolved(tree, command)
-        return " && ".join([*(one for one in found.builds if not _BUILD.fullmatch(one)), found.text])
+        start = resolved(tree, command)
+        return " && ".join([*(build for build in start.builds if not _BUILD.fullmatch(build)), start.text])
 
     def env(self) -> Mapping[str, str]:
         return {"NODE_ENV": "production"}
@@ -220,11 +220,11 @@ class _NodeLanguage:
     def layers(self) -> tuple[Layer, ...]:
         return app_layers()
 
-    def packages(self, found: Detected) -> str:
-        return "node_modules" if found.package_manager else ""
+    def packages(self, detection: Detected) -> str:
+        return "node_modules" if detection.package_manager else ""
 
-    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        return node_packages.cache_keys(tree, found)
+    def cache_keys(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
+        return node_packages.cache_keys(tree, detection)
 
 
 NODE: Language = _NodeLanguage()

@@ -71,9 +71,9 @@ def _version(manager: PackageManager) -> str:
     return manager.version if exact else _LAST.get(manager.name, {}).get(major, major if major.isdigit() else "")
 
 
-def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
+def cache_keys(tree: Tree, detection: Detected) -> tuple[str, ...]:
     """Return the files that determine the packages, sorted; empty if there may be other inputs."""
-    manager = found.package_manager
+    manager = detection.package_manager
     if (manager and is_berry(manager) and not manager.lockfile) or not _follow_from_files(tree):
         return ()
     return present(tree, *_FILES, *((manager.lockfile,) if manager else ()))
@@ -84,8 +84,8 @@ def _follow_from_files(tree: Tree) -> bool:
     data = read.data
     if read.problem or not data or "workspaces" in data or _SCRIPTS & set(_table(data.get("scripts"))):
         return False
-    wanted = (str(version) for group in _GROUPS for version in _table(data.get(group)).values())
-    if any(_PATH.match(version) for version in wanted) or _PROTOCOL.search(tree.text("package.json")):
+    versions = (str(version) for group in _GROUPS for version in _table(data.get(group)).values())
+    if any(_PATH.match(version) for version in versions) or _PROTOCOL.search(tree.text("package.json")):
         return False
     manifests = tree.text("package.json") + tree.text("pnpm-workspace.yaml")
     if "patchedDependencies" in manifests or re.search(r"^packages:", tree.text("pnpm-workspace.yaml"), re.MULTILINE):

@@ -54,13 +54,13 @@ class _Call:
 def resolved(tree: Tree, line: str) -> StartLine:
     """Return a start line without calls of a package manager. Its leading commands that build are separate."""
     text = _expanded(tree, line, "", 0)
-    found = simple_commands(text)
+    commands = simple_commands(text)
     builds: list[str] = []
-    if found and is_chain(found):
-        while len(found) > 1 and _builds(found[0]):
-            builds.append(found[0].text)
-            found = found[1:]
-        text = " && ".join(one.text for one in found)
+    if commands and is_chain(commands):
+        while len(commands) > 1 and _builds(commands[0]):
+            builds.append(commands[0].text)
+            commands = commands[1:]
+        text = " && ".join(command.text for command in commands)
     notes = (f"{' && '.join(builds)} belongs to the build, and is moved there from the start script",) if builds else ()
     return StartLine(text, tuple(builds), notes, _unresolved(tree, text))
 
@@ -70,100 +70,104 @@ def script_chain(tree: Tree, name: str) -> str:
     return _chain(tree, _Call(name, "", ""))
 
 
-def _builds(one: Simple) -> bool:
-    call = _call(one.words)
-    return bool(call and _BUILD_SCRIPT.fullmatch(call.script)) or _BUILDERS.match(" ".join(unwrapped(one.words))) is not None
+def _builds(command: Simple) -> bool:
+    call = _call(command.words)
+    return bool(call and _BUILD_SCRIPT.fullmatch(call.script)) or _BUILDERS.match(" ".join(unwrapped(command.words))) is not None
 
 
 def _expanded(tree: Tree, line: str, folder: str, depth: int) -> str:
-    found = simple_commands(line)
-    if not found or depth > _DEEPEST:
+    commands = simple_commands(line)
+    if not commands or depth > _DEEPEST:
         return line
-    chained, pieces, here = is_chain(found), [], folder
-    for one in found:
-        text, here = _one(tree, one, here, depth)
+    chained, pieces, current = is_chain(commands), [], folder
+    for command in commands:
+        text, current = _resolve_command(tree, command, current, depth)
         grouped = f"({text})" if not chained and len(simple_commands(text)) != 1 else text
-        pieces.append(f"{grouped} {one.after}".strip())
+        pieces.append(f"{grouped} {command.after}".strip())
     return " ".join(pieces)
 
 
-def _one(tree: Tree, one: Simple, folder: str, depth: int) -> tuple[str, str]:
+def _resolve_command(tree: Tree, command: Simple, folder: str, depth: int) -> tuple[str, str]:
     """One command, resolved, and the folder after it."""
-    said = one.words
-    if len(said) == 2 and said[0] == "cd":
-        return one.text, posixpath.normpath(posixpath.join(folder, said[1]))
-    given, rest = _split(one)
-    call, bare = _call(rest), _bare(one, rest)
-    if bare and not (call and _chain(tree, call)):
-        return " ".join([*given, bare]), folder
+    words = command.words
+    if len(words) == 2 and words[0] == "cd":
+        return command.text, posixpath.normpath(posixpath.join(folder, words[1]))
+    variables, program_words = _split(command)
+    call, program = _call(program_words), _local_program(command, program_words)
+    if program and not (call and _chain(tree, call)):
+        return " ".join([*variables, program]), folder
     if call is None:
-        return one.text, folder
+        return command.text, folder
     inside = posixpath.normpath(posixpath.join(folder, call.folder))
     text = _chain(tree, _Call(call.script, call.arguments, inside))
     if not text or (depth == 0 and _BUILD_SCRIPT.fullmatch(call.script)):
-        return one.text, folder
+        return command.text, folder
     text = _expanded(tree, text, inside, depth + 1)
     if call.folder:
         text = f'cd {call.folder} && export PATH="$PWD/node_modules/.bin:$PATH" && {text}'
     elif folder not in {"", "."}:
         text = f'export PATH="$PWD/node_modules/.bin:$PATH" && {text}'
-    return (_assigned(given, text), folder)
+    return (_assigned(variables, text), folder)
 
 
-def _assigned(given: list[str], text: str) -> str:
-    if not given:
+def _assigned(variables: list[str], text: str) -> str:
+    if not variables:
         return text
-    return f"{' '.join(given)} {text}" if len(simple_commands(text)) == 1 else f"export {' '.join(given)} && {text}"
+    return f"{' '.join(variables)} {text}" if len(simple_commands(text)) == 1 else f"export {' '.join(variables)} && {text}"
 
 
-def _split(one: Simple) -> tuple[list[str], list[str]]:
+def _split(command: Simple) -> tuple[list[str], list[str]]:
     """The variables of a command, also those that `cross-env` or `env` sets before a script, and the words after them."""
-    given = one.assignments.split() if one.assignments and "'" not in one.assignments and '"' not in one.assignments else []
-    given = given or ([one.assignments] if one.assignments else [])
-    said = one.words
-    if said and said[0] in {"cross-env", "cross-env-shell", "env"} and _call(unwrapped(said)):
-        rest = unwrapped(said)
-        given += said[1 : len(said) - len(rest)]
-        return given, rest
-    return given, said
+    variables = (
+        command.assignments.split()
+        if command.assignments and "'" not in command.assignments and '"' not in command.assignments
+        else []
+    )
+    variables = variables or ([command.assignments] if command.assignments else [])
+    words = command.words
+    if words and words[0] in {"cross-env", "cross-env-shell", "env"} and _call(unwrapped(words)):
+        program_words = unwrapped(words)
+        variables += words[1 : len(words) - len(program_words)]
+        return variables, program_words
+    return variables, words
 
 
-def unwrapped(said: list[str]) -> list[str]:
+def unwrapped(arguments: list[str]) -> list[str]:
     """Return the words of a command without programs that only set variables for it."""
-    while said and (said[0] in _WRAPPERS or re.match(r"[A-Za-z_]\w*=", said[0])):
-        said = said[1:]
-    if said and said[0] in {"dotenv", "dotenvx", "env-cmd", "infisical", "doppler"} and "--" in said:
-        return unwrapped(said[said.index("--") + 1 :])
-    return said
+    while arguments and (arguments[0] in _WRAPPERS or re.match(r"[A-Za-z_]\w*=", arguments[0])):
+        arguments = arguments[1:]
+    if arguments and arguments[0] in {"dotenv", "dotenvx", "env-cmd", "infisical", "doppler"} and "--" in arguments:
+        return unwrapped(arguments[arguments.index("--") + 1 :])
+    return arguments
 
 
-def _call(said: list[str]) -> _Call | None:
+def _call(arguments: list[str]) -> _Call | None:
     """The script that a command of a package manager runs."""
-    if not said or said[0] not in _MANAGERS:
-        if said and said[0] in {"run-s", "npm-run-all"} and len(said) == 2:
-            return _Call(said[1], "", "")
+    if not arguments or arguments[0] not in _MANAGERS:
+        if arguments and arguments[0] in {"run-s", "npm-run-all"} and len(arguments) == 2:
+            return _Call(arguments[1], "", "")
         return None
-    manager, rest, folder = said[0], said[1:], ""
-    while rest and rest[0].startswith("-"):
-        option, _, value = rest[0].partition("=")
+    manager, remaining, folder = arguments[0], arguments[1:], ""
+    while remaining and remaining[0].startswith("-"):
+        option, _, value = remaining[0].partition("=")
         if option in _FOLDER_OPTIONS:
-            folder, rest = (value, rest[1:]) if value else ("".join(rest[1:2]), rest[2:])
+            folder, remaining = (value, remaining[1:]) if value else ("".join(remaining[1:2]), remaining[2:])
         elif option in {"-s", "--silent", "--if-present", "--quiet", "-q"}:
-            rest = rest[1:]
+            remaining = remaining[1:]
         else:
             return None
-    if rest and rest[0] in {"run", "run-script"}:
-        rest = [word for word in rest[1:] if word not in {"-s", "--silent", "--if-present"}]
-    elif not (rest and (rest[0] in {"start", "stop", "test"} or manager in {"yarn", "pnpm"})):
+    if remaining and remaining[0] in {"run", "run-script"}:
+        remaining = [word for word in remaining[1:] if word not in {"-s", "--silent", "--if-present"}]
+    elif not (remaining and (remaining[0] in {"start", "stop", "test"} or manager in {"yarn", "pnpm"})):
         return None
-    if not rest or rest[0].startswith("-"):
+    if not remaining or remaining[0].startswith("-"):
         return None
-    more = rest[1:]
+    more = remaining[1:]
     for option in _FOLDER_OPTIONS & set(more):
         at = more.index(option)
         folder, more = "".join(more[at + 1 : at + 2]), more[:at] + more[at + 2 :]
     more = more[more.index("--") + 1 :] if "--" in more else [] if manager == "npm" else more
-    return _Call(rest[0], " ".join(map(_quoted, more)), folder)
+    return _Call(remaining[0], " ".join(map(_quoted, more)), folder)
 
 
 def _quoted(word: str) -> str:
@@ -176,9 +180,9 @@ def _chain(tree: Tree, call: _Call) -> str:
     scripts = data.get("scripts")
     if not isinstance(scripts, dict) or not isinstance(scripts.get(call.script), str) or not scripts[call.script].strip():
         return ""
-    own = f"{scripts[call.script].strip()} {call.arguments}".strip()
+    body = f"{scripts[call.script].strip()} {call.arguments}".strip()
     around = [str(scripts.get(f"{when}{call.script}") or "").strip() for when in ("pre", "post")]
-    text = " && ".join(part for part in (around[0], own, around[1]) if part)
+    text = " && ".join(part for part in (around[0], body, around[1]) if part)
     return re.sub(r"\$\{?npm_package_(\w+)\}?", lambda m: _field(data, m.group(1)) or m.group(0), text)
 
 
@@ -190,34 +194,39 @@ def _field(data: object, name: str) -> str:
     return str(value) if isinstance(value, str | int | float) else ""
 
 
-def _bare(one: Simple, said: list[str]) -> str:
+def _local_program(command: Simple, arguments: list[str]) -> str:
     """The program that `npx` and its like run, which is in node_modules/.bin; empty for other commands."""
-    if not said:
+    if not arguments:
         return ""
     programs = {("pnpm", "exec"), ("npm", "exec"), ("yarn", "exec"), ("bun", "x"), ("pnpm", "dlx"), ("yarn", "dlx")}
-    implied = said[0] in {"yarn", "pnpm"} and len(said) > 1 and said[1] not in _VERBS and not said[1].startswith("-")
-    count = 2 if tuple(said[:2]) in programs else 1
-    if count == 1 and said[0] not in {"npx", "bunx", "pnpx"} and not implied:
+    implied = (
+        arguments[0] in {"yarn", "pnpm"}
+        and len(arguments) > 1
+        and arguments[1] not in _VERBS
+        and not arguments[1].startswith("-")
+    )
+    count = 2 if tuple(arguments[:2]) in programs else 1
+    if count == 1 and arguments[0] not in {"npx", "bunx", "pnpx"} and not implied:
         return ""
-    rest = said[count:]
-    while rest and rest[0] in {"--yes", "-y", "--no-install", "--no", "--", "--bun"}:
-        rest = rest[1:]
-    if not rest or rest[0].startswith("-"):
+    remaining = arguments[count:]
+    while remaining and remaining[0] in {"--yes", "-y", "--no-install", "--no", "--", "--bun"}:
+        remaining = remaining[1:]
+    if not remaining or remaining[0].startswith("-"):
         return ""
-    program = re.sub(r"(?<=.)@[\w.^~-]+$", "", rest[0])
-    at = one.command.find(rest[0])
-    return program + one.command[at + len(rest[0]) :]
+    program = re.sub(r"(?<=.)@[\w.^~-]+$", "", remaining[0])
+    at = command.command.find(remaining[0])
+    return program + command.command[at + len(remaining[0]) :]
 
 
 def _unresolved(tree: Tree, text: str) -> str:
     """Why a line cannot run: it calls a package manager for something that is not a script."""
-    for one in simple_commands(text):
-        said = unwrapped(one.words)
-        if said and said[0] in _MANAGERS - {"bun"}:
-            call = _call(said)
+    for command in simple_commands(text):
+        arguments = unwrapped(command.words)
+        if arguments and arguments[0] in _MANAGERS - {"bun"}:
+            call = _call(arguments)
             if call and not _chain(tree, call):
-                return f"`{one.text}` calls the script {call.script!r}, which package.json does not have"
-            return f"`{one.text}` needs {said[0]}, which is not in the image of a running app"
+                return f"`{command.text}` calls the script {call.script!r}, which package.json does not have"
+            return f"`{command.text}` needs {arguments[0]}, which is not in the image of a running app"
     return ""
 
 
@@ -253,47 +262,47 @@ _SITE_SERVERS = re.compile(
 
 def is_for_developers(line: str) -> bool:
     """Return whether a line starts a server of a development tool: it compiles or watches sources."""
-    return any(_DEVELOPMENT.match(" ".join(unwrapped(one.words))) for one in simple_commands(line))
+    return any(_DEVELOPMENT.match(" ".join(unwrapped(command.words))) for command in simple_commands(line))
 
 
 def serves_files(line: str) -> bool:
     """Return whether a line starts a server that only serves a folder of files."""
-    found = simple_commands(line)
-    return bool(found) and _SITE_SERVERS.match(" ".join(unwrapped(found[-1].words))) is not None
+    commands = simple_commands(line)
+    return bool(commands) and _SITE_SERVERS.match(" ".join(unwrapped(commands[-1].words))) is not None
 
 
 def platform_of(line: str) -> str:
     """Return the platform for which a line starts an emulator or a program; empty if it starts a server of its own."""
-    names = ((unwrapped(one.words) or [""])[0] for one in simple_commands(line))
-    return next((where for name in names if (where := _ELSEWHERE.get(name, ""))), "")
+    names = ((unwrapped(command.words) or [""])[0] for command in simple_commands(line))
+    return next((platform for name in names if (platform := _ELSEWHERE.get(name, ""))), "")
 
 
 def for_production(line: str) -> str:
     """Return a developers' line without the tool that watches the sources; empty if that leaves no command."""
-    found = simple_commands(line)
-    if len(found) != 1:
+    commands = simple_commands(line)
+    if len(commands) != 1:
         return ""
-    said = unwrapped(found[0].words)
-    before = found[0].assignments + " " if found[0].assignments else ""
-    watched = _watched(said)
+    arguments = unwrapped(commands[0].words)
+    before = commands[0].assignments + " " if commands[0].assignments else ""
+    watched = _watched(arguments)
     return before + watched if watched else ""
 
 
-def _watched(said: list[str]) -> str:
-    if said[:1] == ["node"]:
-        rest = [word for word in said if not re.fullmatch(r"--watch(-path=\S+|-preserve-output)?", word)]
-        return " ".join(map(_quoted, rest))
-    if said[:2] in (["tsx", "watch"], ["tsx", "--watch"], ["bun", "--watch"], ["bun", "--hot"]):
-        return " ".join(map(_quoted, [said[0], *said[2:]]))
-    if said[:1] != ["nodemon"]:
+def _watched(arguments: list[str]) -> str:
+    if arguments[:1] == ["node"]:
+        remaining = [word for word in arguments if not re.fullmatch(r"--watch(-path=\S+|-preserve-output)?", word)]
+        return " ".join(map(_quoted, remaining))
+    if arguments[:2] in (["tsx", "watch"], ["tsx", "--watch"], ["bun", "--watch"], ["bun", "--hot"]):
+        return " ".join(map(_quoted, [arguments[0], *arguments[2:]]))
+    if arguments[:1] != ["nodemon"]:
         return ""
-    rest = said[1:]
+    remaining = arguments[1:]
     for option in ("--exec", "-x"):
-        if option in rest and rest.index(option) + 1 < len(rest):
-            at = rest.index(option)
-            ran = rest[at + 1] if " " in rest[at + 1] else " ".join(map(_quoted, rest[at + 1 :]))
+        if option in remaining and remaining.index(option) + 1 < len(remaining):
+            at = remaining.index(option)
+            ran = remaining[at + 1] if " " in remaining[at + 1] else " ".join(map(_quoted, remaining[at + 1 :]))
             return "" if words(ran)[:1] in ([], ["babel-node"]) or _MANAGERS & set(words(ran)[:1]) else ran
-    while rest and rest[0].startswith("-"):
-        takes = rest[0] in {"--watch", "-w", "-e", "--ext", "--ignore", "-i", "--delay", "-d", "--config", "--signal"}
-        rest = rest[2:] if takes and "=" not in rest[0] else rest[1:]
-    return f"node {' '.join(map(_quoted, rest))}" if rest and re.search(r"\.[cm]?[jt]s$", rest[0]) else ""
+    while remaining and remaining[0].startswith("-"):
+        takes = remaining[0] in {"--watch", "-w", "-e", "--ext", "--ignore", "-i", "--delay", "-d", "--config", "--signal"}
+        remaining = remaining[2:] if takes and "=" not in remaining[0] else remaining[1:]
+    return f"node {' '.join(map(_quoted, remaining))}" if remaining and re.search(r"\.[cm]?[jt]s$", remaining[0]) else ""

@@ -44,11 +44,11 @@ def start_of(tree: Tree, node: Node) -> StartLine:
     problem = ""
     lines = list(_lines(tree, node))
     for source, line in lines:
-        found = resolved(tree, line)
-        problem = problem or (f"{source}: {found.problem}" if found.problem else "")
-        if found.text and not found.problem and not _only_for_developers(found.text):
-            told = () if source == "start" else (f"the start command is from {source}",)
-            return replace(found, notes=(*found.notes, *told), source=source)
+        start = resolved(tree, line)
+        problem = problem or (f"{source}: {start.problem}" if start.problem else "")
+        if start.text and not start.problem and not _only_for_developers(start.text):
+            source_note = () if source == "start" else (f"the start command is from {source}",)
+            return replace(start, notes=(*start.notes, *source_note), source=source)
     developers = next((text for _, line in lines if (text := _without_watching(tree, node, line))), None)
     if developers:
         return developers
@@ -58,7 +58,7 @@ def start_of(tree: Tree, node: Node) -> StartLine:
 
 def runs_bun_or_deno(line: str) -> str:
     """Return `bun` or `deno` if a line needs that program; empty otherwise."""
-    programs = ((unwrapped(one.words) or [""])[0] for one in simple_commands(line))
+    programs = ((unwrapped(command.words) or [""])[0] for command in simple_commands(line))
     return next((program for program in programs if program in {"bun", "deno"}), "")
 
 
@@ -78,21 +78,21 @@ def _only_for_developers(line: str) -> bool:
 
 def _runs_another_language(line: str) -> bool:
     """Return whether the last command of a line is a program of another language, beside which package.json only builds pages."""
-    found = simple_commands(line)
-    program = (unwrapped(found[-1].words) or [""])[0].rpartition("/")[2] if found else ""
+    commands = simple_commands(line)
+    program = (unwrapped(commands[-1].words) or [""])[0].rpartition("/")[2] if commands else ""
     return _OTHERS.fullmatch(program) is not None
 
 
 def _without_watching(tree: Tree, node: Node, line: str) -> StartLine | None:
-    found = resolved(tree, line)
-    text = "" if found.problem else for_production(found.text)
+    start = resolved(tree, line)
+    text = "" if start.problem else for_production(start.text)
     file = re.fullmatch(r"node (\S+\.[cm]?ts)", text)
     if file:
         text = _typescript(tree, node, file.group(1))
     if not text or _only_for_developers(text):
         return None
     return StartLine(
-        text, found.builds, (*found.notes, f"`{found.text}` watches the sources: `{text}` is started"), source="start"
+        text, start.builds, (*start.notes, f"`{start.text}` watches the sources: `{text}` is started"), source="start"
     )
 
 
@@ -103,11 +103,11 @@ def _started_file(tree: Tree, node: Node) -> str:
             return f"node {name}"
     if main and _COMPILED.match(main) and "build" in node.scripts:
         return f"node {main}"
-    found = entries(tree)
-    plain = [entry for entry in found if not entry.endswith("ts")]
-    typed = [entry for entry in found if entry.endswith("ts")]
-    if plain and not (typed and "build" in node.scripts):
-        return f"node {plain[0]}"
+    files = entries(tree)
+    javascript = [entry for entry in files if not entry.endswith("ts")]
+    typed = [entry for entry in files if entry.endswith("ts")]
+    if javascript and not (typed and "build" in node.scripts):
+        return f"node {javascript[0]}"
     return _typescript(tree, node, typed[0]) if typed else ""
 
 
@@ -130,8 +130,8 @@ def _runs_as_it_is(tree: Tree, entry: str) -> bool:
 
 
 def _compiler_option(tree: Tree, name: str) -> str:
-    found = re.search(rf'^\s*"{name}"\s*:\s*"([^"]+)"', tree.text("tsconfig.json"), re.MULTILINE)
-    return found.group(1).removeprefix("./").rstrip("/") if found else ""
+    match = re.search(rf'^\s*"{name}"\s*:\s*"([^"]+)"', tree.text("tsconfig.json"), re.MULTILINE)
+    return match.group(1).removeprefix("./").rstrip("/") if match else ""
 
 
 def listens(tree: Tree, start: StartLine) -> bool:

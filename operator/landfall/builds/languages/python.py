@@ -41,18 +41,19 @@ def python_of(tree: Tree) -> Python | None:
     project, pipfile = toml_of(tree, "pyproject.toml"), toml_of(tree, "Pipfile")
     problem = project.problem or pipfile.problem
     names = _requirements(tree, listed, frozenset()) if listed else set()
-    told, tools = _table(project.data.get("project")), _table(project.data.get("tool"))
+    metadata, tools = _table(project.data.get("project")), _table(project.data.get("tool"))
     poetry = _table(_table(tools.get("poetry")).get("dependencies"))
-    names |= {_name(r) for r in (*_list(told.get("dependencies")), *_set_up(tree))}
+    names |= {_name(r) for r in (*_list(metadata.get("dependencies")), *_set_up(tree))}
     names |= {_name(n) for n in (*poetry, *_table(pipfile.data.get("packages")))}
     requires = _table(pipfile.data.get("requires"))
     wants = (
-        ("requires-python in pyproject.toml", str(told.get("requires-python") or "")),
+        ("requires-python in pyproject.toml", str(metadata.get("requires-python") or "")),
         ("python in pyproject.toml (poetry)", poetry.get("python")),
         ("python in Pipfile", str(requires.get("python_version") or requires.get("python_full_version") or "")),
     )
     scripts = tuple(
-        (str(k), str(v)) for k, v in {**_table(_table(tools.get("poetry")).get("scripts")), **_table(told.get("scripts"))}.items()
+        (str(k), str(v))
+        for k, v in {**_table(_table(tools.get("poetry")).get("scripts")), **_table(metadata.get("scripts"))}.items()
     )
     return Python(
         frozenset(names - {""}), tuple(files), problem, tuple((k, v) for k, v in wants if isinstance(v, str) and v), scripts
@@ -62,14 +63,14 @@ def python_of(tree: Tree) -> Python | None:
 def requirements_file(tree: Tree) -> str:
     """Return the file that lists the packages for production; empty if there is none."""
     folders = [f"requirements/{name}.txt" for name in ("production", "prod", "deploy", "main", "requirements", "base", "common")]
-    others = [f"requirements{mark}{name}.txt" for name in ("production", "prod", "base") for mark in ("-", "_", ".")]
-    return next((f for f in ("requirements.txt", *folders, *others) if f in tree.paths), "")
+    files = [f"requirements{mark}{name}.txt" for name in ("production", "prod", "base") for mark in ("-", "_", ".")]
+    return next((f for f in ("requirements.txt", *folders, *files) if f in tree.paths), "")
 
 
 def _set_up(tree: Tree) -> list[str]:
     """The packages that setup.py or setup.cfg lists as literals."""
-    found = re.search(r"^install_requires\s*=((?:.*\n?)(?:[ \t]+.*\n?|\s*\n)*)", tree.text("setup.cfg"), re.MULTILINE)
-    listed = [line.strip() for line in found.group(1).splitlines()] if found else []
+    match = re.search(r"^install_requires\s*=((?:.*\n?)(?:[ \t]+.*\n?|\s*\n)*)", tree.text("setup.cfg"), re.MULTILINE)
+    listed = [line.strip() for line in match.group(1).splitlines()] if match else []
     try:
         body = ast.walk(ast.parse(tree.text("setup.py")))
     except (SyntaxError, ValueError):
@@ -99,23 +100,23 @@ def _list(value: Any) -> list[str]:  # noqa: ANN401  any value in a manifest
     return [str(v) for v in value] if isinstance(value, list) else []
 
 
-def _requirements(tree: Tree, path: str, seen: frozenset[str]) -> set[str]:
+def _requirements(tree: Tree, path: str, visited: frozenset[str]) -> set[str]:
     """The package names in a requirements file and in the files that it includes."""
-    names, here = set(), path.rpartition("/")[0]
+    names, folder = set(), path.rpartition("/")[0]
     for line in tree.text(path).splitlines():
         included = re.match(r"\s*(?:-r|--requirement)[\s=]*(\S+)", line)
         if included:
-            name = posixpath.normpath(posixpath.join(here, included.group(1)))
-            if name not in seen:
-                names |= _requirements(tree, name, seen | {path, name})
+            name = posixpath.normpath(posixpath.join(folder, included.group(1)))
+            if name not in visited:
+                names |= _requirements(tree, name, visited | {path, name})
         elif not line.strip().startswith(("#", "-")):
             names.add(_name(line))
     return names
 
 
 def _name(requirement: str) -> str:
-    found = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", requirement)
-    return re.sub(r"[-_.]+", "-", found.group(1)).lower() if found else ""
+    match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", requirement)
+    return re.sub(r"[-_.]+", "-", match.group(1)).lower() if match else ""
 
 
 def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[str, ...]]:
@@ -144,25 +145,25 @@ def package_manager(tree: Tree, python: Python) -> tuple[PackageManager, tuple[s
 
 def _is_whole(tree: Tree, listed: str) -> bool:
     """Return whether the packages are in this list, and not in the table of a project beside it."""
-    told = _table(toml_of(tree, "pyproject.toml").data.get("project"))
-    return not told.get("dependencies") and "Pipfile" not in tree.paths and bool(tree.text(listed).strip())
+    metadata = _table(toml_of(tree, "pyproject.toml").data.get("project"))
+    return not metadata.get("dependencies") and "Pipfile" not in tree.paths and bool(tree.text(listed).strip())
 
 
-def python_version(tree: Tree, python: Python, known: Sequence[str]) -> Version:
+def python_version(tree: Tree, python: Python, versions: Sequence[str]) -> Version:
     """Return the version of Python: from .python-version, runtime.txt, the manifests, then the files of mise and asdf; the default is the newest."""
-    asked = [(f, told) for f in (".python-version", "runtime.txt") if (told := first_line(tree.text(f)))]
-    asked += python.wants
-    asked += tool_versions(tree, "python")
-    if not asked:
-        return Version("python", "", newest("*", known), "default")
-    source, text = asked[0]
-    wanted = re.sub(r"^(python|cpython)[-@]?", "", text.strip()).strip()
-    wanted = wanted if re.match(r"[<>=!~^*]", wanted) else ".".join(wanted.split(".")[:2])
+    pins = [(f, line) for f in (".python-version", "runtime.txt") if (line := first_line(tree.text(f)))]
+    pins += python.wants
+    pins += tool_versions(tree, "python")
+    if not pins:
+        return Version("python", "", newest("*", versions), "default")
+    source, text = pins[0]
+    specifier = re.sub(r"^(python|cpython)[-@]?", "", text.strip()).strip()
+    specifier = specifier if re.match(r"[<>=!~^*]", specifier) else ".".join(specifier.split(".")[:2])
     # Known versions have two parts, and each image has the latest third one.
-    latest = {f"{version}.99": version for version in known}
-    wanted = re.sub(r"(===?\s*\d+\.\d+)(\.\d+)", r"\1", re.sub(r"~=\s*(\d+)\.(\d+)(\s*(,|$))", r">=\1.\2,<4\3", wanted))
-    found = newest(wanted.replace("~=", "~").replace("===", "="), tuple(latest))
-    return Version("python", text, latest.get(found, ""), source)
+    latest = {f"{version}.99": version for version in versions}
+    specifier = re.sub(r"(===?\s*\d+\.\d+)(\.\d+)", r"\1", re.sub(r"~=\s*(\d+)\.(\d+)(\s*(,|$))", r">=\1.\2,<4\3", specifier))
+    resolved = newest(specifier.replace("~=", "~").replace("===", "="), tuple(latest))
+    return Version("python", text, latest.get(resolved, ""), source)
 
 
 # Programs of packages that run as modules; images have no scripts of packages, because these name the interpreter of the builder.
@@ -217,33 +218,33 @@ _PREFIXES = (("poetry", "run"), ("uv", "run"), ("pipenv", "run"), ("pdm", "run")
 
 def start_line(line: str, python: Python) -> str:
     """Return a start line with programs of packages run as modules, and without a package manager in front of them."""
-    found = simple_commands(line)
-    if not found:
+    commands = simple_commands(line)
+    if not commands:
         return line
-    return " ".join(f"{_as_module(one.text, one.command, python)} {one.after}".strip() for one in found)
+    return " ".join(f"{_as_module(command.text, command.command, python)} {command.after}".strip() for command in commands)
 
 
 def runs_python(line: str, python: Python) -> bool:
     """Return whether the last command of a start line runs the interpreter of Python, and not a wrapper or a program of another language."""
-    found = simple_commands(start_line(line, python))
-    return bool(found) and found[-1].words[:1] in (["python3"], ["python"])
+    commands = simple_commands(start_line(line, python))
+    return bool(commands) and commands[-1].words[:1] in (["python3"], ["python"])
 
 
 def _as_module(text: str, command: str, python: Python) -> str:
     before = text[: len(text) - len(command)]
-    first, _, rest = command.partition(" ")
+    first, _, arguments = command.partition(" ")
     for program, verb in _PREFIXES:
-        if (first, rest.split(" ")[0]) == (program, verb):
-            return before + _as_module(rest[len(verb) :].strip(), rest[len(verb) :].strip(), python)
+        if (first, arguments.split(" ")[0]) == (program, verb):
+            return before + _as_module(arguments[len(verb) :].strip(), arguments[len(verb) :].strip(), python)
     scripts = dict(python.scripts)
     if first in _MODULES:
-        return f"{before}python3 -m {_MODULES[first]} {rest}".rstrip()
+        return f"{before}python3 -m {_MODULES[first]} {arguments}".rstrip()
     if first == "python" or re.fullmatch(r"python3\.\d+", first):
-        return f"{before}python3 {rest}".rstrip()
+        return f"{before}python3 {arguments}".rstrip()
     if first in scripts and ":" in scripts[first]:
         module, _, function = scripts[first].partition(":")
-        called = f"import sys; from {module} import {function.split('.')[0]}; sys.exit({function}())"
-        return f'{before}python3 -c "{called}" {rest}'.rstrip()
+        call = f"import sys; from {module} import {function.split('.')[0]}; sys.exit({function}())"
+        return f'{before}python3 -c "{call}" {arguments}'.rstrip()
     return text
 
 
@@ -268,16 +269,16 @@ class _PythonLanguage:
             else ""
         )
 
-    def version(self, tree: Tree, known: Sequence[str]) -> Version:
-        return python_version(tree, python_of(tree) or Python(), known)
+    def version(self, tree: Tree, versions: Sequence[str]) -> Version:
+        return python_version(tree, python_of(tree) or Python(), versions)
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         return package_manager(tree, python_of(tree) or Python())
 
-    def install(self, found: Detected) -> tuple[str, ...]:
-        return python_packages.install(found)
+    def install(self, detection: Detected) -> tuple[str, ...]:
+        return python_packages.install(detection)
 
-    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def build(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         return ()
 
     def start(self, tree: Tree, command: str) -> str:
@@ -292,11 +293,11 @@ class _PythonLanguage:
             Layer("app", (".",), (PACKAGES, LIST, *LEFT_OUT)),
         )
 
-    def packages(self, found: Detected) -> str:
+    def packages(self, detection: Detected) -> str:
         return PACKAGES
 
-    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
-        return python_packages.cache_keys(tree, found)
+    def cache_keys(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
+        return python_packages.cache_keys(tree, detection)
 
 
 PYTHON: Language = _PythonLanguage()

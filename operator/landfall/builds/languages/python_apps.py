@@ -52,21 +52,21 @@ def applications(tree: Tree, package: str, *kinds: str) -> list[Application]:
         for node in module.body
         if isinstance(node, ast.FunctionDef) and package in tree.text(path) and _is_factory(node, kinds)
     }
-    found = [one for path, module in parsed.items() for one in _objects(tree, path, module, kinds, package, makers)]
+    apps = [app for path, module in parsed.items() for app in _objects(tree, path, module, kinds, package, makers)]
     callable_ = [key for key, node in makers.items() if not _required(node)]
-    found += [Application(path, base_of(tree, path), name, factory=True) for path, name in callable_]
-    return sorted(found, key=lambda a: (a.factory, *_likely(a.file)))
+    apps += [Application(path, base_of(tree, path), name, factory=True) for path, name in callable_]
+    return sorted(apps, key=lambda a: (a.factory, *_likely(a.file)))
 
 
 def _parsed(tree: Tree) -> Mapping[str, ast.Module]:
     names = sorted((p for p in tree.paths if p.endswith(".py") and not _is_test(p)), key=_likely)
-    found = {}
+    modules = {}
     for path in islice(names, _LOOKED_AT):
         try:
-            found[path] = ast.parse(tree.text(path))
+            modules[path] = ast.parse(tree.text(path))
         except (SyntaxError, ValueError, RecursionError):
             continue
-    return found
+    return modules
 
 
 def _objects(
@@ -94,8 +94,8 @@ def _called_maker(
     """Return whether a value is the call of a factory function of this file, or of one that it imports."""
     if not isinstance(value, ast.Call):
         return False
-    called = value.func
-    name = called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
+    function = value.func
+    name = function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
     if (path, name) in makers:
         return True
     for node in module.body:
@@ -103,22 +103,22 @@ def _called_maker(
             for alias in node.names:
                 if (alias.asname or alias.name) == name and any((file, alias.name) in makers for file in _files_of(tree, node)):
                     return True
-    return isinstance(called, ast.Attribute) and any(made == name for _, made in makers)
+    return isinstance(function, ast.Attribute) and any(maker == name for _, maker in makers)
 
 
 def _files_of(tree: Tree, node: ast.ImportFrom) -> list[str]:
     """The files of the tree that an import may mean: of its module, and of what that module imports itself."""
     end = (node.module or "").replace(".", "/")
     ends = (f"{end}.py", f"{end}/__init__.py") if end else ("__init__.py",)
-    found = [p for p in tree.paths if any(p == e or p.endswith(f"/{e}") for e in ends)]
+    files = [p for p in tree.paths if any(p == e or p.endswith(f"/{e}") for e in ends)]
     again = [
         q
-        for p in found
+        for p in files
         if p.endswith("__init__.py")
         for q in tree.paths
         if q.startswith(p.removesuffix("__init__.py")) and q.endswith(".py")
     ]
-    return [*found, *again]
+    return [*files, *again]
 
 
 def _is_test(path: str) -> bool:
@@ -152,8 +152,10 @@ def _required(node: ast.FunctionDef) -> bool:
 def _makes(node: ast.AST | None, kinds: tuple[str, ...]) -> bool:
     if not isinstance(node, ast.Call):
         return False
-    called = node.func
-    return (isinstance(called, ast.Name) and called.id in kinds) or (isinstance(called, ast.Attribute) and called.attr in kinds)
+    function = node.func
+    return (isinstance(function, ast.Name) and function.id in kinds) or (
+        isinstance(function, ast.Attribute) and function.attr in kinds
+    )
 
 
 # -- the folder of imports ---------------------------------------------------------------------------------------------------------
@@ -172,9 +174,9 @@ def base_of(tree: Tree, path: str) -> str:
         imported = _imported(ast.parse(tree.text(path)))
     except (SyntaxError, ValueError, RecursionError):
         return start
-    own = [name for name in imported if any(_has(tree, base, name) for base in above)]
+    local_modules = [name for name in imported if any(_has(tree, base, name) for base in above)]
     order = [start, *(base for base in above if base != start)]
-    return next((base for base in order if all(_has(tree, base, name) for name in own)), start)
+    return next((base for base in order if all(_has(tree, base, name) for name in local_modules)), start)
 
 
 def _above(path: str) -> list[str]:

@@ -32,9 +32,9 @@ _INCLUDED = re.compile(r"\s*(?:-r|-c|--requirement|--constraint)[\s=]*(\S+)")
 _REFERENCE = re.compile(r"\s*(-e|--editable|-f|--find-links|[.]|/|[\w.-]+/)|.*file:")
 
 
-def install(found: Detected) -> tuple[str, ...]:
+def install(detection: Detected) -> tuple[str, ...]:
     """Return the shell commands that install an app's packages into the folder PACKAGES; empty without a package manager."""
-    manager = found.package_manager
+    manager = detection.package_manager
     if manager is None:
         return ()
     lists = _LISTS.get(manager.name)
@@ -42,17 +42,17 @@ def install(found: Detected) -> tuple[str, ...]:
         listed = f"{lists[0] if manager.lockfile else lists[1]} && {_INTO} -r {LIST}"
     else:
         listed = f"{_INTO} {f'-r {manager.lockfile}' if manager.lockfile else '.'}"
-    more = " ".join(found.match.adds)
+    more = " ".join(detection.match.adds)
     # Bytecode without times: the same for the same packages.
     compiled = f"python3 -m compileall -q --invalidation-mode unchecked-hash {PACKAGES}"
     return (listed, *((f"{_INTO} {more}",) if more else ()), compiled)
 
 
-def cache_keys(tree: Tree, found: Detected) -> tuple[str, ...]:
+def cache_keys(tree: Tree, detection: Detected) -> tuple[str, ...]:
     """Return the files that determine the packages, sorted; empty if there may be other inputs."""
-    listed = found.package_manager.lockfile if found.package_manager and found.package_manager.name == "pip" else ""
+    listed = detection.package_manager.lockfile if detection.package_manager and detection.package_manager.name == "pip" else ""
     lists = set(_lists(tree, listed or "requirements.txt", frozenset()))
-    lock = (found.package_manager.lockfile,) if found.package_manager else ()
+    lock = (detection.package_manager.lockfile,) if detection.package_manager else ()
     return present(tree, *_FILES, *lock, *lists) if _follow_from_files(tree, lists) else ()
 
 
@@ -66,14 +66,14 @@ def _follow_from_files(tree: Tree, lists: set[str]) -> bool:
     return not any(_REFERENCE.match(line) for name in lists for line in tree.text(name).splitlines())
 
 
-def _lists(tree: Tree, path: str, seen: frozenset[str]) -> Iterator[str]:
+def _lists(tree: Tree, path: str, visited: frozenset[str]) -> Iterator[str]:
     """A requirements file, and the files that it includes."""
     yield path
-    here = path.rpartition("/")[0]
+    folder = path.rpartition("/")[0]
     for line in tree.text(path).splitlines():
         included = _INCLUDED.match(line)
         if included:
-            name = f"{here}/{included.group(1)}" if here else included.group(1)
+            name = f"{folder}/{included.group(1)}" if folder else included.group(1)
             name = re.sub(r"(^|/)(\./)+", r"\1", name)
-            if name not in seen:
-                yield from _lists(tree, name, seen | {path, name})
+            if name not in visited:
+                yield from _lists(tree, name, visited | {path, name})

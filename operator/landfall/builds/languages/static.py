@@ -24,16 +24,16 @@ class _Static:
     def summary(self, tree: Tree) -> str:
         return ""
 
-    def version(self, tree: Tree, known: Sequence[str]) -> Version:
+    def version(self, tree: Tree, versions: Sequence[str]) -> Version:
         return Version("static", "", "static", "default")
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         return None, ()
 
-    def install(self, found: Detected) -> tuple[str, ...]:
+    def install(self, detection: Detected) -> tuple[str, ...]:
         return ()
 
-    def build(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def build(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         return ()
 
     def start(self, tree: Tree, command: str) -> str:
@@ -45,10 +45,10 @@ class _Static:
     def layers(self) -> tuple[Layer, ...]:
         return app_layers()
 
-    def packages(self, found: Detected) -> str:
+    def packages(self, detection: Detected) -> str:
         return ""
 
-    def cache_keys(self, tree: Tree, found: Detected) -> tuple[str, ...]:
+    def cache_keys(self, tree: Tree, detection: Detected) -> tuple[str, ...]:
         return ()
 
 
