@@ -31,7 +31,7 @@ def located(root: Path, path: str) -> tuple[Path, str]:
 
 
 def plan_of(tree: Folder, overrides: BuildOverrides, versions: Mapping[str, Sequence[str]] = KNOWN, path: str = ".") -> BuildPlan:
-    """Return the build plan of an app. `known`: available versions of each runtime; `path`: its folder, if the tree is a workspace with it.
+    """Return the build plan of an app. `versions`: available versions of each runtime; `path`: its folder, if the tree is a workspace with it.
 
     Raises BuildError.
     """

@@ -38,11 +38,11 @@ class Folder:
             return ""
 
     def _walked(self) -> list[str]:
-        found: list[str] = []
+        paths: list[str] = []
         for folder, below, files in os.walk(self.root):
             below[:] = sorted(d for d in below if d not in PASSED_OVER and not Path(folder, d).is_symlink())
             relative = Path(folder).relative_to(self.root)
-            found += [(relative / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
-            if len(found) > _MOST_FILES:
-                return found[:_MOST_FILES]
-        return found
+            paths += [(relative / f).as_posix() for f in sorted(files) if not Path(folder, f).is_symlink()]
+            if len(paths) > _MOST_FILES:
+                return paths[:_MOST_FILES]
+        return paths

@@ -66,7 +66,7 @@ class Uploads:
         return refused(413, f"the archive is larger than {LARGEST} bytes") if size > LARGEST else None
 
     async def _put(self, namespace: str, digest: str, sent: _Hashed, size: int) -> None:
-        where = Reference.of(f"{self._builds.registry}/{namespace}/uploads")
+        where = Reference.parse(f"{self._builds.registry}/{namespace}/uploads")
         identity = await self._identity(namespace, where.host)
         async with outgoing.client() as client:
             registry = Registry(client, where.host, insecure=self._builds.insecure, identity=identity)

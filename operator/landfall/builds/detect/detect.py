@@ -28,7 +28,7 @@ _WEAK = frozenset({"react-vite", "site", "static", "node", "python"})  # what is
 
 
 def detected(tree: Tree, versions: Mapping[str, Sequence[str]], framework: str = "") -> Detected | Undetected:
-    """Detect the framework of a tree. `known`: available versions of each runtime; `framework`: from the spec, used without detection."""
+    """Detect the framework of a tree. `versions`: available versions of each runtime; `framework`: from the spec, used without detection."""
     problem = next((problem for language in LANGUAGES if (problem := language.problem(tree))), "")
     if problem:
         return Undetected("ManifestInvalid", f"{problem}. Correct it.")

@@ -13,7 +13,7 @@ _CODENAMES = {"lts/hydrogen": "18", "lts/iron": "20", "lts/jod": "22", "lts/kryp
 
 
 def newest(requested: str, versions: Sequence[str]) -> str:
-    """Return the newest known version within a range; empty if none matches. `known` are versions such as 22.11.0, in any order."""
+    """Return the newest known version within a range; empty if none matches. `versions` are texts such as 22.11.0, in any order."""
     text = requested.strip().lower()
     text = _CODENAMES.get(text, _NAMES.get(text, text))
     for version in sorted(versions, key=parts, reverse=True):

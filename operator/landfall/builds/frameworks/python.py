@@ -135,9 +135,9 @@ def _django(tree: Tree) -> Match | None:
     settings, default = _settings_module(tree, root, managed)
     evidence = (f"{managed} exists", *((f"its settings are {settings}",) if settings else ()))
     text = "".join(tree.text(p) for p in _settings_files(root, settings))
-    named = re.search(r"""WSGI_APPLICATION\s*=\s*["']([\w.]+)\.(\w+)["']""", text)
+    setting = re.search(r"""WSGI_APPLICATION\s*=\s*["']([\w.]+)\.(\w+)["']""", text)
     folder = settings.split(".")[0]
-    target = f"{named.group(1)}:{named.group(2)}" if named else f"{folder}.wsgi:application" if folder else ""
+    target = f"{setting.group(1)}:{setting.group(2)}" if setting else f"{folder}.wsgi:application" if folder else ""
     env = {"DJANGO_SETTINGS_MODULE": settings} if settings != default else {}
     if not target:
         return _from_procfile(tree, Match("django", evidence, notes=("no WSGI application found: set startCommand",)))
@@ -233,8 +233,8 @@ def _python(tree: Tree) -> Match | None:
         return None
     listed = processes(tree)
     if runs_python(listed.get("web", ""), python):
-        found = _from_procfile(tree, Match("python", ("the Procfile names a web process",)))
-        return found if found.start else None
+        from_procfile = _from_procfile(tree, Match("python", ("the Procfile names a web process",)))
+        return from_procfile if from_procfile.start else None
     kind = next((kind for kind in _KINDS if kind.package in python.packages), None)
     if kind and (match := _by_kind(tree, kind)):
         return match

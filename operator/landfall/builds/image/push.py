@@ -115,9 +115,9 @@ async def pushed(  # noqa: PLR0913, PLR0917  the parts of an image
 
 
 async def _below(target: Target) -> Document:
-    document = await target.base_registry.manifest(target.base.repository, target.base.which)
+    document = await target.base_registry.manifest(target.base.repository, target.base.version)
     if document is None:
-        message = f"there is no image {target.base.host}/{target.base.repository} of {target.base.which}"
+        message = f"there is no image {target.base.host}/{target.base.repository} of {target.base.version}"
         raise BuildError(message, advice="Correct the chart's builds.images, which lists the base images of apps.")
     manifest = document[0]
     config = json.loads(await target.base_registry.blob(target.base.repository, manifest["config"]["digest"]))

@@ -52,7 +52,7 @@ class Reference:
 
     host: str
     repository: str
-    which: str
+    version: str
 
     @classmethod
     def parse(cls, text: str) -> Reference:

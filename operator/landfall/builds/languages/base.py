@@ -51,7 +51,7 @@ class Language(Protocol):
         """Return what the manifests contain, for the message that no framework matches; empty if there is nothing."""
 
     def version(self, tree: Tree, versions: Sequence[str]) -> Version:
-        """Return the version that an app requests. `known`: available versions. `resolved` is empty if none matches."""
+        """Return the version that an app requests. `versions`: available versions. `resolved` is empty if none matches."""
 
     def package_manager(self, tree: Tree) -> tuple[PackageManager | None, tuple[str, ...]]:
         """Return the package manager, and notes about it."""
