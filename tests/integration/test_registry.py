@@ -120,7 +120,7 @@ def test_a_link_out_of_the_app_is_not_packed(registry: Server, app: Path, tmp_pa
 )
 def test_names_of_images(text: str, expected: tuple[str, str, str]) -> None:
     found = Reference.parse(text)
-    assert (found.host, found.repository, found.which) == expected
+    assert (found.host, found.repository, found.version) == expected
 
 
 def test_credentials_however_they_are_written() -> None:
