@@ -70,6 +70,9 @@ REASONS: Mapping[str, ReasonRule] = {
     "ConnectionLost": ReasonRule(Retry.BACKOFF, "Run the same command again; it resumes where it stopped.", _ENDS),
     "CredentialRefused": ReasonRule(Retry.AFTER_CHANGE, "Check username and password in the Secret.", _ENDS),
     "PrivilegeMissing": ReasonRule(Retry.AFTER_CHANGE, "Grant the privilege that the message names.", _ENDS),
+    "Unreadable": ReasonRule(
+        Retry.AFTER_CHANGE, "Repair the table in the source, or exclude it with spec.data.source.excludeTables.", _ENDS
+    ),
     "ObjectMissing": ReasonRule(Retry.AFTER_CHANGE, "Correct the name, or create the object.", _ENDS),
     "DiskFull": ReasonRule(Retry.AFTER_CHANGE, "Free space on that server.", _ENDS),
     "LockTimeout": ReasonRule(Retry.BACKOFF, "End the transaction that holds the lock.", _ENDS),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import os
 from collections.abc import Iterator
 
 import pytest
 
 from landfall.builds.image.layout import MANIFEST
+from tests.support.mariadb_11 import MariaDb11
 from tests.support.mysql import MySql
 from tests.support.registry import Registry
 from tests.support.servers import _PG15, MariaDb, PostgreSql, embedded_bin
@@ -35,8 +37,9 @@ def pg18() -> Iterator[PostgreSql]:
 
 @pytest.fixture(scope="session")
 def maria() -> Iterator[MariaDb]:
-    """MariaDB, Debian's."""
-    server = MariaDb().start()
+    """MariaDB, Debian's; with LANDFALL_MARIADB=11.8 the newest long-term release."""
+    version = os.environ.get("LANDFALL_MARIADB", "10.11")
+    server = {"10.11": MariaDb, "11.8": MariaDb11}[version]().start()
     yield server
     server.stop()
 

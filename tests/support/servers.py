@@ -203,13 +203,18 @@ class MariaDb:
         self.up()
         return self
 
-    def _command(self) -> list[str]:
+    def _base(self) -> list[str]:
         user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
         return [
             shutil.which("mariadbd") or "/usr/sbin/mariadbd",
             "--no-defaults",
             f"--user={user}",
             f"--datadir={self.folder}/data",
+        ]
+
+    def _command(self) -> list[str]:
+        return [
+            *self._base(),
             f"--socket={self.socket}",
             f"--tmpdir={self.folder}",  # a server that starts removes the temporary tables of all that share its folder
             f"--port={self.port}",

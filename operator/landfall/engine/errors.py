@@ -49,6 +49,12 @@ class ObjectMissingError(EngineError):
     reason = "ObjectMissing"
 
 
+class UnreadableTableError(EngineError):
+    """The source cannot read a table: it is damaged, or its storage engine does not reach what it stands for."""
+
+    reason = "Unreadable"
+
+
 class TargetInTheWayError(EngineError):
     """The target has tables with the same names, and `onExisting: Fail` protects them."""
 

@@ -101,7 +101,8 @@ def _authority(after: str) -> str:
         return after
     user, colon, password = credential.partition(":")
     if not colon:
-        return after if len(user) < _PLAIN_USER else _MASK + after[len(user) :]
+        host = until is run and "." in place  # a host: the @ belongs to the path
+        return after if host or len(user) < _PLAIN_USER else _MASK + after[len(user) :]
     if until is run and password.partition("/")[0].isdigit():  # a port: the @ belongs to the path
         return after
     return f"{user}:{_MASK}{after[len(credential) :]}"

@@ -71,6 +71,7 @@ def test_a_password_leaves_the_line(line: str) -> None:
         "the Secret's url: not a valid URL",
         "https://npm.example.org/@babel/core",
         "http://localhost:4873/@babel/core",
+        "https://packages.registry.example.org/@babel/core",
         "ssh://git@github.com/a",
         "https://h/x?a=b#c",
         "docker run -u 1000:1000 x",

@@ -31,6 +31,7 @@ _OBJECTS = (
     ),
     *(
         "event",
+        "library",
         "index",
         "check",
         "constraint",

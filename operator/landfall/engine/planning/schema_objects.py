@@ -19,12 +19,14 @@ from landfall.lib.text import counted
 _UNCARRIED = {
     "trigger": (Severity.HIGH, "Rewrite it for PostgreSQL, or implement its rule in the application."),
     "routine": (Severity.MEDIUM, "Rewrite it for PostgreSQL if something calls it."),
+    "library": (Severity.MEDIUM, "Move its code into the application."),
     "event": (Severity.MEDIUM, "Schedule it outside the database, or with pg_cron."),
 }
 
 
 _INSTEAD = {
     "FULLTEXT": "Create a GIN index on to_tsvector(…).",
+    "VECTOR": "Install pgvector, store the numbers in a column of its type vector with the application, and create an HNSW index on it.",
     "SPATIAL": "Install PostGIS, convert the column to geometry with ST_GeomFromWKB(substring(column from 5)), and create a GiST index.",
 }
 
@@ -85,7 +87,7 @@ def _checks(draft: Draft, table: Table, planned: TablePlan) -> None:
 
 def _index(draft: Draft, table: Table, planned: TablePlan, index: Index) -> None:
     label = f"{planned.label}.{index.name}"
-    if index.method in {"FULLTEXT", "SPATIAL"}:
+    if index.method in _INSTEAD:
         draft.add_risk(
             Severity.MEDIUM,
             f"{index.method.capitalize()}Index",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from landfall.engine.errors import EngineError
+from landfall.engine.errors import EngineError, ObjectMissingError, UnreadableTableError, ValueRefusedError
 from landfall.engine.model.catalog import Catalog, Table
 from landfall.engine.model.fingerprint import selected
 from landfall.engine.model.key_span import Span
@@ -41,10 +42,14 @@ def profile(  # noqa: C901  the thread body is inside
     counted = _Counted(engine_of(catalog.engine), more)
     most = min(max(1, options.parallelism), source.most_readers)
     first = source.reader()
-    for table in sorted(chosen, key=lambda t: -t.bytes):
-        for part in counted.parts(first, table, most):
-            tasks.put((table, part))
-    first.close()
+    try:
+        for table in sorted(chosen, key=lambda t: -t.bytes):
+            with _naming(table):
+                parts = counted.parts(first, table, most)
+            for part in parts:
+                tasks.put((table, part))
+    finally:
+        first.close()
     threads = min(most, tasks.qsize() or 1)
     failures: list[EngineError] = []
 
@@ -54,7 +59,8 @@ def profile(  # noqa: C901  the thread body is inside
             reader = source.reader()
             while not failures:
                 table, part = tasks.get_nowait()
-                counted.table(reader, table, part)
+                with _naming(table):
+                    counted.table(reader, table, part)
                 report(f"{table.name}: {counted.rows[(table.schema, table.name)]} rows")
         except queue.Empty:
             pass
@@ -72,6 +78,19 @@ def profile(  # noqa: C901  the thread body is inside
     if failures:
         raise failures[0]
     return SourceProfile(counted.rows, counted.largest, counted.violations, _orphans(source, catalog, chosen))
+
+
+@contextlib.contextmanager
+def _naming(table: Table) -> Iterator[None]:
+    """Turn a server's refusal to read a table into an error that names it. What concerns the connection or the credential is passed on."""
+    try:
+        yield
+    except EngineError as error:
+        if type(error) not in {EngineError, ObjectMissingError, ValueRefusedError}:
+            raise
+        message = f"table {table.schema}.{table.name} cannot be read: {error.message}"
+        advice = "Read it with a client of the source and repair it there, or exclude it with spec.data.source.excludeTables."
+        raise UnreadableTableError(message, advice=advice) from error
 
 
 def _orphans(source: Source, catalog: Catalog, chosen: Sequence[Table]) -> dict[tuple[str, str, int], int]:

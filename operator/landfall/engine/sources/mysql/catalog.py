@@ -44,7 +44,7 @@ def catalog(session: MySqlSession, database: str, options: Options) -> Catalog:
     reader = _Reader(session, schemas)
     tables, refused = reader.tables()
     found = privileges(session, schemas)
-    reader.remarks += [*found.remarks, *_of_server(session)]
+    reader.remarks += [*found.remarks, *_of_server(session), *reader.accounts()]
     return Catalog(
         engine="MariaDB" if session.is_mariadb else "MySQL",
         version=session.version,
@@ -113,7 +113,7 @@ class _Reader:
             " AND TABLE_TYPE NOT IN ('VIEW','SYSTEM VIEW') ORDER BY TABLE_SCHEMA,TABLE_NAME"
         )
         for where, rows in listed.items():
-            kind, count, size, counter, comment, options, _engine = rows[0]
+            kind, count, size, counter, comment, options, storage = rows[0]
             if kind == "SEQUENCE":
                 refused.append(self._sequence(where))
                 continue
@@ -123,6 +123,7 @@ class _Reader:
             json_columns, plain_checks = _json_checks(checks.get(where, []))
             told = self._columns(where, columns[where])
             self.remarks += [remarks.invisible(where, r[0] or "") for r in told if "INVISIBLE" in (r[11] or "").upper()]
+            self.remarks += remarks.rows_elsewhere(where, storage or "")
             self.remarks += self._overlaps(where, indexes.get(where, ()), plain_checks)
             table = Table(
                 schema=where[0],
@@ -282,7 +283,7 @@ class _Reader:
         return tuple(View(schema, name, found[0][0] or "") for (schema, name), found in rows.items())
 
     def objects(self) -> tuple[SourceObject, ...]:
-        """Triggers, routines and events: named in the plan, for their language is not the target's."""
+        """Triggers, routines, libraries and events: named in the plan, for their language is not the target's."""
         found = [
             SourceObject("trigger", row[0] or "", table=row[1] or "")
             for row in self._listed("TRIGGER_NAME,EVENT_OBJECT_TABLE", "TRIGGERS", "TRIGGER_SCHEMA")
@@ -291,8 +292,27 @@ class _Reader:
             SourceObject("routine", row[0] or "", signature="()", detail=f"the {(row[1] or '').lower()} is not carried")
             for row in self._listed("ROUTINE_NAME,ROUTINE_TYPE", "ROUTINES", "ROUTINE_SCHEMA")
         ]
+        if self._has(90200):
+            found += [
+                SourceObject("library", row[0] or "") for row in self._listed("LIBRARY_NAME,1", "LIBRARIES", "LIBRARY_SCHEMA")
+            ]
         found += [SourceObject("event", row[0] or "") for row in self._listed("EVENT_NAME,1", "EVENTS", "EVENT_SCHEMA")]
         return tuple(found)
+
+    def accounts(self) -> list[SourceRemark]:
+        """One remark for each schema on which accounts other than the credential's own have privileges, as far as it may see them."""
+        grants = self._session.rows(
+            " UNION ".join(
+                f"SELECT TABLE_SCHEMA,GRANTEE FROM information_schema.{table} WHERE TABLE_SCHEMA IN {self._in}"
+                for table in ("SCHEMA_PRIVILEGES", "TABLE_PRIVILEGES", "COLUMN_PRIVILEGES")
+            )
+        )
+        own = str(self._session.rows("SELECT CURRENT_USER()")[0][0]).replace("'", "").split("@")
+        others: dict[str, list[str]] = defaultdict(list)
+        for schema, account in sorted((row[0] or "", row[1] or "") for row in grants):
+            if account.replace("'", "").split("@") != own:
+                others[schema].append(account)
+        return [remarks.accounts(schema, names) for schema, names in others.items()]
 
     def _listed(self, what: str, table: str, schema: str) -> list[tuple[Cell, ...]]:
         return self._session.rows(f"SELECT {what} FROM information_schema.{table} WHERE {schema} IN {self._in} ORDER BY 1")

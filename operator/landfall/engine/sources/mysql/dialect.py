@@ -351,6 +351,21 @@ def _spatial(column: Column, _facts: ColumnFacts) -> SourceMapping:
     )
 
 
+def _vector(column: Column, _facts: ColumnFacts) -> SourceMapping:
+    c = operand(column)
+    return SourceMapping(
+        Bytes(),
+        copy=f"CONCAT(X'5C78',HEX({c}))",
+        check_source=sha256(c),
+        form=Form.DIGEST,
+        confidence=70,
+        reasons=(
+            "a vector is kept as the source stores it: four bytes for each number, IEEE 754, the least significant byte first",
+        ),
+        transformation=f"RAW({column.name})",
+    )
+
+
 def _enum(column: Column, facts: ColumnFacts) -> SourceMapping:
     c = operand(column)
     rule = facts.rule(Violation.TYPE_MISMATCH)
@@ -420,6 +435,7 @@ _BUILDERS: tuple[tuple[frozenset[str], _Builder], ...] = (
     (TEXTS, _text),
     (BLOBS, _blob),
     (SPATIAL, _spatial),
+    (frozenset({"vector"}), _vector),
     (frozenset({"enum"}), _enum),
     (frozenset({"set"}), _set),
     (frozenset({"uuid", "inet6", "inet4"}), _address),

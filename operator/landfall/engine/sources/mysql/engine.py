@@ -43,7 +43,7 @@ class _Dialect(KeyedDialect):
 
     functions = FUNCTIONS
     grammar = "mysql"
-    opaque = mysql.BLOBS | mysql.SPATIAL
+    opaque = mysql.BLOBS | mysql.SPATIAL | {"vector"}
     small_integers = frozenset(mysql.INTEGERS)
     ambiguous_tokens = MappingProxyType(
         {TokenType.DPIPE: "write CONCAT(…) or OR for ||: which of them it is depends on the session"}

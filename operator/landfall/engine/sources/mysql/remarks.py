@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from landfall.engine.model.catalog import SourceRemark
+from landfall.lib.text import counted, enumerated
+
+_ELSEWHERE = {
+    "MRG_MYISAM": "of the tables that it merges",
+    **dict.fromkeys(("FEDERATED", "SPIDER", "CONNECT", "S3"), "outside this server"),
+    "BLACKHOLE": "nowhere: the server stores none",
+}
 
 
 def unenforced(where: tuple[str, str], name: str) -> SourceRemark:
@@ -53,4 +62,32 @@ def overlapping(where: tuple[str, str], index: str, columns: list[str]) -> Sourc
         "WITHOUT OVERLAPS is not migrated: the key rejects equal periods, not overlapping ones",
         f"Install btree_gist, and run ALTER TABLE {where[1].lower()} ADD EXCLUDE USING gist ({parts}); tsrange for periods with a time.",
         where,
+    )
+
+
+def rows_elsewhere(where: tuple[str, str], storage: str) -> list[SourceRemark]:
+    """A table whose storage engine keeps no rows of its own."""
+    if storage.upper() not in _ELSEWHERE:
+        return []
+    return [
+        SourceRemark(
+            "high",
+            "TableFeature",
+            f"{where[0]}.{where[1]}",
+            f"the rows of the table are {_ELSEWHERE[storage.upper()]} (ENGINE={storage}); in the target it is a table with rows of its own, and"
+            " what it returns now is copied",
+            "Exclude the table in a TablePlan, and create a view or a foreign table in its place; or approve the plan.",
+            where,
+        )
+    ]
+
+
+def accounts(schema: str, names: Sequence[str]) -> SourceRemark:
+    """Accounts that have privileges on a schema, or on its tables and columns."""
+    return SourceRemark(
+        "low",
+        "Accounts",
+        schema,
+        f"the privileges of {counted(len(names), 'account')} on the schema are not migrated ({enumerated(names, 3)})",
+        "Create roles with these privileges in the target, for the applications that will connect to it.",
     )
