@@ -66,6 +66,9 @@ test: setup ## everything, on servers that the tests start themselves
 test-databases: setup ## the engine, on real databases
 	$(BIN)/pytest -q tests/integration
 
+test-mariadb-11: setup ## what moves from MariaDB, with MariaDB 11.8 in place of Debian's
+	LANDFALL_MARIADB=11.8 $(BIN)/pytest -q $$(grep -lE "\b(maria|either)\b" tests/integration/test_*.py)
+
 test-conformance: setup ## every registered source engine against the contract of source engines, on real databases
 	$(BIN)/pytest -q tests/conformance
 
@@ -79,6 +82,7 @@ campaign: setup ## thousands of examples of each property; every change of every
 	env -u CI LANDFALL_EXAMPLES=$${LANDFALL_EXAMPLES:-3000} $(BIN)/pytest -q -n auto -m hypothesis tests/unit
 	$(BIN)/python -m tests.cluster.campaign
 	LANDFALL_FAULTS=300 $(BIN)/pytest -q tests/integration/test_interruptible.py
+	$(MAKE) --no-print-directory test-mariadb-11
 	LANDFALL_SWITCHES=25 $(BIN)/pytest -q tests/cluster/test_switching.py
 
 docs: $(VENV)/.dev ## the documentation as a site, in docs/_site

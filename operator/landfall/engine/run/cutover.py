@@ -322,7 +322,7 @@ class FinalPhase:
             message = f"these views return other rows in the target than in the source: {listed}"
             advice = (
                 "Nothing was cut over. Compare the view on both sides, and report the difference. To leave it out and create it manually, add"
-                " it to spec.data.excludeTables and change spec.data.rerunToken."
+                " it to spec.data.source.excludeTables and change spec.data.rerunToken."
             )
             raise VerificationError(message, advice=advice)
         if results.equal:

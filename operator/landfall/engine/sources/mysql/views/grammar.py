@@ -29,11 +29,17 @@ class _PlainCalls(MySQL):
         FUNCTION_PARSERS: ClassVar = {name: MySQLParser.FUNCTION_PARSERS[name] for name in _KEPT}
 
 
+_WITHOUT_COUNTERPART = {
+    r"(?i)\bjson_table\(": "JSON_TABLE has no counterpart in every version of the target",
+    r"(?i)\bjson_duality_object\(": "it is a JSON duality view, through which documents are written to its tables; the target has none",
+}
+
+
 def parsed(sql: str) -> exp.Expr:
     """The tree of a view's query. Raises ValueError for one that cannot be read, or that sqlglot reads otherwise than the server."""
-    if re.search(r"(?i)\bjson_table\(", sql):
-        message = "JSON_TABLE has no counterpart in every version of the target"
-        raise ValueError(message)
+    for pattern, message in _WITHOUT_COUNTERPART.items():
+        if re.search(pattern, sql):
+            raise ValueError(message)
     try:
         tree = sqlglot.parse_one(_RETURNING.sub(")", sql), dialect=_PlainCalls)
     except SqlglotError as error:

@@ -207,11 +207,18 @@ def _unix_timestamp(value: Value) -> Value:
     return Value(f"trunc({seconds}, {digits})", ValueKind.NUM, scale=digits) if digits else integer(f"floor({seconds})::bigint")
 
 
+_LATEST_SECOND = 32536771199
+"""From the next second on, FROM_UNIXTIME is NULL in MySQL. In MariaDB it is so from 2038 or, since 11.5, from 2106 on."""
+
+
 def _from_unixtime(value: Value, form: Value | None = None) -> Value:
     if as_number(value).kind is not ValueKind.INT:
         message = "FROM_UNIXTIME of a number with decimals"
         raise ValueError(message)
-    made = Value(f"to_timestamp({as_number(value).sql})::timestamp", ValueKind.MOMENT)
+    seconds = as_number(value).sql
+    made = Value(
+        f"CASE WHEN {seconds} BETWEEN 0 AND {_LATEST_SECOND} THEN to_timestamp({seconds})::timestamp END", ValueKind.MOMENT
+    )
     return made if form is None else _date_format(made, form)
 
 
