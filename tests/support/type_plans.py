@@ -84,6 +84,7 @@ def _mysql_others() -> Iterator[ColumnType]:
     for name in ("uuid", "inet6", "inet4"):
         yield ColumnType(name, name)
     yield ColumnType("vector", "vector(3)")
+    yield ColumnType("hologram", "hologram(3)")
 
 
 def _sqlite() -> Iterator[ColumnType]:
@@ -150,7 +151,7 @@ def columns(engine: str) -> tuple[Column, ...]:
 
 def _catalog(engine: str) -> Catalog:
     counter = Column("id", _COUNTER[engine], nullable=False, identity=Identity(minimum=1, maximum=900, next_value=7))
-    known = [c for c in columns(engine) if c.type.name != "vector"]
+    known = [c for c in columns(engine) if c.type.name != "hologram"]
     native = engine == "PostgreSQL"
     extra = (
         Column("made", known[0].type, default="5", comment="It's\\made", on_update_now=False),
@@ -182,7 +183,7 @@ def _catalog(engine: str) -> Catalog:
     definition = "FOREIGN KEY (id) REFERENCES every(id) ON DELETE CASCADE" if native else ""
     key = ForeignKey("parent", ("id",), "", "Every", ("id",), on_delete="CASCADE", definition=definition)
     child = Table("shop", "Child", (Column("id", _COUNTER[engine], nullable=False),), (), (key,), rows=2)
-    unknown = tuple(Table("shop", "Unknown", (c,), rows=1) for c in columns(engine) if c.type.name == "vector")
+    unknown = tuple(Table("shop", "Unknown", (c,), rows=1) for c in columns(engine) if c.type.name == "hologram")
     view = View("shop", "Some", "SELECT id FROM Every WHERE id > 1", comment="few")
     return Catalog(engine, "15.1", 150001, "shop", ("shop",), (every, child, *unknown), (view,), features=frozenset({"freeze"}))
 
