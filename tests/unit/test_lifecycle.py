@@ -18,7 +18,7 @@ from landfall.api.progress import Step
 from landfall.api.run import RunStatus
 from landfall.api.transitions import KUBECTL, UNDOING
 from landfall.cli import cluster_client
-from landfall.cli.cluster_client import Reach, Where
+from landfall.cli.cluster_client import ClusterClient, ClusterOptions
 from landfall.cli.main import app
 from landfall.controllers.migration.rules import decide
 from landfall.engine.model.run_state import State
@@ -179,8 +179,8 @@ def test_every_door_allows_the_same_and_refuses_it_in_the_same_words(
     door: Client, cluster: Namespace, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     @contextlib.asynccontextmanager
-    async def connected(where: Where) -> AsyncIterator[Reach]:
-        yield Reach(cast("Kube", cluster), "shop", where.force)
+    async def connected(where: ClusterOptions) -> AsyncIterator[ClusterClient]:
+        yield ClusterClient(cast("Kube", cluster), "shop", where.force)
 
     monkeypatch.setattr(cluster_client, "connected", connected)
     asked, outcomes = _REQUESTS[name], set()

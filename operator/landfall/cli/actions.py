@@ -17,8 +17,8 @@ from landfall.api.annotations import ANNOTATION
 from landfall.api.migration import Schedule
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.cli import render_objects
-from landfall.cli.cluster_client import Reach, RefusedError, changing, console
-from landfall.cli.resource_names import Deployment, Name, named
+from landfall.cli.cluster_client import ClusterClient, RefusedError, changing, console
+from landfall.cli.resource_names import Deployment, Name, parse_name
 from landfall.controllers.deployment.rules import rollback_problem
 from landfall.controllers.migration.maintenance_window import opening
 from landfall.lifecycle import Action, Desired, Phase, PhaseName, desired_after_resume, facts_of, resume_to_value
@@ -31,32 +31,32 @@ Reason = Annotated[str, typer.Option("--reason", help="Reason, shown in the stat
 
 @changing
 async def approve(
-    reach: Reach,
+    cluster: ClusterClient,
     name: Name,
     digest: Annotated[str, typer.Option("--digest", help="Approve only if the plan has this digest.")] = "",
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt.")] = False,
 ) -> None:
     """Approve the current plan of a Migration."""
-    _, which = named(name, "Migration")
-    raw = await reach.found("Migration", which)
+    _, object_name = parse_name(name, "Migration")
+    raw = await cluster.found("Migration", object_name)
     _refused(approval_refusal(raw, digest))
     brief = raw["status"]["plan"]
-    for part in render_objects.planned(brief):
+    for part in render_objects.plan_summary(brief):
         console().print(part)
     if not yes and not (sys.stdin.isatty() and typer.confirm("Approve this plan?")):
         raise RefusedError("not approved; --yes approves without a prompt", 3)
 
-    def change(there: Object) -> tuple[Object, None]:
-        _refused(approval_refusal(there, brief["digest"]))
+    def change(current: Object) -> tuple[Object, None]:
+        _refused(approval_refusal(current, brief["digest"]))
         return spec_changes.approve(brief["digest"]), None
 
-    await reach.change("Migration", raw, change)
-    _said(f"{which}: plan {brief['digest']} approved")
+    await cluster.change("Migration", raw, change)
+    _print(f"{object_name}: plan {brief['digest']} approved")
 
 
 @changing
 async def start(
-    reach: Reach,
+    cluster: ClusterClient,
     name: Name,
     skip_approval: Annotated[bool, typer.Option("--skip-approval", help="Skip the review of the plan.")] = False,
     first: Annotated[
@@ -67,167 +67,172 @@ async def start(
     ] = False,
 ) -> None:
     """Start or resume a Migration, and run it to completion."""
-    _, which = named(name, "Migration")
-    raw, identifier = await reach.found("Migration", which), _identifier()
+    _, object_name = parse_name(name, "Migration")
+    raw, identifier = await cluster.found("Migration", object_name), _identifier()
 
-    def change(there: Object) -> tuple[Object, Object | None]:
-        _refused(start_refusal(there, skip_approval=skip_approval, rehearse=dry_run, first=first))
-        anew = facts_of(there).phase == Phase.FAILED
+    def change(current: Object) -> tuple[Object, Object | None]:
+        _refused(start_refusal(current, skip_approval=skip_approval, rehearse=dry_run, first=first))
+        anew = facts_of(current).phase == Phase.FAILED
         terms = spec_changes.on_terms(identifier, skip_approval=skip_approval, first=first, anew=anew)
         request = spec_changes.rehearse(identifier) if dry_run else terms
-        _refused(request_refusal(there, request))
+        _refused(request_refusal(current, request))
         return {} if dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
 
-    await reach.change("Migration", raw, change)
+    await cluster.change("Migration", raw, change)
     waits = "" if dry_run else _waits(raw)
-    told = "rehearsal requested" if dry_run else f"start requested, scheduled for {waits}" if waits else "start requested"
-    _said(f"{which}: {told}; landfall watch {which}")
+    result_text = "rehearsal requested" if dry_run else f"start requested, scheduled for {waits}" if waits else "start requested"
+    _print(f"{object_name}: {result_text}; landfall watch {object_name}")
 
 
 @changing
 async def pause(
-    reach: Reach,
+    cluster: ClusterClient,
     name: Name,
     reason: Reason = "",
     immediate: Annotated[bool, typer.Option("--immediate", help="Abort the chunks in progress.")] = False,
 ) -> None:
     """Pause a Migration at the next checkpoint."""
-    _, which = named(name, "Migration")
+    _, object_name = parse_name(name, "Migration")
     await _steered(
-        reach,
-        which,
+        cluster,
+        object_name,
         partial(refusal, Action.PAUSE),
-        lambda there: spec_changes.pause(reason, immediate=immediate, resume_to=resume_to_value(there)),
+        lambda current: spec_changes.pause(reason, immediate=immediate, resume_to=resume_to_value(current)),
     )
-    _said(f"{which}: pause requested, {'immediately' if immediate else 'at the next checkpoint'}")
+    _print(f"{object_name}: pause requested, {'immediately' if immediate else 'at the next checkpoint'}")
 
 
 @changing
-async def resume(reach: Reach, name: Name) -> None:
+async def resume(cluster: ClusterClient, name: Name) -> None:
     """Resume a paused Migration, or end the rollback of a Deployment."""
-    kind, which = named(name, "Migration", "Deployment")
+    kind, object_name = parse_name(name, "Migration", "Deployment")
     if kind == "Migration":
         raw = await _steered(
-            reach, which, partial(refusal, Action.RESUME), lambda there: spec_changes.resume(desired_after_resume(there))
+            cluster,
+            object_name,
+            partial(refusal, Action.RESUME),
+            lambda current: spec_changes.resume(desired_after_resume(current)),
         )
         begins = desired_after_resume(raw) is Desired.COMPLETED
-        _said(f"{which}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {which}'}")
+        _print(
+            f"{object_name}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {object_name}'}"
+        )
     else:
-        await reach.change(kind, await reach.found(kind, which), lambda _: (spec_changes.move_on(), None))
-        _said(f"{which}: resume requested; new commits are deployed again")
+        await cluster.change(kind, await cluster.found(kind, object_name), lambda _: (spec_changes.move_on(), None))
+        _print(f"{object_name}: resume requested; new commits are deployed again")
 
 
 @changing
 async def cancel(
-    reach: Reach,
+    cluster: ClusterClient,
     name: Name,
     reason: Reason = "",
     keep: Annotated[bool, typer.Option("--keep", help="Keep the staged tables.")] = False,
     at_once: Annotated[bool, typer.Option("--force", help="Do not wait for running workers.")] = False,
 ) -> None:
     """Cancel a Migration before its cutover."""
-    _, which = named(name, "Migration")
+    _, object_name = parse_name(name, "Migration")
     spec = spec_changes.cancel(reason, rollback=not keep, force=at_once)
-    await _steered(reach, which, partial(refusal, Action.CANCEL), lambda _: spec)
-    _said(f"{which}: cancellation requested; staged tables will be {'kept' if keep else 'dropped'}")
+    await _steered(cluster, object_name, partial(refusal, Action.CANCEL), lambda _: spec)
+    _print(f"{object_name}: cancellation requested; staged tables will be {'kept' if keep else 'dropped'}")
 
 
-async def rollback(reach: Reach, name: str, *, to: str, discard_writes: bool) -> None:
+async def rollback(cluster: ClusterClient, name: str, *, to: str, discard_writes: bool) -> None:
     """Undo the cutover of a Migration, or roll a Deployment back to a Release that was live."""
-    kind, which = named(name, "Migration", "Deployment")
+    kind, object_name = parse_name(name, "Migration", "Deployment")
     if kind == "Migration":
         spec = spec_changes.back(discard_writes=discard_writes)
         refused = partial(rollback_refusal, discard_writes=discard_writes)
-        await _steered(reach, which, refused, lambda _: spec)
-        _said(f"{which}: rollback requested; landfall watch {which}")
+        await _steered(cluster, object_name, refused, lambda _: spec)
+        _print(f"{object_name}: rollback requested; landfall watch {object_name}")
         return
-    raw = await reach.found(kind, which)
+    raw = await cluster.found(kind, object_name)
     goal = to or str((raw.get("status") or {}).get("previous") or "")
     if not goal:
-        told = f"{which} has no release before the live one. To choose a release: --to RELEASE (list them: landfall releases {which})"
-        raise RefusedError(told)
-    listed = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
+        message = f"{object_name} has no release before the live one. To choose a release: --to RELEASE (list them: landfall releases {object_name})"
+        raise RefusedError(message)
+    listed = await cluster.kube.listed("Release", cluster.namespace, f"{LABEL_DEPLOYMENT}={object_name}")
     wrong = rollback_problem(goal, {r["metadata"]["name"]: bool((r.get("status") or {}).get("liveAt")) for r in listed})
     if wrong:
         raise RefusedError(wrong[1])
     back = spec_changes.back_to(goal, _identifier())
-    await reach.change(kind, raw, lambda _: (back, None))
-    _said(f"{which}: rollback to {goal} requested. To deploy new commits again: landfall resume deployment/{which}")
+    await cluster.change(kind, raw, lambda _: (back, None))
+    _print(f"{object_name}: rollback to {goal} requested. To deploy new commits again: landfall resume deployment/{object_name}")
 
 
 @changing
 async def deploy(
-    reach: Reach,
+    cluster: ClusterClient,
     deployment: Deployment,
     commit: Annotated[str, typer.Option("--commit", help="Commit to deploy. Default: the latest commit of the branch.")] = "",
 ) -> None:
     """Deploy a commit of a Deployment now."""
-    _, which = named(deployment, "Deployment")
-    raw = await reach.found("Deployment", which)
+    _, object_name = parse_name(deployment, "Deployment")
+    raw = await cluster.found("Deployment", object_name)
     request = spec_changes.deploy(_identifier(), commit)
 
-    def change(there: Object) -> tuple[Object, Object]:
-        annotation = str((there["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
-        queue = spec_changes.queued(annotation, str((there.get("status") or {}).get("lastHandledRequest", "")), request)
+    def change(current: Object) -> tuple[Object, Object]:
+        annotation = str((current["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
+        queue = spec_changes.queued(annotation, str((current.get("status") or {}).get("lastHandledRequest", "")), request)
         if queue is None:
-            message = f"too many deploys of {which} are queued; try again when the first of them has been processed"
+            message = f"too many deploys of {object_name} are queued; try again when the first of them has been processed"
             raise RefusedError(message)
         return spec_changes.move_on(), {ANNOTATION: queue}
 
-    await reach.change("Deployment", raw, change)
-    _said(f"{which}: deploy requested; landfall watch deployment/{which}")
+    await cluster.change("Deployment", raw, change)
+    _print(f"{object_name}: deploy requested; landfall watch deployment/{object_name}")
 
 
 @changing
 async def test(
-    reach: Reach, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a Connection, or webhook/NAME.")]
+    cluster: ClusterClient, name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a Connection, or webhook/NAME.")]
 ) -> None:
     """Test a Connection or Webhook now. Exit status: 0 success, 1 failure."""
-    kind, which = named(name, "Connection", "Webhook")
-    raw, identifier = await reach.found(kind, which), _identifier()
-    await reach.change(kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(identifier)}))
+    kind, object_name = parse_name(name, "Connection", "Webhook")
+    raw, identifier = await cluster.found(kind, object_name), _identifier()
+    await cluster.change(kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(identifier)}))
     while (raw.get("status") or {}).get("lastHandledRequest") != identifier:
         await asyncio.sleep(_EVERY_SECONDS)
-        raw = await reach.found(kind, which)
+        raw = await cluster.found(kind, object_name)
     message = str(render_objects.condition(raw, "Ready").get("message", ""))
     if not render_objects.holds(raw, "Ready"):
         raise RefusedError(message)
-    spent = raw["status"].get("latencyMilliseconds")
-    _said(f"{which}: {message}{'' if spent is None else f', {spent} ms'}")
+    latency = raw["status"].get("latencyMilliseconds")
+    _print(f"{object_name}: {message}{'' if latency is None else f', {latency} ms'}")
 
 
 async def _steered(
-    reach: Reach, which: str, refused: Callable[[Object], Refusal | None], change: Callable[[Object], Object]
+    cluster: ClusterClient, object_name: str, refused: Callable[[Object], Refusal | None], change: Callable[[Object], Object]
 ) -> Object:
     """Change the spec of a Migration unless the request is refused. Returns the object before the change. Raises RefusedError."""
-    raw = await reach.found("Migration", which)
+    raw = await cluster.found("Migration", object_name)
 
-    def allowed(there: Object) -> tuple[Object, None]:
-        _refused(refused(there))
-        return change(there), None
+    def allowed(current: Object) -> tuple[Object, None]:
+        _refused(refused(current))
+        return change(current), None
 
-    await reach.change("Migration", raw, allowed)
+    await cluster.change("Migration", raw, allowed)
     return raw
 
 
-def _refused(found: Refusal | None) -> None:
+def _refused(refusal: Refusal | None) -> None:
     """Raise RefusedError if there is a refusal."""
-    if found:
-        raise RefusedError(found.message)
+    if refusal:
+        raise RefusedError(refusal.message)
 
 
 def _waits(raw: Object) -> str:
     """Time until which its schedule delays it; empty if it may start now."""
-    told = raw["spec"].get("schedule")
-    found = opening(Schedule.model_validate(told) if told else None, datetime.now(UTC), cutover=False)  # noqa: TID251  a person's clock
-    return "" if found.open or found.changes is None else f"{found.changes:%Y-%m-%dT%H:%M:%SZ}"
+    schedule = raw["spec"].get("schedule")
+    opening_hours = opening(Schedule.model_validate(schedule) if schedule else None, datetime.now(UTC), cutover=False)  # noqa: TID251  a person's clock
+    return "" if opening_hours.open or opening_hours.changes is None else f"{opening_hours.changes:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _identifier() -> str:
     return secrets.token_hex(8)
 
 
-def _said(message: str) -> None:
+def _print(message: str) -> None:
     console().print(message, markup=False)
 
 

@@ -49,15 +49,15 @@ def build(  # noqa: PLR0913, PLR0917  typer takes options from parameters
     """
     try:
         with _opened(folder) as app:
-            where, inside = located(app, path)
-            made = plan_of(tree_of(where), BuildOverrides(framework, install, command, start, output_directory), path=inside)
-            _show(made, as_json=as_json)
+            root, inside = located(app, path)
+            build_plan = plan_of(tree_of(root), BuildOverrides(framework, install, command, start, output_directory), path=inside)
+            _show(build_plan, as_json=as_json)
             if plan:
                 return
             out = to or folder.resolve().with_name(f"{folder.resolve().name}-image")
-            _result(built(where, made, out, _quiet if as_json else _line, base), out, as_json=as_json)
+            _result(built(root, build_plan, out, _quiet if as_json else _line, base), out, as_json=as_json)
     except BuildError as error:
-        _ended(error)
+        _exit(error)
 
 
 @contextlib.contextmanager
@@ -70,25 +70,25 @@ def _opened(source: Path) -> Iterator[Path]:
         yield unpacked(source, Path(name))
 
 
-def _show(made: BuildPlan, *, as_json: bool) -> None:
+def _show(build_plan: BuildPlan, *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps({"type": "plan", **made.as_dict()}) + "\n")
+        sys.stdout.write(json.dumps({"type": "plan", **build_plan.as_dict()}) + "\n")
         return
     console = Console()
-    console.print(f"[bold]{made.framework}[/] ({escape('; '.join(made.evidence))})")
+    console.print(f"[bold]{build_plan.framework}[/] ({escape('; '.join(build_plan.evidence))})")
     rows = (
-        ("runtime", f"{made.runtime} {made.version} (from {made.version_source})"),
-        ("packages", made.package_manager),
-        ("install", " && ".join(made.install)),
-        ("build", " && ".join(made.build)),
-        ("start", made.start),
-        ("site", made.output),
-        ("layers", "; ".join(f"{layer.name}: {', '.join(layer.include)}" for layer in made.layers)),
+        ("runtime", f"{build_plan.runtime} {build_plan.version} (from {build_plan.version_source})"),
+        ("packages", build_plan.package_manager),
+        ("install", " && ".join(build_plan.install)),
+        ("build", " && ".join(build_plan.build)),
+        ("start", build_plan.start),
+        ("site", build_plan.output),
+        ("layers", "; ".join(f"{layer.name}: {', '.join(layer.include)}" for layer in build_plan.layers)),
     )
     for title, text in rows:
         if text:
             console.print(f"  {title:9} {escape(text)}", soft_wrap=True)
-    for note in made.notes:
+    for note in build_plan.notes:
         console.print(f"  [yellow]note[/]      {escape(note)}", soft_wrap=True)
 
 
@@ -100,18 +100,20 @@ def _quiet(_text: str) -> None:
     """No progress output with --json."""
 
 
-def _result(done: Built, out: Path, *, as_json: bool) -> None:
+def _result(result: Built, out: Path, *, as_json: bool) -> None:
     if as_json:
-        told = [{"name": p.name, "digest": p.digest, "diffId": p.diff_id, "size": p.size, "files": p.files} for p in done.layers]
-        sys.stdout.write(json.dumps({"type": "image", "digest": done.digest, "layout": str(out), "layers": told}) + "\n")
+        layers = [
+            {"name": p.name, "digest": p.digest, "diffId": p.diff_id, "size": p.size, "files": p.files} for p in result.layers
+        ]
+        sys.stdout.write(json.dumps({"type": "image", "digest": result.digest, "layout": str(out), "layers": layers}) + "\n")
         return
     console = Console()
-    for packed in done.layers:
+    for packed in result.layers:
         console.print(f"  layer {packed.name}: {packed.files} files, {packed.size / 1e6:.1f} MB, {packed.digest}", soft_wrap=True)
-    console.print(f"[bold green]built[/] {done.digest} in {escape(str(out))}", soft_wrap=True)
+    console.print(f"[bold green]built[/] {result.digest} in {escape(str(out))}", soft_wrap=True)
 
 
-def _ended(error: BuildError) -> NoReturn:
+def _exit(error: BuildError) -> NoReturn:
     console = Console(stderr=True)
     console.print(f"[bold red]{error.reason}:[/] ", end="")
     console.print(error.message, markup=False, soft_wrap=True)

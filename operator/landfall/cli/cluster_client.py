@@ -40,15 +40,15 @@ class RefusedError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ClusterClient:
     """Connection of one command to a cluster. An empty namespace means all namespaces."""
 
     kube: Kube
     namespace: str
     force: bool = False
-    said: bool = False  # whether the namespace was given as an option
+    namespace_given: bool = False  # whether the namespace was given as an option
 
-    async def found(self, kind: str, name: str) -> Object:
+    async def get(self, kind: str, name: str) -> Object:
         """Read an object. Raises RefusedError if it does not exist."""
         raw = await self.kube.get(kind, self.namespace, name)
         if raw is None:
@@ -62,7 +62,7 @@ class Reach:
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class ClusterOptions:
     """Options that select the cluster. Empty values: as in kubectl."""
 
     namespace: str = ""
@@ -81,18 +81,18 @@ def _client() -> ModuleType:
 
 def console(*, error: bool = False) -> Console:
     """Console for output; without a terminal, lines are up to 160 characters wide."""
-    made = Console(stderr=error, highlight=False, soft_wrap=error)
-    if not made.is_terminal:
-        made.width = _PIPE_WIDTH
-    return made
+    terminal = Console(stderr=error, highlight=False, soft_wrap=error)
+    if not terminal.is_terminal:
+        terminal.width = _PIPE_WIDTH
+    return terminal
 
 
 @contextlib.asynccontextmanager
-async def connected(where: Where) -> AsyncIterator[Reach]:
+async def connected(options: ClusterOptions) -> AsyncIterator[ClusterClient]:
     """Connect to the selected cluster. Raises KubeError."""
-    kube, there = await _client().Kube.from_kubeconfig(where.kubeconfig, where.context)
+    kube, namespace = await _client().Kube.from_kubeconfig(options.kubeconfig, options.context)
     try:
-        yield Reach(kube, where.namespace or there, where.force, bool(where.namespace))
+        yield ClusterClient(kube, options.namespace or namespace, options.force, bool(options.namespace))
     finally:
         await kube.close()
 
@@ -118,37 +118,39 @@ def changing(work: Work) -> Callable[..., None]:
 
 def _command(work: Work, more: Mapping[str, Any]) -> Callable[..., None]:
     @functools.wraps(work)
-    def run(**told: Any) -> None:  # noqa: ANN401  whatever the command takes
-        where = Where(**{name: told.pop(name) for name in more})
-        carried_out(work, where, **told)
+    def run(**arguments: Any) -> None:  # noqa: ANN401  whatever the command takes
+        options = ClusterOptions(**{name: arguments.pop(name) for name in more})
+        carried_out(work, options, **arguments)
 
-    known = inspect.signature(work, eval_str=True)
-    own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in list(known.parameters.values())[1:]]
+    signature = inspect.signature(work, eval_str=True)
+    own_parameters = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in list(signature.parameters.values())[1:]
+    ]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False if kind is Force else "", annotation=kind)
         for name, kind in more.items()
     ]
-    run.__signature__ = known.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in (*own, *added)}
+    run.__signature__ = signature.replace(parameters=[*own_parameters, *added])  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in (*own_parameters, *added)}
     return run
 
 
-def carried_out(work: Work, where: Where, **told: Any) -> None:  # noqa: ANN401  whatever the command takes
+def carried_out(work: Work, options: ClusterOptions, **arguments: Any) -> None:  # noqa: ANN401  whatever the command takes
     """Run a command. An error is printed and sets the exit status."""
     try:
-        asyncio.run(_run(work, where, told))
+        asyncio.run(_run(work, options, arguments))
     except (RefusedError, KubeError) as error:
-        _ended(error)
+        _exit(error)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-async def _run(work: Work, where: Where, told: Mapping[str, Any]) -> None:
-    async with connected(where) as reach:
-        await work(reach, **told)
+async def _run(work: Work, options: ClusterOptions, arguments: Mapping[str, Any]) -> None:
+    async with connected(options) as cluster:
+        await work(cluster, **arguments)
 
 
-def _ended(error: RefusedError | KubeError) -> NoReturn:
+def _exit(error: RefusedError | KubeError) -> NoReturn:
     message, code = str(error), error.code if isinstance(error, RefusedError) else 1
     if isinstance(error, ConflictError):
         message = (
@@ -162,7 +164,7 @@ def _ended(error: RefusedError | KubeError) -> NoReturn:
     raise typer.Exit(code)
 
 
-def written(raw: Object, kind: str) -> Object:
+def manifest_of(raw: Object, kind: str) -> Object:
     """Manifest of an object, without managedFields."""
     metadata = {name: value for name, value in raw["metadata"].items() if name != "managedFields"}
     return {"apiVersion": API_VERSION, "kind": kind, **raw, "metadata": metadata}

@@ -19,8 +19,8 @@ from landfall.api.plan_storage import LABEL_RUN, joined
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.cli import logs as podlogs
 from landfall.cli import render_objects, render_plan
-from landfall.cli.cluster_client import Reach, RefusedError, console, reaching, written
-from landfall.cli.resource_names import GROUP, KIND_OF, KINDS, Deployment, Name, named
+from landfall.cli.cluster_client import ClusterClient, RefusedError, console, reaching, manifest_of
+from landfall.cli.resource_names import GROUP, KIND_OF, KINDS, Deployment, Name, parse_name
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import as_json, unpacked
 from landfall.kube.errors import KubeError
@@ -48,7 +48,7 @@ Output = Annotated[
 
 @reaching
 async def get(
-    reach: Reach,
+    cluster: ClusterClient,
     what: Annotated[
         str,
         typer.Argument(
@@ -66,19 +66,21 @@ async def get(
     if not kinds[0]:
         message = f"unknown kind {word!r}. Valid kinds: {', '.join(words[1] for words in KINDS.values())}"
         raise RefusedError(message, 2)
-    wanted = inner if slash else name
-    found: dict[str, list[Object]] = {}
+    object_name = inner if slash else name
+    objects_of_kind: dict[str, list[Object]] = {}
     for kind in kinds:
-        if wanted:
-            found[kind] = [await reach.found(kind, wanted)]
+        if object_name:
+            objects_of_kind[kind] = [await cluster.found(kind, object_name)]
         else:
-            found[kind] = await reach.kube.listed(kind, "" if everywhere else reach.namespace)
-    _printed(found, output, one=bool(wanted), namespaced=everywhere, where=reach.namespace)
+            objects_of_kind[kind] = await cluster.kube.listed(kind, "" if everywhere else cluster.namespace)
+    _printed(objects_of_kind, output, single=bool(object_name), namespaced=everywhere, namespace=cluster.namespace)
 
 
-def _printed(found: dict[str, list[Object]], output: ObjectFormat, *, one: bool, namespaced: bool, where: str) -> None:
-    documents = [written(raw, kind) for kind, objects in found.items() for raw in objects]
-    whole: Object = documents[0] if one else {"apiVersion": "v1", "kind": "List", "items": documents}
+def _printed(
+    objects_of_kind: dict[str, list[Object]], output: ObjectFormat, *, single: bool, namespaced: bool, namespace: str
+) -> None:
+    documents = [manifest_of(raw, kind) for kind, objects in objects_of_kind.items() for raw in objects]
+    whole: Object = documents[0] if single else {"apiVersion": "v1", "kind": "List", "items": documents}
     if output is ObjectFormat.JSON:
         sys.stdout.write(json.dumps(whole, indent=2) + "\n")
     elif output is ObjectFormat.YAML:
@@ -87,10 +89,10 @@ def _printed(found: dict[str, list[Object]], output: ObjectFormat, *, one: bool,
         for document in documents:
             sys.stdout.write(f"{_SINGULAR[document['kind']]}.{GROUP}/{document['metadata']['name']}\n")
     else:
-        shown = [(kind, objects) for kind, objects in found.items() if objects]
-        for kind, objects in shown:
+        sections = [(kind, objects) for kind, objects in objects_of_kind.items() if objects]
+        for kind, objects in sections:
             objects.sort(key=lambda raw: (raw["metadata"]["namespace"], raw["metadata"]["name"]))
-            heading = [] if len(found) == 1 else [f"[bold]{kind}s[/]"]
+            heading = [] if len(objects_of_kind) == 1 else [f"[bold]{kind}s[/]"]
             for part in (
                 *heading,
                 render_objects.listed(
@@ -98,36 +100,36 @@ def _printed(found: dict[str, list[Object]], output: ObjectFormat, *, one: bool,
                 ),
             ):
                 console().print(part)
-        if not shown:
-            console(error=True).print("no objects found" if namespaced else f"no objects found in namespace {where}")
+        if not sections:
+            console(error=True).print("no objects found" if namespaced else f"no objects found in namespace {namespace}")
 
 
 @reaching
-async def describe(reach: Reach, name: Name) -> None:
+async def describe(cluster: ClusterClient, name: Name) -> None:
     """Show one object in detail: conditions, plan, progress, events."""
-    kind, which = named(name, *KINDS)
-    raw = await reach.found(kind, which)
-    events = await reach.kube.listed("Event", reach.namespace, fields=f"involvedObject.uid={raw['metadata']['uid']}")
+    kind, object_name = parse_name(name, *KINDS)
+    raw = await cluster.found(kind, object_name)
+    events = await cluster.kube.listed("Event", cluster.namespace, fields=f"involvedObject.uid={raw['metadata']['uid']}")
     console().print(render_objects.described(kind, raw, events, render_objects.today()))
 
 
 @reaching
-async def watch(reach: Reach, name: Name) -> None:
+async def watch(cluster: ClusterClient, name: Name) -> None:
     """Follow a Migration or Deployment until it is ready or needs action.
 
     Exit status: 0 ready, 1 action required, 3 approval required.
     """
-    kind, which = named(name, "Migration", "Deployment")
+    kind, object_name = parse_name(name, "Migration", "Deployment")
     out = console()
-    raw = await reach.found(kind, which)
+    raw = await cluster.found(kind, object_name)
     if out.is_terminal:
         with Live(render_objects.working(raw), console=out, refresh_per_second=4) as live:
-            raw = await _followed(reach, kind, raw, lambda now: live.update(render_objects.working(now)))
+            raw = await _followed(cluster, kind, raw, lambda now: live.update(render_objects.working(now)))
     else:
-        raw = await _followed(reach, kind, raw, _changes(out))
+        raw = await _followed(cluster, kind, raw, _changes(out))
     message = render_objects.condition(raw, "Ready").get("message", "")
     if render_objects.holds(raw, "Ready"):
-        out.print(f"[bold green]{which}[/]: {message}")
+        out.print(f"[bold green]{object_name}[/]: {message}")
         return
     if render_objects.waits_for_approval(raw):
         told = f"{message}\nReview the plan: landfall plan {name}\nApprove it: landfall approve {name}"
@@ -136,19 +138,19 @@ async def watch(reach: Reach, name: Name) -> None:
 
 
 def _changes(out: Console) -> Callable[[Object], None]:
-    told = ""
+    last_line = ""
 
     def tell(raw: Object) -> None:
-        nonlocal told
+        nonlocal last_line
         line = render_objects.line(raw)
-        if line != told:
+        if line != last_line:
             out.print(line, markup=False)
-        told = line
+        last_line = line
 
     return tell
 
 
-async def _followed(reach: Reach, kind: str, raw: Object, tell: Callable[[Object], None]) -> Object:
+async def _followed(cluster: ClusterClient, kind: str, raw: Object, tell: Callable[[Object], None]) -> Object:
     """Read the object every second until no more change is expected. Tolerates an unavailable API server for some time."""
     failures = 0
     while True:
@@ -157,29 +159,34 @@ async def _followed(reach: Reach, kind: str, raw: Object, tell: Callable[[Object
             return raw
         await asyncio.sleep(_EVERY_SECONDS)
         try:
-            raw, failures = await reach.found(kind, raw["metadata"]["name"]), 0
+            raw, failures = await cluster.found(kind, raw["metadata"]["name"]), 0
         except KubeError as error:
             failures += 1
             if error.status in {401, 403} or failures > _PATIENCE_ROUNDS:
                 raise
 
 
-async def plan(reach: Reach, name: str, *, every: bool, as_document: bool) -> None:
+async def plan(cluster: ClusterClient, name: str, *, every: bool, as_document: bool) -> None:
     """Print the complete plan of a Migration: risks first, then mappings."""
-    _, which = named(name, "Migration")
-    made = await _plan(reach, await reach.found("Migration", which))
+    _, object_name = parse_name(name, "Migration")
+    migration_plan = await _plan(cluster, await cluster.found("Migration", object_name))
     if as_document:
-        sys.stdout.write(json.dumps({**json.loads(as_json(made)), "digest": made.digest(), "toReview": made.to_review}) + "\n")
+        sys.stdout.write(
+            json.dumps(
+                {**json.loads(as_json(migration_plan)), "digest": migration_plan.digest(), "toReview": migration_plan.to_review}
+            )
+            + "\n"
+        )
     else:
-        render_plan.plan(console(), made, every_column=every)
+        render_plan.plan(console(), migration_plan, every_column=every)
 
 
-async def _plan(reach: Reach, raw: Object) -> Plan:
+async def _plan(cluster: ClusterClient, raw: Object) -> Plan:
     status, name = raw.get("status") or {}, raw["metadata"]["name"]
     if not status.get("plan") or not status.get("run"):
-        told = f"{name} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'planning is in progress')}"
-        raise RefusedError(told)
-    pieces = await reach.kube.listed("ConfigMap", reach.namespace, f"{LABEL_RUN}={status['run']}")
+        message = f"{name} has no plan yet: {render_objects.condition(raw, 'Ready').get('message', 'planning is in progress')}"
+        raise RefusedError(message)
+    pieces = await cluster.kube.listed("ConfigMap", cluster.namespace, f"{LABEL_RUN}={status['run']}")
     packed = joined(pieces, status["plan"]["digest"])
     if not packed:
         raise RefusedError("the plan is being stored; try again in a few seconds")
@@ -188,54 +195,56 @@ async def _plan(reach: Reach, raw: Object) -> Plan:
 
 @reaching
 async def releases(
-    reach: Reach,
+    cluster: ClusterClient,
     deployment: Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name of the Deployment.")],
     output: Output = ObjectFormat.TABLE,
 ) -> None:
     """List the releases of a Deployment, newest first."""
-    _, which = named(deployment, "Deployment")
-    await reach.found("Deployment", which)
-    found = await reach.kube.listed("Release", reach.namespace, f"{LABEL_DEPLOYMENT}={which}")
-    found.sort(key=lambda raw: int(raw["spec"]["revision"]), reverse=True)
+    _, object_name = parse_name(deployment, "Deployment")
+    await cluster.found("Deployment", object_name)
+    release_objects = await cluster.kube.listed("Release", cluster.namespace, f"{LABEL_DEPLOYMENT}={object_name}")
+    release_objects.sort(key=lambda raw: int(raw["spec"]["revision"]), reverse=True)
     if output in {ObjectFormat.TABLE, ObjectFormat.WIDE}:
         console().print(
-            render_objects.listed("Release", found, render_objects.today(), wide=output is ObjectFormat.WIDE, namespaced=False)
+            render_objects.listed(
+                "Release", release_objects, render_objects.today(), wide=output is ObjectFormat.WIDE, namespaced=False
+            )
         )
     else:
-        _printed({"Release": found}, output, one=False, namespaced=False, where=reach.namespace)
+        _printed({"Release": release_objects}, output, single=False, namespaced=False, namespace=cluster.namespace)
 
 
 @reaching
 async def logs(
-    reach: Reach,
+    cluster: ClusterClient,
     name: Name,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Follow the logs until the object is ready or needs action.")
     ] = False,
 ) -> None:
     """Print worker or build logs."""
-    kind, which = named(name, "Migration", "Deployment", "Release")
-    raw = await reach.found(kind, which)
+    kind, object_name = parse_name(name, "Migration", "Deployment", "Release")
+    raw = await cluster.found(kind, object_name)
 
     async def over() -> bool:
-        return kind == "Release" or render_objects.rests(await reach.found(kind, which))
+        return kind == "Release" or render_objects.rests(await cluster.found(kind, object_name))
 
-    await podlogs.printed(reach, kind, raw, over if follow else None)
+    await podlogs.printed(cluster, kind, raw, over if follow else None)
 
 
 @reaching
 async def open_(
-    reach: Reach,
+    cluster: ClusterClient,
     deployment: Deployment,
     printed: Annotated[bool, typer.Option("--print", help="Print the URL only.")] = False,
 ) -> None:
     """Open the URL of a Deployment in the browser."""
-    _, which = named(deployment, "Deployment")
-    raw = await reach.found("Deployment", which)
+    _, object_name = parse_name(deployment, "Deployment")
+    raw = await cluster.found("Deployment", object_name)
     url = str((raw.get("status") or {}).get("url") or "")
     if not url:
-        told = f"{which} has no URL yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"
-        raise RefusedError(told)
+        message = f"{object_name} has no URL yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"
+        raise RefusedError(message)
     sys.stdout.write(f"{url}\n")
     if not printed and sys.stdout.isatty():
         typer.launch(url)

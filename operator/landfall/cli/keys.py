@@ -13,7 +13,7 @@ import yaml
 from rich.table import Table
 
 from landfall.api.apikey import LABEL, Key, hashed, read, secret_name
-from landfall.cli.cluster_client import Reach, RefusedError, console, reaching
+from landfall.cli.cluster_client import ClusterClient, RefusedError, console, reaching
 from landfall.cli.render_objects import age, today
 
 app = typer.Typer(no_args_is_help=True, help="Manage API keys of the gateway.")
@@ -53,11 +53,11 @@ def create(
         raise typer.Exit(2)
     identifier, secret = "".join(secrets.choice(_ALPHABET) for _ in range(12)), secrets.token_urlsafe(32)
     until = (datetime.now(UTC) + timedelta(days=int(days[1]))).isoformat(timespec="seconds")  # noqa: TID251  a terminal's clock
-    held = {"digest": hashed(secret), "namespace": namespace, "serviceAccount": name, "role": role, "expires": until}
+    key_data = {"digest": hashed(secret), "namespace": namespace, "serviceAccount": name, "role": role, "expires": until}
     reference = {"apiGroup": _RBAC, "kind": "Role" if namespaced else "ClusterRole", "name": f"{release}-{role}"}
     gateway = {"kind": "ServiceAccount", "name": f"{release}-gateway", "namespace": gateway_namespace}
     documents = [
-        _secret(identifier, gateway_namespace, held),
+        _secret(identifier, gateway_namespace, key_data),
         *_identity(namespace, name, f"landfall-{role}-{name}", reference, gateway),
     ]
     sys.stdout.write(yaml.safe_dump_all(documents, sort_keys=False))
@@ -69,7 +69,7 @@ def create(
 
 @app.command("list")
 @reaching
-async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-system") -> None:
+async def listed(cluster: ClusterClient, gateway_namespace: GatewayNamespace = "landfall-system") -> None:
     """List keys with namespace, name, role and expiry.
 
     Lists all keys; with -n, those for one namespace. The keys themselves are not stored.
@@ -78,8 +78,8 @@ async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-s
     grid = Table(box=None, pad_edge=False)
     for title in ("ID", "NAMESPACE", "NAME", "ROLE", "EXPIRES", "AGE"):
         grid.add_column(title)
-    for identifier, raw, key in await _keys(reach, gateway_namespace):
-        if reach.said and key.namespace != reach.namespace:
+    for identifier, raw, key in await _keys(cluster, gateway_namespace):
+        if cluster.namespace_given and key.namespace != cluster.namespace:
             continue
         until = key.expires.isoformat(timespec="minutes") if key.expires else "never"
         over = " [red](expired)[/]" if key.expires and key.expires <= now else ""
@@ -91,42 +91,42 @@ async def listed(reach: Reach, gateway_namespace: GatewayNamespace = "landfall-s
 @app.command()
 @reaching
 async def revoke(
-    reach: Reach,
+    cluster: ClusterClient,
     identifier: Annotated[
         str, typer.Argument(metavar="ID", help="ID of the key, from `landfall keys list` or the middle part of lf_ID_….")
     ],
     gateway_namespace: GatewayNamespace = "landfall-system",
 ) -> None:
     """Revoke a key within 10 s. Its service account and roles are not deleted."""
-    raw = await reach.kube.get("Secret", gateway_namespace, secret_name(identifier))
+    raw = await cluster.kube.get("Secret", gateway_namespace, secret_name(identifier))
     if raw is None or LABEL not in raw["metadata"].get("labels", {}):
         message = f"key {identifier!r} not found in namespace {gateway_namespace}"
         raise RefusedError(message)
-    await reach.kube.delete("Secret", gateway_namespace, raw["metadata"]["name"], raw["metadata"]["uid"])
+    await cluster.kube.delete("Secret", gateway_namespace, raw["metadata"]["name"], raw["metadata"]["uid"])
     console().print(f"{identifier}: revoked; the gateway rejects it within 10 s")
 
 
-async def _keys(reach: Reach, gateway_namespace: str) -> list[tuple[str, Object, Key]]:
-    found = []
-    for raw in await reach.kube.listed("Secret", gateway_namespace, LABEL):
+async def _keys(cluster: ClusterClient, gateway_namespace: str) -> list[tuple[str, Object, Key]]:
+    keys = []
+    for raw in await cluster.kube.listed("Secret", gateway_namespace, LABEL):
         identifier = raw["metadata"]["labels"][LABEL]
         key = read(identifier, raw)
         if key:
-            found.append((identifier, raw, key))
-    return sorted(found, key=lambda one: (one[2].namespace, one[2].account, one[0]))
+            keys.append((identifier, raw, key))
+    return sorted(keys, key=lambda entry: (entry[2].namespace, entry[2].account, entry[0]))
 
 
-def _secret(identifier: str, namespace: str, held: dict[str, str]) -> Object:
+def _secret(identifier: str, namespace: str, key_data: dict[str, str]) -> Object:
     metadata = {"name": secret_name(identifier), "namespace": namespace, "labels": {LABEL: identifier}}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "immutable": True, "stringData": held}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "immutable": True, "stringData": key_data}
 
 
 def _identity(namespace: str, name: str, binding: str, role: Object, gateway: Object) -> list[Object]:
     """Service account of the holder, its role binding, and the permission of the gateway to impersonate it."""
     subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
 
-    def bound(what: str, reference: Object, whom: Object) -> Object:
-        metadata = {"name": what, "namespace": namespace}
+    def bound(binding_name: str, reference: Object, whom: Object) -> Object:
+        metadata = {"name": binding_name, "namespace": namespace}
         return {
             "apiVersion": f"{_RBAC}/v1",
             "kind": "RoleBinding",

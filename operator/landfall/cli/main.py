@@ -65,8 +65,8 @@ class Output(StrEnum):
     JSON = "json"
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(print_version: bool) -> None:
+    if print_version:
         try:
             typer.echo(f"landfall {importlib.metadata.version('landfall')}")
         except importlib.metadata.PackageNotFoundError:
@@ -122,19 +122,19 @@ def run(
     """Plan, ask for approval, copy, verify and cut over. Run the command again to resume after an interruption."""
     with _reported(output):
         bundle = read(files)
-        wanted = _refined(request(bundle, name), takeover_seconds=takeover, quiesced=quiesced)
-        desired = desired_of(bundle.migrations[wanted.name].spec.desired_state)
-        _notices(output, wanted)
+        resolved = _refined(request(bundle, name), takeover_seconds=takeover, quiesced=quiesced)
+        desired = desired_of(bundle.migrations[resolved.name].spec.desired_state)
+        _notices(output, resolved)
         match desired:
             case Desired.ROLLED_BACK | Desired.CANCELLED:
-                _go_back(bundle, wanted, output, discard=False)
+                _go_back(bundle, resolved, output, discard=False)
             case Desired.PLANNED:
-                _print_plan(output, make_plan(wanted.source, wanted.target, wanted.options), every=False)
+                _print_plan(output, make_plan(resolved.source, resolved.target, resolved.options), every=False)
             case Desired.PAUSED:
-                message = f"Migration {wanted.name} has desiredState: Paused"
+                message = f"Migration {resolved.name} has desiredState: Paused"
                 raise SpecError(message, advice="Set desiredState to Completed, or remove it, to run the migration.")
             case Desired.COMPLETED:
-                _run(wanted, output, yes=yes)
+                _run(resolved, output, yes=yes)
             case _:
                 assert_never(desired)
 
@@ -153,18 +153,18 @@ def plan(
 
     With the name of a Migration in a cluster: show its plan.
     """
-    if there := resource_names.meant(files):
-        where = cluster_client.Where(namespace, context, kubeconfig)
-        cluster_client.carried_out(inspect.plan, where, name=there, every=every, as_document=output is Output.JSON)
+    if object_name := resource_names.object_name(files):
+        options = cluster_client.ClusterOptions(namespace, context, kubeconfig)
+        cluster_client.carried_out(inspect.plan, options, name=object_name, every=every, as_document=output is Output.JSON)
         return
     with _reported(output):
-        wanted = request(read(files), name)
-        _notices(output, wanted)
-        made = make_plan(wanted.source, wanted.target, wanted.options)
-        _print_plan(output, made, every=every)
-        if made.blockers:
+        resolved = request(read(files), name)
+        _notices(output, resolved)
+        migration_plan = make_plan(resolved.source, resolved.target, resolved.options)
+        _print_plan(output, migration_plan, every=every)
+        if migration_plan.blockers:
             raise typer.Exit(1)
-        if made.to_review and wanted.approved_digest != made.digest():
+        if migration_plan.to_review and resolved.approved_digest != migration_plan.digest():
             raise typer.Exit(3)
 
 
@@ -172,31 +172,37 @@ def plan(
 def rehearse(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
     """Copy and verify everything in a scratch schema, without write lock and cutover, and clean up."""
     with _reported(output):
-        wanted = request(read(files), name)
-        _notices(output, wanted)
-        made = make_plan(wanted.source, wanted.target, wanted.options)
+        resolved = request(read(files), name)
+        _notices(output, resolved)
+        migration_plan = make_plan(resolved.source, resolved.target, resolved.options)
         view = _view(output)
-        rehearsal = Rehearsal(wanted.source, wanted.target, wanted.options, view.event)
+        rehearsal = Rehearsal(resolved.source, resolved.target, resolved.options, view.event)
         with _stoppable(rehearsal.migration, output):
-            view.start(made)
+            view.start(migration_plan)
             try:
-                done = rehearsal.run(wanted.name, made)
+                result = rehearsal.run(resolved.name, migration_plan)
             finally:
                 view.stop()
         if isinstance(view, JsonView):
             view.line(
-                {"type": "result", "state": "Rehearsed", "rows": done.rows, "redone": done.redone_rows, "seconds": done.seconds}
+                {
+                    "type": "result",
+                    "state": "Rehearsed",
+                    "rows": result.rows,
+                    "redone": result.redone_rows,
+                    "seconds": result.seconds,
+                }
             )
         else:
-            render_plan.rehearsed(_console(), wanted.name, done, made)
+            render_plan.rehearsed(_console(), resolved.name, result, migration_plan)
 
 
 @app.command()
 def status(files: Files, name: Name = None, output: Format = Output.TEXT) -> None:
     """Show the runs in the target's ledger."""
     with _reported(output):
-        wanted = request(read(files), name)
-        with opened(wanted.target, wanted.options.ledger_schema) as database:
+        resolved = request(read(files), name)
+        with opened(resolved.target, resolved.options.ledger_schema) as database:
             records = database.ledger.every()
         if output is Output.JSON:
             for record in records:
@@ -225,9 +231,9 @@ def rollback(  # noqa: PLR0913, PLR0917  each is an option
 
     With the name of a Migration, or deployment/NAME, in a cluster: roll it back.
     """
-    if there := resource_names.meant(files):
-        where = cluster_client.Where(namespace, context, kubeconfig, force)
-        cluster_client.carried_out(actions.rollback, where, name=there, to=to, discard_writes=discard_writes)
+    if object_name := resource_names.object_name(files):
+        options = cluster_client.ClusterOptions(namespace, context, kubeconfig, force)
+        cluster_client.carried_out(actions.rollback, options, name=object_name, to=to, discard_writes=discard_writes)
         return
     with _reported(output):
         bundle = read(files)
@@ -248,8 +254,8 @@ def gc(
 ) -> None:
     """Drop retained schemas whose retention period has expired."""
     with _reported(output):
-        wanted = request(read(files), name)
-        result = tidy(wanted.target, wanted.options.ledger_schema, everything=everything)
+        resolved = request(read(files), name)
+        result = tidy(resolved.target, resolved.options.ledger_schema, everything=everything)
         if output is Output.JSON:
             JsonView().line({"type": "result", "dropped": result.dropped, "left": result.left})
             return
@@ -262,9 +268,9 @@ def gc(
 # -- shared by the commands -------------------------------------------------------------------------------------------
 
 
-def _refined(wanted: ResolvedRun, *, takeover_seconds: int, quiesced: bool = False) -> ResolvedRun:
-    options = replace(wanted.options, takeover_seconds=takeover_seconds, quiesced=quiesced)
-    return replace(wanted, options=options)
+def _refined(resolved: ResolvedRun, *, takeover_seconds: int, quiesced: bool = False) -> ResolvedRun:
+    options = replace(resolved.options, takeover_seconds=takeover_seconds, quiesced=quiesced)
+    return replace(resolved, options=options)
 
 
 def _console(*, error: bool = False) -> Console:
@@ -272,9 +278,9 @@ def _console(*, error: bool = False) -> Console:
     return Console(stderr=error, highlight=False, width=None if stream.isatty() else _PIPE_WIDTH, soft_wrap=error)
 
 
-def _notices(output: Output, wanted: ResolvedRun) -> None:
+def _notices(output: Output, resolved: ResolvedRun) -> None:
     if output is Output.TEXT:
-        for notice in wanted.notices:
+        for notice in resolved.notices:
             _console(error=True).print(f"note: {notice}")
 
 
@@ -284,9 +290,9 @@ def _reported(output: Output) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _ended(output, InterruptedRunError("stopped on request; nothing was started"), 130)
+        _exit(output, InterruptedRunError("stopped on request; nothing was started"), 130)
     except EngineError as error:
-        _ended(output, error, _status_of(error))
+        _exit(output, error, _status_of(error))
 
 
 def _status_of(error: EngineError) -> int:
@@ -297,7 +303,7 @@ def _status_of(error: EngineError) -> int:
     return 130 if isinstance(error, InterruptedRunError) else 1
 
 
-def _ended(output: Output, error: EngineError, code: int) -> NoReturn:
+def _exit(output: Output, error: EngineError, code: int) -> NoReturn:
     if output is Output.JSON:
         JsonView().line({"type": "error", "reason": error.reason, "message": error.message, "advice": error.advice})
     else:
@@ -310,35 +316,35 @@ def _ended(output: Output, error: EngineError, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _print_plan(output: Output, made: Plan, *, every: bool) -> None:
+def _print_plan(output: Output, migration_plan: Plan, *, every: bool) -> None:
     if output is Output.JSON:
-        document = json.loads(as_json(made))
-        document["digest"] = made.digest()
-        document["toReview"] = made.to_review
+        document = json.loads(as_json(migration_plan))
+        document["digest"] = migration_plan.digest()
+        document["toReview"] = migration_plan.to_review
         sys.stdout.write(json.dumps(document) + "\n")
     else:
-        render_plan.plan(_console(), made, every_column=every)
+        render_plan.plan(_console(), migration_plan, every_column=every)
 
 
-def _approve(wanted: ResolvedRun, made: Plan, output: Output, *, yes: bool) -> None:
+def _approve(resolved: ResolvedRun, migration_plan: Plan, output: Output, *, yes: bool) -> None:
     """Return if the plan may run. Raises PlanBlockedError or ApprovalRequiredError."""
-    if made.blockers:
-        first = made.blockers[0]
-        more = f" (and {len(made.blockers) - 1} more)" if len(made.blockers) > 1 else ""
+    if migration_plan.blockers:
+        first = migration_plan.blockers[0]
+        more = f" (and {len(migration_plan.blockers) - 1} more)" if len(migration_plan.blockers) > 1 else ""
         message = f"{first.affected}: {first.description}{more}"
         raise PlanBlockedError(message, advice=first.mitigation)
-    if yes or not made.to_review or wanted.approved_digest == made.digest():
+    if yes or not migration_plan.to_review or resolved.approved_digest == migration_plan.digest():
         return
     if (
         output is Output.TEXT
         and sys.stdin.isatty()
-        and typer.confirm(f"{counted(len(made.to_review), 'item', 'require')} approval. Approve and run this plan?")
+        and typer.confirm(f"{counted(len(migration_plan.to_review), 'item', 'require')} approval. Approve and run this plan?")
     ):
         return
-    distinct = tuple(dict.fromkeys(made.to_review))
+    distinct = tuple(dict.fromkeys(migration_plan.to_review))
     items = ", ".join(distinct[:5]) + (" …" if len(distinct) > 5 else "")
-    message = f"{counted(len(made.to_review), 'item', 'require')} approval: {items}"
-    advice = f"Review the plan with `landfall plan`, then run with --yes, or set spec.data.approval.planDigest: {made.digest()}"
+    message = f"{counted(len(migration_plan.to_review), 'item', 'require')} approval: {items}"
+    advice = f"Review the plan with `landfall plan`, then run with --yes, or set spec.data.approval.planDigest: {migration_plan.digest()}"
     raise ApprovalRequiredError(message, advice=advice)
 
 
@@ -349,28 +355,28 @@ def _view(output: Output) -> RunView:
     return LiveView(console) if console.is_terminal else PlainView(typer.echo)
 
 
-def _run(wanted: ResolvedRun, output: Output, *, yes: bool) -> None:
+def _run(resolved: ResolvedRun, output: Output, *, yes: bool) -> None:
     view = _view(output)
-    migration = MigrationRun(wanted.source, wanted.target, wanted.options, view.event)
+    migration = MigrationRun(resolved.source, resolved.target, resolved.options, view.event)
     try:
         record = migration.existing()
-        made: Plan | None = None
+        new_plan: Plan | None = None
         if record is None:
-            made = make_plan(wanted.source, wanted.target, wanted.options)
+            new_plan = make_plan(resolved.source, resolved.target, resolved.options)
             if output is Output.TEXT:
-                render_plan.plan(_console(), made)
-            _approve(wanted, made, output, yes=yes)
-        planned = made or migration.ledger.plan(migration.key)
+                render_plan.plan(_console(), new_plan)
+            _approve(resolved, new_plan, output, yes=yes)
+        migration_plan = new_plan or migration.ledger.plan(migration.key)
         with _stoppable(migration, output):
-            view.start(planned, migration.moved(planned))
+            view.start(migration_plan, migration.moved(migration_plan))
             try:
-                outcome = migration.run(wanted.name, made)
+                outcome = migration.run(resolved.name, new_plan)
             finally:
                 view.stop()
         if isinstance(view, JsonView):
             view.line({"type": "result", "state": "AlreadyCompleted" if outcome.already else "Completed", **outcome.as_dict()})
         else:
-            render_plan.outcome(_console(), wanted.name, outcome, planned)
+            render_plan.outcome(_console(), resolved.name, outcome, migration_plan)
     except ConnectionLostError as error:
         if migration.stop.requested:
             raise InterruptedRunError("stopped on request", advice=error.advice) from error
@@ -395,28 +401,28 @@ def _stoppable(migration: MigrationRun, output: Output) -> Iterator[None]:
         yield
 
 
-def _go_back(bundle: Bundle, wanted: ResolvedRun, output: Output, *, discard: bool) -> None:
-    migration = MigrationRun(wanted.source, wanted.target, wanted.options, lambda _: None)
+def _go_back(bundle: Bundle, resolved: ResolvedRun, output: Output, *, discard: bool) -> None:
+    migration = MigrationRun(resolved.source, resolved.target, resolved.options, lambda _: None)
     key = migration.key
     record = migration.ledger.find(key)
     migration.close()
     if record is None:
-        message = f"no run of {wanted.name} found in the target's ledger"
+        message = f"no run of {resolved.name} found in the target's ledger"
         raise RunEndedError(message, advice="There is nothing to roll back.")
-    told = bundle.migrations[wanted.name].spec.rollback.discard_writes
-    done = roll_back(wanted.source, wanted.target, wanted.options, key, discard_writes=discard or told)
+    discard_writes = bundle.migrations[resolved.name].spec.rollback.discard_writes
+    result = roll_back(resolved.source, resolved.target, resolved.options, key, discard_writes=discard or discard_writes)
     if output is Output.JSON:
-        fields = {f: getattr(done, f) for f in type(done).__slots__}
+        fields = {f: getattr(result, f) for f in type(result).__slots__}
         JsonView().line({"type": "result", **fields})
         return
     console = _console()
-    if done.restored or done.state.value == "rolled_back":
-        console.print(f"[green]{wanted.name}: rolled back[/]; {counted(done.restored, 'replaced object', 'were')} restored")
+    if result.restored or result.state.value == "rolled_back":
+        console.print(f"[green]{resolved.name}: rolled back[/]; {counted(result.restored, 'replaced object', 'were')} restored")
     else:
-        console.print(f"[green]{wanted.name}: cancelled[/]; {counted(done.dropped, 'staged object', 'were')} dropped")
-    if done.discarded_rows:
+        console.print(f"[green]{resolved.name}: cancelled[/]; {counted(result.dropped, 'staged object', 'were')} dropped")
+    if result.discarded_rows:
         console.print(
-            f"  {counted(done.discarded_rows, 'row')} written since the cutover: moved to the retained schema with the new tables"
+            f"  {counted(result.discarded_rows, 'row')} written since the cutover: moved to the retained schema with the new tables"
         )
 
 

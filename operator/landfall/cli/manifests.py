@@ -47,12 +47,12 @@ class Bundle:
 def read(paths: Sequence[Path]) -> Bundle:
     """Read files and directories. Raises SpecError for anything that a cluster would reject."""
     bundle = Bundle()
-    found = False
+    has_documents = False
     for path in _files(paths):
         for document in _documents(path):
             _add(bundle, path, document)
-            found = True
-    if not found:
+            has_documents = True
+    if not has_documents:
         message = f"no manifest found in {', '.join(map(str, paths))}"
         raise SpecError(message, advice="Specify a file with a Migration and its Connections, or a directory of such files.")
     return bundle
@@ -74,8 +74,8 @@ def _documents(path: Path) -> Iterator[dict[str, Any]]:
         documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        where = f" at line {mark.line + 1}" if mark else ""
-        message = f"{path}: invalid YAML{where}"
+        line = f" at line {mark.line + 1}" if mark else ""
+        message = f"{path}: invalid YAML{line}"
         raise SpecError(message) from error
     for document in documents:
         if document is None:
@@ -103,14 +103,14 @@ def _add(bundle: Bundle, path: Path, document: dict[str, Any]) -> None:
             return  # other objects, for example a Namespace, are ignored
         message = f"{path}: unknown kind {kind!r}"
         raise SpecError(message, advice=closest(str(kind), _KINDS))
-    made = _checked(_KINDS[kind], path, document)
-    bundle.folders[made.metadata.name] = path.parent
-    if isinstance(made, Migration):
-        bundle.migrations[made.metadata.name] = made
-    elif isinstance(made, Connection):
-        bundle.connections[made.metadata.name] = made
+    resource = _checked(_KINDS[kind], path, document)
+    bundle.folders[resource.metadata.name] = path.parent
+    if isinstance(resource, Migration):
+        bundle.migrations[resource.metadata.name] = resource
+    elif isinstance(resource, Connection):
+        bundle.connections[resource.metadata.name] = resource
     else:
-        bundle.plans.append(made)
+        bundle.plans.append(resource)
 
 
 def _add_secret(bundle: Bundle, document: dict[str, Any]) -> None:
@@ -127,27 +127,27 @@ def _checked(
         return kind.model_validate(document)
     except ValidationError as error:
         # A misspelled required field causes two errors: report the unknown field, not the missing one.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-        where = ".".join(str(part) for part in first["loc"])
+        first = min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
+        field = ".".join(str(part) for part in first["loc"])
         name = (document.get("metadata") or {}).get("name", "(no name)")
         label = f"{path}: {document['kind']} {name}"
         if first["type"] == "extra_forbidden":
-            message = f"{label}: unknown field {where}"
+            message = f"{label}: unknown field {field}"
             raise SpecError(message, advice=closest(str(first["loc"][-1]), _fields_at(kind, first["loc"][:-1]))) from error
-        message = f"{label}: {where}: {said(first)}"
+        message = f"{label}: {field}: {said(first)}"
         raise SpecError(message) from error
 
 
 def _fields_at(kind: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:
     """Names of the fields that a model has at a path, for suggestions."""
-    here: type[BaseModel] | None = kind
+    model: type[BaseModel] | None = kind
     for part in path:
-        if isinstance(part, int) or here is None:
+        if isinstance(part, int) or model is None:
             continue
-        found = next((f for n, f in here.model_fields.items() if part in {n, f.alias}), None)
-        options = [found.annotation, *getattr(found.annotation, "__args__", ())] if found else []
-        here = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
-    return [f.alias or n for n, f in here.model_fields.items()] if here else []
+        field = next((f for n, f in model.model_fields.items() if part in {n, f.alias}), None)
+        options = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
+        model = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+    return [f.alias or n for n, f in model.model_fields.items()] if model else []
 
 
 # -- from manifests to the engine -------------------------------------------------------------------------------------
@@ -185,11 +185,11 @@ def _secret(bundle: Bundle, name: str, side: str) -> dict[str, str]:
     """A Secret from the manifests, overridden by the environment: LANDFALL_SECRET_<NAME>_<KEY>."""
     prefix = _ENVIRONMENT + re.sub(r"[^A-Z0-9]", "_", name.upper()) + "_"
     environment = {k.removeprefix(prefix).lower(): v for k, v in os.environ.items() if k.startswith(prefix)}
-    found = {**bundle.secrets.get(name, {}), **environment}
-    if not found:
+    values = {**bundle.secrets.get(name, {}), **environment}
+    if not values:
         message = f"{side}: Secret {name!r} not found"
         raise SpecError(
             message,
             advice=f"Add it to the manifests, or set the environment variables {prefix}USERNAME and {prefix}PASSWORD (or {prefix}URL).",
         )
-    return found
+    return values

@@ -26,7 +26,7 @@ _SHOWN_TABLES = 12
 class RunView(Protocol):
     """Output of the events of a run."""
 
-    def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
+    def start(self, plan: Plan, progress: dict[str, tuple[int, int]] | None = None) -> None:
         """Start the output. `done`: (rows, bytes) that earlier attempts copied, by table."""
 
     def event(self, event: Event) -> None:
@@ -63,11 +63,11 @@ class JsonView:
     def __init__(self) -> None:
         self._lock = threading.Lock()
 
-    def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
+    def start(self, plan: Plan, progress: dict[str, tuple[int, int]] | None = None) -> None:
         """Print the tables of the plan."""
         tables = {t.label: t.rows for t in plan.tables if t.moved}
-        moved = {label: rows for label, (rows, _) in (done or {}).items()}
-        self.line({"type": "start", "digest": plan.digest(), "tables": tables, "done": moved})
+        copied_rows = {label: rows for label, (rows, _) in (progress or {}).items()}
+        self.line({"type": "start", "digest": plan.digest(), "tables": tables, "done": copied_rows})
 
     def event(self, event: Event) -> None:
         """Print the event."""
@@ -93,9 +93,9 @@ class PlainView:
         self._spoke = time.monotonic()
         self._lock = threading.Lock()
 
-    def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
+    def start(self, plan: Plan, progress: dict[str, tuple[int, int]] | None = None) -> None:
         """Read the totals from the plan."""
-        self._tally = ProgressCounter(plan, done)
+        self._tally = ProgressCounter(plan, progress)
 
     def event(self, event: Event) -> None:
         """Print the event, if it is of interest in a log."""
@@ -110,7 +110,7 @@ class PlainView:
             if time.monotonic() - self._spoke < _PLAIN_SECONDS:
                 return
             self._spoke = time.monotonic()
-        self._echo(f"  {_told(self._tally.numbers())}")
+        self._echo(f"  {_numbers_text(self._tally.numbers())}")
 
     def stop(self) -> None:
         """Nothing to clean up."""
@@ -122,11 +122,11 @@ class LiveView:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._tally: ProgressCounter | None = None
-        self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4, transient=True)
+        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4, transient=True)
 
-    def start(self, plan: Plan, done: dict[str, tuple[int, int]] | None = None) -> None:
+    def start(self, plan: Plan, progress: dict[str, tuple[int, int]] | None = None) -> None:
         """Start drawing."""
-        self._tally = ProgressCounter(plan, done)
+        self._tally = ProgressCounter(plan, progress)
         self._live.start()
 
     def event(self, event: Event) -> None:
@@ -140,7 +140,7 @@ class LiveView:
         """End drawing."""
         self._live.stop()
 
-    def _drawn(self) -> Group:
+    def _render(self) -> Group:
         if self._tally is None:
             return Group()
         numbers = self._tally.numbers()
@@ -150,7 +150,7 @@ class LiveView:
         for name, tally in self._tally.tables(_SHOWN_TABLES):
             grid.add_row(name, f"{tally.rows:,}", f"{tally.total:,}", sized(tally.bytes), tally.state.lower())
         head = Text(f"{_label(numbers.state)}  {numbers.percent} %", style="bold")
-        return Group(head, grid, Text(f"{_told(numbers)}   (Ctrl-C stops)"))
+        return Group(head, grid, Text(f"{_numbers_text(numbers)}   (Ctrl-C stops)"))
 
 
 def _is_of_interest(kind: EventKind) -> bool:
@@ -170,6 +170,6 @@ def _label(state: str) -> str:
     return STATES[state].label if state in STATES else state
 
 
-def _told(numbers: ProgressSnapshot) -> str:
+def _numbers_text(numbers: ProgressSnapshot) -> str:
     rows = f"{numbers.rows:,} of {numbers.total:,} rows"
     return f"{rows}, {sized(numbers.bytes)}, {numbers.rows_per_second:,.0f} rows/s, {lasting(numbers.remaining_seconds)} left"

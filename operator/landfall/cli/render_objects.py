@@ -25,14 +25,14 @@ _SHOWN_TABLES = 12
 
 def condition(raw: Object, kind: str) -> Mapping[str, Any]:
     """One condition of an object; empty if it is absent."""
-    return next((one for one in (raw.get("status") or {}).get("conditions", []) if one["type"] == kind), {})
+    return next((entry for entry in (raw.get("status") or {}).get("conditions", []) if entry["type"] == kind), {})
 
 
 def holds(raw: Object, kind: str, status: str = "True") -> bool:
     """Whether a condition has this status for the current generation of the spec."""
-    found = condition(raw, kind)
-    seen = found.get("observedGeneration", raw["metadata"].get("generation"))
-    return found.get("status") == status and seen == raw["metadata"].get("generation")
+    entry = condition(raw, kind)
+    generation = entry.get("observedGeneration", raw["metadata"].get("generation"))
+    return entry.get("status") == status and generation == raw["metadata"].get("generation")
 
 
 def rests(raw: Object) -> bool:
@@ -45,10 +45,10 @@ def rests(raw: Object) -> bool:
 def _requested(raw: Object) -> str:
     """ID of the last request; empty if there is none, or an invalid one (reported as a condition)."""
     try:
-        told = json.loads(raw["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
+        requests = json.loads(raw["metadata"].get("annotations", {}).get(ANNOTATION, "") or "{}")
     except ValueError:
         return ""
-    last = told[-1] if isinstance(told, list) and told else told  # of several deploys the last one ends the wait
+    last = requests[-1] if isinstance(requests, list) and requests else requests  # of several deploys the last one ends the wait
     return str(last.get("id", "")) if isinstance(last, dict) else ""
 
 
@@ -59,20 +59,20 @@ def waits_for_approval(raw: Object) -> bool:
 
 def _status(*path: str) -> Callable[[Object], object]:
     def read(raw: Object) -> object:
-        found: Any = raw.get("status") or {}
+        value: Any = raw.get("status") or {}
         for name in path:
-            found = (found or {}).get(name)
-        return found
+            value = (value or {}).get(name)
+        return value
 
     return read
 
 
 def _spec(*path: str) -> Callable[[Object], object]:
     def read(raw: Object) -> object:
-        found: Any = raw["spec"]
+        value: Any = raw["spec"]
         for name in path:
-            found = (found or {}).get(name)
-        return found
+            value = (value or {}).get(name)
+        return value
 
     return read
 
@@ -81,7 +81,7 @@ def _commit(raw: Object) -> object:
     return str((raw.get("status") or {}).get("commit") or (raw["spec"].get("source") or {}).get("commit") or "")[:10]
 
 
-def _where(raw: Object) -> object:
+def _location(raw: Object) -> object:
     spec = raw["spec"]
     return spec.get("host") or (spec.get("file") or {}).get("path") or "(in its Secret)"
 
@@ -123,7 +123,7 @@ COLUMNS: dict[str, tuple[tuple[_Column, ...], tuple[_Column, ...]]] = {
         (("IMAGE", _status("image")), ("FAILURE", _status("failure", "message"))),
     ),
     "Connection": (
-        (("TYPE", _spec("type")), ("HOST", _where), _READY, _REASON),
+        (("TYPE", _spec("type")), ("HOST", _location), _READY, _REASON),
         (("VERSION", _status("version")), ("LATENCY", _status("latencyMilliseconds")), _MESSAGE),
     ),
     "Webhook": ((("HOST", _status("host")), _READY, _REASON), (_MESSAGE,)),
@@ -148,7 +148,7 @@ def listed(kind: str, objects: Sequence[Object], now: datetime, *, wide: bool, n
         grid.add_column(title, overflow="fold")
     for raw in objects:
         metadata = raw["metadata"]
-        cells = ["" if told is None else str(told) for told in (read(raw) for _, read in columns)]
+        cells = ["" if value is None else str(value) for value in (read(raw) for _, read in columns)]
         first = [metadata["namespace"]] if namespaced else []
         grid.add_row(*map(escape, [*first, metadata["name"], *cells, age(metadata["creationTimestamp"], now)]))
     return grid
@@ -161,32 +161,32 @@ def described(kind: str, raw: Object, events: Sequence[Object], now: datetime) -
         Text.assemble((f"{kind} {metadata['namespace']}/{metadata['name']}", "bold"), f"  {status.get('phase', '')}")
     ]
     grid = Table(box=None, pad_edge=False, show_header=False)
-    for one in status.get("conditions", []):
-        style = "green" if one["status"] == "True" else "yellow"
-        row = (one["type"], f"[{style}]{one['status']}[/]", one.get("reason", ""), escape(one.get("message", "")))
-        grid.add_row(*row, age(one["lastTransitionTime"], now))
+    for item in status.get("conditions", []):
+        style = "green" if item["status"] == "True" else "yellow"
+        row = (item["type"], f"[{style}]{item['status']}[/]", item.get("reason", ""), escape(item.get("message", "")))
+        grid.add_row(*row, age(item["lastTransitionTime"], now))
     parts.append(grid)
     if status.get("plan"):
-        parts += planned(status["plan"])
+        parts += plan_summary(status["plan"])
     if status.get("progress") or status.get("steps"):
         parts.append(working(raw))
     if events:
         happened = Table(title="events", title_justify="left", box=None, pad_edge=False, show_header=False)
-        for event in sorted(events, key=lambda one: str(one.get("lastTimestamp") or one.get("eventTime") or "")):
+        for event in sorted(events, key=lambda item: str(item.get("lastTimestamp") or item.get("eventTime") or "")):
             at = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
             happened.add_row(age(at, now), event.get("type", ""), event.get("reason", ""), escape(event.get("message", "")))
         parts.append(happened)
     return Group(*parts)
 
 
-def planned(plan: Object) -> list[RenderableType]:
+def plan_summary(plan: Object) -> list[RenderableType]:
     """Summary of a plan and its most severe risks."""
     review = f", {counted(plan['toReview'], 'item', 'require')} approval" if plan.get("toReview") else ""
-    told = (
+    text = (
         f"plan: {counted(plan.get('tables', 0), 'table')}, {counted(plan.get('columns', 0), 'column')}, {plan.get('rows', 0):,} rows,"
         f" about {lasting(plan.get('estimatedSeconds', 0))}{review}\n  digest {plan['digest']}"
     )
-    parts: list[RenderableType] = [Text(told)]
+    parts: list[RenderableType] = [Text(text)]
     if plan.get("risks"):
         grid = Table(box=None, pad_edge=False, show_header=False)
         for risk in plan["risks"]:
@@ -202,15 +202,15 @@ def working(raw: Object) -> Group:
     status = raw.get("status") or {}
     progress = status.get("progress") or {}
     steps = Text("  ").join(
-        Text(f"{_MARKS[one['status']]} {one['name'].replace('_', ' ')}", style=_STYLES[one["status"]])
-        for one in status.get("steps", [])
+        Text(f"{_MARKS[item['status']]} {item['name'].replace('_', ' ')}", style=_STYLES[item["status"]])
+        for item in status.get("steps", [])
     )
     grid = Table(box=None, pad_edge=False)
     for title in ("table", "rows", "of", "bytes", ""):
         grid.add_column(title, justify="left" if title in {"table", ""} else "right")
-    for one in progress.get("tables", [])[:_SHOWN_TABLES]:
-        cells = (f"{one.get('rows', 0):,}", f"{one.get('totalRows', 0):,}", sized(one.get("bytes", 0)), one["state"].lower())
-        grid.add_row(escape(one["table"]), *cells)
+    for item in progress.get("tables", [])[:_SHOWN_TABLES]:
+        cells = (f"{item.get('rows', 0):,}", f"{item.get('totalRows', 0):,}", sized(item.get("bytes", 0)), item["state"].lower())
+        grid.add_row(escape(item["table"]), *cells)
     rates = ""
     if progress:
         rates = f"{progress.get('rows', 0):,} of {progress.get('totalRows', 0):,} rows, {sized(progress.get('bytes', 0))}"
@@ -221,15 +221,15 @@ def working(raw: Object) -> Group:
 
 def line(raw: Object) -> str:
     """Progress in one line, for output without a terminal."""
-    *where, message = _standing(raw)
-    return f"{' '.join(where)}: {message}"
+    *words, message = _standing(raw)
+    return f"{' '.join(words)}: {message}"
 
 
 def _standing(raw: Object) -> list[str]:
     """Phase, percentage if known, and the message of the condition Ready."""
     status = raw.get("status") or {}
-    done = [f"{status['progress'].get('percent', 0)} %"] if status.get("progress") else []
-    return [status.get("phase", "Pending"), *done, str(condition(raw, "Ready").get("message") or "not yet reconciled")]
+    percent = [f"{status['progress'].get('percent', 0)} %"] if status.get("progress") else []
+    return [status.get("phase", "Pending"), *percent, str(condition(raw, "Ready").get("message") or "not yet reconciled")]
 
 
 def today() -> datetime:

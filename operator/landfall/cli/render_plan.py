@@ -39,62 +39,68 @@ _STYLES = {
 }
 
 
-def plan(console: Console, made: Plan, *, every_column: bool = False) -> None:
+def plan(console: Console, migration_plan: Plan, *, every_column: bool = False) -> None:
     """Print a plan."""
-    numbers = made.estimates
-    console.print(f"[bold]Plan[/] {escape(made.source)} → {escape(made.target)} schema {escape(made.target_label)}")
+    numbers = migration_plan.estimates
     console.print(
-        f"  {made.engine} {escape(made.source_version)} → PostgreSQL {escape(made.target_version)}; {counted(numbers['tables'], 'table')},"
+        f"[bold]Plan[/] {escape(migration_plan.source)} → {escape(migration_plan.target)} schema {escape(migration_plan.target_label)}"
+    )
+    console.print(
+        f"  {migration_plan.engine} {escape(migration_plan.source_version)} → PostgreSQL {escape(migration_plan.target_version)}; {counted(numbers['tables'], 'table')},"
         f" {counted(numbers['columns'], 'column')}, {counted(numbers['relationships'], 'foreign key')}, {_rows(numbers['rows'])},"
         f" {sized(numbers['bytes'])}"
     )
     seconds = sum(numbers[k] for k in ("schemaSeconds", "copySeconds", "indexSeconds", "validationSeconds", "cutoverSeconds"))
     freeze = (
-        f"; write lock on the source for about {lasting(made.freeze_seconds)}, at most cutover.maxPause at a time"
-        if made.quiesce == "Engine"
+        f"; write lock on the source for about {lasting(migration_plan.freeze_seconds)}, at most cutover.maxPause at a time"
+        if migration_plan.quiesce == "Engine"
         else ""
     )
-    freeze += "; afterwards the source refuses writers, until a rollback" if made.fence else ""
-    console.print(f"  about {lasting(seconds)}{freeze}; quiesce: {made.quiesce}; onExisting: {made.on_existing}")
-    _risks(console, made, every=every_column)
-    _tables(console, made, every=every_column)
-    _code(console, made, every=every_column)
-    console.print(f"  digest {made.digest()}")
+    freeze += "; afterwards the source refuses writers, until a rollback" if migration_plan.fence else ""
+    console.print(
+        f"  about {lasting(seconds)}{freeze}; quiesce: {migration_plan.quiesce}; onExisting: {migration_plan.on_existing}"
+    )
+    _risks(console, migration_plan, every=every_column)
+    _tables(console, migration_plan, every=every_column)
+    _code(console, migration_plan, every=every_column)
+    console.print(f"  digest {migration_plan.digest()}")
 
 
-def _risks(console: Console, made: Plan, *, every: bool) -> None:
-    if not made.risks:
+def _risks(console: Console, migration_plan: Plan, *, every: bool) -> None:
+    if not migration_plan.risks:
         console.print("  [green]no risks found[/]")
         return
-    groups = [RiskGroup((r,)) for r in made.risks] if every else risk_groups(made)
-    title = counted(len(made.risks), "risk")
-    causes = f" of {counted(len(groups), 'cause')}" if len(groups) < len(made.risks) else ""
+    groups = [RiskGroup((r,)) for r in migration_plan.risks] if every else risk_groups(migration_plan)
+    title = counted(len(migration_plan.risks), "risk")
+    causes = f" of {counted(len(groups), 'cause')}" if len(groups) < len(migration_plan.risks) else ""
     grid = Table(title=title + causes, title_justify="left", box=None, pad_edge=False, show_header=False)
     grid.add_column(no_wrap=True)
     grid.add_column()
     lines = [_risk_line(g) for g in groups]
-    shown = len(lines) if every else _fitting(console, [text for _, text in lines], _RISK_LINES)
-    for line in lines[:shown]:
+    visible = len(lines) if every else _fitting(console, [text for _, text in lines], _RISK_LINES)
+    for line in lines[:visible]:
         grid.add_row(*line)
     console.print(grid)
-    _about_others(console, [len(g.risks) for g in groups[shown:]], "risk")
+    _about_others(console, [len(g.risks) for g in groups[visible:]], "risk")
 
 
-def _code(console: Console, made: Plan, *, every: bool) -> None:
+def _code(console: Console, migration_plan: Plan, *, every: bool) -> None:
     """What the target will execute later: one line for each kind, or each statement with its digest."""
-    found = [s for s in made.statements if is_code(s.kind)]
-    if not found:
+    statements = [s for s in migration_plan.statements if is_code(s.kind)]
+    if not statements:
         return
     console.print("code that is created on the target" + ("" if every else " [dim](digests: --all; SQL: -o json)[/]"))
-    for kind in sorted({s.kind for s in found}):
-        some = [s for s in found if s.kind == kind]
+    for kind in sorted({s.kind for s in statements}):
+        some = [s for s in statements if s.kind == kind]
         if every:
-            for one in some:
-                console.print(f"  {escape(kind)} [bold]{escape(one.name)}[/] sha256:{code_digest(one.sql)}{_rights(one)}")
+            for statement in some:
+                console.print(
+                    f"  {escape(kind)} [bold]{escape(statement.name)}[/] sha256:{code_digest(statement.sql)}{_rights(statement)}"
+                )
             continue
-        names = ", ".join(escape(one.name) + _rights(one) for one in some[:_NAMES_OF_CODE])
+        names = ", ".join(escape(statement.name) + _rights(statement) for statement in some[:_NAMES_OF_CODE])
         more = f" and {len(some) - _NAMES_OF_CODE:,} more" if len(some) > _NAMES_OF_CODE else ""
-        total = code_digest("".join(sorted(one.sql for one in some)))
+        total = code_digest("".join(sorted(statement.sql for statement in some)))
         console.print(f"  {counted(len(some), kind)}: {names}{more} [dim]sha256:{total}[/]")
 
 
@@ -106,17 +112,17 @@ def _rights(statement: Statement) -> str:
 def _risk_line(group: RiskGroup) -> tuple[str, str]:
     """One cause: how often, one example, and what settles it."""
     risk, more = group.first, len(group.risks) - 1
-    others = f" [bold]and {more:,} more[/] like it" if more else ""
-    text = f"[bold]{escape(risk.affected)}[/]{others}: {escape(risk.description)}. [dim]{escape(risk.mitigation)}[/]"
+    more_text = f" [bold]and {more:,} more[/] like it" if more else ""
+    text = f"[bold]{escape(risk.affected)}[/]{more_text}: {escape(risk.description)}. [dim]{escape(risk.mitigation)}[/]"
     return f"  [{_STYLES[risk.severity]}]{risk.severity}[/]", text
 
 
 def _fitting(console: Console, texts: Sequence[str], lines: int) -> int:
     """How many of the texts fit in so many lines of the console."""
-    left, width = lines, console.width - _MARGIN
+    remaining, width = lines, console.width - _MARGIN
     for at, text in enumerate(texts):
-        left -= len(console.render_lines(Text.from_markup(text), console.options.update(width=width), pad=False))
-        if left < 0:
+        remaining -= len(console.render_lines(Text.from_markup(text), console.options.update(width=width), pad=False))
+        if remaining < 0:
             return at
     return len(texts)
 
@@ -127,29 +133,29 @@ def _about_others(console: Console, hidden: Sequence[int], noun: str) -> None:
         console.print(f"  [dim]and {total} (show all: --all)[/]")
 
 
-def _tables(console: Console, made: Plan, *, every: bool) -> None:
-    groups = mapping_groups(made, every=every)
-    waiting, others = [g for g in groups if g.waits], [g for g in groups if not g.waits]
-    parts = [("mappings", groups)] if every else [("mappings to review", waiting), ("other mappings", others)]
+def _tables(console: Console, migration_plan: Plan, *, every: bool) -> None:
+    groups = mapping_groups(migration_plan, every=every)
+    waiting, settled = [g for g in groups if g.waits], [g for g in groups if not g.waits]
+    parts = [("mappings", groups)] if every else [("mappings to review", waiting), ("other mappings", settled)]
     for title, some in parts:
         if some:
-            _mappings(console, made, title, some, every=every)
-    hidden = sum(len(t.columns) for t in made.tables) - sum(len(g.columns) for g in groups)
+            _mappings(console, migration_plan, title, some, every=every)
+    hidden = sum(len(t.columns) for t in migration_plan.tables) - sum(len(g.columns) for g in groups)
     if hidden:
         console.print(f"  [dim]{counted(hidden, 'column')} without a conversion not shown (show all: --all)[/]")
 
 
-def _mappings(console: Console, made: Plan, title: str, groups: Sequence[MappingGroup], *, every: bool) -> None:
-    shown = len(groups) if every else min(len(groups), _MAPPING_LINES)
-    grid = _mapping_grid(made, title, groups[:shown])
-    while not every and shown > 1 and len(console.render_lines(grid, pad=False)) > _MAPPING_LINES:
-        shown -= 1
-        grid = _mapping_grid(made, title, groups[:shown])
+def _mappings(console: Console, migration_plan: Plan, title: str, groups: Sequence[MappingGroup], *, every: bool) -> None:
+    visible = len(groups) if every else min(len(groups), _MAPPING_LINES)
+    grid = _mapping_grid(migration_plan, title, groups[:visible])
+    while not every and visible > 1 and len(console.render_lines(grid, pad=False)) > _MAPPING_LINES:
+        visible -= 1
+        grid = _mapping_grid(migration_plan, title, groups[:visible])
     console.print(grid)
-    _about_others(console, [len(g.columns) for g in groups[shown:]], "column")
+    _about_others(console, [len(g.columns) for g in groups[visible:]], "column")
 
 
-def _mapping_grid(made: Plan, title: str, groups: Sequence[MappingGroup]) -> Table:
+def _mapping_grid(migration_plan: Plan, title: str, groups: Sequence[MappingGroup]) -> Table:
     grid = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for name in ("source", "type", "target", "type", "conf.", "decision", "why"):
         grid.add_column(name, justify="right" if name == "conf." else "left", overflow="fold")
@@ -159,16 +165,16 @@ def _mapping_grid(made: Plan, title: str, groups: Sequence[MappingGroup]) -> Tab
         grid.add_row(
             escape(f"{table.label}.{column.source}") + (f" and {more:,} more" if more else ""),
             escape(column.source_type),
-            escape(f"{made.named(table)}.{target}") if target else "",
+            escape(f"{migration_plan.named(table)}.{target}") if target else "",
             escape(kind),
             str(column.confidence),
             _decided(column.decision),
-            escape(_why(column)),
+            escape(_explanation(column)),
         )
     return grid
 
 
-def _why(column: ColumnPlan) -> str:
+def _explanation(column: ColumnPlan) -> str:
     """What is done to the values, and for what waits, the reasons of its confidence."""
     words = [column.transformation] if column.transformation else []
     words += [f"{_rows(c.rows)} {c.kind} → {c.rule}" for c in column.converted]
@@ -182,59 +188,61 @@ def _decided(decision: Decision) -> str:
     return f"[{style}]{decision}[/]"
 
 
-def outcome(console: Console, name: str, done: Outcome, made: Plan) -> None:
+def outcome(console: Console, name: str, result: Outcome, migration_plan: Plan) -> None:
     """Print the result of a run: the verification and what was cut over."""
-    if done.already:
+    if result.already:
         console.print(f"[green]{escape(name)}: already completed[/]; nothing was copied. To run it again, change rerunToken.")
         return
     console.print(
-        f"[bold green]{escape(name)}: completed[/] in {lasting(done.seconds)}: {counted(done.tables, 'table')}, {_rows(done.rows)}"
+        f"[bold green]{escape(name)}: completed[/] in {lasting(result.seconds)}: {counted(result.tables, 'table')}, {_rows(result.rows)}"
     )
-    if made.moves_rows:
+    if migration_plan.moves_rows:
         console.print("  verification: [green]equal[/], every chunk of every table compared")
-    if done.frozen_seconds and made.quiesce == "Engine":
-        earlier = f"; released {counted(done.locks_given_back, 'time')} before that" if done.locks_given_back else ""
-        refused = f"; since then its writers are refused, by triggers {done.fence}…, until a rollback" if done.fence else ""
-        console.print(f"  write lock on the source: {done.frozen_seconds:.1f} s{earlier}{refused}")
-    _remarks(console, done)
-    views = [s for s in made.statements if s.kind in {"view", "materialized view"}]
+    if result.frozen_seconds and migration_plan.quiesce == "Engine":
+        earlier = f"; released {counted(result.locks_given_back, 'time')} before that" if result.locks_given_back else ""
+        refused = f"; since then its writers are refused, by triggers {result.fence}…, until a rollback" if result.fence else ""
+        console.print(f"  write lock on the source: {result.frozen_seconds:.1f} s{earlier}{refused}")
+    _remarks(console, result)
+    views = [s for s in migration_plan.statements if s.kind in {"view", "materialized view"}]
     console.print(
-        f"  cut over into {escape(made.target_label)}: {', '.join(escape(made.named(t)) for t in made.tables[:12])}"
-        f"{' …' if len(made.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
+        f"  cut over into {escape(migration_plan.target_label)}: {', '.join(escape(migration_plan.named(t)) for t in migration_plan.tables[:12])}"
+        f"{' …' if len(migration_plan.tables) > 12 else ''}{f' and {len(views)} views' if views else ''}"
     )
-    for line in not_migrated(made):
+    for line in not_migrated(migration_plan):
         console.print(f"  [yellow]not migrated: {escape(line)}[/]")
-    if made.replaced:
+    if migration_plan.replaced:
         console.print(
-            f"  {counted(len(made.replaced), 'replaced object', 'are')} retained; to undo the cutover: landfall rollback"
+            f"  {counted(len(migration_plan.replaced), 'replaced object', 'are')} retained; to undo the cutover: landfall rollback"
         )
-    if made.quiesce == "None":
-        console.print(f"  [yellow]consistent as of {escape(done.consistent_as_of)}; later writes were not migrated[/]")
+    if migration_plan.quiesce == "None":
+        console.print(f"  [yellow]consistent as of {escape(result.consistent_as_of)}; later writes were not migrated[/]")
 
 
-def _remarks(console: Console, done: Outcome) -> None:
-    for line in done.corrected:
+def _remarks(console: Console, result: Outcome) -> None:
+    for line in result.corrected:
         console.print(f"  repaired: {escape(line)}")
-    for line in done.converted:
+    for line in result.converted:
         console.print(f"  converted by an approved rule: {escape(line)}")
-    if done.recovered:
-        console.print(f"  {counted(done.recovered, 'lost connection', 'were')} recovered")
-    for line in done.unvalidated:
+    if result.recovered:
+        console.print(f"  {counted(result.recovered, 'lost connection', 'were')} recovered")
+    for line in result.unvalidated:
         console.print(f"  [red]not validated: {escape(line)}[/]; correct the rows, then run VALIDATE CONSTRAINT")
 
 
-def rehearsed(console: Console, name: str, done: RehearsalResult, made: Plan) -> None:
+def rehearsed(console: Console, name: str, result: RehearsalResult, migration_plan: Plan) -> None:
     """Print the measurements of a rehearsal, with the estimates of the plan."""
-    console.print(f"[bold green]{escape(name)}: rehearsed[/]: {_rows(done.rows)} copied and verified; everything was cleaned up")
+    console.print(
+        f"[bold green]{escape(name)}: rehearsed[/]: {_rows(result.rows)} copied and verified; everything was cleaned up"
+    )
     grid = Table(box=None, pad_edge=False)
     for title in ("  step", "measured", "estimated"):
         grid.add_column(title, justify="left" if "step" in title else "right")
     for state, key, title in _REHEARSED:
-        grid.add_row(f"  {title}", f"{done.seconds.get(state, 0.0):.1f} s", f"{made.estimates[key]} s")
+        grid.add_row(f"  {title}", f"{result.seconds.get(state, 0.0):.1f} s", f"{migration_plan.estimates[key]} s")
     console.print(grid)
-    if done.redone_rows:
-        console.print(f"  {_rows(done.redone_rows)} changed in the source meanwhile and were repaired")
-    if made.quiesce == "Engine":
+    if result.redone_rows:
+        console.print(f"  {_rows(result.redone_rows)} changed in the source meanwhile and were repaired")
+    if migration_plan.quiesce == "Engine":
         console.print("  the write lock would last about as long as the verification")
 
 

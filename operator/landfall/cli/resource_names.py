@@ -25,7 +25,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a Migration, 
 Deployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Name of the Deployment.")]
 
 
-def named(text: str, *kinds: str) -> tuple[str, str]:
+def parse_name(text: str, *kinds: str) -> tuple[str, str]:
     """Parse KIND/NAME; without KIND, the first of `kinds`. Raises RefusedError for any other kind."""
     word, slash, name = text.rpartition("/")
     kind = KIND_OF.get(word.lower().removesuffix(f".{GROUP}"), "") if slash else kinds[0]
@@ -35,10 +35,10 @@ def named(text: str, *kinds: str) -> tuple[str, str]:
     return kind, name
 
 
-def meant(files: Sequence[Path]) -> str:
+def object_name(files: Sequence[Path]) -> str:
     """Name of an object in a cluster; empty if `files` refers to files."""
     if len(files) != 1 or files[0].exists():
         return ""
     word, slash, name = str(files[0]).rpartition("/")
-    known = not slash or word.lower().removesuffix(f".{GROUP}") in KIND_OF
-    return str(files[0]) if known and _NAME.fullmatch(name) else ""
+    is_kind = not slash or word.lower().removesuffix(f".{GROUP}") in KIND_OF
+    return str(files[0]) if is_kind and _NAME.fullmatch(name) else ""

@@ -15,7 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from landfall.cli import cluster_client, render_objects, resource_names
-from landfall.cli.cluster_client import Reach, RefusedError, Where
+from landfall.cli.cluster_client import ClusterClient, RefusedError, ClusterOptions
 from landfall.cli.main import app
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError, KubeError
@@ -59,8 +59,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Namespace:
         )
 
     @contextlib.asynccontextmanager
-    async def connected(where: Where) -> AsyncIterator[Reach]:
-        yield Reach(cast("Kube", made), where.namespace or "shop", where.force, bool(where.namespace))
+    async def connected(where: ClusterOptions) -> AsyncIterator[ClusterClient]:
+        yield ClusterClient(cast("Kube", made), where.namespace or "shop", where.force, bool(where.namespace))
 
     monkeypatch.setattr(cluster_client, "connected", connected)
     return made
@@ -352,21 +352,21 @@ def test_logs_are_those_of_all_pods_that_worked_for_it(cluster: Namespace, monke
 
 def test_a_file_that_is_there_is_meant_before_a_name(tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
-    assert resource_names.meant([tmp_path / "shop"]) == ""
-    assert resource_names.meant([Path("shop")]) == "shop"
-    assert resource_names.meant([Path("app/web")]) == "app/web"
+    assert resource_names.object_name([tmp_path / "shop"]) == ""
+    assert resource_names.object_name([Path("shop")]) == "shop"
+    assert resource_names.object_name([Path("app/web")]) == "app/web"
     assert (
-        resource_names.meant([Path("examples/none")])
-        == resource_names.meant([Path("a"), Path("b")])
-        == resource_names.meant([Path("a.yaml")])
+        resource_names.object_name([Path("examples/none")])
+        == resource_names.object_name([Path("a"), Path("b")])
+        == resource_names.object_name([Path("a.yaml")])
         == ""
     )
 
 
 def test_a_kind_that_is_not_meant_is_refused() -> None:
-    assert resource_names.named("migrations.landfall.dev/shop", "Migration") == ("Migration", "shop")
+    assert resource_names.parse_name("migrations.landfall.dev/shop", "Migration") == ("Migration", "shop")
     with pytest.raises(RefusedError, match="not a Migration or Deployment"):
-        resource_names.named("release/web-1", "Migration", "Deployment")
+        resource_names.parse_name("release/web-1", "Migration", "Deployment")
 
 
 @pytest.mark.parametrize(
