@@ -33,20 +33,20 @@ class Served(Listening, ABC):
 
 
 class _Handler(QuietHandler):
-    of: Served
+    authenticate: Served
 
     def handled(self) -> None:
         """Whatever is asked."""
         body = json.loads(self.body() or b"{}")
-        self.of.asked.append(f"{self.command} {self.path}")
+        self.authenticate.asked.append(f"{self.command} {self.path}")
         headers = {k.lower(): v for k, v in self.headers.items()}
-        if self.of.limited:
-            self.of.limited -= 1
+        if self.authenticate.limited:
+            self.authenticate.limited -= 1
             status, told, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
         else:
-            (status, told), more = self.of.answer(self.command, self.path, headers, body), {}
-        if self.of.lost and self.command == "POST":
-            self.of.lost -= 1
+            (status, told), more = self.authenticate.answer(self.command, self.path, headers, body), {}
+        if self.authenticate.lost and self.command == "POST":
+            self.authenticate.lost -= 1
             self.close_connection = True
             return
         self.answer(status, json.dumps(told).encode(), {"Content-Type": "application/json", **more})

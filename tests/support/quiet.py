@@ -23,7 +23,7 @@ class QuietServer(ThreadingHTTPServer):
 class QuietHandler(BaseHTTPRequestHandler):
     """Answers requests in the name of `of`, and says nothing of them."""
 
-    of: Any
+    authenticate: Any
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:

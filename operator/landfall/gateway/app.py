@@ -30,7 +30,7 @@ from landfall.gateway.routes import (
     webhooks,
 )
 from landfall.gateway.routes.uploads import Uploader
-from landfall.gateway.suggestions import meant
+from landfall.gateway.suggestions import explain_unknown
 from landfall.kube.errors import KubeError
 from landfall.lib.logs import event
 
@@ -43,26 +43,26 @@ _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "u
 
 def application(callers: Callers, journal: JournalClient, uploader: Uploader | None = None) -> FastAPI:
     """The whole API under /v1; its OpenAPI document is /openapi.json."""
-    made = FastAPI(
+    app = FastAPI(
         title="Landfall",
         version="1",
         docs_url=None,
         redoc_url=None,
         description="REST API of Landfall: database migrations and app deployments.",
     )
-    made.add_middleware(Bounded)
-    made.add_middleware(ResponseCache, callers=callers)
-    made.state.callers, made.state.journal, made.state.uploader = callers, journal, uploader
+    app.add_middleware(Bounded)
+    app.add_middleware(ResponseCache, callers=callers)
+    app.state.callers, app.state.journal, app.state.uploader = callers, journal, uploader
     for doors in (connections, migrations, migration_actions, migration_logs, validation, deployments, uploads, webhooks):
-        made.include_router(doors.ROUTER, responses=problems.REFUSALS)
-    made.include_router(page.ROUTER)
+        app.include_router(doors.ROUTER, responses=problems.REFUSALS)
+    app.include_router(page.ROUTER)
 
-    @made.get("/healthz", include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False)
     async def alive() -> dict[str, str]:
         return {"status": "ok"}
 
-    _refusing(made)
-    return made
+    _refusing(app)
+    return app
 
 
 class Bounded:
@@ -73,54 +73,54 @@ class Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        taken, largest = 0, uploads.LARGEST if scope.get("path") == "/v1/uploads" else _LARGEST
+        octets, largest = 0, uploads.LARGEST if scope.get("path") == "/v1/uploads" else _LARGEST
 
         async def counted() -> Message:
-            nonlocal taken
+            nonlocal octets
             message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > largest:
+            octets += len(message.get("body", b""))
+            if octets > largest:
                 raise HTTPException(413, f"the body is larger than {largest} octets")
             return message
 
         await self._app(scope, counted, send)
 
 
-def _refusing(made: FastAPI) -> None:
-    @made.exception_handler(ProblemError)
+def _refusing(app: FastAPI) -> None:
+    @app.exception_handler(ProblemError)
     async def problem(_: Request, error: ProblemError) -> JSONResponse:
         return answered(error)
 
-    @made.exception_handler(KubeError)
+    @app.exception_handler(KubeError)
     async def refused(_: Request, error: KubeError) -> JSONResponse:
         return answered(problems.problem_of(error))
 
-    @made.exception_handler(RequestValidationError)
+    @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         # After a typing error, the unknown field is reported before the missing one.
-        first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+        first = min(error.errors(), key=lambda problem_detail: problem_detail["type"] != "extra_forbidden")
         path = ".".join(str(part) for part in first["loc"] if part not in _PARTS | _KINDS)
         message = WANTED.get(first.get("ctx", {}).get("pattern", ""), said(first))
         if first["type"] == "extra_forbidden":
-            message = meant(made.openapi(), request.scope["route"].path, request.method, first["loc"])
+            message = explain_unknown(app.openapi(), request.scope["route"].path, request.method, first["loc"])
         return answered(ProblemError(400, "invalid_request", message, field=path or "body"))
 
-    @made.exception_handler(HTTPException)
+    @app.exception_handler(HTTPException)
     async def unknown(request: Request, error: HTTPException) -> JSONResponse:
         code = _CODES.get(error.status_code, "invalid_request")
-        told = answered(ProblemError(error.status_code, code, str(error.detail)))
+        response = answered(ProblemError(error.status_code, code, str(error.detail)))
         if error.status_code == 405:
-            told.headers["Allow"] = ", ".join(sorted(_allowed(request)))
-        return told
+            response.headers["Allow"] = ", ".join(sorted(_allowed(request)))
+        return response
 
-    @made.exception_handler(Exception)
+    @app.exception_handler(Exception)
     async def fault(request: Request, error: Exception) -> JSONResponse:
-        told = {"method": request.method, "path": request.url.path, "error": type(error).__name__}
-        event(logging.ERROR, "request_failed", trace=error, **told)
+        fields = {"method": request.method, "path": request.url.path, "error": type(error).__name__}
+        event(logging.ERROR, "request_failed", trace=error, **fields)
         return answered(ProblemError(500, "internal", "internal error of the gateway; its log has the details"))
 
 
 def _allowed(request: Request) -> set[str]:
     """The methods of a path, over all its routes."""
-    there = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE]
-    return {method for route in there for method in route.methods or ()}
+    routes = [route for route in request.app.routes if isinstance(route, Route) and route.matches(request.scope)[0] != Match.NONE]
+    return {method for route in routes for method in route.methods or ()}

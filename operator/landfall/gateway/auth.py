@@ -36,9 +36,9 @@ class Caller:
     async def get(self, kind: str, name: str, *, fresh: bool = False) -> Object | None:
         """An object of the key's namespace. `fresh`: read it from the API server, as before a change."""
         if not fresh and self.cache and await self.cache.knows(self.key, "get", kind):
-            known = self.cache.get(kind, self.key.namespace, name)
-            if known is not None:  # an object that is not in the cache may just have been created
-                return known
+            cached = self.cache.get(kind, self.key.namespace, name)
+            if cached is not None:  # an object that is not in the cache may just have been created
+                return cached
         return await self.kube.get(kind, self.key.namespace, name)
 
     async def listed(self, kind: str, labels: str = "", *, fresh: bool = False) -> list[Object]:
@@ -47,11 +47,11 @@ class Caller:
             return self.cache.listed(kind, self.key.namespace, labels)
         return await self.kube.listed(kind, self.key.namespace, labels)
 
-    async def ordered(self, kind: str, asked: Ordering) -> list[Object]:
+    async def ordered(self, kind: str, ordering: Ordering) -> list[Object]:
         """The requested objects of the key's namespace, in order. The list must not be changed."""
         if self.cache and await self.cache.knows(self.key, "list", kind):
-            return self.cache.ordered(kind, self.key.namespace, asked)
-        return asked.of(await self.kube.listed(kind, self.key.namespace))
+            return self.cache.ordered(kind, self.key.namespace, ordering)
+        return ordering.authenticate(await self.kube.listed(kind, self.key.namespace))
 
     def store(self, kind: str, raw: Object) -> None:
         """Store the response to a change in the cache."""
@@ -69,7 +69,7 @@ class Caller:
         if self.key.role != "editor":
             raise ProblemError(403, "forbidden", "this key is read-only. Use a key with the role editor")
 
-    def audit(self, what: str, name: str, identifier: str) -> None:
+    def audit(self, action: str, name: str, identifier: str) -> None:
         """Log a change, one line: who, what, and which object. Values are not logged."""
         about: Object = {
             "namespace": self.key.namespace,
@@ -78,7 +78,7 @@ class Caller:
             "key": self.key.id,
             "user": self.key.user,
         }
-        event(logging.INFO, "change_made", _AUDIT, action=what, **about)
+        event(logging.INFO, "change_made", _AUDIT, action=action, **about)
 
 
 class Callers:
@@ -102,12 +102,12 @@ class Callers:
         self._ticks = ticks
         self._known: dict[str, tuple[float, Object | None]] = {}
 
-    async def of(self, authorization: str, address: str) -> Caller:
+    async def authenticate(self, authorization: str, address: str) -> Caller:
         """The caller of this header from this address. Raises ProblemError, with the same message whatever is wrong with the key."""
         kind, _, text = authorization.partition(" ")
         match = TEXT.fullmatch(text.strip()) if kind.lower() == "bearer" else None
-        held = await self._held(match[1]) if match else None
-        key = read(match[1], held) if match and held else None
+        secret = await self._secret(match[1]) if match else None
+        key = read(match[1], secret) if match and secret else None
         right = hmac.compare_digest(hashed(match[2] if match else ""), key.digest if key else "-" * 64)
         if not right or key is None or (key.expires and self.clock() >= key.expires):
             self._strangers.take(address)
@@ -117,13 +117,13 @@ class Callers:
         self._holders.take(key.id)
         return Caller(key, self._kube.as_user(key.user), self._cache)
 
-    async def _held(self, identifier: str) -> Object | None:
+    async def _secret(self, identifier: str) -> Object | None:
         moment = self._ticks()
-        known = self._known.get(identifier)
-        if known and moment - known[0] < _REMEMBERED_SECONDS:
-            return known[1]
-        found = await self._kube.get("Secret", self._namespace, secret_name(identifier))
+        remembered = self._known.get(identifier)
+        if remembered and moment - remembered[0] < _REMEMBERED_SECONDS:
+            return remembered[1]
+        secret = await self._kube.get("Secret", self._namespace, secret_name(identifier))
         if len(self._known) >= _MOST_REMEMBERED:
             self._known.clear()
-        self._known[identifier] = (moment, found)
-        return found
+        self._known[identifier] = (moment, secret)
+        return secret

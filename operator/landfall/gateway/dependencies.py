@@ -14,12 +14,12 @@ from landfall.gateway.journal_client import JournalClient
 _BEARER = HTTPBearer(auto_error=False, description="An API key: `landfall keys create`.")
 
 
-async def _caller(request: Request, told: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
+async def _caller(request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Caller:
     if CALLER in request.scope:
         return cast("Caller", request.scope[CALLER])
     callers = cast("Callers", request.app.state.callers)
     address = request.client.host if request.client else ""
-    return await callers.of(f"{told.scheme} {told.credentials}" if told else "", address)
+    return await callers.authenticate(f"{credentials.scheme} {credentials.credentials}" if credentials else "", address)
 
 
 async def _journal(request: Request) -> JournalClient:
@@ -30,6 +30,6 @@ async def _now(request: Request) -> datetime:
     return cast("Callers", request.app.state.callers).clock()
 
 
-Asking = Annotated[Caller, Depends(_caller)]
-Reading = Annotated[JournalClient, Depends(_journal)]
+CallerDep = Annotated[Caller, Depends(_caller)]
+JournalDep = Annotated[JournalClient, Depends(_journal)]
 Now = Annotated[datetime, Depends(_now)]

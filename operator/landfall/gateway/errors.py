@@ -52,8 +52,8 @@ class ProblemError(Exception):
 
     def body(self) -> dict[str, dict[str, str]]:
         """The envelope as JSON."""
-        told = {"code": self.code, "message": self.message, **({"field": self.field} if self.field else {})}
-        return {"error": told}
+        fields = {"code": self.code, "message": self.message, **({"field": self.field} if self.field else {})}
+        return {"error": fields}
 
 
 def answered(error: ProblemError) -> JSONResponse:

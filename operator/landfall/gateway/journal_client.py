@@ -38,16 +38,16 @@ class LogOwner:
 class JournalClient(Protocol):
     """Reads logs and measurements."""
 
-    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+    async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
         """Log lines, oldest first. Raises ProblemError.
 
         Args:
-            of: The object.
-            chosen: `job`: of one Job. `after`: after a position. `levels`, `phases`: only these. `since`: from a time on. `limit`: at most so
+            owner: The object.
+            query: `job`: of one Job. `after`: after a position. `levels`, `phases`: only these. `since`: from a time on. `limit`: at most so
                 many. `newest`: the newest ones. `wait`: if there are none, wait so many seconds for new ones.
         """
 
-    async def samples(self, of: LogOwner) -> list[Object]:
+    async def samples(self, owner: LogOwner) -> list[Object]:
         """Measurements of a run over time, oldest first. Raises ProblemError."""
 
 
@@ -59,7 +59,7 @@ def line_time(line: Object) -> str:
 class Lines(list[Object]):
     """Lines for many followers, with their serialized form once it is computed."""
 
-    sent = ""
+    serialized = ""
 
 
 class SharedJournal:
@@ -70,30 +70,30 @@ class SharedJournal:
         self._ticks = ticks
         self._tails: dict[tuple[object, ...], tuple[float, asyncio.Task[list[Object]]]] = {}
 
-    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+    async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
         """See the protocol. Lines after a position, or waited for, may be some tenths of a second old."""
-        if not {"after", "wait"} & set(chosen):
-            return await self._journal.lines(of, **chosen)
-        tail, moment = (of, *sorted(chosen.items())), self._ticks()
-        known = self._tails.get(tail)
-        if known is None or (known[1].done() and moment - known[0] >= _FRESH_SECONDS):
+        if not {"after", "wait"} & set(query):
+            return await self._journal.lines(owner, **query)
+        tail, moment = (owner, *sorted(query.items())), self._ticks()
+        pending = self._tails.get(tail)
+        if pending is None or (pending[1].done() and moment - pending[0] >= _FRESH_SECONDS):
             self._forget(moment)
-            known = (moment, asyncio.ensure_future(self._request(of, chosen)))
-            self._tails[tail] = known
-        return await asyncio.shield(known[1])  # a caller that disconnects does not cancel it for the others
+            pending = (moment, asyncio.ensure_future(self._request(owner, query)))
+            self._tails[tail] = pending
+        return await asyncio.shield(pending[1])  # a caller that disconnects does not cancel it for the others
 
-    async def _request(self, of: LogOwner, chosen: dict[str, str]) -> list[Object]:
-        query = {name: value for name, value in chosen.items() if name != "wait"}
-        until = self._ticks() + float(chosen.get("wait", "0"))
+    async def _request(self, owner: LogOwner, parameters: dict[str, str]) -> list[Object]:
+        query = {name: value for name, value in parameters.items() if name != "wait"}
+        until = self._ticks() + float(parameters.get("wait", "0"))
         while True:
-            found = Lines(await self._journal.lines(of, **query))
-            if found or self._ticks() >= until:
-                return found
+            lines = Lines(await self._journal.lines(owner, **query))
+            if lines or self._ticks() >= until:
+                return lines
             await asyncio.sleep(_LOOKS_SECONDS)
 
-    async def samples(self, of: LogOwner) -> list[Object]:
+    async def samples(self, owner: LogOwner) -> list[Object]:
         """See the protocol."""
-        return await self._journal.samples(of)
+        return await self._journal.samples(owner)
 
     def _forget(self, moment: float) -> None:
         """Remove positions that are not read any more."""
@@ -110,13 +110,13 @@ class IntakeJournalClient:
         self._token = token
         self._opens: outgoing.Client | None = None
 
-    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+    async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
         """See the protocol."""
-        return await self._request("lines", of, chosen)
+        return await self._request("lines", owner, query)
 
-    async def samples(self, of: LogOwner) -> list[Object]:
+    async def samples(self, owner: LogOwner) -> list[Object]:
         """See the protocol."""
-        return await self._request("samples", of, {})
+        return await self._request("samples", owner, {})
 
     async def upload(self, namespace: str, digest: str, size: int, body: AsyncIterator[bytes]) -> None:
         """Stream an archive to the intake. Raises ProblemError."""
@@ -129,20 +129,20 @@ class IntakeJournalClient:
             ):
                 if answer.status_code == 201:
                     return
-                told = str(json.loads(await outgoing.body(answer)).get("error", ""))
+                message_text = str(json.loads(await outgoing.body(answer)).get("error", ""))
         except (outgoing.OutgoingError, ValueError) as error:
             event(logging.WARNING, "upload_forward_failed", namespace=namespace, error=repr(error))
             raise ProblemError(503, "unavailable", "the archive could not be forwarded. Try again", retry_seconds=5) from error
         if answer.status_code in _UPLOAD_CODES:
-            raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], told)
-        raise ProblemError(503, "unavailable", told or "the archive could not be forwarded. Try again", retry_seconds=5)
+            raise ProblemError(answer.status_code, _UPLOAD_CODES[answer.status_code], message_text)
+        raise ProblemError(503, "unavailable", message_text or "the archive could not be forwarded. Try again", retry_seconds=5)
 
-    async def _request(self, what: str, of: LogOwner, chosen: dict[str, str]) -> list[Object]:
-        query = urlencode({"namespace": of.namespace, "kind": of.kind, "name": of.name, **chosen})
+    async def _request(self, resource: str, owner: LogOwner, parameters: dict[str, str]) -> list[Object]:
+        query = urlencode({"namespace": owner.namespace, "kind": owner.kind, "name": owner.name, **parameters})
         try:
-            url = f"{self._intake}/v1/{what}?{query}"
+            url = f"{self._intake}/v1/{resource}?{query}"
             async with outgoing.send(self._client(), "GET", url, _LIMITS, headers=self._opened()) as answer:
-                return list(json.loads(await outgoing.body(answer, _LARGEST))[what])
+                return list(json.loads(await outgoing.body(answer, _LARGEST))[resource])
         except (outgoing.OutgoingError, ValueError, KeyError) as error:
             raise ProblemError(503, "unavailable", "the log is not available. Try again", retry_seconds=5) from error
 

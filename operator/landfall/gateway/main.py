@@ -32,7 +32,7 @@ async def _run(settings: GatewaySettings) -> None:
     kube, reader = await Kube.connect(settings.namespaces), IntakeJournalClient(settings.intake_url)
     cache = WatchCache(kube)
     watching = asyncio.create_task(cache.run())
-    watching.add_done_callback(_ended)
+    watching.add_done_callback(_log_failure)
     served = application(Callers(kube, settings.namespace, _now, settings.rates, cache=cache), SharedJournal(reader), reader)
     serving = uvicorn.Config(
         served,
@@ -52,7 +52,7 @@ async def _run(settings: GatewaySettings) -> None:
         await kube.close()
 
 
-def _ended(watching: asyncio.Task[None]) -> None:
+def _log_failure(watching: asyncio.Task[None]) -> None:
     """Log a fault of the watch; the gateway continues and reads from the API server."""
     if not watching.cancelled() and watching.exception():
         event(logging.ERROR, "watch_cache_failed", trace=watching.exception(), error=type(watching.exception()).__name__)

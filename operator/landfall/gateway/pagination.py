@@ -43,9 +43,9 @@ class Paged(Body):
     ) -> tuple[list[_Item], Pagination]:
         """The requested page of a sorted list, and the position of the next page."""
         offset = 0 if self.cursor else self.offset
-        found, following = page(ordered, place, self.limit, self.cursor, offset=offset, falling=falling)
+        items, following = page(ordered, place, self.limit, self.cursor, offset=offset, falling=falling)
         more = following is not None
-        return found, Pagination(total=len(ordered), limit=self.limit, offset=self.offset, has_more=more, next_cursor=following)
+        return items, Pagination(total=len(ordered), limit=self.limit, offset=self.offset, has_more=more, next_cursor=following)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Ordering:
     takes: Callable[[Object], bool]
     place: Callable[[Object], Place]
 
-    def of(self, objects: Iterable[Object]) -> list[Object]:
+    def authenticatert(self, objects: Iterable[Object]) -> list[Object]:
         """The filtered objects, in ascending order."""
         return sorted(filter(self.takes, objects), key=self.place)
 
@@ -73,16 +73,16 @@ def page(
     """The page after a cursor or an offset, and the cursor of the next page, if there is one. Objects added meanwhile do not shift pages."""
     if falling:
         last = (bisect_left(ordered, _read(cursor), key=place) if cursor else len(ordered)) - offset
-        found = list(ordered[max(last - limit, 0) : max(last, 0)])[::-1]
+        items = list(ordered[max(last - limit, 0) : max(last, 0)])[::-1]
         more = last > limit
     else:
         first = (bisect_right(ordered, _read(cursor), key=place) if cursor else 0) + offset
-        found = list(ordered[first : first + limit])
+        items = list(ordered[first : first + limit])
         more = first + limit < len(ordered)
-    return found, _written(place(found[-1])) if more else None
+    return items, _encode(place(items[-1])) if more else None
 
 
-def _written(place: Place) -> str:
+def _encode(place: Place) -> str:
     return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
 
 

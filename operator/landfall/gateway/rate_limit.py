@@ -39,15 +39,15 @@ class RateLimiter:
         self._clock = clock
         self._left: dict[str, tuple[float, float]] = {}
 
-    def take(self, who: str) -> None:
+    def take(self, caller: str) -> None:
         """Count a request. Raises ProblemError with the seconds after which to retry."""
         now = self._clock()
-        left, since = self._left.get(who, (float(self._burst), now))
-        left = min(self._burst, left + (now - since) * self._rate)
-        if left < 1:
-            self._left[who] = (left, now)
-            wait = math.ceil((1 - left) / self._rate)
+        tokens, since = self._left.get(caller, (float(self._burst), now))
+        tokens = min(self._burst, tokens + (now - since) * self._rate)
+        if tokens < 1:
+            self._left[caller] = (tokens, now)
+            wait = math.ceil((1 - tokens) / self._rate)
             raise ProblemError(429, "rate_limited", f"too many requests. Retry in {wait} s", retry_seconds=wait)
-        if len(self._left) >= _MOST and who not in self._left:  # a caller that is removed starts with a full bucket
+        if len(self._left) >= _MOST and caller not in self._left:  # a caller that is removed starts with a full bucket
             self._left.clear()
-        self._left[who] = (left - 1, now)
+        self._left[caller] = (tokens - 1, now)

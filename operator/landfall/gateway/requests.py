@@ -55,7 +55,7 @@ _SMTP, _SLACK = "landfall-smtp", "landfall-slack"
 Object = dict[str, Any]
 
 
-def _written(value: object) -> object:
+def _only_text(value: object) -> object:
     """Accept a time only as text: a number could be read in several ways."""
     if isinstance(value, datetime) or (isinstance(value, str) and _DATE.match(value)):
         return value
@@ -63,8 +63,10 @@ def _written(value: object) -> object:
     raise ValueError(message)
 
 
-Time = Annotated[AwareDatetime, BeforeValidator(_written, json_schema_input_type=AwareDatetime)]
-MaybeTime = Annotated[AwareDatetime | None, BeforeValidator(_written), WithJsonSchema({"type": "string", "format": "date-time"})]
+Time = Annotated[AwareDatetime, BeforeValidator(_only_text, json_schema_input_type=AwareDatetime)]
+MaybeTime = Annotated[
+    AwareDatetime | None, BeforeValidator(_only_text), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 ConnectionId = Annotated[str, Field(pattern=_CONNECTION, description="ID of a connection.")]
 
 
@@ -200,8 +202,8 @@ class AppwriteBody(Body):
         return {"endpoint": self.url, "project": self.project_id, "key": self.service_key}
 
 
-def _provider(told: object) -> str:
-    kind, action = (field_of(told, name) for name in ("type", "action"))
+def _provider(body: object) -> str:
+    kind, action = (field_of(body, name) for name in ("type", "action"))
     return str(kind) if action == "connect" and kind in ("supabase", "appwrite") else "create"
 
 
@@ -251,18 +253,18 @@ class UploadBody(AppBody):
     artifact: str = Field(pattern=_ARTIFACT, description="Artifact from POST /v1/uploads.")
 
 
-def _kind(told: object) -> str:
-    source = field_of(told, "source")
+def _kind(body: object) -> str:
+    source = field_of(body, "source")
     if not isinstance(source, str):
         return "data"
     if source != "zip":
         return "github"
-    return "zip" if field_of(told, "artifact") is None else "an-upload"
+    return "zip" if field_of(body, "artifact") is None else "an-upload"
 
 
-def field_of(told: object, name: str) -> Any:  # noqa: ANN401  any JSON
+def field_of(body: object, name: str) -> Any:  # noqa: ANN401  any JSON
     """A field of a body, which may be parsed or raw."""
-    return told.get(name) if isinstance(told, Mapping) else getattr(told, name, None)
+    return body.get(name) if isinstance(body, Mapping) else getattr(body, name, None)
 
 
 CreateBody = Annotated[
@@ -277,7 +279,7 @@ CreateBody = Annotated[
 def data_spec(body: DataBody) -> Object:
     """The spec of a Migration of data. It is planned only: a user starts it."""
     source, target, options = body.source, body.target, body.options
-    told: Object = {
+    spec: Object = {
         "desiredState": "Planned",
         "data": {
             "source": {"connectionRef": {"name": name_in(CONNECTION, source.connection_id)}},
@@ -293,20 +295,20 @@ def data_spec(body: DataBody) -> Object:
         },
     }
     if target.schema_:
-        told["data"]["target"]["schema"] = target.schema_
+        spec["data"]["target"]["schema"] = target.schema_
     if target.schemas:
-        told["data"]["target"]["schemas"] = target.schemas.capitalize()
+        spec["data"]["target"]["schemas"] = target.schemas.capitalize()
     if source.schemas:
-        told["data"]["source"]["schemas"] = source.schemas
+        spec["data"]["source"]["schemas"] = source.schemas
     if source.exclude_tables:
-        told["data"]["source"]["excludeTables"] = source.exclude_tables
+        spec["data"]["source"]["excludeTables"] = source.exclude_tables
     if source.quiesce:
-        told["data"]["source"]["quiesce"] = source.quiesce.capitalize()
+        spec["data"]["source"]["quiesce"] = source.quiesce.capitalize()
     if body.schedule:
-        told["schedule"] = _schedule(body.schedule)
+        spec["schedule"] = _schedule(body.schedule)
     if body.notifications:
-        told["notifications"] = _notifications(body.notifications)
-    return told
+        spec["notifications"] = _notifications(body.notifications)
+    return spec
 
 
 def app_spec(body: GitHubBody | ZipBody | UploadBody, secret: str, provider: str) -> Object:
@@ -341,22 +343,22 @@ def referred(secret: str, names: Iterable[str]) -> list[Object]:
 
 
 def _schedule(body: ScheduleBody) -> Object:
-    told: Object = {}
+    schedule: Object = {}
     if body.start_at:
-        told["startAt"] = moment(body.start_at)
+        schedule["startAt"] = moment(body.start_at)
     if body.maintenance_window:
         window = body.maintenance_window
-        told["maintenanceWindow"] = {"start": window.start, "end": window.end, "timeZone": window.timezone}
-    return told
+        schedule["maintenanceWindow"] = {"start": window.start, "end": window.end, "timeZone": window.timezone}
+    return schedule
 
 
 def _notifications(body: NotificationsBody) -> Object:
-    told: Object = {"onEvents": [event_named(event) for event in body.on_events]}
+    notifications: Object = {"onEvents": [event_named(event) for event in body.on_events]}
     if body.email:
-        told["email"] = {"to": body.email, "secretRef": {"name": _SMTP}}
+        notifications["email"] = {"to": body.email, "secretRef": {"name": _SMTP}}
     if body.slack_channel:
-        told["slack"] = {"channel": body.slack_channel, "secretRef": {"name": _SLACK}}
-    return told
+        notifications["slack"] = {"channel": body.slack_channel, "secretRef": {"name": _SLACK}}
+    return notifications
 
 
 def event_named(word: str) -> str:

@@ -35,18 +35,18 @@ class Answer:
     stamp: Stamp
     messages: list[Message] = field(default_factory=list)
     octets: int = 0
-    ended: bool = False
+    complete: bool = False
 
     def add(self, message: Message) -> None:
         """Add a message of the response."""
         self.messages.append(message)
         self.octets += len(message.get("body", b""))
-        self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
+        self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 
     @property
     def good(self) -> bool:
         """Whether it is complete and successful."""
-        return self.ended and self.messages[0]["status"] == 200 and self.octets <= _LARGEST
+        return self.complete and self.messages[0]["status"] == 200 and self.octets <= _LARGEST
 
 
 class ResponseCache:
@@ -60,33 +60,35 @@ class ResponseCache:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
-        asked = _cacheable_request(scope)
-        if asked is None:
+        request = _cacheable_request(scope)
+        if request is None:
             await self._app(scope, receive, send)
             return
         try:
-            who = await self._callers.of(asked.headers.get(b"authorization", b"").decode("latin-1"), asked.address)
+            caller = await self._callers.authenticate(
+                request.headers.get(b"authorization", b"").decode("latin-1"), request.address
+            )
         except ProblemError as error:
             await answered(error)(scope, receive, send)
             return
-        scope[CALLER] = who
-        stamp = await asked.stamp(who)
-        question = (who.key.namespace, scope["path"], scope["query_string"], scope["scheme"], asked.headers.get(b"host"))
-        known = self._answers.get(question)
+        scope[CALLER] = caller
+        stamp = await request.stamp(caller)
+        question = (caller.key.namespace, scope["path"], scope["query_string"], scope["scheme"], request.headers.get(b"host"))
+        answer = self._answers.get(question)
         if stamp is None:
             await self._app(scope, receive, send)
-        elif known and known.stamp == stamp:
-            for message in known.messages:
+        elif answer and answer.stamp == stamp:
+            for message in answer.messages:
                 await send(message)
         else:
             await self._learned(Answer(stamp), question, scope, receive, send)
 
     async def _learned(self, answer: Answer, question: tuple[object, ...], scope: Scope, receive: Receive, send: Send) -> None:
-        async def heard(message: Message) -> None:
+        async def record(message: Message) -> None:
             answer.add(message)
             await send(message)
 
-        await self._app(scope, receive, heard)
+        await self._app(scope, receive, record)
         if answer.good and scope.get(LASTING):
             before = self._answers.pop(question, None)
             self._octets += answer.octets - (before.octets if before else 0)
@@ -104,23 +106,23 @@ class _CacheableRequest:
     address: str
     kind: str
     name: str
-    others: tuple[str, ...]
+    other_kinds: tuple[str, ...]
 
-    async def stamp(self, who: Caller) -> Stamp | None:
+    async def stamp(self, caller: Caller) -> Stamp | None:
         """The current versions of the objects of the response; None if they are not in the watch cache, or the caller may not see them."""
-        cache = who.cache
+        cache = caller.cache
         if cache is None:
             return None
         try:
-            kinds = (self.kind, *self.others)
-            verbs = ("get" if self.name else "list", *("list" for _ in self.others))
+            kinds = (self.kind, *self.other_kinds)
+            verbs = ("get" if self.name else "list", *("list" for _ in self.other_kinds))
             for kind, verb in zip(kinds, verbs, strict=True):
-                if not await cache.knows(who.key, verb, kind):
+                if not await cache.knows(caller.key, verb, kind):
                     return None
         except ForbiddenError:
             return None  # the uncached response reports it
-        version = self._version(cache, who.key.namespace)
-        return version and (version, *(cache.count(kind, who.key.namespace) for kind in self.others))
+        version = self._version(cache, caller.key.namespace)
+        return version and (version, *(cache.count(kind, caller.key.namespace) for kind in self.other_kinds))
 
     def _version(self, cache: WatchCache, namespace: str) -> Stamp | None:
         if not self.name:
@@ -132,11 +134,11 @@ class _CacheableRequest:
 def _cacheable_request(scope: Scope) -> _CacheableRequest | None:
     if scope["type"] != "http" or scope["method"] != "GET":
         return None
-    for pattern, kind, prefix, others in _PATHS:
+    for pattern, kind, prefix, other_kinds in _PATHS:
         match = pattern.fullmatch(scope["path"])
         if match:
             name = name_in(prefix, match[1]) if match[1] else ""
             if match[1] and not name:
                 return None
-            return _CacheableRequest(dict(scope["headers"]), (scope.get("client") or ("", 0))[0], kind, name, others)
+            return _CacheableRequest(dict(scope["headers"]), (scope.get("client") or ("", 0))[0], kind, name, other_kinds)
     return None

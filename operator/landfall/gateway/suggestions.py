@@ -12,19 +12,19 @@ Described = Mapping[str, Any]
 _LONGEST = 60
 
 
-def meant(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
+def explain_unknown(described: Described, path: str, method: str, place: Sequence[int | str]) -> str:
     """The message about an unknown name. `described` is the OpenAPI document; `place` begins with the part of the request."""
     operation = described["paths"].get(path, {}).get(method.lower(), {})
-    part, *inside, told = place
-    name = str(told)[:_LONGEST]
+    part, *inside, unknown = place
+    name = str(unknown)[:_LONGEST]
     if part == "query":
-        known = {one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"}
-        return f"unknown parameter {name}. {closest(name, known)}"
+        names = {parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "query"}
+        return f"unknown parameter {name}. {closest(name, names)}"
     body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
     schemas = [*_branches(described, body)]
     for step in inside:
         # The name of a variant is part of the place, but not a field.
-        schemas = [found for schema in schemas for found in _inner(described, schema, step)] or schemas
+        schemas = [inner for schema in schemas for inner in _inner(described, schema, step)] or schemas
     choices = [set(schema["properties"]) for schema in schemas if "properties" in schema]
     if any(name in choice for choice in choices):
         return f"{name} cannot be combined with other fields of this request. Omit one or the other"

@@ -37,7 +37,7 @@ class WatchedCluster(Protocol):
     def scopes(self) -> tuple[str, ...]:
         """The scopes of all namespaces: names, or one empty name for the whole cluster."""
 
-    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
+    async def snapshot(self, kind: str, scope: str, reduce: Callable[[Object], Object]) -> tuple[list[Object], str]:
         """All reduced objects of a scope, and their resource version."""
 
     def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
@@ -74,17 +74,17 @@ class WatchCache:
         """Whether the cache has this kind and the key's account may see it. Raises ForbiddenError if it may not."""
         if not {(kind, ""), (kind, key.namespace)} & self._current:
             return False
-        which, moment = (key.user, verb, kind), self._ticks()
-        known = self._allowed.get(which)
-        if known is None or moment - known[0] >= _REMEMBERED_SECONDS:
+        question, moment = (key.user, verb, kind), self._ticks()
+        answer = self._allowed.get(question)
+        if answer is None or moment - answer[0] >= _REMEMBERED_SECONDS:
             try:
-                known = (moment, await self._may(key, verb, kind))
+                answer = (moment, await self._may(key, verb, kind))
             except KubeError:
                 return False
             if len(self._allowed) >= _MOST_REMEMBERED:
                 self._allowed.clear()
-            self._allowed[which] = known
-        if not known[1]:
+            self._allowed[question] = answer
+        if not answer[1]:
             raise ForbiddenError(403, f"{key.user} may not {verb} {_PLURALS[kind]}")
         return True
 
@@ -94,33 +94,33 @@ class WatchCache:
 
     def listed(self, kind: str, namespace: str, labels: str = "") -> list[Object]:
         """Objects of a namespace, which must not be changed."""
-        found = self._objects[kind].get(namespace, {}).values()
+        objects = self._objects[kind].get(namespace, {}).values()
         label, _, value = labels.partition("=")
-        return [one for one in found if not labels or one["metadata"].get("labels", {}).get(label) == value]
+        return [raw for raw in objects if not labels or raw["metadata"].get("labels", {}).get(label) == value]
 
-    def ordered(self, kind: str, namespace: str, asked: Ordering) -> list[Object]:
+    def ordered(self, kind: str, namespace: str, ordering: Ordering) -> list[Object]:
         """The requested objects of a namespace, in order; the list must not be changed. It is cached until an object of the kind changes there."""
-        known = self._ordered.setdefault((kind, namespace), {})
-        if asked.words not in known:
-            if len(known) >= _MOST_ORDERED:
-                known.clear()
-            known[asked.words] = asked.of(self._objects[kind].get(namespace, {}).values())
-        return known[asked.words]
+        orderings = self._ordered.setdefault((kind, namespace), {})
+        if ordering.words not in orderings:
+            if len(orderings) >= _MOST_ORDERED:
+                orderings.clear()
+            orderings[ordering.words] = ordering.authenticate(self._objects[kind].get(namespace, {}).values())
+        return orderings[ordering.words]
 
     def store(self, kind: str, raw: Object) -> None:
         """Store the response to a change, so that the next read sees it. An older version never replaces a newer one."""
         if kind not in self._objects:
             return
-        mine, name = self._objects[kind].setdefault(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
-        if name not in mine or _version(raw) >= _version(mine[name]):
-            mine[name] = _looked_at(raw)
+        objects, name = self._objects[kind].setdefault(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
+        if name not in objects or _version(raw) >= _version(objects[name]):
+            objects[name] = _looked_at(raw)
             self._changed(kind, raw)
 
     def dropped(self, kind: str, raw: Object) -> None:
         """Remove an object, unless a new one of the same name exists."""
-        mine, name = self._objects[kind].get(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
-        if name in mine and mine[name]["metadata"]["uid"] == raw["metadata"]["uid"]:
-            del mine[name]
+        objects, name = self._objects[kind].get(raw["metadata"]["namespace"], {}), raw["metadata"]["name"]
+        if name in objects and objects[name]["metadata"]["uid"] == raw["metadata"]["uid"]:
+            del objects[name]
             self._changed(kind, raw)
 
     def count(self, kind: str, namespace: str) -> tuple[int, int]:
@@ -128,20 +128,20 @@ class WatchCache:
         return self._epoch, self._counts.get((kind, namespace), 0)
 
     def _changed(self, kind: str, raw: Object) -> None:
-        where = kind, raw["metadata"]["namespace"]
-        self._ordered.pop(where, None)
-        if self._objects[kind][where[1]]:
-            self._counts[where] = next(self._numbers)
+        key = kind, raw["metadata"]["namespace"]
+        self._ordered.pop(key, None)
+        if self._objects[kind][key[1]]:
+            self._counts[key] = next(self._numbers)
         else:  # a namespace without objects of the kind needs no entry
-            del self._objects[kind][where[1]]
-            self._counts.pop(where, None)
+            del self._objects[kind][key[1]]
+            self._counts.pop(key, None)
 
     async def _watch(self, kind: str, scope: str) -> None:
         version = ""
         while True:
             try:
                 if not version:
-                    version = await self._taken(kind, scope)
+                    version = await self._relist(kind, scope)
                 async for event, raw in self._kube.changes(kind, version, scope):
                     version = raw["metadata"]["resourceVersion"]
                     if event == "DELETED":
@@ -161,20 +161,18 @@ class WatchCache:
                 )
                 await asyncio.sleep(_PAUSE_SECONDS)
 
-    async def _taken(self, kind: str, scope: str) -> str:
+    async def _relist(self, kind: str, scope: str) -> str:
         objects, version = await self._kube.snapshot(kind, scope, _looked_at)
-        found: defaultdict[str, dict[str, Object]] = defaultdict(dict)
+        by_namespace: defaultdict[str, dict[str, Object]] = defaultdict(dict)
         for raw in objects:
-            found[raw["metadata"]["namespace"]][raw["metadata"]["name"]] = raw
+            by_namespace[raw["metadata"]["namespace"]][raw["metadata"]["name"]] = raw
         if scope:
             self._objects[kind].pop(scope, None)
-            self._objects[kind] |= found
+            self._objects[kind] |= by_namespace
         else:
-            self._objects[kind] = dict(found)
-        self._counts = {
-            where: number for where, number in self._counts.items() if where[0] != kind or where[1] in self._objects[kind]
-        }
-        self._counts |= {(kind, namespace): next(self._numbers) for namespace in found}
+            self._objects[kind] = dict(by_namespace)
+        self._counts = {key: number for key, number in self._counts.items() if key[0] != kind or key[1] in self._objects[kind]}
+        self._counts |= {(kind, namespace): next(self._numbers) for namespace in by_namespace}
         self._ordered.clear()
         self._epoch += 1
         self._current.add((kind, scope))
@@ -186,14 +184,14 @@ class WatchCache:
             "groups": ["system:serviceaccounts", f"system:serviceaccounts:{key.namespace}", "system:authenticated"],
             "resourceAttributes": {"namespace": key.namespace, "verb": verb, "group": GROUP, "resource": _PLURALS[kind]},
         }
-        where = {"namespace": key.namespace}
-        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "LocalSubjectAccessReview", "metadata": where, "spec": spec}
+        metadata = {"namespace": key.namespace}
+        body = {"apiVersion": "authorization.k8s.io/v1", "kind": "LocalSubjectAccessReview", "metadata": metadata, "spec": spec}
         return bool((await self._kube.create("LocalSubjectAccessReview", body)).get("status", {}).get("allowed"))
 
 
 def _looked_at(raw: Object) -> Object:
     """What people see of an object."""
-    return {**raw, "metadata": {name: told for name, told in raw["metadata"].items() if name != "managedFields"}}
+    return {**raw, "metadata": {name: value for name, value in raw["metadata"].items() if name != "managedFields"}}
 
 
 def _version(raw: Object) -> int:

@@ -13,23 +13,23 @@ from landfall.kube.errors import AlreadyExistsError
 Object = dict[str, Any]
 
 
-async def applied(who: Caller, kind: str, name: str, metadata: Object, spec: Object) -> Object:
+async def applied(caller: Caller, kind: str, name: str, metadata: Object, spec: Object) -> Object:
     """Have this, and nothing else of ours, be said of an object; it is made where there is none. Raises KubeError."""
-    raw = await server_side_apply.applied(who.kube, kind, {"name": name, "namespace": who.key.namespace, **metadata}, spec)
-    who.store(kind, raw)
+    raw = await server_side_apply.applied(caller.kube, kind, {"name": name, "namespace": caller.key.namespace, **metadata}, spec)
+    caller.store(kind, raw)
     return raw
 
 
-async def changed(who: Caller, kind: str, raw: Object, change: server_side_apply.Change) -> Object:
+async def changed(caller: Caller, kind: str, raw: Object, change: server_side_apply.Change) -> Object:
     """Change what an object says, by what it says now; `change` may refuse. Raises KubeError."""
-    made = await server_side_apply.changed(who.kube, kind, raw, change)
-    who.store(kind, made)
-    return made
+    result = await server_side_apply.changed(caller.kube, kind, raw, change)
+    caller.store(kind, result)
+    return result
 
 
-async def store_secret(who: Caller, name: str, values: Mapping[str, str], metadata: Object) -> None:
+async def store_secret(caller: Caller, name: str, values: Mapping[str, str], metadata: Object) -> None:
     """Have values kept in a Secret, which never changes; one that is there is the same request's, sent before. Raises KubeError."""
-    told = {"name": name, "namespace": who.key.namespace, **metadata}
-    body = {"apiVersion": "v1", "kind": "Secret", "metadata": told, "immutable": True, "stringData": dict(values)}
+    secret_metadata = {"name": name, "namespace": caller.key.namespace, **metadata}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": secret_metadata, "immutable": True, "stringData": dict(values)}
     with contextlib.suppress(AlreadyExistsError):
-        await who.kube.create("Secret", body)
+        await caller.kube.create("Secret", body)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Discriminator, Field, Tag
 
 from landfall.api.source_types import DEFAULT_PORTS, ENGINE_KINDS, FILE_TYPES, FileKind, ServerKind
-from landfall.gateway.dependencies import Asking
+from landfall.gateway.dependencies import CallerDep
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import CONNECTION, MIGRATION
 from landfall.gateway.pagination import Ordering, Paged, Pagination
@@ -19,7 +19,7 @@ from landfall.gateway.routes.probe import (
     Status,
     create_object,
     get_object,
-    named,
+    object_name,
     place,
     probe_status,
     problem,
@@ -68,7 +68,7 @@ class ServerBody(Body):
         return {"username": self.username, "password": self.password} if self.username or self.password else {}
 
     @property
-    def where(self) -> Object:
+    def connection_fields(self) -> Object:
         """The fields of the Connection."""
         return {"host": self.host, "port": self.port, "database": self.database}
 
@@ -92,7 +92,7 @@ class UrlBody(Body):
         return {"url": self.url}
 
     @property
-    def where(self) -> Object:
+    def connection_fields(self) -> Object:
         """No fields of the Connection: the Secret has the URL."""
         return {}
 
@@ -111,10 +111,10 @@ class FileBody(Body):
 AnyBody = ServerBody | UrlBody | FileBody
 
 
-def _way(told: object) -> str:
-    if ENGINE_KINDS.get(str(field_of(told, "type"))) in FILE_TYPES:
+def _way(body: object) -> str:
+    if ENGINE_KINDS.get(str(field_of(body, "type"))) in FILE_TYPES:
         return "a-file"
-    return "a-server" if field_of(told, "url") is None else "an-address"
+    return "a-server" if field_of(body, "url") is None else "an-address"
 
 
 def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
@@ -127,10 +127,10 @@ def _spec(body: AnyBody, secret: str) -> tuple[Object, dict[str, str]]:
     tls: Object = {"mode": _MODES[body.tls.mode]} if body.tls.mode else {}
     if body.tls.ca:
         tls["caSecretRef"] = {"name": secret, "key": "ca.crt"}
-    told: Object = {"type": ENGINE_KINDS[body.type], **{name: value for name, value in body.where.items() if value}}
-    told |= {"tls": tls} if tls else {}
+    fields: Object = {"type": ENGINE_KINDS[body.type], **{name: value for name, value in body.connection_fields.items() if value}}
+    fields |= {"tls": tls} if tls else {}
     credentials = {"secretRef": {"name": secret}} if body.opens else {}
-    return told | credentials, body.opens | ({"ca.crt": body.tls.ca} if body.tls.ca else {})
+    return fields | credentials, body.opens | ({"ca.crt": body.tls.ca} if body.tls.ca else {})
 
 
 class ConnectionItem(BaseModel):
@@ -200,17 +200,17 @@ class ConnectionFilter(Paged):
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asks: Annotated[ConnectionFilter, Query()], request: Request) -> ConnectionPage:
+async def listed(caller: CallerDep, asks: Annotated[ConnectionFilter, Query()], request: Request) -> ConnectionPage:
     """List the connections of the namespace, by name."""
     request.scope[LASTING] = True
-    wanted = await who.ordered("Connection", Ordering(f"{asks.type}/{asks.status}", asks.takes, place))
-    part, numbers = asks.part(wanted, place, falling=False)
+    connections = await caller.ordered("Connection", Ordering(f"{asks.type}/{asks.status}", asks.takes, place))
+    part, numbers = asks.part(connections, place, falling=False)
     return ConnectionPage(data=[ConnectionItem(**_item(raw)) for raw in part], pagination=numbers)
 
 
 @ROUTER.post("", status_code=201)
 async def create(
-    who: Asking,
+    caller: CallerDep,
     body: Annotated[
         Annotated[ServerBody, Tag("a-server")] | Annotated[UrlBody, Tag("an-address")] | Annotated[FileBody, Tag("a-file")],
         Discriminator(_way),
@@ -218,55 +218,55 @@ async def create(
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> ConnectionAnswer:
     """Create a connection. Its database is tested immediately."""
-    who.may_write()
-    name = named(who, body.name, idempotency_key, "c")
+    caller.may_write()
+    name = object_name(caller, body.name, idempotency_key, "c")
     secret = f"{name}-credentials"
     spec, opens = _spec(body, secret)
-    raw = await create_object(who, "Connection", name, body.name, spec, (secret, opens))
-    who.audit("create connection", name, _identifier(raw))
+    raw = await create_object(caller, "Connection", name, body.name, spec, (secret, opens))
+    caller.audit("create connection", name, _identifier(raw))
     return ConnectionAnswer(data=_detail(raw))
 
 
 @ROUTER.get("/{connection_id}")
-async def one(who: Asking, connection_id: str, request: Request) -> ConnectionAnswer:
+async def get(caller: CallerDep, connection_id: str, request: Request) -> ConnectionAnswer:
     """Get one connection."""
     request.scope[LASTING] = True
-    return ConnectionAnswer(data=_detail(await get_object(who, "Connection", CONNECTION, connection_id)))
+    return ConnectionAnswer(data=_detail(await get_object(caller, "Connection", CONNECTION, connection_id)))
 
 
 @ROUTER.post("/{connection_id}/test", responses={202: {"model": TestAnswer, "description": "No result yet."}})
 async def ask(
-    who: Asking,
+    caller: CallerDep,
     connection_id: str,
     response: Response,
     wait: Annotated[int, Query(ge=0, le=60, description="Maximum time to wait for the result, in seconds.")] = 20,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> TestAnswer:
     """Test the database now."""
-    look, now = await request_test(who, "Connection", CONNECTION, connection_id, idempotency_key, wait)
+    look, now = await request_test(caller, "Connection", CONNECTION, connection_id, idempotency_key, wait)
     if now:
-        known = _detail(now)
-        told = known.model_dump(include={"version", "latency_ms", "tested_at", "error"})
-        return TestAnswer(data=Test(id=connection_id, test_id=look, status=known.status, **told))
+        detail = _detail(now)
+        result = detail.model_dump(include={"version", "latency_ms", "tested_at", "error"})
+        return TestAnswer(data=Test(id=connection_id, test_id=look, status=detail.status, **result))
     response.status_code = 202
     nothing = dict.fromkeys(("version", "latency_ms", "tested_at", "error"))
     return TestAnswer(data=Test(id=connection_id, test_id=look, status="testing", **nothing))
 
 
 @ROUTER.delete("/{connection_id}")
-async def delete(who: Asking, connection_id: str) -> Removed:
+async def delete(caller: CallerDep, connection_id: str) -> Removed:
     """Delete a connection that no migration in progress uses. Its database is not changed."""
-    who.may_write()
-    raw = await get_object(who, "Connection", CONNECTION, connection_id, fresh=True)
+    caller.may_write()
+    raw = await get_object(caller, "Connection", CONNECTION, connection_id, fresh=True)
     name = raw["metadata"]["name"]
-    for migration in await who.listed("Migration"):
+    for migration in await caller.listed("Migration"):
         data = migration["spec"].get("data") or {}
         needed = name in {(data.get(side) or {}).get("connectionRef", {}).get("name") for side in ("source", "target")}
         if needed and status_of(migration) not in ENDED:
             message = f"{MIGRATION}{migration['metadata']['name']} uses it and has not ended. Cancel that migration first"
             raise ProblemError(409, "invalid_state", message)
-    await who.delete("Connection", raw)
-    who.audit("delete connection", name, connection_id)
+    await caller.delete("Connection", raw)
+    caller.audit("delete connection", name, connection_id)
     return Removed(id=connection_id, deleted=True)
 
 

@@ -12,7 +12,7 @@ from landfall.api import spec_changes
 from landfall.api.annotations import ANNOTATION, DeployRequest, deploy_requests
 from landfall.api.fields import API_VERSION
 from landfall.gateway.auth import Caller
-from landfall.gateway.dependencies import Asking, Now, Reading
+from landfall.gateway.dependencies import CallerDep, Now, JournalDep
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import DEPLOYMENT, PROJECT, minted, name_in
 from landfall.gateway.journal_client import LogOwner, line_time
@@ -106,20 +106,20 @@ class DeploymentFilter(Body):
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asked: Annotated[DeploymentFilter, Query()]) -> DeploymentPage:
+async def listed(caller: CallerDep, filters: Annotated[DeploymentFilter, Query()]) -> DeploymentPage:
     """List the deployments of the namespace, or of one project."""
-    name = name_in(PROJECT, asked.project_id)
-    if asked.project_id and not name:
-        raise _no_project(asked.project_id)
+    name = name_in(PROJECT, filters.project_id)
+    if filters.project_id and not name:
+        raise _no_project(filters.project_id)
 
     def takes(raw: Object) -> bool:
-        return asked.status in {"", status_of(raw)} and name in {"", raw["spec"]["deploymentRef"]["name"]}
+        return filters.status in {"", status_of(raw)} and name in {"", raw["spec"]["deploymentRef"]["name"]}
 
-    wanted = await who.ordered("Release", Ordering(f"{name}/{asked.status}", takes, _place))
-    found, following = page(wanted, _place, asked.limit, asked.cursor)
-    urls = {one["metadata"]["name"]: _url(one) for one in await who.listed("Deployment")}
-    told = [item(one, urls.get(one["spec"]["deploymentRef"]["name"], "")) for one in found]
-    return DeploymentPage(data=told, pagination=Pagination(has_more=following is not None, next_cursor=following))
+    ordered = await caller.ordered("Release", Ordering(f"{name}/{filters.status}", takes, _place))
+    releases, following = page(ordered, _place, filters.limit, filters.cursor)
+    urls = {one["metadata"]["name"]: _url(one) for one in await caller.listed("Deployment")}
+    items = [item(one, urls.get(one["spec"]["deploymentRef"]["name"], "")) for one in releases]
+    return DeploymentPage(data=items, pagination=Pagination(has_more=following is not None, next_cursor=following))
 
 
 def _place(raw: Object) -> tuple[str, str]:
@@ -127,25 +127,25 @@ def _place(raw: Object) -> tuple[str, str]:
 
 
 @ROUTER.get("/{deployment_id}")
-async def one(who: Asking, deployment_id: str, request: Request) -> DeploymentAnswer:
+async def get(caller: CallerDep, deployment_id: str, request: Request) -> DeploymentAnswer:
     """Get one deployment."""
     base = str(request.base_url).rstrip("/")
-    found = await _queued(who, deployment_id)
-    if found:
-        return DeploymentAnswer(data=queued(deployment_id, *found, base))
-    release, releases, app = await _found(who, deployment_id)
-    named = {r["metadata"]["name"]: identifier(r) for r in releases}
-    return DeploymentAnswer(data=detail(release, _url(app), base, named))
+    waiting = await _queued(caller, deployment_id)
+    if waiting:
+        return DeploymentAnswer(data=queued(deployment_id, *waiting, base))
+    release, releases, app = await _find(caller, deployment_id)
+    identifiers = {r["metadata"]["name"]: identifier(r) for r in releases}
+    return DeploymentAnswer(data=detail(release, _url(app), base, identifiers))
 
 
 @ROUTER.post("", status_code=202)
 async def deploy(
-    who: Asking, now: Now, body: DeployBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
+    caller: CallerDep, now: Now, body: DeployBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
 ) -> AcceptedAnswer:
     """Deploy the latest commit of a project's branch, or a given commit."""
-    who.may_write()
+    caller.may_write()
     name = name_in(PROJECT, body.project_id)
-    app = await who.kube.get("Deployment", who.key.namespace, name) if name else None
+    app = await caller.kube.get("Deployment", caller.key.namespace, name) if name else None
     if app is None:
         raise _no_project(body.project_id)
     back = app["spec"].get("rollbackTo")
@@ -154,39 +154,39 @@ async def deploy(
             "spec.rollbackTo of the Deployment was set by another client; no newer release goes live until it is removed there"
         )
         raise ProblemError(409, "invalid_state", message)
-    made_id = f"{DEPLOYMENT}{minted(who.key.id, name, idempotency_key or secrets.token_hex(16))}"
-    asked = spec_changes.deploy(made_id, body.commit_sha or "", await _store_values(who, app, made_id, body.env_vars))
+    made_id = f"{DEPLOYMENT}{minted(caller.key.id, name, idempotency_key or secrets.token_hex(16))}"
+    request = spec_changes.deploy(made_id, body.commit_sha or "", await _store_values(caller, app, made_id, body.env_vars))
 
-    def change(there: Object) -> tuple[Object, dict[str, str]]:
-        handled = str((there.get("status") or {}).get("lastHandledRequest", ""))
-        queue = spec_changes.queued(_annotation(there), handled, asked)
+    def change(current: Object) -> tuple[Object, dict[str, str]]:
+        handled = str((current.get("status") or {}).get("lastHandledRequest", ""))
+        queue = spec_changes.queued(_annotation(current), handled, request)
         if queue is None:
             message = f"too many deploys of {body.project_id} are waiting. Retry when the first of them is handled"
             raise ProblemError(409, "deploy_in_progress", message, retry_seconds=5)
         return spec_changes.move_on(), {ANNOTATION: queue}
 
-    await changed(who, "Deployment", app, change)
-    who.audit("deploy", name, made_id)
+    await changed(caller, "Deployment", app, change)
+    caller.audit("deploy", name, made_id)
     return AcceptedAnswer(data=Accepted(id=made_id, project_id=body.project_id, status="queued", created_at=moment(now)))
 
 
 @ROUTER.post("/{deployment_id}/rollback", status_code=202)
-async def rollback(who: Asking, now: Now, deployment_id: str) -> AcceptedAnswer:
+async def rollback(caller: CallerDep, now: Now, deployment_id: str) -> AcceptedAnswer:
     """Roll back to a deployment that was live, with its image and environment."""
-    who.may_write()
-    if await _queued(who, deployment_id):
+    caller.may_write()
+    if await _queued(caller, deployment_id):
         raise ProblemError(
             409, "invalid_state", f"{deployment_id} is queued: only a deployment that was live can be rolled back to"
         )
-    release, releases, app = await _found(who, deployment_id, fresh=True)
+    release, releases, app = await _find(caller, deployment_id, fresh=True)
     if refused := rollback_refusal(release):
         raise ProblemError(409, "invalid_state", f"{deployment_id} {refused}")
     name, goal = app["metadata"]["name"], release["metadata"]["name"]
     live = next((r for r in releases if r["metadata"]["name"] == (app.get("status") or {}).get("live")), None)
-    made_id = f"{DEPLOYMENT}{minted(who.key.id, goal, str(app['metadata']['generation']))}"
-    await changed(who, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
-    who.audit("rollback", name, made_id)
-    told = Accepted(
+    made_id = f"{DEPLOYMENT}{minted(caller.key.id, goal, str(app['metadata']['generation']))}"
+    await changed(caller, "Deployment", app, lambda _: (spec_changes.back_to(goal, made_id), None))
+    caller.audit("rollback", name, made_id)
+    accepted = Accepted(
         id=deployment_id if live is release else made_id,  # a rollback to the live release creates none
         project_id=project_of(name),
         status="queued",
@@ -194,41 +194,41 @@ async def rollback(who: Asking, now: Now, deployment_id: str) -> AcceptedAnswer:
         rolled_back_from=identifier(live) if live else None,
         rolled_back_to=deployment_id,
     )
-    return AcceptedAnswer(data=told)
+    return AcceptedAnswer(data=accepted)
 
 
 @ROUTER.get("/{deployment_id}/logs")
-async def logs(who: Asking, journal: Reading, deployment_id: str) -> DeploymentLogAnswer:
+async def logs(caller: CallerDep, journal: JournalDep, deployment_id: str) -> DeploymentLogAnswer:
     """Get the build log and its result."""
-    if await _queued(who, deployment_id):
+    if await _queued(caller, deployment_id):
         return DeploymentLogAnswer(data=DeploymentLog(logs=[]))
-    release, _, app = await _found(who, deployment_id)
-    of = LogOwner(who.key.namespace, "Deployment", app["metadata"]["name"])
-    found = await journal.lines(of, job=f"{release['metadata']['name']}-build-")
-    told = [LogLine(timestamp=line_time(one), level=one["level"], message=one["message"]) for one in found]
-    return DeploymentLogAnswer(data=DeploymentLog(logs=[*told, *_ended(release, _url(app))]))
+    release, _, app = await _find(caller, deployment_id)
+    owner = LogOwner(caller.key.namespace, "Deployment", app["metadata"]["name"])
+    lines = await journal.lines(owner, job=f"{release['metadata']['name']}-build-")
+    entries = [LogLine(timestamp=line_time(line), level=line["level"], message=line["message"]) for line in lines]
+    return DeploymentLogAnswer(data=DeploymentLog(logs=[*entries, *_final_lines(release, _url(app))]))
 
 
-async def _found(who: Caller, deployment_id: str, *, fresh: bool = False) -> tuple[Object, list[Object], Object]:
+async def _find(caller: Caller, deployment_id: str, *, fresh: bool = False) -> tuple[Object, list[Object], Object]:
     """The Release, those of its project, and the Deployment. Raises ProblemError."""
-    releases = await who.listed("Release", fresh=fresh)
+    releases = await caller.listed("Release", fresh=fresh)
     release = next((r for r in releases if identifier(r) == deployment_id), None)
-    for app in await who.listed("Deployment", fresh=fresh):
-        mine = [r for r in releases if r["spec"]["deploymentRef"]["name"] == app["metadata"]["name"]]
-        if release is not None and release in mine:
-            return release, mine, app
+    for app in await caller.listed("Deployment", fresh=fresh):
+        of_app = [r for r in releases if r["spec"]["deploymentRef"]["name"] == app["metadata"]["name"]]
+        if release is not None and release in of_app:
+            return release, of_app, app
     raise ProblemError(404, "deployment_not_found", f"deployment {deployment_id[:80]!r} not found")
 
 
-async def _queued(who: Caller, deployment_id: str) -> tuple[Object, DeployRequest | None] | None:
+async def _queued(caller: Caller, deployment_id: str) -> tuple[Object, DeployRequest | None] | None:
     """The Deployment of a request without a Release, and the request, None for a rollback; None if a Release exists, or it is unknown."""
     for fresh in (False, True):  # the cache may not have what another replica has just written
-        if any(identifier(r) == deployment_id for r in await who.listed("Release", fresh=fresh)):
+        if any(identifier(r) == deployment_id for r in await caller.listed("Release", fresh=fresh)):
             return None
-        for app in await who.listed("Deployment", fresh=fresh):
-            asked = next((r for r in deploy_requests(_annotation(app))[0] if r.id == deployment_id), None)
-            if asked or (app["spec"].get("rollbackTo") or {}).get("id") == deployment_id:
-                return app, asked
+        for app in await caller.listed("Deployment", fresh=fresh):
+            request = next((r for r in deploy_requests(_annotation(app))[0] if r.id == deployment_id), None)
+            if request or (app["spec"].get("rollbackTo") or {}).get("id") == deployment_id:
+                return app, request
     return None
 
 
@@ -236,25 +236,25 @@ def _annotation(app: Object) -> str:
     return str((app["metadata"].get("annotations") or {}).get(ANNOTATION, ""))
 
 
-async def _store_values(who: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
+async def _store_values(caller: Caller, app: Object, made_id: str, values: dict[str, str]) -> list[Object]:
     """Store values in a Secret that the Deployment owns, because annotations are not secret."""
     if not values:
         return []
     name = f"{app['metadata']['name']}-{made_id.removeprefix('dep_')}"
     owner = {"apiVersion": API_VERSION, "kind": "Deployment", "name": app["metadata"]["name"], "uid": app["metadata"]["uid"]}
-    await store_secret(who, name, values, {"ownerReferences": [owner]})
+    await store_secret(caller, name, values, {"ownerReferences": [owner]})
     return referred(name, values)
 
 
-def _ended(release: Object, url: str) -> list[LogLine]:
+def _final_lines(release: Object, url: str) -> list[LogLine]:
     status = release.get("status") or {}
-    told = []
+    lines = []
     if status.get("liveAt"):
-        told.append(LogLine(timestamp=status["liveAt"], level="success", message=f"live at {url}" if url else "live"))
+        lines.append(LogLine(timestamp=status["liveAt"], level="success", message=f"live at {url}" if url else "live"))
     if status.get("failure"):
         failure = status["failure"]
-        told.append(LogLine(timestamp=failure["at"], level="error", message=f"{failure['reason']}: {failure['message']}"))
-    return told
+        lines.append(LogLine(timestamp=failure["at"], level="error", message=f"{failure['reason']}: {failure['message']}"))
+    return lines
 
 
 def _url(app: Object) -> str:

@@ -18,7 +18,7 @@ from landfall.api.plan_storage import LABEL_RUN
 from landfall.api.tableplan import SourceTable, table_plan_name
 from landfall.controllers.migration.maintenance_window import opening
 from landfall.gateway.auth import Caller
-from landfall.gateway.dependencies import Asking, Now
+from landfall.gateway.dependencies import CallerDep, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import minted
 from landfall.gateway.requests import Body, moment
@@ -165,70 +165,72 @@ class Approved(BaseModel):
 
 @ROUTER.post("/start", status_code=202)
 async def start(
-    who: Asking,
+    caller: CallerDep,
     now: Now,
     migration_id: str,
     body: StartBody | None = None,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> Started:
     """Start or rehearse a migration."""
-    asked, raw = body or StartBody(), await _mine(who, migration_id)
-    identifier = f"start-{minted(who.key.id, migration_id, idempotency_key or secrets.token_hex(16))}"
+    options, raw = body or StartBody(), await _changeable(caller, migration_id)
+    identifier = f"start-{minted(caller.key.id, migration_id, idempotency_key or secrets.token_hex(16))}"
 
-    def change(there: Object) -> tuple[Object, Object | None]:
-        _refused(start_refusal(there, skip_approval=asked.skip_approval, rehearse=asked.dry_run, first=asked.start_from_phase))
-        if asked.dry_run:
+    def change(current: Object) -> tuple[Object, Object | None]:
+        _refused(
+            start_refusal(current, skip_approval=options.skip_approval, rehearse=options.dry_run, first=options.start_from_phase)
+        )
+        if options.dry_run:
             request = spec_changes.rehearse(identifier)
         else:
-            anew = facts_of(there).phase == Phase.FAILED
+            anew = facts_of(current).phase == Phase.FAILED
             request = spec_changes.on_terms(
-                identifier, skip_approval=asked.skip_approval, first=asked.start_from_phase, anew=anew
+                identifier, skip_approval=options.skip_approval, first=options.start_from_phase, anew=anew
             )
-        _refused(request_refusal(there, request))
-        return {} if asked.dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
+        _refused(request_refusal(current, request))
+        return {} if options.dry_run else spec_changes.start(), {ANNOTATION: request} if request else None
 
-    await changed(who, "Migration", raw, change)
-    who.audit("rehearse" if asked.dry_run else "start", raw["metadata"]["name"], migration_id)
-    phase = asked.start_from_phase or "schema_migration"
-    waits = "" if asked.dry_run else _waits(raw, now)
+    await changed(caller, "Migration", raw, change)
+    caller.audit("rehearse" if options.dry_run else "start", raw["metadata"]["name"], migration_id)
+    phase = options.start_from_phase or "schema_migration"
+    waits = "" if options.dry_run else _waits(raw, now)
     if waits:
         return Started(
             id=migration_id, status="approved", phase=phase, started_at=None, message=f"waiting until {waits}", waits_until=waits
         )
-    told = "the rehearsal starts; its tables will be dropped" if asked.dry_run else "the migration starts"
-    return Started(id=migration_id, status="running", phase=phase, started_at=moment(now), message=told, waits_until=None)
+    message = "the rehearsal starts; its tables will be dropped" if options.dry_run else "the migration starts"
+    return Started(id=migration_id, status="running", phase=phase, started_at=moment(now), message=message, waits_until=None)
 
 
 @ROUTER.post("/pause", status_code=202)
-async def pause(who: Asking, now: Now, migration_id: str, body: PauseBody | None = None) -> Pausing:
+async def pause(caller: CallerDep, now: Now, migration_id: str, body: PauseBody | None = None) -> Pausing:
     """Pause at the next checkpoint."""
-    asked = body or PauseBody()
+    options = body or PauseBody()
     raw = await _steered(
-        who,
+        caller,
         migration_id,
         Action.PAUSE,
-        lambda there: spec_changes.pause(asked.reason, immediate=asked.immediate, resume_to=resume_to_value(there)),
+        lambda current: spec_changes.pause(options.reason, immediate=options.immediate, resume_to=resume_to_value(current)),
     )
-    left = ((raw.get("status") or {}).get("progress") or {}).get("checkpointSeconds")
-    if asked.immediate:
-        told, left = "pausing now; the chunks in progress are aborted", 0
+    seconds = ((raw.get("status") or {}).get("progress") or {}).get("checkpointSeconds")
+    if options.immediate:
+        message, seconds = "pausing now; the chunks in progress are aborted", 0
     else:
-        told = "pausing at the next checkpoint"
-    eta = None if left is None else moment(now + timedelta(seconds=left))
-    return Pausing(id=migration_id, status="pausing", message=told, checkpoint_eta=eta)
+        message = "pausing at the next checkpoint"
+    eta = None if seconds is None else moment(now + timedelta(seconds=seconds))
+    return Pausing(id=migration_id, status="pausing", message=message, checkpoint_eta=eta)
 
 
 @ROUTER.post("/resume", status_code=202)
-async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
+async def resume(caller: CallerDep, now: Now, migration_id: str) -> Resumed:
     """Resume from the last checkpoint. A migration that was not started before the pause is planned and waits for its start."""
     goal = Desired.PLANNED
 
-    def change(there: Object) -> Object:
+    def change(current: Object) -> Object:
         nonlocal goal
-        goal = desired_after_resume(there)
+        goal = desired_after_resume(current)
         return spec_changes.resume(goal)
 
-    raw = await _steered(who, migration_id, Action.RESUME, change)
+    raw = await _steered(caller, migration_id, Action.RESUME, change)
     status = raw.get("status") or {}
     checkpoint = (status.get("progress") or {}).get("checkpoint")
     stands: Status = "running" if goal is Desired.COMPLETED else "plan_ready" if status.get("plan") else "planning"
@@ -236,63 +238,63 @@ async def resume(who: Asking, now: Now, migration_id: str) -> Resumed:
 
 
 @ROUTER.post("/cancel", status_code=202)
-async def cancel(who: Asking, migration_id: str, body: CancelBody | None = None) -> Cancelling:
+async def cancel(caller: CallerDep, migration_id: str, body: CancelBody | None = None) -> Cancelling:
     """Cancel a migration before its cutover."""
-    asked = body or CancelBody()
-    spec = spec_changes.cancel(asked.reason, rollback=asked.rollback, force=asked.force)
-    await _steered(who, migration_id, Action.CANCEL, lambda _: spec)
+    options = body or CancelBody()
+    spec = spec_changes.cancel(options.reason, rollback=options.rollback, force=options.force)
+    await _steered(caller, migration_id, Action.CANCEL, lambda _: spec)
     return Cancelling(
         id=migration_id,
         status="cancelling",
-        rollback_status="initiated" if asked.rollback else "none",
-        message="the staged tables are being dropped" if asked.rollback else "the staged tables are kept until it is deleted",
+        rollback_status="initiated" if options.rollback else "none",
+        message="the staged tables are being dropped" if options.rollback else "the staged tables are kept until it is deleted",
     )
 
 
 @ROUTER.post("/rollback", status_code=202)
-async def rollback(who: Asking, migration_id: str, body: BackBody | None = None) -> GoingBack:
+async def rollback(caller: CallerDep, migration_id: str, body: BackBody | None = None) -> GoingBack:
     """Undo the cutover, as long as the replaced tables are retained."""
-    asked = body or BackBody()
+    options = body or BackBody()
 
-    spec = spec_changes.back(discard_writes=asked.discard_writes)
-    refused = partial(rollback_refusal, discard_writes=asked.discard_writes)
-    await _steered(who, migration_id, Action.ROLLBACK, lambda _: spec, refused)
+    spec = spec_changes.back(discard_writes=options.discard_writes)
+    refused = partial(rollback_refusal, discard_writes=options.discard_writes)
+    await _steered(caller, migration_id, Action.ROLLBACK, lambda _: spec, refused)
     return GoingBack(id=migration_id, status="rolling_back", message="the cutover is being undone")
 
 
 @ROUTER.get("/plan")
-async def plan(who: Asking, migration_id: str) -> plans.PlanAnswer:
+async def plan(caller: CallerDep, migration_id: str) -> plans.PlanAnswer:
     """Get the plan: mappings of columns, risks and estimates."""
-    raw = await get_migration(who, migration_id)
-    made = await _plan(who, raw, migration_id)
-    return plans.plan_of(raw, made, moves.plan_brief(raw).status, await _words(who, raw["metadata"]["name"]))
+    raw = await get_migration(caller, migration_id)
+    document = await _plan(caller, raw, migration_id)
+    return plans.plan_of(raw, document, moves.plan_brief(raw).status, await _words(caller, raw["metadata"]["name"]))
 
 
 @ROUTER.post("/plan/approve", status_code=202)
-async def approve_plan(who: Asking, migration_id: str, body: ApprovePlanBody) -> PlanApproved:
+async def approve_plan(caller: CallerDep, migration_id: str, body: ApprovePlanBody) -> PlanApproved:
     """Approve the whole plan, including its review items. The digest identifies the reviewed plan."""
     spec = spec_changes.approve(body.digest)
-    await _steered(who, migration_id, Action.APPROVE, lambda _: spec, partial(approval_refusal, digest=body.digest))
+    await _steered(caller, migration_id, Action.APPROVE, lambda _: spec, partial(approval_refusal, digest=body.digest))
     return PlanApproved(migration_id=migration_id, status="approved", digest=body.digest)
 
 
 @ROUTER.post("/plan/mappings/{mapping_id}/approve", status_code=202)
-async def approve(who: Asking, migration_id: str, mapping_id: str, body: ApproveBody) -> Approved:
+async def approve(caller: CallerDep, migration_id: str, mapping_id: str, body: ApproveBody) -> Approved:
     """Approve, reject or override one mapping."""
-    raw = await _mine(who, migration_id)
+    raw = await _changeable(caller, migration_id)
     _refused(refusal(Action.APPROVE, raw))
-    made = await _plan(who, raw, migration_id)
-    meant = next(((t, c) for t, c in plans.columns(made) if plans.mapping_id(t, c) == mapping_id), None)
-    if meant is None:
+    document = await _plan(caller, raw, migration_id)
+    mapping = next(((t, c) for t, c in plans.columns(document) if plans.mapping_id(t, c) == mapping_id), None)
+    if mapping is None:
         raise ProblemError(404, "mapping_not_found", f"the plan has no mapping {mapping_id[:80]!r}")
-    table, column = meant
+    table, column = mapping
     word: Object = {"column": column["source"], "decision": "Approve" if body.approved else "Reject"}
     if body.approved and body.override_transformation:
         word |= {"decision": "Override", "expression": body.override_transformation}
     if body.comment:
         word["comment"] = body.comment
-    await _decided(who, raw, SourceTable.model_validate({"schema": table["schema"] or None, "table": table["name"]}), word)
-    who.audit(word["decision"].lower(), raw["metadata"]["name"], mapping_id)
+    await _decided(caller, raw, SourceTable.model_validate({"schema": table["schema"] or None, "table": table["name"]}), word)
+    caller.audit(word["decision"].lower(), raw["metadata"]["name"], mapping_id)
     return Approved(
         id=mapping_id,
         migration_id=migration_id,
@@ -301,14 +303,14 @@ async def approve(who: Asking, migration_id: str, mapping_id: str, body: Approve
     )
 
 
-async def _mine(who: Caller, migration_id: str) -> Object:
+async def _changeable(caller: Caller, migration_id: str) -> Object:
     """The Migration, if the caller may change it. Raises ProblemError."""
-    who.may_write()
-    return await get_migration(who, migration_id, fresh=True)
+    caller.may_write()
+    return await get_migration(caller, migration_id, fresh=True)
 
 
 async def _steered(
-    who: Caller,
+    caller: Caller,
     migration_id: str,
     action: Action,
     change: Callable[[Object], Object],
@@ -317,64 +319,66 @@ async def _steered(
     """Change the spec of a Migration if the action is not refused; returns the Migration before the change. Raises ProblemError.
 
     Args:
-        who: The caller.
+        caller: The caller.
         migration_id: The public identifier.
         action: What is requested.
         change: The change of the spec.
         refused: Why the request is refused. Default: as the phase says.
     """
-    raw = await _mine(who, migration_id)
+    raw = await _changeable(caller, migration_id)
 
-    def allowed(there: Object) -> tuple[Object, None]:
-        _refused(refused(there) if refused else refusal(action, there))
-        return change(there), None
+    def allowed(current: Object) -> tuple[Object, None]:
+        _refused(refused(current) if refused else refusal(action, current))
+        return change(current), None
 
-    await changed(who, "Migration", raw, allowed)
-    who.audit(action.value, raw["metadata"]["name"], migration_id)
+    await changed(caller, "Migration", raw, allowed)
+    caller.audit(action.value, raw["metadata"]["name"], migration_id)
     return raw
 
 
-def _refused(found: Refusal | None) -> None:
+def _refused(refusal: Refusal | None) -> None:
     """Raises ProblemError if there is a refusal."""
-    if found:
-        raise ProblemError(409, found.code, found.message, retry_seconds=found.retry_seconds)
+    if refusal:
+        raise ProblemError(409, refusal.code, refusal.message, retry_seconds=refusal.retry_seconds)
 
 
 def _waits(raw: Object, now: datetime) -> str:
     """The time until which its schedule delays it; empty if it can start now."""
-    told = raw["spec"].get("schedule")
-    found = opening(Schedule.model_validate(told) if told else None, now, cutover=False)
-    return "" if found.open or found.changes is None else moment(found.changes)
+    schedule = raw["spec"].get("schedule")
+    opening_hours = opening(Schedule.model_validate(schedule) if schedule else None, now, cutover=False)
+    return "" if opening_hours.open or opening_hours.changes is None else moment(opening_hours.changes)
 
 
-async def _words(who: Caller, name: str) -> list[Object]:
+async def _words(caller: Caller, name: str) -> list[Object]:
     """The TablePlans of a Migration, with the decisions about its columns."""
-    return [p for p in await who.listed("TablePlan") if p["spec"]["migrationRef"]["name"] == name]
+    return [p for p in await caller.listed("TablePlan") if p["spec"]["migrationRef"]["name"] == name]
 
 
-async def _plan(who: Caller, raw: Object, migration_id: str) -> Object:
+async def _plan(caller: Caller, raw: Object, migration_id: str) -> Object:
     status = raw.get("status") or {}
     if not status.get("plan") or not status.get("run"):
         raise ProblemError(409, "plan_not_ready", f"{migration_id} has no plan yet", retry_seconds=2)
-    pieces = await who.kube.listed("ConfigMap", who.key.namespace, f"{LABEL_RUN}={status['run']}")
+    pieces = await caller.kube.listed("ConfigMap", caller.key.namespace, f"{LABEL_RUN}={status['run']}")
     return plans.unpack(pieces, status["plan"]["digest"])
 
 
-async def _decided(who: Caller, raw: Object, source: SourceTable, word: Object) -> None:
+async def _decided(caller: Caller, raw: Object, source: SourceTable, word: Object) -> None:
     """Write a decision into the TablePlan of a table, and keep the decisions written through the gateway before."""
     name = raw["metadata"]["name"]
-    listed = [p for p in await who.kube.listed("TablePlan", who.key.namespace) if p["spec"]["migrationRef"]["name"] == name]
-    which = (source.schema_ or "", source.table)
-    there = next((p for p in listed if SourceTable.model_validate(p["spec"]["source"]).is_of(*which)), None)
+    listed = [p for p in await caller.kube.listed("TablePlan", caller.key.namespace) if p["spec"]["migrationRef"]["name"] == name]
+    identity = (source.schema_ or "", source.table)
+    raw_plan = next((p for p in listed if SourceTable.model_validate(p["spec"]["source"]).is_of(*identity)), None)
     about = {"migrationRef": {"name": name}}
-    if there is None:
-        told = source.model_dump(mode="json", by_alias=True, exclude_none=True)
-        await applied(who, "TablePlan", table_plan_name(name, source), {}, {**about, "source": told, "decisions": [word]})
+    if raw_plan is None:
+        source_spec = source.model_dump(mode="json", by_alias=True, exclude_none=True)
+        await applied(
+            caller, "TablePlan", table_plan_name(name, source), {}, {**about, "source": source_spec, "decisions": [word]}
+        )
         return
 
-    def change(held: Object) -> tuple[Object, None]:
-        before = owned_fields(held).get("spec", {}).get("decisions", [])
+    def change(current: Object) -> tuple[Object, None]:
+        before = owned_fields(current).get("spec", {}).get("decisions", [])
         words = [*(w for w in before if w["column"] != word["column"]), word]
-        return {**about, "source": held["spec"]["source"], "decisions": words}, None
+        return {**about, "source": current["spec"]["source"], "decisions": words}, None
 
-    await changed(who, "TablePlan", there, change)
+    await changed(caller, "TablePlan", raw_plan, change)

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from landfall.gateway.auth import Caller, Callers
-from landfall.gateway.dependencies import Asking, Now, Reading
+from landfall.gateway.dependencies import CallerDep, Now, JournalDep
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.journal_client import JournalClient, Lines, LogOwner, line_time
 from landfall.gateway.requests import Body, MaybeTime
@@ -68,8 +68,8 @@ class Choice(Body):
 
     def query(self) -> dict[str, str]:
         """The filters as a query of the journal."""
-        told = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS.get(self.phase, ()))}
-        return told | ({"since": self.since.isoformat()} if self.since else {})
+        query = {"levels": ",".join(_LEVELS[_LEVELS.index(self.level) :]), "phases": ",".join(LOG_TAGS.get(self.phase, ()))}
+        return query | ({"since": self.since.isoformat()} if self.since else {})
 
 
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -82,21 +82,21 @@ _STREAM: dict[int | str, dict[str, Any]] = {
 
 @ROUTER.get("/logs", response_model=LogAnswer, responses=_STREAM)
 async def logs(
-    who: Asking,
-    journal: Reading,
+    caller: CallerDep,
+    journal: JournalDep,
     migration_id: str,
-    asked: Annotated[Choice, Query()],
+    choice: Annotated[Choice, Query()],
     request: Request,
     last_event_id: Annotated[str, Header(max_length=20)] = "",
 ) -> Any:  # noqa: ANN401  one of two
     """Get the log of a migration."""
-    raw = await get_migration(who, migration_id)
-    if not asked.follow:
-        told = await _lines(journal, raw, {**asked.query(), "limit": str(asked.limit), "newest": "true"})
-        return LogAnswer(data=Log(logs=[_entry(line) for line in told]))
+    raw = await get_migration(caller, migration_id)
+    if not choice.follow:
+        lines = await _lines(journal, raw, {**choice.query(), "limit": str(choice.limit), "newest": "true"})
+        return LogAnswer(data=Log(logs=[_entry(line) for line in lines]))
     after = int(last_event_id) if last_event_id.isdecimal() else None
     return StreamingResponse(
-        LogStream(request, who, journal, asked).events(raw, after),
+        LogStream(request, caller, journal, choice).events(raw, after),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
@@ -115,28 +115,28 @@ class Period(Body):
 
 @ROUTER.get("/metrics")
 async def metrics(
-    who: Asking, journal: Reading, now: Now, migration_id: str, asked: Annotated[Period, Query()]
+    caller: CallerDep, journal: JournalDep, now: Now, migration_id: str, period: Annotated[Period, Query()]
 ) -> measures.MetricsAnswer:
     """Get throughput, quality and resource metrics of a migration."""
-    raw = await get_migration(who, migration_id)
-    samples = await journal.samples(LogOwner(who.key.namespace, "Migration", raw["metadata"]["name"]))
-    chosen = [s for s in samples if asked.takes(moves.at(s["at"]))]
-    return measures.metrics_of(raw, chosen, now)
+    raw = await get_migration(caller, migration_id)
+    samples = await journal.samples(LogOwner(caller.key.namespace, "Migration", raw["metadata"]["name"]))
+    selected = [s for s in samples if period.takes(moves.at(s["at"]))]
+    return measures.metrics_of(raw, selected, now)
 
 
 class LogStream:
     """Follows a log until the migration has ended, the key is revoked, or the client disconnects."""
 
-    def __init__(self, request: Request, who: Caller, journal: JournalClient, asked: Choice) -> None:
+    def __init__(self, request: Request, caller: Caller, journal: JournalClient, choice: Choice) -> None:
         self._request = request
-        self._who = who
+        self._caller = caller
         self._journal = journal
-        self._asked = asked
+        self._choice = choice
 
     async def events(self, raw: Object, after: int | None) -> AsyncIterator[str]:
         """Server-sent events. `after`: the last event that the client received; without it, the newest lines come first."""
-        query, quiet, rounds, failures = self._asked.query(), 0.0, 0, 0
-        told: Object = {}
+        query, quiet, rounds, failures = self._choice.query(), 0.0, 0, 0
+        last_progress: Object = {}
         now: Object | None = raw
         while now is not None and failures < _PATIENCE_ROUNDS:
             try:
@@ -147,10 +147,10 @@ class LogStream:
                 await asyncio.sleep(_WAIT_SECONDS)
             after = max([after or 0, *(line["position"] for line in lines)])
             if lines:
-                yield _sent(lines)
+                yield _events(lines)
             progress = _progress(now)
-            if progress and progress != told:
-                told = progress
+            if progress and progress != last_progress:
+                last_progress = progress
                 yield _event("progress", progress)
             if not lines and moves.status_of(now) in ENDED:
                 return
@@ -164,7 +164,7 @@ class LogStream:
     def _from(self, after: int | None, now: Object) -> dict[str, str]:
         """The newest lines, or those after a position, waited for. After the end the query differs, so that no earlier response is shared."""
         if after is None:
-            return {"limit": str(self._asked.limit), "newest": "true"}
+            return {"limit": str(self._choice.limit), "newest": "true"}
         return {
             "after": str(after),
             **({"limit": "5000"} if moves.status_of(now) in ENDED else {"wait": f"{_WAIT_SECONDS}"}),
@@ -175,8 +175,8 @@ class LogStream:
         try:
             if rounds % _KEY_ROUNDS == 0:
                 callers = cast("Callers", self._request.app.state.callers)
-                self._who = await callers.of(self._request.headers.get("authorization", ""), "")
-            return await self._who.get("Migration", raw["metadata"]["name"])
+                self._caller = await callers.authenticate(self._request.headers.get("authorization", ""), "")
+            return await self._caller.get("Migration", raw["metadata"]["name"])
         except ProblemError as error:
             return None if error.status == 401 else raw
         except KubeError as error:
@@ -186,24 +186,24 @@ class LogStream:
 async def _lines(journal: JournalClient, raw: Object, query: dict[str, str]) -> list[Object]:
     """Lines of a migration and of the builds of its app since it was created, in order."""
     namespace = raw["metadata"]["namespace"]
-    mine = journal.lines(LogOwner(namespace, "Migration", raw["metadata"]["name"]), **query)
+    own_lines = journal.lines(LogOwner(namespace, "Migration", raw["metadata"]["name"]), **query)
     if not raw["spec"].get("app"):
-        return await mine
+        return await own_lines
     began: datetime = moves.at(raw["metadata"]["creationTimestamp"])
     since = max(began, moves.at(query["since"])) if "since" in query else began
     builds = {**query, "since": since.isoformat()}
-    both = await asyncio.gather(mine, journal.lines(LogOwner(namespace, "Deployment", apps.deployment_of(raw)), **builds))
-    told = sorted((line for one in both for line in one), key=lambda line: int(line["position"]))
-    return told[-int(query.get("limit", "5000")) :]
+    both = await asyncio.gather(own_lines, journal.lines(LogOwner(namespace, "Deployment", apps.deployment_of(raw)), **builds))
+    merged = sorted((line for lines in both for line in lines), key=lambda line: int(line["position"]))
+    return merged[-int(query.get("limit", "5000")) :]
 
 
-def _sent(lines: list[Object]) -> str:
+def _events(lines: list[Object]) -> str:
     """Lines as events, serialized once for all followers."""
-    told = lines.sent if isinstance(lines, Lines) else ""
-    told = told or "".join(_event("log", _entry(one).model_dump(exclude_none=True), one["position"]) for one in lines)
+    text = lines.serialized if isinstance(lines, Lines) else ""
+    text = text or "".join(_event("log", _entry(line).model_dump(exclude_none=True), line["position"]) for line in lines)
     if isinstance(lines, Lines):
-        lines.sent = told
-    return told
+        lines.serialized = text
+    return text
 
 
 def _entry(line: Object) -> Entry:
@@ -213,10 +213,10 @@ def _entry(line: Object) -> Entry:
 
 def _progress(raw: Object) -> Object:
     """The numbers that followers get when they have changed."""
-    told = (raw.get("status") or {}).get("progress")
-    if not told:
+    progress = (raw.get("status") or {}).get("progress")
+    if not progress:
         return {}
-    return {"phase": moves.step_of(raw), "percent": told.get("percent", 0), "records_processed": told.get("rows", 0)}
+    return {"phase": moves.step_of(raw), "percent": progress.get("percent", 0), "records_processed": progress.get("rows", 0)}
 
 
 def _event(kind: str, data: Object, position: int | None = None) -> str:

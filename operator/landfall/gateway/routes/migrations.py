@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 from landfall import lifecycle, refusals
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.gateway.auth import Caller
-from landfall.gateway.dependencies import Asking, Now
+from landfall.gateway.dependencies import CallerDep, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import CONNECTION, MIGRATION, minted, name_in, slug
 from landfall.gateway.pagination import Ordering, Paged, Pagination
@@ -84,9 +84,9 @@ class MigrationFilter(Paged):
         return (
             *((lambda raw: self.status == (apps if apps.is_app(raw) else moves).status_of(raw),) if self.status else ()),
             *(
-                _at(side, name_in(CONNECTION, asked))
-                for asked, side in ((self.source_id, "source"), (self.target_id, "target"))
-                if asked
+                _at(side, name_in(CONNECTION, identifier))
+                for identifier, side in ((self.source_id, "source"), (self.target_id, "target"))
+                if identifier
             ),
             *((lambda raw: _created(raw) > after,) if after else ()),
             *((lambda raw: _created(raw) < before,) if before else ()),
@@ -123,11 +123,13 @@ ROUTER = APIRouter(prefix="/v1/migrations", tags=["migrations"])
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asked: Annotated[MigrationFilter, Query()], request: Request) -> MigrationPage:
+async def listed(caller: CallerDep, filters: Annotated[MigrationFilter, Query()], request: Request) -> MigrationPage:
     """List the migrations of the namespace."""
     request.scope[LASTING] = True
-    part, numbers = asked.part(await who.ordered("Migration", asked.ordering), asked.place, falling=asked.order == "desc")
-    detected = await _frameworks(who) if any(apps.is_app(raw) for raw in part) else {}
+    part, numbers = filters.part(
+        await caller.ordered("Migration", filters.ordering), filters.place, falling=filters.order == "desc"
+    )
+    detected = await _frameworks(caller) if any(apps.is_app(raw) for raw in part) else {}
     return MigrationPage(
         data=[apps.item(raw, detected) if apps.is_app(raw) else moves.item(raw) for raw in part], pagination=numbers
     )
@@ -135,91 +137,93 @@ async def listed(who: Asking, asked: Annotated[MigrationFilter, Query()], reques
 
 @ROUTER.post("", status_code=201)
 async def create(
-    who: Asking, body: CreateBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
+    caller: CallerDep, body: CreateBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
 ) -> moves.MoveCreated | apps.AppCreatedAnswer:
     """Create a migration of data, or deploy an app. `source` is an object for data, and a string for an app."""
-    who.may_write()
-    once = minted(who.key.id, idempotency_key or secrets.token_hex(16))
+    caller.may_write()
+    once = minted(caller.key.id, idempotency_key or secrets.token_hex(16))
     if isinstance(body, DataBody):
-        return moves.created(await _create_data_migration(who, body, once))
-    return apps.AppCreatedAnswer(data=apps.created(await _create_app_migration(who, body, once)))
+        return moves.created(await _create_data_migration(caller, body, once))
+    return apps.AppCreatedAnswer(data=apps.created(await _create_app_migration(caller, body, once)))
 
 
 @ROUTER.get("/{migration_id}")
-async def one(who: Asking, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
+async def get(caller: CallerDep, now: Now, migration_id: str, request: Request) -> moves.MoveDetail | apps.AppAnswer:
     """Get one migration."""
-    raw = await get_migration(who, migration_id)
+    raw = await get_migration(caller, migration_id)
     request.scope[LASTING] = moves.status_of(raw) in lifecycle.ENDED  # before, the response contains the elapsed time
     if apps.is_app(raw):
         base = str(request.base_url).rstrip("/")
         name = apps.deployment_of(raw)
-        deployment = await who.get("Deployment", name) or {}
-        return apps.AppAnswer(data=apps.detail(raw, deployment, await _frameworks(who, name), base))
+        deployment = await caller.get("Deployment", name) or {}
+        return apps.AppAnswer(data=apps.detail(raw, deployment, await _frameworks(caller, name), base))
     return moves.detail(raw, now)
 
 
 @ROUTER.delete("/{migration_id}")
-async def delete(who: Asking, migration_id: str, *, keep_logs: bool = True, keep_metrics: bool = True) -> Deleted:
+async def delete(caller: CallerDep, migration_id: str, *, keep_logs: bool = True, keep_metrics: bool = True) -> Deleted:
     """Delete a migration that has ended. The migrated data and app remain; log and metrics are retained on request."""
-    who.may_write()
-    raw = await get_migration(who, migration_id, fresh=True)
+    caller.may_write()
+    raw = await get_migration(caller, migration_id, fresh=True)
     refusal = refusals.refusal(lifecycle.Action.DELETE, raw)
     if refusal:
         raise ProblemError(409, refusal.code, refusal.message)
     if not (keep_logs and keep_metrics):
-        await changed(who, "Migration", raw, lambda _: ({"keep": {"logs": keep_logs, "metrics": keep_metrics}}, None))
-    await who.delete("Migration", raw)
-    who.audit("delete", raw["metadata"]["name"], migration_id)
+        await changed(caller, "Migration", raw, lambda _: ({"keep": {"logs": keep_logs, "metrics": keep_metrics}}, None))
+    await caller.delete("Migration", raw)
+    caller.audit("delete", raw["metadata"]["name"], migration_id)
     return Deleted(id=migration_id, deleted=True, logs_retained=keep_logs, metrics_retained=keep_metrics)
 
 
-async def get_migration(who: Caller, migration_id: str, *, fresh: bool = False) -> Object:
+async def get_migration(caller: Caller, migration_id: str, *, fresh: bool = False) -> Object:
     """The Migration. Raises ProblemError."""
     name = name_in(MIGRATION, migration_id)
-    raw = await who.get("Migration", name, fresh=fresh) if name else None
+    raw = await caller.get("Migration", name, fresh=fresh) if name else None
     if raw is None:
         raise ProblemError(404, "migration_not_found", f"migration {migration_id[:80]!r} not found")
     return raw
 
 
-async def _create_data_migration(who: Caller, body: DataBody, once: str) -> Object:
+async def _create_data_migration(caller: Caller, body: DataBody, once: str) -> Object:
     """Create a migration of data, to be planned."""
     spec = data_spec(body)
     for side in ("source", "target"):
         name = spec["data"][side]["connectionRef"]["name"]
-        if await who.get("Connection", name) is None:
+        if await caller.get("Connection", name) is None:
             message = f"connection {CONNECTION}{name} not found in this namespace. Create it first"
             raise ProblemError(404, "connection_not_found", message, field=f"{side}.connection_id")
     title = slug(body.name)
     annotations = {TITLE: body.name, **({DESCRIPTION: body.description} if body.description else {})}
-    return await _made(who, f"{title}-{once[:10]}" if title else f"m{once[:12]}", annotations, spec)
+    return await _create(caller, f"{title}-{once[:10]}" if title else f"m{once[:12]}", annotations, spec)
 
 
-async def _create_app_migration(who: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
+async def _create_app_migration(caller: Caller, body: GitHubBody | ZipBody | UploadBody, once: str) -> Object:
     """Create a migration with an app. Its Secrets are created first, because they are read as soon as it exists."""
     title = slug(body.repo.rpartition("/")[2] if isinstance(body, GitHubBody) else "app") or "app"
     name = f"{title}-{once[:10]}"
     values, provider = body.env_vars, ""
     if values:
-        await store_secret(who, f"{name}-env", values, _OURS)
+        await store_secret(caller, f"{name}-env", values, _OURS)
     if body.database:
         provider = _PROVIDERS[body.database.type]
         if not isinstance(body.database, NewDatabase):
             provider = f"{name}-provider"
-            await store_secret(who, provider, body.database.opens, _OURS)
-    return await _made(who, name, {}, app_spec(body, f"{name}-env", provider))
+            await store_secret(caller, provider, body.database.opens, _OURS)
+    return await _create(caller, name, {}, app_spec(body, f"{name}-env", provider))
 
 
-async def _made(who: Caller, name: str, annotations: dict[str, str], spec: Object) -> Object:
-    metadata = {"annotations": {**annotations, CREATED_BY: who.key.user}}
-    raw = await applied(who, "Migration", name, metadata, spec)
-    who.audit("create", name, moves.identifier(raw))
+async def _create(caller: Caller, name: str, annotations: dict[str, str], spec: Object) -> Object:
+    metadata = {"annotations": {**annotations, CREATED_BY: caller.key.user}}
+    raw = await applied(caller, "Migration", name, metadata, spec)
+    caller.audit("create", name, moves.identifier(raw))
     return raw
 
 
-async def _frameworks(who: Caller, deployment: str = "") -> dict[str, str]:
+async def _frameworks(caller: Caller, deployment: str = "") -> dict[str, str]:
     """The detected frameworks of the newest Releases, of all Deployments or of one."""
-    releases = await who.listed("Release", f"{LABEL_DEPLOYMENT}={deployment}" if deployment else "")
+    releases = await caller.listed("Release", f"{LABEL_DEPLOYMENT}={deployment}" if deployment else "")
     releases.sort(key=lambda r: int(r["spec"]["revision"]))
-    told = {r["spec"]["deploymentRef"]["name"]: ((r.get("status") or {}).get("build") or {}).get("framework") for r in releases}
-    return {name: framework for name, framework in told.items() if framework}
+    frameworks = {
+        r["spec"]["deploymentRef"]["name"]: ((r.get("status") or {}).get("build") or {}).get("framework") for r in releases
+    }
+    return {name: framework for name, framework in frameworks.items() if framework}

@@ -31,28 +31,28 @@ class Removed(BaseModel):
     deleted: bool
 
 
-def named(who: Caller, text: str, idempotency_key: str, letter: str) -> str:
+def object_name(caller: Caller, text: str, idempotency_key: str, letter: str) -> str:
     """The object's name, from its title: the same request gives the same name."""
-    once, called = minted(who.key.id, idempotency_key or secrets.token_hex(16)), slug(text)
-    return f"{called}-{once[:10]}" if called else f"{letter}{once[:12]}"
+    once, title = minted(caller.key.id, idempotency_key or secrets.token_hex(16)), slug(text)
+    return f"{title}-{once[:10]}" if title else f"{letter}{once[:12]}"
 
 
 async def create_object(
-    who: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]
+    caller: Caller, kind: str, name: str, text: str, spec: Object, opens: tuple[str, Mapping[str, str]]
 ) -> Object:
     """Create the object, and its Secret by name and values, which it owns. Raises KubeError."""
-    raw = await applied(who, kind, name, {"annotations": {TITLE: text, CREATED_BY: who.key.user}}, spec)
+    raw = await applied(caller, kind, name, {"annotations": {TITLE: text, CREATED_BY: caller.key.user}}, spec)
     secret, values = opens
     if values:
         owner = {"apiVersion": API_VERSION, "kind": kind, "name": name, "uid": raw["metadata"]["uid"]}
-        await store_secret(who, secret, values, {"ownerReferences": [owner]})
+        await store_secret(caller, secret, values, {"ownerReferences": [owner]})
     return raw
 
 
-async def get_object(who: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
+async def get_object(caller: Caller, kind: str, prefix: str, identifier: str, *, fresh: bool = False) -> Object:
     """The object. Raises ProblemError if it does not exist."""
     name = name_in(prefix, identifier)
-    raw = await who.get(kind, name, fresh=fresh) if name else None
+    raw = await caller.get(kind, name, fresh=fresh) if name else None
     if raw is None:
         word = kind.lower()
         raise ProblemError(404, f"{word}_not_found", f"{word} {identifier[:80]!r} not found")
@@ -60,17 +60,17 @@ async def get_object(who: Caller, kind: str, prefix: str, identifier: str, *, fr
 
 
 async def request_test(
-    who: Caller, kind: str, prefix: str, identifier: str, idempotency_key: str, wait: int
+    caller: Caller, kind: str, prefix: str, identifier: str, idempotency_key: str, wait: int
 ) -> tuple[str, Object | None]:
     """Request a test; returns the test's ID, and the object after it, or None if the test took longer than `wait` seconds. Raises ProblemError."""
-    who.may_write()
-    raw = await get_object(who, kind, prefix, identifier, fresh=True)
+    caller.may_write()
+    raw = await get_object(caller, kind, prefix, identifier, fresh=True)
     name = raw["metadata"]["name"]
-    look = f"test-{minted(who.key.id, identifier, idempotency_key or secrets.token_hex(16))}"
-    await changed(who, kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(look)}))
-    who.audit("test", name, identifier)
+    look = f"test-{minted(caller.key.id, identifier, idempotency_key or secrets.token_hex(16))}"
+    await changed(caller, kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(look)}))
+    caller.audit("test", name, identifier)
     for _ in range(int(wait / _AGAIN_SECONDS) + 1):
-        now = await who.get(kind, name)
+        now = await caller.get(kind, name)
         if now and (now.get("status") or {}).get("lastHandledRequest") == look:
             return look, now
         await asyncio.sleep(_AGAIN_SECONDS if wait else 0)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Protocol, cast
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
-from landfall.gateway.dependencies import Asking
+from landfall.gateway.dependencies import CallerDep
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.requests import SHA256
 
@@ -44,10 +44,10 @@ class ArtifactAnswer(BaseModel):
 
 @ROUTER.post("", status_code=201, openapi_extra=_BODY)
 async def upload(
-    who: Asking, request: Request, sha256: Annotated[str, Query(pattern=SHA256, description="Expected SHA-256 digest.")]
+    caller: CallerDep, request: Request, sha256: Annotated[str, Query(pattern=SHA256, description="Expected SHA-256 digest.")]
 ) -> ArtifactAnswer:
     """Upload an archive. The same archive is stored only once."""
-    who.may_write()
+    caller.may_write()
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _KINDS:
         raise ProblemError(415, "unsupported_media_type", "send an archive as application/zip")
     length = request.headers.get("content-length", "")
@@ -55,16 +55,16 @@ async def upload(
         raise ProblemError(400, "invalid_request", "the header Content-Length is missing", field="content-length")
     if int(length) > LARGEST:
         raise ProblemError(413, "too_large", f"the archive is larger than {LARGEST} bytes")
-    attributes = {**_RIGHT, "namespace": who.key.namespace}
+    attributes = {**_RIGHT, "namespace": caller.key.namespace}
     body = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": {"resourceAttributes": attributes},
     }
-    review = await who.kube.create("SelfSubjectAccessReview", body)
+    review = await caller.kube.create("SelfSubjectAccessReview", body)
     if not review.get("status", {}).get("allowed"):
         raise ProblemError(403, "forbidden", "this key's service account lacks the permission in the namespace")
     uploader = cast("Uploader", request.app.state.uploader)
-    await uploader.upload(who.key.namespace, f"sha256:{sha256}", int(length), request.stream())
-    who.audit("upload", "", f"sha256:{sha256}")
+    await uploader.upload(caller.key.namespace, f"sha256:{sha256}", int(length), request.stream())
+    caller.audit("upload", "", f"sha256:{sha256}")
     return ArtifactAnswer(data=Artifact(artifact=f"sha256:{sha256}", size=int(length)))

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from landfall.gateway.dependencies import Asking
+from landfall.gateway.dependencies import CallerDep
 from landfall.gateway.routes.migrations import get_migration
 from landfall.gateway.views.metrics import equal_at_once
 from landfall.gateway.views.migration import Problem, condition, identifier, status_of
@@ -55,19 +55,19 @@ class ValidationAnswer(BaseModel):
 
 
 @ROUTER.get("/validation")
-async def validation(who: Asking, migration_id: str) -> ValidationAnswer:
+async def validation(caller: CallerDep, migration_id: str) -> ValidationAnswer:
     """Get the result of the verification."""
-    raw = await get_migration(who, migration_id)
+    raw = await get_migration(caller, migration_id)
     run = (raw.get("status") or {}).get("run", "")
-    held = await who.get("Run", run) if run else None
-    return ValidationAnswer(data=validation_of(raw, (held or {}).get("status") or {}))
+    run_object = await caller.get("Run", run) if run else None
+    return ValidationAnswer(data=validation_of(raw, (run_object or {}).get("status") or {}))
 
 
 def validation_of(raw: Object, run: Object) -> Validation:
     """The result of a Migration, from the status of its Run. Pure."""
     status = raw.get("status") or {}
     progress = status.get("progress") or {}
-    step: Object = next((one for one in status.get("steps") or [] if one["name"] == "validation"), {})
+    step: Object = next((item for item in status.get("steps") or [] if item["name"] == "validation"), {})
     stands = _stands(raw, step)
     ready = condition(raw, "Ready")
     return Validation(
@@ -84,13 +84,13 @@ def validation_of(raw: Object, run: Object) -> Validation:
         error=Problem(code=str(ready.get("reason", "")), message=str(ready.get("message", ""))) if stands == "failed" else None,
         by_table=[
             TableValidation(
-                table=one["table"],
-                status="passed" if one["state"] == "Equal" else "pending",
-                records=one.get("rows", 0),
-                records_compared=one.get("comparedRows", 0),
-                records_corrected=one.get("correctedRows", 0),
+                table=item["table"],
+                status="passed" if item["state"] == "Equal" else "pending",
+                records=item.get("rows", 0),
+                records_compared=item.get("comparedRows", 0),
+                records_corrected=item.get("correctedRows", 0),
             )
-            for one in progress.get("tables") or []
+            for item in progress.get("tables") or []
         ],
     )
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from landfall.api.notifications import TOLD_OF
-from landfall.gateway.dependencies import Asking
+from landfall.gateway.dependencies import CallerDep
 from landfall.gateway.identifiers import WEBHOOK
 from landfall.gateway.pagination import Ordering, Paged, Pagination
 from landfall.gateway.requests import URL, Body, EventWord, event_named, event_word
@@ -18,7 +18,7 @@ from landfall.gateway.routes.probe import (
     Status,
     create_object,
     get_object,
-    named,
+    object_name,
     place,
     probe_status,
     problem,
@@ -99,57 +99,59 @@ class WebhookFilter(Paged):
 
 
 @ROUTER.get("")
-async def listed(who: Asking, asks: Annotated[WebhookFilter, Query()], request: Request) -> WebhookPage:
+async def listed(caller: CallerDep, asks: Annotated[WebhookFilter, Query()], request: Request) -> WebhookPage:
     """List the webhooks of the namespace, by name."""
     request.scope[LASTING] = True
-    wanted = await who.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", probe_status(raw)}, place))
-    part, numbers = asks.part(wanted, place, falling=False)
+    webhooks = await caller.ordered("Webhook", Ordering(asks.status, lambda raw: asks.status in {"", probe_status(raw)}, place))
+    part, numbers = asks.part(webhooks, place, falling=False)
     return WebhookPage(data=[_item(raw) for raw in part], pagination=numbers)
 
 
 @ROUTER.post("", status_code=201)
-async def create(who: Asking, body: WebhookBody, idempotency_key: Annotated[str, Header(max_length=200)] = "") -> WebhookAnswer:
+async def create(
+    caller: CallerDep, body: WebhookBody, idempotency_key: Annotated[str, Header(max_length=200)] = ""
+) -> WebhookAnswer:
     """Create a webhook. It is pinged immediately."""
-    who.may_write()
-    name = named(who, body.name, idempotency_key, "w")
+    caller.may_write()
+    name = object_name(caller, body.name, idempotency_key, "w")
     secret = f"{name}-webhook"
     spec = {"secretRef": {"name": secret}, "onEvents": [event_named(one) for one in dict.fromkeys(body.events)]}
-    raw = await create_object(who, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
-    who.audit("create webhook", name, _identifier(raw))
+    raw = await create_object(caller, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
+    caller.audit("create webhook", name, _identifier(raw))
     return WebhookAnswer(data=_item(raw))
 
 
 @ROUTER.get("/{webhook_id}")
-async def one(who: Asking, webhook_id: str, request: Request) -> WebhookAnswer:
+async def get(caller: CallerDep, webhook_id: str, request: Request) -> WebhookAnswer:
     """Get one webhook."""
     request.scope[LASTING] = True
-    return WebhookAnswer(data=_item(await get_object(who, "Webhook", WEBHOOK, webhook_id)))
+    return WebhookAnswer(data=_item(await get_object(caller, "Webhook", WEBHOOK, webhook_id)))
 
 
 @ROUTER.post("/{webhook_id}/test", responses={202: {"model": PingAnswer, "description": "No result yet."}})
 async def ask(
-    who: Asking,
+    caller: CallerDep,
     webhook_id: str,
     response: Response,
     wait: Annotated[int, Query(ge=0, le=60, description="Maximum time to wait for the result, in seconds.")] = 20,
     idempotency_key: Annotated[str, Header(max_length=200)] = "",
 ) -> PingAnswer:
     """Ping the webhook now."""
-    look, known = await request_test(who, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
-    if known is None:
+    look, detail = await request_test(caller, "Webhook", WEBHOOK, webhook_id, idempotency_key, wait)
+    if detail is None:
         response.status_code = 202
         return PingAnswer(data=Ping(id=webhook_id, test_id=look, status="testing", host=None, tested_at=None, error=None))
-    told = _item(known).model_dump(include={"status", "host", "tested_at", "error"})
-    return PingAnswer(data=Ping(id=webhook_id, test_id=look, **told))
+    result = _item(detail).model_dump(include={"status", "host", "tested_at", "error"})
+    return PingAnswer(data=Ping(id=webhook_id, test_id=look, **result))
 
 
 @ROUTER.delete("/{webhook_id}")
-async def delete(who: Asking, webhook_id: str) -> Removed:
+async def delete(caller: CallerDep, webhook_id: str) -> Removed:
     """Delete a webhook and its Secret."""
-    who.may_write()
-    raw = await get_object(who, "Webhook", WEBHOOK, webhook_id, fresh=True)
-    await who.delete("Webhook", raw)
-    who.audit("delete webhook", raw["metadata"]["name"], webhook_id)
+    caller.may_write()
+    raw = await get_object(caller, "Webhook", WEBHOOK, webhook_id, fresh=True)
+    await caller.delete("Webhook", raw)
+    caller.audit("delete webhook", raw["metadata"]["name"], webhook_id)
     return Removed(id=webhook_id, deleted=True)
 
 
@@ -163,7 +165,7 @@ def _item(raw: Object) -> WebhookItem:
         id=_identifier(raw),
         name=title(raw),
         host=status.get("host") or None,
-        events=[event_word(one) for one in raw["spec"].get("onEvents") or TOLD_OF],
+        events=[event_word(name) for name in raw["spec"].get("onEvents") or TOLD_OF],
         status=probe_status(raw),
         created_at=raw["metadata"]["creationTimestamp"],
         tested_at=status.get("probedAt"),

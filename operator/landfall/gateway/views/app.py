@@ -119,14 +119,14 @@ def item(raw: Object, frameworks: Mapping[str, str]) -> AppItem:
     source = template.get("source") or {}
     kinds: tuple[Literal["github", "git", "zip", "image"], ...] = ("github", "git", "zip", "image")
     kind = next((k for k in kinds if source.get(k)), None)
-    held: Object = (source.get(kind) if kind in {"github", "git"} else None) or {}
-    asked = (template.get("build") or {}).get("framework")
+    repository: Object = (source.get(kind) if kind in {"github", "git"} else None) or {}
+    framework = (template.get("build") or {}).get("framework")
     return AppItem(
         **created(raw).model_dump(),
         source=kind,
-        repo=held.get("repository") or held.get("url"),
-        branch=held.get("branch"),
-        framework=asked or frameworks.get(deployment_of(raw)) or None,
+        repo=repository.get("repository") or repository.get("url"),
+        branch=repository.get("branch"),
+        framework=framework or frameworks.get(deployment_of(raw)) or None,
         completed_at=(raw.get("status") or {}).get("completionTime"),
     )
 
@@ -134,11 +134,11 @@ def item(raw: Object, frameworks: Mapping[str, str]) -> AppItem:
 def detail(raw: Object, deployment: Object, frameworks: Mapping[str, str], base: str) -> AppDetail:
     """All details, with those of its Deployment. `base`: the gateway's own URL."""
     database = (raw["spec"]["app"].get("template") or {}).get("database") or {}
-    known = (deployment.get("status") or {}).get("databaseProject")
+    project_id = (deployment.get("status") or {}).get("databaseProject")
     _, reason, message = ready(raw)
     return AppDetail(
         **item(raw, frameworks).model_dump(),
-        database=AppDatabase(type=database["type"].lower(), project_id=known or None) if database.get("type") else None,
+        database=AppDatabase(type=database["type"].lower(), project_id=project_id or None) if database.get("type") else None,
         logs_url=f"{base}/v1/migrations/{identifier(raw)}/logs",
         url=((raw.get("status") or {}).get("app") or {}).get("url") or None,
         error=Problem(code=reason, message=message) if status_of(raw) == "failed" else None,

@@ -97,13 +97,13 @@ def metrics_of(raw: Object, samples: Sequence[Object], now: datetime) -> Metrics
         quality=_quality(progress),
         by_table=[
             TableNumbers(
-                table=one["table"],
-                state=one["state"].lower(),
-                records_total=one.get("totalRows", 0),
-                records_processed=one.get("rows", 0),
-                errors=one.get("correctedRows", 0),
+                table=item["table"],
+                state=item["state"].lower(),
+                records_total=item.get("totalRows", 0),
+                records_processed=item.get("rows", 0),
+                errors=item.get("correctedRows", 0),
             )
-            for one in progress.get("tables", [])
+            for item in progress.get("tables", [])
         ],
         series=[
             Point(
@@ -132,8 +132,8 @@ def _resources(raw: Object, samples: Sequence[Object], *, works: bool) -> Resour
     if works and len(samples) > 1:
         before, after = samples[-2:]
         seconds = (at(after["at"]) - at(before["at"])).total_seconds()
-        spent = after["cpu_seconds"] - before["cpu_seconds"]
-        processor = round(100 * spent / seconds) if seconds > 0 and spent >= 0 else None
+        cpu_seconds = after["cpu_seconds"] - before["cpu_seconds"]
+        processor = round(100 * cpu_seconds / seconds) if seconds > 0 and cpu_seconds >= 0 else None
     most = (data.get("limits") or {}).get("memoryBytes", 0)
     return Resources(
         active_workers=data.get("workers", 1) if works else 0,

@@ -153,14 +153,14 @@ def status_of(raw: Object) -> Status:
 
 def ready(raw: Object) -> tuple[str, str, str]:
     """The condition Ready: status, reason, message."""
-    found = ready_condition(raw)
-    return str(found.get("status", "Unknown")), str(found.get("reason", "")), str(found.get("message", ""))
+    entry = ready_condition(raw)
+    return str(entry.get("status", "Unknown")), str(entry.get("reason", "")), str(entry.get("message", ""))
 
 
 def condition(raw: Object, kind: str) -> Mapping[str, Any]:
     """One condition."""
-    told: Sequence[Mapping[str, Any]] = (raw.get("status") or {}).get("conditions") or ()
-    return next((one for one in told if one["type"] == kind), {})
+    conditions: Sequence[Mapping[str, Any]] = (raw.get("status") or {}).get("conditions") or ()
+    return next((entry for entry in conditions if entry["type"] == kind), {})
 
 
 def plan_brief(raw: Object) -> PlanBrief:
@@ -170,8 +170,8 @@ def plan_brief(raw: Object) -> PlanBrief:
         return PlanBrief(status="generating")
     if plan.get("blockers"):
         return PlanBrief(status="blocked", digest=plan["digest"])
-    said = ((raw["spec"].get("data") or {}).get("approval") or {}).get("planDigest")
-    if said == plan["digest"] or (raw.get("status") or {}).get("startTime"):
+    approved_digest = ((raw["spec"].get("data") or {}).get("approval") or {}).get("planDigest")
+    if approved_digest == plan["digest"] or (raw.get("status") or {}).get("startTime"):
         return PlanBrief(status="approved", digest=plan["digest"])
     return PlanBrief(status="approval_required" if plan.get("toReview") else "ready", digest=plan["digest"])
 
@@ -207,8 +207,10 @@ def created(raw: Object) -> MoveCreated:
 
 def _target_schemas(data: Object) -> list[str]:
     source, target = data["source"].get("schemas") or [], data["target"]
-    apart = target.get("schemas") == "Preserve" or (not target.get("schemas") and len(source) > 1 and not target.get("schema"))
-    return source if apart and source else [target.get("schema") or DEFAULT_SCHEMA]
+    keeps_schemas = target.get("schemas") == "Preserve" or (
+        not target.get("schemas") and len(source) > 1 and not target.get("schema")
+    )
+    return source if keeps_schemas and source else [target.get("schema") or DEFAULT_SCHEMA]
 
 
 def detail(raw: Object, now: datetime) -> MoveDetail:
@@ -243,27 +245,27 @@ def step_of(raw: Object) -> StepName:
     return _current(_phases((raw.get("status") or {}).get("steps") or []))
 
 
-def _end(told: Object, schemas: list[str], tables: int | None) -> MigrationEnd:
-    name = told["connectionRef"]["name"]
+def _end(end: Object, schemas: list[str], tables: int | None) -> MigrationEnd:
+    name = end["connectionRef"]["name"]
     return MigrationEnd(connection_id=f"{CONNECTION}{name}", connection_name=name, schemas=schemas, tables_count=tables)
 
 
 def _phases(steps: Sequence[Object]) -> list[PhaseProgress]:
-    known = {step["name"]: step for step in steps}
-    found = []
+    by_name = {step["name"]: step for step in steps}
+    phases = []
     for name in STEPS:
-        step = known.get(name, {})
+        step = by_name.get(name, {})
         stands = _STEPS[step.get("status", "Pending")]
-        began, ended = step.get("startedAt"), step.get("finishedAt")
-        found.append(
+        began, finished = step.get("startedAt"), step.get("finishedAt")
+        phases.append(
             PhaseProgress(
                 name=name,
                 status=stands,
-                duration_seconds=round((at(ended) - at(began)).total_seconds()) if began and ended else None,
+                duration_seconds=round((at(finished) - at(began)).total_seconds()) if began and finished else None,
                 progress_percent=step.get("percent", 0) if stands == "running" else None,
             )
         )
-    return found
+    return phases
 
 
 def _current(phases: Sequence[PhaseProgress]) -> StepName:
@@ -274,15 +276,17 @@ def _current(phases: Sequence[PhaseProgress]) -> StepName:
 
 def _timing(raw: Object, now: datetime) -> Timing:
     status = raw.get("status") or {}
-    began, ended = status.get("startTime"), status.get("completionTime")
-    left = (status.get("progress") or {}).get("remainingSeconds")
+    began, completed = status.get("startTime"), status.get("completionTime")
+    remaining_seconds = (status.get("progress") or {}).get("remainingSeconds")
     works = phase_of(raw) in WORKER_RUNS - {Phase.PAUSING}
-    until = at(ended) if ended else now
+    until = at(completed) if completed else now
     return Timing(
         created_at=raw["metadata"]["creationTimestamp"],
         started_at=began,
-        estimated_completion=moment(now + timedelta(seconds=left)) if works and left is not None else None,
-        completed_at=ended,
+        estimated_completion=moment(now + timedelta(seconds=remaining_seconds))
+        if works and remaining_seconds is not None
+        else None,
+        completed_at=completed,
         elapsed_seconds=max(round((until - at(began)).total_seconds()), 0) if began else 0,
     )
 

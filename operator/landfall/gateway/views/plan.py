@@ -118,13 +118,13 @@ def unpack(pieces: Sequence[Object], digest: str) -> Object:
         packed = joined(pieces, digest)
         if not packed:
             raise ProblemError(409, "plan_not_ready", "the plan is being stored. Retry in a moment", retry_seconds=2)
-        found = json.loads(gzip.decompress(packed))
+        document = json.loads(gzip.decompress(packed))
     except (OSError, EOFError, zlib.error, ValueError, KeyError) as error:
         raise ProblemError(500, "internal", "the stored plan cannot be read. Plan again") from error
-    if found.get("format") != _FORMAT:
+    if document.get("format") != _FORMAT:
         message = "the plan was made by another version than this gateway's. Upgrade both, or plan again"
         raise ProblemError(409, "plan_not_ready", message)
-    return dict(found)
+    return dict(document)
 
 
 def mapping_id(table: Object, column: Object) -> str:
@@ -144,12 +144,12 @@ def plan_of(raw: Object, plan: Object, status: str, words: Sequence[Object] = ()
     decided = _decided(words)
     brief, estimates = raw["status"]["plan"], plan["estimates"]
     names = [table["target"] for table in plan["tables"]]
-    planned = next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None)
+    planned_at = next((s.get("finishedAt") for s in raw["status"].get("steps", []) if s["name"] == "planning"), None)
     return PlanAnswer(
         migration_id=identifier(raw),
         status=status,
         digest=brief["digest"],
-        generated_at=planned,
+        generated_at=planned_at,
         summary=Summary(
             tables=brief.get("tables", 0),
             columns=brief.get("columns", 0),
@@ -194,12 +194,12 @@ _WORDS = {"Approve": "Approved", "Override": "Approved", "Reject": "Rejected", "
 
 def _decided(words: Sequence[Object]) -> dict[tuple[str, str, str], str]:
     """The decision about each column, by schema, table and column; the schema is empty if it is not named."""
-    found = {}
-    for one in words:
-        source = one["spec"]["source"]
-        for word in one["spec"].get("decisions") or ():
-            found[source.get("schema") or "", source["table"], word["column"]] = _WORDS.get(word.get("decision", ""), "")
-    return found
+    decisions = {}
+    for table_plan in words:
+        source = table_plan["spec"]["source"]
+        for word in table_plan["spec"].get("decisions") or ():
+            decisions[source.get("schema") or "", source["table"], word["column"]] = _WORDS.get(word.get("decision", ""), "")
+    return decisions
 
 
 def _mapping(plan: Object, table: Object, column: Object, decided: dict[tuple[str, str, str], str]) -> MappingItem:

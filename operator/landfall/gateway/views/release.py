@@ -77,8 +77,8 @@ def project_of(name: str) -> str:
 
 def identifier(release: Object) -> str:
     """The identifier from its request through this API; otherwise derived from its name."""
-    asked = request_of(release["spec"]["trigger"])
-    return asked if asked.startswith(DEPLOYMENT) else f"{DEPLOYMENT}{release['metadata']['name']}"
+    request = request_of(release["spec"]["trigger"])
+    return request if request.startswith(DEPLOYMENT) else f"{DEPLOYMENT}{release['metadata']['name']}"
 
 
 def status_of(release: Object) -> Status:
@@ -122,38 +122,38 @@ def item(release: Object, url: str) -> DeploymentItem:
     )
 
 
-def detail(release: Object, url: str, base: str, named: dict[str, str]) -> DeploymentDetail:
+def detail(release: Object, url: str, base: str, identifiers: dict[str, str]) -> DeploymentDetail:
     """All details. `named`: identifiers of Releases by name. `base`: the gateway's own URL."""
     short, spec, status = item(release, url), release["spec"], release.get("status") or {}
     build = status.get("build") or {}
-    spent = sum(float(build.get(f"{step}Seconds", 0)) for step in ("fetch", "install", "build", "push"))
+    build_seconds = sum(float(build.get(f"{step}Seconds", 0)) for step in ("fetch", "install", "build", "push"))
     failure = status.get("failure") or {}
     return DeploymentDetail(
         **short.model_dump(),
         preview_url=status.get("preview") or None,
         region=spec.get("region") or None,
         instance_type=(spec.get("runtime") or {}).get("instanceType") or None,
-        build_duration_seconds=round(spent) if spent and not build.get("reused") else None,
+        build_duration_seconds=round(build_seconds) if build_seconds and not build.get("reused") else None,
         logs_url=f"{base}/v1/deployments/{short.id}/logs",
-        rolled_back_from=named.get(spec.get("rollbackFrom", "")),
-        rolled_back_to=named.get(spec.get("rollbackTo", "")),
+        rolled_back_from=identifiers.get(spec.get("rollbackFrom", "")),
+        rolled_back_to=identifiers.get(spec.get("rollbackTo", "")),
         error=f"{failure['reason']}: {failure['message']}" if failure else _overtaken(status),
     )
 
 
 def _overtaken(status: Object) -> str | None:
     """Why it never went live, if it did not fail."""
-    told = status.get("superseded")
-    return f"Superseded: {told}" if told and not status.get("liveAt") else None
+    successor = status.get("superseded")
+    return f"Superseded: {successor}" if successor and not status.get("liveAt") else None
 
 
-def queued(deployment_id: str, app: Object, asked: DeployRequest | None, base: str) -> DeploymentDetail:
+def queued(deployment_id: str, app: Object, request: DeployRequest | None, base: str) -> DeploymentDetail:
     """A deployment without a Release yet: a deploy, or a rollback if `asked` is None. It is shown from its request on."""
     back = app["spec"].get("rollbackTo") or {}
     return DeploymentDetail(
         id=deployment_id,
         project_id=project_of(app["metadata"]["name"]),
-        commit_sha=(asked.commit or None) if asked else None,
+        commit_sha=(request.commit or None) if request else None,
         commit_message=None,
         branch=None,
         status="queued",
@@ -165,6 +165,6 @@ def queued(deployment_id: str, app: Object, asked: DeployRequest | None, base: s
         instance_type=None,
         build_duration_seconds=None,
         logs_url=f"{base}/v1/deployments/{deployment_id}/logs",
-        rolled_back_to=None if asked else f"{DEPLOYMENT}{back.get('release', '')}",
+        rolled_back_to=None if request else f"{DEPLOYMENT}{back.get('release', '')}",
         error=None,
     )
