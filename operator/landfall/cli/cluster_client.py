@@ -131,7 +131,7 @@ def _command(work: Work, more: Mapping[str, Any]) -> Callable[..., None]:
         for name, kind in more.items()
     ]
     run.__signature__ = signature.replace(parameters=[*own_parameters, *added])  # type: ignore[attr-defined]
-    run.__annotations__ = {one.name: one.annotation for one in (*own_parameters, *added)}
+    run.__annotations__ = {option.name: option.annotation for option in (*own_parameters, *added)}
     return run
 
 

@@ -19,7 +19,7 @@ from landfall.api.plan_storage import LABEL_RUN, joined
 from landfall.api.release import LABEL_DEPLOYMENT
 from landfall.cli import logs as podlogs
 from landfall.cli import render_objects, render_plan
-from landfall.cli.cluster_client import ClusterClient, RefusedError, console, reaching, manifest_of
+from landfall.cli.cluster_client import ClusterClient, RefusedError, console, manifest_of, reaching
 from landfall.cli.resource_names import GROUP, KIND_OF, KINDS, Deployment, Name, parse_name
 from landfall.engine.model.plan import Plan
 from landfall.engine.model.plan_codec import as_json, unpacked
@@ -132,8 +132,8 @@ async def watch(cluster: ClusterClient, name: Name) -> None:
         out.print(f"[bold green]{object_name}[/]: {message}")
         return
     if render_objects.waits_for_approval(raw):
-        told = f"{message}\nReview the plan: landfall plan {name}\nApprove it: landfall approve {name}"
-        raise RefusedError(told, 3)
+        advice = f"{message}\nReview the plan: landfall plan {name}\nApprove it: landfall approve {name}"
+        raise RefusedError(advice, 3)
     raise RefusedError(message)
 
 

@@ -27,7 +27,7 @@ class RunView(Protocol):
     """Output of the events of a run."""
 
     def start(self, plan: Plan, progress: dict[str, tuple[int, int]] | None = None) -> None:
-        """Start the output. `done`: (rows, bytes) that earlier attempts copied, by table."""
+        """Start the output. `progress`: (rows, bytes) that earlier attempts copied, by table."""
 
     def event(self, event: Event) -> None:
         """Show an event."""

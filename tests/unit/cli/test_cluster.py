@@ -15,7 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from landfall.cli import cluster_client, render_objects, resource_names
-from landfall.cli.cluster_client import ClusterClient, RefusedError, ClusterOptions
+from landfall.cli.cluster_client import ClusterClient, ClusterOptions, RefusedError
 from landfall.cli.main import app
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError, KubeError

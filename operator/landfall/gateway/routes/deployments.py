@@ -12,7 +12,7 @@ from landfall.api import spec_changes
 from landfall.api.annotations import ANNOTATION, DeployRequest, deploy_requests
 from landfall.api.fields import API_VERSION
 from landfall.gateway.auth import Caller
-from landfall.gateway.dependencies import CallerDep, Now, JournalDep
+from landfall.gateway.dependencies import CallerDep, JournalDep, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.identifiers import DEPLOYMENT, PROJECT, minted, name_in
 from landfall.gateway.journal_client import LogOwner, line_time
@@ -117,8 +117,8 @@ async def listed(caller: CallerDep, filters: Annotated[DeploymentFilter, Query()
 
     ordered = await caller.ordered("Release", Ordering(f"{name}/{filters.status}", takes, _place))
     releases, following = page(ordered, _place, filters.limit, filters.cursor)
-    urls = {one["metadata"]["name"]: _url(one) for one in await caller.listed("Deployment")}
-    items = [item(one, urls.get(one["spec"]["deploymentRef"]["name"], "")) for one in releases]
+    urls = {release["metadata"]["name"]: _url(release) for release in await caller.listed("Deployment")}
+    items = [item(release, urls.get(release["spec"]["deploymentRef"]["name"], "")) for release in releases]
     return DeploymentPage(data=items, pagination=Pagination(has_more=following is not None, next_cursor=following))
 
 

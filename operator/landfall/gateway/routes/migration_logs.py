@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from landfall.gateway.auth import Caller, Callers
-from landfall.gateway.dependencies import CallerDep, Now, JournalDep
+from landfall.gateway.dependencies import CallerDep, JournalDep, Now
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.journal_client import JournalClient, Lines, LogOwner, line_time
 from landfall.gateway.requests import Body, MaybeTime

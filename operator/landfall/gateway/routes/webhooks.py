@@ -115,7 +115,7 @@ async def create(
     caller.may_write()
     name = object_name(caller, body.name, idempotency_key, "w")
     secret = f"{name}-webhook"
-    spec = {"secretRef": {"name": secret}, "onEvents": [event_named(one) for one in dict.fromkeys(body.events)]}
+    spec = {"secretRef": {"name": secret}, "onEvents": [event_named(event) for event in dict.fromkeys(body.events)]}
     raw = await create_object(caller, "Webhook", name, body.name, spec, (secret, {"url": body.url, "key": body.secret}))
     caller.audit("create webhook", name, _identifier(raw))
     return WebhookAnswer(data=_item(raw))

@@ -123,7 +123,7 @@ def item(release: Object, url: str) -> DeploymentItem:
 
 
 def detail(release: Object, url: str, base: str, identifiers: dict[str, str]) -> DeploymentDetail:
-    """All details. `named`: identifiers of Releases by name. `base`: the gateway's own URL."""
+    """All details. `identifiers`: those of Releases by name. `base`: the gateway's own URL."""
     short, spec, status = item(release, url), release["spec"], release.get("status") or {}
     build = status.get("build") or {}
     build_seconds = sum(float(build.get(f"{step}Seconds", 0)) for step in ("fetch", "install", "build", "push"))
@@ -148,7 +148,7 @@ def _overtaken(status: Object) -> str | None:
 
 
 def queued(deployment_id: str, app: Object, request: DeployRequest | None, base: str) -> DeploymentDetail:
-    """A deployment without a Release yet: a deploy, or a rollback if `asked` is None. It is shown from its request on."""
+    """A deployment without a Release yet: a deploy, or a rollback if `request` is None. It is shown from its request on."""
     back = app["spec"].get("rollbackTo") or {}
     return DeploymentDetail(
         id=deployment_id,
