@@ -39,14 +39,14 @@ class _Osv(Listening):
 
 
 class _Handler(QuietHandler):
-    of: _Osv
+    service: _Osv
 
     def handled(self) -> None:
         """What is known of one version of one package."""
         asked = json.loads(self.body())
         assert (self.command, asked["package"]["ecosystem"]) == ("POST", "PyPI")
-        self.of.asked.append(asked["package"]["name"])
-        hit = asked["package"]["name"] == self.of.vulnerable and asked["version"] == _VERSION
+        self.service.asked.append(asked["package"]["name"])
+        hit = asked["package"]["name"] == self.service.vulnerable and asked["version"] == _VERSION
         self.answer(200, json.dumps({"vulns": [_KNOWN]} if hit else {}).encode(), {"Content-Type": "application/json"})
 
 

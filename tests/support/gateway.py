@@ -181,14 +181,14 @@ class Told:
     """A journal: lines and numbers by kind and name."""
 
     def __init__(self) -> None:
-        self.authenticate: dict[tuple[str, str], list[Object]] = {}
+        self.by_owner: dict[tuple[str, str], list[Object]] = {}
         self.numbers: list[Object] = []
         self.asked: list[dict[str, str]] = []
 
     async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
         """Those behind a position."""
         self.asked.append(chosen)
-        return [one for one in self.authenticate.get((of.kind, of.name), []) if one["position"] > int(chosen.get("after", "0"))]
+        return [one for one in self.by_owner.get((of.kind, of.name), []) if one["position"] > int(chosen.get("after", "0"))]
 
     async def samples(self, of: LogOwner) -> list[Object]:
         """All."""

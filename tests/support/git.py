@@ -63,7 +63,7 @@ class GitHost(Listening):
 
 
 class _Handler(QuietHandler):
-    authenticate: GitHost
+    service: GitHost
 
     def handled(self) -> None:
         """Hand it to git's own server, as a web server does."""
@@ -71,12 +71,12 @@ class _Handler(QuietHandler):
         body = self.body()
         repository = url.path.strip("/").partition(".git")[0]
         held = self.headers.get("Authorization", "")
-        right = "Basic " + base64.b64encode(":".join(self.authenticate.login).encode()).decode()
-        if self.authenticate.down:
+        right = "Basic " + base64.b64encode(":".join(self.service.login).encode()).decode()
+        if self.service.down:
             self.answer(503, b"")
-        elif self.authenticate.sends_to:
-            self.answer(301, b"", {"Location": f"{self.authenticate.sends_to}{self.path}"})
-        elif repository in self.authenticate.private and held != right:
+        elif self.service.sends_to:
+            self.answer(301, b"", {"Location": f"{self.service.sends_to}{self.path}"})
+        elif repository in self.service.private and held != right:
             self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
         else:
             self._served(url.path, url.query, body)
@@ -84,7 +84,7 @@ class _Handler(QuietHandler):
     def _served(self, path: str, query: str, body: bytes) -> None:
         environment = {
             "PATH": os.environ["PATH"],
-            "GIT_PROJECT_ROOT": str(self.authenticate.root),
+            "GIT_PROJECT_ROOT": str(self.service.root),
             "GIT_HTTP_EXPORT_ALL": "1",
             "GIT_CONFIG_GLOBAL": os.devnull,
             "REQUEST_METHOD": self.command,
@@ -93,7 +93,7 @@ class _Handler(QuietHandler):
             "CONTENT_TYPE": self.headers.get("Content-Type", ""),
             "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
-            "GIT_PROTOCOL": "" if self.authenticate.old else self.headers.get("Git-Protocol", ""),
+            "GIT_PROTOCOL": "" if self.service.old else self.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": "127.0.0.1",
         }
         done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, check=False, env=environment)

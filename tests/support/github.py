@@ -75,7 +75,7 @@ def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
 
 
 class _Handler(QuietHandler):
-    authenticate: GitHub
+    service: GitHub
 
     def handled(self) -> None:
         """Every question that is answered here."""
@@ -84,15 +84,15 @@ class _Handler(QuietHandler):
             return
         path = unquote(urlsplit(self.path).path)
         held = self.headers.get("Authorization", "")
-        self.authenticate.asked.append((path, held))
-        if self.authenticate.down:
+        self.service.asked.append((path, held))
+        if self.service.down:
             self._told(503, {"message": "Service Unavailable"})
         elif path.startswith("/codeload/"):
             self._codeload(path, held)
-        elif held and held != f"Bearer {self.authenticate.token}":
+        elif held and held != f"Bearer {self.service.token}":
             self._told(401, {"message": "Bad credentials"})
-        elif self.authenticate.limited:
-            self.authenticate.limited -= 1
+        elif self.service.limited:
+            self.service.limited -= 1
             reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 2)}
             self._told(403, {"message": "API rate limit exceeded"}, reset)
         else:
@@ -101,9 +101,9 @@ class _Handler(QuietHandler):
     def _status(self) -> None:
         body = json.loads(self.body())
         parts = urlsplit(self.path).path.strip("/").split("/")
-        if self.headers.get("Authorization") != f"Bearer {self.authenticate.token}":
+        if self.headers.get("Authorization") != f"Bearer {self.service.token}":
             self._told(401, {"message": "Bad credentials"})
-        elif not self.authenticate.writes:
+        elif not self.service.writes:
             self._told(403, {"message": "Resource not accessible by personal access token"})
         elif (
             parts[3:4] != ["statuses"]
@@ -112,13 +112,13 @@ class _Handler(QuietHandler):
         ):
             self._told(422, {"message": "Validation Failed"})
         else:
-            self.authenticate.statuses.append((parts[4], body["state"], body["context"]))
+            self.service.statuses.append((parts[4], body["state"], body["context"]))
             self._told(201, {"id": 1, **body})
 
     def _repository(self, path: str, held: str) -> None:
         parts = path.strip("/").split("/")
         name = "/".join(parts[1:3])
-        found = self.authenticate.repositories.get(name) if parts[0] == "repos" else None
+        found = self.service.repositories.get(name) if parts[0] == "repos" else None
         if found is None or (found.private and not held):
             self._told(404, {"message": "Not Found"})
         elif len(parts) == 3:
@@ -126,7 +126,7 @@ class _Handler(QuietHandler):
         elif parts[3] == "commits":
             self._commit(found, "/".join(parts[4:]))
         elif parts[3] == "tarball" and (sha := _meant(found, "/".join(parts[4:]))):
-            self._told(302, {}, {"Location": f"{self.authenticate.codeload}/{name}/{sha}"})
+            self._told(302, {}, {"Location": f"{self.service.codeload}/{name}/{sha}"})
         else:
             self._told(404, {"message": "Not Found"})
 
@@ -150,7 +150,7 @@ class _Handler(QuietHandler):
         if held:
             self._told(400, {"message": "a token came to a host that it is not for"})
             return
-        data = tarball(name, sha, self.authenticate.repositories[name].commits[sha][1])
+        data = tarball(name, sha, self.service.repositories[name].commits[sha][1])
         self.answer(200, data, {"Content-Type": "application/x-gzip"})
 
     def _told(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:

@@ -54,7 +54,7 @@ class Printed:
     status: int
 
     @classmethod
-    def authenticate(cls, command: str) -> Printed:
+    def parse(cls, command: str) -> Printed:
         """From what stands after the prompt."""
         told = re.search(r"#.*exit status (\d+)", command)
         return cls(command, int(told[1]) if told else 0)
@@ -64,7 +64,7 @@ def commands(text: str) -> Iterator[Printed]:
     """Each command of the console blocks of a text; what they print is passed over."""
     for block in blocks(text, "console"):
         for typed in re.findall(r"(?ms)^\$ (.*?)$(?=\n\$ |\n[^ ]|\Z)", block):
-            yield Printed.authenticate(typed)
+            yield Printed.parse(typed)
 
 
 def typed(printed: Printed, folder: Path, environment: Mapping[str, str], answer: str = "y") -> str:

@@ -33,20 +33,20 @@ class Served(Listening, ABC):
 
 
 class _Handler(QuietHandler):
-    authenticate: Served
+    service: Served
 
     def handled(self) -> None:
         """Whatever is asked."""
         body = json.loads(self.body() or b"{}")
-        self.authenticate.asked.append(f"{self.command} {self.path}")
+        self.service.asked.append(f"{self.command} {self.path}")
         headers = {k.lower(): v for k, v in self.headers.items()}
-        if self.authenticate.limited:
-            self.authenticate.limited -= 1
+        if self.service.limited:
+            self.service.limited -= 1
             status, told, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
         else:
-            (status, told), more = self.authenticate.answer(self.command, self.path, headers, body), {}
-        if self.authenticate.lost and self.command == "POST":
-            self.authenticate.lost -= 1
+            (status, told), more = self.service.answer(self.command, self.path, headers, body), {}
+        if self.service.lost and self.command == "POST":
+            self.service.lost -= 1
             self.close_connection = True
             return
         self.answer(status, json.dumps(told).encode(), {"Content-Type": "application/json", **more})

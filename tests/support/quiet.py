@@ -21,9 +21,9 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class QuietHandler(BaseHTTPRequestHandler):
-    """Answers requests in the name of `of`, and says nothing of them."""
+    """Answers requests for `service`, and says nothing of them."""
 
-    authenticate: Any
+    service: Any
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
@@ -56,10 +56,10 @@ class QuietHandler(BaseHTTPRequestHandler):
 
 
 class Listening:
-    """Listens on addresses while its block lasts. Requests go to handlers that know it as `of`."""
+    """Listens on addresses while its block lasts. Requests go to handlers that know it as `service`."""
 
     def __init__(self, handler: type[QuietHandler], *addresses: tuple[str, int]) -> None:
-        bound = type("Bound", (handler,), {"of": self})
+        bound = type("Bound", (handler,), {"service": self})
         self._servers = [QuietServer(address, bound) for address in addresses or (("127.0.0.1", 0),)]
         self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in self._servers]
         self.ports = [one.server_port for one in self._servers]

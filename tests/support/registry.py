@@ -40,18 +40,18 @@ class Registry(Listening):
 
 
 class _Handler(QuietHandler):
-    authenticate: Registry
+    service: Registry
 
     def handled(self) -> None:
         """Every question that is answered here."""
-        store = self.authenticate.store
+        store = self.service.store
         body = self.body()
         url = urlsplit(self.path)
         store.requests.append(f"{self.command} {url.path}{'?' + url.query if url.query else ''}")
         if url.path == "/token":
             self._token()
         elif self.headers.get("Authorization") != "Bearer opened":
-            challenge = f'Bearer realm="http://{self.authenticate.host}/token",service="registry",scope="repository:x:pull"'
+            challenge = f'Bearer realm="http://{self.service.host}/token",service="registry",scope="repository:x:pull"'
             self.answer(401, b'{"errors": [{"code": "UNAUTHORIZED"}]}', {"WWW-Authenticate": challenge})
         elif store.breaks and self.command == "PUT":
             store.breaks -= 1
@@ -61,7 +61,7 @@ class _Handler(QuietHandler):
             self._asked(url.path, parse_qs(url.query), body)
 
     def _token(self) -> None:
-        name, word = self.authenticate.store.identity
+        name, word = self.service.store.identity
         right = base64.b64encode(f"{name}:{word}".encode()).decode()
         if self.headers.get("Authorization") == f"Basic {right}":
             self.answer(200, json.dumps({"token": "opened"}).encode())
@@ -72,14 +72,14 @@ class _Handler(QuietHandler):
         if found := _UPLOADS.fullmatch(path):
             self._upload(found["name"], query, body)
         elif found := _BLOB.fullmatch(path):
-            self._given(self.authenticate.store.blobs.get((found["name"], found["digest"])), found["digest"])
+            self._given(self.service.store.blobs.get((found["name"], found["digest"])), found["digest"])
         elif found := _MANIFEST.fullmatch(path):
             self._manifest(found["name"], found["which"], body)
         else:
             self.answer(404, b"{}")
 
     def _upload(self, name: str, query: dict[str, list[str]], body: bytes) -> None:
-        store = self.authenticate.store
+        store = self.service.store
         if self.command == "POST":
             mount, origin = query.get("mount", [""])[0], query.get("from", [""])[0]
             if mount and (origin, mount) in store.blobs:
@@ -100,7 +100,7 @@ class _Handler(QuietHandler):
             self.answer(201, b"", {"Docker-Content-Digest": digest})
 
     def _manifest(self, name: str, which: str, body: bytes) -> None:
-        store = self.authenticate.store
+        store = self.service.store
         if self.command != "PUT":
             self._given(store.manifests.get((name, which)), which)
             return

@@ -68,7 +68,7 @@ class JoinedGitHub:
 
 
 class _Calls(QuietHandler):
-    authenticate: SharedGitHub
+    service: SharedGitHub
 
     def handled(self) -> None:
         """One call of `JoinedGitHub`."""
@@ -76,7 +76,7 @@ class _Calls(QuietHandler):
         self.answer(200, json.dumps(self._result(what, arguments)).encode())
 
     def _result(self, what: str, arguments: dict[str, Any]) -> object:
-        github = self.authenticate.github
+        github = self.service.github
         if what == "allow_writes":
             github.writes = arguments["value"]
             return None

@@ -38,7 +38,7 @@ async def approve(
 ) -> None:
     """Approve the current plan of a Migration."""
     _, object_name = parse_name(name, "Migration")
-    raw = await cluster.found("Migration", object_name)
+    raw = await cluster.get("Migration", object_name)
     _refused(approval_refusal(raw, digest))
     brief = raw["status"]["plan"]
     for part in render_objects.plan_summary(brief):
@@ -68,7 +68,7 @@ async def start(
 ) -> None:
     """Start or resume a Migration, and run it to completion."""
     _, object_name = parse_name(name, "Migration")
-    raw, identifier = await cluster.found("Migration", object_name), _identifier()
+    raw, identifier = await cluster.get("Migration", object_name), _identifier()
 
     def change(current: Object) -> tuple[Object, Object | None]:
         _refused(start_refusal(current, skip_approval=skip_approval, rehearse=dry_run, first=first))
@@ -118,7 +118,7 @@ async def resume(cluster: ClusterClient, name: Name) -> None:
             f"{object_name}: {'resume requested' if begins else f'resume requested, plan only; to run it: landfall start {object_name}'}"
         )
     else:
-        await cluster.change(kind, await cluster.found(kind, object_name), lambda _: (spec_changes.move_on(), None))
+        await cluster.change(kind, await cluster.get(kind, object_name), lambda _: (spec_changes.move_on(), None))
         _print(f"{object_name}: resume requested; new commits are deployed again")
 
 
@@ -146,7 +146,7 @@ async def rollback(cluster: ClusterClient, name: str, *, to: str, discard_writes
         await _steered(cluster, object_name, refused, lambda _: spec)
         _print(f"{object_name}: rollback requested; landfall watch {object_name}")
         return
-    raw = await cluster.found(kind, object_name)
+    raw = await cluster.get(kind, object_name)
     goal = to or str((raw.get("status") or {}).get("previous") or "")
     if not goal:
         message = f"{object_name} has no release before the live one. To choose a release: --to RELEASE (list them: landfall releases {object_name})"
@@ -168,7 +168,7 @@ async def deploy(
 ) -> None:
     """Deploy a commit of a Deployment now."""
     _, object_name = parse_name(deployment, "Deployment")
-    raw = await cluster.found("Deployment", object_name)
+    raw = await cluster.get("Deployment", object_name)
     request = spec_changes.deploy(_identifier(), commit)
 
     def change(current: Object) -> tuple[Object, Object]:
@@ -189,11 +189,11 @@ async def test(
 ) -> None:
     """Test a Connection or Webhook now. Exit status: 0 success, 1 failure."""
     kind, object_name = parse_name(name, "Connection", "Webhook")
-    raw, identifier = await cluster.found(kind, object_name), _identifier()
+    raw, identifier = await cluster.get(kind, object_name), _identifier()
     await cluster.change(kind, raw, lambda _: ({}, {ANNOTATION: spec_changes.look(identifier)}))
     while (raw.get("status") or {}).get("lastHandledRequest") != identifier:
         await asyncio.sleep(_EVERY_SECONDS)
-        raw = await cluster.found(kind, object_name)
+        raw = await cluster.get(kind, object_name)
     message = str(render_objects.condition(raw, "Ready").get("message", ""))
     if not render_objects.holds(raw, "Ready"):
         raise RefusedError(message)
@@ -205,7 +205,7 @@ async def _steered(
     cluster: ClusterClient, object_name: str, refused: Callable[[Object], Refusal | None], change: Callable[[Object], Object]
 ) -> Object:
     """Change the spec of a Migration unless the request is refused. Returns the object before the change. Raises RefusedError."""
-    raw = await cluster.found("Migration", object_name)
+    raw = await cluster.get("Migration", object_name)
 
     def allowed(current: Object) -> tuple[Object, None]:
         _refused(refused(current))

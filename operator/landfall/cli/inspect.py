@@ -70,7 +70,7 @@ async def get(
     objects_of_kind: dict[str, list[Object]] = {}
     for kind in kinds:
         if object_name:
-            objects_of_kind[kind] = [await cluster.found(kind, object_name)]
+            objects_of_kind[kind] = [await cluster.get(kind, object_name)]
         else:
             objects_of_kind[kind] = await cluster.kube.listed(kind, "" if everywhere else cluster.namespace)
     _printed(objects_of_kind, output, single=bool(object_name), namespaced=everywhere, namespace=cluster.namespace)
@@ -108,7 +108,7 @@ def _printed(
 async def describe(cluster: ClusterClient, name: Name) -> None:
     """Show one object in detail: conditions, plan, progress, events."""
     kind, object_name = parse_name(name, *KINDS)
-    raw = await cluster.found(kind, object_name)
+    raw = await cluster.get(kind, object_name)
     events = await cluster.kube.listed("Event", cluster.namespace, fields=f"involvedObject.uid={raw['metadata']['uid']}")
     console().print(render_objects.described(kind, raw, events, render_objects.today()))
 
@@ -121,7 +121,7 @@ async def watch(cluster: ClusterClient, name: Name) -> None:
     """
     kind, object_name = parse_name(name, "Migration", "Deployment")
     out = console()
-    raw = await cluster.found(kind, object_name)
+    raw = await cluster.get(kind, object_name)
     if out.is_terminal:
         with Live(render_objects.working(raw), console=out, refresh_per_second=4) as live:
             raw = await _followed(cluster, kind, raw, lambda now: live.update(render_objects.working(now)))
@@ -159,7 +159,7 @@ async def _followed(cluster: ClusterClient, kind: str, raw: Object, tell: Callab
             return raw
         await asyncio.sleep(_EVERY_SECONDS)
         try:
-            raw, failures = await cluster.found(kind, raw["metadata"]["name"]), 0
+            raw, failures = await cluster.get(kind, raw["metadata"]["name"]), 0
         except KubeError as error:
             failures += 1
             if error.status in {401, 403} or failures > _PATIENCE_ROUNDS:
@@ -169,7 +169,7 @@ async def _followed(cluster: ClusterClient, kind: str, raw: Object, tell: Callab
 async def plan(cluster: ClusterClient, name: str, *, every: bool, as_document: bool) -> None:
     """Print the complete plan of a Migration: risks first, then mappings."""
     _, object_name = parse_name(name, "Migration")
-    migration_plan = await _plan(cluster, await cluster.found("Migration", object_name))
+    migration_plan = await _plan(cluster, await cluster.get("Migration", object_name))
     if as_document:
         sys.stdout.write(
             json.dumps(
@@ -201,7 +201,7 @@ async def releases(
 ) -> None:
     """List the releases of a Deployment, newest first."""
     _, object_name = parse_name(deployment, "Deployment")
-    await cluster.found("Deployment", object_name)
+    await cluster.get("Deployment", object_name)
     release_objects = await cluster.kube.listed("Release", cluster.namespace, f"{LABEL_DEPLOYMENT}={object_name}")
     release_objects.sort(key=lambda raw: int(raw["spec"]["revision"]), reverse=True)
     if output in {ObjectFormat.TABLE, ObjectFormat.WIDE}:
@@ -224,10 +224,10 @@ async def logs(
 ) -> None:
     """Print worker or build logs."""
     kind, object_name = parse_name(name, "Migration", "Deployment", "Release")
-    raw = await cluster.found(kind, object_name)
+    raw = await cluster.get(kind, object_name)
 
     async def over() -> bool:
-        return kind == "Release" or render_objects.rests(await cluster.found(kind, object_name))
+        return kind == "Release" or render_objects.rests(await cluster.get(kind, object_name))
 
     await podlogs.printed(cluster, kind, raw, over if follow else None)
 
@@ -240,7 +240,7 @@ async def open_(
 ) -> None:
     """Open the URL of a Deployment in the browser."""
     _, object_name = parse_name(deployment, "Deployment")
-    raw = await cluster.found("Deployment", object_name)
+    raw = await cluster.get("Deployment", object_name)
     url = str((raw.get("status") or {}).get("url") or "")
     if not url:
         message = f"{object_name} has no URL yet: {render_objects.condition(raw, 'Ready').get('message', 'it is not live')}"

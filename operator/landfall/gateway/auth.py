@@ -51,7 +51,7 @@ class Caller:
         """The requested objects of the key's namespace, in order. The list must not be changed."""
         if self.cache and await self.cache.knows(self.key, "list", kind):
             return self.cache.ordered(kind, self.key.namespace, ordering)
-        return ordering.authenticate(await self.kube.listed(kind, self.key.namespace))
+        return ordering.sort(await self.kube.listed(kind, self.key.namespace))
 
     def store(self, kind: str, raw: Object) -> None:
         """Store the response to a change in the cache."""

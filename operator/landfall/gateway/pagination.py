@@ -56,7 +56,7 @@ class Ordering:
     takes: Callable[[Object], bool]
     place: Callable[[Object], Place]
 
-    def authenticatert(self, objects: Iterable[Object]) -> list[Object]:
+    def sort(self, objects: Iterable[Object]) -> list[Object]:
         """The filtered objects, in ascending order."""
         return sorted(filter(self.takes, objects), key=self.place)
 

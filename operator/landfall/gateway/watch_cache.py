@@ -104,7 +104,7 @@ class WatchCache:
         if ordering.words not in orderings:
             if len(orderings) >= _MOST_ORDERED:
                 orderings.clear()
-            orderings[ordering.words] = ordering.authenticate(self._objects[kind].get(namespace, {}).values())
+            orderings[ordering.words] = ordering.sort(self._objects[kind].get(namespace, {}).values())
         return orderings[ordering.words]
 
     def store(self, kind: str, raw: Object) -> None:

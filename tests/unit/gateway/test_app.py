@@ -54,7 +54,7 @@ def release(cluster: Namespace, number: int, phase: str, **more: Any) -> None:
 def journal() -> Told:
     """What the journal has."""
     told = Told()
-    told.authenticate["Deployment", "shop"] = [line(10, "it is a node-express app", "build")]
+    told.by_owner["Deployment", "shop"] = [line(10, "it is a node-express app", "build")]
     return told
 
 

@@ -215,7 +215,7 @@ def test_the_list(door: Client, cluster: Namespace, query: str, names: list[str]
 
 
 def test_its_log(door: Client, journal: Told) -> None:
-    journal.authenticate["Migration", "shop"] = [line(1, "planned", "plan"), line(2, "Processing table: employees")]
+    journal.by_owner["Migration", "shop"] = [line(1, "planned", "plan"), line(2, "Processing table: employees")]
     told = door.get(f"/v1/migrations/{ID}/logs", level="warning", phase="validation", since="2026-01-01T00:00:00Z", limit=7)
     assert told.json()["data"]["logs"] == [
         {"timestamp": "2026-01-01T00:00:01Z", "level": "info", "message": "planned", "phase": "planning"},
@@ -239,7 +239,7 @@ def test_its_log(door: Client, journal: Told) -> None:
 
 def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, cluster: Namespace, journal: Told) -> None:
     stands(cluster, "Completed", progress={"percent": 45, "rows": 4500000}, steps=[{"name": "planning", "status": "Done"}])
-    journal.authenticate["Migration", "shop"] = [line(1, "a"), line(2, "b")]
+    journal.by_owner["Migration", "shop"] = [line(1, "a"), line(2, "b")]
     told = door.get(f"/v1/migrations/{ID}/logs?follow=true", headers={"Accept": "text/event-stream"})
     assert told.headers["content-type"].startswith("text/event-stream")
     events = told.body.decode().split("\n\n")
@@ -251,8 +251,8 @@ def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, c
 
 def test_an_apps_log_has_its_builds(door: Client, cluster: Namespace, journal: Told) -> None:
     cluster.put("Migration", "web", {"app": {"deploymentRef": {"name": "site"}}}, {"phase": "Completed"})
-    journal.authenticate["Migration", "web"] = [line(1, "the Deployment site begins", "app"), line(9, "site-1 is live", "app")]
-    journal.authenticate["Deployment", "site"] = [line(5, "it is a nextjs app", "build")]
+    journal.by_owner["Migration", "web"] = [line(1, "the Deployment site begins", "app"), line(9, "site-1 is live", "app")]
+    journal.by_owner["Deployment", "site"] = [line(5, "it is a nextjs app", "build")]
     told = door.get("/v1/migrations/mig_web/logs").json()["data"]["logs"]
     assert [one["message"] for one in told] == ["the Deployment site begins", "it is a nextjs app", "site-1 is live"]
 
