@@ -41,7 +41,7 @@ class Bench:
         ours, theirs = Result("landfall"), [Result(peer.name) for peer in peers]
         target = manifest.postgresql("target", self.pg, "bench_target")
         move = manifest.migration("bench", batchSize=50_000, parallelism=4)
-        path = manifest.written(self.folder / "bench.yaml", [*source, *target, move])
+        path = manifest.write_documents(self.folder / "bench.yaml", [*source, *target, move])
         for _ in range(self.rounds):
             self._turn(ours, lambda: run_landfall(ours, path), rows)
             self._unfence(path)

@@ -113,7 +113,7 @@ def _measure(source: WrittenSource, pg: PostgreSql, path: Path, found: _Measured
 def _table(source: WrittenSource, pg: PostgreSql, folder: Path) -> tuple[list[str], list[_Measured]]:
     """All rates of a source in turn, round by round, and the lines of the table."""
     target = manifest.postgresql("target", pg, "target")
-    path = manifest.written(folder / "lock.yaml", [*source.documents, *target, manifest.migration("bench")])
+    path = manifest.write_documents(folder / "lock.yaml", [*source.documents, *target, manifest.migration("bench")])
     rates = [_Measured(rate) for rate in _RATES]
     for _ in range(_ROUNDS):
         for found in rates:

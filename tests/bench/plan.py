@@ -103,7 +103,7 @@ def main() -> None:
     try:
         for name, make in makers.items():
             target = manifest.postgresql("target", pg, pg.database("target"))
-            path = manifest.written(folder / "plan.yaml", [*make(), *target, manifest.migration("plan")])
+            path = manifest.write_documents(folder / "plan.yaml", [*make(), *target, manifest.migration("plan")])
             found = [planned(path) for _ in range(_ROUNDS)]
             seconds = sorted(spent for spent, _ in found)
             spread = f"{seconds[0]:.1f} to {seconds[-1]:.1f}"

@@ -69,7 +69,7 @@ class PostgresqlSource:
         """Move a source once and keep the result as a template."""
         move = manifest.migration("bench", batchSize=50_000)
         target = manifest.postgresql("target", self.server, self.server.database("bench_target"))
-        run_landfall(Result("landfall"), manifest.written(self.folder / "keep.yaml", [*source, *target, move]))
+        run_landfall(Result("landfall"), manifest.write_documents(self.folder / "keep.yaml", [*source, *target, move]))
         with self.server.connect("bench_target") as connection:
             connection.execute(b"DROP SCHEMA landfall CASCADE")
             connection.execute(b"VACUUM ANALYZE")

@@ -12,7 +12,7 @@ import yaml
 
 from landfall.controllers.migration.rules import decide
 from tests.cluster import programs
-from tests.support.argo import ARGO, CASES, Object, health, written
+from tests.support.argo import ARGO, CASES, Object, as_operator_writes, health
 from tests.support.decisions import ROWS
 
 # A wait is in progress for them: whoever waits for it says so with `kubectl wait` or a health expression.
@@ -31,7 +31,7 @@ def _computed(objects: list[Object], *expressions: Path) -> list[str]:
 
 def test_every_state_of_a_migration_is_what_argo_shows() -> None:
     seen = [replace(row[0], generation=3, deleting=False) for row in ROWS.values()]
-    objects = [written(one, decide(one)) for one in seen]
+    objects = [as_operator_writes(one, decide(one)) for one in seen]
     expected = [_SAME[health(one)[0]] for one in objects]
     assert dict(zip(ROWS, _computed(objects), strict=True)) == dict(zip(ROWS, expected, strict=True))
 
@@ -52,7 +52,7 @@ def test_flux_s_health_expressions_take_a_wait_as_reached(tmp_path: Path) -> Non
     (tmp_path / "expressions.json").write_text(json.dumps(expressions), encoding="utf-8")
 
     seen = [replace(row[0], generation=3, deleting=False) for row in ROWS.values()]
-    objects = [written(one, decide(one)) for one in seen]
+    objects = [as_operator_writes(one, decide(one)) for one in seen]
     fresh = {"kind": "Migration", "metadata": {"name": "shop", "generation": 1}, "spec": {}}
     seen_first = {**fresh, "status": {"observedGeneration": 1}}
     stale = {**objects[0], "metadata": {**objects[0]["metadata"], "generation": 4}}

@@ -53,7 +53,7 @@ def test_ordinary_rows_take_less_than_150_mb(
         maria.database(fresh),
     )
     given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("m", parallelism=4)])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("m", parallelism=4)])
     size = resident(path)
     with capsys.disabled():
         print(f"\nordinary rows, 4 streams: {size // _MEGABYTE} MB")
@@ -83,7 +83,9 @@ def test_rows_of_64_mb_stay_within_the_budget(
         given = manifest.postgresql("source", pg15, f"{fresh}s")
     budget = 640 * _MEGABYTE
     move = manifest.migration("m", parallelism=4, batchSize=100, limits={"memoryBytes": budget})
-    path = manifest.written(tmp_path / "m.yaml", [*given, *manifest.postgresql("target", pg15, pg15.database(fresh)), move])
+    path = manifest.write_documents(
+        tmp_path / "m.yaml", [*given, *manifest.postgresql("target", pg15, pg15.database(fresh)), move]
+    )
     used = resident(path)
     with capsys.disabled():
         print(f"\n{source}, rows of 60 MB: {used // _MEGABYTE} MB of {budget // _MEGABYTE} MB")

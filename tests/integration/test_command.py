@@ -36,7 +36,7 @@ def documents(maria: MariaDb, pg15: PostgreSql, fresh: str) -> list[manifest.Doc
 
 
 def test_run_status_rollback_and_gc(documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path) -> None:
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
     before = pg15.dump(fresh)
     first = landfall("run", path)
     assert first.returncode == 0, first.stderr
@@ -53,7 +53,7 @@ def test_run_status_rollback_and_gc(documents: list[manifest.Document], pg15: Po
 
 
 def test_json_is_one_object_per_line(documents: list[manifest.Document], tmp_path: Path) -> None:
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
     plan = json.loads(landfall("plan", "-o", "json", path).stdout)
     assert plan["digest"].startswith("sha256:")
     lines = [json.loads(line) for line in landfall("run", "-o", "json", path).stdout.splitlines()]
@@ -66,7 +66,7 @@ def test_approval_is_asked_for_and_can_be_committed(
     documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
 ) -> None:
     maria.sql("SET sql_mode=''; UPDATE item SET seen='0000-00-00' WHERE id=3", fresh)
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")])
     before = pg15.dump(fresh)
     planned = landfall("plan", path)
     assert planned.returncode == 3
@@ -75,7 +75,7 @@ def test_approval_is_asked_for_and_can_be_committed(
     assert refused.returncode == 3
     assert pg15.dump(fresh) == before
     digest = json.loads(landfall("plan", "-o", "json", path).stdout)["digest"]
-    manifest.written(path, [*documents, manifest.migration("shop", approval={"planDigest": digest})])
+    manifest.write_documents(path, [*documents, manifest.migration("shop", approval={"planDigest": digest})])
     assert landfall("run", path).returncode == 0
 
 
@@ -84,11 +84,11 @@ def test_a_policy_of_fail_blocks_and_a_map_is_carried_out(
 ) -> None:
     maria.sql("SET sql_mode=''; UPDATE item SET seen='2024-02-00' WHERE id<=3", fresh)
     path = tmp_path / "m.yaml"
-    manifest.written(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Fail"})])
+    manifest.write_documents(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Fail"})])
     blocked = landfall("run", "--yes", path)
     assert blocked.returncode == 1
     assert f"{fresh}.item.seen" in blocked.stderr
-    manifest.written(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Map:1999-12-31"})])
+    manifest.write_documents(path, [*documents, manifest.migration("shop", policies={"zeroDates": "Map:1999-12-31"})])
     assert landfall("run", "--yes", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM item WHERE seen='1999-12-31'").fetchone() == (3,)
@@ -134,7 +134,7 @@ def test_bad_input_is_named_and_leaves_the_target_alone(
     ]
     before = pg15.dump(fresh)
     for name, given, status, told in cases:
-        path = manifest.written(tmp_path / "bad.yaml", given)
+        path = manifest.write_documents(tmp_path / "bad.yaml", given)
         done = landfall("run", "--yes", path)
         assert done.returncode == status, f"{name}: {done.stdout}{done.stderr}"
         assert told in done.stderr + done.stdout, f"{name}: {done.stderr}"
@@ -147,7 +147,7 @@ def test_tables_in_the_way_are_refused(documents: list[manifest.Document], pg15:
     with pg15.connect(fresh) as target:
         target.execute(b"CREATE TABLE item (mine int)")
     before = pg15.dump(fresh)
-    done = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    done = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
     assert done.returncode == 1
     assert "onExisting: Replace" in done.stderr
     assert pg15.dump(fresh) == before
@@ -158,7 +158,7 @@ def test_a_missing_extension_is_found_before_anything_starts(pg15: PostgreSql, f
         source.execute(b"CREATE EXTENSION earthdistance CASCADE")  # one that the owner of a database may not create
         source.execute(b"CREATE TABLE t (id int PRIMARY KEY, place earth)")
     given = [*manifest.postgresql("source", pg15, f"{fresh}s"), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
     before = pg15.dump(fresh)
     done = landfall("run", "--yes", path)
     assert done.returncode == 1
@@ -176,7 +176,7 @@ def test_a_ledger_of_a_newer_version_is_left_alone(
         target.execute(b"CREATE SCHEMA landfall")
         target.execute(b"CREATE TABLE landfall.format (version int)")
         target.execute(b"INSERT INTO landfall.format VALUES (99)")
-    done = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
+    done = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop")]))
     assert done.returncode == 1
     assert "LedgerTooNew" in done.stderr
 
@@ -186,7 +186,7 @@ def test_secrets_come_from_the_environment_and_stay_out_of_everything(
 ) -> None:
     maria.sql(f"CREATE OR REPLACE USER mover@localhost IDENTIFIED BY '{_SECRET}'; GRANT ALL ON *.* TO mover@localhost")
     given = [d for d in documents if not (d["kind"] == "Secret" and d["metadata"]["name"] == "source")]
-    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("shop")])
     missing = landfall("run", path)
     assert missing.returncode == 2
     assert "LANDFALL_SECRET_SOURCE_USERNAME" in missing.stderr
@@ -204,12 +204,12 @@ def test_schema_only_brings_empty_tables(
     documents: list[manifest.Document], pg15: PostgreSql, fresh: str, tmp_path: Path
 ) -> None:
     before = pg15.dump(fresh)
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", mode="SchemaOnly")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop", mode="SchemaOnly")])
     assert landfall("run", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT count(*) FROM item").fetchone() == (0,)
     named = manifest.migration("shop", mode="SchemaOnly", source={"schemas": [fresh]})
-    manifest.written(path, [*documents, named])
+    manifest.write_documents(path, [*documents, named])
     done = landfall("rollback", path)
     assert done.returncode == 0, f"it is the same run if the schema that is read by default is named: {done.stderr}"
     assert pg15.dump(fresh) == before
@@ -218,7 +218,7 @@ def test_schema_only_brings_empty_tables(
 def test_confirm_waits_for_a_persons_word(
     documents: list[manifest.Document], maria: MariaDb, pg15: PostgreSql, fresh: str, tmp_path: Path
 ) -> None:
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "Confirm"})])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "Confirm"})])
     waiting = landfall("run", path)
     assert (waiting.returncode, "--quiesced" in waiting.stderr) == (3, True), waiting.stderr
     maria.sql("UPDATE item SET name='late' WHERE id=7", fresh)
@@ -236,18 +236,18 @@ def test_orphans_block_or_are_kept_apart_by_policy(maria: MariaDb, pg15: Postgre
         maria.database(fresh),
     )
     given = [*manifest.mariadb("source", maria, fresh), *manifest.postgresql("target", pg15, pg15.database(fresh))]
-    path = manifest.written(tmp_path / "m.yaml", [*given, manifest.migration("m")])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*given, manifest.migration("m")])
     blocked = landfall("run", "--yes", path)
     assert blocked.returncode == 1
     assert "1 row has no parent in parent" in blocked.stderr
-    manifest.written(path, [*given, manifest.migration("m", policies={"orphans": "NotValid"})])
+    manifest.write_documents(path, [*given, manifest.migration("m", policies={"orphans": "NotValid"})])
     assert landfall("run", "--yes", path).returncode == 0
     with pg15.connect(fresh) as target:
         assert target.execute(b"SELECT convalidated FROM pg_constraint WHERE conname='up'").fetchone() == (False,)
 
 
 def test_without_quiescing_the_result_says_as_of_when(documents: list[manifest.Document], tmp_path: Path) -> None:
-    path = manifest.written(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "None"})])
+    path = manifest.write_documents(tmp_path / "m.yaml", [*documents, manifest.migration("shop", source={"quiesce": "None"})])
     asked = landfall("run", path)
     assert asked.returncode == 3
     assert "NotQuiesced" in asked.stderr
@@ -261,6 +261,6 @@ def test_a_credential_that_cannot_lock_is_named(
 ) -> None:
     maria.sql(f"CREATE OR REPLACE USER look@localhost; GRANT SELECT, SHOW VIEW, TRIGGER ON {fresh}.* TO look@localhost")
     looking = [documents[0], {**documents[1], "stringData": {"username": "look", "password": ""}}, *documents[2:]]
-    blocked = landfall("run", "--yes", manifest.written(tmp_path / "m.yaml", [*looking, manifest.migration("shop")]))
+    blocked = landfall("run", "--yes", manifest.write_documents(tmp_path / "m.yaml", [*looking, manifest.migration("shop")]))
     assert blocked.returncode == 1
     assert "quiesce: Engine needs LOCK TABLES" in blocked.stderr

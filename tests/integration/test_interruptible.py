@@ -122,7 +122,7 @@ def test_every_fault_is_survived(
     harm = faults.Faults(kill_target, case.kill_source, restart)
     documents = [*case.documents, *manifest.postgresql("target", target, "lf")]
     documents.append(manifest.migration("faulty", batchSize=_BATCH, parallelism=_STREAMS))
-    path = manifest.written(tmp_path / "m.yaml", documents)
+    path = manifest.write_documents(tmp_path / "m.yaml", documents)
 
     target.database("lf")
     clean = faults.watched(faults.start(path), 0, faults.nothing)

@@ -260,7 +260,7 @@ def begin(old: Version01, pg15: PostgreSql, fresh: str, tmp_path: Path) -> Itera
         limits = {"limits": {"rowsPerSecond": rows_per_second}} if rows_per_second else {}
         documents = [*source.documents, *manifest.postgresql("target", pg15, pg15.database(fresh))]
         documents.append(manifest.migration("begun", batchSize=_BATCH, parallelism=3, **limits))
-        path, log = manifest.written(tmp_path / "m.yaml", documents), tmp_path / "0.1.log"
+        path, log = manifest.write_documents(tmp_path / "m.yaml", documents), tmp_path / "0.1.log"
         before = pg15.dump(fresh)
         started.append(Begun(pg15, fresh, path, log, old.start(path, log), before))
         return started[-1]

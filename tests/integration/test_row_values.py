@@ -59,12 +59,12 @@ def test_postgresql_refuses_without_values(pg15: PostgreSql, fresh: str) -> None
         for refuses in (control.run, wire.rows):
             with pytest.raises(EngineError) as refused:
                 refuses(sql)
-            assert row_markers.told(row_markers.chain(refused.value)) == [], sql
+            assert row_markers.rows_in(row_markers.chain(refused.value)) == [], sql
             assert refused.value.code, sql
     wire.copy_in("COPY copies (id) FROM STDIN")
     with pytest.raises(EngineError, match=r"table copies\.id") as refused:
         _copied(wire)
-    assert row_markers.told(row_markers.chain(refused.value)) == []
+    assert row_markers.rows_in(row_markers.chain(refused.value)) == []
     wire.close()
     control.close()
 
@@ -97,7 +97,7 @@ def test_mysql_and_mariadb_refuse_without_values(either: MariaDb, fresh: str) ->
         except EngineError as error:
             said.extend(row_markers.chain(error))
     assert len(said) >= 5, "either server accepts some of them"
-    assert row_markers.told(said) == []
+    assert row_markers.rows_in(said) == []
     session.close()
 
 

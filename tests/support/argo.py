@@ -17,14 +17,14 @@ _CHECK = _LUA.eval(f"function(told) obj = told\n{(ARGO / 'health.lua').read_text
 Object = dict[str, Any]
 
 
-def health(told: Object) -> tuple[str, str]:
+def health(document: Object) -> tuple[str, str]:
     """Health status and message of an object, as Argo CD computes them."""
-    found = _CHECK(_LUA.table_from(told, recursive=True))
-    return str(found.status), str(found.message)
+    status = _CHECK(_LUA.table_from(document, recursive=True))
+    return str(status.status), str(status.message)
 
 
-def written(seen: ObservedObject, decision: ReconcileDecision, kind: str = "Migration") -> Object:
+def as_operator_writes(observed: ObservedObject, decision: ReconcileDecision, kind: str = "Migration") -> Object:
     """An object as the operator writes it."""
-    told = [c.model_dump(mode="json", by_alias=True) for c in conditions(seen, decision)]
-    status = {"observedGeneration": seen.generation, "phase": decision.phase, "conditions": told}
-    return {"kind": kind, "metadata": {"name": "shop", "generation": seen.generation}, "status": status}
+    condition_documents = [c.model_dump(mode="json", by_alias=True) for c in conditions(observed, decision)]
+    status = {"observedGeneration": observed.generation, "phase": decision.phase, "conditions": condition_documents}
+    return {"kind": kind, "metadata": {"name": "shop", "generation": observed.generation}, "status": status}

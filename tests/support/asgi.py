@@ -41,13 +41,13 @@ class Client:
 
     def ask(self, method: str, path: str, document: object = None, headers: Mapping[str, str] | None = None) -> Answer:
         """Any request; octets go as they are."""
-        told = httpx.Headers(dict(self.headers))
-        told.update(dict(headers or {}))
+        all_headers = httpx.Headers(dict(self.headers))
+        all_headers.update(dict(headers or {}))
         body = document if isinstance(document, bytes) else b"" if document is None else json.dumps(document).encode()
 
-        async def asked() -> Answer:
+        async def request() -> Answer:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://gateway", trust_env=False) as client:
-                answer = await client.request(method, path, content=body, headers=told)
+                answer = await client.request(method, path, content=body, headers=all_headers)
                 return Answer(answer.status_code, answer.headers, answer.content)
 
-        return asyncio.run(asked())
+        return asyncio.run(request())

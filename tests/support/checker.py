@@ -31,7 +31,7 @@ def _number(value: Decimal | float) -> str:
     return str(Fraction(value))
 
 
-def plain(value: Any) -> str:  # noqa: PLR0911  one line per type
+def canonical_text(value: Any) -> str:  # noqa: PLR0911  one line per type
     """A value as a text that is the same for every engine."""
     if value is None:
         return "∅"
@@ -49,7 +49,7 @@ def plain(value: Any) -> str:  # noqa: PLR0911  one line per type
     if isinstance(value, timedelta):
         return f"{value // timedelta(microseconds=1)}µs"
     if isinstance(value, list):
-        return ",".join(map(plain, value))
+        return ",".join(map(canonical_text, value))
     if isinstance(value, dict):
         return json.dumps(value)
     return str(value)
@@ -61,11 +61,11 @@ def postgresql(connection: psycopg.Connection, table: str, columns: Iterable[str
     cursor = connection.execute(f"SELECT {listed} FROM {table}".encode())
     kinds = [column.type_code for column in cursor.description or []]
     blank_padded = {psycopg.adapters.types["bpchar"].oid}
-    found: Rows = Counter()
+    counts: Rows = Counter()
     for row in cursor:
         values = [v.rstrip(" ") if k in blank_padded and isinstance(v, str) else v for v, k in zip(row, kinds, strict=True)]
-        found[tuple(plain(v) for v in values)] += 1
-    return found
+        counts[tuple(canonical_text(v) for v in values)] += 1
+    return counts
 
 
 def mariadb(socket: str, database: str, table: str, expressions: Iterable[str]) -> Rows:
@@ -76,24 +76,24 @@ def mariadb(socket: str, database: str, table: str, expressions: Iterable[str]) 
     cursor = connection.cursor()
     cursor.execute("SET SESSION time_zone='+00:00'")
     cursor.execute(f"SELECT {','.join(expressions)} FROM {table}")
-    found: Rows = Counter(tuple(plain(v) for v in row) for row in cursor.fetchall())
+    counts: Rows = Counter(tuple(canonical_text(v) for v in row) for row in cursor.fetchall())
     connection.close()
-    return found
+    return counts
 
 
 def sqlite(path: str, table: str, expressions: Iterable[str]) -> Rows:
     """The rows of a table in SQLite."""
     connection = sqlite3.connect(path)
-    found: Rows = Counter(
-        tuple(plain(v) for v in row) for row in connection.execute(f"SELECT {','.join(expressions)} FROM {table}")
+    counts: Rows = Counter(
+        tuple(canonical_text(v) for v in row) for row in connection.execute(f"SELECT {','.join(expressions)} FROM {table}")
     )
     connection.close()
-    return found
+    return counts
 
 
 def difference(left: Rows, right: Rows) -> str:
     """Nothing where both hold the same rows, else the first few that differ."""
-    lost, surplus = left - right, right - left
-    if not lost and not surplus:
+    missing, surplus = left - right, right - left
+    if not missing and not surplus:
         return ""
-    return f"lost {sum(lost.values())}: {list(lost)[:2]}; surplus {sum(surplus.values())}: {list(surplus)[:2]}"
+    return f"lost {sum(missing.values())}: {list(missing)[:2]}; surplus {sum(surplus.values())}: {list(surplus)[:2]}"

@@ -92,7 +92,7 @@ class World:
 
     def look(self) -> ObservedDeployment:
         """As the operator sees it."""
-        found = {
+        workloads = {
             name: ObservedWorkload(
                 name,
                 p.wanted,
@@ -104,17 +104,17 @@ class World:
             for name, p in self.workloads.items()
         }
         queue = self.queue or ((self.request,) if self.request else ())
-        made = {request_of(r.spec.trigger) for r in self.releases.values()}
+        handled_requests = {request_of(r.spec.trigger) for r in self.releases.values()}
         return ObservedDeployment(
             now=self.now,
             generation=1,
             deployment=self.deployment,
             releases=tuple(sorted(self.releases.values(), key=lambda r: r.spec.revision)),
-            workloads=found,
+            workloads=workloads,
             service=self.service,
             resolved=Resolved(key="k", commit=self.commit, resolved_at=self.now),
-            request=next_request(queue, self.handled, made),
-            queue=tuple(one.id for one in queue),
+            request=next_request(queue, self.handled, handled_requests),
+            queue=tuple(deploy.id for deploy in queue),
             hold=self.hold,
             gate=self.gate,
             left=self.left,
@@ -122,29 +122,31 @@ class World:
 
     def turn(self, *, killed: bool = False) -> DeploymentDecision:
         """One look, one act, one report; `killed`: the operator dies between the act and the report."""
-        seen = self.look()
-        decision = decide(seen)
-        noted = self._act(seen, decision.action) if decision.action else {}
+        observed = self.look()
+        decision = decide(observed)
+        noted = self._act(observed, decision.action) if decision.action else {}
         if killed:
             return decision
         for name, release in list(self.releases.items()):
-            if name in {r.name for r in seen.releases}:
-                told = replace(release, status=release.status.model_copy(update=noted.get(name, {})))
-                at = current(seen)
-                if at and at.name == name and told.image and told.spec.workload in self.workloads:
-                    told = replace(told, status=told.status.model_copy(update=begun(seen, told)))
-                self.releases[name] = replace(told, status=release_status(seen, told))
+            if name in {r.name for r in observed.releases}:
+                changed = replace(release, status=release.status.model_copy(update=noted.get(name, {})))
+                at = current(observed)
+                if at and at.name == name and changed.image and changed.spec.workload in self.workloads:
+                    changed = replace(changed, status=changed.status.model_copy(update=begun(observed, changed)))
+                self.releases[name] = replace(changed, status=release_status(observed, changed))
         self.revision = max([self.revision, *(r.spec.revision for r in self.releases.values())])
-        self.handled = seen.handled(self.handled)
+        self.handled = observed.handled(self.handled)
         return decision
 
-    def _act(self, seen: ObservedDeployment, action: DeploymentAction) -> dict[str, dict[str, object]]:
+    def _act(self, observed: ObservedDeployment, action: DeploymentAction) -> dict[str, dict[str, object]]:
         match action:
             case MakeRelease(name):
-                self.releases[name] = ObservedRelease(name, wanted.declared_release(seen, name, "", 1))
+                self.releases[name] = ObservedRelease(name, wanted.declared_release(observed, name, "", 1))
             case MakeRollback(name):
-                made = names.release_name("shop", wanted.revision(seen))
-                self.releases[made] = ObservedRelease(made, wanted.rollback_release(seen, self.releases[name]))
+                release_name = names.release_name("shop", wanted.revision(observed))
+                self.releases[release_name] = ObservedRelease(
+                    release_name, wanted.rollback_release(observed, self.releases[name])
+                )
             case BuildRelease(name, attempt):
                 job = ObservedJob(f"{name}-build-{attempt}", "build", attempt, "")
                 self.releases[name] = replace(self.releases[name], job=job)
@@ -154,12 +156,12 @@ class World:
             case DeleteJob(name):
                 self.releases = {n: replace(r, job=None) if r.job and r.job.name == name else r for n, r in self.releases.items()}
             case SwitchTraffic(name):
-                self._switch(seen, name)
+                self._switch(observed, name)
             case FailRelease() | SupersedeRelease() | CreatePreview() | ApplyRoute() | DeleteRoute():
                 pass
             case _:
                 self._act_on_workload(action)
-        return self._written(action)
+        return self._status_fields(action)
 
     def _act_on_workload(self, action: CreateWorkload | ScaleWorkload | CoolWorkload | RefreshWorkload) -> None:
         match action:
@@ -178,7 +180,7 @@ class World:
             case _:
                 assert_never(action)
 
-    def _written(self, action: DeploymentAction) -> dict[str, dict[str, object]]:
+    def _status_fields(self, action: DeploymentAction) -> dict[str, dict[str, object]]:
         """What an action leaves in the status of Releases."""
         match action:
             case FailRelease(name, reason, message):
@@ -203,16 +205,16 @@ class World:
         if not count:
             pods.crashed, pods.served_until = False, None
 
-    def _switch(self, seen: ObservedDeployment, name: str) -> None:
+    def _switch(self, observed: ObservedDeployment, name: str) -> None:
         to = self.releases[name]
         pods = self.workloads[to.spec.workload]
         served = bool(to.status.live_at) or bool(to.spec.rollback_to)
-        has_its_data = self.gate is None or self.gate.open or places.points_at(seen, to, self.gate.source)
+        has_its_data = self.gate is None or self.gate.open or places.points_at(observed, to, self.gate.source)
         assert served or has_its_data, "what waits for data goes live with it"
         assert pods.ready >= max(self.deployment.spec.replicas, 1), "what goes live is ready, all of it"
-        before = seen.service.release if seen.service else ""
-        if seen.service and before == name:
-            before = seen.service.previous
+        before = observed.service.release if observed.service else ""
+        if observed.service and before == name:
+            before = observed.service.previous
         if self.service:
             self.workloads[self.service.workload].served_until = self.now
         pods.served_until = None
@@ -234,17 +236,17 @@ class World:
                 continue
             status = release.status
             if outcome == "good":
-                told = {
+                fields = {
                     "image": f"r/shop@{DIGEST}",
                     "build": BuildSummary(framework="node-express", port=3000),
                     "finished": job.name,
                 }
-                status = status.model_copy(update=told)
+                status = status.model_copy(update=fields)
             elif outcome == "bad":
                 failure = ReleaseFailure(reason="BuildFailed", message="npm", at=self.now)
                 status = status.model_copy(update={"failure": failure, "finished": job.name})
-            ended = replace(job, failed=outcome != "good", complete=outcome == "good")
-            self.releases[name] = replace(release, status=status, job=ended)
+            finished = replace(job, failed=outcome != "good", complete=outcome == "good")
+            self.releases[name] = replace(release, status=status, job=finished)
 
     def pods_come_up(self) -> None:
         """All that nothing ails."""

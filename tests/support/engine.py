@@ -50,23 +50,23 @@ class Move:
     def plan(self) -> Plan:
         """The plan. No row is to be read in it."""
         plan = self.change(make_plan(self.source, self.target, self.options))
-        assert row_markers.told([repr(plan)]) == []
+        assert row_markers.rows_in([repr(plan)]) == []
         return plan
 
     def run(self) -> Outcome:
         """Plan and run, or resume."""
         migration = MigrationRun(self.source, self.target, self.options, self._event)
         self.dials, migration.handed_over = migration.dials, self.handed_over
-        shown: list[str] = []
+        texts: list[str] = []
         try:
             plan = None if migration.existing() else self.plan()
             return migration.run("test", plan)
         except EngineError as error:
-            shown.extend(row_markers.chain(error))
+            texts.extend(row_markers.chain(error))
             raise
         finally:
             migration.close()
-            assert row_markers.told([*shown, *(event.text for event in self.events)]) == []
+            assert row_markers.rows_in([*texts, *(event.text for event in self.events)]) == []
 
     def _event(self, event: Event) -> None:
         self.events.append(event)

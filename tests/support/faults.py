@@ -39,8 +39,8 @@ class Attempt:
 def redone(attempts: list[Attempt]) -> int:
     """Rows of the chunks that were begun more than once, for each time too many, and of the deltas."""
     sizes = {(table, number): rows for a in attempts for table, number, rows in a.chunks("chunk")}
-    begun = Counter((table, number) for a in attempts for table, number, _ in a.chunks("begun"))
-    again = sum(sizes.get(chunk, 0) * (times - 1) for chunk, times in begun.items())
+    starts = Counter((table, number) for a in attempts for table, number, _ in a.chunks("begun"))
+    again = sum(sizes.get(chunk, 0) * (times - 1) for chunk, times in starts.items())
     return again + sum(rows for a in attempts for _, _, rows in a.chunks("delta"))
 
 
@@ -103,13 +103,13 @@ class Faults:
 
     def wake(self) -> list[Attempt]:
         """Let frozen processes go on, after another one has finished their work; how they ended."""
-        ended = []
+        attempts = []
         for process in self.zombies:
             process.send_signal(signal.SIGCONT)
             out, errors = process.communicate(timeout=_PATIENCE)
-            ended.append(Attempt(process.returncode, [json.loads(line) for line in out.splitlines()], errors))
+            attempts.append(Attempt(process.returncode, [json.loads(line) for line in out.splitlines()], errors))
         self.zombies.clear()
-        return ended
+        return attempts
 
 
 def until_complete(

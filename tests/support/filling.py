@@ -49,6 +49,6 @@ def source(kind: str, name: str, text: str, rows: list[Any], servers: Servers) -
 
 def target(server: PostgreSql, name: str, text: str) -> Endpoint:
     """A database with these tables."""
-    with server.connect(server.database(name)) as made:
-        made.execute(text.encode())
+    with server.connect(server.database(name)) as connection:
+        connection.execute(text.encode())
     return run.postgresql(server, name)

@@ -65,6 +65,6 @@ class Forked:
 
     def communicate(self, timeout: float) -> tuple[str, str]:
         """What is yet to be read, once it has ended."""
-        told = self.stdout.read(), self.stderr.read()
+        output = self.stdout.read(), self.stderr.read()
         self.wait(timeout)
-        return told
+        return output

@@ -44,8 +44,14 @@ class Namespace:
 
     def put(self, kind: str, name: str, spec: Object, status: Object | None = None, **metadata: Any) -> Object:
         """What somebody else has said of an object."""
-        told = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "creationTimestamp": "2026-01-01T00:00:00Z", **metadata}
-        self.objects[kind, name] = {"metadata": told, "spec": spec, **({"status": status} if status is not None else {})}
+        all_metadata = {
+            "name": name,
+            "namespace": "shop",
+            "uid": f"uid-{name}",
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            **metadata,
+        }
+        self.objects[kind, name] = {"metadata": all_metadata, "spec": spec, **({"status": status} if status is not None else {})}
         if "resourceVersion" not in metadata:
             self._touched(kind, name)
         return self.objects[kind, name]
@@ -61,19 +67,21 @@ class Namespace:
         if (kind, namespace) == ("Secret", "landfall-system"):
             return self.secrets.get(name)
         assert namespace == "shop"
-        return self._seen(kind, name) if (kind, name) in self.objects else None
+        return self._merged_object(kind, name) if (kind, name) in self.objects else None
 
     async def listed(self, kind: str, namespace: str, labels: str = "", fields: str = "") -> list[Object]:
         """Objects."""
         if (kind, namespace) == ("Secret", "landfall-system"):
-            return [one for one in self.secrets.values() if labels in one["metadata"]["labels"]]
+            return [raw for raw in self.secrets.values() if labels in raw["metadata"]["labels"]]
         assert namespace == "shop"
-        found = [self._seen(*which) for which in self.objects if which[0] == kind]
+        objects = [self._merged_object(*place) for place in self.objects if place[0] == kind]
         if fields:
             path, _, wanted = fields.partition("=")
-            found = [one for one in found if functools.reduce(lambda value, name: value[name], path.split("."), one) == wanted]
-        chosen = dict(part.split("=", 1) for part in labels.split(",") if part)
-        return [one for one in found if chosen.items() <= one["metadata"].get("labels", {}).items()]
+            objects = [
+                raw for raw in objects if functools.reduce(lambda value, name: value[name], path.split("."), raw) == wanted
+            ]
+        selector = dict(part.split("=", 1) for part in labels.split(",") if part)
+        return [raw for raw in objects if selector.items() <= raw["metadata"].get("labels", {}).items()]
 
     async def create(self, kind: str, body: Object) -> Object:
         """Make one; or say whether this account may do something."""
@@ -102,27 +110,27 @@ class Namespace:
             self.put(kind, name, {})
         self.ours[kind, name] = copy.deepcopy(body)
         self._touched(kind, name)
-        return self._seen(kind, name)
+        return self._merged_object(kind, name)
 
     async def patch(self, kind: str, namespace: str, name: str, operations: list[Object]) -> Object:
         """A JSON patch of the record of who says what: one manager takes over what others have said."""
         assert namespace == "shop"
-        told = {one["path"]: one["value"] for one in operations}
-        assert told.keys() == {"/metadata/managedFields", "/metadata/resourceVersion"}
-        self._current(kind, name, told["/metadata/resourceVersion"])
-        left = {entry["manager"] for entry in told["/metadata/managedFields"]}
+        values = {operation["path"]: operation["value"] for operation in operations}
+        assert values.keys() == {"/metadata/managedFields", "/metadata/resourceVersion"}
+        self._current(kind, name, values["/metadata/resourceVersion"])
+        managers = {entry["manager"] for entry in values["/metadata/managedFields"]}
         for manager, words in list(self.former[kind, name].items()):
-            if manager not in left:
-                assert MANAGER in left
+            if manager not in managers:
+                assert MANAGER in managers
                 self.ours[kind, name] = merged(words, self.ours.get((kind, name), {}))
                 del self.former[kind, name][manager]
         self._touched(kind, name)
-        return self._seen(kind, name)
+        return self._merged_object(kind, name)
 
     def _current(self, kind: str, name: str, version: str | None) -> None:
         """As the API server refuses a write to another version than the one that was read."""
-        there = self.objects.get((kind, name))
-        if version is not None and there and there["metadata"]["resourceVersion"] != version:
+        current = self.objects.get((kind, name))
+        if version is not None and current and current["metadata"]["resourceVersion"] != version:
             raise ConflictError(
                 409, "the object has been modified; please apply your changes to the latest version and try again"
             )
@@ -139,33 +147,33 @@ class Namespace:
         assert (namespace, uid) == ("shop", self.objects[kind, name]["metadata"]["uid"])
         del self.objects[kind, name]
 
-    def _seen(self, kind: str, name: str) -> Object:
-        found = copy.deepcopy(self.objects[kind, name])
-        mine = self.ours.get((kind, name))
-        saying = {**self.former.get((kind, name), {}), **({MANAGER: mine} if mine is not None else {})}
+    def _merged_object(self, kind: str, name: str) -> Object:
+        result = copy.deepcopy(self.objects[kind, name])
+        own = self.ours.get((kind, name))
+        saying = {**self.former.get((kind, name), {}), **({MANAGER: own} if own is not None else {})}
         entries = [{"manager": "argocd-controller", "operation": "Apply", "fieldsV1": {"f:spec": {}}}] if saying else []
         for manager, words in saying.items():
-            found["metadata"] = merged(found["metadata"], words.get("metadata", {}))
-            theirs, said = found["spec"].get("decisions", []), words.get("spec", {}).get("decisions", [])
-            found["spec"] = merged(found["spec"], words.get("spec", {}))
-            if said:
-                found["spec"]["decisions"] = list({one["column"]: one for one in [*theirs, *said]}.values())
+            result["metadata"] = merged(result["metadata"], words.get("metadata", {}))
+            existing, added = result["spec"].get("decisions", []), words.get("spec", {}).get("decisions", [])
+            result["spec"] = merged(result["spec"], words.get("spec", {}))
+            if added:
+                result["spec"]["decisions"] = list({decision["column"]: decision for decision in [*existing, *added]}.values())
             fields = {f"f:{part}": _fields(words[part]) for part in ("metadata", "spec") if part in words}
             entries.append({"manager": manager, "operation": "Apply", "fieldsV1": fields})
         if entries:
-            found["metadata"]["managedFields"] = entries
-        return found
+            result["metadata"]["managedFields"] = entries
+        return result
 
 
-def _differing(one: Object, other: Object, path: str = "") -> list[str]:
+def _differing(left: Object, other: Object, path: str = "") -> list[str]:
     """The fields that both say, and say otherwise."""
-    found: list[str] = []
-    for name in one.keys() & other.keys() - {"name", "namespace"}:
-        if isinstance(one[name], dict) and isinstance(other[name], dict):
-            found += _differing(one[name], other[name], f"{path}.{name}")
-        elif one[name] != other[name]:
-            found.append(f"{path}.{name}")
-    return found
+    paths: list[str] = []
+    for name in left.keys() & other.keys() - {"name", "namespace"}:
+        if isinstance(left[name], dict) and isinstance(other[name], dict):
+            paths += _differing(left[name], other[name], f"{path}.{name}")
+        elif left[name] != other[name]:
+            paths.append(f"{path}.{name}")
+    return paths
 
 
 def _fields(value: object) -> Object:
@@ -173,11 +181,11 @@ def _fields(value: object) -> Object:
     if isinstance(value, dict):
         return {f"f:{name}": _fields(inner) for name, inner in value.items()}
     if isinstance(value, list) and value and isinstance(value[0], dict) and "column" in value[0]:
-        return {f"k:{json.dumps({'column': one['column']})}": {".": {}, **_fields(one)} for one in value}
+        return {f"k:{json.dumps({'column': item['column']})}": {".": {}, **_fields(item)} for item in value}
     return {}
 
 
-class Told:
+class FakeJournal:
     """A journal: lines and numbers by kind and name."""
 
     def __init__(self) -> None:
@@ -185,14 +193,16 @@ class Told:
         self.numbers: list[Object] = []
         self.asked: list[dict[str, str]] = []
 
-    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+    async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
         """Those behind a position."""
-        self.asked.append(chosen)
-        return [one for one in self.by_owner.get((of.kind, of.name), []) if one["position"] > int(chosen.get("after", "0"))]
+        self.asked.append(query)
+        return [
+            line for line in self.by_owner.get((owner.kind, owner.name), []) if line["position"] > int(query.get("after", "0"))
+        ]
 
-    async def samples(self, of: LogOwner) -> list[Object]:
+    async def samples(self, owner: LogOwner) -> list[Object]:
         """All."""
-        assert of.kind == "Migration"
+        assert owner.kind == "Migration"
         return self.numbers
 
 
@@ -209,19 +219,19 @@ def line(position: int, message: str, phase: str = "copying", level: str = "info
 
 def key(secrets: dict[str, Object], *options: str) -> str:
     """A key that the command made, with its Secret in place."""
-    done = CliRunner().invoke(cli, ["keys", "create", "-n", "shop", "--name", "ci", *options])
-    assert done.exit_code == 0, done.output
-    held = next(yaml.safe_load_all(done.stdout))
-    data = {name: base64.b64encode(text.encode()).decode() for name, text in held["stringData"].items()}
-    metadata = {**held["metadata"], "uid": held["metadata"]["name"], "creationTimestamp": "2026-01-01T00:00:00Z"}
-    secrets[held["metadata"]["name"]] = {**held, "metadata": metadata, "data": data}
-    return next(word for word in done.stderr.split() if word.startswith("lf_"))
+    result = CliRunner().invoke(cli, ["keys", "create", "-n", "shop", "--name", "ci", *options])
+    assert result.exit_code == 0, result.output
+    secret = next(yaml.safe_load_all(result.stdout))
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in secret["stringData"].items()}
+    metadata = {**secret["metadata"], "uid": secret["metadata"]["name"], "creationTimestamp": "2026-01-01T00:00:00Z"}
+    secrets[secret["metadata"]["name"]] = {**secret, "metadata": metadata, "data": data}
+    return next(word for word in result.stderr.split() if word.startswith("lf_"))
 
 
-def client(namespace: Namespace, journal: Told, role: str = "editor", uploader: Uploader | None = None) -> Client:
+def client(namespace: Namespace, journal: FakeJournal, role: str = "editor", uploader: Uploader | None = None) -> Client:
     """Somebody with a key, whose requests no limit of rate refuses: tests ask faster than people."""
     rates = Rates(key=EVERYTHING)
     callers = Callers(cast("Kube", namespace), "landfall-system", lambda: datetime.now(UTC), rates)  # noqa: TID251  keys expire by the clock
-    made = Client(application(callers, journal, uploader))
-    made.headers["Authorization"] = f"Bearer {key(namespace.secrets, '--role', role)}"
-    return made
+    test_client = Client(application(callers, journal, uploader))
+    test_client.headers["Authorization"] = f"Bearer {key(namespace.secrets, '--role', role)}"
+    return test_client

@@ -39,26 +39,26 @@ _WRITTEN = ("Connection", "Migration", "Deployment", "Webhook")
 
 def files() -> dict[Path, str]:
     """Every generated file with its content."""
-    found = {
+    texts = {
         _ROOT / "docs" / "reference.md": _HEAD + "".join(_kind(kind) for kind in KINDS) + _phases() + _actions() + _engines()
     }
-    found[_ROOT / "docs" / "carried.md"] = _carried()
-    found[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
+    texts[_ROOT / "docs" / "carried.md"] = _carried()
+    texts[_ROOT / "operator" / "landfall" / "api" / "source_types.py"] = _source_types()
     chart = _ROOT / "charts" / "landfall"
     for kind in KINDS:
-        made = definition(kind)
-        found[_ROOT / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
-        made["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
-        found[chart / "files" / "crds" / f"{kind.plural}.yaml"] = _yaml(made)
-    found[_ROOT / "kustomize" / "references.yaml"] = _REFERENCES + _yaml({"nameReference": _references()})
-    found[_ROOT / "gitops" / "argocd" / "argocd-cm.yaml"] = _ARGO + _yaml(_argo())
+        document = definition(kind)
+        texts[_ROOT / "crds" / f"{kind.plural}.yaml"] = _yaml(document)
+        document["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
+        texts[chart / "files" / "crds" / f"{kind.plural}.yaml"] = _yaml(document)
+    texts[_ROOT / "kustomize" / "references.yaml"] = _REFERENCES + _yaml({"nameReference": _references()})
+    texts[_ROOT / "gitops" / "argocd" / "argocd-cm.yaml"] = _ARGO + _yaml(_argo())
     granted = {"operatorRules": GRANTS, "clusterRules": CLUSTER_GRANTS}
-    defined = [f'{{{{- define "landfall.{name}" }}}}\n{_yaml(rules(one))}{{{{- end }}}}\n' for name, one in granted.items()]
-    found[chart / "templates" / "_rules.tpl"] = _RULES + "".join(defined)
-    return found
+    defined = [f'{{{{- define "landfall.{name}" }}}}\n{_yaml(rules(grants))}{{{{- end }}}}\n' for name, grants in granted.items()]
+    texts[chart / "templates" / "_rules.tpl"] = _RULES + "".join(defined)
+    return texts
 
 
-def _named() -> dict[str, SourceEngine]:
+def _engines_by_name() -> dict[str, SourceEngine]:
     """The registered source engines by every name that a Connection may use."""
     return {name: engine for engine in engines().values() for name in (engine.name, *engine.aliases)}
 
@@ -69,10 +69,12 @@ def _source_types() -> str:
     servers = [kind for kind, engine in by_kind.items() if engine.default_port]
     files = [kind for kind in by_kind if kind not in servers]
     facts = {
-        "RegisteredType": f"Literal[{_listed(_named())}]",
-        "SUPPORTED_TYPES": f"({_listed(_named())})",
-        "DEFAULT_PORTS": _table({name: engine.default_port for name, engine in _named().items() if engine.default_port}),
-        "FILE_TYPES": f"({_listed(name for name, engine in _named().items() if not engine.default_port)},)",
+        "RegisteredType": f"Literal[{_listed(_engines_by_name())}]",
+        "SUPPORTED_TYPES": f"({_listed(_engines_by_name())})",
+        "DEFAULT_PORTS": _table(
+            {name: engine.default_port for name, engine in _engines_by_name().items() if engine.default_port}
+        ),
+        "FILE_TYPES": f"({_listed(name for name, engine in _engines_by_name().items() if not engine.default_port)},)",
         "ServerKind": f"Literal[{_listed(servers)}]",
         "FileKind": f"Literal[{_listed(files)}]",
         "ENGINE_KINDS": _table({kind: engine.name for kind, engine in by_kind.items()}),
@@ -143,15 +145,15 @@ def _carried() -> str:
     )
     return head + "".join(
         f"\n## {', '.join(names)}\n\n| source | outcome | target | note | shown by |\n|---|---|---|---|---|\n"
-        + "".join(_class_row(one) for one in classes if one.shown_by)
+        + "".join(_class_row(object_class) for object_class in classes if object_class.shown_by)
         for classes, names in sections.items()
     )
 
 
-def _class_row(one: ObjectClass) -> str:
-    test = one.shown_by.removeprefix("tests/integration/").removeprefix("tests/unit/engine/planning/")
-    same = "the same" if one.fate is Fate.CARRIED else ""
-    return f"| {one.name} | {one.fate} | {one.target or same} | {one.note} | `{test}` |\n"
+def _class_row(object_class: ObjectClass) -> str:
+    test = object_class.shown_by.removeprefix("tests/integration/").removeprefix("tests/unit/engine/planning/")
+    same = "the same" if object_class.fate is Fate.CARRIED else ""
+    return f"| {object_class.name} | {object_class.fate} | {object_class.target or same} | {object_class.note} | `{test}` |\n"
 
 
 def _argo() -> dict[str, Any]:
@@ -173,23 +175,23 @@ yaml.SafeDumper.add_representer(_Script, lambda dumper, text: dumper.represent_s
 
 def _references() -> list[dict[str, Any]]:
     """For each kind that is referred to, where."""
-    found: dict[str, list[dict[str, str]]] = {}
+    places_of: dict[str, list[dict[str, str]]] = {}
     for kind in KINDS:
         if kind.name in _WRITTEN:
             spec = definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
             for path, name in _referring(spec, "spec"):
-                found.setdefault(name, []).append({"group": GROUP, "kind": kind.name, "path": f"{path}/name"})
-    return [{"kind": name, "fieldSpecs": places} for name, places in sorted(found.items())]
+                places_of.setdefault(name, []).append({"group": GROUP, "kind": kind.name, "path": f"{path}/name"})
+    return [{"kind": name, "fieldSpecs": places} for name, places in sorted(places_of.items())]
 
 
 def _referring(schema: dict[str, Any], path: str) -> Iterator[tuple[str, str]]:
     for name, field in {**schema.get("properties", {}), **schema.get("items", {}).get("properties", {})}.items():
-        here = f"{path}/{name}"
+        field_path = f"{path}/{name}"
         word = next((kind for end, kind in _REFERRED.items() if name.endswith(end)), "")
         if word:
-            yield here, word
+            yield field_path, word
         else:
-            yield from _referring(field, here)
+            yield from _referring(field, field_path)
 
 
 def _yaml(document: dict[str, Any]) -> str:

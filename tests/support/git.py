@@ -36,9 +36,9 @@ class GitHost(Listening):
         over: bool = False,
     ) -> str:
         """A commit on a branch, or `over` its last one; its name."""
-        work, bare = self.root / f"{name}.work", self.root / f"{name}.git"
-        if not bare.exists():
-            self._git(self.root, "init", "--quiet", "--bare", "--initial-branch=main", str(bare))
+        work, remote = self.root / f"{name}.work", self.root / f"{name}.git"
+        if not remote.exists():
+            self._git(self.root, "init", "--quiet", "--bare", "--initial-branch=main", str(remote))
             self._git(self.root, "init", "--quiet", "--initial-branch=main", str(work))
         self._git(work, "checkout", "--quiet", "-B", branch)
         for path, text in files.items():
@@ -48,7 +48,7 @@ class GitHost(Listening):
             (work / path).symlink_to(to)
         self._git(work, "add", "--all")
         self._git(work, "commit", "--quiet", *(["--amend"] if over else []), "--message", message)
-        self._git(work, "push", "--quiet", "--force", str(bare), branch)
+        self._git(work, "push", "--quiet", "--force", str(remote), branch)
         return self._git(work, "rev-parse", "HEAD").strip()
 
     def address(self, name: str) -> str:
@@ -56,9 +56,9 @@ class GitHost(Listening):
         return f"{self.url}/{name}.git"
 
     @staticmethod
-    def _git(where: Path, *arguments: str) -> str:
+    def _git(folder: Path, *arguments: str) -> str:
         environment = {**os.environ, **_PERSON, "GIT_CONFIG_GLOBAL": os.devnull}
-        command = ["git", "-C", str(where), *arguments]
+        command = ["git", "-C", str(folder), *arguments]
         return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
 
 
@@ -70,13 +70,13 @@ class _Handler(QuietHandler):
         url = urlsplit(self.path)
         body = self.body()
         repository = url.path.strip("/").partition(".git")[0]
-        held = self.headers.get("Authorization", "")
+        authorization = self.headers.get("Authorization", "")
         right = "Basic " + base64.b64encode(":".join(self.service.login).encode()).decode()
         if self.service.down:
             self.answer(503, b"")
         elif self.service.sends_to:
             self.answer(301, b"", {"Location": f"{self.service.sends_to}{self.path}"})
-        elif repository in self.service.private and held != right:
+        elif repository in self.service.private and authorization != right:
             self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="git"'})
         else:
             self._served(url.path, url.query, body)
@@ -96,8 +96,8 @@ class _Handler(QuietHandler):
             "GIT_PROTOCOL": "" if self.service.old else self.headers.get("Git-Protocol", ""),
             "REMOTE_ADDR": "127.0.0.1",
         }
-        done = subprocess.run(["git", "http-backend"], input=body, capture_output=True, check=False, env=environment)
-        head, _, answer = done.stdout.partition(b"\r\n\r\n")
+        process = subprocess.run(["git", "http-backend"], input=body, capture_output=True, check=False, env=environment)
+        head, _, answer = process.stdout.partition(b"\r\n\r\n")
         headers = dict(line.split(": ", 1) for line in head.decode().splitlines() if ": " in line)
         status = int(headers.pop("Status", "200").split()[0])
         self.answer(status, answer, headers)

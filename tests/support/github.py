@@ -64,14 +64,14 @@ def _changes(files: dict[str, str]) -> list[dict[str, str]]:
 
 def tarball(name: str, sha: str, files: dict[str, str]) -> bytes:
     """As codeload packs it: everything in one folder, with a global header that tells the commit."""
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": sha}) as tar:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz", format=tarfile.PAX_FORMAT, pax_headers={"comment": sha}) as tar:
         for path, text in files.items():
             data = text.encode()
             info = tarfile.TarInfo(f"{name.replace('/', '-')}-{sha[:7]}/{path}")
             info.size, info.mode = len(data), 0o755 if path.endswith(".sh") else 0o644
             tar.addfile(info, io.BytesIO(data))
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 class _Handler(QuietHandler):
@@ -83,82 +83,82 @@ class _Handler(QuietHandler):
             self._status()
             return
         path = unquote(urlsplit(self.path).path)
-        held = self.headers.get("Authorization", "")
-        self.service.asked.append((path, held))
+        authorization = self.headers.get("Authorization", "")
+        self.service.asked.append((path, authorization))
         if self.service.down:
-            self._told(503, {"message": "Service Unavailable"})
+            self._answer_json(503, {"message": "Service Unavailable"})
         elif path.startswith("/codeload/"):
-            self._codeload(path, held)
-        elif held and held != f"Bearer {self.service.token}":
-            self._told(401, {"message": "Bad credentials"})
+            self._codeload(path, authorization)
+        elif authorization and authorization != f"Bearer {self.service.token}":
+            self._answer_json(401, {"message": "Bad credentials"})
         elif self.service.limited:
             self.service.limited -= 1
             reset = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 2)}
-            self._told(403, {"message": "API rate limit exceeded"}, reset)
+            self._answer_json(403, {"message": "API rate limit exceeded"}, reset)
         else:
-            self._repository(path, held)
+            self._repository(path, authorization)
 
     def _status(self) -> None:
         body = json.loads(self.body())
         parts = urlsplit(self.path).path.strip("/").split("/")
         if self.headers.get("Authorization") != f"Bearer {self.service.token}":
-            self._told(401, {"message": "Bad credentials"})
+            self._answer_json(401, {"message": "Bad credentials"})
         elif not self.service.writes:
-            self._told(403, {"message": "Resource not accessible by personal access token"})
+            self._answer_json(403, {"message": "Resource not accessible by personal access token"})
         elif (
             parts[3:4] != ["statuses"]
             or body["state"] not in {"error", "failure", "pending", "success"}
             or len(body["description"]) > 140
         ):
-            self._told(422, {"message": "Validation Failed"})
+            self._answer_json(422, {"message": "Validation Failed"})
         else:
             self.service.statuses.append((parts[4], body["state"], body["context"]))
-            self._told(201, {"id": 1, **body})
+            self._answer_json(201, {"id": 1, **body})
 
-    def _repository(self, path: str, held: str) -> None:
+    def _repository(self, path: str, authorization: str) -> None:
         parts = path.strip("/").split("/")
         name = "/".join(parts[1:3])
-        found = self.service.repositories.get(name) if parts[0] == "repos" else None
-        if found is None or (found.private and not held):
-            self._told(404, {"message": "Not Found"})
+        repository = self.service.repositories.get(name) if parts[0] == "repos" else None
+        if repository is None or (repository.private and not authorization):
+            self._answer_json(404, {"message": "Not Found"})
         elif len(parts) == 3:
-            self._told(200, {"full_name": name, "default_branch": found.default, "private": found.private})
+            self._answer_json(200, {"full_name": name, "default_branch": repository.default, "private": repository.private})
         elif parts[3] == "commits":
-            self._commit(found, "/".join(parts[4:]))
-        elif parts[3] == "tarball" and (sha := _meant(found, "/".join(parts[4:]))):
-            self._told(302, {}, {"Location": f"{self.service.codeload}/{name}/{sha}"})
+            self._commit(repository, "/".join(parts[4:]))
+        elif parts[3] == "tarball" and (sha := _commit_of(repository, "/".join(parts[4:]))):
+            self._answer_json(302, {}, {"Location": f"{self.service.codeload}/{name}/{sha}"})
         else:
-            self._told(404, {"message": "Not Found"})
+            self._answer_json(404, {"message": "Not Found"})
 
-    def _commit(self, found: Repository, ref: str) -> None:
-        sha = _meant(found, ref)
+    def _commit(self, repository: Repository, ref: str) -> None:
+        sha = _commit_of(repository, ref)
         if not sha:
-            self._told(422, {"message": f"No commit found for SHA: {ref}"})
+            self._answer_json(422, {"message": f"No commit found for SHA: {ref}"})
             return
         tag = f'"{sha}"'
         if self.headers.get("If-None-Match") == tag:
-            self._told(304, None, {"ETag": tag})
+            self._answer_json(304, None, {"ETag": tag})
         else:
-            self._told(
+            self._answer_json(
                 200,
-                {"sha": sha, "commit": {"message": found.commits[sha][0]}, "files": _changes(found.commits[sha][1])},
+                {"sha": sha, "commit": {"message": repository.commits[sha][0]}, "files": _changes(repository.commits[sha][1])},
                 {"ETag": tag},
             )
 
-    def _codeload(self, path: str, held: str) -> None:
+    def _codeload(self, path: str, authorization: str) -> None:
         name, _, sha = path.removeprefix("/codeload/").rpartition("/")
-        if held:
-            self._told(400, {"message": "a token came to a host that it is not for"})
+        if authorization:
+            self._answer_json(400, {"message": "a token came to a host that it is not for"})
             return
         data = tarball(name, sha, self.service.repositories[name].commits[sha][1])
         self.answer(200, data, {"Content-Type": "application/x-gzip"})
 
-    def _told(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
+    def _answer_json(self, status: int, body: object, headers: dict[str, str] | None = None) -> None:
         data = b"" if body is None else json.dumps(body).encode()
         self.answer(status, data, {"Content-Type": "application/json; charset=utf-8", **(headers or {})})
 
 
-def _meant(found: Repository, ref: str) -> str:
-    if ref in found.branches:
-        return found.branches[ref]
-    return next((sha for sha in found.commits if len(ref) >= 7 and sha.startswith(ref)), "")
+def _commit_of(repository: Repository, ref: str) -> str:
+    if ref in repository.branches:
+        return repository.branches[ref]
+    return next((sha for sha in repository.commits if len(ref) >= 7 and sha.startswith(ref)), "")

@@ -27,8 +27,8 @@ class Client:
     """An API server, by the one context of a kubeconfig whose certificates are files. For one thread at a time."""
 
     def __init__(self, kubeconfig: Path) -> None:
-        told = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-        cluster, user = told["clusters"][0]["cluster"], told["users"][0]["user"]
+        settings = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+        cluster, user = settings["clusters"][0]["cluster"], settings["users"][0]["user"]
         tls = ssl.create_default_context(cafile=cluster["certificate-authority"])
         tls.load_cert_chain(user["client-certificate"], user["client-key"])
         self._connection = HTTPSConnection(urlsplit(cluster["server"]).netloc, timeout=30, context=tls)
@@ -44,10 +44,10 @@ class Client:
         try:
             self._connection.request(method, path, None if body is None else json.dumps(body), headers)
             answer = self._connection.getresponse()
-            told = dict(json.loads(answer.read()))
+            document = dict(json.loads(answer.read()))
         except (OSError, HTTPException):
             self._connection.close()
             raise
         if answer.status >= 400:
-            raise RefusedError(answer.status, str(told.get("message", "")))
-        return told
+            raise RefusedError(answer.status, str(document.get("message", "")))
+        return document

@@ -102,24 +102,24 @@ class World:
         spec = {"desiredState": self.wanted, "data": data, "schedule": {"startAt": self.start_at} if self.start_at else None}
         if self.app:
             spec["app"] = {"deploymentRef": {"name": self.app.name}}
-        made = Migration.model_validate({"metadata": {"name": "shop"}, "spec": spec})
-        return made.model_copy(update={"status": self.status})
+        result = Migration.model_validate({"metadata": {"name": "shop"}, "spec": spec})
+        return result.model_copy(update={"status": self.status})
 
     @property
     def inputs(self) -> str:
         """What workers are made from."""
-        asked = self.request
-        return f"{self.decisions}/{asked.id if asked and asked.verb == 'plan' else ''}.{int(self.secret)}/{asked.id if asked else ''}"
+        request = self.request
+        return f"{self.decisions}/{request.id if request and request.verb == 'plan' else ''}.{int(self.secret)}/{request.id if request else ''}"
 
     def known_as(self) -> tuple[str, bool]:
         """The token of the Run that is looked at, and whether the spec asks for another one."""
         before = self.status.run if self.status else ""
-        held = self.runs.get(before)
-        if held is None or before == self.token:
+        run = self.runs.get(before)
+        if run is None or before == self.token:
             return self.token, False
-        begun = bool(held.state or (self.status and self.status.start_time))
+        has_begun = bool(run.state or (self.status and self.status.start_time))
         back = any(p.token == before and p.job.verb == "back" and not p.job.over for p in self.pods)
-        if (begun and held.state not in ENDED | {"cut_over"}) or back:
+        if (has_begun and run.state not in ENDED | {"cut_over"}) or back:
             return before, True
         return self.token, False
 
@@ -155,19 +155,23 @@ class World:
 
     def turn(self) -> MigrationDecision:
         """One look, one act, one report."""
-        seen = self.look()
-        decision = decide(seen)
+        observed = self.look()
+        decision = decide(observed)
         if decision.action:
-            self.act(seen, decision.action)
+            self.act(observed, decision.action)
         if self.exists:
-            same = self.status if self.status and self.status.run == seen.run_name else None
-            started = (same.start_time if same else None) or (self.now if decision.starts or seen.state else None)
+            same = self.status if self.status and self.status.run == observed.run_name else None
+            started = (same.start_time if same else None) or (self.now if decision.starts or observed.state else None)
             self.status = MigrationStatus(
-                run=seen.run_name, start_time=started, last_handled_request=handled(seen), approval=approval(seen), app=move(seen)
+                run=observed.run_name,
+                start_time=started,
+                last_handled_request=handled(observed),
+                approval=approval(observed),
+                app=move(observed),
             )
         return decision
 
-    def act(self, seen: ObservedMigration, action: MigrationAction) -> None:
+    def act(self, observed: ObservedMigration, action: MigrationAction) -> None:
         """Carry it out."""
         match action:
             case AddFinalizer():
@@ -175,9 +179,9 @@ class World:
             case ReleaseFinalizer():
                 self.exists = self.finalizer = False
             case DeclareRun():
-                self.runs[seen.run_name] = RunStatus()
+                self.runs[observed.run_name] = RunStatus()
             case CreateJob():
-                self._create(seen, action)
+                self._create(observed, action)
             case DeleteJob(name):
                 self.pods = [p for p in self.pods if p.job.name != name]
             case SuspendJob(name) | ResumeJob(name):
@@ -188,14 +192,14 @@ class World:
             case _:
                 assert_never(action)
 
-    def _create(self, seen: ObservedMigration, action: CreateJob) -> None:
-        plan = seen.run.plan if seen.run else None
-        job = ObservedJob(f"{seen.run_name}-{action.verb}-{action.attempt}", action.verb, action.attempt, seen.inputs)
+    def _create(self, observed: ObservedMigration, action: CreateJob) -> None:
+        plan = observed.run.plan if observed.run else None
+        job = ObservedJob(f"{observed.run_name}-{action.verb}-{action.attempt}", action.verb, action.attempt, observed.inputs)
         assert all(p.job.name != job.name for p in self.pods), "a name is used once"
-        asked = seen.pending
-        free = asked is not None and asked.verb == "start" and asked.skip_approval
-        may = bool(plan and (free or self.words.get(self.approved, frozenset()).issuperset(plan.points))) or bool(seen.state)
-        self.pods.append(Pod(job, seen.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
+        pending = observed.pending
+        free = pending is not None and pending.verb == "start" and pending.skip_approval
+        may = bool(plan and (free or self.words.get(self.approved, frozenset()).issuperset(plan.points))) or bool(observed.state)
+        self.pods.append(Pod(job, observed.run_name, plan.digest if plan else "", may, self.request.id if self.request else ""))
 
     # -- the workers --------------------------------------------------------------------------------------------------
 
@@ -203,41 +207,41 @@ class World:
         """Those that may do something."""
         return [p for p in self.pods if not p.job.over and not p.job.suspended]
 
-    def work(self, pod: Pod, *, told: bool) -> None:
-        """The next thing that this worker does; `told`: its word of it arrives."""
+    def work(self, pod: Pod, *, reports: bool) -> None:
+        """The next thing that this worker does; `reports`: its word of it arrives."""
         entry = self.ledger.get(pod.token, Entry())
         if pod.job.verb == "plan":
             plan = self.plan if not entry.state else PlanSummary(digest=entry.digest, tables=1, rows=9)
             self.stored.add(plan.digest)
-            self.tell(pod, told=told, plan=plan, state=entry.state, finished=pod.job.name)
-            self.end(pod, told=told)
+            self.tell(pod, reports=reports, plan=plan, state=entry.state, finished=pod.job.name)
+            self.end(pod, reports=reports)
         elif pod.job.verb == "rehearse":
             assert not entry.state, "a rehearsal comes before the run"
-            self.tell(pod, told=told, rehearsal=Rehearsed(request=pod.request))
-            self.end(pod, told=told)
+            self.tell(pod, reports=reports, rehearsal=Rehearsed(request=pod.request))
+            self.end(pod, reports=reports)
         elif pod.job.verb == "run":
             turned = live_settings(self.migration, self.now)
             if entry.state in ENDED | {"cut_over"}:
                 holds = bool(turned and turned.hold and pod.holds)
-                self.tell(pod, told=told, state=entry.state, verdict="equal", source_released=not holds)
+                self.tell(pod, reports=reports, state=entry.state, verdict="equal", source_released=not holds)
                 if not holds:
-                    pod.holds = pod.holds and told  # whoever comes after it never held anything
-                    self.end(pod, told=told)
+                    pod.holds = pod.holds and reports  # whoever comes after it never held anything
+                    self.end(pod, reports=reports)
                 return
             if entry.state == "comparing" and turned and turned.cutover_held:
-                self.tell(pod, told=told, state=entry.state)
-                self.end(pod, told=told)
+                self.tell(pod, reports=reports, state=entry.state)
+                self.end(pod, reports=reports)
                 return
             if not entry.state:
                 assert pod.may, "nothing begins unapproved"
             compared = entry.state == "comparing"
             self.ledger[pod.token] = Entry(_NEXT[entry.state], entry.digest or pod.digest, compared)
             pod.holds = self.app is not None and _NEXT[entry.state] == "cut_over"
-            self.tell(pod, told=told, state=_NEXT[entry.state], verdict="equal" if compared else "")
+            self.tell(pod, reports=reports, state=_NEXT[entry.state], verdict="equal" if compared else "")
         else:
-            self.back(pod, entry, told=told)
+            self.back(pod, entry, reports=reports)
 
-    def back(self, pod: Pod, entry: Entry, *, told: bool) -> None:
+    def back(self, pod: Pod, entry: Entry, *, reports: bool) -> None:
         """As the engine goes back: what is completed stays where the object is being deleted."""
         state = "cancelled"
         if entry.state == "cut_over":
@@ -246,18 +250,20 @@ class World:
             state = entry.state
         if entry.state:
             self.ledger[pod.token] = Entry("" if self.deleting and state == "cancelled" else state, entry.digest)
-        self.tell(pod, told=told, state=state)
-        self.end(pod, told=told)
+        self.tell(pod, reports=reports, state=state)
+        self.end(pod, reports=reports)
 
-    def tell(self, pod: Pod, *, told: bool, **fields: object) -> None:
+    def tell(self, pod: Pod, *, reports: bool, **fields: object) -> None:
         """What of it reaches the Run."""
-        if told and pod.token in self.runs:
-            kept = {name: value for name, value in fields.items() if value}
-            self.runs[pod.token] = self.runs[pod.token].model_copy(update={**kept, "failure": None, "reported_by": pod.job.name})
+        if reports and pod.token in self.runs:
+            values = {name: value for name, value in fields.items() if value}
+            self.runs[pod.token] = self.runs[pod.token].model_copy(
+                update={**values, "failure": None, "reported_by": pod.job.name}
+            )
 
-    def end(self, pod: Pod, *, told: bool) -> None:
+    def end(self, pod: Pod, *, reports: bool) -> None:
         """It is over: complete where its last word arrived, else to be started again by its Job."""
-        if told:
+        if reports:
             pod.job = replace(pod.job, complete=True)
             pod.ended_at = self.now
 

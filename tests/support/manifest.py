@@ -49,7 +49,7 @@ def migration(name: str, **data: Any) -> Document:
     return _object("Migration", name, {"data": {"source": source, "target": target, **data}})
 
 
-def written(path: Path, documents: list[Document]) -> Path:
+def write_documents(path: Path, documents: list[Document]) -> Path:
     """The documents in a file."""
     path.write_text(yaml.safe_dump_all(documents), encoding="utf-8")
     return path

@@ -44,10 +44,10 @@ DONE = replace(
 )
 
 
-def started(seen: ObservedMigration, wanted: Migration | None = None) -> ObservedMigration:
+def started(observed: ObservedMigration, own_migration: Migration | None = None) -> ObservedMigration:
     """The same with its start written down."""
     status = MigrationStatus(run="shop-1", start_time=NOW)
-    return replace(seen, migration=(wanted or migration()).model_copy(update={"status": status}))
+    return replace(observed, migration=(own_migration or migration()).model_copy(update={"status": status}))
 
 
 CUTOVER_AT_NIGHT = migration(schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": "Cutover"}})

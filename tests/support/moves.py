@@ -50,16 +50,16 @@ def stands(cluster: Namespace, phase: str, **status: Any) -> None:
     cluster.objects["Migration", "shop"]["status"] = {"phase": phase, **status}
 
 
-def planned_now(cluster: Namespace, *, to_review: int = 0, made: Plan = PLAN, **more: Any) -> None:
+def planned_now(cluster: Namespace, *, to_review: int = 0, stored_plan: Plan = PLAN, **more: Any) -> None:
     """Its plan is there, whole."""
-    digest = made.digest()
+    digest = stored_plan.digest()
     run = {"metadata": {"name": "shop-1", "namespace": "shop", "uid": "r"}}
-    for piece in plan_maps(run, base64.b64encode(packed(made)).decode(), digest):
+    for piece in plan_maps(run, base64.b64encode(packed(stored_plan)).decode(), digest):
         cluster.objects["ConfigMap", piece["metadata"]["name"]] = piece
     plan = {"digest": digest, "tables": 1, "columns": 3, "toReview": to_review, "rows": 5000, "estimatedSeconds": 9, **more}
     stands(cluster, "PlanReady", plan=plan, run="shop-1")
 
 
-def said(cluster: Namespace) -> Object:
+def owned_spec(cluster: Namespace) -> Object:
     """What this door says of the Migration now."""
     return dict(cluster.ours["Migration", "shop"]["spec"])

@@ -27,9 +27,9 @@ class MySql(MariaDb):
     def start(self) -> MySql:
         """Make the data directory and start it; root has no password."""
         self.folder.chmod(0o755)
-        done = subprocess.run([*self._base(), "--initialize-insecure"], check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise RuntimeError(done.stderr)
+        result = subprocess.run([*self._base(), "--initialize-insecure"], check=False, capture_output=True, text=True)
+        if result.returncode:
+            raise RuntimeError(result.stderr)
         self.up()
         return self
 

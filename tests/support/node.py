@@ -96,29 +96,29 @@ class Node:
 
     def process(self, namespace: str, pod: str) -> int:
         """The process of a pod, 0 where it does not run."""
-        found = next((one for one in self._pods.values() if one.folder == self.folder / namespace / pod), None)
-        return found.process.pid or 0 if found and found.process.is_alive() else 0
+        running = next((entry for entry in self._pods.values() if entry.folder == self.folder / namespace / pod), None)
+        return running.process.pid or 0 if running and running.process.is_alive() else 0
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
         while not self._ended.wait(_LOOKS_SECONDS):
             try:
-                found = self._client.get(f"/api/v1/pods{self._beat()}")["items"]
-                for pod in found:
-                    self._one(pod)
-                self._forgotten({pod["metadata"]["uid"] for pod in found})
+                pods = self._client.get(f"/api/v1/pods{self._beat()}")["items"]
+                for pod in pods:
+                    self._handle(pod)
+                self._forgotten({pod["metadata"]["uid"] for pod in pods})
             except (OSError, HTTPException) as error:
                 if not self._ended.is_set():
                     self.failures.append(repr(error))
 
-    def _forgotten(self, there: set[str]) -> None:
+    def _forgotten(self, existing: set[str]) -> None:
         """A pod that was deleted by force is ended, too."""
         for uid, running in self._pods.items():
-            if uid not in there and running.process.is_alive():
+            if uid not in existing and running.process.is_alive():
                 running.process.kill()
 
-    def _one(self, pod: Object) -> None:
+    def _handle(self, pod: Object) -> None:
         try:
             self._look(pod)
         except RefusedError as error:
@@ -177,7 +177,7 @@ class Node:
         (container,) = pod["spec"]["containers"]
         if container.get("args") != ["worker"]:
             raise _UnknownError("nothing but workers runs here", container)
-        volumes = {one["name"]: one for one in pod["spec"]["volumes"]}
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
         for mount in container["volumeMounts"]:
             at = folder / mount["mountPath"].lstrip("/")
             at.mkdir(parents=True, exist_ok=True)
@@ -193,14 +193,14 @@ class Node:
         """What a volume has. Raises RefusedError where it is not there yet: the pod waits for it, as on every node."""
         space = f"/api/v1/namespaces/{pod['metadata']['namespace']}"
         if "configMap" in volume:
-            found = self._client.get(f"{space}/configmaps/{volume['configMap']['name']}")
-            texts = {name: text.encode() for name, text in found.get("data", {}).items()}
-            return texts | {name: base64.b64decode(text) for name, text in found.get("binaryData", {}).items()}
+            document = self._client.get(f"{space}/configmaps/{volume['configMap']['name']}")
+            texts = {name: text.encode() for name, text in document.get("data", {}).items()}
+            return texts | {name: base64.b64decode(text) for name, text in document.get("binaryData", {}).items()}
         if "secret" in volume:
-            found = self._client.get(f"{space}/secrets/{volume['secret']['secretName']}")
-            return {name: base64.b64decode(text) for name, text in found.get("data", {}).items()}
+            document = self._client.get(f"{space}/secrets/{volume['secret']['secretName']}")
+            return {name: base64.b64decode(text) for name, text in document.get("data", {}).items()}
         if "projected" in volume:
-            ((source,),) = ([one["serviceAccountToken"]] for one in volume["projected"]["sources"])
+            ((source,),) = ([entry["serviceAccountToken"]] for entry in volume["projected"]["sources"])
             return {source["path"]: self._token(space, source, pod)}
         if "emptyDir" not in volume:
             raise _UnknownError("no such volumes here", volume)
@@ -210,10 +210,10 @@ class Node:
         """A token of the pod's account that is bound to the pod."""
         bound = {"apiVersion": "v1", "kind": "Pod", "name": pod["metadata"]["name"], "uid": pod["metadata"]["uid"]}
         spec = {"audiences": [source["audience"]], "expirationSeconds": source["expirationSeconds"], "boundObjectRef": bound}
-        asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+        request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         account = pod["spec"]["serviceAccountName"]
-        given = self._client.send("POST", f"{space}/serviceaccounts/{account}/token", asked)
-        return str(given["status"]["token"]).encode()
+        token_request = self._client.send("POST", f"{space}/serviceaccounts/{account}/token", request)
+        return str(token_request["status"]["token"]).encode()
 
     # -- telling ------------------------------------------------------------------------------------------------------
 

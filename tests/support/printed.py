@@ -19,8 +19,8 @@ _LIMIT_SECONDS = 900
 
 def blocks(text: str, language: str) -> list[str]:
     """The fenced blocks of a language, in their order, without the indentation that they have in common."""
-    found = re.findall(rf"(?ms)^( *)```{language}\n(.*?)^\1```$", text)
-    return [textwrap.dedent(block) for _, block in found]
+    matches = re.findall(rf"(?ms)^( *)```{language}\n(.*?)^\1```$", text)
+    return [textwrap.dedent(block) for _, block in matches]
 
 
 def section(text: str, title: str) -> str:
@@ -73,18 +73,18 @@ def typed(printed: Printed, folder: Path, environment: Mapping[str, str], answer
     Raises:
         AssertionError: It ended with another exit status than the page says.
     """
-    ours, theirs = pty.openpty()
+    controller, terminal = pty.openpty()
     command = ["timeout", str(_LIMIT_SECONDS), "bash", "-o", "pipefail", "-c", printed.command]
     process = subprocess.Popen(
-        command, cwd=folder, env=dict(environment), stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True
+        command, cwd=folder, env=dict(environment), stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True
     )
-    os.close(theirs)
-    os.write(ours, f"{answer}\n".encode())
-    shown = bytearray()
+    os.close(terminal)
+    os.write(controller, f"{answer}\n".encode())
+    output = bytearray()
     with contextlib.suppress(OSError):  # how a terminal ends that nobody has open any more
-        while part := os.read(ours, 65536):
-            shown += part
-    os.close(ours)
-    text, status = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace")), process.wait()
+        while part := os.read(controller, 65536):
+            output += part
+    os.close(controller)
+    text, status = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", output.decode(errors="replace")), process.wait()
     assert status == printed.status, f"$ {printed.command}\n{text}\nexit status {status}, and the page says {printed.status}"
     return text

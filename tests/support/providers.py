@@ -42,14 +42,14 @@ class _Handler(QuietHandler):
         headers = {k.lower(): v for k, v in self.headers.items()}
         if self.service.limited:
             self.service.limited -= 1
-            status, told, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
+            status, document, more = 429, {"message": "Too Many Requests"}, {"Retry-After": "7"}
         else:
-            (status, told), more = self.service.answer(self.command, self.path, headers, body), {}
+            (status, document), more = self.service.answer(self.command, self.path, headers, body), {}
         if self.service.lost and self.command == "POST":
             self.service.lost -= 1
             self.close_connection = True
             return
-        self.answer(status, json.dumps(told).encode(), {"Content-Type": "application/json", **more})
+        self.answer(status, json.dumps(document).encode(), {"Content-Type": "application/json", **more})
 
 
 @dataclass
@@ -82,17 +82,17 @@ class Supabase(Served):
         if parts == ["v1", "organizations"]:
             return 200, [{"id": slug, "slug": slug, "name": slug.title()} for slug in self.organizations]
         if parts == ["v1", "projects"]:
-            return self._create(body) if method == "POST" else (200, [self._told(ref) for ref in self.projects])
+            return self._create(body) if method == "POST" else (200, [self._project_document(ref) for ref in self.projects])
         ref = parts[2] if parts[:2] == ["v1", "projects"] else ""
         if ref not in self.projects:
             return 404, {"message": "Project not found"}
-        return self._of(ref, "/".join(parts[3:]), url.query)
+        return self._answer_of(ref, "/".join(parts[3:]), url.query)
 
     def _create(self, body: dict[str, Any]) -> tuple[int, object]:
-        known = {"db_pass", "name", "organization_slug", "region_selection", "desired_instance_size"}
+        allowed = {"db_pass", "name", "organization_slug", "region_selection", "desired_instance_size"}
         selection = body.get("region_selection", {})
         if (
-            set(body) - known
+            set(body) - allowed
             or not {"db_pass", "name", "organization_slug"} <= set(body)
             or selection.get("type") not in {"specific", "smartGroup"}
         ):
@@ -101,9 +101,9 @@ class Supabase(Served):
             return 403, {"message": "Forbidden resource"}
         ref = "".join(random.choices(string.ascii_lowercase, k=20))
         self.projects[ref] = _Project(body["name"], body["organization_slug"], body["db_pass"], list(self.becomes))
-        return 201, self._told(ref)
+        return 201, self._project_document(ref)
 
-    def _told(self, ref: str) -> dict[str, Any]:
+    def _project_document(self, ref: str) -> dict[str, Any]:
         project = self.projects[ref]
         return {
             "id": ref,
@@ -116,34 +116,34 @@ class Supabase(Served):
             "status": project.statuses[0],
         }
 
-    def _of(self, ref: str, what: str, query: str) -> tuple[int, object]:
+    def _answer_of(self, ref: str, resource: str, query: str) -> tuple[int, object]:
         project = self.projects[ref]
-        if what == "":
+        if resource == "":
             if len(project.statuses) > 1:
                 project.statuses.pop(0)
-            return 200, {**self._told(ref), "database": {"host": f"db.{ref}.supabase.co", "version": "17.4"}}
-        if what == "health":
+            return 200, {**self._project_document(ref), "database": {"host": f"db.{ref}.supabase.co", "version": "17.4"}}
+        if resource == "health":
             return 200, [{"name": "db", "healthy": True, "status": "ACTIVE_HEALTHY"}] if "services=db" in query else (400, {})
-        if what == "api-keys":
-            shown = "reveal=true" in query
+        if resource == "api-keys":
+            reveals = "reveal=true" in query
             legacy = [
                 {"name": "anon", "type": "legacy", "api_key": "eyJ-anon"},
                 {"name": "service_role", "type": "legacy", "api_key": "eyJ-role"},
             ]
             newer = [
                 {"name": "default", "type": "publishable", "api_key": "sb_pub"},
-                {"name": "default", "type": "secret", "api_key": "sb_sec" if shown else None},
+                {"name": "default", "type": "secret", "api_key": "sb_sec" if reveals else None},
             ]
             return 200, legacy if self.legacy else [*newer, *legacy]
-        if what == "config/database/pooler":
-            one = {
+        if resource == "config/database/pooler":
+            pooler = {
                 "identifier": ref,
                 "database_type": "PRIMARY",
                 "db_user": f"postgres.{ref}",
                 "db_host": "pooler.supabase.com",
                 "db_port": 6543,
             }
-            return 200, [{**one, "db_name": "postgres", "pool_mode": "transaction"}]
+            return 200, [{**pooler, "db_name": "postgres", "pool_mode": "transaction"}]
         return 404, {"message": "Not Found"}
 
 
@@ -174,10 +174,10 @@ class Appwrite(Served):
         if parts == ["health", "db"]:
             return 200, {"total": 1, "statuses": [{"name": "db", "status": "pass", "ping": 1}]}
         if method == "POST" and parts == ["tablesdb"]:
-            there = (project, body["databaseId"]) in self.databases
+            exists = (project, body["databaseId"]) in self.databases
             self.databases.add((project, body["databaseId"]))
             return (
-                (409, {"message": "exists", "type": "database_already_exists"}) if there else (201, {"$id": body["databaseId"]})
+                (409, {"message": "exists", "type": "database_already_exists"}) if exists else (201, {"$id": body["databaseId"]})
             )
         return 404, {"message": "Route not found"}
 

@@ -61,8 +61,8 @@ class Listening:
     def __init__(self, handler: type[QuietHandler], *addresses: tuple[str, int]) -> None:
         bound = type("Bound", (handler,), {"service": self})
         self._servers = [QuietServer(address, bound) for address in addresses or (("127.0.0.1", 0),)]
-        self._threads = [threading.Thread(target=one.serve_forever, daemon=True) for one in self._servers]
-        self.ports = [one.server_port for one in self._servers]
+        self._threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in self._servers]
+        self.ports = [server.server_port for server in self._servers]
 
     def __enter__(self) -> Self:
         for thread in self._threads:

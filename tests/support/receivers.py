@@ -57,8 +57,8 @@ def http(address: str = "127.0.0.1", token: str = "", answers: tuple[int, ...] =
             self.end_headers()
             if self.path.endswith("/api/chat.postMessage"):
                 right = self.headers["Authorization"] == f"Bearer {token}"
-                told = {"ok": True, "channel": json.loads(body)["channel"]} if right else {"ok": False, "error": "invalid_auth"}
-                self.wfile.write(json.dumps(told).encode())
+                reply = {"ok": True, "channel": json.loads(body)["channel"]} if right else {"ok": False, "error": "invalid_auth"}
+                self.wfile.write(json.dumps(reply).encode())
 
         def log_message(self, *_: object) -> None:
             return
@@ -81,8 +81,8 @@ class MailServer:
 @contextmanager
 def smtp(user: str, password: str, refuse: tuple[int, ...] = ()) -> Iterator[MailServer]:
     """A mail server (RFC 5321, RFC 4954) without TLS."""
-    held = MailServer(refuse=list(refuse))
-    wanted = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+    mail_server = MailServer(refuse=list(refuse))
+    credentials = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
 
     class Handler(socketserver.StreamRequestHandler):
         def say(self, line: str) -> None:
@@ -90,23 +90,23 @@ def smtp(user: str, password: str, refuse: tuple[int, ...] = ()) -> Iterator[Mai
 
         def handle(self) -> None:
             self.say("220 local ESMTP")
-            known, to = False, []
+            authenticated, to = False, []
             while line := self.rfile.readline().decode().rstrip("\r\n"):
                 verb = line.split()[0].upper()
                 if verb == "EHLO":
                     self.say("250-local\r\n250 AUTH PLAIN")
                 elif verb == "AUTH":
-                    known = line.split()[-1] == wanted
-                    self.say("235 well" if known else "535 credentials are invalid")
+                    authenticated = line.split()[-1] == credentials
+                    self.say("235 well" if authenticated else "535 credentials are invalid")
                 elif verb == "MAIL":
-                    code = held.refuse.pop(0) if held.refuse else 250
-                    self.say(f"{code} so" if known else "530 authentication required")
+                    code = mail_server.refuse.pop(0) if mail_server.refuse else 250
+                    self.say(f"{code} so" if authenticated else "530 authentication required")
                 elif verb == "RCPT":
                     to.append(line[line.index("<") + 1 : line.index(">")])
                     self.say("250 well")
                 elif verb == "DATA":
                     self.say("354 go on")
-                    held.mails.append((to, message_from_bytes(b"".join(iter(self.rfile.readline, b".\r\n")))))
+                    mail_server.mails.append((to, message_from_bytes(b"".join(iter(self.rfile.readline, b".\r\n")))))
                     self.say("250 taken")
                 else:
                     self.say("221 bye" if verb == "QUIT" else "250 well")
@@ -116,6 +116,6 @@ def smtp(user: str, password: str, refuse: tuple[int, ...] = ()) -> Iterator[Mai
         daemon_threads = True
 
     server = Server(("127.0.0.1", 0), Handler)
-    held.port = int(server.server_address[1])
+    mail_server.port = int(server.server_address[1])
     with _serving(server):
-        yield held
+        yield mail_server

@@ -58,7 +58,7 @@ class _Handler(QuietHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
         else:
-            self._asked(url.path, parse_qs(url.query), body)
+            self._route(url.path, parse_qs(url.query), body)
 
     def _token(self) -> None:
         name, word = self.service.store.identity
@@ -68,13 +68,13 @@ class _Handler(QuietHandler):
         else:
             self.answer(401, b"{}")
 
-    def _asked(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
-        if found := _UPLOADS.fullmatch(path):
-            self._upload(found["name"], query, body)
-        elif found := _BLOB.fullmatch(path):
-            self._given(self.service.store.blobs.get((found["name"], found["digest"])), found["digest"])
-        elif found := _MANIFEST.fullmatch(path):
-            self._manifest(found["name"], found["which"], body)
+    def _route(self, path: str, query: dict[str, list[str]], body: bytes) -> None:
+        if match := _UPLOADS.fullmatch(path):
+            self._upload(match["name"], query, body)
+        elif match := _BLOB.fullmatch(path):
+            self._answer_data(self.service.store.blobs.get((match["name"], match["digest"])), match["digest"])
+        elif match := _MANIFEST.fullmatch(path):
+            self._manifest(match["name"], match["which"], body)
         else:
             self.answer(404, b"{}")
 
@@ -99,21 +99,23 @@ class _Handler(QuietHandler):
             store.blobs[(name, digest)] = body
             self.answer(201, b"", {"Docker-Content-Digest": digest})
 
-    def _manifest(self, name: str, which: str, body: bytes) -> None:
+    def _manifest(self, name: str, reference: str, body: bytes) -> None:
         store = self.service.store
         if self.command != "PUT":
-            self._given(store.manifests.get((name, which)), which)
+            self._answer_data(store.manifests.get((name, reference)), reference)
             return
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        told = json.loads(body)
-        missing = [one["digest"] for one in (told["config"], *told["layers"]) if (name, one["digest"]) not in store.blobs]
+        manifest = json.loads(body)
+        missing = [
+            blob["digest"] for blob in (manifest["config"], *manifest["layers"]) if (name, blob["digest"]) not in store.blobs
+        ]
         if missing:
             self.answer(400, json.dumps({"errors": [{"code": "MANIFEST_BLOB_UNKNOWN", "detail": missing}]}).encode())
             return
-        store.manifests[(name, which)] = store.manifests[(name, digest)] = body
+        store.manifests[(name, reference)] = store.manifests[(name, digest)] = body
         self.answer(201, b"", {"Docker-Content-Digest": digest})
 
-    def _given(self, data: bytes | None, name: str) -> None:
+    def _answer_data(self, data: bytes | None, name: str) -> None:
         if data is None:
             self.answer(404, b"{}")
         else:

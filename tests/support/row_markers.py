@@ -13,7 +13,7 @@ NUMBER = 4071828183
 _MARKS = (MARKER, str(NUMBER), MARKER.encode().hex())
 
 
-def told(texts: Iterable[str]) -> list[str]:
+def rows_in(texts: Iterable[str]) -> list[str]:
     """The texts in which a row is to be read, without regard to case."""
     return [text for text in texts if any(mark in text.lower() for mark in _MARKS)]
 

@@ -145,7 +145,7 @@ class PostgreSql:
 
     def dump(self, database: str) -> str:
         """Everything in a database but our own schemas, as text."""
-        done = subprocess.run(
+        result = subprocess.run(
             [
                 str(self.dumper or self.programs / "pg_dump"),
                 "-h",
@@ -162,7 +162,7 @@ class PostgreSql:
             capture_output=True,
             text=True,
         )
-        return "\n".join(line for line in done.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+        return "\n".join(line for line in result.stdout.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 @dataclass
@@ -184,7 +184,7 @@ class MariaDb:
         user = _user("mysql", "nobody") or pwd.getpwuid(os.getuid()).pw_name
         shutil.chown(self.folder, user)
         self.folder.chmod(0o755)
-        made = subprocess.run(
+        result = subprocess.run(
             [
                 "mariadb-install-db",
                 "--no-defaults",
@@ -199,7 +199,7 @@ class MariaDb:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        assert made.returncode == 0, made.stdout
+        assert result.returncode == 0, result.stdout
         self.up()
         return self
 

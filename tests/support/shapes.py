@@ -10,32 +10,32 @@ MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 LOGS = {"data": {"logs": [{"timestamp": MOMENT, "level": {"debug", "info", "warning", "error", "success"}, "message": str}]}}
 
 
-def like(told: Any, shape: Any, where: str = "$") -> None:
+def like(value: Any, shape: Any, path: str = "$") -> None:
     """What was told has every field of a shape, of its type."""
     if isinstance(shape, dict):
-        assert isinstance(told, dict), (where, told)
+        assert isinstance(value, dict), (path, value)
         for name, inner in shape.items():
-            assert name in told, (where, name, told)
-            like(told[name], inner, f"{where}.{name}")
+            assert name in value, (path, name, value)
+            like(value[name], inner, f"{path}.{name}")
     elif isinstance(shape, list) and isinstance(shape[0], dict):
-        assert isinstance(told, list), (where, told)
-        assert told, where
-        for number, one in enumerate(told):
-            like(one, shape[0], f"{where}[{number}]")
+        assert isinstance(value, list), (path, value)
+        assert value, path
+        for number, alternative in enumerate(value):
+            like(alternative, shape[0], f"{path}[{number}]")
     elif isinstance(shape, re.Pattern):
-        assert isinstance(told, str), (where, told)
-        assert shape.fullmatch(told), (where, told)
+        assert isinstance(value, str), (path, value)
+        assert shape.fullmatch(value), (path, value)
     elif isinstance(shape, tuple):
-        assert any(_is(told, one) for one in shape), (where, told)
+        assert any(_is(value, alternative) for alternative in shape), (path, value)
     elif isinstance(shape, set):
-        assert told in shape, (where, told)
+        assert value in shape, (path, value)
     else:
-        assert _is(told, shape), (where, told)
+        assert _is(value, shape), (path, value)
 
 
-def _is(told: Any, shape: Any) -> bool:
+def _is(value: Any, shape: Any) -> bool:
     if isinstance(shape, re.Pattern):
-        return isinstance(told, str) and bool(shape.fullmatch(told))
+        return isinstance(value, str) and bool(shape.fullmatch(value))
     if isinstance(shape, type):
-        return isinstance(told, shape) and (shape is bool or not isinstance(told, bool))
-    return bool(told == shape)
+        return isinstance(value, shape) and (shape is bool or not isinstance(value, bool))
+    return bool(value == shape)

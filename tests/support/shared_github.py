@@ -58,10 +58,10 @@ class JoinedGitHub:
     def writes(self, value: bool) -> None:
         self._call("allow_writes", value=value)
 
-    def _call(self, what: str, **arguments: object) -> Any:
+    def _call(self, name: str, **arguments: object) -> Any:
         connection = HTTPConnection(self._address, timeout=30)
         try:
-            connection.request("POST", "/", json.dumps([what, arguments]))
+            connection.request("POST", "/", json.dumps([name, arguments]))
             return json.loads(connection.getresponse().read())
         finally:
             connection.close()
@@ -72,16 +72,16 @@ class _Calls(QuietHandler):
 
     def handled(self) -> None:
         """One call of `JoinedGitHub`."""
-        what, arguments = json.loads(self.body())
-        self.answer(200, json.dumps(self._result(what, arguments)).encode())
+        name, arguments = json.loads(self.body())
+        self.answer(200, json.dumps(self._result(name, arguments)).encode())
 
-    def _result(self, what: str, arguments: dict[str, Any]) -> object:
+    def _result(self, name: str, arguments: dict[str, Any]) -> object:
         github = self.service.github
-        if what == "allow_writes":
+        if name == "allow_writes":
             github.writes = arguments["value"]
             return None
         calls: dict[str, Callable[..., object]] = {"push": github.push, "reset": github.reset}
-        if what in calls:
-            return calls[what](**arguments)
+        if name in calls:
+            return calls[name](**arguments)
         state = {"token": github.token, "writes": github.writes, "statuses": github.statuses}
-        return {**state, "repositories": list(github.repositories)}[what]
+        return {**state, "repositories": list(github.repositories)}[name]

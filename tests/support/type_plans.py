@@ -151,17 +151,17 @@ def columns(engine: str) -> tuple[Column, ...]:
 
 def _catalog(engine: str) -> Catalog:
     counter = Column("id", _COUNTER[engine], nullable=False, identity=Identity(minimum=1, maximum=900, next_value=7))
-    known = [c for c in columns(engine) if c.type.name != "hologram"]
+    known_columns = [c for c in columns(engine) if c.type.name != "hologram"]
     native = engine == "PostgreSQL"
     extra = (
-        Column("made", known[0].type, default="5", comment="It's\\made", on_update_now=False),
+        Column("made", known_columns[0].type, default="5", comment="It's\\made", on_update_now=False),
         Column(
             "seen",
-            next(c.type for c in known if c.type.name.startswith("timestamp")),
+            next(c.type for c in known_columns if c.type.name.startswith("timestamp")),
             default="CURRENT_TIMESTAMP",
             on_update_now=not native,
         ),
-        Column("twice", known[1].type, generated="id * 2", stored=not native),
+        Column("twice", known_columns[1].type, generated="id * 2", stored=not native),
     )
     indexes = (
         Index(
@@ -179,7 +179,7 @@ def _catalog(engine: str) -> Catalog:
         ),
     )
     checks = (Check("positive", "id > 0", "CHECK (id > 0)" if native else ""),)
-    every = Table("shop", "Every", (counter, *known, *extra), indexes, (), checks, comment="All", rows=5)
+    every = Table("shop", "Every", (counter, *known_columns, *extra), indexes, (), checks, comment="All", rows=5)
     definition = "FOREIGN KEY (id) REFERENCES every(id) ON DELETE CASCADE" if native else ""
     key = ForeignKey("parent", ("id",), "", "Every", ("id",), on_delete="CASCADE", definition=definition)
     child = Table("shop", "Child", (Column("id", _COUNTER[engine], nullable=False),), (), (key,), rows=2)
@@ -196,17 +196,17 @@ def plan_text(engine: str, variant: str) -> str:
     if variant != "clean":
         for table in catalog.tables:
             for column in table.columns:
-                found = {probe.kind: 3 for probe in dialect.probes(column)}
+                counts_of = {probe.kind: 3 for probe in dialect.probes(column)}
                 if variant in {"mapped", "nulled"}:
-                    found.pop(Violation.HAS_BLOB, None)
-                counts[table.schema, table.name, column.name] = found
+                    counts_of.pop(Violation.HAS_BLOB, None)
+                counts[table.schema, table.name, column.name] = counts_of
     plan = planned(catalog, SourceProfile(violations=counts), policies=VARIANTS[variant], fence=False)
-    made = json.loads(as_json(plan))
+    document = json.loads(as_json(plan))
     digests = {f"{t.name}.{c.source}": c.digest() for t in plan.tables for c in t.columns}
     lines = [["digest", plan.digest()], *(["digest", name, digest] for name, digest in digests.items())]
-    for table in made["tables"]:
+    for table in document["tables"]:
         lines += [["column", table["name"], column] for column in table.pop("columns")]
-    for name, value in made.items():
+    for name, value in document.items():
         lines += [[name, part] for part in value] if isinstance(value, list) else [[name, value]]
     return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
 
@@ -218,29 +218,29 @@ def fits_text(engine: str) -> str:
     for column in columns(engine):
         if column.type.name in _ALIKE:
             continue
-        for wanted in _postgresql():
-            existing = Column("w", wanted)
+        for existing_type in _postgresql():
+            existing = Column("w", existing_type)
             try:
                 mapped = types.mapping(source.dialect.mapping(column, ColumnFacts({}, {})))
             except KeyError:
                 continue
-            asked = [[p.kind, p.predicate] for p in probes(column, existing, source)]
+            probe_rows = [[p.kind, p.predicate] for p in probes(column, existing, source)]
             try:
                 fit = asdict(types.fitted(mapped, replace(column, nullable=False), existing, source))
                 mapping = fit.pop("mapping")
                 before = asdict(mapped)
-                told = {name: mapping[name] for name in mapping if mapping[name] != before[name]}
-                result: object = {**fit, "changed": told}
+                changed = {name: mapping[name] for name in mapping if mapping[name] != before[name]}
+                result: object = {**fit, "changed": changed}
             except UnfitError as error:
                 result = str(error)
-            lines.append(json.dumps([column.type.text, wanted.text, asked, result], ensure_ascii=False))
+            lines.append(json.dumps([column.type.text, existing_type.text, probe_rows, result], ensure_ascii=False))
     return "\n".join(lines) + "\n"
 
 
 def texts() -> dict[str, str]:
     """All of them, by the name of their file."""
-    found = {f"plan-{engine}-{variant}.jsonl": plan_text(engine, variant) for engine, variant in _CASES}
-    return found | {f"fits-{engine}.jsonl": fits_text(engine) for engine in ("MariaDB", "PostgreSQL", "SQLite")}
+    by_file = {f"plan-{engine}-{variant}.jsonl": plan_text(engine, variant) for engine, variant in _CASES}
+    return by_file | {f"fits-{engine}.jsonl": fits_text(engine) for engine in ("MariaDB", "PostgreSQL", "SQLite")}
 
 
 if __name__ == "__main__":

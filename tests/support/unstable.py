@@ -38,8 +38,8 @@ class Unstable:
     def home(self) -> Path:
         """The newest one in the cache, `<name>-<version of the package>`; where there is none, Debian unstable's."""
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "landfall"
-        known = sorted(cache.glob(f"{self.name}-[0-9]*"), key=lambda p: p.stat().st_mtime)
-        return known[-1] if known else self._fetched(cache)
+        installed = sorted(cache.glob(f"{self.name}-[0-9]*"), key=lambda p: p.stat().st_mtime)
+        return installed[-1] if installed else self._fetched(cache)
 
     def command(self) -> tuple[str, ...]:
         """The program, with the libraries that came with it, for the arguments to follow."""
@@ -52,26 +52,26 @@ class Unstable:
     def _fetched(self, cache: Path) -> Path:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix=f".{self.name}-") as work:
-            tree, kept = Path(work) / "tree", Path(work) / "kept"
+            tree, selected = Path(work) / "tree", Path(work) / "kept"
             _unpack(self.package, tree)
             for pattern in (self.program, *self.kept, _LIBRARIES):
-                for found in tree.glob(pattern):
-                    place = kept / found.relative_to(tree)
+                for source in tree.glob(pattern):
+                    place = selected / source.relative_to(tree)
                     place.parent.mkdir(parents=True, exist_ok=True)
-                    shutil.move(found, place)
-            home = cache / f"{self.name}-{self._version_in(kept)}"
+                    shutil.move(source, place)
+            home = cache / f"{self.name}-{self._version_in(selected)}"
             if not home.exists():
-                kept.rename(home)
+                selected.rename(home)
             return home
 
     def _version_in(self, home: Path) -> str:
         command = [*self._run_from(home), *self.options, "--version"]
-        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found = _VERSION.search(told)
-        if not found:
-            message = f"{self.program} does not say its version: {told[:200]}"
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        match = _VERSION.search(output)
+        if not match:
+            message = f"{self.program} does not say its version: {output[:200]}"
             raise RuntimeError(message)
-        return found.group(1)
+        return match.group(1)
 
     def _run_from(self, home: Path) -> tuple[str, ...]:
         (folder,) = home.glob(_LIBRARIES)
@@ -95,8 +95,8 @@ def _unpack(package: str, tree: Path) -> None:
 def _mirror() -> str:
     """The mirror of Debian that this machine installs from."""
     for file in _SOURCES:
-        found = _MIRROR.search(file.read_text()) if file.exists() else None
-        if found:
-            return found.group(1)
+        match = _MIRROR.search(file.read_text()) if file.exists() else None
+        if match:
+            return match.group(1)
     message = f"none of {', '.join(map(str, _SOURCES))} names a mirror of Debian"
     raise RuntimeError(message)

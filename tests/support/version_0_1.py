@@ -38,7 +38,7 @@ class Version01:
 
     def origin(self) -> Path:
         """The folder that its process imports landfall from."""
-        told = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-c", "import landfall; print(landfall.__path__[0])"],
             check=True,
             capture_output=True,
@@ -46,7 +46,7 @@ class Version01:
             env=self._environment(),
             cwd=self.folder,
         )
-        return Path(told.stdout.strip())
+        return Path(result.stdout.strip())
 
     @staticmethod
     def _command(*arguments: str) -> list[str]:

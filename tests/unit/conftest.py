@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, client
+from tests.support.gateway import FakeJournal, Namespace, client
 from tests.support.moves import SPEC
 
 
@@ -20,12 +20,12 @@ def cluster() -> Namespace:
 
 
 @pytest.fixture
-def journal() -> Told:
+def journal() -> FakeJournal:
     """An empty journal."""
-    return Told()
+    return FakeJournal()
 
 
 @pytest.fixture
-def door(cluster: Namespace, journal: Told) -> Client:
+def door(cluster: Namespace, journal: FakeJournal) -> Client:
     """An editor's client."""
     return client(cluster, journal)

@@ -26,7 +26,7 @@ from landfall.gateway.requests import WANTED
 from landfall.kube.client import Kube
 from landfall.kube.errors import ConflictError, ForbiddenError
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, key, line
+from tests.support.gateway import FakeJournal, Namespace, key, line
 from tests.support.gateway import client as made
 
 Object = dict[str, Any]
@@ -51,9 +51,9 @@ def release(cluster: Namespace, number: int, phase: str, **more: Any) -> None:
 
 
 @pytest.fixture
-def journal() -> Told:
+def journal() -> FakeJournal:
     """What the journal has."""
-    told = Told()
+    told = FakeJournal()
     told.by_owner["Deployment", "shop"] = [line(10, "it is a node-express app", "build")]
     return told
 
@@ -71,7 +71,7 @@ def cluster() -> Namespace:
 
 
 @pytest.fixture
-def client(cluster: Namespace, journal: Told) -> Client:
+def client(cluster: Namespace, journal: FakeJournal) -> Client:
     """An editor's client."""
     return made(cluster, journal)
 
@@ -259,7 +259,7 @@ def test_who_may_come_in(client: Client, cluster: Namespace) -> None:
     assert client.post("/v1/deployments/dep_shop-1/rollback", headers=viewer).status == 403
     assert cluster.written == []
     late = Callers(cast("Kube", cluster), "landfall-system", lambda: datetime.now(UTC) + timedelta(days=366))  # noqa: TID251  a year on
-    assert Client(application(late, Told())).get("/v1/deployments", headers={"Authorization": good}).status == 401
+    assert Client(application(late, FakeJournal())).get("/v1/deployments", headers={"Authorization": good}).status == 401
 
 
 def test_a_key_opens_one_namespace_as_one_account_and_is_in_no_manifest() -> None:

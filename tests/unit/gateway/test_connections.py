@@ -10,7 +10,7 @@ import yaml
 
 from landfall.api.connection import ConnectionSpec
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, client
+from tests.support.gateway import FakeJournal, Namespace, client
 
 Object = dict[str, Any]
 _BODY = {
@@ -184,7 +184,7 @@ class Answering(Namespace):
 def test_a_look_that_is_asked_for_is_answered() -> None:
     cluster = Answering()
     cluster.put("Connection", "old", {"type": "MariaDB", "host": "h"}, {"conditions": [_READY]})
-    answer = client(cluster, Told()).post("/v1/connections/conn_old/test", {})
+    answer = client(cluster, FakeJournal()).post("/v1/connections/conn_old/test", {})
     assert answer.status == 200
     told = answer.json()["data"]
     assert (told["id"], told["status"], told["tested_at"]) == ("conn_old", "unreachable", "2026-01-01T00:00:09Z")
@@ -212,7 +212,7 @@ def test_one_that_is_needed_is_not_deleted(door: Client, cluster: Namespace) -> 
 
 
 def test_whoever_may_look_may_not_change(cluster: Namespace) -> None:
-    viewer = client(cluster, Told(), "viewer")
+    viewer = client(cluster, FakeJournal(), "viewer")
     answers = [
         viewer.post("/v1/connections", _BODY),
         viewer.post("/v1/connections/conn_oracle-prod/test", {}),

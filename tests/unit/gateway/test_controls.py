@@ -14,7 +14,7 @@ from landfall.kube.errors import ConflictError
 from landfall.lib.plan_code import code_digest
 from tests.support.asgi import Client
 from tests.support.gateway import Namespace
-from tests.support.moves import ID, PLAN, SPEC, planned_now, said, stands
+from tests.support.moves import ID, PLAN, SPEC, owned_spec, planned_now, stands
 
 Object = dict[str, Any]
 
@@ -39,7 +39,7 @@ def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -
     }
     told = door.post(f"/v1/migrations/{ID}/start")
     assert (told.status, told.json()["status"], told.json()["phase"]) == (202, "running", "schema_migration")
-    assert said(cluster) == {"desiredState": "Completed"}, "one field, and no more"
+    assert owned_spec(cluster) == {"desiredState": "Completed"}, "one field, and no more"
 
 
 @pytest.mark.parametrize(
@@ -75,14 +75,14 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
     told = door.post(f"/v1/migrations/{ID}/pause", {"reason": "Maintenance window ending", "immediate": False})
     assert (told.status, told.json()["status"]) == (202, "pausing")
     assert told.json()["checkpoint_eta"]
-    assert said(cluster) == {
+    assert owned_spec(cluster) == {
         "desiredState": "Paused",
         "pause": {"reason": "Maintenance window ending", "immediate": False, "resumeTo": "Completed"},
     }
     stands(cluster, "Paused", progress=progress)
     told = door.post(f"/v1/migrations/{ID}/resume")
     assert (told.status, told.json()["resumed_from_checkpoint"]) == (202, "orders/7")
-    assert said(cluster) == {"desiredState": "Completed"}, "what was said of the pause is taken back"
+    assert owned_spec(cluster) == {"desiredState": "Completed"}, "what was said of the pause is taken back"
     stands(cluster, "Running")
     told = door.post(f"/v1/migrations/{ID}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
     assert told.json() == {
@@ -91,10 +91,10 @@ def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
         "rollback_status": "initiated",
         "message": "the staged tables are being dropped",
     }
-    assert said(cluster)["cancel"] == {"reason": "Requirements changed", "rollback": True, "force": False}
+    assert owned_spec(cluster)["cancel"] == {"reason": "Requirements changed", "rollback": True, "force": False}
     stands(cluster, "Completed")
     assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
-    assert said(cluster)["rollback"] == {"discardWrites": True}
+    assert owned_spec(cluster)["rollback"] == {"discardWrites": True}
 
 
 @pytest.mark.parametrize("phase", ["Pending", "Planning"])
@@ -105,18 +105,18 @@ def test_a_resume_starts_nothing_that_nobody_started(door: Client, cluster: Name
     stands(cluster, "Paused")
     told = door.post(f"/v1/migrations/{ID}/resume")
     assert (told.status, told.json()["status"]) == (202, "planning")
-    assert said(cluster) == {"desiredState": "Planned"}
+    assert owned_spec(cluster) == {"desiredState": "Planned"}
 
 
 def test_what_an_earlier_version_paused_is_started_by_no_resume(door: Client, cluster: Namespace) -> None:
     cluster.objects["Migration", "shop"]["spec"] = {**SPEC, "desiredState": "Paused", "pause": {"reason": ""}}
     stands(cluster, "Paused")
     assert door.post(f"/v1/migrations/{ID}/resume").status == 202
-    assert said(cluster) == {"desiredState": "Planned"}
+    assert owned_spec(cluster) == {"desiredState": "Planned"}
     cluster.ours.clear()
     stands(cluster, "Paused", startTime="2026-01-01T00:00:00Z")
     assert door.post(f"/v1/migrations/{ID}/resume").json()["status"] == "running"
-    assert said(cluster) == {"desiredState": "Completed"}
+    assert owned_spec(cluster) == {"desiredState": "Completed"}
 
 
 def test_a_phase_that_cannot_be_started_from_is_refused_at_once_and_the_migration_stays_startable(
@@ -167,7 +167,7 @@ def test_a_plan_is_approved_by_its_digest(door: Client, cluster: Namespace) -> N
     assert (other.status, PLAN.digest() in other.json()["error"]["message"]) == (409, True)
     told = door.post(path, body)
     assert (told.status, told.json()["status"]) == (202, "approved")
-    assert said(cluster) == {"data": {"approval": {"planDigest": PLAN.digest()}}}
+    assert owned_spec(cluster) == {"data": {"approval": {"planDigest": PLAN.digest()}}}
     assert door.get(f"/v1/migrations/{ID}/plan").json()["status"] == "approved"
     assert door.post(f"/v1/migrations/{ID}/start").status == 202
 
@@ -184,7 +184,7 @@ def test_a_way_back_that_failed_is_told_and_asked_for_again_on_other_terms(door:
     assert message in told.json()["error"]["message"]
     assert "discard_writes" in told.json()["error"]["message"]
     assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
-    assert said(cluster)["rollback"] == {"discardWrites": True}
+    assert owned_spec(cluster)["rollback"] == {"discardWrites": True}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_conflict_names_who_has_a_say(door: Client, cluster: Namespace) -> Non
 
 def test_the_plan_has_every_statement_that_is_code(door: Client, cluster: Namespace) -> None:
     trigger = Statement(9, Stage.LAST, "trigger", "tell", "item", "CREATE TRIGGER tell")
-    planned_now(cluster, made=replace(PLAN, statements=(*PLAN.statements, trigger)))
+    planned_now(cluster, stored_plan=replace(PLAN, statements=(*PLAN.statements, trigger)))
     assert door.get(f"/v1/migrations/{ID}/plan").json()["code"] == [
         {
             "kind": "trigger",

@@ -16,8 +16,8 @@ from landfall.gateway.views.metrics import metrics_of as measured
 from landfall.gateway.views.migration import sized
 from landfall.kube.server_side_apply import merged
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, client, line
-from tests.support.moves import ID, PRINTED, SPEC, said, stands
+from tests.support.gateway import FakeJournal, Namespace, client, line
+from tests.support.moves import ID, PRINTED, SPEC, owned_spec, stands
 
 Object = dict[str, Any]
 _NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
@@ -214,7 +214,7 @@ def test_the_list(door: Client, cluster: Namespace, query: str, names: list[str]
     assert len({one["id"] for one in found}) == len(found)
 
 
-def test_its_log(door: Client, journal: Told) -> None:
+def test_its_log(door: Client, journal: FakeJournal) -> None:
     journal.by_owner["Migration", "shop"] = [line(1, "planned", "plan"), line(2, "Processing table: employees")]
     told = door.get(f"/v1/migrations/{ID}/logs", level="warning", phase="validation", since="2026-01-01T00:00:00Z", limit=7)
     assert told.json()["data"]["logs"] == [
@@ -237,7 +237,7 @@ def test_its_log(door: Client, journal: Told) -> None:
     ]
 
 
-def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, cluster: Namespace, journal: Told) -> None:
+def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, cluster: Namespace, journal: FakeJournal) -> None:
     stands(cluster, "Completed", progress={"percent": 45, "rows": 4500000}, steps=[{"name": "planning", "status": "Done"}])
     journal.by_owner["Migration", "shop"] = [line(1, "a"), line(2, "b")]
     told = door.get(f"/v1/migrations/{ID}/logs?follow=true", headers={"Accept": "text/event-stream"})
@@ -249,7 +249,7 @@ def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, c
     assert again.body.decode().split("\n\n")[0].startswith("id: 2\n")
 
 
-def test_an_apps_log_has_its_builds(door: Client, cluster: Namespace, journal: Told) -> None:
+def test_an_apps_log_has_its_builds(door: Client, cluster: Namespace, journal: FakeJournal) -> None:
     cluster.put("Migration", "web", {"app": {"deploymentRef": {"name": "site"}}}, {"phase": "Completed"})
     journal.by_owner["Migration", "web"] = [line(1, "the Deployment site begins", "app"), line(9, "site-1 is live", "app")]
     journal.by_owner["Deployment", "site"] = [line(5, "it is a nextjs app", "build")]
@@ -299,7 +299,7 @@ def test_its_numbers(cluster: Namespace) -> None:
     assert idle.quality.validation_pass_rate_percent is None
 
 
-def test_a_period_of_its_numbers(door: Client, journal: Told) -> None:
+def test_a_period_of_its_numbers(door: Client, journal: FakeJournal) -> None:
     journal.numbers = [
         {"at": f"2026-01-01T00:0{at}:00+00:00", "percent": at, "rows": at, "rows_per_second": at, "cpu_seconds": 0}
         for at in range(5)
@@ -314,7 +314,7 @@ def test_what_has_ended_is_deleted(door: Client, cluster: Namespace) -> None:
     stands(cluster, "Completed")
     told = door.ask("DELETE", f"/v1/migrations/{ID}?keep_logs=false")
     assert told.json() == {"id": ID, "deleted": True, "logs_retained": False, "metrics_retained": True}
-    assert said(cluster)["keep"] == {"logs": False, "metrics": True}
+    assert owned_spec(cluster)["keep"] == {"logs": False, "metrics": True}
     assert door.get(f"/v1/migrations/{ID}").status == 404
 
 
@@ -405,7 +405,7 @@ def test_what_is_not_known_is_named_with_what_was_meant(
     assert told["message"].startswith(message), told["message"]
 
 
-def test_a_viewer_changes_nothing(cluster: Namespace, journal: Told) -> None:
+def test_a_viewer_changes_nothing(cluster: Namespace, journal: FakeJournal) -> None:
     stands(cluster, "Running")
     viewer = client(cluster, journal, "viewer")
     paths = ("start", "pause", "resume", "cancel", "rollback")
@@ -424,7 +424,7 @@ _JSON = st.recursive(
 )
 
 
-_DOOR = functools.cache(lambda: client(Namespace(), Told()))
+_DOOR = functools.cache(lambda: client(Namespace(), FakeJournal()))
 
 
 @given(_JSON, st.text(max_size=20))

@@ -12,7 +12,7 @@ from landfall.gateway import page
 from landfall.gateway.views import release
 from landfall.lifecycle import PHASES, Action
 from tests.support.asgi import Client
-from tests.support.gateway import Namespace, Told, client
+from tests.support.gateway import FakeJournal, Namespace, client
 
 _FOLDER = Path(page.__file__).parent / "files"
 
@@ -20,7 +20,7 @@ _FOLDER = Path(page.__file__).parent / "files"
 @pytest.fixture
 def stranger() -> Client:
     """Somebody without a key."""
-    made = client(Namespace(), Told())
+    made = client(Namespace(), FakeJournal())
     del made.headers["Authorization"]
     return made
 

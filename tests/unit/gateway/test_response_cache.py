@@ -15,7 +15,7 @@ from landfall.gateway.views import migration as moves
 from landfall.gateway.watch_cache import WATCHED, WatchCache
 from landfall.kube.client import Kube
 from tests.support.asgi import Client
-from tests.support.gateway import EVERYTHING, Namespace, Told, key
+from tests.support.gateway import EVERYTHING, FakeJournal, Namespace, key
 from tests.support.migrations import NOW
 from tests.support.moves import SPEC
 
@@ -57,7 +57,7 @@ class Watched:
             lambda: self.cluster.ticks,
             self.cache,
         )
-        self.door = Client(application(callers, Told()))
+        self.door = Client(application(callers, FakeJournal()))
         self.door.headers["Authorization"] = f"Bearer {key(self.cluster.secrets, '--role', 'viewer')}"
 
     def _counted(self, one: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from landfall.gateway.errors import ProblemError
 from landfall.gateway.routes import uploads
 from tests.support.asgi import Answer, Client
-from tests.support.gateway import Namespace, Told, client
+from tests.support.gateway import FakeJournal, Namespace, client
 
 Object = dict[str, Any]
 _ARCHIVE = b"PK\x05\x06" + bytes(18)
@@ -41,7 +41,7 @@ def registry() -> Registry:
 @pytest.fixture
 def door(cluster: Namespace, registry: Registry) -> Client:
     """An editor's client."""
-    return client(cluster, Told(), "editor", registry)
+    return client(cluster, FakeJournal(), "editor", registry)
 
 
 def _sent(door: Client, query: str = f"?sha256={_SHA256}", **headers: str) -> Answer:
@@ -82,7 +82,7 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
 
 
 def test_who_may_make_no_migration_uploads_nothing(door: Client, registry: Registry, cluster: Namespace) -> None:
-    assert _sent(client(cluster, Told(), "viewer", registry)).status == 403
+    assert _sent(client(cluster, FakeJournal(), "viewer", registry)).status == 403
     cluster.allowed = False
     assert _sent(door).status == 403
     assert registry.taken == []

@@ -96,7 +96,7 @@ class Both:
                 return
             self.world.turn()
             for pod in self.world.alive():
-                self.world.work(pod, told=True)
+                self.world.work(pod, reports=True)
             if self.world.app and self.world.app.ready[1] == "Building":
                 self.deploys(well=True)
 
@@ -110,7 +110,7 @@ class Both:
 
 def _works(both: Both) -> None:
     for pod in both.world.alive():
-        both.world.work(pod, told=True)
+        both.world.work(pod, reports=True)
 
 
 def _dies(both: Both) -> None:
@@ -198,7 +198,7 @@ class Together(RuleBasedStateMachine):
         """A worker does something."""
         for _ in range(times):
             for pod in self.world.alive():
-                self.world.work(pod, told=told)
+                self.world.work(pod, reports=told)
 
     @precondition(lambda self: self.world.alive())
     @rule(silent=st.booleans())
@@ -244,7 +244,7 @@ class Together(RuleBasedStateMachine):
             before = (repr(world.pods), repr(world.ledger), repr(world.runs), repr(world.status), repr(world.app))
             decision = world.turn()
             for pod in world.alive():
-                world.work(pod, told=True)
+                world.work(pod, reports=True)
             self.both.looks()
             self.both.deploys(well=True)
             after = (repr(world.pods), repr(world.ledger), repr(world.runs), repr(world.status), repr(world.app))

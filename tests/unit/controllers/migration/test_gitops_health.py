@@ -13,7 +13,7 @@ import yaml
 from landfall.controllers.decision import ObservedObject, ReconcileDecision
 from landfall.controllers.migration.rules import decide
 from landfall.lifecycle import Phase
-from tests.support.argo import ARGO, CASES, health, written
+from tests.support.argo import ARGO, CASES, as_operator_writes, health
 from tests.support.decisions import ROWS
 from tests.support.migrations import NOW
 
@@ -31,7 +31,7 @@ def test_every_object_of_the_layout_is_looked_at() -> None:
 @pytest.mark.parametrize(("ready", "working", "stalled"), [*product(("True", "False", "Unknown"), (False, True), (False, True))])
 def test_each_combination_means_one_thing(ready: str, *, working: bool, stalled: bool) -> None:
     seen = ObservedObject(now=NOW, generation=3)
-    told = written(seen, ReconcileDecision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
+    told = as_operator_writes(seen, ReconcileDecision(Phase.RUNNING, (ready, "Reason"), "m", working=working, stalled=stalled))
     expected = {"True": "Healthy", "False": "Suspended", "Unknown": "Progressing"}[ready]
     expected = "Degraded" if stalled else expected
     assert health(told) == ("Progressing" if working else expected, "m")
@@ -47,7 +47,7 @@ def test_every_state_of_a_migration_is_one_of_four(row: str) -> None:
     decision = decide(seen)
     assert not (decision.working and decision.stalled), "it works, or it needs a person"
     assert not (decision.ready[0] == "True" and (decision.working or decision.stalled)), "what is ready is at rest"
-    status, message = health(written(seen, decision))
+    status, message = health(as_operator_writes(seen, decision))
     assert message == decision.message
     if status == "Suspended":
         assert decision.ready[1] in {"ApprovalRequired", "WindowClosed", "Scheduled", "Deleting"}, decision

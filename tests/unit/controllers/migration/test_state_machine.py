@@ -100,7 +100,7 @@ class Life(RuleBasedStateMachine):
         """A worker does something."""
         for _ in range(times):
             for pod in self.world.alive():
-                self.world.work(pod, told=told)
+                self.world.work(pod, reports=told)
 
     @precondition(lambda self: self.world.alive())
     @rule(silent=st.booleans(), transient=st.booleans(), reason=st.sampled_from(["Unreachable", "DiskFull", "SourceChanged"]))
@@ -143,7 +143,7 @@ class Life(RuleBasedStateMachine):
             before = (repr(world.pods), repr(world.ledger), repr(world.runs), world.finalizer, repr(world.status))
             decision = world.turn()
             for pod in world.alive():
-                world.work(pod, told=True)
+                world.work(pod, reports=True)
             after = (repr(world.pods), repr(world.ledger), repr(world.runs), world.finalizer, repr(world.status))
             if before == after and decision.again_seconds is None:
                 break
