@@ -32,10 +32,10 @@ def source(kind: str, name: str, text: str, rows: list[Any], servers: Servers) -
         return run.sqlite(servers.folder / "t.db")
     holes = ",".join(["%s"] * len(rows[0]))
     if kind == "postgresql":
-        with servers.pg.connect(servers.pg.database(f"{name}s")) as made:
-            made.execute(b"SET TimeZone='UTC'")
-            made.execute(text.encode())
-            made.cursor().executemany(f"INSERT INTO t VALUES ({holes})".encode(), rows)
+        with servers.pg.connect(servers.pg.database(f"{name}s")) as target:
+            target.execute(b"SET TimeZone='UTC'")
+            target.execute(text.encode())
+            target.cursor().executemany(f"INSERT INTO t VALUES ({holes})".encode(), rows)
         return run.postgresql(servers.pg, f"{name}s")
     import MySQLdb  # noqa: PLC0415  only here
 

@@ -76,9 +76,9 @@ class Namespace:
         assert namespace == "shop"
         objects = [self._merged_object(*place) for place in self.objects if place[0] == kind]
         if fields:
-            path, _, wanted = fields.partition("=")
+            path, _, field_value = fields.partition("=")
             objects = [
-                raw for raw in objects if functools.reduce(lambda value, name: value[name], path.split("."), raw) == wanted
+                raw for raw in objects if functools.reduce(lambda value, name: value[name], path.split("."), raw) == field_value
             ]
         selector = dict(part.split("=", 1) for part in labels.split(",") if part)
         return [raw for raw in objects if selector.items() <= raw["metadata"].get("labels", {}).items()]
