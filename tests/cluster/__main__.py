@@ -45,10 +45,10 @@ def main() -> None:
     )
     parser.add_argument("verb", choices=["up", "down", "test", "everything"], help=verbs)
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of pytest")
-    told = parser.parse_args()
-    if told.verb in {"test", "everything"}:
-        sys.exit(tested(told.arguments, databases=told.verb == "everything"))
-    if told.verb == "down":
+    arguments = parser.parse_args()
+    if arguments.verb in {"test", "everything"}:
+        sys.exit(tested(arguments.arguments, databases=arguments.verb == "everything"))
+    if arguments.verb == "down":
         kind.down()
         machine.down()
         print("the cluster is gone")
@@ -63,14 +63,14 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
     The order is that of what they need: an empty cluster; the cluster with others; the cluster without its operator; the cluster alone.
     """
     every = sorted(file.stem.removeprefix("test_") for file in _FOLDER.glob("test_*.py"))
-    told = {*_FIRST, *_LONG, *_AWAY, *_ALONE, *_APART}
-    assert set(every) > told, "each of them is there"
-    shared = [*_LONG, *(name for name in every if name not in told)]
-    apart = [[str(_API_SERVER)], [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]]
-    found = machine.running()
+    named_files = {*_FIRST, *_LONG, *_AWAY, *_ALONE, *_APART}
+    assert set(every) > named_files, "each of them is there"
+    shared = [*_LONG, *(name for name in every if name not in named_files)]
+    groups = [[str(_API_SERVER)], [*_files(_APART), *([str(_CONFORMANCE), str(_DATABASES)] if databases else [])]]
+    was_running = machine.running()
     cluster = machine.up()
     try:
-        with _beside(apart, arguments) as ended:
+        with _run_aside(groups, arguments) as exit_status:
             failures = [_run(_files(_FIRST), arguments)]
             os.environ[INSTALLED] = json.dumps(install(cluster))
             with GitHub(ADDRESS, GITHUB_PORT) as github, SharedGitHub(github) as joined:
@@ -81,14 +81,14 @@ def tested(arguments: Sequence[str], *, databases: bool) -> int:
                     failures.append(_run(_files(_AWAY), arguments, _SHARING_AWAY))
                     del os.environ[AWAY]
                 failures.append(_run(_files(_ALONE), arguments))
-            failures.append(ended())
+            failures.append(exit_status())
     finally:
-        if not found:
+        if not was_running:
             machine.down()
-    left = [] if found else machine.left()
-    for one in left:
-        print(f"left behind: {one}")
-    return 1 if any(failures) or left else 0
+    leftovers = [] if was_running else machine.left()
+    for leftover in leftovers:
+        print(f"left behind: {leftover}")
+    return 1 if any(failures) or leftovers else 0
 
 
 def _files(names: Sequence[str]) -> list[str]:
@@ -102,7 +102,7 @@ def _run(files: Sequence[str], arguments: Sequence[str], processes: int = 0) -> 
 
 
 @contextlib.contextmanager
-def _beside(groups: Sequence[Sequence[str]], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
+def _run_aside(groups: Sequence[Sequence[str]], arguments: Sequence[str]) -> Iterator[Callable[[], int]]:
     """Each group of files in a process of its own that gives way to others. Yields what waits for their end, prints their output, and returns 1 if one failed."""
     command = ["nice", "-n", str(_NICE), sys.executable, "-m", "pytest", "-q", *arguments]
     with contextlib.ExitStack() as ends:

@@ -30,17 +30,17 @@ class Api:
         for document in documents:
             self.objects.apply(document)
 
-    def wait(self, what: str, ready: Callable[[], bool], seconds: float = 90) -> None:
+    def wait(self, description: str, ready: Callable[[], bool], seconds: float = 90) -> None:
         """Until it is so; fails with what the cluster says. `seconds`: what it takes at the most on a machine that does nothing else."""
         deadline = time.monotonic() + PATIENCE * seconds
         while time.monotonic() < deadline:
             if ready():
                 return
             time.sleep(0.3)
-        told = self.cluster.kubectl(
+        events = self.cluster.kubectl(
             "get", "migrations,runs,connections,appdeployments,releases,jobs,pods", "-A", "-o", "wide", check=False
         )
-        pytest.fail(f"{what} within {PATIENCE * seconds} s\n{told}\n{self.operator_log()}")
+        pytest.fail(f"{description} within {PATIENCE * seconds} s\n{events}\n{self.operator_log()}")
 
     def operator_log(self) -> str:
         """The end of the operator's log."""
@@ -63,11 +63,11 @@ class Api:
             )
         return f"system:serviceaccount:{namespace}:{name}"
 
-    def may(self, who: str, asked: str, namespace: str) -> bool:
+    def may(self, account: str, access: str, namespace: str) -> bool:
         """Whether a user may do something, as `kubectl auth can-i` is asked."""
-        told = self.cluster.kubectl("auth", "can-i", *asked.split(), "-n", namespace, "--as", who, check=False).strip()
-        assert told in {"yes", "no"}, told
-        return told == "yes"
+        answer = self.cluster.kubectl("auth", "can-i", *access.split(), "-n", namespace, "--as", account, check=False).strip()
+        assert answer in {"yes", "no"}, answer
+        return answer == "yes"
 
     def namespace(self, test: str) -> str:
         """A new namespace for a test, one that demands Pod Security restricted."""

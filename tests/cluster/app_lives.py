@@ -72,7 +72,7 @@ def _held(place: Place, name: str) -> None:
     place.objects.annotate("appdeployment", name, _APP, hold="the night")
     app.until("Paused", _PATIENCE_SECONDS)
     app.patch(env=_CALM)
-    place.wait("it was seen", lambda: _seen(app), _PATIENCE_SECONDS)
+    place.wait("it was seen", lambda: _is_observed(app), _PATIENCE_SECONDS)
     assert app.status["live"] == "moody-1"
     app.serves("mood: well")
     place.objects.annotate("appdeployment", name, _APP, hold=None)
@@ -119,7 +119,7 @@ def _calmed(app: App, release: str) -> None:
     app.serves("mood: calm")
 
 
-def _seen(app: App) -> bool:
+def _is_observed(app: App) -> bool:
     raw: Object = app.place.get("appdeployment", app.namespace, app.name)
     return bool(raw["status"].get("observedGeneration") == raw["metadata"]["generation"])
 
@@ -128,13 +128,13 @@ def _settled(app: App, phases: dict[str, str]) -> None:
     """The Releases that there should be stand where they should; one build made all of them; nobody but people wrote a spec."""
 
     def stand() -> dict[str, str]:
-        found = app.place.listed("releases.landfall.dev", app.namespace)
-        return {one["metadata"]["name"]: one.get("status", {}).get("phase", "") for one in found}
+        releases = app.place.listed("releases.landfall.dev", app.namespace)
+        return {raw["metadata"]["name"]: raw.get("status", {}).get("phase", "") for raw in releases}
 
     app.place.wait(f"{phases} is how its releases stand", lambda: stand() == phases, _PATIENCE_SECONDS)
     _built_once(app)
     fields = app.place.get("appdeployment", app.namespace, app.name)["metadata"]["managedFields"]
-    assert all(one["manager"].startswith("kubectl") for one in fields if "f:spec" in one.get("fieldsV1", {})), fields
+    assert all(raw["manager"].startswith("kubectl") for raw in fields if "f:spec" in raw.get("fieldsV1", {})), fields
     assert app.place.orphans(app.namespace) == []
 
 

@@ -26,10 +26,10 @@ def all_astray(
     """Faults in lives, some of them at a time: each operator works in a namespace of its own. All of them have ended; `ended` hears how many, one by one."""
     counted = itertools.count(1)
     with without_operator(place), ThreadPoolExecutor(_LANES) as pool:
-        begun = {plan: pool.submit(astray, place, *plan) for plan in plans}
-        for one in begun.values():
-            one.add_done_callback(lambda _: ended(next(counted)))
-        return begun
+        futures = {plan: pool.submit(astray, place, *plan) for plan in plans}
+        for future in futures.values():
+            future.add_done_callback(lambda _: ended(next(counted)))
+        return futures
 
 
 def astray(place: Place, fault: str, life: str) -> None:
@@ -38,11 +38,11 @@ def astray(place: Place, fault: str, life: str) -> None:
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as ends:
         log = Path(folder) / "log"
         proxy = ends.enter_context(Proxy(place.cluster, fault, Path(folder))) if fault in WATCHES else None
-        shown = {"KUBECONFIG": str(proxy.kubeconfig), "LANDFALL_RESYNC_SECONDS": _RESYNC_SECONDS} if proxy else {}
+        environment = {"KUBECONFIG": str(proxy.kubeconfig), "LANDFALL_RESYNC_SECONDS": _RESYNC_SECONDS} if proxy else {}
         program = ["-m", "landfall", "operator"] if proxy else ["-m", "tests.cluster.faulty", fault]
-        with LocalOperator(place, program, log, LANDFALL_NAMESPACES=name, **shown) as operator:
+        with LocalOperator(place, program, log, LANDFALL_NAMESPACES=name, **environment) as operator:
             lived(place, life, name)
-        told = log.read_text(encoding="utf-8")
-        struck = proxy.struck if proxy else told.count("killed after" if fault == "kill" else f"{fault} at")
+        log_text = log.read_text(encoding="utf-8")
+        struck = proxy.struck if proxy else log_text.count("killed after" if fault == "kill" else f"{fault} at")
         assert struck > 0, "nothing went wrong"
-        assert operator.starts == 1 or fault == "kill", told[-3000:]
+        assert operator.starts == 1 or fault == "kill", log_text[-3000:]

@@ -37,7 +37,7 @@ class Browser:
         """What is to be read."""
         return str(self.driver.execute_script("return document.body.innerText"))  # type: ignore[no-untyped-call]
 
-    def found(self, selector: str) -> WebElement:
+    def find(self, selector: str) -> WebElement:
         """Wait for an element."""
         return WebDriverWait(self.driver, PATIENCE * _SECONDS).until(
             lambda driver: driver.find_element(By.CSS_SELECTOR, selector), f"the page has no {selector}"
@@ -58,7 +58,7 @@ class Browser:
         """Come in with a key."""
         self.driver.get(f"http://{door.host}/{section}")
         self.sees("API key required")
-        self.found("#key").send_keys(door.key, Keys.ENTER)
+        self.find("#key").send_keys(door.key, Keys.ENTER)
 
     def kept(self, name: str) -> None:
         """A picture for the documentation, where one is asked for; and nothing on it that a screen reader could not name."""

@@ -52,7 +52,7 @@ SEEDS: dict[str, Spec] = {
 
 
 @dataclass(slots=True)
-class Told:
+class CampaignResults:
     """What came of a campaign."""
 
     plans: Counter[str] = field(default_factory=Counter)
@@ -99,9 +99,9 @@ class Lane(ABC):
         """Try one; what came of it. Raises AssertionError, or what a wait fails with."""
         spec, outcome = self.seed, "refused"
         for change in plan:
-            wanted = change.of(spec)
-            if self._put(wanted):
-                spec, outcome = wanted, "settled"
+            changed_spec = change.of(spec)
+            if self._put(changed_spec):
+                spec, outcome = changed_spec, "settled"
                 if len(plan) > 1:
                     time.sleep(0.5)
         if outcome == "settled":
@@ -148,9 +148,9 @@ class Lane(ABC):
 
         def rests() -> bool:
             raw = self.raw()
-            held = {c["type"]: c for c in raw.get("status", {}).get("conditions", [])}
+            conditions = {c["type"]: c for c in raw.get("status", {}).get("conditions", [])}
             current = raw.get("status", {}).get("observedGeneration") == raw["metadata"]["generation"]
-            return current and "Ready" in held and held.get("Reconciling", {}).get("status") != "True"
+            return current and "Ready" in conditions and conditions.get("Reconciling", {}).get("status") != "True"
 
         self.place.wait(f"{self.name} of {self.namespace} comes to rest", rests, _SETTLES_SECONDS)
         return str(self.ready()["reason"])
@@ -166,10 +166,10 @@ class Lane(ABC):
     def _others(self) -> dict[str, str]:
         """What is not ours, by its kind and name, as it is."""
         return {
-            f"{kind} {one['metadata']['name']}": json.dumps({k: v for k, v in one.items() if k not in {"metadata", "status"}})
+            f"{kind} {raw['metadata']['name']}": json.dumps({k: v for k, v in raw.items() if k not in {"metadata", "status"}})
             for kind in _BYSTANDERS
-            for one in self.place.listed(kind, self.namespace)
-            if not _of(one, self.name) and not one["metadata"].get("ownerReferences")
+            for raw in self.place.listed(kind, self.namespace)
+            if not _of(raw, self.name) and not raw["metadata"].get("ownerReferences")
         }
 
 
@@ -228,67 +228,67 @@ def plans(kind: str, chains: int) -> list[Plan]:
     """Every single change of a kind's seed, and so many chains of ten."""
     schema = structural(BY_NAME[kind].model)["properties"]["spec"]
     every = changes(schema, SEEDS[kind])
-    return [*((one,) for one in every), *(tuple(chain(every, number, 10)) for number in range(chains))]
+    return [*((change,) for change in every), *(tuple(chain(every, number, 10)) for number in range(chains))]
 
 
-def tried(place: Place, chosen: dict[str, Sequence[Plan]]) -> Told:
+def tried(place: Place, chosen_plans: dict[str, Sequence[Plan]]) -> CampaignResults:
     """Plans by their kind, on several lanes at a time."""
-    told = Told()
+    results = CampaignResults()
     place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     before = _restarts(place)
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    parts = [(kind, part) for kind, every in chosen.items() for part in _dealt(every, max(1, LANES // len(chosen)))]
+    parts = [(kind, part) for kind, every in chosen_plans.items() for part in _dealt(every, max(1, LANES // len(chosen_plans)))]
     with ThreadPoolExecutor(len(parts)) as pool:
-        for done in [pool.submit(_lane, place, kind, part, told) for kind, part in parts]:
-            done.result()
+        for future in [pool.submit(_lane, place, kind, part, results) for kind, part in parts]:
+            future.result()
     log = place.cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", f"--since-time={began}")
-    told.failures += [line[:1000] for line in log.splitlines() if '"event": "reconcile_failed"' in line and '"trace"' in line]
+    results.failures += [line[:1000] for line in log.splitlines() if '"event": "reconcile_failed"' in line and '"trace"' in line]
     if _restarts(place) != before:
-        told.failures.append("the operator's process ended")
-    return told
+        results.failures.append("the operator's process ended")
+    return results
 
 
-def _lane(place: Place, kind: str, part: Sequence[Plan], told: Told) -> None:
+def _lane(place: Place, kind: str, part: Sequence[Plan], results: CampaignResults) -> None:
     """Plans one after the other; behind a failure on a new object."""
     lane: Lane | None = None
     for plan in part:
-        told.plans[kind] += 1
-        if (begun := sum(told.plans.values())) % 10 == 0:
-            sys.stderr.write(f"{begun} plans begun, {len(told.failures)} failures\n")
+        results.plans[kind] += 1
+        if (count := sum(results.plans.values())) % 10 == 0:
+            sys.stderr.write(f"{count} plans begun, {len(results.failures)} failures\n")
         try:
             lane = lane or _LANES[kind](place)
-            told.outcomes[f"{kind} {lane.run(plan)}"] += 1
+            results.outcomes[f"{kind} {lane.run(plan)}"] += 1
         except (AssertionError, RuntimeError, Failed) as error:
-            _failed(told, kind, lane, " and then ".join(map(str, plan)), error)
+            _failed(results, kind, lane, " and then ".join(map(str, plan)), error)
             lane = None
     if lane:
         try:
             lane.end()
         except (AssertionError, RuntimeError, Failed) as error:
-            _failed(told, kind, lane, "its end", error)
+            _failed(results, kind, lane, "its end", error)
 
 
-def _failed(told: Told, kind: str, lane: Lane | None, what: str, error: BaseException) -> None:
-    where = f" in {lane.namespace}: {json.dumps(lane.ready())}" if lane else ""
+def _failed(results: CampaignResults, kind: str, lane: Lane | None, description: str, error: BaseException) -> None:
+    place_text = f" in {lane.namespace}: {json.dumps(lane.ready())}" if lane else ""
     at = traceback.extract_tb(error.__traceback__)[-1]
-    told.failures.append(f"{kind}: {what}{where}: {at.line}: {str(error)[:600]}")
-    sys.stderr.write(f"FAILED {told.failures[-1]}\n")
+    results.failures.append(f"{kind}: {description}{place_text}: {at.line}: {str(error)[:600]}")
+    sys.stderr.write(f"FAILED {results.failures[-1]}\n")
 
 
-def _astray(place: Place, told: Told, every: Sequence[tuple[str, str]]) -> None:
+def _astray(place: Place, results: CampaignResults, every: Sequence[tuple[str, str]]) -> None:
     """Faults in lives."""
 
-    def ended(number: int) -> None:
+    def report(number: int) -> None:
         if number % 10 == 0:
             sys.stderr.write(f"{number} of {len(every)} faults in lives have ended\n")
 
-    for (fault, life), done in all_astray(place, every, ended).items():
-        told.plans["Faults"] += 1
+    for (fault, life), future in all_astray(place, every, report).items():
+        results.plans["Faults"] += 1
         try:
-            done.result()
-            told.outcomes[f"Faults {fault}"] += 1
+            future.result()
+            results.outcomes[f"Faults {fault}"] += 1
         except (AssertionError, RuntimeError, Failed) as error:
-            _failed(told, "Faults", None, f"{fault} in the life {life}", error)
+            _failed(results, "Faults", None, f"{fault} in the life {life}", error)
 
 
 def _dealt(every: Sequence[Plan], hands: int) -> Iterable[Sequence[Plan]]:
@@ -300,9 +300,9 @@ def _restarts(place: Place) -> list[Any]:
     return sorted((p["metadata"]["uid"], s["restartCount"]) for p in pods for s in p["status"].get("containerStatuses", []))
 
 
-def _of(one: Object, name: str) -> bool:
+def _of(raw: Object, name: str) -> bool:
     """Whether it is a child of an object of that name: all of them begin with it."""
-    return str(one["metadata"]["name"]).startswith(name)
+    return str(raw["metadata"]["name"]).startswith(name)
 
 
 def main() -> None:
@@ -313,16 +313,22 @@ def main() -> None:
     parser.add_argument(
         "--kind", choices=[*sorted(_LANES), "Faults"], help="of one kind alone; Faults are every fault in every life"
     )
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with placed() as place:
-        kinds = [kind for kind in _LANES if asked.kind in {None, kind}]
-        told = tried(place, {kind: plans(kind, asked.chains)[:: asked.every] for kind in kinds}) if kinds else Told()
-        if asked.kind in {None, "Faults"}:
-            _astray(place, told, [(fault, life) for life in (*LIVES, *APP_LIVES) for fault in EVERY][:: asked.every])
+        kinds = [kind for kind in _LANES if arguments.kind in {None, kind}]
+        results = (
+            tried(place, {kind: plans(kind, arguments.chains)[:: arguments.every] for kind in kinds})
+            if kinds
+            else CampaignResults()
+        )
+        if arguments.kind in {None, "Faults"}:
+            _astray(place, results, [(fault, life) for life in (*LIVES, *APP_LIVES) for fault in EVERY][:: arguments.every])
     print(
-        json.dumps({"plans": dict(told.plans), "outcomes": dict(told.outcomes.most_common()), "failed": told.failures}, indent=1)
+        json.dumps(
+            {"plans": dict(results.plans), "outcomes": dict(results.outcomes.most_common()), "failed": results.failures}, indent=1
+        )
     )
-    sys.exit(1 if told.failures else 0)
+    sys.exit(1 if results.failures else 0)
 
 
 if __name__ == "__main__":

@@ -63,20 +63,20 @@ class Change:
 
     def of(self, spec: Spec) -> Spec:
         """Another spec, with it."""
-        made = copy.deepcopy(spec)
-        here = made
+        changed = copy.deepcopy(spec)
+        parent = changed
         for name in self.path[:-1]:
-            here = here.setdefault(name, {})
+            parent = parent.setdefault(name, {})
         if self.value is None:
-            here.pop(self.path[-1], None)
+            parent.pop(self.path[-1], None)
         else:
-            here[self.path[-1]] = copy.deepcopy(self.value)
-        return made
+            parent[self.path[-1]] = copy.deepcopy(self.value)
+        return changed
 
 
 def changes(schema: Schema, seed: Spec) -> list[Change]:
     """Every single change of a seed that the schema's structure allows; its rules, and ours, may refuse some of them."""
-    return [one for one in _inside(schema, seed, ()) if one.of(seed) != seed]
+    return [change for change in _inside(schema, seed, ()) if change.of(seed) != seed]
 
 
 def chain(every: Sequence[Change], number: int, length: int) -> list[Change]:
@@ -84,21 +84,23 @@ def chain(every: Sequence[Change], number: int, length: int) -> list[Change]:
     return random.Random(number).sample(every, length)
 
 
-def _inside(schema: Schema, there: Any, path: tuple[str, ...]) -> Iterator[Change]:
+def _inside(schema: Schema, current: Any, path: tuple[str, ...]) -> Iterator[Change]:
     required = set(schema.get("required", ()))
     for name, inner in schema.get("properties", {}).items():
-        here = (*path, name)
-        now = there.get(name) if isinstance(there, dict) else None
+        inner_path = (*path, name)
+        now = current.get(name) if isinstance(current, dict) else None
         if now is not None and name not in required:
-            yield Change(here)
+            yield Change(inner_path)
         if inner.get("properties"):
             if now is None:
-                yield Change(here, _least(inner, here))
+                yield Change(inner_path, _least(inner, inner_path))
             elif inner.get("x-kubernetes-validations"):  # one of several, and another instead
-                yield from (Change(here, {other: value}) for other, value in _each(inner, here) if other not in now)
-            yield from _inside(inner, now, here) if now is not None or not inner.get("required") else _filled(inner, here)
+                yield from (Change(inner_path, {other: value}) for other, value in _each(inner, inner_path) if other not in now)
+            yield from (
+                _inside(inner, now, inner_path) if now is not None or not inner.get("required") else _filled(inner, inner_path)
+            )
         else:
-            yield from (Change(here, value) for value in _values(inner, here))
+            yield from (Change(inner_path, value) for value in _values(inner, inner_path))
 
 
 def _each(schema: Schema, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
@@ -118,15 +120,15 @@ def _filled(schema: Schema, path: tuple[str, ...]) -> Iterator[Change]:
 
 def _least(schema: Schema, path: tuple[str, ...]) -> Spec:
     """The least that such an object may say."""
-    found = {}
-    wanted = schema.get("required", ())
-    if not wanted and schema.get("x-kubernetes-validations"):
-        wanted = list(schema["properties"])[:1]  # one of several
-    for name in wanted:
+    fields = {}
+    required = schema.get("required", ())
+    if not required and schema.get("x-kubernetes-validations"):
+        required = list(schema["properties"])[:1]  # one of several
+    for name in required:
         values = _values(schema["properties"][name], (*path, name))
         if values:
-            found[name] = values[0]
-    return found
+            fields[name] = values[0]
+    return fields
 
 
 def _values(schema: Schema, path: tuple[str, ...]) -> list[Any]:
@@ -135,8 +137,8 @@ def _values(schema: Schema, path: tuple[str, ...]) -> list[Any]:
         return list(schema["enum"])
     if schema.get("properties"):
         return [_least(schema, path)]
-    made = {"boolean": _either, "integer": _edges, "array": _lists, "object": _free, "string": _texts}
-    return made[schema.get("type", "object")](schema, path)
+    generators = {"boolean": _either, "integer": _edges, "array": _lists, "object": _free, "string": _texts}
+    return generators[schema.get("type", "object")](schema, path)
 
 
 def _either(_schema: Schema, _path: tuple[str, ...]) -> list[Any]:

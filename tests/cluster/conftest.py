@@ -50,8 +50,8 @@ class Place(Api):
     @cached_property
     def github(self) -> GitHub | JoinedGitHub:
         """GitHub, as the operator is told to reach it: the one that test processes share, or one of this process alone."""
-        told = os.environ.get(GITHUB)
-        return JoinedGitHub(told) if told else self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
+        address = os.environ.get(GITHUB)
+        return JoinedGitHub(address) if address else self._ends.enter_context(GitHub(ADDRESS, GITHUB_PORT))
 
     def get(self, kind: str, namespace: str, name: str) -> Object:
         """An object, empty where there is none."""
@@ -91,10 +91,10 @@ class Place(Api):
     def copying(self, namespace: str, rows: int, data: Object = _SLOW) -> list[Object]:
         """The manifests of a Migration of so many rows that is in the middle of a slow copy, in databases of the namespace's name."""
         self.databases(namespace, rows)
-        made = self.move(namespace, namespace, data=dict(data))
-        self.apply(*made)
+        documents = self.move(namespace, namespace, data=dict(data))
+        self.apply(*documents)
         self.arriving(namespace)
-        return made
+        return documents
 
     def progress(self, namespace: str) -> Object:
         """`status.progress` of the Migration; empty where there is none."""
@@ -176,13 +176,13 @@ class Place(Api):
         ends = ("old", "new")
         self.wait("its ends are probed", lambda: all(self.reason(namespace, end, "connection") == "Reachable" for end in ends))
         self.wait("its workers have ended", lambda: self.active(namespace, probes=True) == [])
-        done = self.get("migration", namespace, "shop")
-        assert done["status"]["phase"] == "Completed"
-        assert done["status"].get("verdict") in verdicts
-        managed = [(m["manager"], m.get("fieldsV1", {})) for m in done["metadata"]["managedFields"]]
-        ours = {manager for manager, fields in managed if "f:status" in fields}
-        assert ours.isdisjoint(manager for manager, fields in managed if "f:spec" in fields), managed
-        assert ours
+        migration = self.get("migration", namespace, "shop")
+        assert migration["status"]["phase"] == "Completed"
+        assert migration["status"].get("verdict") in verdicts
+        managed = [(m["manager"], m.get("fieldsV1", {})) for m in migration["metadata"]["managedFields"]]
+        managers = {manager for manager, fields in managed if "f:status" in fields}
+        assert managers.isdisjoint(manager for manager, fields in managed if "f:spec" in fields), managed
+        assert managers
         with self.pg.connect(namespace) as target:
             assert target.execute(b"SELECT count(*),count(DISTINCT id) FROM item").fetchone() == (rows, rows)
             assert target.execute(b"SELECT state FROM landfall.run").fetchall() == [("cut_over",)]
@@ -221,28 +221,33 @@ class Place(Api):
     def orphans(self, namespace: str) -> list[str]:
         """What the operator made there and whose owner is not there."""
         kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps"
-        found = self.listed(f"{kinds},secrets,services,ingresses,deployments", namespace)
-        known = {one["metadata"]["uid"] for one in found}
+        objects = self.listed(f"{kinds},secrets,services,ingresses,deployments", namespace)
+        uids = {raw["metadata"]["uid"] for raw in objects}
         return [
-            one["metadata"]["name"]
-            for one in found
-            if any(owner["uid"] not in known for owner in one["metadata"].get("ownerReferences", []))
+            raw["metadata"]["name"]
+            for raw in objects
+            if any(owner["uid"] not in uids for owner in raw["metadata"].get("ownerReferences", []))
         ]
 
     def still(self, namespaces: Sequence[str], seconds: float = 10) -> None:
         """Nothing of ours is written for so long in these namespaces: in others a build may be tried again."""
         time.sleep(3)
-        written = self.written(namespaces, seconds)
-        assert not written, f"written meanwhile: {written}"
+        writes = self.written(namespaces, seconds)
+        assert not writes, f"written meanwhile: {writes}"
 
     def written(self, namespaces: Sequence[str], seconds: float) -> list[str]:
         """What of ours is written in these namespaces while so much time passes."""
         kinds = "migrations,runs,connections,webhooks,tableplans,appdeployments,releases.landfall.dev,jobs,configmaps,events"
 
         def versions() -> dict[str, str]:
-            found = [one for namespace in namespaces for one in self.listed(kinds, namespace)]
-            ours = [one for one in found if one["kind"] != "Event" or one.get("source", {}).get("component") == "landfall"]
-            return {o["metadata"]["uid"]: f"{o['kind']} {o['metadata']['name']} {o['metadata']['resourceVersion']}" for o in ours}
+            objects = [raw for namespace in namespaces for raw in self.listed(kinds, namespace)]
+            own_objects = [
+                raw for raw in objects if raw["kind"] != "Event" or raw.get("source", {}).get("component") == "landfall"
+            ]
+            return {
+                o["metadata"]["uid"]: f"{o['kind']} {o['metadata']['name']} {o['metadata']['resourceVersion']}"
+                for o in own_objects
+            }
 
         before = versions()
         time.sleep(seconds)
@@ -257,17 +262,17 @@ class Place(Api):
     def staged(self, database: str) -> int:
         """How many tables of the target are in staging."""
         with self.pg.connect(database) as target:
-            found = target.execute(b"SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'landfall_stage%'").fetchone()
-        return int(found[0]) if found else -1
+            count = target.execute(b"SELECT count(*) FROM pg_tables WHERE schemaname LIKE 'landfall_stage%'").fetchone()
+        return int(count[0]) if count else -1
 
     def rows(self, database: str, table: str = "item") -> int:
         """Rows of a table of the target; -1 where there is none."""
         with self.pg.connect(database) as connection:
-            there = connection.execute(b"SELECT to_regclass(%s)", (f"public.{table}",)).fetchone()
-            if not there or there[0] is None:
+            relation = connection.execute(b"SELECT to_regclass(%s)", (f"public.{table}",)).fetchone()
+            if not relation or relation[0] is None:
                 return -1
-            found = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
-            return int(found[0]) if found else -1
+            count = connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone()
+            return int(count[0]) if count else -1
 
 
 class App:
@@ -315,13 +320,13 @@ class App:
     def serves(self, text: str, path: str = "/") -> None:
         """Wait until its page has a text: the node's own routes follow a Service within a second."""
 
-        def there() -> bool:
+        def is_served() -> bool:
             with contextlib.suppress(OSError):
                 code, body = self.page(path)
                 return code == 200 and text in body
             return False
 
-        self.place.wait(f"{self.name} serves {text!r}", there, 10)
+        self.place.wait(f"{self.name} serves {text!r}", is_served, 10)
 
     def page(self, path: str = "/", service: str = "") -> tuple[int, str]:
         """Status and body of a page, over a fresh connection."""
@@ -341,7 +346,7 @@ def _object(kind: str, namespace: str, name: str, spec: Object) -> Object:
 @contextlib.contextmanager
 def placed() -> Iterator[Place]:
     """The cluster with the chart and both database servers; what was not running before is ended afterwards."""
-    found = machine.running()
+    was_running = machine.running()
     cluster = machine.up()
     hosted = (*PostgreSql(_PG15).settings, f"listen_addresses='127.0.0.1,{ADDRESS}'")
     pg, maria = PostgreSql(_PG15, settings=hosted).start(), MariaDb(settings=("--bind-address=0.0.0.0",)).start()
@@ -352,13 +357,13 @@ def placed() -> Iterator[Place]:
             connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
-        told = os.environ.get(INSTALLED)
+        installed = os.environ.get(INSTALLED)
         with contextlib.ExitStack() as ends:
-            yield Place(cluster, pg, maria, json.loads(told) if told else install(cluster), ends)
+            yield Place(cluster, pg, maria, json.loads(installed) if installed else install(cluster), ends)
     finally:
         pg.stop()
         maria.stop()
-        if not found:
+        if not was_running:
             machine.down()
             assert machine.left() == []
 
@@ -366,9 +371,9 @@ def placed() -> Iterator[Place]:
 @pytest.fixture(scope="session")
 def place() -> Iterator[Place]:
     """Everything, once."""
-    with placed() as made:
-        yield made
-        assert made.secrecy.told_by_us() == []
+    with placed() as fixture:
+        yield fixture
+        assert fixture.secrecy.told_by_us() == []
 
 
 @pytest.fixture(autouse=True)

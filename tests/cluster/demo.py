@@ -54,24 +54,24 @@ def migration(cluster: Cluster) -> dict[str, Any]:
     return dict(json.loads(cluster.kubectl("get", "migration", "-n", SPACE, "shop", "-o", "json")))
 
 
-def ready(found: dict[str, Any]) -> dict[str, str]:
+def ready(raw: dict[str, Any]) -> dict[str, str]:
     """Its condition Ready."""
-    return next((c for c in found.get("status", {}).get("conditions", []) if c["type"] == "Ready"), {})
+    return next((c for c in raw.get("status", {}).get("conditions", []) if c["type"] == "Ready"), {})
 
 
 def followed(cluster: Cluster, until: set[str]) -> dict[str, Any]:
     """Print how it stands, whenever that changes, until it stands at one of these reasons."""
     before, deadline = "", time.monotonic() + _LIMIT_SECONDS
     while time.monotonic() < deadline:
-        found = migration(cluster)
-        condition = ready(found)
-        line = f"  {found.get('status', {}).get('phase', ''):12} {condition.get('message', '')[:140]}"
+        raw = migration(cluster)
+        condition = ready(raw)
+        line = f"  {raw.get('status', {}).get('phase', ''):12} {condition.get('message', '')[:140]}"
         if line != before:
             said(line)
             before = line
         if condition.get("reason") in until:
-            return found
-        if any(c["type"] == "Stalled" for c in found.get("status", {}).get("conditions", [])):
+            return raw
+        if any(c["type"] == "Stalled" for c in raw.get("status", {}).get("conditions", [])):
             message = f"stalled: {condition.get('message')}"
             raise RuntimeError(message)
         time.sleep(0.5)
@@ -82,10 +82,10 @@ def followed(cluster: Cluster, until: set[str]) -> dict[str, Any]:
 def story(cluster: Cluster) -> dict[str, Any]:
     """Apply, read the plan, approve it by its digest, and follow it to the end."""
     cluster.kubectl("apply", "-n", SPACE, "-f", str(_STORY / "migration.yaml"))
-    planned = followed(cluster, {"ApprovalRequired", "Completed", "AlreadyCompleted"})
-    if ready(planned)["reason"] != "ApprovalRequired":
-        return planned
-    plan = planned["status"]["plan"]
+    raw = followed(cluster, {"ApprovalRequired", "Completed", "AlreadyCompleted"})
+    if ready(raw)["reason"] != "ApprovalRequired":
+        return raw
+    plan = raw["status"]["plan"]
     said(
         f"\nThe plan: {plan['tables']} tables, {plan['columns']} columns, {plan['rows']} rows, about {plan['estimatedSeconds']} s. Its risks:"
     )
@@ -101,13 +101,13 @@ def main() -> None:
     """The whole demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=0.3, help="1 is a shop of about a million rows")
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     said("1/4 a cluster of one node (without Docker the first time takes up to 15 minutes, for it is built from its Go modules)")
     cluster = machine.chosen()
     said("2/4 the chart (the first time: some minutes for Helm and the image)")
     install(cluster, builds=False)
     said("3/4 a MariaDB with the shop and an empty PostgreSQL (the first time: 2 minutes)")
-    databases(cluster, told.scale)
+    databases(cluster, arguments.scale)
     said("4/4 kubectl apply -f examples/shop-in-cluster/migration.yaml")
     story(cluster)
     said(

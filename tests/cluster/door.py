@@ -16,8 +16,8 @@ from tests.cluster.install import NAMESPACE
 def key(namespace: str, role: str, *more: str) -> subprocess.CompletedProcess[str]:
     """A key of the gateway, as it is made at a terminal: its objects, and what a person is told."""
     command = [sys.executable, "-m", "landfall", "keys", "create", "-n", namespace, "--name", "ci", "--role", role, *more]
-    ours = {"PYTHONPATH": str(images.ROOT / "operator")}
-    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=images.ROOT, env=ours)
+    environment = {"PYTHONPATH": str(images.ROOT / "operator")}
+    return subprocess.run(command, check=True, capture_output=True, text=True, cwd=images.ROOT, env=environment)
 
 
 class Door:
@@ -27,11 +27,11 @@ class Door:
         """`release`: of a Landfall that works in this namespace alone; else of the one that works everywhere."""
         self.place = place
         self.namespace = namespace
-        done = key(
+        result = key(
             namespace, role, *(["--namespaced", "--release", release, "--gateway-namespace", NAMESPACE] if release else [])
         )
-        place.cluster.kubectl("apply", "-f", "-", stdin=done.stdout)
-        self.key = next(word for word in done.stderr.split() if word.startswith("lf_"))
+        place.cluster.kubectl("apply", "-f", "-", stdin=result.stdout)
+        self.key = next(word for word in result.stderr.split() if word.startswith("lf_"))
         place.secrecy.learn(self.key, f"the key of {namespace}")
         self.host = place.gateway(release or "landfall")
 
@@ -42,19 +42,19 @@ class Door:
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": kind}
         connection.request(method, path, body if body is None or isinstance(body, bytes) else json.dumps(body), headers)
         answer = connection.getresponse()
-        told = json.loads(answer.read())
+        document = json.loads(answer.read())
         connection.close()
-        return answer.status, told
+        return answer.status, document
 
     def until(self, migration: str, status: str, seconds: float = 90) -> dict[str, Any]:
         """Wait for a status of a migration; the migration."""
 
-        def found() -> dict[str, Any]:
+        def current() -> dict[str, Any]:
             answer = self.ask("GET", f"/v1/migrations/{migration}")[1]
             return dict(answer.get("data") or answer)
 
-        self.place.wait(f"{migration} is {status}", lambda: found().get("status") == status, seconds)
-        return found()
+        self.place.wait(f"{migration} is {status}", lambda: current().get("status") == status, seconds)
+        return current()
 
     def followed(self, path: str, last: str = "") -> list[tuple[str, str, Any]]:
         """Server-sent events to the stream's end, each with its identifier, its kind and its document."""
@@ -63,10 +63,10 @@ class Door:
         connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         assert answer.status == 200, answer.read()
-        found = []
+        events = []
         for block in answer.read().decode().split("\n\n"):
             parts = dict(line.partition(": ")[::2] for line in block.splitlines() if not line.startswith(":"))
             if parts:
-                found.append((parts.get("id", ""), parts["event"], json.loads(parts["data"])))
+                events.append((parts.get("id", ""), parts["event"], json.loads(parts["data"])))
         connection.close()
-        return found
+        return events

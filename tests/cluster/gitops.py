@@ -25,8 +25,8 @@ class Repository:
         self.folder = Path(shutil.copytree(_EXAMPLE / "shop", folder / "shop"))
         for host, server in _HOSTS:
             port = getattr(place, server).port
-            there = f"host: {place.host}, port: {port}, database: {NAMESPACE}"
-            self.edited("connections.yaml", f"host: {host}, database: shop", there)
+            target = f"host: {place.host}, port: {port}, database: {NAMESPACE}"
+            self.edited("connections.yaml", f"host: {host}, database: shop", target)
 
     def edited(self, name: str, old: str, new: str) -> None:
         """Change what a file has."""
@@ -46,17 +46,17 @@ class Repository:
 
     def settled(self, reason: str) -> Object:
         """Wait for a reason of Ready; the Migration. Nothing of ours is written to what Git holds."""
-        found = self.place.until(NAMESPACE, "shop", reason, 120)
+        migration = self.place.until(NAMESPACE, "shop", reason, 120)
         compare = ("diff", "--server-side", "--field-manager", self.manager, "-f", "-")
         assert self.place.cluster.kubectl(*compare, stdin=self._rendered(), check=False) == ""
-        return found
+        return migration
 
     def planned(self, programs: Path) -> str:
         """The digest of the plan, by the commands that the README prints."""
         digest = str(self.settled("Planned")["status"]["plan"]["digest"])
         assert self.place.rows(NAMESPACE) == -1
         printed = list(commands((_EXAMPLE / "README.md").read_text(encoding="utf-8")))
-        plan, answer = (typed(one, images.ROOT, self._person(programs)) for one in printed)
+        plan, answer = (typed(command, images.ROOT, self._person(programs)) for command in printed)
         assert "customer" in plan
         assert answer.split()[-1] == digest
         return digest
@@ -73,7 +73,7 @@ class Repository:
         """Somebody at a terminal who has `kubectl landfall`."""
         plugin = self._home / "bin" / "kubectl-landfall"
         plugin.parent.mkdir(exist_ok=True)
-        ours = images.ROOT / "operator"
-        plugin.write_text(f'#!/bin/sh\nexec env PYTHONPATH={ours} {sys.executable} -m landfall "$@"\n', encoding="utf-8")
+        package = images.ROOT / "operator"
+        plugin.write_text(f'#!/bin/sh\nexec env PYTHONPATH={package} {sys.executable} -m landfall "$@"\n', encoding="utf-8")
         plugin.chmod(0o755)
         return {**person(self._home, plugin.parent, programs), "KUBECONFIG": str(self.place.cluster.kubeconfig)}

@@ -89,10 +89,10 @@ def landfall_anew(into: Path) -> None:
 
 def _filled(folder: Path, packages: Path) -> None:
     """The build's context: the packages, ours among them, and what they are."""
-    there = folder / "site"
-    shutil.copytree(packages, there)
-    shutil.copytree(ROOT / "operator" / "landfall", there / "landfall", ignore=shutil.ignore_patterns("__pycache__"))
-    _bill(there, there / BILL)
+    folder_of_packages = folder / "site"
+    shutil.copytree(packages, folder_of_packages)
+    shutil.copytree(ROOT / "operator" / "landfall", folder_of_packages / "landfall", ignore=shutil.ignore_patterns("__pycache__"))
+    _bill(folder_of_packages, folder_of_packages / BILL)
 
 
 def _bill(packages: Path, into: Path) -> None:
@@ -101,9 +101,9 @@ def _bill(packages: Path, into: Path) -> None:
         alone = Path(folder) / "python"
         alone.write_text(f'#!/bin/sh\nexec env PYTHONPATH="{packages}" "{sys.executable}" -S "$@"\n', encoding="utf-8")
         alone.chmod(0o755)
-        made = [str(Path(sys.executable).parent / "cyclonedx-py"), "environment", "--output-reproducible", "--of", "JSON"]
-        ours = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application"]
-        subprocess.run([*made, *ours, "-o", str(into), str(alone)], check=True, capture_output=True)
+        command = [str(Path(sys.executable).parent / "cyclonedx-py"), "environment", "--output-reproducible", "--of", "JSON"]
+        options = ["--pyproject", str(ROOT / "pyproject.toml"), "--mc-type", "application"]
+        subprocess.run([*command, *options, "-o", str(into), str(alone)], check=True, capture_output=True)
 
 
 def databases() -> Path:
@@ -161,14 +161,14 @@ def _node_files() -> list[Path]:
 def _node_modules() -> Path:
     """Node and the package managers from npm, once."""
     files = _node_files()
-    made = cache() / f"node-{hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()[:16]}"
-    if not (made / "complete").exists():
-        made.mkdir(parents=True, exist_ok=True)
+    folder = cache() / f"node-{hashlib.sha256(b''.join(f.read_bytes() for f in files)).hexdigest()[:16]}"
+    if not (folder / "complete").exists():
+        folder.mkdir(parents=True, exist_ok=True)
         for file in files:
-            shutil.copy(file, made)
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=made, check=True)
-        (made / "complete").touch()
-    return made / "node_modules"
+            shutil.copy(file, folder)
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
+        (folder / "complete").touch()
+    return folder / "node_modules"
 
 
 def push(archive: Path, tag: str, registry: str) -> str:
@@ -186,29 +186,29 @@ def _image(name: str, recipe: _Recipe, files: Sequence[Path], filled: Callable[[
     digest, checkout = hashlib.sha256(), recipe.containerfile.parent.parent
     for path in files:
         digest.update(str(path.relative_to(checkout)).encode() + b"\0" + path.read_bytes())
-    made = cache() / f"{name}-{digest.hexdigest()[:16]}.tar"
-    if made.exists():
-        return made
+    archive = cache() / f"{name}-{digest.hexdigest()[:16]}.tar"
+    if archive.exists():
+        return archive
     cache().mkdir(parents=True, exist_ok=True)
     for old in cache().glob(f"{name}-*.tar"):
         old.unlink()
     sys.stderr.write(f"building the image {recipe.tag}, about half a minute\n")
-    _built(recipe, filled, made)
-    return made
+    _built(recipe, filled, archive)
+    return archive
 
 
-def _built(recipe: _Recipe, filled: Callable[[Path], object], made: Path) -> None:
+def _built(recipe: _Recipe, filled: Callable[[Path], object], archive: Path) -> None:
     containerfile, tag = recipe.containerfile, recipe.tag
     with tempfile.TemporaryDirectory() as folder:
         filled(Path(folder))
         if kind.available():
-            kind.build(tag, containerfile, Path(folder), made)
+            kind.build(tag, containerfile, Path(folder), archive)
             return
         _installed()
         _base(recipe.base, recipe.packages)
         dated = ("--layers=false", "--pull=never", "--timestamp", "0")
         _buildah("bud", *dated, "-t", tag, "-f", str(containerfile), folder)
-    _buildah("push", tag, f"docker-archive:{made}:{tag}")
+    _buildah("push", tag, f"docker-archive:{archive}:{tag}")
     _buildah("rmi", tag)
 
 
@@ -221,13 +221,13 @@ def _installed() -> None:
 
 def site(requirements: Path = _REQUIREMENTS) -> Path:
     """The packages that the image holds, installed once per requirements."""
-    made = cache() / f"packages-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
-    if not made.exists():
-        partial = made.with_suffix(".partial")
+    folder = cache() / f"packages-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
         shutil.rmtree(partial, ignore_errors=True)
         _packages(partial, requirements)
-        partial.rename(made)
-    return made
+        partial.rename(folder)
+    return folder
 
 
 def _packages(into: Path, requirements: Path = _REQUIREMENTS) -> None:
@@ -262,17 +262,17 @@ def _environment() -> dict[str, str]:
 
 
 def _buildah(*arguments: str) -> str:
-    done = subprocess.run(["buildah", *arguments], check=False, capture_output=True, text=True, env=_environment())
-    if done.returncode:
-        message = f"buildah {arguments[0]}: {done.stderr[-2000:]}"
+    result = subprocess.run(["buildah", *arguments], check=False, capture_output=True, text=True, env=_environment())
+    if result.returncode:
+        message = f"buildah {arguments[0]}: {result.stderr[-2000:]}"
         raise RuntimeError(message)
-    return done.stdout
+    return result.stdout
 
 
 def main() -> None:
     """All of them, and where they are."""
-    for made in (landfall(), builder(), *(run(name) for name in RUN)):
-        sys.stdout.write(f"{made}\n")
+    for archive in (landfall(), builder(), *(run(name) for name in RUN)):
+        sys.stdout.write(f"{archive}\n")
 
 
 if __name__ == "__main__":

@@ -40,21 +40,21 @@ def install(cluster: Cluster, *, builds: bool = True) -> dict[str, Any]:
     archive = images.landfall()
     cluster.load(archive)
     cluster.kubectl("create", "namespace", NAMESPACE, check=False)
-    told = _builds(cluster) if builds and not cluster.by_kind else {}
-    done = helm(
+    builds_values = _builds(cluster) if builds and not cluster.by_kind else {}
+    result = helm(
         cluster,
         *("upgrade", "--install", "landfall", str(CHART), "--wait", "--timeout", "300s"),
         *("--set", f"image={images.OURS},operator.podAnnotations.build={archive.stem}"),
-        *("--set-json", f"builds={json.dumps(told)}"),
+        *("--set-json", f"builds={json.dumps(builds_values)}"),
         *("--set", f"providers.supabase=http://{ADDRESS}:{SUPABASE_PORT}"),
         *("--set", f"gateway.enabled=true,gateway.podAnnotations.build={archive.stem},{_UNHURRIED}"),
     )
-    if done.returncode:
+    if result.returncode:
         pods = cluster.kubectl("get", "pods", "-n", NAMESPACE, check=False)
         logs = cluster.kubectl("logs", "-n", NAMESPACE, "deployment/landfall-operator", check=False)
-        message = f"the chart could not be installed: {done.stderr}\n{pods}\n{logs}"
+        message = f"the chart could not be installed: {result.stderr}\n{pods}\n{logs}"
         raise RuntimeError(message)
-    return told
+    return builds_values
 
 
 @contextlib.contextmanager

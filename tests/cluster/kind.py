@@ -27,7 +27,7 @@ def available() -> bool:
 
 def running() -> bool:
     """Whether our cluster is there."""
-    return available() and _NAME in _told("kind", "get", "clusters").split()
+    return available() and _NAME in _run("kind", "get", "clusters").split()
 
 
 def up(kubeconfig: Path) -> None:
@@ -41,18 +41,18 @@ def up(kubeconfig: Path) -> None:
         )
         _registry()
     kubeconfig.parent.mkdir(parents=True, exist_ok=True)
-    kubeconfig.write_text(_told("kind", "get", "kubeconfig", "--name", _NAME), encoding="utf-8")
+    kubeconfig.write_text(_run("kind", "get", "kubeconfig", "--name", _NAME), encoding="utf-8")
 
 
 def _registry() -> None:
     """A registry that is localhost:5001 for the node and for this machine."""
-    there = subprocess.run(["docker", "inspect", _REGISTRY], check=False, capture_output=True).returncode == 0
-    if not there:
-        _told("docker", "run", "-d", "--restart=always", "-p", f"127.0.0.1:{_PORT}:5000", "--name", _REGISTRY, "registry:2")
-        _told("docker", "network", "connect", "kind", _REGISTRY)
+    exists = subprocess.run(["docker", "inspect", _REGISTRY], check=False, capture_output=True).returncode == 0
+    if not exists:
+        _run("docker", "run", "-d", "--restart=always", "-p", f"127.0.0.1:{_PORT}:5000", "--name", _REGISTRY, "registry:2")
+        _run("docker", "network", "connect", "kind", _REGISTRY)
     folder = f"/etc/containerd/certs.d/localhost:{_PORT}"
-    for node in _told("kind", "get", "nodes", "--name", _NAME).split():
-        _told("docker", "exec", node, "mkdir", "-p", folder)
+    for node in _run("kind", "get", "nodes", "--name", _NAME).split():
+        _run("docker", "exec", node, "mkdir", "-p", folder)
         subprocess.run(
             ["docker", "exec", "-i", node, "cp", "/dev/stdin", f"{folder}/hosts.toml"],
             input=f'[host."http://{_REGISTRY}:5000"]\n',
@@ -63,21 +63,21 @@ def _registry() -> None:
 
 def load(archive: Path) -> None:
     """Give an image in an archive to the node."""
-    _told("kind", "load", "image-archive", str(archive), "--name", _NAME)
+    _run("kind", "load", "image-archive", str(archive), "--name", _NAME)
 
 
-def build(tag: str, containerfile: Path, context: Path, made: Path) -> None:
+def build(tag: str, containerfile: Path, context: Path, archive: Path) -> None:
     """An image as an archive, built by Docker on the base that the Containerfile names."""
-    _told("docker", "build", "-q", "-t", tag, "-f", str(containerfile), str(context))
-    _told("docker", "save", "-o", str(made), tag)
+    _run("docker", "build", "-q", "-t", tag, "-f", str(containerfile), str(context))
+    _run("docker", "save", "-o", str(archive), tag)
 
 
 def down() -> None:
     """Remove the cluster and its registry."""
     if running():
-        _told("kind", "delete", "cluster", "--name", _NAME)
+        _run("kind", "delete", "cluster", "--name", _NAME)
         subprocess.run(["docker", "rm", "-f", _REGISTRY], check=False, capture_output=True)
 
 
-def _told(*command: str) -> str:
+def _run(*command: str) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout

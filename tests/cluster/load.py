@@ -72,20 +72,22 @@ class Load:
         try:
             self._ask(connection, kind)
         except (OSError, HTTPException) as error:
-            where, now = "connecting" if connection.sock is None else "reading", time.monotonic()
+            stage, now = "connecting" if connection.sock is None else "reading", time.monotonic()
             last = max((at, body) for at, _, body in self.answers if at < began)[1]
             lasted, running = now - began, began - self._began
             self.failures.append(
-                f"{kind}: {error!r} while {where}, after {lasted:.1f} s, {running:.1f} s in, when {last!r} answered; {self._sent()}"
+                f"{kind}: {error!r} while {stage}, after {lasted:.1f} s, {running:.1f} s in, when {last!r} answered; {self._sent()}"
             )
             with contextlib.suppress(OSError):
                 connection.close()
 
     def _sent(self) -> str:
         """Where the node sent what nobody has answered: to a pod that it should not have known any more, or over a connection of before."""
-        known = Path("/proc/net/nf_conntrack").read_text(encoding="ascii").splitlines()
-        mine = [one for one in known if f" dst={self.host} " in one and not re.search("ESTABLISHED|TIME_WAIT", one)]
-        return " | ".join(" ".join(one.split()[4:]) for one in mine)
+        entries = Path("/proc/net/nf_conntrack").read_text(encoding="ascii").splitlines()
+        unanswered = [
+            entry for entry in entries if f" dst={self.host} " in entry and not re.search("ESTABLISHED|TIME_WAIT", entry)
+        ]
+        return " | ".join(" ".join(entry.split()[4:]) for entry in unanswered)
 
     def _ask(self, connection: HTTPConnection, kind: str) -> None:
         began = time.monotonic()

@@ -54,11 +54,11 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
         """What kubectl prints."""
-        done = self.run_kubectl(*arguments, stdin=stdin)
-        if check and done.returncode:
-            message = f"kubectl {' '.join(arguments)}: {done.stderr.strip()}"
+        result = self.run_kubectl(*arguments, stdin=stdin)
+        if check and result.returncode:
+            message = f"kubectl {' '.join(arguments)}: {result.stderr.strip()}"
             raise RuntimeError(message)
-        return done.stdout
+        return result.stdout
 
     def run_kubectl(self, *arguments: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Exit status and output of kubectl."""
@@ -67,10 +67,10 @@ class Cluster:
 
     def kubeconfig_of(self, account: str, namespace: str, into: Path) -> Path:
         """Write a kubeconfig of a service account, with the rights that it has; its token lasts eight hours."""
-        made = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8"))
+        config = yaml.safe_load(self.kubeconfig.read_text(encoding="utf-8"))
         token = self.kubectl("create", "token", account, "-n", namespace, "--duration=8h").strip()
-        made["users"][0]["user"] = {"token": token}
-        into.write_text(yaml.safe_dump(made), encoding="utf-8")
+        config["users"][0]["user"] = {"token": token}
+        into.write_text(yaml.safe_dump(config), encoding="utf-8")
         return into
 
     def load(self, archive: Path, image: str = "", *names: str) -> None:
@@ -178,7 +178,7 @@ def control_plane(*, controllers: bool = False) -> Iterator[Cluster]:
         pki = folder / "pki"
         authority.make(pki, port)
         cluster = Cluster(pki / "admin.kubeconfig", built)
-        own = {
+        options = {
             "etcd_servers": f"http://127.0.0.1:{clients}",
             "secure_port": str(port),
             "bind_address": "127.0.0.1",
@@ -195,7 +195,7 @@ def control_plane(*, controllers: bool = False) -> Iterator[Cluster]:
             ends.callback(process.terminate)
 
         start("etcd", settings.etcd(folder, (clients, peers)))
-        start("kube-apiserver", settings.apiserver(pki, **own))
+        start("kube-apiserver", settings.apiserver(pki, **options))
         _waited("the API server", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok", folder)
         if controllers:
             start("kube-controller-manager", settings.controllers(pki))
@@ -262,13 +262,13 @@ def _born(pid: int) -> str:
         return ""
 
 
-def _waited(what: str, ready: Callable[[], bool], logs: Path = STATE) -> None:
+def _waited(description: str, ready: Callable[[], bool], logs: Path = STATE) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while time.monotonic() < deadline:
         if ready():
             return
         time.sleep(0.2)
-    message = f"{what} was not ready within {_WAIT_SECONDS} s; the logs are in {logs}"
+    message = f"{description} was not ready within {_WAIT_SECONDS} s; the logs are in {logs}"
     raise RuntimeError(message)
 
 
@@ -295,13 +295,13 @@ def down() -> None:
 
 def left() -> list[str]:
     """What of a cluster is still on this machine after its end: processes, mounts, networks, rules."""
-    found = [f"process {pid} {name}" for pid, name in _recorded()] + [f"shim {pid}" for pid in _shims()]
-    found += [line for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines() if str(STATE) in line]
+    leftovers = [f"process {pid} {name}" for pid, name in _recorded()] + [f"shim {pid}" for pid in _shims()]
+    leftovers += [line for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines() if str(STATE) in line]
     networks = [("link", (Path("/sys/class/net") / _BRIDGE).exists()), ("state", STATE.exists())]
-    found += [name for name, there in networks if there]
+    leftovers += [name for name, exists in networks if exists]
     spaces = subprocess.run(["ip", "netns", "list"], check=False, capture_output=True, text=True).stdout
     rules = subprocess.run(["iptables-save"], check=False, capture_output=True, text=True).stdout
-    return found + [
+    return leftovers + [
         line for line in (spaces + rules).splitlines() if line.startswith("cni-") or "KUBE-" in line or "CNI-" in line
     ]
 
@@ -380,14 +380,14 @@ def _alive(pid: int) -> bool:
 
 
 def _ctr(*arguments: str) -> list[str]:
-    done = subprocess.run(
+    result = subprocess.run(
         ["ctr", "-a", str(STATE / "containerd.sock"), "-n", "k8s.io", *arguments],
         check=False,
         capture_output=True,
         text=True,
         timeout=30,
     )
-    return done.stdout.split()
+    return result.stdout.split()
 
 
 def _pods_removed() -> None:
@@ -401,14 +401,14 @@ def _pods_removed() -> None:
 
 
 def _shims() -> list[int]:
-    found = []
+    pids = []
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):
                 command = (process / "cmdline").read_bytes()
                 if b"containerd-shim" in command and str(STATE).encode() in command:
-                    found.append(int(process.name))
-    return found
+                    pids.append(int(process.name))
+    return pids
 
 
 def _unmounted() -> None:
@@ -418,8 +418,8 @@ def _unmounted() -> None:
 
 
 def _namespaces_removed() -> None:
-    done = subprocess.run(["ip", "-j", "netns", "list"], check=False, capture_output=True, text=True)
-    for entry in json.loads(done.stdout or "[]"):
+    result = subprocess.run(["ip", "-j", "netns", "list"], check=False, capture_output=True, text=True)
+    for entry in json.loads(result.stdout or "[]"):
         if str(entry.get("name", "")).startswith("cni-"):
             subprocess.run(["ip", "netns", "delete", entry["name"]], check=False, capture_output=True)
 
@@ -427,15 +427,15 @@ def _namespaces_removed() -> None:
 def _tables_cleared() -> None:
     """Take out the chains of kube-proxy, the kubelet and the network plugins, and the rules that jump to them."""
     for table in ("nat", "filter", "mangle"):
-        done = subprocess.run(["iptables-save", "-t", table], check=False, capture_output=True, text=True)
-        ours = ("KUBE-", "CNI-")
-        kept = [
+        result = subprocess.run(["iptables-save", "-t", table], check=False, capture_output=True, text=True)
+        prefixes = ("KUBE-", "CNI-")
+        rules = [
             line
-            for line in done.stdout.splitlines()
-            if not any(f"{mark}{name}" in line for name in ours for mark in (":", "-A ", "-j ", "-g "))
+            for line in result.stdout.splitlines()
+            if not any(f"{mark}{name}" in line for name in prefixes for mark in (":", "-A ", "-j ", "-g "))
         ]
-        if done.stdout and len(kept) != len(done.stdout.splitlines()):
-            subprocess.run(["iptables-restore", "-T", table], input="\n".join(kept) + "\n", text=True, check=False)
+        if result.stdout and len(rules) != len(result.stdout.splitlines()):
+            subprocess.run(["iptables-restore", "-T", table], input="\n".join(rules) + "\n", text=True, check=False)
 
 
 def _said(text: str) -> None:

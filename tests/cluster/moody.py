@@ -28,10 +28,10 @@ FILES = {
 
 def deployment(namespace: str, name: str, **spec: object) -> Object:
     """A Deployment of the moody app."""
-    made = {"source": {"github": {"repository": REPOSITORY, "branch": "main"}}, "rollout": FAST, **spec}
+    whole_spec = {"source": {"github": {"repository": REPOSITORY, "branch": "main"}}, "rollout": FAST, **spec}
     return {
         "apiVersion": "landfall.dev/v1alpha1",
         "kind": "Deployment",
         "metadata": {"name": name, "namespace": namespace},
-        "spec": made,
+        "spec": whole_spec,
     }

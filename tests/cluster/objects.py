@@ -32,12 +32,12 @@ class Objects:
 
     def listed(self, kinds: str, namespace: str) -> list[Object]:
         """All objects of a namespace that are of one of these kinds."""
-        found = []
+        objects = []
         for kind in kinds.split(","):
             base, plural = self._path(kind)
             answer = self._answer("GET", f"{base}/namespaces/{namespace}/{plural}")
-            found += [{"kind": answer["kind"].removesuffix("List"), **one} for one in answer["items"]]
-        return found
+            objects += [{"kind": answer["kind"].removesuffix("List"), **raw} for raw in answer["items"]]
+        return objects
 
     def apply(self, document: Object) -> None:
         """Server-side apply, as kubectl's field manager and by force: what was applied before and is left out now, is removed.
@@ -58,8 +58,8 @@ class Objects:
 
     def annotate(self, kind: str, namespace: str, name: str, **annotations: str | None) -> None:
         """Set `landfall.dev/NAME`; None removes it."""
-        named = {f"landfall.dev/{key}": value for key, value in annotations.items()}
-        self.patch(kind, namespace, name, {"metadata": {"annotations": named}})
+        prefixed = {f"landfall.dev/{key}": value for key, value in annotations.items()}
+        self.patch(kind, namespace, name, {"metadata": {"annotations": prefixed}})
 
     def delete(self, kind: str, namespace: str, name: str, seconds: float = 300) -> None:
         """Delete an object that is there, and wait until it is gone."""
@@ -83,16 +83,16 @@ class Objects:
         groups = [group["preferredVersion"]["groupVersion"] for group in self._answer("GET", "/apis")["groups"]]
         for version in ["v1", *sorted(groups, key=lambda name: name.startswith("landfall.dev"))]:
             base = f"/api/{version}" if version == "v1" else f"/apis/{version}"
-            for one in self._answer("GET", base)["resources"]:
-                if "/" in one["name"]:
+            for resource in self._answer("GET", base)["resources"]:
+                if "/" in resource["name"]:
                     continue
                 group = version.partition("/")[0] if "/" in version else ""
-                for name in (one["name"], one["singularName"]):
-                    self._paths.setdefault(name, (base, one["name"]))
-                    self._paths.setdefault(f"{name}.{group}", (base, one["name"]))
-                kind = f"{one['kind']}.{group}"
-                self._paths.setdefault(kind, (base, one["name"]))
-                if not one["namespaced"]:
+                for name in (resource["name"], resource["singularName"]):
+                    self._paths.setdefault(name, (base, resource["name"]))
+                    self._paths.setdefault(f"{name}.{group}", (base, resource["name"]))
+                kind = f"{resource['kind']}.{group}"
+                self._paths.setdefault(kind, (base, resource["name"]))
+                if not resource["namespaced"]:
                     self._of_the_cluster.add(kind)
 
     def _answer(self, method: str, path: str, body: Object | None = None, kind: str = "") -> Object:

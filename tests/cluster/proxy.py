@@ -111,13 +111,13 @@ class Proxy:
         headers = {k: v for k, v in request.headers.items() if k not in _OF_A_CONNECTION}
         query = request.scope["query_string"]
         url = self._upstream.copy_with(raw_path=request.scope["raw_path"] + (b"?" + query if query else b""))
-        asked = self._client.build_request(
+        forwarded = self._client.build_request(
             request.method, url, headers={"accept-encoding": "identity", **headers}, content=await request.body()
         )
         try:
-            return await self._client.send(asked, stream=True)
+            return await self._client.send(forwarded, stream=True)
         except httpx.TransportError as error:
-            return httpx.Response(502, text=str(error), request=asked)
+            return httpx.Response(502, text=str(error), request=forwarded)
 
     async def _stale(self, request: Request, *, watched: bool) -> Response:
         """Reads of single objects are remembered, and told once more behind a write to them."""
@@ -142,8 +142,8 @@ class Proxy:
 
 def _streamed(answer: httpx.Response, pieces: Pieces) -> Response:
     """What is answered, passed on piece by piece, for as long as whoever asked is there."""
-    kept = {k: v for k, v in answer.headers.items() if k in {"content-type", "content-encoding"}}
-    return StreamingResponse(pieces, answer.status_code, kept)
+    headers = {k: v for k, v in answer.headers.items() if k in {"content-type", "content-encoding"}}
+    return StreamingResponse(pieces, answer.status_code, headers)
 
 
 async def _pieces(answer: httpx.Response) -> Pieces:
@@ -156,9 +156,9 @@ async def _pieces(answer: httpx.Response) -> Pieces:
 
 async def _lines(answer: httpx.Response) -> Pieces:
     """Whole ones, each with its end."""
-    rest = b""
+    incomplete = b""
     async for piece in _pieces(answer):
-        *lines, rest = (rest + piece).split(b"\n")
+        *lines, incomplete = (incomplete + piece).split(b"\n")
         for line in lines:
             yield line + b"\n"
 
@@ -193,19 +193,19 @@ async def _skipped(answer: httpx.Response) -> Pieces:
 
 
 async def _late(answer: httpx.Response) -> Pieces:
-    held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
     async def read() -> None:
         async for piece in _pieces(answer):
-            held.put_nowait((loop.time() + _LATE_SECONDS, piece))
-        held.put_nowait((loop.time(), b""))
+            queue.put_nowait((loop.time() + _LATE_SECONDS, piece))
+        queue.put_nowait((loop.time(), b""))
 
     reading = asyncio.create_task(read())
     try:
-        while (told := await held.get())[1]:
-            await asyncio.sleep(max(0, told[0] - loop.time()))
-            yield told[1]
+        while (entry := await queue.get())[1]:
+            await asyncio.sleep(max(0, entry[0] - loop.time()))
+            yield entry[1]
     finally:
         reading.cancel()
 

@@ -38,7 +38,7 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
     """What a node of the schema takes, its CEL rules apart."""
     if "enum" in schema:
         return st.sampled_from(schema["enum"])
-    made = {
+    strategies = {
         "object": _objects,
         "array": _arrays,
         "string": _strings,
@@ -46,7 +46,7 @@ def values(schema: Schema) -> st.SearchStrategy[Any]:
         "number": lambda _: st.integers(0, 100),
         "boolean": lambda _: st.booleans(),
     }
-    return made[schema.get("type", "object")](schema)
+    return strategies[schema.get("type", "object")](schema)
 
 
 def _objects(schema: Schema) -> st.SearchStrategy[Any]:
@@ -84,13 +84,13 @@ def _integers(schema: Schema) -> st.SearchStrategy[Any]:
 @st.composite
 def specs(draw: st.DrawFn, schema: Schema) -> Any:
     """A spec, with up to two places of it made wrong."""
-    made = copy.deepcopy(draw(values(schema)))
+    spec = copy.deepcopy(draw(values(schema)))
     for _ in range(draw(st.integers(0, 2))):
-        places = list(_places(made))
+        places = list(_places(spec))
         if places:
             holder, key = draw(st.sampled_from(places))
             _spoil(draw, holder, key)
-    return made
+    return spec
 
 
 def _spoil(draw: st.DrawFn, holder: Any, key: Any) -> None:

@@ -38,10 +38,10 @@ class Secrecy:
         self._ours = ours
         self._known: dict[str, tuple[str, Collection[bytes]]] = {}
 
-    def learn(self, value: str, where: str) -> None:
+    def learn(self, value: str, origin: str) -> None:
         """Something that nobody may tell."""
         if len(value) >= _LEAST:
-            self._known[value] = where, _written(value)
+            self._known[value] = origin, _written(value)
 
     def told(self, namespaces: Sequence[str]) -> list[str]:
         """Where something of a Secret of these namespaces is to be read in them."""
@@ -49,7 +49,7 @@ class Secrecy:
             for raw in self._objects.listed("secrets", namespace):
                 for key, value in _held(raw):
                     self.learn(value, f"Secret {namespace}/{raw['metadata']['name']}, {key}")
-        return [found for namespace in namespaces for found in self._in(namespace)]
+        return [leak for namespace in namespaces for leak in self._in(namespace)]
 
     def told_by_us(self) -> list[str]:
         """Where something that was ever learned is to be read in the logs of the operator and the gateway, or in the journal."""
@@ -58,19 +58,19 @@ class Secrecy:
             *self._logs(NAMESPACE),
             *(STATE / "kubelet" / "pods").glob("*/volumes/kubernetes.io~empty-dir/journal/*"),
         ]
-        return [f"{where} is in {file}" for file in files if file.is_file() for where in self._found(file.read_bytes())]
+        return [f"{origin} is in {file}" for file in files if file.is_file() for origin in self._found(file.read_bytes())]
 
     def _in(self, namespace: str) -> Iterator[str]:
         for raw in self._objects.listed(_KINDS, namespace):
             kind, name = raw.get("kind", ""), raw["metadata"]["name"]
-            for where in self._found(json.dumps(raw, ensure_ascii=False).encode()):
-                yield f"{where} is in {kind} {namespace}/{name}"
+            for origin in self._found(json.dumps(raw, ensure_ascii=False).encode()):
+                yield f"{origin} is in {kind} {namespace}/{name}"
         for file in self._logs(namespace):
-            for where in self._found(file.read_bytes()):
-                yield f"{where} is in {file}"
+            for origin in self._found(file.read_bytes()):
+                yield f"{origin} is in {file}"
 
     def _found(self, text: bytes) -> list[str]:
-        return [where for where, ways in self._known.values() if any(written in text for written in ways)]
+        return [origin for origin, ways in self._known.values() if any(form in text for form in ways)]
 
 
 def _held(raw: Object) -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ def etcd(state: Path, ports: tuple[int, int] = (2379, 2380)) -> list[str]:
 
 def apiserver(pki: Path, **other: str) -> list[str]:
     """Flags of the API server, and those that are other ones than for a node, with `_` for `-`."""
-    told: dict[str, object] = {
+    flags: dict[str, object] = {
         "etcd-servers": "http://127.0.0.1:2379",
         "secure-port": "6443",
         "bind-address": "0.0.0.0",  # noqa: S104  pods reach it over the bridge
@@ -50,13 +50,13 @@ def apiserver(pki: Path, **other: str) -> list[str]:
         "allow-privileged": "true",
         **{name.replace("_", "-"): value for name, value in other.items()},
     }
-    return [f"--{name}={value}" for name, value in told.items()]
+    return [f"--{name}={value}" for name, value in flags.items()]
 
 
 def controllers(pki: Path) -> list[str]:
     """Flags of the controller manager."""
     kubeconfig = pki / "controller-manager.kubeconfig"
-    told = {
+    flags = {
         "kubeconfig": kubeconfig,
         "authentication-kubeconfig": kubeconfig,
         "authorization-kubeconfig": kubeconfig,
@@ -68,7 +68,7 @@ def controllers(pki: Path) -> list[str]:
         "leader-elect": "false",
         "secure-port": "0",
     }
-    return [f"--{name}={value}" for name, value in told.items()]
+    return [f"--{name}={value}" for name, value in flags.items()]
 
 
 def write(state: Path) -> None:
@@ -210,10 +210,10 @@ def pause_image(programs: Path, state: Path) -> Path:
 
 
 def _archived(files: dict[str, tuple[bytes, int]]) -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w") as archive:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
         for name, (data, mode) in files.items():
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(data), mode
             archive.addfile(entry, io.BytesIO(data))
-    return made.getvalue()
+    return buffer.getvalue()

@@ -38,7 +38,7 @@ Failed = pytest.fail.Exception
 
 
 @dataclass
-class Told:
+class SoakResults:
     """What came of it."""
 
     done: Counter[str] = field(default_factory=Counter)
@@ -56,15 +56,15 @@ class Told:
         """A lane has all of its lives; once each has, what is held is compared from there on."""
         self.lanes.add(lane)
 
-    def did(self, what: str) -> None:
+    def did(self, event: str) -> None:
         """One more of these."""
         with self.lock:
-            self.done[what] += 1
+            self.done[event] += 1
 
-    def failed(self, what: str) -> None:
+    def failed(self, message: str) -> None:
         """Said at once, and in the end."""
-        self.failures.append(what)
-        print(f"FAILED {what}", file=sys.stderr, flush=True)
+        self.failures.append(message)
+        print(f"FAILED {message}", file=sys.stderr, flush=True)
 
 
 class _Migration:
@@ -116,8 +116,8 @@ class _Migration:
     def check(self) -> None:
         """All of its rows are where they should be, or none."""
         assert self.place.reason(self.namespace, "shop") == self.rests
-        there = self.place.rows(self.namespace)
-        assert there == (self.rows if self.rests == "Completed" else -1), f"{there} rows of {self.rows}, {self.rests}"
+        count = self.place.rows(self.namespace)
+        assert count == (self.rows if self.rests == "Completed" else -1), f"{count} rows of {self.rows}, {self.rests}"
 
     def end(self) -> None:
         """Deleted, now and then in the middle of a run."""
@@ -174,8 +174,8 @@ class _Deployment:
             self._scaled(1)
             self.awake = True
             self.check()
-        what = self.chance.choice(("another", "another", "dies", "back"))
-        if what == "dies":
+        kind = self.chance.choice(("another", "another", "dies", "back"))
+        if kind == "dies":
             self.releases += 1
             self.app.patch(env=[{"name": "MOOD", "value": "dies"}], rollbackTo=None)
             self.app.until("CrashLoop")
@@ -183,7 +183,7 @@ class _Deployment:
         self.app.patch(env=self._env(), rollbackTo=None)
         before = self.live
         self._goes_live()
-        if what == "back":
+        if kind == "back":
             self.app.patch(rollbackTo={"revision": before})
             self.releases += 1
             self.moods[self.releases] = self.moods[before]
@@ -211,8 +211,8 @@ _LEFT = "migrations,runs,appdeployments,releases.landfall.dev,jobs,pods,services
 class _Lane:
     """So many of one kind, that are changed one after the other."""
 
-    def __init__(self, place: Place, told: Told, kind: str, number: int, population: int) -> None:
-        self.place, self.told, self.kind, self.number, self.population = place, told, kind, number, population
+    def __init__(self, place: Place, results: SoakResults, kind: str, number: int, population: int) -> None:
+        self.place, self.results, self.kind, self.number, self.population = place, results, kind, number, population
         self.chance = random.Random(f"{kind} {number}")
         self.living: list[_Life] = []
 
@@ -222,7 +222,7 @@ class _Lane:
             if len(self.living) < self.population:
                 self._begin()
             else:
-                self.told.fill(f"{self.kind} {self.number}")
+                self.results.fill(f"{self.kind} {self.number}")
                 life = self.chance.choice(self.living)
                 self._step(life, "ended" if self.chance.random() < _SELDOM else "changed")
         for life in list(self.living):
@@ -236,20 +236,20 @@ class _Lane:
         self.living.append(life)
         self._step(life, "begun")
 
-    def _step(self, life: _Life, what: str) -> None:
+    def _step(self, life: _Life, step: str) -> None:
         try:
-            {"begun": life.begin, "changed": life.change, "found as it should be": life.check, "ended": life.end}[what]()
-            if what == "ended":
+            {"begun": life.begin, "changed": life.change, "found as it should be": life.check, "ended": life.end}[step]()
+            if step == "ended":
                 self.place.wait("nothing is left", lambda: self.place.listed(_LEFT, life.namespace) == [])
-            self.told.did(f"{self.kind}s {what}")
+            self.results.did(f"{self.kind}s {step}")
         except (Exception, Failed) as error:  # noqa: BLE001  whatever a life ends of is told, and the others go on
             kinds = "migrations,runs,appdeployments,releases.landfall.dev,jobs,pods"
             stands = self.place.cluster.kubectl("get", kinds, "-n", life.namespace, "-o", "wide", check=False)
-            self.told.failed(f"{self.kind} in {life.namespace}, {what}: {str(error)[:300]}\n{stands}")
-            what = "ended"
-        if what == "ended":
+            self.results.failed(f"{self.kind} in {life.namespace}, {step}: {str(error)[:300]}\n{stands}")
+            step = "ended"
+        if step == "ended":
             if orphans := self.place.orphans(life.namespace):
-                self.told.failed(f"{self.kind} in {life.namespace} leaves behind {orphans}")
+                self.results.failed(f"{self.kind} in {life.namespace} leaves behind {orphans}")
             self.living.remove(life)
             self.place.cluster.kubectl("delete", "namespace", life.namespace, "--wait=false")
             self.place.namespaces.remove(life.namespace)
@@ -273,12 +273,12 @@ def _operator(place: Place) -> Object:
 def _measured(pod: Object) -> dict[str, float]:
     with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/metrics", timeout=20) as answer:
         lines = answer.read().decode().splitlines()
-    found: Counter[str] = Counter()
+    values: Counter[str] = Counter()
     for line in lines:
         name, _, value = line.rpartition(" ")
         if name.partition("{")[0] in _MEASURED:
-            found[name.partition("{")[0]] += float(value)  # type: ignore[assignment]
-    return dict(found)
+            values[name.partition("{")[0]] += float(value)  # type: ignore[assignment]
+    return dict(values)
 
 
 def _gateway() -> dict[str, float]:
@@ -293,7 +293,7 @@ def _gateway() -> dict[str, float]:
     return {}
 
 
-def _killing(place: Place, told: Told, until: float, ended: threading.Event) -> None:
+def _killing(place: Place, results: SoakResults, until: float, ended: threading.Event) -> None:
     """Measured, read for faults of its own, and killed: every minute."""
     began = time.monotonic()
     while not ended.wait(_KILL_SECONDS):
@@ -301,18 +301,18 @@ def _killing(place: Place, told: Told, until: float, ended: threading.Event) -> 
             pod = _operator(place)
             name = pod["metadata"]["name"]
             minute = round((time.monotonic() - began) / 60, 1)
-            sample = {"minute": minute, "full": float(told.full and time.monotonic() < until), **_measured(pod), **_gateway()}
+            sample = {"minute": minute, "full": float(results.full and time.monotonic() < until), **_measured(pod), **_gateway()}
             log = place.cluster.kubectl("logs", "-n", NAMESPACE, name)
         except (OSError, RuntimeError, Failed) as error:
-            told.failed(f"the operator is not to be measured: {str(error)[:3000]}")
+            results.failed(f"the operator is not to be measured: {str(error)[:3000]}")
             continue
-        told.samples.append(sample)
-        print(json.dumps(sample), json.dumps(dict(told.done)), flush=True)
+        results.samples.append(sample)
+        print(json.dumps(sample), json.dumps(dict(results.done)), flush=True)
         for line in log.splitlines():
             if '"event": "reconcile_failed"' in line and '"trace"' in line:
-                told.failed(line[:1000])
+                results.failed(line[:1000])
         place.cluster.kubectl("delete", "pod", "-n", NAMESPACE, name, "--grace-period=0", "--force", check=False)
-        told.did("operators killed")
+        results.did("operators killed")
 
 
 def _grown(samples: list[dict[str, float]]) -> list[str]:
@@ -321,32 +321,32 @@ def _grown(samples: list[dict[str, float]]) -> list[str]:
     if not samples:
         return ["there were never as many as there should have been"]
     third = max(1, len(samples) // 3)
-    found = []
+    growths = []
     for name in _HELD:
         first, last = (statistics.median(s[name] for s in part if name in s) for part in (samples[:third], samples[-third:]))
         print(f"{name}: {first:.0f} in the first third, {last:.0f} in the last")
         if last > first * _GROWS + 2:
-            found.append(f"{name} grew from {first:.0f} to {last:.0f}")
-    return found
+            growths.append(f"{name} grew from {first:.0f} to {last:.0f}")
+    return growths
 
 
-def soaked(place: Place, minutes: float, population: int) -> Told:
+def soaked(place: Place, minutes: float, population: int) -> SoakResults:
     """All lanes for so long, with so many of each kind at a time."""
-    told, ended = Told(), threading.Event()
+    results, stopped = SoakResults(), threading.Event()
     place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     until = time.monotonic() + 60 * minutes
-    killer = threading.Thread(target=_killing, args=(place, told, until, ended))
+    killer = threading.Thread(target=_killing, args=(place, results, until, stopped))
     each = population // _LANES
-    lanes = [_Lane(place, told, kind, number, each) for kind in _KINDS for number in range(_LANES)]
+    lanes = [_Lane(place, results, kind, number, each) for kind in _KINDS for number in range(_LANES)]
     threads = [threading.Thread(target=lane.run, args=(until,)) for lane in lanes]
     for thread in (killer, *threads):
         thread.start()
     for thread in threads:
         thread.join()
-    ended.set()
+    stopped.set()
     killer.join()
-    told.failures += _grown(told.samples)
-    return told
+    results.failures += _grown(results.samples)
+    return results
 
 
 def main() -> None:
@@ -355,14 +355,14 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=120, help="for how long lives begin and change")
     parser.add_argument("--population", type=int, default=200, help="how many of each kind there are at a time")
     parser.add_argument("--samples", type=Path, help="where the measurements go, as JSON")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with placed() as place:
-        told = soaked(place, asked.minutes, asked.population)
-    if asked.samples:
-        asked.samples.write_text(json.dumps(told.samples), encoding="utf-8")
-    summary: dict[str, Any] = {"done": dict(told.done), "failed": told.failures}
+        results = soaked(place, arguments.minutes, arguments.population)
+    if arguments.samples:
+        arguments.samples.write_text(json.dumps(results.samples), encoding="utf-8")
+    summary: dict[str, Any] = {"done": dict(results.done), "failed": results.failures}
     print(json.dumps(summary, indent=1))
-    sys.exit(1 if told.failures else 0)
+    sys.exit(1 if results.failures else 0)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Terminal:
 
     def says(self, *words: str, code: int = 0) -> str:
         """What a command prints, both ways; `code` is its exit status."""
-        done = subprocess.run(
+        result = subprocess.run(
             [sys.executable, "-m", "landfall", *words, *self._where],
             check=False,
             timeout=PATIENCE * _SECONDS,
@@ -36,19 +36,19 @@ class Terminal:
             text=True,
             env={"PYTHONPATH": str(images.ROOT / "operator"), "PATH": "/usr/bin:/bin"},
         )
-        assert done.returncode == code, (words, done.stdout, done.stderr)
-        self._session.append((" ".join(words), done.stdout + done.stderr))
-        return done.stdout + done.stderr
+        assert result.returncode == code, (words, result.stdout, result.stderr)
+        self._session.append((" ".join(words), result.stdout + result.stderr))
+        return result.stdout + result.stderr
 
     def kept(self, name: str, *but: str) -> None:
         """The session as a picture for the documentation, where one is asked for, without commands that begin with these words."""
         if not os.environ.get("LANDFALL_PICTURES"):
             return
         console = Console(record=True, width=_WIDTH, file=io.StringIO())
-        for command, told in self._session:
+        for command, output in self._session:
             if not command.startswith(but):
                 console.print(Text(f"$ kubectl landfall {command}", style="bold"))
-                console.print(Text(told))
+                console.print(Text(output))
         picture = console.export_svg(title="kubectl landfall")
         # The fonts that it names are somebody else's to serve; every system has one that will do.
         picture = re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL)

@@ -67,8 +67,8 @@ def test_a_hostile_build_gets_nothing(place: Place) -> None:
     push("example-org/hostile", _tree("sh look.sh", **{"look.sh": _LOOK}), "looks around")
     place.apply(deployment(name, "hostile", source={"github": {"repository": "example-org/hostile"}}))
     app = App(place, name, "hostile")
-    told = app.until("BuildFailed", 120)
-    assert "looked around" in told
+    message = app.until("BuildFailed", 120)
+    assert "looked around" in message
     log = place.cluster.kubectl("logs", "-n", name, _builder(place, name, "hostile-1-build-1"), "-c", "build")
     assert log.splitlines()[log.splitlines().index("$ npm run build") :].count("1000") == 1, "it is nobody"
     for word in ("s3cret-push", "200", "token", "dockerconfigjson", "task.json"):

@@ -30,12 +30,12 @@ def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
     place.until(name, "moody", "Planned")
     assert place.get("appdeployment", name, "moody") == {}
     place.apply(_migration(name, "moody", app={"template": _TEMPLATE}))
-    done = place.until(name, "moody", "Completed")
+    migration = place.until(name, "moody", "Completed")
     app = App(place, name, "moody")
     app.serves("mood: well")
     assert app.status["live"] == "moody-1"
-    assert next(c["status"] for c in done["status"]["conditions"] if c["type"] == "Succeeded") == "True"
-    assert done["status"]["completionTime"] >= done["status"]["startTime"]
+    assert next(c["status"] for c in migration["status"]["conditions"] if c["type"] == "Succeeded") == "True"
+    assert migration["status"]["completionTime"] >= migration["status"]["startTime"]
     journal = (
         "exec",
         "-n",
@@ -52,9 +52,9 @@ def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
     assert "building moody-1" in log
     assert "moody-1 is live at http" in log
     assert "npm install" in place.cluster.kubectl(*journal, "--kind", "Deployment")
-    made = place.get("appdeployment", name, "moody")
-    assert made["spec"] == _TEMPLATE, "as it was written"
-    assert "ownerReferences" not in made["metadata"]
+    deployment = place.get("appdeployment", name, "moody")
+    assert deployment["spec"] == _TEMPLATE, "as it was written"
+    assert "ownerReferences" not in deployment["metadata"]
 
     app.patch(env=[{"name": "MOOD", "value": "calm"}])
     app.until_live("moody-2")
@@ -68,8 +68,8 @@ def test_it_brings_an_app_and_outlives_it(place: Place) -> None:
 def test_what_is_in_its_way(place: Place) -> None:
     name = place.namespace("app-in-the-way")
     place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
-    taken = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": {"name": "taken", "namespace": name}}
-    place.apply({**taken, "spec": {**_TEMPLATE, "replicas": 2}})
+    conflicting = {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": {"name": "taken", "namespace": name}}
+    place.apply({**conflicting, "spec": {**_TEMPLATE, "replicas": 2}})
     broken = {**_TEMPLATE, "source": {"github": {"repository": "example-org/nowhere"}}}
     place.apply(
         _migration(name, "taken", app={"template": _TEMPLATE}),
@@ -83,8 +83,8 @@ def test_what_is_in_its_way(place: Place) -> None:
         "broken": ("SourceMissing", "example-org/nowhere"),
         "back": ("RollbackUnsupported", "rollbackTo"),
     }
-    for which, (reason, words) in expected.items():
-        told = place.until(name, which, reason)["status"]["conditions"]
-        assert words in next(c["message"] for c in told if c["type"] == "Ready")
-        assert next(c["status"] for c in told if c["type"] == "Stalled") == "True"
+    for migration_name, (reason, words) in expected.items():
+        conditions = place.until(name, migration_name, reason)["status"]["conditions"]
+        assert words in next(c["message"] for c in conditions if c["type"] == "Ready")
+        assert next(c["status"] for c in conditions if c["type"] == "Stalled") == "True"
     place.cluster.kubectl("delete", "migration", "-n", name, "--all", "--timeout=300s")

@@ -35,8 +35,8 @@ def moody(place: Place) -> Iterator[App]:
 )
 def test_an_app_that_does_not_come_up(moody: App, mood: str, reason: str, words: tuple[str, ...]) -> None:
     moody.patch(env=[{"name": "MOOD", "value": mood}])
-    told = moody.until(reason, 60)
-    assert all(word in told for word in (*words, "moody-1 stays live")), told
+    message = moody.until(reason, 60)
+    assert all(word in message for word in (*words, "moody-1 stays live")), message
     assert moody.condition("Available")["status"] == "True"
     moody.serves("mood: well")
     moody.patch(env=None)
@@ -46,8 +46,8 @@ def test_an_app_that_does_not_come_up(moody: App, mood: str, reason: str, words:
 
 def test_an_app_that_dies_soon_after_it_went_live(moody: App) -> None:
     moody.patch(env=[{"name": "MOOD", "value": "sinks"}], rollout={"observeSeconds": 15})  # a busy kubelet tells it late
-    told = moody.until("CrashLoop", 60)
-    assert "hull breached" in told
+    message = moody.until("CrashLoop", 60)
+    assert "hull breached" in message
     moody.serves("mood: well")
     moody.place.wait("the first release is told", lambda: moody.status["live"] == "moody-1", 10)
     failed = next(
@@ -95,10 +95,10 @@ def test_sources_that_are_not_there(place: Place) -> None:
         "region": ("RegionUnavailable", "mars-north-1"),
         "instance": ("InstanceTypeUnknown", "t3.small"),
     }
-    for which, (reason, words) in expected.items():
-        told = App(place, name, which).until(reason, 60)
-        assert words in told, (which, told)
-        assert App(place, name, which).condition("Available")["status"] == "False"
+    for app_name, (reason, words) in expected.items():
+        message = App(place, name, app_name).until(reason, 60)
+        assert words in message, (app_name, message)
+        assert App(place, name, app_name).condition("Available")["status"] == "False"
 
 
 def test_trees_that_nobody_can_start(place: Place) -> None:
@@ -121,11 +121,11 @@ def test_trees_that_nobody_can_start(place: Place) -> None:
         "both": ("FrameworkAmbiguous", "build.framework"),
         "old": ("RuntimeMissing", "22.20.0"),
     }
-    for which, files in trees.items():
-        place.github.push(f"example-org/{which}", files, "x")
-        place.apply(deployment(name, which, source={"github": {"repository": f"example-org/{which}"}}))
-    for which, (reason, words) in expected.items():
-        assert words in App(place, name, which).until(reason, 60)
+    for app_name, files in trees.items():
+        place.github.push(f"example-org/{app_name}", files, "x")
+        place.apply(deployment(name, app_name, source={"github": {"repository": f"example-org/{app_name}"}}))
+    for app_name, (reason, words) in expected.items():
+        assert words in App(place, name, app_name).until(reason, 60)
 
 
 def test_a_domain_that_another_one_has_and_a_quota_that_is_used_up(moody: App) -> None:

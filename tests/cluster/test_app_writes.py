@@ -33,9 +33,9 @@ def _life(place: Place, namespace: str) -> None:
         app.until_live("greetings-4", 120)
         app.serves("the harbour")
     assert load.failures == []
-    found = place.listed("releases.landfall.dev", namespace)
-    assert sorted(r["metadata"]["name"] for r in found) == [f"greetings-{n}" for n in range(1, 5)]
-    assert {r["status"]["phase"] for r in found if r["metadata"]["name"] != "greetings-4"} <= {
+    releases = place.listed("releases.landfall.dev", namespace)
+    assert sorted(r["metadata"]["name"] for r in releases) == [f"greetings-{n}" for n in range(1, 5)]
+    assert {r["status"]["phase"] for r in releases if r["metadata"]["name"] != "greetings-4"} <= {
         "RolledBack",
         "Superseded",
         "Failed",

@@ -43,8 +43,8 @@ def sources(folder: Path) -> dict[str, str]:
 def pushed(place: Place, example: str, message: str = "feat: first", **changed: str) -> str:
     """An example's app as a commit; `changed` files are keyed by their names with dots as underscores."""
     files = sources(EXAMPLES / example / "app")
-    named = {name.replace(".", "_").replace("/", "_"): name for name in files}
-    return place.github.push(repository(example), files | {named[k]: v for k, v in changed.items()}, message)
+    by_keyword = {name.replace(".", "_").replace("/", "_"): name for name in files}
+    return place.github.push(repository(example), files | {by_keyword[k]: v for k, v in changed.items()}, message)
 
 
 def repository(example: str) -> str:
@@ -54,22 +54,22 @@ def repository(example: str) -> str:
 
 def manifest(example: str) -> Object:
     """The example's Deployment, of a repository that no other test process pushes to."""
-    made = dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
-    made["spec"]["source"]["github"]["repository"] += os.environ.get("PYTEST_XDIST_WORKER", "")
-    return made
+    document = dict(yaml.safe_load((EXAMPLES / example / "deployment.yaml").read_text(encoding="utf-8")))
+    document["spec"]["source"]["github"]["repository"] += os.environ.get("PYTEST_XDIST_WORKER", "")
+    return document
 
 
 def applied(place: Place, namespace: str, example: str, token: str = "", **rollout: object) -> App:
     """The example's manifest, with a quicker rollout, and a token where one is given."""
-    made = manifest(example)
+    document = manifest(example)
     if token:
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "github", "namespace": namespace}}
         place.apply({**secret, "stringData": {"token": token}})
-        made["spec"]["source"]["github"]["tokenSecretRef"] = {"name": "github"}
-    made["metadata"]["namespace"] = namespace
-    made["spec"]["rollout"] = {**_FAST, **rollout}
-    place.apply(made)
-    return App(place, namespace, made["metadata"]["name"])
+        document["spec"]["source"]["github"]["tokenSecretRef"] = {"name": "github"}
+    document["metadata"]["namespace"] = namespace
+    document["spec"]["rollout"] = {**_FAST, **rollout}
+    place.apply(document)
+    return App(place, namespace, document["metadata"]["name"])
 
 
 @pytest.mark.parametrize("example", list(_APPS))
@@ -106,10 +106,10 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     third = pushed(
         place, example, "oops", package_json='{"dependencies": {"express": "999.0.0"}, "scripts": {"start": "node server.js"}}'
     )
-    told = app.until("BuildFailed")
-    assert "greetings-3 failed" in told
-    assert "greetings-2 stays live" in told
-    assert "npm install" in told
+    message = app.until("BuildFailed")
+    assert "greetings-3 failed" in message
+    assert "greetings-2 stays live" in message
+    assert "npm install" in message
     assert app.condition("Available")["status"] == "True"
     app.serves("version 2")
 
@@ -119,8 +119,8 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
     app.patch(rollbackTo={"release": "greetings-1"})
     app.until_live("greetings-4")
     app.serves("version 1")
-    back, there = app.release("greetings-4"), app.release("greetings-1")
-    assert (back["spec"]["image"], back["spec"]["environment"]) == (there["status"]["image"], there["spec"]["environment"])
+    back, restored = app.release("greetings-4"), app.release("greetings-1")
+    assert (back["spec"]["image"], back["spec"]["environment"]) == (restored["status"]["image"], restored["spec"]["environment"])
     assert (back["spec"]["rollbackFrom"], back["spec"]["rollbackTo"]) == ("greetings-2", "greetings-1")
     assert app.release("greetings-2")["status"]["phase"] == "RolledBack"
 
@@ -137,7 +137,7 @@ def test_a_change_goes_live_a_bad_one_does_not_and_both_ways_back(place: Place) 
 def _said(place: Place, namespace: str, sha: str) -> list[str]:
     """What was said of a commit on GitHub."""
     context = f"landfall/{namespace}/greetings"
-    return [state for commit, state, who in place.github.statuses if (commit, who) == (sha, context)]
+    return [state for commit, state, status_context in place.github.statuses if (commit, status_context) == (sha, context)]
 
 
 def test_the_same_commit_is_the_same_image(place: Place) -> None:
@@ -145,12 +145,12 @@ def test_the_same_commit_is_the_same_image(place: Place) -> None:
     name = place.namespace("same")
     for example in ("app-node-express", "app-python-fastapi", "app-react-vite"):
         pushed(place, example)
-        one, other = manifest(example), manifest(example)
+        first_document, other = manifest(example), manifest(example)
         other["metadata"]["name"] += "-again"
-        for made in (one, other):
-            made["metadata"]["namespace"] = name
-            place.apply(made)
-        first, second = (App(place, name, m["metadata"]["name"]) for m in (one, other))
+        for document in (first_document, other):
+            document["metadata"]["namespace"] = name
+            place.apply(document)
+        first, second = (App(place, name, m["metadata"]["name"]) for m in (first_document, other))
         digests = {a.until_live(f"{a.name}-1", 240)["image"].partition("@")[2] for a in (first, second)}
         assert len(digests) == 1, example
 
@@ -198,13 +198,13 @@ def test_the_environment_of_a_release(place: Place) -> None:
         "metadata": {"name": "words", "namespace": name},
         "stringData": {"greeting": "Tide"},
     }
-    made = manifest(example)
-    made["metadata"]["namespace"] = name
-    made["spec"] |= {
+    document = manifest(example)
+    document["metadata"]["namespace"] = name
+    document["spec"] |= {
         "env": [{"name": "GREETING", "valueFrom": {"secretKeyRef": {"name": "words", "key": "greeting"}}}],
         "rollout": _FAST,
     }
-    place.apply(made)
+    place.apply(document)
     app = App(place, name, "greetings-api")
     assert "Secret 'words' not found" in app.until("SecretMissing")
     place.apply(secret)
@@ -250,10 +250,10 @@ def _with_a_database(place: Place, app: App) -> None:
     )
     app.until_live("greetings-api-5")
     place.wait("its database is known to answer", lambda: app.condition("DatabaseReady").get("status") == "True", 60)
-    told = place.cluster.kubectl("exec", "-n", app.namespace, "deployment.apps/greetings-api-5", "--", "env")
-    assert f"DATABASE_URL=postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/postgres" in told.splitlines()
-    held = place.get("secret", app.namespace, app.release("greetings-api-5")["spec"]["environment"])
-    assert "PGPASSWORD" not in held["data"]
+    environment = place.cluster.kubectl("exec", "-n", app.namespace, "deployment.apps/greetings-api-5", "--", "env")
+    assert f"DATABASE_URL=postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/postgres" in environment.splitlines()
+    secret = place.get("secret", app.namespace, app.release("greetings-api-5")["spec"]["environment"])
+    assert "PGPASSWORD" not in secret["data"]
 
 
 def test_a_repository_of_another_host(place: Place, tmp_path: Path) -> None:
@@ -262,10 +262,10 @@ def test_a_repository_of_another_host(place: Place, tmp_path: Path) -> None:
     with GitHost(tmp_path, ADDRESS) as host:
         host.private.add("greetings")
         first = host.push("greetings", files, "feat: moored elsewhere")
-        made = manifest("app-node-express")
-        made["metadata"]["namespace"] = name
-        made["spec"] |= {"source": {"git": {"url": host.address("greetings")}}, "rollout": _FAST}
-        place.apply(made)
+        document = manifest("app-node-express")
+        document["metadata"]["namespace"] = name
+        document["spec"] |= {"source": {"git": {"url": host.address("greetings")}}, "rollout": _FAST}
+        place.apply(document)
         app = App(place, name, "greetings")
         assert "give a token" in app.until("SourceRefused", 30)
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "host", "namespace": name}}
@@ -283,7 +283,7 @@ def test_a_repository_of_another_host(place: Place, tmp_path: Path) -> None:
 @pytest.mark.parametrize("example", list(_APPS))
 def test_kustomize_takes_an_example(place: Place, example: str, tmp_path: Path) -> None:
     """Labels, a prefix, replicas, and a generated Secret whose name has a hash; the API server takes what comes of it."""
-    name, made = place.namespace(f"kustomize-{example}"), manifest(example)
+    name, document = place.namespace(f"kustomize-{example}"), manifest(example)
     shutil.copy(EXAMPLES / example / "deployment.yaml", tmp_path)
     shutil.copy(images.ROOT / "kustomize" / "references.yaml", tmp_path)
     variable = {"name": "GREETING", "valueFrom": {"secretKeyRef": {"name": "words", "key": "greeting"}}}
@@ -297,7 +297,7 @@ def test_kustomize_takes_an_example(place: Place, example: str, tmp_path: Path) 
         "resources": ["deployment.yaml"],
         "configurations": ["references.yaml"],
         "labels": [{"pairs": {"team": "sea"}, "includeSelectors": True, "includeTemplates": True}],
-        "replicas": [{"name": made["metadata"]["name"], "count": 3}],
+        "replicas": [{"name": document["metadata"]["name"], "count": 3}],
         "secretGenerator": [{"name": "words", "literals": ["greeting=Tide"]}],
         "patches": [{"target": {"kind": "Deployment"}, "patch": json.dumps(changes)}],
     }

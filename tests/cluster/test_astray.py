@@ -36,9 +36,9 @@ _CHOSEN = [
 def ended(place: Place) -> dict[tuple[str, str], Future[None]]:
     """All of them."""
     before = len(place.namespaces)
-    found = all_astray(place, _CHOSEN)
+    futures = all_astray(place, _CHOSEN)
     assert place.secrecy.told(place.namespaces[before:]) == []
-    return found
+    return futures
 
 
 @pytest.mark.parametrize(("fault", "life"), _CHOSEN)

@@ -10,9 +10,9 @@ _CHAINS = 1
 
 
 def test_every_change_settles_and_can_be_taken_back(place: Place) -> None:
-    chosen = {kind: [*plans(kind, 0)[3::_EACH], *plans(kind, _CHAINS)[-_CHAINS:]] for kind in ("Migration", "Deployment")}
-    told = tried(place, chosen)
+    chosen_plans = {kind: [*plans(kind, 0)[3::_EACH], *plans(kind, _CHAINS)[-_CHAINS:]] for kind in ("Migration", "Deployment")}
+    results = tried(place, chosen_plans)
     place.apps_end()
-    assert told.failures == []
-    assert sum(told.plans.values()) == sum(len(part) for part in chosen.values()) == sum(told.outcomes.values())
-    assert told.outcomes["Migration refused"] < told.plans["Migration"], "some of them are taken"
+    assert results.failures == []
+    assert sum(results.plans.values()) == sum(len(part) for part in chosen_plans.values()) == sum(results.outcomes.values())
+    assert results.outcomes["Migration refused"] < results.plans["Migration"], "some of them are taken"

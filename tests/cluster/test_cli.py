@@ -26,8 +26,8 @@ def test_an_app_is_watched_deployed_and_taken_back(place: Place) -> None:
     terminal.says("rollback", "deployment/moody")
     app.until_live("moody-3")
     assert app.release("moody-3")["spec"]["rollbackTo"] == "moody-1"
-    told = terminal.says("releases", "moody")
-    assert told.index("moody-3") < told.index("moody-2") < told.index("moody-1")
+    output = terminal.says("releases", "moody")
+    assert output.index("moody-3") < output.index("moody-2") < output.index("moody-1")
     terminal.says("resume", "deployment/moody")
     place.wait("it has moved on", lambda: app.status.get("live") not in {"moody-1", "moody-3"} and bool(app.condition("Ready")))
     assert " build | " in terminal.says("logs", "release/moody-1")

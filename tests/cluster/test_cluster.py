@@ -14,18 +14,18 @@ _BUILDAH = {"STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
 
 def test_pods_resolve_names(place: Place) -> None:
     program = "import socket; print(socket.gethostbyname('kubernetes.default.svc.cluster.local'))"
-    told = place.cluster.kubectl("exec", "-n", NAMESPACE, "deployment/landfall-operator", "--", "python3", "-c", program)
-    assert told.strip() == "10.96.0.1"
+    output = place.cluster.kubectl("exec", "-n", NAMESPACE, "deployment/landfall-operator", "--", "python3", "-c", program)
+    assert output.strip() == "10.96.0.1"
 
 
 def test_the_node_pulls_from_the_registry(place: Place) -> None:
     name = f"{settings.REGISTRY}/pause:1"
     archive = settings.pause_image(place.cluster.programs, images.cache())
     environment = {**os.environ, **_BUILDAH}
-    made = subprocess.run(
+    result = subprocess.run(
         ["buildah", "pull", "-q", f"docker-archive:{archive}"], check=True, capture_output=True, env=environment
     )
-    image = made.stdout.decode().strip()
+    image = result.stdout.decode().strip()
     subprocess.run(["buildah", "push", "-q", "--tls-verify=false", image, f"docker://{name}"], check=True, env=environment)
     subprocess.run(["buildah", "rmi", image], check=True, env=environment, capture_output=True)
     pod = {

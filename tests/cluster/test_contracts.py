@@ -74,43 +74,43 @@ def test_apps_and_their_deployments(place: Place, supabase: Supabase) -> None:
         "domain": "app.yourcompany.com",
         "region": "us-east-1",
     }
-    status, made = door.ask("POST", "/v1/migrations", printed)
-    assert status == 201, made
+    status, created = door.ask("POST", "/v1/migrations", printed)
+    assert status == 201, created
     words = {"pending", "processing"}
-    like(made, {"data": {"id": _APP["id"], "status": words, "project_id": _APP["project_id"], "created_at": TIME}})
-    migration, project = made["data"]["id"], made["data"]["project_id"]
+    like(created, {"data": {"id": _APP["id"], "status": words, "project_id": _APP["project_id"], "created_at": TIME}})
+    migration, project = created["data"]["id"], created["data"]["project_id"]
     door.until(migration, "complete", 150)
     assert len(supabase.projects) == 1
     like(door.ask("GET", "/v1/migrations")[1], {"data": [_APP], "pagination": _PAGE})
-    told = door.ask("GET", f"/v1/migrations/{migration}")[1]
+    answer = door.ask("GET", f"/v1/migrations/{migration}")[1]
     database = {"type": "supabase", "project_id": next(iter(supabase.projects))}
-    like(told, {"data": {**_APP, "database": database, "logs_url": re.compile(rf"http://.+/v1/migrations/{migration}/logs")}})
+    like(answer, {"data": {**_APP, "database": database, "logs_url": re.compile(rf"http://.+/v1/migrations/{migration}/logs")}})
     like(door.ask("GET", f"/v1/migrations/{migration}/logs")[1], LOGS)
 
     first = door.ask("GET", f"/v1/deployments?project_id={project}")[1]
     like(first, {"data": [_DEPLOYMENT], "pagination": _PAGE})
     previous = first["data"][0]["id"]
     place.github.push("your-org/your-app", {**moody.FILES, "NOTES": "second"}, "fix: auth redirect")
-    status, told = door.ask("POST", "/v1/deployments", {"project_id": project})
-    assert status == 202, told
-    like(told, {"data": _ASKED})
-    latest = told["data"]["id"]
-    where = f"/v1/deployments/{latest}"
-    place.wait("it is live", lambda: door.ask("GET", where)[1].get("data", {}).get("status") == "live", 120)
+    status, answer = door.ask("POST", "/v1/deployments", {"project_id": project})
+    assert status == 202, answer
+    like(answer, {"data": _ASKED})
+    latest = answer["data"]["id"]
+    path = f"/v1/deployments/{latest}"
+    place.wait("it is live", lambda: door.ask("GET", path)[1].get("data", {}).get("status") == "live", 120)
     whole = {
         **_DEPLOYMENT,
         "preview_url": (str, type(None)),
         "region": "us-east-1",
         "instance_type": (str, type(None)),
         "build_duration_seconds": (int, type(None)),
-        "logs_url": re.compile(rf"http://.+{where}/logs"),
+        "logs_url": re.compile(rf"http://.+{path}/logs"),
     }
-    like(door.ask("GET", where)[1], {"data": whole})
-    like(door.ask("GET", f"{where}/logs")[1], LOGS)
-    status, told = door.ask("POST", f"/v1/deployments/{previous}/rollback")
-    assert status == 202, told
-    like(told, {"data": {**_ASKED, "rolled_back_from": latest, "rolled_back_to": previous}})
-    where = f"/v1/deployments/{told['data']['id']}"
-    place.wait("it is back", lambda: door.ask("GET", where)[1].get("data", {}).get("status") == "live", 60)
+    like(door.ask("GET", path)[1], {"data": whole})
+    like(door.ask("GET", f"{path}/logs")[1], LOGS)
+    status, answer = door.ask("POST", f"/v1/deployments/{previous}/rollback")
+    assert status == 202, answer
+    like(answer, {"data": {**_ASKED, "rolled_back_from": latest, "rolled_back_to": previous}})
+    path = f"/v1/deployments/{answer['data']['id']}"
+    place.wait("it is back", lambda: door.ask("GET", path)[1].get("data", {}).get("status") == "live", 60)
     listed = door.ask("GET", f"/v1/deployments?project_id={project}&status=rolled_back")[1]["data"]
-    assert latest in {one["id"] for one in listed}
+    assert latest in {deployment["id"] for deployment in listed}

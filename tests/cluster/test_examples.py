@@ -29,16 +29,16 @@ def test_every_example_is_known_here() -> None:
 def test_the_shop_in_a_cluster(place: Place) -> None:
     cluster = place.cluster
     demo.databases(cluster, _SCALE)
-    done = demo.story(cluster)
-    assert (done["status"]["phase"], done["status"]["verdict"]) == ("Completed", "equal")
+    migration = demo.story(cluster)
+    assert (migration["status"]["phase"], migration["status"]["verdict"]) == ("Completed", "equal")
     query = "SELECT (SELECT count(*) FROM customers),(SELECT count(*) FROM information_schema.tables WHERE table_schema='public' AND table_type='BASE TABLE')"
-    told = cluster.kubectl(
+    output = cluster.kubectl(
         *("exec", "-n", demo.SPACE, "deployment/warehouse", "--", "env", "PGPASSWORD=change-me-in-earnest"),
         *("psql", "-h", "127.0.0.1", "-U", "warehouse", "-Atc", query),
     )
-    customers, tables = told.strip().split("|")
+    customers, tables = output.strip().split("|")
     assert int(customers) > 0
-    assert int(tables) == done["status"]["plan"]["tables"] == 12
+    assert int(tables) == migration["status"]["plan"]["tables"] == 12
     _back(place, demo.SPACE)
     cluster.kubectl("delete", "namespace", demo.SPACE, "--timeout=300s")
 
@@ -100,18 +100,18 @@ def test_the_shop_by_night(place: Place) -> None:
     place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
     for step in ("connections", "1-rehearse"):
         place.cluster.kubectl("apply", "-n", name, "-f", str(story / f"{step}.yaml"))
-    planned = place.until(name, "shop", "Planned", 120)
-    assert planned["status"]["rehearsal"]["rows"] == planned["status"]["plan"]["rows"] > 0
+    plan_ready = place.until(name, "shop", "Planned", 120)
+    assert plan_ready["status"]["rehearsal"]["rows"] == plan_ready["status"]["plan"]["rows"] > 0
     assert place.pg.dump(name) == before
     approved = yaml.safe_load((story / "2-approve.yaml").read_text(encoding="utf-8"))
     approved["metadata"]["namespace"] = name
-    approved["spec"]["data"]["approval"]["planDigest"] = planned["status"]["plan"]["digest"]
+    approved["spec"]["data"]["approval"]["planDigest"] = plan_ready["status"]["plan"]["digest"]
     window = approved["spec"]["schedule"]["maintenanceWindow"]
     assert (window["appliesTo"], window["start"]) == ("Cutover", "02:00")
     approved["spec"]["schedule"]["maintenanceWindow"] = {**window, "start": "00:00", "end": "00:00"}
     place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump(approved))
-    done = place.until(name, "shop", "Completed")
-    assert done["status"]["verdict"] == "equal"
+    migration = place.until(name, "shop", "Completed")
+    assert migration["status"]["verdict"] == "equal"
     place.cluster.kubectl("apply", "-n", name, "-f", str(story / "3-roll-back.yaml"))
     place.until(name, "shop", "RolledBack")
     assert place.pg.dump(name) == before
@@ -131,8 +131,8 @@ def test_the_shop_into_existing(place: Place) -> None:
     place.apply(_url(name, "shop-mariadb", f"mysql://mover:{PASSWORD}@{ADDRESS}:{place.maria.port}/shop"))
     place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
     place.cluster.kubectl("apply", "-n", name, "-f", str(story))
-    done = place.until(name, "shop", "Completed", 120)
-    assert done["status"]["verdict"] == "equal"
+    migration = place.until(name, "shop", "Completed", 120)
+    assert migration["status"]["verdict"] == "equal"
     _back(place, name)
     assert place.pg.dump(name) == before
 
@@ -148,11 +148,11 @@ def _there_and_back(place: Place, name: str, story: str) -> None:
     place.apply(_url(name, "warehouse", f"postgresql://mover:{PASSWORD}@{ADDRESS}:{place.pg.port}/{name}"))
     before = place.pg.dump(name)
     place.cluster.kubectl("apply", "-n", name, "-f", str(images.ROOT / "examples" / story / "migration.yaml"))
-    planned = place.until(name, "shop", "ApprovalRequired")
-    change = {"spec": {"data": {"approval": {"planDigest": planned["status"]["plan"]["digest"]}}}}
+    plan_ready = place.until(name, "shop", "ApprovalRequired")
+    change = {"spec": {"data": {"approval": {"planDigest": plan_ready["status"]["plan"]["digest"]}}}}
     place.cluster.kubectl("patch", "migration", "-n", name, "shop", "--type", "merge", "-p", json.dumps(change))
-    done = place.until(name, "shop", "Completed")
-    assert done["status"]["verdict"] == "equal"
+    migration = place.until(name, "shop", "Completed")
+    assert migration["status"]["verdict"] == "equal"
     assert place.rows(name, "customers") > 0
     _back(place, name)
     assert place.pg.dump(name) == before
@@ -176,9 +176,9 @@ def test_a_repository_to_copy(place: Place, tmp_path: Path) -> None:
     repository.approved(digest)
     repository.edited("app.yaml", "connectionRef: {name: old}", "connectionRef: {name: new}")
     repository.synced()
-    done = repository.settled("Completed")
+    migration = repository.settled("Completed")
     place.settled(gitops.NAMESPACE, 300)
-    assert (done["status"]["app"]["state"], done["status"]["app"]["release"]) == ("Live", "shop-2")
+    assert (migration["status"]["app"]["state"], migration["status"]["app"]["release"]) == ("Live", "shop-2")
     app.serves("mood: well")
     repository.edited("migration.yaml", "spec:\n", "spec:\n  desiredState: RolledBack\n")
     repository.synced()

@@ -21,16 +21,16 @@ def test_an_app_is_brought_live(place: Place) -> None:
     place.github.push(moody.REPOSITORY, moody.FILES, "feat: moods")
     door = Door(place, name)
     body = {"source": "github", "repo": moody.REPOSITORY, "branch": "main", "env_vars": {"MOOD": "calm"}}
-    status, made = door.ask("POST", "/v1/migrations", body)
-    assert (status, made["data"]["status"]) == (201, "pending"), made
-    identifier, project = made["data"]["id"], made["data"]["project_id"]
-    done = door.until(identifier, "complete", 120)
-    assert (done["repo"], done["framework"], done["project_id"]) == (moody.REPOSITORY, "node-express", project)
+    status, created = door.ask("POST", "/v1/migrations", body)
+    assert (status, created["data"]["status"]) == (201, "pending"), created
+    identifier, project = created["data"]["id"], created["data"]["project_id"]
+    detail = door.until(identifier, "complete", 120)
+    assert (detail["repo"], detail["framework"], detail["project_id"]) == (moody.REPOSITORY, "node-express", project)
     app = App(place, name, project.removeprefix("proj_"))
     app.serves("mood: calm")
-    told = json.dumps(door.ask("GET", f"/v1/migrations/{identifier}/logs?limit=1000")[1])
-    assert "npm install" in told
-    assert "is live at http" in told
+    log_text = json.dumps(door.ask("GET", f"/v1/migrations/{identifier}/logs?limit=1000")[1])
+    assert "npm install" in log_text
+    assert "is live at http" in log_text
     assert door.ask("GET", f"/v1/deployments?project_id={project}")[1]["data"][0]["status"] == "live"
 
 
@@ -42,11 +42,11 @@ def test_an_app_from_an_upload(place: Place) -> None:
             archive.writestr(f"moody/{file}", text)
     digest = hashlib.sha256(packed.getvalue()).hexdigest()
     assert door.ask("POST", f"/v1/uploads?sha256={'0' * 64}", packed.getvalue())[0] == 409
-    status, told = door.ask("POST", f"/v1/uploads?sha256={digest}", packed.getvalue())
-    assert (status, told["data"]["artifact"]) == (201, f"sha256:{digest}"), told
+    status, uploaded = door.ask("POST", f"/v1/uploads?sha256={digest}", packed.getvalue())
+    assert (status, uploaded["data"]["artifact"]) == (201, f"sha256:{digest}"), uploaded
     viewer = Door(place, name, "viewer")
     assert viewer.ask("POST", f"/v1/uploads?sha256={digest}", packed.getvalue())[0] == 403
-    status, made = door.ask("POST", "/v1/migrations", {"source": "zip", "artifact": told["data"]["artifact"]})
-    assert status == 201, made
-    door.until(made["data"]["id"], "complete", 120)
-    App(place, name, made["data"]["project_id"].removeprefix("proj_")).serves("mood: well")
+    status, created = door.ask("POST", "/v1/migrations", {"source": "zip", "artifact": uploaded["data"]["artifact"]})
+    assert status == 201, created
+    door.until(created["data"]["id"], "complete", 120)
+    App(place, name, created["data"]["project_id"].removeprefix("proj_")).serves("mood: well")

@@ -25,15 +25,15 @@ def _packed(archive: Path) -> tuple[list[str], dict[str, bytes]]:
 
         manifest = json.loads(read("manifest.json"))[0]
         layers = [hashlib.sha256(read(name)).hexdigest() for name in manifest["Layers"]]
-        found: dict[str, bytes] = {}
+        contents: dict[str, bytes] = {}
         topmost = packed.extractfile(manifest["Layers"][-1])
         assert topmost
         with tarfile.open(fileobj=topmost) as layer:
             for member in layer:
                 file = layer.extractfile(member) if member.isfile() else None
                 if file and (member.name.endswith((images.BILL, ".dist-info/METADATA"))):
-                    found[member.name] = file.read()
-        return layers, found
+                    contents[member.name] = file.read()
+        return layers, contents
 
 
 @pytest.mark.skipif(kind.available(), reason="Docker's builder dates what it makes")
@@ -43,17 +43,17 @@ def test_the_same_sources_make_the_same_image(tmp_path: Path) -> None:
 
 
 def test_its_bill_of_materials_names_all_that_is_in_it() -> None:
-    found = _packed(images.landfall())[1]
-    bill = json.loads(next(text for name, text in found.items() if name.endswith(images.BILL)))
-    listed = {(one["name"].lower().replace("_", "-"), one["version"]) for one in bill["components"]}
-    there = set()
-    for name, text in found.items():
+    contents = _packed(images.landfall())[1]
+    bill = json.loads(next(text for name, text in contents.items() if name.endswith(images.BILL)))
+    listed = {(component["name"].lower().replace("_", "-"), component["version"]) for component in bill["components"]}
+    installed = set()
+    for name, text in contents.items():
         if name.endswith("METADATA"):
             fields = dict(line.split(": ", 1) for line in text.decode().split("\n\n")[0].splitlines() if ": " in line)
-            there.add((fields["Name"].lower().replace("_", "-"), fields["Version"]))
-    assert listed == there
-    assert len(there) > 40
+            installed.add((fields["Name"].lower().replace("_", "-"), fields["Version"]))
+    assert listed == installed
+    assert len(installed) > 40
     assert bill["metadata"]["component"]["name"] == "landfall"
-    assert all(one.get("licenses") for one in bill["components"]), [
-        one["name"] for one in bill["components"] if not one.get("licenses")
+    assert all(component.get("licenses") for component in bill["components"]), [
+        component["name"] for component in bill["components"] if not component.get("licenses")
     ]

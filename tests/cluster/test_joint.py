@@ -66,8 +66,8 @@ class Writers:
             try:
                 connection.request("GET", f"/write/{note}")
                 answer = connection.getresponse()
-                told = answer.read().decode()
-                (self.written if answer.status == 200 else self.refused).append(note if answer.status == 200 else told)
+                message = answer.read().decode()
+                (self.written if answer.status == 200 else self.refused).append(note if answer.status == 200 else message)
             except (OSError, HTTPException) as error:
                 self.refused.append(repr(error))
             finally:
@@ -95,18 +95,18 @@ def test_nothing_that_was_told_is_written_gets_lost_between_two_databases(place:
     app.serves("old ledger")
     with Writers(app.address()) as writers:
         place.apply(documents[-1], deployment(name, "ledger", _LEDGER, database={"connectionRef": {"name": "new"}}))
-        done = place.until(name, "shop", "Completed", 120)
-        assert (done["status"]["app"]["state"], done["status"]["app"]["release"]) == ("Live", "ledger-2")
+        migration = place.until(name, "shop", "Completed", 120)
+        assert (migration["status"]["app"]["state"], migration["status"]["app"]["release"]) == ("Live", "ledger-2")
         app.serves("new ledger")
-        assert "ledger-2 went live" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
+        assert "ledger-2 went live" in next(c["message"] for c in migration["status"]["conditions"] if c["type"] == "Ready")
         place.wait("the source is let go", lambda: place.active(name) == [], 120)
-    assert app.release("ledger-2")["status"]["gate"] == done["status"]["run"]
+    assert app.release("ledger-2")["status"]["gate"] == migration["status"]["run"]
     assert len(writers.written) > 100
     with place.pg.connect(name) as target:
-        there = {row[0] for row in target.execute(b"SELECT note FROM item WHERE note LIKE 'w%'").fetchall()}
-    assert set(writers.written) <= there, sorted(set(writers.written) - there)
+        notes = {row[0] for row in target.execute(b"SELECT note FROM item WHERE note LIKE 'w%'").fetchall()}
+    assert set(writers.written) <= notes, sorted(set(writers.written) - notes)
     old = place.maria.sql("SELECT count(*) FROM item WHERE note LIKE 'w%'", name).stdout
-    assert 0 < int(old) < len(there)
+    assert 0 < int(old) < len(notes)
 
     after = {**documents[-1]["spec"], "desiredState": "RolledBack"}
     place.apply({**documents[-1], "spec": after})
@@ -129,8 +129,8 @@ def test_an_app_that_does_not_come_up_takes_the_data_back(place: Place) -> None:
     app = App(place, name, "moody")
     app.until_live("moody-1")
     place.apply(*documents, deployment(name, "moody", moody.REPOSITORY, env=[{"name": "MOOD", "value": "dies"}]))
-    told = place.until(name, "shop", "AppFailed", 120)
-    message = next(c["message"] for c in told["status"]["conditions"] if c["type"] == "Ready")
+    migration = place.until(name, "shop", "AppFailed", 120)
+    message = next(c["message"] for c in migration["status"]["conditions"] if c["type"] == "Ready")
     assert "the harbour is closed" in message
     assert "rerunToken" in message
     assert place.rows(name) == -1

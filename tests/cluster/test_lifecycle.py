@@ -17,9 +17,9 @@ _ROWS = 60_000
 
 def _helm(place: Place, *arguments: str, check: bool = True) -> str:
     """What Helm says, refused or not."""
-    done = helm(place.cluster, *arguments)
-    assert not check or done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    result = helm(place.cluster, *arguments)
+    assert not check or result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 def _before(folder: Path) -> Path:
@@ -80,10 +80,10 @@ def _go_on(place: Place, name: str, documents: list[Object], **spec: object) -> 
 def test_it_goes_and_comes_again(place: Place) -> None:
     """It stays while a migration is under way, and says which; then it goes, every resource stays and may be deleted, and what was paused goes on."""
     _quiet(place)
-    name, done = place.namespace("leaves"), place.namespace("left")
-    place.databases(done, 100)
-    place.apply(*place.move(done, done))
-    place.until(done, "shop", "Completed")
+    name, finished = place.namespace("leaves"), place.namespace("left")
+    place.databases(finished, 100)
+    place.apply(*place.move(finished, finished))
+    place.until(finished, "shop", "Completed")
     documents = _slow(place, name)
     refused = _helm(place, "uninstall", "landfall", check=False)
     assert f"{name}/shop" in refused, refused
@@ -95,15 +95,15 @@ def test_it_goes_and_comes_again(place: Place) -> None:
     place.wait("it is paused", lambda: place.get("migration", name, "shop")["status"]["phase"] == "Paused")
     _helm(place, "uninstall", "landfall", "--wait", "--timeout", "300s")
     assert place.get("deployment", NAMESPACE, "landfall-operator") == {}
-    left = [place.get("migration", one, "shop") for one in (name, done)]
-    assert [one["status"]["phase"] for one in left] == ["Paused", "Completed"]
-    assert [one["metadata"].get("finalizers", []) for one in left] == [[], []]
-    place.cluster.kubectl("delete", "namespace", done, "--timeout=120s")  # nobody is needed for it
-    place.namespaces.remove(done)
+    remaining = [place.get("migration", namespace, "shop") for namespace in (name, finished)]
+    assert [namespace["status"]["phase"] for namespace in remaining] == ["Paused", "Completed"]
+    assert [namespace["metadata"].get("finalizers", []) for namespace in remaining] == [[], []]
+    place.cluster.kubectl("delete", "namespace", finished, "--timeout=120s")  # nobody is needed for it
+    place.namespaces.remove(finished)
     install(place.cluster)
     with without_operator(place):
-        told = _helm(place, "test", "landfall", check=False)
-        assert "not as it should be: intake" in told, told
+        output = _helm(place, "test", "landfall", check=False)
+        assert "not as it should be: intake" in output, output
     _helm(place, "test", "landfall")
     assert place.get("pod", NAMESPACE, "landfall-answers") == {}
     _go_on(place, name, documents, desiredState="Completed")
@@ -117,8 +117,8 @@ def test_it_is_upgraded_in_mid_run_and_goes_back(place: Place, values: Path, tmp
     documents = _slow(place, name)
     worker = place.worker(name)
     documents[-1]["spec"]["keep"] = {"logs": False}
-    told = place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents), check=False)
-    assert "keep" not in place.get("migration", name, "shop")["spec"], told
+    output = place.cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents), check=False)
+    assert "keep" not in place.get("migration", name, "shop")["spec"], output
     _installed(place, CHART, values)
     place.apply(*documents)
     assert place.get("migration", name, "shop")["spec"]["keep"]["logs"] is False

@@ -18,21 +18,21 @@ def test_apply_moves_a_database(place: Place, fresh: str) -> None:
     place.databases(fresh, 20_000)
     place.apply(*place.move(fresh, fresh))
     place.cluster.kubectl("wait", "--for=condition=Succeeded", "-n", fresh, "migration/shop", "--timeout=300s")
-    done = place.get("migration", fresh, "shop")
+    migration = place.get("migration", fresh, "shop")
     assert place.rows(fresh) == 20_000
-    assert (done["status"]["phase"], done["status"]["verdict"]) == ("Completed", "equal")
-    assert done["status"]["observedGeneration"] == done["metadata"]["generation"]
-    assert [s["status"] for s in done["status"]["steps"]] == ["Done"] * 5
-    assert "20100" in next(c["message"] for c in done["status"]["conditions"] if c["type"] == "Ready")
+    assert (migration["status"]["phase"], migration["status"]["verdict"]) == ("Completed", "equal")
+    assert migration["status"]["observedGeneration"] == migration["metadata"]["generation"]
+    assert [s["status"] for s in migration["status"]["steps"]] == ["Done"] * 5
+    assert "20100" in next(c["message"] for c in migration["status"]["conditions"] if c["type"] == "Ready")
     place.wait("the Connections are probed", lambda: place.reason(fresh, "old", "connection") == "Reachable")
     assert place.get("connection", fresh, "old")["status"]["version"].startswith("MariaDB 10")
-    held = {c["type"]: c["status"] for c in place.get("migration", fresh, "shop")["status"]["conditions"]}
-    assert held.items() >= {"Ready": "True", "Succeeded": "True", "Validated": "True", "SourceQuiesced": "True"}.items()
-    assert all("finishedAt" in step for step in done["status"]["steps"])
+    conditions = {c["type"]: c["status"] for c in place.get("migration", fresh, "shop")["status"]["conditions"]}
+    assert conditions.items() >= {"Ready": "True", "Succeeded": "True", "Validated": "True", "SourceQuiesced": "True"}.items()
+    assert all("finishedAt" in step for step in migration["status"]["steps"])
     header, line = place.cluster.kubectl("get", "migrations", "-n", fresh).splitlines()
     assert header.split() == ["NAME", "PHASE", "PERCENT", "ROWS", "READY", "REASON", "AGE"]
     assert line.split()[:6] == ["shop", "Completed", "100", "20100", "True", "Completed"]
-    told = place.cluster.kubectl("describe", "-n", fresh, "migration/shop")
-    assert all(word in told for word in ("Planning", "Running", "Completed")), told
-    assert "s3cret" not in told
+    description = place.cluster.kubectl("describe", "-n", fresh, "migration/shop")
+    assert all(word in description for word in ("Planning", "Running", "Completed")), description
+    assert "s3cret" not in description
     assert "run | " in Terminal(place, fresh).says("logs", "shop")

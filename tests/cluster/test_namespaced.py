@@ -17,7 +17,7 @@ _OPERATOR, _GATEWAY = (f"system:serviceaccount:{NAMESPACE}:narrow-{who}" for who
 
 
 def _installed(place: Place, *namespaces: str) -> None:
-    told = {
+    values = {
         "image": images.OURS,
         "crds": {"enabled": False},
         "watchNamespaces": list(namespaces),
@@ -25,7 +25,7 @@ def _installed(place: Place, *namespaces: str) -> None:
         "gateway": {"enabled": True},
     }
     command = ["upgrade", "--install", "narrow", str(CHART), "--wait", "--timeout", "300s"]
-    sets = (part for key, value in told.items() for part in ("--set-json", f"{key}={json.dumps(value)}"))
+    sets = (part for key, value in values.items() for part in ("--set-json", f"{key}={json.dumps(value)}"))
     helm(place.cluster, *command, *sets).check_returncode()
 
 
@@ -46,8 +46,8 @@ def tenant(tenants: tuple[str, str]) -> str:
 
 
 def _operator(place: Place) -> list[tuple[str, int]]:
-    pods = [one for one in place.listed("pods", NAMESPACE) if one["metadata"]["name"].startswith("narrow-operator")]
-    return [(one["metadata"]["uid"], s["restartCount"]) for one in pods for s in one["status"]["containerStatuses"]]
+    pods = [pod for pod in place.listed("pods", NAMESPACE) if pod["metadata"]["name"].startswith("narrow-operator")]
+    return [(pod["metadata"]["uid"], s["restartCount"]) for pod in pods for s in pod["status"]["containerStatuses"]]
 
 
 def _reached(place: Place, namespace: str, name: str, database: str) -> None:
@@ -74,10 +74,12 @@ def test_it_works_there_and_nowhere_else(place: Place, tenant: str) -> None:
 
 
 def test_nobody_of_it_has_a_role_in_the_cluster(place: Place, tenant: str) -> None:
-    named = place.cluster.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
-    assert "narrow" not in named
+    roles = place.cluster.kubectl("get", "clusterroles,clusterrolebindings", "-o", "name")
+    assert "narrow" not in roles
     lists = [
-        place.may(who, "list migrations.landfall.dev", where) for who in (_OPERATOR, _GATEWAY) for where in (tenant, "default")
+        place.may(account, "list migrations.landfall.dev", namespace)
+        for account in (_OPERATOR, _GATEWAY)
+        for namespace in (tenant, "default")
     ]
     assert lists == [True, False, True, False]
     assert not place.may(_OPERATOR, "create tokenreviews.authentication.k8s.io", tenant)
@@ -87,11 +89,11 @@ def test_its_gateway_opens_it_for_a_key_of_there(place: Place, tenant: str) -> N
     """A key's role is a Role; what a worker told is in the journal, so its token was believed by the cluster's published keys."""
     place.until(tenant, "shop", "Completed")
     door = Door(place, tenant, release="narrow")
-    status, told = door.ask("GET", "/v1/migrations")
+    status, answer = door.ask("GET", "/v1/migrations")
     assert status == 200
-    status, told = door.ask("GET", f"/v1/migrations/{told['data'][0]['id']}/logs?limit=1000")
+    status, answer = door.ask("GET", f"/v1/migrations/{answer['data'][0]['id']}/logs?limit=1000")
     assert status == 200
-    assert any("planned 2 tables" in line["message"] for line in told["data"]["logs"]), told
+    assert any("planned 2 tables" in line["message"] for line in answer["data"]["logs"]), answer
 
 
 def test_a_namespace_that_is_deleted_keeps_nothing_from_the_others(place: Place, tenants: tuple[str, str]) -> None:

@@ -18,7 +18,7 @@ _ROOT = images.ROOT
 @pytest.fixture(scope="module")
 def empty() -> Iterator[Cluster]:
     """A cluster whose node has the images that the chart and the example name: it cannot pull them."""
-    found = machine.running()
+    was_running = machine.running()
     cluster = machine.up()
     cluster.load(images.landfall(), images.OURS, images.PUBLIC)
     cluster.load(images.databases(), images.DATABASES, *images.PUBLIC_DATABASES)
@@ -26,7 +26,7 @@ def empty() -> Iterator[Cluster]:
     yield cluster
     if installed:  # with values of its own, which the page's command has taken away
         install(cluster)
-    if not found:
+    if not was_running:
         machine.down()
 
 
@@ -39,17 +39,20 @@ def environment(empty: Cluster, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 def _typed(page: Path, title: str, environment: dict[str, str]) -> list[tuple[str, str]]:
     """What is typed of a page's section, one after the other, each with what it shows."""
-    return [(one.command, typed(one, _ROOT, environment)) for one in commands(section(page.read_text(encoding="utf-8"), title))]
+    return [
+        (printed_command.command, typed(printed_command, _ROOT, environment))
+        for printed_command in commands(section(page.read_text(encoding="utf-8"), title))
+    ]
 
 
 def test_the_readme(environment: dict[str, str]) -> None:
     """Every command ends as the page says, so that what is watched arrives: at the plan, at the end, and back."""
-    shown = _typed(_ROOT / "README.md", "On Kubernetes", environment)
-    watched = [text for command, text in shown if command.startswith("kubectl landfall watch")]
+    outputs = _typed(_ROOT / "README.md", "On Kubernetes", environment)
+    watched = [text for command, text in outputs if command.startswith("kubectl landfall watch")]
     assert [("landfall approve" in text) for text in watched] == [True, False, False]
 
 
 def test_the_example_with_kubectl_alone(environment: dict[str, str]) -> None:
-    shown = _typed(_ROOT / "examples" / "shop-in-cluster" / "README.md", "The shop, in a cluster", environment)
-    met = [text for command, text in shown if command.startswith("kubectl wait -n shop migration/shop")]
+    outputs = _typed(_ROOT / "examples" / "shop-in-cluster" / "README.md", "The shop, in a cluster", environment)
+    met = [text for command, text in outputs if command.startswith("kubectl wait -n shop migration/shop")]
     assert [("condition met" in text) for text in met] == [True, True, True], "planned, completed, rolled back"

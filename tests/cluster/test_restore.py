@@ -29,15 +29,15 @@ def _operator(place: Place, name: str, folder: Path) -> LocalOperator:
 def _backup(place: Place, name: str) -> list[Object]:
     """What a tool for backups reads; pods and Jobs are not among it, as they are not in the usual backup of what declares them."""
     listed = json.loads(place.cluster.kubectl("get", _KINDS, "-n", name, "-o", "json"))["items"]
-    return [one for one in listed if one["metadata"]["name"] != "kube-root-ca.crt"]
+    return [raw for raw in listed if raw["metadata"]["name"] != "kube-root-ca.crt"]
 
 
 def _lost(place: Place, name: str) -> None:
     """The cluster is gone; nobody tidied up."""
     kinds = "migrations,runs,appdeployments,releases.landfall.dev"
-    for one in place.listed("migrations", name):
+    for raw in place.listed("migrations", name):
         place.cluster.kubectl(
-            "patch", "migration", "-n", name, one["metadata"]["name"], "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
+            "patch", "migration", "-n", name, raw["metadata"]["name"], "--type=merge", "-p", '{"metadata":{"finalizers":null}}'
         )
     place.cluster.kubectl("delete", kinds, "--all", "-n", name, "--timeout=120s")
     place.cluster.kubectl(
@@ -47,18 +47,18 @@ def _lost(place: Place, name: str) -> None:
 
 
 def _restored(place: Place, documents: list[Object], *, owners: bool) -> None:
-    for one in documents:
-        kept = {key: value for key, value in one["metadata"].items() if key not in _SERVERS}
+    for original in documents:
+        metadata = {key: value for key, value in original["metadata"].items() if key not in _SERVERS}
         if not owners:
-            kept.pop("ownerReferences", None)
-        spec = {key: value for key, value in one.get("spec", {}).items() if key not in {"clusterIP", "clusterIPs"}}
-        made: Object = {**one, "metadata": kept, **({"spec": spec} if spec else {})}
-        place.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(made))
-        if one["apiVersion"].startswith("landfall.dev") and one.get("status"):
+            metadata.pop("ownerReferences", None)
+        spec = {key: value for key, value in original.get("spec", {}).items() if key not in {"clusterIP", "clusterIPs"}}
+        document: Object = {**original, "metadata": metadata, **({"spec": spec} if spec else {})}
+        place.cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(document))
+        if original["apiVersion"].startswith("landfall.dev") and original.get("status"):
             place.cluster.kubectl(
-                *("patch", f"{one['kind'].lower()}s.landfall.dev" if one["kind"] != "Deployment" else "appdeployment"),
-                *("-n", kept["namespace"], kept["name"], "--subresource=status", "--type=merge"),
-                *("-p", json.dumps({"status": one["status"]})),
+                *("patch", f"{original['kind'].lower()}s.landfall.dev" if original["kind"] != "Deployment" else "appdeployment"),
+                *("-n", metadata["namespace"], metadata["name"], "--subresource=status", "--type=merge"),
+                *("-p", json.dumps({"status": original["status"]})),
                 check=not owners,  # whose owner is not there is collected at once, as a Run is
             )
 
@@ -78,7 +78,7 @@ def test_what_was_done_is_done(place: Place, tmp_path: Path, *, owners: bool) ->
         pushed(place, "app-node-express")
         app = applied(place, name, "app-node-express")
         app.until_live("greetings-1", 240)
-        told, commit = _copied(place, name), app.status["commit"]
+        rows_before, commit = _copied(place, name), app.status["commit"]
         documents = _backup(place, name)
     _lost(place, name)
     place.maria.sql("INSERT INTO customer VALUES (5000, 'after the backup')", name)
@@ -88,7 +88,7 @@ def test_what_was_done_is_done(place: Place, tmp_path: Path, *, owners: bool) ->
     after = place.get("migration", name, "shop")
     assert after["metadata"]["uid"] != before["metadata"]["uid"]
     assert [job for job in place.workers(name) if job.startswith("shop-")] == [], "nobody has worked again"
-    assert _copied(place, name) == told
+    assert _copied(place, name) == rows_before
     assert place.rows(name) == 100
     assert app.status["commit"] == commit
     if not owners:
@@ -103,12 +103,12 @@ def _stands_where_it_was(place: Place, name: str, app: App) -> None:
 
 
 def _has_its_own(place: Place, name: str) -> None:
-    made = [one["metadata"]["name"] for one in place.listed("releases.landfall.dev", name)]
-    assert made == ["greetings-1"], "an app serves on as it did"
+    releases = [raw["metadata"]["name"] for raw in place.listed("releases.landfall.dev", name)]
+    assert releases == ["greetings-1"], "an app serves on as it did"
     for kind in ("releases.landfall.dev", "deployments.apps", "services", "secrets"):
-        ours = [one["metadata"] for one in place.listed(kind, name) if one["metadata"]["name"].startswith("greetings")]
-        assert ours, kind
-        assert all(len(one.get("ownerReferences", [])) == 1 for one in ours), kind
+        own_objects = [raw["metadata"] for raw in place.listed(kind, name) if raw["metadata"]["name"].startswith("greetings")]
+        assert own_objects, kind
+        assert all(len(raw.get("ownerReferences", [])) == 1 for raw in own_objects), kind
 
 
 def test_what_was_under_way_goes_on(place: Place, tmp_path: Path) -> None:
@@ -123,9 +123,9 @@ def test_what_was_under_way_goes_on(place: Place, tmp_path: Path) -> None:
         reached = target.execute(b"SELECT sum(rows) FROM landfall.chunk").fetchone()
     assert reached
     assert reached[0]
-    for one in documents:
-        if one["kind"] == "Migration":
-            one["spec"]["data"]["limits"] = {"rowsPerSecond": 20_000}
+    for document in documents:
+        if document["kind"] == "Migration":
+            document["spec"]["data"]["limits"] = {"rowsPerSecond": 20_000}
     _restored(place, documents, owners=True)
     with _operator(place, name, tmp_path):
         place.until(name, "shop", "Completed", 180)

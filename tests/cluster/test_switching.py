@@ -46,10 +46,10 @@ def _only(app: App, load: Load, text: str) -> None:
     """After the drain, and the moment that fresh pods take to replace the old ones, everybody is answered by what is live."""
     time.sleep(_DRAIN)
 
-    def settled() -> bool:
+    def is_only_answer() -> bool:
         began = time.monotonic()
         time.sleep(0.7)
         answered = load.since(began)
         return len(answered) == 1 and text in next(iter(answered))
 
-    app.place.wait(f"all requests are answered by {text!r}", settled, 30)
+    app.place.wait(f"all requests are answered by {text!r}", is_only_answer, 30)

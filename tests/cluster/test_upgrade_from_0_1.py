@@ -25,9 +25,9 @@ _EMPTY = 204  # of a site without files, by the image that lies below sites
 def values(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The values of the installation, which stands again with them in the end."""
     file = tmp_path_factory.mktemp("values") / "values.yaml"
-    told = helm(place.cluster, "get", "values", "landfall", "-o", "yaml")
-    told.check_returncode()
-    file.write_text(told.stdout, encoding="utf-8")
+    result = helm(place.cluster, "get", "values", "landfall", "-o", "yaml")
+    result.check_returncode()
+    file.write_text(result.stdout, encoding="utf-8")
     yield file
     _installed(place, CHART, file)
 
@@ -43,14 +43,14 @@ def old_chart(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _installed(place: Place, chart: Path, values: Path, *sets: str) -> None:
     """Run `helm upgrade` as docs/operations.md prints it."""
-    options = ("--values", str(values), "--wait", "--timeout", "300s", *(part for one in sets for part in ("--set", one)))
-    done = helm(place.cluster, "upgrade", "--install", "landfall", str(chart), *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    options = ("--values", str(values), "--wait", "--timeout", "300s", *(part for option in sets for part in ("--set", option)))
+    result = helm(place.cluster, "upgrade", "--install", "landfall", str(chart), *options)
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def _image_of_operator(place: Place) -> str:
-    found = place.get("deployment", NAMESPACE, "landfall-operator")
-    return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+    deployment = place.get("deployment", NAMESPACE, "landfall-operator")
+    return str(deployment["spec"]["template"]["spec"]["containers"][0]["image"])
 
 
 def _knows_pause_until(place: Place) -> bool:
@@ -62,7 +62,7 @@ def _knows_pause_until(place: Place) -> bool:
 
 def _app(place: Place, namespace: str) -> App:
     """A Deployment of an image that is in the registry."""
-    image = next(one["image"] for one in place.builds["images"] if one["runtime"] == "static")
+    image = next(image_entry["image"] for image_entry in place.builds["images"] if image_entry["runtime"] == "static")
     spec = {"source": {"image": image}, "env": [{"name": "FALLBACK", "value": f"={_EMPTY}"}], "runtime": {"port": 8080}}
     metadata = {"name": "site", "namespace": namespace}
     place.apply({"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": spec})
@@ -70,7 +70,7 @@ def _app(place: Place, namespace: str) -> App:
 
 
 def _conditions(raw: Object) -> dict[str, tuple[str, str]]:
-    return {one["type"]: (one["status"], one["reason"]) for one in raw["status"]["conditions"]}
+    return {condition["type"]: (condition["status"], condition["reason"]) for condition in raw["status"]["conditions"]}
 
 
 def _rows_told(place: Place, namespace: str) -> int:
@@ -85,7 +85,7 @@ def _differences(place: Place, database: str) -> list[str]:
             )
             for table, columns in _TABLES.items()
         ]
-    return [one for one in compared if one]
+    return [difference for difference in compared if difference]
 
 
 def _rolls_back(place: Place, namespace: str, documents: list[Object]) -> None:
@@ -100,8 +100,8 @@ def _rolls_back(place: Place, namespace: str, documents: list[Object]) -> None:
 
 def _goes_on(place: Place, name: str, worker: str, process: Path) -> None:
     """The worker of 0.1.0 works on, untouched, and reports to the new operator."""
-    told = _rows_told(place, name)
-    place.wait("the worker reports to the new operator", lambda: _rows_told(place, name) > told)
+    rows_before = _rows_told(place, name)
+    place.wait("the worker reports to the new operator", lambda: _rows_told(place, name) > rows_before)
     assert place.get("migration", name, "shop")["status"]["phase"] == "Running"
     assert place.rows(name) == -1, "it is in the middle of its copy"
     assert (place.worker(name), place.process(name, worker)) == (worker, process)
@@ -115,7 +115,7 @@ def _is_completed(place: Place, name: str, before: Object) -> None:
     assert _differences(place, name) == []
     status = after["status"]
     assert [status[key] for key in ("run", "startTime")] == [before["status"][key] for key in ("run", "startTime")]
-    assert [one["metadata"]["name"] for one in place.listed("runs", name)] == [status["run"]]
+    assert [run["metadata"]["name"] for run in place.listed("runs", name)] == [status["run"]]
     assert place.get("run", name, status["run"])["status"]["attempts"] == 2, "its plan and one worker"
     assert [_conditions(after)[kind] for kind in ("Ready", "Succeeded")] == [("True", "Completed")] * 2
     assert status["observedGeneration"] == after["metadata"]["generation"]
@@ -123,34 +123,34 @@ def _is_completed(place: Place, name: str, before: Object) -> None:
     assert {step["status"] for step in status["steps"]} == {"Done"}
 
 
-def _stays(place: Place, done: str, before: Object, app: App) -> None:
+def _stays(place: Place, namespace: str, before: Object, app: App) -> None:
     """What 0.1.0 had completed is not done again, and its app serves the same Release."""
-    kept = place.get("migration", done, "shop")
-    assert [kept["status"][key] for key in ("phase", "run")] == ["Completed", before["status"]["run"]]
-    place.settled(done, 100)
-    assert _differences(place, done) == []
-    assert [one["metadata"]["name"] for one in place.listed("releases.landfall.dev", done)] == ["site-1"]
+    migration = place.get("migration", namespace, "shop")
+    assert [migration["status"][key] for key in ("phase", "run")] == ["Completed", before["status"]["run"]]
+    place.settled(namespace, 100)
+    assert _differences(place, namespace) == []
+    assert [raw["metadata"]["name"] for raw in place.listed("releases.landfall.dev", namespace)] == ["site-1"]
     assert (app.status["live"], app.condition()["status"]) == ("site-1", "True")
     assert app.page()[0] == _EMPTY
 
 
 def test_it_is_upgraded_in_mid_run(place: Place, values: Path, old_chart: Path) -> None:
     """The run is completed by the worker that began it, which follows its live settings; what was done stays done, and both are rolled back."""
-    name, done = place.namespace("from-0-1"), place.namespace("done-by-0-1")
-    watched = f"watchNamespaces={{{name},{done}}}"
+    name, completed = place.namespace("from-0-1"), place.namespace("done-by-0-1")
+    watched = f"watchNamespaces={{{name},{completed}}}"
     _installed(place, old_chart, values, watched, f"image={images.EARLIER}")
     assert (_image_of_operator(place), _knows_pause_until(place)) == (images.EARLIER, False)
-    place.databases(done, 100)
-    finished = place.move(done, done)
+    place.databases(completed, 100)
+    finished = place.move(completed, completed)
     place.apply(*finished)
-    app = _app(place, done)
+    app = _app(place, completed)
     place.databases(name, _ROWS)
     documents = place.move(name, name, data=_SLOW)
     place.apply(*documents)
-    before = place.until(done, "shop", "Completed")
+    before = place.until(completed, "shop", "Completed")
     app.until_live("site-1")
     place.arriving(name)
-    worker, begun = place.worker(name), place.get("migration", name, "shop")
+    worker, running_migration = place.worker(name), place.get("migration", name, "shop")
     process = place.process(name, worker)
 
     _installed(place, CHART, values, watched)
@@ -158,8 +158,8 @@ def test_it_is_upgraded_in_mid_run(place: Place, values: Path, old_chart: Path) 
     _goes_on(place, name, worker, process)
     documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 20_000}
     place.apply(*documents)
-    _is_completed(place, name, begun)
-    _stays(place, done, before, app)
+    _is_completed(place, name, running_migration)
+    _stays(place, completed, before, app)
     _rolls_back(place, name, documents)
-    _rolls_back(place, done, finished)
-    place.still([name, done])
+    _rolls_back(place, completed, finished)
+    place.still([name, completed])

@@ -35,8 +35,8 @@ def test_the_worker_runs_out_of_memory(place: Place, running: str) -> None:
     hungry = "import os, time\nfor _ in range(400):\n  if os.fork() == 0:\n    kept = bytearray(1 << 22); time.sleep(60)"
     place.cluster.kubectl("exec", "-n", running, pod, "--", "python3", "-c", hungry, check=False)
     place.wait("the worker is gone", lambda: place.get("pod", running, pod)["status"]["phase"] == "Failed", 30)
-    told = place.get("pod", running, pod)["status"]["containerStatuses"][0]["state"]["terminated"]
-    assert told["reason"] == "OOMKilled"
+    terminated = place.get("pod", running, pod)["status"]["containerStatuses"][0]["state"]["terminated"]
+    assert terminated["reason"] == "OOMKilled"
     place.finishes(running)
 
 
