@@ -314,8 +314,8 @@ class App:
 
     def address(self, service: str = "") -> str:
         """Where its Service listens, as this machine reaches it."""
-        found = self.place.get("service", self.namespace, service or self.name)
-        return str(found["spec"]["clusterIP"])
+        raw = self.place.get("service", self.namespace, service or self.name)
+        return str(raw["spec"]["clusterIP"])
 
     def serves(self, text: str, path: str = "/") -> None:
         """Wait until its page has a text: the node's own routes follow a Service within a second."""

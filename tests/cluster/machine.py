@@ -105,9 +105,9 @@ def chosen() -> Cluster:
 
 def up() -> Cluster:
     """Start the project's own cluster, or find it running."""
-    found = running()
-    if found:
-        return found
+    existing = running()
+    if existing:
+        return existing
     _packages()
     built = programs.folder()
     down()

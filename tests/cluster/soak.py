@@ -257,17 +257,17 @@ class _Lane:
 
 def _operator(place: Place) -> Object:
     """Its pod, once it is ready."""
-    found: list[Object] = []
+    operator_pods: list[Object] = []
 
     def ready() -> bool:
         pods = [p for p in place.listed("pods", NAMESPACE) if "-operator-" in p["metadata"]["name"]]
-        found[:] = [
+        operator_pods[:] = [
             p for p in pods if any(c["type"] == "Ready" and c["status"] == "True" for c in p["status"].get("conditions", []))
         ]
-        return len(found) == 1
+        return len(operator_pods) == 1
 
     place.wait("the operator is ready", ready)
-    return found[0]
+    return operator_pods[0]
 
 
 def _measured(pod: Object) -> dict[str, float]:

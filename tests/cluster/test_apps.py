@@ -83,8 +83,8 @@ def test_an_example_goes_live(place: Place, example: str) -> None:
     app.serves(_APPS[example])
     place.wait("its preview", lambda: bool(app.release(f"{app.name}-1")["status"].get("preview")), 30)
     place.wait("its preview answers", lambda: _answers(app, f"{app.name}-1"), 10)
-    told = app.status
-    assert (told["commit"], told["resolved"]["message"]) == (sha, "feat: first")
+    live_status = app.status
+    assert (live_status["commit"], live_status["resolved"]["message"]) == (sha, "feat: first")
     assert app.condition("Available")["status"] == app.condition("Built")["status"] == "True"
     if example == "app-react-vite":
         assert app.page("/fish/of/the/day")[1] == app.page()[1], "every path is the app's"
@@ -221,8 +221,8 @@ def test_the_environment_of_a_release(place: Place) -> None:
     app.until_live("greetings-api-3")
     app.serves('"hello":"Tide"')
     captured = app.release("greetings-api-1")["spec"]["environment"]
-    held = place.get("secret", name, captured)
-    assert held["immutable"] is True
+    captured_secret = place.get("secret", name, captured)
+    assert captured_secret["immutable"] is True
     override = json.dumps({"id": "2", "verb": "deploy", "env": [{"name": "GREETING", "value": "Once"}]})
     app.patch(rollbackTo=None)
     place.cluster.kubectl("annotate", "--overwrite", "appdeployment", "-n", name, app.name, f"landfall.dev/request={override}")
