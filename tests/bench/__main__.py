@@ -38,16 +38,16 @@ class Bench:
 
     def scenario(self, title: str, source: list[manifest.Document], peers: Sequence[Peer], rows: int) -> list[str]:
         """All movers in turn, each into an empty database; a line of the table for each peer."""
-        ours, theirs = Result("landfall"), [Result(peer.name) for peer in peers]
+        landfall, peer_results = Result("landfall"), [Result(peer.name) for peer in peers]
         target = manifest.postgresql("target", self.pg, "bench_target")
         move = manifest.migration("bench", batchSize=50_000, parallelism=4)
         path = manifest.write_documents(self.folder / "bench.yaml", [*source, *target, move])
         for _ in range(self.rounds):
-            self._turn(ours, lambda: run_landfall(ours, path), rows)
+            self._turn(landfall, lambda: run_landfall(landfall, path), rows)
             self._unfence(path)
-            for result, peer in zip(theirs, peers, strict=True):
+            for result, peer in zip(peer_results, peers, strict=True):
                 self._turn(result, lambda result=result, peer=peer: run_peer(result, peer), rows)
-        lines = [row(title, ours, result) for result in theirs]
+        lines = [row(title, landfall, result) for result in peer_results]
         print("\n".join(lines), flush=True)
         return lines
 
@@ -56,9 +56,9 @@ class Bench:
         with self.pg.connect() as connection:
             connection.execute(b"CHECKPOINT")
         move()
-        there = self._rows()
-        if not result.failure and there != rows:
-            result.failed(f"{there:,} of {rows:,} rows are in the target")
+        rows_in_target = self._rows()
+        if not result.failure and rows_in_target != rows:
+            result.failed(f"{rows_in_target:,} of {rows:,} rows are in the target")
 
     def _rows(self) -> int:
         """Rows of all tables of the target but our own."""
@@ -79,15 +79,15 @@ class Bench:
         )
 
 
-def row(title: str, ours: Result, theirs: Result) -> str:
+def row(title: str, landfall: Result, peer_result: Result) -> str:
     """A line: medians, and the ratios of the medians. A mover that failed has its cause there."""
-    if ours.failure or theirs.failure:
-        cause = f"landfall failed: {ours.failure}" if ours.failure else f"failed: {theirs.failure}"
-        return f"| {title} | {theirs.name} | {cause} | {_spread(ours.wall)} | | {_median(ours.moved):.1f} | | | {_median(ours.cpu):.1f} | |"
-    other, mine, moved = (_median(values) for values in (theirs.wall, ours.wall, ours.moved))
+    if landfall.failure or peer_result.failure:
+        cause = f"landfall failed: {landfall.failure}" if landfall.failure else f"failed: {peer_result.failure}"
+        return f"| {title} | {peer_result.name} | {cause} | {_spread(landfall.wall)} | | {_median(landfall.moved):.1f} | | | {_median(landfall.cpu):.1f} | |"
+    other, landfall_seconds, copy_seconds = (_median(values) for values in (peer_result.wall, landfall.wall, landfall.moved))
     return (
-        f"| {title} | {theirs.name} | {_spread(theirs.wall)} | {_spread(ours.wall)} | **{other / mine:.2f}** | {moved:.1f} | **{other / moved:.2f}** |"
-        f" {_median(theirs.cpu):.1f} | {_median(ours.cpu):.1f} | {_median(ours.cpu) / _median(theirs.cpu):.2f} |"
+        f"| {title} | {peer_result.name} | {_spread(peer_result.wall)} | {_spread(landfall.wall)} | **{other / landfall_seconds:.2f}** | {copy_seconds:.1f} | **{other / copy_seconds:.2f}** |"
+        f" {_median(peer_result.cpu):.1f} | {_median(landfall.cpu):.1f} | {_median(landfall.cpu) / _median(peer_result.cpu):.2f} |"
     )
 
 
@@ -101,7 +101,7 @@ def _spread(values: list[float]) -> str:
 
 def _measured(bench: Bench, servers: dict[str, MariaDb], rows: int) -> list[str]:
     url = f"postgresql://postgres@127.0.0.1:{bench.pg.port}"
-    target, lines, kept = f"{url}/bench_target", list[str](), sources.PostgresqlSource(bench.pg, bench.folder)
+    target, lines, postgresql_source = f"{url}/bench_target", list[str](), sources.PostgresqlSource(bench.pg, bench.folder)
     copies = pgcopydb(f"{url}/bench_source", target, bench.folder)
     for tables, each in ((1, rows), (20, rows // 15)):
         size = f"{'one table' if tables == 1 else f'{tables} tables'} of {each:,} rows"
@@ -109,8 +109,8 @@ def _measured(bench: Bench, servers: dict[str, MariaDb], rows: int) -> list[str]
             source = sources.tables_of_mysql(server, tables, each)
             load = pgloader(f"mysql://{sources.USER}:{sources.USER}@127.0.0.1:{server.port}/bench", target)
             lines += bench.scenario(f"{name}, {size}", source, [load], tables * each)
-        kept.keep(source)
-        lines += bench.scenario(f"PostgreSQL, {size}", kept.fresh(), copies, tables * each)
+        postgresql_source.keep(source)
+        lines += bench.scenario(f"PostgreSQL, {size}", postgresql_source.fresh(), copies, tables * each)
     source = sources.table_of_sqlite(bench.folder / "bench.db", rows)
     lines += bench.scenario(
         f"SQLite, one table of {rows:,} rows", source, [pgloader(f"sqlite://{bench.folder}/bench.db", target)], rows
@@ -123,18 +123,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--rows", type=int, default=3_000_000)
-    told = parser.parse_args()
+    arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="landfall-bench-"))
     maria = MariaDb(settings=(_POOL,)).start()
     mysql = MySql(settings=(_POOL, "--cte-max-recursion-depth=100000000")).start()
     pg = PostgreSql(_PG15, settings=sources.SETTINGS).start()
     try:
-        lines = _measured(Bench(pg, folder, told.rounds), {"MariaDB": maria, "MySQL": mysql}, told.rows)
+        lines = _measured(Bench(pg, folder, arguments.rounds), {"MariaDB": maria, "MySQL": mysql}, arguments.rows)
     finally:
         for server in (maria, mysql, pg):
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
-    put(_PAGE.format(rounds=told.rounds, cores=os.cpu_count(), lines="\n".join(lines)))
+    put(_PAGE.format(rounds=arguments.rounds, cores=os.cpu_count(), lines="\n".join(lines)))
 
 
 _PAGE = """# Benchmarks

@@ -66,8 +66,8 @@ def _brought(place: Place, example: str) -> str:
     place.cluster.kubectl("delete", "namespace", name, "--wait=false")
     built = release["build"]
 
-    def steps(told: dict[str, Any]) -> str:
-        return " | ".join(f"{told.get(f'{step}Seconds', 0):.1f}" for step in ("install", "build", "push"))
+    def steps(build: dict[str, Any]) -> str:
+        return " | ".join(f"{build.get(f'{step}Seconds', 0):.1f}" for step in ("install", "build", "push"))
 
     size = f"{built['imageBytes'] / _MEBI:.0f} | {built['pushedBytes'] / _MEBI:.1f} | {again.get('pushedBytes', 0) / _MEBI:.2f}"
     return f"| {built['framework']} | {first:.1f} | {steps(built)} | {second:.1f} | {steps(again)} | {size} |"
@@ -113,7 +113,7 @@ def _gone_back(app: App, number: int, warm_seconds: int) -> float:
     _rested(app, cold=warm_seconds == 0)
     address = app.address()
     app.patch(rollbackTo={"release": before})
-    return _asked(address, text)
+    return _answer_seconds(address, text)
 
 
 def _rested(app: App, *, cold: bool) -> None:
@@ -121,8 +121,8 @@ def _rested(app: App, *, cold: bool) -> None:
 
     def so() -> bool:
         live = app.place.get("service", app.namespace, app.name)["spec"]["selector"]["landfall.dev/workload"]
-        others = [d for d in app.place.listed("deployments.apps", app.namespace) if d["metadata"]["name"] != live]
-        ready = sum(d["status"].get("readyReplicas", 0) for d in others)
+        other_deployments = [d for d in app.place.listed("deployments.apps", app.namespace) if d["metadata"]["name"] != live]
+        ready = sum(d["status"].get("readyReplicas", 0) for d in other_deployments)
         running = [p for p in app.place.listed("pods", app.namespace) if p["status"]["phase"] == "Running"]
         return ready == (0 if cold else _PODS) and len(running) == (_PODS if cold else 2 * _PODS)
 
@@ -130,7 +130,7 @@ def _rested(app: App, *, cold: bool) -> None:
     time.sleep(1)
 
 
-def _asked(address: str, text: str) -> float:
+def _answer_seconds(address: str, text: str) -> float:
     """Seconds until a page has a text."""
     began = time.monotonic()
     while True:
@@ -164,19 +164,19 @@ def _undone(place: Place, name: str, image: str) -> list[float]:
     place.apply(workload, service)
     kubectl = place.cluster.kubectl
 
-    def settled() -> None:
+    def wait_until_settled() -> None:
         kubectl("rollout", "status", "-n", name, "deployment.apps/peer", "--timeout=60s")
 
-    settled()
+    wait_until_settled()
     kubectl("set", "env", "-n", name, "deployment.apps/peer", "GREETING=pier 1")
-    settled()
-    address, found = App(place, name, "peer").address(), []
+    wait_until_settled()
+    address, seconds = App(place, name, "peer").address(), []
     for number in range(_BACK_COLD):
         time.sleep(2)
         kubectl("rollout", "undo", "-n", name, "deployment.apps/peer")
-        found.append(_asked(address, f"pier {number % 2}"))
-        settled()
-    return found
+        seconds.append(_answer_seconds(address, f"pier {number % 2}"))
+        wait_until_settled()
+    return seconds
 
 
 _PAGE = """

@@ -81,10 +81,10 @@ def _fresh(pg: PostgreSql) -> None:
 
 def _paused(source: Endpoint, target: Endpoint) -> _Paused:
     options = Options()
-    found = _Paused(make_plan(source, target, options))
+    measurement = _Paused(make_plan(source, target, options))
     for share in (*_PAUSES, None):
-        found.attempt(source, target, options, share)
-    return found
+        measurement.attempt(source, target, options, share)
+    return measurement
 
 
 def _foreseen(source: Endpoint, target: Endpoint, options: Options) -> tuple[float, float, float]:
@@ -92,15 +92,15 @@ def _foreseen(source: Endpoint, target: Endpoint, options: Options) -> tuple[flo
     plan = make_plan(source, target, options)
     tally = ProgressCounter(plan)
     run = MigrationRun(source, target, options, tally.count)
-    told: list[tuple[float, float]] = []
+    forecasts: list[tuple[float, float]] = []
     over = threading.Event()
     began = time.monotonic()
 
     def look() -> None:
         while not over.wait(_LOOK_SECONDS):
-            left = tally.numbers().remaining_seconds
-            if left is not None:
-                told.append((time.monotonic() - began, left))
+            remaining = tally.numbers().remaining_seconds
+            if remaining is not None:
+                forecasts.append((time.monotonic() - began, remaining))
 
     looking = threading.Thread(target=look, daemon=True)
     looking.start()
@@ -109,7 +109,7 @@ def _foreseen(source: Endpoint, target: Endpoint, options: Options) -> tuple[flo
     over.set()
     looking.join()
     run.close()
-    off = [abs(at + left - whole) / whole for at, left in told if at > whole / 2]
+    off = [abs(at + remaining - whole) / whole for at, remaining in forecasts if at > whole / 2]
     return whole, max(off), sum(off) / len(off)
 
 
@@ -119,9 +119,9 @@ def main() -> None:
     maria = MariaDb(settings=("--innodb-buffer-pool-size=1G",)).start()
     pg = PostgreSql(_PG15, settings=sources.SETTINGS).start()
     try:
-        kept = sources.PostgresqlSource(pg, folder)
-        kept.keep(sources.tables_of_mysql(maria, 1, _ROWS))
-        kept.fresh()
+        postgresql_source = sources.PostgresqlSource(pg, folder)
+        postgresql_source.keep(sources.tables_of_mysql(maria, 1, _ROWS))
+        postgresql_source.fresh()
         sources.table_of_sqlite(folder / "bench.db", _ROWS)
         ends = {
             "MariaDB": engine.mariadb(maria, "bench"),

@@ -36,28 +36,28 @@ class _Seen:
 
 
 async def _look(kube: Kube, place: Place, name: str) -> _Seen:
-    seen = _Seen()
-    seen.migration = await kube.get("Migration", name, "shop") or {}
+    state = _Seen()
+    state.migration = await kube.get("Migration", name, "shop") or {}
     label = "landfall.dev/verb"
-    seen.jobs = {j["metadata"]["labels"].get(label, "") for j in await kube.listed("Job", name, label)}
+    state.jobs = {j["metadata"]["labels"].get(label, "") for j in await kube.listed("Job", name, label)}
     for pod in await kube.listed("Pod", name, label):
         states = [s.get("state", {}) for s in pod["status"].get("containerStatuses", [])]
         if any("running" in s or "terminated" in s for s in states):
-            seen.running.add(pod["metadata"]["labels"][label])
-    if "run" in seen.running:
+            state.running.add(pod["metadata"]["labels"][label])
+    if "run" in state.running:
         with place.pg.connect(name) as target:
-            there = target.execute(b"SELECT to_regclass('landfall.chunk')").fetchone()
-            if there and there[0]:
-                found = target.execute(b"SELECT coalesce(sum(rows),0) FROM landfall.chunk").fetchone()
-                seen.rows = int(found[0]) if found else 0
-    return seen
+            relation = target.execute(b"SELECT to_regclass('landfall.chunk')").fetchone()
+            if relation and relation[0]:
+                total = target.execute(b"SELECT coalesce(sum(rows),0) FROM landfall.chunk").fetchone()
+                state.rows = int(total[0]) if total else 0
+    return state
 
 
 async def _round(kube: Kube, place: Place, number: int) -> list[float]:
     name = place.namespace(f"first-row-{number}")
     place.databases(name, _ROWS)
-    *others, migration = place.move(name, name)
-    place.apply(*others)
+    *connections_of, migration = place.move(name, name)
+    place.apply(*connections_of)
     while any(place.reason(name, end, "connection") != "Reachable" for end in ("old", "new")):
         await asyncio.sleep(0.3)
     began = time.monotonic()
@@ -65,8 +65,8 @@ async def _round(kube: Kube, place: Place, number: int) -> list[float]:
     reached: list[float] = []
     waiting: list[Callable[[_Seen], bool]] = [test for _, test in _STEPS]
     while waiting:
-        seen = await _look(kube, place, name)
-        while waiting and waiting[0](seen):
+        state = await _look(kube, place, name)
+        while waiting and waiting[0](state):
             waiting.pop(0)
             reached.append(time.monotonic() - began)
         await asyncio.sleep(0.02)
@@ -83,7 +83,7 @@ async def measured() -> str:
     lines = []
     before = 0.0
     for at, (step, _) in enumerate(_STEPS):
-        times = [one[at] for one in rounds]
+        times = [round_times[at] for round_times in rounds]
         middle = statistics.median(times)
         lines.append(f"| {step} | {middle:.1f} | {min(times):.1f} to {max(times):.1f} | {middle - before:.1f} |")
         before = middle

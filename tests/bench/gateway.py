@@ -21,7 +21,7 @@ import aiohttp
 
 from landfall.kube.client import Kube
 from tests.bench.page import put
-from tests.bench.scale import done
+from tests.bench.scale import create_done
 from tests.cluster.conftest import Place, placed, without_operator
 from tests.cluster.door import Door
 from tests.cluster.install import NAMESPACE
@@ -40,18 +40,18 @@ def main() -> None:
         _unlimited(place)
         with without_operator(place):
             lines = asyncio.run(_answers(place))
-        told = asyncio.run(_followed(place))
-        put(_PAGE.format(migrations=_MIGRATIONS, clients=_CLIENTS, lines="\n".join(lines), **told))
+        followed = asyncio.run(_followed(place))
+        put(_PAGE.format(migrations=_MIGRATIONS, clients=_CLIENTS, lines="\n".join(lines), **followed))
 
 
 def _unlimited(place: Place) -> None:
     """One key asks for fifty clients."""
-    limits = json.dumps({who: {"perSecond": 1e6, "burst": 10**6} for who in ("key", "address")})
+    limits = json.dumps({bucket: {"perSecond": 1e6, "burst": 10**6} for bucket in ("key", "address")})
     place.cluster.kubectl("set", "env", "-n", NAMESPACE, "deployment/landfall-gateway", f"LANDFALL_LIMITS={limits}")
     place.cluster.kubectl("rollout", "status", "-n", NAMESPACE, "deployment/landfall-gateway")
 
 
-def _said(line: str) -> str:
+def _print(line: str) -> str:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
     return line
@@ -65,26 +65,30 @@ async def _answers(place: Place) -> list[str]:
     namespace = place.namespace("many")
     os.environ["KUBECONFIG"] = str(place.cluster.kubeconfig)
     kube = await Kube.connect()
-    await done(kube, range(_MIGRATIONS), namespace, **_told())
+    await create_done(kube, range(_MIGRATIONS), namespace, **_status())
     door = Door(place, namespace, "viewer")
-    here = f"http://{door.host}/v1/migrations"
+    gateway_url = f"http://{door.host}/v1/migrations"
     api = f"{_server(place)}/apis/landfall.dev/v1alpha1/namespaces/{namespace}/migrations"
     lines = []
-    for title, ours, theirs in (
-        ("a list of 20", lambda n: f"{here}?limit=20&offset={n % 100}", lambda _: f"{api}?limit=20"),
-        ("those completed, by name", lambda _: f"{here}?status=completed&sort=name&order=asc", lambda _: f"{api}?limit=20"),
-        ("one", lambda n: f"{here}/mig_done-{n % _MIGRATIONS:05d}", lambda n: f"{api}/done-{n % _MIGRATIONS:05d}"),
+    for title, gateway_path, server_path in (
+        ("a list of 20", lambda n: f"{gateway_url}?limit=20&offset={n % 100}", lambda _: f"{api}?limit=20"),
+        (
+            "those completed, by name",
+            lambda _: f"{gateway_url}?status=completed&sort=name&order=asc",
+            lambda _: f"{api}?limit=20",
+        ),
+        ("one", lambda n: f"{gateway_url}/mig_done-{n % _MIGRATIONS:05d}", lambda n: f"{api}/done-{n % _MIGRATIONS:05d}"),
     ):
-        mine, other = [], []
+        gateway_times, other = [], []
         for _ in range(_ROUNDS):
-            mine.append(await _asked({"Authorization": f"Bearer {door.key}"}, None, ours))
-            other.append(await _asked({}, _identity(place), theirs))
-        lines.append(_row(title, mine, other))
+            gateway_times.append(await _request_seconds({"Authorization": f"Bearer {door.key}"}, None, gateway_path))
+            other.append(await _request_seconds({}, _identity(place), server_path))
+        lines.append(_row(title, gateway_times, other))
     await kube.close()
     return lines
 
 
-def _told() -> Object:
+def _status() -> Object:
     """What a move of twenty tables leaves in status."""
     moment = "2026-01-01T00:00:00Z"
     steps = ("planning", "schema_migration", "data_transfer", "validation", "cutover")
@@ -109,9 +113,9 @@ def _identity(place: Place) -> ssl.SSLContext:
     return context
 
 
-async def _asked(headers: dict[str, str], context: ssl.SSLContext | None, url: Callable[[int], str]) -> list[float]:
+async def _request_seconds(headers: dict[str, str], context: ssl.SSLContext | None, url: Callable[[int], str]) -> list[float]:
     """Seconds of each answer, of clients that ask one after the other without a pause."""
-    spent: list[float] = []
+    durations: list[float] = []
     connector = aiohttp.TCPConnector(limit=0, ssl=context or True)
     async with aiohttp.ClientSession(headers=headers, connector=connector) as session:
         end = time.monotonic() + _SECONDS
@@ -122,21 +126,21 @@ async def _asked(headers: dict[str, str], context: ssl.SSLContext | None, url: C
                 async with session.get(url(number)) as answer:
                     await answer.read()
                     assert answer.status == 200, answer.status
-                spent.append(time.perf_counter() - began)
+                durations.append(time.perf_counter() - began)
                 number += _CLIENTS
 
         await asyncio.gather(*(client(number) for number in range(_CLIENTS)))
-    return sorted(spent)
+    return sorted(durations)
 
 
-def _row(title: str, mine: Sequence[list[float]], other: Sequence[list[float]]) -> str:
+def _row(title: str, gateway_rounds: Sequence[list[float]], other: Sequence[list[float]]) -> str:
     def median(rounds: Sequence[list[float]], part: float) -> float:
-        return statistics.median(1000 * spent[int(len(spent) * part)] for spent in rounds)
+        return statistics.median(1000 * durations[int(len(durations) * part)] for durations in rounds)
 
-    rates = [statistics.median(len(spent) / _SECONDS for spent in rounds) for rounds in (mine, other)]
-    return _said(
-        f"| {title} | {median(mine, 0.5):.1f} | {median(mine, 0.99):.1f} | {rates[0]:.0f} | {median(other, 0.5):.1f} |"
-        f" {median(other, 0.99):.1f} | {rates[1]:.0f} | **{median(other, 0.99) / median(mine, 0.99):.2f}** |"
+    rates = [statistics.median(len(durations) / _SECONDS for durations in rounds) for rounds in (gateway_rounds, other)]
+    return _print(
+        f"| {title} | {median(gateway_rounds, 0.5):.1f} | {median(gateway_rounds, 0.99):.1f} | {rates[0]:.0f} | {median(other, 0.5):.1f} |"
+        f" {median(other, 0.99):.1f} | {rates[1]:.0f} | **{median(other, 0.99) / median(gateway_rounds, 0.99):.2f}** |"
     )
 
 
@@ -154,7 +158,7 @@ async def _followed(place: Place) -> dict[str, str]:
     door = Door(place, namespace, "viewer")
     place.until(namespace, "shop", "Planned")
     url = f"http://{door.host}/v1/migrations/mig_shop/logs?follow=true&limit=1000"
-    heard: list[list[tuple[int, float]]] = []
+    followers: list[list[tuple[int, float]]] = []
     opened: list[float] = []
 
     async def follower(session: aiohttp.ClientSession) -> None:
@@ -163,7 +167,7 @@ async def _followed(place: Place) -> dict[str, str]:
             opened.append(time.time())
             # Read when all is over: five hundred readers in one process would keep each other waiting.
             arrived = [(time.time(), part) async for part in answer.content.iter_any()]
-        heard.append(list(_lines(max(opened), arrived)))
+        followers.append(list(_lines(max(opened), arrived)))
 
     memory = [_resident()]
     async with aiohttp.ClientSession(
@@ -177,10 +181,10 @@ async def _followed(place: Place) -> dict[str, str]:
             await asyncio.sleep(1)
             memory.append(_resident())
         await asyncio.gather(*tasks)
-    lines = [[number for number, _ in mine] for mine in heard]
-    assert all(one == sorted(set(one)) == lines[0] for one in lines), "each hears every line, once and in order"
-    delays = sorted(delay for mine in heard for _, delay in mine if delay)
-    told = {
+    lines = [[number for number, _ in lines_of_one] for lines_of_one in followers]
+    assert all(numbers == sorted(set(numbers)) == lines[0] for numbers in lines), "each hears every line, once and in order"
+    delays = sorted(delay for lines_of_one in followers for _, delay in lines_of_one if delay)
+    values = {
         "followers": f"{_FOLLOWERS}",
         "heard": f"{len(lines[0])}",
         "median": f"{statistics.median(delays):.2f}",
@@ -189,21 +193,21 @@ async def _followed(place: Place) -> dict[str, str]:
         "before": f"{memory[0]}",
         "meanwhile": f"{max(memory)}",
     }
-    _said(json.dumps(told))
-    return told
+    _print(json.dumps(values))
+    return values
 
 
 def _lines(began: float, arrived: Sequence[tuple[float, bytes]]) -> Iterator[tuple[int, float]]:
     """The number of each line of a log, and the seconds from the worker's clock until it was here; 0 for one that was there before."""
-    left, identifier = b"", 0
+    incomplete, identifier = b"", 0
     for at, part in arrived:
-        *whole, left = (left + part).split(b"\n")
+        *whole, incomplete = (incomplete + part).split(b"\n")
         for line in whole:
             if line.startswith(b"id: "):
                 identifier = int(line[4:])
             elif line.startswith(b"data: ") and identifier:
-                written = datetime.fromisoformat(json.loads(line[6:])["timestamp"]).timestamp()
-                yield identifier, at - written if written > began else 0.0
+                written_at = datetime.fromisoformat(json.loads(line[6:])["timestamp"]).timestamp()
+                yield identifier, at - written_at if written_at > began else 0.0
                 identifier = 0
 
 

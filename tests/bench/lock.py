@@ -50,7 +50,7 @@ class _Measured:
     refused: int = 0
     errors: list[str] = field(default_factory=list)
 
-    def add(self, result: dict[str, object], writers: Writers, lost: int) -> None:
+    def add(self, result: dict[str, object], writers: Writers, missing_writes: int) -> None:
         """One run: what it reported as JSON, its writers, and writes that are missing in the target."""
         self.seconds.append(float(str(result["seconds"])))
         self.locked.append(float(str(result["frozen_seconds"])))
@@ -59,7 +59,7 @@ class _Measured:
         self.longest.append(writers.longest)
         self.reached.append(writers.acknowledged.total() / writers.seconds)
         self.acknowledged += writers.acknowledged.total()
-        self.missing += lost
+        self.missing += missing_writes
         self.late += writers.late
         self.refused += writers.refused
         self.errors += writers.errors
@@ -80,33 +80,33 @@ class _Measured:
 
 def _landfall(*arguments: str) -> list[dict[str, object]]:
     """The lines that a command prints as JSON. Raises RuntimeError if it fails."""
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "landfall", *arguments],
         check=False,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(_REPOSITORY / "operator")},
     )
-    if done.returncode:
-        message = f"{done.stdout[-1500:]}\n{done.stderr[-1500:]}"
+    if result.returncode:
+        message = f"{result.stdout[-1500:]}\n{result.stderr[-1500:]}"
         raise RuntimeError(message)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
 
 
-def _measure(source: WrittenSource, pg: PostgreSql, path: Path, found: _Measured) -> None:
+def _measure(source: WrittenSource, pg: PostgreSql, path: Path, measurement: _Measured) -> None:
     """One run with its writers. The source is as before when it is over, but for the rows' values."""
     pg.database("target")
     with pg.connect() as connection:
         connection.execute(b"CHECKPOINT")
     before = source.added()
-    writers = Writers(source.connect, _ROWS, found.rate)
+    writers = Writers(source.connect, _ROWS, measurement.rate)
     writers.start()
     try:
         (result,) = (line for line in _landfall("run", "--yes", "-o", "json", str(path)) if line.get("type") == "result")
         writers.finished()
     finally:
         writers.stop()
-    found.add(result, writers, missing(writers.acknowledged, before, written_sources.added_in_target(pg, "target")))
+    measurement.add(result, writers, missing(writers.acknowledged, before, written_sources.added_in_target(pg, "target")))
     _landfall("rollback", "--discard-writes", str(path))
 
 
@@ -116,19 +116,19 @@ def _table(source: WrittenSource, pg: PostgreSql, folder: Path) -> tuple[list[st
     path = manifest.write_documents(folder / "lock.yaml", [*source.documents, *target, manifest.migration("bench")])
     rates = [_Measured(rate) for rate in _RATES]
     for _ in range(_ROUNDS):
-        for found in rates:
-            _measure(source, pg, path, found)
-    idle = next((statistics.median(found.locked) for found in rates if not found.rate), 0.0)
-    lines = [found.line(source.label, idle) for found in rates]
+        for measurement in rates:
+            _measure(source, pg, path, measurement)
+    idle = next((statistics.median(measurement.locked) for measurement in rates if not measurement.rate), 0.0)
+    lines = [measurement.line(source.label, idle) for measurement in rates]
     print("\n".join(lines), flush=True)
     return lines, rates
 
 
 def _wrong(label: str, rates: Sequence[_Measured]) -> list[str]:
     return [
-        f"{label}, {found.rate} a second: {found.missing} writes are missing, {found.late} were acknowledged after the cutover; {found.errors[:3]}"
-        for found in rates
-        if found.missing or found.late or found.errors or (found.rate and not found.refused)
+        f"{label}, {measurement.rate} a second: {measurement.missing} writes are missing, {measurement.late} were acknowledged after the cutover; {measurement.errors[:3]}"
+        for measurement in rates
+        if measurement.missing or measurement.late or measurement.errors or (measurement.rate and not measurement.refused)
     ]
 
 

@@ -32,11 +32,11 @@ class Result:
     printed: str = ""
     failure: str = ""
 
-    def failed(self, what: str) -> None:
+    def failed(self, summary: str) -> None:
         """Say so in the table, with the first line that it printed of an error."""
         lines = [line for line in self.printed.splitlines() if any(word in line for word in ("ERROR", "FATAL", "exhaust"))]
         cause = lines[0].split("ERROR", 1)[-1].strip().replace("|", "/")[:160] if lines else ""
-        self.failure = f"{what}: {cause}" if cause else what
+        self.failure = f"{summary}: {cause}" if cause else summary
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def run_landfall(result: Result, path: Path) -> None:
     Raises:
         RuntimeError: The run failed.
     """
-    before, began, moved = os.times(), time.monotonic(), 0.0
+    before, began, copied_after = os.times(), time.monotonic(), 0.0
     process = subprocess.Popen(
         [sys.executable, "-m", "landfall", "run", "--yes", "-o", "json", str(path)],
         stdout=subprocess.PIPE,
@@ -83,11 +83,11 @@ def run_landfall(result: Result, path: Path) -> None:
     for line in process.stdout:
         last = line
         if '"text": "comparing"' in line:
-            moved = time.monotonic() - began
+            copied_after = time.monotonic() - began
     if process.wait():
         message = f"landfall failed: {last}"
         raise RuntimeError(message)
-    _add(result, time.monotonic() - began, moved, before)
+    _add(result, time.monotonic() - began, copied_after, before)
 
 
 def run_peer(result: Result, peer: Peer) -> None:
@@ -97,7 +97,7 @@ def run_peer(result: Result, peer: Peer) -> None:
     before, began = os.times(), time.monotonic()
     path = f"{_PG15}:{os.environ['PATH']}"  # pgcopydb runs the pg_dump that it finds there: the one of the servers' version
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             peer.command,
             check=False,
             capture_output=True,
@@ -110,16 +110,16 @@ def run_peer(result: Result, peer: Peer) -> None:
     except subprocess.TimeoutExpired:
         result.failure = f"no end after {_LIMIT} s"
         return
-    spent = time.monotonic() - began
-    result.printed = f"{done.stdout}\n{done.stderr}"
-    if done.returncode:
-        result.failed(f"exit status {done.returncode}")
+    seconds = time.monotonic() - began
+    result.printed = f"{process.stdout}\n{process.stderr}"
+    if process.returncode:
+        result.failed(f"exit status {process.returncode}")
         return
-    _add(result, spent, spent, before)
+    _add(result, seconds, seconds, before)
 
 
-def _add(result: Result, spent: float, moved: float, before: os.times_result) -> None:
+def _add(result: Result, seconds: float, moved: float, before: os.times_result) -> None:
     after = os.times()
-    result.wall.append(spent)
+    result.wall.append(seconds)
     result.moved.append(moved)
     result.cpu.append(after.children_user + after.children_system - before.children_user - before.children_system)

@@ -13,8 +13,8 @@ PAGE = Path(os.environ.get("LANDFALL_BENCH_PAGE") or Path(__file__).parent.paren
 
 def put(text: str) -> None:
     """Write a section, or the head of the page: in place of the one of the same title, else at the end."""
-    first, *others = (PAGE.read_text(encoding="utf-8") if PAGE.exists() else "").split("\n## ")
-    sections = {part.splitlines()[0]: part.strip() for part in others}
+    first, *other_parts = (PAGE.read_text(encoding="utf-8") if PAGE.exists() else "").split("\n## ")
+    sections = {part.splitlines()[0]: part.strip() for part in other_parts}
     if text.startswith("# "):
         first = text
     else:

@@ -34,21 +34,21 @@ def schema(tables: int) -> list[str]:
     Returns:
         Statements that every engine runs.
     """
-    made = []
+    statements = []
     for n in range(tables):
         parent = f", FOREIGN KEY (parent_id) REFERENCES t{n // 2}(id)" if n else ""
         columns = (
             "id integer PRIMARY KEY, code varchar(40) NOT NULL UNIQUE, name varchar(120), qty integer NOT NULL DEFAULT 1,"
             f" price decimal(12,2), created timestamp NULL, note text, parent_id integer, CONSTRAINT positive{n} CHECK (qty > 0)"
         )
-        made += [
+        statements += [
             f"CREATE TABLE t{n} ({columns}{parent})",
             f"CREATE INDEX name{n} ON t{n} (name)",
             f"INSERT INTO t{n} (id,code,name,price,created) VALUES (1,'c','n',1.5,'2026-01-01 00:00:00')",
         ]
         if n % _VIEW_EVERY == 0:
-            made.append(f"CREATE VIEW v{n} AS SELECT id, upper(name) AS name, qty * price AS total FROM t{n} WHERE qty > 1")
-    return made
+            statements.append(f"CREATE VIEW v{n} AS SELECT id, upper(name) AS name, qty * price AS total FROM t{n} WHERE qty > 1")
+    return statements
 
 
 def _sqlite(folder: Path) -> list[manifest.Document]:
@@ -79,16 +79,16 @@ def planned(path: Path) -> tuple[float, int]:
         RuntimeError: There is no plan.
     """
     began = time.monotonic()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "landfall", "plan", str(path)],
         check=False,
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(_REPOSITORY / "operator")},
     )
-    if done.returncode not in _PLANNED:
-        raise RuntimeError(done.stdout[-2000:] + done.stderr[-2000:])
-    return time.monotonic() - began, len(done.stdout.splitlines())
+    if process.returncode not in _PLANNED:
+        raise RuntimeError(process.stdout[-2000:] + process.stderr[-2000:])
+    return time.monotonic() - began, len(process.stdout.splitlines())
 
 
 def main() -> None:
@@ -104,10 +104,10 @@ def main() -> None:
         for name, make in makers.items():
             target = manifest.postgresql("target", pg, pg.database("target"))
             path = manifest.write_documents(folder / "plan.yaml", [*make(), *target, manifest.migration("plan")])
-            found = [planned(path) for _ in range(_ROUNDS)]
-            seconds = sorted(spent for spent, _ in found)
+            runs = [planned(path) for _ in range(_ROUNDS)]
+            seconds = sorted(duration for duration, _ in runs)
             spread = f"{seconds[0]:.1f} to {seconds[-1]:.1f}"
-            lines.append(f"| {name} | {_TABLES:,} | **{statistics.median(seconds):.1f}** | {spread} | {found[-1][1]} |")
+            lines.append(f"| {name} | {_TABLES:,} | **{statistics.median(seconds):.1f}** | {spread} | {runs[-1][1]} |")
             print(lines[-1], flush=True)
     finally:
         mysql.stop()

@@ -35,7 +35,7 @@ def migration(number: int, namespace: str = _SPACE) -> dict[str, Any]:
 
 def _status(generation: int) -> dict[str, Any]:
     moment = "2026-01-01T00:00:00Z"
-    told = [
+    conditions = [
         {
             "type": kind,
             "status": "True",
@@ -46,28 +46,28 @@ def _status(generation: int) -> dict[str, Any]:
         }
         for kind in ("Ready", "Succeeded", "Validated")
     ]
-    return {"observedGeneration": generation, "phase": "Completed", "conditions": told, "run": "r", "verdict": "equal"}
+    return {"observedGeneration": generation, "phase": "Completed", "conditions": conditions, "run": "r", "verdict": "equal"}
 
 
-async def _filled(kube: Kube, wanted: int) -> None:
-    there = sum([1 async for _ in kube.every("Migration")])
-    if there > wanted:
-        message = f"there are {there} Migrations already; run `make cluster-down` first"
+async def _filled(kube: Kube, count: int) -> None:
+    existing = sum([1 async for _ in kube.every("Migration")])
+    if existing > count:
+        message = f"there are {existing} Migrations already; run `make cluster-down` first"
         raise SystemExit(message)
-    await done(kube, range(there, wanted))
+    await create_done(kube, range(existing, count))
 
 
-async def done(kube: Kube, numbers: Iterable[int], namespace: str = _SPACE, **more: object) -> None:
+async def create_done(kube: Kube, numbers: Iterable[int], namespace: str = _SPACE, **more: object) -> None:
     """Make Migrations that are done, with more in their status."""
     gate = asyncio.Semaphore(20)
 
-    async def one(number: int) -> None:
+    async def create_one(number: int) -> None:
         async with gate:
-            made = await kube.create("Migration", migration(number, namespace))
-            status = _status(made["metadata"]["generation"]) | more
-            await kube.replace_status("Migration", {**made, "status": status})
+            created = await kube.create("Migration", migration(number, namespace))
+            status = _status(created["metadata"]["generation"]) | more
+            await kube.replace_status("Migration", {**created, "status": status})
 
-    await asyncio.gather(*(one(number) for number in numbers))
+    await asyncio.gather(*(create_one(number) for number in numbers))
 
 
 def _observed() -> int:
@@ -76,8 +76,8 @@ def _observed() -> int:
             text = answer.read().decode()
     except OSError:
         return 0
-    found = re.findall(r'^landfall_objects\{kind="Migration".*\} ([\d.e+]+)$', text, re.MULTILINE)
-    return int(sum(map(float, found)))
+    values = re.findall(r'^landfall_objects\{kind="Migration".*\} ([\d.e+]+)$', text, re.MULTILINE)
+    return int(sum(map(float, values)))
 
 
 def _cpu(pid: int) -> float:

@@ -43,8 +43,8 @@ async def _carried(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(maxsize=2)
 
     async def send() -> None:
-        while block := (told := await queue.get())[1]:
-            await asyncio.sleep(max(0.0, told[0] - time.monotonic()))
+        while block := (entry := await queue.get())[1]:
+            await asyncio.sleep(max(0.0, entry[0] - time.monotonic()))
             writer.write(block)
             await writer.drain()
 
@@ -74,17 +74,17 @@ def _relay(port: int, beyond: int) -> None:
 # -- the workers ------------------------------------------------------------------------------------------------------
 
 
-def _lead(source: Endpoint, target: Endpoint, options: Options, told: Connection) -> None:
+def _lead(source: Endpoint, target: Endpoint, options: Options, channel: Connection) -> None:
     """Plan and run; when the copy began and when it was over."""
 
     def report(event: Event) -> None:
         if event.kind == EventKind.STATE:
-            told.send((event.text, time.monotonic()))
+            channel.send((event.text, time.monotonic()))
 
     plan = make_plan(source, target, options)
     migration = MigrationRun(source, target, options, report)
     outcome = migration.run("bench", plan)
-    told.send(("rows", outcome.rows))
+    channel.send(("rows", outcome.rows))
 
 
 def _help(source: Endpoint, target: Endpoint, options: Options) -> None:
@@ -102,13 +102,13 @@ def _copied(source: Endpoint, target: Endpoint, workers: int, *, killing: bool) 
     options = Options(parallelism=1, workers=workers, batch_rows=_BATCH, quiesce=Quiesce.ENGINE, takeover_seconds=5)
     helpers = [_started(_help, source, target, options) for _ in range(workers - 1)]
     time.sleep(2)
-    ours, theirs = _SPAWN.Pipe()
-    leader = _started(_lead, source, target, options, theirs)
+    receiver, sender = _SPAWN.Pipe()
+    leader = _started(_lead, source, target, options, sender)
     reached: dict[str, float] = {}
     killed, rng, struck = 0, random.Random(1), time.monotonic()
     while "rows" not in reached:
-        if ours.poll(0.2):
-            state, at = ours.recv()
+        if receiver.poll(0.2):
+            state, at = receiver.recv()
             reached[state] = at
         if killing and "copying" in reached and "indexing" not in reached and time.monotonic() - struck > _KILL_SECONDS:
             victim = rng.randrange(len(helpers))
@@ -117,7 +117,7 @@ def _copied(source: Endpoint, target: Endpoint, workers: int, *, killing: bool) 
                 os.kill(helpers[victim].pid or 0, signal.SIGKILL)
                 helpers[victim] = _started(_help, source, target, options)
                 killed += 1
-        if not leader.is_alive() and not ours.poll():
+        if not leader.is_alive() and not receiver.poll():
             message = f"the leader ended with {leader.exitcode}"
             raise RuntimeError(message)
     for process in helpers:
@@ -142,37 +142,37 @@ def main() -> None:
         )
         source = Endpoint("MariaDB", "127.0.0.1", near, "bench", "b", "b")
         target = Endpoint("PostgreSQL", "127.0.0.1", far, "target", "postgres")
-        told = _rounds(pg, source, target)
+        rows_text = _rounds(pg, source, target)
     finally:
         for line in lines:
             line.kill()
         maria.stop()
         pg.stop()
-    print(told)
+    print(rows_text)
     put(
         _PAGE.format(
-            rows=_ROWS, rounds=_ROUNDS, delay=int(_DELAY * 1000), window=_WINDOW // 1024, lines=told, every=_KILL_SECONDS
+            rows=_ROWS, rounds=_ROUNDS, delay=int(_DELAY * 1000), window=_WINDOW // 1024, lines=rows_text, every=_KILL_SECONDS
         )
     )
 
 
 def _rounds(pg: PostgreSql, source: Endpoint, target: Endpoint) -> str:
-    taken: dict[tuple[int, bool], list[float]] = {}
+    durations: dict[tuple[int, bool], list[float]] = {}
     strikes = 0
     for _ in range(_ROUNDS):
         for workers, killing in ((1, False), (2, False), (4, False), (4, True)):
             pg.database("target")
             seconds, killed = _copied(source, replace(target), workers, killing=killing)
-            taken.setdefault((workers, killing), []).append(seconds)
+            durations.setdefault((workers, killing), []).append(seconds)
             strikes += killed
             print(workers, killing, round(seconds, 1), killed, flush=True)
-    alone = statistics.median(taken[(1, False)])
-    told = []
-    for (workers, killing), times in taken.items():
+    alone = statistics.median(durations[(1, False)])
+    lines = []
+    for (workers, killing), times in durations.items():
         middle = statistics.median(times)
         name = f"{workers}, one killed every {_KILL_SECONDS:.0f} s ({strikes} in all)" if killing else str(workers)
-        told.append(f"| {name} | {middle:.1f} | {min(times):.1f} to {max(times):.1f} | **{alone / middle:.2f}** |")
-    return "\n".join(told)
+        lines.append(f"| {name} | {middle:.1f} | {min(times):.1f} to {max(times):.1f} | **{alone / middle:.2f}** |")
+    return "\n".join(lines)
 
 
 _PAGE = """

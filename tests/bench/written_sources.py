@@ -102,18 +102,18 @@ def in_sqlite(path: Path, rows: int) -> WrittenSource:
         with closing(connection()) as reader:
             return dict(reader.execute(_ADDED).fetchall())
 
-    with closing(connection()) as made:
-        made.execute("PRAGMA journal_mode=wal")
-        made.execute(
+    with closing(connection()) as database:
+        database.execute("PRAGMA journal_mode=wal")
+        database.execute(
             "CREATE TABLE t (id INTEGER PRIMARY KEY, customer INTEGER NOT NULL, sku TEXT NOT NULL, name TEXT, qty INTEGER NOT NULL,"
             " price NUMERIC NOT NULL, weight REAL, active BOOLEAN NOT NULL, created TEXT NOT NULL, updated TEXT, note TEXT, day TEXT)"
         )
-        made.execute(
+        database.execute(
             f"WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM g WHERE i<{rows}) INSERT INTO t ({_COLUMNS})"
             " SELECT i,i*7919%1000000,printf('SKU-%08d',i%99991),printf('Product %032x',i),i%1000,(i%1000000)/100.0,i*1.37e-3,i%2,"
             "datetime('2020-01-01',i||' seconds'),CASE WHEN i%5>0 THEN '2026-01-01 00:00:00' END,'lorem '||i,"
             "date('2015-01-01',(i%3000)||' days') FROM g"
         )
         for statement in _INDEXES:
-            made.execute(statement)
+            database.execute(statement)
     return WrittenSource("SQLite", manifest.sqlite("source", path), lambda: session(connection(), "?"), added)

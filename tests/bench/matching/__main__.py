@@ -21,21 +21,23 @@ _RIDGE, _ROUNDS = 0.5, 40
 _Rows = list[tuple[tuple[float, ...], float]]
 
 
-def _signs(made: Fixture) -> tuple[_Rows, _Rows]:
+def _signs(example: Fixture) -> tuple[_Rows, _Rows]:
     """The features of every proposed pair, and whether it is right: of columns, and of tables."""
-    pairs = matched(made.sources, made.targets)
+    pairs = matched(example.sources, example.targets)
     columns = [
-        (f.signs.vector(), float(made.columns.get((p.source, f.source)) == (p.target, f.target))) for p in pairs for f in p.fields
+        (f.signs.vector(), float(example.columns.get((p.source, f.source)) == (p.target, f.target)))
+        for p in pairs
+        for f in p.fields
     ]
     renamed = [p for p in pairs if p.confidence < 100]
-    return columns, [(p.signs.vector(), float(made.tables.get(p.source) == p.target)) for p in renamed]
+    return columns, [(p.signs.vector(), float(example.tables.get(p.source) == p.target)) for p in renamed]
 
 
 def _fit() -> None:
     words = vocabulary("fit")
-    found = [_signs(made) for seed in _FIT for made in (fixture(words, seed), versions(fixture(words, seed), seed))]
+    signs = [_signs(example) for seed in _FIT for example in (fixture(words, seed), versions(fixture(words, seed), seed))]
     for at, name in enumerate(("_WEIGHTS", "_TABLE_WEIGHTS")):
-        rows = [row for rows in found for row in rows[at]]
+        rows = [row for rows in signs for row in rows[at]]
         print(f"{len(rows)} pairs, {sum(y for _, y in rows) / len(rows):.1%} right")
         print(f"{name} = (" + ", ".join(f"{w:.3f}" for w in _fitted(rows)) + ")")
 
@@ -75,11 +77,11 @@ def _measure() -> None:
     for seed in _MEASURED:
         total += judged(fixture(words, seed))
         other += judged(versions(fixture(words, seed), seed))
-    said, right = other.automatic
-    text = total.told(len(_MEASURED))
+    approved, right = other.automatic
+    text = total.table(len(_MEASURED))
     text += (
         "\n\nThe same schemas as two versions of one application, each without a quarter of the tables and a tenth of the columns of the other:"
-        f" {said} pairs are approved automatically at {AUTOMATIC}, {said - right} of them ({1 - right / max(1, said):.2%}) are wrong."
+        f" {approved} pairs are approved automatically at {AUTOMATIC}, {approved - right} of them ({1 - right / max(1, approved):.2%}) are wrong."
     )
     print(text)
     put(f"## Matching of existing tables\n\n{text}\n")

@@ -60,12 +60,12 @@ def vocabulary(name: str) -> Vocabulary:
         if line.startswith("["):
             section = line.strip("[]")
             continue
-        key, _, rest = line.partition(": ")
+        key, _, value = line.partition(": ")
         if section in other:
-            other[section][key] = rest
+            other[section][key] = value
             continue
-        domains.setdefault(section, {})[key] = tuple(_concept(text) for text in rest.split("; "))
-    synonyms = {key: tuple(w.strip() for w in rest.split(",")) for key, rest in other["synonyms"].items()}
+        domains.setdefault(section, {})[key] = tuple(_concept(text) for text in value.split("; "))
+    synonyms = {key: tuple(w.strip() for w in value.split(",")) for key, value in other["synonyms"].items()}
     short = dict(pair.strip().split("=") for pair in other["habits"]["short"].split(","))
     return Vocabulary(domains, synonyms, short)
 
@@ -101,10 +101,10 @@ class Habits:
     shortens: float = 0.0
     says_otherwise: float = 0.0
     turns: float = 0.0
-    said: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
+    wordings: dict[tuple[str, ...], list[str]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rng: random.Random, words: Vocabulary, *, plain: bool) -> Habits:
+    def of(cls, rng: random.Random, words: Vocabulary, *, simple: bool) -> Habits:
         """A team; a plain one neither shortens nor says things otherwise."""
         return cls(
             rng,
@@ -113,53 +113,61 @@ class Habits:
             plural=rng.random() < 0.5,
             table_prefix=rng.choices(["", "tbl", "t", "app"], [7, 1, 1, 1])[0],
             column_prefix=rng.choices(["", "table", "short"], [8, 1, 1])[0],
-            key=rng.choice(["id", "table id", "table no", "id table"]) if not plain else rng.choice(["id", "table id"]),
-            reference=rng.choice(["table id", "table", "id table", "fk table"]) if not plain else "table id",
-            shortens=0.0 if plain else rng.choice([0.0, 0.15, 0.4]),
-            says_otherwise=0.0 if plain else rng.choice([0.1, 0.3, 0.5]),
-            turns=0.0 if plain else rng.choice([0.0, 0.1, 0.3]),
+            key=rng.choice(["id", "table id", "table no", "id table"]) if not simple else rng.choice(["id", "table id"]),
+            reference=rng.choice(["table id", "table", "id table", "fk table"]) if not simple else "table id",
+            shortens=0.0 if simple else rng.choice([0.0, 0.15, 0.4]),
+            says_otherwise=0.0 if simple else rng.choice([0.1, 0.3, 0.5]),
+            turns=0.0 if simple else rng.choice([0.0, 0.1, 0.3]),
         )
 
     def table(self, words: str) -> str:
         """The name of a table."""
-        told = self._told(tuple(words.split()))
+        name_words = self._wording(tuple(words.split()))
         if self.plural:
-            told = [*told[:-1], _plural(told[-1])]
-        return _STYLES[self.style]([self.table_prefix, *told] if self.table_prefix else told)
+            name_words = [*name_words[:-1], _plural(name_words[-1])]
+        return _STYLES[self.style]([self.table_prefix, *name_words] if self.table_prefix else name_words)
 
     def column(self, table: str, concept: Concept) -> str:
         """The name of a column."""
-        mine = self._told(tuple(table.split()))
+        table_words = self._wording(tuple(table.split()))
         if concept.type == "pk":
-            told = {"id": ["id"], "table id": [*mine, "id"], "table no": [*mine, "no"], "id table": ["id", *mine]}[self.key]
-            return _STYLES[self.style](told)
-        told = self._told(concept.words)
+            name_words = {
+                "id": ["id"],
+                "table id": [*table_words, "id"],
+                "table no": [*table_words, "no"],
+                "id table": ["id", *table_words],
+            }[self.key]
+            return _STYLES[self.style](name_words)
+        name_words = self._wording(concept.words)
         if concept.type.startswith("fk>"):
-            told = {"table id": [*told, "id"], "table": told, "id table": ["id", *told], "fk table": ["fk", *told]}[
-                self.reference
-            ]
+            name_words = {
+                "table id": [*name_words, "id"],
+                "table": name_words,
+                "id table": ["id", *name_words],
+                "fk table": ["fk", *name_words],
+            }[self.reference]
         if self.column_prefix:
-            told = [*(mine if self.column_prefix == "table" else [mine[0][:3]]), *told]
-        return _STYLES[self.style](told)
+            name_words = [*(table_words if self.column_prefix == "table" else [table_words[0][:3]]), *name_words]
+        return _STYLES[self.style](name_words)
 
-    def _told(self, words: tuple[str, ...]) -> list[str]:
-        if words not in self.said:
-            self.said[words] = self._say(words)
-        return self.said[words]
+    def _wording(self, words: tuple[str, ...]) -> list[str]:
+        if words not in self.wordings:
+            self.wordings[words] = self._say(words)
+        return self.wordings[words]
 
     def _say(self, words: tuple[str, ...]) -> list[str]:
         whole = " ".join(words)
-        told = list(words)
+        name_words = list(words)
         if whole in self.vocabulary.synonyms and self.rng.random() < self.says_otherwise:
-            told = self.rng.choice(self.vocabulary.synonyms[whole]).split()
+            name_words = self.rng.choice(self.vocabulary.synonyms[whole]).split()
         else:
             for at, word in enumerate(words):
                 if word in self.vocabulary.synonyms and self.rng.random() < self.says_otherwise:
-                    told[at : at + 1] = self.rng.choice(self.vocabulary.synonyms[word]).split()
+                    name_words[at : at + 1] = self.rng.choice(self.vocabulary.synonyms[word]).split()
                     break
-        if len(told) == 2 and self.rng.random() < self.turns and not {"at", "on"} & set(told):
-            told.reverse()
-        return [self._shortened(w) if self.rng.random() < self.shortens else w for w in told]
+        if len(name_words) == 2 and self.rng.random() < self.turns and not {"at", "on"} & set(name_words):
+            name_words.reverse()
+        return [self._shortened(w) if self.rng.random() < self.shortens else w for w in name_words]
 
     def _shortened(self, word: str) -> str:
         if word in self.vocabulary.short:
@@ -248,8 +256,8 @@ _VALUES: dict[str, Callable[[random.Random], str]] = {
 
 
 def _labels(concept: Concept) -> tuple[str, ...]:
-    found = re.fullmatch(r"enum\((.*)\)", concept.type)
-    return tuple(found.group(1).split("|")) if found else ()
+    match = re.fullmatch(r"enum\((.*)\)", concept.type)
+    return tuple(match.group(1).split("|")) if match else ()
 
 
 def _samples(rng: random.Random, concept: Concept) -> tuple[str, ...]:
@@ -287,7 +295,7 @@ class _Side:
     def entities(self, *, sampled: bool) -> tuple[tuple[Entity, ...], dict[tuple[str, Concept], tuple[str, str]]]:
         """The tables as the matcher sees them, and where each concept is."""
         names = {table: self.habits.table(table.partition("#")[0] + (" detail" if "#" in table else "")) for table in self.tables}
-        made, where = [], {}
+        entity_list, locations = [], {}
         for table, columns in self.tables.items():
             fields: list[Field] = []
             for home, concept in columns:
@@ -295,10 +303,10 @@ class _Side:
                 while any(f.name == name for f in fields):
                     name += "2"
                 fields.append(self._field(name, concept, names, sampled=sampled))
-                where.setdefault((home, concept), (names[table], name))
-            made.append(Entity(names[table], names[table], tuple(fields)))
-        self.rng.shuffle(made)
-        return tuple(made), where
+                locations.setdefault((home, concept), (names[table], name))
+            entity_list.append(Entity(names[table], names[table], tuple(fields)))
+        self.rng.shuffle(entity_list)
+        return tuple(entity_list), locations
 
     def _field(self, name: str, concept: Concept, names: dict[str, str], *, sampled: bool) -> Field:
         text, length = _type(self.rng, concept, self.types)
@@ -321,27 +329,31 @@ def fixture(words: Vocabulary, seed: int) -> Fixture:
     """One pair of schemas."""
     rng = random.Random(seed)
     domain, strange = rng.sample(sorted(words.domains), 2)
-    plain = rng.random() < 0.25
+    simple = rng.random() < 0.25
     sides = []
     for types in (_SOURCE_TYPES, _TARGET_TYPES):
         tables = {name: [(name, c) for c in columns] for name, columns in words.domains[domain].items()}
-        sides.append(_Side(rng, Habits.of(rng, words, plain=plain), types, tables))
+        sides.append(_Side(rng, Habits.of(rng, words, simple=simple), types, tables))
     for side in sides:
         _change(rng, side, words.domains[strange])
     if rng.random() < 0.4:
         _split(rng, rng.choice(sides))
-    sources, found = sides[0].entities(sampled=True)
-    targets, there = sides[1].entities(sampled=False)
-    columns = {found[c]: there[c] for c in found if c in there}
+    sources, source_places = sides[0].entities(sampled=True)
+    targets, target_places = sides[1].entities(sampled=False)
+    columns = {source_places[c]: target_places[c] for c in source_places if c in target_places}
     return Fixture(sources, targets, *_truth(columns))
 
 
-def versions(made: Fixture, seed: int) -> Fixture:
+def versions(example: Fixture, seed: int) -> Fixture:
     """Two versions of one application: tables without a counterpart on either side, and columns that one side alone has."""
     rng = random.Random(seed)
-    sides = [[_thinned(rng, e) for e in side if rng.random() >= 0.25] for side in (made.sources, made.targets)]
-    kept = [{(e.id, f.name) for e in side for f in e.fields} for side in sides]
-    columns = {here: there for here, there in made.columns.items() if here in kept[0] and there in kept[1]}
+    sides = [[_thinned(rng, e) for e in side if rng.random() >= 0.25] for side in (example.sources, example.targets)]
+    remaining = [{(e.id, f.name) for e in side for f in e.fields} for side in sides]
+    columns = {
+        source_place: target_place
+        for source_place, target_place in example.columns.items()
+        if source_place in remaining[0] and target_place in remaining[1]
+    }
     return Fixture(tuple(sides[0]), tuple(sides[1]), *_truth(columns))
 
 
@@ -351,15 +363,15 @@ def _thinned(rng: random.Random, entity: Entity) -> Entity:
 
 def _change(rng: random.Random, side: _Side, strange: dict[str, tuple[Concept, ...]]) -> None:
     """Columns and tables that only one side has, and another order."""
-    lost = rng.choice([0.0, 0.05, 0.15])
+    loss_rate = rng.choice([0.0, 0.05, 0.15])
     for table, columns in list(side.tables.items()):
-        kept = [c for c in columns if c[1].type == "pk" or rng.random() >= lost]
+        remaining = [c for c in columns if c[1].type == "pk" or rng.random() >= loss_rate]
         if rng.random() < 0.3:
             other = rng.choice(sorted(strange))
             extra = rng.choice([c for c in strange[other] if not c.type.startswith(("pk", "fk"))])
-            if all(extra.words != c.words for _, c in kept):
-                kept.append((f"{other}!", extra))
-        head, tail = kept[:1], kept[1:]
+            if all(extra.words != c.words for _, c in remaining):
+                remaining.append((f"{other}!", extra))
+        head, tail = remaining[:1], remaining[1:]
         if rng.random() < 0.6:
             rng.shuffle(tail)
         side.tables[table] = head + tail
@@ -375,10 +387,14 @@ def _split(rng: random.Random, side: _Side) -> None:
     """Part of a table's columns in a table of their own, one to one."""
     name = max(sorted(side.tables), key=lambda t: len(side.tables[t]))
     columns = side.tables[name]
-    moved = [c for c in columns[1:] if rng.random() < 0.35]
-    if moved:
-        side.tables[name] = [c for c in columns if c not in moved]
-        side.tables[f"{name}#"] = [(f"{name}!", Concept(("id",), "pk")), (f"{name}!", Concept((name,), f"fk>{name}")), *moved]
+    moved_columns = [c for c in columns[1:] if rng.random() < 0.35]
+    if moved_columns:
+        side.tables[name] = [c for c in columns if c not in moved_columns]
+        side.tables[f"{name}#"] = [
+            (f"{name}!", Concept(("id",), "pk")),
+            (f"{name}!", Concept((name,), f"fk>{name}")),
+            *moved_columns,
+        ]
 
 
 def _truth(columns: dict[tuple[str, str], tuple[str, str]]) -> tuple[dict[str, str], dict[tuple[str, str], tuple[str, str]]]:
@@ -388,8 +404,8 @@ def _truth(columns: dict[tuple[str, str], tuple[str, str]]) -> tuple[dict[str, s
         votes.setdefault(source, {}).setdefault(target, 0)
         votes[source][target] += 1
     tables: dict[str, str] = {}
-    for source, found in sorted(votes.items(), key=lambda v: -max(v[1].values())):
-        target = max(sorted(found), key=lambda t: found[t])
+    for source, votes_for in sorted(votes.items(), key=lambda v: -max(v[1].values())):
+        target = max(sorted(votes_for), key=lambda t: votes_for[t])
         if target not in tables.values():
             tables[source] = target
     return tables, {s: t for s, t in columns.items() if tables.get(s[0]) == t[0]}

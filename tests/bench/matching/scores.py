@@ -38,9 +38,9 @@ class Scores:
         """Pairs at 95 % and more, and how many of them are right."""
         return self.bands[AUTOMATIC][:2]
 
-    def told(self, fixtures: int) -> str:
+    def table(self, fixtures: int) -> str:
         """For a page."""
-        said, right = self.automatic
+        approved, right = self.automatic
         lines = [
             f"{fixtures} pairs of generated schemas, {self.tables} tables and {self.columns} columns with a counterpart, were matched.",
             "The matcher was neither written nor fitted with their domains, words and habits.",
@@ -50,8 +50,8 @@ class Scores:
             f"| tables found (recall) | {self.tables_right / self.tables:.1%} |",
             f"| columns found (recall) | {self.columns_right / self.columns:.1%} |",
             f"| mean reciprocal rank of the right column | {self.reciprocal / self.columns:.3f} |",
-            f"| approved automatically at {AUTOMATIC} | {said / max(1, sum(b[0] for b in self.bands.values())):.1%} of the proposals |",
-            f"| of these right | **{right / max(1, said):.2%}** ({right} of {said}) |",
+            f"| approved automatically at {AUTOMATIC} | {approved / max(1, sum(b[0] for b in self.bands.values())):.1%} of the proposals |",
+            f"| of these right | **{right / max(1, approved):.2%}** ({right} of {approved}) |",
             "",
             "| confidence | proposals | mean confidence | right |",
             "|---|---|---|---|",
@@ -63,24 +63,24 @@ class Scores:
         return "\n".join(lines)
 
 
-def _added(one: tuple[int, int, int] | None, other: tuple[int, int, int] | None) -> tuple[int, int, int]:
-    left, right = one or (0, 0, 0), other or (0, 0, 0)
-    return (left[0] + right[0], left[1] + right[1], left[2] + right[2])
+def _added(first: tuple[int, int, int] | None, other: tuple[int, int, int] | None) -> tuple[int, int, int]:
+    first_counts, right = first or (0, 0, 0), other or (0, 0, 0)
+    return (first_counts[0] + right[0], first_counts[1] + right[1], first_counts[2] + right[2])
 
 
-def judged(made: Fixture) -> Scores:
+def judged(example: Fixture) -> Scores:
     """What is proposed for a fixture, against the truth."""
-    scores = Scores(tables=len(made.tables), columns=len(made.columns), bands={low: (0, 0, 0) for low, _ in _BANDS})
-    for pair in matched(made.sources, made.targets):
-        scores.tables_right += made.tables.get(pair.source) == pair.target
-        for found in pair.fields:
-            truth = made.columns.get((pair.source, found.source))
-            right = truth == (pair.target, found.target)
+    scores = Scores(tables=len(example.tables), columns=len(example.columns), bands={low: (0, 0, 0) for low, _ in _BANDS})
+    for pair in matched(example.sources, example.targets):
+        scores.tables_right += example.tables.get(pair.source) == pair.target
+        for field in pair.fields:
+            truth = example.columns.get((pair.source, field.source))
+            right = truth == (pair.target, field.target)
             scores.columns_right += right
             if truth and truth[0] == pair.target:
-                ranked = [found.target, *found.rivals]
+                ranked = [field.target, *field.rivals]
                 scores.reciprocal += 1 / (ranked.index(truth[1]) + 1) if truth[1] in ranked else 0
-            low = next(low for low, _ in _BANDS if found.confidence >= low)
+            low = next(low for low, _ in _BANDS if field.confidence >= low)
             count, hits, sure = scores.bands[low]
-            scores.bands[low] = (count + 1, hits + right, sure + found.confidence)
+            scores.bands[low] = (count + 1, hits + right, sure + field.confidence)
     return scores
