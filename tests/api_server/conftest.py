@@ -29,23 +29,25 @@ RIGHTS = {"ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBi
 __all__ = ["page", "secret"]  # fixtures: a browser, and what looks for secrets after each test
 
 
-def _with_kinds(made: Cluster) -> Cluster:
-    made.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
-    made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
-    return made
+def _with_kinds(cluster: Cluster) -> Cluster:
+    cluster.kubectl("apply", "--server-side", "-f", str(images.ROOT / "crds"))
+    cluster.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
+    return cluster
 
 
-def _with_rights(made: Api) -> Api:
-    made.cluster.kubectl("create", "namespace", NAMESPACE)
-    made.apply(*(one for one in rendered("--set", "gateway.enabled=true", release="landfall") if one["kind"] in RIGHTS))
-    return made
+def _with_rights(api: Api) -> Api:
+    api.cluster.kubectl("create", "namespace", NAMESPACE)
+    api.apply(
+        *(document for document in rendered("--set", "gateway.enabled=true", release="landfall") if document["kind"] in RIGHTS)
+    )
+    return api
 
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[Cluster]:
     """A control plane of etcd and kube-apiserver on free ports, with the CustomResourceDefinitions."""
-    with machine.control_plane() as made:
-        yield _with_kinds(made)
+    with machine.control_plane() as plain_cluster:
+        yield _with_kinds(plain_cluster)
 
 
 @pytest.fixture(scope="session")
@@ -101,16 +103,18 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalPlace]:
             connection.execute(b"SELECT pg_reload_conf()")
             connection.execute(f"CREATE ROLE mover LOGIN PASSWORD '{PASSWORD}'".encode())
         maria.sql(f"CREATE USER mover@'%' IDENTIFIED BY '{PASSWORD}'; GRANT ALL ON *.* TO mover@'%'")
-        made = LocalPlace(cluster, pg, maria, {}, ends)
-        made.node = ends.enter_context(Node(cluster.kubeconfig, folder / "pods"))
-        made.log = folder / "operator.log"
-        made.secrecy = Secrecy(made.objects, made.node.logs, (made.log, folder / "journal.db", folder / "gateway.log"))
-        _with_rights(made)
-        operator = ends.enter_context(LocalOperator(made, ["-m", "landfall", "operator"], made.log))
-        made.door = ends.enter_context(local_gateway(made, operator, folder))
-        yield made
-        assert made.node.failures == []
-        assert made.secrecy.told_by_us() == []
+        local_place = LocalPlace(cluster, pg, maria, {}, ends)
+        local_place.node = ends.enter_context(Node(cluster.kubeconfig, folder / "pods"))
+        local_place.log = folder / "operator.log"
+        local_place.secrecy = Secrecy(
+            local_place.objects, local_place.node.logs, (local_place.log, folder / "journal.db", folder / "gateway.log")
+        )
+        _with_rights(local_place)
+        operator = ends.enter_context(LocalOperator(local_place, ["-m", "landfall", "operator"], local_place.log))
+        local_place.door = ends.enter_context(local_gateway(local_place, operator, folder))
+        yield local_place
+        assert local_place.node.failures == []
+        assert local_place.secrecy.told_by_us() == []
 
 
 @pytest.fixture

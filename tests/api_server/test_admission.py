@@ -19,8 +19,8 @@ def guarded(api: Api) -> Iterator[str]:
     """A namespace that the policies hold in, with those who edit, those who approve besides, and one who may use one Connection."""
     name = api.namespace("guarded")
     on = f"admission.enabled=true,admission.namespaceSelector.matchLabels.kubernetes\\.io/metadata\\.name={name}"
-    made = rendered("--set", on, "--show-only", "templates/admission.yaml")
-    api.apply(*made)
+    documents = rendered("--set", on, "--show-only", "templates/admission.yaml")
+    api.apply(*documents)
     rights = {"apiGroups": ["landfall.dev"], "resources": ["connections"], "resourceNames": ["new", "old"], "verbs": ["use"]}
     api.apply(
         {
@@ -30,13 +30,13 @@ def guarded(api: Api) -> Iterator[str]:
             "rules": [rights],
         }
     )
-    for who, more in {"editor": [], "connector": ["role=uses"], "approver": ["other-approver"]}.items():
-        api.account(name, who, "landfall-editor", *more)
+    for account, more in {"editor": [], "connector": ["role=uses"], "approver": ["other-approver"]}.items():
+        api.account(name, account, "landfall-editor", *more)
     probe = _migration(name, "probe", "new")
     # A dry run: a probe that is stored before the policies hold may be edited afterwards, so it would never be refused.
     api.wait("the policies hold", lambda: "may not" in _as(api, "editor", probe, "--dry-run=server"), 10)
     yield name
-    api.cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(made))
+    api.cluster.kubectl("delete", "-f", "-", stdin=yaml.safe_dump_all(documents))
 
 
 def _migration(namespace: str, name: str, target: str) -> Object:
@@ -46,9 +46,9 @@ def _migration(namespace: str, name: str, target: str) -> Object:
     return {"apiVersion": "landfall.dev/v1alpha1", "kind": "Migration", "metadata": metadata, "spec": spec}
 
 
-def _as(api: Api, who: str, document: Object, *options: str) -> str:
+def _as(api: Api, account_name: str, document: Object, *options: str) -> str:
     """Apply it as somebody; what they are refused with, or nothing."""
-    account = f"system:serviceaccount:{document['metadata']['namespace']}:{who}"
+    account = f"system:serviceaccount:{document['metadata']['namespace']}:{account_name}"
     try:
         api.cluster.kubectl(
             "apply", "--server-side", "--force-conflicts", "-f", "-", "--as", account, *options, stdin=yaml.safe_dump(document)
@@ -59,18 +59,18 @@ def _as(api: Api, who: str, document: Object, *options: str) -> str:
 
 
 def test_a_connection_is_used_by_those_who_may(api: Api, guarded: str) -> None:
-    told = _as(api, "editor", _migration(guarded, "shop", "new"))
-    assert "may not have these Connections used: old, new" in told
-    assert 'the verb "use" on connections.landfall.dev' in told
+    message = _as(api, "editor", _migration(guarded, "shop", "new"))
+    assert "may not have these Connections used: old, new" in message
+    assert 'the verb "use" on connections.landfall.dev' in message
     assert _as(api, "connector", _migration(guarded, "shop", "new")) == ""
     assert "used: production" in _as(api, "connector", _migration(guarded, "shop", "production"))
-    held = _migration(guarded, "shop", "new")
-    held["spec"]["desiredState"] = "Paused"
-    assert _as(api, "editor", held) == "", "what is pointed at already may be edited"
+    migration = _migration(guarded, "shop", "new")
+    migration["spec"]["desiredState"] = "Paused"
+    assert _as(api, "editor", migration) == "", "what is pointed at already may be edited"
     app = {"source": {"image": f"registry.example.invalid/a@{_DIGEST}"}, "database": {"connectionRef": {"name": "production"}}}
     metadata = {"name": "app", "namespace": guarded}
-    told = _as(api, "editor", {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": app})
-    assert "used: production" in told
+    message = _as(api, "editor", {"apiVersion": "landfall.dev/v1alpha1", "kind": "Deployment", "metadata": metadata, "spec": app})
+    assert "used: production" in message
 
 
 def test_a_plan_is_approved_by_those_who_may(api: Api, guarded: str) -> None:

@@ -35,11 +35,11 @@ def _begun(place: Place, name: str, phase: str, rate: int = 10_000) -> list[Obje
     return documents
 
 
-def _in_each_phase(place: Place, told: Callable[[Place, str], None]) -> None:
+def _in_each_phase(place: Place, check: Callable[[Place, str], None]) -> None:
     """All phases side by side, each with databases of its own."""
     with ThreadPoolExecutor(len(_PHASES)) as pool:
-        done = {phase: pool.submit(told, place, phase) for phase in _PHASES}
-    failures = {phase: one.exception() for phase, one in done.items() if one.exception()}
+        futures = {phase: pool.submit(check, place, phase) for phase in _PHASES}
+    failures = {phase: future.exception() for phase, future in futures.items() if future.exception()}
     assert not failures
 
 
@@ -71,8 +71,8 @@ def _edited(place: Place, phase: str) -> None:
 
 
 def _seen(place: Place, name: str) -> bool:
-    found = place.get("migration", name, "shop")
-    current = found["metadata"]["generation"] == found["status"]["observedGeneration"] == 2
+    migration = place.get("migration", name, "shop")
+    current = migration["metadata"]["generation"] == migration["status"]["observedGeneration"] == 2
     return current and place.reason(name, "shop") == "Completed"
 
 

@@ -50,15 +50,15 @@ def _child(kind: str, namespace: str, name: str, owner: str) -> Object:
     spec: Object = {"template": pod, "suspend": True}
     if kind == "Workload":
         spec = {"template": {**pod, "spec": {"containers": _POD["containers"]}}, "selector": {"matchLabels": {"pod": name}}}
-    what = {"Job": ("batch/v1", "Job"), "Workload": ("apps/v1", "Deployment")}[kind]
+    type_meta = {"Job": ("batch/v1", "Job"), "Workload": ("apps/v1", "Deployment")}[kind]
     metadata = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": what[0], "kind": what[1], "metadata": metadata, "spec": spec}
+    return {"apiVersion": type_meta[0], "kind": type_meta[1], "metadata": metadata, "spec": spec}
 
 
-async def _until(what: str, ready: Callable[[], bool], seconds: float = 60) -> None:
+async def _until(description: str, ready: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
-        assert time.monotonic() < deadline, what
+        assert time.monotonic() < deadline, description
         await asyncio.sleep(0.05)
 
 
@@ -68,43 +68,45 @@ def test_children_arrive_and_nothing_else(
 ) -> None:
     """As the operator's service account, with the rights that the chart gives it."""
     control_plane = api.cluster
-    here, elsewhere = f"children-{named}".lower(), f"elsewhere-{named}".lower()
-    for namespace in (here, elsewhere):
+    watched, elsewhere = f"children-{named}".lower(), f"elsewhere-{named}".lower()
+    for namespace in (watched, elsewhere):
         control_plane.kubectl("create", "namespace", namespace)
     if named:
-        made = rendered("--set", f"watchNamespaces={{{here}}}", release="narrow")
-        api.apply(*(one for one in made if one["kind"] in RIGHTS))
+        documents = rendered("--set", f"watchNamespaces={{{watched}}}", release="narrow")
+        api.apply(*(record for record in documents if record["kind"] in RIGHTS))
     account = "narrow-operator" if named else "landfall-operator"
     monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig_of(account, NAMESPACE, tmp_path / "kubeconfig")))
-    seen = _Seen((here,) if named else ())
+    handler = _Seen((watched,) if named else ())
 
     async def work() -> None:
         kube, _ = await Kube.from_kubeconfig(str(control_plane.kubeconfig), "")
-        await kube.create("Job", _child("Job", here, "before", "shop-0"))
-        await kube.create("Job", _child("Job", here, "foreign-before", ""))
-        where: Object = {"namespaces": [here]} if named else {"clusterwide": True}
-        watching = asyncio.create_task(kopf.operator(registry=registered(cast("Operator", seen)), standalone=True, **where))
+        await kube.create("Job", _child("Job", watched, "before", "shop-0"))
+        await kube.create("Job", _child("Job", watched, "foreign-before", ""))
+        scope: Object = {"namespaces": [watched]} if named else {"clusterwide": True}
+        watching = asyncio.create_task(kopf.operator(registry=registered(cast("Operator", handler)), standalone=True, **scope))
         try:
-            await _until("what is there is listed", lambda: seen.lists > 0)
+            await _until("what is there is listed", lambda: handler.lists > 0)
             await asyncio.sleep(1)
-            assert (seen.lists, seen.children) == (1, []), "and what belongs to others is not"
-            for namespace in (elsewhere, here):
+            assert (handler.lists, handler.children) == (1, []), "and what belongs to others is not"
+            for namespace in (elsewhere, watched):
                 for kind in ("Job", "Workload"):
                     await kube.create(kind, _child(kind, namespace, f"foreign-{kind.lower()}", ""))
                     await kube.create(kind, _child(kind, namespace, f"ours-{kind.lower()}", f"shop-{kind.lower()}"))
-            wanted = {
-                ("Run", at, f"shop-{kind}") for at in ((here,) if named else (here, elsewhere)) for kind in ("job", "workload")
+            expected = {
+                ("Run", at, f"shop-{kind}")
+                for at in ((watched,) if named else (watched, elsewhere))
+                for kind in ("job", "workload")
             }
-            await _until("ours arrive", lambda: wanted <= set(seen.children))
-            there = await kube.get("Job", here, "ours-job")
-            assert there
-            assert set(seen.children) == wanted
-            seen.children.clear()
-            await kube.delete("Job", here, "ours-job", there["metadata"]["uid"])
-            await _until("a deletion arrives", lambda: ("Run", here, "shop-job") in seen.children)
-            assert set(seen.children) <= wanted
+            await _until("ours arrive", lambda: expected <= set(handler.children))
+            job = await kube.get("Job", watched, "ours-job")
+            assert job
+            assert set(handler.children) == expected
+            handler.children.clear()
+            await kube.delete("Job", watched, "ours-job", job["metadata"]["uid"])
+            await _until("a deletion arrives", lambda: ("Run", watched, "shop-job") in handler.children)
+            assert set(handler.children) <= expected
             # The API server starts the storage of a kind again after a change of its CRD, and asks to be tried later: kopf does.
-            errors = [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR]
+            errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
             assert not [message for message in errors if "will retry" not in message]
         finally:
             watching.cancel()

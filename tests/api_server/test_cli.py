@@ -23,8 +23,8 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     )
     terminal = Terminal(place, name)
     applied(place, place.move(name, name))
-    told = terminal.says("watch", "shop", code=3)
-    assert "landfall approve shop" in told
+    output = terminal.says("watch", "shop", code=3)
+    assert "landfall approve shop" in output
     assert "zero" in terminal.says("plan", "shop").lower()
     plan = json.loads(terminal.says("plan", "shop", "-o", "json"))
     terminal.says("approve", "shop", "--digest", "sha256:0", "--yes", code=1)
@@ -33,8 +33,8 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     assert place.rows(name) == 5_000
     assert "Completed" in terminal.says("get", "migrations")
     assert "Reachable" in terminal.says("describe", "connection/old")
-    told = terminal.says("test", "old")
-    assert "is reachable" in told
+    output = terminal.says("test", "old")
+    assert "is reachable" in output
     terminal.says("rollback", "shop")
     terminal.kept("terminal", "plan shop -o", "approve shop --digest sha256:0")
     place.until(name, "shop", "RolledBack")
@@ -51,8 +51,8 @@ def test_what_somebody_else_has_a_say_in_is_taken_over_on_purpose_alone(place: P
     terminal = Terminal(place, name)
     applied(place, place.move(name, name, desiredState="Planned"))
     place.until(name, "shop", "Planned")
-    told = terminal.says("start", "shop", code=1)
-    assert "kubectl-client-side-apply" in told
-    assert "--force-conflicts" in told
+    output = terminal.says("start", "shop", code=1)
+    assert "kubectl-client-side-apply" in output
+    assert "--force-conflicts" in output
     terminal.says("start", "shop", "--force-conflicts")
     assert "200 rows" in terminal.says("watch", "shop")

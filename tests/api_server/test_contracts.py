@@ -129,9 +129,9 @@ def door(place: Place) -> Iterator[Door]:
         "SET sql_mode=''; INSERT INTO HR.EMPLOYEES VALUES (1, 'Ada', '0000-00-00')"
     )
     *ends, _ = place.move(name, name)
-    for one in ends:
-        if one["kind"] == "Connection":
-            one["metadata"]["name"] = {"old": "oracle-prod", "new": "postgres-cloud"}[one["metadata"]["name"]]
+    for document in ends:
+        if document["kind"] == "Connection":
+            document["metadata"]["name"] = {"old": "oracle-prod", "new": "postgres-cloud"}[document["metadata"]["name"]]
     place.apply(*ends)
     yield Door(place, name)
     place.maria.sql("DROP DATABASE HR; DROP DATABASE FINANCE")
@@ -144,58 +144,58 @@ def _slowed(place: Place, door: Door, identifier: str, rows: int) -> None:
 
 
 def test_databases(place: Place, door: Door) -> None:
-    status, made = door.ask("POST", "/v1/migrations", PRINTED)
-    assert status == 201, made
-    like(made, _CREATED)
-    path = f"/v1/migrations/{made['id']}"
-    door.until(made["id"], "plan_ready")
+    status, created = door.ask("POST", "/v1/migrations", PRINTED)
+    assert status == 201, created
+    like(created, _CREATED)
+    path = f"/v1/migrations/{created['id']}"
+    door.until(created["id"], "plan_ready")
     plan = door.ask("GET", f"{path}/plan")[1]
     like(plan, _PLAN)
     assert {m["source"]["table"] for m in plan["mappings"]} == {"EMPLOYEES", "INVOICES"}, "what is excluded is not planned"
     like(door.ask("POST", f"{path}/start")[1], {"error": {"code": "approval_required", "message": str}})
     mapping = next(m["id"] for m in plan["mappings"] if m["status"] not in {"approved", "auto_approved"})
     printed: dict[str, Any] = {"approved": True, "override_transformation": None, "comment": "Verified with business team"}
-    status, told = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", printed)
-    assert status == 202, told
+    status, answer = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", printed)
+    assert status == 202, answer
     place.wait("the plan heeds it", lambda: door.ask("GET", path)[1]["plan"]["status"] == "ready", 60)
     printed = {"skip_approval": False, "start_from_phase": "data_transfer", "dry_run": False}
-    status, told = door.ask("POST", f"{path}/start", printed)
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": {"running", "approved"}, "phase": set(STEPS), "message": str})
-    outside = told["status"] == "approved"  # of the printed maintenance window
-    assert TIME.fullmatch(told["waits_until"] if outside else told["started_at"]), told
+    status, answer = door.ask("POST", f"{path}/start", printed)
+    assert status == 202, answer
+    like(answer, {"id": created["id"], "status": {"running", "approved"}, "phase": set(STEPS), "message": str})
+    outside = answer["status"] == "approved"  # of the printed maintenance window
+    assert TIME.fullmatch(answer["waits_until"] if outside else answer["started_at"]), answer
     printed = {"reason": "Requirements changed", "rollback": True, "force": False}
-    status, told = door.ask("POST", f"{path}/cancel", printed)
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "cancelling", "rollback_status": "initiated", "message": str})
-    door.until(made["id"], "cancelled")
-    gone = {"id": made["id"], "deleted": True, "logs_retained": True, "metrics_retained": True}
-    assert door.ask("DELETE", path) == (200, gone)
+    status, answer = door.ask("POST", f"{path}/cancel", printed)
+    assert status == 202, answer
+    like(answer, {"id": created["id"], "status": "cancelling", "rollback_status": "initiated", "message": str})
+    door.until(created["id"], "cancelled")
+    deletion = {"id": created["id"], "deleted": True, "logs_retained": True, "metrics_retained": True}
+    assert door.ask("DELETE", path) == (200, deletion)
 
 
 def test_a_database_as_it_moves(place: Place, door: Door) -> None:
     body = {key: value for key, value in PRINTED.items() if key not in {"schedule", "notifications"}}
-    made = door.ask("POST", "/v1/migrations", body)[1]
-    path = f"/v1/migrations/{made['id']}"
-    _slowed(place, door, made["id"], 2_000)
-    door.until(made["id"], "plan_ready")
-    status, told = door.ask("POST", f"{path}/start", {"skip_approval": True})
-    assert status == 202, told
+    created = door.ask("POST", "/v1/migrations", body)[1]
+    path = f"/v1/migrations/{created['id']}"
+    _slowed(place, door, created["id"], 2_000)
+    door.until(created["id"], "plan_ready")
+    status, answer = door.ask("POST", f"{path}/start", {"skip_approval": True})
+    assert status == 202, answer
     place.wait("rows are moved", lambda: door.ask("GET", path)[1].get("phase") == "data_transfer")
     like(door.ask("GET", path)[1], _RUNNING)
     place.wait("its tables are told", lambda: bool(door.ask("GET", f"{path}/metrics")[1]["by_table"]))
     like(door.ask("GET", f"{path}/metrics")[1], _METRICS)
-    brief = {"id": made["id"], "name": str, "status": "running", "progress_percent": int, "created_at": TIME}
+    brief = {"id": created["id"], "name": str, "status": "running", "progress_percent": int, "created_at": TIME}
     numbers = {"total": 1, "limit": 10, "offset": 0, "has_more": False}
     like(door.ask("GET", "/v1/migrations?status=running&limit=10")[1], {"data": [brief], "pagination": numbers})
-    status, told = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "pausing", "message": str, "checkpoint_eta": (TIME, type(None))})
-    door.until(made["id"], "paused")
-    status, told = door.ask("POST", f"{path}/resume")
-    assert status == 202, told
-    like(told, {"id": made["id"], "status": "running", "resumed_at": TIME, "resumed_from_checkpoint": (str, type(None))})
-    _slowed(place, door, made["id"], 0)
+    status, answer = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
+    assert status == 202, answer
+    like(answer, {"id": created["id"], "status": "pausing", "message": str, "checkpoint_eta": (TIME, type(None))})
+    door.until(created["id"], "paused")
+    status, answer = door.ask("POST", f"{path}/resume")
+    assert status == 202, answer
+    like(answer, {"id": created["id"], "status": "running", "resumed_at": TIME, "resumed_from_checkpoint": (str, type(None))})
+    _slowed(place, door, created["id"], 0)
     events = door.followed(f"{path}/logs?follow=true")
     shapes = {
         "log": {"timestamp": MOMENT, "level": str, "message": str},
@@ -204,6 +204,6 @@ def test_a_database_as_it_moves(place: Place, door: Door) -> None:
     for _, kind, event in events:
         like(event, shapes[kind])
     assert {kind for _, kind, _ in events} == set(shapes)
-    door.until(made["id"], "completed")
+    door.until(created["id"], "completed")
     like(door.ask("GET", f"{path}/logs")[1], LOGS)
     assert door.ask("DELETE", path)[1]["deleted"]

@@ -44,8 +44,8 @@ def test_a_pause_at_once_gives_up_what_is_in_flight(place: Place, documents: lis
     place.apply(*documents)
     place.until(name, "shop", "Completed")
     place.settled(name, COPIED_ROWS)
-    told = place.cluster.kubectl("get", "events", "-n", name, "-o", "jsonpath={.items[*].message}")
-    assert f"resuming from checkpoint {name}.item/" in told
+    events_text = place.cluster.kubectl("get", "events", "-n", name, "-o", "jsonpath={.items[*].message}")
+    assert f"resuming from checkpoint {name}.item/" in events_text
 
 
 def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents: list[Object]) -> None:
@@ -64,8 +64,8 @@ def test_a_start_from_a_phase_is_held_against_the_ledger(place: Place, documents
     }
     documents[-1]["spec"]["data"]["limits"] = {"rowsPerSecond": 0}
     place.apply(*documents)
-    done = place.until(name, "shop", "Completed")
-    assert done["status"]["lastHandledRequest"] == "near"
+    migration = place.until(name, "shop", "Completed")
+    assert migration["status"]["lastHandledRequest"] == "near"
     place.settled(name, COPIED_ROWS)
 
 
@@ -84,16 +84,16 @@ def test_a_rehearsal_moves_everything_and_leaves_nothing(place: Place, request: 
     assert (measured["request"], measured["rows"]) == ("eve", 5_100)
     assert measured["copySeconds"] > 0
     assert waiting["status"]["lastHandledRequest"] == "eve"
-    told = {c["type"]: c for c in waiting["status"]["conditions"]}["Rehearsed"]
-    assert (told["status"], "5100 rows" in told["message"]) == ("True", True)
+    rehearsed = {c["type"]: c for c in waiting["status"]["conditions"]}["Rehearsed"]
+    assert (rehearsed["status"], "5100 rows" in rehearsed["message"]) == ("True", True)
     assert place.pg.dump(name) == before
     with place.pg.connect(name) as target:
         assert target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall%'").fetchone() == (0,)
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "night", "verb": "start", "skipApproval": true}'}
     place.apply(*documents)
-    done = place.until(name, "shop", "Completed")
+    migration = place.until(name, "shop", "Completed")
     assert place.rows(name) == 5_000
-    assert done["status"]["lastHandledRequest"] == "night"
+    assert migration["status"]["lastHandledRequest"] == "night"
     assert len([j for j in place.listed("jobs", name) if "-rehearse-" in j["metadata"]["name"]]) == 1
 
 
@@ -103,8 +103,8 @@ def test_an_annotation_that_is_no_request_is_told(place: Place, request: pytest.
     documents = place.move(name, name)
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": "rehearse"}
     place.apply(*documents)
-    told = place.until(name, "shop", "RequestInvalid")
-    assert '"verb": "rehearse"' in str(told["status"]["conditions"])
+    migration = place.until(name, "shop", "RequestInvalid")
+    assert '"verb": "rehearse"' in str(migration["status"]["conditions"])
     place.cluster.kubectl("annotate", "-n", name, "migration/shop", "landfall.dev/request-")
     place.until(name, "shop", "Completed")
 
@@ -141,8 +141,8 @@ def test_what_was_replaced_goes_when_its_time_has_come(place: Place, request: py
     documents = place.move(name, name, rollback={"retainSeconds": 8})
     documents[-1]["spec"]["data"]["target"]["onExisting"] = "Replace"
     place.apply(*documents)
-    done = place.until(name, "shop", "Completed")
-    assert done["status"]["keptUntil"] > done["status"]["completionTime"]
+    migration = place.until(name, "shop", "Completed")
+    assert migration["status"]["keptUntil"] > migration["status"]["completionTime"]
     assert _kept(place, name) == 1
     place.wait("it is dropped", lambda: _kept(place, name) == 0, 60)
     place.wait(
@@ -158,5 +158,5 @@ def test_what_was_replaced_goes_when_its_time_has_come(place: Place, request: py
 
 def _kept(place: Place, namespace: str) -> int:
     with place.pg.connect(namespace) as target:
-        found = target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_kept%'").fetchone()
-    return int(found[0]) if found else -1
+        count = target.execute(b"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'landfall_kept%'").fetchone()
+    return int(count[0]) if count else -1

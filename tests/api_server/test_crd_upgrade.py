@@ -31,10 +31,12 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def cluster(old: Path) -> Iterator[Cluster]:
     """An API server with the definitions of version 0.1.0."""
-    with machine.control_plane() as made:
-        _printed(made, old)
-        made.kubectl("wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s")
-        yield made
+    with machine.control_plane() as new_cluster:
+        _printed(new_cluster, old)
+        new_cluster.kubectl(
+            "wait", "crd", "-l", "app.kubernetes.io/part-of=landfall", "--for=condition=Established", "--timeout=60s"
+        )
+        yield new_cluster
 
 
 def _printed(cluster: Cluster, checkout: Path) -> None:
@@ -46,45 +48,50 @@ def _printed(cluster: Cluster, checkout: Path) -> None:
 
 def _documents(old: Path) -> list[Object]:
     """Each object of the examples, and Migrations and Deployments with a status, in a namespace for each file."""
-    found = []
+    documents = []
     files = sorted([*(old / "examples").rglob("*.yaml"), *(old / _STATUSES).glob("*.yaml")])
     for number, file in enumerate(files):
-        for one in yaml.safe_load_all(file.read_text(encoding="utf-8")):
-            ours = one and str(one.get("apiVersion", "")).startswith("landfall.dev/")
-            if ours and one["kind"] not in {"Run", "Release"}:  # those that show a status are not complete
-                one["metadata"] = {"name": one["metadata"]["name"], "namespace": f"file-{number}"}
-                found.append(one)
-    return found
+        for document in yaml.safe_load_all(file.read_text(encoding="utf-8")):
+            is_own = document and str(document.get("apiVersion", "")).startswith("landfall.dev/")
+            if is_own and document["kind"] not in {"Run", "Release"}:  # those that show a status are not complete
+                document["metadata"] = {"name": document["metadata"]["name"], "namespace": f"file-{number}"}
+                documents.append(document)
+    return documents
 
 
 def _stored(cluster: Cluster) -> dict[str, Object]:
     """Spec and status of all that is stored, by kind, namespace and name."""
     items = json.loads(cluster.kubectl("get", _KINDS, "-A", "-o", "json"))["items"]
     return {
-        f"{one['kind']} {one['metadata']['namespace']}/{one['metadata']['name']}": {
-            part: one[part] for part in ("spec", "status") if part in one
+        f"{item['kind']} {item['metadata']['namespace']}/{item['metadata']['name']}": {
+            part: item[part] for part in ("spec", "status") if part in item
         }
-        for one in items
+        for item in items
     }
 
 
 def test_what_0_1_stored_stays(cluster: Cluster, old: Path) -> None:
     documents = _documents(old)
-    for namespace in sorted({one["metadata"]["namespace"] for one in documents}):
+    for namespace in sorted({document["metadata"]["namespace"] for document in documents}):
         cluster.kubectl("create", "namespace", namespace)
     cluster.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(documents))
-    for one in documents:
-        if "status" in one:
-            where = (f"{one['kind'].lower()}.landfall.dev", one["metadata"]["name"], "-n", one["metadata"]["namespace"])
-            told = json.dumps({"status": one["status"]})
-            cluster.kubectl("patch", *where, "--subresource=status", "--type=merge", "-p", told)
+    for document in documents:
+        if "status" in document:
+            place = (
+                f"{document['kind'].lower()}.landfall.dev",
+                document["metadata"]["name"],
+                "-n",
+                document["metadata"]["namespace"],
+            )
+            patch = json.dumps({"status": document["status"]})
+            cluster.kubectl("patch", *place, "--subresource=status", "--type=merge", "-p", patch)
     before = _stored(cluster)
     assert {name.split()[0] for name in before} >= {"Connection", "Migration", "TablePlan", "Deployment"}
-    assert any("status" in one for one in before.values())
-    migration = next(one for one in documents if one["kind"] == "Migration")
+    assert any("status" in document for document in before.values())
+    migration = next(document for document in documents if document["kind"] == "Migration")
     migration["spec"]["pause"] = {"resumeTo": "Completed"}
-    told = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(migration), check=False)
-    assert "configured" not in told, "a field of this version"
+    patch = cluster.kubectl("apply", "--dry-run=server", "-f", "-", stdin=yaml.safe_dump(migration), check=False)
+    assert "configured" not in patch, "a field of this version"
 
     _printed(cluster, images.ROOT)
     assert _stored(cluster) == before
@@ -104,15 +111,15 @@ def test_no_field_is_gone_and_none_more_is_required(old: Path) -> None:
 
 def _schema(file: Path) -> Object:
     versions = yaml.safe_load(file.read_text(encoding="utf-8"))["spec"]["versions"]
-    assert [one["name"] for one in versions] == ["v1alpha1"]
+    assert [version["name"] for version in versions] == ["v1alpha1"]
     return dict(versions[0]["schema"]["openAPIV3Schema"])
 
 
 def _fields(schema: Object, path: str = "") -> Iterator[tuple[str, tuple[str, set[str]]]]:
     """Every field: its type, and which fields in it are required."""
     yield path, (schema.get("type", ""), set(schema.get("required", ())))
-    for name, one in schema.get("properties", {}).items():
-        yield from _fields(one, f"{path}.{name}")
+    for name, field in schema.get("properties", {}).items():
+        yield from _fields(field, f"{path}.{name}")
     for key in ("items", "additionalProperties"):
         if isinstance(schema.get(key), dict):
             yield from _fields(schema[key], f"{path}[]")

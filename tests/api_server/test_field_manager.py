@@ -33,9 +33,11 @@ def test_doors_of_earlier_versions_are_taken_over_and_argo_cd_is_not(control_pla
         try:
             await kube.apply("Migration", _body("taken", {"data": _DATA, "desiredState": "Planned"}), "landfall-gateway")
             await kube.apply("Migration", _body("taken", {"keep": {"logs": False}}), "kubectl-landfall")
-            made = await changed(kube, "Migration", await _read(kube, "taken"), lambda _: ({"desiredState": "Completed"}, None))
-            assert (made["spec"]["desiredState"], made["spec"]["keep"]["logs"]) == ("Completed", False)
-            assert {entry["manager"] for entry in made["metadata"]["managedFields"]} == {"landfall"}
+            changed_object = await changed(
+                kube, "Migration", await _read(kube, "taken"), lambda _: ({"desiredState": "Completed"}, None)
+            )
+            assert (changed_object["spec"]["desiredState"], changed_object["spec"]["keep"]["logs"]) == ("Completed", False)
+            assert {entry["manager"] for entry in changed_object["metadata"]["managedFields"]} == {"landfall"}
             await kube.apply("Migration", _body("theirs", {"data": _DATA, "desiredState": "Completed"}), "argocd-controller")
             with pytest.raises(ConflictError, match="argocd-controller"):
                 await changed(kube, "Migration", await _read(kube, "theirs"), lambda _: ({"desiredState": "Paused"}, None))
@@ -52,12 +54,12 @@ def test_changes_at_once_are_all_made(control_plane: Cluster) -> None:
             await kube.apply("Migration", _body("busy", {"data": _DATA}), "somebody")
             raw = await _read(kube, "busy")
 
-            async def one(number: int) -> None:
+            async def change_one(number: int) -> None:
                 await changed(kube, "Migration", raw, lambda _: ({}, {f"example.com/{number}": "set"}))
 
-            await asyncio.gather(*(one(number) for number in range(6)))
-            told = (await _read(kube, "busy"))["metadata"]["annotations"]
-            assert told == {f"example.com/{number}": "set" for number in range(6)}
+            await asyncio.gather(*(change_one(number) for number in range(6)))
+            annotations = (await _read(kube, "busy"))["metadata"]["annotations"]
+            assert annotations == {f"example.com/{number}": "set" for number in range(6)}
         finally:
             await kube.close()
 

@@ -41,8 +41,8 @@ def _decisions(place: Place, name: str, plan: str, spec: Object) -> None:
 
 def _count(place: Place, name: str, query: str) -> Any:
     with place.pg.connect(name) as target:
-        found = target.execute(query.encode()).fetchone()
-    return found[0] if found else None
+        result = target.execute(query.encode()).fetchone()
+    return result[0] if result else None
 
 
 def test_existing_tables_are_proposed_corrected_filled_and_put_back(place: Place, modern: str) -> None:
@@ -63,11 +63,13 @@ def test_existing_tables_are_proposed_corrected_filled_and_put_back(place: Place
     assert "price" in waiting
     assert waiting["price"]["confidence"] < 95
     assert waiting["price"]["reasons"]
-    said = [{"column": s, "decision": "Approve", "digest": c["digest"]} for s, c in waiting.items() if s != "note"]
-    said.append({"column": "note", "decision": "Approve", "targetColumn": "internal", "comment": "remarks are for the customer"})
-    _decisions(place, modern, plans["item"]["metadata"]["name"], {"targetTable": "order_lines", "decisions": said})
-    others = {n: p for n, p in plans.items() if n != "item"}
-    for plan in others.values():
+    decisions = [{"column": s, "decision": "Approve", "digest": c["digest"]} for s, c in waiting.items() if s != "note"]
+    decisions.append(
+        {"column": "note", "decision": "Approve", "targetColumn": "internal", "comment": "remarks are for the customer"}
+    )
+    _decisions(place, modern, plans["item"]["metadata"]["name"], {"targetTable": "order_lines", "decisions": decisions})
+    other_plans = {n: p for n, p in plans.items() if n != "item"}
+    for plan in other_plans.values():
         open_ones = [c["source"] for c in plan["status"]["columns"] if c["decision"] == "NeedsReview"]
         _decisions(
             place, modern, plan["metadata"]["name"], {"decisions": [{"column": c, "decision": "Approve"} for c in open_ones]}
@@ -110,15 +112,15 @@ def test_a_changed_plan_asks_only_for_what_is_new(place: Place, request: pytest.
     )
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "again", "verb": "plan"}'}
     place.apply(*documents)
-    asked = place.until(name, "shop", "ApprovalRequired")["status"]
-    assert asked["plan"]["digest"] != first["digest"]
-    assert set(first["points"]) < set(asked["plan"]["points"])
-    new = len(asked["plan"]["points"]) - len(first["points"])
-    assert f"{new} of {len(asked['plan']['points'])} review items are new" in str(asked["conditions"])
+    waiting = place.until(name, "shop", "ApprovalRequired")["status"]
+    assert waiting["plan"]["digest"] != first["digest"]
+    assert set(first["points"]) < set(waiting["plan"]["points"])
+    new = len(waiting["plan"]["points"]) - len(first["points"])
+    assert f"{new} of {len(waiting['plan']['points'])} review items are new" in str(waiting["conditions"])
     place.maria.sql("ALTER TABLE customer DROP COLUMN born, ADD COLUMN nick VARCHAR(10)", name)
     documents[-1]["metadata"]["annotations"] = {"landfall.dev/request": '{"id": "once more", "verb": "plan"}'}
     documents[-1]["spec"].pop("schedule")
     place.apply(*documents)
-    done = place.until(name, "shop", "Completed")["status"]
-    assert done["plan"]["digest"] not in {first["digest"], asked["plan"]["digest"]}
-    assert done["approval"]["planDigest"] == first["digest"]
+    completed = place.until(name, "shop", "Completed")["status"]
+    assert completed["plan"]["digest"] not in {first["digest"], waiting["plan"]["digest"]}
+    assert completed["approval"]["planDigest"] == first["digest"]

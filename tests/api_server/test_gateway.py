@@ -30,11 +30,11 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     name = place.namespace("door-moves")
     ends(place, name)
     door = Door(place, name)
-    status, made = door.ask("POST", "/v1/migrations", _BODY)
-    assert status == 201, made
-    identifier = made["id"]
+    status, created = door.ask("POST", "/v1/migrations", _BODY)
+    assert status == 201, created
+    identifier = created["id"]
     path = f"/v1/migrations/{identifier}"
-    assert (made["status"], made["source"]["connection_name"]) == ("pending", "old")
+    assert (created["status"], created["source"]["connection_name"]) == ("pending", "old")
     assert door.ask("POST", f"{path}/start")[1]["error"]["code"] == "plan_not_ready"
 
     found = door.until(identifier, "plan_ready")
@@ -50,14 +50,14 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     assert {m["source"]["table"] for m in plan["mappings"]} == {"customer", "item"}
     mapping = next(m["id"] for m in plan["mappings"] if m["source"]["column"] == "note")
     override = {"approved": True, "override_transformation": "upper(note)", "comment": "shouted"}
-    status, told = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", override)
-    assert (status, told["transformation"]) == (202, "upper(note)"), told
+    status, answer = door.ask("POST", f"{path}/plan/mappings/{mapping}/approve", override)
+    assert (status, answer["transformation"]) == (202, "upper(note)"), answer
     place.wait(
         "the plan heeds it", lambda: "UPPER(note)" in json.dumps(door.ask("GET", f"{path}/plan")[1].get("mappings", [])), 60
     )
 
-    status, told = door.ask("POST", f"{path}/start")
-    assert (status, told["status"]) == (202, "running"), told
+    status, answer = door.ask("POST", f"{path}/start")
+    assert (status, answer["status"]) == (202, "running"), answer
     events = door.followed(f"{path}/logs?follow=true")
     assert {kind for _, kind, _ in events} == {"log", "progress"}
     numbered = [int(at) for at, kind, _ in events if kind == "log"]
@@ -65,9 +65,9 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place) -> None:
     half = str(numbered[len(numbered) // 2])
     again = [int(at) for at, kind, _ in door.followed(f"{path}/logs?follow=true", half) if kind == "log"]
     assert again == [number for number in numbered if number > int(half)]
-    done = door.until(identifier, "completed")
-    assert [p["status"] for p in done["progress"]["phases"]] == ["completed"] * 5
-    assert (done["metrics"]["records_processed"], done["verdict"]) == (_ROWS + 100, "equal")
+    detail = door.until(identifier, "completed")
+    assert [p["status"] for p in detail["progress"]["phases"]] == ["completed"] * 5
+    assert (detail["metrics"]["records_processed"], detail["verdict"]) == (_ROWS + 100, "equal")
     with place.pg.connect(name) as target:
         assert target.execute(b"SELECT count(*) FROM item WHERE note <> upper(note)").fetchone() == (0,)
     status, numbers = door.ask("GET", f"{path}/metrics")
@@ -90,13 +90,13 @@ def _back_though_rows_were_written(place: Place, door: Door, name: str, identifi
         target.execute(b"DELETE FROM item WHERE id = 1")
     assert door.ask("POST", f"{path}/rollback")[0] == 202
     assert door.until(identifier, "failed")["error"]["code"] == "WrittenSinceCutover"
-    status, told = door.ask("POST", f"{path}/rollback")
-    assert (status, told["error"]["code"]) == (409, "rollback_failed"), told
+    status, answer = door.ask("POST", f"{path}/rollback")
+    assert (status, answer["error"]["code"]) == (409, "rollback_failed"), answer
     assert door.ask("POST", f"{path}/rollback", {"discard_writes": True})[0] == 202
     door.until(identifier, "rolled_back")
     assert place.rows(name) == -1
-    status, told = door.ask("DELETE", f"{path}?keep_logs=false")
-    assert (status, told["deleted"], told["logs_retained"]) == (200, True, False), told
+    status, answer = door.ask("DELETE", f"{path}?keep_logs=false")
+    assert (status, answer["deleted"], answer["logs_retained"]) == (200, True, False), answer
     place.wait("it is gone", lambda: door.ask("GET", path)[0] == 404, 60)
     assert door.ask("GET", "/v1/migrations")[1]["pagination"]["total"] == 0
 
@@ -109,22 +109,22 @@ def test_pause_resume_and_cancel_beside_a_manager_that_has_a_say(place: Place) -
     place.cluster.kubectl("apply", "--server-side", "--field-manager=people", "-f", "-", stdin=json.dumps(migration))
     path = "/v1/migrations/mig_shop"
     door.until("mig_shop", "running")
-    status, told = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
-    assert (status, told["status"]) == (202, "pausing"), told
+    status, answer = door.ask("POST", f"{path}/pause", {"reason": "Maintenance window ending", "immediate": False})
+    assert (status, answer["status"]) == (202, "pausing"), answer
     paused = door.until("mig_shop", "paused")
     assert "Maintenance window ending" in paused["message"]
-    status, told = door.ask("POST", f"{path}/resume")
-    assert status == 202, told
+    status, answer = door.ask("POST", f"{path}/resume")
+    assert status == 202, answer
     door.until("mig_shop", "running")
-    bare = {name: value for name, value in migration.items() if name != "spec"}
+    without_spec = {name: value for name, value in migration.items() if name != "spec"}
     manager = ("apply", "--server-side", "--force-conflicts", "--field-manager=argocd-controller", "-f", "-")
-    place.cluster.kubectl(*manager, stdin=json.dumps({**bare, "spec": {"desiredState": "Completed"}}))
-    status, told = door.ask("POST", f"{path}/pause")
-    assert (status, told["error"]["code"]) == (409, "invalid_state"), told
-    assert "argocd-controller" in told["error"]["message"]
-    place.cluster.kubectl(*manager, stdin=json.dumps(bare))
-    status, told = door.ask("POST", f"{path}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
-    assert (status, told["rollback_status"]) == (202, "initiated"), told
+    place.cluster.kubectl(*manager, stdin=json.dumps({**without_spec, "spec": {"desiredState": "Completed"}}))
+    status, answer = door.ask("POST", f"{path}/pause")
+    assert (status, answer["error"]["code"]) == (409, "invalid_state"), answer
+    assert "argocd-controller" in answer["error"]["message"]
+    place.cluster.kubectl(*manager, stdin=json.dumps(without_spec))
+    status, answer = door.ask("POST", f"{path}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
+    assert (status, answer["rollback_status"]) == (202, "initiated"), answer
     door.until("mig_shop", "cancelled")
     assert place.rows(name) == -1
 
@@ -133,26 +133,26 @@ def test_connections_are_made_asked_and_deleted(place: Place) -> None:
     name = place.namespace("door-connects")
     place.databases(name, 100)
     door = Door(place, name)
-    where = {"host": place.host, "database": name, "username": "mover"}
-    old = {"name": "Old shop", "type": "mariadb", "port": place.maria.port, "password": PASSWORD, **where}
-    new = {"name": "New shop", "type": "postgresql", "port": place.pg.port, "password": "another", **where}
+    place_fields = {"host": place.host, "database": name, "username": "mover"}
+    old = {"name": "Old shop", "type": "mariadb", "port": place.maria.port, "password": PASSWORD, **place_fields}
+    new = {"name": "New shop", "type": "postgresql", "port": place.pg.port, "password": "another", **place_fields}
     ids = []
     for body in (old, new):
-        status, told = door.ask("POST", "/v1/connections", body)
-        assert (status, told["data"]["status"]) == (201, "testing"), told
-        ids.append(told["data"]["id"])
+        status, answer = door.ask("POST", "/v1/connections", body)
+        assert (status, answer["data"]["status"]) == (201, "testing"), answer
+        ids.append(answer["data"]["id"])
     path = f"/v1/connections/{ids[0]}"
     place.wait("it answers", lambda: door.ask("GET", path)[1]["data"]["status"] == "reachable")
     before = door.ask("GET", path)[1]["data"]
-    status, told = door.ask("POST", f"{path}/test")
-    assert (status, told["data"]["status"], told["data"]["error"]) == (200, "reachable", None), told
-    assert told["data"]["version"] == before["version"]
-    assert told["data"]["tested_at"] > before["tested_at"], "it was asked again, though nothing has changed"
-    status, told = door.ask("POST", f"/v1/connections/{ids[1]}/test?wait=60")
-    assert (status, told["data"]["status"]) == (200, "unreachable"), told
-    assert "password" in told["data"]["error"]["message"]
-    assert "another" not in json.dumps(told)
-    assert [one["id"] for one in door.ask("GET", "/v1/connections?status=unreachable")[1]["data"]] == [ids[1]]
+    status, answer = door.ask("POST", f"{path}/test")
+    assert (status, answer["data"]["status"], answer["data"]["error"]) == (200, "reachable", None), answer
+    assert answer["data"]["version"] == before["version"]
+    assert answer["data"]["tested_at"] > before["tested_at"], "it was asked again, though nothing has changed"
+    status, answer = door.ask("POST", f"/v1/connections/{ids[1]}/test?wait=60")
+    assert (status, answer["data"]["status"]) == (200, "unreachable"), answer
+    assert "password" in answer["data"]["error"]["message"]
+    assert "another" not in json.dumps(answer)
+    assert [item["id"] for item in door.ask("GET", "/v1/connections?status=unreachable")[1]["data"]] == [ids[1]]
     assert door.ask("DELETE", f"/v1/connections/{ids[1]}") == (200, {"id": ids[1], "deleted": True})
     secret = f"{ids[1].removeprefix('conn_')}-credentials"
     place.wait("its credentials go with it", lambda: not place.get("secret", name, secret))
@@ -170,16 +170,20 @@ def test_a_neighbour_sees_and_changes_nothing(place: Place) -> None:
     kinds = ("migrations", "connections", "webhooks")
     before = [place.listed(kind, name) for kind in kinds]
     door = Door(place, place.namespace("door-theirs"))
-    theirs = {"migration_id": "mig_shop", "mapping_id": "map_1", "connection_id": "conn_old", "webhook_id": "hook_ops"}
+    foreign_ids = {"migration_id": "mig_shop", "mapping_id": "map_1", "connection_id": "conn_old", "webhook_id": "hook_ops"}
     paths = door.ask("GET", "/openapi.json")[1]["paths"]
-    asked = [(method.upper(), path) for path, methods in paths.items() for method in methods if "{" in path]
-    asked = [(method, path.format(**theirs)) for method, path in asked if "{deployment_id}" not in path]
-    assert len(asked) >= 18
-    for method, which in [*asked, ("GET", "/v1/migrations/mig_shop/logs?follow=true")]:
-        status, told = door.ask(method, which, _APPROVALS.get(which.rpartition("/plan/")[2].split("/")[0]))
-        assert (status, told["error"]["code"]) == (404, f"{which.split('/')[2][:-1]}_not_found"), (method, which, told)
+    tried_requests = [(method.upper(), path) for path, methods in paths.items() for method in methods if "{" in path]
+    tried_requests = [(method, path.format(**foreign_ids)) for method, path in tried_requests if "{deployment_id}" not in path]
+    assert len(tried_requests) >= 18
+    for method, request_path in [*tried_requests, ("GET", "/v1/migrations/mig_shop/logs?follow=true")]:
+        status, answer = door.ask(method, request_path, _APPROVALS.get(request_path.rpartition("/plan/")[2].split("/")[0]))
+        assert (status, answer["error"]["code"]) == (404, f"{request_path.split('/')[2][:-1]}_not_found"), (
+            method,
+            request_path,
+            answer,
+        )
     assert [door.ask("GET", f"/v1/{kind}")[1]["data"] for kind in kinds] == [[], [], []]
-    status, told = door.ask("POST", "/v1/migrations", _BODY)
-    assert (status, told["error"]["code"]) == (404, "connection_not_found"), "not even that it is there elsewhere"
+    status, answer = door.ask("POST", "/v1/migrations", _BODY)
+    assert (status, answer["error"]["code"]) == (404, "connection_not_found"), "not even that it is there elsewhere"
     after = [place.listed(kind, name) for kind in kinds]
-    assert [[one["spec"] for one in some] for some in after] == [[one["spec"] for one in some] for some in before]
+    assert [[item["spec"] for item in some] for some in after] == [[item["spec"] for item in some] for some in before]

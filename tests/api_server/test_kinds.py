@@ -111,10 +111,10 @@ def accepted(control_plane: Cluster) -> Iterator[Callable[[str, Object], str]]:
     command = [*kubectl, "proxy", f"--port={port}"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
-    def asked(kind: str, spec: Object) -> str:
-        where = f"/apis/landfall.dev/v1alpha1/namespaces/default/{BY_NAME[kind].plural}?dryRun=All&fieldValidation=Strict"
+    def validate(kind: str, spec: Object) -> str:
+        path = f"/apis/landfall.dev/v1alpha1/namespaces/default/{BY_NAME[kind].plural}?dryRun=All&fieldValidation=Strict"
         connection = HTTPConnection("127.0.0.1", port, timeout=20)
-        connection.request("POST", where, json.dumps(_document(kind, spec)), {"Content-Type": "application/json"})
+        connection.request("POST", path, json.dumps(_document(kind, spec)), {"Content-Type": "application/json"})
         answer = connection.getresponse()
         told = json.loads(answer.read())
         connection.close()
@@ -124,10 +124,10 @@ def accepted(control_plane: Cluster) -> Iterator[Callable[[str, Object], str]]:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError):
-            asked("Migration", {})
+            validate("Migration", {})
             break
         time.sleep(0.1)
-    yield asked
+    yield validate
     process.terminate()
     process.wait()
 
@@ -164,7 +164,9 @@ def test_they_agree_on_whatever_is_made_from_the_schema(accepted: Callable[[str,
     )
     @given(specs(schema))
     def agree(spec: Object) -> None:
-        theirs, ours = accepted(kind, spec), _refused(kind, spec)
-        assert bool(theirs) == bool(ours), f"server: {theirs or 'takes it'}\nmodel: {ours or 'takes it'}\n{spec}"
+        server_refusal, model_refusal = accepted(kind, spec), _refused(kind, spec)
+        assert bool(server_refusal) == bool(model_refusal), (
+            f"server: {server_refusal or 'takes it'}\nmodel: {model_refusal or 'takes it'}\n{spec}"
+        )
 
     agree()

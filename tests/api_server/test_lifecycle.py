@@ -42,7 +42,7 @@ def _statuses() -> dict[str, tuple[str, Object]]:
 def migrations(api: Api) -> list[Object]:
     """A Migration in each phase, before its start, after it, and after the cutover."""
     namespace = api.namespace("lifecycle")
-    made = [
+    documents = [
         {
             "apiVersion": "landfall.dev/v1alpha1",
             "kind": "Migration",
@@ -51,37 +51,37 @@ def migrations(api: Api) -> list[Object]:
         }
         for name, (spec, _) in _statuses().items()
     ]
-    api.apply(*made)
-    found = yaml.safe_load(api.cluster.kubectl("get", "migrations", "-n", namespace, "-o", "yaml"))["items"]
-    for one in found:
-        one["status"] = _statuses()[one["metadata"]["name"]][1]
-    api.cluster.kubectl("replace", "--subresource=status", "-f", "-", stdin=yaml.safe_dump_all(found))
+    api.apply(*documents)
+    items = yaml.safe_load(api.cluster.kubectl("get", "migrations", "-n", namespace, "-o", "yaml"))["items"]
+    for item in items:
+        item["status"] = _statuses()[item["metadata"]["name"]][1]
+    api.cluster.kubectl("replace", "--subresource=status", "-f", "-", stdin=yaml.safe_dump_all(items))
     return list(yaml.safe_load(api.cluster.kubectl("get", "migrations", "-n", namespace, "-o", "yaml"))["items"])
 
 
 def _changed(migration: Object, desired: str) -> Object:
-    made = copy.deepcopy(migration)
-    made["spec"]["desiredState"] = desired
-    return made
+    changed_object = copy.deepcopy(migration)
+    changed_object["spec"]["desiredState"] = desired
+    return changed_object
 
 
 @pytest.mark.parametrize("desired", UNDOING)
 def test_the_api_server_refuses_what_the_doors_refuse(api: Api, migrations: list[Object], desired: str) -> None:
-    documents = yaml.safe_dump_all([_changed(one, desired) for one in migrations])
-    done = api.cluster.run_kubectl("replace", "--dry-run=server", "-f", "-", stdin=documents)
-    refused = set(re.findall(r'Migration.landfall.dev "([\w-]+)" is invalid', done.stderr))
+    documents = yaml.safe_dump_all([_changed(migration, desired) for migration in migrations])
+    result = api.cluster.run_kubectl("replace", "--dry-run=server", "-f", "-", stdin=documents)
+    refused = set(re.findall(r'Migration.landfall.dev "([\w-]+)" is invalid', result.stderr))
     row = UNDOING[desired]
-    assert done.stderr.count(row.message) >= len(refused) > 0
+    assert result.stderr.count(row.message) >= len(refused) > 0
     expected = {
-        one["metadata"]["name"]
-        for one in migrations
-        if refusals.refusal(row.action, one) and one["status"]["phase"] != row.reached
+        migration["metadata"]["name"]
+        for migration in migrations
+        if refusals.refusal(row.action, migration) and migration["status"]["phase"] != row.reached
     }
     assert refused == expected
 
 
 @pytest.mark.parametrize("desired", ["Planned", "Completed", "Paused"])
 def test_every_other_change_is_accepted(api: Api, migrations: list[Object], desired: str) -> None:
-    documents = yaml.safe_dump_all([_changed(one, desired) for one in migrations])
-    done = api.cluster.run_kubectl("replace", "--dry-run=server", "-f", "-", stdin=documents)
-    assert (done.returncode, done.stderr) == (0, "")
+    documents = yaml.safe_dump_all([_changed(migration, desired) for migration in migrations])
+    result = api.cluster.run_kubectl("replace", "--dry-run=server", "-f", "-", stdin=documents)
+    assert (result.returncode, result.stderr) == (0, "")

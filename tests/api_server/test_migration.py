@@ -18,8 +18,8 @@ def fresh(request: pytest.FixtureRequest, place: Place) -> str:
 
 def test_a_missing_secret_stalls_and_its_creation_is_enough(place: Place, fresh: str) -> None:
     place.databases(fresh, 100)
-    secret, *others = place.move(fresh, fresh)
-    place.apply(*others)
+    secret, *other_documents = place.move(fresh, fresh)
+    place.apply(*other_documents)
     place.until(fresh, "shop", "SecretMissing")
     assert place.workers(fresh) == []
     place.apply(secret)
@@ -31,8 +31,8 @@ def test_a_wrong_password_stalls_and_mending_the_secret_is_enough(place: Place, 
     documents = place.move(fresh, fresh)
     place.apply(place.secret(fresh, "old", "mover", "wrong-Wort"), *documents[1:])
     stalled = place.until(fresh, "shop", "CredentialRefused")
-    told = {c["type"]: c for c in stalled["status"]["conditions"]}
-    assert told["Stalled"]["status"] == "True"
+    conditions = {c["type"]: c for c in stalled["status"]["conditions"]}
+    assert conditions["Stalled"]["status"] == "True"
     assert "wrong-Wort" not in str(stalled)
     place.apply(documents[0])
     place.cluster.kubectl("annotate", "-n", fresh, "migration/shop", "looked=at")
@@ -43,8 +43,8 @@ def test_planned_stops_after_the_plan_and_completed_goes_on(place: Place, fresh:
     place.databases(fresh, 100)
     documents = place.move(fresh, fresh, desiredState="Planned")
     place.apply(*documents)
-    planned = place.until(fresh, "shop", "Planned")
-    assert planned["status"]["plan"]["tables"] == 2
+    migration = place.until(fresh, "shop", "Planned")
+    assert migration["status"]["plan"]["tables"] == 2
     assert place.rows(fresh) == -1
     documents[-1]["spec"]["desiredState"] = "Completed"
     place.apply(*documents)
@@ -73,8 +73,8 @@ def test_a_run_waits_for_its_hour(place: Place, fresh: str) -> None:
     waiting = place.until(fresh, "shop", "Scheduled")
     assert f"{start:%H:%M:%SZ}" in next(c["message"] for c in waiting["status"]["conditions"] if c["type"] == "Ready")
     assert place.rows(fresh) == -1
-    done = place.until(fresh, "shop", "Completed")
-    assert datetime.fromisoformat(done["status"]["startTime"]) >= start.replace(microsecond=0)
+    migration = place.until(fresh, "shop", "Completed")
+    assert datetime.fromisoformat(migration["status"]["startTime"]) >= start.replace(microsecond=0)
 
 
 def test_outside_its_window_a_run_waits_at_a_checkpoint(place: Place, fresh: str) -> None:
@@ -155,10 +155,10 @@ def test_what_is_said_is_no_other_source_or_target_than_what_is_meant_unsaid(pla
     documents = place.move(fresh, fresh)
     place.apply(*documents)
     place.until(fresh, "shop", "Completed")
-    said = copy.deepcopy(documents[-1])
-    said["spec"]["data"]["source"]["schemas"] = []
-    said["spec"]["data"]["target"]["schema"] = "public"
-    for document in (said, documents[-1]):
+    explicit = copy.deepcopy(documents[-1])
+    explicit["spec"]["data"]["source"]["schemas"] = []
+    explicit["spec"]["data"]["target"]["schema"] = "public"
+    for document in (explicit, documents[-1]):
         place.apply(document)
         place.until(fresh, "shop", "Completed")
     assert place.rows(fresh) == 100

@@ -64,10 +64,10 @@ def test_a_pod_waits_for_its_task_and_tells_how_it_failed(place: LocalPlace) -> 
     assert _phase(place, name, "one") == "Pending"
     _task(place, name, "one", "{}")
     place.wait("it has failed", lambda: _phase(place, name, "one") == "Failed", 20)
-    ended = _terminated(place, name, "one")
-    assert (ended["exitCode"], ended["reason"]) == (1, "Error")
-    assert "ValidationError" in ended["message"], "the end of its log, as it left no message"
-    assert ended["startedAt"] <= ended["finishedAt"]
+    terminated = _terminated(place, name, "one")
+    assert (terminated["exitCode"], terminated["reason"]) == (1, "Error")
+    assert "ValidationError" in terminated["message"], "the end of its log, as it left no message"
+    assert terminated["startedAt"] <= terminated["finishedAt"]
     assert "ValidationError" in place.node.log(name, "one")
 
 
@@ -87,8 +87,8 @@ def test_a_pod_that_is_deleted_has_time_to_end_well(place: LocalPlace, moving: t
     with subprocess.Popen(command, stdout=subprocess.PIPE) as watch:
         place.cluster.kubectl("delete", "pod", "-n", name, pod, "--timeout=60s")
         watch.terminate()
-        told, _ = watch.communicate()
-    assert f'"exitCode":{EXIT_AGAIN}'.encode() in told
+        output, _ = watch.communicate()
+    assert f'"exitCode":{EXIT_AGAIN}'.encode() in output
     assert place.node.process(name, pod) == 0
     place.wait("another one works", lambda: _running(place, name) - {pod} != set(), 30)
 

@@ -15,8 +15,8 @@ def _secret(namespace: str, name: str, **data: str) -> Object:
 
 
 def _states(place: Place, name: str) -> dict[str, str]:
-    found = place.get("migration", name, "shop").get("status", {}).get("notices", [])
-    return {n["event"]: n["state"] for n in found}
+    notices = place.get("migration", name, "shop").get("status", {}).get("notices", [])
+    return {n["event"]: n["state"] for n in notices}
 
 
 def _notified(place: Place, name: str) -> tuple[str, str]:
@@ -40,10 +40,10 @@ def test_a_webhook_hears_of_the_approval_and_of_the_end(place: Place, request: p
         place.apply(*documents)
         place.until(name, "shop", "Completed")
         place.wait("all is sent", lambda: _states(place, name) == dict.fromkeys(events, "Sent"))
-    heard = [json.loads(p.body) for p in hook.posts]
-    assert {h["event"] for h in heard} == set(events)
-    assert all(h["migration"] == {"namespace": name, "name": "shop"} for h in heard)
-    assert waiting["status"]["plan"]["digest"] in next(h["message"] for h in heard if h["event"] == "ApprovalRequired")
+    messages = [json.loads(p.body) for p in hook.posts]
+    assert {h["event"] for h in messages} == set(events)
+    assert all(h["migration"] == {"namespace": name, "name": "shop"} for h in messages)
+    assert waiting["status"]["plan"]["digest"] in next(h["message"] for h in messages if h["event"] == "ApprovalRequired")
     assert all(p.headers["landfall-signature"].startswith("t=") for p in hook.posts)
     assert _notified(place, name)[0] == "True"
     assert "k3y-of-hooks" not in place.cluster.kubectl("get", "all,configmaps,migrations,runs", "-n", name, "-o", "yaml")
@@ -53,17 +53,17 @@ def test_a_webhook_hears_of_the_approval_and_of_the_end(place: Place, request: p
 def test_a_target_that_refuses_is_a_condition_and_the_run_goes_on(place: Place, request: pytest.FixtureRequest) -> None:
     name = place.namespace(request.node.name)
     place.databases(name, 200)
-    with receivers.http(place.host, answers=(404,) * 9) as gone:
+    with receivers.http(place.host, answers=(404,) * 9) as receiver:
         targets = [{"secretRef": {"name": "gone"}}]
         documents = place.move(name, name, notifications={"webhooks": targets, "onEvents": ["Completed"]})
-        place.apply(_secret(name, "gone", url=gone.url, key="k3y-of-hooks"), *documents)
+        place.apply(_secret(name, "gone", url=receiver.url, key="k3y-of-hooks"), *documents)
         place.until(name, "shop", "Completed")
         place.wait("the failure is reported", lambda: _states(place, name) == {"Completed": "Failed"})
     assert _notified(place, name) == (
         "False",
         "notification Completed was not delivered: webhook gone: it returned status 404. Correct its Secret; the next event is sent to it.",
     )
-    assert len(gone.posts) == 1
+    assert len(receiver.posts) == 1
 
 
 def test_a_missing_secret_of_a_notification_holds_nothing(place: Place, request: pytest.FixtureRequest) -> None:

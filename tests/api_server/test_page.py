@@ -20,10 +20,10 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place, page: Browser) -
     )
     place.apply(*place.move(name, name)[:-1])
     door = Door(place, name)
-    status, made = door.ask("POST", "/v1/migrations", _BODY)
-    assert status == 201, made
+    status, created = door.ask("POST", "/v1/migrations", _BODY)
+    assert status == 201, created
     page.enter(door)
-    page.press(f"a[href='#/migrations/{made['id']}']")
+    page.press(f"a[href='#/migrations/{created['id']}']")
     page.sees("plan ready")
     page.sees("pending review")
     page.kept("plan")
@@ -39,7 +39,7 @@ def test_a_database_from_its_plan_to_the_way_back(place: Place, page: Browser) -
     page.press("#back")
     page.sees("The cutover is undone")
     page.found("#question button[autofocus]").send_keys(Keys.ENTER)
-    assert place.reason(name, made["id"].removeprefix("mig_")) == "Completed", "who leaves it has changed nothing"
+    assert place.reason(name, created["id"].removeprefix("mig_")) == "Completed", "who leaves it has changed nothing"
     page.press("#back")
     page.press("#answer")
     page.sees("rolled back")

@@ -64,13 +64,17 @@ _ASKED = {
 }
 
 
-@pytest.mark.parametrize(("who", "asked", "may"), [(who, *line) for who, lines in _ASKED.items() for line in lines])
-def test_the_operator_and_the_gateway(api: Api, tenant: str, who: str, asked: str, *, may: bool) -> None:
-    assert api.may(who, asked, tenant) == may
+@pytest.mark.parametrize(("account", "access", "may"), [(who, *line) for who, lines in _ASKED.items() for line in lines])
+def test_the_operator_and_the_gateway(api: Api, tenant: str, account: str, access: str, *, may: bool) -> None:
+    assert api.may(account, access, tenant) == may
 
 
 def test_the_gateway_reads_keys_beside_it_alone(api: Api, tenant: str) -> None:
-    assert [api.may(_GATEWAY, "get secrets", where) for where in (NAMESPACE, tenant, "kube-system")] == [True, False, False]
+    assert [api.may(_GATEWAY, "get secrets", namespace) for namespace in (NAMESPACE, tenant, "kube-system")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 @pytest.mark.parametrize("kind", _OURS)
@@ -85,18 +89,18 @@ def test_those_who_look_and_those_who_edit(api: Api, tenant: str, kind: str) -> 
 
 @pytest.mark.parametrize("role", ["viewer", "editor"])
 def test_neither_reads_secrets_nor_what_is_elsewhere(api: Api, tenant: str, role: str) -> None:
-    who = f"system:serviceaccount:{tenant}:{role}"
-    assert not api.may(who, "get secrets", tenant)
-    assert not api.may(who, "list migrations.landfall.dev", NAMESPACE)
-    assert not api.may(who, "create jobs.batch", tenant)
-    assert not api.may(who, "create releases.landfall.dev", tenant)
+    account = f"system:serviceaccount:{tenant}:{role}"
+    assert not api.may(account, "get secrets", tenant)
+    assert not api.may(account, "list migrations.landfall.dev", NAMESPACE)
+    assert not api.may(account, "create jobs.batch", tenant)
+    assert not api.may(account, "create releases.landfall.dev", tenant)
 
 
 def test_a_worker_is_nobody(api: Api, tenant: str) -> None:
     """Workers and apps run as their namespace's default account, whose token they do not even hold."""
-    who = f"system:serviceaccount:{tenant}:default"
+    account = f"system:serviceaccount:{tenant}:default"
     assert [
-        api.may(who, f"{verb} {kind}", tenant)
+        api.may(account, f"{verb} {kind}", tenant)
         for verb in ("get", "create")
         for kind in ("secrets", "pods", "migrations.landfall.dev")
     ] == [False] * 6

@@ -33,26 +33,26 @@ def _plan(namespace: str, name: str, table: str = "item", **decision: str) -> Ob
     }
 
 
-def _ready(found: Object) -> tuple[str, str]:
-    return next((c["status"], c["reason"]) for c in found["status"]["conditions"] if c["type"] == "Ready")
+def _ready(raw: Object) -> tuple[str, str]:
+    return next((c["status"], c["reason"]) for c in raw["status"]["conditions"] if c["type"] == "Ready")
 
 
 def test_a_table_that_needs_a_decision_asks_for_it(place: Place, doubtful: str) -> None:
     place.apply(*place.move(doubtful, doubtful))
     place.until(doubtful, "shop", "ApprovalRequired")
-    (asked,) = place.listed("tableplans", doubtful)
-    assert asked["metadata"]["name"].startswith("shop-item-")
-    assert _ready(asked) == ("False", "DecisionRequired")
-    columns = {c["source"]: c for c in asked["status"]["columns"]}
+    (proposal,) = place.listed("tableplans", doubtful)
+    assert proposal["metadata"]["name"].startswith("shop-item-")
+    assert _ready(proposal) == ("False", "DecisionRequired")
+    columns = {c["source"]: c for c in proposal["status"]["columns"]}
     assert columns["id"]["decision"] == "AutoApproved"
     assert columns["seen"]["decision"] == "NeedsReview"
     assert "1 row is changed by the rule Null" in str(columns["seen"]["reasons"])
     change = json.dumps({"spec": {"decisions": [{"column": "seen", "decision": "Approve", "comment": "as agreed"}]}})
-    place.cluster.kubectl("patch", "tableplan", "-n", doubtful, asked["metadata"]["name"], "--type=merge", "-p", change)
+    place.cluster.kubectl("patch", "tableplan", "-n", doubtful, proposal["metadata"]["name"], "--type=merge", "-p", change)
     place.until(doubtful, "shop", "Completed")
-    given = place.get("tableplan", doubtful, asked["metadata"]["name"])
-    assert _ready(given) == ("True", "Decided")
-    assert given["status"]["observedGeneration"] == given["metadata"]["generation"] == 2
+    decided = place.get("tableplan", doubtful, proposal["metadata"]["name"])
+    assert _ready(decided) == ("True", "Decided")
+    assert decided["status"]["observedGeneration"] == decided["metadata"]["generation"] == 2
     place.objects.delete("migration", doubtful, "shop")
     place.wait("its TablePlan goes with it", lambda: not place.listed("tableplans", doubtful))
 
@@ -60,9 +60,9 @@ def test_a_table_that_needs_a_decision_asks_for_it(place: Place, doubtful: str) 
 def test_a_decision_that_was_committed_beforehand_is_heeded(place: Place, doubtful: str) -> None:
     place.apply(_plan(doubtful, "of-mine", decision="Approve", policy="Map:2000-01-01"), *place.move(doubtful, doubtful))
     place.until(doubtful, "shop", "Completed")
-    (mine,) = place.listed("tableplans", doubtful)
-    assert mine["metadata"]["name"] == "of-mine"
-    assert _ready(mine) == ("True", "Decided")
+    (table_plan,) = place.listed("tableplans", doubtful)
+    assert table_plan["metadata"]["name"] == "of-mine"
+    assert _ready(table_plan) == ("True", "Decided")
     with place.pg.connect(doubtful) as target:
         assert target.execute(b"SELECT seen::text FROM item WHERE id=7").fetchone() == ("2000-01-01 00:00:00",)
     place.objects.delete("migration", doubtful, "shop")
@@ -88,7 +88,7 @@ def test_an_expression_takes_a_columns_place_and_a_wrong_one_stops_the_plan(plac
     place.until(doubtful, "shop", "Completed")
     with place.pg.connect(doubtful) as target:
         assert target.execute(b"SELECT seen::text FROM item WHERE id=7").fetchone() == ("1999-09-09 00:00:00",)
-    told = {c["source"]: c for c in place.get("tableplan", doubtful, "of-mine")["status"]["columns"]}["seen"]
-    sent = "CASE WHEN YEAR(seen) = 0 THEN CAST('1999-09-09' AS DATETIME) ELSE seen END"
-    assert (told["transformation"], told["decision"]) == (sent, "Approved"), "as it is sent to the source"
-    assert "9999-99-99" in str(told["reasons"])
+    column = {c["source"]: c for c in place.get("tableplan", doubtful, "of-mine")["status"]["columns"]}["seen"]
+    expression = "CASE WHEN YEAR(seen) = 0 THEN CAST('1999-09-09' AS DATETIME) ELSE seen END"
+    assert (column["transformation"], column["decision"]) == (expression, "Approved"), "as it is sent to the source"
+    assert "9999-99-99" in str(column["reasons"])

@@ -15,8 +15,8 @@ from tests.support import receivers
 
 
 def _states(place: Place, name: str) -> dict[str, str]:
-    found = place.get("migration", name, "shop").get("status", {}).get("notices", [])
-    return {n["event"]: n["state"] for n in found}
+    notices = place.get("migration", name, "shop").get("status", {}).get("notices", [])
+    return {n["event"]: n["state"] for n in notices}
 
 
 def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place: Place, request: pytest.FixtureRequest) -> None:
@@ -30,26 +30,26 @@ def test_a_webhook_of_the_namespace_is_pinged_and_hears_of_every_migration(place
             "secret": "a-signing-key-of-ops",
             "events": ["completed"],
         }
-        status, made = door.ask("POST", "/v1/webhooks", body)
-        assert (status, made["data"]["status"]) == (201, "testing"), made
-        path = f"/v1/webhooks/{made['data']['id']}"
+        status, created = door.ask("POST", "/v1/webhooks", body)
+        assert (status, created["data"]["status"]) == (201, "testing"), created
+        path = f"/v1/webhooks/{created['data']['id']}"
         place.wait("it is pinged", lambda: door.ask("GET", path)[1]["data"]["status"] == "reachable")
         assert door.ask("GET", path)[1]["data"]["host"] == place.host
         place.apply(*place.move(name, name))
         place.until(name, "shop", "Completed")
         place.wait("it hears", lambda: _states(place, name) == {"Completed": "Sent"})
-        status, told = door.ask("POST", f"{path}/test?wait=60")
-        assert (status, told["data"]["status"]) == (200, "reachable"), told
-    heard = [(json.loads(p.body)["event"], p) for p in hook.posts]
-    assert [event for event, _ in heard] == ["Ping", "Ping", "Completed", "Ping"], "the first ping met a 503"
-    for _, post in heard:
-        moment, given = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
-        assert given == hmac.new(b"a-signing-key-of-ops", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
-    status, told = door.ask("POST", f"{path}/test?wait=60")
-    assert (status, told["data"]["status"]) == (200, "unreachable"), "its receiver has gone"
-    assert "its receiver" in told["data"]["error"]["message"]
-    written = place.cluster.kubectl("get", "all,configmaps,migrations,runs,webhooks,events", "-n", name, "-o", "yaml")
-    assert not any(hidden in written for hidden in ("a-signing-key", "t0ken"))
+        status, answer = door.ask("POST", f"{path}/test?wait=60")
+        assert (status, answer["data"]["status"]) == (200, "reachable"), answer
+    deliveries = [(json.loads(p.body)["event"], p) for p in hook.posts]
+    assert [event for event, _ in deliveries] == ["Ping", "Ping", "Completed", "Ping"], "the first ping met a 503"
+    for _, post in deliveries:
+        moment, signed = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
+        assert signed == hmac.new(b"a-signing-key-of-ops", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
+    status, answer = door.ask("POST", f"{path}/test?wait=60")
+    assert (status, answer["data"]["status"]) == (200, "unreachable"), "its receiver has gone"
+    assert "its receiver" in answer["data"]["error"]["message"]
+    output = place.cluster.kubectl("get", "all,configmaps,migrations,runs,webhooks,events", "-n", name, "-o", "yaml")
+    assert not any(hidden in output for hidden in ("a-signing-key", "t0ken"))
     webhook = path.rpartition("hook_")[2]
     assert "NotDelivered" in Terminal(place, name).says("get", "webhooks")
     assert door.ask("DELETE", path)[0] == 200

@@ -13,9 +13,9 @@ from tests.cluster.conftest import Object, Place
 def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents: list[Object]) -> None:
     name = namespace_of(documents)
     place.wait("an end is foreseen", lambda: place.progress(name).get("remainingSeconds", 0) > 3)
-    told = place.get("migration", name, "shop")["status"]["progress"]
-    assert told["checkpoint"].startswith(f"{name}.item/")
-    tables = {t["table"]: t for t in told["tables"]}
+    progress = place.get("migration", name, "shop")["status"]["progress"]
+    assert progress["checkpoint"].startswith(f"{name}.item/")
+    tables = {t["table"]: t for t in progress["tables"]}
     assert tables[f"{name}.item"]["state"] == "Copying"
     assert 0 < tables[f"{name}.item"]["rows"] < COPIED_ROWS == tables[f"{name}.item"]["totalRows"]
     documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 50}, "batchSize": 100}
@@ -23,10 +23,10 @@ def test_limits_streams_and_chunks_change_while_it_works(place: Place, documents
     place.wait("it has slowed down", lambda: place.progress(name).get("rowsPerSecond", 2_000) < 200)
     documents[-1]["spec"]["data"] |= {"limits": {"rowsPerSecond": 0}, "parallelism": 3, "batchSize": 500}
     place.apply(*documents)
-    done = place.until(name, "shop", "Completed", 30)  # with the limit it would have been more
+    migration = place.until(name, "shop", "Completed", 30)  # with the limit it would have been more
     place.settled(name, COPIED_ROWS)
     assert [j for j in place.listed("jobs", name) if "-run-" in j["metadata"]["name"]][1:] == []
-    final = done["status"]["progress"]
+    final = migration["status"]["progress"]
     assert (final["percent"], final["tables"][0]["state"], final["rows"]) == (100, "Equal", COPIED_ROWS + 100)
     assert {t["table"].split(".")[-1]: (t["comparedRows"], t["correctedRows"]) for t in final["tables"]} == {
         "item": (COPIED_ROWS, 0),
