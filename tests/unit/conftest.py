@@ -12,11 +12,11 @@ from tests.support.moves import SPEC
 @pytest.fixture
 def cluster() -> Namespace:
     """A namespace with two Connections and a Migration that somebody else has committed."""
-    made = Namespace()
-    made.put("Connection", "oracle-prod", {"type": "MySQL"})
-    made.put("Connection", "postgres-cloud", {"type": "PostgreSQL"})
-    made.put("Migration", "shop", SPEC, {"phase": "Pending"})
-    return made
+    namespace = Namespace()
+    namespace.put("Connection", "oracle-prod", {"type": "MySQL"})
+    namespace.put("Connection", "postgres-cloud", {"type": "PostgreSQL"})
+    namespace.put("Migration", "shop", SPEC, {"phase": "Pending"})
+    return namespace
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def test_without_a_rate_nothing_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("acknowledged", "before", "target", "lost"),
+    ("acknowledged", "before", "target", "missing_writes"),
     [
         pytest.param({1: 2, 3: 1}, {}, {1: 2, 3: 1}, 0, id="all are there"),
         pytest.param({1: 2, 3: 1}, {1: 5}, {1: 7, 3: 1, 8: 4}, 0, id="with those of earlier writers"),
@@ -85,6 +85,6 @@ def test_without_a_rate_nothing_is_written() -> None:
     ],
 )
 def test_missing_writes_are_found_by_key(
-    acknowledged: dict[int, int], before: dict[int, int], target: dict[int, int], lost: int
+    acknowledged: dict[int, int], before: dict[int, int], target: dict[int, int], missing_writes: int
 ) -> None:
-    assert missing(acknowledged, before, target) == lost
+    assert missing(acknowledged, before, target) == missing_writes

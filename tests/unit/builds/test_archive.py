@@ -39,7 +39,7 @@ def _tar(path: Path, things: Things, mode: str = "w:gz") -> Path:
 
 
 def _zip(path: Path, things: Things) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, kind, text in things:
             info = zipfile.ZipInfo(name + ("/" if kind == "folder" else ""))
             kinds = {
@@ -50,7 +50,7 @@ def _zip(path: Path, things: Things) -> Path:
             }
             info.external_attr = kinds[kind] << 16
             info.compress_type = zipfile.ZIP_DEFLATED
-            made.writestr(info, text)
+            archive.writestr(info, text)
     return path
 
 
@@ -152,8 +152,8 @@ _NAMES = st.text(st.sampled_from("ab./\\:\0é\n"), min_size=1, max_size=12)
 def test_whatever_it_holds_nothing_is_written_outside(tmp_path_factory: pytest.TempPathFactory, things: Things) -> None:
     place = tmp_path_factory.mktemp("x")
     (place / "in" / "out").mkdir(parents=True)
-    kept = [(name.replace("\0", "0"), kind, text.replace("\0", "0")) for name, kind, text in things]
-    archive = _tar(place / "archive", kept)
+    storable = [(name.replace("\0", "0"), kind, text.replace("\0", "0")) for name, kind, text in things]
+    archive = _tar(place / "archive", storable)
     inside = (place / "in" / "out").resolve()
     with contextlib.suppress(BuildError, OSError):
         unpacked(archive, inside)

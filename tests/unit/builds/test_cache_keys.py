@@ -24,9 +24,9 @@ def node(dependencies: dict[str, str] | None = None, files: dict[str, str] | Non
 
 
 def plan_of(files: dict[str, str], install: str = "") -> BuildPlan:
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Detected), found
-    return make_plan(Files(files), found, BuildOverrides(install=install))
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Detected), detection
+    return make_plan(Files(files), detection, BuildOverrides(install=install))
 
 
 KEPT: dict[str, tuple[dict[str, str], tuple[str, ...]]] = {

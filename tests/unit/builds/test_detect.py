@@ -220,11 +220,11 @@ TREES: dict[str, tuple[dict[str, str], str, str, str]] = {
 @pytest.mark.parametrize("name", TREES)
 def test_what_a_tree_is(name: str) -> None:
     files, framework, start, output = TREES[name]
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Detected), found
-    plan = make_plan(Files(files), found, BuildOverrides())
-    assert (found.framework, plan.start, plan.output) == (framework, start, output)
-    assert found.match.evidence
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Detected), detection
+    plan = make_plan(Files(files), detection, BuildOverrides())
+    assert (detection.framework, plan.start, plan.output) == (framework, start, output)
+    assert detection.match.evidence
     assert plan.install or framework == "static"
     assert plan.layers
     assert set(plan.keys) <= set(files)
@@ -288,22 +288,22 @@ NEAR_MISSES: dict[str, tuple[dict[str, str], str, str]] = {
 
 @pytest.mark.parametrize("name", NEAR_MISSES)
 def test_what_cannot_be_said_says_what_was_looked_at(name: str) -> None:
-    files, reason, told = NEAR_MISSES[name]
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Undetected)
-    assert found.reason == reason
-    assert told in found.message
+    files, reason, words = NEAR_MISSES[name]
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Undetected)
+    assert detection.reason == reason
+    assert words in detection.message
 
 
 def test_a_persons_word_is_not_doubted() -> None:
     files = NEAR_MISSES["a server and a site in one"][0]
-    found = detected(Files(files), KNOWN, "node-express")
-    assert isinstance(found, Detected)
-    plan = make_plan(Files(files), found, BuildOverrides(install="npm ci", build="make", start="node dist/x.js"))
+    detection = detected(Files(files), KNOWN, "node-express")
+    assert isinstance(detection, Detected)
+    plan = make_plan(Files(files), detection, BuildOverrides(install="npm ci", build="make", start="node dist/x.js"))
     assert (plan.install, plan.build, plan.start) == (("npm ci",), ("make",), "node dist/x.js")
     assert isinstance(detected(Files({}), KNOWN, "cobol"), Undetected)
-    bare = detected(Files({"a.txt": ""}), KNOWN, "static")
-    assert isinstance(bare, Detected)
+    static = detected(Files({"a.txt": ""}), KNOWN, "static")
+    assert isinstance(static, Detected)
 
 
 _POETRY = '[tool.poetry]\nname = "x"\n[tool.poetry.dependencies]\npython = "^3.11"\nflask = "3"\n'
@@ -334,15 +334,15 @@ _BERRY = "YARN_NODE_LINKER=node-modules YARN_ENABLE_GLOBAL_CACHE=true npx --yes 
 )
 def test_who_installs_packages_of_node(files: dict[str, str], name: str, install: str) -> None:
     tree = Files({"package.json": package({"next": "15"}, scripts={"build": "next build"}), **files})
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected)
-    plan = make_plan(tree, found, BuildOverrides())
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected)
+    plan = make_plan(tree, detection, BuildOverrides())
     assert (plan.package_manager, plan.install) == (name, (install,))
     assert ("no lock file found" in " ".join(plan.notes)) == (not files)
 
 
 @pytest.mark.parametrize(
-    ("told", "install", "build"),
+    ("manager", "install", "build"),
     [
         ("pnpm@10.5.2+sha512.abc", "npx --yes pnpm@10.5.2 install --no-lockfile", "npx --yes pnpm@10.5.2 run build"),
         ("pnpm@9.1.0", "pnpm install --no-lockfile", "pnpm run build"),
@@ -352,11 +352,11 @@ def test_who_installs_packages_of_node(files: dict[str, str], name: str, install
         ("npm@11.0.0", "npm install --no-save --no-audit --no-fund", "npm run build"),
     ],
 )
-def test_a_package_manager_is_run_in_the_version_that_is_asked_for(told: str, install: str, build: str) -> None:
-    tree = Files({"package.json": package({"astro": "5"}, scripts={"build": "astro build"}, packageManager=told)})
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected)
-    plan = make_plan(tree, found, BuildOverrides())
+def test_a_package_manager_is_run_in_the_version_that_is_asked_for(manager: str, install: str, build: str) -> None:
+    tree = Files({"package.json": package({"astro": "5"}, scripts={"build": "astro build"}, packageManager=manager)})
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected)
+    plan = make_plan(tree, detection, BuildOverrides())
     assert (plan.install, plan.build) == ((install,), (build,))
 
 
@@ -376,9 +376,9 @@ def test_a_package_manager_is_run_in_the_version_that_is_asked_for(told: str, in
 )
 def test_packages_of_python_come_into_one_folder(files: dict[str, str], first: str) -> None:
     tree = Files({"app.py": "from flask import Flask\napp = Flask(__name__)\n", **files})
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected), found
-    plan = make_plan(tree, found, BuildOverrides())
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected), detection
+    plan = make_plan(tree, detection, BuildOverrides())
     assert first in plan.install[0]
     assert all(" --target .packages " in command for command in plan.install if command.startswith("uv pip install"))
     assert (plan.env["PYTHONPATH"], plan.layers[0].include) == ("/app/.packages", (".packages",))
@@ -393,16 +393,16 @@ def test_what_is_odd_is_noted() -> None:
             "package-lock.json": "{}",
         }
     )
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected)
-    assert found.package_manager is not None
-    assert (found.package_manager.name, found.package_manager.version) == ("pnpm", "9.1.0")
-    assert any("packageManager says pnpm, but the lock file is yarn.lock" in n for n in found.notes)
-    assert any("several package managers" in n for n in found.notes)
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected)
+    assert detection.package_manager is not None
+    assert (detection.package_manager.name, detection.package_manager.version) == ("pnpm", "9.1.0")
+    assert any("packageManager says pnpm, but the lock file is yarn.lock" in n for n in detection.notes)
+    assert any("several package managers" in n for n in detection.notes)
 
 
 @pytest.mark.parametrize(
-    ("asked", "wanted"),
+    ("requested", "expected"),
     [
         ("22", "22.20.0"),
         ("v20.1.0", ""),
@@ -421,36 +421,36 @@ def test_what_is_odd_is_noted() -> None:
         ("what", ""),
     ],
 )
-def test_which_node_a_range_means(asked: str, wanted: str) -> None:
-    assert newest(asked, KNOWN["node"]) == wanted
+def test_which_node_a_range_means(requested: str, expected: str) -> None:
+    assert newest(requested, KNOWN["node"]) == expected
 
 
 _VERSIONS = st.tuples(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30)).map(lambda v: ".".join(map(str, v)))
 
 
 @given(st.lists(_VERSIONS, min_size=1, max_size=8), st.sampled_from(["^", "~", ">=", "<=", "<", ">", ""]), _VERSIONS)
-def test_ranges_hold_what_they_say(known: list[str], sign: str, asked: str) -> None:
-    found = newest(f"{sign}{asked}", known)
-    assert found == "" or found in known
-    least = parts(asked)
+def test_ranges_hold_what_they_say(versions: list[str], sign: str, requested: str) -> None:
+    version = newest(f"{sign}{requested}", versions)
+    assert version == "" or version in versions
+    least = parts(requested)
     fitting = {
-        "": [k for k in known if parts(k) == least],
-        ">=": [k for k in known if parts(k) >= least],
-        ">": [k for k in known if parts(k) > least],
-        "<": [k for k in known if parts(k) < least],
-        "<=": [k for k in known if parts(k) <= least],
-        "~": [k for k in known if parts(k)[:2] == least[:2] and parts(k) >= least],
-        "^": [k for k in known if parts(k) >= least and parts(k)[: 1 if least[0] else 2] == least[: 1 if least[0] else 2]],
+        "": [k for k in versions if parts(k) == least],
+        ">=": [k for k in versions if parts(k) >= least],
+        ">": [k for k in versions if parts(k) > least],
+        "<": [k for k in versions if parts(k) < least],
+        "<=": [k for k in versions if parts(k) <= least],
+        "~": [k for k in versions if parts(k)[:2] == least[:2] and parts(k) >= least],
+        "^": [k for k in versions if parts(k) >= least and parts(k)[: 1 if least[0] else 2] == least[: 1 if least[0] else 2]],
     }[sign]
-    assert (parts(found) if found else None) == max((parts(k) for k in fitting), default=None)
+    assert (parts(version) if version else None) == max((parts(k) for k in fitting), default=None)
 
 
 @given(
     st.dictionaries(st.sampled_from(sorted({p for files, *_ in TREES.values() for p in files})), st.text(max_size=60), max_size=8)
 )
 def test_whatever_is_there_it_answers(files: dict[str, str]) -> None:
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Undetected) or found.framework in NAMES
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Undetected) or detection.framework in NAMES
 
 
 def test_a_folder_is_read_without_what_tools_leave_and_without_links(tmp_path: Path) -> None:
@@ -486,6 +486,6 @@ _STANDALONE = "NEXT_TELEMETRY_DISABLED=1 NEXT_PRIVATE_STANDALONE=true"
     ],
 )
 def test_how_it_is_built(files: dict[str, str], build: str) -> None:
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Detected), found
-    assert make_plan(Files(files), found, BuildOverrides()).build == ((build,) if build else ())
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Detected), detection
+    assert make_plan(Files(files), detection, BuildOverrides()).build == ((build,) if build else ())

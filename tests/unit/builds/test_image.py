@@ -45,11 +45,11 @@ def _read(path: Path) -> dict[str, tarfile.TarInfo]:
 
 
 def test_the_same_files_give_the_same_layer_whenever_and_wherever(tmp_path: Path) -> None:
-    one, other = _tree(tmp_path / "one", _FILES), _tree(tmp_path / "two" / "deeper", dict(reversed(_FILES.items())))
+    first_tree, other = _tree(tmp_path / "one", _FILES), _tree(tmp_path / "two" / "deeper", dict(reversed(_FILES.items())))
     for file in other.rglob("*"):
         os.utime(file, (time.time() - 9999, time.time() - 9999))
     (other / "server.js").chmod(0o600)
-    first, second = packed(one, _APP, "/app", tmp_path / "a"), packed(other, _APP, "/app", tmp_path / "b")
+    first, second = packed(first_tree, _APP, "/app", tmp_path / "a"), packed(other, _APP, "/app", tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
     assert first == second
     data = (tmp_path / "a").read_bytes()
@@ -64,8 +64,8 @@ def test_what_is_in_it(tmp_path: Path) -> None:
     (root / "run.sh").chmod(0o700)
     (root / "here").symlink_to("src/deep")
     packed(root, _APP, "/app", tmp_path / "a")
-    found = _read(tmp_path / "a")
-    assert set(found) == {
+    members = _read(tmp_path / "a")
+    assert set(members) == {
         "app",
         "app/server.js",
         "app/run.sh",
@@ -75,9 +75,9 @@ def test_what_is_in_it(tmp_path: Path) -> None:
         "app/src/deep/er",
         "app/src/deep/er/b.txt",
     }
-    assert {(m.uid, m.gid, m.uname, m.gname) for m in found.values()} == {(0, 0, "", "")}
-    assert (found["app/run.sh"].mode, found["app/server.js"].mode) == (0o755, 0o644)
-    assert found["app/here"].linkname == "src/deep"
+    assert {(m.uid, m.gid, m.uname, m.gname) for m in members.values()} == {(0, 0, "", "")}
+    assert (members["app/run.sh"].mode, members["app/server.js"].mode) == (0o755, 0o644)
+    assert members["app/here"].linkname == "src/deep"
     packed(root, Layer("dependencies", ("node_modules",)), "/app", tmp_path / "b")
     assert "app/node_modules/.bin/tool" in _read(tmp_path / "b")
 
@@ -159,20 +159,20 @@ _STATIC = BuildPlan("static", "static", "static", "default", "", (), (), "", "."
 
 def test_a_build_leaves_the_folder_as_it_is_and_tells_why_it_fails(tmp_path: Path) -> None:
     root = _tree(tmp_path / "app", {"index.html": "<h1>", "node_modules/old/x": ""})
-    said: list[str] = []
+    lines: list[str] = []
     plan = BuildPlan(**{**_fields(_STATIC), "build": ('echo made > made.txt; ls; echo "${SECRET:-none}"',)})
     os.environ["SECRET"] = "s3cret"  # noqa: S105  what a build must not see
-    done = local.built(root, plan, tmp_path / "out", said.append)
+    result = local.built(root, plan, tmp_path / "out", lines.append)
     del os.environ["SECRET"]
     assert sorted(p.name for p in root.iterdir()) == ["index.html", "node_modules"]
-    assert "none" in said
-    assert "node_modules" not in said
-    assert "app/made.txt" in _read(image.blob_of(tmp_path / "out", done.layers[0].digest))
+    assert "none" in lines
+    assert "node_modules" not in lines
+    assert "app/made.txt" in _read(image.blob_of(tmp_path / "out", result.layers[0].digest))
     with pytest.raises(BuildError, match="already contains an image"):
-        local.built(root, plan, tmp_path / "out", said.append)
+        local.built(root, plan, tmp_path / "out", lines.append)
     broken = BuildPlan(**{**_fields(_STATIC), "install": ("echo first; nosuchprogram --now",)})
     with pytest.raises(BuildError) as error:
-        local.built(root, broken, tmp_path / "other", said.append)
+        local.built(root, broken, tmp_path / "other", lines.append)
     assert "status 127" in error.value.message
     assert "add the package that contains it" in error.value.advice
     assert "first" in error.value.log
@@ -184,7 +184,7 @@ def _fields(plan: BuildPlan) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(
-    ("log", "told"),
+    ("log", "words"),
     [
         ("npm error code ERESOLVE\nnpm error could not resolve", "--legacy-peer-deps"),
         ("FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory", "out of memory"),
@@ -200,6 +200,6 @@ def _fields(plan: BuildPlan) -> dict[str, object]:
         ("all is well", ""),
     ],
 )
-def test_advice_follows_from_the_log(log: str, told: str) -> None:
-    assert told in advice(log)
-    assert bool(advice(log)) == bool(told)
+def test_advice_follows_from_the_log(log: str, words: str) -> None:
+    assert words in advice(log)
+    assert bool(advice(log)) == bool(words)

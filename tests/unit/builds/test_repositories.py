@@ -103,16 +103,16 @@ REFUSED: dict[str, tuple[str, ...]] = {
 
 def plan_of(files: dict[str, str], framework: str = "") -> BuildPlan:
     tree = Files(files)
-    found = detected(tree, KNOWN, framework)
-    assert isinstance(found, Detected), found
-    return make_plan(tree, found, BuildOverrides())
+    detection = detected(tree, KNOWN, framework)
+    assert isinstance(detection, Detected), detection
+    return make_plan(tree, detection, BuildOverrides())
 
 
 def refusal_of(files: dict[str, str]) -> str:
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Undetected), found
-    assert "\n" not in found.message
-    return found.message
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Undetected), detection
+    assert "\n" not in detection.message
+    return detection.message
 
 
 def test_every_repository_has_an_answer() -> None:
@@ -172,7 +172,7 @@ def test_scripts_are_resolved_to_what_they_run(scripts: dict[str, str], start: s
 
 
 @pytest.mark.parametrize(
-    ("scripts", "said"),
+    ("scripts", "words"),
     [
         ({"start": "npm run missing"}, "calls the script 'missing', which package.json does not have"),
         ({"start": "npm install && node a.js"}, "needs npm, which is not in the image of a running app"),
@@ -181,8 +181,8 @@ def test_scripts_are_resolved_to_what_they_run(scripts: dict[str, str], start: s
         ({"start": "wrangler dev"}, "no start script, main file or server file was found"),
     ],
 )
-def test_a_start_line_that_cannot_run_is_refused(scripts: dict[str, str], said: str) -> None:
-    assert said in refusal_of({"package.json": package(scripts, ("hono",))})
+def test_a_start_line_that_cannot_run_is_refused(scripts: dict[str, str], words: str) -> None:
+    assert words in refusal_of({"package.json": package(scripts, ("hono",))})
 
 
 def test_a_script_of_another_folder_runs_in_it_with_its_own_programs() -> None:
@@ -198,14 +198,14 @@ def test_a_script_of_another_folder_runs_in_it_with_its_own_programs() -> None:
 
 def test_a_persons_start_command_is_resolved_as_well() -> None:
     tree = Files(_TREES["express-start-npm-run"])
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected)
-    plan = make_plan(tree, found, BuildOverrides(start="A=b npm run serve"))
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected)
+    plan = make_plan(tree, detection, BuildOverrides(start="A=b npm run serve"))
     assert (plan.start, plan.paths) == ("A=b node server.js", ("node_modules/.bin",))
     flask = Files(_TREES["setup-py"])
-    found = detected(flask, KNOWN)
-    assert isinstance(found, Detected)
-    assert make_plan(flask, found, BuildOverrides(start="gunicorn app:app")).start == "python3 -m gunicorn app:app"
+    detection = detected(flask, KNOWN)
+    assert isinstance(detection, Detected)
+    assert make_plan(flask, detection, BuildOverrides(start="gunicorn app:app")).start == "python3 -m gunicorn app:app"
 
 
 def test_a_framework_that_is_set_takes_the_start_line_of_the_repository() -> None:
@@ -270,7 +270,7 @@ def test_a_site_that_a_script_builds_is_what_the_script_writes(
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "words"),
     [
         (
             {"index.html": "<script src=app.js>", "package.json": package({"build": "make"})},
@@ -296,8 +296,8 @@ def test_a_site_that_a_script_builds_is_what_the_script_writes(
         ({"package.json": package({"build": "vite build"}, ("vite",)), "vite.config.ts": ""}, "index.html is missing"),
     ],
 )
-def test_files_that_are_no_site_are_not_served(files: dict[str, str], said: str) -> None:
-    assert said in refusal_of(files)
+def test_files_that_are_no_site_are_not_served(files: dict[str, str], words: str) -> None:
+    assert words in refusal_of(files)
 
 
 _KIT = {"package.json": package({"build": "vite build", "start": "node build"}, ("@sveltejs/kit", "vite")), "vite.config.ts": ""}
@@ -324,7 +324,7 @@ def test_an_adapter_of_sveltekit_is_used(adapter: str, start: str, output: str, 
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "words"),
     [
         (
             {**_KIT, "svelte.config.js": "import a from '@sveltejs/adapter-vercel'"},
@@ -354,9 +354,9 @@ def test_an_adapter_of_sveltekit_is_used(adapter: str, start: str, output: str, 
         ),
     ],
 )
-def test_an_adapter_of_another_platform_is_refused_by_its_name(files: dict[str, str], said: str) -> None:
+def test_an_adapter_of_another_platform_is_refused_by_its_name(files: dict[str, str], words: str) -> None:
     message = refusal_of(files)
-    assert said in message
+    assert words in message
     assert "use " in message or "add " in message or "remove " in message
 
 
@@ -455,7 +455,7 @@ def test_a_go_program_that_cannot_work_here_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "words"),
     [
         ({"index.html": "", "netlify/functions/a.ts": ""}, "functions of Netlify (netlify/functions/a.ts)"),
         ({"public/index.html": "", "api/hello.py": ""}, "functions of Vercel (api/hello.py)"),
@@ -466,8 +466,8 @@ def test_a_go_program_that_cannot_work_here_is_refused() -> None:
         ),
     ],
 )
-def test_functions_of_a_platform_are_not_left_out_silently(files: dict[str, str], said: str) -> None:
-    assert said in refusal_of(files)
+def test_functions_of_a_platform_are_not_left_out_silently(files: dict[str, str], words: str) -> None:
+    assert words in refusal_of(files)
 
 
 def test_a_site_beside_a_server_in_a_folder_of_its_own_is_a_site() -> None:

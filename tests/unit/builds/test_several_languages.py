@@ -30,15 +30,15 @@ def package(needs: tuple[str, ...] = (), **scripts: str) -> str:
 
 def plan_of(files: dict[str, str], overrides: BuildOverrides | None = None) -> BuildPlan:
     tree = Files(files)
-    found = detected(tree, KNOWN)
-    assert isinstance(found, Detected), found
-    return make_plan(tree, found, overrides or BuildOverrides())
+    detection = detected(tree, KNOWN)
+    assert isinstance(detection, Detected), detection
+    return make_plan(tree, detection, overrides or BuildOverrides())
 
 
 def refusal_of(files: dict[str, str]) -> str:
-    found = detected(Files(files), KNOWN)
-    assert isinstance(found, Undetected), found
-    return found.message
+    detection = detected(Files(files), KNOWN)
+    assert isinstance(detection, Undetected), detection
+    return detection.message
 
 
 _EXPRESS = {"package.json": package(("express",), start="node server.js"), "server.js": "require('express')"}
@@ -52,7 +52,7 @@ _NEST = {"package.json": package(("fastify",), start="node server.js"), "server.
     [("flask", _FLASK), ("python-fastapi", _FASTAPI), ("django", _DJANGO), ("go", _GO), ("python", _LITESTAR)],
 )
 @pytest.mark.parametrize(
-    "beside",
+    "others_files",
     [
         {"Procfile": "web: gunicorn --bind 0.0.0.0:$PORT app:app\n"},
         {"package.json": package(("tailwindcss",), start="tailwindcss -i a.css -o b.css --watch")},
@@ -60,8 +60,8 @@ _NEST = {"package.json": package(("fastify",), start="node server.js"), "server.
         {"package.json": package((), start="poetry run python app.py", build="tailwindcss -o b.css")},
     ],
 )
-def test_an_app_of_another_language_wins_over_package_json(name: str, app: dict[str, str], beside: dict[str, str]) -> None:
-    assert plan_of({"package.json": package(("tailwindcss",)), **app, **beside}).framework == name
+def test_an_app_of_another_language_wins_over_package_json(name: str, app: dict[str, str], others_files: dict[str, str]) -> None:
+    assert plan_of({"package.json": package(("tailwindcss",)), **app, **others_files}).framework == name
 
 
 @pytest.mark.parametrize("app", [_FLASK, _FASTAPI, _DJANGO, _GO])
@@ -76,8 +76,8 @@ def test_a_site_that_a_script_builds_is_a_part_of_the_app(app: dict[str, str]) -
 )
 @pytest.mark.parametrize("line", ["", "web: npm start\n", "web: node server.js\n"])
 def test_a_tool_of_python_beside_an_app_is_not_the_app(name: str, app: dict[str, str], line: str) -> None:
-    given = {"Procfile": line} if line and name in {"node-express", "nextjs", "node"} else {}
-    assert plan_of({**app, **_TOOL, **given}).framework == name
+    procfile = {"Procfile": line} if line and name in {"node-express", "nextjs", "node"} else {}
+    assert plan_of({**app, **_TOOL, **procfile}).framework == name
 
 
 def test_two_servers_with_names_are_still_ambiguous() -> None:

@@ -69,7 +69,7 @@ def test_a_shell_runs_both_forms_alike(line: str, printed: str) -> None:
 def test_every_line_has_an_answer(words: list[str]) -> None:
     line = " ".join(words)
     assert executed(line) == line or "exec " in executed(line)
-    assert all(one.text for one in simple_commands(line))
+    assert all(command.text for command in simple_commands(line))
 
 
 def test_an_image_has_the_programs_of_the_app_first_on_its_path() -> None:

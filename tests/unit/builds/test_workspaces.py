@@ -37,7 +37,7 @@ _NPM = {
 }
 
 
-def written(root: Path, files: dict[str, str]) -> Path:
+def write_files(root: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -45,12 +45,12 @@ def written(root: Path, files: dict[str, str]) -> Path:
 
 
 def planned_at(root: Path, path: str) -> BuildPlan:
-    where, inside = located(root, path)
-    return plan_of(tree_of(where), BuildOverrides(), path=inside)
+    tree_root, inside = located(root, path)
+    return plan_of(tree_of(tree_root), BuildOverrides(), path=inside)
 
 
 def test_an_app_of_a_workspace_is_installed_at_the_root_and_started_in_its_folder(tmp_path: Path) -> None:
-    plan = planned_at(written(tmp_path, _NPM), "apps/api")
+    plan = planned_at(write_files(tmp_path, _NPM), "apps/api")
     assert plan.package_manager == "npm (package-lock.json)"
     assert plan.version == "22.20.0"
     assert plan.install == ("npm install --no-save --no-audit --no-fund",)
@@ -63,7 +63,7 @@ def test_an_app_of_a_workspace_is_installed_at_the_root_and_started_in_its_folde
 
 
 def test_a_site_of_a_workspace_is_the_folder_that_it_writes(tmp_path: Path) -> None:
-    plan = planned_at(written(tmp_path, _NPM), "./apps/web/")
+    plan = planned_at(write_files(tmp_path, _NPM), "./apps/web/")
     assert plan.output == "apps/web/dist"
     assert plan.build[:2] == ("cd packages/words && npm run build", "cd packages/ui && npm run build")
     assert plan.build[2] == "cd apps/web && npm run build"
@@ -71,19 +71,19 @@ def test_a_site_of_a_workspace_is_the_folder_that_it_writes(tmp_path: Path) -> N
 
 
 def test_next_of_a_workspace_is_started_with_its_packages(tmp_path: Path) -> None:
-    plan = planned_at(written(tmp_path, _NPM), "apps/site")
+    plan = planned_at(write_files(tmp_path, _NPM), "apps/site")
     assert plan.start == "cd apps/site && next start"
     assert plan.build[-1] == "cd apps/site && NEXT_TELEMETRY_DISABLED=1 npm run build"
 
 
 def test_a_folder_outside_the_workspace_is_built_on_its_own(tmp_path: Path) -> None:
-    written(tmp_path, _NPM)
+    write_files(tmp_path, _NPM)
     assert located(tmp_path, "other") == (tmp_path / "other", ".")
     assert planned_at(tmp_path, "other").start == "node server.js"
 
 
 def test_an_internal_package_is_never_asked_from_a_registry(tmp_path: Path) -> None:
-    app = written(tmp_path, _NPM) / "apps" / "web"
+    app = write_files(tmp_path, _NPM) / "apps" / "web"
     with pytest.raises(UndetectedError) as raised:
         plan_of(tree_of(app), BuildOverrides())
     assert raised.value.reason == "WorkspaceMissing"
@@ -138,18 +138,18 @@ def test_a_module_of_a_go_workspace_is_built_beside_the_others(tmp_path: Path) -
         "api/main.go": main,
         "lib/go.mod": "module l\n",
     }
-    plan = planned_at(written(tmp_path, files), "api")
+    plan = planned_at(write_files(tmp_path, files), "api")
     assert plan.install == ("cd api && go mod download",)
     assert plan.build == ('cd api && CGO_ENABLED=0 go build -ldflags="-w -s" -o out .',)
     assert plan.start == "cd api && ./out"
 
 
 def test_a_fetched_workspace_stays_whole_and_another_folder_does_not(tmp_path: Path) -> None:
-    written(tmp_path / "repository", _NPM)
-    for path, there in (("apps/api", "packages"), ("other", "server.js")):
+    write_files(tmp_path / "repository", _NPM)
+    for path, expected in (("apps/api", "packages"), ("other", "server.js")):
         into = tmp_path / path.replace("/", "-")
         into.mkdir()
         file = Path(shutil.make_archive(str(tmp_path / "sources"), "tar", tmp_path / "repository"))
         place(file, into, path)
-        assert (into / there).exists()
+        assert (into / expected).exists()
         assert (into / "apps").exists() == (path == "apps/api")

@@ -44,13 +44,13 @@ _STALLED = [_condition("Ready", "False", "Refused", "no room"), _condition("Stal
 @pytest.fixture
 def cluster(monkeypatch: pytest.MonkeyPatch) -> Namespace:
     """A namespace with a Migration, an app with two Releases, and a Connection."""
-    made = Namespace()
-    made.put("Migration", "shop", dict(SPEC), {"phase": "Pending"})
-    made.put("Connection", "old", {"type": "MariaDB", "host": "db"}, {"conditions": [_READY], "version": "10.11"})
-    made.put("Deployment", "web", {"source": {}}, {"live": "web-2", "previous": "web-1", "url": "http://web.example"})
+    namespace = Namespace()
+    namespace.put("Migration", "shop", dict(SPEC), {"phase": "Pending"})
+    namespace.put("Connection", "old", {"type": "MariaDB", "host": "db"}, {"conditions": [_READY], "version": "10.11"})
+    namespace.put("Deployment", "web", {"source": {}}, {"live": "web-2", "previous": "web-1", "url": "http://web.example"})
     for revision in (1, 2):
         spec = {"deploymentRef": {"name": "web"}, "revision": revision}
-        made.put(
+        namespace.put(
             "Release",
             f"web-{revision}",
             spec,
@@ -59,11 +59,11 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Namespace:
         )
 
     @contextlib.asynccontextmanager
-    async def connected(where: ClusterOptions) -> AsyncIterator[ClusterClient]:
-        yield ClusterClient(cast("Kube", made), where.namespace or "shop", where.force, bool(where.namespace))
+    async def connected(options: ClusterOptions) -> AsyncIterator[ClusterClient]:
+        yield ClusterClient(cast("Kube", namespace), options.namespace or "shop", options.force, bool(options.namespace))
 
     monkeypatch.setattr(cluster_client, "connected", connected)
-    return made
+    return namespace
 
 
 def _ran(*words: str) -> Result:
@@ -71,8 +71,8 @@ def _ran(*words: str) -> Result:
 
 
 def test_the_version_is_printed() -> None:
-    done = _ran("--version")
-    assert (done.exit_code, done.stdout.startswith("landfall ")) == (0, True), done.output
+    result = _ran("--version")
+    assert (result.exit_code, result.stdout.startswith("landfall ")) == (0, True), result.output
 
 
 def _annotation(cluster: Namespace, kind: str, name: str) -> Object:
@@ -94,18 +94,18 @@ def _annotation(cluster: Namespace, kind: str, name: str) -> Object:
     ],
 )
 def test_what_is_there_is_shown(cluster: Namespace, words: list[str], lines: list[str]) -> None:
-    done = _ran(*words)
-    assert (done.exit_code, cluster.written) == (0, []), done.output
+    result = _ran(*words)
+    assert (result.exit_code, cluster.written) == (0, []), result.output
     at = 0
     for line in lines:
-        at = done.stdout.index(line, at) + len(line)
+        at = result.stdout.index(line, at) + len(line)
 
 
 @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
 def test_machines_get_whole_objects(cluster: Namespace, output: str, read: Any) -> None:
-    one = read(_ran("get", "migration/shop", "-o", output).stdout)
-    assert (one["kind"], one["apiVersion"], one["spec"]) == ("Migration", "landfall.dev/v1alpha1", SPEC)
-    assert "managedFields" not in one["metadata"]
+    document = read(_ran("get", "migration/shop", "-o", output).stdout)
+    assert (document["kind"], document["apiVersion"], document["spec"]) == ("Migration", "landfall.dev/v1alpha1", SPEC)
+    assert "managedFields" not in document["metadata"]
     several = read(_ran("get", "migrations", "-o", output).stdout)
     assert (several["kind"], [item["metadata"]["name"] for item in several["items"]]) == ("List", ["shop"])
     assert cluster.written == []
@@ -135,8 +135,8 @@ def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], p
     stands(cluster, phase, plan={"digest": "d"}, startTime="2026-01-01T00:00:00Z")
     if phase == "Paused":
         cluster.objects["Migration", "shop"]["spec"]["desiredState"] = "Paused"
-    done = _ran(*words)
-    assert done.exit_code == 0, done.output
+    result = _ran(*words)
+    assert result.exit_code == 0, result.output
     assert len(cluster.written) == 1
     assert cluster.ours["Migration", "shop"]["spec"] == spec
     assert "annotations" not in cluster.ours["Migration", "shop"]["metadata"]
@@ -145,8 +145,8 @@ def test_each_word_is_one_change_of_spec(cluster: Namespace, words: list[str], p
 @pytest.mark.parametrize("word", ["start", "pause", "resume", "cancel"])
 def test_what_is_completed_neither_begins_nor_stops(cluster: Namespace, word: str) -> None:
     cluster.put("Migration", "shop", SPEC, {"phase": "Completed", "conditions": [_READY]})
-    done = _ran(word, "shop")
-    assert (done.exit_code, "oll it back" in done.stderr, cluster.written) == (1, True, []), done.output
+    result = _ran(word, "shop")
+    assert (result.exit_code, "oll it back" in result.stderr, cluster.written) == (1, True, []), result.output
 
 
 def test_a_word_takes_back_those_before_it(cluster: Namespace) -> None:
@@ -162,15 +162,15 @@ def test_terms_and_rehearsals_are_requests(cluster: Namespace) -> None:
     assert "2 review items" in _ran("start", "shop").stderr
     assert "records no phase after" in _ran("start", "shop", "--skip-approval", "--from", "validation").stderr
     assert _ran("start", "shop", "--skip-approval", "--from", "schema_migration").exit_code == 0
-    asked = _annotation(cluster, "Migration", "shop")
-    assert (asked["verb"], asked["skipApproval"], asked["from"]) == ("start", True, "schema_migration")
+    request = _annotation(cluster, "Migration", "shop")
+    assert (request["verb"], request["skipApproval"], request["from"]) == ("start", True, "schema_migration")
     assert "a request in progress" in _ran("start", "shop", "--dry-run").stderr
-    cluster.objects["Migration", "shop"]["status"]["lastHandledRequest"] = asked["id"]
+    cluster.objects["Migration", "shop"]["status"]["lastHandledRequest"] = request["id"]
     assert _ran("start", "shop", "--dry-run").exit_code == 0
     assert _annotation(cluster, "Migration", "shop")["verb"] == "rehearse"
     assert _ran("deploy", "web", "--commit", "abcdef1").exit_code == 0
-    asked = _annotation(cluster, "Deployment", "web")
-    assert (asked["verb"], asked["commit"]) == ("deploy", "abcdef1")
+    request = _annotation(cluster, "Deployment", "web")
+    assert (request["verb"], request["commit"]) == ("deploy", "abcdef1")
 
 
 def test_an_app_goes_back_and_moves_on(cluster: Namespace) -> None:
@@ -187,20 +187,20 @@ def test_an_app_goes_back_and_moves_on(cluster: Namespace) -> None:
         True,
     )
     cluster.objects["Deployment", "web"]["status"] = {}
-    done = _ran("rollback", "app/web")
-    assert (done.exit_code, "landfall releases web" in done.stderr) == (1, True)
+    result = _ran("rollback", "app/web")
+    assert (result.exit_code, "landfall releases web" in result.stderr) == (1, True)
 
 
 def test_a_plan_is_read_and_approved(cluster: Namespace) -> None:
     assert "no plan yet" in _ran("plan", "shop").stderr
     planned_now(cluster, to_review=2)
-    shown = _ran("plan", "shop")
-    assert (shown.exit_code, PLAN.digest() in shown.stdout) == (0, True), shown.output
+    output = _ran("plan", "shop")
+    assert (output.exit_code, PLAN.digest() in output.stdout) == (0, True), output.output
     assert json.loads(_ran("plan", "shop", "-o", "json").stdout)["digest"] == PLAN.digest()
     refused = _ran("approve", "shop", "--digest", "sha256:0", "--yes")
     assert (refused.exit_code, "has changed: its digest is now" in refused.stderr) == (1, True)
-    asked = _ran("approve", "shop")
-    assert (asked.exit_code, "2 items require approval" in asked.stdout, cluster.written) == (3, True, [])
+    approval = _ran("approve", "shop")
+    assert (approval.exit_code, "2 items require approval" in approval.stdout, cluster.written) == (3, True, [])
     assert _ran("approve", "shop", "--yes").exit_code == 0
     assert cluster.ours["Migration", "shop"]["spec"] == {"data": {"approval": {"planDigest": PLAN.digest()}}}
     planned_now(cluster, blockers=1)
@@ -208,7 +208,7 @@ def test_a_plan_is_read_and_approved(cluster: Namespace) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "told"),
+    ("status", "code", "words"),
     [
         pytest.param({"conditions": [_READY]}, 0, "5000 rows are in the target", id="ready"),
         pytest.param({"conditions": _STALLED}, 1, "no room", id="needs a person"),
@@ -216,14 +216,14 @@ def test_a_plan_is_read_and_approved(cluster: Namespace) -> None:
         pytest.param({"conditions": [*_STALLED, _UNAPPROVED]}, 3, "landfall approve", id="to approve, told as stalled, too"),
     ],
 )
-def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object, code: int, told: str) -> None:
+def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object, code: int, words: str) -> None:
     stands(cluster, "Completed", **status)
-    done = _ran("watch", "shop")
-    assert (done.exit_code, told in done.output) == (code, True), done.output
+    result = _ran("watch", "shop")
+    assert (result.exit_code, words in result.output) == (code, True), result.output
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "expected"),
     [
         ({}, "Pending: not yet reconciled"),
         (
@@ -240,25 +240,25 @@ def test_watching_ends_with_what_became_of_it(cluster: Namespace, status: Object
         ),
     ],
 )
-def test_a_line_says_where_it_stands(status: Object, told: str) -> None:
-    assert render_objects.line({"metadata": {"name": "shop"}, "status": status}) == told
+def test_a_line_says_where_it_stands(status: Object, expected: str) -> None:
+    assert render_objects.line({"metadata": {"name": "shop"}, "status": status}) == expected
 
 
 def test_an_api_server_that_is_away_for_a_while_ends_no_watch(cluster: Namespace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("landfall.cli.inspect._EVERY_SECONDS", 0.0)
-    asked = 0
+    reads = 0
 
     async def get(kind: str, namespace: str, name: str) -> Object | None:
-        nonlocal asked
-        asked += 1
-        if asked in {2, 3}:
+        nonlocal reads
+        reads += 1
+        if reads in {2, 3}:
             raise KubeError(0, "the answer was lost")
-        stands(cluster, "Running", **({"conditions": [_READY]} if asked > 3 else {}))
+        stands(cluster, "Running", **({"conditions": [_READY]} if reads > 3 else {}))
         return await Namespace.get(cluster, kind, namespace, name)
 
     monkeypatch.setattr(cluster, "get", get)
-    done = _ran("watch", "shop")
-    assert (done.exit_code, asked) == (0, 4), done.output
+    result = _ran("watch", "shop")
+    assert (result.exit_code, reads) == (0, 4), result.output
 
 
 @pytest.mark.parametrize(
@@ -284,22 +284,22 @@ def test_what_was_true_of_another_spec_does_not_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "words"),
     [
         (ConflictError(409, 'conflict with "argocd-controller"'), "--force-conflicts"),
         (ForbiddenError(403, "cannot patch"), "permission denied"),
         (KubeError(0, "the answer was lost"), "the answer was lost"),
     ],
 )
-def test_a_refusal_of_the_cluster_is_told(cluster: Namespace, error: KubeError, told: str) -> None:
+def test_a_refusal_of_the_cluster_is_told(cluster: Namespace, error: KubeError, words: str) -> None:
     cluster.refuses = error
-    done = _ran("pause", "shop")
-    assert (done.exit_code, told in done.stderr.replace("\n", " ")) == (1, True), done.output
+    result = _ran("pause", "shop")
+    assert (result.exit_code, words in result.stderr.replace("\n", " ")) == (1, True), result.output
     assert _ran("pause", "shop", "--force-conflicts").exit_code == 0
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "message"),
     [
         (["get", "gadgets"], 2, "Valid kinds: migrations"),
         (["get", "migration", "none"], 1, "-n NAMESPACE"),
@@ -309,20 +309,20 @@ def test_a_refusal_of_the_cluster_is_told(cluster: Namespace, error: KubeError, 
         (["plan", "none.yaml"], 2, "none.yaml"),
     ],
 )
-def test_a_mistake_is_told_with_the_way_out(cluster: Namespace, words: list[str], code: int, told: str) -> None:
-    done = _ran(*words)
-    assert (done.exit_code, told in done.stderr.replace("\n", " "), cluster.written) == (code, True, []), done.output
+def test_a_mistake_is_told_with_the_way_out(cluster: Namespace, words: list[str], code: int, message: str) -> None:
+    result = _ran(*words)
+    assert (result.exit_code, message in result.stderr.replace("\n", " "), cluster.written) == (code, True, []), result.output
 
 
 def test_keys_are_listed_and_revoked(cluster: Namespace) -> None:
     opens = [key(cluster.secrets, "--role", role) for role in ("viewer", "editor")]
     ids = [text.split("_")[1] for text in opens]
-    shown = _ran("keys", "list").stdout
-    assert all(word in shown for word in (*ids, "viewer", "editor", "ci", "shop"))
-    assert not any(text.split("_", 2)[2] in shown for text in opens), "what opens is kept nowhere"
+    output = _ran("keys", "list").stdout
+    assert all(word in output for word in (*ids, "viewer", "editor", "ci", "shop"))
+    assert not any(text.split("_", 2)[2] in output for text in opens), "what opens is kept nowhere"
     assert ids[0] not in _ran("keys", "list", "-n", "another").stdout
-    done = _ran("keys", "revoke", ids[0])
-    assert (done.exit_code, ids[0] in _ran("keys", "list").stdout, ids[1] in _ran("keys", "list").stdout) == (0, False, True)
+    result = _ran("keys", "revoke", ids[0])
+    assert (result.exit_code, ids[0] in _ran("keys", "list").stdout, ids[1] in _ran("keys", "list").stdout) == (0, False, True)
     again = _ran("keys", "revoke", ids[0])
     assert (again.exit_code, "not found" in again.stderr) == (1, True)
 
@@ -370,7 +370,7 @@ def test_a_kind_that_is_not_meant_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("since", "told"), [("03:00:00", "0s"), ("02:58:30", "90s"), ("02:50:00", "10m"), ("00:00:00", "3h"), ("03:00:09", "0s")]
+    ("since", "expected"), [("03:00:00", "0s"), ("02:58:30", "90s"), ("02:50:00", "10m"), ("00:00:00", "3h"), ("03:00:09", "0s")]
 )
-def test_ages_are_told_as_kubectl_does(since: str, told: str) -> None:
-    assert render_objects.age(f"2026-01-01T{since}Z", _NOW) == told
+def test_ages_are_told_as_kubectl_does(since: str, expected: str) -> None:
+    assert render_objects.age(f"2026-01-01T{since}Z", _NOW) == expected
