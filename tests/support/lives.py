@@ -66,7 +66,7 @@ class World:
     exists: bool = True
     deleting: bool = False
     finalizer: bool = False
-    wanted: str = "Completed"
+    desired: str = "Completed"
     token: str = "1"  # noqa: S105  a counter
     approved: str = ""
     words: dict[str, frozenset[str]] = field(default_factory=dict)
@@ -99,7 +99,7 @@ class World:
             "rerunToken": self.token,
             "approval": {"planDigest": self.approved or None},
         }
-        spec = {"desiredState": self.wanted, "data": data, "schedule": {"startAt": self.start_at} if self.start_at else None}
+        spec = {"desiredState": self.desired, "data": data, "schedule": {"startAt": self.start_at} if self.start_at else None}
         if self.app:
             spec["app"] = {"deploymentRef": {"name": self.app.name}}
         result = Migration.model_validate({"metadata": {"name": "shop"}, "spec": spec})

@@ -60,9 +60,9 @@ def recorded(before: RunStatus, *reports: Report, job: str = _JOB) -> RunStatus:
 
 def test_a_resumed_worker_with_few_reports_left_is_heard() -> None:
     """Its pod counts from 0, and the one before had told seven hundred reports."""
-    found = recorded(_PAUSED, told(0, state="copying"), told(2, **_CUT_OVER))
-    assert (found.state, found.reported_by_pod, found.sequence) == ("cut_over", "new", 2)
-    assert found.attempts == _PAUSED.attempts + 1, "worker pods are counted, not Jobs"
+    status = recorded(_PAUSED, told(0, state="copying"), told(2, **_CUT_OVER))
+    assert (status.state, status.reported_by_pod, status.sequence) == ("cut_over", "new", 2)
+    assert status.attempts == _PAUSED.attempts + 1, "worker pods are counted, not Jobs"
 
 
 def test_a_late_report_of_the_pod_before_changes_nothing() -> None:
@@ -80,8 +80,8 @@ def test_a_late_report_of_the_job_before_changes_nothing() -> None:
 def test_what_version_0_1_recorded_stands_in_nobodys_way(sequence: int) -> None:
     """It kept no pod: whichever pod reports after the upgrade is heard, and known from then on."""
     before = _PAUSED.model_copy(update={"reported_by_pod": "", "pod_created": None})
-    found = recorded(before, told(sequence, state="comparing"), told(sequence + 1, **_CUT_OVER))
-    assert (found.state, found.reported_by_pod, found.attempts) == ("cut_over", "new", before.attempts)
+    status = recorded(before, told(sequence, state="comparing"), told(sequence + 1, **_CUT_OVER))
+    assert (status.state, status.reported_by_pod, status.attempts) == ("cut_over", "new", before.attempts)
 
 
 def test_a_job_that_was_resumed_has_not_finished() -> None:
@@ -96,19 +96,19 @@ _SENT = st.lists(st.tuples(st.sampled_from(["old", "new"]), st.integers(0, 5)), 
 
 
 @given(_SENT)
-def test_in_whatever_order_reports_arrive_the_newest_counts(sent: list[tuple[str, int]]) -> None:
-    held, status = Reports(), RunStatus()
-    for pod, sequence in sent:
-        held.take("shop", _JOB, told(sequence, pod, state="copying"))
-        report = held.of("shop", _JOB)
+def test_in_whatever_order_reports_arrive_the_newest_counts(sequences: list[tuple[str, int]]) -> None:
+    reports, status = Reports(), RunStatus()
+    for pod, sequence in sequences:
+        reports.take("shop", _JOB, told(sequence, pod, state="copying"))
+        report = reports.of("shop", _JOB)
         assert report
         status = recorded(status, report)
-    assert (status.reported_by_pod, status.sequence) == _newest(sent)
+    assert (status.reported_by_pod, status.sequence) == _newest(sequences)
 
 
-def _newest(sent: list[tuple[str, int]]) -> tuple[str, int]:
-    of_new = [sequence for pod, sequence in sent if pod == "new"]
-    of_old = [sequence for pod, sequence in sent if pod == "old"]
+def _newest(sequences: list[tuple[str, int]]) -> tuple[str, int]:
+    of_new = [sequence for pod, sequence in sequences if pod == "new"]
+    of_old = [sequence for pod, sequence in sequences if pod == "old"]
     return ("new", max(of_new)) if of_new else ("old", max(of_old)) if of_old else ("", -1)
 
 
@@ -118,24 +118,24 @@ def _newest(sent: list[tuple[str, int]]) -> tuple[str, int]:
 def test_a_completed_run_tells_all_its_numbers_whatever_was_told_last() -> None:
     """A worker that finds the cutover done, one of version 0.1, knows of no comparison; the cutover needs one of every row."""
     progress = Progress(percent=0, rows=99, total_rows=100, remaining_seconds=3, tables=_TABLES)
-    found = recorded(_PAUSED, told(0, final=True, already=True, progress=progress, **_CUT_OVER)).progress
-    assert found
-    assert (found.percent, found.step_percent, found.remaining_seconds) == (100, 100, 0)
-    assert (found.rows, found.compared_rows, found.tables_done) == (100, 100, 2)
-    assert [(t.state, t.compared_rows) for t in found.tables] == [("Equal", 60), ("Equal", 39)]
+    actual_progress = recorded(_PAUSED, told(0, final=True, already=True, progress=progress, **_CUT_OVER)).progress
+    assert actual_progress
+    assert (actual_progress.percent, actual_progress.step_percent, actual_progress.remaining_seconds) == (100, 100, 0)
+    assert (actual_progress.rows, actual_progress.compared_rows, actual_progress.tables_done) == (100, 100, 2)
+    assert [(t.state, t.compared_rows) for t in actual_progress.tables] == [("Equal", 60), ("Equal", 39)]
 
 
 def test_an_adopted_run_tells_its_numbers() -> None:
-    found = recorded(RunStatus(), told(0, final=True, already=True, plan=PLAN, **_CUT_OVER))
-    assert found.adopted
-    assert found.progress
-    assert (found.progress.percent, found.progress.rows, found.progress.compared_rows) == (100, 100, 100)
+    status = recorded(RunStatus(), told(0, final=True, already=True, plan=PLAN, **_CUT_OVER))
+    assert status.adopted
+    assert status.progress
+    assert (status.progress.percent, status.progress.rows, status.progress.compared_rows) == (100, 100, 100)
 
 
 def test_a_run_without_rows_claims_no_comparison() -> None:
-    found = recorded(RunStatus(), told(0, final=True, state="cut_over")).progress
-    assert found
-    assert (found.percent, found.compared_rows, found.tables_done) == (100, 0, 0)
+    progress = recorded(RunStatus(), told(0, final=True, state="cut_over")).progress
+    assert progress
+    assert (progress.percent, progress.compared_rows, progress.tables_done) == (100, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -159,8 +159,8 @@ def test_the_last_report_is_left_in_the_pod(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "token").write_text("t", encoding="ascii")
     reporter = Reporter("http://127.0.0.1:9", "run", tmp_path / "token", tmp_path / "words")
     assert not reporter.finish(state="cut_over", rows=7)
-    left = Report.model_validate_json((tmp_path / "words").read_text(encoding="utf-8"))
-    assert (left.final, left.state, left.rows) == (True, "cut_over", 7)
+    report = Report.model_validate_json((tmp_path / "words").read_text(encoding="utf-8"))
+    assert (report.final, report.state, report.rows) == (True, "cut_over", 7)
 
 
 def test_last_words_are_as_short_as_the_kubelet_keeps_them() -> None:
@@ -177,10 +177,10 @@ def test_last_words_are_as_short_as_the_kubelet_keeps_them() -> None:
     )
     text = termination_message(whole)
     assert 0 < len(text.encode()) <= 4096
-    found = Report.model_validate_json(text)
-    assert (found.final, found.state, found.rows, found.verdict) == (True, "cut_over", 100, "equal")
-    assert found.failure
-    assert found.failure.reason == "Refused"
+    report = Report.model_validate_json(text)
+    assert (report.final, report.state, report.rows, report.verdict) == (True, "cut_over", 100, "equal")
+    assert report.failure
+    assert report.failure.reason == "Refused"
     fits = Report.model_validate_json(termination_message(whole.model_copy(update={"failure": None})))
     assert fits.progress
     assert fits.progress.tables, "as many tables as there is room for"
@@ -214,16 +214,16 @@ class _Kube:
 
 
 def _pod(uid: str, message: str = "", *, created: datetime = _FIRST, reason: str = "Error", **status: Any) -> Object:
-    ended = {"terminated": {"exitCode": 1, "reason": reason, "message": message}}
+    terminated = {"terminated": {"exitCode": 1, "reason": reason, "message": message}}
     metadata = {"name": uid, "uid": uid, "creationTimestamp": created.isoformat()}
-    return {"metadata": metadata, "status": {"containerStatuses": [{"name": "worker", "state": ended}], **status}}
+    return {"metadata": metadata, "status": {"containerStatuses": [{"name": "worker", "state": terminated}], **status}}
 
 
-def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", heard: Report | None = None) -> tuple[RunStatus, str]:
+def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", report: Report | None = None) -> tuple[RunStatus, str]:
     """The Run's status after a look, and why its worker is taken for lost."""
     reports = Reports()
-    if heard:
-        reports.take("store", _JOB, heard)
+    if report:
+        reports.take("store", _JOB, report)
     nothing = cast("Any", None)
     hands = Context(cast("Any", kube), reports, "i", "u", lambda: NOW, nothing, nothing)
     spec = {"data": {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}}
@@ -240,9 +240,9 @@ def _looked(kube: _Kube, before: RunStatus, condition: str = "Failed", heard: Re
         "spec": run_spec,
         "status": status,
     }
-    ended = [{"type": condition, "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}]
+    conditions = [{"type": condition, "status": "True", "lastTransitionTime": "2026-01-02T03:04:05Z"}]
     metadata = {"name": _JOB, "labels": {"landfall.dev/verb": "run"}, "creationTimestamp": "2026-01-02T03:00:00Z"}
-    jobs = [{"metadata": metadata, "status": {"conditions": ended}}]
+    jobs = [{"metadata": metadata, "status": {"conditions": conditions}}]
     look.reported = asyncio.run(look._fold(jobs))  # noqa: SLF001  a part of a look
     assert not kube.run, "a look only reads"
     asyncio.run(record(look))
@@ -254,16 +254,16 @@ def test_a_failure_that_nobody_heard_is_read_in_the_pod() -> None:
     words = termination_message(
         Report(sequence=3, final=True, failure=Failure(reason="CredentialRefused", message="no such user"))
     )
-    found, lost = _looked(_Kube(_pod("new", words, created=_SECOND), _pod("old", "{}")), _PAUSED)
-    assert found.failure
-    assert (found.failure.reason, found.finished, found.reported_by_pod, lost) == ("CredentialRefused", _JOB, "new", "")
+    status, cause = _looked(_Kube(_pod("new", words, created=_SECOND), _pod("old", "{}")), _PAUSED)
+    assert status.failure
+    assert (status.failure.reason, status.finished, status.reported_by_pod, cause) == ("CredentialRefused", _JOB, "new", "")
 
 
 def test_an_end_that_nobody_heard_is_read_in_the_pod() -> None:
     words = termination_message(Report(sequence=3, final=True, state="cut_over", verdict="equal", rows=100))
-    heard = told(2, state="comparing")
-    found, _ = _looked(_Kube(_pod("new", words, created=_SECOND)), _PAUSED, "Complete", heard)
-    assert (found.state, found.rows, found.source_released) == ("cut_over", 100, True)
+    report = told(2, state="comparing")
+    status, _ = _looked(_Kube(_pod("new", words, created=_SECOND)), _PAUSED, "Complete", report)
+    assert (status.state, status.rows, status.source_released) == ("cut_over", 100, True)
 
 
 def test_words_of_a_pod_that_was_followed_are_not_the_last() -> None:
@@ -271,8 +271,8 @@ def test_words_of_a_pod_that_was_followed_are_not_the_last() -> None:
         Report(sequence=900, final=True, failure=Failure(reason="Interrupted", message="m", transient=True))
     )
     resumed = recorded(_PAUSED, told(1, **_CUT_OVER))
-    found, _ = _looked(_Kube(_pod("old", words)), resumed)
-    assert found == resumed
+    status, _ = _looked(_Kube(_pod("old", words)), resumed)
+    assert status == resumed
 
 
 @pytest.mark.parametrize(
@@ -285,15 +285,15 @@ def test_words_of_a_pod_that_was_followed_are_not_the_last() -> None:
     ],
 )
 def test_a_worker_that_left_nothing_is_told_with_what_is_known(pods: list[Object], says: str) -> None:
-    found, lost = _looked(_Kube(*pods), _PAUSED)
-    assert found == _PAUSED
-    assert says in lost
+    status, cause = _looked(_Kube(*pods), _PAUSED)
+    assert status == _PAUSED
+    assert says in cause
 
 
 def test_what_is_recorded_is_not_read_again() -> None:
-    done = recorded(_PAUSED, told(1, final=True, **_CUT_OVER))
+    finished = recorded(_PAUSED, told(1, final=True, **_CUT_OVER))
     kube = _Kube(_pod("new", "{"))
-    assert _looked(kube, done) == (done, "")
+    assert _looked(kube, finished) == (finished, "")
 
 
 def test_times_of_pods_are_the_api_servers() -> None:

@@ -41,15 +41,15 @@ def _called(node: ast.AST) -> list[tuple[str, str]]:
 
 def _silent() -> set[str]:
     """Functions that write and log nothing, outside `act.py`."""
-    found = set()
-    for file in (one for one in _ROOM.rglob("*.py") if one.name != "act.py"):
+    silent = set()
+    for file in (path for path in _ROOM.rglob("*.py") if path.name != "act.py"):
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.AsyncFunctionDef):
                 calls = _called(node)
-                writes = any(name in _WRITES and any(word in of for word in _OF) for of, name in calls)
-                if writes and not any(f"{of}.{name}".endswith(_LOGS) for of, name in calls):
-                    found.add(f"{file.relative_to(_ROOM)}:{node.name}")
-    return found
+                writes = any(name in _WRITES and any(word in receiver for word in _OF) for receiver, name in calls)
+                if writes and not any(f"{receiver}.{name}".endswith(_LOGS) for receiver, name in calls):
+                    silent.add(f"{file.relative_to(_ROOM)}:{node.name}")
+    return silent
 
 
 def test_a_write_outside_an_action_is_logged() -> None:
@@ -85,9 +85,9 @@ def test_as_many_lines_as_writes_and_no_secret_in_them(caplog: pytest.LogCapture
     async def steps() -> None:
         await record.prepare(cast("Any", observer))
         await environment.make_key(context, raw)
-        own = _Own(context, raw, None)
-        await own.begin(**{"landfall-password": "s3cret"})
-        await own.add(APPWRITE_API_KEY="s3cret")
+        own_project = _Own(context, raw, None)
+        await own_project.begin(**{"landfall-password": "s3cret"})
+        await own_project.add(APPWRITE_API_KEY="s3cret")
 
     with caplog.at_level(logging.INFO):
         asyncio.run(steps())

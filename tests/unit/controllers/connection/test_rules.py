@@ -22,34 +22,36 @@ _ANSWER = {"probe": {"version": "10.11", "latencyMilliseconds": 3}}
 _REFUSAL = {"failure": {"reason": "PasswordRefused", "message": "the password is refused"}}
 
 
-def _report(told: dict[str, Any]) -> Report:
-    return Report.model_validate({"sequence": 1, "final": True, **told})
+def _report(fields: dict[str, Any]) -> Report:
+    return Report.model_validate({"sequence": 1, "final": True, **fields})
 
 
-def _seen(**more: Any) -> ObservedProbe:
+def _observed(**more: Any) -> ObservedProbe:
     return ObservedProbe(now=_NOW, generation=1, probe=_PROBE, **more)
 
 
-def _remembered(told: dict[str, Any], probe: str = _PROBE) -> ObservedProbe:
+def _remembered(fields: dict[str, Any], probe: str = _PROBE) -> ObservedProbe:
     """As it is seen once its status has what a probe told, and the report is forgotten."""
-    seen = _seen(report=_report(told))
-    known = ProbedStatus(probe=probe, probed_at=_NOW, conditions=conditions(seen, decide(seen)))
-    return replace(seen, report=None, before=known, conditions=known.conditions)
+    observed = _observed(report=_report(fields))
+    status = ProbedStatus(probe=probe, probed_at=_NOW, conditions=conditions(observed, decide(observed)))
+    return replace(observed, report=None, before=status, conditions=status.conditions)
 
 
-def _told(decision: ProbeDecision) -> tuple[str, str, ProbeAction | None]:
+def _outcome(decision: ProbeDecision) -> tuple[str, str, ProbeAction | None]:
     return decision.phase, decision.ready[1], decision.action
 
 
 @pytest.mark.parametrize(
-    ("seen", "told"),
+    ("observed", "expected"),
     [
-        pytest.param(_seen(), ("Probing", "Probing", StartProbe(_PROBE)), id="new"),
-        pytest.param(_seen(job_there=True), ("Probing", "Probing", None), id="being asked"),
-        pytest.param(_seen(job_there=True, job_over=True), ("Probing", "Probing", DeleteJob(_PROBE)), id="its answer was lost"),
-        pytest.param(_seen(missing_secrets=("old",)), ("Pending", "SecretMissing", None), id="no secret"),
-        pytest.param(_seen(report=_report(_ANSWER), job_there=True), ("Ready", "Reachable", None), id="answers"),
-        pytest.param(_seen(report=_report(_REFUSAL), job_there=True), ("Failed", "PasswordRefused", None), id="refuses"),
+        pytest.param(_observed(), ("Probing", "Probing", StartProbe(_PROBE)), id="new"),
+        pytest.param(_observed(job_there=True), ("Probing", "Probing", None), id="being asked"),
+        pytest.param(
+            _observed(job_there=True, job_over=True), ("Probing", "Probing", DeleteJob(_PROBE)), id="its answer was lost"
+        ),
+        pytest.param(_observed(missing_secrets=("old",)), ("Pending", "SecretMissing", None), id="no secret"),
+        pytest.param(_observed(report=_report(_ANSWER), job_there=True), ("Ready", "Reachable", None), id="answers"),
+        pytest.param(_observed(report=_report(_REFUSAL), job_there=True), ("Failed", "PasswordRefused", None), id="refuses"),
         pytest.param(_remembered(_ANSWER), ("Ready", "Reachable", None), id="has answered"),
         pytest.param(
             _remembered(_ANSWER, "old-probe-0"), ("Probing", "Probing", StartProbe(_PROBE)), id="answered another question"
@@ -60,24 +62,24 @@ def _told(decision: ProbeDecision) -> tuple[str, str, ProbeAction | None]:
             ("Failed", "PasswordRefused", DeleteJob(_PROBE)),
             id="makes room for the next question",
         ),
-        pytest.param(_seen(request_problem="no request"), ("Failed", "RequestInvalid", None), id="a request that is none"),
+        pytest.param(_observed(request_problem="no request"), ("Failed", "RequestInvalid", None), id="a request that is none"),
     ],
 )
-def test_what_is_done(seen: ObservedProbe, told: tuple[str, str, ProbeAction | None]) -> None:
-    assert _told(decide(seen)) == told
+def test_what_is_done(observed: ObservedProbe, expected: tuple[str, str, ProbeAction | None]) -> None:
+    assert _outcome(decide(observed)) == expected
 
 
 @pytest.mark.parametrize(("failed_seconds", "pause"), [(0, 60), (120, 60), (400, 100), (86_400, 300)])
 def test_what_fails_for_long_is_asked_seldom(failed_seconds: int, pause: int) -> None:
-    known = replace(_remembered(_REFUSAL), now=_NOW + timedelta(seconds=failed_seconds), job_there=True, job_over=True)
-    early, late = (decide(replace(known, ended_seconds=pause + more)) for more in (-1, 1))
+    failing = replace(_remembered(_REFUSAL), now=_NOW + timedelta(seconds=failed_seconds), job_there=True, job_over=True)
+    early, late = (decide(replace(failing, ended_seconds=pause + more)) for more in (-1, 1))
     assert (early.action, early.again_seconds) == (None, 1)
     assert late.action == DeleteJob(_PROBE)
 
 
 def test_a_request_is_read_or_told_what_it_looks_like() -> None:
     assert look_requested("") == (None, "")
-    found, problem = look_requested('{"id": "a", "verb": "test"}')
-    assert (found.id if found else "", problem) == ("a", "")
+    request, problem = look_requested('{"id": "a", "verb": "test"}')
+    assert (request.id if request else "", problem) == ("a", "")
     assert '"verb": "test"' in look_requested("test")[1]
     assert '"verb": "test"' in look_requested('{"id": "a", "verb": "plan"}')[1]

@@ -16,9 +16,9 @@ _SOURCE = MigrationSide("old", "old-secret")
 _SECRET = [{"name": "URL", "valueFrom": {"secretKeyRef": {"name": "old-secret", "key": "url"}}, "capture": "Live"}]
 
 
-def gate(state: str, *, begun: bool = True) -> Gate:
+def gate(state: str, *, has_begun: bool = True) -> Gate:
     """That of a Migration from old to new."""
-    return Gate("move", "move-1", state, _SOURCE, "new", begun=begun)
+    return Gate("move", "move-1", state, _SOURCE, "new", begun=has_begun)
 
 
 def committed(world: World, commit: str, **spec: object) -> ReconcileDecision:
@@ -112,9 +112,9 @@ def test_no_release_goes_live_while_the_data_is_taken_back(state: str) -> None:
 
 
 def test_a_new_app_goes_live_where_the_data_still_is_before_anything_begins() -> None:
-    world = World(spec={"database": _OLD}, gate=gate("Building", begun=False))
+    world = World(spec={"database": _OLD}, gate=gate("Building", has_begun=False))
     assert world.settle(100).ready == ("True", "Live")
-    other = World(spec={"database": _NEW}, gate=gate("Building", begun=False))
+    other = World(spec={"database": _NEW}, gate=gate("Building", has_begun=False))
     assert other.settle(20).ready == ("False", "WaitingForData")
 
 
@@ -127,7 +127,7 @@ def test_an_app_is_deployed_where_its_data_still_is_after_the_move_was_cancelled
 
 
 @pytest.mark.parametrize(
-    ("moves", "gone"),
+    ("moves", "expected"),
     [
         ([("Live", "old", "new")], ["old"]),
         ([("Starting", "old", "new")], ["old"]),
@@ -139,6 +139,6 @@ def test_an_app_is_deployed_where_its_data_still_is_after_the_move_was_cancelled
         ([("Live", "same", "same")], []),
     ],
 )
-def test_which_databases_are_left(moves: list[tuple[str, str, str]], gone: list[str]) -> None:
+def test_which_databases_are_left(moves: list[tuple[str, str, str]], expected: list[str]) -> None:
     gates = [(f"2026-01-0{n + 1}", Gate("m", f"m-{n}", state, MigrationSide(a), b)) for n, (state, a, b) in enumerate(moves)]
-    assert [one.source.connection for one in migrated_away(gates[::-1])] == gone
+    assert [actual_gate.source.connection for actual_gate in migrated_away(gates[::-1])] == expected

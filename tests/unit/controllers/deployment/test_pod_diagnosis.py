@@ -21,7 +21,7 @@ _POLICY = {"status": {"conditions": [{"type": "ReplicaFailure", "status": "True"
 
 
 @pytest.mark.parametrize(
-    ("pods", "workload", "said", "reason", "words"),
+    ("pods", "workload", "reported", "reason", "words"),
     [
         ([pod({"waiting": {"reason": "ImagePullBackOff", "message": "not found"}})], {}, "", "ImagePullFailed", "not found"),
         ([pod({"waiting": {"reason": "CreateContainerConfigError", "message": "no key"}})], {}, "", "ContainerRefused", "no key"),
@@ -36,12 +36,12 @@ _POLICY = {"status": {"conditions": [{"type": "ReplicaFailure", "status": "True"
     ],
 )
 def test_what_keeps_a_pod_from_serving(
-    pods: list[dict[str, Any]], workload: dict[str, Any], said: str, reason: str, words: str
+    pods: list[dict[str, Any]], workload: dict[str, Any], reported: str, reason: str, words: str
 ) -> None:
-    found = problem(pods, workload, said, 3000)
-    assert found is not None
-    assert found[0] == reason
-    assert words in found[1]
+    diagnosis = problem(pods, workload, reported, 3000)
+    assert diagnosis is not None
+    assert diagnosis[0] == reason
+    assert words in diagnosis[1]
 
 
 def test_a_pod_that_runs_has_no_problem() -> None:
@@ -62,13 +62,13 @@ def test_a_container_that_came_back_has_crashed_all_the_same() -> None:
 
 
 def test_what_a_node_lost_sight_of_did_not_crash() -> None:
-    lost = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
-    assert crashed([pod({"running": {}}, lost)]) is None
-    assert problem([pod({"running": {}}, lost)], {}, "", 3000) is None
+    lost_container = {"terminated": {"exitCode": 255, "reason": "Unknown"}}
+    assert crashed([pod({"running": {}}, lost_container)]) is None
+    assert problem([pod({"running": {}}, lost_container)], {}, "", 3000) is None
 
 
 @pytest.mark.parametrize(
-    ("seen", "late", "reason"),
+    ("actual_pod", "late", "reason"),
     [
         (None, True, "BuildTimedOut"),
         (None, False, ""),
@@ -76,9 +76,9 @@ def test_what_a_node_lost_sight_of_did_not_crash() -> None:
         (pod({"terminated": {"reason": "OOMKilled"}}), False, "BuildOutOfMemory"),
     ],
 )
-def test_why_a_builder_said_nothing(seen: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
-    found = build_problem(seen, deadline=late)
-    assert (found[0] if found else "") == reason
+def test_why_a_builder_said_nothing(actual_pod: dict[str, Any] | None, late: bool, reason: str) -> None:  # noqa: FBT001  a row
+    actual_problem = build_problem(actual_pod, deadline=late)
+    assert (actual_problem[0] if actual_problem else "") == reason
 
 
 _NOW = datetime(2026, 1, 1, 0, 1, tzinfo=UTC)
@@ -107,8 +107,8 @@ def test_beside_pods_that_end_those_that_have_just_come_do_not_count_yet() -> No
 
 
 def _made(at: str, ready_since: str = "", says: str = "False") -> dict[str, Any]:
-    told = [{"type": "Ready", "status": says, "lastTransitionTime": ready_since}] if ready_since else []
-    return {"metadata": {"name": "p", "creationTimestamp": at}, "status": {"startTime": at, "conditions": told}}
+    conditions = [{"type": "Ready", "status": says, "lastTransitionTime": ready_since}] if ready_since else []
+    return {"metadata": {"name": "p", "creationTimestamp": at}, "status": {"startTime": at, "conditions": conditions}}
 
 
 def _without(since: str) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def test_pods_that_have_only_just_come_are_waited_for(running: ObservedWorkload,
     seen = world.look()
     assert seen.service
     switched = world.now if observed and reason != "NotServing" else seen.service.switched_at
-    found = decide(replace(seen, workloads={"shop-1": running}, service=replace(seen.service, switched_at=switched)))
-    assert (found.ready[1], found.working, found.stalled) == (reason, reason == "Starting", reason == "NotServing")
+    decision = decide(replace(seen, workloads={"shop-1": running}, service=replace(seen.service, switched_at=switched)))
+    assert (decision.ready[1], decision.working, decision.stalled) == (reason, reason == "Starting", reason == "NotServing")
 
 
 def test_a_change_goes_live_and_the_old_one_is_drained_then_warm_then_cold() -> None:
@@ -119,14 +119,14 @@ def _starting() -> World:
 def test_pods_that_do_not_come_up_fail_the_release_in_time() -> None:
     world = _starting()
     world.workloads["shop-2"].ails = (PodReason.NOT_LISTENING, "nothing listens on port 3000")
-    told = []
+    messages = []
     for _ in range(62):
         world.now += timedelta(seconds=5)
         decision = world.turn()
-        told += [decision.message] if decision.stalled else []
+        messages += [decision.message] if decision.stalled else []
     assert decision.ready == ("False", "NotListening")
-    assert told
-    assert all("shop-1 stays live" in message for message in told), "from the first moment on"
+    assert messages
+    assert all("shop-1 stays live" in message for message in messages), "from the first moment on"
     assert world.service
     assert world.service.release == "shop-1"
     assert world.workloads["shop-2"].wanted == 0
@@ -171,11 +171,11 @@ def test_a_rollback_to_a_warm_release_is_one_record_and_one_switch() -> None:
     assert world.service
     assert (world.service.release, world.service.workload) == ("shop-3", "shop-1")
     assert world.built == [world.releases["shop-1"].spec.build_key, world.releases["shop-2"].spec.build_key]
-    told = []
+    phases = []
     for _ in range(3):
         world.turn()
-        told.append(world.releases["shop-2"].status.phase)
-    assert set(told) == {"RolledBack"}, "what was gone back from is told so from the first moment"
+        phases.append(world.releases["shop-2"].status.phase)
+    assert set(phases) == {"RolledBack"}, "what was gone back from is told so from the first moment"
     decision = world.settle(30)
     assert decision.ready == ("True", "RolledBack")
     assert world.workloads["shop-2"].wanted == 0, "what was gone back from is not kept warm"
@@ -228,8 +228,8 @@ def test_a_request_is_for_one_release() -> None:
 
 def test_requests_that_wait_are_all_carried_out_in_their_order() -> None:
     world = live()
-    asked = [{"id": str(n), "verb": "deploy", "env": [{"name": "A", "value": str(n)}]} for n in range(4)]
-    world.queue = tuple(DeployRequest.model_validate(one) for one in asked)
+    requests = [{"id": str(n), "verb": "deploy", "env": [{"name": "A", "value": str(n)}]} for n in range(4)]
+    world.queue = tuple(DeployRequest.model_validate(request_fields) for request_fields in requests)
     world.settle(30)
     triggers = [r.spec.trigger for r in sorted(world.releases.values(), key=lambda r: r.spec.revision)]
     assert triggers[1:] == [f"request {n}" for n in range(4)]
@@ -389,10 +389,10 @@ class Life(RuleBasedStateMachine):
         """RollbackTo is removed."""
         self.world.spec.pop("rollbackTo", None)
 
-    @rule(held=st.booleans())
-    def holds(self, held: bool) -> None:  # noqa: FBT001  hypothesis'
+    @rule(is_held=st.booleans())
+    def holds(self, is_held: bool) -> None:  # noqa: FBT001  hypothesis'
         """The annotation comes and goes."""
-        self.world.hold = "x" if held else ""
+        self.world.hold = "x" if is_held else ""
 
     @rule()
     def asks(self) -> None:
@@ -411,14 +411,14 @@ class Life(RuleBasedStateMachine):
         self.world.pods_come_up()
 
     @precondition(lambda self: self.world.workloads)
-    @rule(pick=st.integers(0, 20), what=st.sampled_from(["ails", "crashes", "heals"]))
-    def falls_ill(self, pick: int, what: str) -> None:
+    @rule(pick=st.integers(0, 20), event=st.sampled_from(["ails", "crashes", "heals"]))
+    def falls_ill(self, pick: int, event: str) -> None:
         """Pods fail, crash, or recover."""
         name = sorted(self.world.workloads)[pick % len(self.world.workloads)]
         pods = self.world.workloads[name]
-        pods.crashed = what == "crashes"
-        pods.ails = (PodReason.CRASH_LOOP, "x") if what == "ails" else None
-        if what == "ails":
+        pods.crashed = event == "crashes"
+        pods.ails = (PodReason.CRASH_LOOP, "x") if event == "ails" else None
+        if event == "ails":
             pods.ready = 0
 
     @rule(seconds=st.sampled_from([1, 10, 60, 400]))
@@ -456,8 +456,10 @@ class Life(RuleBasedStateMachine):
         assert decision.action is None, decision
         assert decision.stalled or decision.ready[0] == "True", decision
         if world.gate and world.gate.rolled_back and world.service:
-            gone = world.releases[world.service.release].status
-            assert gone.gate != world.gate.run or gone.failure, "what was made for data that went back is known to have failed"
+            failed_status = world.releases[world.service.release].status
+            assert failed_status.gate != world.gate.run or failed_status.failure, (
+                "what was made for data that went back is known to have failed"
+            )
         elif decision.ready == ("True", "Live") and not world.request:
             assert world.service
             assert world.releases[world.service.release].spec.commit == world.commit

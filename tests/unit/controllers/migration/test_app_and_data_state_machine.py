@@ -63,9 +63,9 @@ class Both:
 
     def steps(self, run: str, state: str, *, well: bool) -> None:
         """One of its steps."""
-        seen = self.world.app
-        assert seen
-        reason = seen.ready[1]
+        app = self.world.app
+        assert app
+        reason = app.ready[1]
         if state in {"Failed", "RolledBack"} and (self.live_of == run or state == "RolledBack"):
             self.live_of = ""
             self.app("DataRolledBack", stalled=True)
@@ -118,8 +118,8 @@ def _dies(both: Both) -> None:
         both.world.fail(pod, "Unreachable", transient=True, silent=True)
 
 
-def _is_asked(both: Both, wanted: str) -> None:
-    both.world.wanted = wanted
+def _is_asked(both: Both, desired: str) -> None:
+    both.world.desired = desired
 
 
 _STEPS: dict[str, Callable[[Both], None]] = {
@@ -129,9 +129,9 @@ _STEPS: dict[str, Callable[[Both], None]] = {
     "the app fails": lambda both: both.deploys(well=False),
     "the worker works": _works,
     "the worker dies": _dies,
-    "paused": partial(_is_asked, wanted="Paused"),
-    "goes on": partial(_is_asked, wanted="Completed"),
-    "cancelled": partial(_is_asked, wanted="Cancelled"),
+    "paused": partial(_is_asked, desired="Paused"),
+    "goes on": partial(_is_asked, desired="Completed"),
+    "cancelled": partial(_is_asked, desired="Cancelled"),
 }
 _DEPTH = 9
 
@@ -150,15 +150,15 @@ def test_going_live_and_going_back_exclude_each_other_in_every_order() -> None:
                 step(after)
                 after.checked()
                 if _known(after) not in reached:
-                    reached[_known(after)] = found = (after, (*trace, name))
-                    coming.append(found)
+                    reached[_known(after)] = next_state = (after, (*trace, name))
+                    coming.append(next_state)
         edge = coming
     assert {both.stands for both, _ in reached.values()} >= {"Starting", "Live", "Failed", "RollingBack", "RolledBack"}
 
 
 def _known(both: Both) -> str:
     world = both.world
-    return repr((world.pods, world.ledger, world.runs, world.status, world.app, world.wanted, both.saw, both.live_of))
+    return repr((world.pods, world.ledger, world.runs, world.status, world.app, world.desired, both.saw, both.live_of))
 
 
 class Together(RuleBasedStateMachine):
@@ -193,12 +193,12 @@ class Together(RuleBasedStateMachine):
             self.world.turn()
 
     @precondition(lambda self: self.world.alive())
-    @rule(told=st.booleans(), times=st.integers(1, 5))
-    def work(self, told: bool, times: int) -> None:  # noqa: FBT001  hypothesis'
+    @rule(reports=st.booleans(), times=st.integers(1, 5))
+    def work(self, reports: bool, times: int) -> None:  # noqa: FBT001  hypothesis'
         """A worker does something."""
         for _ in range(times):
             for pod in self.world.alive():
-                self.world.work(pod, reports=told)
+                self.world.work(pod, reports=reports)
 
     @precondition(lambda self: self.world.alive())
     @rule(silent=st.booleans())
@@ -206,10 +206,10 @@ class Together(RuleBasedStateMachine):
         """A worker dies."""
         self.world.fail(self.world.alive()[0], "Unreachable", transient=True, silent=silent)
 
-    @rule(wanted=st.sampled_from(["Completed", "Completed", "Paused", "Cancelled", "RolledBack"]))
-    def ask(self, wanted: str) -> None:
+    @rule(desired=st.sampled_from(["Completed", "Completed", "Paused", "Cancelled", "RolledBack"]))
+    def ask(self, desired: str) -> None:
         """Another desired state."""
-        self.world.wanted = wanted
+        self.world.desired = desired
 
     @rule()
     def run_again(self) -> None:
@@ -239,7 +239,7 @@ class Together(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Everything goes well from now on: it settles, and data and app are on the same side."""
         world = self.world
-        world.wanted = "Completed" if world.wanted == "Paused" else world.wanted
+        world.desired = "Completed" if world.desired == "Paused" else world.desired
         for _ in range(300):
             before = (repr(world.pods), repr(world.ledger), repr(world.runs), repr(world.status), repr(world.app))
             decision = world.turn()

@@ -24,16 +24,16 @@ KNOWN = ApprovedPlan(plan_digest=OTHER, points=("a", "b"))
 
 
 def seen(
-    points: tuple[str, ...], said: str | None, known: ApprovedPlan | None = None, to_review: int | None = None
+    points: tuple[str, ...], approved_digest: str | None, approved: ApprovedPlan | None = None, to_review: int | None = None
 ) -> ObservedMigration:
     plan = PLAN.model_copy(update={"points": points, "to_review": len(points) if to_review is None else to_review})
-    wanted = migration(data={"approval": {"planDigest": said}})
-    wanted = wanted.model_copy(update={"status": MigrationStatus(approval=known)})
-    return replace(PLANNED, migration=wanted, run=RunStatus(plan=plan))
+    spec_migration = migration(data={"approval": {"planDigest": approved_digest}})
+    spec_migration = spec_migration.model_copy(update={"status": MigrationStatus(approval=approved)})
+    return replace(PLANNED, migration=spec_migration, run=RunStatus(plan=plan))
 
 
 @pytest.mark.parametrize(
-    ("what", "left"),
+    ("observed", "expected"),
     [
         (seen((), None), 0),
         (seen(("a",), None), 1),
@@ -56,20 +56,21 @@ def seen(
         *("more points than are listed, the same", "a request to do without"),
     ],
 )
-def test_which_points_wait(what: ObservedMigration, left: int) -> None:
-    assert open_review_items(what) == left
-    assert (decide(what).ready[1] == "ApprovalRequired") == (left > 0)
+def test_which_points_wait(observed: ObservedMigration, expected: int) -> None:
+    assert open_review_items(observed) == expected
+    assert (decide(observed).ready[1] == "ApprovalRequired") == (expected > 0)
 
 
 def test_the_word_is_remembered_as_long_as_it_stands() -> None:
     assert approval(seen(("a",), DIGEST)) == ApprovedPlan(plan_digest=DIGEST, points=("a",))
     assert approval(seen(("c",), OTHER, KNOWN)) == KNOWN
     assert approval(seen(("c",), None, KNOWN)) is None
-    asked = decide(seen(("a", "c"), OTHER, KNOWN))
+    decision = decide(seen(("a", "c"), OTHER, KNOWN))
     assert (
-        "1 of 2 review items is new and needs your approval; spec.data.approval has the digest of another plan" in asked.message
+        "1 of 2 review items is new and needs your approval; spec.data.approval has the digest of another plan"
+        in decision.message
     )
-    assert dict(asked.facts)["Approved"] == ("False", "PlanChanged")
+    assert dict(decision.facts)["Approved"] == ("False", "PlanChanged")
     assert dict(decide(seen(("a",), None)).facts)["Approved"] == ("False", "ApprovalRequired")
 
 
@@ -95,11 +96,11 @@ def test_an_approval_of_one_mapping_does_not_cover_another() -> None:
     column = next(c for t in plan.tables for c in t.columns if c.source == "Seen")
 
     def decided(digest: str) -> Decision:
-        said = (ColumnDecision("", "Item", "Seen", "Approve", digest=digest),)
-        made = revoke_changed_approvals(
-            planned(census=counted("Seen", Violation.ZERO_DATE), decisions=said), Options(decisions=said)
+        decisions = (ColumnDecision("", "Item", "Seen", "Approve", digest=digest),)
+        approved_plan = revoke_changed_approvals(
+            planned(census=counted("Seen", Violation.ZERO_DATE), decisions=decisions), Options(decisions=decisions)
         )
-        return next(c.decision for t in made.tables for c in t.columns if c.source == "Seen")
+        return next(c.decision for t in approved_plan.tables for c in t.columns if c.source == "Seen")
 
     assert decided(column.digest()) is Decision.APPROVED
     assert decided("") is Decision.APPROVED

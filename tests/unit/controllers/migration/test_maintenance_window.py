@@ -68,8 +68,8 @@ ROWS = {
 @pytest.mark.parametrize("row", ROWS)
 def test_when_it_is_open(row: str) -> None:
     schedule, now, is_open, changes = ROWS[row]
-    found = opening(schedule, _utc(now), cutover=False)
-    assert (found.open, found.changes) == (is_open, _utc(changes) if changes else None)
+    actual_opening = opening(schedule, _utc(now), cutover=False)
+    assert (actual_opening.open, actual_opening.changes) == (is_open, _utc(changes) if changes else None)
 
 
 @given(
@@ -81,12 +81,12 @@ def test_when_it_is_open(row: str) -> None:
 )
 def test_what_it_says_of_the_next_change_is_true(now: datetime, start: int, end: int, zone: str, days: tuple[str, ...]) -> None:
     schedule = _schedule(f"{start:02}:00", f"{end:02}:30", zone, days)
-    found = opening(schedule, now, cutover=False)
-    assert found.changes is not None
-    assert now < found.changes <= now + timedelta(days=8, hours=1)
-    assert opening(schedule, found.changes - timedelta(microseconds=1), cutover=False).open == found.open
-    if not found.open:
-        assert opening(schedule, found.changes, cutover=False).open
+    actual_opening = opening(schedule, now, cutover=False)
+    assert actual_opening.changes is not None
+    assert now < actual_opening.changes <= now + timedelta(days=8, hours=1)
+    assert opening(schedule, actual_opening.changes - timedelta(microseconds=1), cutover=False).open == actual_opening.open
+    if not actual_opening.open:
+        assert opening(schedule, actual_opening.changes, cutover=False).open
 
 
 def test_what_is_wrong_is_said() -> None:
@@ -112,7 +112,7 @@ def test_how_long_a_window_is(start: str, end: str, hours: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("window", "plan", "measured", "told"),
+    ("window", "plan", "measured", "expected"),
     [
         ("All", {"estimated_seconds": 100, "estimated_freeze_seconds": 9}, None, ("True", "Fits")),
         ("All", {"estimated_seconds": 9000, "estimated_freeze_seconds": 9}, None, ("False", "SeveralWindows")),
@@ -123,11 +123,11 @@ def test_how_long_a_window_is(start: str, end: str, hours: float) -> None:
     ],
 )
 def test_a_window_that_is_too_short_is_told(
-    window: str, plan: dict[str, int], measured: float | None, told: tuple[str, str]
+    window: str, plan: dict[str, int], measured: float | None, expected: tuple[str, str]
 ) -> None:
-    wanted = migration(
+    spec_migration = migration(
         desiredState="Planned", schedule={"maintenanceWindow": {"start": "22:00", "end": "23:00", "appliesTo": window}}
     )
     rehearsal = Rehearsed(request="1", validation_seconds=measured) if measured else None
-    seen = replace(PLANNED, migration=wanted, run=RunStatus(plan=PLAN.model_copy(update=plan), rehearsal=rehearsal))
-    assert dict(decide(seen).facts)["WindowFits"][:2] == told
+    observed = replace(PLANNED, migration=spec_migration, run=RunStatus(plan=PLAN.model_copy(update=plan), rehearsal=rehearsal))
+    assert dict(decide(observed).facts)["WindowFits"][:2] == expected

@@ -41,9 +41,9 @@ def seen(state: str = "", **more: object) -> ObservedMigration:
     )
 
 
-def told_of(found: ObservedMigration, decision: ReconcileDecision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
-    assert found.migration
-    return recorded_notices(found.migration, before, new_notices(found, decision, before))
+def told_of(observed: ObservedMigration, decision: ReconcileDecision, before: tuple[Notice, ...] = ()) -> tuple[Notice, ...]:
+    assert observed.migration
+    return recorded_notices(observed.migration, before, new_notices(observed, decision, before))
 
 
 ROWS = {
@@ -83,47 +83,47 @@ ROWS = {
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_is_noted_and_that_it_is_noted_once(row: str) -> None:
-    found, decision, ids = ROWS[row]
-    first = told_of(found, decision)
+    observed, decision, ids = ROWS[row]
+    first = told_of(observed, decision)
     assert [n.id for n in first] == ids
     assert all((n.state, n.text, n.at) == ("Pending", "m", NOW) for n in first)
-    sent = tuple(n.model_copy(update={"state": "Sent"}) for n in first)
-    assert told_of(found, decision, sent) == sent
+    sent_notices = tuple(n.model_copy(update={"state": "Sent"}) for n in first)
+    assert told_of(observed, decision, sent_notices) == sent_notices
 
 
 def test_only_what_was_asked_for_is_noted() -> None:
-    found, decision, _ = ROWS["a pause"]
-    assert told_of(replace(found, migration=migration(webhooks=[HOOK])), decision) == ()
-    assert told_of(replace(found, migration=migration(onEvents=ALL)), decision) == ()  # and nobody to tell
-    assert told_of(replace(found, deleting=True), decision) == ()
+    observed, decision, _ = ROWS["a pause"]
+    assert told_of(replace(observed, migration=migration(webhooks=[HOOK])), decision) == ()
+    assert told_of(replace(observed, migration=migration(onEvents=ALL)), decision) == ()  # and nobody to tell
+    assert told_of(replace(observed, deleting=True), decision) == ()
 
 
 def test_a_webhook_of_the_namespace_hears_of_what_it_asks_for_and_the_migration_s_own_of_theirs() -> None:
-    found, decision, _ = ROWS["an end"]
+    observed, decision, _ = ROWS["an end"]
     hears = Webhook.model_validate(
         {"metadata": {"name": "all", "namespace": "store"}, "spec": {"secretRef": {"name": "all"}, "onEvents": ["Completed"]}}
     )
-    bare = Migration.model_validate({**migration().model_dump(by_alias=True), "spec": {"data": migration().spec.data}})
-    for one, started, completed in (
-        (bare, (), ("all",)),
+    without_targets = Migration.model_validate({**migration().model_dump(by_alias=True), "spec": {"data": migration().spec.data}})
+    for spec_migration, started, completed in (
+        (without_targets, (), ("all",)),
         (migration(webhooks=[HOOK], onEvents=["Started"]), ("hook",), ("all",)),
         (migration(webhooks=[HOOK]), (), ("hook", "all")),
         (migration(webhooks=[{"secretRef": {"name": "all"}}]), (), ("all",)),
     ):
-        seen_so = replace(found, migration=one)
-        new = recorded_notices(one, (), new_notices(seen_so, decision, ()), (hears,))
-        assert [n.event for n in new] == [e for e, who in (("Started", started), ("Completed", completed)) if who]
-        assert targets(one, "Started", (hears,)).secrets == started
-        assert targets(one, "Completed", (hears,)).secrets == completed
+        seen_so = replace(observed, migration=spec_migration)
+        new = recorded_notices(spec_migration, (), new_notices(seen_so, decision, ()), (hears,))
+        assert [n.event for n in new] == [e for e, name in (("Started", started), ("Completed", completed)) if name]
+        assert targets(spec_migration, "Started", (hears,)).secrets == started
+        assert targets(spec_migration, "Completed", (hears,)).secrets == completed
 
 
 def test_old_ones_go_and_those_to_be_sent_stay() -> None:
     old = tuple(Notice(id=f"Paused/{n}", event="Paused", state="Pending" if n == 0 else "Sent") for n in range(30))
-    found, decision, _ = ROWS["an end"]
-    kept = told_of(found, decision, old)
-    assert len(kept) == 30
-    assert [kept[0].id, kept[1].id, kept[-1].id] == ["Paused/0", "Paused/3", "Completed/shop-1"]
-    MigrationStatus(notices=kept)
+    observed, decision, _ = ROWS["an end"]
+    notices = told_of(observed, decision, old)
+    assert len(notices) == 30
+    assert [notices[0].id, notices[1].id, notices[-1].id] == ["Paused/0", "Paused/3", "Completed/shop-1"]
+    MigrationStatus(notices=notices)
 
 
 def test_a_target_that_could_not_be_reached_is_a_condition() -> None:
@@ -152,8 +152,8 @@ def test_a_webhook_is_signed_and_comes_again_with_the_same_name() -> None:
     assert naps == [1, 2]
     assert {p.headers["idempotency-key"] for p in hook.posts} == {NOTICE.id}
     post = hook.posts[-1]
-    moment, given = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
-    assert given == hmac.new(b"k3y", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
+    moment, signature = (part.partition("=")[2] for part in post.headers["landfall-signature"].split(","))
+    assert signature == hmac.new(b"k3y", f"{moment}.".encode() + post.body, hashlib.sha256).hexdigest()
     assert json.loads(post.body) == {
         "id": NOTICE.id,
         "event": "Completed",
@@ -170,8 +170,8 @@ def test_a_ping_tells_who_took_it_or_what_is_wrong() -> None:
         secret = {"url": f"{hook.url}/hook?token=t", "key": "k3y"}
         assert ping(webhook, lambda _: secret, naps) == "127.0.0.1"
     assert naps == [1]
-    told = json.loads(hook.posts[-1].body)
-    assert (told["event"], told["webhook"]) == ("Ping", {"namespace": "store", "name": "ops"})
+    payload = json.loads(hook.posts[-1].body)
+    assert (payload["event"], payload["webhook"]) == ("Ping", {"namespace": "store", "name": "ops"})
     assert hook.posts[-1].headers["landfall-event"] == "Ping"
     with pytest.raises(NotDeliveredError, match=r"the Secret has no key 'key'.*Correct the Secret 'hook'"):
         ping(webhook, lambda _: {"url": hook.url}, naps)
@@ -180,31 +180,31 @@ def test_a_ping_tells_who_took_it_or_what_is_wrong() -> None:
 
 
 def test_slack_is_told_and_its_refusal_is_final() -> None:
-    wanted = migration(slack={"channel": "#data-ops", "secretRef": {"name": "slack"}})
+    spec_migration = migration(slack={"channel": "#data-ops", "secretRef": {"name": "slack"}})
     with receivers.http(token="xoxb") as slack:  # noqa: S106  of this test
-        send(wanted, NOTICE, lambda _: {"url": slack.url, "token": "xoxb"}, Naps())
+        send(spec_migration, NOTICE, lambda _: {"url": slack.url, "token": "xoxb"}, Naps())
         assert slack.posts[0].path == "/api/chat.postMessage"
-        told = json.loads(slack.posts[0].body)
-        assert (told["channel"], told["text"]) == ("#data-ops", f"Migration store/shop is completed: {NOTICE.text}")
+        payload = json.loads(slack.posts[0].body)
+        assert (payload["channel"], payload["text"]) == ("#data-ops", f"Migration store/shop is completed: {NOTICE.text}")
         naps = Naps()
         with pytest.raises(NotDeliveredError, match="slack: Slack returned the error invalid_auth"):
-            send(wanted, NOTICE, lambda _: {"url": slack.url, "token": "wrong"}, naps)
+            send(spec_migration, NOTICE, lambda _: {"url": slack.url, "token": "wrong"}, naps)
         assert naps == []
 
 
 def test_mail_goes_out_again_after_a_passing_refusal() -> None:
     naps = Naps()
-    wanted = migration(email={"to": ["a@x.de", "b@x.de"]})
+    spec_migration = migration(email={"to": ["a@x.de", "b@x.de"]})
     with receivers.smtp("me@x.de", "p&ss", refuse=(451,)) as server:
         url = f"smtp://me%40x.de:p%26ss@127.0.0.1:{server.port}?from=landfall@x.de"
-        send(wanted, NOTICE, lambda name: {"url": url} if name == "landfall-smtp" else {}, naps)
+        send(spec_migration, NOTICE, lambda name: {"url": url} if name == "landfall-smtp" else {}, naps)
         ((to, mail),) = server.mails
         assert (to, mail["From"], mail["To"]) == (["a@x.de", "b@x.de"], "landfall@x.de", "a@x.de, b@x.de")
         assert mail["Subject"] == "Migration store/shop is completed"
         assert NOTICE.text in str(mail.get_payload())
         assert naps == [1]
         with pytest.raises(NotDeliveredError, match="the mail server returned status 535"):
-            send(wanted, NOTICE, lambda _: {"url": url.replace("p%26ss", "wrong")}, naps)
+            send(spec_migration, NOTICE, lambda _: {"url": url.replace("p%26ss", "wrong")}, naps)
 
 
 def test_apprise_reaches_the_rest() -> None:
@@ -216,16 +216,16 @@ def test_apprise_reaches_the_rest() -> None:
 
 def test_one_that_is_away_keeps_nobody_else_from_hearing() -> None:
     naps = Naps()
-    wanted = migration(
+    spec_migration = migration(
         webhooks=[{"secretRef": {"name": "away"}}, {"secretRef": {"name": "there"}}, {"secretRef": {"name": "bare"}}]
     )
     with receivers.http() as hook:
-        held = {
+        secrets = {
             "away": {"url": "http://127.0.0.1:1/", "key": "k"},
             "there": {"url": hook.url, "key": "k"},
             "bare": {"url": hook.url},
         }
         with pytest.raises(NotDeliveredError, match=r"webhook away: .*refused.*webhook bare: the Secret has no key 'key'"):
-            send(wanted, NOTICE, held.__getitem__, naps)
+            send(spec_migration, NOTICE, secrets.__getitem__, naps)
     assert len(hook.posts) == 1
     assert naps == [1, 2, 4, 8, 16, 32, 60, 0]

@@ -46,7 +46,7 @@ class Api:
     namespaces = ("store",)
 
     def __init__(self, *objects: Object) -> None:
-        self.objects = {(one["kind"], one["metadata"]["name"]): one for one in objects}
+        self.objects = {(raw["kind"], raw["metadata"]["name"]): raw for raw in objects}
         self.observed = True
         self.writes: list[tuple[str, str, str]] = []
 
@@ -57,14 +57,14 @@ class Api:
     async def listed(self, kind: str, _namespace: str = "", labels: str = "", fields: str = "") -> list[Object]:
         """Those with these labels, as items of a list are: without kind. Pods and Events there are none."""
         assert not fields or kind == "Event"
-        wanted = dict(one.split("=") for one in labels.split(",") if one)
-        mine = [one for (of, _), one in self.objects.items() if of == kind]
-        return [_item(one) for one in mine if wanted.items() <= one["metadata"].get("labels", {}).items()]
+        selector = dict(raw.split("=") for raw in labels.split(",") if raw)
+        of_kind = [raw for (object_kind, _), raw in self.objects.items() if object_kind == kind]
+        return [_item(raw) for raw in of_kind if selector.items() <= raw["metadata"].get("labels", {}).items()]
 
     async def every(self, kind: str, _labels: str = "") -> AsyncIterator[Object]:
         """The same of all namespaces."""
-        for one in await self.listed(kind):
-            yield one
+        for raw in await self.listed(kind):
+            yield raw
 
     async def create(self, kind: str, body: Object) -> Object:
         """Another one."""
@@ -81,11 +81,11 @@ class Api:
     async def patch(self, kind: str, _namespace: str, name: str, operations: list[Object]) -> Object:
         """Fields of the metadata of one."""
         self._wrote("patch", kind, name)
-        found = self.objects[kind, name]
-        for one in operations:
-            if one["op"] == "add":
-                found["metadata"][one["path"].removeprefix("/metadata/")] = one["value"]
-        return found
+        raw = self.objects[kind, name]
+        for operation in operations:
+            if operation["op"] == "add":
+                raw["metadata"][operation["path"].removeprefix("/metadata/")] = operation["value"]
+        return raw
 
     async def delete(self, kind: str, _namespace: str, name: str, _uid: str) -> None:
         """One goes."""
@@ -96,8 +96,8 @@ class Api:
         self.writes.append((how, kind, name))
 
 
-def _item(one: Object) -> Object:
-    return {name: value for name, value in one.items() if name not in {"apiVersion", "kind"}}
+def _item(raw: Object) -> Object:
+    return {name: value for name, value in raw.items() if name not in {"apiVersion", "kind"}}
 
 
 def _made(body: Object) -> Object:
@@ -125,11 +125,11 @@ def planned() -> tuple[Api, Reports, Object]:
     """A Migration whose planning worker has just told its plan, and nobody has written it down."""
     ends = [_object("Connection", n, {"type": "PostgreSQL", "host": n, "database": "d"}) for n in ("a", "b")]
     migration = _object("Migration", "shop", {"data": _DATA}, uid="m", finalizers=["landfall.dev/cleanup"])
-    key = declared_run(DataSpec.model_validate(_DATA), *(Connection.model_validate(to_model_input(one)) for one in ends))
+    key = declared_run(DataSpec.model_validate(_DATA), *(Connection.model_validate(to_model_input(end)) for end in ends))
     assert key
-    made = _made(run(Migration.model_validate(to_model_input(migration)), "m", key.key, "i"))
-    made["metadata"]["uid"] = "r"
-    name = made["metadata"]["name"]
+    run_object = _made(run(Migration.model_validate(to_model_input(migration)), "m", key.key, "i"))
+    run_object["metadata"]["uid"] = "r"
+    name = run_object["metadata"]["name"]
     labels = {LABEL_KIND: "Run", LABEL_OWNER: name, LABEL_VERB: "plan", LABEL_ATTEMPT: "1"}
     job = _object(
         "Job", f"{name}-plan-1", {}, labels=labels, ownerReferences=[{"uid": "r"}], creationTimestamp="2026-01-02T03:00:00Z"
@@ -146,24 +146,24 @@ def planned() -> tuple[Api, Reports, Object]:
     )
     reports = Reports()
     reports.take("store", job["metadata"]["name"], report)
-    return Api(*ends, migration, made, job), reports, migration
+    return Api(*ends, migration, run_object, job), reports, migration
 
 
 def test_a_look_at_a_migration_writes_nothing(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
     look = MigrationObserver(_context(api, reports), migration)
-    seen = asyncio.run(look.observe())
-    assert seen.run
-    assert seen.run.plan
-    assert (seen.run.plan.digest, seen.plan_stored) == (_DIGEST, True), "what was reported counts at once"
+    observed = asyncio.run(look.observe())
+    assert observed.run
+    assert observed.run.plan
+    assert (observed.run.plan.digest, observed.plan_stored) == (_DIGEST, True), "what was reported counts at once"
     assert not api.writes
-    assert reports.of("store", f"{seen.run_name}-plan-1"), "and is not forgotten before it is written"
+    assert reports.of("store", f"{observed.run_name}-plan-1"), "and is not forgotten before it is written"
 
 
 def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tuple[Api, Reports, Object]) -> None:
     api, reports, migration = planned
     look = MigrationObserver(_context(api, reports), migration)
-    seen = asyncio.run(look.observe())
+    observed = asyncio.run(look.observe())
     api.observed = False
     asyncio.run(record(look))
     assert [(how, kind) for how, kind, _ in api.writes] == [
@@ -172,10 +172,10 @@ def test_a_plan_is_stored_before_the_run_names_it_and_all_of_it_once(planned: tu
         ("status", "TablePlan"),
         ("status", "Run"),
     ]
-    assert reports.of("store", f"{seen.run_name}-plan-1") is None
+    assert reports.of("store", f"{observed.run_name}-plan-1") is None
     api.observed = True
     again = asyncio.run(MigrationObserver(_context(api, reports), migration).observe())
-    assert (again.run, again.plan_stored) == (seen.run, True), "a look after it sees the same"
+    assert (again.run, again.plan_stored) == (observed.run, True), "a look after it sees the same"
 
 
 @pytest.mark.parametrize(("image", "cutover"), [("0.1", None), ("i", {"maxPause": "60s"})])
@@ -187,8 +187,8 @@ def test_a_worker_of_an_older_version_is_given_no_field_that_it_does_not_know(
     pause = {"reason": "lunch", "immediate": False, "resumeTo": "Completed"}
     data = {**_DATA, "cutover": {"maxPause": "60s"}}
     migration["spec"] |= {"desiredState": "Paused", "pause": pause, "data": data}
-    made = next(one for (kind, _), one in api.objects.items() if kind == "Run")
-    made["spec"]["image"] = image
+    run_object = next(raw for (kind, _), raw in api.objects.items() if kind == "Run")
+    run_object["spec"]["image"] = image
     look = MigrationObserver(_context(api, reports), migration)
     asyncio.run(look.observe())
     api.observed = False
@@ -208,7 +208,7 @@ def restored() -> tuple[Api, Reports, Object]:
     spec: Object = {"source": source, "env": [{"name": "MODE", "value": "fast"}], "rollout": {"onSecretChange": "Release"}}
     deployment = _object("Deployment", "shop", spec, uid="d", creationTimestamp="2026-01-02T03:00:00Z")
     labels = {"landfall.dev/deployment": "shop", "app.kubernetes.io/managed-by": "landfall"}
-    told = {
+    release_spec = {
         "deploymentRef": {"name": "shop"},
         "revision": 1,
         "source": source,
@@ -216,10 +216,10 @@ def restored() -> tuple[Api, Reports, Object]:
         "workload": "shop-1",
         "trigger": "1",
     }
-    release = _object("Release", "shop-1", told, labels=labels, uid="r1")
-    ended = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:04:00Z"}]}
-    of = {LABEL_KIND: "Release", LABEL_OWNER: "shop-1", LABEL_VERB: "build", LABEL_ATTEMPT: "1"}
-    job = _object("Job", "shop-1-build-1", {}, ended, labels=of, ownerReferences=[{"uid": "r1"}])
+    release = _object("Release", "shop-1", release_spec, labels=labels, uid="r1")
+    finished = {"conditions": [{"type": "Complete", "status": "True", "lastTransitionTime": "2026-01-02T03:04:00Z"}]}
+    labels_of_job = {LABEL_KIND: "Release", LABEL_OWNER: "shop-1", LABEL_VERB: "build", LABEL_ATTEMPT: "1"}
+    job = _object("Job", "shop-1-build-1", {}, finished, labels=labels_of_job, ownerReferences=[{"uid": "r1"}])
     reports = Reports()
     reports.take("store", "shop-1-build-1", Report(sequence=1, final=True, image="registry/shop@sha256:" + "2" * 64))
     return Api(deployment, release, job, _workload(labels)), reports, deployment
@@ -227,8 +227,8 @@ def restored() -> tuple[Api, Reports, Object]:
 
 def _workload(labels: Object) -> Object:
     pods = {"metadata": {}, "spec": {"containers": [{"ports": [{"containerPort": 8080}]}]}}
-    of = {LABEL_KIND: "Deployment", LABEL_OWNER: "shop"}
-    return _object("Workload", "shop-1", {"replicas": 1, "template": pods}, labels=labels | of)
+    own_labels = {LABEL_KIND: "Deployment", LABEL_OWNER: "shop"}
+    return _object("Workload", "shop-1", {"replicas": 1, "template": pods}, labels=labels | own_labels)
 
 
 def _look(api: Api, reports: Reports, deployment: Object) -> DeploymentObserver:
@@ -243,7 +243,7 @@ def test_a_look_at_a_deployment_writes_nothing(restored: tuple[Api, Reports, Obj
     api, reports, deployment = restored
     look = _look(api, reports, deployment)
     assert not api.writes
-    assert [(one.kind, one.owner["kind"]) for one in look.orphans.values()] == [
+    assert [(raw.kind, raw.owner["kind"]) for raw in look.orphans.values()] == [
         ("Release", "Deployment"),
         ("Workload", "Release"),
     ]
@@ -297,10 +297,10 @@ def test_a_spec_that_cannot_be_read_leaves_what_else_the_status_holds() -> None:
     api.observed = False
     asyncio.run(reconcile(_context(api, Reports()), BuildSettings(), deployment))
     asyncio.run(reconcile_migration(_context(api, Reports()), migration))
-    for kind, kept in (("Deployment", before), ("Migration", run_of)):
+    for kind, fields in (("Deployment", before), ("Migration", run_of)):
         status = api.objects[kind, "shop"]["status"]
         assert status["conditions"][0]["reason"] == "SpecInvalid"
-        assert {**kept, "phase": "Failed"} == {name: value for name, value in status.items() if name != "conditions"}
+        assert {**fields, "phase": "Failed"} == {name: value for name, value in status.items() if name != "conditions"}
 
 
 def _moves(name: str, day: int, **status: Any) -> Object:
@@ -309,10 +309,10 @@ def _moves(name: str, day: int, **status: Any) -> Object:
     return _object("Migration", name, spec, {"run": f"{name}-1", **status}, creationTimestamp=f"2026-01-0{day}T00:00:00Z")
 
 
-@pytest.mark.parametrize("left", [{}, {"phase": "Cancelled", "startTime": "2026-01-01T00:00:00Z"}])
-def test_a_deployment_waits_at_no_gate_of_a_move_that_was_left_before_it_began_or_was_cancelled(left: Object) -> None:
+@pytest.mark.parametrize("fields", [{}, {"phase": "Cancelled", "startTime": "2026-01-01T00:00:00Z"}])
+def test_a_deployment_waits_at_no_gate_of_a_move_that_was_left_before_it_began_or_was_cancelled(fields: Object) -> None:
     """Neither while another one starts the app, whose source is locked meanwhile, nor later."""
-    old = _moves("old", 1, app={"deployment": "shop", "state": "Built"}, **left)
+    old = _moves("old", 1, app={"deployment": "shop", "state": "Built"}, **fields)
     for state in ("Starting", "Live", "RollingBack"):
         new = _moves("new", 2, app={"deployment": "shop", "state": state}, startTime="2026-01-02T00:00:00Z")
         gate, _ = asyncio.run(app_deployment.gates(_context(Api(old, new), Reports()), "store", "shop"))

@@ -17,8 +17,8 @@ from tests.support.migrations import (
 
 @pytest.mark.parametrize("row", ROWS)
 def test_what_is_decided(row: str) -> None:
-    seen, phase, reason, verb = ROWS[row]
-    decision = decide(seen)
+    observed, phase, reason, verb = ROWS[row]
+    decision = decide(observed)
     assert (decision.phase, decision.ready[1], decision.action.log_name if decision.action else None) == (phase, reason, verb), (
         decision
     )

@@ -19,7 +19,7 @@ _OTHER = ObservedApp("shop", there=True, differs=True, ready=("True", "Live", ""
 
 
 @pytest.mark.parametrize(
-    ("app", "wanted", "more", "reason", "verb"),
+    ("app", "desired", "more", "reason", "verb"),
     [
         (ObservedApp("shop"), "Completed", {}, "Deploying", "deployment"),
         (ObservedApp("shop"), "Completed", {"made": False}, "DeploymentMissing", ""),
@@ -36,15 +36,15 @@ _OTHER = ObservedApp("shop", there=True, differs=True, ready=("True", "Live", ""
         (_OTHER, "Completed", {"completed": True}, "Completed", ""),
     ],
 )
-def test_an_app_alone(app: ObservedApp, wanted: str, more: dict[str, Any], reason: str, verb: str) -> None:
-    found = decided(app, wanted, **{"hold": "", "made": True, "completed": False, **more})
-    assert found.ready[1] == reason
-    assert (found.action.log_name if found.action else "") == verb
-    assert found.stalled == (reason in {"DeploymentMissing", "DeploymentConflict", "RollbackUnsupported", "BuildFailed"})
+def test_an_app_alone(app: ObservedApp, desired: str, more: dict[str, Any], reason: str, verb: str) -> None:
+    decision = decided(app, desired, **{"hold": "", "made": True, "completed": False, **more})
+    assert decision.ready[1] == reason
+    assert (decision.action.log_name if decision.action else "") == verb
+    assert decision.stalled == (reason in {"DeploymentMissing", "DeploymentConflict", "RollbackUnsupported", "BuildFailed"})
 
 
 @pytest.mark.parametrize(
-    ("phase", "reported", "failed", "said"),
+    ("phase", "reported", "failed", "expected"),
     [
         ("Queued", "", False, "pending"),
         ("Building", "pending", False, ""),
@@ -56,9 +56,9 @@ def test_an_app_alone(app: ObservedApp, wanted: str, more: dict[str, Any], reaso
         ("Superseded", "pending", False, ""),
     ],
 )
-def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, said: str) -> None:  # noqa: FBT001  a row
+def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, expected: str) -> None:  # noqa: FBT001  a row
     source = {"github": {"repository": "org/shop", "tokenSecretRef": {"name": "gh"}}}
-    told = {
+    spec = {
         "deploymentRef": {"name": "shop"},
         "revision": 1,
         "trigger": "x",
@@ -68,4 +68,4 @@ def test_what_is_said_of_a_commit(phase: str, reported: str, failed: bool, said:
     }
     failure = ReleaseFailure(reason="x", message="x", at=datetime(2026, 1, 1, tzinfo=UTC)) if failed else None
     status = ReleaseStatus(phase=phase, reported=reported, failure=failure)
-    assert state_to_report(ObservedRelease("shop-1", ReleaseSpec.model_validate(told), status)) == said
+    assert state_to_report(ObservedRelease("shop-1", ReleaseSpec.model_validate(spec), status)) == expected

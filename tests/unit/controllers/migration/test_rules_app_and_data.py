@@ -30,11 +30,11 @@ _LOCKED = PLAN.model_copy(update={"quiesce": "Engine"})
 _HELD = ObservedJob("shop-1-run-1", "run", 1, "i")
 
 
-def joint(stood: AppMove | None = None, wanted: str = "Completed", **more: Any) -> Migration:
+def joint(stood: AppMove | None = None, desired: str = "Completed", **more: Any) -> Migration:
     """One that moves both, with its start written down."""
     app = more or {"deploymentRef": {"name": "shop"}}
-    made = migration(app=app, desiredState=wanted)
-    return made.model_copy(update={"status": MigrationStatus(run="shop-1", start_time=NOW, app=stood)})
+    joint_migration = migration(app=app, desiredState=desired)
+    return joint_migration.model_copy(update={"status": MigrationStatus(run="shop-1", start_time=NOW, app=stood)})
 
 
 def stood(state: AppState, message: str = "") -> AppMove:
@@ -52,20 +52,20 @@ def was_live() -> AppMove:
     return stood("RollingBack").model_copy(update={"drained_at": NOW})
 
 
-def released(seen: ObservedMigration) -> ObservedMigration:
+def released(observed: ObservedMigration) -> ObservedMigration:
     """The same; the writers of the source may go on."""
-    return replace(seen, run=seen.run.model_copy(update={"source_released": True}) if seen.run else None)
+    return replace(observed, run=observed.run.model_copy(update={"source_released": True}) if observed.run else None)
 
 
 def at(
-    state: str, app: ObservedApp, before: AppMove | None = None, *, held: bool = True, wanted: str = "Completed"
+    state: str, app: ObservedApp, before: AppMove | None = None, *, holds_lock: bool = True, desired: str = "Completed"
 ) -> ObservedMigration:
-    """A move in a state of its ledger; `held`: its worker is there."""
+    """A move in a state of its ledger; `holds_lock`: its worker is there."""
     over = replace(_HELD, complete=True)
     base = RUNNING if state else PLANNED
-    jobs = (*PLANNED.jobs, _HELD if held else over) if state else PLANNED.jobs
+    jobs = (*PLANNED.jobs, _HELD if holds_lock else over) if state else PLANNED.jobs
     run = RunStatus(plan=_LOCKED, state=state, rows=7, verdict="equal" if state == "cut_over" else "")
-    return replace(base, migration=joint(before, wanted), run=run, jobs=jobs, app=app)
+    return replace(base, migration=joint(before, desired), run=run, jobs=jobs, app=app)
 
 
 ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
@@ -83,13 +83,18 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
         "",
         "Building",
     ),
-    "the cutover waits for the build": (at("comparing", _BUILDS, held=False), "WaitingForApp", "", "Building"),
-    "and says what is wrong with it": (at("comparing", _FAILS, held=False), "CrashLoop", "", "Building"),
-    "it goes on once the release waits": (at("comparing", _WAITS, held=False), "Running", "job", "Built"),
-    "and where nothing is to be released": (at("comparing", _LIVE, held=False), "Running", "job", "Built"),
+    "the cutover waits for the build": (at("comparing", _BUILDS, holds_lock=False), "WaitingForApp", "", "Building"),
+    "and says what is wrong with it": (at("comparing", _FAILS, holds_lock=False), "CrashLoop", "", "Building"),
+    "it goes on once the release waits": (at("comparing", _WAITS, holds_lock=False), "Running", "job", "Built"),
+    "and where nothing is to be released": (at("comparing", _LIVE, holds_lock=False), "Running", "job", "Built"),
     "after the cutover the app starts": (at("cut_over", _BUILDS, stood("Built")), "StartingApp", "", "Starting"),
     "its being live completes the move": (at("cut_over", _LIVE, stood("Starting")), "Completed", "", "Live"),
-    "what fails afterwards takes nothing back": (at("cut_over", _FAILS, stood("Live"), held=False), "Completed", "", "Live"),
+    "what fails afterwards takes nothing back": (
+        at("cut_over", _FAILS, stood("Live"), holds_lock=False),
+        "Completed",
+        "",
+        "Live",
+    ),
     "an app that does not come up: written down first": (at("cut_over", _FAILS, stood("Starting")), "RollingBack", "", "Failed"),
     "then the app takes note": (at("cut_over", _FAILS, stood("Failed", "x")), "RollingBack", "", "Failed"),
     "of this move, not of the one before": (
@@ -99,7 +104,7 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
         "Failed",
     ),
     "an app that went live meanwhile goes back first": (
-        at("cut_over", noted(_LIVE, "Failed", serving=True, served=True), stood("Failed", "x"), held=False),
+        at("cut_over", noted(_LIVE, "Failed", serving=True, served=True), stood("Failed", "x"), holds_lock=False),
         "RollingBack",
         "",
         "Failed",
@@ -111,7 +116,7 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
         "Failed",
     ),
     "then the data goes back": (
-        at("cut_over", noted(_FAILS, "Failed"), stood("Failed", "x"), held=False),
+        at("cut_over", noted(_FAILS, "Failed"), stood("Failed", "x"), holds_lock=False),
         "RollingBack",
         "job",
         "Failed",
@@ -129,92 +134,99 @@ ROWS: dict[str, tuple[ObservedMigration, str, str, str]] = {
         "Failed",
     ),
     "asked to pause there: it is told that it does not": (
-        at("cut_over", _BUILDS, stood("Starting"), wanted="Paused"),
+        at("cut_over", _BUILDS, stood("Starting"), desired="Paused"),
         "StartingApp",
         "",
         "Starting",
     ),
     "an app that still points at the source is not cut over": (
-        at("comparing", replace(_LIVE, on_source="a"), held=False),
+        at("comparing", replace(_LIVE, on_source="a"), holds_lock=False),
         "WaitingForApp",
         "",
         "Building",
     ),
     "nor completed": (at("cut_over", replace(_LIVE, on_source="a"), stood("Starting")), "RollingBack", "", "Failed"),
     "a failure is not forgotten when a new commit comes": (
-        at("cut_over", noted(_BUILDS, "Failed"), stood("Failed", "x"), held=False),
+        at("cut_over", noted(_BUILDS, "Failed"), stood("Failed", "x"), holds_lock=False),
         "RollingBack",
         "job",
         "Failed",
     ),
     "a worker that is lost before the app is live takes the data back": (
-        at("cut_over", _BUILDS, stood("Starting"), held=False),
+        at("cut_over", _BUILDS, stood("Starting"), holds_lock=False),
         "RollingBack",
         "",
         "Failed",
     ),
-    "it went back, and why": (at("rolled_back", _FAILS, stood("Failed", "x"), held=False), "AppFailed", "", "RolledBack"),
+    "it went back, and why": (at("rolled_back", _FAILS, stood("Failed", "x"), holds_lock=False), "AppFailed", "", "RolledBack"),
     "cancelled before the app is live": (
-        at("cut_over", _BUILDS, stood("Starting"), wanted="Cancelled"),
+        at("cut_over", _BUILDS, stood("Starting"), desired="Cancelled"),
         "Cancelling",
         "",
         "RollingBack",
     ),
     "cancelled before the app is live, and it has taken note": (
-        at("cut_over", noted(_BUILDS, "RollingBack"), stood("RollingBack"), wanted="Cancelled"),
+        at("cut_over", noted(_BUILDS, "RollingBack"), stood("RollingBack"), desired="Cancelled"),
         "Cancelling",
         "delete_job",
         "RollingBack",
     ),
     "cancelled after": (
-        at("cut_over", _LIVE, stood("Live"), wanted="Cancelled", held=False),
+        at("cut_over", _LIVE, stood("Live"), desired="Cancelled", holds_lock=False),
         "AlreadyCompleted",
         "",
         "Live",
     ),
     "cancelled in the middle of the copy: the source has the data, and its app": (
-        at("cancelled", _WAITS, stood("Built"), wanted="Cancelled", held=False),
+        at("cancelled", _WAITS, stood("Built"), desired="Cancelled", holds_lock=False),
         "Cancelled",
         "",
         "RolledBack",
     ),
-    "cancelled, and no longer to be": (at("cancelled", _WAITS, stood("RolledBack"), held=False), "RunEnded", "", "RolledBack"),
+    "cancelled, and no longer to be": (
+        at("cancelled", _WAITS, stood("RolledBack"), holds_lock=False),
+        "RunEnded",
+        "",
+        "RolledBack",
+    ),
     "rolled back on request": (
-        at("cut_over", _LIVE, stood("Live"), wanted="RolledBack", held=False),
+        at("cut_over", _LIVE, stood("Live"), desired="RolledBack", holds_lock=False),
         "RollingBack",
         "",
         "RollingBack",
     ),
     "rolled back on request, and the app has taken note": (
-        at("cut_over", noted(_LIVE, "RollingBack", serving=True, served=True), was_live(), wanted="RolledBack", held=False),
+        at(
+            "cut_over", noted(_LIVE, "RollingBack", serving=True, served=True), was_live(), desired="RolledBack", holds_lock=False
+        ),
         "RollingBack",
         "job",
         "RollingBack",
     ),
-    "a rollback that is no longer wanted": (at("cut_over", _LIVE, was_live(), held=False), "Completed", "", "Live"),
+    "a rollback that is no longer wanted": (at("cut_over", _LIVE, was_live(), holds_lock=False), "Completed", "", "Live"),
 }
 
 
 @pytest.mark.parametrize("row", ROWS)
 def test_a_joint_move(row: str) -> None:
-    seen, reason, verb, state = ROWS[row]
-    found, stands = decide(seen), move(seen)
-    assert (found.ready[1], found.action.log_name if found.action else "") == (reason, verb)
+    observed, reason, verb, state = ROWS[row]
+    decision, stands = decide(observed), move(observed)
+    assert (decision.ready[1], decision.action.log_name if decision.action else "") == (reason, verb)
     assert stands
     assert stands.state == state
 
 
 def test_what_another_migration_brought_is_not_taken_back() -> None:
-    seen = at("cut_over", _FAILS, held=False)
-    seen = replace(seen, run=seen.run.model_copy(update={"adopted": True}) if seen.run else None)
-    stands = move(seen)
+    observed = at("cut_over", _FAILS, holds_lock=False)
+    observed = replace(observed, run=observed.run.model_copy(update={"adopted": True}) if observed.run else None)
+    stands = move(observed)
     assert stands
     assert stands.state == "Live"
-    assert decide(seen).ready == ("True", "AlreadyCompleted")
+    assert decide(observed).ready == ("True", "AlreadyCompleted")
 
 
 @pytest.mark.parametrize(
-    ("state", "later", "held", "locked"),
+    ("state", "later", "holds_lock", "locked"),
     [
         (None, 0, True, True),
         ("Building", 0, True, True),
@@ -230,13 +242,13 @@ def test_what_another_migration_brought_is_not_taken_back() -> None:
 def test_the_cutover_waits_and_writers_are_let_go_in_time(
     state: AppState | None,
     later: int,
-    held: bool,  # noqa: FBT001  a row
+    holds_lock: bool,  # noqa: FBT001  a row
     locked: bool,  # noqa: FBT001  a row
 ) -> None:
     before = move(at("cut_over", _LIVE, stood("Starting"))) if state == "Live" else stood(state) if state else None
     turned = live_settings(joint(before), NOW + timedelta(seconds=later))
     assert turned
-    assert (turned.cutover_held, turned.hold) == (held, locked)
+    assert (turned.cutover_held, turned.hold) == (holds_lock, locked)
     alone = live_settings(migration(), NOW)
     assert alone
     assert (alone.cutover_held, alone.hold) == (False, False)
@@ -245,15 +257,15 @@ def test_the_cutover_waits_and_writers_are_let_go_in_time(
 def test_only_what_nobody_was_served_with_is_discarded() -> None:
     assert discards(at("cut_over", _FAILS, stood("Starting")))
     assert discards(at("cut_over", _FAILS, stood("Failed")))
-    assert discards(at("cut_over", _BUILDS, stood("RollingBack"), wanted="Cancelled"))
+    assert discards(at("cut_over", _BUILDS, stood("RollingBack"), desired="Cancelled"))
     assert not discards(at("cut_over", _LIVE, stood("Live")))
-    assert not discards(at("cut_over", _LIVE, was_live(), wanted="RolledBack"))
+    assert not discards(at("cut_over", _LIVE, was_live(), desired="RolledBack"))
     assert not discards(at("cut_over", noted(_BUILDS, "Failed", served=True), stood("Failed"))), "it served, if only for a moment"
     assert not discards(replace(at("cut_over", _LIVE, stood("Failed")), migration=migration()))
 
 
 def test_a_lock_that_ended_early_is_told() -> None:
-    stands = move(at("cut_over", _LIVE, stood("Starting"), held=False))
+    stands = move(at("cut_over", _LIVE, stood("Starting"), holds_lock=False))
     assert stands
     assert "check the source for rows" in stands.message
 
@@ -277,9 +289,9 @@ def test_a_lock_that_ended_early_is_told() -> None:
 )
 def test_an_old_move_opens_no_gate_for_a_new_one(states: list[str], governs: str) -> None:
     gates = [(f"2026-01-0{n + 1}T00:00:00Z", Gate(f"m{n}", "run", state)) for n, state in enumerate(states)]
-    found = governing(gates)
-    assert (found.migration if found else "") == governs
-    assert found == governing(gates[::-1])
+    gate = governing(gates)
+    assert (gate.migration if gate else "") == governs
+    assert gate == governing(gates[::-1])
 
 
 @pytest.mark.parametrize(
@@ -299,9 +311,9 @@ def test_a_move_that_has_not_begun_or_is_cancelled_closes_no_gate_that_another_h
 ) -> None:
     """One that was asked for later, or that goes on from where the app's data is now, is still waited for."""
     for state in ("Starting", "Live"):
-        found = governing([(created, waits), ("2", Gate("moved", "m-1", state, MigrationSide("a"), "b"))])
-        assert found
-        assert found.migration == ("moved" if state == "Starting" else governs)
+        gate = governing([(created, waits), ("2", Gate("moved", "m-1", state, MigrationSide("a"), "b"))])
+        assert gate
+        assert gate.migration == ("moved" if state == "Starting" else governs)
     alone = governing([(created, waits)])
     assert alone
     assert alone.migration == "old"

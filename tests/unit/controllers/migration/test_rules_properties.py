@@ -60,19 +60,19 @@ _SEEN = st.builds(
 
 
 @given(_SEEN)
-def test_it_always_answers_and_never_starts_a_second_worker(seen: ObservedMigration) -> None:
-    decision = decide(seen)
+def test_it_always_answers_and_never_starts_a_second_worker(observed: ObservedMigration) -> None:
+    decision = decide(observed)
     assert isinstance(decision, ReconcileDecision)
     started_verb = decision.action.verb if isinstance(decision.action, CreateJob) else ""
     helps = started_verb == "help"
-    assert not started_verb or helps or seen.active is None
-    assert not helps or (seen.active is not None and seen.active.verb == "run")
+    assert not started_verb or helps or observed.active is None
+    assert not helps or (observed.active is not None and observed.active.verb == "run")
     assert not (decision.stalled and decision.working)
-    assert started_verb != "run" or seen.started
+    assert started_verb != "run" or observed.started
     assert not (decision.stalled and decision.ready[0] == "True")
 
 
 @given(_SEEN)
-def test_nothing_outside_is_made_without_the_finalizer(seen: ObservedMigration) -> None:
-    decision = decide(seen)
-    assert seen.finalizer or decision.action is None or isinstance(decision.action, AddFinalizer | DeleteJob)
+def test_nothing_outside_is_made_without_the_finalizer(observed: ObservedMigration) -> None:
+    decision = decide(observed)
+    assert observed.finalizer or decision.action is None or isinstance(decision.action, AddFinalizer | DeleteJob)

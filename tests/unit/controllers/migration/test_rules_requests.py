@@ -16,7 +16,7 @@ from tests.support.migrations import NOW, PLANNED, RUNNING, started
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "words"),
     [
         ("again", "Invalid JSON"),
         ('{"id": "1"}', "verb"),
@@ -24,10 +24,10 @@ from tests.support.migrations import NOW, PLANNED, RUNNING, started
         ('{"id": "1", "verb": "plan", "x": 1}', "x"),
     ],
 )
-def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, told: str) -> None:
-    found, problem = requested(text)
-    assert found is None
-    assert told in problem
+def test_an_annotation_that_is_no_request_says_what_one_looks_like(text: str, words: str) -> None:
+    request, problem = requested(text)
+    assert request is None
+    assert words in problem
     assert '"verb": "rehearse"' in problem
 
 
@@ -49,13 +49,13 @@ def test_a_start_from_what_is_not_proven_is_refused_and_stays_pending() -> None:
 
 def test_a_plan_asked_for_after_the_run_has_begun_does_not_stay_pending() -> None:
     """The ledger holds the plan then; a request that stays pending would keep others from being made."""
-    asked = Request.model_validate({"id": "9", "verb": "plan"})
-    assert handled(replace(started(RUNNING), inputs="anew", request=asked)) == "9"
-    assert handled(replace(PLANNED, inputs="anew", request=asked)) == ""
+    request = Request.model_validate({"id": "9", "verb": "plan"})
+    assert handled(replace(started(RUNNING), inputs="anew", request=request)) == "9"
+    assert handled(replace(PLANNED, inputs="anew", request=request)) == ""
 
 
-@pytest.mark.parametrize("asked", [{"verb": "plan"}, {"verb": "rehearse"}, {"verb": "start", "from": "data_transfer"}])
-def test_a_request_to_a_migration_of_an_app_alone_does_not_stay_pending(asked: dict[str, str]) -> None:
+@pytest.mark.parametrize("fields", [{"verb": "plan"}, {"verb": "rehearse"}, {"verb": "start", "from": "data_transfer"}])
+def test_a_request_to_a_migration_of_an_app_alone_does_not_stay_pending(fields: dict[str, str]) -> None:
     alone = Migration.model_validate({"metadata": {"name": "shop"}, "spec": {"app": {"deploymentRef": {"name": "shop"}}}})
-    seen = ObservedMigration(now=NOW, generation=1, migration=alone, request=Request.model_validate({"id": "9", **asked}))
-    assert handled(seen) == "9"
+    observed = ObservedMigration(now=NOW, generation=1, migration=alone, request=Request.model_validate({"id": "9", **fields}))
+    assert handled(observed) == "9"

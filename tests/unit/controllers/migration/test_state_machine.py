@@ -32,10 +32,10 @@ class Life(RuleBasedStateMachine):
 
     # -- a person -----------------------------------------------------------------------------------------------------
 
-    @rule(wanted=st.sampled_from(["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]))
-    def ask(self, wanted: str) -> None:
+    @rule(desired=st.sampled_from(["Planned", "Completed", "Paused", "Cancelled", "RolledBack"]))
+    def ask(self, desired: str) -> None:
         """Another desired state."""
-        self.world.wanted = wanted
+        self.world.desired = desired
 
     @rule()
     def approve(self) -> None:
@@ -59,13 +59,13 @@ class Life(RuleBasedStateMachine):
     def request(self, verb: str, skip: bool, phase: str | None) -> None:  # noqa: FBT001
         """A one-shot request."""
         number = int(self.world.request.id) + 1 if self.world.request else 1
-        told = {
+        fields = {
             "id": str(number),
             "verb": verb,
             "skipApproval": skip and verb == "start",
             "from": phase if verb == "start" else None,
         }
-        self.world.request = Request.model_validate(told)
+        self.world.request = Request.model_validate(fields)
 
     @rule(hours=st.sampled_from([None, 1, 100]))
     def schedule(self, hours: int | None) -> None:
@@ -95,12 +95,12 @@ class Life(RuleBasedStateMachine):
                 self.world.turn()
 
     @precondition(lambda self: self.world.alive())
-    @rule(told=st.booleans(), times=st.integers(1, 5))
-    def work(self, told: bool, times: int) -> None:  # noqa: FBT001
+    @rule(reports=st.booleans(), times=st.integers(1, 5))
+    def work(self, reports: bool, times: int) -> None:  # noqa: FBT001
         """A worker does something."""
         for _ in range(times):
             for pod in self.world.alive():
-                self.world.work(pod, reports=told)
+                self.world.work(pod, reports=reports)
 
     @precondition(lambda self: self.world.alive())
     @rule(silent=st.booleans(), transient=st.booleans(), reason=st.sampled_from(["Unreachable", "DiskFull", "SourceChanged"]))
@@ -165,12 +165,12 @@ class Life(RuleBasedStateMachine):
         state = world.ledger.get(token, Entry()).state
         if decision.stalled:
             return
-        if world.wanted == "Completed" and decision.ready[0] == "True":
+        if world.desired == "Completed" and decision.ready[0] == "True":
             assert state == "cut_over"
-        if world.wanted in {"Cancelled", "RolledBack"} and decision.ready[0] == "True":
+        if world.desired in {"Cancelled", "RolledBack"} and decision.ready[0] == "True":
             assert state in {"", *ENDED}
             assert not differs
-        if world.wanted == "Planned":
+        if world.desired == "Planned":
             assert decision.ready == ("True", "Planned") or state
 
 

@@ -42,8 +42,8 @@ def test_how_it_stands() -> None:
         (_told(word, _FINE, made_with=decided(word.spec)), ("True", "Decided")),
         (_told(word, _OPEN, begun=True), ("False", "RunStarted")),
     )
-    for found, wanted in table:
-        assert found == wanted
+    for actual, expected in table:
+        assert actual == expected
 
 
 def test_nothing_is_told_before_there_is_a_plan() -> None:
@@ -59,15 +59,15 @@ def test_a_condition_that_stays_keeps_its_time() -> None:
 
 
 def test_the_comment_of_a_decision_changes_no_plan() -> None:
-    bare, noted = (_plan({"column": "seen", "decision": "Approve", **more}) for more in ({}, {"comment": "yes"}))
-    assert decided(bare.spec) == decided(noted.spec) != decided(_plan({"column": "seen", "decision": "Reject"}).spec)
+    without_comment, noted = (_plan({"column": "seen", "decision": "Approve", **more}) for more in ({}, {"comment": "yes"}))
+    assert decided(without_comment.spec) == decided(noted.spec) != decided(_plan({"column": "seen", "decision": "Reject"}).spec)
 
 
-@pytest.mark.parametrize(("schema", "found"), [("shop", True), ("other", False), ("", True)])
-def test_a_table_is_known_by_its_schema_where_one_is_told(schema: str, *, found: bool) -> None:
+@pytest.mark.parametrize(("schema", "is_found"), [("shop", True), ("other", False), ("", True)])
+def test_a_table_is_known_by_its_schema_where_one_is_told(schema: str, *, is_found: bool) -> None:
     plan = _plan(**({"schema": schema} if schema else {}))
     proposal = TableProposal(source=SourceTable(schema="shop", table="item"))
-    assert (proposal_of(plan, (proposal,)) is not None) == found
+    assert (proposal_of(plan, (proposal,)) is not None) == is_found
 
 
 def test_names_are_a_function_of_names_alone() -> None:
