@@ -106,9 +106,9 @@ def test_no_password_is_sent_in_clear_text(client: type[Wire | Control], mode: T
         ):
             client(endpoint(port, mode), "source")
         assert _PASSWORD.encode() not in b"".join(got)
-        asked = LoginDemands(frozenset({AuthMethod.PASSWORD}), clear_text=True)
+        demands = LoginDemands(frozenset({AuthMethod.PASSWORD}), clear_text=True)
         with pytest.raises(CredentialRefusedError, match="password authentication failed"):
-            client(replace(endpoint(port, mode), login=asked), "source")
+            client(replace(endpoint(port, mode), login=demands), "source")
         assert _PASSWORD.encode() in b"".join(got)
 
 
@@ -131,8 +131,8 @@ def test_an_address_may_demand_a_method(client: type[Wire | Control]) -> None:
         demands = LoginDemands(frozenset({AuthMethod.SCRAM}))
         with pytest.raises(CredentialRefusedError, match="did not prove that it knows the password"):
             client(replace(endpoint(port), login=demands), "source")
-    said = "asks for authentication by md5, which the Connection does not accept"
-    with server(_asks(_request(5, b"salt"))) as (port, _), pytest.raises(CredentialRefusedError, match=said):
+    message = "asks for authentication by md5, which the Connection does not accept"
+    with server(_asks(_request(5, b"salt"))) as (port, _), pytest.raises(CredentialRefusedError, match=message):
         client(replace(endpoint(port), login=demands), "source")
 
 
@@ -164,8 +164,8 @@ def _plugin(name: bytes) -> Talk:
     def talk(client: socket.socket, got: list[bytes]) -> None:
         flags = 0xFFFFFFFF & ~0x800 & ~0x20
         low, high = struct.pack("<H", flags & 0xFFFF), struct.pack("<H", flags >> 16)
-        rest = b"\x2d\2\0" + high + b"\x15" + b"\0" * 10 + b"B" * 12 + b"\0mysql_native_password\0"
-        client.sendall(_packet(0, b"\x0a8.0.36\0\7\0\0\0" + b"A" * 8 + b"\0" + low + rest))
+        tail = b"\x2d\2\0" + high + b"\x15" + b"\0" * 10 + b"B" * 12 + b"\0mysql_native_password\0"
+        client.sendall(_packet(0, b"\x0a8.0.36\0\7\0\0\0" + b"A" * 8 + b"\0" + low + tail))
         number, login = _received(client)
         got.append(login)
         client.sendall(_packet(number + 1, b"\xfe" + name + b"\0" + b"C" * 20 + b"\0"))
@@ -184,8 +184,8 @@ def test_no_plugin_of_mysql_reveals_the_password_without_tls(plugin: bytes, mode
         expected = CredentialRefusedError if mode in {TlsMode.DISABLE, TlsMode.PREFER} else UnreachableError
         with pytest.raises(expected, match=r"allowPublicKeyRetrieval=true|TLS"):
             MySqlSession(endpoint(port, mode, "MySQL"))
-    sent = b"".join(got)
-    assert _PASSWORD.encode() not in sent
+    received = b"".join(got)
+    assert _PASSWORD.encode() not in received
     assert b"\2" not in got, "nobody's public key is asked for"
     flags = struct.unpack("<I", got[0][:4])[0] if got else 0
     assert (flags & 0x80, flags & 0x10000) == (0, 0), "no local files, no several statements"

@@ -18,14 +18,14 @@ def frame(kind: bytes, body: bytes) -> bytes:
 def test_every_frame_is_forwarded_and_the_next_message_is_kept(rows: list[bytes], cuts: list[int]) -> None:
     frames = b"".join(frame(b"d", row) for row in rows)
     after = frame(b"c", b"")
-    stream, sent, held, rest, ended = frames + after, b"", b"", 0, False
+    stream, forwarded, buffer, remaining, finished = frames + after, b"", b"", 0, False
     at = turn = 0
-    while not ended:
+    while not finished:
         size = cuts[turn % len(cuts)]
         turn += 1
-        held += stream[at : at + size]
+        buffer += stream[at : at + size]
         at += size
-        ready, rest, ended = _frames_end(bytearray(held), len(held), rest)
-        sent, held = sent + held[:ready], held[ready:]
-    assert sent == frames
-    assert (held + stream[at:])[:1] == b"c"
+        ready, remaining, finished = _frames_end(bytearray(buffer), len(buffer), remaining)
+        forwarded, buffer = forwarded + buffer[:ready], buffer[ready:]
+    assert forwarded == frames
+    assert (buffer + stream[at:])[:1] == b"c"

@@ -45,12 +45,12 @@ _CARD = "4111111111111111"
     ],
 )
 def test_no_text_of_postgresql_with_a_value_is_passed_on(code: str, text: str) -> None:
-    found = from_postgresql(PostgresMessage(code, text, f'COPY cards, line 3, column number: "{_CARD}"'), "target")
-    assert _CARD not in str(found)
-    assert (code in found.message, found.code) == (True, code)
-    assert found.message.startswith("target: ")
+    error = from_postgresql(PostgresMessage(code, text, f'COPY cards, line 3, column number: "{_CARD}"'), "target")
+    assert _CARD not in str(error)
+    assert (code in error.message, error.code) == (True, code)
+    assert error.message.startswith("target: ")
     if code[:2] in {"22", "23"}:
-        assert (type(found), "table cards.number" in found.message) == (ValueRefusedError, True)
+        assert (type(error), "table cards.number" in error.message) == (ValueRefusedError, True)
 
 
 _ALL = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=5, max_size=5)
@@ -59,8 +59,8 @@ _SPEAK_OF_THE_SERVER = ("03", "08", "25", "28", "3D", "40", "42501", "53", "55",
 
 @given(_ALL)
 def test_only_codes_of_the_server_itself_pass_their_text(code: str) -> None:
-    told = _CARD in str(from_postgresql(PostgresMessage(code, _CARD), "source"))
-    assert told == code.startswith(_SPEAK_OF_THE_SERVER)
+    is_passed = _CARD in str(from_postgresql(PostgresMessage(code, _CARD), "source"))
+    assert is_passed == code.startswith(_SPEAK_OF_THE_SERVER)
 
 
 def test_names_stay() -> None:
@@ -90,9 +90,9 @@ def test_names_stay() -> None:
     ],
 )
 def test_no_text_of_mysql_with_a_value_is_passed_on(number: int, text: str) -> None:
-    found = from_mysql(number, text, "source")
-    assert _CARD not in str(found)
-    assert found.message.endswith(f"(error {number})")
+    error = from_mysql(number, text, "source")
+    assert _CARD not in str(error)
+    assert error.message.endswith(f"(error {number})")
 
 
 @pytest.mark.parametrize("number", [1045, 1146, 1054, 1142, 1205, 2003, 2026])

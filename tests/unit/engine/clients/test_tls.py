@@ -65,12 +65,12 @@ def endpoint(mode: TlsMode, ca: str = "") -> Endpoint:
     return Endpoint("PostgreSQL", "db.example", 5432, "shop", tls=mode, ca=ca)
 
 
-@pytest.mark.parametrize(("mode", "given", "encrypt", "verify", "libpq", "root", "context", "mysql"), _TABLE)
+@pytest.mark.parametrize(("mode", "has_ca", "encrypt", "verify", "libpq", "root", "context", "mysql"), _TABLE)
 def test_every_client_demands_the_same(
     authority: str,
     mode: TlsMode,
     *,
-    given: bool,
+    has_ca: bool,
     encrypt: Encrypt,
     verify: Verify,
     libpq: str,
@@ -78,22 +78,24 @@ def test_every_client_demands_the_same(
     context: tuple[ssl.VerifyMode, bool] | None,
     mysql: str,
 ) -> None:
-    wanted = tls.policy(endpoint(mode, authority if given else ""))
-    assert (wanted.encrypt, wanted.verify) == (encrypt, verify)
-    told = tls.libpq(wanted)
-    assert told["sslmode"] == libpq
-    held = told.get("sslrootcert", "")
+    policy = tls.policy(endpoint(mode, authority if has_ca else ""))
+    assert (policy.encrypt, policy.verify) == (encrypt, verify)
+    parameters = tls.libpq(policy)
+    assert parameters["sslmode"] == libpq
+    root_file = parameters.get("sslrootcert", "")
     expected = {"given": authority, "system": tls.system_authorities() or "system"}.get(root, root)
-    assert (Path(held).read_text() if root == "given" else held) == expected
-    made = tls.context(wanted)
-    assert (made and (made.verify_mode, made.check_hostname)) == context
-    assert tls.mysql(wanted)["ssl_mode"] == mysql
-    if made and root == "given":
-        assert [one["subject"] for one in made.get_ca_certs()] == [((("commonName", "ca"),),)], "no other authority is trusted"
+    assert (Path(root_file).read_text() if root == "given" else root_file) == expected
+    ssl_context = tls.context(policy)
+    assert (ssl_context and (ssl_context.verify_mode, ssl_context.check_hostname)) == context
+    assert tls.mysql(policy)["ssl_mode"] == mysql
+    if ssl_context and root == "given":
+        assert [certificate["subject"] for certificate in ssl_context.get_ca_certs()] == [((("commonName", "ca"),),)], (
+            "no other authority is trusted"
+        )
 
 
 def test_every_mode_is_in_the_table() -> None:
-    assert {(row[0], row[1]) for row in _TABLE} == {(mode, given) for mode in TlsMode for given in (False, True)}
+    assert {(row[0], row[1]) for row in _TABLE} == {(mode, has_ca) for mode in TlsMode for has_ca in (False, True)}
 
 
 @pytest.mark.parametrize("mode", TlsMode)
@@ -101,26 +103,26 @@ def test_a_socket_of_this_machine_is_not_encrypted(mode: TlsMode) -> None:
     assert tls.policy(replace(endpoint(mode), host="/run/postgresql")).encrypt is Encrypt.NEVER
 
 
-def _garbled(server: socket.socket, seen: list[bytes]) -> None:
+def _garbled(server: socket.socket, received: list[bytes]) -> None:
     """A PostgreSQL that offers TLS and cannot speak it; in plain text it takes anybody."""
     with server.accept()[0] as first:
-        seen.append(first.recv(8))
+        received.append(first.recv(8))
         first.sendall(b"S" + b"no TLS at all")
     with server.accept()[0] as second:
-        seen.append(second.recv(1000))
+        received.append(second.recv(1000))
         second.sendall(b"R" + struct.pack("!II", 8, 0) + b"Z" + struct.pack("!I", 5) + b"I")
 
 
 def test_prefer_goes_on_in_plain_text_where_tls_cannot_be_agreed_on_as_libpq_does() -> None:
-    seen: list[bytes] = []
+    received: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=_garbled, args=(server, seen), daemon=True)
+        thread = threading.Thread(target=_garbled, args=(server, received), daemon=True)
         thread.start()
         place = replace(endpoint(TlsMode.PREFER), host="127.0.0.1", port=server.getsockname()[1], username="u")
         Wire(place, "target").close()
         thread.join(5)
-    assert seen[0] == struct.pack("!II", 8, 80877103)
-    assert b"user\0u\0" in seen[1]
+    assert received[0] == struct.pack("!II", 8, 80877103)
+    assert b"user\0u\0" in received[1]
 
 
 def test_the_systems_authorities_are_found_where_no_variable_names_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -131,6 +133,6 @@ def test_the_systems_authorities_are_found_where_no_variable_names_them(monkeypa
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(tls.ssl, "get_default_verify_paths", lambda: SimpleNamespace(cafile=None))
     monkeypatch.setattr(tls, "_BUNDLES", (str(tmp_path / "none"), str(bundle)))
-    wanted = tls.TlsPolicy(Encrypt.ALWAYS, Verify.HOST, "db.example.com")
-    assert tls.libpq(wanted)["sslrootcert"] == str(bundle)
-    assert tls.mysql(wanted)["ssl"] == {"ca": str(bundle)}
+    policy = tls.TlsPolicy(Encrypt.ALWAYS, Verify.HOST, "db.example.com")
+    assert tls.libpq(policy)["sslrootcert"] == str(bundle)
+    assert tls.mysql(policy)["ssl"] == {"ca": str(bundle)}

@@ -18,7 +18,7 @@ from tests.bench.matching.scores import Scores, judged
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "least", "most"),
+    ("left", "other", "least", "most"),
     [
         ("customerId", "CUSTOMER_ID", 1.0, 1.0),
         ("firstname", "first_name", 1.0, 1.0),
@@ -34,9 +34,9 @@ from tests.bench.matching.scores import Scores, judged
         ("colour", "weight", 0.0, 0.0),
     ],
 )
-def test_names_are_as_alike_as_their_words(one: str, other: str, least: float, most: float) -> None:
-    assert least <= likeness(one, other) <= most
-    assert likeness(one, other) == pytest.approx(likeness(other, one))
+def test_names_are_as_alike_as_their_words(left: str, other: str, least: float, most: float) -> None:
+    assert least <= likeness(left, other) <= most
+    assert likeness(left, other) == pytest.approx(likeness(other, left))
 
 
 def test_words_of_any_style_are_the_same() -> None:
@@ -50,11 +50,11 @@ _SCORES = st.dictionaries(
 
 @given(_SCORES)
 def test_no_assignment_is_better_than_the_one_found(scores: dict[tuple[int, int], float]) -> None:
-    found = assigned(scores)
-    assert len(set(found.values())) == len(found)
-    assert all(scores[pair] > 0 for pair in found.items())
+    assignment = assigned(scores)
+    assert len(set(assignment.values())) == len(assignment)
+    assert all(scores[pair] > 0 for pair in assignment.items())
     best = max(sum(scores.get((r, c), 0.0) for r, c in enumerate(p)) for p in itertools.permutations(range(5)))
-    assert sum(scores[pair] for pair in found.items()) == pytest.approx(best)
+    assert sum(scores[pair] for pair in assignment.items()) == pytest.approx(best)
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_foreign_keys_tell_columns_of_the_same_name_apart() -> None:
             "moves", key, Field("ref_x", Kind.INTEGER, references="branches"), Field("ref_y", Kind.INTEGER, references="accounts")
         ),
     )
-    found = {p.source: p for p in matched(sources, targets)}
-    assert {s: p.target for s, p in found.items()} == {"acct": "accounts", "branch": "branches", "move": "moves"}
-    assert {f.source: f.target for f in found["move"].fields} == {"id": "id", "ref_a": "ref_y", "ref_b": "ref_x"}
+    by_source = {p.source: p for p in matched(sources, targets)}
+    assert {s: p.target for s, p in by_source.items()} == {"acct": "accounts", "branch": "branches", "move": "moves"}
+    assert {f.source: f.target for f in by_source["move"].fields} == {"id": "id", "ref_a": "ref_y", "ref_b": "ref_x"}
 
 
 def test_what_a_person_said_is_taken_as_it_is() -> None:
@@ -120,12 +120,12 @@ def test_what_a_person_said_is_taken_as_it_is() -> None:
 
 def test_of_what_is_approved_automatically_hardly_anything_is_wrong() -> None:
     """A part of `make bench-matching`, on schemas that nothing was fitted with."""
-    held, total = vocabulary("held"), Scores()
+    held_out, total = vocabulary("held"), Scores()
     for seed in range(9000, 9030):
-        total += judged(fixture(held, seed))
-    said, right = total.automatic
-    assert said > 500
-    assert right / said >= 0.98
+        total += judged(fixture(held_out, seed))
+    approved, right = total.automatic
+    assert approved > 500
+    assert right / approved >= 0.98
     assert total.columns_right / total.columns >= 0.85
 
 
@@ -135,22 +135,26 @@ _SIDE = st.lists(st.tuples(_NAME, st.sampled_from(Kind)), min_size=1, max_size=6
 
 @given(_SIDE, _SIDE)
 @settings(max_examples=200, deadline=None)
-def test_a_column_whose_name_the_other_side_has_keeps_it(mine: list[tuple[str, Kind]], theirs: list[tuple[str, Kind]]) -> None:
-    (pair,) = matched((_table("t", *(Field(*f) for f in mine)),), (_table("t", *(Field(*f) for f in theirs)),))
-    found = {f.source: f.target for f in pair.fields}
-    both = {name for name, _ in mine} & {name for name, _ in theirs}
-    assert {name: found.get(name) for name in both} == {name: name for name in both}
+def test_a_column_whose_name_the_other_side_has_keeps_it(
+    source_fields: list[tuple[str, Kind]], target_fields: list[tuple[str, Kind]]
+) -> None:
+    (pair,) = matched((_table("t", *(Field(*f) for f in source_fields)),), (_table("t", *(Field(*f) for f in target_fields)),))
+    targets_of = {f.source: f.target for f in pair.fields}
+    both = {name for name, _ in source_fields} & {name for name, _ in target_fields}
+    assert {name: targets_of.get(name) for name in both} == {name: name for name in both}
 
 
 @given(st.lists(_NAME, min_size=1, max_size=5, unique=True), st.lists(_NAME, min_size=1, max_size=5, unique=True))
 @settings(max_examples=100, deadline=None)
-def test_a_table_whose_name_the_other_side_has_keeps_it(mine: list[str], theirs: list[str]) -> None:
-    sides = [tuple(_table(n, Field("id", Kind.INTEGER), Field(n, Kind.TEXT)) for n in names) for names in (mine, theirs)]
-    folded = [[n.replace("_", "") for n in names] for names in (mine, theirs)]
-    found = {p.source: p.target for p in matched(*sides)}
-    for name in set(mine) & set(theirs):
+def test_a_table_whose_name_the_other_side_has_keeps_it(source_names: list[str], target_names: list[str]) -> None:
+    sides = [
+        tuple(_table(n, Field("id", Kind.INTEGER), Field(n, Kind.TEXT)) for n in names) for names in (source_names, target_names)
+    ]
+    folded = [[n.replace("_", "") for n in names] for names in (source_names, target_names)]
+    targets_of = {p.source: p.target for p in matched(*sides)}
+    for name in set(source_names) & set(target_names):
         if all(side.count(name.replace("_", "")) == 1 for side in folded):
-            assert found[name] == name
+            assert targets_of[name] == name
 
 
 def test_a_better_sum_takes_no_column_from_its_own_name() -> None:
@@ -172,8 +176,8 @@ def test_tables_with_exactly_the_same_columns_stand_for_each_other_before_those_
         _table("org_refusals", *fields),
         _table("sighting_blocklist_items", *fields, Field("extra", Kind.TEXT)),
     )
-    found = {p.source: p.target for p in matched(sources, targets)}
-    assert found == {"org_blocklists": "org_refusals", "sighting_blocklists": "sighting_blocklist_items"}
+    targets_of = {p.source: p.target for p in matched(sources, targets)}
+    assert targets_of == {"org_blocklists": "org_refusals", "sighting_blocklists": "sighting_blocklist_items"}
 
 
 def test_columns_of_a_renamed_table_are_no_surer_than_the_table() -> None:
@@ -192,7 +196,7 @@ def test_columns_of_a_renamed_table_are_no_surer_than_the_table() -> None:
 
 
 @pytest.mark.parametrize(
-    ("mine", "theirs"),
+    ("source_names", "target_names"),
     [
         (("hire_date",), ("birth_date",)),
         (("user_ref",), ("user_code", "user_key")),
@@ -200,20 +204,23 @@ def test_columns_of_a_renamed_table_are_no_surer_than_the_table() -> None:
         (("owner_name",), ("group_name",)),
     ],
 )
-def test_what_could_be_another_column_is_not_approved_automatically(mine: tuple[str, ...], theirs: tuple[str, ...]) -> None:
+def test_what_could_be_another_column_is_not_approved_automatically(
+    source_names: tuple[str, ...], target_names: tuple[str, ...]
+) -> None:
     key = (Field("id", Kind.INTEGER, primary=True), Field("note", Kind.TEXT), Field("created", Kind.MOMENT))
     (pair,) = matched(
-        (_table("t", *key, *(Field(n, Kind.TEXT) for n in mine)),), (_table("t", *key, *(Field(n, Kind.TEXT) for n in theirs)),)
+        (_table("t", *key, *(Field(n, Kind.TEXT) for n in source_names)),),
+        (_table("t", *key, *(Field(n, Kind.TEXT) for n in target_names)),),
     )
-    assert all(f.confidence < 95 for f in pair.fields if f.source in mine)
+    assert all(f.confidence < 95 for f in pair.fields if f.source in source_names)
 
 
 @given(st.integers(0, 2**32))
 @settings(max_examples=5, deadline=None)
 def test_matching_is_one_to_one_and_always_the_same(seed: int) -> None:
-    made = fixture(vocabulary("fit"), seed)
-    pairs = matched(made.sources, made.targets)
-    assert pairs == matched(made.sources, made.targets)
+    example = fixture(vocabulary("fit"), seed)
+    pairs = matched(example.sources, example.targets)
+    assert pairs == matched(example.sources, example.targets)
     assert len({p.target for p in pairs}) == len(pairs)
     for pair in pairs:
         assert len({f.target for f in pair.fields}) == len(pair.fields)

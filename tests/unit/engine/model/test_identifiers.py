@@ -34,7 +34,7 @@ def test_quotes_are_doubled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shown", "wanted"),
+    ("printed", "expected"),
     [
         ('"$user", public', '"$user", public, pg_temp'),
         ("public, pg_catalog", "public, pg_temp"),
@@ -43,8 +43,8 @@ def test_quotes_are_doubled() -> None:
         ("", "pg_temp"),
     ],
 )
-def test_the_systems_catalog_is_searched_first_and_temporary_objects_last(shown: str, wanted: str) -> None:
-    assert searched_safely(shown) == wanted
+def test_the_systems_catalog_is_searched_first_and_temporary_objects_last(printed: str, expected: str) -> None:
+    assert searched_safely(printed) == expected
 
 
 def test_a_search_path_ends_with_temporary_objects_and_leaves_the_catalog_where_it_is_first() -> None:

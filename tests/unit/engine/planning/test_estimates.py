@@ -12,12 +12,12 @@ from tests.support.plans import CATALOG, column, planned
 
 def _tables(number: int, columns: int, keys: int = 0) -> tuple[Table, ...]:
     fields: list[Column] = [column("id", "int(11)", nullable=False), *(column(f"c{n}", "int(11)") for n in range(columns))]
-    made = []
+    tables = []
     for n in range(number):
         parents = [f"t{(n + k) % number}" for k in range(keys)]
         foreign = tuple(ForeignKey(f"f{n}_{k}", ("c0",), "shop", parent, ("id",)) for k, parent in enumerate(parents))
-        made.append(Table("shop", f"t{n}", tuple(fields), foreign_keys=foreign, rows=1))
-    return tuple(made)
+        tables.append(Table("shop", f"t{n}", tuple(fields), foreign_keys=foreign, rows=1))
+    return tuple(tables)
 
 
 @pytest.mark.parametrize(
@@ -31,8 +31,8 @@ def _tables(number: int, columns: int, keys: int = 0) -> tuple[Table, ...]:
     ],
 )
 def test_the_write_lock_is_estimated_from_objects_too(tables: tuple[Table, ...], views: int, measured: float) -> None:
-    made = tuple(View("shop", f"v{n}", "SELECT id FROM t0") for n in range(views))
-    plan = planned(replace(CATALOG, tables=tables, views=made))
+    view_list = tuple(View("shop", f"v{n}", "SELECT id FROM t0") for n in range(views))
+    plan = planned(replace(CATALOG, tables=tables, views=view_list))
     assert 0.6 * measured <= plan.freeze_seconds <= 1.6 * measured + 1
 
 

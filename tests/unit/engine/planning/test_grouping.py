@@ -12,12 +12,12 @@ from tests.support.plans import planned
 
 
 def _groups(*risks: tuple[str, str, str], severity: Severity = Severity.HIGH) -> int:
-    made = tuple(Risk(severity, kind, affected, text, "Approve the plan") for kind, affected, text in risks)
-    return len(risk_groups(replace(planned(), risks=made)))
+    risk_list = tuple(Risk(severity, kind, affected, text, "Approve the plan") for kind, affected, text in risks)
+    return len(risk_groups(replace(planned(), risks=risk_list)))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (("ZeroDate", "shop.a.x", "1 row holds zero dates"), ("ZeroDate", "shop.b.y", "41,000 rows hold zero dates")),
         (("Filled", "a", "the empty table is filled from shop.a"), ("Filled", "b", "the empty table is filled from shop.b")),
@@ -31,12 +31,12 @@ def _groups(*risks: tuple[str, str, str], severity: Severity = Severity.HIGH) ->
         ),
     ],
 )
-def test_names_and_numbers_make_no_other_cause(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    assert _groups(one, other) == 1
+def test_names_and_numbers_make_no_other_cause(first: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert _groups(first, other) == 1
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "other"),
     [
         (
             ("NotCarried", "a", "the view is rejected: no such function"),
@@ -45,8 +45,8 @@ def test_names_and_numbers_make_no_other_cause(one: tuple[str, str, str], other:
         (("NotCarried", "a", "the trigger is not migrated"), ("Check", "a", "the trigger is not migrated")),
     ],
 )
-def test_another_text_or_kind_is_another_cause(one: tuple[str, str, str], other: tuple[str, str, str]) -> None:
-    assert _groups(one, other) == 2
+def test_another_text_or_kind_is_another_cause(first: tuple[str, str, str], other: tuple[str, str, str]) -> None:
+    assert _groups(first, other) == 2
 
 
 def test_the_worst_come_first_and_nothing_is_lost() -> None:
@@ -59,7 +59,7 @@ def test_the_worst_come_first_and_nothing_is_lost() -> None:
 
 
 def test_what_is_left_behind_is_counted_by_its_kind() -> None:
-    told = [
+    rows = [
         *(("View", f"v{n}", "the view is not carried: no such function") for n in range(9)),
         *(("NotCarried", f"t.w{n}", "the trigger is written in the source's own language and is not carried") for n in range(2)),
         ("NotCarried", "v0", "the view v0 is not carried: the target says no"),
@@ -71,8 +71,8 @@ def test_what_is_left_behind_is_counted_by_its_kind() -> None:
         ("Filled", "t", "the empty table is filled from t; it keeps its definition, and that of the source is not migrated"),
         ("Sequence", "s", "no column owns this sequence of the target"),
     ]
-    made = tuple(Risk(Severity.HIGH, kind, affected, text, "") for kind, affected, text in told)
-    assert not_migrated(replace(planned(), risks=made)) == (
+    risk_list = tuple(Risk(Severity.HIGH, kind, affected, text, "") for kind, affected, text in rows)
+    assert not_migrated(replace(planned(), risks=risk_list)) == (
         "9 views: v0, v1, v2 and 6 more",
         "2 triggers: t.w0, t.w1",
         "1 generated column: t.g",

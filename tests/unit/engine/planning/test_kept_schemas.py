@@ -17,8 +17,8 @@ def _table(schema: str, name: str) -> Table:
     return Table(schema, name, (Column("id", ColumnType("int4", "integer"), nullable=False),), rows=1)
 
 
-def _object(kind: str, name: str, within: str, **more: str) -> SourceObject:
-    return replace(SourceObject(kind, name, more.pop("definition", "")), within=within, **more)
+def _object(kind: str, name: str, parent: str, **more: str) -> SourceObject:
+    return replace(SourceObject(kind, name, more.pop("definition", "")), within=parent, **more)
 
 
 def _catalog(*objects: SourceObject, views: tuple[View, ...] = (), qualified: tuple[tuple[str, str], ...] = ()) -> Catalog:
@@ -34,8 +34,8 @@ def _catalog(*objects: SourceObject, views: tuple[View, ...] = (), qualified: tu
 
 
 def _facts(**objects: str) -> TargetFacts:
-    there = replace(FACTS, schema="b", objects=objects)
-    return replace(FACTS, each=(replace(FACTS, schema="a"), there))
+    second = replace(FACTS, schema="b", objects=objects)
+    return replace(FACTS, each=(replace(FACTS, schema="a"), second))
 
 
 def test_an_object_of_the_target_is_not_used_if_another_schema_has_one_of_its_name() -> None:
@@ -55,9 +55,9 @@ def test_code_that_is_left_takes_nothing_of_another_schema_along() -> None:
     index = _object("comment", "report", "a", table="report", definition="COMMENT ON MATERIALIZED VIEW report IS 'x'")
     view = View("a", "report", "SELECT 1 AS n", ("n",), materialized=True)
     plan = planned(_catalog(policy, index, views=(view,)), facts=_facts(), code=SourceCode.LEAVE)
-    made = [s.sql for s in plan.statements]
-    assert any("CREATE POLICY own" in sql for sql in made)
-    assert not any("MATERIALIZED VIEW report" in sql for sql in made)
+    statements = [s.sql for s in plan.statements]
+    assert any("CREATE POLICY own" in sql for sql in statements)
+    assert not any("MATERIALIZED VIEW report" in sql for sql in statements)
 
 
 def test_earlier_versions_do_not_execute_a_plan_of_several_schemas() -> None:

@@ -20,17 +20,17 @@ _BIG, _TRUTH, _LABELS = "bigint(20) unsigned", "tinyint(1)", "enum('a','b')"
 
 
 def _table(name: str, kind: str, parent: str = "", **more: object) -> Table:
-    made = column("id", kind, **more)
+    key_column = column("id", kind, **more)
     if kind == _LABELS:
-        made = replace(made, type=replace(made.type, labels=("a", "b")))
+        key_column = replace(key_column, type=replace(key_column.type, labels=("a", "b")))
     keys = (ForeignKey(f"{name}_fk", ("id",), "shop", parent, ("id",)),) if parent else ()
     index = Index("PRIMARY", (IndexPart("id"),), unique=True, primary=True)
-    return Table("shop", name, (made, Column("h", column("h", _BIG).type)), (index,), keys)
+    return Table("shop", name, (key_column, Column("h", column("h", _BIG).type)), (index,), keys)
 
 
 def _plan(*tables: Table, census: dict[str, dict[Violation, int]] | None = None, **options: object) -> Plan:
-    found = {("shop", name, "id"): counts for name, counts in (census or {}).items()}
-    return planned(replace(CATALOG, tables=tables), SourceProfile(violations=found), **options)
+    violations = {("shop", name, "id"): counts for name, counts in (census or {}).items()}
+    return planned(replace(CATALOG, tables=tables), SourceProfile(violations=violations), **options)
 
 
 def _types(plan: Plan) -> list[str]:
@@ -86,8 +86,8 @@ def test_what_fails_with_a_key_is_reported_once() -> None:
     refused = {s.number: "no" for s in plan.statements if s.table == "b" and s.kind in {"foreign key", "validation"}}
     assert len(refused) == 2
     order = [(s.number, s.stage) for s in plan.statements if s.number not in refused]
-    settled = settle(plan, DryRun(refused, order), target_of(ENDS[1]))
-    assert [r.description for r in settled.risks if r.kind == "NotCarried"] == [
+    settled_plan = settle(plan, DryRun(refused, order), target_of(ENDS[1]))
+    assert [r.description for r in settled_plan.risks if r.kind == "NotCarried"] == [
         "the foreign key shop.b.b_fk is not carried: the target says no"
     ]
 

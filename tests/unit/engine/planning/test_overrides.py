@@ -32,7 +32,7 @@ def test_what_is_computed_from_its_own_row_may_be_one(expression: str, engine: s
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize(
-    ("expression", "told"),
+    ("expression", "words"),
     [
         ("a; DROP TABLE t", "not a single expression"),
         ("a FROM x", "not a single expression"),
@@ -54,8 +54,8 @@ def test_what_is_computed_from_its_own_row_may_be_one(expression: str, engine: s
         ("missing", "column missing not found; the table has a, b, Price"),
     ],
 )
-def test_anything_else_is_refused_and_says_why(expression: str, told: str, engine: str) -> None:
-    assert told in refusal(expression, engine, TABLE)
+def test_anything_else_is_refused_and_says_why(expression: str, words: str, engine: str) -> None:
+    assert words in refusal(expression, engine, TABLE)
 
 
 def test_a_backslash_means_different_things_to_sessions_of_mysql() -> None:
@@ -149,10 +149,10 @@ def test_what_reaches_beyond_its_row_is_refused_however_it_is_written(engine: st
 )
 @pytest.mark.parametrize("comment", ["/*!(select 1),*/", "/*!50000 sleep(1) or*/", "/*M! sleep(1)+*/"])
 def test_no_comment_is_sent(form: str, comment: str) -> None:
-    text, told = accepted(form.format(comment), "MariaDB", TABLE)
+    text, actual_refusal = accepted(form.format(comment), "MariaDB", TABLE)
     assert "/*" not in text
     assert "sleep" not in text.lower()
-    assert bool(text) != bool(told)
+    assert bool(text) != bool(actual_refusal)
 
 
 @pytest.mark.parametrize("engine", ["MariaDB", "MySQL", "SQLite"])

@@ -66,17 +66,17 @@ def test_a_table_is_said_to_be_copied_by_one_stream_where_it_is(
     engine: str, version: int, table: Table, *, one_stream: bool
 ) -> None:
     plan = planned(replace(CATALOG, engine=engine, version_number=version, tables=(table,)))
-    said = [r for r in plan.risks if r.kind == "SingleStream"]
-    assert bool(said) is one_stream
+    single_stream = [r for r in plan.risks if r.kind == "SingleStream"]
+    assert bool(single_stream) is one_stream
     if one_stream:
-        assert ("PostgreSQL 14" in said[0].mitigation) is (engine == "PostgreSQL")
+        assert ("PostgreSQL 14" in single_stream[0].mitigation) is (engine == "PostgreSQL")
 
 
 def test_a_zero_date_is_proposed_as_null_and_needs_a_person() -> None:
     plan = planned(census=counted("Seen", Violation.ZERO_DATE))
-    seen = plan.tables[0].columns[1]
-    assert seen.decision is Decision.NEEDS_REVIEW
-    assert (seen.converted[0].rows, seen.converted[0].rule) == (3, "Null")
+    actual_column = plan.tables[0].columns[1]
+    assert actual_column.decision is Decision.NEEDS_REVIEW
+    assert (actual_column.converted[0].rows, actual_column.converted[0].rule) == (3, "Null")
     assert "shop.Item.Seen" in plan.to_review
 
 
@@ -104,10 +104,10 @@ def test_a_decision_about_a_column_that_is_not_there_blocks() -> None:
 
 
 def test_the_digest_leaves_out_estimates_and_covers_rules() -> None:
-    plain = planned()
-    assert planned(replace(CATALOG, tables=(replace(ITEM, rows=9),))).digest() == plain.digest()
-    assert planned(census=counted("Seen", Violation.ZERO_DATE)).digest() != plain.digest()
-    assert planned(exclude_tables=("x*",)).digest() == plain.digest()
+    base = planned()
+    assert planned(replace(CATALOG, tables=(replace(ITEM, rows=9),))).digest() == base.digest()
+    assert planned(census=counted("Seen", Violation.ZERO_DATE)).digest() != base.digest()
+    assert planned(exclude_tables=("x*",)).digest() == base.digest()
 
 
 def test_a_plan_survives_its_archive() -> None:
@@ -137,10 +137,10 @@ def test_what_the_target_refuses_becomes_a_risk_and_a_refused_key_blocks() -> No
     view = next(s for s in plan.statements if s.kind == "view")
     key = next(s for s in plan.statements if s.kind == "primary key")
     order = [(s.number, s.stage) for s in plan.statements if s.number not in {view.number, key.number}]
-    settled = settle(plan, DryRun({view.number: "no such function", key.number: "no"}, order), target_of(ENDS[1]))
-    assert not [s for s in settled.statements if s.kind in {"view", "primary key"}]
-    told = [(r.affected, r.severity) for r in settled.risks if r.affected in {"some", "shop.Item.PRIMARY"}]
-    assert sorted(told) == [("shop.Item.PRIMARY", Severity.BLOCKER), ("some", Severity.HIGH)], "each is reported once"
+    settled_plan = settle(plan, DryRun({view.number: "no such function", key.number: "no"}, order), target_of(ENDS[1]))
+    assert not [s for s in settled_plan.statements if s.kind in {"view", "primary key"}]
+    reported = [(r.affected, r.severity) for r in settled_plan.risks if r.affected in {"some", "shop.Item.PRIMARY"}]
+    assert sorted(reported) == [("shop.Item.PRIMARY", Severity.BLOCKER), ("some", Severity.HIGH)], "each is reported once"
 
 
 def test_a_view_over_a_lost_view_names_it() -> None:
@@ -151,16 +151,16 @@ def test_a_view_over_a_lost_view_names_it() -> None:
             views=(*views, View("shop", "third", "SELECT FROM ((")),
         )
     )
-    lost = {
+    refused = {
         s.number: f'relation "{"under" if s.name == "over" else "x"}" does not exist' for s in plan.statements if s.kind == "view"
     }
-    settled = settle(
-        plan, DryRun(lost, [(s.number, s.stage) for s in plan.statements if s.number not in lost]), target_of(ENDS[1])
+    settled_plan = settle(
+        plan, DryRun(refused, [(s.number, s.stage) for s in plan.statements if s.number not in refused]), target_of(ENDS[1])
     )
-    told = {r.affected: r.description for r in settled.risks if r.affected in {"Under", "over"}}
-    assert 'relation "x" does not exist' in told["Under"]
-    assert told["over"] == "the view over is not carried: it reads the view Under, which is not carried"
-    assert not [r for r in settled.risks if r.kind == "ViewTranslated"]
+    descriptions = {r.affected: r.description for r in settled_plan.risks if r.affected in {"Under", "over"}}
+    assert 'relation "x" does not exist' in descriptions["Under"]
+    assert descriptions["over"] == "the view over is not carried: it reads the view Under, which is not carried"
+    assert not [r for r in settled_plan.risks if r.kind == "ViewTranslated"]
 
 
 def test_what_the_run_could_not_do_is_a_blocker() -> None:
@@ -178,16 +178,18 @@ def test_only_the_generated_columns_that_the_target_rejects_become_ordinary() ->
     plan = planned(replace(CATALOG, tables=(replace(ITEM, columns=(*ITEM.columns, *more)),)))
     table = next(s for s in plan.statements if s.kind == "table")
     tried = DryRun({table.number: "no"}, [], plain={table.number: {"odd": "no such function"}})
-    settled = settle(plan, tried, target_of(ENDS[1]))
-    assert [bool(c.generated) for c in settled.tables[0].columns[-2:]] == [True, False]
-    assert [(r.affected, r.severity) for r in settled.risks if r.kind == "GeneratedColumn"] == [("shop.Item.odd", Severity.HIGH)]
+    settled_plan = settle(plan, tried, target_of(ENDS[1]))
+    assert [bool(c.generated) for c in settled_plan.tables[0].columns[-2:]] == [True, False]
+    assert [(r.affected, r.severity) for r in settled_plan.risks if r.kind == "GeneratedColumn"] == [
+        ("shop.Item.odd", Severity.HIGH)
+    ]
 
 
 _TEXT = ColumnType("varchar", "varchar(255)", 255, charset="utf8mb4")
 
 
 @pytest.mark.parametrize(
-    ("kind", "unique", "made"),
+    ("kind", "unique", "expected"),
     [
         (_TEXT, False, ['btree ("name")']),
         (_TEXT, True, ['btree ("name")', 'unique ("left"("name"::text, 9))']),
@@ -199,15 +201,15 @@ _TEXT = ColumnType("varchar", "varchar(255)", 255, charset="utf8mb4")
         (ColumnType("blob", "blob", 65535), True, ['hash ("name")', 'unique (substring("name" from 1 for 9))']),
     ],
 )
-def test_prefix_indexes_are_such_as_queries_use(kind: ColumnType, *, unique: bool, made: list[str]) -> None:
+def test_prefix_indexes_are_such_as_queries_use(kind: ColumnType, *, unique: bool, expected: list[str]) -> None:
     table = replace(
         ITEM,
         columns=(*ITEM.columns[:2], Column("Name", kind)),
         indexes=(*ITEM.indexes, Index("n", (IndexPart("Name", prefix=9),), unique=unique)),
     )
     plan = planned(replace(CATALOG, tables=(table,)))
-    found = [s.sql for s in plan.statements if s.kind in {"index", "unique index"}]
-    for sql, words in zip(found, made, strict=True):
+    statements = [s.sql for s in plan.statements if s.kind in {"index", "unique index"}]
+    for sql, words in zip(statements, expected, strict=True):
         assert ("UNIQUE" in sql, "USING hash" in sql, words.partition(" ")[2] in sql) == (
             words.startswith("unique"),
             words.startswith("hash"),
@@ -247,9 +249,9 @@ def test_a_column_that_changes_its_name_is_shown_however_sure_it_is() -> None:
     columns = (replace(table.columns[0], target="number"), *table.columns[1:])
     console = Console(file=StringIO(), width=200)
     render_plan.plan(console, replace(plan, tables=(replace(table, columns=columns),)))
-    written = console.file.getvalue()  # type: ignore[attr-defined]
-    assert "item.number" in written
-    assert "item.seen" not in written
+    output = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "item.number" in output
+    assert "item.seen" not in output
 
 
 @pytest.mark.parametrize(

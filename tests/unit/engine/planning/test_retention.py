@@ -21,12 +21,12 @@ _WANTED = (("Id", "integer"), ("Seen", "timestamp"), ("Name", "text"))
 
 def _filled(*, occupied: bool = True, **options: object) -> Plan:
     columns = tuple(Column(name.lower(), ColumnType(kind, kind)) for name, kind in _WANTED)
-    there = Table("public", "item", columns)
+    existing_table = Table("public", "item", columns)
     pairs = {name: FieldPair(name, name.lower(), 100, (), (), Signs(*[0.0] * 9)) for name, _ in _WANTED}
-    counterparts = {("shop", "Item"): Counterpart(there, pairs, occupied=occupied)}
-    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (there,))
-    wanted = replace(Options(), on_existing=OnExisting.FILL, policies=Policies(existing_rows="SetAside"), **options)
-    return draft_plan(CATALOG, SourceProfile(), wanted, FACTS, ENDS, PlanningContext(CATALOG, existing, counterparts))
+    counterparts = {("shop", "Item"): Counterpart(existing_table, pairs, occupied=occupied)}
+    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (existing_table,))
+    all_options = replace(Options(), on_existing=OnExisting.FILL, policies=Policies(existing_rows="SetAside"), **options)
+    return draft_plan(CATALOG, SourceProfile(), all_options, FACTS, ENDS, PlanningContext(CATALOG, existing, counterparts))
 
 
 def _replaced(kind: str, **options: object) -> Plan:
@@ -64,7 +64,7 @@ def test_a_table_that_is_replaced_and_dropped_needs_approval(kind: str, ended: d
 
 
 def test_an_empty_table_that_is_filled_stays_without_approval() -> None:
-    for ended in _ENDED:
-        (risk,) = [r for r in _filled(occupied=False, **ended).risks if r.kind == "Filled"]
+    for retention in _ENDED:
+        (risk,) = [r for r in _filled(occupied=False, **retention).risks if r.kind == "Filled"]
         assert risk.severity is Severity.INFO
         assert "impossible" in risk.mitigation

@@ -39,7 +39,7 @@ def _overridden() -> SourceProfile:
 
 
 @pytest.mark.parametrize(
-    ("found", "policies", "column"),
+    ("profile", "policies", "column"),
     [
         (counted("Seen", Violation.ZERO_DATE), Policies(), "Seen"),
         (counted("Seen", Violation.ZERO_DATE), Policies(zero_dates="Map:2000-01-01"), "Seen"),
@@ -49,15 +49,15 @@ def _overridden() -> SourceProfile:
     ],
 )
 def test_a_view_of_a_table_whose_values_the_plan_changes_is_not_compared(
-    found: SourceProfile, policies: Policies, column: str
+    profile: SourceProfile, policies: Policies, column: str
 ) -> None:
-    plan = planned(_CATALOG, found, policies=policies)
-    why = _OF_A_RULE.format(column)
+    plan = planned(_CATALOG, profile, policies=policies)
+    reason = _OF_A_RULE.format(column)
     above = "it reads direct, which is not compared as a whole"
-    assert _reasons(plan) == {"direct": why, "above": above, "joined": why, "common": why, "apart": ""}
-    told = {r.affected: r.description for r in plan.risks if r.kind == "ViewTranslated"}
-    assert f"nothing checks that it returns the same rows: {why}" in told["direct"]
-    assert "the run compares its rows on both sides" in told["apart"]
+    assert _reasons(plan) == {"direct": reason, "above": above, "joined": reason, "common": reason, "apart": ""}
+    descriptions = {r.affected: r.description for r in plan.risks if r.kind == "ViewTranslated"}
+    assert f"nothing checks that it returns the same rows: {reason}" in descriptions["direct"]
+    assert "the run compares its rows on both sides" in descriptions["apart"]
 
 
 def test_a_view_is_compared_if_the_changed_column_is_left_out() -> None:
@@ -74,9 +74,9 @@ def test_only_some_of_many_changed_columns_are_named() -> None:
 
 
 def test_a_view_of_an_existing_table_is_not_compared() -> None:
-    there = Table("public", "item", (Column("id", ColumnType("text", "text")),))
-    counterparts = {("shop", "Item"): Counterpart(there, {"Id": FieldPair("Id", "id", 100, (), (), Signs(*[0.0] * 9))})}
-    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (there,))
+    existing_table = Table("public", "item", (Column("id", ColumnType("text", "text")),))
+    counterparts = {("shop", "Item"): Counterpart(existing_table, {"Id": FieldPair("Id", "id", 100, (), (), Signs(*[0.0] * 9))})}
+    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (existing_table,))
     context = PlanningContext(_CATALOG, existing, counterparts)
     plan = draft_plan(_CATALOG, SourceProfile(), Options(on_existing=OnExisting.FILL), FACTS, ENDS, context)
     reasons = _reasons(plan)
@@ -102,7 +102,7 @@ def test_views_of_one_name_in_several_schemas_are_all_planned() -> None:
     assert [s.describes for s in created] == ["blog.v", "shop.v"]
     assert len({s.name for s in created}) == 2
     assert [(v.table.label, v.table.target) for v in plan.views] == [(s.describes, s.name) for s in created]
-    told = {r.affected: r.description for r in plan.risks if r.kind in {"View", "ViewTranslated"}}
-    assert told.keys() == {"blog.v", "shop.v", "blog.bad", "shop.bad"}
-    assert "DATABASE()" in told["blog.bad"]
-    assert "it reads bad, which is not carried" in told["shop.bad"]
+    descriptions = {r.affected: r.description for r in plan.risks if r.kind in {"View", "ViewTranslated"}}
+    assert descriptions.keys() == {"blog.v", "shop.v", "blog.bad", "shop.bad"}
+    assert "DATABASE()" in descriptions["blog.bad"]
+    assert "it reads bad, which is not carried" in descriptions["shop.bad"]

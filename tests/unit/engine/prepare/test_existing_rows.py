@@ -39,7 +39,7 @@ class _Sides:
     count: int
     sums: tuple[int, int] = (0, 0)
     failure: EngineError | None = None
-    asked: list[str] = field(default_factory=list)
+    queries: list[str] = field(default_factory=list)
     closed: bool = False
 
     def reader(self) -> _Sides:
@@ -53,28 +53,28 @@ class _Sides:
         self.closed = True
 
     def value(self, statement: str) -> int:
-        self.asked.append(statement)
+        self.queries.append(statement)
         return self.count
 
     def sums_of(self, statement: str) -> tuple[int, int]:
-        self.asked.append(statement)
+        self.queries.append(statement)
         if self.failure:
             raise self.failure
         return self.sums
 
     def rows(self, statement: str) -> list[tuple[int, int]]:
-        self.asked.append(statement)
+        self.queries.append(statement)
         return [self.sums]
 
 
-def _compared(sides: _Sides, rows: int, said: str = "", size: int = 0) -> Plan:
+def _compared(sides: _Sides, rows: int, decision: str = "", size: int = 0) -> Plan:
     item = replace(ITEM, rows=rows, bytes=size)
     catalog = replace(CATALOG, tables=(item,))
-    there = Table("public", "item", tuple(Column(name.lower(), ColumnType(kind, kind)) for name, kind in _WANTED))
+    existing_table = Table("public", "item", tuple(Column(name.lower(), ColumnType(kind, kind)) for name, kind in _WANTED))
     pairs = {name: FieldPair(name, name.lower(), 100, (), (), Signs(*[0.0] * 9)) for name, _ in _WANTED}
-    counterparts = {("shop", "Item"): Counterpart(there, pairs, occupied=True)}
-    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (there,))
-    tables = (TableDecision("", "Item", existing_rows=said),) if said else ()
+    counterparts = {("shop", "Item"): Counterpart(existing_table, pairs, occupied=True)}
+    existing = Catalog("PostgreSQL", "15", 150000, "w", ("public",), (existing_table,))
+    tables = (TableDecision("", "Item", existing_rows=decision),) if decision else ()
     options = replace(Options(), on_existing=OnExisting.FILL, policies=Policies(), tables=tables)
     plan = draft_plan(catalog, SourceProfile(), options, FACTS, ENDS, PlanningContext(catalog, existing, counterparts))
     both = BothSides(cast("Any", _Reading(sides)), cast("Any", sides), target_of(ENDS[1]))
@@ -100,13 +100,13 @@ def _told(plan: Plan) -> dict[str, Severity]:
 
 
 def test_other_numbers_of_rows_need_no_sums() -> None:
-    for there in (0, 1, 4, 6):
-        sides = _Sides(there)
+    for target_rows in (0, 1, 4, 6):
+        sides = _Sides(target_rows)
         plan = _compared(sides, 5, "Keep")
         assert _told(plan) == {"TargetNotEmpty": Severity.BLOCKER, "RowsDiffer": Severity.BLOCKER}
-        assert [s.startswith("SELECT count(*) FROM (SELECT 1 FROM") and s.endswith("LIMIT 6) s") for s in sides.asked] == [True]
-        told = next(r.description for r in plan.risks if r.kind == "RowsDiffer")
-        assert f"5 rows in the source, {'more than 5' if there > 5 else there} in the target" in told
+        assert [s.startswith("SELECT count(*) FROM (SELECT 1 FROM") and s.endswith("LIMIT 6) s") for s in sides.queries] == [True]
+        description = next(r.description for r in plan.risks if r.kind == "RowsDiffer")
+        assert f"5 rows in the source, {'more than 5' if target_rows > 5 else target_rows} in the target" in description
         assert sides.closed
 
 
@@ -114,12 +114,12 @@ def test_other_numbers_of_rows_need_no_sums() -> None:
 def test_a_large_table_is_not_read_while_planning(cost: dict[str, int]) -> None:
     sides = _Sides(cost["rows"])
     plan = _compared(sides, **cost)
-    assert sides.asked == []
+    assert sides.queries == []
     assert _told(plan) == {"TargetNotEmpty": Severity.BLOCKER}
     assert "too large to be compared" in plan.blockers[0].description
     assert "existingRows: Keep" in plan.blockers[0].mitigation
-    trusted = _compared(sides, said="Keep", **cost)
-    assert sides.asked == []
+    trusted = _compared(sides, decision="Keep", **cost)
+    assert sides.queries == []
     assert _told(trusted) == {"RowsNotCompared": Severity.HIGH}
     assert (trusted.kept, "RowsNotCompared: item" in trusted.to_review) == (("item",), True)
 

@@ -49,8 +49,17 @@ def _plan(rows: int = 1000, **estimates: int) -> Plan:
         TablePlan(n, "s", name, name, (), ("id",), "integer", ("id",), "binary", "", rows=count)
         for n, (name, count) in enumerate((("big", rows * 9 // 10), ("small", rows // 10)))
     )
-    told = {"schemaSeconds": 1, "copySeconds": 10, "indexSeconds": 2, "validationSeconds": 6, "cutoverSeconds": 1, **estimates}
-    return Plan("SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", tables, (), (), estimates=told)
+    all_estimates = {
+        "schemaSeconds": 1,
+        "copySeconds": 10,
+        "indexSeconds": 2,
+        "validationSeconds": 6,
+        "cutoverSeconds": 1,
+        **estimates,
+    }
+    return Plan(
+        "SQLite", "a", "b", "3", "15", 150000, "public", "Fail", "Full", "Engine", tables, (), (), estimates=all_estimates
+    )
 
 
 def _chunk(
@@ -67,11 +76,17 @@ def test_a_copy_is_told_with_its_end() -> None:
     tally = ProgressCounter(_plan(), clock=clock)
     tally.count(Event(EventKind.STATE, text="copying"))
     assert tally.numbers().remaining_seconds is None
-    seen = _chunk(tally, clock, 7, 450, 9.0)  # twice as slow as estimated, so all that follows is expected to be, too
-    assert (seen.rows, seen.total, seen.bytes, seen.step_percent, seen.checkpoint) == (450, 1000, 4500, 45, "s.big/7")
-    assert seen.remaining_seconds == pytest.approx(11.0 + 9 * 2.0)
-    assert seen.percent == int(100 * (1 + 4.5) / 20)
-    assert seen.rows_per_second == pytest.approx(50)
+    snapshot = _chunk(tally, clock, 7, 450, 9.0)  # twice as slow as estimated, so all that follows is expected to be, too
+    assert (snapshot.rows, snapshot.total, snapshot.bytes, snapshot.step_percent, snapshot.checkpoint) == (
+        450,
+        1000,
+        4500,
+        45,
+        "s.big/7",
+    )
+    assert snapshot.remaining_seconds == pytest.approx(11.0 + 9 * 2.0)
+    assert snapshot.percent == int(100 * (1 + 4.5) / 20)
+    assert snapshot.rows_per_second == pytest.approx(50)
 
 
 def test_what_is_over_in_no_time_is_not_told_as_a_million_a_second() -> None:
@@ -90,9 +105,9 @@ def test_what_an_earlier_attempt_moved_counts_as_done_and_not_as_speed() -> None
     clock = Clock()
     tally = ProgressCounter(_plan(), {"s.big": (800, 8000)}, clock)
     tally.count(Event(EventKind.STATE, text="copying"))
-    seen = _chunk(tally, clock, 1, 100, 2.0)
-    assert (seen.rows, seen.step_percent) == (900, 90)
-    assert seen.remaining_seconds == pytest.approx(2.0 + 9 * 2.0)
+    snapshot = _chunk(tally, clock, 1, 100, 2.0)
+    assert (snapshot.rows, snapshot.step_percent) == (900, 90)
+    assert snapshot.remaining_seconds == pytest.approx(2.0 + 9 * 2.0)
 
 
 def test_a_checkpoint_is_as_far_as_the_slowest_of_the_last_chunks() -> None:
@@ -129,22 +144,22 @@ def test_in_the_second_half_the_end_is_known_within_a_quarter(jitter: list[float
     """Every step takes `off` times its estimate, with chunks of uneven speed: what is told lies within 25 % of the whole."""
     clock = Clock()
     tally = ProgressCounter(_plan(2000, copySeconds=40, validationSeconds=24), clock=clock)
-    began, told = clock.at, []
+    began, estimates = clock.at, []
     whole = sum(jitter)
     for state, seconds, event in (("copying", 40, "chunk"), ("comparing", 25, "compared")):
         tally.count(Event(EventKind.STATE, text=state))
         for number, part in enumerate(jitter):
             clock.at += seconds * off * part / whole
             tally.count(Event(event, "s.big", 100, 0, text=str(number)))
-            told.append((clock.at, tally.numbers().remaining_seconds))
+            estimates.append((clock.at, tally.numbers().remaining_seconds))
         if state == "copying":
             tally.count(Event(EventKind.STATE, text="indexing"))
             clock.at += 2 * off
-    ended = clock.at
-    for at, remaining in told:
-        if at - began > (ended - began) / 2:
+    end = clock.at
+    for at, remaining in estimates:
+        if at - began > (end - began) / 2:
             assert remaining is not None
-            assert abs(at + remaining - ended) <= 0.25 * (ended - began)
+            assert abs(at + remaining - end) <= 0.25 * (end - began)
 
 
 def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
@@ -156,22 +171,22 @@ def test_a_comparison_that_begins_slowly_is_not_taken_for_a_slow_one() -> None:
         tally.count(Event(EventKind.STATE, text=state))
         clock.at += 2.0
     tally.count(Event(EventKind.COMPARED, "s.big", 100))
-    told = tally.numbers().remaining_seconds
-    assert told is not None
-    assert told < 7.0  # at its own speed so far it would be 20
+    remaining = tally.numbers().remaining_seconds
+    assert remaining is not None
+    assert remaining < 7.0  # at its own speed so far it would be 20
 
 
 def test_percent_never_goes_back_and_ends_at_a_hundred() -> None:
     clock = Clock()
     tally = ProgressCounter(_plan(), clock=clock)
-    seen = [tally.numbers().percent]
+    percents = [tally.numbers().percent]
     for state in ("schema", "copying", "indexing", "comparing", "cut_over"):
         tally.count(Event(EventKind.STATE, text=state))
-        seen.append(tally.numbers().percent)
+        percents.append(tally.numbers().percent)
         if state == "copying":
-            seen += [_chunk(tally, clock, n, 300, 1.0).percent for n in range(3)]
-    assert seen == sorted(seen)
-    assert (seen[-1], tally.numbers().remaining_seconds) == (100, 0.0)
+            percents += [_chunk(tally, clock, n, 300, 1.0).percent for n in range(3)]
+    assert percents == sorted(percents)
+    assert (percents[-1], tally.numbers().remaining_seconds) == (100, 0.0)
 
 
 # -- what may change --------------------------------------------------------------------------------------------------
@@ -192,25 +207,25 @@ def test_a_limit_that_is_lifted_ends_the_wait() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 1000), st.floats(0, 30)), min_size=1, max_size=20))
-def test_streams_together_stay_under_the_limit(taken: list[tuple[int, float]]) -> None:
+def test_streams_together_stay_under_the_limit(requests: list[tuple[int, float]]) -> None:
     clock = Clock()
     throttle = Throttle(Dials(Options(rows_per_second=50)), clock)
     began = clock.at
-    moved = 0
-    for rows, idle in taken:
+    rows_moved = 0
+    for rows, idle in requests:
         clock.at += idle
         clock.at += throttle.left(throttle.take(rows, 0))
-        moved += rows
-        assert moved <= 50 * (clock.at - began) + 1e-6
+        rows_moved += rows
+        assert rows_moved <= 50 * (clock.at - began) + 1e-6
 
 
 @given(st.integers(-1000, 1000), st.integers(1, 5000), st.integers(1, 9))
 def test_pieces_of_a_range_cover_it_once(low: int, width: int, count: int) -> None:
-    found = pieces(KeyRange("`id`", low, low + width), count)
-    assert len(found) <= count
-    edges = [bounds(piece) for piece in found]
+    parts = pieces(KeyRange("`id`", low, low + width), count)
+    assert len(parts) <= count
+    edges = [bounds(piece) for piece in parts]
     assert (edges[0][0], edges[-1][1]) == (low, low + width)
-    assert all(left[1] == right[0] for left, right in itertools.pairwise(edges))
+    assert all(lower[1] == right[0] for lower, right in itertools.pairwise(edges))
 
 
 @pytest.mark.parametrize(
@@ -241,26 +256,26 @@ def test_ranges_of_every_version_are_read_and_written_alike(text: str, value: Ch
     assert text_of(value) == text
 
 
-@pytest.mark.parametrize("given", [BlockRange(1, 2), KeysetRange("`a`>=1 AND (`a`>1 OR `b`>=2)")])
-def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(given: ChunkRange) -> None:
+@pytest.mark.parametrize("range", [BlockRange(1, 2), KeysetRange("`a`>=1 AND (`a`>1 OR `b`>=2)")])
+def test_a_range_of_no_integer_key_is_never_taken_for_all_rows(range: ChunkRange) -> None:
     with pytest.raises(ValueError, match="not a range of an integer key"):
-        bounds(given)
+        bounds(range)
 
 
 @given(
     st.lists(st.integers(-500, 500), min_size=1, unique=True).map(sorted), st.integers(1, 9), st.randoms(use_true_random=False)
 )
 def test_ranges_cover_a_table_until_one_is_lost_or_there_twice(cuts: list[int], count: int, random: Random) -> None:
-    made = [piece for whole in between("`id`", cuts) for piece in pieces(whole, count)]
-    random.shuffle(made)
-    assert uncovered(made) == ""
-    one = random.choice(made)
-    assert uncovered([r for r in made if r != one])
-    assert uncovered([*made, one])
+    ranges = [piece for whole in between("`id`", cuts) for piece in pieces(whole, count)]
+    random.shuffle(ranges)
+    assert uncovered(ranges) == ""
+    missing = random.choice(ranges)
+    assert uncovered([r for r in ranges if r != missing])
+    assert uncovered([*ranges, missing])
 
 
 @pytest.mark.parametrize(
-    ("ranges", "why"),
+    ("ranges", "words"),
     [
         ([Whole()], ""),
         ([KeysetRange("`k`<'a'"), KeysetRange("`k`>='a'")], ""),
@@ -277,14 +292,14 @@ def test_ranges_cover_a_table_until_one_is_lost_or_there_twice(cuts: list[int], 
         ([KeysetRange("`k`<'a'"), KeysetRange("`k`<'a'"), KeysetRange("`k`>='a'")], "the same range"),
     ],
 )
-def test_why_ranges_do_not_cover_a_table(ranges: list[ChunkRange], why: str) -> None:
-    assert why in uncovered(ranges)
-    assert bool(why) == bool(uncovered(ranges))
+def test_why_ranges_do_not_cover_a_table(ranges: list[ChunkRange], words: str) -> None:
+    assert words in uncovered(ranges)
+    assert bool(words) == bool(uncovered(ranges))
 
 
 def test_blocks_are_cut_too() -> None:
-    found = pieces(range_of("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid"), 2)
-    assert [text_of(piece) for piece in found] == [
+    parts = pieces(range_of("ctid >= '(10,0)'::tid AND ctid < '(13,0)'::tid"), 2)
+    assert [text_of(piece) for piece in parts] == [
         "ctid >= '(10,0)'::tid AND ctid < '(12,0)'::tid",
         "ctid >= '(12,0)'::tid AND ctid < '(13,0)'::tid",
     ]
@@ -302,27 +317,29 @@ def test_blocks_are_cut_too() -> None:
 )
 def test_a_worker_is_told_to_stop_at_once_only_when_that_was_asked(spec: dict[str, object], at_once: bool) -> None:  # noqa: FBT001
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "parallelism": 3}
-    told = live_settings(
+    settings = live_settings(
         Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, **spec}}), datetime(2026, 1, 1, tzinfo=UTC)
     )
-    assert told is not None
-    assert (told.at_once, told.parallelism, told.batch_rows) == (at_once, 3, 10_000)
+    assert settings is not None
+    assert (settings.at_once, settings.parallelism, settings.batch_rows) == (at_once, 3, 10_000)
 
 
 def test_each_worker_has_its_share_of_the_limits() -> None:
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}, "workers": 3}
-    wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": {**data, "limits": {"rowsPerSecond": 1000}}}})
-    told = live_settings(wanted, datetime(2026, 1, 1, tzinfo=UTC))
-    assert told
-    assert (told.rows_per_second, told.bytes_per_second) == (334, 0)
+    migration = Migration.model_validate(
+        {"metadata": {"name": "m"}, "spec": {"data": {**data, "limits": {"rowsPerSecond": 1000}}}}
+    )
+    settings = live_settings(migration, datetime(2026, 1, 1, tzinfo=UTC))
+    assert settings
+    assert (settings.rows_per_second, settings.bytes_per_second) == (334, 0)
 
 
 def test_a_worker_is_told_the_hours_of_its_cutover() -> None:
     data = {"source": {"connectionRef": {"name": "a"}}, "target": {"connectionRef": {"name": "b"}}}
     window = {"maintenanceWindow": {"start": "02:00", "end": "06:00", "appliesTo": "Cutover"}}
-    wanted = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, "schedule": window}})
+    migration = Migration.model_validate({"metadata": {"name": "m"}, "spec": {"data": data, "schedule": window}})
     noon, night = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 3, tzinfo=UTC)
-    before, inside = live_settings(wanted, noon), live_settings(wanted, night)
+    before, inside = live_settings(migration, noon), live_settings(migration, night)
     assert before
     assert inside
     assert (before.cutover_from, before.cutover_until) == (datetime(2026, 1, 2, 2, tzinfo=UTC), None)
@@ -335,8 +352,8 @@ def test_what_was_compared_and_brought_up_to_date_is_told_by_table() -> None:
     tally.count(Event(EventKind.COMPARED, "s.big", 900))
     tally.count(Event(EventKind.DELTA, "s.big", 7))
     tally.count(Event(EventKind.DELTA, "s.small", 1))
-    seen = dict(tally.tables(9))
-    assert {name: (t.compared, t.corrected) for name, t in seen.items()} == {"s.big": (900, 7), "s.small": (0, 1)}
+    by_table = dict(tally.tables(9))
+    assert {name: (t.compared, t.corrected) for name, t in by_table.items()} == {"s.big": (900, 7), "s.small": (0, 1)}
     assert (tally.numbers().compared, tally.numbers().corrected) == (900, 8)
 
 

@@ -31,14 +31,14 @@ class _Timer(threading.Timer):
 
 
 def _limit(run: Stop) -> tuple[Limit, Callable[[], None]]:
-    made: list[_Timer] = []
+    timers: list[_Timer] = []
 
     def timer(seconds: float, function: Callable[[], None]) -> threading.Timer:
-        made.append(_Timer(seconds, function))
-        return made[0]
+        timers.append(_Timer(seconds, function))
+        return timers[0]
 
     limit = Limit(run, 5, timer)
-    return limit, made[0].function
+    return limit, timers[0].function
 
 
 @pytest.mark.parametrize(
@@ -73,9 +73,9 @@ def test_the_lock_is_tried_a_few_times_with_a_longer_pause_each() -> None:
     assert pauses[len(tried) :] == [None] * (4 - len(tried))
 
 
-@pytest.mark.parametrize(("said", "promised", "limit"), [(0, 7, 60), (0, 300, 600), (2, 300, 2), (90, 7, 90)])
-def test_the_limit_is_what_is_said_else_twice_what_the_plan_promises(said: int, promised: int, limit: int) -> None:
-    assert pause_limit(Options(max_pause_seconds=said), replace(planned(), freeze_seconds=promised)) == limit
+@pytest.mark.parametrize(("max_pause", "promised", "limit"), [(0, 7, 60), (0, 300, 600), (2, 300, 2), (90, 7, 90)])
+def test_the_limit_is_what_is_said_else_twice_what_the_plan_promises(max_pause: int, promised: int, limit: int) -> None:
+    assert pause_limit(Options(max_pause_seconds=max_pause), replace(planned(), freeze_seconds=promised)) == limit
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("60s", 60), ("5m", 300), ("2h", 7200)])
@@ -90,14 +90,14 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 
 def test_a_limit_that_passes_releases_first_and_leaves_the_run_alone() -> None:
-    run, ended = Stop(), []
+    run, interrupted = Stop(), []
     limit, passes = _limit(run)
     for name in ("lock", "reader", "wire"):
-        limit.register(name, lambda name=name: ended.append(name))
+        limit.register(name, lambda name=name: interrupted.append(name))
     limit.start()
     assert not limit.requested
     passes()
-    assert ended == ["lock", "reader", "wire"]
+    assert interrupted == ["lock", "reader", "wire"]
     assert (limit.requested, limit.passed, limit.end(), run.requested) == (True, True, False, False)
 
 
@@ -117,8 +117,8 @@ class _Session:
 
 def test_a_write_lock_is_released_once() -> None:
     session = _Session()
-    held = HeldLock(session)
-    threads = [threading.Thread(target=held.release) for _ in range(4)]
+    lock = HeldLock(session)
+    threads = [threading.Thread(target=lock.release) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -128,20 +128,20 @@ def test_a_write_lock_is_released_once() -> None:
 
 def test_a_limit_that_has_ended_interrupts_nothing() -> None:
     limit, passes = _limit(Stop())
-    ended: list[str] = []
-    limit.register("cutover", lambda: ended.append("cutover"))
+    interrupted: list[str] = []
+    limit.register("cutover", lambda: interrupted.append("cutover"))
     limit.start()
     assert limit.end()
     passes()
-    assert (ended, limit.passed, limit.requested) == ([], False, False)
+    assert (interrupted, limit.passed, limit.requested) == ([], False, False)
 
 
 def test_a_stop_of_the_run_reaches_what_the_limit_guards() -> None:
-    run, ended = Stop(), []
+    run, interrupted = Stop(), []
     limit, _ = _limit(run)
-    limit.register("reader", lambda: ended.append("reader"))
+    limit.register("reader", lambda: interrupted.append("reader"))
     limit.start()
     run.gently()
     assert limit.requested
     run.now()
-    assert (ended, limit.passed) == (["reader"], False)
+    assert (interrupted, limit.passed) == (["reader"], False)

@@ -7,9 +7,9 @@ import pytest
 from landfall.engine.sources.postgresql.body_names import names_in
 
 
-def _found(body: str, language: str = "sql", *, certain: bool | None = None) -> set[str]:
-    found = [n for n in names_in(body, language) if certain is None or n.certain is certain]
-    return {f"{n.kind.value} {n.schema + '.' if n.schema else ''}{n.name}" for n in found}
+def _names(body: str, language: str = "sql", *, certain: bool | None = None) -> set[str]:
+    names = [n for n in names_in(body, language) if certain is None or n.certain is certain]
+    return {f"{n.kind.value} {n.schema + '.' if n.schema else ''}{n.name}" for n in names}
 
 
 @pytest.mark.parametrize(
@@ -36,20 +36,20 @@ def _found(body: str, language: str = "sql", *, certain: bool | None = None) -> 
     ],
 )
 def test_names_by_their_position(body: str, names: set[str]) -> None:
-    assert _found(body) == names
+    assert _names(body) == names
 
 
 def test_a_procedural_body_is_certain_only_without_branches() -> None:
     straight = "DECLARE r t%ROWTYPE; v u.c%TYPE; BEGIN SELECT a INTO r FROM w; RETURN padded(v); END"
-    assert _found(straight, "plpgsql", certain=True) == {"relation t", "relation u", "relation w", "function padded"}
+    assert _names(straight, "plpgsql", certain=True) == {"relation t", "relation u", "relation w", "function padded"}
     branched = "BEGIN IF $1 THEN RETURN padded($1); END IF; RETURN NULL; END"
-    assert _found(branched, "plpgsql", certain=False) >= {"function padded"}
-    assert _found(branched, "plpgsql", certain=True) == set()
-    assert _found("SELECT CASE WHEN true THEN 1 ELSE padded(1) END", certain=True) == {"function padded"}
+    assert _names(branched, "plpgsql", certain=False) >= {"function padded"}
+    assert _names(branched, "plpgsql", certain=True) == set()
+    assert _names("SELECT CASE WHEN true THEN 1 ELSE padded(1) END", certain=True) == {"function padded"}
 
 
 def test_texts_count_only_where_they_are_executed() -> None:
-    assert _found("BEGIN RETURN 'SELECT f(1) FROM t'; END", "plpgsql") == set()
+    assert _names("BEGIN RETURN 'SELECT f(1) FROM t'; END", "plpgsql") == set()
     executed = "BEGIN EXECUTE 'SELECT f(1) FROM t'; RETURN g(1); END"
-    assert _found(executed, "plpgsql", certain=False) == {"function f", "relation t"}
-    assert _found(executed, "plpgsql", certain=True) == {"function g"}
+    assert _names(executed, "plpgsql", certain=False) == {"function f", "relation t"}
+    assert _names(executed, "plpgsql", certain=True) == {"function g"}

@@ -20,12 +20,12 @@ _ROWS = [
 
 
 @pytest.mark.parametrize("engine", ["MySQL", "MariaDB"])
-@pytest.mark.parametrize(("name", "plain", "counter"), _ROWS)
-def test_an_unsigned_counter_gets_the_next_wider_type(engine: str, name: str, plain: str, counter: str) -> None:
+@pytest.mark.parametrize(("name", "target", "counter"), _ROWS)
+def test_an_unsigned_counter_gets_the_next_wider_type(engine: str, name: str, target: str, counter: str) -> None:
     kind = ColumnType(name, f"{name} unsigned", unsigned=True)
 
     def target_type(identity: Identity | None) -> str:
         column = Column("id", kind, nullable=False, identity=identity)
         return types.mapping(engine_of(engine).dialect.mapping(column, ColumnFacts({}, {}))).target_type
 
-    assert (target_type(None), target_type(Identity(minimum=1, maximum=2**63 - 1, next_value=7))) == (plain, counter)
+    assert (target_type(None), target_type(Identity(minimum=1, maximum=2**63 - 1, next_value=7))) == (target, counter)

@@ -33,9 +33,9 @@ def _mapping(source: str, target: str, *, quoted: bool) -> Mapping:
     return Mapping("text", "c", quoted=quoted, check_source=source, check_target=target)
 
 
-@pytest.mark.parametrize("what", _OLD)
-def test_a_mapping_of_an_old_plan_becomes_what_is_planned_now(what: str) -> None:
-    kind, engine, source, target, quoted = _OLD[what]
+@pytest.mark.parametrize("label", _OLD)
+def test_a_mapping_of_an_old_plan_becomes_what_is_planned_now(label: str) -> None:
+    kind, engine, source, target, quoted = _OLD[label]
     dialect = engine_of(engine).dialect
     now = _TYPES.mapping(dialect.mapping(Column("a`(", ColumnType(kind, kind, charset="utf8mb4")), _NONE))
     was = _TYPES.renewed(_mapping(source, target, quoted=quoted), dialect)
@@ -53,17 +53,17 @@ def test_a_digest_inside_another_expression_is_found() -> None:
 
 
 def test_what_a_person_wrote_is_left_alone() -> None:
-    own = _mapping("(MD5(`a`))", "{c}::text", quoted=True)
-    assert _TYPES.renewed(own, engine_of("MySQL").dialect) is own
+    own_mapping = _mapping("(MD5(`a`))", "{c}::text", quoted=True)
+    assert _TYPES.renewed(own_mapping, engine_of("MySQL").dialect) is own_mapping
 
 
 def test_sqlite_computes_the_digest_that_servers_compute(tmp_path: Path) -> None:
     (tmp_path / "s.db").touch()
     session = SqliteSession(Endpoint("SQLite", path=str(tmp_path / "s.db")))
     digest = hashlib.sha256("a|ü".encode()).hexdigest()
-    found = session.rows("SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)")
+    rows = session.rows("SELECT lf_sha256(x), lf_sha256(NULL), lf_number(x) FROM (SELECT CAST('a|ü' AS BLOB) AS x)")
     session.close()
-    assert found == [(digest, None, str(int(digest[:15], 16)))]
+    assert rows == [(digest, None, str(int(digest[:15], 16)))]
 
 
 def test_no_query_asks_a_server_for_md5() -> None:

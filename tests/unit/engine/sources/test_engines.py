@@ -30,9 +30,9 @@ def test_a_checkout_has_the_targets_of_the_installed_package() -> None:
 
 
 def test_a_source_that_is_no_target_is_refused_with_those_that_are() -> None:
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as refused:
         targets.target_of(Endpoint("SQLite", path="/a/b.db"))
-    assert (told.value.message, told.value.advice) == (
+    assert (refused.value.message, refused.value.advice) == (
         "target: SQLite cannot be a target",
         "Use a Connection of type PostgreSQL.",
     )
@@ -47,10 +47,10 @@ def test_an_entry_point_that_is_no_target_of_its_name_is_refused(value: str) -> 
 
 
 def test_an_engine_that_is_not_registered_is_refused_with_those_that_are() -> None:
-    with pytest.raises(SpecError) as told:
+    with pytest.raises(SpecError) as refused:
         registry.engine_of("DB2")
-    assert "databases of type DB2 are not supported" in told.value.message
-    assert "MariaDB, MySQL, PostgreSQL, SQLite" in told.value.advice
+    assert "databases of type DB2 are not supported" in refused.value.message
+    assert "MariaDB, MySQL, PostgreSQL, SQLite" in refused.value.advice
 
 
 def test_an_alias_is_the_engine_that_it_means() -> None:

@@ -8,7 +8,7 @@ from landfall.engine.sources.mysql.printed import binary_defaults, labels, stand
 
 
 @pytest.mark.parametrize(
-    ("escaped", "plain"),
+    ("escaped", "expected"),
     [
         (r"(`b` in (_utf8mb4\'x\',_utf8mb4\'y\'))", "(`b` in (_utf8mb4'x',_utf8mb4'y'))"),
         (r"concat(`a`,_utf8mb4\'it\\\'s\')", r"concat(`a`,_utf8mb4'it\'s')"),
@@ -18,12 +18,12 @@ from landfall.engine.sources.mysql.printed import binary_defaults, labels, stand
         (r"\0\n\r\Z\"\q", '\0\n\r\x1a"q'),
     ],
 )
-def test_one_level_of_escapes_goes(escaped: str, plain: str) -> None:
-    assert unescaped(escaped) == plain
+def test_one_level_of_escapes_goes(escaped: str, expected: str) -> None:
+    assert unescaped(escaped) == expected
 
 
 @pytest.mark.parametrize(
-    ("kind", "found"),
+    ("kind", "expected"),
     [
         (r"enum('a\\b','c')", ("a\\b", "c")),
         ("enum('tab\tx','nl\\ny')", ("tab\tx", "nl\ny")),
@@ -32,8 +32,8 @@ def test_one_level_of_escapes_goes(escaped: str, plain: str) -> None:
         (r"enum('\\''','b')", ("\\'", "b")),
     ],
 )
-def test_labels_are_read_as_they_were_declared(kind: str, found: tuple[str, ...]) -> None:
-    assert labels(kind) == found
+def test_labels_are_read_as_they_were_declared(kind: str, expected: tuple[str, ...]) -> None:
+    assert labels(kind) == expected
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_octets_of_defaults_come_from_the_statement() -> None:
         b"  `d` varbinary(9) DEFAULT '''\\\\\\n' COMMENT 'has DEFAULT ''x''',\n  `e` varbinary(4) DEFAULT '\xff\\0',\n  `f` binary(2) DEFAULT '',\n"
         b"  PRIMARY KEY (`id`)\n) ENGINE=InnoDB"
     )
-    found = binary_defaults(create)
-    assert {name: found[name] for name in ("a", "b`c", "d", "e", "f")} == {
+    defaults = binary_defaults(create)
+    assert {name: defaults[name] for name in ("a", "b`c", "d", "e", "f")} == {
         "a": "0x00ff",
         "b`c": "0x616200",
         "d": "0x275c0a",

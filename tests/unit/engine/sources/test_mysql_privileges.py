@@ -8,7 +8,7 @@ from landfall.engine.sources.mysql.privileges import held_on
 
 
 @pytest.mark.parametrize(
-    ("grants", "held", "lacks"),
+    ("grants", "expected", "lacks"),
     [
         (["GRANT SELECT, TRIGGER ON `shop`.* TO `u`@`%`"], {"SELECT", "TRIGGER"}, {"SHOW VIEW"}),
         (["GRANT SELECT ON *.* TO `u`@`%`", "REVOKE SELECT ON `shop`.* FROM `u`@`%`"], set(), {"SELECT"}),
@@ -19,7 +19,7 @@ from landfall.engine.sources.mysql.privileges import held_on
         ([r"GRANT SELECT ON `sh%`.* TO `u`@`%`", "GRANT LOCK TABLES ON `other`.* TO `u`@`%`"], {"SELECT"}, {"LOCK TABLES"}),
     ],
 )
-def test_grants_on_a_schema(grants: list[str], held: set[str], lacks: set[str]) -> None:
-    found = held_on("shop", grants)
-    assert held <= found
-    assert not lacks & found
+def test_grants_on_a_schema(grants: list[str], expected: set[str], lacks: set[str]) -> None:
+    privileges = held_on("shop", grants)
+    assert expected <= privileges
+    assert not lacks & privileges

@@ -8,7 +8,7 @@ from landfall.engine.sources.mysql.session import kept_mode
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
+    ("server_mode", "expected"),
     [
         ("STRICT_TRANS_TABLES,NO_ZERO_DATE", "'STRICT_TRANS_TABLES,NO_ZERO_DATE'"),
         ("NO_BACKSLASH_ESCAPES", "'NO_BACKSLASH_ESCAPES'"),
@@ -17,5 +17,5 @@ from landfall.engine.sources.mysql.session import kept_mode
         ("", "0"),
     ],
 )
-def test_a_session_keeps_what_the_server_gave_but_for_what_changes_reads(given: str, kept: str) -> None:
-    assert kept_mode(given) == kept
+def test_a_session_keeps_what_the_server_gave_but_for_what_changes_reads(server_mode: str, expected: str) -> None:
+    assert kept_mode(server_mode) == expected

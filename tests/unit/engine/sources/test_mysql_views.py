@@ -21,17 +21,17 @@ _COLUMNS = {
 }
 
 
-def _written(query: str, engine: str = "MySQL") -> WrittenView:
+def _view(query: str, engine: str = "MySQL") -> WrittenView:
     columns = tuple(RelationColumn(name, name, kind) for name, kind in _COLUMNS.items())
     columns += (RelationColumn("b", "b", "text", exact=True), RelationColumn("l", "l", "text", foreign=True))
     relations = Relations.of([Relation("d", "o", "o", columns)], ["d"])
-    found = engine_of(engine).dialect.written_view(query, relations, str.lower)
-    assert found is not None
-    return found
+    view = engine_of(engine).dialect.written_view(query, relations, str.lower)
+    assert view is not None
+    return view
 
 
 def _expression(text: str, engine: str = "MySQL") -> str:
-    sql = _written(f"select {text} as r from d.o", engine).sql
+    sql = _view(f"select {text} as r from d.o", engine).sql
     return sql.removeprefix("SELECT ").removesuffix(' AS "r" FROM "o" AS "o"')
 
 
@@ -130,7 +130,7 @@ def test_what_may_mean_something_else_is_refused(engine: str, expression: str, r
     ],
 )
 def test_queries_keep_their_meaning(query: str, target: str) -> None:
-    assert _written(query).sql == target
+    assert _view(query).sql == target
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,14 @@ def test_queries_keep_their_meaning(query: str, target: str) -> None:
 )
 def test_queries_without_a_counterpart_are_refused(query: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        _written(query)
+        _view(query)
 
 
 def test_what_changes_with_time_and_what_ignores_case_is_known() -> None:
-    assert _written("select now() as a, rand() as b from d.o").changing == ("NOW()", "RAND()")
-    assert _written("select unix_timestamp(at) as a from d.o").changing == ()
-    assert _written("select c = 'x' as a from d.o").lower
-    assert not _written("select b = 'x' as a from d.o").lower
+    assert _view("select now() as a, rand() as b from d.o").changing == ("NOW()", "RAND()")
+    assert _view("select unix_timestamp(at) as a from d.o").changing == ()
+    assert _view("select c = 'x' as a from d.o").lower
+    assert not _view("select b = 'x' as a from d.o").lower
 
 
 def test_a_query_that_is_nested_too_deeply_is_refused() -> None:

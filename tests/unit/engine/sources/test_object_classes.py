@@ -20,20 +20,20 @@ def test_the_engines_of_this_repository_declare_their_classes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "one"), _DECLARED, ids=lambda value: value if isinstance(value, str) else value.name or value.fate
+    ("engine", "declared"), _DECLARED, ids=lambda value: value if isinstance(value, str) else value.name or value.fate
 )
-def test_a_test_shows_each_line(engine: str, one: object) -> None:
-    found = next(c for name, c in _DECLARED if name == engine and c is one)
-    if found.fate in {Fate.PART, Fate.SERVER}:
-        assert (found.name, found.shown_by) == ("", "")
+def test_a_test_shows_each_line(engine: str, declared: object) -> None:
+    object_class = next(c for name, c in _DECLARED if name == engine and c is declared)
+    if object_class.fate in {Fate.PART, Fate.SERVER}:
+        assert (object_class.name, object_class.shown_by) == ("", "")
         return
-    file, _, function = found.shown_by.partition("::")
-    assert re.search(rf"^def {function}\(", (_ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), found.shown_by
+    file, _, function = object_class.shown_by.partition("::")
+    assert re.search(rf"^def {function}\(", (_ROOT / file).read_text(encoding="utf-8"), re.MULTILINE), object_class.shown_by
 
 
 def test_each_class_of_a_catalog_has_one_line() -> None:
     for name in {name for name, _ in _DECLARED}:
-        catalogs = [c for engine, one in _DECLARED if engine == name for c in one.catalogs]
+        catalogs = [c for engine, declared in _DECLARED if engine == name for c in declared.catalogs]
         assert len(catalogs) == len(set(catalogs))
     assert CLASSES["pg_operator"].name == "operator"
     assert CLASSES["pg_class"].fate is Fate.CARRIED

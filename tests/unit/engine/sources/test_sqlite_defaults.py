@@ -15,7 +15,7 @@ _UUID = (
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "wanted"),
+    ("text", "kind", "expected"),
     [
         ("CURRENT_TIMESTAMP", "text", f"to_char({_UTC},'YYYY-MM-DD HH24:MI:SS')"),
         ("CURRENT_TIMESTAMP", "timestamp", _UTC),
@@ -35,10 +35,10 @@ _UUID = (
         (_UUID, "text", "gen_random_uuid()::text"),
     ],
 )
-def test_the_time_and_uuids_are_written_for_the_type_of_the_column(text: str, kind: str, wanted: str) -> None:
+def test_the_time_and_uuids_are_written_for_the_type_of_the_column(text: str, kind: str, expected: str) -> None:
     value = default_value(text)
     assert value is not None
-    assert rendered(value, kind).sql == wanted
+    assert rendered(value, kind).sql == expected
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from landfall.engine.sources.view_relations import Relation, RelationColumn, Rel
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"),
+    ("text", "expected"),
     [
         ("upper(t)||'!'", """UPPER(("t") COLLATE "C") || '!'"""),
         ("lower(upper(t))", """LOWER((UPPER(("t") COLLATE "C")) COLLATE "C")"""),
@@ -31,8 +31,8 @@ from landfall.engine.sources.view_relations import Relation, RelationColumn, Rel
         ("substr(t,1,3)", """SUBSTRING("t" FROM 1 FOR 3)"""),
     ],
 )
-def test_what_differs_is_written_out(text: str, wanted: str) -> None:
-    assert expression(text, "SQLite", "postgres", str) == wanted
+def test_what_differs_is_written_out(text: str, expected: str) -> None:
+    assert expression(text, "SQLite", "postgres", str) == expected
 
 
 @pytest.mark.parametrize("text", ["substr(t,-2)", "substr(t,0,2)", "substr(t,n)", "substr(t,2,-1)"])
@@ -46,10 +46,10 @@ def test_columns_without_case_are_compared_so_in_views() -> None:
     exact = Relation("", "e", "e", (RelationColumn("name", "name", "text", exact=True),))
     relations = Relations.of([nocase, exact])
 
-    def written(text: str) -> str:
+    def translated(text: str) -> str:
         return query(text, "SQLite", "postgres", str, relations).sql
 
-    assert written("SELECT name FROM n WHERE name = 'A' AND t = 'A'").endswith("""WHERE LOWER("name") = 'a' AND "t" = 'A'""")
-    assert written("SELECT name FROM e WHERE name = 'A'").endswith("""WHERE "name" = 'A'""")
+    assert translated("SELECT name FROM n WHERE name = 'A' AND t = 'A'").endswith("""WHERE LOWER("name") = 'a' AND "t" = 'A'""")
+    assert translated("SELECT name FROM e WHERE name = 'A'").endswith("""WHERE "name" = 'A'""")
     with pytest.raises(UntranslatableError, match="one of its tables compares name without case"):
-        written("SELECT n.name FROM n JOIN e ON n.name = e.name")
+        translated("SELECT n.name FROM n JOIN e ON n.name = e.name")

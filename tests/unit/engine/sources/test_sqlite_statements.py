@@ -15,9 +15,9 @@ _ODD = """CREATE TABLE "a (b"(id integer primary key, -- a comment, with (parent
 
 
 def test_a_table_of_every_oddity_is_read() -> None:
-    found = table_statement(_ODD)
-    assert found.columns == ("id", "n", "d", "g", "h", "k", "odd, name", "q`x", "b r", "blob_one")
-    assert found.checks == (
+    statement = table_statement(_ODD)
+    assert statement.columns == ("id", "n", "d", "g", "h", "k", "odd, name", "q`x", "b r", "blob_one")
+    assert statement.checks == (
         "k IN ('G', 'PG')",
         "id > 0",
         "n < 5",
@@ -25,8 +25,8 @@ def test_a_table_of_every_oddity_is_read() -> None:
         "k IN ('x', 'y''z')",
         "blob_one <> x'00ff'",
     )
-    assert found.generated == {"g": "n * (2 || 'x')", "h": "n + 1.5e-3"}
-    assert found.collations == {"d": "NOCASE", "q`x": "RTRIM"}
+    assert statement.generated == {"g": "n * (2 || 'x')", "h": "n + 1.5e-3"}
+    assert statement.collations == {"d": "NOCASE", "q`x": "RTRIM"}
 
 
 @pytest.mark.parametrize("options", ["", "WITHOUT ROWID", "STRICT", "WITHOUT  rowid , strict", "STRICT,WITHOUT ROWID"])
@@ -34,13 +34,13 @@ def test_a_table_of_every_oddity_is_read() -> None:
     "kind", ["INT", "UNSIGNED BIG INT", "BLOB SUB_TYPE TEXT", "ANY", "DOUBLE PRECISION", "DECIMAL(10, 2)", ""]
 )
 def test_types_of_several_words_and_options_lose_no_check(kind: str, options: str) -> None:
-    found = table_statement(f"CREATE TABLE t (id {kind} PRIMARY KEY CHECK (id <> 3), g {kind} AS (id+1)) {options}")
-    assert (found.columns, found.checks, list(found.generated)) == (("id", "g"), ("id <> 3",), ["g"])
+    statement = table_statement(f"CREATE TABLE t (id {kind} PRIMARY KEY CHECK (id <> 3), g {kind} AS (id+1)) {options}")
+    assert (statement.columns, statement.checks, list(statement.generated)) == (("id", "g"), ("id <> 3",), ["g"])
 
 
 def test_an_index_has_expressions_and_a_condition() -> None:
     sql = 'CREATE UNIQUE INDEX i ON t(lower(t) COLLATE nocase DESC, "n", json_extract(t,\'$.a\') ASC) WHERE t IS NOT NULL AND x = "dq"'
-    found = index_statement(sql, ("t", "n", "x"))
-    assert found.parts == ("LOWER(t)", '"n"', "JSON_EXTRACT(t, '$.a')")
-    assert found.where == "NOT t IS NULL AND x = 'dq'", "a text in double quotes that is no column is a string"
+    statement = index_statement(sql, ("t", "n", "x"))
+    assert statement.parts == ("LOWER(t)", '"n"', "JSON_EXTRACT(t, '$.a')")
+    assert statement.where == "NOT t IS NULL AND x = 'dq'", "a text in double quotes that is no column is a string"
     assert index_statement("", ()).parts == ()

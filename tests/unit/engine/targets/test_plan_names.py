@@ -48,7 +48,7 @@ def test_the_schema_of_a_statement_comes_first() -> None:
 
 
 def test_a_plan_with_one_schema_is_as_before() -> None:
-    one = replace(_PLAN, schemas=(), qualified=(), target_schema="public")
-    assert plan_search_path(one, "s") == '"s", "public", pg_temp'
-    assert staged(one, "SELECT core.cust", "s") == "SELECT core.cust"
-    assert (one.place("s"), one.places("s"), one.target_label) == ("s", (("s", "public"),), "public")
+    single = replace(_PLAN, schemas=(), qualified=(), target_schema="public")
+    assert plan_search_path(single, "s") == '"s", "public", pg_temp'
+    assert staged(single, "SELECT core.cust", "s") == "SELECT core.cust"
+    assert (single.place("s"), single.places("s"), single.target_label) == ("s", (("s", "public"),), "public")

@@ -41,7 +41,7 @@ def _results(
             limits.append(limit)
         return nullcontext()
 
-    def named(table: TablePlan) -> str:
+    def table_name(table: TablePlan) -> str:
         return table.name if len(table.columns) > 1 else f"{table.name}.{table.columns[0].source}"
 
     queries = SimpleNamespace(queries=lambda shape: SimpleNamespace(sums=lambda _: shape))
@@ -50,9 +50,9 @@ def _results(
     work: Any = SimpleNamespace(
         plan=SimpleNamespace(views=tuple(views), statements=statements),
         stop=SimpleNamespace(requested=stopped),
-        shape=named,
+        shape=table_name,
         engine=queries,
-        queries=lambda table: SimpleNamespace(range_sums=lambda _low, _high: named(table)),
+        queries=lambda table: SimpleNamespace(range_sums=lambda _low, _high: table_name(table)),
         database=SimpleNamespace(session=session),
     )
     reader: Any = SimpleNamespace(trial=trial, sums=source)
@@ -73,8 +73,8 @@ def _refused(code: str) -> EngineError:
 
 
 def test_views_with_the_same_count_and_sum_are_equal() -> None:
-    found = _results([_view("v"), _view("w")], lambda _: (2, 7), lambda _: (2, 7))
-    assert found == ViewResults(equal=2)
+    results = _results([_view("v"), _view("w")], lambda _: (2, 7), lambda _: (2, 7))
+    assert results == ViewResults(equal=2)
 
 
 def test_other_rows_are_named_by_their_number_or_by_the_columns_that_differ() -> None:
@@ -90,7 +90,7 @@ def test_a_view_that_only_the_target_cannot_compute_is_different() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "target", "why"),
+    ("source", "target", "reason"),
     [
         ("1356", "", "the source cannot compute it: code 1356"),
         ("3024", "", "it takes longer than 5 s"),
@@ -98,9 +98,9 @@ def test_a_view_that_only_the_target_cannot_compute_is_different() -> None:
         ("", "57014", "it takes longer than 5 s"),
     ],
 )
-def test_what_has_no_answer_is_not_compared(source: str, target: str, why: str) -> None:
+def test_what_has_no_answer_is_not_compared(source: str, target: str, reason: str) -> None:
     answers = [_fails(_refused(code)) if code else lambda _: (1, 1) for code in (source, target)]
-    assert _results([_view("v")], *answers) == ViewResults(uncompared=[f"s.v ({why})"])
+    assert _results([_view("v")], *answers) == ViewResults(uncompared=[f"s.v ({reason})"])
 
 
 def test_views_that_cannot_be_compared_or_were_not_created_are_not_read() -> None:
@@ -141,9 +141,9 @@ class _Clock:
 def test_a_statement_gets_only_what_is_left_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, limits = _Clock(monkeypatch), []
     same = clock.after(1.5, lambda _: (1, 1))
-    found = _results([_view("v"), _view("w"), _view("x")], same, same, 6.5, limits=limits)
+    results = _results([_view("v"), _view("w"), _view("x")], same, same, 6.5, limits=limits)
     assert limits == [5, 5, 4, 2]
-    assert found == ViewResults(equal=2, uncompared=["s.x (less than 1 s was left for it under the write lock)"])
+    assert results == ViewResults(equal=2, uncompared=["s.x (less than 1 s was left for it under the write lock)"])
     assert _results([_view("v")], _fails(_refused("3024")), same, 1.5).uncompared == ["s.v (it takes longer than 2 s)"]
     limits.clear()
     assert _results([_view("v")], same, same, 1, limits=limits).equal == 1
@@ -160,14 +160,14 @@ def test_a_difference_is_told_though_no_time_is_left_to_name_its_columns(monkeyp
         read.append(name)
         return (2, 7)
 
-    found = _results([_view("v")], clock.after(0.5, source), clock.after(0.5, lambda _: (2, 8)), 2)
-    assert (found.different, read) == (["s.v (2 rows in both, other values in a)"], ["v", "v.a"])
-    found = _results([_view("v")], clock.after(1, source), clock.after(1, lambda _: (2, 8)), 2)
-    assert (found.different, read) == (["s.v (2 rows in both, other values)"], ["v", "v.a", "v"])
+    results = _results([_view("v")], clock.after(0.5, source), clock.after(0.5, lambda _: (2, 8)), 2)
+    assert (results.different, read) == (["s.v (2 rows in both, other values in a)"], ["v", "v.a"])
+    results = _results([_view("v")], clock.after(1, source), clock.after(1, lambda _: (2, 8)), 2)
+    assert (results.different, read) == (["s.v (2 rows in both, other values)"], ["v", "v.a", "v"])
 
-    def lost(name: str) -> tuple[int, int]:
+    def failing(name: str) -> tuple[int, int]:
         if "." in name:
             raise ConnectionLostError(name)
         return (2, 8)
 
-    assert _results([_view("v")], source, lost).different == ["s.v (2 rows in both, other values)"]
+    assert _results([_view("v")], source, failing).different == ["s.v (2 rows in both, other values)"]
