@@ -53,21 +53,23 @@ def release(cluster: Namespace, number: int, phase: str, **more: Any) -> None:
 @pytest.fixture
 def journal() -> FakeJournal:
     """What the journal has."""
-    told = FakeJournal()
-    told.by_owner["Deployment", "shop"] = [line(10, "it is a node-express app", "build")]
-    return told
+    fake = FakeJournal()
+    fake.by_owner["Deployment", "shop"] = [line(10, "it is a node-express app", "build")]
+    return fake
 
 
 @pytest.fixture
 def cluster() -> Namespace:
     """A namespace with a shop."""
-    made = Namespace()
+    namespace = Namespace()
     built = {"installSeconds": 3.4, "buildSeconds": 80.2}
-    release(made, 1, "Superseded", status={"liveAt": "2026-01-01T00:01:00Z", "build": built})
-    release(made, 2, "Failed", status={"failure": {"reason": "BuildFailed", "message": "npm", "at": "2026-01-02T00:01:00Z"}})
-    release(made, 3, "Live", status={"liveAt": "2026-01-03T00:01:00Z"}, runtime={"instanceType": "t3.small"}, region="us-east-1")
-    made.put("Deployment", "shop", {}, {"url": "https://shop.example.com", "live": "shop-3"}, generation=4)
-    return made
+    release(namespace, 1, "Superseded", status={"liveAt": "2026-01-01T00:01:00Z", "build": built})
+    release(namespace, 2, "Failed", status={"failure": {"reason": "BuildFailed", "message": "npm", "at": "2026-01-02T00:01:00Z"}})
+    release(
+        namespace, 3, "Live", status={"liveAt": "2026-01-03T00:01:00Z"}, runtime={"instanceType": "t3.small"}, region="us-east-1"
+    )
+    namespace.put("Deployment", "shop", {}, {"url": "https://shop.example.com", "live": "shop-3"}, generation=4)
+    return namespace
 
 
 @pytest.fixture
@@ -77,13 +79,13 @@ def client(cluster: Namespace, journal: FakeJournal) -> Client:
 
 
 def test_the_list_and_its_pages(client: Client, cluster: Namespace) -> None:
-    told = client.get("/v1/deployments", project_id="proj_shop", limit=2).json()
-    assert [one["id"] for one in told["data"]] == ["dep_shop-3", "dep_shop-2"]
-    assert told["pagination"]["has_more"]
-    rest = client.get("/v1/deployments", limit=2, cursor=told["pagination"]["next_cursor"]).json()
-    assert [one["id"] for one in rest["data"]] == ["dep_shop-1"]
-    assert rest["pagination"] == {"has_more": False, "next_cursor": None}
-    assert told["data"][0] == {
+    first_page = client.get("/v1/deployments", project_id="proj_shop", limit=2).json()
+    assert [item["id"] for item in first_page["data"]] == ["dep_shop-3", "dep_shop-2"]
+    assert first_page["pagination"]["has_more"]
+    second_page = client.get("/v1/deployments", limit=2, cursor=first_page["pagination"]["next_cursor"]).json()
+    assert [item["id"] for item in second_page["data"]] == ["dep_shop-1"]
+    assert second_page["pagination"] == {"has_more": False, "next_cursor": None}
+    assert first_page["data"][0] == {
         "id": "dep_shop-3",
         "project_id": "proj_shop",
         "commit_sha": "3" * 40,
@@ -95,18 +97,18 @@ def test_the_list_and_its_pages(client: Client, cluster: Namespace) -> None:
         "live_at": "2026-01-03T00:01:00Z",
         "allowed_actions": ["rollback"],
     }
-    assert [one["id"] for one in client.get("/v1/deployments?status=rolled_back").json()["data"]] == ["dep_shop-1"]
+    assert [item["id"] for item in client.get("/v1/deployments?status=rolled_back").json()["data"]] == ["dep_shop-1"]
     assert cluster.user == "system:serviceaccount:shop:ci", "asked in the holder's name"
 
 
 def test_one_deployment_and_its_log(client: Client) -> None:
-    told = client.get("/v1/deployments/dep_shop-3").json()["data"]
-    assert (told["region"], told["instance_type"], told["build_duration_seconds"]) == ("us-east-1", "t3.small", None)
-    assert told["logs_url"] == "http://gateway/v1/deployments/dep_shop-3/logs"
+    detail = client.get("/v1/deployments/dep_shop-3").json()["data"]
+    assert (detail["region"], detail["instance_type"], detail["build_duration_seconds"]) == ("us-east-1", "t3.small", None)
+    assert detail["logs_url"] == "http://gateway/v1/deployments/dep_shop-3/logs"
     assert client.get("/v1/deployments/dep_shop-1").json()["data"]["build_duration_seconds"] == 84
     assert client.get("/v1/deployments/dep_shop-2").json()["data"]["error"] == "BuildFailed: npm"
     log = client.get("/v1/deployments/dep_shop-3/logs").json()["data"]["logs"]
-    assert [(one["level"], one["message"]) for one in log] == [
+    assert [(entry["level"], entry["message"]) for entry in log] == [
         ("info", "it is a node-express app"),
         ("success", "live at https://shop.example.com"),
     ]
@@ -116,27 +118,27 @@ def test_a_deploy_is_one_request_and_its_values_are_in_no_annotation(client: Cli
     body = {"project_id": "proj_shop", "commit_sha": "0aed1c0", "env_vars": {"STRIPE_KEY": "sk_live_1"}}
     answers = [client.post("/v1/deployments", body, headers={"Idempotency-Key": "7"}) for _ in range(2)]
     assert [a.status for a in answers] == [202, 202]
-    told = answers[0].json()["data"]
-    assert told["id"] == answers[1].json()["data"]["id"]
-    assert told["created_at"].endswith("Z")
-    assert (told["project_id"], told["status"]) == ("proj_shop", "queued")
+    accepted = answers[0].json()["data"]
+    assert accepted["id"] == answers[1].json()["data"]["id"]
+    assert accepted["created_at"].endswith("Z")
+    assert (accepted["project_id"], accepted["status"]) == ("proj_shop", "queued")
     applied = [body for kind, body in cluster.written if kind == "Deployment"]
     assert applied[0] == applied[1]
     request = json.loads(applied[0]["metadata"]["annotations"]["landfall.dev/request"])
-    assert (request["id"], request["verb"], request["commit"]) == (told["id"], "deploy", "0aed1c0")
+    assert (request["id"], request["verb"], request["commit"]) == (accepted["id"], "deploy", "0aed1c0")
     assert "sk_live_1" not in json.dumps(applied)
     secret = next(body for kind, body in cluster.written if kind == "Secret")
     assert secret["stringData"] == {"STRIPE_KEY": "sk_live_1"}
     assert request["env"] == [
         {"name": "STRIPE_KEY", "valueFrom": {"secretKeyRef": {"name": secret["metadata"]["name"], "key": "STRIPE_KEY"}}}
     ]
-    queued = client.get(f"/v1/deployments/{told['id']}")
+    queued = client.get(f"/v1/deployments/{accepted['id']}")
     assert (queued.status, queued.json()["data"]["status"]) == (200, "queued")
-    assert client.get(f"/v1/deployments/{told['id']}/logs").json()["data"]["logs"] == []
-    release(cluster, 4, "Building", trigger=f"request {told['id']}")
-    assert client.get(f"/v1/deployments/{told['id']}").json()["data"]["status"] == "building"
+    assert client.get(f"/v1/deployments/{accepted['id']}/logs").json()["data"]["logs"] == []
+    release(cluster, 4, "Building", trigger=f"request {accepted['id']}")
+    assert client.get(f"/v1/deployments/{accepted['id']}").json()["data"]["status"] == "building"
     other = client.post("/v1/deployments", {"project_id": "proj_shop"}).json()["data"]["id"]
-    assert other != told["id"]
+    assert other != accepted["id"]
 
 
 def test_deploys_at_once_are_all_queued_and_each_is_known_from_the_first_moment(client: Client, cluster: Namespace) -> None:
@@ -144,15 +146,15 @@ def test_deploys_at_once_are_all_queued_and_each_is_known_from_the_first_moment(
         answers = list(pool.map(lambda n: client.post("/v1/deployments", {**_DEPLOY, "env_vars": {"N": str(n)}}), range(4)))
     assert [a.status for a in answers] == [202] * 4
     ids = [a.json()["data"]["id"] for a in answers]
-    for one in ids:
-        assert client.get(f"/v1/deployments/{one}").json()["data"]["status"] == "queued"
-    asked, problem = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
-    assert (problem, {r.id for r in asked}, len(asked)) == ("", set(ids), 4)
-    assert len({r.env for r in asked}) == 4, "each with its own values"
-    cluster.objects["Deployment", "shop"]["status"]["lastHandledRequest"] = asked[2].id
+    for deployment_id in ids:
+        assert client.get(f"/v1/deployments/{deployment_id}").json()["data"]["status"] == "queued"
+    requests, problem = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert (problem, {r.id for r in requests}, len(requests)) == ("", set(ids), 4)
+    assert len({r.env for r in requests}) == 4, "each with its own values"
+    cluster.objects["Deployment", "shop"]["status"]["lastHandledRequest"] = requests[2].id
     last = client.post("/v1/deployments", _DEPLOY).json()["data"]["id"]
-    left, _ = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
-    assert [r.id for r in left] == [asked[3].id, last], "what is handled makes room"
+    remaining, _ = deploy_requests(cluster.ours["Deployment", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert [r.id for r in remaining] == [requests[3].id, last], "what is handled makes room"
 
 
 def test_of_too_many_deploys_that_wait_one_more_is_refused(client: Client) -> None:
@@ -162,9 +164,9 @@ def test_of_too_many_deploys_that_wait_one_more_is_refused(client: Client) -> No
 
 
 def test_the_way_back(client: Client, cluster: Namespace) -> None:
-    told = client.post("/v1/deployments/dep_shop-1/rollback")
-    assert told.status == 202
-    data = told.json()["data"]
+    answer = client.post("/v1/deployments/dep_shop-1/rollback")
+    assert answer.status == 202
+    data = answer.json()["data"]
     assert (data["rolled_back_from"], data["rolled_back_to"], data["status"]) == ("dep_shop-3", "dep_shop-1", "queued")
     assert cluster.written[-1][1]["spec"] == {"rollbackTo": {"release": "shop-1", "id": data["id"]}}
     refused = client.post("/v1/deployments/dep_shop-2/rollback")
@@ -180,8 +182,8 @@ def test_the_way_back(client: Client, cluster: Namespace) -> None:
 
 def test_a_way_back_that_somebody_else_chose_is_theirs_to_end(client: Client, cluster: Namespace) -> None:
     cluster.objects["Deployment", "shop"]["spec"]["rollbackTo"] = {"release": "shop-1"}
-    told = client.post("/v1/deployments", {"project_id": "proj_shop"})
-    assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
+    answer = client.post("/v1/deployments", {"project_id": "proj_shop"})
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "invalid_state")
     cluster.objects["Deployment", "shop"]["spec"]["rollbackTo"] = {"release": "shop-1", "id": "dep_x"}
     assert client.post("/v1/deployments", {"project_id": "proj_shop"}).status == 202
     assert "spec" not in cluster.written[-1][1], "its own goes with the next thing it says"
@@ -207,8 +209,8 @@ def test_a_way_back_that_somebody_else_chose_is_theirs_to_end(client: Client, cl
 def test_bad_requests(
     client: Client, method: str, path: str, body: Object | None, status: int, code: str, field: str | None
 ) -> None:
-    told = client.ask(method, path, body)
-    assert (told.status, told.json()["error"]["code"], told.json()["error"].get("field")) == (status, code, field)
+    answer = client.ask(method, path, body)
+    assert (answer.status, answer.json()["error"]["code"], answer.json()["error"].get("field")) == (status, code, field)
 
 
 def test_whoever_asks_too_often_waits() -> None:
@@ -217,9 +219,9 @@ def test_whoever_asks_too_often_waits() -> None:
     for _ in range(3):
         limits.take("a")
     limits.take("b")
-    with pytest.raises(ProblemError) as told:
+    with pytest.raises(ProblemError) as refused:
         limits.take("a")
-    assert (told.value.status, told.value.code, told.value.retry_seconds) == (429, "rate_limited", 1)
+    assert (refused.value.status, refused.value.code, refused.value.retry_seconds) == (429, "rate_limited", 1)
     clock[0] = 0.5
     limits.take("a")
     with pytest.raises(ProblemError):
@@ -238,8 +240,8 @@ def test_keys_cannot_be_tried_out(client: Client) -> None:
 
 def test_a_body_that_is_too_large_is_read_no_further(client: Client) -> None:
     client.headers.pop("Authorization")
-    told = client.post("/v1/deployments", {"project_id": "x" * 2_000_000})
-    assert (told.status, told.json()["error"]["code"]) == (413, "too_large")
+    answer = client.post("/v1/deployments", {"project_id": "x" * 2_000_000})
+    assert (answer.status, answer.json()["error"]["code"]) == (413, "too_large")
 
 
 def test_who_may_come_in(client: Client, cluster: Namespace) -> None:
@@ -247,8 +249,8 @@ def test_who_may_come_in(client: Client, cluster: Namespace) -> None:
     identifier, secret = good.split("_", 2)[1:]
     other = key(cluster.secrets, "--role", "editor").split("_", 2)[2]
     for bad in ("", "Basic x", "Bearer lf_x", f"Bearer lf_{identifier}_{other}", f"Bearer lf_{'a' * 12}_{secret}", good[:-1]):
-        told = client.get("/v1/deployments", headers={"Authorization": bad})
-        assert (told.status, told.json()["error"]["code"], told.headers["www-authenticate"]) == (
+        answer = client.get("/v1/deployments", headers={"Authorization": bad})
+        assert (answer.status, answer.json()["error"]["code"], answer.headers["www-authenticate"]) == (
             401,
             "unauthorized",
             "Bearer",
@@ -263,8 +265,8 @@ def test_who_may_come_in(client: Client, cluster: Namespace) -> None:
 
 
 def test_a_key_opens_one_namespace_as_one_account_and_is_in_no_manifest() -> None:
-    done = CliRunner().invoke(cli, ["keys", "create", "-n", "shop", "--name", "ci", "--role", "editor"])
-    documents = list(yaml.safe_load_all(done.stdout))
+    result = CliRunner().invoke(cli, ["keys", "create", "-n", "shop", "--name", "ci", "--role", "editor"])
+    documents = list(yaml.safe_load_all(result.stdout))
     assert [(d["kind"], d["metadata"]["namespace"]) for d in documents] == [
         ("Secret", "landfall-system"),
         ("ServiceAccount", "shop"),
@@ -274,8 +276,8 @@ def test_a_key_opens_one_namespace_as_one_account_and_is_in_no_manifest() -> Non
     ]
     acts = documents[3]["rules"]
     assert acts == [{"apiGroups": [""], "resources": ["serviceaccounts"], "resourceNames": ["ci"], "verbs": ["impersonate"]}]
-    shown = next(word for word in done.stderr.split() if word.startswith("lf_"))
-    assert shown.split("_", 2)[2] not in done.stdout
+    printed_key = next(word for word in result.stderr.split() if word.startswith("lf_"))
+    assert printed_key.split("_", 2)[2] not in result.stdout
     assert CliRunner().invoke(cli, ["keys", "create", "-n", "shop", "--name", "ci", "--role", "root"]).exit_code == 2
 
 
@@ -295,12 +297,12 @@ _ABOUT = (
 
 
 def test_its_description_is_openapi_of_every_path(client: Client) -> None:
-    told = client.get("/openapi.json").json()
-    assert told["openapi"].startswith("3.1")
-    assert set(told["paths"]) == {
+    document = client.get("/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert set(document["paths"]) == {
         "/v1/migrations",
         "/v1/migrations/{migration_id}",
-        *(f"/v1/migrations/{{migration_id}}/{what}" for what in _ABOUT),
+        *(f"/v1/migrations/{{migration_id}}/{suffix}" for suffix in _ABOUT),
         "/v1/uploads",
         "/v1/connections",
         "/v1/connections/{connection_id}",
@@ -318,36 +320,36 @@ def test_its_description_is_openapi_of_every_path(client: Client) -> None:
 @pytest.mark.parametrize("falling", [True, False])
 @given(items=st.lists(st.tuples(st.sampled_from("abc"), st.uuids().map(str)), unique=True, max_size=30), limit=st.integers(1, 7))
 def test_pages_are_the_list_whole_and_once(items: list[tuple[str, str]], limit: int, *, falling: bool) -> None:
-    found: list[tuple[str, str]] = []
+    items_read: list[tuple[str, str]] = []
     cursor: str | None = ""
     while cursor is not None:
-        some, cursor = page(sorted(items), lambda one: one, limit, cursor, falling=falling)
-        found += some
-    assert found == sorted(items, reverse=falling)
+        some, cursor = page(sorted(items), lambda item: item, limit, cursor, falling=falling)
+        items_read += some
+    assert items_read == sorted(items, reverse=falling)
     pages = [
-        page(sorted(items), lambda one: one, limit, "", offset=n, falling=falling)[0] for n in range(0, len(items) + 1, limit)
+        page(sorted(items), lambda item: item, limit, "", offset=n, falling=falling)[0] for n in range(0, len(items) + 1, limit)
     ]
-    assert [one for some in pages for one in some] == found
+    assert [item for some in pages for item in some] == items_read
 
 
 @given(st.text())
 def test_any_text_is_no_cursor_or_one_of_ours(text: str) -> None:
     with contextlib.suppress(ProblemError):
-        assert len(page([("a", "b")], lambda one: one, 1, text)[0]) <= 1
+        assert len(page([("a", "b")], lambda item: item, 1, text)[0]) <= 1
 
 
 def test_identifiers() -> None:
     assert minted("a", "b") == minted("a", "b") != minted("ab", "")
-    told = ["proj_shop", "proj_abc_1", "shop", "proj_", "proj_../x", "proj_Shop", "proj_a-"]
-    assert [name_in(PROJECT, text) for text in told] == ["shop", "abc-1", "", "", "", "", ""]
+    identifiers = ["proj_shop", "proj_abc_1", "shop", "proj_", "proj_../x", "proj_Shop", "proj_a-"]
+    assert [name_in(PROJECT, text) for text in identifiers] == ["shop", "abc-1", "", "", "", "", ""]
 
 
 def test_every_pattern_has_words(client: Client) -> None:
-    found: set[str] = set()
+    patterns: set[str] = set()
 
     def walk(node: object) -> None:
         if isinstance(node, dict):
-            found.update([node["pattern"]] if isinstance(node.get("pattern"), str) else [])
+            patterns.update([node["pattern"]] if isinstance(node.get("pattern"), str) else [])
             for inner in node.values():
                 walk(inner)
         elif isinstance(node, list):
@@ -355,5 +357,5 @@ def test_every_pattern_has_words(client: Client) -> None:
                 walk(inner)
 
     walk(client.get("/openapi.json").json()["components"]["schemas"])
-    assert found
-    assert found <= set(WANTED)
+    assert patterns
+    assert patterns <= set(WANTED)

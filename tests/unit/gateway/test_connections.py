@@ -31,12 +31,12 @@ _FAILED = [
 def test_a_connection_is_made_with_its_secret(door: Client, cluster: Namespace) -> None:
     answers = [door.post("/v1/connections", _BODY, headers={"Idempotency-Key": "1"}) for _ in range(2)]
     assert [a.status for a in answers] == [201, 201], answers[0].body
-    told = answers[0].json()["data"]
-    assert told == answers[1].json()["data"], "the same request is the same connection"
-    name = told["id"].removeprefix("conn_")
+    created = answers[0].json()["data"]
+    assert created == answers[1].json()["data"], "the same request is the same connection"
+    name = created["id"].removeprefix("conn_")
     assert name.startswith("old-shop-")
-    assert told == {
-        "id": told["id"],
+    assert created == {
+        "id": created["id"],
         "name": "Old shop",
         "type": "mariadb",
         "host": "db.example",
@@ -51,9 +51,9 @@ def test_a_connection_is_made_with_its_secret(door: Client, cluster: Namespace) 
         "tested_at": None,
         "error": None,
     }
-    made = cluster.objects["Secret", f"{name}-credentials"]
-    assert made["stringData"] == {"username": "mover", "password": "s3cret"}
-    assert made["metadata"]["ownerReferences"] == [
+    secret = cluster.objects["Secret", f"{name}-credentials"]
+    assert secret["stringData"] == {"username": "mover", "password": "s3cret"}
+    assert secret["metadata"]["ownerReferences"] == [
         {"apiVersion": "landfall.dev/v1alpha1", "kind": "Connection", "name": name, "uid": f"uid-{name}"}
     ]
     spec = cluster.ours["Connection", name]["spec"]
@@ -93,9 +93,9 @@ def test_each_body_is_a_spec(door: Client, cluster: Namespace, body: Object, spe
     answer = door.post("/v1/connections", {"name": "x", **body})
     assert answer.status == 201, answer.body
     name = answer.json()["data"]["id"].removeprefix("conn_")
-    made = cluster.ours["Connection", name]["spec"]
-    assert made == yaml.safe_load(spec.replace("NAME", name))
-    ConnectionSpec.model_validate(made)
+    created_spec = cluster.ours["Connection", name]["spec"]
+    assert created_spec == yaml.safe_load(spec.replace("NAME", name))
+    ConnectionSpec.model_validate(created_spec)
     assert cluster.objects.get(("Secret", f"{name}-credentials"), {}).get("stringData") == secret
 
 
@@ -116,9 +116,9 @@ def test_a_body_that_makes_no_sense_is_refused(
     door: Client, cluster: Namespace, change: Object, field: str, message: str
 ) -> None:
     answer = door.post("/v1/connections", _BODY | change)
-    told = answer.json()["error"]
-    assert (answer.status, told["code"], told["field"]) == (400, "invalid_request", field)
-    assert message in told["message"]
+    problem = answer.json()["error"]
+    assert (answer.status, problem["code"], problem["field"]) == (400, "invalid_request", field)
+    assert message in problem["message"]
     assert cluster.written == []
 
 
@@ -127,7 +127,7 @@ def test_they_are_listed_by_name_and_chosen(door: Client, cluster: Namespace) ->
     cluster.put("Connection", "works", {"type": "PostgreSQL", "host": "h"}, {"conditions": [_READY]})
 
     def names(query: str) -> list[str]:
-        return [one["name"] for one in door.get(f"/v1/connections{query}").json()["data"]]
+        return [item["name"] for item in door.get(f"/v1/connections{query}").json()["data"]]
 
     assert names("") == ["broken", "oracle-prod", "postgres-cloud", "works"]
     assert names("?type=mysql") == ["oracle-prod"]
@@ -143,16 +143,16 @@ def test_they_are_listed_by_name_and_chosen(door: Client, cluster: Namespace) ->
 
 
 def test_what_is_known_of_one_is_told(door: Client, cluster: Namespace) -> None:
-    known = {
+    status = {
         "conditions": [_READY],
         "version": "10.11",
         "capabilities": ["snapshot"],
         "latencyMilliseconds": 3,
         "probedAt": "2026-01-01T00:00:09Z",
     }
-    cluster.put("Connection", "old", {"type": "MariaDB", "host": "h", "tls": {"mode": "VerifyFull"}}, known)
-    told = door.get("/v1/connections/conn_old").json()["data"]
-    assert [told[f] for f in ("status", "version", "capabilities", "latency_ms", "tested_at", "tls_mode", "error")] == [
+    cluster.put("Connection", "old", {"type": "MariaDB", "host": "h", "tls": {"mode": "VerifyFull"}}, status)
+    detail = door.get("/v1/connections/conn_old").json()["data"]
+    assert [detail[f] for f in ("status", "version", "capabilities", "latency_ms", "tested_at", "tls_mode", "error")] == [
         "reachable",
         "10.11",
         ["snapshot"],
@@ -162,8 +162,8 @@ def test_what_is_known_of_one_is_told(door: Client, cluster: Namespace) -> None:
         None,
     ]
     cluster.put("Connection", "old", {"type": "MariaDB", "host": "h"}, {"conditions": _FAILED})
-    told = door.get("/v1/connections/conn_old").json()["data"]
-    assert told["error"] == {"code": "PasswordRefused", "message": "the password is refused"}
+    detail = door.get("/v1/connections/conn_old").json()["data"]
+    assert detail["error"] == {"code": "PasswordRefused", "message": "the password is refused"}
     assert door.get("/v1/connections/conn_none").json()["error"]["code"] == "connection_not_found"
 
 
@@ -186,9 +186,9 @@ def test_a_look_that_is_asked_for_is_answered() -> None:
     cluster.put("Connection", "old", {"type": "MariaDB", "host": "h"}, {"conditions": [_READY]})
     answer = client(cluster, FakeJournal()).post("/v1/connections/conn_old/test", {})
     assert answer.status == 200
-    told = answer.json()["data"]
-    assert (told["id"], told["status"], told["tested_at"]) == ("conn_old", "unreachable", "2026-01-01T00:00:09Z")
-    assert told["error"] == {"code": "PasswordRefused", "message": "the password is refused"}
+    result = answer.json()["data"]
+    assert (result["id"], result["status"], result["tested_at"]) == ("conn_old", "unreachable", "2026-01-01T00:00:09Z")
+    assert result["error"] == {"code": "PasswordRefused", "message": "the password is refused"}
 
 
 def test_nobody_waits_for_a_look_longer_than_was_said(door: Client, cluster: Namespace) -> None:
@@ -197,8 +197,8 @@ def test_nobody_waits_for_a_look_longer_than_was_said(door: Client, cluster: Nam
     assert [(a.status, a.json()["data"]["status"]) for a in answers] == [(202, "testing")] * 3
     ids = [a.json()["data"]["test_id"] for a in answers]
     assert ids[0] == ids[1] != ids[2]
-    said = json.loads(cluster.ours["Connection", "oracle-prod"]["metadata"]["annotations"]["landfall.dev/request"])
-    assert said == {"id": ids[2], "verb": "test"}
+    request = json.loads(cluster.ours["Connection", "oracle-prod"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert request == {"id": ids[2], "verb": "test"}
 
 
 def test_one_that_is_needed_is_not_deleted(door: Client, cluster: Namespace) -> None:

@@ -37,8 +37,8 @@ def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -
         **SPEC,
         "data": {**SPEC["data"], "approval": {"planDigest": PLAN.digest()}},
     }
-    told = door.post(f"/v1/migrations/{ID}/start")
-    assert (told.status, told.json()["status"], told.json()["phase"]) == (202, "running", "schema_migration")
+    answer = door.post(f"/v1/migrations/{ID}/start")
+    assert (answer.status, answer.json()["status"], answer.json()["phase"]) == (202, "running", "schema_migration")
     assert owned_spec(cluster) == {"desiredState": "Completed"}, "one field, and no more"
 
 
@@ -62,30 +62,30 @@ def test_it_is_started_once_its_plan_may_run(door: Client, cluster: Namespace) -
 def test_it_is_started_on_terms(door: Client, cluster: Namespace, body: Object, request_: Object, spec: Object) -> None:
     planned_now(cluster, to_review=2)
     assert door.post(f"/v1/migrations/{ID}/start", body).status == 202
-    ours = cluster.ours["Migration", "shop"]
-    asked = json.loads(ours["metadata"]["annotations"]["landfall.dev/request"])
-    assert asked.pop("id")
-    assert asked == request_
-    assert ours.get("spec", {}) == spec
+    own_fields = cluster.ours["Migration", "shop"]
+    request_fields = json.loads(own_fields["metadata"]["annotations"]["landfall.dev/request"])
+    assert request_fields.pop("id")
+    assert request_fields == request_
+    assert own_fields.get("spec", {}) == spec
 
 
 def test_pause_resume_cancel_and_back(door: Client, cluster: Namespace) -> None:
     progress = {"checkpointSeconds": 40, "checkpoint": "orders/7"}
     stands(cluster, "Running", progress=progress)
-    told = door.post(f"/v1/migrations/{ID}/pause", {"reason": "Maintenance window ending", "immediate": False})
-    assert (told.status, told.json()["status"]) == (202, "pausing")
-    assert told.json()["checkpoint_eta"]
+    answer = door.post(f"/v1/migrations/{ID}/pause", {"reason": "Maintenance window ending", "immediate": False})
+    assert (answer.status, answer.json()["status"]) == (202, "pausing")
+    assert answer.json()["checkpoint_eta"]
     assert owned_spec(cluster) == {
         "desiredState": "Paused",
         "pause": {"reason": "Maintenance window ending", "immediate": False, "resumeTo": "Completed"},
     }
     stands(cluster, "Paused", progress=progress)
-    told = door.post(f"/v1/migrations/{ID}/resume")
-    assert (told.status, told.json()["resumed_from_checkpoint"]) == (202, "orders/7")
+    answer = door.post(f"/v1/migrations/{ID}/resume")
+    assert (answer.status, answer.json()["resumed_from_checkpoint"]) == (202, "orders/7")
     assert owned_spec(cluster) == {"desiredState": "Completed"}, "what was said of the pause is taken back"
     stands(cluster, "Running")
-    told = door.post(f"/v1/migrations/{ID}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
-    assert told.json() == {
+    answer = door.post(f"/v1/migrations/{ID}/cancel", {"reason": "Requirements changed", "rollback": True, "force": False})
+    assert answer.json() == {
         "id": ID,
         "status": "cancelling",
         "rollback_status": "initiated",
@@ -103,8 +103,8 @@ def test_a_resume_starts_nothing_that_nobody_started(door: Client, cluster: Name
     stands(cluster, phase)
     assert door.post(f"/v1/migrations/{ID}/pause").status == 202
     stands(cluster, "Paused")
-    told = door.post(f"/v1/migrations/{ID}/resume")
-    assert (told.status, told.json()["status"]) == (202, "planning")
+    answer = door.post(f"/v1/migrations/{ID}/resume")
+    assert (answer.status, answer.json()["status"]) == (202, "planning")
     assert owned_spec(cluster) == {"desiredState": "Planned"}
 
 
@@ -132,8 +132,8 @@ def test_a_phase_that_cannot_be_started_from_is_refused_at_once_and_the_migratio
 
 def test_what_a_refused_request_has_stalled_is_started_again_without_it(door: Client, cluster: Namespace) -> None:
     planned_now(cluster)
-    asked = json.dumps({"id": "far", "verb": "start", "from": "cutover"})
-    cluster.objects["Migration", "shop"]["metadata"]["annotations"] = {"landfall.dev/request": asked}
+    request_text = json.dumps({"id": "far", "verb": "start", "from": "cutover"})
+    cluster.objects["Migration", "shop"]["metadata"]["annotations"] = {"landfall.dev/request": request_text}
     cluster.objects["Migration", "shop"]["status"]["phase"] = "Failed"
     assert door.post(f"/v1/migrations/{ID}/start").status == 202
     request = json.loads(cluster.ours["Migration", "shop"]["metadata"]["annotations"]["landfall.dev/request"])
@@ -154,9 +154,9 @@ def test_a_request_that_is_not_carried_out_yet_is_not_overwritten(door: Client, 
 def test_a_start_outside_its_window_says_until_when_it_waits(door: Client, cluster: Namespace) -> None:
     planned_now(cluster)
     cluster.objects["Migration", "shop"]["spec"]["schedule"] = {"startAt": "2999-01-01T00:00:00Z"}
-    told = door.post(f"/v1/migrations/{ID}/start").json()
-    assert (told["status"], told["started_at"], told["waits_until"]) == ("approved", None, "2999-01-01T00:00:00Z")
-    assert "2999-01-01T00:00:00Z" in told["message"]
+    started = door.post(f"/v1/migrations/{ID}/start").json()
+    assert (started["status"], started["started_at"], started["waits_until"]) == ("approved", None, "2999-01-01T00:00:00Z")
+    assert "2999-01-01T00:00:00Z" in started["message"]
 
 
 def test_a_plan_is_approved_by_its_digest(door: Client, cluster: Namespace) -> None:
@@ -165,8 +165,8 @@ def test_a_plan_is_approved_by_its_digest(door: Client, cluster: Namespace) -> N
     planned_now(cluster, to_review=1)
     other = door.post(path, {"digest": "sha256:" + "0" * 64})
     assert (other.status, PLAN.digest() in other.json()["error"]["message"]) == (409, True)
-    told = door.post(path, body)
-    assert (told.status, told.json()["status"]) == (202, "approved")
+    answer = door.post(path, body)
+    assert (answer.status, answer.json()["status"]) == (202, "approved")
     assert owned_spec(cluster) == {"data": {"approval": {"planDigest": PLAN.digest()}}}
     assert door.get(f"/v1/migrations/{ID}/plan").json()["status"] == "approved"
     assert door.post(f"/v1/migrations/{ID}/start").status == 202
@@ -179,10 +179,10 @@ def test_a_way_back_that_failed_is_told_and_asked_for_again_on_other_terms(door:
     stands(
         cluster, "Failed", conditions=[{"type": "Ready", "status": "False", "reason": "WrittenSinceCutover", "message": message}]
     )
-    told = door.post(f"/v1/migrations/{ID}/rollback")
-    assert (told.status, told.json()["error"]["code"]) == (409, "rollback_failed")
-    assert message in told.json()["error"]["message"]
-    assert "discard_writes" in told.json()["error"]["message"]
+    answer = door.post(f"/v1/migrations/{ID}/rollback")
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "rollback_failed")
+    assert message in answer.json()["error"]["message"]
+    assert "discard_writes" in answer.json()["error"]["message"]
     assert door.post(f"/v1/migrations/{ID}/rollback", {"discard_writes": True}).status == 202
     assert owned_spec(cluster)["rollback"] == {"discardWrites": True}
 
@@ -206,8 +206,8 @@ def test_what_makes_no_sense_now(door: Client, cluster: Namespace, verb: str, ph
     stands(cluster, phase, plan={"digest": "d"})
     if phase == "Paused":
         cluster.objects["Migration", "shop"]["spec"] = {**SPEC, "desiredState": "Paused"}
-    told = door.post(f"/v1/migrations/{ID}/{verb}")
-    assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
+    answer = door.post(f"/v1/migrations/{ID}/{verb}")
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "invalid_state")
     assert cluster.written == []
 
 
@@ -219,16 +219,16 @@ def test_what_makes_no_sense_now_is_told_with_the_way_out(
     door: Client, cluster: Namespace, verb: str, phase: str, way: str
 ) -> None:
     stands(cluster, phase, plan={"digest": "d"}, startTime="2026-01-01T00:00:00Z")
-    told = door.post(f"/v1/migrations/{ID}/{verb}").json()["error"]
-    assert (told["code"], way in told["message"]) == ("invalid_state", True), told
+    problem = door.post(f"/v1/migrations/{ID}/{verb}").json()["error"]
+    assert (problem["code"], way in problem["message"]) == ("invalid_state", True), problem
 
 
 def test_a_conflict_names_who_has_a_say(door: Client, cluster: Namespace) -> None:
     stands(cluster, "Running")
     cluster.refuses = ConflictError(409, 'conflict with "argocd-controller": .spec.desiredState')
-    told = door.post(f"/v1/migrations/{ID}/pause")
-    assert (told.status, told.json()["error"]["code"]) == (409, "invalid_state")
-    assert "argocd-controller" in told.json()["error"]["message"]
+    answer = door.post(f"/v1/migrations/{ID}/pause")
+    assert (answer.status, answer.json()["error"]["code"]) == (409, "invalid_state")
+    assert "argocd-controller" in answer.json()["error"]["message"]
 
 
 def test_the_plan_has_every_statement_that_is_code(door: Client, cluster: Namespace) -> None:
@@ -248,30 +248,34 @@ def test_the_plan_has_every_statement_that_is_code(door: Client, cluster: Namesp
 def test_the_plan_and_a_word_on_a_mapping(door: Client, cluster: Namespace) -> None:
     assert door.get(f"/v1/migrations/{ID}/plan").json()["error"]["code"] == "plan_not_ready"
     planned_now(cluster, to_review=1)
-    told = door.get(f"/v1/migrations/{ID}/plan").json()
-    assert (told["migration_id"], told["status"], told["summary"]["estimated_records"]) == (ID, "approval_required", 5000)
-    assert [(m["source"]["column"], m["target"]["table"], m["target"]["column"]) for m in told["mappings"]] == [
+    document = door.get(f"/v1/migrations/{ID}/plan").json()
+    assert (document["migration_id"], document["status"], document["summary"]["estimated_records"]) == (
+        ID,
+        "approval_required",
+        5000,
+    )
+    assert [(m["source"]["column"], m["target"]["table"], m["target"]["column"]) for m in document["mappings"]] == [
         ("Id", "item", "id"),
         ("Seen", "item", "seen"),
         ("Name", "item", "name"),
     ]
-    assert all(0 <= m["confidence"] <= 1 for m in told["mappings"])
-    assert [p["name"] for p in told["phases"]] == ["schema_migration", "data_transfer", "validation", "cutover"]
-    seen, name = told["mappings"][1]["id"], told["mappings"][2]["id"]
+    assert all(0 <= m["confidence"] <= 1 for m in document["mappings"])
+    assert [p["name"] for p in document["phases"]] == ["schema_migration", "data_transfer", "validation", "cutover"]
+    mapping_id, name = document["mappings"][1]["id"], document["mappings"][2]["id"]
     path = f"/v1/migrations/{ID}/plan/mappings"
     first = {"approved": True, "override_transformation": None, "comment": "Verified with business team"}
-    assert door.post(f"{path}/{seen}/approve", first).json() == {
-        "id": seen,
+    assert door.post(f"{path}/{mapping_id}/approve", first).json() == {
+        "id": mapping_id,
         "migration_id": ID,
         "status": "approved",
         "transformation": None,
     }
     assert door.post(f"{path}/{name}/approve", {"approved": True, "override_transformation": "upper(Name)"}).status == 202
     assert [m["status"] for m in door.get(f"/v1/migrations/{ID}/plan").json()["mappings"]] == ["approved"] * 3
-    assert door.post(f"{path}/{seen}/approve", {"approved": False}).json()["status"] == "rejected"
+    assert door.post(f"{path}/{mapping_id}/approve", {"approved": False}).json()["status"] == "rejected"
     assert door.get(f"/v1/migrations/{ID}/plan").json()["mappings"][1]["status"] == "rejected"
-    (held,) = [body for (kind, _), body in cluster.ours.items() if kind == "TablePlan"]
-    spec = TablePlanSpec.model_validate(held["spec"])
+    (table_plan,) = [body for (kind, _), body in cluster.ours.items() if kind == "TablePlan"]
+    spec = TablePlanSpec.model_validate(table_plan["spec"])
     assert (spec.migration_ref.name, spec.source.table) == ("shop", "Item")
     assert {(d.column, d.decision, d.expression) for d in spec.decisions} == {
         ("Name", "Override", "upper(Name)"),

@@ -22,23 +22,23 @@ class Slow:
         self.let = asyncio.Event()
         self.fails = False
 
-    async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+    async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
         """One line, of how often it was asked."""
-        assert of == _OF
-        self.asked.append(chosen)
+        assert owner == _OF
+        self.asked.append(query)
         await self.let.wait()
         if self.fails:
             raise ProblemError(503, "unavailable", "not now")
         return [{"position": len(self.asked)}]
 
-    async def samples(self, of: LogOwner) -> list[Object]:
+    async def samples(self, owner: LogOwner) -> list[Object]:
         """None."""
-        assert of == _OF
+        assert owner == _OF
         return []
 
 
 def test_followers_at_one_place_ask_once() -> None:
-    async def told() -> None:
+    async def check() -> None:
         now, journal = [0.0], Slow()
         shared = SharedJournal(journal, lambda: now[0])
         many = [asyncio.ensure_future(shared.lines(_OF, after="7")) for _ in range(500)]
@@ -56,11 +56,11 @@ def test_followers_at_one_place_ask_once() -> None:
         now[0] = 0.2
         assert await shared.lines(_OF, after="7") == [{"position": 3}], "and what is new is asked for"
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_what_is_not_followed_is_asked_each_time_and_a_failure_is_told_to_all() -> None:
-    async def told() -> None:
+    async def check() -> None:
         now, journal = [0.0], Slow()
         journal.let.set()
         shared = SharedJournal(journal, lambda: now[0])
@@ -74,28 +74,28 @@ def test_what_is_not_followed_is_asked_each_time_and_a_failure_is_told_to_all() 
         assert await shared.lines(_OF, after="1") == [{"position": 4}]
         assert await shared.samples(_OF) == []
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_whoever_waits_is_told_as_soon_as_there_is_something() -> None:
     class Filling(Slow):
         """Nothing twice, then a line."""
 
-        async def lines(self, of: LogOwner, **chosen: str) -> list[Object]:
+        async def lines(self, owner: LogOwner, **query: str) -> list[Object]:
             """As the protocol says."""
-            found = await super().lines(of, **chosen)
-            return found if len(self.asked) > 2 else []
+            actual_lines = await super().lines(owner, **query)
+            return actual_lines if len(self.asked) > 2 else []
 
-    async def told() -> None:
+    async def check() -> None:
         journal = Filling()
         journal.let.set()
         shared = SharedJournal(journal)
         many = [shared.lines(_OF, after="7", wait="20") for _ in range(3)]
         assert await asyncio.gather(*many) == [[{"position": 3}]] * 3
         assert journal.asked == [{"after": "7"}] * 3, "and nobody else is told to wait"
-        begun = Slow()
-        begun.let.set()
-        shared = SharedJournal(begun)
+        started = Slow()
+        started.let.set()
+        shared = SharedJournal(started)
         assert (
             await asyncio.gather(*(shared.lines(_OF, newest="true", wait="0") for _ in range(500))) == [[{"position": 1}]] * 500
         )
@@ -104,4 +104,4 @@ def test_whoever_waits_is_told_as_soon_as_there_is_something() -> None:
         assert await SharedJournal(empty).lines(_OF, after="7", wait="0.05") == []
         assert 1 <= len(empty.asked) <= 2
 
-    asyncio.run(told())
+    asyncio.run(check())

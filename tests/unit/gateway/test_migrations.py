@@ -26,12 +26,12 @@ _NOW = datetime(2026, 1, 1, 1, tzinfo=UTC)
 def test_a_move_is_created_as_printed(door: Client, cluster: Namespace) -> None:
     answers = [door.post("/v1/migrations", PRINTED, headers={"Idempotency-Key": "1"}) for _ in range(2)]
     assert [a.status for a in answers] == [201, 201], answers[0].body
-    told = answers[0].json()
-    assert told == answers[1].json(), "the same request is the same migration"
-    name = told["id"].removeprefix("mig_")
+    created = answers[0].json()
+    assert created == answers[1].json(), "the same request is the same migration"
+    name = created["id"].removeprefix("mig_")
     assert name.startswith("q1-database-modernization-")
-    assert told == {
-        "id": told["id"],
+    assert created == {
+        "id": created["id"],
         "name": "Q1 Database Modernization",
         "status": "pending",
         "created_at": "2026-01-01T00:00:00Z",
@@ -50,23 +50,23 @@ def test_a_move_is_created_as_printed(door: Client, cluster: Namespace) -> None:
         },
         "plan": {"status": "generating", "estimated_completion": None, "digest": None},
         "links": {
-            "self": f"/v1/migrations/{told['id']}",
-            "plan": f"/v1/migrations/{told['id']}/plan",
-            "start": f"/v1/migrations/{told['id']}/start",
-            "logs": f"/v1/migrations/{told['id']}/logs",
+            "self": f"/v1/migrations/{created['id']}",
+            "plan": f"/v1/migrations/{created['id']}/plan",
+            "start": f"/v1/migrations/{created['id']}/start",
+            "logs": f"/v1/migrations/{created['id']}/logs",
         },
     }
     spec = cluster.ours["Migration", name]["spec"]
-    made = Migration.model_validate({"metadata": {"name": name}, "spec": spec}).spec
-    assert made.desired_state == "Planned", "nothing moves before somebody has started it"
-    assert made.data
-    assert made.data.approval.auto_approve_above_percent == 95
-    assert made.schedule
-    assert made.schedule.maintenance_window
-    assert made.schedule.maintenance_window.time_zone == "America/New_York"
-    assert made.notifications
-    assert made.notifications.on_events == ("Completed", "Failed", "ApprovalRequired")
-    got = door.get(f"/v1/migrations/{told['id']}").json()
+    created_spec = Migration.model_validate({"metadata": {"name": name}, "spec": spec}).spec
+    assert created_spec.desired_state == "Planned", "nothing moves before somebody has started it"
+    assert created_spec.data
+    assert created_spec.data.approval.auto_approve_above_percent == 95
+    assert created_spec.schedule
+    assert created_spec.schedule.maintenance_window
+    assert created_spec.schedule.maintenance_window.time_zone == "America/New_York"
+    assert created_spec.notifications
+    assert created_spec.notifications.on_events == ("Completed", "Failed", "ApprovalRequired")
+    got = door.get(f"/v1/migrations/{created['id']}").json()
     assert (got["description"], got["phase"]) == ("Migrate legacy Oracle to PostgreSQL", "planning")
 
 
@@ -82,17 +82,17 @@ def test_an_app_is_brought_as_printed(door: Client, cluster: Namespace) -> None:
     }
     answer = door.post("/v1/migrations", body)
     assert answer.status == 201, answer.body
-    told = answer.json()["data"]
-    name = told["id"].removeprefix("mig_")
-    assert told == {
-        "id": told["id"],
+    created = answer.json()["data"]
+    name = created["id"].removeprefix("mig_")
+    assert created == {
+        "id": created["id"],
         "status": "pending",
         "project_id": f"proj_{name}",
         "created_at": "2026-01-01T00:00:00Z",
     }
-    made = Migration.model_validate({"metadata": {"name": name}, "spec": cluster.ours["Migration", name]["spec"]}).spec
-    assert made.app
-    template = made.app.template
+    created_spec = Migration.model_validate({"metadata": {"name": name}, "spec": cluster.ours["Migration", name]["spec"]}).spec
+    assert created_spec.app
+    template = created_spec.app.template
     assert template
     assert template.database
     assert template.database.secret_ref
@@ -110,10 +110,10 @@ def test_an_app_is_brought_as_printed(door: Client, cluster: Namespace) -> None:
         {"phase": "Completed", "completionTime": "2026-01-01T00:05:00Z", "app": {"url": "https://app.yourcompany.com"}},
     )
     label = {"landfall.dev/deployment": name}
-    found = {"build": {"framework": "nextjs"}}
-    cluster.put("Release", f"{name}-1", {"deploymentRef": {"name": name}, "revision": 1}, found, labels=label)
+    build_status = {"build": {"framework": "nextjs"}}
+    cluster.put("Release", f"{name}-1", {"deploymentRef": {"name": name}, "revision": 1}, build_status, labels=label)
     cluster.put("Deployment", name, {}, {"databaseProject": "abcdefghij"})
-    got = door.get(f"/v1/migrations/{told['id']}").json()["data"]
+    got = door.get(f"/v1/migrations/{created['id']}").json()["data"]
     assert (got["source"], got["repo"], got["branch"], got["framework"], got["status"]) == (
         "github",
         "your-org/your-app",
@@ -122,26 +122,26 @@ def test_an_app_is_brought_as_printed(door: Client, cluster: Namespace) -> None:
         "complete",
     )
     assert got["database"] == {"type": "supabase", "project_id": "abcdefghij"}
-    assert got["logs_url"] == f"http://gateway/v1/migrations/{told['id']}/logs"
+    assert got["logs_url"] == f"http://gateway/v1/migrations/{created['id']}/logs"
     some = door.get("/v1/migrations?status=complete").json()["data"]
-    assert [(one["id"], one["framework"]) for one in some] == [(told["id"], "nextjs")]
+    assert [(item["id"], item["framework"]) for item in some] == [(created["id"], "nextjs")]
 
 
 def test_a_database_that_is_there_is_opened_by_a_secret(door: Client, cluster: Namespace) -> None:
     database = {"type": "supabase", "action": "connect", "url": "https://xxx.supabase.co", "service_key": "eyJ1"}
-    told = door.post("/v1/migrations", {"source": "github", "repo": "o/a", "database": database}).json()["data"]
-    name = told["id"].removeprefix("mig_")
-    held = cluster.objects["Secret", f"{name}-provider"]["stringData"]
-    assert held == {"url": "https://xxx.supabase.co", "serviceRoleKey": "eyJ1"}
+    created = door.post("/v1/migrations", {"source": "github", "repo": "o/a", "database": database}).json()["data"]
+    name = created["id"].removeprefix("mig_")
+    secret_data = cluster.objects["Secret", f"{name}-provider"]["stringData"]
+    assert secret_data == {"url": "https://xxx.supabase.co", "serviceRoleKey": "eyJ1"}
     template = cluster.ours["Migration", name]["spec"]["app"]["template"]
     assert template["database"] == {"type": "Supabase", "action": "Connect", "secretRef": {"name": f"{name}-provider"}}
 
 
 def test_how_far_it_is(door: Client, cluster: Namespace) -> None:
-    done = {"status": "Done", "percent": 100}
+    done_fields = {"status": "Done", "percent": 100}
     steps = [
-        {"name": "planning", "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:14:07Z", **done},
-        {"name": "schema_migration", "startedAt": "2026-01-01T00:14:07Z", "finishedAt": "2026-01-01T00:16:11Z", **done},
+        {"name": "planning", "startedAt": "2026-01-01T00:00:00Z", "finishedAt": "2026-01-01T00:14:07Z", **done_fields},
+        {"name": "schema_migration", "startedAt": "2026-01-01T00:14:07Z", "finishedAt": "2026-01-01T00:16:11Z", **done_fields},
         {"name": "data_transfer", "status": "Running", "percent": 78, "startedAt": "2026-01-01T00:16:11Z"},
         {"name": "validation", "status": "Pending"},
     ]
@@ -157,17 +157,17 @@ def test_how_far_it_is(door: Client, cluster: Namespace) -> None:
     stands(
         cluster, "Running", steps=steps, progress=progress, startTime="2026-01-01T00:14:07Z", plan={"digest": "d", "tables": 47}
     )
-    told = door.get(f"/v1/migrations/{ID}").json()
-    assert (told["status"], told["phase"], told["source"]["tables_count"]) == ("running", "data_transfer", 47)
-    assert told["progress"]["overall_percent"] == 67
-    assert told["progress"]["phases"] == [
+    detail = door.get(f"/v1/migrations/{ID}").json()
+    assert (detail["status"], detail["phase"], detail["source"]["tables_count"]) == ("running", "data_transfer", 47)
+    assert detail["progress"]["overall_percent"] == 67
+    assert detail["progress"]["phases"] == [
         {"name": "planning", "status": "completed", "duration_seconds": 847, "progress_percent": None},
         {"name": "schema_migration", "status": "completed", "duration_seconds": 124, "progress_percent": None},
         {"name": "data_transfer", "status": "running", "duration_seconds": None, "progress_percent": 78},
         {"name": "validation", "status": "pending", "duration_seconds": None, "progress_percent": None},
         {"name": "cutover", "status": "pending", "duration_seconds": None, "progress_percent": None},
     ]
-    assert told["metrics"] == {
+    assert detail["metrics"] == {
         "records_processed": 12453891,
         "records_total": 18500000,
         "bytes_transferred": "47.2 GB",
@@ -175,8 +175,8 @@ def test_how_far_it_is(door: Client, cluster: Namespace) -> None:
         "errors_recovered": 127,
         "errors_escalated": 0,
     }
-    assert told["timing"]["estimated_completion"]
-    assert told["error"] is None
+    assert detail["timing"]["estimated_completion"]
+    assert detail["error"] is None
 
 
 @pytest.mark.parametrize(
@@ -203,21 +203,21 @@ def test_the_list(door: Client, cluster: Namespace, query: str, names: list[str]
         data = {"source": {"connectionRef": {"name": "oracle-prod"}}, "target": {"connectionRef": {"name": "new"}}}
         status = {"phase": phase, **({"startTime": "2026-01-05T00:00:00Z"} if number == 1 else {})}
         cluster.put("Migration", f"m{number}", {"data": data}, status, creationTimestamp=f"2026-01-0{number + 1}T00:00:00Z")
-    told = door.get(f"/v1/migrations?{query}").json()
-    assert [one["id"].removeprefix("mig_") for one in told["data"]] == names
-    assert told["pagination"]["has_more"] == ("limit=2" in query and "offset" not in query)
-    found, cursor = list(told["data"]), told["pagination"]["next_cursor"]
+    first_page = door.get(f"/v1/migrations?{query}").json()
+    assert [item["id"].removeprefix("mig_") for item in first_page["data"]] == names
+    assert first_page["pagination"]["has_more"] == ("limit=2" in query and "offset" not in query)
+    items, cursor = list(first_page["data"]), first_page["pagination"]["next_cursor"]
     while cursor:
         more = door.get(f"/v1/migrations?{query}&cursor={cursor}").json()
-        found, cursor = found + more["data"], more["pagination"]["next_cursor"]
-    assert len(found) == told["pagination"]["total"] or "offset" in query
-    assert len({one["id"] for one in found}) == len(found)
+        items, cursor = items + more["data"], more["pagination"]["next_cursor"]
+    assert len(items) == first_page["pagination"]["total"] or "offset" in query
+    assert len({item["id"] for item in items}) == len(items)
 
 
 def test_its_log(door: Client, journal: FakeJournal) -> None:
     journal.by_owner["Migration", "shop"] = [line(1, "planned", "plan"), line(2, "Processing table: employees")]
-    told = door.get(f"/v1/migrations/{ID}/logs", level="warning", phase="validation", since="2026-01-01T00:00:00Z", limit=7)
-    assert told.json()["data"]["logs"] == [
+    answer = door.get(f"/v1/migrations/{ID}/logs", level="warning", phase="validation", since="2026-01-01T00:00:00Z", limit=7)
+    assert answer.json()["data"]["logs"] == [
         {"timestamp": "2026-01-01T00:00:01Z", "level": "info", "message": "planned", "phase": "planning"},
         {
             "timestamp": "2026-01-01T00:00:02Z",
@@ -240,9 +240,9 @@ def test_its_log(door: Client, journal: FakeJournal) -> None:
 def test_a_log_is_followed_to_its_end_and_from_where_it_was_left(door: Client, cluster: Namespace, journal: FakeJournal) -> None:
     stands(cluster, "Completed", progress={"percent": 45, "rows": 4500000}, steps=[{"name": "planning", "status": "Done"}])
     journal.by_owner["Migration", "shop"] = [line(1, "a"), line(2, "b")]
-    told = door.get(f"/v1/migrations/{ID}/logs?follow=true", headers={"Accept": "text/event-stream"})
-    assert told.headers["content-type"].startswith("text/event-stream")
-    events = told.body.decode().split("\n\n")
+    answer = door.get(f"/v1/migrations/{ID}/logs?follow=true", headers={"Accept": "text/event-stream"})
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.body.decode().split("\n\n")
     assert events[0].startswith('id: 1\nevent: log\ndata: {"timestamp"')
     assert events[2] == 'event: progress\ndata: {"phase":"schema_migration","percent":45,"records_processed":4500000}'
     again = door.get(f"/v1/migrations/{ID}/logs?follow=true", headers={"Last-Event-ID": "1"})
@@ -253,15 +253,21 @@ def test_an_apps_log_has_its_builds(door: Client, cluster: Namespace, journal: F
     cluster.put("Migration", "web", {"app": {"deploymentRef": {"name": "site"}}}, {"phase": "Completed"})
     journal.by_owner["Migration", "web"] = [line(1, "the Deployment site begins", "app"), line(9, "site-1 is live", "app")]
     journal.by_owner["Deployment", "site"] = [line(5, "it is a nextjs app", "build")]
-    told = door.get("/v1/migrations/mig_web/logs").json()["data"]["logs"]
-    assert [one["message"] for one in told] == ["the Deployment site begins", "it is a nextjs app", "site-1 is live"]
+    entries = door.get("/v1/migrations/mig_web/logs").json()["data"]["logs"]
+    assert [entry["message"] for entry in entries] == ["the Deployment site begins", "it is a nextjs app", "site-1 is live"]
 
 
 def test_its_numbers(cluster: Namespace) -> None:
     rows = [(0, 0, 0), (10, 50_000, 5000), (20, 130_000, 8000), (30, 130_000, 0)]
     samples = [
-        {"at": f"2026-01-01T00:00:{at:02}+00:00", "percent": at, "rows": done, "rows_per_second": rate, "cpu_seconds": at // 2}
-        for at, done, rate in rows
+        {
+            "at": f"2026-01-01T00:00:{at:02}+00:00",
+            "percent": at,
+            "rows": rows_done,
+            "rows_per_second": rate,
+            "cpu_seconds": at // 2,
+        }
+        for at, rows_done, rate in rows
     ]
     table = {"table": "orders", "state": "Copying", "rows": 3750000, "totalRows": 5000000, "correctedRows": 12}
     progress = {
@@ -275,21 +281,29 @@ def test_its_numbers(cluster: Namespace) -> None:
     raw = cluster.objects["Migration", "shop"]
     raw["status"] = {"phase": "Running", "progress": progress}
     raw["spec"] = {"data": {**SPEC["data"], "workers": 8, "limits": {"memoryBytes": 512}}}
-    told = measured(raw, samples, _NOW)
-    assert told.throughput.model_dump() == {
+    metrics = measured(raw, samples, _NOW)
+    assert metrics.throughput.model_dump() == {
         "current_records_per_second": 8234,
         "average_records_per_second": 6500,
         "peak_records_per_second": 8234,
         "current_bytes_per_second": "32.4 MB",
     }
-    assert (told.resources.active_workers, told.resources.cpu_utilization_percent, told.resources.memory_utilization_percent) == (
+    assert (
+        metrics.resources.active_workers,
+        metrics.resources.cpu_utilization_percent,
+        metrics.resources.memory_utilization_percent,
+    ) == (
         8,
         50,
         50,
     )
-    assert told.quality.validation_pass_rate_percent == 99.8
-    assert (told.by_table[0].table, told.by_table[0].records_processed, told.by_table[0].errors) == ("orders", 3750000, 12)
-    assert [point.percent for point in told.series] == [0, 10, 20, 30]
+    assert metrics.quality.validation_pass_rate_percent == 99.8
+    assert (metrics.by_table[0].table, metrics.by_table[0].records_processed, metrics.by_table[0].errors) == (
+        "orders",
+        3750000,
+        12,
+    )
+    assert [point.percent for point in metrics.series] == [0, 10, 20, 30]
     between = measured({**raw, "status": {"phase": "Completed"}}, samples[:1] + samples[2:3], _NOW)
     assert (between.throughput.average_records_per_second, between.throughput.peak_records_per_second) == (6500, 8000)
     short = measured({**raw, "status": {"phase": "Completed"}}, [{**s, "rows_per_second": 0} for s in samples], _NOW)
@@ -304,16 +318,16 @@ def test_a_period_of_its_numbers(door: Client, journal: FakeJournal) -> None:
         {"at": f"2026-01-01T00:0{at}:00+00:00", "percent": at, "rows": at, "rows_per_second": at, "cpu_seconds": 0}
         for at in range(5)
     ]
-    told = door.get(f"/v1/migrations/{ID}/metrics", since="2026-01-01T00:01:00Z", until="2026-01-01T00:03:00Z").json()
-    assert [point["percent"] for point in told["series"]] == [1, 2, 3]
+    metrics = door.get(f"/v1/migrations/{ID}/metrics", since="2026-01-01T00:01:00Z", until="2026-01-01T00:03:00Z").json()
+    assert [point["percent"] for point in metrics["series"]] == [1, 2, 3]
 
 
 def test_what_has_ended_is_deleted(door: Client, cluster: Namespace) -> None:
     stands(cluster, "Running")
     assert door.ask("DELETE", f"/v1/migrations/{ID}").json()["error"]["code"] == "invalid_state"
     stands(cluster, "Completed")
-    told = door.ask("DELETE", f"/v1/migrations/{ID}?keep_logs=false")
-    assert told.json() == {"id": ID, "deleted": True, "logs_retained": False, "metrics_retained": True}
+    answer = door.ask("DELETE", f"/v1/migrations/{ID}?keep_logs=false")
+    assert answer.json() == {"id": ID, "deleted": True, "logs_retained": False, "metrics_retained": True}
     assert owned_spec(cluster)["keep"] == {"logs": False, "metrics": True}
     assert door.get(f"/v1/migrations/{ID}").status == 404
 
@@ -367,9 +381,9 @@ def test_what_has_ended_is_deleted(door: Client, cluster: Namespace) -> None:
     ],
 )
 def test_bad_requests(door: Client, method: str, path: str, body: object, status: int, code: str, field: str | None) -> None:
-    told = door.ask(method, path, body)
-    assert told.status == status, told.body
-    assert (told.json()["error"]["code"], told.json()["error"].get("field")) == (code, field)
+    answer = door.ask(method, path, body)
+    assert answer.status == status, answer.body
+    assert (answer.json()["error"]["code"], answer.json()["error"].get("field")) == (code, field)
 
 
 @pytest.mark.parametrize(
@@ -400,9 +414,9 @@ def test_bad_requests(door: Client, method: str, path: str, body: object, status
 def test_what_is_not_known_is_named_with_what_was_meant(
     door: Client, method: str, path: str, body: object, field: str, message: str
 ) -> None:
-    told = door.ask(method, path, body).json()["error"]
-    assert (told["code"], told["field"]) == ("invalid_request", field)
-    assert told["message"].startswith(message), told["message"]
+    problem = door.ask(method, path, body).json()["error"]
+    assert (problem["code"], problem["field"]) == ("invalid_request", field)
+    assert problem["message"].startswith(message), problem["message"]
 
 
 def test_a_viewer_changes_nothing(cluster: Namespace, journal: FakeJournal) -> None:
@@ -438,16 +452,16 @@ def test_any_body_and_any_identifier_is_answered(body: object, identifier: str) 
     st.dictionaries(st.sampled_from("abc"), st.integers() | st.dictionaries(st.sampled_from("xy"), st.integers())),
     st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.dictionaries(st.sampled_from("xy"), st.integers())),
 )
-def test_a_merge_says_what_the_change_says(there: Object, change: Object) -> None:
-    found = merged(there, change)
+def test_a_merge_says_what_the_change_says(current: Object, change: Object) -> None:
+    result = merged(current, change)
     for name, value in change.items():
         if value is None:
-            assert name not in found
+            assert name not in result
         elif isinstance(value, dict):
-            assert found[name].items() >= value.items()
+            assert result[name].items() >= value.items()
         else:
-            assert found[name] == value
-    assert {n: v for n, v in found.items() if n not in change} == {n: v for n, v in there.items() if n not in change}
+            assert result[name] == value
+    assert {n: v for n, v in result.items() if n not in change} == {n: v for n, v in current.items() if n not in change}
 
 
 @pytest.mark.parametrize(
@@ -470,7 +484,7 @@ def test_sizes(octets: int, text: str) -> None:
 )
 def test_what_is_wanted_is_told_where_a_text_does_not_look_like_it(door: Client, body: Object, field: str, words: str) -> None:
     answer = door.post("/v1/migrations", body)
-    told = answer.json()["error"]
-    assert (answer.status, told["field"].removesuffix(".[key]")) == (400, field), told
-    assert words in told["message"]
-    assert "pattern" not in told["message"]
+    problem = answer.json()["error"]
+    assert (answer.status, problem["field"].removesuffix(".[key]")) == (400, field), problem
+    assert words in problem["message"]
+    assert "pattern" not in problem["message"]

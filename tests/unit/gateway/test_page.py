@@ -20,9 +20,9 @@ _FOLDER = Path(page.__file__).parent / "files"
 @pytest.fixture
 def stranger() -> Client:
     """Somebody without a key."""
-    made = client(Namespace(), FakeJournal())
-    del made.headers["Authorization"]
-    return made
+    stranger_client = client(Namespace(), FakeJournal())
+    del stranger_client.headers["Authorization"]
+    return stranger_client
 
 
 @pytest.mark.parametrize(
@@ -55,15 +55,15 @@ def test_nothing_is_loaded_from_elsewhere_and_no_text_becomes_markup() -> None:
 
 
 def test_whatever_it_asks_for_is_a_path_of_the_gateway(stranger: Client) -> None:
-    known = [re.sub(r"\{\w+\}", "X", path) for path in stranger.get("/openapi.json").json()["paths"]]
+    described_paths = [re.sub(r"\{\w+\}", "X", path) for path in stranger.get("/openapi.json").json()["paths"]]
     script = (_FOLDER / "page.js").read_text(encoding="utf-8")
-    asked = re.findall(r"[`\"](/v1/[^`\"?]*)", script)
-    assert len(asked) > 4
-    for path in asked:
-        named = re.sub(r"\$\{[^}]*\}", "", re.sub(r"\$\{encodeURIComponent\([^)]*\)\}", "X", path))
-        assert named in known, path
+    requested_paths = re.findall(r"[`\"](/v1/[^`\"?]*)", script)
+    assert len(requested_paths) > 4
+    for path in requested_paths:
+        path_pattern = re.sub(r"\$\{[^}]*\}", "", re.sub(r"\$\{encodeURIComponent\([^)]*\)\}", "X", path))
+        assert path_pattern in described_paths, path
     verbs = set(re.findall(r"\$\{path\}/(\w+)", script))
-    assert verbs <= {path.split("/")[4] for path in known if path.startswith("/v1/migrations/X/")}
+    assert verbs <= {path.split("/")[4] for path in described_paths if path.startswith("/v1/migrations/X/")}
 
 
 def test_which_button_is_shown_is_decided_by_the_gateway() -> None:

@@ -45,19 +45,19 @@ def door(cluster: Namespace, registry: Registry) -> Client:
 
 
 def _sent(door: Client, query: str = f"?sha256={_SHA256}", **headers: str) -> Answer:
-    told = {"content-type": "application/zip", "content-length": str(len(_ARCHIVE)), **headers}
-    return door.ask("POST", f"/v1/uploads{query}", _ARCHIVE, told)
+    all_headers = {"content-type": "application/zip", "content-length": str(len(_ARCHIVE)), **headers}
+    return door.ask("POST", f"/v1/uploads{query}", _ARCHIVE, all_headers)
 
 
 def test_an_archive_is_sent_on_and_named_by_a_migration(door: Client, registry: Registry, cluster: Namespace) -> None:
     answer = _sent(door)
     assert answer.status == 201, answer.body
-    told = answer.json()["data"]
-    assert told == {"artifact": f"sha256:{_SHA256}", "size": len(_ARCHIVE)}
+    uploaded = answer.json()["data"]
+    assert uploaded == {"artifact": f"sha256:{_SHA256}", "size": len(_ARCHIVE)}
     assert registry.taken == [("shop", f"sha256:{_SHA256}", len(_ARCHIVE), _ARCHIVE)]
-    made = door.post("/v1/migrations", {"source": "zip", "artifact": told["artifact"]}).json()["data"]
-    spec = cluster.ours["Migration", made["id"].removeprefix("mig_")]["spec"]
-    assert spec["app"]["template"]["source"] == {"zip": {"artifact": told["artifact"]}}
+    created = door.post("/v1/migrations", {"source": "zip", "artifact": uploaded["artifact"]}).json()["data"]
+    spec = cluster.ours["Migration", created["id"].removeprefix("mig_")]["spec"]
+    assert spec["app"]["template"]["source"] == {"zip": {"artifact": uploaded["artifact"]}}
 
 
 @pytest.mark.parametrize(
@@ -76,8 +76,8 @@ def test_what_makes_no_sense_is_refused_before_anything_is_sent(
 ) -> None:
     door.headers = {k: v for k, v in door.headers.items() if "authorization" not in headers or k != "Authorization"}
     answer = _sent(door, query, **headers)
-    told = answer.json()["error"]
-    assert (answer.status, told.get("field"), words.lower() in told["message"].lower()) == (status, field, True), told
+    problem = answer.json()["error"]
+    assert (answer.status, problem.get("field"), words.lower() in problem["message"].lower()) == (status, field, True), problem
     assert registry.taken == []
 
 

@@ -18,8 +18,8 @@ _TABLE = {"table": "shop.item", "state": "Equal", "rows": 200, "totalRows": 200,
 
 def _raw(step: str = "", phase: str = "", spec: Object | None = None, **status: Any) -> Object:
     steps = [{"name": "planning", "status": "Done"}, {"name": "validation", "status": step, "startedAt": "2026-01-01T00:00:09Z"}]
-    known = {"phase": phase, "run": "shop-1", **({"steps": steps} if step else {}), **status}
-    return {"metadata": {"name": "shop"}, "spec": spec or _SPEC, "status": known}
+    all_status = {"phase": phase, "run": "shop-1", **({"steps": steps} if step else {}), **status}
+    return {"metadata": {"name": "shop"}, "spec": spec or _SPEC, "status": all_status}
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,9 @@ def _raw(step: str = "", phase: str = "", spec: Object | None = None, **status: 
     ],
 )
 def test_how_it_stands(raw: Object, status: str) -> None:
-    found = validation_of(raw, {})
-    assert found.status == status
-    assert (found.error is not None) == (status == "failed")
+    validation = validation_of(raw, {})
+    assert validation.status == status
+    assert (validation.error is not None) == (status == "failed")
 
 
 def test_it_is_told_with_the_run_s_numbers(door: Client, cluster: Namespace) -> None:

@@ -35,9 +35,9 @@ class Server:
     """Migrations, and a script of what happens to them; every other kind is empty and quiet."""
 
     def __init__(
-        self, *script: tuple[str, Object] | KubeError, there: tuple[Object, ...] = (), scopes: tuple[str, ...] = ("",)
+        self, *script: tuple[str, Object] | KubeError, objects: tuple[Object, ...] = (), scopes: tuple[str, ...] = ("",)
     ) -> None:
-        self.there = there
+        self.objects = objects
         self.script = list(script)
         self.scopes = scopes
         self.snapshots = 0
@@ -47,21 +47,21 @@ class Server:
         self.over = asyncio.Event()
         self.watching: asyncio.Task[None] | None = None
 
-    async def snapshot(self, kind: str, scope: str, kept: Callable[[Object], Object]) -> tuple[list[Object], str]:
+    async def snapshot(self, kind: str, scope: str, reduce: Callable[[Object], Object]) -> tuple[list[Object], str]:
         """All of a kind."""
         self.snapshots += kind == "Migration"
-        there = [kept(one) for one in self.there if not scope or one["metadata"]["namespace"] == scope]
-        return (there, "10") if kind == "Migration" else ([], "10")
+        selected = [reduce(raw) for raw in self.objects if not scope or raw["metadata"]["namespace"] == scope]
+        return (selected, "10") if kind == "Migration" else ([], "10")
 
     async def changes(self, kind: str, version: str, scope: str) -> AsyncIterator[tuple[str, Object]]:
         """What the script says next, until it breaks off; at its end nothing happens any more."""
         if kind == "Migration" and scope == self.scopes[-1]:
             self.watched.append(version)
             while self.script:
-                one = self.script.pop(0)
-                if isinstance(one, KubeError):
-                    raise one
-                yield one
+                entry = self.script.pop(0)
+                if isinstance(entry, KubeError):
+                    raise entry
+                yield entry
             self.over.set()
         await asyncio.Event().wait()
 
@@ -82,41 +82,41 @@ async def _watched(server: Server, ticks: Any = lambda: 0.0) -> WatchCache:
 
 
 def test_what_happens_is_seen() -> None:
-    async def told() -> None:
+    async def check() -> None:
         script = [
             ("ADDED", _object("b", 11)),
             ("MODIFIED", _object("a", 12)),
             ("BOOKMARK", _object("", 13)),
             ("DELETED", _object("b", 14)),
         ]
-        server = Server(*script, there=(_object("a", 5), _object("a", 6, namespace="elsewhere")))
+        server = Server(*script, objects=(_object("a", 5), _object("a", 6, namespace="elsewhere")))
         cache = await _watched(server)
         assert cache.get("Migration", "shop", "b") is None
-        assert [one["metadata"]["resourceVersion"] for one in cache.listed("Migration", "shop")] == ["12"]
+        assert [raw["metadata"]["resourceVersion"] for raw in cache.listed("Migration", "shop")] == ["12"]
         assert cache.get("Migration", "none", "a") is None
         assert server.watched == ["10"]
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_the_record_of_who_says_what_is_not_kept() -> None:
-    async def told() -> None:
+    async def check() -> None:
         listed, watched, answered = (_object(name, 11) for name in "abc")
         for raw in (listed, watched, answered):
             raw["metadata"]["managedFields"] = [{"manager": "kubectl"}]
-        cache = await _watched(Server(("ADDED", watched), there=(listed,)))
+        cache = await _watched(Server(("ADDED", watched), objects=(listed,)))
         cache.store("Migration", answered)
-        kept = cache.listed("Migration", "shop")
-        assert [one["metadata"]["name"] for one in kept] == ["a", "b", "c"]
-        assert not [one for one in kept if "managedFields" in one["metadata"]]
+        objects = cache.listed("Migration", "shop")
+        assert [one["metadata"]["name"] for one in objects] == ["a", "b", "c"]
+        assert not [one for one in objects if "managedFields" in one["metadata"]]
         assert "managedFields" in answered["metadata"], "whoever was answered goes on with all of it"
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -> None:
-    async def told() -> None:
-        cache = await _watched(Server(there=(_object("a", 5),)))
+    async def check() -> None:
+        cache = await _watched(Server(objects=(_object("a", 5),)))
         stamps = [cache.count("Migration", "shop")]
         for version in range(20, 40, 2):
             raw = _object("b", version)
@@ -133,35 +133,35 @@ def test_what_is_gone_leaves_nothing_and_is_never_taken_for_what_comes_after() -
             cache.dropped("Migration", raw)
         assert (cache._objects["Migration"], cache._counts) == ({}, {})  # noqa: SLF001  what it holds
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_a_watch_that_breaks_off_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("landfall.gateway.watch_cache._PAUSE_SECONDS", 0.0)
 
-    async def told() -> None:
+    async def check() -> None:
         server = Server(
-            ("ADDED", _object("b", 11)), KubeError(410, "too old"), ("ADDED", _object("c", 12)), there=(_object("a", 5),)
+            ("ADDED", _object("b", 11)), KubeError(410, "too old"), ("ADDED", _object("c", 12)), objects=(_object("a", 5),)
         )
         cache = await _watched(server)
-        assert {one["metadata"]["name"] for one in cache.listed("Migration", "shop")} == {"a", "c"}, "what went meanwhile is gone"
+        assert {raw["metadata"]["name"] for raw in cache.listed("Migration", "shop")} == {"a", "c"}, "what went meanwhile is gone"
         assert server.snapshots == 2
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_a_fault_of_the_watch_lets_the_api_server_be_asked() -> None:
-    async def told() -> None:
-        cache = WatchCache(Server(("ADDED", {"metadata": {}}), there=(_object("a", 5),)))
+    async def check() -> None:
+        cache = WatchCache(Server(("ADDED", {"metadata": {}}), objects=(_object("a", 5),)))
         with pytest.raises(ExceptionGroup):
             await cache.run()
         assert not await cache.knows(_KEY, "get", "Migration")
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_nobody_is_told_more_than_their_own_rights_allow() -> None:
-    async def told() -> None:
+    async def check() -> None:
         now = [0.0]
         server = Server()
         cache = await _watched(server, lambda: now[0])
@@ -181,23 +181,27 @@ def test_nobody_is_told_more_than_their_own_rights_allow() -> None:
             await cache.knows(_KEY, "list", "Migration")
         assert not await cache.knows(_KEY, "get", "TablePlan"), "what is not watched is asked for"
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 def test_what_is_not_known_here_is_asked_for_and_who_changes_it_asks_anyway() -> None:
-    async def told() -> None:
-        there = Namespace()
-        there.put("Migration", "new", {}, resourceVersion="12")
-        there.put("Migration", "a", {}, resourceVersion="20")
-        who = Caller(_KEY, cast("Kube", there), await _watched(Server(there=(_object("a", 5),))))
-        seen = [await who.get("Migration", "a"), await who.get("Migration", "a", fresh=True), await who.get("Migration", "new")]
-        assert [one["metadata"]["resourceVersion"] if one else "" for one in seen] == ["5", "20", "12"]
-        assert len(await who.listed("Migration")) == 1
-        assert len(await who.listed("Migration", fresh=True)) == 2
-        blind = Caller(_KEY, cast("Kube", there), WatchCache(Server()))
+    async def check() -> None:
+        namespace = Namespace()
+        namespace.put("Migration", "new", {}, resourceVersion="12")
+        namespace.put("Migration", "a", {}, resourceVersion="20")
+        caller = Caller(_KEY, cast("Kube", namespace), await _watched(Server(objects=(_object("a", 5),))))
+        answers = [
+            await caller.get("Migration", "a"),
+            await caller.get("Migration", "a", fresh=True),
+            await caller.get("Migration", "new"),
+        ]
+        assert [raw["metadata"]["resourceVersion"] if raw else "" for raw in answers] == ["5", "20", "12"]
+        assert len(await caller.listed("Migration")) == 1
+        assert len(await caller.listed("Migration", fresh=True)) == 2
+        blind = Caller(_KEY, cast("Kube", namespace), WatchCache(Server()))
         assert len(await blind.listed("Migration")) == 2, "before the first watch everything is asked for"
 
-    asyncio.run(told())
+    asyncio.run(check())
 
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 9)), max_size=12))
@@ -205,8 +209,8 @@ def test_whatever_comes_first_the_newest_version_stays(answers: list[tuple[str, 
     cache = WatchCache(cast("Any", None))
     for name, version in answers:
         cache.store("Migration", _object(name, version))
-    found = {one["metadata"]["name"]: int(one["metadata"]["resourceVersion"]) for one in cache.listed("Migration", "shop")}
-    assert found == {name: max(v for n, v in answers if n == name) for name, _ in answers}
+    versions = {raw["metadata"]["name"]: int(raw["metadata"]["resourceVersion"]) for raw in cache.listed("Migration", "shop")}
+    assert versions == {name: max(v for n, v in answers if n == name) for name, _ in answers}
     cache.store("ConfigMap", _object("a", 1))
     assert set(WATCHED) == {"Connection", "Deployment", "Migration", "Release", "Webhook"}
 
@@ -219,10 +223,10 @@ def test_what_is_asked_for_is_in_order_after_every_change(changes: list[tuple[st
     for version, (name, namespace, stays) in enumerate(changes):
         raw = _object(name, version, namespace=namespace)
         (cache.store if stays else cache.dropped)("Migration", raw)
-        for asked in (odd, every):
-            told = cache.ordered("Migration", "shop", asked)
-            assert told == sorted((one for one in cache.listed("Migration", "shop") if asked.takes(one)), key=_named)
-            assert cache.ordered("Migration", "shop", asked) is told, "nobody orders twice what has not changed"
+        for ordering in (odd, every):
+            ordered = cache.ordered("Migration", "shop", ordering)
+            assert ordered == sorted((one for one in cache.listed("Migration", "shop") if ordering.takes(one)), key=_named)
+            assert cache.ordered("Migration", "shop", ordering) is ordered, "nobody orders twice what has not changed"
 
 
 def test_another_one_of_its_name_is_not_dropped_with_it() -> None:
@@ -235,18 +239,20 @@ def test_another_one_of_its_name_is_not_dropped_with_it() -> None:
 
 
 def test_of_some_namespaces_those_alone_are_told_from_here() -> None:
-    async def told() -> None:
+    async def check() -> None:
         server = Server(
             ("ADDED", _object("c", 12, namespace="docks")),
-            there=(_object("a", 5), _object("b", 6, namespace="docks"), _object("x", 7, namespace="elsewhere")),
+            objects=(_object("a", 5), _object("b", 6, namespace="docks"), _object("x", 7, namespace="elsewhere")),
             scopes=("shop", "docks"),
         )
         cache = await _watched(server)
-        found = {
-            (one, raw["metadata"]["name"]) for one in ("shop", "docks", "elsewhere") for raw in cache.listed("Migration", one)
+        names = {
+            (namespace, raw["metadata"]["name"])
+            for namespace in ("shop", "docks", "elsewhere")
+            for raw in cache.listed("Migration", namespace)
         }
-        assert found == {("shop", "a"), ("docks", "b"), ("docks", "c")}
+        assert names == {("shop", "a"), ("docks", "b"), ("docks", "c")}
         assert await cache.knows(_KEY, "list", "Migration")
         assert not await cache.knows(replace(_KEY, namespace="elsewhere"), "list", "Migration"), "the API server is asked"
 
-    asyncio.run(told())
+    asyncio.run(check())

@@ -26,10 +26,10 @@ def test_events_have_the_same_words_at_every_door() -> None:
 def test_a_webhook_is_made_with_its_secret_and_told_without(door: Client, cluster: Namespace) -> None:
     answers = [door.post("/v1/webhooks", _BODY, headers={"Idempotency-Key": "1"}) for _ in range(2)]
     assert [a.status for a in answers] == [201, 201], answers[0].body
-    told = answers[0].json()["data"]
-    assert told == answers[1].json()["data"], "the same request is the same webhook"
-    assert told == {
-        "id": told["id"],
+    created = answers[0].json()["data"]
+    assert created == answers[1].json()["data"], "the same request is the same webhook"
+    assert created == {
+        "id": created["id"],
         "name": "Ops room",
         "host": None,
         "events": ["completed", "failed", "approval_required"],
@@ -38,18 +38,18 @@ def test_a_webhook_is_made_with_its_secret_and_told_without(door: Client, cluste
         "tested_at": None,
         "error": None,
     }
-    name = told["id"].removeprefix("hook_")
+    name = created["id"].removeprefix("hook_")
     assert name.startswith("ops-room-")
     spec = cluster.ours["Webhook", name]["spec"]
     assert spec == {"secretRef": {"name": f"{name}-webhook"}, "onEvents": list(TOLD_OF)}
     WebhookSpec.model_validate(spec)
-    made = cluster.objects["Secret", f"{name}-webhook"]
-    assert made["stringData"] == {"url": _BODY["url"], "key": _BODY["secret"]}
-    assert made["metadata"]["ownerReferences"][0]["kind"] == "Webhook"
+    secret = cluster.objects["Secret", f"{name}-webhook"]
+    assert secret["stringData"] == {"url": _BODY["url"], "key": _BODY["secret"]}
+    assert secret["metadata"]["ownerReferences"][0]["kind"] == "Webhook"
     assert all(hidden not in json.dumps(answers[0].json()) for hidden in ("t0ken", "a-signing-key"))
-    removed = door.ask("DELETE", f"/v1/webhooks/{told['id']}")
-    assert (removed.status, removed.json()) == (200, {"id": told["id"], "deleted": True})
-    assert door.get(f"/v1/webhooks/{told['id']}").json()["error"]["code"] == "webhook_not_found"
+    removed = door.ask("DELETE", f"/v1/webhooks/{created['id']}")
+    assert (removed.status, removed.json()) == (200, {"id": created["id"], "deleted": True})
+    assert door.get(f"/v1/webhooks/{created['id']}").json()["error"]["code"] == "webhook_not_found"
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,9 @@ def test_a_body_that_makes_no_sense_is_refused(
     door: Client, cluster: Namespace, change: Object, field: str, message: str
 ) -> None:
     answer = door.post("/v1/webhooks", _BODY | change)
-    told = answer.json()["error"]
-    assert (answer.status, told["code"], told["field"]) == (400, "invalid_request", field)
-    assert message in told["message"]
+    problem = answer.json()["error"]
+    assert (answer.status, problem["code"], problem["field"]) == (400, "invalid_request", field)
+    assert message in problem["message"]
     assert cluster.written == []
 
 
@@ -79,12 +79,12 @@ def test_they_are_listed_and_pinged(door: Client, cluster: Namespace) -> None:
     cluster.put("Webhook", "ops", spec, {"conditions": [_READY], "host": "ops.example", "probedAt": "2026-01-01T00:00:09Z"})
     cluster.put("Webhook", "all", {"secretRef": {"name": "y"}})
     listed = door.get("/v1/webhooks").json()
-    assert [(one["id"], one["events"], one["host"]) for one in listed["data"]] == [
+    assert [(item["id"], item["events"], item["host"]) for item in listed["data"]] == [
         ("hook_all", ["completed", "failed", "approval_required"], None),
         ("hook_ops", ["rolled_back"], "ops.example"),
     ]
-    assert [one["id"] for one in door.get("/v1/webhooks?status=reachable").json()["data"]] == ["hook_ops"]
+    assert [item["id"] for item in door.get("/v1/webhooks?status=reachable").json()["data"]] == ["hook_ops"]
     answer = door.post("/v1/webhooks/hook_ops/test?wait=0", {})
     assert (answer.status, answer.json()["data"]["status"]) == (202, "testing")
-    asked = json.loads(cluster.ours["Webhook", "ops"]["metadata"]["annotations"]["landfall.dev/request"])
-    assert asked == {"id": answer.json()["data"]["test_id"], "verb": "test"}
+    request_fields = json.loads(cluster.ours["Webhook", "ops"]["metadata"]["annotations"]["landfall.dev/request"])
+    assert request_fields == {"id": answer.json()["data"]["test_id"], "verb": "test"}
